@@ -1,0 +1,45 @@
+# Everything below works from a fresh clone with Python 3.11+, git and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+FILE   ?=
+
+.PHONY: demo test check unit browser-dependencies corpus bench lock clean
+
+demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, against simulated upstreams
+	$(BIN)/tallylight demo $(ARGS)
+
+test: $(VENV)/test.stamp browser-dependencies ## everything that CI runs
+	$(BIN)/python tools/run_checks.py
+
+check: $(VENV)/test.stamp ## the static half: formatting, lint, types, import contracts
+	$(BIN)/python tools/run_checks.py --static
+
+corpus: $(VENV)/test.stamp ## classify a labelled corpus and print the confusion table
+	@$(BIN)/python tools/score_corpus.py $(FILE)
+
+lock: $(VENV)/uv.stamp ## resolve the dependencies anew into requirements/
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra parquet --extra postgres -o requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra parquet --extra postgres --group test -o requirements/test.txt pyproject.toml
+
+browser-dependencies: $(VENV)/test.stamp
+	@$(BIN)/python tools/ensure_chromium.py
+
+$(VENV)/uv.stamp:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tallylight needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv==0.13.9
+	touch $@
+
+$(VENV)/runtime.stamp: $(VENV)/uv.stamp requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/runtime.stamp requirements/test.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/test.txt
+	touch $@
+
+clean: ## remove what make has made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Watches video generation services, judges them, remembers, and tells which one is live."""

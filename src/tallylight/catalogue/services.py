@@ -1,0 +1,178 @@
+"""The frozen types of the catalogue: fact sheets, upstreams, services.
+
+Everything that comes from a file was checked at the door (`catalogue.document`); nothing here is
+checked again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from tallylight.catalogue.secrets import Secret
+from tallylight.money import Price
+from tallylight.terms import Access, Order, ProviderId, ServiceId, UpstreamId
+
+
+class Medium(StrEnum):
+    """What a model makes."""
+
+    VIDEO = "video"
+    IMAGE = "image"
+
+
+class ShutdownPrecision(StrEnum):
+    """How well a shutdown date is known."""
+
+    EXACT = "exact"
+    NOT_BEFORE = "not_before"
+    CONFLICTING = "conflicting"  # sources disagree; the date is the latest of them
+
+
+@dataclass(frozen=True, slots=True)
+class FactSheet:
+    """What is publicly known of a model at a provider.
+
+    The same model name has other dates and prices at another provider, hence the pair.
+
+    Args:
+        provider: Who sells it.
+        model: The model's id on the wire.
+        title: The name for people.
+        medium: Video or image.
+        access: Official or reverse.
+        protocol: The wire dialect family ("openai_videos"), "" where none is public.
+        lengths: Allowed clip lengths in seconds, ascending; empty if unknown or not a video.
+        sizes: Allowed "WIDTHxHEIGHT", cheapest first; empty if unknown.
+        price: What it costs; None if unknown.
+        announced_at: When the shutdown was announced.
+        shutdown_at: The day on which it stops (00:00 UTC); None while none is announced.
+        shutdown_precision: How well that day is known.
+        replacement: The model that the provider names instead, "" for none.
+        notes: One line for people, "" for none.
+        sources: Where the facts stand.
+        as_of: When they were true.
+    """
+
+    provider: ProviderId
+    model: str
+    title: str
+    medium: Medium
+    access: Access
+    protocol: str
+    lengths: tuple[int, ...]
+    sizes: tuple[str, ...]
+    price: Price | None
+    announced_at: date | None
+    shutdown_at: date | None
+    shutdown_precision: ShutdownPrecision
+    replacement: str
+    notes: str
+    sources: tuple[str, ...]
+    as_of: date
+
+    @property
+    def id(self) -> str:
+        """Return the sheet's own name: "openai/sora-2"."""
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A provider's status page.
+
+    Args:
+        format: A name in the registry of feed readers ("statuspage", "incident_io").
+        url: The page's root ("https://status.example.com").
+        component: Name or id of the component to read; "" reads the whole page.
+        interval: How often to read it; never under 60 s (`reference/status-feeds.md` §6).
+    """
+
+    format: str
+    url: str
+    component: str = ""
+    interval: timedelta = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One address with a protocol, a dialect and a key.
+
+    Args:
+        id: Its name in the configuration.
+        provider: Who stands behind it; unrelated providers failing together are our own network.
+        base_url: With the path that the protocol's paths are appended to, no trailing slash
+            ("https://api.openai.com/v1").
+        protocol: A name in the registry of protocols ("openai_videos", "chat_video").
+        dialect: A profile of that protocol ("openai", "new_api", "sora2api").
+        key: The secret; None for an upstream without one.
+        timeout: The limit of one ordinary call, from connect to the last byte.
+        job_timeout: How long a job may take before it counts as stalled.
+        ca_file: A PEM file to trust beside the system's, "" for none.
+        feed: Its provider's status page, if it has one that we can read.
+    """
+
+    id: UpstreamId
+    provider: ProviderId
+    base_url: str
+    protocol: str
+    dialect: str
+    key: Secret | None
+    timeout: timedelta = timedelta(seconds=30)
+    job_timeout: timedelta = timedelta(minutes=20)
+    ca_file: str = ""
+    feed: Feed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a service is probed, by depth; None where a depth is switched off."""
+
+    reach: timedelta | None = timedelta(seconds=60)
+    credentials: timedelta | None = timedelta(minutes=10)
+    generation: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Hard limits of spending in USD; None where there is no limit for that window."""
+
+    per_hour: Decimal | None = None
+    per_day: Decimal | None = None
+    per_month: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One model at one upstream by one kind of access.
+
+    Args:
+        id: Its name in the configuration and in addresses ("sora-2-official").
+        name: Its name for people ("Sora 2 官轉").
+        upstream: Where it is reached.
+        model: The model's id on this upstream's wire.
+        access: Official, reverse or self-hosted.
+        sheet: What is publicly known of it, the operator's own facts laid over.
+        pace: How often it is probed.
+        budget: What its probes may spend.
+        probe_order: The order that a generation probe places: the cheapest the sheet allows.
+    """
+
+    id: ServiceId
+    name: str
+    upstream: Upstream
+    model: str
+    access: Access
+    sheet: FactSheet
+    pace: Pace
+    budget: Budget
+    probe_order: Order | None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All that the operator has, parsed once."""
+
+    services: Mapping[ServiceId, Service] = field(default_factory=dict)
+    total_budget: Budget = field(default_factory=Budget)

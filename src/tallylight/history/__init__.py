@@ -1,0 +1,1 @@
+"""What happened: evidence, transitions, incidents, attempts, the ledger."""

@@ -1,0 +1,1 @@
+"""Speaks to video APIs: words to wire and back, answers to failures, feeds to evidence."""

@@ -1,0 +1,182 @@
+"""What travels between our words and the socket: requests, replies, and what became of a job.
+
+Adapters make and read these values and open no socket; `transport` sends them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from tallylight.terms import Failure, Order
+
+
+class Phase(StrEnum):
+    """Which step of a service's use an answer belongs to; the corpus's words."""
+
+    REACH = "reach"
+    PROBE = "probe"  # credentials, model lists, other free questions
+    CREATE = "create"
+    POLL = "poll"
+    CONTENT = "content"
+    LIST = "list"
+    STREAM = "stream"
+    CANCEL = "cancel"
+    FEED = "feed"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to an upstream.
+
+    Args:
+        phase: What it is for.
+        method: "GET", "POST", "DELETE", "HEAD".
+        url: Absolute.
+        headers: Without the key; see `authorization`.
+        json: The body as JSON text, "" for none.
+        form: The body as multipart text fields, where `json` is "".
+        authorization: The header that carries the key, "" for none: ("Authorization", "Bearer …").
+    """
+
+    phase: Phase
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: str = ""
+    form: tuple[tuple[str, str], ...] = ()
+    authorization: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, or how nothing did.
+
+    Args:
+        phase: The request's.
+        status: The HTTP status; None if no complete answer head came.
+        headers: Names in lower case.
+        body: The body as far as it was read, decoded as UTF-8 with replacement.
+        error: Where no complete answer came: the exception's class and text
+            ("ConnectionRefusedError: [Errno 111] Connection refused"); else "".
+        sent: False only where it is certain that the request never left us (the name did not
+            resolve, the connection was refused, TLS failed): nothing can have been billed.
+        truncated: The body was longer than the limit and was cut.
+        seconds: From the start to the last byte read.
+        first_byte_seconds: From the start to the head of the answer; None if none came.
+    """
+
+    phase: Phase
+    status: int | None
+    headers: Mapping[str, str]
+    body: str
+    error: str = ""
+    sent: bool = True
+    truncated: bool = False
+    seconds: float = 0.0
+    first_byte_seconds: float | None = None
+
+
+class JobState(StrEnum):
+    """An upstream's task in the words of the Videos API."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The upstream task behind a video, as its last answer describes it.
+
+    Args:
+        id: The upstream's own id.
+        state: Where it stands.
+        progress: 0 to 100, None if the upstream does not say.
+        model: The model the upstream says it used, "" if it does not say.
+        content_url: Where the video lies, "" if it must be asked of the protocol's content call.
+        failure: Why it failed; None unless `state` is FAILED.
+        created_at: When the upstream says it was created.
+        expires_at: When the upstream says the video is gone.
+        prompt: The prompt as the upstream repeats it, "" if it does not; reconciles a job in doubt.
+    """
+
+    id: str
+    state: JobState
+    progress: int | None = None
+    model: str = ""
+    content_url: str = ""
+    failure: Failure | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    prompt: str = ""
+
+
+class JobStream(Protocol):
+    """The answer of a create that streams until the video is there (reverse chat services)."""
+
+    def feed(self, chunk: str) -> Job | None:
+        """Take in more text; return the job as it stands now if that changed it."""
+        ...
+
+    def end(self, error: str) -> Job:
+        """Say that no more comes (`error`: the exception's class and text, "" for a clean end).
+
+        Returns a job that is COMPLETED or FAILED.
+        """
+        ...
+
+
+class VideoProtocol(Protocol):
+    """A wire dialect as pure translation: our words to requests, replies to our words.
+
+    An instance is bound to one upstream's address, dialect and key.
+    """
+
+    #: A create is answered at once with a job to poll (False), or streams to its end (True).
+    streams: bool
+
+    def reach(self) -> Request:
+        """Return a free request that any answer proves the door of."""
+        ...
+
+    def credentials(self) -> Request:
+        """Return a free request that only a known key can make, the list of models."""
+        ...
+
+    def read_credentials(self, reply: Reply, model: str) -> Failure | None:
+        """Return why the key or the model is not accepted; None if both are."""
+        ...
+
+    def create(self, order: Order, model: str) -> Request:
+        """Return the paid request that starts a job."""
+        ...
+
+    def read_job(self, reply: Reply) -> Job | Failure:
+        """Return the job that an answer to create or poll describes, or why there is none.
+
+        A job that failed is a Job; a Failure is an answer that is no job at all.
+        """
+        ...
+
+    def open_stream(self) -> JobStream:
+        """Return a reader of a streamed create; only where `streams`."""
+        ...
+
+    def poll(self, job_id: str) -> Request:
+        """Return the request that asks how a job stands."""
+        ...
+
+    def content(self, job: Job) -> Request:
+        """Return the request that downloads a completed job's video."""
+        ...
+
+    def listing(self) -> Request | None:
+        """Return the request that lists recent jobs, None where the dialect has none."""
+        ...
+
+    def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
+        """Return the jobs of a listing."""
+        ...

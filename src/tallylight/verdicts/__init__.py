@@ -1,0 +1,1 @@
+"""Judges evidence: verdicts, availability, incidents. Nothing here touches the world."""
