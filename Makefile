@@ -5,16 +5,19 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 FILE   ?=
 
-.PHONY: demo test check unit browser-dependencies corpus bench lock clean
+.PHONY: demo test check browser-dependencies corpus lock clean
 
 demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, against simulated upstreams
 	$(BIN)/tallylight demo $(ARGS)
 
-test: $(VENV)/test.stamp browser-dependencies ## everything that CI runs
-	$(BIN)/python tools/run_checks.py
+test: check browser-dependencies ## everything that CI runs
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
 
 check: $(VENV)/test.stamp ## the static half: formatting, lint, types, import contracts
-	$(BIN)/python tools/run_checks.py --static
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 corpus: $(VENV)/test.stamp ## classify a labelled corpus and print the confusion table
 	@$(BIN)/python tools/score_corpus.py $(FILE)

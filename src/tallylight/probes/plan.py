@@ -1,0 +1,168 @@
+"""Which probe of a service is due when, and why; pure.
+
+Free probes run at their pace and come back quickly after a first bad result. A paid generation is
+placed where it buys knowledge: where the jobs are in doubt, and else at a slow pace that keeps the
+evidence fresh. The figures are rule 5 of `docs/verdicts.md`.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tallylight.catalogue.services import Service
+from tallylight.terms import Depth, FailureKind, Status
+
+
+class Why(StrEnum):
+    """What a probe is to find out."""
+
+    FIRST = "first"  # nothing is known yet
+    PACE = "pace"  # the evidence grows stale
+    CONFIRM = "confirm"  # a bad shallow result is looked at again
+    DOUBT = "doubt"  # the evidence on jobs is contradictory
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """What holds for the probes of all services.
+
+    Args:
+        confirmations: After the first, second, … bad shallow result in a row, how soon to look
+            again; after that the ordinary pace holds.
+        doubt_pace: The shortest time between two paid probes of one service.
+        doubt_from: From this probability of "jobs are down" on, the jobs are in doubt …
+        doubt_until: … and below this one; from here on they are known to be down.
+        jitter: By which share of itself a pace is stretched or shortened, so that probes of many
+            services do not march in step.
+        retired_pace: How often a retired service's key is still tried, for free.
+    """
+
+    confirmations: tuple[timedelta, ...] = (timedelta(seconds=10), timedelta(seconds=20))
+    doubt_pace: timedelta = timedelta(minutes=5)
+    doubt_from: float = 0.02
+    doubt_until: float = 0.95
+    jitter: float = 0.1
+    retired_pace: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """All that the plan needs to know about one service at one moment.
+
+    Args:
+        service: Whose probes are planned.
+        opening: When the first round reaches it; the round is spread over the services.
+        last: When each depth was last probed: shallow ones ended, a generation was placed.
+        bad_in_a_row: Bad shallow results since the last good one.
+        jobs_down: The judge's probability that jobs are down.
+        door_is_up: Whether the door counts as open.
+        status: The status that stands.
+        blocked: AUTH or QUOTA while our key or wallet keeps us out.
+        traffic_at: The newest end of a caller's job; live traffic tells for nothing.
+        is_following: A generation of this service is still under way.
+        withheld_at: When a budget last refused a generation.
+        off: Depths that were switched off because a free probe turned out to be billed.
+    """
+
+    service: Service
+    opening: datetime
+    last: Mapping[Depth, datetime] = field(default_factory=dict)
+    bad_in_a_row: int = 0
+    jobs_down: float = 0.0
+    door_is_up: bool = True
+    status: Status = Status.UNKNOWN
+    blocked: FailureKind | None = None
+    traffic_at: datetime | None = None
+    is_following: bool = False
+    withheld_at: datetime | None = None
+    off: frozenset[Depth] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """One probe to come."""
+
+    depth: Depth
+    at: datetime
+    why: Why
+
+
+def appointments(watch: Watch, pacing: Pacing) -> tuple[Appointment, ...]:
+    """Return the next probe of each depth that is worth one, soonest first."""
+    planned = (
+        _shallow(watch, pacing, Depth.REACH, watch.service.pace.reach),
+        _shallow(watch, pacing, Depth.CREDENTIALS, watch.service.pace.credentials),
+        _generation(watch, pacing),
+    )
+    return tuple(sorted((p for p in planned if p is not None), key=lambda p: p.at))
+
+
+def opening_round(position: int, services: int, interval: timedelta) -> timedelta:
+    """Return how long after the start the first probe of a service is due.
+
+    A few services are probed within a second or two of the start, thousands evenly over one
+    interval, so that all are checked within one interval of a restart.
+    """
+    spread = min(interval, timedelta(milliseconds=100) * services)
+    return spread * position / max(services, 1)
+
+
+def _shallow(
+    watch: Watch, pacing: Pacing, depth: Depth, pace: timedelta | None
+) -> Appointment | None:
+    if pace is None or depth in watch.off:
+        return None
+    if watch.status is Status.RETIRED:
+        if depth is Depth.REACH:
+            return None
+        pace = max(pace, pacing.retired_pace)
+    last = watch.last.get(depth)
+    if last is None:
+        return Appointment(depth, watch.opening, Why.FIRST)
+    if depth is Depth.REACH and 0 < watch.bad_in_a_row <= len(pacing.confirmations):
+        soon = min(pace, pacing.confirmations[watch.bad_in_a_row - 1])
+        return Appointment(depth, last + soon, Why.CONFIRM)
+    return Appointment(depth, last + _jittered(pace, watch, last, pacing), Why.PACE)
+
+
+def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
+    pace = watch.service.pace.generation
+    if pace is None or not _may_spend(watch):
+        return None
+    placed = watch.last.get(Depth.GENERATION)
+    told = max((at for at in (placed, watch.traffic_at) if at is not None), default=None)
+    in_doubt = pacing.doubt_from < watch.jobs_down < pacing.doubt_until
+    if told is None:
+        wanted = Appointment(Depth.GENERATION, watch.opening, Why.FIRST)
+    elif in_doubt:
+        soon = (placed or told) + min(pace, pacing.doubt_pace)
+        wanted = Appointment(Depth.GENERATION, soon, Why.DOUBT)
+    else:
+        due = told + _jittered(pace, watch, told, pacing)
+        wanted = Appointment(Depth.GENERATION, due, Why.PACE)
+    if watch.withheld_at is None:
+        return wanted
+    again = watch.withheld_at + min(pace, pacing.doubt_pace)
+    return Appointment(wanted.depth, max(wanted.at, again), wanted.why)
+
+
+def _may_spend(watch: Watch) -> bool:
+    # A refusal for an empty wallet costs nothing and is the only way to see it filled again;
+    # a refused key shows by the free credentials probe.
+    return (
+        watch.service.probe_order is not None
+        and watch.door_is_up
+        and not watch.is_following
+        and Depth.GENERATION not in watch.off
+        and watch.status not in {Status.RETIRED, Status.MAINTENANCE}
+        and watch.blocked is not FailureKind.AUTH
+    )
+
+
+def _jittered(pace: timedelta, watch: Watch, last: datetime, pacing: Pacing) -> timedelta:
+    # A hash in place of chance: the plan stays pure and a test can repeat it.
+    seed = f"{watch.service.id}/{last.timestamp()}".encode()
+    share = int.from_bytes(hashlib.blake2b(seed, digest_size=4).digest()) / 2**32
+    return pace * (1 + pacing.jitter * (2 * share - 1))

@@ -1,0 +1,215 @@
+"""Which probe is due when: the rules, without a clock."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.catalogue.services import (
+    Budget,
+    FactSheet,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
+from tallylight.probes.plan import (
+    Appointment,
+    Pacing,
+    Watch,
+    Why,
+    appointments,
+    opening_round,
+)
+from tallylight.terms import (
+    Access,
+    Depth,
+    FailureKind,
+    Order,
+    ProviderId,
+    ServiceId,
+    Status,
+    UpstreamId,
+)
+
+NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+STEADY = Pacing(jitter=0.0)
+
+SHEET = FactSheet(
+    provider=ProviderId("openai"),
+    model="sora-2",
+    title="Sora 2",
+    medium=Medium.VIDEO,
+    access=Access.OFFICIAL,
+    protocol="openai_videos",
+    lengths=(4,),
+    sizes=("1280x720",),
+    price=None,
+    announced_at=None,
+    shutdown_at=None,
+    shutdown_precision=ShutdownPrecision.EXACT,
+    replacement="",
+    notes="",
+    sources=("a test",),
+    as_of=date(2026, 1, 1),
+)
+SERVICE = Service(
+    id=ServiceId("sora-2-official"),
+    name="Sora 2 官轉",
+    upstream=Upstream(
+        id=UpstreamId("openai"),
+        provider=ProviderId("openai"),
+        base_url="http://127.0.0.1/v1",
+        protocol="openai_videos",
+        dialect="openai",
+        key=None,
+    ),
+    model="sora-2",
+    access=Access.OFFICIAL,
+    sheet=SHEET,
+    pace=Pace(reach=MINUTE, credentials=10 * MINUTE, generation=180 * MINUTE),
+    budget=Budget(),
+    probe_order=Order("a paper boat", 4, "1280x720"),
+)
+WATCHED = Watch(
+    service=SERVICE,
+    opening=NOON,
+    last={Depth.REACH: NOON, Depth.CREDENTIALS: NOON, Depth.GENERATION: NOON},
+    jobs_down=0.001,
+    status=Status.OPERATIONAL,
+)
+
+
+def planned(watch: Watch, depth: Depth, pacing: Pacing = STEADY) -> Appointment | None:
+    return next((p for p in appointments(watch, pacing) if p.depth is depth), None)
+
+
+def test_a_new_service_is_probed_at_every_depth_in_the_opening_round() -> None:
+    watch = Watch(service=SERVICE, opening=NOON)
+
+    plan = appointments(watch, STEADY)
+
+    assert {p.depth for p in plan} == set(Depth)
+    assert all(p.at == NOON and p.why is Why.FIRST for p in plan)
+
+
+def test_a_bad_shallow_result_is_looked_at_again_after_10_and_20_seconds() -> None:
+    once = replace(WATCHED, bad_in_a_row=1)
+    twice = replace(WATCHED, bad_in_a_row=2)
+    thrice = replace(WATCHED, bad_in_a_row=3)
+
+    assert planned(once, Depth.REACH) == Appointment(
+        Depth.REACH, NOON + timedelta(seconds=10), Why.CONFIRM
+    )
+    assert planned(twice, Depth.REACH) == Appointment(
+        Depth.REACH, NOON + timedelta(seconds=20), Why.CONFIRM
+    )
+    assert planned(thrice, Depth.REACH) == Appointment(Depth.REACH, NOON + MINUTE, Why.PACE)
+
+
+def test_money_is_spent_soon_where_the_jobs_are_in_doubt() -> None:
+    doubtful = replace(WATCHED, jobs_down=0.4)
+
+    assert planned(doubtful, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    )
+
+
+@pytest.mark.parametrize("jobs_down", [0.001, 0.97])
+def test_where_the_jobs_are_known_the_slow_pace_holds(jobs_down: float) -> None:
+    known = replace(WATCHED, jobs_down=jobs_down)
+
+    assert planned(known, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 180 * MINUTE, Why.PACE
+    )
+
+
+def test_live_traffic_puts_the_next_paid_probe_off() -> None:
+    busy = replace(WATCHED, traffic_at=NOON + 60 * MINUTE)
+
+    assert planned(busy, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 240 * MINUTE, Why.PACE
+    )
+
+
+@pytest.mark.parametrize(
+    "spared",
+    [
+        replace(WATCHED, status=Status.RETIRED),
+        replace(WATCHED, status=Status.MAINTENANCE),
+        replace(WATCHED, blocked=FailureKind.AUTH),
+        replace(WATCHED, door_is_up=False),
+        replace(WATCHED, is_following=True),
+        replace(WATCHED, off=frozenset({Depth.GENERATION})),
+        replace(WATCHED, service=replace(SERVICE, probe_order=None)),
+        replace(WATCHED, service=replace(SERVICE, pace=Pace(generation=None))),
+    ],
+)
+def test_no_money_is_spent_where_it_cannot_tell_anything(spared: Watch) -> None:
+    assert planned(replace(spared, jobs_down=0.5), Depth.GENERATION) is None
+
+
+def test_an_empty_wallet_is_tried_again_since_a_refusal_is_free() -> None:
+    broke = replace(WATCHED, blocked=FailureKind.QUOTA)
+
+    assert planned(broke, Depth.GENERATION) is not None
+
+
+def test_a_probe_that_a_budget_withheld_waits_before_it_asks_again() -> None:
+    withheld = replace(WATCHED, withheld_at=NOON + 180 * MINUTE)
+
+    assert planned(withheld, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 185 * MINUTE, Why.PACE
+    )
+
+
+def test_a_retired_service_keeps_only_a_rare_free_look_at_its_key() -> None:
+    retired = replace(WATCHED, status=Status.RETIRED)
+
+    plan = appointments(retired, STEADY)
+
+    assert [(p.depth, p.at) for p in plan] == [(Depth.CREDENTIALS, NOON + timedelta(days=1))]
+
+
+def test_a_depth_that_was_billed_by_mistake_stays_off() -> None:
+    burnt = replace(WATCHED, off=frozenset({Depth.CREDENTIALS}))
+
+    assert planned(burnt, Depth.CREDENTIALS) is None
+
+
+@given(st.integers(1, 5000), st.data())
+def test_the_opening_round_reaches_everybody_within_one_interval(
+    services: int, data: st.DataObject
+) -> None:
+    position = data.draw(st.integers(0, services - 1))
+
+    offset = opening_round(position, services, MINUTE)
+
+    assert timedelta() <= offset < MINUTE
+
+
+@given(
+    jobs_down=st.floats(0, 1),
+    bad=st.integers(0, 10),
+    door=st.booleans(),
+    ago=st.integers(0, 10_000),
+)
+def test_two_paid_probes_are_never_closer_than_the_doubt_pace(
+    jobs_down: float, bad: int, ago: int, *, door: bool
+) -> None:
+    placed = NOON - timedelta(seconds=ago)
+    watch = replace(
+        WATCHED,
+        jobs_down=jobs_down,
+        bad_in_a_row=bad,
+        door_is_up=door,
+        last={Depth.GENERATION: placed},
+    )
+
+    appointment = planned(watch, Depth.GENERATION, Pacing())
+
+    assert appointment is None or appointment.at >= placed + 5 * MINUTE
