@@ -37,7 +37,8 @@ class Request:
         headers: Without the key; see `authorization`.
         json: The body as JSON text, "" for none.
         form: The body as multipart text fields, where `json` is "".
-        authorization: The header that carries the key, "" for none: ("Authorization", "Bearer …").
+        authorization: The header that carries the key, None for none: ("Authorization",
+            "Bearer …"); never shown, and never sent to another host.
     """
 
     phase: Phase
@@ -46,7 +47,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: str = ""
     form: tuple[tuple[str, str], ...] = ()
-    authorization: tuple[str, str] | None = None
+    authorization: tuple[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Reply:
         headers: Names in lower case.
         body: The body as far as it was read, decoded as UTF-8 with replacement.
         error: Where no complete answer came: the exception's class and text
-            ("ConnectionRefusedError: [Errno 111] Connection refused"); else "".
+            ("ConnectionRefusedError: [Errno 111] Connection refused"); else "". Beside a status it
+            says that the body broke off.
         sent: False only where it is certain that the request never left us (the name did not
             resolve, the connection was refused, TLS failed): nothing can have been billed.
         truncated: The body was longer than the limit and was cut.
@@ -101,6 +103,8 @@ class Job:
         created_at: When the upstream says it was created.
         expires_at: When the upstream says the video is gone.
         prompt: The prompt as the upstream repeats it, "" if it does not; reconciles a job in doubt.
+        strange_word: The upstream's own status word where it is none that we know, else "". Such a
+            job is polled on.
     """
 
     id: str
@@ -112,6 +116,7 @@ class Job:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     prompt: str = ""
+    strange_word: str = ""
 
 
 class JobStream(Protocol):
@@ -129,21 +134,61 @@ class JobStream(Protocol):
         ...
 
 
+class Key(Protocol):
+    """A secret that shows itself only when it is asked to."""
+
+    def reveal(self) -> str:
+        """Return the key itself, for the one header that needs it."""
+        ...
+
+
+class Address(Protocol):
+    """What a protocol has to know of an upstream; `catalogue.services.Upstream` is one.
+
+    Named by its shape, so that what decides need not import the room that reads the environment.
+    """
+
+    @property
+    def base_url(self) -> str:
+        """Return what the protocol's paths are appended to, without a trailing slash."""
+        ...
+
+    @property
+    def protocol(self) -> str:
+        """Return a name in the registry of protocols."""
+        ...
+
+    @property
+    def dialect(self) -> str:
+        """Return a profile of that protocol."""
+        ...
+
+    @property
+    def key(self) -> Key | None:
+        """Return the secret, None for an upstream without one."""
+        ...
+
+
 class VideoProtocol(Protocol):
     """A wire dialect as pure translation: our words to requests, replies to our words.
 
     An instance is bound to one upstream's address, dialect and key.
     """
 
-    #: A create is answered at once with a job to poll (False), or streams to its end (True).
-    streams: bool
-
-    def reach(self) -> Request:
-        """Return a free request that any answer proves the door of."""
+    @property
+    def streams(self) -> bool:
+        """Tell whether a create streams to its end; else it is answered with a job to poll."""
         ...
 
-    def credentials(self) -> Request:
-        """Return a free request that only a known key can make, the list of models."""
+    def reach(self) -> Request:
+        """Return a free request without the key; any answer proves that somebody is at home."""
+        ...
+
+    def credentials(self, model: str) -> Request:
+        """Return a free request that only a known key can make: mostly the list of models.
+
+        Where it is a POST, `read_job` of its reply tells whether it has started a job after all.
+        """
         ...
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
