@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypeVar
 
 from tallylight.terms import Order
+
+ANY_RESOLUTION = "*"
+"""The key of the rate that holds for every resolution without one of its own."""
+
+_T = TypeVar("_T")
+
+_UHD_LINES = 2160
+_NAMED_CLASSES: Mapping[int, str] = {1440: "2k", _UHD_LINES: "4k"}
 
 
 class PriceUnit(StrEnum):
@@ -24,7 +33,8 @@ class Price:
     Args:
         unit: What the rates are for.
         rates: USD by resolution ("720p", "1080p", "4k"); "*" is the rate for all others.
-        silent_rates: The same without an audio track, where that is cheaper.
+        silent_rates: The same without an audio track, where that is cheaper; a resolution that is
+            missing here costs as much as with audio.
         blocks: For PER_BLOCK: by length in seconds, the rates of that block.
         tokens: For PER_MILLION_TOKENS: the tokens that one second of video, or one image, is
             estimated to take, by resolution.
@@ -40,36 +50,73 @@ class Price:
 
 
 def resolution_of(size: str) -> str:
-    """Return the resolution class of a size: "1280x720" is "720p", "3840x2160" is "4k"."""
+    """Return the resolution class of a size: "1280x720" is "720p", "3840x2160" is "4k".
+
+    Raises:
+        ValueError: if the size is not WIDTHxHEIGHT.
+    """
     width, _, height = size.partition("x")
-    lines = min(int(width), int(height))
-    return "4k" if lines >= 2160 else f"{lines}p"  # noqa: PLR2004  # UHD has 2160 lines
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ValueError(f'"{size}" is not a size; write WIDTHxHEIGHT, as in 1280x720')
+    lines = min(int(width), int(height), _UHD_LINES)
+    return _NAMED_CLASSES.get(lines, f"{lines}p")
 
 
 def cost_of(price: Price, order: Order, *, audio: bool = True, input_images: int = 0) -> Decimal:
     """Return what an order costs in USD.
 
+    An image has no length (`seconds` is 0): its tokens count once.
+
     Raises:
         LookupError: if the price has no rate for the order's size or length.
     """
-    resolution = resolution_of(order.size)
     surcharge = price.per_input_image * input_images
-    rates = price.rates if audio or not price.silent_rates else price.silent_rates
     match price.unit:
         case PriceUnit.PER_SECOND:
-            return _rate(rates, resolution) * order.seconds + surcharge
+            if order.seconds <= 0:
+                raise LookupError(f"no rate by the second for {order.seconds} seconds")
+            return _rate(_rates(price, audio=audio), order) * order.seconds + surcharge
         case PriceUnit.PER_CALL:
-            return _rate(rates, resolution) + surcharge
+            return _rate(_rates(price, audio=audio), order) + surcharge
         case PriceUnit.PER_BLOCK:
-            block = min(length for length in price.blocks if length >= order.seconds)
-            return _rate(price.blocks[block], resolution) + surcharge
+            return _rate(_block(price, order.seconds), order) + surcharge
         case PriceUnit.PER_MILLION_TOKENS:
-            tokens = price.tokens.get(resolution) or price.tokens["*"]
-            return _rate(rates, resolution) * tokens * order.seconds / 1_000_000 + surcharge
+            tokens = _of_resolution(price.tokens, order, "estimate of tokens")
+            units = max(order.seconds, 1)
+            rate = _rate(_rates(price, audio=audio), order)
+            return rate * tokens * units / 1_000_000 + surcharge
 
 
-def _rate(rates: Mapping[str, Decimal], resolution: str) -> Decimal:
-    rate = rates.get(resolution, rates.get("*"))
-    if rate is None:
-        raise LookupError(f"no rate for {resolution}; there is one for {', '.join(rates)}")
-    return rate
+def _rates(price: Price, *, audio: bool) -> Mapping[str, Decimal]:
+    if audio:
+        return price.rates
+    if ANY_RESOLUTION in price.silent_rates:
+        return price.silent_rates
+    return {**price.rates, **price.silent_rates}
+
+
+def _rate(rates: Mapping[str, Decimal], order: Order) -> Decimal:
+    return _of_resolution(rates, order, "rate")
+
+
+def _block(price: Price, seconds: int) -> Mapping[str, Decimal]:
+    lengths = sorted(price.blocks)
+    fitting = next((length for length in lengths if length >= seconds), None)
+    if fitting is None:
+        known = ", ".join(f"{length} s" for length in lengths) or "none"
+        raise LookupError(f"no block for {seconds} s; there is {known}")
+    return price.blocks[fitting]
+
+
+def _of_resolution(values: Mapping[str, _T], order: Order, what: str) -> _T:
+    try:
+        resolution = resolution_of(order.size)
+    except ValueError as error:
+        if ANY_RESOLUTION in values:
+            return values[ANY_RESOLUTION]  # a price that asks for no size needs none
+        raise LookupError(f"no {what}: {error}") from None
+    value = values.get(resolution, values.get(ANY_RESOLUTION))
+    if value is None:
+        known = ", ".join(values) or "none at all"
+        raise LookupError(f"no {what} for {resolution}; there is one for {known}")
+    return value

@@ -28,6 +28,7 @@ class ShutdownPrecision(StrEnum):
     EXACT = "exact"
     NOT_BEFORE = "not_before"
     CONFLICTING = "conflicting"  # sources disagree; the date is the latest of them
+    BY = "by"  # it was gone by that day; the day itself is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Feed:
         format: A name in the registry of feed readers ("statuspage", "incident_io").
         url: The page's root ("https://status.example.com").
         component: Name or id of the component to read; "" reads the whole page.
-        interval: How often to read it; never under 60 s (`reference/status-feeds.md` §6).
+        interval: How often to read it; never under 60 s, the floor that status pages ask for.
     """
 
     format: str

@@ -1,0 +1,218 @@
+"""The sections of the configuration that say what exists: upstreams, services, probes, budgets.
+
+Which protocols, dialects and feed formats there are is known to the rooms above; `app.settings`
+checks their names, and all references from one entry to another.
+"""
+
+from datetime import date, timedelta
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tallylight.catalogue.notation import (
+    Duration,
+    Lengths,
+    Money,
+    PaceOption,
+    SecretText,
+    Size,
+    Sizes,
+)
+from tallylight.catalogue.orders import PROBE_PROMPT
+from tallylight.catalogue.prices import PriceOptions
+from tallylight.catalogue.services import Budget, Medium, Pace
+from tallylight.terms import Access
+
+_FEED_FLOOR = timedelta(seconds=60)
+
+
+def address(value: str) -> str:
+    """Return an http(s) address without the slash at its end."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not an address; write https://host/path")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("may hold no user, password, ? or #; a key goes into `key`")
+    if not value.isprintable() or " " in value:
+        raise ValueError("has a space or a line break in it")
+    _ = parts.port  # raises ValueError for one that is no number or out of range
+    return value.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address leads to this machine, so that nothing travels in the clear."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _feed_interval(value: timedelta) -> timedelta:
+    if value < _FEED_FLOOR:
+        raise ValueError("is under the 60s that status pages ask their readers to wait")
+    return value
+
+
+Address = Annotated[str, AfterValidator(address), Field(json_schema_extra={"format": "uri"})]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FeedOptions(_Section):
+    """A provider's status page."""
+
+    format: str = Field(description="The page's format: a name in the registry of feed readers.")
+    url: Address = Field(description="The page's root, https://status.example.com.")
+    component: str = Field(
+        "", description="Name or id of the component to read; without it the whole page counts."
+    )
+    interval: Annotated[Duration, AfterValidator(_feed_interval)] = Field(
+        timedelta(minutes=2), description="How often to read it, 60s at least."
+    )
+
+
+class UpstreamOptions(_Section):
+    """One address with a protocol, a dialect and a key."""
+
+    provider: Name = Field(
+        description="Who stands behind it. Fact sheets are found by it, and unrelated providers "
+        "that fail in the same moment point to our own network."
+    )
+    base_url: Address = Field(
+        description="The address that the protocol's paths are appended to, "
+        "https://api.example.com/v1."
+    )
+    protocol: str = Field("openai_videos", description="The wire protocol that it speaks.")
+    dialect: str = Field(
+        "", description="The profile of that protocol; without it the protocol's own default."
+    )
+    key: SecretText | None = Field(
+        None, description="The secret; write ${NAME} or {file: path} rather than the key itself."
+    )
+    timeout: Duration = Field(
+        timedelta(seconds=30), description="The limit of one ordinary call, first to last byte."
+    )
+    job_timeout: Duration = Field(
+        timedelta(minutes=20), description="How long a job may take before it counts as stalled."
+    )
+    ca_file: str = Field("", description="A PEM file of authorities to trust beside the system's.")
+    feed: FeedOptions | None = Field(None, description="The provider's status page.")
+
+
+class BudgetOptions(_Section):
+    """Hard limits of spending, in US dollars."""
+
+    per_hour: Money | None = Field(None, description="USD in any clock hour (UTC).")
+    per_day: Money | None = Field(None, description="USD in any day (UTC).")
+    per_month: Money | None = Field(None, description="USD in any month (UTC).")
+
+    def budget(self) -> Budget:
+        """Return the limits in our own words."""
+        return Budget(per_hour=self.per_hour, per_day=self.per_day, per_month=self.per_month)
+
+
+class ServiceProbeOptions(_Section):
+    """How one service is probed; what is left out holds as in `probes`."""
+
+    reach: PaceOption = Field(None, description="Pace of the free probe: does it answer?")
+    credentials: PaceOption = Field(
+        None, description="Pace of the free probe: does it know our key and list the model?"
+    )
+    generation: PaceOption = Field(
+        None, description="Pace of the paid probe: does a video arrive? Needs a budget."
+    )
+    seconds: int | None = Field(
+        None, gt=0, description="Length of the probe's video; without it the cheapest."
+    )
+    size: Size | None = Field(
+        None, description="Size of the probe's video; without it the cheapest."
+    )
+
+    def over(self, default: Pace) -> Pace:
+        """Return the paces that hold for the service."""
+        said = self.model_fields_set
+        return Pace(
+            reach=self.reach if "reach" in said else default.reach,
+            credentials=self.credentials if "credentials" in said else default.credentials,
+            generation=self.generation if "generation" in said else default.generation,
+        )
+
+
+class ServiceOptions(_Section):
+    """One model at one upstream by one kind of access."""
+
+    name: str = Field("", description="Its name for people; without it the fact sheet's title.")
+    upstream: str = Field(description="Where it is reached: an entry of `upstreams`.")
+    model: str = Field(min_length=1, description="The model's id on this upstream's wire.")
+    access: Access | None = Field(
+        None,
+        description="official (官轉), reverse (官逆) or self_hosted; without it the fact sheet's.",
+    )
+    sheet: str | None = Field(
+        None,
+        description="The built-in fact sheet, provider/model; without it the upstream's provider "
+        "and the model, where there is such a sheet.",
+    )
+    price: PriceOptions | None = Field(None, description="What it costs you.")
+    lengths: Lengths | None = Field(None, description="Clip lengths in seconds that it accepts.")
+    sizes: Sizes | None = Field(None, description="Sizes that it accepts.")
+    medium: Medium | None = Field(None, description="What it makes: video or image.")
+    announced_at: date | None = Field(None, description="When its shutdown was announced.")
+    shutdown_at: date | None = Field(None, description="The day on which it stops (00:00 UTC).")
+    replacement: str | None = Field(None, description="The model that the provider names instead.")
+    probes: ServiceProbeOptions = Field(
+        default_factory=ServiceProbeOptions,
+        description="How it is probed, where that differs from `probes`.",
+    )
+    budget: BudgetOptions = Field(
+        default_factory=BudgetOptions,
+        description="What its probes may spend.",
+    )
+
+
+class ProbeOptions(_Section):
+    """How services are probed, unless they say otherwise."""
+
+    reach: PaceOption = Field(
+        timedelta(seconds=60), description="Pace of the free probe: does it answer?"
+    )
+    credentials: PaceOption = Field(
+        timedelta(minutes=10),
+        description="Pace of the free probe: does it know our key and list the model?",
+    )
+    generation: PaceOption = Field(
+        None, description="Pace of the paid probe: does a video arrive? Needs a budget."
+    )
+    in_doubt_pace: Duration = Field(
+        timedelta(minutes=5),
+        description="The shortest time between two paid probes of a service whose jobs are in "
+        "doubt.",
+    )
+    retry: tuple[Duration, ...] = Field(
+        (timedelta(seconds=10), timedelta(seconds=20)),
+        max_length=10,
+        description="How soon to look again after the first, second, … bad free probe in a row.",
+    )
+    concurrency: int = Field(
+        50, ge=1, le=1000, description="How many probes may be under way at once."
+    )
+    prompt: str = Field(
+        PROBE_PROMPT, min_length=1, max_length=1000, description="The text of a paid probe."
+    )
+
+    def pace(self) -> Pace:
+        """Return the paces that hold where a service says nothing."""
+        return Pace(self.reach, self.credentials, self.generation)
+
+
+Upstreams = dict[Id, UpstreamOptions]
+Services = dict[Id, ServiceOptions]
