@@ -1,0 +1,108 @@
+"""What pydantic found, in words that name what is allowed; values only where they help."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from tallylight.catalogue.yaml_tree import Place
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_Schema = Mapping[str, object]
+
+_TYPES: Mapping[str, str] = {
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "date_from_datetime_parsing": "must be a date, as in 2026-09-24",
+    "date_parsing": "must be a date, as in 2026-09-24",
+    "date_type": "must be a date, as in 2026-09-24",
+    "dict_type": "must be a mapping",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "missing": "is missing",
+    "model_attributes_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "string_type": "must be a text; put it in quotes",
+    "tuple_type": "must be a list",
+}
+
+
+def reason_of(finding: "ErrorDetails", place: Place, schema: _Schema) -> str:
+    """Return a finding as one clause.
+
+    Args:
+        finding: One of pydantic's errors.
+        place: Where it is in the file.
+        schema: The JSON Schema of the whole model, which knows the keys allowed at each place.
+    """
+    kind = finding["type"]
+    context: Mapping[str, object] = finding.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _unknown_key(str(place[-1]) if place else "", keys_at(schema, place[:-1]))
+    if kind in {"enum", "literal_error"}:
+        allowed = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "")
+        return not_allowed(finding["input"], allowed.split(", "))
+    if kind == "string_pattern_mismatch":
+        return f"does not have the form {context.get('pattern')}"
+    if kind == "value_error":
+        return finding["msg"].removeprefix("Value error, ")
+    if kind in _TYPES:
+        return _TYPES[kind]
+    return finding["msg"].replace("Input should", "should").replace("String should", "should")
+
+
+def not_allowed(value: object, allowed: "list[str] | tuple[str, ...]") -> str:
+    """Return why a value is refused, and which ones are not."""
+    shown = f"'{value}' is" if isinstance(value, str | int) else "this is"
+    hint = did_you_mean(str(value), allowed)
+    return f"{shown} not allowed{hint}; allowed: {', '.join(allowed) or 'none'}"
+
+
+def did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
+    """Return a hint at the nearest known word, "" if none is near."""
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def keys_at(schema: _Schema, place: Place) -> list[str]:
+    """Return the keys that a schema knows at a place."""
+    nodes = list(_resolved(schema, schema))
+    for step in place:
+        nodes = [inner for node in nodes for inner in _inner(schema, node, str(step))]
+    return sorted({key for node in nodes for key in _mapping(node.get("properties"))})
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    # The key itself is shown as the place; whoever put a secret there must rename it anyway.
+    hint = did_you_mean(key, known)
+    return f"is not a known key{hint}; allowed: {', '.join(known)}"
+
+
+def _inner(schema: _Schema, node: _Schema, step: str) -> Iterator[_Schema]:
+    properties = _mapping(node.get("properties"))
+    if step in properties:
+        yield from _resolved(schema, _mapping(properties[step]))
+    for key in ("additionalProperties", "items"):
+        yield from _resolved(schema, _mapping(node.get(key)))
+
+
+def _resolved(schema: _Schema, node: _Schema) -> Iterator[_Schema]:
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        named = _mapping(schema.get("$defs")).get(reference.rpartition("/")[2])
+        yield from _resolved(schema, _mapping(named))
+    elif node:
+        yield node
+    branches = node.get("anyOf")
+    if isinstance(branches, list):
+        for branch in branches:
+            yield from _resolved(schema, _mapping(branch))
+
+
+def _mapping(value: object) -> _Schema:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,196 @@
+"""A YAML file as plain values that remember their lines, and its errors as problems.
+
+Everything that can be wrong with a file becomes a `Problem`, all of them at once; the values of
+secrets appear in none.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from tallylight.catalogue.complaints import reason_of
+from tallylight.catalogue.secrets import read_secret_file
+from tallylight.catalogue.substitution import Substitution
+from tallylight.catalogue.yaml_tree import Place, Step, read_tree
+from tallylight.errors import ConfigurationError, Problem
+
+M = TypeVar("M", bound=BaseModel)
+
+_LARGEST_FILE = 4 * 1024 * 1024
+_SECRET_KEYS = frozenset({"key", "token", "secret", "password", "url"})
+_HIDDEN = "***"
+_SHORTEST_SECRET = 4  # hiding every "is" would make problems unreadable and protect no key
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that was read.
+
+    Args:
+        name: What it is called in problems.
+        tree: Its values, secrets filled in; numbers with a point are exact decimals.
+        lines: By place, the line it stands on, counted from 1.
+        problems: What was wrong so far: repeated keys, secrets that are not there.
+        secrets: Texts that no problem may show.
+    """
+
+    name: str
+    tree: Mapping[str, object]
+    lines: Mapping[Place, int]
+    problems: tuple[Problem, ...]
+    secrets: frozenset[str]
+
+    def problem(self, place: Place, reason: str) -> Problem:
+        """Return what is wrong at a place, or at the nearest one around it that the file has."""
+        known = place
+        while known and known not in self.lines:
+            known = known[:-1]
+        line = self.lines.get(known)
+        for text in self.secrets:
+            reason = reason.replace(text, _HIDDEN)
+        where = self.name if line is None or not place else f"{self.name}:{line}"
+        return Problem(where, dotted(place), reason)
+
+    def names(self, section: str) -> tuple[str, ...]:
+        """Return the names in a section, whether their entries are valid or not."""
+        entries = self.tree.get(section)
+        return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
+
+
+def dotted(place: Place) -> str:
+    """Return a place as it is shown: "services.sora-2.access"."""
+    return ".".join(map(str, place))
+
+
+def read(path: Path, environment: Mapping[str, str]) -> Document:
+    """Read a file.
+
+    Raises:
+        ConfigurationError: if it cannot be read or is no YAML mapping.
+    """
+    return parse(_text_of(path), path.name, path.parent, environment)
+
+
+def parse(text: str, name: str, directory: Path, environment: Mapping[str, str]) -> Document:
+    """Parse the text of a file; secret files are sought from the directory.
+
+    Raises:
+        ConfigurationError: if the text is no YAML mapping.
+    """
+    tree = read_tree(text, name)
+    substitution = Substitution(environment, lambda path: read_secret_file(directory / path))
+    values = substitution.of(tree.value)
+    if not isinstance(values, Mapping):
+        raise ConfigurationError((Problem(name, "", "must be a mapping of sections"),))
+    secrets = {text for text in substitution.secrets if len(text) >= _SHORTEST_SECRET}
+    document = Document(
+        name=name,
+        tree={str(key): value for key, value in values.items()},
+        lines=tree.lines,
+        problems=(),
+        secrets=frozenset(secrets | set(_plain_secrets(values))),
+    )
+    problems = [
+        *(Problem(f"{name}:{line}", dotted(place), reason) for line, place, reason in tree.repeats),
+        *(document.problem(place, reason) for place, reason in substitution.problems),
+    ]
+    return Document(document.name, document.tree, document.lines, tuple(problems), document.secrets)
+
+
+def validated(document: Document, model: type[M]) -> M:
+    """Return the file's values as a checked model.
+
+    Raises:
+        ConfigurationError: with everything that is wrong, in the order of the file.
+    """
+    found, problems = salvaged(document, model)
+    if problems or found is None:
+        raise ConfigurationError(problems)
+    return found
+
+
+def salvaged(document: Document, model: type[M]) -> tuple[M | None, tuple[Problem, ...]]:
+    """Return what can be used of a file, and everything that is wrong with it.
+
+    Entries with a fault (one service, one upstream, one section) are left out of the model, so
+    that the rest can still be checked against each other in the same round.
+    """
+    try:
+        return model.model_validate(document.tree), document.problems
+    except ValidationError as error:
+        findings = error.errors(include_url=False)
+    broken = {problem.key for problem in document.problems}
+    schema = model.model_json_schema()
+    problems = list(document.problems)
+    for finding in findings:
+        place = _place(finding["loc"], document)
+        if dotted(place) not in broken:
+            problems.append(document.problem(place, reason_of(finding, place, schema)))
+    pruned = _without(document.tree, {_place(finding["loc"], document) for finding in findings})
+    try:
+        return model.model_validate(pruned), tuple(problems)
+    except ValidationError:
+        return None, tuple(problems)
+
+
+def _place(location: tuple[Step, ...], document: Document) -> Place:
+    """Return where in the file a finding is; pydantic also names branches of unions."""
+    place: Place = ()
+    for step in location:
+        if (*place, step) in document.lines:
+            place = (*place, step)
+    missing = location[-1] if location else 0
+    is_missing = isinstance(missing, str) and missing.isidentifier() and place[-1:] != (missing,)
+    return (*place, missing) if is_missing else place
+
+
+def _without(tree: Mapping[str, object], places: set[Place]) -> dict[str, object]:
+    rest: dict[str, object] = {}
+    for section, entries in tree.items():
+        if (section,) in places:
+            continue
+        bad = {place[1] for place in places if place[:1] == (section,) and len(place) > 1}
+        if not bad:
+            rest[section] = entries
+        elif isinstance(entries, Mapping):
+            rest[section] = {key: value for key, value in entries.items() if key not in bad}
+    return rest
+
+
+def _plain_secrets(value: object, *, is_secret: bool = False) -> Iterator[str]:
+    """Yield the texts of fields that hold keys and were written into the file in the clear."""
+    match value:
+        case Mapping():
+            for key, each in value.items():
+                yield from _plain_secrets(each, is_secret=key in _SECRET_KEYS)
+        case list():
+            for each in value:
+                yield from _plain_secrets(each, is_secret=is_secret)
+        case str() if is_secret and len(value) >= _SHORTEST_SECRET:
+            yield value
+        case _:
+            return
+
+
+def _text_of(path: Path) -> str:
+    def refusal(reason: str) -> ConfigurationError:
+        return ConfigurationError((Problem(str(path), "", reason),))
+
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise refusal(f"is larger than {_LARGEST_FILE // 1024 // 1024} MiB")
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise refusal("there is no such file") from None
+    except IsADirectoryError:
+        raise refusal("is a directory; name a file") from None
+    except UnicodeDecodeError as error:
+        raise refusal(f"is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise refusal(f"cannot be read: {error.strerror}") from None
+    if not text.strip():
+        raise refusal("is empty")
+    return text

@@ -1,0 +1,108 @@
+"""How fact sheets are written: one file a provider, what its models share at the top."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallylight.catalogue.notation import Lengths, Sizes
+from tallylight.catalogue.prices import PriceOptions
+from tallylight.catalogue.services import FactSheet, Medium, ShutdownPrecision
+from tallylight.terms import Access, ProviderId
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Word = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelFacts(_Section):
+    """What a provider's file says of one model, or of several ids with the same facts.
+
+    What is left out holds as at the top of the file.
+    """
+
+    model: Word
+    also: tuple[Word, ...] = ()
+    title: Word
+    medium: Medium = Medium.VIDEO
+    access: Access | None = None
+    protocol: str | None = None
+    lengths: Lengths = ()
+    sizes: Sizes = ()
+    price: PriceOptions | None = None
+    announced_at: date | None = None
+    shutdown_at: date | None = None
+    shutdown_precision: ShutdownPrecision = ShutdownPrecision.EXACT
+    replacement: str = ""
+    notes: str = ""
+    sources: tuple[Word, ...] = ()
+    as_of: date | None = None
+
+
+class ProviderFacts(_Section):
+    """One file: a provider and its models."""
+
+    provider: Name
+    access: Access = Access.OFFICIAL
+    protocol: str = ""
+    sources: Annotated[tuple[Word, ...], Field(min_length=1)]
+    as_of: date
+    models: Annotated[tuple[ModelFacts, ...], Field(min_length=1)]
+
+    def sheets(self) -> Iterator[FactSheet]:
+        """Yield a sheet for each id."""
+        for facts in self.models:
+            for model in (facts.model, *facts.also):
+                yield self._sheet(model, facts)
+
+    def _sheet(self, model: str, facts: ModelFacts) -> FactSheet:
+        return FactSheet(
+            provider=ProviderId(self.provider),
+            model=model,
+            title=facts.title,
+            medium=facts.medium,
+            access=facts.access or self.access,
+            protocol=self.protocol if facts.protocol is None else facts.protocol,
+            lengths=facts.lengths,
+            sizes=facts.sizes,
+            price=None if facts.price is None else facts.price.price(),
+            announced_at=facts.announced_at,
+            shutdown_at=facts.shutdown_at,
+            shutdown_precision=facts.shutdown_precision,
+            replacement=facts.replacement,
+            notes=facts.notes,
+            sources=facts.sources or self.sources,
+            as_of=facts.as_of or self.as_of,
+        )
+
+
+class BuiltInUpstream(_Section):
+    """Where a provider is reached if the operator wrote no file.
+
+    Args:
+        title: The provider's name for people.
+        base_url: The address that the protocol's paths are appended to.
+        protocol: What it speaks.
+        dialect: The profile of that protocol.
+        key_variable: The environment variable that its own documentation puts the key into.
+        feed: Its status page: format, url, component.
+        notes: What is not verified.
+    """
+
+    title: Word
+    base_url: Word
+    protocol: Word
+    dialect: str = ""
+    key_variable: Word
+    feed: dict[str, str] | None = None
+    notes: str = ""
+
+
+class BuiltInUpstreams(_Section):
+    """The file of providers."""
+
+    upstreams: dict[Name, BuiltInUpstream]

@@ -1,0 +1,158 @@
+"""YAML text as plain values with the line of each, made from the parser's nodes.
+
+The nodes are read directly because values keep their exact text that way: 0.10 becomes a decimal
+and not the float next to it, and every repeated key is found, not only the first.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from tallylight.errors import ConfigurationError, Problem
+
+Step: TypeAlias = str | int
+Place: TypeAlias = tuple[Step, ...]
+
+_MOST_NODES = 200_000
+_DEEPEST = 50
+_TAG = "tag:yaml.org,2002:"
+_TRUE = {"true", "True", "TRUE"}
+
+
+@dataclass(slots=True)
+class Tree:
+    """A parsed text.
+
+    Args:
+        value: Mappings, lists and scalars; floats as `Decimal`, dates as their text.
+        lines: By place, the line it stands on, counted from 1.
+        repeats: Keys that stand twice in one mapping: line, place, reason.
+    """
+
+    value: object = None
+    lines: dict[Place, int] = field(default_factory=dict)
+    repeats: list[tuple[int, Place, str]] = field(default_factory=list)
+
+
+def read_tree(text: str, name: str) -> Tree:
+    """Parse YAML text.
+
+    Raises:
+        ConfigurationError: if it is no YAML, with the line.
+    """
+    try:
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = name if mark is None else f"{name}:{mark.line + 1}"
+        raise ConfigurationError((Problem(where, "", _syntax(error)),)) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        reason = f"is not YAML ({type(error).__name__})"
+        raise ConfigurationError((Problem(name, "", reason),)) from None
+    tree = Tree()
+    if root is not None:
+        tree.value = _Reader(tree, name).value(root, ())
+    return tree
+
+
+def _syntax(error: MarkedYAMLError) -> str:
+    # What stands between quotes is the file's own text, and that may be a key.
+    parts = (part for part in (error.context, error.problem) if part)
+    said = re.sub(r"(['\"])..+?\1", "…", ", ".join(parts))
+    return f"is not YAML: {said}"
+
+
+class _Reader:
+    """Turns nodes into values; keeps count, so that aliases of aliases cannot fill the memory."""
+
+    def __init__(self, tree: Tree, name: str) -> None:
+        self._tree = tree
+        self._name = name
+        self._nodes = 0
+
+    def value(self, node: Node, place: Place) -> object:
+        line = node.start_mark.line + 1
+        self._tree.lines.setdefault(place, line)
+        self._nodes += 1
+        if self._nodes > _MOST_NODES or len(place) > _DEEPEST:
+            reason = "is nested too deeply, or its aliases repeat too much"
+            raise ConfigurationError((Problem(f"{self._name}:{line}", "", reason),))
+        match node:
+            case MappingNode():
+                return self._mapping(node, place)
+            case SequenceNode():
+                return [self.value(each, (*place, i)) for i, each in enumerate(node.value)]
+            case _:
+                return _scalar(node)
+
+    def _mapping(self, node: MappingNode, place: Place) -> dict[Step, object]:
+        merged: dict[Step, object] = {}
+        own: dict[Step, object] = {}
+        first_lines: dict[Step, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if str(key_node.tag) == f"{_TAG}merge":
+                merged = {**self._merged(value_node, place), **merged}
+                continue
+            key = self._key(key_node)
+            here = (*place, key)
+            if key in own:
+                reason = f"stands twice; first in line {first_lines[key]}"
+                self._tree.repeats.append((line, here, reason))
+            first_lines.setdefault(key, line)
+            self._tree.lines[here] = line
+            own[key] = self.value(value_node, here)
+        return {**merged, **own}
+
+    def _merged(self, node: Node, place: Place) -> dict[Step, object]:
+        value = self.value(node, place)
+        sources = value if isinstance(value, list) else [value]
+        merged: dict[Step, object] = {}
+        for source in reversed(sources):
+            if isinstance(source, Mapping):
+                merged.update(source)
+        return merged
+
+    def _key(self, node: Node) -> Step:
+        key = _scalar(node) if isinstance(node, ScalarNode) else None
+        if isinstance(key, int) and not isinstance(key, bool):
+            return key
+        if isinstance(node, ScalarNode):
+            return str(node.value)
+        line = node.start_mark.line + 1
+        raise ConfigurationError((Problem(f"{self._name}:{line}", "", "a key must be a text"),))
+
+
+def _scalar(node: Node) -> object:
+    text = str(node.value)
+    match str(node.tag).removeprefix(_TAG):
+        case "null":
+            return None
+        case "bool":
+            return text in _TRUE
+        case "int":
+            return _whole(text)
+        case "float":
+            return _decimal(text)
+        case _:
+            return text
+
+
+def _whole(text: str) -> object:
+    try:
+        return int(text.replace("_", ""), 0 if text.lstrip("+-")[:2] in {"0x", "0o"} else 10)
+    except ValueError:
+        return text
+
+
+def _decimal(text: str) -> object:
+    try:
+        return Decimal(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except ArithmeticError:
+        return text
