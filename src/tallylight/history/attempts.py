@@ -1,0 +1,191 @@
+"""Attempts: one submission of an order to one service each, written down before it is sent.
+
+Between the upstream's accept and our record of it lies a gap that nothing can close. The row
+written before the sending makes the gap visible: what is found `intended` after a crash may have
+been sent and billed. ::
+
+    intended ──► accepted ──► delivered
+       │  ╲         ▲  ╲
+       │   ╲        │   ╲──► failed
+       │    ╲──► in_doubt ──► failed
+       ▼            │
+    refused ◄───────┘
+
+`refused`, `delivered` and `failed` are ends: no statement here changes a row that has one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+
+from tallylight.errors import StorageError
+from tallylight.history.columns import failure_of, failure_values
+from tallylight.history.connections import Connections, Turn
+from tallylight.history.ledger import EntryId, Purpose
+from tallylight.history.tables import attempts as table
+from tallylight.terms import AttemptId, Failure, Order, ServiceId
+
+
+class AttemptState(StrEnum):
+    """How far an attempt has come."""
+
+    INTENDED = "intended"  # about to be sent
+    ACCEPTED = "accepted"  # the upstream has a job for it
+    REFUSED = "refused"  # the upstream has none: nothing was billed
+    IN_DOUBT = "in_doubt"  # sent, and nobody knows whether there is a job
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+_BEFORE: Mapping[AttemptState, tuple[AttemptState, ...]] = {
+    AttemptState.ACCEPTED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
+    AttemptState.REFUSED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
+    AttemptState.IN_DOUBT: (AttemptState.INTENDED,),
+    AttemptState.DELIVERED: (AttemptState.ACCEPTED,),
+    AttemptState.FAILED: (AttemptState.ACCEPTED, AttemptState.IN_DOUBT),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One submission to one service.
+
+    Args:
+        id: Its name; ours.
+        service: To whom.
+        purpose: A probe, or a caller's video.
+        order: What was asked for.
+        model: The model's id on the wire.
+        entry: The reservation in the ledger that pays for it.
+        intended_at: When it was written down, just before it was sent.
+        state: How far it has come.
+        accepted_at: When the upstream accepted it.
+        ended_at: When it came to an end.
+        job: The upstream's id of its job, "" while there is none.
+        doubt: Why nobody knew whether it was accepted, "" if it never was in doubt.
+        failure: Why it was refused or failed.
+    """
+
+    id: AttemptId
+    service: ServiceId
+    purpose: Purpose
+    order: Order
+    model: str
+    entry: EntryId
+    intended_at: datetime
+    state: AttemptState = AttemptState.INTENDED
+    accepted_at: datetime | None = None
+    ended_at: datetime | None = None
+    job: str = ""
+    doubt: str = ""
+    failure: Failure | None = None
+
+
+class Attempts:
+    """The doors to the attempts; every change is durable when it returns."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def intend(self, attempt: Attempt) -> None:
+        """Write an attempt down; only after this may it be sent."""
+        async with self._connections.writing(Turn.ATTEMPT) as connection:
+            await connection.execute(insert(table), _values(attempt))
+
+    async def accept(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
+        """Say that the upstream has a job for it."""
+        return await self._become(attempt, AttemptState.ACCEPTED, job=job, accepted_at_us=at)
+
+    async def refuse(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
+        """Say that the upstream has none."""
+        return await self._become(
+            attempt, AttemptState.REFUSED, ended_at_us=at, **failure_values(failure)
+        )
+
+    async def doubt(self, attempt: AttemptId, why: str) -> Attempt:
+        """Say that nobody knows whether it was accepted."""
+        return await self._become(attempt, AttemptState.IN_DOUBT, doubt=why)
+
+    async def deliver(self, attempt: AttemptId, at: datetime) -> Attempt:
+        """Say that its video arrived."""
+        return await self._become(attempt, AttemptState.DELIVERED, ended_at_us=at)
+
+    async def fail(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
+        """Say that no video will arrive."""
+        return await self._become(
+            attempt, AttemptState.FAILED, ended_at_us=at, **failure_values(failure)
+        )
+
+    async def one(self, attempt: AttemptId) -> Attempt | None:
+        """Return the attempt of an id, None if there is none."""
+        return next(iter(await self._found(table.c.id == attempt)), None)
+
+    async def unfinished(self) -> tuple[Attempt, ...]:
+        """Return what is intended, accepted or in doubt, oldest first."""
+        return await self._found(table.c.ended_at_us.is_(None))
+
+    async def _found(self, where: ColumnElement[bool]) -> tuple[Attempt, ...]:
+        query = select(table).where(where).order_by(table.c.intended_at_us, table.c.id)
+        async with self._connections.reading() as connection:
+            return tuple(_attempt(row) for row in await connection.execute(query))
+
+    async def _become(self, attempt: AttemptId, state: AttemptState, **values: object) -> Attempt:
+        """Change a row that is in a state from which the new one can be reached.
+
+        Raises:
+            StorageError: if it is not.
+        """
+        change = (
+            update(table)
+            .where(table.c.id == attempt, table.c.state.in_([s.value for s in _BEFORE[state]]))
+            .values(state=state.value, **values)
+            .returning(*table.columns)
+        )
+        async with self._connections.writing(Turn.ATTEMPT) as connection:
+            row = (await connection.execute(change)).first()
+            if row is not None:
+                return _attempt(row)
+            stands = await connection.scalar(select(table.c.state).where(table.c.id == attempt))
+        raise StorageError(
+            f"attempt {attempt} is {stands} and cannot become {state}"
+            if stands
+            else f"there is no attempt {attempt}"
+        )
+
+
+def _values(attempt: Attempt) -> dict[str, object]:
+    return {
+        "id": attempt.id,
+        "service": attempt.service,
+        "purpose": attempt.purpose.value,
+        "prompt": attempt.order.prompt,
+        "seconds": attempt.order.seconds,
+        "size": attempt.order.size,
+        "model": attempt.model,
+        "entry": attempt.entry,
+        "state": AttemptState.INTENDED.value,
+        "intended_at_us": attempt.intended_at,
+        "job": "",
+        "doubt": "",
+    }
+
+
+def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
+    return Attempt(
+        id=AttemptId(row.id),
+        service=ServiceId(row.service),
+        purpose=Purpose(row.purpose),
+        order=Order(prompt=row.prompt, seconds=row.seconds, size=row.size),
+        model=row.model,
+        entry=EntryId(row.entry),
+        intended_at=row.intended_at_us,
+        state=AttemptState(row.state),
+        accepted_at=row.accepted_at_us,
+        ended_at=row.ended_at_us,
+        job=row.job,
+        doubt=row.doubt,
+        failure=failure_of(row),
+    )

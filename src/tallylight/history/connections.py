@@ -1,0 +1,152 @@
+"""Connections to either database, and what each kind of transaction promises.
+
+*Writing* is durable once it has returned, also over a power cut: money, attempts, transitions.
+*Noting* survives the death of the process but may lose its last moments in a power cut: evidence
+and what is folded from it. SQLite calls the two `synchronous` FULL and NORMAL, PostgreSQL
+`synchronous_commit` on and off.
+
+Writers take turns. On SQLite all do (`BEGIN IMMEDIATE`), on PostgreSQL those of the same `Turn`
+do, over all replicas.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from enum import IntEnum
+from pathlib import Path
+
+from sqlalchemy import Connection, Insert, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from tallylight.errors import StorageError
+from tallylight.history.address import database_url
+
+_LOCK_SPACE = 0x7A11  # of our advisory locks, so that another program's do not meet them
+_BUSY_MS = 5000
+_OPTION = "tallylight_writes"
+
+
+class Turn(IntEnum):
+    """What writers of different processes wait for one another about."""
+
+    MIGRATION = 1
+    EVIDENCE = 2  # evidence, standings, transitions
+    FOLD = 3
+    LEDGER = 4
+    ATTEMPT = 5
+
+
+class Connections:
+    """The ways into one database."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        # PostgreSQL would otherwise show each statement another state.
+        one_state = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reading = engine.execution_options(**one_state)
+        self._durable = engine.execution_options(**{_OPTION: "FULL"})
+        self._passing = engine.execution_options(**{_OPTION: "NORMAL"})
+        # SQLite's own waiting polls; a queue inside the process is fair and wakes at once.
+        self._one_writer: AbstractAsyncContextManager[None] = (
+            asyncio.Lock() if self._is_sqlite else nullcontext()
+        )
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection that sees one state of the database and changes nothing."""
+        with _storage_errors():
+            async with self._reading.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self, turn: Turn) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that is durable once this returns."""
+        async with self._writer(self._durable, turn) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def noting(self, turn: Turn) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that a power cut, but no crash of ours, may undo."""
+        async with self._writer(self._passing, turn) as connection:
+            if not self._is_sqlite:
+                await connection.execute(text("SET LOCAL synchronous_commit = off"))
+            yield connection
+
+    @asynccontextmanager
+    async def _writer(self, engine: AsyncEngine, turn: Turn) -> AsyncIterator[AsyncConnection]:
+        with _storage_errors():
+            async with self._one_writer, engine.begin() as connection:
+                if not self._is_sqlite:
+                    lock = text("SELECT pg_advisory_xact_lock(:space, :turn)")
+                    await connection.execute(lock, {"space": _LOCK_SPACE, "turn": int(turn)})
+                yield connection
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._engine.dispose()
+
+
+def connect(address: str) -> Connections:
+    """Return the ways into the database at an address; nothing is opened yet.
+
+    Raises:
+        ConfigurationError: if the address is not one of ours.
+        StorageError: if the directory of a SQLite file does not exist.
+    """
+    url = database_url(address)
+    if url.get_backend_name() == "postgresql":
+        return Connections(create_async_engine(url, hide_parameters=True, pool_pre_ping=True))
+    directory = Path(url.database or "").absolute().parent
+    if not directory.is_dir():
+        raise StorageError(f"database: the directory {directory} does not exist; create it")
+    engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return Connections(engine)
+
+
+def upsert(connection: AsyncConnection, table: Table) -> Insert:
+    """Return an insert into a table that, where the key exists, replaces all other columns."""
+    keys = [column.name for column in table.primary_key]
+    # The two dialects spell it alike, but in classes of their own.
+    insert: sqlite.Insert | postgresql.Insert = (
+        sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    )
+    others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions are begun by us, below
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    synchronous = connection.get_execution_options().get(_OPTION)
+    if synchronous is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    if connection.info.get(_OPTION, "FULL") != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info[_OPTION] = synchronous
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Turn what the driver raises into our own error, without the statement's values."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageError(f"database: {type(cause).__name__}: {cause}") from error

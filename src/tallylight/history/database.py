@@ -1,0 +1,256 @@
+"""The history as the rest of the house sees it: noted, recorded, asked.
+
+`open_history` brings the tables up to date and keeps the writer running. Questions see what is
+stored; what was noted in the last second may not be.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import structlog
+
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
+from tallylight.history.attempts import Attempts
+from tallylight.history.connections import Connections, Turn, connect
+from tallylight.history.ledger import Ledger
+from tallylight.history.migration import bring_up_to_date
+from tallylight.history.retention import Retention
+from tallylight.history.rollups import Grain, Rollup
+from tallylight.history.writer import Writer
+from tallylight.terms import (
+    Evidence,
+    Incident,
+    IncidentId,
+    ServiceId,
+    Spell,
+    Status,
+    Transition,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class History:
+    """What happened."""
+
+    def __init__(self, connections: Connections, clock: Clock, writer: Writer) -> None:
+        self._connections = connections
+        self._clock = clock
+        self._writer = writer
+        self.ledger = Ledger(connections)
+        self.attempts = Attempts(connections)
+
+    # What comes in.
+
+    def note(self, piece: Evidence) -> None:
+        """Keep evidence; it is stored within a second or so.
+
+        A crash of the process loses what waits, a power cut what the disk had not yet taken.
+        """
+        self._writer.note(piece)
+
+    async def flush(self) -> None:
+        """Store what is noted.
+
+        Raises:
+            StorageError: if that was not possible; it is kept for later.
+        """
+        await self._writer.flush()
+
+    async def record(
+        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
+    ) -> None:
+        """Store a transition with what is noted so far: all or nothing, durable on return.
+
+        Args:
+            transition: The change.
+            standing: Gives the service's snapshot. Is called once, when it is this call's turn
+                to write; what it returns must contain all evidence about this service that was
+                noted by then.
+            incident: The incident as the transition left it.
+
+        Raises:
+            StorageError: if that was not possible; what was noted is kept for later.
+        """
+        async with self._writer.lending() as noted:
+            row = {transition.service: standing()}
+            async with self._connections.writing(Turn.EVIDENCE) as connection:
+                folded = await evidence.append(connection, noted)
+                await standings.store(connection, row, folded)
+                await transitions.append(connection, transition)
+                await days.reopen(connection, transition.at)
+                if incident is not None:
+                    await incidents.store(connection, incident)
+
+    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
+        """Store snapshots together with all evidence that is in them.
+
+        Args:
+            snapshot: Is called once, when it is this call's turn to write; what it returns must
+                contain all evidence about its services that was noted by then.
+
+        Raises:
+            StorageError: if that was not possible; what was noted is kept for later.
+        """
+        async with self._writer.lending() as noted:
+            rows = snapshot()
+            async with self._connections.noting(Turn.EVIDENCE) as connection:
+                folded = await evidence.append(connection, noted)
+                await standings.store(connection, rows, folded)
+
+    # What is asked.
+
+    async def standings(self) -> Mapping[ServiceId, str]:
+        """Return the stored snapshot of every service that has one."""
+        async with self._connections.reading() as connection:
+            return await standings.stored(connection)
+
+    def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
+        """Yield what no stored snapshot contains, in the order in which it was noted.
+
+        Args:
+            services: About whom.
+            since: Leave out what was noted before, for services that have no snapshot.
+        """
+        return evidence.unfolded(self._connections, services, since)
+
+    async def evidence(
+        self,
+        service: ServiceId | None = None,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+    ) -> tuple[Evidence, ...]:
+        """Return evidence of [start, end), newest first.
+
+        Without a start, one service's is looked for within the last day before the end.
+        """
+        async with self._connections.reading() as connection:
+            return await evidence.newest(connection, service, start=start, end=end, limit=limit)
+
+    async def transitions(
+        self, service: ServiceId | None, start: datetime, end: datetime
+    ) -> tuple[Transition, ...]:
+        """Return the transitions that happened in [start, end), oldest first."""
+        async with self._connections.reading() as connection:
+            return await transitions.between(connection, service, start, end)
+
+    async def spells(
+        self, services: Collection[ServiceId], start: datetime, end: datetime
+    ) -> Mapping[ServiceId, tuple[Spell, ...]]:
+        """Return what each service was in every moment of [start, end).
+
+        The spells tile the window; before the first transition a service is UNKNOWN.
+        """
+        async with self._connections.reading() as connection:
+            return await transitions.spells(connection, services, start, end)
+
+    async def status_seconds(
+        self, services: Collection[ServiceId], start: datetime, end: datetime
+    ) -> Mapping[ServiceId, Mapping[Status, float]]:
+        """Return the sums of the spells in seconds, read from closed days as far as they go."""
+        async with self._connections.reading() as connection:
+            return await days.status_seconds(connection, services, start, end)
+
+    async def incidents(
+        self,
+        service: ServiceId | None = None,
+        *,
+        open_only: bool = False,
+        start: datetime | None = None,
+        limit: int = 50,
+    ) -> tuple[Incident, ...]:
+        """Return incidents that had not ended by `start`, the last begun first."""
+        async with self._connections.reading() as connection:
+            return await incidents.newest(
+                connection, service, open_only=open_only, start=start, limit=limit
+            )
+
+    async def incident(self, incident: IncidentId) -> Incident | None:
+        """Return the incident of an id, None if there is none."""
+        async with self._connections.reading() as connection:
+            return await incidents.one(connection, incident)
+
+    async def rollups(
+        self, grain: Grain, services: Collection[ServiceId], start: datetime, end: datetime
+    ) -> tuple[Rollup, ...]:
+        """Return the rollups of stretches that begin in [start, end), oldest first."""
+        async with self._connections.reading() as connection:
+            return await rollups.between(connection, grain, services, start, end)
+
+    def evidence_pages(self, start: datetime, end: datetime) -> AsyncIterator[tuple[Evidence, ...]]:
+        """Yield all evidence of [start, end) in the order of its noting, a page at a time."""
+        return evidence.window_pages(self._connections, start, end)
+
+    # Upkeep.
+
+    async def fold(self) -> None:
+        """Sum up what is not yet in the rollups, and close the days that are over."""
+        # Each portion is a transaction of its own: between them, others get their turn.
+        while await self._fold_portion():
+            pass
+        while await self._close_day():
+            pass
+
+    async def forget(self, policy: Retention) -> None:
+        """Delete what is older than a policy keeps."""
+        while await self._forget_portion(policy):
+            pass
+
+    async def _fold_portion(self) -> bool:
+        async with self._connections.noting(Turn.FOLD) as connection:
+            return await rollups.fold(connection)
+
+    async def _close_day(self) -> bool:
+        async with self._connections.noting(Turn.EVIDENCE) as connection:
+            return await days.close_one(connection, self._clock.now())
+
+    async def _forget_portion(self, policy: Retention) -> bool:
+        now = self._clock.now()
+        async with self._connections.noting(Turn.FOLD) as connection:
+            was_evidence = await retention.forget_evidence(connection, policy, now)
+            was_rollup = await retention.forget_rollups(connection, policy, now)
+        return was_evidence or was_rollup
+
+
+@asynccontextmanager
+async def open_history(address: str, clock: Clock) -> AsyncIterator[History]:
+    """Open the history at a database's address, its tables made or brought up to date.
+
+    Args:
+        address: "sqlite:///relative/path", "sqlite:////absolute/path" or "postgresql://…".
+        clock: When it is.
+
+    Raises:
+        ConfigurationError: if the address is not one of these.
+        StorageError: if the database cannot be reached or was written by a newer version.
+    """
+    connections = connect(address)
+    try:
+        await bring_up_to_date(connections)
+        writer = Writer(connections, clock)
+        # No TaskGroup: it would wrap what the body raises.
+        task = asyncio.create_task(writer.run(), name="history writer")
+        try:
+            yield History(connections, clock, writer)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await _flush_last(writer)
+    finally:
+        await connections.close()
+
+
+async def _flush_last(writer: Writer) -> None:
+    try:
+        await writer.flush()
+    except StorageError as error:
+        log.error(  # noqa: TRY400  # the trace would add nothing
+            "evidence.lost", lost=writer.waiting, dropped=writer.dropped, error=str(error)
+        )

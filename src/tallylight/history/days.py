@@ -1,0 +1,112 @@
+"""How long each service was what on each day, so that 90 days are read as 90 rows.
+
+A mark names the first day that is still open. A transition that is back-dated into closed days
+moves it back (`reopen`), and they are closed anew. UNKNOWN is not stored: it is what remains.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tallylight.history import marks, transitions
+from tallylight.history.columns import DAY, MICROSECOND, microseconds, moment_of, start_of
+from tallylight.history.tables import day_status as table
+from tallylight.history.tables import standings
+from tallylight.history.tables import transitions as changes
+from tallylight.terms import ServiceId, Spell, Status
+
+_MARK = "days"
+_MOST_NAMED = 500  # above this, asking for all and choosing here is quicker than a long IN
+
+
+async def close_one(connection: AsyncConnection, now: datetime) -> bool:
+    """Close the oldest open day that is over; tell whether there was one."""
+    day = await _first_open(connection)
+    if day is None:
+        first = await connection.scalar(select(func.min(changes.c.at_us)))
+        if first is None:
+            return False
+        day = start_of(first, DAY)
+    if day + DAY > now:
+        return False
+    found = await connection.scalars(select(standings.c.service))
+    services = [ServiceId(service) for service in found]
+    await connection.execute(delete(table).where(table.c.day_us == day))
+    rows = [
+        {"day_us": day, "service": service, "status": status.value, "length_us": length}
+        for service, spells in (
+            await transitions.spells(connection, services, day, day + DAY)
+        ).items()
+        for status, length in sorted(_lengths(spells).items())
+        if status is not Status.UNKNOWN
+    ]
+    if rows:
+        await connection.execute(insert(table), rows)
+    await marks.move(connection, _MARK, microseconds(day + DAY))
+    return True
+
+
+async def reopen(connection: AsyncConnection, at: datetime) -> None:
+    """Open all days from that of a moment on, because the past has changed."""
+    await marks.move_back(connection, _MARK, microseconds(start_of(at, DAY)))
+
+
+async def status_seconds(
+    connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
+) -> dict[ServiceId, dict[Status, float]]:
+    """Return for how many seconds of [start, end) each service was what; they add up to it."""
+    first, last = start_of(start - MICROSECOND, DAY) + DAY, start_of(end, DAY)
+    last = max(first, min(last, await _first_open(connection) or first))
+    sums: dict[ServiceId, Counter[Status]] = defaultdict(Counter)
+    if first < last:
+        await _add_closed(connection, services, first, last, sums)
+        stretches = [(start, first), (last, end)]
+    else:
+        stretches = [(start, end)]
+    for begin, until in stretches:
+        if begin < until:
+            spells = await transitions.spells(connection, services, begin, until)
+            for service, tiles in spells.items():
+                sums[service].update(_lengths(tiles))
+    whole = (end - start) // MICROSECOND
+    return {service: _in_seconds(sums[service], whole) for service in services}
+
+
+async def _add_closed(
+    connection: AsyncConnection,
+    services: Collection[ServiceId],
+    start: datetime,
+    end: datetime,
+    sums: Mapping[ServiceId, Counter[Status]],
+) -> None:
+    query = (
+        select(table.c.service, table.c.status, func.sum(table.c.length_us).label("length"))
+        .where(table.c.day_us >= start, table.c.day_us < end)
+        .group_by(table.c.service, table.c.status)
+    )
+    if len(services) <= _MOST_NAMED:
+        query = query.where(table.c.service.in_(services))
+    for row in await connection.execute(query):
+        sums[ServiceId(row.service)][Status(row.status)] += int(row.length)
+
+
+def _lengths(spells: Iterable[Spell]) -> Counter[Status]:
+    lengths: Counter[Status] = Counter()
+    for spell in spells:
+        lengths[spell.status] += (spell.end - spell.start) // MICROSECOND
+    return lengths
+
+
+def _in_seconds(lengths: Counter[Status], whole: int) -> dict[Status, float]:
+    known = Counter(lengths)
+    del known[Status.UNKNOWN]
+    known[Status.UNKNOWN] = whole - known.total()
+    return {status: length / 1_000_000 for status, length in known.items() if length}
+
+
+async def _first_open(connection: AsyncConnection) -> datetime | None:
+    mark = await marks.value(connection, _MARK)
+    return None if mark is None else moment_of(mark)

@@ -1,0 +1,262 @@
+"""The ledger: what every probe and job was expected to cost and did, and the hard budgets.
+
+Money is reserved before it is spent. A reservation that nobody settles, because the process
+died, goes on counting as spent: it may have been. Windows roll: the last hour, the last 24 hours,
+the last 30 days before the moment asked about. Amounts lie in whole millionths of a dollar,
+rounded up, so that sums are exact and never too low.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+from typing import NewType
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Row, case, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tallylight.catalogue.services import Budget
+from tallylight.errors import BudgetError, StorageError
+from tallylight.history.connections import Connections, Turn
+from tallylight.history.tables import ledger as table
+from tallylight.terms import ServiceId
+
+EntryId = NewType("EntryId", str)
+
+#: The windows of `catalogue.services.Budget`, by its fields' names.
+WINDOWS: Mapping[str, timedelta] = {
+    "per_hour": timedelta(hours=1),
+    "per_day": timedelta(hours=24),
+    "per_month": timedelta(days=30),
+}
+_MICRO = Decimal(1_000_000)
+
+
+class Purpose(StrEnum):
+    """What money is spent for."""
+
+    PROBE = "probe"
+    TRAFFIC = "traffic"  # a caller's video
+
+
+class EntryState(StrEnum):
+    """How far a piece of spending has come."""
+
+    RESERVED = "reserved"  # may be spent any moment; counts as spent
+    SETTLED = "settled"  # was spent
+    RELEASED = "released"  # was not spent
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One piece of spending.
+
+    Args:
+        id: Its name.
+        service: On whom.
+        purpose: What for.
+        note: A line for people, "" for none.
+        state: How far it has come.
+        estimate: What was reserved, in USD.
+        amount: What counts against the budgets now, in USD.
+        at: When it was reserved.
+    """
+
+    id: EntryId
+    service: ServiceId
+    purpose: Purpose
+    note: str
+    state: EntryState
+    estimate: Decimal
+    amount: Decimal
+    at: datetime
+
+
+class Ledger:
+    """The doors to the ledger; every change is durable when it returns."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def reserve(  # noqa: PLR0913  # one row's facts
+        self,
+        service: ServiceId,
+        purpose: Purpose,
+        amount: Decimal,
+        *,
+        budget: Budget,
+        total: Budget,
+        at: datetime,
+        note: str = "",
+    ) -> EntryId:
+        """Set money aside, if that exceeds neither the service's budget nor the total.
+
+        Checks and writes in one turn of all processes, so that two cannot both take the rest.
+
+        Raises:
+            BudgetError: naming the first budget that does not allow it; nothing is written.
+        """
+        async with self._connections.writing(Turn.LEDGER) as connection:
+            await _refuse_excess(connection, f"of {service}", budget, amount, at, service)
+            await _refuse_excess(connection, "total", total, amount, at, None)
+            return await _insert(
+                connection, service, purpose, EntryState.RESERVED, amount, at, note
+            )
+
+    async def charge(
+        self, service: ServiceId, purpose: Purpose, amount: Decimal, *, at: datetime, note: str
+    ) -> EntryId:
+        """Write down what was spent already, whatever the budgets say.
+
+        For the probe meant to be free that was accepted as a job.
+        """
+        async with self._connections.writing(Turn.LEDGER) as connection:
+            return await _insert(connection, service, purpose, EntryState.SETTLED, amount, at, note)
+
+    async def settle(self, entry: EntryId, amount: Decimal) -> None:
+        """Say what a reservation really cost; again with the same amount changes nothing.
+
+        Raises:
+            StorageError: if it was released, settled otherwise, or never made.
+        """
+        await self._end(entry, EntryState.SETTLED, amount)
+
+    async def release(self, entry: EntryId) -> None:
+        """Say that a reservation was not spent; again changes nothing.
+
+        Raises:
+            StorageError: if it was settled or never made.
+        """
+        await self._end(entry, EntryState.RELEASED, Decimal(0))
+
+    async def spent(
+        self, window: timedelta, at: datetime, service: ServiceId | None = None
+    ) -> Decimal:
+        """Return what was spent or reserved in the window that ends at a moment, in USD."""
+        async with self._connections.reading() as connection:
+            (micros,) = await _spent(connection, (window,), at, service)
+            return micros / _MICRO
+
+    async def entries(
+        self,
+        service: ServiceId | None = None,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+    ) -> tuple[Entry, ...]:
+        """Return entries reserved in [start, end), newest first."""
+        where: list[ColumnElement[bool]] = []
+        if service is not None:
+            where.append(table.c.service == service)
+        if start is not None:
+            where.append(table.c.at_us >= start)
+        if end is not None:
+            where.append(table.c.at_us < end)
+        query = select(table).where(*where).order_by(table.c.at_us.desc(), table.c.id)
+        async with self._connections.reading() as connection:
+            return tuple(_entry(row) for row in await connection.execute(query.limit(limit)))
+
+    async def _end(self, entry: EntryId, state: EntryState, amount: Decimal) -> None:
+        micros = _micros(amount)
+        change = (
+            update(table)
+            .where(table.c.id == entry, table.c.state == EntryState.RESERVED.value)
+            .values(state=state.value, amount_micro_usd=micros)
+            .returning(table.c.id)
+        )
+        async with self._connections.writing(Turn.LEDGER) as connection:
+            if (await connection.execute(change)).first() is not None:
+                return
+            row = (await connection.execute(select(table).where(table.c.id == entry))).first()
+            if row is None:
+                raise StorageError(f"ledger: there is no entry {entry}")
+            if (row.state, row.amount_micro_usd) != (state.value, micros):
+                raise StorageError(
+                    f"ledger: entry {entry} is {row.state} at {row.amount_micro_usd / _MICRO} USD "
+                    f"and cannot become {state} at {amount} USD"
+                )
+
+
+async def _refuse_excess(  # noqa: PLR0913, PLR0917  # private, called twice above
+    connection: AsyncConnection,
+    whose: str,
+    budget: Budget,
+    amount: Decimal,
+    at: datetime,
+    service: ServiceId | None,
+) -> None:
+    limits = {"per_hour": budget.per_hour, "per_day": budget.per_day, "per_month": budget.per_month}
+    limited = {name: limit for name, limit in limits.items() if limit is not None}
+    if not limited:
+        return
+    sums = await _spent(connection, tuple(WINDOWS[name] for name in limited), at, service)
+    for (name, limit), spent in zip(limited.items(), sums, strict=True):
+        if spent + _micros(amount) > limit * _MICRO:
+            raise BudgetError(f"{name} {whose}", limit, spent / _MICRO, amount)
+
+
+async def _spent(
+    connection: AsyncConnection,
+    windows: tuple[timedelta, ...],
+    at: datetime,
+    service: ServiceId | None,
+) -> tuple[Decimal, ...]:
+    # No upper bound: what another machine's faster clock has reserved counts too.
+    sums = [
+        func.sum(case((table.c.at_us > at - window, table.c.amount_micro_usd), else_=0))
+        for window in windows
+    ]
+    query = select(*sums).where(table.c.at_us > at - max(windows))
+    if service is not None:
+        query = query.where(table.c.service == service)
+    row = (await connection.execute(query)).one()
+    return tuple(Decimal(value or 0) for value in row)
+
+
+async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
+    connection: AsyncConnection,
+    service: ServiceId,
+    purpose: Purpose,
+    state: EntryState,
+    amount: Decimal,
+    at: datetime,
+    note: str,
+) -> EntryId:
+    entry = EntryId(uuid4().hex)
+    micros = _micros(amount)
+    await connection.execute(
+        insert(table),
+        {
+            "id": entry,
+            "service": service,
+            "purpose": purpose.value,
+            "note": note,
+            "state": state.value,
+            "estimate_micro_usd": micros,
+            "amount_micro_usd": micros,
+            "at_us": at,
+        },
+    )
+    return entry
+
+
+def _micros(amount: Decimal) -> int:
+    if amount < 0:
+        raise ValueError(f"an amount of money below zero: {amount}")
+    return int((amount * _MICRO).to_integral_value(ROUND_CEILING))
+
+
+def _entry(row: Row[*tuple[object, ...]]) -> Entry:
+    return Entry(
+        id=EntryId(row.id),
+        service=ServiceId(row.service),
+        purpose=Purpose(row.purpose),
+        note=row.note,
+        state=EntryState(row.state),
+        estimate=row.estimate_micro_usd / _MICRO,
+        amount=row.amount_micro_usd / _MICRO,
+        at=row.at_us,
+    )

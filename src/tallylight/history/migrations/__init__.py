@@ -1,0 +1,1 @@
+"""The tables' history: one file of `versions` for each change, run by Alembic."""

@@ -1,0 +1,99 @@
+"""Files that rows are written into as they come, so that no table is ever held in memory."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+from tallylight.errors import ConfigurationError, Problem
+
+Cell = str | int | float | None
+Row = Mapping[str, Cell]
+
+
+class _Sheet:
+    """A text file that is open while it is a context."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: TextIO = path.open("w", encoding="utf-8", newline="")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.finish()
+        self._file.close()
+
+    def finish(self) -> None:
+        """Write what stands at the end."""
+
+
+class CsvSheet(_Sheet):
+    """One table, its columns' names in the first line; an empty cell is a missing value."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        super().__init__(path)
+        self._writer = csv.DictWriter(self._file, columns)
+        self._writer.writeheader()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Append rows."""
+        self._writer.writerows(rows)
+
+
+class JsonSheet(_Sheet):
+    """One object with a list of objects for each table."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._file.write("{")
+        self._before_table = ""
+        self._before_row = ""
+
+    def begin(self, table: str) -> None:
+        """End the table before, if any, and begin another."""
+        self._file.write(f'{self._before_table}\n"{table}": [')
+        self._before_table, self._before_row = "\n],", ""
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Append rows to the table that was begun last."""
+        for row in rows:
+            self._file.write(f"{self._before_row}\n{json.dumps(row, ensure_ascii=False)}")
+            self._before_row = ","
+
+    def finish(self) -> None:
+        """Close the last table and the object."""
+        self._file.write(self._before_table.removesuffix(",") + "\n}\n")
+
+
+def parquet_of(path: Path, columns: Mapping[str, str]) -> Path:
+    """Turn a CSV file into a Parquet file beside it.
+
+    Args:
+        path: The CSV file.
+        columns: Its columns, in their order, with their types in DuckDB's words.
+
+    Raises:
+        ConfigurationError: if DuckDB is not installed.
+    """
+    try:
+        import duckdb  # noqa: PLC0415  # 30 MiB that only this needs
+    except ModuleNotFoundError:
+        reason = "needs DuckDB: pip install 'tallylight[parquet]'"
+        raise ConfigurationError((Problem("export", "parquet", reason),)) from None
+    out = path.with_suffix(".parquet")
+    with duckdb.connect(config=_within(path.parent)) as db:
+        table = db.read_csv(str(path), header=True, columns=dict(columns), delimiter=",")
+        table.write_parquet(str(out), compression="zstd")
+    return out
+
+
+def _within(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
+    return {"memory_limit": "256MB", "threads": 1, "temp_directory": str(scratch)}

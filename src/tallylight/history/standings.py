@@ -1,0 +1,28 @@
+"""Snapshots of what the judge remembers, each with the last evidence that is in it."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tallylight.history.connections import upsert
+from tallylight.history.tables import standings as table
+from tallylight.terms import ServiceId
+
+
+async def store(connection: AsyncConnection, rows: Mapping[ServiceId, str], folded: int) -> None:
+    """Replace the snapshots of some services."""
+    if rows:
+        await connection.execute(
+            upsert(connection, table),
+            [
+                {"service": service, "standing": standing, "folded": folded}
+                for service, standing in rows.items()
+            ],
+        )
+
+
+async def stored(connection: AsyncConnection) -> dict[ServiceId, str]:
+    """Return all snapshots."""
+    found = await connection.execute(select(table.c.service, table.c.standing))
+    return {ServiceId(row.service): row.standing for row in found}
