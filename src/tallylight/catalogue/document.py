@@ -5,7 +5,7 @@ secrets appear in none.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ class Document:
         lines: By place, the line it stands on, counted from 1.
         problems: What was wrong so far: repeated keys, secrets that are not there.
         secrets: Texts that no problem may show.
+        files: The file itself and the secret files that it names.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Document:
     lines: Mapping[Place, int]
     problems: tuple[Problem, ...]
     secrets: frozenset[str]
+    files: frozenset[Path] = frozenset()
 
     def problem(self, place: Place, reason: str) -> Problem:
         """Return what is wrong at a place, or at the nearest one around it that the file has."""
@@ -71,7 +73,8 @@ def read(path: Path, environment: Mapping[str, str]) -> Document:
     Raises:
         ConfigurationError: if it cannot be read or is no YAML mapping.
     """
-    return parse(_text_of(path), path.name, path.parent, environment)
+    document = parse(_text_of(path), path.name, path.parent, environment)
+    return replace(document, files=document.files | {path})
 
 
 def parse(text: str, name: str, directory: Path, environment: Mapping[str, str]) -> Document:
@@ -81,7 +84,13 @@ def parse(text: str, name: str, directory: Path, environment: Mapping[str, str])
         ConfigurationError: if the text is no YAML mapping.
     """
     tree = read_tree(text, name)
-    substitution = Substitution(environment, lambda path: read_secret_file(directory / path))
+    files: set[Path] = set()
+
+    def secret_file(path: str) -> str:
+        files.add(directory / path)
+        return read_secret_file(directory / path)
+
+    substitution = Substitution(environment, secret_file)
     values = substitution.of(tree.value)
     if not isinstance(values, Mapping):
         raise ConfigurationError((Problem(name, "", "must be a mapping of sections"),))
@@ -92,12 +101,13 @@ def parse(text: str, name: str, directory: Path, environment: Mapping[str, str])
         lines=tree.lines,
         problems=(),
         secrets=frozenset(secrets | set(_plain_secrets(values))),
+        files=frozenset(files),
     )
     problems = [
         *(Problem(f"{name}:{line}", dotted(place), reason) for line, place, reason in tree.repeats),
         *(document.problem(place, reason) for place, reason in substitution.problems),
     ]
-    return Document(document.name, document.tree, document.lines, tuple(problems), document.secrets)
+    return replace(document, problems=tuple(problems))
 
 
 def validated(document: Document, model: type[M]) -> M:

@@ -202,6 +202,18 @@ Resolution = Annotated[str, BeforeValidator(resolution)]
 SecretText = Annotated[
     Secret,
     GetPydanticSchema(lambda _type, _handler: core_schema.no_info_plain_validator_function(secret)),
-    WithJsonSchema({"type": "string", "writeOnly": True}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "writeOnly": True},
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "description": "A file's path."}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
 ]
 """A key; it leaves its `Secret` only to be put into one header."""

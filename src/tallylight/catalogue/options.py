@@ -52,6 +52,15 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def is_private(url: str) -> bool:
+    """Tell whether an address leads into a network of one's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan"))
+
+
 def _feed_interval(value: timedelta) -> timedelta:
     if value < _FEED_FLOOR:
         raise ValueError("is under the 60s that status pages ask their readers to wait")
@@ -111,9 +120,9 @@ class UpstreamOptions(_Section):
 class BudgetOptions(_Section):
     """Hard limits of spending, in US dollars."""
 
-    per_hour: Money | None = Field(None, description="USD in any clock hour (UTC).")
-    per_day: Money | None = Field(None, description="USD in any day (UTC).")
-    per_month: Money | None = Field(None, description="USD in any month (UTC).")
+    per_hour: Money | None = Field(None, description="USD in the last 60 minutes.")
+    per_day: Money | None = Field(None, description="USD in the last 24 hours.")
+    per_month: Money | None = Field(None, description="USD in the last 30 days.")
 
     def budget(self) -> Budget:
         """Return the limits in our own words."""
@@ -159,15 +168,17 @@ class ServiceOptions(_Section):
     )
     sheet: str | None = Field(
         None,
-        description="The built-in fact sheet, provider/model; without it the upstream's provider "
-        "and the model, where there is such a sheet.",
+        description="The built-in fact sheet, provider/model; without it the one of the upstream's "
+        "provider and the model, where there is such a sheet; null for none.",
     )
     price: PriceOptions | None = Field(None, description="What it costs you.")
     lengths: Lengths | None = Field(None, description="Clip lengths in seconds that it accepts.")
     sizes: Sizes | None = Field(None, description="Sizes that it accepts.")
     medium: Medium | None = Field(None, description="What it makes: video or image.")
     announced_at: date | None = Field(None, description="When its shutdown was announced.")
-    shutdown_at: date | None = Field(None, description="The day on which it stops (00:00 UTC).")
+    shutdown_at: date | None = Field(
+        None, description="The day on which it stops (00:00 UTC); null for none."
+    )
     replacement: str | None = Field(None, description="The model that the provider names instead.")
     probes: ServiceProbeOptions = Field(
         default_factory=ServiceProbeOptions,
