@@ -1,0 +1,296 @@
+"""The form of a scenario file: who exists in the simulated world and what happens to whom.
+
+Everything here is a frozen value; times are seconds since the scenario's start.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import model_validator as validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tallylight.simulator.section import ScenarioError, Section
+from tallylight.simulator.troubles import AnyTrouble
+
+Size = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Word = Annotated[str, Field(min_length=1)]
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_aware)]
+
+
+class Billing(StrEnum):
+    """What a provider charges for."""
+
+    REFUNDS_FAILURES = "refunds_failures"  # at acceptance; given back if the job fails
+    BILLS_DELIVERIES = "bills_deliveries"  # once the job is completed
+    KEEPS_FAILURES = "keeps_failures"  # at acceptance, whatever comes of it
+
+
+class Price(Section):
+    """What one video costs: rates in USD by resolution ("720p"), "*" for all others."""
+
+    unit: Literal["per_second", "per_call"]
+    rates: Mapping[str, Annotated[Decimal, Field(ge=0)]] = Field(min_length=1)
+
+
+class Key(Section):
+    """A key that an upstream knows, what it may use and how it stands with it."""
+
+    key: Word
+    services: tuple[Slug, ...] | None = None
+    state: Literal["good", "exhausted", "expired"] = "good"
+
+
+def _spelled_out(value: object) -> object:
+    return {"key": value} if isinstance(value, str) else value
+
+
+class UpstreamPart(Section):
+    """One address of the simulated world.
+
+    Args:
+        provider: Who sells it.
+        protocol: What it speaks.
+        dialect: Which reading of that protocol.
+        keys: The keys that it knows.
+        feed: The status page that speaks of it, a name under `feeds`.
+    """
+
+    provider: Slug
+    protocol: Literal["openai_videos", "chat_video"]
+    dialect: Literal["openai", "new_api", "sora2api"]
+    keys: tuple[Annotated[Key, BeforeValidator(_spelled_out)], ...] = Field(min_length=1)
+    feed: Slug | None = None
+
+    @validator(mode="after")
+    def _dialect_fits(self) -> Self:
+        allowed = ("sora2api",) if self.protocol == "chat_video" else ("openai", "new_api")
+        if self.dialect not in allowed:
+            raise ValueError(
+                f"dialect '{self.dialect}' is none of {self.protocol}; allowed: {allowed}"
+            )
+        return self
+
+
+class Spell(Section):
+    """A stretch of trouble: from `start`, inclusive, to `end`, exclusive; no end is for ever.
+
+    Args:
+        start: Its first second.
+        end: The second after its last.
+        every: If given, it comes again each so many seconds for the rest of the day.
+        trouble: What happens.
+    """
+
+    start: float = Field(default=0.0, ge=0, alias="from")
+    end: float | None = Field(default=None, alias="to")
+    every: float | None = Field(default=None, ge=10)
+    trouble: AnyTrouble
+
+    @validator(mode="after")
+    def _has_a_length(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("'to' must be after 'from'")
+        if self.every is not None and (self.end is None or self.end - self.start > self.every):
+            raise ValueError("a spell that comes again needs a 'to', and must end before it does")
+        return self
+
+
+class ServicePart(Section):
+    """One model at one upstream.
+
+    Args:
+        name: Its name for people.
+        upstream: Where it is.
+        model: Its id on the wire.
+        aliases: Other ids it answers to; a reverse channel has one for each length and shape.
+        medium: What it makes.
+        access: How it reaches its model.
+        price: What it charges.
+        billing: What it charges for.
+        latency: Median and 95th percentile of a job's time in seconds.
+        lengths: Allowed clip lengths in seconds, the default first.
+        sizes: Allowed sizes, the default first.
+        result: How a chat answer carries the result.
+        refuses: A prompt with one of these words is refused as unwelcome content.
+        component: Its component on the status page; "" for none.
+        spells: Its troubles.
+    """
+
+    name: Word
+    upstream: Slug
+    model: Word
+    aliases: tuple[Word, ...] = ()
+    medium: Literal["video", "image"] = "video"
+    access: Literal["official", "reverse", "self_hosted"]
+    price: Price
+    billing: Billing = Billing.REFUNDS_FAILURES
+    latency: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (4.0, 6.0)
+    lengths: tuple[Annotated[int, Field(ge=1, le=60)], ...] = ()
+    sizes: tuple[Size, ...] = Field(min_length=1)
+    result: Literal["html", "double_quotes", "link", "bare", "image"] = "html"
+    refuses: tuple[Word, ...] = ("gore",)
+    component: str = ""
+    spells: tuple[Spell, ...] = ()
+
+    @validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.medium == "video" and not self.lengths:
+            raise ValueError("a video service needs lengths")
+        if self.latency[1] < self.latency[0]:
+            raise ValueError("latency is [median, 95th percentile], the second not smaller")
+        return self
+
+    @property
+    def wire_names(self) -> tuple[str, ...]:
+        """Return all ids that it answers to."""
+        return (self.model, *self.aliases)
+
+
+class Maintenance(Section):
+    """A maintenance on a status page; what it does to services stands in their spells."""
+
+    name: Word
+    components: tuple[Word, ...] = ()
+    announced: float = Field(default=0.0, ge=0)
+    start: float = Field(ge=0, alias="from")
+    end: float = Field(alias="to")
+
+
+class FeedFault(Section):
+    """A stretch in which the status page itself is broken."""
+
+    start: float = Field(default=0.0, ge=0, alias="from")
+    end: float | None = Field(default=None, alias="to")
+    answer: Literal["html", "gone", "error", "half_json"] = "html"
+
+
+class FeedPart(Section):
+    """A provider's status page.
+
+    Args:
+        format: What it speaks.
+        title: The page's name.
+        lag: Seconds by which it is behind the truth.
+        blind: The share of spells that it never mentions.
+        components: Components beside those that services name.
+        maintenances: Planned works.
+        faults: When the page itself is broken.
+    """
+
+    format: Literal["statuspage", "incident_io"]
+    title: Word
+    lag: float = Field(default=0.0, ge=0)
+    blind: float = Field(default=0.0, ge=0, le=1)
+    components: tuple[Word, ...] = ()
+    maintenances: tuple[Maintenance, ...] = ()
+    faults: tuple[FeedFault, ...] = ()
+
+
+class CatalogueFacts(Section):
+    """What the scenario knows for the client's catalogue beyond what it simulates.
+
+    Args:
+        services: Facts by service: title, announced_at, shutdown_at, replacement and the like.
+        rest: Further sections of a configuration, taken over as they are.
+    """
+
+    services: Mapping[Slug, Mapping[str, object]] = Field(default_factory=dict)
+    rest: Mapping[str, object] = Field(default_factory=dict)
+
+
+class Scenario(Section):
+    """The whole simulated world, as a file tells it.
+
+    Args:
+        title: One line for people.
+        about: What it is good for.
+        start: The moment of history that it plays at.
+        seed: Where its chance begins.
+        upstreams: Its addresses.
+        services: What is sold there.
+        feeds: Its status pages.
+        catalogue: What a client's catalogue should know.
+    """
+
+    title: Word
+    about: str = ""
+    start: Moment
+    seed: int = 0
+    upstreams: Mapping[Slug, UpstreamPart] = Field(min_length=1)
+    services: Mapping[Slug, ServicePart] = Field(min_length=1)
+    feeds: Mapping[Slug, FeedPart] = Field(default_factory=dict)
+    catalogue: CatalogueFacts = CatalogueFacts()
+
+    @validator(mode="after")
+    def _names_lead_somewhere(self) -> Self:
+        if "status" in self.upstreams:
+            raise ValueError("upstreams.status: the name is taken by the status pages")
+        for name, service in self.services.items():
+            if service.upstream not in self.upstreams:
+                raise ValueError(
+                    _nowhere(f"services.{name}.upstream", service.upstream, self.upstreams)
+                )
+        for name, upstream in self.upstreams.items():
+            if upstream.feed is not None and upstream.feed not in self.feeds:
+                raise ValueError(_nowhere(f"upstreams.{name}.feed", upstream.feed, self.feeds))
+        for name in self.catalogue.services:
+            if name not in self.services:
+                raise ValueError(_nowhere("catalogue.services", name, self.services))
+        return self
+
+    def sold_at(self, upstream: str) -> Mapping[str, ServicePart]:
+        """Return the services of one upstream."""
+        return {
+            name: service for name, service in self.services.items() if service.upstream == upstream
+        }
+
+    def shown_on(self, feed: str) -> Mapping[str, ServicePart]:
+        """Return the services that a status page has a component for."""
+        return {
+            name: service
+            for name, service in self.services.items()
+            if service.component and self.upstreams[service.upstream].feed == feed
+        }
+
+
+def _nowhere(key: str, value: str, allowed: Mapping[str, object]) -> str:
+    return f"{key}: '{value}' is not defined; allowed are {', '.join(allowed) or 'none'}"
+
+
+def parse_scenario(text: str, source: str) -> Scenario:
+    """Read a scenario from the text of its file.
+
+    Raises:
+        ScenarioError: names the key and what is allowed.
+    """
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ScenarioError(source, "", f"not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise ScenarioError(
+            source, "", "a scenario is a mapping with title, start, upstreams, services"
+        )
+    try:
+        return Scenario.model_validate(document)
+    except ValidationError as error:
+        raise ScenarioError.from_validation(source, error) from error
+
+
+def chance_of(seed: int, *about: object) -> float:
+    """Return a number from 0.0 to 1.0 that the same question always draws again."""
+    digest = hashlib.sha256(repr((seed, *about)).encode()).digest()
+    return int.from_bytes(digest[:7]) / (1 << 56)

@@ -1,0 +1,69 @@
+"""The manners of every section of a scenario file: frozen, no unknown keys, errors that help."""
+
+from collections.abc import Iterator, Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+
+class Section(BaseModel):
+    """A part of a scenario file, or of a request to the live control."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_keys(cls, value: object) -> object:
+        # Said here and not by `extra`, because here the allowed keys can be named.
+        if isinstance(value, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in value:
+                if key not in known:
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key '{key}'; allowed are {known}",
+                        {"key": str(key), "known": ", ".join(known)},
+                    )
+        return value
+
+
+class ScenarioError(Exception):
+    """A scenario, or a request to the live control, that cannot be understood.
+
+    Args:
+        source: The file's name, or the address of the live control.
+        key: Where in it, dotted ("services.sora-2.latency"); "" for the whole.
+        reason: What is wrong and what is allowed.
+    """
+
+    def __init__(self, source: str, key: str, reason: str) -> None:
+        super().__init__(source, key, reason)
+        self.source = source
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        """Say where to look and what to change."""
+        return ": ".join(part for part in (self.source, self.key, self.reason) if part)
+
+    @classmethod
+    def from_validation(cls, source: str, error: ValidationError) -> Self:
+        """Put pydantic's first finding into one sentence."""
+        first = error.errors(include_url=False)[0]
+        return cls(source, ".".join(_place(first)), _reason(first))
+
+
+def _place(finding: ErrorDetails) -> Iterator[str]:
+    # pydantic names the branch of a union between the keys of the file; those are no keys.
+    for step in finding["loc"]:
+        if not str(step).startswith(("function-", "tagged-union", "union[")):
+            yield str(step)
+
+
+def _reason(finding: ErrorDetails) -> str:
+    said = finding["msg"].removeprefix("Value error, ")
+    value = finding.get("input")
+    if isinstance(value, str | int | float | bool) and str(value) not in said:
+        return f"{said} (got {value!r})"
+    return said
