@@ -1,0 +1,156 @@
+"""The simulator's own books: what each provider really charged. The truth about double payment."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypedDict
+
+from tallylight.simulator.decision import Fate, Step, stage_of
+from tallylight.simulator.scenario import Billing
+
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One accepted job and what it is charged.
+
+    Args:
+        service: Who accepted it.
+        upstream: Where.
+        job: Its id on the wire.
+        prompt: What was asked for; "" where the operation takes none.
+        charge: What a delivered video costs in USD.
+        billing: What the provider charges for.
+        fate: What becomes of it.
+        accepted_at: Seconds since the scenario's start.
+        at: The same moment in Unix seconds.
+        answered: False if the create was accepted and its caller never told so.
+    """
+
+    service: str
+    upstream: str
+    job: str
+    prompt: str
+    charge: Decimal
+    billing: Billing
+    fate: Fate
+    accepted_at: float
+    at: int
+    answered: bool = True
+
+    def step(self, second: float) -> Step:
+        """Return where the job stands at a second of the scenario."""
+        return stage_of(self.fate, second - self.accepted_at).step
+
+    def charged_usd(self, second: float) -> Decimal:
+        """Return what was taken so far, refunds not counted."""
+        if self.billing is Billing.BILLS_DELIVERIES and self.step(second) is not Step.COMPLETED:
+            return _NOTHING
+        return self.charge
+
+    def refunded_usd(self, second: float) -> Decimal:
+        """Return what was given back so far."""
+        failed = self.step(second) is Step.FAILED
+        return self.charge if failed and self.billing is Billing.REFUNDS_FAILURES else _NOTHING
+
+    def billed_usd(self, second: float) -> Decimal:
+        """Return what it costs as things stand."""
+        return self.charged_usd(second) - self.refunded_usd(second)
+
+    def state(self, second: float) -> str:
+        """Return one word: accepted, delivered, failed or refunded."""
+        match self.step(second):
+            case Step.COMPLETED:
+                return "delivered"
+            case Step.FAILED:
+                return "refunded" if self.refunded_usd(second) else "failed"
+            case Step.QUEUED | Step.IN_PROGRESS:
+                return "accepted"
+
+
+class Total(TypedDict):
+    """What a group of entries adds up to."""
+
+    jobs: int
+    delivered: int
+    billed_usd: float
+
+
+class Line(TypedDict):
+    """One entry as the control's JSON shows it."""
+
+    service: str
+    upstream: str
+    job: str
+    prompt: str
+    state: str
+    charged_usd: float
+    refunded_usd: float
+    billed_usd: float
+    answered: bool
+    at: int
+
+
+class Statement(TypedDict):
+    """The whole ledger as the control's JSON shows it."""
+
+    entries: list[Line]
+    by_service: dict[str, Total]
+    by_prompt: dict[str, Total]
+    total: Total
+
+
+class Ledger:
+    """All accepted jobs, in the order of their acceptance; entries are only ever added."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+
+    def enter(self, entry: Entry) -> None:
+        """Note an accepted job."""
+        self._entries.append(entry)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all entries, oldest first."""
+        return tuple(self._entries)
+
+    def statement(self, second: float) -> Statement:
+        """Return the whole ledger as of a second of the scenario."""
+        by_service: dict[str, list[Entry]] = defaultdict(list)
+        by_prompt: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self._entries:
+            by_service[entry.service].append(entry)
+            by_prompt[entry.prompt].append(entry)
+        return {
+            "entries": [_line(entry, second) for entry in self._entries],
+            "by_service": {name: _total(group, second) for name, group in by_service.items()},
+            "by_prompt": {prompt: _total(group, second) for prompt, group in by_prompt.items()},
+            "total": _total(self._entries, second),
+        }
+
+
+def _line(entry: Entry, second: float) -> Line:
+    return {
+        "service": entry.service,
+        "upstream": entry.upstream,
+        "job": entry.job,
+        "prompt": entry.prompt,
+        "state": entry.state(second),
+        "charged_usd": float(entry.charged_usd(second)),
+        "refunded_usd": float(entry.refunded_usd(second)),
+        "billed_usd": float(entry.billed_usd(second)),
+        "answered": entry.answered,
+        "at": entry.at,
+    }
+
+
+def _total(entries: Iterable[Entry], second: float) -> Total:
+    group = tuple(entries)
+    return {
+        "jobs": len(group),
+        "delivered": sum(entry.step(second) is Step.COMPLETED for entry in group),
+        "billed_usd": float(sum((entry.billed_usd(second) for entry in group), _NOTHING)),
+    }
