@@ -1,0 +1,87 @@
+"""Answers in general: JSON with its headers, and bytes with range requests."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import format_datetime, parsedate_to_datetime
+
+from pydantic import JsonValue
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tallylight.simulator.pace import Pace
+from tallylight.simulator.troubles import Refuse
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_HTTP_PARTIAL = 206
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A refusal, before it is put on the wire."""
+
+    status: int
+    body: JsonValue
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        """Put it on the wire: a text as it is, anything else as JSON."""
+        if isinstance(self.body, str):
+            media = "text/html" if self.body.lstrip().startswith("<") else "text/plain"
+            return Response(self.body, self.status, self.headers, media_type=media)
+        return JSONResponse(self.body, self.status, self.headers)
+
+
+def scripted_answer(trouble: Refuse) -> Answer:
+    """Return the answer that a scenario gives word for word."""
+    return Answer(trouble.http_status or 500, trouble.body, trouble.headers)
+
+
+def bytes_answer(
+    request: Request, data: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return bytes, or the one range of them that was asked for (RFC 9110, section 14)."""
+    common = {"accept-ranges": "bytes", **(headers or {})}
+    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+    if asked is None or not any(asked.groups()):
+        return Response(data, headers=common, media_type=media_type)
+    first, last = _bounds(asked.group(1), asked.group(2), len(data))
+    if first > last:
+        return Response(status_code=416, headers={"content-range": f"bytes */{len(data)}"})
+    common["content-range"] = f"bytes {first}-{last}/{len(data)}"
+    return Response(data[first : last + 1], _HTTP_PARTIAL, common, media_type)
+
+
+def _bounds(first: str, last: str, length: int) -> tuple[int, int]:
+    if not first:
+        return max(0, length - int(last)), length - 1
+    return int(first), min(int(last), length - 1) if last else length - 1
+
+
+def conditional_answer(
+    request: Request, response: Response, pace: Pace, changed: float
+) -> Response:
+    """Return 304 instead, if the caller knows this body already (RFC 9110, section 13).
+
+    Args:
+        request: With If-None-Match or If-Modified-Since.
+        response: The whole answer.
+        pace: The clock that dates are shown by.
+        changed: The second of the body's last change.
+    """
+    tag = f'W/"{hashlib.sha256(bytes(response.body)).hexdigest()[:24]}"'
+    date = pace.date(changed).replace(microsecond=0)
+    known = {
+        "etag": tag,
+        "last-modified": format_datetime(date, usegmt=True),
+        "cache-control": "max-age=0, must-revalidate",
+    }
+    response.headers.update(known)
+    tags = request.headers.get("if-none-match")
+    since = request.headers.get("if-modified-since")
+    if tags is not None:
+        is_known = tag in (one.strip() for one in tags.split(","))
+    else:
+        is_known = since is not None and date <= parsedate_to_datetime(since)
+    return Response(status_code=304, headers=known) if is_known else response

@@ -1,0 +1,99 @@
+"""What a client's catalogue should know of a scenario, with the simulator's addresses filled in."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from tallylight.simulator.scenario import Scenario, ServicePart
+
+
+def catalogue_of(
+    scenario: Scenario,
+    base_urls: Mapping[str, str],
+    *,
+    feed_urls: Mapping[str, str] | None = None,
+    today: date | None = None,
+) -> dict[str, object]:
+    """Return the sections of a tallylight configuration that describe the scenario's world.
+
+    Args:
+        scenario: The world.
+        base_urls: The address of each upstream (`World.base_urls`).
+        feed_urls: The root of each status page (`World.feed_urls`); without them no feed is named.
+        today: If given, all dates are moved so that the scenario's first day falls on it.
+
+    Returns:
+        JSON scalars, lists and mappings: `upstreams`, `services` and whatever the scenario adds.
+    """
+    move = timedelta() if today is None else today - scenario.start.date()
+    facts = scenario.catalogue
+    return {
+        "upstreams": {
+            name: _upstream(scenario, name, base_urls[name], feed_urls or {})
+            for name in scenario.upstreams
+        },
+        "services": {
+            name: _service(service, facts.services.get(name, {}), scenario, move)
+            for name, service in scenario.services.items()
+        },
+        **{name: _plain(section, move) for name, section in facts.rest.items()},
+    }
+
+
+def _upstream(
+    scenario: Scenario, name: str, base_url: str, feed_urls: Mapping[str, str]
+) -> dict[str, object]:
+    part = scenario.upstreams[name]
+    described: dict[str, object] = {
+        "provider": part.provider,
+        "base_url": base_url,
+        "protocol": part.protocol,
+        "dialect": part.dialect,
+        "key": part.keys[0].key,
+    }
+    if part.feed is not None and part.feed in feed_urls:
+        named = {one.component for one in scenario.sold_at(name).values() if one.component}
+        described["feed"] = {
+            "format": scenario.feeds[part.feed].format,
+            "url": feed_urls[part.feed],
+            # Several components of one upstream: the page is read as a whole.
+            "component": named.pop() if len(named) == 1 else "",
+        }
+    return described
+
+
+def _service(
+    service: ServicePart, facts: Mapping[str, object], scenario: Scenario, move: timedelta
+) -> dict[str, object]:
+    price = {
+        "unit": service.price.unit,
+        "rates": {resolution: str(rate) for resolution, rate in service.price.rates.items()},
+    }
+    sheet: dict[str, object] = {
+        "title": service.name,
+        "medium": service.medium,
+        "lengths": list(service.lengths),
+        "sizes": list(service.sizes),
+        "price": price,
+        "as_of": (scenario.start.date() + move).isoformat(),
+    }
+    return {
+        "name": service.name,
+        "upstream": service.upstream,
+        "model": service.model,
+        "access": service.access,
+        "sheet": sheet | {key: _plain(value, move) for key, value in facts.items()},
+    }
+
+
+def _plain(value: object, move: timedelta) -> object:
+    match value:
+        case datetime():
+            return (value + move).isoformat()
+        case date():
+            return (value + move).isoformat()
+        case list() | tuple():
+            return [_plain(item, move) for item in value]
+        case dict():
+            return {str(key): _plain(item, move) for key, item in value.items()}
+        case _:
+            return value

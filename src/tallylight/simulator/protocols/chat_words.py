@@ -1,0 +1,149 @@
+"""The wire forms of reverse video channels that answer chat completions with a stream.
+
+Source: TheSmallHanCat/sora2api, commit e7d91b3 of 2026-03-07, and its issues.
+"""
+
+import json
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from tallylight.simulator.troubles import Sign
+from tallylight.simulator.world import Job
+
+DONE = "data: [DONE]\n\n"
+
+
+def event(payload: JsonValue) -> str:
+    """Return one server-sent event."""
+    return f"data: {json.dumps(payload, ensure_ascii=False)}\n\n"
+
+
+def chunk(  # noqa: PLR0913  # the members of one event
+    job_id: str,
+    created: int,
+    *,
+    content: str | None = None,
+    reasoning: str | None = None,
+    is_first: bool = False,
+    is_last: bool = False,
+) -> str:
+    """Return one piece of the stream; the model is always "sora", the end an upper-case "STOP"."""
+    delta: dict[str, JsonValue] = {
+        "role": "assistant" if is_first else None,
+        "content": content,
+        "reasoning_content": reasoning,
+        "tool_calls": None,
+    }
+    choice: dict[str, JsonValue] = {
+        "index": 0,
+        "delta": delta,
+        "finish_reason": "STOP" if is_last else None,
+        "native_finish_reason": "STOP" if is_last else None,
+    }
+    payload: dict[str, JsonValue] = {
+        "id": f"chatcmpl-{job_id}",
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": "sora",
+        "choices": [choice],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    }
+    return event(payload)
+
+
+def server_error(message: str) -> dict[str, JsonValue]:
+    """Return the envelope of everything that goes wrong."""
+    return {"error": {"message": message, "type": "server_error", "param": None, "code": None}}
+
+
+def result_text(form: str, url: str) -> str:
+    """Return the content that carries a result's link, in one of the forms met at relays."""
+    match form:
+        case "html":
+            return f"```html\n<video src='{url}' controls></video>\n```"
+        case "double_quotes":
+            return f'<video src="{url}" controls></video>'
+        case "link":
+            return f"[在线播放]({url})\n\n[点击下载]({url})"
+        case "image":
+            return f"![Generated Image]({url})"
+        case _:
+            return url
+
+
+def probe_answer(created: int, *, is_able: bool, noun: str) -> dict[str, JsonValue]:
+    """Return what a call without streaming gets: no video, but a word on the pool."""
+    able = (
+        f"All tokens available for {noun} generation. Please enable streaming to use the "
+        "generation feature."
+    )
+    message: dict[str, JsonValue] = {
+        "role": "assistant",
+        "content": able if is_able else f"No available models for {noun} generation",
+    }
+    return {
+        "id": f"chatcmpl-{created}",
+        "object": "chat.completion",
+        "created": created,
+        "model": "sora",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
+
+
+def retry_notice() -> str:
+    """Return a notice that is no failure: the channel tries again by itself."""
+    return "**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
+
+
+def signed_stream(sign: Sign, job_id: str, created: int, variant: float) -> str:
+    """Return the stream that refuses by naming a state; `variant` (0.0 to 1.0) picks its form."""
+    forms = _SIGNS[sign]
+    said = forms[int(variant * len(forms)) % len(forms)]
+    if said.startswith("❌"):
+        return chunk(job_id, created, content=said, is_first=True, is_last=True) + DONE
+    return event(server_error(said)) + DONE
+
+
+def _upstream_refusal(code: str, message: str) -> str:
+    # The relay prints its upstream's answer as a Python dictionary, quotes and all.
+    error = {"error": {"code": code, "message": message, "type": "invalid_request_error"}}
+    return f"API request failed: 400 - {error!r}"
+
+
+_SIGNS: Mapping[Sign, tuple[str, ...]] = {
+    Sign.RISK_CONTROL: (
+        _upstream_refusal(
+            "sentinel_block",
+            "Hmmm something didn't look right with your request. Please try again later or visit "
+            "https://help.openai.com if this issue persists.",
+        ),
+        "❌ 生成失败: 账号触发风控，请稍后再试",
+        (
+            "❌ Generation failed: Cloudflare challenge or rate limit (429) triggered. Please "
+            "change proxy or reduce request frequency."
+        ),
+    ),
+    Sign.SUSPENDED: ("❌ 生成失败: 该渠道已暂停服务 (This interface is temporarily paused)",),
+    Sign.MAINTENANCE: ("❌ 生成失败: 系统维护中，请稍后再试",),
+    Sign.OVERLOADED: (
+        _upstream_refusal("heavy_load", "We're under heavy load, please try again later"),
+    ),
+    Sign.RATE_LIMITED: (
+        _upstream_refusal("too_many_concurrent_tasks", "You have too many concurrent tasks"),
+    ),
+    Sign.QUOTA: ("❌ 生成失败: 账户余额不足，请充值",),
+    Sign.AUTH: ("❌ 生成失败: token_invalidated: Your authentication token has been invalidated",),
+    Sign.CONTENT_REJECTED: (
+        (
+            "❌ 生成失败: This content may violate our guardrails concerning similarity to "
+            "third-party content."
+        ),
+    ),
+}
+
+
+def failure_text(job: Job) -> str:
+    """Return the content that a failed job's stream ends with."""
+    failure = job.fate.failure
+    return f"❌ 生成失败: {failure.message if failure else 'unknown'}"

@@ -1,0 +1,200 @@
+"""What a create of the Videos API asks for, read from multipart or JSON."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from json import JSONDecodeError
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from tallylight.simulator.scenario import ServicePart
+
+_PROMPT_LIMIT = 32_000
+_IMAGE_LIMIT = 20_971_520
+
+
+class InvalidError(Exception):
+    """A request that breaks the protocol.
+
+    Args:
+        message: For people.
+        param: Which parameter, None for the whole.
+        code: The envelope's code, None for none.
+    """
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A request's fields; JSON keeps types apart that a form sends as text alike."""
+
+    values: Mapping[str, object]
+    is_form: bool
+
+    def text(self, name: str) -> str | None:
+        """Return a text field, None if it is absent.
+
+        Raises:
+            InvalidError: if it is there and no text.
+        """
+        value = self.values.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        raise InvalidError(
+            f"Invalid type for '{name}': expected a string, but got {_noun(value)} instead.",
+            name,
+            "invalid_type",
+        )
+
+    def refuse_unknown(self, known: frozenset[str]) -> None:
+        """Raise InvalidError if there is a field that the operation does not have."""
+        for name in self.values:
+            if name not in known:
+                raise InvalidError(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+
+
+def _noun(value: object) -> str:
+    match value:
+        case bool():
+            return "a boolean"
+        case int():
+            return "an integer"
+        case float():
+            return "a number"
+        case list():
+            return "an array"
+        case UploadFile():
+            return "a file"
+        case _:
+            return "an object"
+
+
+async def fields_of(request: Request) -> Fields:
+    """Read a body as multipart or JSON.
+
+    Raises:
+        InvalidError: if it is neither.
+    """
+    body = await request.body()
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        form = await request.form(max_part_size=_IMAGE_LIMIT)
+        return Fields(dict(form.items()), is_form=True)
+    if not body:
+        return Fields({}, is_form=False)
+    try:
+        document = await request.json()
+    except (JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidError("We could not parse the JSON body of your request.") from error
+    if not isinstance(document, dict):
+        raise InvalidError("Invalid body: expected an object.")
+    return Fields(document, is_form=False)
+
+
+def prompt_of(fields: Fields) -> str:
+    """Return the prompt.
+
+    Raises:
+        InvalidError: if it is missing, empty or too long.
+    """
+    prompt = fields.text("prompt")
+    if not prompt:
+        raise InvalidError(
+            "Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter"
+        )
+    if len(prompt) > _PROMPT_LIMIT:
+        raise InvalidError(
+            f"Invalid 'prompt': string too long. Expected a string with maximum length "
+            f"{_PROMPT_LIMIT}, but got a string with length {len(prompt)} instead.",
+            "prompt",
+            "string_above_max_length",
+        )
+    return prompt
+
+
+def seconds_of(fields: Fields, service: ServicePart, *, strict: bool) -> int:
+    """Return the clip's length; a strict server takes the string forms of the lengths only.
+
+    Raises:
+        InvalidError: if the service cannot make it.
+    """
+    value = fields.values.get("seconds")
+    if value is None and not strict:
+        value = fields.values.get("duration")
+    if value is None:
+        return service.lengths[0] if service.lengths else 0
+    allowed = ", ".join(f"'{length}'" for length in sorted(service.lengths))
+    if strict and not isinstance(value, str):
+        raise InvalidError(
+            f"Invalid type for 'seconds': expected one of {allowed}, but got {_noun(value)}"
+            " instead.",
+            "seconds",
+            "invalid_type",
+        )
+    if not str(value).isdecimal() or int(str(value)) not in service.lengths:
+        raise InvalidError(
+            f"Invalid value: '{value}'. Supported values are: {allowed}.",
+            "seconds",
+            "invalid_value",
+        )
+    return int(str(value))
+
+
+def size_of(fields: Fields, service: ServicePart) -> str:
+    """Return the picture's size.
+
+    Raises:
+        InvalidError: if the service cannot make it.
+    """
+    size = fields.text("size")
+    if size is None:
+        return service.sizes[0]
+    if size not in service.sizes:
+        allowed = ", ".join(f"'{one}'" for one in service.sizes)
+        raise InvalidError(
+            f"Invalid value: '{size}'. Supported values are: {allowed}.", "size", "invalid_value"
+        )
+    return size
+
+
+def check_reference(fields: Fields) -> None:
+    """Raise InvalidError if `input_reference` is neither a file nor one of the JSON forms."""
+    value = fields.values.get("input_reference")
+    if value is None or isinstance(value, UploadFile):
+        return
+    if isinstance(value, str):
+        raise InvalidError(
+            "Invalid type for 'input_reference': expected a file, but got a string instead.",
+            "input_reference",
+            "invalid_type",
+        )
+    if not isinstance(value, dict) or len({"image_url", "file_id"} & value.keys()) != 1:
+        raise InvalidError(
+            "Invalid 'input_reference': provide exactly one of 'image_url' or 'file_id'.",
+            "input_reference",
+            "invalid_value",
+        )
+
+
+def source_video(fields: Fields) -> str | None:
+    """Return the id of the video that an edit or extension starts from; None for an uploaded file.
+
+    Raises:
+        InvalidError: if there is neither.
+    """
+    video = fields.values.get("video")
+    if isinstance(video, dict) and isinstance(video.get("id"), str):
+        return str(video["id"])
+    if isinstance(video, UploadFile):
+        return None
+    bracketed = fields.text("video[id]")
+    if bracketed:
+        return bracketed
+    raise InvalidError(
+        "Missing required parameter: 'video'.", "video", "missing_required_parameter"
+    )

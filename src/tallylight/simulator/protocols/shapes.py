@@ -1,0 +1,68 @@
+"""What servers of the Videos API differ in: ids, job objects, and the words of every refusal."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import JsonValue
+
+from tallylight.simulator.answers import Answer
+from tallylight.simulator.protocols.orders import InvalidError
+from tallylight.simulator.troubles import Refuse, Sign
+from tallylight.simulator.world import Job, World
+
+
+class Shape(Protocol):
+    """One dialect of `/v1/videos`."""
+
+    #: What the ids of jobs begin with.
+    id_prefix: str
+    #: All ten operations are there, and requests are checked strictly.
+    is_complete: bool
+
+    def headers(self, world: World) -> Mapping[str, str]:
+        """Return what every answer carries."""
+        ...
+
+    def job(self, world: World, job: Job) -> dict[str, JsonValue]:
+        """Return a job as the dialect describes it."""
+        ...
+
+    def models(self, names: Mapping[str, str], created: int) -> JsonValue:
+        """Return the list of models; their owners by id."""
+        ...
+
+    def unauthorized(self, key: str) -> Answer:
+        """Return the refusal of an unknown key, "" for none given."""
+        ...
+
+    def unknown_model(self, model: str) -> Answer:
+        """Return the refusal of a model that is not offered."""
+        ...
+
+    def unknown_job(self, job_id: str) -> Answer:
+        """Return the refusal of an id that no job has."""
+        ...
+
+    def unknown_path(self, method: str, path: str) -> Answer:
+        """Return the refusal of a path that does not exist."""
+        ...
+
+    def invalid(self, error: InvalidError) -> Answer:
+        """Return the refusal of a request that breaks the protocol."""
+        ...
+
+    def unfinished(self, job: Job, word: str) -> Answer:
+        """Return the refusal of the content of a job that has none yet."""
+        ...
+
+    def no_content(self, job: Job) -> Answer:
+        """Return the refusal of content that has failed or expired."""
+        ...
+
+    def signed(self, sign: Sign, world: World) -> Answer:
+        """Return a refusal that names a state in the dialect's own words."""
+        ...
+
+    def spoken(self, trouble: Refuse) -> Answer:
+        """Return a refusal that the scenario gives word for word."""
+        ...
