@@ -1,0 +1,141 @@
+"""The simulated world as a real HTTP server, on loopback alone."""
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+
+import uvicorn
+from starlette.applications import Starlette
+
+from tallylight.simulator import control
+from tallylight.simulator.connection import ExposedProtocol
+from tallylight.simulator.pace import Pace
+from tallylight.simulator.protocols import chat_video, feeds, openai_videos
+from tallylight.simulator.protocols.contents import file_route
+from tallylight.simulator.scenario import Scenario
+from tallylight.simulator.world import World
+
+_PROTOCOLS = {"openai_videos": openai_videos.routes, "chat_video": chat_video.routes}
+_STOPPING_SECONDS = 2
+
+
+def make_app(world: World) -> Starlette:
+    """Return the web application of a world: upstreams, status pages, live control."""
+    found = control.routes(world)
+    for feed in world.scenario.feeds:
+        found += feeds.routes(world, feed)
+    for name, upstream in world.scenario.upstreams.items():
+        found.append(file_route(world, name))
+        found += _PROTOCOLS[upstream.protocol](world, name)
+    return Starlette(routes=found)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn as a guest in somebody else's event loop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell when the server listens."""
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever owns the process."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serve_world(  # noqa: PLR0913  # each has its default; names are given by keyword
+    scenario: Scenario,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    seed: int | None = None,
+    speed: float = 1.0,
+    starts_at: datetime | None = None,
+) -> AsyncIterator[World]:
+    """Run a world as long as the block lasts.
+
+    Args:
+        scenario: What happens in it.
+        port: Where it listens; 0 takes a free one.
+        host: A loopback address; everything else is refused.
+        seed: Where chance begins; the scenario's own if not given.
+        speed: Scenario seconds to a real second.
+        starts_at: What the wire shows as the time of second 0; the real time if not given.
+
+    Raises:
+        ValueError: if the host is not loopback.
+        OSError: if the port is taken.
+    """
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ValueError(f"the simulator listens on loopback only, not on {host}")
+    pace = Pace(speed, starts_at)
+    world = World(scenario, pace, scenario.seed if seed is None else seed)
+    with _listener(host, port) as listener:
+        address, taken = listener.getsockname()[:2]
+        world.base_url = f"http://{f'[{address}]' if ':' in address else address}:{taken}"
+        server = _Server(_config(world))
+        # No TaskGroup: it would wrap whatever the caller's block raises.
+        serving = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
+        try:
+            await server.listens.wait()
+            yield world
+        finally:
+            world.closing.set()
+            server.should_exit = True
+            await serving
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(512)
+    return listener
+
+
+def _config(world: World) -> uvicorn.Config:
+    return uvicorn.Config(
+        make_app(world),
+        http=ExposedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOPPING_SECONDS,
+    )
+
+
+def run(scenario: Scenario, port: int, *, speed: float = 1.0) -> None:
+    """Run a world until SIGTERM or SIGINT."""
+    asyncio.run(_run(scenario, port, speed))
+
+
+async def _run(scenario: Scenario, port: int, speed: float) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with serve_world(scenario, port=port, speed=speed) as world:
+        for line in announcement(world):
+            print(line, flush=True)  # noqa: T201  # this is what the command says
+        await stop.wait()
+
+
+def announcement(world: World) -> Iterator[str]:
+    """Say where everything is."""
+    yield f"{world.scenario.title}: {world.base_url}/_sim/scenario"
+    for name, url in world.base_urls.items():
+        yield f"  upstream {name}  {url}  key {world.scenario.upstreams[name].keys[0].key}"
+    for name, url in world.feed_urls.items():
+        yield f"  feed {name}  {url}"
