@@ -4,7 +4,7 @@ Everything that can be wrong with a file becomes a `Problem`, all of them at onc
 secrets appear in none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -118,8 +118,18 @@ def validated(document: Document, model: type[M]) -> M:
     """
     found, problems = salvaged(document, model)
     if problems or found is None:
-        raise ConfigurationError(problems)
+        raise ConfigurationError(in_order(problems))
     return found
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems in the order of the file."""
+
+    def line(problem: Problem) -> int:
+        number = problem.where.rpartition(":")[2]
+        return int(number) if number.isdecimal() else 0
+
+    return tuple(sorted(problems, key=line))
 
 
 def salvaged(document: Document, model: type[M]) -> tuple[M | None, tuple[Problem, ...]]:

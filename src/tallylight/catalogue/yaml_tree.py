@@ -22,6 +22,7 @@ Place: TypeAlias = tuple[Step, ...]
 _MOST_NODES = 200_000
 _DEEPEST = 50
 _TAG = "tag:yaml.org,2002:"
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _TRUE = {"true", "True", "TRUE"}
 
 
@@ -63,8 +64,8 @@ def read_tree(text: str, name: str) -> Tree:
 
 def _syntax(error: MarkedYAMLError) -> str:
     # What stands between quotes is the file's own text, and that may be a key.
-    parts = (part for part in (error.context, error.problem) if part)
-    said = re.sub(r"(['\"])..+?\1", "…", ", ".join(parts))
+    parts = ", ".join(part for part in (error.context, error.problem) if part)
+    said = _QUOTED.sub(lambda match: match[0] if len(match[0]) == len("' '") else "…", parts)
     return f"is not YAML: {said}"
 
 

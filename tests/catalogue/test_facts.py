@@ -1,0 +1,291 @@
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from tallylight.catalogue import facts
+from tallylight.catalogue.orders import PROBE_PROMPT, cheapest_order, orders_of
+from tallylight.catalogue.services import FactSheet, Medium, ShutdownPrecision
+from tallylight.money import PriceUnit, cost_of
+from tallylight.terms import Access, Order
+
+TODAY = date(2026, 11, 22)
+
+# Every live video model of November 2026 by provider: size, seconds, USD.
+LIVE = {
+    "google/gemini-omni-1.2-flash": ("1280x720", 10, "0.70"),
+    "google/gemini-omni-1.1-flash": ("1920x1080", 8, "1.20"),
+    "vertex/gemini-omni-1.1-flash": ("640x360", 10, "0.30"),
+    "vertex/veo-3.1-generate-001": ("3840x2160", 8, "4.80"),
+    "vertex/veo-3.1-fast-generate-001": ("1920x1080", 8, "0.96"),
+    "vertex/veo-3.1-lite-generate-001": ("1920x1080", 8, "0.64"),
+    "kling/kling-3.0": ("1280x720", 5, "0.63"),
+    "kling/kling-3.0-turbo": ("1920x1080", 5, "0.70"),
+    "kling/kling-3.0-omni": ("1280x720", 5, "0.56"),
+    "kling/kling-O1": ("1280x720", 5, "0.42"),
+    "kling/kling-2.6": ("1920x1080", 5, "0.35"),
+    "kling/kling-2.5-turbo": ("1280x720", 5, "0.21"),
+    "minimax/MiniMax-H3": ("2560x1440", 4, "0.52"),
+    "minimax/MiniMax-H3-Max": ("854x480", 4, "0.20"),
+    "fal/minimax/h3": ("3840x2160", 4, "0.64"),
+    "saygm/minimax/h3": ("1536x672", 4, "0.288"),
+    "runway/gen4_turbo": ("1280x720", 10, "0.50"),
+    "runway/gen4.5": ("1280x720", 10, "1.20"),
+    "runway/aleph2": ("1280x720", 10, "2.80"),
+    "runway/act_two": ("1280x720", 10, "0.50"),
+    "runway/seedance2_5": ("1920x1080", 5, "3.40"),
+    "runway/seedance2": ("3840x2160", 5, "7.50"),
+    "runway/seedance2_fast": ("1280x720", 5, "1.45"),
+    "runway/seedance2_mini": ("1280x720", 5, "0.80"),
+    "runway/hailuo3": ("1920x1080", 5, "0.75"),
+    "runway/wan3": ("1280x720", 5, "0.50"),
+    "runway/grok_imagine_1_5": ("1920x1080", 5, "1.45"),
+    "runway/gemini_omni_flash": ("1280x720", 5, "0.50"),
+    "runway/veo3.1": ("1280x720", 8, "3.20"),
+    "runway/veo3.1_fast": ("1280x720", 8, "1.20"),
+    "volcengine/doubao-seedance-2-5-260628": ("1280x720", 5, "1.08"),
+    "volcengine/dreamina-seedance-2-5-260628": ("854x480", 5, "0.48"),
+    "volcengine/doubao-seedance-2-0-260128": ("3840x2160", 5, "3.61"),
+    "volcengine/doubao-seedance-2-0-fast-260128": ("1280x720", 5, "0.57"),
+    "volcengine/doubao-seedance-2-0-mini-260615": ("864x496", 5, "0.165"),
+    "fal/bytedance/seedance-2.5": ("1280x720", 5, "2.365"),
+    "fal/bytedance/seedance-2.0": ("3840x2160", 5, "7.776"),
+    "alibaba/wan3.0-video": ("1920x1080", 5, "1.00"),
+    "alibaba-beijing/wan3.0-video": ("1920x1080", 5, "0.825"),
+    "alibaba/wan3.0-video-prime": ("854x480", 5, "0.34"),
+    "alibaba-beijing/wan3.0-video-prime": ("1280x720", 5, "0.635"),
+    "alibaba/wan2.7-t2v": ("1280x720", 5, "0.50"),
+    "alibaba/wan2.7-i2v": ("1920x1080", 5, "0.75"),
+    "alibaba/wan2.7-r2v": ("1280x720", 5, "0.50"),
+    "alibaba-beijing/wan2.7-t2v": ("1280x720", 5, "0.43"),
+    "alibaba-beijing/wan2.7-i2v": ("1920x1080", 5, "0.715"),
+    "alibaba-beijing/wan2.7-r2v": ("1280x720", 5, "0.43"),
+    "alibaba/happyhorse-1.1-t2v": ("1920x1080", 5, "0.90"),
+    "alibaba-beijing/happyhorse-1.1-i2v": ("854x480", 5, "0.31"),
+    "alibaba/happyhorse-1.0-r2v": ("1920x1080", 5, "1.20"),
+    "alibaba-beijing/happyhorse-1.0-t2v": ("1280x720", 5, "0.62"),
+    "luma/ray-3.2": ("960x540", 5, "0.15"),
+    "xai/grok-imagine-video": ("1280x720", 5, "0.35"),
+    "xai/grok-imagine-video-1.5": ("1920x1080", 5, "1.25"),
+    "xai/grok-imagine-video-1.5-2026-05-30": ("854x480", 5, "0.40"),
+    "xai/grok-imagine-video-1.5-preview": ("1280x720", 5, "0.70"),
+    "xai/grok-imagine-video-1.5-lite": ("854x480", 5, "0.10"),
+    "laozhang/gemini-omni-1.2-flash": ("1280x720", 10, "0.30"),
+}
+
+RETIRED = {
+    "openai/sora-2": "2026-09-24",
+    "openai/sora-2-2025-10-06": "2026-09-24",
+    "openai/sora-2-2025-12-08": "2026-09-24",
+    "openai/sora-2-pro": "2026-09-24",
+    "openai/sora-2-pro-2025-10-06": "2026-09-24",
+    "azure/sora": "2026-02-28",
+    "azure/sora-2-2025-10-06": "2026-07-15",
+    "azure/sora-2-2025-12-08": "2026-11-02",
+    "google/veo-3.1-generate-preview": "2026-10-22",
+    "google/veo-3.1-fast-generate-preview": "2026-10-22",
+    "google/veo-3.1-lite-generate-preview": "2026-10-22",
+    "vertex/veo-3.1-generate-preview": "2026-04-02",
+    "vertex/veo-3.1-fast-generate-preview": "2026-04-02",
+    "google/veo-3.0-generate-001": "2026-06-30",
+    "google/veo-3.0-fast-generate-001": "2026-06-30",
+    "google/veo-2.0-generate-001": "2026-06-30",
+    "vertex/veo-3.0-generate-001": "2026-06-30",
+    "vertex/veo-2.0-generate-001": "2026-06-30",
+    "google/gemini-omni-flash-preview": "2026-09-30",
+    "openai/gpt-image-1": "2026-10-23",
+    "azure/gpt-image-1": "2026-10-23",
+    "xai/grok-imagine-image-quality": "2026-11-02",
+    "runway/gen3a_turbo": "2026-09-19",
+    "laozhang/sora-2": "2026-07-01",
+    "laozhang/sora_video2": "2026-05-31",
+    "kie/sora-2": "2026-06-11",
+    "apiyi/veo-3.1": "2026-11-09",
+    "apiyi/sora-2-pro": "2026-05-31",
+    "sora2api/sora2-landscape-10s": "2026-04-26",
+}
+
+ENDING = {
+    "openai/gpt-image-1-mini": "2026-12-01",
+    "openai/gpt-image-1.5": "2026-12-01",
+    "openai/chatgpt-image-latest": "2026-12-01",
+    "azure/gpt-image-1.5": "2026-12-16",
+    "azure/gpt-image-1-mini": "2027-04-07",
+    "azure/gpt-image-2": "2027-04-21",
+    "azure/gpt-image-2.5-flare": "2027-09-09",
+    "azure/gpt-image-2.5-sunburst": "2027-09-09",
+}
+
+
+def sheet(name: str) -> FactSheet:
+    return facts.load()[name]
+
+
+def is_gone(found: FactSheet) -> bool:
+    day = found.shutdown_at
+    is_certain = found.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
+    return day is not None and day <= TODAY and is_certain
+
+
+@pytest.mark.parametrize(("name", "asked"), LIVE.items(), ids=LIVE)
+def test_a_live_video_model_is_there_with_its_price(name: str, asked: tuple[str, int, str]) -> None:
+    size, seconds, usd = asked
+    found = sheet(name)
+    assert found.price is not None
+
+    cost = cost_of(found.price, Order("", seconds, size))
+
+    assert cost == Decimal(usd)
+    assert found.medium is Medium.VIDEO
+    assert not is_gone(found)
+
+
+@pytest.mark.parametrize(("name", "day"), RETIRED.items(), ids=RETIRED)
+def test_a_retired_model_is_there_with_its_date(name: str, day: str) -> None:
+    found = sheet(name)
+
+    assert found.shutdown_at == date.fromisoformat(day)
+    assert is_gone(found)
+
+
+@pytest.mark.parametrize(("name", "day"), ENDING.items(), ids=ENDING)
+def test_a_model_with_a_shutdown_ahead_says_when_and_is_not_gone(name: str, day: str) -> None:
+    found = sheet(name)
+
+    assert found.shutdown_at == date.fromisoformat(day)
+    assert not is_gone(found)
+
+
+def test_the_cheapest_sora_2_costs_40_cents() -> None:
+    found = sheet("openai/sora-2")
+
+    order = cheapest_order(found)
+
+    assert order == Order(PROBE_PROMPT, 4, "1280x720")
+    assert found.price is not None
+    assert order is not None
+    assert cost_of(found.price, order) == Decimal("0.40")
+
+
+def test_sora_2_pro_costs_by_resolution() -> None:
+    price = sheet("openai/sora-2-pro").price
+    assert price is not None
+
+    costs = [cost_of(price, Order("", 10, size)) for size in ("1280x720", "1792x1024", "1080x1920")]
+
+    assert costs == [3, 5, 7]
+
+
+@pytest.mark.parametrize("size", ["960x540", "1280x720", "1080x1920"])
+def test_ten_seconds_of_luma_cost_three_times_five(size: str) -> None:
+    price = sheet("luma/ray-3.2").price
+    assert price is not None
+
+    assert price.unit is PriceUnit.PER_BLOCK
+    assert cost_of(price, Order("", 10, size)) == 3 * cost_of(price, Order("", 5, size))
+
+
+def test_kling_is_cheaper_without_sound() -> None:
+    price = sheet("kling/kling-3.0").price
+    assert price is not None
+
+    assert cost_of(price, Order("", 10, "1280x720"), audio=False) == Decimal("0.84")
+
+
+def test_an_input_image_is_charged_where_the_maker_says_so() -> None:
+    price = sheet("minimax/MiniMax-H3").price
+    assert price is not None
+    order = Order("", 5, "1366x768")
+
+    assert cost_of(price, order, input_images=2) - cost_of(price, order) == Decimal("0.08")
+
+
+def test_an_image_costs_its_tokens() -> None:
+    found = sheet("openai/gpt-image-1")
+    order = cheapest_order(found)
+    assert found.price is not None
+    assert order is not None
+
+    assert order.seconds == 0
+    assert cost_of(found.price, order) == Decimal("0.2496")  # litellm's table has 0.25
+
+
+def test_the_reverse_line_costs_by_the_call_whatever_its_length() -> None:
+    for model in ("sora_video2", "sora_video2-landscape-15s"):
+        for provider in ("laozhang", "apiyi"):
+            found = facts.find(provider, model)
+            assert found is not None
+            assert found.access is Access.REVERSE
+            assert found.price is not None
+            assert found.price.unit is PriceUnit.PER_CALL
+            assert cost_of(found.price, Order("", 10, "704x1280")) == Decimal("0.12")
+
+
+def test_vertex_says_only_the_earliest_day() -> None:
+    found = sheet("vertex/veo-3.1-generate-001")
+
+    assert found.shutdown_at == date(2026, 11, 17)
+    assert found.shutdown_precision is ShutdownPrecision.NOT_BEFORE
+
+
+def test_conflicting_sources_are_called_so() -> None:
+    assert sheet("azure/sora-2").shutdown_precision is ShutdownPrecision.CONFLICTING
+
+
+@pytest.mark.parametrize("found", facts.load().values(), ids=lambda found: found.id)
+def test_every_sheet_is_whole(found: FactSheet) -> None:
+    assert facts.find(found.provider, found.model) is found
+    assert found.sources
+    assert found.as_of <= TODAY
+    assert found.lengths == tuple(sorted(found.lengths))
+    assert found.announced_at is None or found.announced_at <= TODAY
+    if found.announced_at and found.shutdown_at:
+        assert found.announced_at < found.shutdown_at
+    if found.shutdown_precision is not ShutdownPrecision.EXACT:
+        assert found.shutdown_at is not None
+        assert found.notes
+
+
+@pytest.mark.parametrize("found", facts.load().values(), ids=lambda found: found.id)
+def test_every_size_of_a_priced_sheet_has_a_rate_unless_the_notes_say_why(
+    found: FactSheet,
+) -> None:
+    if found.price is None:
+        return
+
+    for order in orders_of(found):
+        try:
+            cost_of(found.price, order)
+        except LookupError:
+            assert "not known" in found.notes
+
+
+@pytest.mark.parametrize("found", facts.load().values(), ids=lambda found: found.id)
+def test_sizes_stand_in_the_order_of_their_cost(found: FactSheet) -> None:
+    if found.price is None or found.model == "gemini-omni-1.2-flash":
+        return
+
+    orders = orders_of(found)
+
+    costs = [cost_of(found.price, order) for order in orders if order.seconds == orders[0].seconds]
+    assert costs == sorted(costs)
+
+
+def test_what_is_not_known_is_none() -> None:
+    assert facts.find("openai", "sora-3") is None
+    assert facts.find("nobody", "sora-2") is None
+
+
+def test_loading_twice_reads_once() -> None:
+    assert facts.load() is facts.load()
+
+
+def test_no_order_is_made_of_unknown_lengths_or_prices() -> None:
+    assert cheapest_order(sheet("google/gemini-omni-1.1-flash")) is None
+    assert cheapest_order(sheet("saygm/google/veo-3.1-fast")) is None
+
+
+def test_every_built_in_upstream_has_a_sheet() -> None:
+    providers = {found.provider for found in facts.load().values()}
+
+    assert set(facts.upstreams()) <= providers
