@@ -1,0 +1,79 @@
+"""An answer as the rules see it: what it claims, its codes, its words, whatever its envelope."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from tallylight.upstreams.wire import Phase
+
+
+class Claim(Enum):
+    """What an answer says of the request."""
+
+    FAILED = "failed"
+    FINE = "fine"
+    NOTHING = "nothing"  # nothing that we can read
+
+
+class Envelope(Enum):
+    """Whose numbers a numeric code belongs to."""
+
+    HTTP = "http"  # an HTTP status inside the body
+    RPC = "rpc"  # google.rpc.Code of a finished operation
+    KLING = "kling"
+    MINIMAX = "minimax"
+    KIE = "kie"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A numeric code and the envelope it stood in."""
+
+    envelope: Envelope
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the rules look at.
+
+    Args:
+        phase: The request's.
+        http_status: The HTTP status.
+        claim: What the answer says of the request.
+        codes: Its codes by depth, innermost first: a reseller's envelope wraps the cause.
+        types: Its error types, in the same way.
+        numbers: Its numeric codes, innermost first.
+        state: The job's state, as one of the words of `states`; "" if there is none.
+        words: Its human text, folded, innermost first.
+        text: Its human text as it was said.
+        page: It is an HTML page.
+        retry_after: How long the body asks us to wait.
+        sign: What made us say FAILED or NOTHING where no code, word or status did
+            ("stream:cut", "body:empty"); "" else.
+    """
+
+    phase: Phase
+    http_status: int
+    claim: Claim
+    codes: tuple[tuple[str, ...], ...] = ()
+    types: tuple[tuple[str, ...], ...] = ()
+    numbers: tuple[Number, ...] = ()
+    state: str = ""
+    words: str = ""
+    text: str = ""
+    page: bool = False
+    retry_after: timedelta | None = None
+    sign: str = ""
+
+    @property
+    def status(self) -> int:
+        """Return the HTTP status that counts: the body's own where HTTP says all is well."""
+        if self.http_status >= FIRST_ERROR_STATUS:
+            return self.http_status
+        http = {Envelope.HTTP, Envelope.KIE}
+        inner = (number.value for number in self.numbers if number.envelope in http)
+        return next(inner, self.http_status)
+
+
+FIRST_ERROR_STATUS = 400

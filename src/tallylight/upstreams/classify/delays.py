@@ -1,0 +1,72 @@
+"""How long an answer asks us to wait: headers first, then the body.
+
+Sources: RFC 9110 section 10.2.3 (Retry-After as seconds or date), openai-python `_base_client`
+(retry-after-ms before retry-after), google.rpc.RetryInfo ("34s").
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from tallylight.upstreams.classify.answer import Answer
+
+_LONGEST = timedelta(days=31)
+_NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+_SAID = re.compile(
+    r"(?:try again|retry|wait|reset\w*|重试|再试|恢复|重置)\D{0,20}?(\d{1,6}(?:\.\d{1,6})?) ?"
+    r"(ms|milliseconds?|s|secs?|seconds?|秒|m|mins?|minutes?|分钟?|h|hours?|小时)(?![a-z])"
+)
+_UNITS = {"s": 1.0, "秒": 1.0, "m": 60.0, "分": 60.0, "h": 3600.0, "小": 3600.0}
+
+
+def retry_after(headers: Mapping[str, str], answer: Answer) -> timedelta | None:
+    """Return the wait that an answer asks for, None if it asks for none that makes sense."""
+    return (
+        _plausible(_seconds(headers.get("retry-after-ms", ""), 0.001))
+        or _plausible(_header_seconds(headers))
+        or answer.retry_after
+        or _plausible(_said_seconds(answer.words))
+    )
+
+
+def span(seconds: float | None) -> timedelta | None:
+    """Return a number of seconds as a wait, None if it is none that makes sense."""
+    return _plausible(seconds)
+
+
+def _header_seconds(headers: Mapping[str, str]) -> float | None:
+    value = headers.get("retry-after", "")
+    until = None if _seconds(value, 1.0) is not None else _date(value)
+    if until is None:
+        return _seconds(value, 1.0)
+    # The answer's own clock, so that nobody's clock matters.
+    now = _date(headers.get("date", ""))
+    return (until - now).total_seconds() if now else None
+
+
+def _seconds(value: str, unit: float) -> float | None:
+    return float(value) * unit if _NUMBER.fullmatch(value.strip()) else None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _said_seconds(words: str) -> float | None:
+    match = _SAID.search(words)
+    if match is None:
+        return None
+    unit = match[2]
+    is_milliseconds = unit == "ms" or unit.startswith("milli")
+    return float(match[1]) * (0.001 if is_milliseconds else _UNITS[unit[:1]])
+
+
+def _plausible(seconds: float | None) -> timedelta | None:
+    if seconds is None or not 0 < seconds <= _LONGEST.total_seconds():
+        return None
+    return timedelta(seconds=seconds)

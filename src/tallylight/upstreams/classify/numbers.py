@@ -1,0 +1,84 @@
+"""Numeric codes, each within the envelope that gives it its meaning."""
+
+from collections.abc import Mapping
+
+from tallylight.terms import FailureKind as Kind
+from tallylight.upstreams.classify.answer import Answer, Envelope, Number
+from tallylight.upstreams.classify.rules import Rule
+
+_KLING = "kling.ai API reference, general information, error codes"
+_MINIMAX = "platform.minimax.io/docs/api-reference/errorcode"
+_KIE = "docs.kie.ai; elibarnett/kie-mcp v4.0.6"
+_RPC = "google.rpc.Code"
+
+_KINDS: Mapping[Envelope, tuple[str, Mapping[Kind, tuple[int, ...]]]] = {
+    Envelope.KLING: (
+        _KLING,
+        {
+            Kind.AUTH: (1000, 1001, 1002, 1003, 1004, 1100, 1103, 1304),
+            Kind.QUOTA: (1101, 1102),
+            Kind.INVALID_REQUEST: (1200, 1201, 1202),
+            Kind.UNKNOWN: (1203,),  # "resource does not exist, such as the model"
+            Kind.CONTENT_REJECTED: (1300, 1301),
+            Kind.RATE_LIMITED: (1302, 1303),
+            Kind.DEGRADED: (5000, 5002),
+            Kind.MAINTENANCE: (5001,),
+        },
+    ),
+    Envelope.MINIMAX: (
+        _MINIMAX,
+        {
+            Kind.DEGRADED: (1000, 1001, 1013, 1024, 1033),
+            Kind.RATE_LIMITED: (1002, 1039, 1041, 2045),
+            Kind.AUTH: (1004, 2049, 2061),
+            Kind.QUOTA: (1008, 1028, 1030, 2056),
+            Kind.CONTENT_REJECTED: (1026, 1027),
+            Kind.INVALID_REQUEST: (1042, 1043, 1044, 2013, 2037, 2039, 2048),
+        },
+    ),
+    Envelope.KIE: (
+        _KIE,
+        {
+            Kind.QUOTA: (433,),  # the key's own limit
+            Kind.MAINTENANCE: (455,),
+            Kind.DEGRADED: (501,),  # generation failed; elsewhere 501 is "not implemented"
+            Kind.SUSPENDED: (505,),  # feature disabled
+        },
+    ),
+    Envelope.RPC: (
+        _RPC,
+        {
+            Kind.UNKNOWN: (1, 5),
+            Kind.DEGRADED: (2, 4, 10, 13, 14, 15),
+            Kind.INVALID_REQUEST: (3, 6, 9, 11, 12),
+            Kind.AUTH: (7, 16),
+            Kind.RATE_LIMITED: (8,),
+        },
+    ),
+}
+_NAMED = frozenset({Kind.MAINTENANCE, Kind.SUSPENDED})
+
+#: Every numeric rule, under its envelope and number.
+RULES: Mapping[Number, Rule] = {
+    Number(envelope, value): Rule(f"{envelope.value}-{value}", kind, source, kind in _NAMED)
+    for envelope, (source, kinds) in _KINDS.items()
+    for kind, values in kinds.items()
+    for value in values
+}
+#: google.rpc codes are as vague as the statuses of the same meaning; kie's "generation failed" too.
+_VAGUE = frozenset({Envelope.RPC, Envelope.KIE})
+
+
+def telling(answer: Answer) -> Rule | None:
+    """Return the rule of the innermost number that says what it means."""
+    return _rule(answer, vague=False)
+
+
+def vague(answer: Answer) -> Rule | None:
+    """Return the rule of the innermost number that stands for several causes."""
+    return _rule(answer, vague=True)
+
+
+def _rule(answer: Answer, *, vague: bool) -> Rule | None:
+    fitting = (number for number in answer.numbers if (number.envelope in _VAGUE) is vague)
+    return next(filter(None, map(RULES.get, fitting)), None)

@@ -1,0 +1,83 @@
+"""Pages and bare lines where an API answer was expected: challenges, proxies, web interfaces.
+
+The numbers are Cloudflare's 1xxx errors (developers.cloudflare.com, "Cloudflare 1xxx errors");
+they are printed as `error code: 1020`, or on a page with the same number.
+"""
+
+import re
+from collections.abc import Mapping
+
+from tallylight.terms import FailureKind
+from tallylight.upstreams.classify.rules import Rule
+
+_CLOUDFLARE = "developers.cloudflare.com, Cloudflare 1xxx errors"
+
+#: Challenges and blocks: somebody's defence against robots took us, or the account pool, for one.
+CHALLENGE = Rule("challenge", FailureKind.RISK_CONTROL, "Cloudflare challenge and block pages")
+#: The provider's edge limits us.
+LIMITED = Rule("cloudflare-1015", FailureKind.RATE_LIMITED, _CLOUDFLARE)
+#: The edge bans our address, country or client.
+BANNED = Rule("cloudflare-ban", FailureKind.RISK_CONTROL, _CLOUDFLARE)
+#: The edge cannot reach or name what is behind it.
+BEHIND = Rule("cloudflare-origin", FailureKind.DEGRADED, _CLOUDFLARE)
+#: A browser's page where the API should be: the address lacks its path, usually /v1.
+WEB_INTERFACE = Rule("web-interface", FailureKind.INVALID_REQUEST, "new-api and one-api web UI")
+#: A page that is neither.
+OTHER_PAGE = Rule("page", FailureKind.UNKNOWN, "an HTML page is no API answer")
+
+_BANS = frozenset({1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1020, 1106})
+_LIMITS = frozenset({1015})
+_ORIGINS = frozenset({1000, 1001, 1002, 1003, 1004, 1014, 1016, 1018, 1033, 1101, 1102, 1200})
+
+_NUMBER = re.compile(r"\berror(?: code)?:? (1\d{3})\b|\bcloudflare error (1\d{3})\b")
+_CHALLENGE = re.compile(
+    r"just a moment|attention required! ?\||cf-chl|challenge-platform|cf-browser-verification"
+    r"|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|are you a robot"
+    r"|you have been blocked|unable to access.{0,60}cloudflare|performing security verification"
+    r"|enable javascript and cookies to continue|ddos-guard|ddos protection by|px-captcha"
+    r"|captcha|turnstile|incapsula incident|pardon our interruption|访问被(?:阻断|拦截|拒绝)"
+    r"|人机(?:识别|验证)|滑(?:动|块)验证|安全验证|验证您是(?:真人|人类)|恶意访问"
+)
+_HTML = re.compile(r"<(?:!doctype html|html|head|body|title|center|h1)\b", re.IGNORECASE)
+_HIDDEN = re.compile(r"<(script|style|svg)\b.{0,20000}?</\1>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]{0,2000}>")
+_MOUNT = re.compile(
+    r"""<div[^>]{0,200}\bid=["']?(?:root|app|__next|__nuxt|main)["'> ]|<script|<noscript""",
+    re.IGNORECASE,
+)
+_HEAD = 20_000
+
+
+def is_page(body: str) -> bool:
+    """Tell whether a body is HTML."""
+    return _HTML.search(body[:1000]) is not None
+
+
+def visible(body: str) -> str:
+    """Return the text of a page as a reader sees it, title first."""
+    return _TAG.sub(" ", _HIDDEN.sub(" ", body[:_HEAD]))
+
+
+def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:
+    """Return the rule for an edge that answered in the service's place, None for no edge.
+
+    Args:
+        body: The body, folded.
+        headers: Names in lower case.
+    """
+    if headers.get("cf-mitigated", "").lower() == "challenge":
+        return CHALLENGE
+    match = _NUMBER.search(body)
+    number = int(match[1] or match[2]) if match else 0
+    if number in _LIMITS or "you are being rate limited" in body:
+        return LIMITED
+    if number in _BANS:
+        return BANNED
+    if number in _ORIGINS:
+        return BEHIND
+    return CHALLENGE if _CHALLENGE.search(body) else None
+
+
+def interface_rule(body: str) -> Rule:
+    """Return the rule for a page that came with a good status where JSON was expected."""
+    return WEB_INTERFACE if _MOUNT.search(body[:_HEAD]) else OTHER_PAGE

@@ -1,0 +1,81 @@
+"""HTTP statuses: those that tell by themselves, and what the others mean when nothing else does.
+
+A 403 spans keys, wallets, risk control and moderation, a 404 a removed model and a wrong address:
+nobody can tell from the number, hence UNKNOWN (the labelling conventions of the error corpus).
+"""
+
+from collections.abc import Mapping
+
+from tallylight.terms import FailureKind as Kind
+from tallylight.upstreams.classify.rules import Rule
+from tallylight.upstreams.wire import Phase
+
+_RFC = "RFC 9110, section 15"
+_CLOUDFLARE = "developers.cloudflare.com, Cloudflare 5xx errors"
+_OPENAI = "OpenAI error-code guide"
+
+
+def _table(source: str, kinds: Mapping[Kind, tuple[int, ...]]) -> dict[int, Rule]:
+    return {
+        status: Rule(str(status), kind, source) for kind, all_ in kinds.items() for status in all_
+    }
+
+
+#: Statuses with one meaning; read after the words, before vague codes.
+TELLING: Mapping[int, Rule] = _table(
+    _RFC,
+    {
+        Kind.AUTH: (401, 407),
+        Kind.QUOTA: (402,),
+        Kind.INVALID_REQUEST: (405, 406, 411, 413, 414, 415, 431, 501),
+        Kind.RETIRED: (410,),
+        Kind.RATE_LIMITED: (429,),
+        Kind.DEGRADED: (408, 502, 504),
+        Kind.UNKNOWN: (404,),
+    },
+) | _table(_CLOUDFLARE, {Kind.DEGRADED: (520, 521, 522, 523, 524, 525, 526, 527, 530)}) | {
+    529: Rule("529", Kind.DEGRADED, "Anthropic overloaded_error, as relays pass it on"),
+    455: Rule("455", Kind.MAINTENANCE, "docs.kie.ai", named=True),
+}
+
+_LEFT: Mapping[int, Rule] = _table(
+    _RFC,
+    {
+        Kind.INVALID_REQUEST: (400, 416, 417, 422, 428),
+        Kind.UNKNOWN: (403, 451, 499),
+        Kind.RATE_LIMITED: (425,),
+    },
+) | {409: Rule("409", Kind.DEGRADED, f"{_OPENAI}: lock conflict, to be tried again")}
+
+PAYMENT = 402
+#: OpenRouter answers 402 for a budget in flight, which clears; only then it sends Retry-After.
+IN_FLIGHT = Rule(
+    "402-with-retry-after", Kind.RATE_LIMITED, "openrouter.ai/docs/api_reference/errors"
+)
+#: Statuses that a poll or a download answers about one job, not about the service.
+_JOB = Rule("no-such-job", Kind.INVALID_REQUEST, "vLLM-Omni 0.30, OpenRouter, new-api video_proxy")
+_JOB_PHASES = frozenset({Phase.POLL, Phase.CONTENT, Phase.CANCEL})
+_JOB_STATUSES = frozenset({404, 409, 410, 422, 425})
+
+_SERVER = Rule("5xx", Kind.DEGRADED, _RFC)
+_CLIENT = Rule("4xx", Kind.UNKNOWN, _RFC)
+_REDIRECT = Rule("3xx", Kind.UNKNOWN, "a redirect to a login or a parking page")
+_FIRST_SERVER, _FIRST_CLIENT, _FIRST_REDIRECT = 500, 400, 300
+
+
+def telling(status: int, phase: Phase) -> Rule | None:
+    """Return the rule of a status that has one meaning in this phase."""
+    if phase in _JOB_PHASES and status in _JOB_STATUSES:
+        return _JOB
+    return TELLING.get(status)
+
+
+def left(status: int) -> Rule | None:
+    """Return the rule of any other status; None for those that speak of no failure."""
+    if status in _LEFT:
+        return _LEFT[status]
+    if status >= _FIRST_SERVER:
+        return _SERVER
+    if status >= _FIRST_CLIENT:
+        return _CLIENT
+    return _REDIRECT if status >= _FIRST_REDIRECT else None

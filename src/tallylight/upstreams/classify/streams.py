@@ -1,0 +1,97 @@
+"""Chat answers of reverse services: server-sent events, or one completion.
+
+The shape is TheSmallHanCat/sora2api's (commit e7d91b3), which other relays copy: progress and
+retry notices stand in `reasoning_content`, the outcome is the last `content` or an `error` event,
+and a stream that ends without `[DONE]` has been cut.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from tallylight.upstreams.classify import unwrapping
+
+_MOST_EVENTS = 20_000
+_LINK = re.compile(r"https?://|data:(?:image|video)/|<video\b", re.IGNORECASE)
+_CROSS = "❌"
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """What a chat answer came to.
+
+    Args:
+        content: All that was said as content; progress and retry notices are left out.
+        errors: The events that carry an error, as they were sent.
+        ended: It came to its end (`[DONE]`, or a finish reason).
+    """
+
+    content: str
+    errors: tuple[object, ...]
+    ended: bool
+
+    @property
+    def has_link(self) -> bool:
+        """Tell whether it names a result: a video, an image, any address."""
+        return _LINK.search(self.content) is not None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Tell whether its content reports a failure by the sign the relays agree on."""
+        return _CROSS in self.content
+
+
+def is_stream(body: str) -> bool:
+    """Tell whether a body is a stream of server-sent events."""
+    head = body.lstrip("﻿ \t\r\n")[:64]
+    return head.startswith(("data:", "event:", "id:", "retry:", ": ", ":\n"))
+
+
+def read_stream(body: str) -> Chat:
+    """Return what a whole stream of events came to."""
+    content: list[str] = []
+    errors: list[object] = []
+    ended = False
+    for data in _events(body):
+        if data.strip() == "[DONE]":
+            ended = True
+            continue
+        event = unwrapping.parsed(data)
+        if isinstance(event, Mapping):
+            if event.get("error"):
+                errors.append(event)
+            said, finished = _said(event, "delta")
+            content.append(said)
+            ended = ended or finished
+    return Chat("".join(content), tuple(errors), ended)
+
+
+def read_completion(value: object) -> Chat | None:
+    """Return what a completion that came in one piece says; None if the value is none."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("choices"), list):
+        return None
+    content, _ = _said(value, "message")
+    return Chat(content, (value,) if value.get("error") else (), ended=True)
+
+
+def _events(body: str) -> Iterator[str]:
+    """Yield the data of each event; several data lines of one event belong together."""
+    lines: list[str] = []
+    for line in body.splitlines()[:_MOST_EVENTS]:
+        if line.startswith("data:"):
+            lines.append(line[5:])
+        elif not line.strip() and lines:
+            yield "\n".join(lines)
+            lines = []
+    if lines:
+        yield "\n".join(lines)
+
+
+def _said(event: Mapping[str, object], part: str) -> tuple[str, bool]:
+    """Return the content that an event adds and whether it says that this was the end."""
+    choices = event.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
+        return "", False
+    message = choices[0].get(part)
+    content = message.get("content") if isinstance(message, Mapping) else None
+    return content if isinstance(content, str) else "", bool(choices[0].get("finish_reason"))

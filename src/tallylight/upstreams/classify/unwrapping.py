@@ -1,0 +1,57 @@
+"""Finding JSON where it hides: in strings, behind prefixes, in Python's own notation.
+
+new-api puts its upstream's body as a JSON string into `message`, once more for each reseller on
+the way (QuantumNous/new-api relay/relay_task.go); sora2api prints a Python dict after a prefix.
+"""
+
+import ast
+import json
+from typing import Final
+
+#: How many strings deep we look.
+DEPTH: Final = 8
+_LONGEST_LITERAL = 20_000
+_DECODER = json.JSONDecoder()
+
+
+def parsed(text: str) -> object | None:
+    """Return the JSON value that a text is, None if it is none (or is `null`)."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def embedded(text: str) -> object | None:
+    """Return the object or array that a text is or holds, None if there is none."""
+    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
+    while start >= 0:
+        found = _decoded(text, start)
+        if isinstance(found, dict) and found:
+            return found
+        if isinstance(found, list) and any(isinstance(item, dict) for item in found):
+            return found
+        start = text.find("{", start + 1)
+        if text.count("{", 0, start + 1) > DEPTH:
+            return None
+    return None
+
+
+def _decoded(text: str, start: int) -> object | None:
+    try:
+        value: object = _DECODER.raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return _literal(text[start : text.rfind("}") + 1])
+    return value
+
+
+def _literal(text: str) -> object | None:
+    """Return the value of a Python dict in text."""
+    if not text.startswith("{") or len(text) > _LONGEST_LITERAL:
+        return None
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return None
+    return value

@@ -1,0 +1,117 @@
+"""Taking secrets out of what strangers say, before it is kept, logged or shown.
+
+Known secrets go exactly, in every spelling a server may echo them in; unknown ones by their shape.
+What is left is one line of plain text.
+"""
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+MASK: Final = "***"
+#: Longest text that comes back.
+LIMIT: Final = 300
+#: Shorter "secrets" are parts of ordinary words; removing them would only garble the text.
+SHORTEST_SECRET: Final = 4
+_LOOKED_AT = 20_000
+_ROUNDS = 5
+
+_INVISIBLE = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_BREAKS = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+    # Everything after the question mark of an address: signatures, keys, sessions.
+    (re.compile(r"(\b\w{2,8}://[^\s?#\"'<>]{1,500})[?#][^\s\"'<>]+"), rf"\1?{MASK}"),
+    (re.compile(r"(\b\w{2,8}://)[^\s/@\"'<>]{1,200}@"), rf"\1{MASK}@"),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"), rf"\1 {MASK}"),
+    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"), MASK),
+    (re.compile(r"\b(?:AIza|AKIA|ASIA|LTAI|AKLT|ya29\.|xox[abp]-)[\w-]{10,}"), MASK),
+    (
+        re.compile(r"\b(?:sk|pk|rk|ak|gm|gsk|xai|fal|hf|r8|ghp|gho|rw|or|pkz|live|test)[-_][\w*-]{6,}"),
+        MASK,
+    ),
+    # name=value and "name": "value" where the name says what it is.
+    (
+        re.compile(
+            r"(?i)(\b[\w-]{0,40}(?:key|token|secret|passw(?:or)?d|signature|credential|cookie|session)"
+            r"[\w-]{0,20}=\"?)[^\s\"'&,;*]{3,}"
+        ),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(
+            r"(?i)(\b(?:[\w-]{0,40}(?:key|token|secret|passw(?:or)?d|signature|credential|cookie|session)"
+            r"|authorization)[\"']?\s?:\s?[\"']?)(?=[\w.+/=-]*\d)[\w.+/=-]{8,}"
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5}"), MASK),
+    # Long and opaque: a key whose maker we don't know.
+    (re.compile(r"\b(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[\w-]{40,}"), MASK),
+)
+
+
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a text as one line of at most `LIMIT` characters with no secret in it.
+
+    Never raises, and scrubbing twice changes nothing more.
+
+    Args:
+        text: Anything a stranger said.
+        secrets: What must not come through whatever it looks like; those shorter than
+            `SHORTEST_SECRET` are passed over.
+    """
+    spellings = _spellings(tuple(sorted(set(secrets))))
+    clean = text
+    for _ in range(_ROUNDS):
+        before, clean = clean, _once(clean, spellings)
+        if clean == before:
+            break
+    return clean
+
+
+def _once(text: str, spellings: tuple[str, ...]) -> str:
+    line = _looked_at(_without(text, spellings))
+    line = _without(_BREAKS.sub(" ", _INVISIBLE.sub("", line)).strip(), spellings)
+    for shape, replacement in _SHAPES:
+        line = shape.sub(replacement, line)
+    return line if len(line) <= LIMIT else f"{line[: LIMIT - 1].rstrip()}…"
+
+
+def _looked_at(text: str) -> str:
+    """Return the beginning of a long text, not ending in the half of a key."""
+    return text if len(text) <= _LOOKED_AT else re.sub(r"\S+\Z", "…", text[:_LOOKED_AT])
+
+
+def _without(text: str, spellings: tuple[str, ...]) -> str:
+    for spelling in spellings:
+        if spelling in text:
+            text = text.replace(spelling, MASK)
+    return text
+
+
+@lru_cache(maxsize=64)
+def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return every way in which secrets may be written, longest first."""
+    known = (secret for secret in secrets if len(secret.strip()) >= SHORTEST_SECRET)
+    found = {spelling for secret in known for spelling in _ways(secret)}
+    return tuple(sorted((each for each in found if len(each) >= SHORTEST_SECRET), key=_long_first))
+
+
+def _long_first(spelling: str) -> tuple[int, str]:
+    return -len(spelling), spelling
+
+
+def _ways(secret: str) -> Iterator[str]:
+    yield secret
+    yield _BREAKS.sub(" ", _INVISIBLE.sub("", secret)).strip()
+    yield quote(secret, safe="", errors="replace")
+    yield quote_plus(secret, errors="replace")
+    raw = secret.encode("utf-8", "replace")
+    for shift in range(3):  # base64 of a longer text that holds the secret
+        start, end = (shift * 8 + 5) // 6, (len(raw) + shift) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(b"\0" * shift + raw).decode("ascii")[start:end]

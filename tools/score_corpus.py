@@ -1,0 +1,182 @@
+"""Classify a labelled corpus of answers and print how often the classifier is right.
+
+Usage: score_corpus.py [FILE]; FILE is JSON Lines (see docs/classification.md), by default the
+practice corpus of the tests. The last line printed is `right N of M`. Exit code 2 for a file that
+cannot be used.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tallylight.terms import FailureKind
+from tallylight.upstreams.classify import classify
+from tallylight.upstreams.wire import Phase, Reply
+
+DEFAULT = Path(__file__).parent.parent / "tests" / "data" / "error-corpus.jsonl"
+OPERATIONAL = "operational"
+LABELS = (OPERATIONAL, *FailureKind)
+_SHOWN = 110
+
+
+class CorpusError(Exception):
+    """A corpus that cannot be used; the text names the file, the line and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled answer.
+
+    Args:
+        number: The line it stands on.
+        reply: The answer.
+        expected: The label.
+        also_ok: Labels that are defensible too.
+        dialect: The protocol it was met in.
+    """
+
+    number: int
+    reply: Reply
+    expected: str
+    also_ok: frozenset[str]
+    dialect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What became of one sample."""
+
+    sample: Sample
+    got: str
+    rule: str
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether the label is the expected one or as good."""
+        return self.got == self.sample.expected or self.got in self.sample.also_ok
+
+
+def read_corpus(path: Path) -> tuple[Sample, ...]:
+    """Return the samples of a file.
+
+    Raises:
+        CorpusError: The file cannot be read, or a line is not a labelled answer.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path}: cannot be read ({error})") from error
+    samples = tuple(
+        _sample(path, number, line) for number, line in enumerate(lines, 1) if line.strip()
+    )
+    if not samples:
+        raise CorpusError(f"{path}: holds no line")
+    return samples
+
+
+def _sample(path: Path, number: int, line: str) -> Sample:
+    try:
+        fields = json.loads(line)
+        return _parsed(number, fields)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise CorpusError(f"{path}:{number}: {error}") from error
+
+
+def _parsed(number: int, fields: object) -> Sample:
+    if not isinstance(fields, dict):
+        raise TypeError("a line must be a JSON object")
+    status = fields.get("http_status")
+    if status is not None and (not isinstance(status, int) or isinstance(status, bool)):
+        raise TypeError("http_status must be a whole number or null")
+    headers = fields.get("headers") or {}
+    if not isinstance(headers, dict):
+        raise TypeError("headers must be an object")
+    reply = Reply(
+        phase=Phase(_text(fields, "phase", Phase.CREATE)),
+        status=status,
+        headers={str(name).lower(): str(value) for name, value in headers.items()},
+        body=_text(fields, "body", ""),
+        error=_text(fields, "message", "") if status is None else "",
+    )
+    also_ok = fields.get("also_ok") or []
+    if not isinstance(also_ok, list):
+        raise TypeError("also_ok must be a list of labels")
+    expected = _label(fields.get("expected"))
+    dialect = _text(fields, "protocol", "")
+    return Sample(number, reply, expected, frozenset(map(_label, also_ok)), dialect)
+
+
+def _text(fields: dict[str, object], name: str, default: str) -> str:
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a text")
+    return value
+
+
+def _label(value: object) -> str:
+    if value not in LABELS:
+        raise ValueError(f"{value!r} is no label; use one of {', '.join(LABELS)}")
+    return str(value)
+
+
+def scored(samples: Iterable[Sample]) -> tuple[Score, ...]:
+    """Return what the classifier makes of each sample."""
+    return tuple(_score(sample) for sample in samples)
+
+
+def _score(sample: Sample) -> Score:
+    failure = classify(sample.reply, sample.dialect)
+    if failure is None:
+        return Score(sample, OPERATIONAL, "")
+    return Score(sample, failure.kind.value, failure.rule)
+
+
+def report(scores: Sequence[Score]) -> str:
+    """Return the wrong lines, the confusion table (rows expected, columns got) and the score."""
+    wrong = [_complaint(score) for score in scores if not score.is_right]
+    right = sum(score.is_right for score in scores)
+    return "\n".join([*wrong, *_table(scores), f"right {right} of {len(scores)}"])
+
+
+def _complaint(score: Score) -> str:
+    sample = score.sample
+    said = " ".join((sample.reply.body or sample.reply.error).split())[:_SHOWN]
+    return (
+        f"line {sample.number}: expected {sample.expected}, got {score.got} by {score.rule or '-'}:"
+        f" {sample.dialect} {sample.reply.status} {said}"
+    )
+
+
+def _table(scores: Iterable[Score]) -> list[str]:
+    """Return the confusion table; a label that is as good counts as the expected one."""
+    counts = Counter(
+        (score.sample.expected, score.sample.expected if score.is_right else score.got)
+        for score in scores
+    )
+    width = max(map(len, LABELS)) + 2
+    heads = "".join(f"{label[:8]:>9}" for label in LABELS)
+    rows = [
+        f"{expected:<{width}}"
+        + "".join(f"{counts[expected, got] or '.':>9}" for got in LABELS)
+        for expected in LABELS
+    ]
+    return [f"{'expected':<{width}}{heads}", *rows]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Score the corpus that the arguments name; return the exit code."""
+    path = Path(arguments[0]) if arguments else DEFAULT
+    try:
+        samples = read_corpus(path)
+    except CorpusError as error:
+        sys.stderr.write(f"score_corpus: {error}\n")
+        return 2
+    sys.stdout.write(report(scored(samples)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
