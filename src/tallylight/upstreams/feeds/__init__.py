@@ -1,0 +1,1 @@
+"""Providers' status pages, read as evidence: pure readers, one file a format."""

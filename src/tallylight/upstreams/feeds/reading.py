@@ -1,0 +1,207 @@
+"""What a status page says about one component, and when that is worth a piece of evidence.
+
+How the parts of a page count:
+
+- The component's own row says how bad things are. The page's overall indicator is never asked: it
+  says "none" while an incident is still open.
+- An unresolved incident that names the component, or names none at all, raises OPERATIONAL to
+  DEGRADED, whatever the row says: rows stay green during incidents. It proves trouble, not its
+  depth. An incident that names only other components does not count.
+- A row under maintenance, or work under way that names the component or nothing, is MAINTENANCE.
+- SUSPENDED wins over MAINTENANCE, that over DEGRADED; a word that nobody knows is UNKNOWN, and so
+  is a component that the page does not have.
+- Without a component the whole page counts: SUSPENDED or MAINTENANCE only where every row is,
+  since one row's outage or planned work says little about ours; any trouble else is DEGRADED.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tallylight.terms import Evidence, ServiceId, Source, Status
+from tallylight.upstreams.feeds.page import Component, Page, PageIncident, PageMaintenance
+from tallylight.upstreams.scrub import scrub
+
+_LONGEST_NOTE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMaintenance:
+    """Work that a page announces with both its times."""
+
+    start: datetime
+    end: datetime
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReading:
+    """What a page says about a component.
+
+    Args:
+        says: The claim; UNKNOWN where the page cannot be read or does not say, which is never an
+            outage: pages move, and answer HTML with 200 where JSON was.
+        note: The headline, or what could not be read; one line, scrubbed.
+        until: When a claimed maintenance is planned to end.
+        at: When the page says that what it claims changed.
+        maintenances: Work announced or under way that touches the component, earliest first.
+    """
+
+    says: Status
+    note: str = ""
+    until: datetime | None = None
+    at: datetime | None = None
+    maintenances: tuple[PlannedMaintenance, ...] = ()
+
+
+def reading_of(page: Page, component: str) -> FeedReading:
+    """Return what a page says about a component, "" for the page as a whole."""
+    rows = tuple(row for row in page.components if not component or row.is_called(component))
+    if component and not rows and page.lists_components:
+        return unreadable(f'the page has no component "{component}"')
+    names = (component, *(row.name for row in rows))
+    keys = {component, *(row.id for row in rows), *map(str.casefold, names)} - {""}
+    incidents = tuple(i for i in page.incidents or () if not component or _touches(i.affects, keys))
+    works = tuple(m for m in page.maintenances if not component or _touches(m.affects, keys))
+    claims = _claims(page, rows, incidents, works, is_whole=not component)
+    decided = next((status for status in _GRAVITY if status in claims), Status.OPERATIONAL)
+    reading = _told(decided, rows, incidents, works)
+    return replace(
+        reading,
+        at=reading.at or page.at,
+        maintenances=tuple(sorted(_plans(works), key=lambda plan: plan.start)),
+    )
+
+
+def unreadable(why: str) -> FeedReading:
+    """Return the reading of a page that does not say, with the reason."""
+    return FeedReading(Status.UNKNOWN, note=headline(why))
+
+
+def headline(text: str) -> str:
+    """Return a text as one scrubbed line of at most 200 characters."""
+    # A page may hold half a surrogate pair, which no file or database takes.
+    line = " ".join(scrub(text.encode("utf-8", "replace").decode("utf-8")).split())
+    return line if len(line) <= _LONGEST_NOTE else line[: _LONGEST_NOTE - 1] + "…"
+
+
+def planned(reading: FeedReading, now: datetime) -> FeedReading:
+    """Let announced work count once its time has come, though the page does not say so yet."""
+    plan = next((p for p in reading.maintenances if p.start <= now < p.end), None)
+    match reading.says:
+        case Status.OPERATIONAL if plan is not None:
+            return replace(
+                reading,
+                says=Status.MAINTENANCE,
+                note=plan.title,
+                until=plan.end,
+                at=plan.start,
+            )
+        case Status.MAINTENANCE if plan is not None and reading.until is None:
+            return replace(reading, until=plan.end)
+        case _:
+            return reading
+
+
+def evidence_of(
+    service: ServiceId, before: FeedReading | Evidence | None, after: FeedReading, at: datetime
+) -> Evidence | None:
+    """Return the evidence of a page's change; None where it says the same as before.
+
+    A page counts once, at its change: repeating itself every two minutes proves nothing new.
+    Another headline over the same claim is no change, another end of a maintenance is one.
+
+    Args:
+        service: Whom the page speaks of.
+        before: The former reading, or the newest FEED evidence in the history after a restart;
+            None if there is neither.
+        after: The reading now.
+        at: When it was read. Pages date their changes minutes back; evidence that came from the
+            past would be passed over when the board is rebuilt.
+    """
+    if before is not None and (before.says, before.until) == (after.says, after.until):
+        return None
+    return Evidence(
+        service=service,
+        at=at,
+        source=Source.FEED,
+        says=after.says,
+        until=after.until,
+        note=after.note,
+    )
+
+
+_GRAVITY = (Status.SUSPENDED, Status.MAINTENANCE, Status.DEGRADED, Status.UNKNOWN)
+_WHOLE_ONLY = frozenset({Status.SUSPENDED, Status.MAINTENANCE})
+
+
+def _touches(affects: frozenset[str], keys: set[str]) -> bool:
+    return not affects or not affects.isdisjoint(keys)
+
+
+def _claims(
+    page: Page,
+    rows: Sequence[Component],
+    incidents: Sequence[PageIncident],
+    works: Sequence[PageMaintenance],
+    *,
+    is_whole: bool,
+) -> set[Status]:
+    claims = {Status.UNKNOWN if row.status is None else row.status for row in rows}
+    if is_whole and len(claims) > 1:
+        claims = {Status.DEGRADED if claim is Status.SUSPENDED else claim for claim in claims}
+        claims.discard(Status.MAINTENANCE)
+    for incident in incidents:
+        if incident.is_open is None:
+            claims.add(Status.UNKNOWN)
+        elif incident.is_open:
+            claims.add(Status.SUSPENDED if incident.is_out and not is_whole else Status.DEGRADED)
+    if any(work.is_active and not (is_whole and work.affects) for work in works):
+        claims.add(Status.MAINTENANCE)
+    if page.incidents is None or not (rows or incidents or not page.lists_components):
+        claims.add(Status.UNKNOWN)  # green rows alone do not prove that nothing is wrong
+    return claims
+
+
+def _told(
+    says: Status,
+    rows: Sequence[Component],
+    incidents: Sequence[PageIncident],
+    works: Sequence[PageMaintenance],
+) -> FeedReading:
+    """Return the claim with the headline and the time of whatever stands behind it."""
+    behind = tuple(row for row in rows if (row.status or Status.UNKNOWN) is says)
+    match says:
+        case Status.MAINTENANCE:
+            active = tuple(work for work in works if work.is_active)
+            title = next((work.title for work in active), "")
+            ends = [work.end for work in active if work.end is not None]
+            at = _newest([*active, *behind])
+            return FeedReading(
+                says, headline(title or _rows(behind)), until=max(ends, default=None), at=at
+            )
+        case Status.OPERATIONAL:
+            return FeedReading(says, at=_newest(behind))
+        case Status.UNKNOWN if not behind:
+            return FeedReading(says, "the page does not say how its incidents stand")
+        case _:
+            open_ones = tuple(incident for incident in incidents if incident.is_open)
+            title = next((incident.title for incident in open_ones if incident.title), "")
+            at = _newest([*open_ones, *behind])
+            return FeedReading(says, headline(title or _rows(behind)), at=at)
+
+
+def _rows(rows: Iterable[Component]) -> str:
+    return ", ".join(f"{row.name or row.id}: {row.word}" for row in rows)
+
+
+def _newest(
+    parts: Iterable[Component | PageIncident | PageMaintenance],
+) -> datetime | None:
+    return max((part.at for part in parts if part.at is not None), default=None)
+
+
+def _plans(works: Iterable[PageMaintenance]) -> Iterable[PlannedMaintenance]:
+    for work in works:
+        if work.start is not None and work.end is not None and work.start < work.end:
+            yield PlannedMaintenance(work.start, work.end, headline(work.title))

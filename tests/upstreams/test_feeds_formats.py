@@ -1,0 +1,256 @@
+"""The other formats: incident.io's three surfaces, Google, Instatus, Better Stack."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tallylight.catalogue.services import Feed
+from tallylight.terms import Status
+from tallylight.upstreams.feeds.reading import FeedReading
+from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.wire import Phase, Reply
+
+SHIM, PROXY, WIDGET = range(3)
+
+
+def read(format_: str, component: str, *bodies: object, surface: int = 0) -> FeedReading:
+    replies = [
+        Reply(Phase.FEED, 404 if body is None else 200, {}, json.dumps(body)) for body in bodies
+    ]
+    return READERS[format_].read(replies, component, surface)
+
+
+def test_incident_io_is_asked_for_all_incidents_since_it_lists_no_unresolved_ones() -> None:
+    feed = Feed("incident_io", "https://status.example.com")
+
+    urls = [request.url for request in READERS["incident_io"].requests(feed)]
+
+    assert urls == [
+        "https://status.example.com/api/v2/summary.json",
+        "https://status.example.com/api/v2/incidents.json",
+    ]
+
+
+def test_incident_io_shim_is_read_with_its_own_word_for_an_outage() -> None:
+    summary = {"components": [{"id": "01C1", "name": "Video", "status": "full_outage"}]}
+    history = {"incidents": [{"name": "Old", "status": "resolved", "components": []}]}
+
+    assert read("incident_io", "video", summary, history).says is Status.SUSPENDED
+
+
+def test_incident_io_shim_takes_open_incidents_from_the_history() -> None:
+    summary = {"components": [{"id": "01C1", "name": "Video", "status": "operational"}]}
+    history = {
+        "incidents": [
+            {"name": "Downloads failing", "status": "identified", "components": []},
+            {"name": "Old", "status": "resolved", "components": []},
+        ]
+    }
+
+    reading = read("incident_io", "video", summary, history)
+
+    assert (reading.says, reading.note) == (Status.DEGRADED, "Downloads failing")
+
+
+def test_incident_io_proxy_is_asked_at_the_pages_own_host() -> None:
+    feed = Feed("incident_io", "https://status.example.com")
+
+    (request,) = READERS["incident_io"].requests(feed, surface=PROXY)
+
+    assert request.url == "https://status.example.com/proxy/status.example.com"
+
+
+@pytest.mark.parametrize(
+    ("component", "status"),
+    [
+        ("Videos", Status.SUSPENDED),
+        ("01C2", Status.OPERATIONAL),
+        ("Chat", Status.OPERATIONAL),
+        ("Images", Status.UNKNOWN),
+    ],
+)
+def test_incident_io_proxy_names_what_is_affected_by_id(component: str, status: Status) -> None:
+    summary = {
+        "components": [{"id": "01C1", "name": "Videos"}, {"id": "01C2", "name": "Chat"}],
+        "affected_components": [{"component_id": "01C1", "status": "full_outage"}],
+        "ongoing_incidents": [
+            {
+                "name": "Videos are down",
+                "status": "fixing",
+                "component_impacts": [{"component_id": "01C1", "status": "full_outage"}],
+            }
+        ],
+        "in_progress_maintenances": [],
+        "scheduled_maintenances": [],
+    }
+
+    assert read("incident_io", component, {"summary": summary}, surface=PROXY).says is status
+
+
+@pytest.mark.parametrize(
+    ("component", "status"), [("videos", Status.DEGRADED), ("Chat", Status.OPERATIONAL)]
+)
+def test_incident_io_widget_names_only_what_is_in_trouble(component: str, status: Status) -> None:
+    affected = {
+        "id": "01C1",
+        "name": "Videos",
+        "group_name": "APIs",
+        "current_status": "partial_outage",
+    }
+    body = {
+        "ongoing_incidents": [
+            {
+                "id": "01K0",
+                "name": "Video downloads failing",
+                "status": "identified",
+                "last_update_at": "2026-11-20T10:00:00Z",
+                "current_worst_impact": "partial_outage",
+                "affected_components": [affected],
+            }
+        ],
+        "in_progress_maintenances": [],
+        "scheduled_maintenances": [
+            {
+                "name": "DB upgrade",
+                "status": "maintenance_scheduled",
+                "affected_components": [],
+                "starts_at": "2026-11-25T02:00:00Z",
+                "ends_at": "2026-11-25T03:00:00Z",
+            }
+        ],
+    }
+
+    reading = read("incident_io", component, body, surface=WIDGET)
+
+    assert reading.says is status
+    assert [plan.start for plan in reading.maintenances] == [datetime(2026, 11, 25, 2, tzinfo=UTC)]
+
+
+def google_incident(impact: str, *locations: str, end: str | None = None) -> dict[str, object]:
+    return {
+        "id": "gKx1",
+        "begin": "2026-11-20T09:10:00+00:00",
+        "modified": "2026-11-20T10:00:00+00:00",
+        "end": end,
+        "external_desc": "Elevated errors for video generation",
+        "status_impact": impact,
+        "severity": "low",
+        "affected_products": [{"title": "Vertex Gemini API", "id": "Z0FZ"}],
+        "currently_affected_locations": [{"title": name, "id": name} for name in locations],
+    }
+
+
+@pytest.mark.parametrize(
+    ("incident", "status"),
+    [
+        (google_incident("SERVICE_DISRUPTION", "global"), Status.DEGRADED),
+        (google_incident("SERVICE_OUTAGE", "us-central1"), Status.DEGRADED),
+        (google_incident("SERVICE_OUTAGE", "global"), Status.SUSPENDED),
+        (google_incident("SERVICE_OUTAGE"), Status.SUSPENDED),
+        (google_incident("SERVICE_INFORMATION", "global"), Status.OPERATIONAL),
+        (google_incident("SERVICE_OUTAGE", end="2026-11-20T11:00:00+00:00"), Status.OPERATIONAL),
+        (google_incident("SERVICE_ODDITY", "global"), Status.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("component", ["Z0FZ", "vertex gemini api"])
+@pytest.mark.parametrize("products", [None, {"products": [{"title": "X", "id": "Z0FZ"}]}])
+def test_google_is_judged_by_the_impact_of_open_incidents(
+    incident: dict[str, object], status: Status, component: str, products: object
+) -> None:
+    if products is not None and component != "Z0FZ":
+        products = {"products": [{"title": "Vertex Gemini API", "id": "Z0FZ"}]}
+
+    assert read("google", component, [incident], products).says is status
+
+
+def test_google_product_that_is_not_listed_is_unknown() -> None:
+    products = {"products": [{"title": "Vertex Gemini API", "id": "Z0FZ"}]}
+
+    assert read("google", "Veo", [], products).says is Status.UNKNOWN
+    assert read("google", "Z0FZ", [], products).says is Status.OPERATIONAL
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("OPERATIONAL", Status.OPERATIONAL),
+        ("DEGRADEDPERFORMANCE", Status.DEGRADED),
+        ("PARTIALOUTAGE", Status.DEGRADED),
+        ("MAJOROUTAGE", Status.SUSPENDED),
+        ("UNDERMAINTENANCE", Status.MAINTENANCE),
+        ("HASISSUES", Status.UNKNOWN),
+    ],
+)
+def test_instatus_rows_are_asked_and_not_the_overall_word(word: str, status: Status) -> None:
+    summary = {"page": {"name": "Example", "status": "HASISSUES"}}
+    rows = {"components": [{"id": "k1", "name": "Video", "status": word}]}
+
+    assert read("instatus", "video", summary, rows).says is status
+
+
+def test_instatus_incident_raises_a_green_row() -> None:
+    summary = {
+        "page": {"name": "Example", "status": "HASISSUES"},
+        "activeIncidents": [{"name": "Slow", "status": "MONITORING"}],
+    }
+    rows = {"components": [{"id": "k1", "name": "Video", "status": "OPERATIONAL"}]}
+
+    reading = read("instatus", "k1", summary, rows)
+
+    assert (reading.says, reading.note) == (Status.DEGRADED, "Slow")
+
+
+def better_stack(word: str, report: dict[str, object] | None = None) -> object:
+    included: list[object] = [
+        {
+            "id": "7",
+            "type": "status_page_resource",
+            "attributes": {"public_name": "Video inference", "status": word},
+        }
+    ]
+    if report is not None:
+        included.append({"id": "9", "type": "status_report", "attributes": report})
+    return {
+        "data": {"id": "1", "type": "status_page", "attributes": {"aggregate_state": "degraded"}},
+        "included": included,
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("operational", Status.OPERATIONAL),
+        ("degraded", Status.DEGRADED),
+        ("downtime", Status.SUSPENDED),
+        ("maintenance", Status.MAINTENANCE),
+        ("not_monitored", Status.UNKNOWN),
+        ("sideways", Status.UNKNOWN),
+    ],
+)
+def test_better_stack_resource_is_read_in_our_words(word: str, status: Status) -> None:
+    assert read("betterstack", "video inference", better_stack(word)).says is status
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "affected", "status"),
+    [
+        (None, [], Status.DEGRADED),
+        (None, [{"status_page_resource_id": "7", "status": "degraded"}], Status.DEGRADED),
+        (None, [{"status_page_resource_id": 8, "status": "degraded"}], Status.OPERATIONAL),
+        ("2026-11-20T10:00:00Z", [], Status.OPERATIONAL),
+    ],
+)
+def test_better_stack_report_counts_while_it_is_open_and_touches_the_resource(
+    ends_at: str | None, affected: list[object], status: Status
+) -> None:
+    report: dict[str, object] = {
+        "title": "Slow queue",
+        "report_type": "manual",
+        "starts_at": "2026-11-20T09:00:00Z",
+        "ends_at": ends_at,
+        "aggregate_state": "degraded",
+        "affected_resources": affected,
+    }
+
+    assert read("betterstack", "7", better_stack("operational", report)).says is status

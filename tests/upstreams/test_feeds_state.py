@@ -1,0 +1,290 @@
+"""What is remembered between two readings of a page, and when that becomes evidence."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.catalogue.services import Feed
+from tallylight.terms import Evidence, ServiceId, Source, Status
+from tallylight.upstreams.feeds.reader import FeedState
+from tallylight.upstreams.feeds.reading import (
+    FeedReading,
+    PlannedMaintenance,
+    evidence_of,
+    planned,
+)
+from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.wire import Phase, Reply
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+SERVICE = ServiceId("sora-2-official")
+FEED = Feed("statuspage", "https://status.example.com", component="Video")
+STATUSPAGE = READERS["statuspage"]
+INCIDENT_IO = READERS["incident_io"]
+
+NO_INCIDENTS = '{"incidents": []}'
+UNMODIFIED = Reply(Phase.FEED, 304, {}, "")
+BUSY = Reply(Phase.FEED, 503, {}, "try later")
+SILENT = Reply(Phase.FEED, None, {}, "", error="TimeoutError: ")
+MOVED = Reply(Phase.FEED, 200, {"content-type": "text/html"}, "<html>we have moved</html>")
+GONE = Reply(Phase.FEED, 404, {}, "")
+
+
+def summary(word: str) -> str:
+    return json.dumps({"components": [{"id": "c1", "name": "Video", "status": word}]})
+
+
+def fresh(body: str, tag: str = '"1"') -> Reply:
+    return Reply(Phase.FEED, 200, {"etag": tag, "last-modified": "Fri, 20 Nov 2026"}, body)
+
+
+def told(state: FeedState, *replies: Reply, at: datetime = NOW) -> FeedState:
+    return state.after(STATUSPAGE, FEED, replies, at)
+
+
+def says(state: FeedState) -> Status | None:
+    return None if state.reading is None else state.reading.says
+
+
+@pytest.fixture
+def degraded() -> FeedState:
+    return told(FeedState(), fresh(summary("partial_outage")), fresh(NO_INCIDENTS))
+
+
+def test_the_first_requests_carry_no_condition() -> None:
+    requests = FeedState().requests(STATUSPAGE, FEED)
+
+    assert [dict(request.headers) for request in requests] == [{}, {}]
+
+
+def test_later_requests_carry_the_validators_of_the_last_answer(degraded: FeedState) -> None:
+    first, _ = degraded.requests(STATUSPAGE, FEED)
+
+    assert dict(first.headers) == {
+        "if-none-match": '"1"',
+        "if-modified-since": "Fri, 20 Nov 2026",
+    }
+
+
+def test_an_unmodified_page_keeps_its_reading(degraded: FeedState) -> None:
+    assert told(degraded, UNMODIFIED, UNMODIFIED) == degraded
+
+
+def test_an_unmodified_part_of_a_page_counts_as_it_was(degraded: FeedState) -> None:
+    recovered = told(degraded, fresh(summary("operational"), '"2"'), UNMODIFIED)
+
+    assert says(recovered) is Status.OPERATIONAL
+
+
+def test_a_304_that_nobody_asked_for_is_no_page() -> None:
+    assert says(told(told(FeedState(), UNMODIFIED, UNMODIFIED), UNMODIFIED, UNMODIFIED)) is (
+        Status.UNKNOWN
+    )
+
+
+@pytest.mark.parametrize("failure", [BUSY, SILENT])
+def test_a_page_that_cannot_be_asked_for_a_moment_is_forgiven_twice(
+    degraded: FeedState, failure: Reply
+) -> None:
+    once = told(degraded, failure, failure)
+    twice = told(once, failure, failure)
+    thrice = told(twice, failure, failure)
+
+    assert [says(state) for state in (once, twice, thrice)] == [
+        Status.DEGRADED,
+        Status.DEGRADED,
+        Status.UNKNOWN,
+    ]
+
+
+def test_half_an_answer_is_forgiven_like_none(degraded: FeedState) -> None:
+    half = told(degraded, fresh(summary("operational"), '"2"'), BUSY)
+
+    assert says(half) is Status.DEGRADED
+
+
+def test_an_answer_between_two_failures_renews_the_patience(degraded: FeedState) -> None:
+    state = told(told(degraded, BUSY, BUSY), UNMODIFIED, UNMODIFIED)
+
+    assert says(told(told(state, BUSY, BUSY), BUSY, BUSY)) is Status.DEGRADED
+
+
+def test_a_page_that_cannot_be_asked_at_first_is_unknown() -> None:
+    state = told(FeedState(), SILENT, SILENT)
+
+    assert says(state) is Status.UNKNOWN
+    assert not state.is_searching
+
+
+def test_a_page_that_moved_is_unknown_and_never_an_outage(degraded: FeedState) -> None:
+    state = told(degraded, MOVED, MOVED)
+    while state.is_searching:
+        state = told(state, MOVED, MOVED)
+
+    assert state.reading == FeedReading(Status.UNKNOWN, note="no JSON but text/html")
+
+
+def test_surfaces_are_tried_in_turn_and_the_one_that_answers_is_kept() -> None:
+    feed = Feed("incident_io", "https://status.example.com", component="Video")
+    rows = {"components": [{"id": "c1", "name": "Video"}], "ongoing_incidents": []}
+
+    state = FeedState().after(INCIDENT_IO, feed, (GONE, GONE), NOW)
+    assert state.is_searching
+    state = state.after(INCIDENT_IO, feed, (fresh(json.dumps({"summary": rows})),), NOW)
+
+    assert says(state) is Status.OPERATIONAL
+    assert not state.is_searching
+    assert [request.url for request in state.requests(INCIDENT_IO, feed)] == [
+        "https://status.example.com/proxy/status.example.com"
+    ]
+
+
+def test_a_search_ends_after_one_round() -> None:
+    state = FeedState()
+    rounds = 0
+    while rounds == 0 or state.is_searching:
+        replies = [GONE for _ in state.requests(INCIDENT_IO, FEED)]
+        state = state.after(INCIDENT_IO, FEED, replies, NOW)
+        rounds += 1
+
+    assert rounds == 3
+    assert says(state) is Status.UNKNOWN
+    assert state.surface == 0
+
+
+PLAN = PlannedMaintenance(NOW, NOW + timedelta(hours=1), "Database upgrade")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status"),
+    [(-1, Status.OPERATIONAL), (0, Status.MAINTENANCE), (60, Status.OPERATIONAL)],
+)
+def test_announced_work_counts_from_its_start_to_its_end(minutes: int, status: Status) -> None:
+    reading = FeedReading(Status.OPERATIONAL, maintenances=(PLAN,))
+
+    assert planned(reading, NOW + timedelta(minutes=minutes)).says is status
+
+
+def test_announced_work_begins_though_the_page_is_unmodified() -> None:
+    work = {
+        "name": "Database upgrade",
+        "status": "scheduled",
+        "scheduled_for": "2026-11-20T11:00:00Z",
+        "scheduled_until": "2026-11-20T12:00:00Z",
+        "components": [],
+    }
+    body = json.loads(summary("operational")) | {"scheduled_maintenances": [work]}
+    before = told(FeedState(), fresh(json.dumps(body)), fresh(NO_INCIDENTS))
+
+    during = told(before, UNMODIFIED, UNMODIFIED, at=NOW + timedelta(minutes=70))
+    after = told(during, UNMODIFIED, UNMODIFIED, at=NOW + timedelta(minutes=130))
+
+    assert [says(state) for state in (before, during, after)] == [
+        Status.OPERATIONAL,
+        Status.MAINTENANCE,
+        Status.OPERATIONAL,
+    ]
+
+
+def test_announced_work_does_not_hide_trouble() -> None:
+    reading = FeedReading(Status.SUSPENDED, maintenances=(PLAN,))
+
+    assert planned(reading, NOW) == reading
+
+
+def test_a_first_reading_is_evidence() -> None:
+    reading = FeedReading(Status.DEGRADED, note="Slow", at=NOW - timedelta(minutes=14))
+
+    assert evidence_of(SERVICE, None, reading, NOW) == Evidence(
+        SERVICE, NOW, Source.FEED, says=Status.DEGRADED, note="Slow"
+    )
+
+
+def test_a_repeated_claim_is_no_evidence_even_under_another_headline() -> None:
+    before = FeedReading(Status.DEGRADED, note="Slow")
+    after = FeedReading(Status.DEGRADED, note="Still slow")
+
+    assert evidence_of(SERVICE, before, after, NOW) is None
+
+
+def test_a_repeated_claim_is_no_evidence_after_a_restart() -> None:
+    stored = Evidence(SERVICE, NOW, Source.FEED, says=Status.DEGRADED, note="Slow")
+
+    assert evidence_of(SERVICE, stored, FeedReading(Status.DEGRADED), NOW) is None
+
+
+def test_another_end_of_a_maintenance_is_evidence() -> None:
+    before = FeedReading(Status.MAINTENANCE, until=NOW)
+    after = FeedReading(Status.MAINTENANCE, until=NOW + timedelta(hours=1))
+
+    found = evidence_of(SERVICE, before, after, NOW)
+
+    assert found is not None
+    assert found.until == NOW + timedelta(hours=1)
+
+
+KEYS = st.sampled_from(
+    [
+        "components", "incidents", "status", "name", "id", "scheduled_maintenances", "summary",
+        "scheduled_for", "scheduled_until", "updated_at", "ongoing_incidents", "component_id",
+        "affected_components", "current_status", "page", "activeIncidents", "data", "attributes",
+        "aggregate_state", "included", "type", "public_name", "affected_products", "status_impact",
+    ]
+)  # fmt: skip
+WORDS = st.sampled_from(
+    [
+        "operational", "major_outage", "monitoring", "in_progress", "Video", "status_report",
+        "status_page_resource", "SERVICE_OUTAGE", "2026-11-20T10:00:00Z",
+        "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "\ud800",
+    ]
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
+    max_leaves=40,
+)
+BODIES = JSON.map(json.dumps) | st.text(max_size=50)
+REPLIES = st.builds(
+    Reply,
+    phase=st.just(Phase.FEED),
+    status=st.sampled_from([None, 200, 204, 301, 304, 404, 500]),
+    headers=st.sampled_from([{}, {"etag": '"x"'}]),
+    body=BODIES,
+    error=st.sampled_from(["", "OSError: broken"]),
+    truncated=st.booleans(),
+)
+
+
+@given(
+    st.sampled_from(sorted(READERS)),
+    st.sampled_from(["", "Video", "c1"]),
+    st.lists(st.lists(REPLIES, max_size=2), max_size=4),
+)
+def test_nothing_that_a_page_can_answer_raises(
+    format_: str, component: str, answers: Sequence[Sequence[Reply]]
+) -> None:
+    reader = READERS[format_]
+    feed = Feed(format_, "https://status.example.com", component)
+    state = FeedState()
+
+    for replies in answers:
+        state = state.after(reader, feed, replies, NOW)
+
+        assert state.reading is None or "\n" not in state.reading.note
+        assert state.requests(reader, feed)
+
+
+@given(st.sampled_from(sorted(READERS)), st.lists(BODIES, min_size=2, max_size=2))
+def test_any_json_is_read_without_raising(format_: str, bodies: Sequence[str]) -> None:
+    reader = READERS[format_]
+    for surface in range(len(reader.surfaces)):
+        replies = [Reply(Phase.FEED, 200, {}, body) for body in bodies]
+        asked = reader.requests(Feed(format_, "https://status.example.com"), surface=surface)
+
+        reading = reader.read(replies[: len(asked)], "Video", surface)
+
+        assert reading.note.encode("utf-8") or reading.says is not Status.UNKNOWN
