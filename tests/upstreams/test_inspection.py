@@ -1,0 +1,301 @@
+"""Files of every sort through the real worker, and what the rules make of them."""
+
+import asyncio
+import os
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import av
+import pytest
+
+from tallylight.terms import FailureKind, Fault
+from tallylight.upstreams.inspection import Inspection, Limits, inspect
+from tallylight.upstreams.shortcomings import Lack, failure_of, shortcomings
+
+WIDTH, HEIGHT, FPS = 320, 180, 24
+SIZE = f"{WIDTH}x{HEIGHT}"
+Luma = Callable[[int, int], int]
+"""From the number of a picture and a column to the brightness there."""
+
+
+def moving(number: int, column: int) -> int:
+    return 40 + (column + 4 * number) % 160
+
+
+def still(_number: int, column: int) -> int:
+    return 40 + column % 160
+
+
+def black(_number: int, _column: int) -> int:
+    return 16
+
+
+def picture(number: int, luma: Luma, width: int = WIDTH, height: int = HEIGHT) -> av.VideoFrame:
+    frame = av.VideoFrame(width, height, "yuv420p")
+    plane = frame.planes[0]
+    line = bytes(luma(number, column) for column in range(width))
+    plane.update(line.ljust(plane.line_size, b"\0") * height)
+    for chroma in frame.planes[1:]:
+        chroma.update(b"\x80" * chroma.buffer_size)
+    frame.pts = number
+    return frame
+
+
+def write(
+    path: Path, luma: Luma, seconds: float = 4, *, sound: bool = True, movflags: str = ""
+) -> Path:
+    options = {"movflags": movflags} if movflags else {}
+    with av.open(str(path), "w", options=options) as file:
+        video = file.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        audio = file.add_stream("aac", rate=48_000, layout="mono") if sound else None
+        for number in range(round(seconds * FPS)):
+            file.mux(video.encode(picture(number, luma)))
+        file.mux(video.encode(None))
+        if audio is not None:
+            for start in range(0, round(seconds * 48_000), 1024):
+                samples = av.AudioFrame(format="fltp", layout="mono", samples=1024)
+                samples.rate, samples.pts = 48_000, start
+                samples.planes[0].update(bytes(samples.planes[0].buffer_size))
+                file.mux(audio.encode(samples))
+            file.mux(audio.encode(None))
+    return path
+
+
+def lacks(
+    seen: Inspection, seconds: int = 4, size: str = SIZE, *, audio: bool = True
+) -> list[Lack]:
+    return [found.lack for found in shortcomings(seen, seconds, size, audio_expected=audio)]
+
+
+async def test_a_video_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
+    seen = await inspect(write(tmp_path / "video.mp4", moving))
+
+    assert (seen.width, seen.height, seen.fps, seen.frames) == (WIDTH, HEIGHT, 24.0, 96)
+    assert seen.codec == "h264"
+    assert "mp4" in seen.container
+    assert seen.length == pytest.approx(timedelta(seconds=4), abs=timedelta(milliseconds=50))
+    assert seen.has_audio
+    assert seen.black_share == 0
+    assert seen.longest_frozen < timedelta(seconds=0.5)
+    assert lacks(seen) == []
+    assert failure_of(shortcomings(seen, 4, SIZE, audio_expected=True)) is None
+
+
+async def test_a_black_video_is_black_and_not_also_frozen(tmp_path: Path) -> None:
+    seen = await inspect(write(tmp_path / "video.mp4", black))
+
+    assert seen.black_share == 1.0
+    assert seen.longest_black >= timedelta(seconds=3.9)
+    assert lacks(seen) == [Lack.BLACK]
+
+
+async def test_a_video_that_stands_still_is_frozen(tmp_path: Path) -> None:
+    seen = await inspect(write(tmp_path / "video.mp4", still))
+
+    assert lacks(seen) == [Lack.FROZEN]
+
+
+async def test_a_fade_from_black_and_a_still_moment_are_no_faults(tmp_path: Path) -> None:
+    def faded(number: int, column: int) -> int:
+        return 16 if number < 20 else moving(min(number, 70), column)
+
+    seen = await inspect(write(tmp_path / "video.mp4", faded))
+
+    assert timedelta(seconds=0.7) < seen.longest_black < timedelta(seconds=0.9)
+    assert timedelta(seconds=1) < seen.longest_frozen < timedelta(seconds=1.2)
+    assert lacks(seen) == []
+
+
+async def test_a_video_without_sound_falls_short_only_where_sound_was_ordered(
+    tmp_path: Path,
+) -> None:
+    seen = await inspect(write(tmp_path / "video.mp4", moving, sound=False))
+
+    assert not seen.has_audio
+    assert lacks(seen) == [Lack.SILENT]
+    assert lacks(seen, audio=False) == []
+
+
+async def test_a_video_of_another_length_or_size_falls_short(tmp_path: Path) -> None:
+    seen = await inspect(write(tmp_path / "video.mp4", moving, seconds=2))
+
+    assert lacks(seen, seconds=4, size="180x320") == [Lack.WRONG_LENGTH, Lack.WRONG_SIZE]
+    assert lacks(seen, seconds=2, size="auto") == []
+
+
+async def test_a_video_that_breaks_off_is_truncated(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.mp4", moving, sound=False, movflags="faststart")
+    video = tmp_path / "video.mp4"
+    video.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+
+    seen = await inspect(video)
+
+    assert seen.stated == timedelta(seconds=4)
+    assert seen.length < timedelta(seconds=3.5)
+    assert lacks(seen)[0] is Lack.TRUNCATED
+
+
+async def test_a_video_whose_index_was_cut_off_is_no_media(tmp_path: Path) -> None:
+    whole = write(tmp_path / "whole.mp4", moving)
+    video = tmp_path / "video.mp4"
+    video.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+    assert lacks(await inspect(video)) == [Lack.NOT_MEDIA]
+
+
+async def test_a_video_with_garbage_in_its_middle_is_damaged(tmp_path: Path) -> None:
+    video = write(tmp_path / "video.mp4", moving, sound=False, movflags="faststart")
+    body = bytearray(video.read_bytes())
+    start = body.index(b"mdat") + 200
+    body[start:-200] = b"\x5a" * (len(body) - 200 - start)
+    video.write_bytes(body)
+
+    seen = await inspect(video)
+
+    assert seen.decode_errors > 1
+    assert set(lacks(seen)) & {Lack.DAMAGED, Lack.TRUNCATED, Lack.NOT_MEDIA}
+
+
+@pytest.mark.parametrize(
+    ("body", "lack"),
+    [
+        (b"", Lack.EMPTY),
+        (b"<!doctype html><title>Sign in</title>" * 50, Lack.NOT_MEDIA),
+        (b'{"error": {"message": "expired"}}', Lack.NOT_MEDIA),
+        (b"#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:9/secret.ts\n#EXT-X-ENDLIST\n", Lack.NOT_MEDIA),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", Lack.NOT_MEDIA),
+        (bytes(100_000), Lack.NOT_MEDIA),
+    ],
+    ids=["nothing", "html", "json", "playlist", "concat", "zeros"],
+)
+async def test_what_is_no_video_is_told_apart(tmp_path: Path, body: bytes, lack: Lack) -> None:
+    video = tmp_path / "video.mp4"
+    video.write_bytes(body)
+
+    seen = await inspect(video)
+
+    assert lacks(seen) == [lack]
+    failure = failure_of(shortcomings(seen, 4, SIZE, audio_expected=True))
+    assert failure is not None
+    assert (failure.kind, failure.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
+    assert failure.rule == f"inspection:{lack}"
+
+
+def png(path: Path, width: int, height: int, grey: int = 200) -> Path:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        checksum = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+    packer = zlib.compressobj()
+    line = b"\0" + bytes([grey]) * width
+    pixels = b"".join(packer.compress(line) for _ in range(height)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    return path
+
+
+def encoded(path: Path, codec: str, pix_fmt: str) -> Path:
+    encoder = av.CodecContext.create(codec, "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, pix_fmt
+    encoder.framerate = FPS  # type: ignore[assignment]
+    frame = picture(0, still).reformat(format=pix_fmt)
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    path.write_bytes(b"".join(bytes(packet) for packet in packets))
+    return path
+
+
+async def test_a_png_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
+    seen = await inspect(png(tmp_path / "image", WIDTH, HEIGHT))
+
+    assert seen.is_image
+    assert lacks(seen, seconds=0) == []
+    assert lacks(seen, seconds=0, size="1024x1024") == [Lack.WRONG_SIZE]
+    assert lacks(seen, seconds=4) == [Lack.OTHER_MEDIUM]
+
+
+async def test_a_black_picture_is_black(tmp_path: Path) -> None:
+    seen = await inspect(png(tmp_path / "image", WIDTH, HEIGHT, grey=0))
+
+    assert lacks(seen, seconds=0) == [Lack.BLACK]
+
+
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("mjpeg", "yuvj420p"), ("libwebp", "yuv420p")])
+async def test_other_picture_formats_are_read(tmp_path: Path, codec: str, pix_fmt: str) -> None:
+    seen = await inspect(encoded(tmp_path / "image", codec, pix_fmt))
+
+    assert (seen.width, seen.height) == (WIDTH, HEIGHT)
+    assert seen.is_image
+    assert lacks(seen, seconds=0) == []
+
+
+async def test_a_video_for_a_picture_is_told_apart(tmp_path: Path) -> None:
+    seen = await inspect(write(tmp_path / "video.mp4", moving, seconds=1))
+
+    assert lacks(seen, seconds=0) == [Lack.OTHER_MEDIUM]
+
+
+async def test_a_picture_that_would_fill_the_memory_is_not_decoded(tmp_path: Path) -> None:
+    bomb = png(tmp_path / "image", 20_000, 20_000)
+
+    seen = await inspect(bomb)
+
+    assert bomb.stat().st_size < 1_000_000
+    assert seen.frames == 0
+    assert lacks(seen, seconds=0, size="1024x1024") == [Lack.NOT_MEDIA]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no resource limits")
+async def test_a_worker_out_of_memory_says_nothing_against_the_service(tmp_path: Path) -> None:
+    video = write(tmp_path / "video.mp4", moving)
+
+    seen = await inspect(video, Limits(memory=64 * 1024**2))
+
+    failure = failure_of(shortcomings(seen, 4, SIZE, audio_expected=True))
+    assert failure is not None
+    assert (failure.kind, failure.fault) == (FailureKind.UNKNOWN, Fault.OURS)
+    assert failure.rule == "inspection:unjudged"
+
+
+async def test_a_worker_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    video = write(tmp_path / "video.mp4", moving)
+
+    seen = await inspect(video, Limits(wall=timedelta(milliseconds=1)))
+
+    assert seen.is_limited
+    assert lacks(seen) == [Lack.UNJUDGED]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
+async def test_an_inspection_that_is_cancelled_ends_its_worker(tmp_path: Path) -> None:
+    pipe = tmp_path / "video.mp4"
+    os.mkfifo(pipe)
+    task = asyncio.create_task(inspect(pipe))
+    to_worker = await asyncio.to_thread(pipe.open, "wb", buffering=0)  # until the worker reads
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    with to_worker, pytest.raises(BrokenPipeError):
+        to_worker.write(bytes(1_000_000))
+
+
+async def test_a_file_that_is_not_there_is_our_own_mistake(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        await inspect(tmp_path / "video.mp4")
+
+
+async def test_the_decoder_stays_out_of_our_process() -> None:
+    # This file needs it to make videos, hence the look at a fresh interpreter.
+    code = "import sys, tallylight.upstreams.shortcomings; sys.exit('av' in sys.modules)"
+
+    fresh = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+
+    assert await fresh.wait() == 0
