@@ -1,0 +1,40 @@
+"""Why an answer is no job: the classifier's finding, or what is left where it finds nothing."""
+
+from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.classify import classify
+from tallylight.upstreams.scrub import scrub
+from tallylight.upstreams.wire import Reply
+
+_LINE = 200
+
+
+def failure_in(reply: Reply, dialect: str, rule: str) -> Failure:
+    """Return the failure in a reply from which one cannot read what was asked for.
+
+    Args:
+        reply: What came back.
+        dialect: The upstream's.
+        rule: What to name as the deciding rule where the classifier sees nothing wrong: the answer
+            is then the upstream's fault for not being what its protocol promises.
+    """
+    return classify(reply, dialect) or upstream_failure(
+        rule, reply.error or reply.body, http_status=reply.status
+    )
+
+
+def upstream_failure(
+    rule: str,
+    text: str,
+    *,
+    kind: FailureKind = FailureKind.DEGRADED,
+    http_status: int | None = None,
+) -> Failure:
+    """Return a failure that is the upstream's fault, with its words scrubbed and cut to a line."""
+    line = " ".join(scrub(text[: 4 * _LINE]).split())
+    return Failure(
+        kind=kind,
+        fault=Fault.UPSTREAM,
+        rule=rule,
+        text=line if len(line) <= _LINE else line[: _LINE - 1] + "…",
+        http_status=http_status,
+    )

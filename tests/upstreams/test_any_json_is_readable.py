@@ -1,0 +1,78 @@
+"""Whatever JSON an upstream sends, the readers of every dialect return a value."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.terms import Failure
+from tallylight.upstreams.protocols.registry import DIALECTS, protocol
+from tallylight.upstreams.wire import Job, JobState, Key, Phase, Reply
+
+WORDS = st.sampled_from(
+    (
+        *("id", "task_id", "object", "status", "data", "error", "code", "message", "progress"),
+        *("model", "url", "urls", "metadata", "video", "fail_reason", "created_at", "expires_at"),
+        *("choices", "delta", "content", "finish_reason", "has_more", "completed", "failed"),
+        *("queued", "SUCCESS", "cancelled", "list", "https://[bad", "https://x/a.mp4", "30%"),
+    )
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | WORDS
+    | st.text(alphabet=st.characters(), max_size=20)
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(WORDS | st.text(max_size=8), inner, max_size=8)
+        | inner.map(json.dumps)
+    ),
+    max_leaves=20,
+)
+
+
+class Anywhere:
+    """An address by its shape."""
+
+    base_url = "https://upstream.test/v1"
+    key: Key | None = None
+
+    def __init__(self, protocol: str, dialect: str) -> None:
+        self.protocol, self.dialect = protocol, dialect
+
+
+ADAPTERS = [
+    protocol(Anywhere(name, dialect)) for name, dialects in DIALECTS.items() for dialect in dialects
+]
+
+
+@given(
+    st.sampled_from(ADAPTERS),
+    JSON.map(json.dumps) | st.text(max_size=60) | st.just("[" * 100_000),
+    st.sampled_from([200, 202, 302, 400, 404, 429, 500, 503, None]),
+    st.sampled_from([Phase.CREATE, Phase.POLL, Phase.LIST, Phase.PROBE]),
+    st.sampled_from(["", "ClientPayloadError: cut"]),
+)
+def test_readers_never_raise(
+    adapter: object, body: str, status: int | None, phase: Phase, error: str
+) -> None:
+    reply = Reply(phase=phase, status=status, headers={}, body=body, error=error)
+
+    for one in ADAPTERS:
+        if one is not adapter:
+            continue
+        job = one.read_job(reply)
+        assert isinstance(job, Job | Failure)
+        if isinstance(job, Job):
+            assert (job.failure is not None) == (job.state is JobState.FAILED)
+            assert job.progress is None or 0 <= job.progress <= 100
+            job.id.encode()
+        if isinstance(job, Job) and job.state is JobState.COMPLETED:
+            one.content(job)
+        one.read_credentials(reply, "sora-2")
+        one.read_listing(reply)

@@ -1,0 +1,325 @@
+import json
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.catalogue.services import Upstream
+from tallylight.clock import SystemClock
+from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.upstreams.protocols.chat_stream import ChatStream
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.wire import Job, JobState, Phase, Reply
+
+MakeUpstream = Callable[..., Upstream]
+MakeReply = Callable[..., Reply]
+
+DONE = "data: [DONE]\n\n"
+
+
+def chunk(
+    content: str | None = None, reasoning: str | None = None, finish: str | None = None
+) -> str:
+    delta = {"role": None, "content": content, "reasoning_content": reasoning, "tool_calls": None}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    event = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1790000000,
+        "model": "sora",
+        "choices": [choice],
+    }
+    return f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+
+
+RUNNING = chunk(reasoning="**Video Generation Progress**: 35% (running)\n")
+RETRYING = chunk(
+    reasoning="**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
+)
+RESULT = chunk(
+    "```html\n<video src='https://cdn.example/v/1.mp4' controls></video>\n```", None, "STOP"
+)
+HEAVY = (
+    'data: {"error":{"message":"API request failed: 400 - heavy_load: We\'re under heavy load",'
+    '"type":"server_error","param":null,"code":null}}\n\n'
+)
+
+
+def ended(text: str, error: str = "") -> Job:
+    stream = ChatStream("sora2api", echoes_model=False)
+    stream.feed(text)
+    return stream.end(error)
+
+
+def test_a_create_streams_and_sends_the_configured_model_as_it_is(
+    make_upstream: MakeUpstream,
+) -> None:
+    adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+
+    request = adapter.create(Order("a paper boat", 10, "1280x720"), "sora2-landscape-10s")
+
+    assert adapter.streams
+    assert request.url == "https://upstream.test/v1/chat/completions"
+    body = json.loads(request.json)
+    assert (body["model"], body["stream"]) == ("sora2-landscape-10s", True)
+    assert body["messages"][0]["content"] == [{"type": "text", "text": "a paper boat"}]
+
+
+def test_progress_comes_as_reasoning_and_the_video_as_content() -> None:
+    stream = ChatStream("sora2api", echoes_model=False)
+
+    running = stream.feed(RUNNING)
+    again = stream.feed(RUNNING)
+    done = stream.feed(RESULT + DONE)
+
+    assert running is not None
+    assert (running.state, running.progress) == (JobState.IN_PROGRESS, 35)
+    assert again is None
+    assert done is not None
+    assert (done.state, done.content_url) == (JobState.COMPLETED, "https://cdn.example/v/1.mp4")
+    assert stream.end("") == done
+
+
+def test_sora2api_always_says_sora_so_its_model_means_nothing() -> None:
+    assert ended(RESULT + DONE).model == ""
+
+
+def test_a_notice_of_a_retry_is_no_failure() -> None:
+    assert ended(RETRYING + RUNNING + RESULT + DONE).state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("content", "address"),
+    [
+        ("<video src='https://c.example/a?x=1&amp;y=2' controls>", "https://c.example/a?x=1&y=2"),
+        ('<video controls src="https://c.example/a.mp4"></video>', "https://c.example/a.mp4"),
+        ("[在线播放](https://c.example/watch/7)", "https://c.example/watch/7"),
+        ("[点击下载](https://c.example/get/7)", "https://c.example/get/7"),
+        ("▶️ [play](https://c.example/p/7)", "https://c.example/p/7"),
+        ("[here](https://c.example/a.webm?t=1)", "https://c.example/a.webm?t=1"),
+        ("Your video: https://c.example/a.MOV.", "https://c.example/a.MOV"),
+        ("![Generated Image](https://c.example/i.png)", "https://c.example/i.png"),
+        ("Seen at https://a.example/x, kept at https://b.example/y。", "https://b.example/y"),
+        (
+            "see https://docs.example/help <video src='https://c.example/a.mp4'>",
+            "https://c.example/a.mp4",
+        ),
+        (
+            "![cover](https://c.example/i.png) [点击下载](https://c.example/get/7)",
+            "https://c.example/get/7",
+        ),
+    ],
+)
+def test_the_result_is_found_in_the_order_of_certainty(content: str, address: str) -> None:
+    assert ended(chunk(content, None, "STOP") + DONE).content_url == address
+
+
+def test_a_result_in_pieces_is_put_together() -> None:
+    pieces = "".join(chunk(piece) for piece in ("<video src='https://c.exa", "mple/a.mp4", "'>"))
+
+    assert ended(pieces + DONE).content_url == "https://c.example/a.mp4"
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (chunk("❌ 生成失败: heavy_load", None, "STOP") + DONE, ""),
+        (HEAVY + DONE, ""),
+        (RUNNING + HEAVY + DONE, ""),
+        (RUNNING, ""),
+        (RUNNING, "ClientPayloadError: Response payload is not completed"),
+        ("", ""),
+        (chunk("I cannot make videos.", None, "stop") + DONE, ""),
+        (DONE, ""),
+    ],
+)
+def test_a_stream_that_ends_without_a_video_is_a_failure_of_the_service(
+    text: str, error: str
+) -> None:
+    job = ended(text, error)
+
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert job.failure.kind in {FailureKind.DEGRADED, FailureKind.UNKNOWN}
+    assert job.failure.fault is Fault.UPSTREAM
+
+
+def test_refused_content_is_the_callers() -> None:
+    job = ended(chunk("❌ 生成失败: 提示词内容违规", None, "STOP") + DONE)
+
+    assert job.failure is not None
+    assert job.failure.kind is FailureKind.CONTENT_REJECTED
+
+
+def test_a_help_page_beside_a_failure_is_not_the_video() -> None:
+    text = chunk("❌ 生成失败: sentinel_block, visit https://help.example.com", None, "STOP") + DONE
+
+    assert ended(text).state is JobState.FAILED
+
+
+def test_a_cross_before_a_good_retry_is_forgotten() -> None:
+    text = chunk("❌ 第一次失败\n") + chunk("<video src='https://c.example/a.mp4'>") + DONE
+
+    assert ended(text).state is JobState.COMPLETED
+
+
+def test_a_video_of_an_attempt_before_the_cross_does_not_count() -> None:
+    text = chunk("<video src='https://c.example/a.mp4'>\n❌ 生成失败: heavy_load") + DONE
+
+    assert ended(text).state is JobState.FAILED
+
+
+def test_an_address_that_a_broken_stream_may_have_cut_is_not_trusted() -> None:
+    whole = ended(chunk("<video src='https://c.example/a.mp4' controls>"), "ClientPayloadError: x")
+    cut = ended(chunk("https://c.example/a.mp4"), "ClientPayloadError: x")
+
+    assert whole.state is JobState.COMPLETED
+    assert cut.state is JobState.FAILED
+
+
+def test_a_server_that_does_not_stream_is_read_all_the_same(
+    make_upstream: MakeUpstream, make_reply: MakeReply
+) -> None:
+    adapter = protocol(make_upstream(protocol="chat_video", dialect="relay"))
+    message = {"role": "assistant", "content": "[download](https://c.example/a.mp4)"}
+    body = {"id": "c1", "model": "veo", "choices": [{"message": message, "finish_reason": "stop"}]}
+
+    job = adapter.read_job(make_reply(Phase.CREATE, json.dumps(body, indent=1)))
+
+    assert isinstance(job, Job)
+    assert (job.state, job.model, job.content_url) == (
+        JobState.COMPLETED,
+        "veo",
+        "https://c.example/a.mp4",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ('{"error":{"message":"账号触发风控","type":"x","code":"y"}}', FailureKind.RISK_CONTROL),
+        ('{"code":"insufficient_user_quota","message":"额度不足","data":null}', FailureKind.QUOTA),
+    ],
+)
+def test_a_refusal_is_classified_in_place_of_a_stream_or_inside_it(
+    body: str, kind: FailureKind
+) -> None:
+    for job in (ended(body), ended(f"data: {body}\n\n{DONE}"), ended(f"data: {body}\n\n")):
+        assert job.failure is not None
+        assert job.failure.kind is kind
+
+
+class TestTheFreeQuestionOfSora2api:
+    ABLE = "All tokens available for video generation. Please enable streaming to use it."
+    UNABLE = "No available models for video generation"
+
+    @staticmethod
+    def body(content: str) -> str:
+        message = {"role": "assistant", "content": content}
+        return json.dumps({"id": "c", "choices": [{"message": message, "finish_reason": "stop"}]})
+
+    def test_does_not_stream_and_names_the_model(self, make_upstream: MakeUpstream) -> None:
+        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+
+        request = adapter.credentials("sora2-landscape-10s")
+
+        body = json.loads(request.json)
+        assert (request.phase, request.method) == (Phase.PROBE, "POST")
+        assert (body["stream"], body["model"]) == (False, "sora2-landscape-10s")
+
+    def test_is_good_where_the_pool_is_filled_and_starts_no_job(
+        self, make_upstream: MakeUpstream, make_reply: MakeReply
+    ) -> None:
+        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+        reply = make_reply(Phase.PROBE, self.body(self.ABLE))
+
+        assert adapter.read_credentials(reply, "sora2-landscape-10s") is None
+        assert isinstance(adapter.read_job(reply), Failure)
+
+    def test_is_bad_where_the_pool_is_empty(
+        self, make_upstream: MakeUpstream, make_reply: MakeReply
+    ) -> None:
+        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+
+        failure = adapter.read_credentials(make_reply(Phase.PROBE, self.body(self.UNABLE)), "m")
+
+        assert failure is not None
+        assert failure.fault is Fault.UPSTREAM
+
+    def test_that_makes_a_video_after_all_is_a_job(
+        self, make_upstream: MakeUpstream, make_reply: MakeReply
+    ) -> None:
+        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+        reply = make_reply(Phase.PROBE, self.body("<video src='https://c.example/a.mp4'>"))
+
+        assert isinstance(adapter.read_job(reply), Job)
+
+
+def test_other_relays_are_asked_for_their_models(make_upstream: MakeUpstream) -> None:
+    adapter = protocol(make_upstream(protocol="chat_video", dialect="relay"))
+
+    assert adapter.credentials("veo").url == "https://upstream.test/v1/models"
+
+
+EVENTS = st.sampled_from(
+    [
+        RUNNING,
+        RETRYING,
+        RESULT,
+        HEAVY,
+        DONE,
+        chunk("❌ 生成失败: 风控", None, "STOP"),
+        chunk("https://c.example/a.mp4\r\nand more"),
+        ": a comment\n\n",
+        "event: message\nid: 7\n",
+        'data: {"id":"c",\ndata: "choices":[]}\n\n',
+        '{"error":{"message":"bare"}}\n',
+        "data: {half",
+        "\r",
+        "\n",
+        "\ufeff",
+    ]
+)
+
+
+@given(
+    st.lists(EVENTS, max_size=8).map("".join),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.lists(st.integers(0, 2000), max_size=12),
+)
+def test_a_stream_means_the_same_however_the_network_chops_it(
+    text: str, line_end: str, cuts: list[int]
+) -> None:
+    text = text.replace("\n", line_end)
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    chopped = ChatStream("sora2api", echoes_model=True)
+
+    for start, end in pairwise(places):
+        chopped.feed(text[start:end])
+    whole = ChatStream("sora2api", echoes_model=True)
+    whole.feed(text)
+
+    assert chopped.end("") == whole.end("")
+
+
+@given(st.lists(st.text(max_size=40), max_size=10), st.text(max_size=20))
+def test_no_text_makes_the_reader_raise(pieces: list[str], error: str) -> None:
+    stream = ChatStream("relay", echoes_model=True)
+
+    for piece in pieces:
+        stream.feed(piece)
+        stream.feed(f"data: {piece}\n\n")
+
+    assert stream.end(error).state in {JobState.COMPLETED, JobState.FAILED}
+
+
+@pytest.mark.parametrize("tail", ["<video " * 20_000, "[" * 60_000, "https://" * 9_000])
+def test_a_hostile_answer_is_searched_in_moderate_time(tail: str) -> None:
+    clock = SystemClock()
+    began = clock.monotonic()
+
+    ended(chunk(tail, None, "STOP") + DONE)
+
+    assert clock.monotonic() - began < 5
