@@ -1,0 +1,60 @@
+"""Writes a download to disk so that a file is there whole or not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tallylight.errors import StorageError
+
+_PIECE = 1024 * 1024
+
+
+class TooLongError(ValueError):
+    """More came than was allowed."""
+
+
+async def save(chunks: AsyncIterator[bytes], target: Path, limit_bytes: int) -> None:
+    """Write chunks to a temporary name beside the target, and rename it when all have come.
+
+    Raises:
+        TooLongError: if there are more bytes than the limit.
+        StorageError: if our own disk refuses.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        await _write(chunks, part, limit_bytes)
+        with _our_disk(target):
+            part.replace(target)
+    finally:
+        with _our_disk(part):
+            part.unlink(missing_ok=True)
+
+
+async def _write(chunks: AsyncIterator[bytes], part: Path, limit_bytes: int) -> None:
+    with _our_disk(part):
+        file = part.open("wb")
+    with file:
+        size = 0
+        pending = bytearray()
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit_bytes:
+                raise TooLongError(f"more than {limit_bytes} bytes")
+            pending += chunk
+            if len(pending) >= _PIECE:
+                with _our_disk(part):
+                    await asyncio.to_thread(file.write, bytes(pending))
+                pending.clear()
+        with _our_disk(part):
+            file.write(pending)
+            file.flush()
+
+
+@contextmanager
+def _our_disk(path: Path) -> Iterator[None]:
+    # Told apart from the network's faults, which are OSErrors too and the upstream's.
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error}") from error

@@ -1,0 +1,238 @@
+"""Sends what the protocols make, and makes a value of whatever comes back.
+
+Nothing that an upstream can do raises here: a name that does not resolve, a refusal, a reset, a
+certificate that has expired, a page of 5 MB, half a document, silence. What raises is cancellation
+and our own disk.
+"""
+
+import asyncio
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from tallylight.catalogue.services import Upstream
+from tallylight.clock import Clock
+from tallylight.upstreams import redirects
+from tallylight.upstreams.exchange import FAULTS, Exchange, connection_tracing, words_of
+from tallylight.upstreams.saving import save
+from tallylight.upstreams.streaming import IDLE_LIMIT, Stream
+from tallylight.upstreams.wire import Phase, Reply, Request
+
+_KIB = 1024
+_BODY_LIMIT = 1024 * _KIB
+_FEED_LIMIT = 8 * 1024 * _KIB  # a cloud provider's incidents of a year come in one document
+
+_AT_ONCE_PER_HOST = 128
+"""How many calls one host gets at a time. Waiting for a place is ours and not on its clock."""
+
+_DNS_SECONDS = 10
+_IDLE_CONNECTION_SECONDS = 15
+"""Both shorter than the usual pace of a probe: each round asks the resolver and the door anew."""
+
+_DOWNLOAD_LIMIT = timedelta(minutes=10)
+
+_NO_LIMIT = aiohttp.ClientTimeout(total=None)
+_NO_VIDEO = ("text/", "application/json", "application/problem+json", "application/xml")
+_SUCCESS = range(200, 300)
+
+
+class Transport:
+    """One pool of connections to all upstreams; an async context manager."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._session: aiohttp.ClientSession | None = None
+        self._trust: dict[str, ssl.SSLContext] = {}
+        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_AT_ONCE_PER_HOST)
+        )
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ttl_dns_cache=_DNS_SECONDS,
+                keepalive_timeout=_IDLE_CONNECTION_SECONDS,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "tallylight"},
+            timeout=_NO_LIMIT,
+            trace_configs=[connection_tracing()],
+            trust_env=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, request: Request, upstream: Upstream) -> Reply:
+        """Send a request and return its whole answer, within the upstream's time limit."""
+        limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
+        async with self._places[_host(request.url)], AsyncExitStack() as stack:
+            exchange = self._exchange(request, upstream)
+            body = bytearray()
+            error = ""
+            try:
+                async with asyncio.timeout(upstream.timeout.total_seconds()):
+                    response = await self._open(stack, request, upstream, exchange)
+                    await _read(response, body, limit)
+            except FAULTS as fault:
+                error = _words(fault, exchange, upstream.timeout)
+            return _reply(exchange, body, error, limit)
+
+    @asynccontextmanager
+    async def stream(self, request: Request, upstream: Upstream) -> AsyncIterator[Stream]:
+        """Send a request whose answer streams; yields once the answer's head, or none, is there.
+
+        Connecting is bounded by the upstream's timeout, silence by `streaming.IDLE_LIMIT`, the
+        whole by the upstream's limit of a job. Leaving the context gives the stream up.
+        """
+        exchange = self._exchange(request, upstream)
+        ends_at = asyncio.get_running_loop().time() + upstream.job_timeout.total_seconds()
+        stream = Stream(exchange, ends_at)
+        connecting = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
+        async with AsyncExitStack() as stack:
+            body = bytearray()
+            error = ""
+            try:
+                async with asyncio.timeout(IDLE_LIMIT.total_seconds()):
+                    response = await self._open(stack, request, upstream, exchange, connecting)
+                    if response.status in _SUCCESS:
+                        stream.begin(response)
+                    else:
+                        await _read(response, body, _BODY_LIMIT)
+            except FAULTS as fault:
+                waited = IDLE_LIMIT if exchange.is_connected else upstream.timeout
+                error = _words(fault, exchange, waited)
+            stream.reply = _reply(exchange, body, error, _BODY_LIMIT)
+            yield stream
+
+    async def download(
+        self, request: Request, upstream: Upstream, target: Path, limit_bytes: int
+    ) -> Reply:
+        """Download to a file, which exists if and only if the reply is a success without error.
+
+        An answer that is a document rather than a video is kept in the reply's body instead. The
+        upstream's timeout bounds each silence, and ten minutes the whole.
+        """
+        exchange = self._exchange(request, upstream)
+        body = bytearray()
+        error = ""
+        patience = upstream.timeout.total_seconds()
+        limits = aiohttp.ClientTimeout(total=None, connect=patience, sock_read=patience)
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(_DOWNLOAD_LIMIT.total_seconds()):
+                    response = await self._open(stack, request, upstream, exchange, limits)
+                    if response.status not in _SUCCESS:
+                        await _read(response, body, _BODY_LIMIT)
+                    elif response.content_type.startswith(_NO_VIDEO):
+                        await _read(response, body, _BODY_LIMIT)
+                        error = f"ContentTypeError: {response.content_type} in place of a video"
+                    else:
+                        await save(response.content.iter_any(), target, limit_bytes)
+            except FAULTS as fault:
+                is_over = exchange.seconds() >= _DOWNLOAD_LIMIT.total_seconds()
+                waited = _DOWNLOAD_LIMIT if is_over else upstream.timeout
+                error = _words(fault, exchange, waited)
+        return _reply(exchange, body, error, _BODY_LIMIT)
+
+    def _exchange(self, request: Request, upstream: Upstream) -> Exchange:
+        secrets = () if upstream.key is None else (upstream.key.reveal(),)
+        return Exchange(self._clock, request.phase, secrets)
+
+    async def _open(
+        self,
+        stack: AsyncExitStack,
+        request: Request,
+        upstream: Upstream,
+        exchange: Exchange,
+        limits: aiohttp.ClientTimeout = _NO_LIMIT,
+    ) -> aiohttp.ClientResponse:
+        """Return the head of the answer behind all redirects; the stack closes it."""
+        if self._session is None:
+            raise RuntimeError("a transport is used inside its `async with`")
+        first = url = URL(request.url)
+        data, headers = _payload(request)
+        for _ in range(redirects.LIMIT + 1):
+            if request.authorization and redirects.may_carry_key(first, url):
+                headers[request.authorization[0]] = request.authorization[1]
+            else:
+                headers.pop(request.authorization[0] if request.authorization else "", None)
+            response = await self._session.request(
+                request.method,
+                url,
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                timeout=limits,
+                ssl=self._trusted(upstream),
+                trace_request_ctx=exchange,
+            )
+            stack.callback(response.release)
+            target = redirects.next_address(request.method, url, response.status, response.headers)
+            if target is None:
+                exchange.take_head(response)
+                return response
+            response.release()
+            url = target
+        raise redirects.RedirectError(str(url), f"more than {redirects.LIMIT} redirects")
+
+    def _trusted(self, upstream: Upstream) -> ssl.SSLContext | bool:
+        if not upstream.ca_file:
+            return True  # aiohttp's one context that verifies against the system's authorities
+        if upstream.ca_file not in self._trust:
+            context = ssl.create_default_context()
+            context.load_verify_locations(upstream.ca_file)
+            self._trust[upstream.ca_file] = context
+        return self._trust[upstream.ca_file]
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0]
+
+
+def _payload(request: Request) -> tuple[bytes | aiohttp.FormData | None, dict[str, str]]:
+    headers = dict(request.headers)
+    if request.json:
+        headers.setdefault("Content-Type", "application/json")
+        return request.json.encode(), headers
+    if request.form:
+        form = aiohttp.FormData(default_to_multipart=True)
+        for name, value in request.form:
+            form.add_field(name, value)
+        return form, headers
+    return None, headers
+
+
+async def _read(response: aiohttp.ClientResponse, body: bytearray, limit: int) -> None:
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            response.close()  # the rest is not wanted, so the connection is of no more use
+            return
+
+
+def _reply(exchange: Exchange, body: bytearray, error: str, limit: int) -> Reply:
+    text = body[:limit].decode("utf-8-sig", "replace")
+    return exchange.reply(text, error=error, truncated=len(body) > limit)
+
+
+def _words(fault: Exception, exchange: Exchange, limit: timedelta) -> str:
+    if isinstance(fault, TimeoutError):
+        return f"TimeoutError: {exchange.stage()} within {limit.total_seconds():g} s"
+    return words_of(fault)
