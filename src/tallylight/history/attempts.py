@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from tallylight.errors import StorageError
 from tallylight.history.columns import failure_of, failure_values
@@ -126,6 +126,15 @@ class Attempts:
     async def unfinished(self) -> tuple[Attempt, ...]:
         """Return what is intended, accepted or in doubt, oldest first."""
         return await self._found(table.c.ended_at_us.is_(None))
+
+    async def last_intended(self, service: ServiceId, purpose: Purpose) -> datetime | None:
+        """Return when the newest attempt at a service for a purpose was written down."""
+        newest = select(func.max(table.c.intended_at_us)).where(
+            table.c.service == service, table.c.purpose == purpose.value
+        )
+        async with self._connections.reading() as connection:
+            found: datetime | None = await connection.scalar(newest)
+            return found
 
     async def _found(self, where: ColumnElement[bool]) -> tuple[Attempt, ...]:
         query = select(table).where(where).order_by(table.c.intended_at_us, table.c.id)

@@ -10,6 +10,7 @@ do, over all replicas.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from enum import IntEnum
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Insert, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -27,6 +28,7 @@ from tallylight.history.address import database_url
 
 _LOCK_SPACE = 0x7A11  # of our advisory locks, so that another program's do not meet them
 _BUSY_MS = 5000
+_SWITCHES = 10
 _OPTION = "tallylight_writes"
 
 
@@ -125,10 +127,23 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     connection.isolation_level = None  # transactions are begun by us, below
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _keep_write_ahead_log(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _keep_write_ahead_log(cursor: DBAPICursor) -> None:
+    for _ in range(_SWITCHES):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")  # stays for good once it is set
+        except sqlite3.OperationalError:
+            # It never waits for others that are at the new file, as a transaction does.
+            cursor.execute("BEGIN EXCLUSIVE")
+            cursor.execute("COMMIT")
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

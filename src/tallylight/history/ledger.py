@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.catalogue.services import Budget
@@ -39,6 +39,7 @@ class Purpose(StrEnum):
 
     PROBE = "probe"
     TRAFFIC = "traffic"  # a caller's video
+    ACCIDENT = "accident"  # a probe that was meant to be free and started a job
 
 
 class EntryState(StrEnum):
@@ -115,8 +116,12 @@ class Ledger:
         async with self._connections.writing(Turn.LEDGER) as connection:
             return await _insert(connection, service, purpose, EntryState.SETTLED, amount, at, note)
 
-    async def settle(self, entry: EntryId, amount: Decimal) -> None:
+    async def settle(self, entry: EntryId, amount: Decimal | None = None) -> None:
         """Say what a reservation really cost; again with the same amount changes nothing.
+
+        Args:
+            entry: The reservation.
+            amount: In USD; None where the estimate is the best that is known.
 
         Raises:
             StorageError: if it was released, settled otherwise, or never made.
@@ -159,24 +164,34 @@ class Ledger:
         async with self._connections.reading() as connection:
             return tuple(_entry(row) for row in await connection.execute(query.limit(limit)))
 
-    async def _end(self, entry: EntryId, state: EntryState, amount: Decimal) -> None:
-        micros = _micros(amount)
+    async def accidents(self, service: ServiceId) -> tuple[str, ...]:
+        """Return the notes of what was charged for probes that were meant to be free."""
+        notes = select(table.c.note).where(
+            table.c.service == service, table.c.purpose == Purpose.ACCIDENT.value
+        )
+        async with self._connections.reading() as connection:
+            return tuple((await connection.scalars(notes.distinct())).all())
+
+    async def _end(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
+        micros = table.c.estimate_micro_usd if amount is None else literal(_micros(amount))
+        is_mine = table.c.id == entry
         change = (
             update(table)
-            .where(table.c.id == entry, table.c.state == EntryState.RESERVED.value)
+            .where(is_mine, table.c.state == EntryState.RESERVED.value)
             .values(state=state.value, amount_micro_usd=micros)
             .returning(table.c.id)
         )
         async with self._connections.writing(Turn.LEDGER) as connection:
             if (await connection.execute(change)).first() is not None:
                 return
-            row = (await connection.execute(select(table).where(table.c.id == entry))).first()
+            wanted = micros.label("wanted")
+            row = (await connection.execute(select(table, wanted).where(is_mine))).first()
             if row is None:
                 raise StorageError(f"ledger: there is no entry {entry}")
-            if (row.state, row.amount_micro_usd) != (state.value, micros):
+            if (row.state, row.amount_micro_usd) != (state.value, row.wanted):
                 raise StorageError(
                     f"ledger: entry {entry} is {row.state} at {row.amount_micro_usd / _MICRO} USD "
-                    f"and cannot become {state} at {amount} USD"
+                    f"and cannot become {state} at {row.wanted / _MICRO} USD"
                 )
 
 

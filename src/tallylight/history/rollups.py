@@ -6,7 +6,7 @@ comes late is added where it belongs by its time.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -68,7 +68,7 @@ class Rollup:
     bad: int = 0
     neutral: int = 0
     latency_sum: timedelta = timedelta()
-    latencies: Bins | None = None
+    latencies: Bins = field(default_factory=dict)
 
 
 _Key = tuple[Grain, datetime, ServiceId, Source]
@@ -92,7 +92,7 @@ def added(one: Rollup, other: Rollup) -> Rollup:
         bad=one.bad + other.bad,
         neutral=one.neutral + other.neutral,
         latency_sum=one.latency_sum + other.latency_sum,
-        latencies=merged(one.latencies or {}, other.latencies or {}),
+        latencies=merged(one.latencies, other.latencies),
     )
 
 
@@ -199,5 +199,5 @@ def _values(rollup: Rollup) -> dict[str, object]:
         "bad": rollup.bad,
         "neutral": rollup.neutral,
         "latency_sum_us": rollup.latency_sum // MICROSECOND,
-        "latency_bins": bins_text(rollup.latencies or {}),
+        "latency_bins": bins_text(rollup.latencies),
     }
