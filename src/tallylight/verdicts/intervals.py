@@ -1,0 +1,103 @@
+"""What a count or a list of outages allows to say about the rate behind it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
+
+TYPICAL_OUTAGE = 3600.0
+"""Seconds that one more outage is taken to last where there was none: no incident does not mean
+no uncertainty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The lowest and the highest value that agree with what was seen."""
+
+    low: float
+    high: float
+
+
+def wilson(hits: int, of: int, level: float = 0.95) -> Interval:
+    """Return the Wilson score interval of a share; cheap, for "is it surely above x".
+
+    Source:
+        Brown, Cai, DasGupta, Statistical Science 16 (2001) 101-133.
+    """
+    if of == 0:
+        return Interval(0.0, 1.0)
+    z = _normal_quantile(level)
+    share, spread = hits / of, 1 + z * z / of
+    centre = share + z * z / (2 * of)
+    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    return Interval(max(0.0, (centre - half) / spread), min(1.0, (centre + half) / spread))
+
+
+def jeffreys(hits: float, of: float, level: float = 0.95) -> Interval:
+    """Return the Jeffreys interval of a share: Beta(hits + 1/2, misses + 1/2), equal tails.
+
+    Its end at a boundary is the boundary (Brown, Cai, DasGupta 2001).
+    """
+    tail, misses = (1 - level) / 2, of - hits
+    return Interval(
+        0.0 if hits <= 0 else beta_quantile(tail, hits + 0.5, misses + 0.5),
+        1.0 if misses <= 0 else beta_quantile(1 - tail, hits + 0.5, misses + 0.5),
+    )
+
+
+def gamma(
+    outages: Sequence[float], total: float, level: float = 0.95, typical: float = TYPICAL_OUTAGE
+) -> Interval:
+    """Return the interval of unavailability: downtime is a weighted sum of Poisson counts.
+
+    The longest outage is the weight of one more; `typical` is, where there was none.
+
+    Args:
+        outages: The length of each outage in seconds.
+        total: The seconds that were watched.
+        level: Of the two-sided interval.
+        typical: Seconds.
+
+    Source:
+        Fay and Feuer, Statistics in Medicine 16 (1997) 791-801.
+    """
+    tail = (1 - level) / 2
+    y = sum(outages) / total
+    v = sum(d * d for d in outages) / total**2
+    w = max(outages, default=typical) / total
+    low = v / (2 * y) * chi_square_quantile(tail, 2 * y * y / v) if y else 0.0
+    y, v = y + w, v + w * w
+    high = v / (2 * y) * chi_square_quantile(1 - tail, 2 * y * y / v)
+    return Interval(min(1.0, low), min(1.0, high))
+
+
+def time_between(events: int, total: float, level: float = 0.95) -> Interval:
+    """Return the exact Poisson interval of the mean time between events; high may be infinite."""
+    tail = (1 - level) / 2
+    low = 2 * total / chi_square_quantile(1 - tail, 2 * events + 2)
+    high = math.inf if events == 0 else 2 * total / chi_square_quantile(tail, 2 * events)
+    return Interval(low, high)
+
+
+def quantile_rank(count: int, quantile: float, level: float = 0.95) -> int:
+    """Return the rank, from 1, of the value that a quantile surely lies above; 0 for none.
+
+    The order-statistic interval: the quantile lies below the r-th smallest of n values only if
+    fewer than r of them fell below it, a binomial count.
+    """
+    tail, below, rank = (1 - level) / 2, 0.0, 0
+    for hits in range(count):
+        below += math.comb(count, hits) * quantile**hits * (1 - quantile) ** (count - hits)
+        if below > tail:
+            break
+        rank = hits + 1
+    return rank
+
+
+def _normal_quantile(level: float) -> float:
+    # The square of a standard normal is chi-square with one degree of freedom.
+    return _Z95 if level == 0.95 else math.sqrt(chi_square_quantile(level, 1))  # noqa: PLR2004
+
+
+_Z95 = 1.959963984540054

@@ -1,0 +1,250 @@
+"""Evidence in, verdict out: the one place where it is decided what a service is.
+
+Pure: the same evidence in the same order gives the same standing, on any machine, at any time. The
+rules stand in `docs/verdicts.md`; each has its own module, and this one folds them together.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from tallylight.terms import (
+    Evidence,
+    FailureKind,
+    Fault,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Source,
+    Status,
+    Verdict,
+)
+from tallylight.verdicts import answers, jobs, lifecycle, naming
+from tallylight.verdicts.answers import answer_of, log_of_name
+from tallylight.verdicts.layers import (
+    Result,
+    aged,
+    counted,
+    knows,
+    opened,
+    probability,
+    relaxed,
+    weight,
+)
+from tallylight.verdicts.naming import RANK, Finding
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.reasons import reasons
+from tallylight.verdicts.standing import Answer, Standing, State
+
+_BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
+_SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
+
+
+def opening(service: ServiceId, at: datetime) -> Standing:
+    """Return what stands before there is any evidence."""
+    nothing = (Reason(ReasonCode.NO_EVIDENCE, at),)
+    return Standing(
+        service=service,
+        at=at,
+        wake_at=None,
+        door=opened(at),
+        jobs=opened(at),
+        verdict=Verdict(service, Status.UNKNOWN, at, 0.0, nothing),
+    )
+
+
+def judge(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
+    """Fold one piece of evidence into the standing of its service.
+
+    Evidence may come slightly out of order. What time alone changed before it is folded in first;
+    whoever records transitions calls `pass_time` himself before, or misses the one between.
+    """
+    if _changes_nothing_shown(standing, evidence):
+        return _knocked(standing, evidence, policy)
+    if _is_no_concern(evidence):
+        return standing
+    if evidence.source is Source.CALENDAR:
+        return _judged(_planned(standing, evidence, policy), policy)
+    standing = pass_time(standing, evidence.at, policy)
+    standing = replace(standing, at=max(standing.at, evidence.at))
+    return _judged(_folded(standing, evidence, policy), policy)
+
+
+def pass_time(standing: Standing, now: datetime, policy: Policy) -> Standing:
+    """Let what time alone changes change: holds run out, plans begin and end, dates pass.
+
+    Returns the same object if nothing was due; `standing.wake_at` says when something will be.
+    """
+    while standing.wake_at is not None and standing.wake_at <= now:
+        at = max(standing.wake_at, standing.at)
+        door = aged(standing.door, at, policy.hold_door)
+        layer = aged(standing.jobs, at, policy.hold_jobs)
+        standing = _judged(replace(standing, at=at, door=door, jobs=layer), policy)
+    return standing
+
+
+def jobs_down_probability(standing: Standing, now: datetime, policy: Policy) -> float:
+    """Return how probable it is at a moment that the jobs of a service fail."""
+    return probability(relaxed(standing.jobs, now, policy))
+
+
+def jobs_are_in_doubt(standing: Standing, now: datetime, policy: Policy) -> bool:
+    """Tell whether a paid probe would teach much now (rule 5)."""
+    p = jobs_down_probability(standing, now, policy)
+    return door_is_up(standing) and policy.doubt_above < p < policy.doubt_below
+
+
+def door_is_up(standing: Standing) -> bool:
+    """Tell whether nothing speaks against the door: a door that nobody watches is no closed one."""
+    return standing.door.state is not State.DOWN
+
+
+def is_worth_an_alert(standing: Standing, policy: Policy) -> bool:
+    """Tell whether a layer is so surely down that people should be woken for it (rule 3)."""
+    return any(
+        layer.state is State.DOWN and probability(layer.log_odds) >= policy.alert_at
+        for layer in (standing.door, standing.jobs)
+    )
+
+
+def _changes_nothing_shown(standing: Standing, evidence: Evidence) -> bool:
+    # The short way for what comes most: another good answer of a door that stands open.
+    return (
+        evidence.source in _SHALLOW
+        and evidence.failure is None
+        and standing.verdict.status is Status.OPERATIONAL
+        and standing.door.state is State.UP
+        and standing.blocked is None
+        and standing.gone is None
+        and (standing.wake_at is None or evidence.at < standing.wake_at)
+    )
+
+
+def _is_no_concern(evidence: Evidence) -> bool:
+    """Tell whether it says nothing: a bad prompt, our own network, our own pace."""
+    failure = evidence.failure
+    if failure is None or failure.fault is Fault.UPSTREAM:
+        return False
+    return failure.fault is Fault.CALLER or failure.kind not in _BLOCKING
+
+
+def _folded(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
+    failure = evidence.failure
+    if failure is not None and failure.fault is Fault.OURS:
+        return replace(standing, blocked=answer_of(evidence))
+    if evidence.source is Source.FEED:
+        return lifecycle.with_feed(standing, evidence, policy)
+    standing = _heard(standing, evidence, policy)
+    if evidence.source in _SHALLOW:
+        return _knocked(standing, evidence, policy)
+    return jobs.with_job(standing, evidence, policy)
+
+
+def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
+    """Return the standing with a shallow answer folded into the door."""
+    failure = evidence.failure
+    if failure is not None and failure.kind is FailureKind.RETIRED:
+        # The door answered, and knew our key; only the model is missing in its list.
+        return jobs.without_listing(standing, evidence.at, policy)
+    answer = answer_of(evidence)
+    result = Result(evidence.at, evidence.source, evidence.is_bad, answer)
+    door = aged(standing.door, evidence.at, policy.hold_door)
+    if knows(door, result):
+        return standing
+    likelihood = policy.likelihoods[evidence.source]
+    added = weight(door, likelihood, policy, is_bad=result.is_bad) + log_of_name(answer, policy)
+    return Standing(
+        standing.service,
+        max(standing.at, evidence.at),
+        standing.wake_at,
+        counted(door, result, added, policy),
+        standing.jobs,
+        standing.verdict,
+        standing.record,
+        standing.feed,
+        standing.plans,
+        standing.marks,
+        standing.gone,
+        standing.blocked,
+    )
+
+
+def _heard(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
+    """Return the standing with what a probe's or a job's answer says beside good and bad."""
+    if evidence.is_bad:
+        answer = answer_of(evidence)
+        return replace(
+            standing,
+            marks=answers.marked(standing.marks, answer, policy),
+            gone=answers.with_gone(standing.gone, answer),
+        )
+    blocked, gone = standing.blocked, standing.gone
+    if blocked is not None and _is_disproved(blocked, evidence):
+        blocked = None
+    if gone is not None and _is_disproved(gone.first, evidence) and evidence.at > gone.last:
+        gone = None
+    if blocked is standing.blocked and gone is standing.gone:
+        return standing
+    return replace(standing, blocked=blocked, gone=gone)
+
+
+def _is_disproved(answer: Answer, evidence: Evidence) -> bool:
+    return evidence.at >= answer.at and answers.is_refuted(answer, evidence.source)
+
+
+def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
+    plans = lifecycle.with_calendar(standing.plans, evidence)
+    if evidence.says is Status.MAINTENANCE:
+        return replace(standing, plans=plans)  # its date may lie ahead: time does not move
+    standing = pass_time(standing, evidence.at, policy)
+    return replace(standing, at=max(standing.at, evidence.at), plans=plans)
+
+
+def _judged(standing: Standing, policy: Policy) -> Standing:
+    """Return the standing with the verdict that follows from it."""
+    before = standing.verdict
+    finding = naming.found(standing, policy)
+    blocked = standing.blocked
+    verdict = Verdict(
+        service=standing.service,
+        status=finding.status,
+        since=before.since
+        if finding.status is before.status
+        else _turning_point(standing, finding),
+        confidence=finding.confidence,
+        reasons=reasons(standing, finding, policy),
+        blocked=None if blocked is None else blocked.kind,
+    )
+    judged = replace(standing, verdict=verdict)
+    return replace(judged, wake_at=_wake_at(judged, policy))
+
+
+def _turning_point(standing: Standing, finding: Finding) -> datetime:
+    """Return when the new status began, never before the one that it follows.
+
+    What gets worse is back-dated to its cause. What gets better may have a cause older than the
+    trouble that hid it: then it begins where that trouble ended.
+    """
+    before, at = standing.verdict, standing.at
+    if finding.since > before.since or RANK[finding.status] > RANK[before.status]:
+        return min(at, max(finding.since, before.since))
+    ends = [
+        *(run.since for run in (standing.jobs.good_run, standing.door.good_run) if run),
+        *(window.end for window in standing.plans.windows),
+        standing.feed.until or before.since,
+    ]
+    return max((end for end in ends if before.since < end <= at), default=at)
+
+
+def _wake_at(standing: Standing, policy: Policy) -> datetime | None:
+    door, layer, feed, plans = standing.door, standing.jobs, standing.feed, standing.plans
+    moments = [m for window in plans.windows for m in (window.start, window.end)]
+    if layer.state is not State.UNDECIDED and layer.last is not None:
+        moments.append(layer.last + policy.hold_jobs)
+    door_shows = door.state is State.DOWN or standing.verdict.status is Status.UNKNOWN
+    if door_shows and door.state is not State.UNDECIDED and door.last is not None:
+        moments.append(door.last + policy.hold_door)
+    if feed.says is Status.MAINTENANCE and feed.until is not None:
+        moments.append(feed.until)
+    if plans.shutdown_at is not None:
+        moments += [plans.shutdown_at - policy.shutdown_ahead, plans.shutdown_at]
+    return min((m for m in moments if m > standing.at), default=None)

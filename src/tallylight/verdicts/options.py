@@ -1,0 +1,72 @@
+"""What an operator may set about the judging of services: the section `verdicts` of the file."""
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tallylight.terms import Access
+from tallylight.verdicts.policy import Policy
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[timedelta, Field(gt=timedelta())]
+
+_USUAL = Policy()
+
+
+class PolicyOptions(BaseModel):
+    """The figures of the judge; the defaults are those the rules were measured with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mtbf: Positive = Field(_USUAL.mtbf, description="Assumed mean time between outages.")
+    mttr: Positive = Field(_USUAL.mttr, description="Assumed mean length of an outage.")
+    down_at: Probability = Field(_USUAL.down_at, description="Down at this probability.")
+    alert_at: Probability = Field(_USUAL.alert_at, description="Alerted at this probability.")
+    up_at: Probability = Field(_USUAL.up_at, description="Up again at this probability of down.")
+    degraded_share: Probability = Field(
+        _USUAL.degraded_share, description="Degraded if surely more than this share of jobs fails."
+    )
+    degraded_least: int = Field(
+        _USUAL.degraded_least, ge=1, description="Of fewer jobs no share and no pace is claimed."
+    )
+    slow_factor: float = Field(
+        _USUAL.slow_factor, gt=1, description="Slow if the slowest tenth takes so many medians."
+    )
+    suspended_after: Positive = Field(
+        _USUAL.suspended_after, description="All attempts failing for so long is a suspension."
+    )
+    shutdown_ahead: Positive = Field(
+        _USUAL.shutdown_ahead, description="How long ahead of its date a shutdown is told."
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_are_in_order(self) -> Self:
+        if not self.up_at < self.down_at <= self.alert_at:
+            raise ValueError("up_at must be below down_at, and down_at not above alert_at")
+        return self
+
+    def policy(self, *, access: Access, hold_door: timedelta, hold_jobs: timedelta) -> Policy:
+        """Return the policy of one service.
+
+        Args:
+            access: How it reaches its model.
+            hold_door: How long its newest shallow evidence holds: two intervals.
+            hold_jobs: How long its newest evidence on jobs holds.
+        """
+        return Policy(
+            access=access,
+            mtbf=self.mtbf,
+            mttr=self.mttr,
+            down_at=self.down_at,
+            alert_at=self.alert_at,
+            up_at=self.up_at,
+            hold_door=hold_door,
+            hold_jobs=hold_jobs,
+            degraded_share=self.degraded_share,
+            degraded_least=self.degraded_least,
+            slow_factor=self.slow_factor,
+            slow_least=self.degraded_least,
+            suspended_after=self.suspended_after,
+            shutdown_ahead=self.shutdown_ahead,
+        )

@@ -1,0 +1,138 @@
+"""The figures that verdicts are made with; every one can be set by the operator.
+
+The defaults are those of the rules in `docs/verdicts.md`, where their sources stand.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import MappingProxyType
+
+from tallylight.terms import Access, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How often a source says "bad" in each state of the service.
+
+    Args:
+        bad_if_down: P(bad | down); the rest of the time it says "good" all the same.
+        bad_if_up: P(bad | up), the noise; for probes and jobs a default until it is learned.
+    """
+
+    bad_if_down: float
+    bad_if_up: float
+
+
+LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
+    {
+        Source.REACH: Likelihood(0.95, 0.05),
+        Source.CREDENTIALS: Likelihood(0.95, 0.05),
+        # A service can accept every job and finish none, so an acceptance hardly speaks for it,
+        # while six in ten of those that are down still accept.
+        Source.ACCEPTANCE: Likelihood(0.40, 0.05),
+        Source.GENERATION: Likelihood(0.95, 0.03),
+        Source.TRAFFIC: Likelihood(0.90, 0.05),
+        Source.FEED: Likelihood(0.50, 0.01),
+    }
+)
+
+FEED_DEGRADED = Likelihood(0.30, 0.05)
+"""A feed that says "degraded" is raised for less than one that says "down"."""
+
+FEED_OPERATIONAL = Likelihood(0.10, 0.01)
+"""A feed's way back to "operational" is late and often forgotten: almost nothing, log(.90/.99)."""
+
+LISTING_GONE = Likelihood(0.60, 0.02)
+"""The list of models no longer names ours: cause to look, since resellers' lists are careless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that judging a service depends on beside the evidence.
+
+    Args:
+        access: Reverse services may be named risk control by two independent signs.
+        mtbf: Assumed mean time between outages; sets the prior with `mttr`.
+        mttr: Assumed mean length of an outage; how fast old evidence fades.
+        down_at: A layer goes down at this P(down) …
+        alert_at: … is worth an alert at this one …
+        up_at: … and comes up at this one; between them it stays what it was.
+        floor: No amount of good evidence brings P(down) below this, or an outage would be
+            noticed the later, the longer the service stood.
+        ceiling: No amount of bad evidence brings P(down) above this.
+        likelihoods: What each source's word is worth.
+        noise_from: Learned noise counts from so many observations on.
+        noise_least: Learned noise is never held to be smaller than this.
+        named_factor: A failure that names its state is so many times rarer in a service that is
+            up than an unnamed one.
+        traffic_per_minute: So many outcomes of callers' jobs count in a minute, in proportion.
+        hold_door: How long the newest shallow evidence holds.
+        hold_jobs: How long the newest evidence on jobs holds.
+        hold_marks: How long an answer that names a state, or points at one, is remembered.
+        degraded_share: "Partly failing" needs a share of bad jobs surely above this …
+        degraded_least: … of at least so many jobs …
+        degraded_long: … over this time …
+        degraded_short: … and over this one.
+        sure: Level of two-sided intervals.
+        slow_factor: "Slow" needs a 90th percentile surely above so many 7-day medians.
+        slow_least: … of at least so many jobs …
+        slow_window: … that ended within this time.
+        baseline_least: A baseline is made of at least so many jobs.
+        suspended_after: All attempts failing without a name for so long is a suspension …
+        suspended_least: … if there were so many attempts.
+        sign_gap: Two signs of the same rule and source are independent if this far apart.
+        retired_least: The same unmistakable answer so many times …
+        retired_over: … over this time means retired.
+        shutdown_ahead: A shutdown is told so long ahead of its date.
+        doubt_above: Jobs are in doubt above this P(down) …
+        doubt_below: … and below this one.
+    """
+
+    access: Access = Access.OFFICIAL
+    mtbf: timedelta = timedelta(days=2)
+    mttr: timedelta = timedelta(hours=1)
+    down_at: float = 0.95
+    alert_at: float = 0.99
+    up_at: float = 0.20
+    floor: float = 0.001
+    ceiling: float = 0.995
+    likelihoods: Mapping[Source, Likelihood] = field(default_factory=lambda: LIKELIHOODS)
+    noise_from: int = 30
+    noise_least: float = 0.01
+    named_factor: float = 5.0
+    traffic_per_minute: int = 3
+    hold_door: timedelta = timedelta(minutes=2)
+    hold_jobs: timedelta = timedelta(hours=6)
+    hold_marks: timedelta = timedelta(hours=6)
+    degraded_share: float = 0.05
+    degraded_least: int = 5
+    degraded_long: timedelta = timedelta(minutes=30)
+    degraded_short: timedelta = timedelta(minutes=5)
+    sure: float = 0.95
+    slow_factor: float = 2.0
+    slow_least: int = 5
+    slow_window: timedelta = timedelta(hours=6)
+    baseline_least: int = 10
+    suspended_after: timedelta = timedelta(minutes=10)
+    suspended_least: int = 3
+    sign_gap: timedelta = timedelta(minutes=10)
+    retired_least: int = 3
+    retired_over: timedelta = timedelta(hours=24)
+    shutdown_ahead: timedelta = timedelta(days=90)
+    doubt_above: float = 0.02
+    doubt_below: float = 0.95
+
+    # Derived once, because they are needed with every piece of evidence.
+    fading: float = field(init=False, repr=False, compare=False)
+    prior: float = field(init=False, repr=False, compare=False)
+    lowest: float = field(init=False, repr=False, compare=False)
+    highest: float = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        mtbf, mttr = self.mtbf.total_seconds(), self.mttr.total_seconds()
+        object.__setattr__(self, "fading", 1 / mtbf + 1 / mttr)
+        object.__setattr__(self, "prior", mttr / (mtbf + mttr))
+        object.__setattr__(self, "lowest", math.log(self.floor / (1 - self.floor)))
+        object.__setattr__(self, "highest", math.log(self.ceiling / (1 - self.ceiling)))

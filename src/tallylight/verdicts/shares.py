@@ -1,0 +1,89 @@
+"""Which share of the newest jobs fails: whether a service that is up fails in part (rule 6)."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from tallylight.verdicts.intervals import wilson
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.standing import JobsRecord, LayerStanding, Minute
+
+_MINUTE = 60
+_UNLIKELY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many bad jobs of so many."""
+
+    bad: int
+    of: int
+
+    def is_surely_above(self, share: float, policy: Policy) -> bool:
+        """Tell whether the true share is above this one, as far as so many jobs can tell."""
+        enough = self.of >= policy.degraded_least
+        return enough and wilson(self.bad, self.of, policy.sure).low > share
+
+
+def minute_of(at: datetime) -> int:
+    """Return the minute of Unix time."""
+    return int(at.timestamp()) // _MINUTE
+
+
+def with_job(record: JobsRecord, at: datetime, policy: Policy, *, is_bad: bool) -> JobsRecord:
+    """Return the record with one more job in its minute."""
+    number = minute_of(at)
+    newest = max(number, record.minutes[-1].number) if record.minutes else number
+    oldest = newest - policy.degraded_long // timedelta(seconds=_MINUTE)
+    counts = {m.number: m for m in record.minutes if m.number > oldest}
+    if number > oldest:
+        found = counts.get(number, Minute(number, 0, 0))
+        counts[number] = Minute(number, found.good + (not is_bad), found.bad + is_bad)
+    return replace(record, minutes=tuple(counts[n] for n in sorted(counts)))
+
+
+def share(record: JobsRecord, at: datetime, over: timedelta) -> Share:
+    """Return the share of bad jobs in the time before a moment."""
+    oldest = minute_of(at) - over // timedelta(seconds=_MINUTE)
+    bad = good = 0
+    for minute in record.minutes:
+        if minute.number > oldest:
+            bad += minute.bad
+            good += minute.good
+    return Share(bad, bad + good)
+
+
+def since(record: JobsRecord, moment: datetime) -> JobsRecord:
+    """Return the record without the jobs before a recovery: they belong to the outage."""
+    first = minute_of(moment)
+    kept = (Minute(m.number, m.good, 0) for m in record.minutes if m.number >= first)
+    return replace(record, minutes=tuple(kept), partly_since=None)
+
+
+def partly(record: JobsRecord, layer: LayerStanding, at: datetime, policy: Policy) -> JobsRecord:
+    """Return the record with what its shares say of a layer that is up.
+
+    It begins when the long and the short window both show it; it ends when the long one no longer
+    does, or when so many jobs in a row went well as the share would have let pass one time in
+    twenty. Leaving by the short window alone would flap.
+    """
+    long = share(record, at, policy.degraded_long)
+    if record.partly_since is None:
+        short = share(record, at, policy.degraded_short)
+        if not all(s.is_surely_above(policy.degraded_share, policy) for s in (long, short)):
+            return record
+        first = next(m.number for m in record.minutes if m.bad)
+        begun = datetime.fromtimestamp(first * _MINUTE, UTC)
+        up_since = layer.since or begun
+        return replace(record, partly_since=max(begun, up_since))
+    run = layer.good_run
+    if run is not None and not layer.is_failing and _is_relief(long, run.count):
+        return since(record, run.since)
+    if long.of and not long.is_surely_above(policy.degraded_share / 2, policy):
+        return replace(record, partly_since=None)
+    return record
+
+
+def _is_relief(long: Share, good_in_a_row: int) -> bool:
+    going_well = max(1e-9, 1 - long.bad / long.of) if long.of else 1.0
+    return good_in_a_row * math.log(going_well) < math.log(_UNLIKELY)

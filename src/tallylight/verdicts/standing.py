@@ -1,0 +1,284 @@
+"""All that the judge remembers of a service: small, immutable, and JSON through `snapshot`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tallylight.terms import FailureKind, ServiceId, Source, Status, Verdict
+
+
+class State(StrEnum):
+    """What a layer is held to be; between its two thresholds it stays what it was."""
+
+    UP = "up"
+    DOWN = "down"
+    UNDECIDED = "undecided"  # nothing seen yet, or nothing fresh enough
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an upstream said as it failed."""
+
+    at: datetime
+    source: Source
+    kind: FailureKind
+    rule: str
+    text: str = ""
+    named: bool = False
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Like results in a row."""
+
+    since: datetime
+    last: datetime
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What was learned of bad results while the layer was up.
+
+    A bad result counts only once the layer is found to have stood, hence what is pending.
+
+    Args:
+        bad: Bad results that turned out to be noise.
+        of: Results while up.
+        pending_bad: Bad results since the last time that nothing was in doubt.
+        pending_of: Results since then.
+        low: Lower end of the interval of the share.
+        high: Its upper end.
+    """
+
+    bad: int = 0
+    of: int = 0
+    pending_bad: int = 0
+    pending_of: int = 0
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The mark by which a result is known again."""
+
+    at: datetime
+    source: Source
+    is_bad: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStanding:
+    """What is held of one layer.
+
+    Args:
+        at: The newest moment that the log-odds were brought to.
+        log_odds: log(P(down) / P(up)).
+        state: With hysteresis.
+        since: When that state began, back-dated.
+        bad_from: The first bad result since nothing spoke against the layer: where the present or
+            a coming outage began.
+        good_from: The first good result since nothing spoke for it: where a recovery began.
+        bad_run: The newest run of bad results, which may have ended.
+        good_run: The newest run of good ones.
+        is_failing: Whether the newest result was bad.
+        broken_good: Good results within the outage that were followed by bad ones again.
+        broken_bad: Bad results within the outage.
+        noise: Learned from the times it was up.
+        seen: The newest results.
+        answer: The upstream's newest failing answer.
+    """
+
+    at: datetime
+    log_odds: float
+    state: State = State.UNDECIDED
+    since: datetime | None = None
+    bad_from: datetime | None = None
+    good_from: datetime | None = None
+    bad_run: Run | None = None
+    good_run: Run | None = None
+    is_failing: bool = False
+    broken_good: int = 0
+    broken_bad: int = 0
+    noise: Noise = Noise()
+    seen: tuple[Seen, ...] = ()
+    answer: Answer | None = None
+
+    @property
+    def last(self) -> datetime | None:
+        """Return the time of the newest result, None before the first."""
+        bad, good = self.bad_run, self.good_run
+        if bad is None:
+            return None if good is None else good.last
+        return bad.last if good is None or bad.last > good.last else good.last
+
+    @property
+    def run(self) -> Run | None:
+        """Return the run that the newest result belongs to."""
+        return self.bad_run if self.is_failing else self.good_run
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """How many jobs ended, or were refused, in one minute of Unix time."""
+
+    number: int
+    good: int
+    bad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A video that arrived; `seconds` from create to the last byte, None if nobody timed it."""
+
+    at: datetime
+    source: Source
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DaySketch:
+    """How long jobs took on one day: counts by logarithmic bucket (`durations.bucket_of`)."""
+
+    day: int
+    counts: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What callers' jobs have said within one minute, of which only so much counts.
+
+    Args:
+        minute: Of Unix time.
+        count: Outcomes so far.
+        total: The sum of their weights.
+        applied: The part of it that has counted.
+    """
+
+    minute: int = 0
+    count: int = 0
+    total: float = 0.0
+    applied: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobsRecord:
+    """What is remembered of jobs beside their layer.
+
+    Args:
+        delivery: The newest video that arrived.
+        minutes: Jobs by minute over the longer window of rule 6, oldest first.
+        recent: The newest deliveries that were timed, oldest first.
+        days: The baseline: a sketch a day, oldest first.
+        partly_since: Since when jobs fail in part, None while that cannot be claimed.
+        slow_since: Since when they are slow, None while that cannot be claimed.
+        allowance: The cap on callers' jobs.
+    """
+
+    delivery: Delivery | None = None
+    minutes: tuple[Minute, ...] = ()
+    recent: tuple[Delivery, ...] = ()
+    days: tuple[DaySketch, ...] = ()
+    partly_since: datetime | None = None
+    slow_since: datetime | None = None
+    allowance: Allowance = Allowance()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRecord:
+    """What the provider's status page says.
+
+    Args:
+        says: Its newest claim that could be read.
+        at: When that claim began.
+        until: When a claimed maintenance is planned to end.
+        note: Its headline.
+        is_readable: Whether it could be read the last time.
+        lag: By how many seconds it tells of outages after we knew them, a moving average; None
+            until it told of one.
+    """
+
+    says: Status = Status.OPERATIONAL
+    at: datetime | None = None
+    until: datetime | None = None
+    note: str = ""
+    is_readable: bool = True
+    lag: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A planned maintenance: from `start`, inclusive, to `end`, exclusive."""
+
+    start: datetime
+    end: datetime
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """What the calendar says.
+
+    Args:
+        windows: Maintenance to come and under way, soonest first.
+        shutdown_at: The date the service stops; None while none is known.
+        is_certain: Whether it surely stops then; a date that is only the earliest one warns.
+        replacement: What the provider names instead.
+    """
+
+    windows: tuple[Window, ...] = ()
+    shutdown_at: datetime | None = None
+    is_certain: bool = True
+    replacement: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The same answer, again and again, that the model is no more.
+
+    Args:
+        first: The first such answer, whose rule all others share.
+        last: The time of the newest.
+        count: How many.
+        counted_at: When a listing without the model last weighed on the jobs.
+    """
+
+    first: Answer
+    last: datetime
+    count: int = 1
+    counted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that stands about one service.
+
+    Args:
+        service: Whom it is about.
+        at: The newest moment it was brought to.
+        wake_at: When time alone will next change something, None for never.
+        door: Reach and credentials.
+        jobs: Generations, callers' jobs, the feed.
+        record: What is remembered of jobs beside their layer.
+        feed: The provider's status page.
+        plans: The calendar.
+        marks: Newest answers that name a state or point at one, oldest first.
+        gone: Answers that the model is no more.
+        blocked: The answer that showed our own key or wallet to keep us out.
+        verdict: What follows from all this.
+    """
+
+    service: ServiceId
+    at: datetime
+    wake_at: datetime | None
+    door: LayerStanding
+    jobs: LayerStanding
+    verdict: Verdict
+    record: JobsRecord = JobsRecord()
+    feed: FeedRecord = FeedRecord()
+    plans: Plans = Plans()
+    marks: tuple[Answer, ...] = ()
+    gone: Gone | None = None
+    blocked: Answer | None = None
