@@ -53,7 +53,7 @@ def clip(size: str, seconds: int, look: Flaw | None) -> bytes:
     """Return an H.264 and AAC clip of a size ("1280x720") and length."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        picture = _picture_stream(container, size)
+        picture = _picture_stream(container, size, look)
         sound = None if look is Flaw.SILENT else _sound_stream(container)
         _draw(container, picture, seconds, look)
         if sound is not None:
@@ -61,11 +61,15 @@ def clip(size: str, seconds: int, look: Flaw | None) -> bytes:
     return file.getvalue()
 
 
-def _picture_stream(container: OutputContainer, size: str) -> VideoStream:
+def _picture_stream(
+    container: OutputContainer, size: str, look: Flaw | None
+) -> VideoStream:
     stream = container.add_stream("libx264", rate=_FRAMES_A_SECOND)
     stream.width, stream.height = (int(side) for side in size.split("x"))
     stream.pix_fmt = "yuv420p"
-    stream.options = {"preset": "ultrafast", "crf": "38"}
+    # A coarse encoder keeps refining a still picture, which would then seem to move.
+    quality = "12" if look is Flaw.FROZEN else "38"
+    stream.options = {"preset": "ultrafast", "crf": quality}
     stream.codec_context.thread_count = 1
     return stream
 

@@ -57,17 +57,21 @@ class _Channel:
 
     async def models(self, request: Request) -> Response:
         """List the names of the models: one for each length and shape."""
+        for name in self._world.scenario.sold_at(self._upstream):
+            # A server in trouble is so before it looks at keys.
+            trouble = self._world.struck(name, Door.MODELS)
+            if obstructed := await self._obstructed(request, trouble):
+                return obstructed
         try:
             key = self._key(request)
         except RefusedError as refused:
             return refused.answer.response()
-        data: list[dict[str, str]] = []
-        for name, service in self._world.open_to(self._upstream, key).items():
-            trouble = self._world.struck(name, Door.MODELS)
-            if obstructed := await self._obstructed(request, trouble):
-                return obstructed
-            if is_listed(self._world.troubles(name)):
-                data += [_model(wire_name) for wire_name in service.wire_names]
+        data = [
+            {"id": wire_name, "object": "model", "owned_by": "sora2api"}
+            for name, service in self._world.open_to(self._upstream, key).items()
+            if is_listed(self._world.troubles(name))
+            for wire_name in service.wire_names
+        ]
         return JSONResponse({"object": "list", "data": data})
 
     async def complete(self, request: Request) -> Response:
@@ -193,10 +197,6 @@ def _pool_is_filled(troubles: tuple[AnyTrouble, ...]) -> bool:
         isinstance(one, Refuse) and one.sign in {Sign.SUSPENDED, Sign.MAINTENANCE, Sign.OVERLOADED}
         for one in troubles
     )
-
-
-def _model(name: str) -> dict[str, str]:
-    return {"id": name, "object": "model", "owned_by": "sora2api"}
 
 
 async def _json(request: Request) -> dict[str, object]:

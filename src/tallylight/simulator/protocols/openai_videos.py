@@ -86,10 +86,11 @@ class _Videos:
 
     async def models(self, request: Request) -> Response:
         """List the models that the caller's key may use."""
-        key = self._gate.key(request)
-        open_to = self._world.open_to(self._gate.upstream, key)
-        if obstructed := await self._gate.obstruct_any(request, Door.MODELS, open_to):
+        # A server in trouble is so before it looks at keys.
+        sold = self._world.scenario.sold_at(self._gate.upstream)
+        if obstructed := await self._gate.obstruct_any(request, Door.MODELS, sold):
             return obstructed
+        open_to = self._world.open_to(self._gate.upstream, self._gate.key(request))
         owner = self._world.scenario.upstreams[self._gate.upstream].provider
         names = {
             wire_name: owner

@@ -1,0 +1,71 @@
+"""Worlds to meet over HTTP, and clients to meet them with."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+from openai import AsyncOpenAI
+
+from tallylight.simulator.files import load_scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.world import World
+
+SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Callable[..., Awaitable[World]]]:
+    """Give what starts a world with troubles by service, `{"sora-2": [{"kind": "stall"}]}`."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            name: str = "calm",
+            *,
+            speed: float = SPEED,
+            troubles: Mapping[str, list[Mapping[str, object]]] | None = None,
+        ) -> World:
+            world = await stack.enter_async_context(serve_world(load_scenario(name), speed=speed))
+            for service, several in (troubles or {}).items():
+                world.override(service, tuple(TROUBLE.validate_python(one) for one in several))
+            return world
+
+        yield start
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Callable[..., AsyncOpenAI]]:
+    """Make the official SDK's client of an upstream; it does not retry unless asked to."""
+    async with AsyncExitStack() as stack:
+        made = []
+
+        def client(
+            world: World,
+            upstream: str = "openai",
+            *,
+            key: str | None = None,
+            max_retries: int = 0,
+            timeout: float = 10,
+        ) -> AsyncOpenAI:
+            known = world.scenario.upstreams[upstream].keys[0].key
+            made.append(
+                AsyncOpenAI(
+                    base_url=world.base_urls[upstream],
+                    api_key=known if key is None else key,
+                    max_retries=max_retries,
+                    timeout=timeout,
+                )
+            )
+            return made[-1]
+
+        yield client
+        for one in made:
+            stack.push_async_callback(one.close)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """Give a plain HTTP client."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        yield session

@@ -1,0 +1,224 @@
+"""The pure heart: what a service does at a second, given chance."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.simulator.decision import (
+    Fate,
+    JobFailure,
+    Result,
+    Step,
+    Stretch,
+    charge_of,
+    fate_of,
+    job_time,
+    scripted,
+    spoilt,
+    stage_of,
+    struck,
+    troubles_at,
+)
+from tallylight.simulator.scenario import Price, ServicePart, Spell
+from tallylight.simulator.troubles import (
+    TROUBLE,
+    AnyTrouble,
+    Deliver,
+    Door,
+    Flaw,
+    Refuse,
+    stands_at,
+)
+
+ASKED = Result("sora-2", "1280x720", 8)
+chances = st.floats(0, 1)
+seconds = st.floats(0, 100_000)
+shares = st.floats(0.01, 1)
+KINDS: list[dict[str, object]] = [
+    {"kind": "refuse", "http_status": 503},
+    {"kind": "refuse", "sign": "risk_control", "doors": ["create", "poll", "models"]},
+    {"kind": "hang"},
+    {"kind": "reset", "doors": ["content"]},
+    {"kind": "stall", "at": 60},
+    {"kind": "fail", "after": 3},
+    {"kind": "deliver", "flaw": "black"},
+    {"kind": "deliver", "flaw": "wrong_size"},
+    {"kind": "expire"},
+    {"kind": "slow", "factor": 3},
+    {"kind": "retire"},
+    {"kind": "list_lie"},
+    {"kind": "rumour"},
+]
+troubles = st.builds(
+    lambda kind, share: TROUBLE.validate_python(kind | {"share": share}),
+    st.sampled_from(KINDS),
+    shares,
+)
+fates = st.builds(
+    Fate,
+    duration=st.none() | st.floats(0.1, 1000),
+    stalled_at=st.integers(0, 99),
+    failure=st.none() | st.just(JobFailure("server_error", "An internal error occurred.")),
+    result=st.just(ASKED),
+)
+
+
+def service(**facts: object) -> ServicePart:
+    return ServicePart.model_validate(
+        {
+            "name": "Sora 2",
+            "upstream": "openai",
+            "model": "sora-2",
+            "access": "official",
+            "price": {"unit": "per_second", "rates": {"*": "0.10"}},
+            "lengths": [4, 8],
+            "sizes": ["1280x720"],
+        }
+        | facts
+    )
+
+
+@given(st.lists(troubles), st.sampled_from(Door), chances)
+def test_whatever_strikes_stands_at_that_door(
+    several: list[AnyTrouble], door: Door, chance: float
+) -> None:
+    trouble = struck(several, door, chance)
+
+    assert trouble is None or (trouble in several and stands_at(trouble, door))
+
+
+@given(st.lists(troubles), st.sampled_from(Door), chances, chances)
+def test_a_luckier_draw_never_meets_an_earlier_trouble(
+    several: list[AnyTrouble], door: Door, one: float, other: float
+) -> None:
+    def rank(chance: float) -> int:
+        trouble = struck(several, door, chance)
+        return len(several) if trouble is None else several.index(trouble)
+
+    assert rank(min(one, other)) <= rank(max(one, other))
+
+
+@given(shares, chances)
+def test_a_trouble_strikes_its_share_of_the_draws(share: float, chance: float) -> None:
+    trouble = Refuse.model_validate({"kind": "refuse", "http_status": 500, "share": share})
+
+    assert (struck([trouble], Door.CREATE, chance) is not None) == (chance < share or share == 1)
+
+
+def test_two_troubles_share_one_pie() -> None:
+    first = TROUBLE.validate_python({"kind": "stall", "share": 0.3})
+    second = TROUBLE.validate_python({"kind": "hang", "share": 0.3})
+
+    assert [struck([first, second], Door.CREATE, draw / 10) for draw in (1, 2, 4, 5, 7, 9)] == [
+        first,
+        first,
+        second,
+        second,
+        None,
+        None,
+    ]
+
+
+@given(fates, st.floats(0, 2000), st.floats(0, 2000))
+def test_a_job_only_moves_forward(fate: Fate, one: float, other: float) -> None:
+    order = [Step.QUEUED, Step.IN_PROGRESS, Step.COMPLETED, Step.FAILED]
+    early, late = stage_of(fate, min(one, other)), stage_of(fate, max(one, other))
+
+    assert order.index(early.step) <= order.index(late.step)
+    assert late.step is Step.FAILED or early.progress <= late.progress
+    if early.step in {Step.COMPLETED, Step.FAILED}:
+        assert late == early
+
+
+@given(fates, st.floats(0, 1e6))
+def test_only_a_completed_job_is_at_a_hundred_percent(fate: Fate, age: float) -> None:
+    stage = stage_of(fate, age)
+
+    assert (stage.progress == 100) == (stage.step is Step.COMPLETED)
+
+
+@given(st.floats(0.1, 100), st.floats(1, 10), chances, chances)
+def test_a_worse_draw_never_makes_a_job_faster(
+    median: float, ratio: float, one: float, other: float
+) -> None:
+    latency = (median, median * ratio)
+
+    assert job_time(latency, min(one, other)) <= job_time(latency, max(one, other))
+
+
+def test_job_times_run_through_the_given_median_and_95th_percentile() -> None:
+    assert job_time((4.0, 6.0), 0.5) == pytest.approx(4.0)
+    assert job_time((4.0, 6.0), 0.95) == pytest.approx(6.0)
+
+
+@given(troubles, chances)
+def test_every_trouble_leads_to_a_fate(trouble: AnyTrouble, chance: float) -> None:
+    fate = fate_of(service(), ASKED, "a boat", trouble, chance)
+
+    if isinstance(trouble, Deliver):
+        assert fate.result.flaw is trouble.flaw
+    else:
+        assert fate.result == ASKED
+
+
+@given(troubles, chances)
+def test_refused_content_ends_as_refused_content_whatever_else_happens(
+    trouble: AnyTrouble, chance: float
+) -> None:
+    fate = fate_of(service(), ASKED, "much Gore", trouble, chance)
+
+    assert fate.failure is not None
+    assert fate.failure.code == "moderation_blocked"
+
+
+@given(st.sampled_from(Flaw))
+def test_a_flaw_changes_what_it_names_and_nothing_else(flaw: Flaw) -> None:
+    made = spoilt(ASKED, Deliver(kind="deliver", flaw=flaw))
+
+    assert (made.size != ASKED.size) == (flaw is Flaw.WRONG_SIZE)
+    assert (made.seconds != ASKED.seconds) == (flaw is Flaw.WRONG_LENGTH)
+    assert (made.model != ASKED.model) == (flaw is Flaw.OTHER_MODEL)
+    assert made.flaw is flaw
+
+
+def spell(**facts: object) -> Spell:
+    return Spell.model_validate({"trouble": {"kind": "stall"}} | facts)
+
+
+@given(seconds, st.floats(0, 1000), st.floats(0.1, 1000))
+def test_a_spell_lasts_from_its_first_second_to_before_its_last(
+    second: float, begin: float, length: float
+) -> None:
+    script = scripted([spell(**{"from": begin, "to": begin + length})])
+
+    assert bool(troubles_at(script, (), second)) == (begin <= second < begin + length)
+
+
+def test_a_spell_that_comes_again_does_so_until_the_day_is_over() -> None:
+    script = scripted([spell(**{"from": 100, "to": 160, "every": 3600})])
+
+    struck_at = [bool(troubles_at(script, (), at)) for at in (99, 100, 160, 3700, 3760, 82_950)]
+
+    assert struck_at == [False, True, False, True, False, True]
+    assert len(script) == 24
+
+
+def test_an_override_replaces_the_script_while_it_lasts() -> None:
+    script = scripted([spell(**{"from": 0, "to": 100})])
+    slow = TROUBLE.validate_python({"kind": "slow"})
+    overrides = (Stretch(10, 20, (slow,)), Stretch(30, None, ()))
+
+    named = [[one.kind for one in troubles_at(script, overrides, at)] for at in (5, 15, 25, 50)]
+
+    assert named == [["stall"], ["slow"], ["stall"], []]
+
+
+def test_prices_follow_the_resolution_and_the_unit() -> None:
+    by_second = Price.model_validate({"unit": "per_second", "rates": {"720p": "0.3", "*": "0.5"}})
+    by_call = Price.model_validate({"unit": "per_call", "rates": {"*": "0.15"}})
+
+    assert charge_of(by_second, "1280x720", 4) == Decimal("1.2")
+    assert charge_of(by_second, "1792x1024", 4) == Decimal(2)
+    assert charge_of(by_call, "1280x704", 15) == Decimal("0.15")

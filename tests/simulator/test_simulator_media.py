@@ -1,0 +1,95 @@
+"""The videos are real: they decode, move, sound, and are flawed as told."""
+
+import io
+from collections.abc import Iterator
+
+import av
+import pytest
+from av.error import FFmpegError
+
+from tallylight.simulator.decision import Result
+from tallylight.simulator.media import delivery, still
+from tallylight.simulator.troubles import Flaw
+
+
+def frames(data: bytes) -> Iterator[bytes]:
+    with av.open(io.BytesIO(data), "r") as container:
+        for frame in container.decode(video=0):
+            light = frame.planes[0]
+            rows = memoryview(light)
+            starts = range(0, light.line_size * frame.height, light.line_size)
+            yield b"".join(rows[start : start + frame.width] for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"), [("1280x720", 4), ("720x1280", 8), ("1280x704", 10), ("1536x672", 5)]
+)
+def test_a_clip_has_the_size_and_length_asked_for_and_a_sound_track(
+    size: str, seconds: int
+) -> None:
+    data = delivery(Result("sora-2", size, seconds))
+
+    with av.open(io.BytesIO(data), "r") as container:
+        picture = container.streams.video[0]
+        assert f"{picture.width}x{picture.height}" == size
+        assert picture.codec_context.name == "h264"
+        assert container.streams.audio[0].codec_context.name == "aac"
+        assert container.duration is not None
+        assert container.duration / av.time_base == pytest.approx(seconds, abs=0.15)
+        assert sum(1 for _ in container.decode(audio=0)) > seconds * 20
+
+
+def test_a_good_clip_moves() -> None:
+    seen = list(frames(delivery(Result("sora-2", "320x180", 2))))
+
+    assert len(seen) == 20
+    assert len(set(seen)) == len(seen)
+
+
+def test_a_frozen_clip_does_not_move() -> None:
+    data = delivery(Result("sora-2", "320x180", 2, Flaw.FROZEN))
+
+    first, *others = frames(data)
+    for other in others:
+        drift = sum(abs(a - b) for a, b in zip(first, other, strict=True)) / len(first)
+        assert drift < 0.5  # of 256 steps: what a lossy encoder changes by itself
+
+
+def test_a_black_clip_is_black() -> None:
+    data = delivery(Result("sora-2", "320x180", 2, Flaw.BLACK))
+
+    assert max(max(frame) for frame in frames(data)) <= 18
+
+
+def test_a_silent_clip_has_no_sound_track() -> None:
+    data = delivery(Result("sora-2", "320x180", 2, Flaw.SILENT))
+
+    with av.open(io.BytesIO(data), "r") as container:
+        assert not container.streams.audio
+
+
+def test_a_broken_clip_does_not_open() -> None:
+    data = delivery(Result("sora-2", "320x180", 2, Flaw.BROKEN))
+
+    assert data[4:8] == b"ftyp"
+    with pytest.raises(FFmpegError):
+        av.open(io.BytesIO(data)).close()
+
+
+def test_an_empty_clip_is_no_bytes() -> None:
+    assert delivery(Result("sora-2", "320x180", 2, Flaw.EMPTY)) == b""
+
+
+@pytest.mark.parametrize(("form", "head"), [("png", b"\x89PNG"), ("webp", b"RIFF")])
+def test_pictures_are_pictures(form: str, head: bytes) -> None:
+    data = still("640x360", form)
+
+    assert data.startswith(head)
+    with av.open(io.BytesIO(data), "r") as container:
+        assert (container.streams.video[0].width, container.streams.video[0].height) == (640, 360)
+
+
+def test_the_same_clip_is_made_once() -> None:
+    asked = Result("sora-2", "320x180", 3)
+
+    assert delivery(asked) is delivery(asked)

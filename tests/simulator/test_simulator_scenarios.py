@@ -1,0 +1,170 @@
+"""Scenario files: the built-in ones are whole, and mistakes are named with their mend."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.files import built_in, load_scenario
+from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.section import ScenarioError
+
+SMALL = """
+title: Small
+start: 2026-01-28T09:00:00Z
+upstreams:
+  openai: {provider: openai, protocol: openai_videos, dialect: openai, keys: [k]}
+services:
+  sora:
+    name: Sora
+    upstream: openai
+    model: sora-2
+    access: official
+    price: {unit: per_second, rates: {"*": "0.1"}}
+    lengths: [4]
+    sizes: ["1280x720"]
+"""
+
+
+def addresses(scenario: Scenario) -> dict[str, str]:
+    return {name: f"http://127.0.0.1:1/{name}/v1" for name in scenario.upstreams}
+
+
+def test_the_five_promised_scenarios_are_there() -> None:
+    assert built_in() == ("calm", "january", "storm", "sunset", "today")
+
+
+@pytest.mark.parametrize("name", built_in())
+def test_every_built_in_scenario_brings_a_catalogue_of_all_its_services(name: str) -> None:
+    scenario = load_scenario(name)
+
+    catalogue = catalogue_of(scenario, addresses(scenario))
+
+    services, upstreams = catalogue["services"], catalogue["upstreams"]
+    assert isinstance(services, dict)
+    assert isinstance(upstreams, dict)
+    assert services.keys() == scenario.services.keys()
+    for service in services.values():
+        upstream = upstreams[service["upstream"]]
+        assert upstream["base_url"].startswith("http://127.0.0.1:1/")
+        assert upstream["key"].startswith("sim-")
+        assert service["sheet"]["price"]["rates"]
+
+
+def test_january_has_its_six_services_and_nothing_that_retires() -> None:
+    scenario = load_scenario("january")
+
+    catalogue = catalogue_of(scenario, addresses(scenario))
+
+    assert [(name, part.name) for name, part in scenario.services.items()] == [
+        ("sora-2-official", "Sora 2 官轉"),
+        ("sora-2-pro-official", "Sora 2 Pro 官轉"),
+        ("sora-2-reverse", "Sora 2 官逆"),
+        ("sora-2-pro-reverse", "Sora 2 Pro 官逆"),
+        ("veo-3.1-reverse", "Veo 3.1 官逆"),
+        ("image-reverse", "Sora 圖像"),
+    ]
+    assert "shutdown_at" not in str(catalogue)
+
+
+def test_a_catalogue_can_be_moved_to_the_day_it_is_played_on() -> None:
+    scenario = load_scenario("sunset")
+
+    catalogue = catalogue_of(scenario, addresses(scenario), today=date(2026, 11, 22))
+
+    services = catalogue["services"]
+    assert isinstance(services, dict)
+    assert services["sora-2-official"]["sheet"]["shutdown_at"] == "2026-11-23"
+    assert services["sora-2-official"]["sheet"]["announced_at"] == "2026-05-23"
+
+
+def test_feeds_are_named_with_the_component_to_read() -> None:
+    scenario = load_scenario("january")
+    feeds = {name: f"http://127.0.0.1:1/status/{name}" for name in scenario.feeds}
+
+    catalogue = catalogue_of(scenario, addresses(scenario), feed_urls=feeds)
+
+    upstreams = catalogue["upstreams"]
+    assert isinstance(upstreams, dict)
+    assert upstreams["openai"]["feed"] == {
+        "format": "incident_io",
+        "url": "http://127.0.0.1:1/status/openai",
+        "component": "Sora",
+    }
+    assert "feed" not in upstreams["relay-a"]
+
+
+def test_a_small_scenario_is_enough() -> None:
+    scenario = parse_scenario(SMALL, "small.yaml")
+
+    assert scenario.services["sora"].wire_names == ("sora-2",)
+    assert scenario.upstreams["openai"].keys[0].state == "good"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "reason"),
+    [
+        (
+            "lengths: [4]",
+            "lenghts: [4]",
+            "services.sora",
+            "unknown key 'lenghts'; allowed are name",
+        ),
+        ("access: official", "access: secret", "services.sora.access", "'official', 'reverse'"),
+        ("upstream: openai", "upstream: opnai", "", "'opnai' is not defined; allowed are openai"),
+        ("dialect: openai", "dialect: sora2api", "upstreams.openai", "none of openai_videos"),
+        ("keys: [k]", "keys: []", "upstreams.openai.keys", "at least 1"),
+        ("lengths: [4]", "lengths: [4]\n    latency: [5, 2]", "services.sora", "95th percentile"),
+        ("lengths: [4]", "lengths: [4]\n    feed: x", "services.sora", "unknown key 'feed'"),
+        ('"1280x720"', '"big"', "services.sora.sizes.0", "'big'"),
+        ("openai: {provider", "status: {provider", "", "upstreams.status: the name is taken"),
+        ("title: Small", "", "title", "required"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
+    old: str, new: str, key: str, reason: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(SMALL.replace(old, new, 1), "mine.yaml")
+
+    assert caught.value.source == "mine.yaml"
+    assert caught.value.key == key
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spell", "key", "reason"),
+    [
+        ("{trouble: {kind: explode}}", "spells.0.trouble", "'refuse', 'hang', 'reset'"),
+        ("{trouble: {kind: refuse}}", "spells.0.trouble.refuse", "either http_status"),
+        ("{trouble: {kind: stall, at: 100}}", "spells.0.trouble.stall.at", "less than or equal"),
+        ("{trouble: {kind: slow, speed: 2}}", "spells.0.trouble.slow", "allowed are share, feed"),
+        ("{from: 9, to: 3, trouble: {kind: stall}}", "spells.0", "'to' must be after 'from'"),
+        ("{from: 9, every: 30, trouble: {kind: stall}}", "spells.0", "needs a 'to'"),
+    ],
+)
+def test_a_mistaken_spell_is_named(spell: str, key: str, reason: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario(f"{SMALL}    spells: [{spell}]\n", "mine.yaml")
+
+    assert caught.value.key == f"services.sora.{key}"
+    assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "title: [", "just words"])
+def test_what_is_no_mapping_at_all_is_said_so(text: str) -> None:
+    with pytest.raises(ScenarioError, match=r"mine\.yaml"):
+        parse_scenario(text, "mine.yaml")
+
+
+def test_a_file_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(SMALL, "utf-8")
+
+    assert load_scenario(str(path)).title == "Small"
+
+
+def test_an_unknown_name_tells_the_known_ones() -> None:
+    with pytest.raises(ScenarioError, match="calm, january, storm, sunset, today"):
+        load_scenario("hurricane")
