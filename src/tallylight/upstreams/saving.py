@@ -33,6 +33,7 @@ async def save(chunks: AsyncIterator[bytes], target: Path, limit_bytes: int) -> 
 
 async def _write(chunks: AsyncIterator[bytes], part: Path, limit_bytes: int) -> None:
     with _our_disk(part):
+        part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("wb")
     with file:
         size = 0

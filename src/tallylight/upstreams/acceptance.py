@@ -1,0 +1,90 @@
+"""Was a create accepted, hence billed? The rules that keep one video from being paid twice.
+
+The table with its reasons stands in `docs/protocols.md`, "Accepted, refused, in doubt".
+"""
+
+import json
+from enum import StrEnum
+from http import HTTPStatus
+
+from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.wire import Job, Reply
+
+_SUCCESS = range(200, 300)
+_CALLER_ERRORS = range(400, 500)
+
+#: A POST is never sent on, so it reached nobody; behind 302 and 303 a job may have been made.
+_SENT_ELSEWHERE = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
+
+_WORDS_OF_REFUSAL = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UNAVAILABLE})
+
+_NAMED_REFUSALS = frozenset(
+    {
+        FailureKind.RATE_LIMITED,
+        FailureKind.RISK_CONTROL,
+        FailureKind.SUSPENDED,
+        FailureKind.MAINTENANCE,
+        FailureKind.RETIRED,
+    }
+)
+
+
+class Acceptance(StrEnum):
+    """What became of a create."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # definitely: nothing can have been billed, the next service may be asked
+    IN_DOUBT = "in_doubt"  # it may be running; to be reconciled, never to be sent again
+
+
+def acceptance(
+    reply: Reply, outcome: Job | Failure, *, refuses_with_500: bool = False
+) -> Acceptance:
+    """Return what an answer to a create says of it.
+
+    Args:
+        reply: The answer, or how none came.
+        outcome: What the protocol read in it.
+        refuses_with_500: This upstream answers 500 only before it has accepted; some answer it
+            afterwards, so that is for its operator to say.
+    """
+    if isinstance(outcome, Job):
+        return Acceptance.ACCEPTED  # a job that failed at once was one
+    definite = not reply.sent or _refuses(reply, outcome, refuses_with_500=refuses_with_500)
+    return Acceptance.REFUSED if definite else Acceptance.IN_DOUBT
+
+
+def _refuses(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
+    if reply.error or reply.truncated or reply.status is None:
+        return False
+    status = reply.status
+    if status in _SENT_ELSEWHERE:
+        return True
+    if status in _CALLER_ERRORS:
+        # 408 is an intermediary's time-out, and as good as our own.
+        return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
+    if not _is_object(reply.body):
+        return False  # a gateway's page is no word of the service behind it
+    if status in _SUCCESS:
+        return _says_no(failure)
+    return status in _WORDS_OF_REFUSAL or (
+        status == HTTPStatus.INTERNAL_SERVER_ERROR and refuses_with_500
+    )
+
+
+def _says_no(failure: Failure) -> bool:
+    # Under HTTP 200 only the words count, and "it failed" may be said of a job that was accepted.
+    return failure.fault is not Fault.UPSTREAM or failure.kind in _NAMED_REFUSALS
+
+
+def _is_object(body: str) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):
+        return False
