@@ -339,7 +339,6 @@ def test_a_dialect_without_a_list_says_so(make_upstream: MakeUpstream) -> None:
         '{"data":[{"id":"openai/sora-2"}]}',
         '{"models":["sora-2"]}',
         '[{"name":"sora-2"}]',
-        '{"object":"list","data":[]}',
         '{"data":[{"id":"veo"}],"has_more":true}',
     ],
 )
@@ -351,10 +350,11 @@ def test_a_list_with_the_model_or_without_an_end_accepts_us(
     assert adapter.read_credentials(make_reply(Phase.PROBE, body), "sora-2") is None
 
 
+@pytest.mark.parametrize("data", ['[{"id":"veo-3.1"}]', "[]"])
 def test_a_model_that_is_not_listed_is_an_unknown_failure(
-    make_upstream: MakeUpstream, make_reply: MakeReply
+    make_upstream: MakeUpstream, make_reply: MakeReply, data: str
 ) -> None:
-    reply = make_reply(Phase.PROBE, '{"object":"list","data":[{"id":"veo-3.1"}]}')
+    reply = make_reply(Phase.PROBE, f'{{"object":"list","data":{data}}}')
 
     failure = protocol(make_upstream()).read_credentials(reply, "sora-2")
 

@@ -19,7 +19,7 @@ def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
     """Return why a model list speaks against the key or the model; None if it does not.
 
     A list without the model is UNKNOWN: it may be retired, renamed, or of another group of keys.
-    An empty list, or one of several pages, proves the key and says nothing of the model.
+    The first of several pages proves the key and says nothing of the model.
     """
     if reply.status not in _SUCCESS or reply.error:
         return failure_in(reply, dialect, "models:unreadable")
@@ -30,7 +30,7 @@ def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
     names = _names(reply.body)
     if names is None:
         return failure_in(reply, dialect, "models:unreadable")
-    if not names or _offers(names, model) or mapping_of(object_of(reply.body)).get("has_more"):
+    if _offers(names, model) or mapping_of(object_of(reply.body)).get("has_more"):
         return None
     return upstream_failure(
         "models:not_listed",

@@ -1,0 +1,302 @@
+"""What every protocol keeps, over real HTTP, at the simulator that reads the wire by itself."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tallylight.catalogue.services import Upstream
+from tallylight.clock import SystemClock
+from tallylight.simulator.files import load_scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.world import World
+from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.upstreams.acceptance import Acceptance, acceptance
+from tallylight.upstreams.classify import classify
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState, Phase, Reply, VideoProtocol
+
+SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
+CLOCK = SystemClock()
+ENDED = {JobState.COMPLETED, JobState.FAILED}
+
+# Each row is a dialect that the simulator speaks: upstream, service.
+DIALECTS = [
+    pytest.param("openai", "sora-2-official", id="openai_videos-openai"),
+    pytest.param("relay-b", "veo-3.1-reverse", id="openai_videos-new_api"),
+    pytest.param("relay-a", "sora-2-reverse", id="chat_video-sora2api"),
+    pytest.param("relay-a", "image-reverse", id="chat_video-sora2api-image"),
+]
+
+
+@dataclass(slots=True)
+class Site:
+    """One service of a simulated world, as its client sees it."""
+
+    world: World
+    service: str
+    upstream: Upstream
+    transport: Transport
+
+    @property
+    def adapter(self) -> VideoProtocol:
+        return protocol(self.upstream)
+
+    @property
+    def model(self) -> str:
+        return self.world.scenario.services[self.service].model
+
+    def trouble(self, **trouble: object) -> None:
+        self.world.override(self.service, (TROUBLE.validate_python(trouble),))
+
+    async def create(self, prompt: str = "a paper boat") -> tuple[Reply, Job | Failure]:
+        part = self.world.scenario.services[self.service]
+        order = Order(prompt, part.lengths[0] if part.lengths else 0, part.sizes[0])
+        request = self.adapter.create(order, self.model)
+        if not self.adapter.streams:
+            reply = await self.transport.send(request, self.upstream)
+            return reply, self.adapter.read_job(reply)
+        reader = self.adapter.open_stream()
+        async with self.transport.stream(request, self.upstream) as stream:
+            if not stream.is_open:
+                return stream.reply, self.adapter.read_job(stream.reply)
+            async for text in stream:
+                reader.feed(text)
+        return stream.reply, reader.end(stream.reply.error)
+
+    async def finish(self, job: Job) -> Job:
+        while job.state not in ENDED:
+            await CLOCK.sleep(timedelta(milliseconds=20))
+            polled = await self.transport.send(self.adapter.poll(job.id), self.upstream)
+            found = self.adapter.read_job(polled)
+            assert isinstance(found, Job), found
+            assert found.id == job.id
+            job = found
+        return job
+
+    async def outcome(self, prompt: str = "a paper boat") -> Job | Failure:
+        _, found = await self.create(prompt)
+        return await self.finish(found) if isinstance(found, Job) else found
+
+    async def why(self, prompt: str = "a paper boat") -> Failure:
+        """Return the failure, wherever on the way it shows."""
+        found = await self.outcome(prompt)
+        failure = found.failure if isinstance(found, Job) else found
+        assert failure is not None
+        return failure
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with serve_world(load_scenario("calm"), speed=SPEED) as one:
+        yield one
+
+
+@pytest.fixture
+def at(
+    world: World, transport: Transport, make_upstream: Callable[..., Upstream]
+) -> Callable[..., Site]:
+    def at(upstream: str, service: str, **more: object) -> Site:
+        part = world.scenario.upstreams[upstream]
+        settings: Mapping[str, object] = {
+            "protocol": part.protocol,
+            "dialect": part.dialect,
+            "key": part.keys[0].key,
+            **more,
+        }
+        return Site(world, service, make_upstream(world.base_urls[upstream], **settings), transport)
+
+    return at
+
+
+At = Callable[..., Site]
+everywhere = pytest.mark.parametrize(("upstream", "service"), DIALECTS)
+
+
+@everywhere
+async def test_the_door_answers_without_a_key(at: At, upstream: str, service: str) -> None:
+    site = at(upstream, service)
+
+    reply = await site.transport.send(site.adapter.reach(), site.upstream)
+
+    assert reply.status is not None
+    assert classify(reply, site.upstream.dialect) is None
+
+
+@everywhere
+async def test_a_good_key_and_a_live_model_are_accepted_for_free(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+
+    reply = await site.transport.send(site.adapter.credentials(site.model), site.upstream)
+
+    assert site.adapter.read_credentials(reply, site.model) is None
+    assert site.world.jobs == {}
+
+
+@everywhere
+async def test_a_wrong_key_is_our_own_fault(at: At, upstream: str, service: str) -> None:
+    site = at(upstream, service, key="sk-somebody-elses-0000")
+
+    reply = await site.transport.send(site.adapter.credentials(site.model), site.upstream)
+    failure = site.adapter.read_credentials(reply, site.model)
+
+    assert failure is not None
+    assert (failure.kind, failure.fault) == (FailureKind.AUTH, Fault.OURS)
+
+
+@everywhere
+async def test_a_model_that_is_gone_shows_in_a_free_question(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+    site.trouble(kind="retire")
+
+    reply = await site.transport.send(site.adapter.credentials("gone-1"), site.upstream)
+
+    assert site.adapter.read_credentials(reply, "gone-1") is not None
+
+
+@everywhere
+async def test_a_job_is_followed_to_a_video_on_disk(
+    at: At, upstream: str, service: str, tmp_path: Path
+) -> None:
+    site = at(upstream, service)
+    target = tmp_path / "delivery"
+
+    job = await site.outcome()
+
+    assert isinstance(job, Job)
+    assert (job.state, job.progress, job.failure) == (JobState.COMPLETED, 100, None)
+    assert job.model in {"", site.model}
+    reply = await site.transport.download(
+        site.adapter.content(job), site.upstream, target, 50_000_000
+    )
+    assert (reply.status, reply.error) == (200, "")
+    assert target.read_bytes()[4:8] in {b"ftyp", b"\r\n\x1a\n"}  # an mp4 or a png
+    assert len(site.world.jobs) == 1
+
+
+@everywhere
+async def test_refused_content_is_the_callers_wherever_it_is_refused(
+    at: At, upstream: str, service: str
+) -> None:
+    failure = await at(upstream, service).why("a lot of gore")
+
+    assert (failure.kind, failure.fault) == (FailureKind.CONTENT_REJECTED, Fault.CALLER)
+
+
+@everywhere
+@pytest.mark.parametrize(
+    ("sign", "kind"),
+    [
+        ("risk_control", FailureKind.RISK_CONTROL),
+        ("suspended", FailureKind.SUSPENDED),
+        ("maintenance", FailureKind.MAINTENANCE),
+        ("overloaded", FailureKind.DEGRADED),
+        ("rate_limited", FailureKind.RATE_LIMITED),
+        ("quota", FailureKind.QUOTA),
+        ("auth", FailureKind.AUTH),
+    ],
+)
+async def test_a_refusal_means_the_same_in_every_dialect(
+    at: At, upstream: str, service: str, sign: str, kind: FailureKind
+) -> None:
+    site = at(upstream, service)
+    site.trouble(kind="refuse", sign=sign)
+
+    assert (await site.why()).kind is kind
+
+
+@everywhere
+@pytest.mark.parametrize("form", ["text", "error", "close"])
+async def test_a_job_that_fails_is_the_upstreams(
+    at: At, upstream: str, service: str, form: str
+) -> None:
+    site = at(upstream, service)
+    site.trouble(kind="fail", form=form)
+
+    job = await site.outcome()
+
+    assert isinstance(job, Job)
+    assert job.state is JobState.FAILED
+    assert job.failure is not None
+    assert (job.failure.kind, job.failure.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
+
+
+@everywhere
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_connection_reset_at_a_create_is_in_doubt(
+    at: At, upstream: str, service: str, *, accepts: bool
+) -> None:
+    site = at(upstream, service)
+    site.trouble(kind="reset", accepts=accepts)
+
+    reply, failure = await site.create()
+
+    assert isinstance(failure, Failure)
+    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+    assert len(site.world.jobs) == accepts
+
+
+@everywhere
+async def test_a_503_with_words_is_a_definite_refusal(at: At, upstream: str, service: str) -> None:
+    site = at(upstream, service)
+    site.trouble(
+        kind="refuse",
+        http_status=503,
+        body={"error": {"message": "overloaded", "type": "server_error", "code": None}},
+    )
+
+    reply, failure = await site.create()
+
+    assert isinstance(failure, Failure)
+    assert acceptance(reply, failure) is Acceptance.REFUSED
+    assert site.world.jobs == {}
+
+
+async def test_a_create_in_doubt_is_found_again_in_the_list(at: At) -> None:
+    site = at("openai", "sora-2-official", timeout=0.3)
+    site.trouble(kind="hang", accepts=True)
+    reply, failure = await site.create("a boat that nobody else asked for")
+    assert isinstance(failure, Failure)
+    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+
+    request = site.adapter.listing()
+    assert request is not None
+    listed = site.adapter.read_listing(await site.transport.send(request, site.upstream))
+
+    assert isinstance(listed, tuple)
+    assert [job.id for job in listed] == list(site.world.jobs)
+    assert [job.prompt for job in listed] == ["a boat that nobody else asked for"]
+
+
+@pytest.mark.parametrize(
+    ("upstream", "service"),
+    [row for row in DIALECTS if row.values[0] != "relay-a"],
+)
+async def test_a_job_that_was_never_made_is_no_job(at: At, upstream: str, service: str) -> None:
+    site = at(upstream, service)
+
+    reply = await site.transport.send(site.adapter.poll("video_never"), site.upstream)
+
+    assert reply.phase is Phase.POLL
+    assert isinstance(site.adapter.read_job(reply), Failure)
+
+
+async def test_every_dialect_of_the_simulator_is_in_this_suite(world: World) -> None:
+    spoken = {(part.protocol, part.dialect) for part in world.scenario.upstreams.values()}
+    tested = {
+        (
+            world.scenario.upstreams[str(row.values[0])].protocol,
+            world.scenario.upstreams[str(row.values[0])].dialect,
+        )
+        for row in DIALECTS
+    }
+
+    assert tested == spoken
