@@ -159,8 +159,7 @@ def _table(scores: Iterable[Score]) -> list[str]:
     width = max(map(len, LABELS)) + 2
     heads = "".join(f"{label[:8]:>9}" for label in LABELS)
     rows = [
-        f"{expected:<{width}}"
-        + "".join(f"{counts[expected, got] or '.':>9}" for got in LABELS)
+        f"{expected:<{width}}" + "".join(f"{counts[expected, got] or '.':>9}" for got in LABELS)
         for expected in LABELS
     ]
     return [f"{'expected':<{width}}{heads}", *rows]

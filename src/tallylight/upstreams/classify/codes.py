@@ -29,7 +29,7 @@ _EXACT = (
     # A code that says what it means beats the family it would fall into below.
     *rules(Kind.AUTH, _GOOGLE, ("service_disabled", "consumer_invalid", "user_project_denied")),
     *rules(Kind.SUSPENDED, _GOOGLE, ("consumer_suspended",), named=True),
-    *rules(Kind.QUOTA, _GOOGLE, ("billing_disabled", "quota_value_zero", "payment_required")),
+    *rules(Kind.QUOTA, _GOOGLE, ("billing_disabled", "quota_value_zero", "quota_exceeded")),
     *rules(Kind.AUTH, _OPENAI, ("unsupported_country_region_territory", "request_forbidden")),
     *rules(Kind.QUOTA, _OPENAI, ("billing_not_active", "insufficient_quota")),
     *rules(Kind.SUSPENDED, _OPENAI, ("account_deactivated",), named=True),
@@ -57,17 +57,26 @@ _EXACT = (
     *rules(Kind.INVALID_REQUEST, _DASHSCOPE, ("invalid_parameter_data_inspection",)),
     *rules(Kind.RATE_LIMITED, _DASHSCOPE, ("limit_requests",)),
     *rules(Kind.CONTENT_REJECTED, _DASHSCOPE, ("faq_rule_blocked", "ip_infringement_suspect")),
-    *rules(Kind.UNKNOWN, "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81",
-           ("deployment_not_found",)),
-    *rules(Kind.RATE_LIMITED, "openrouter.ai/docs/api_reference/errors",
-           ("openrouter_in_flight_budget",)),
+    *rules(
+        Kind.UNKNOWN,
+        "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81",
+        ("deployment_not_found",),
+    ),
+    *rules(
+        Kind.RATE_LIMITED,
+        "openrouter.ai/docs/api_reference/errors",
+        ("openrouter_in_flight_budget",),
+    ),
     *rules(Kind.CONTENT_REJECTED, "openrouter.ai/docs/api_reference/errors", ("flagged_input",)),
-    *rules(Kind.RISK_CONTROL, _SORA_APP,
-           ("sentinel_block", "phone_number_required", "cf_shield_429")),
+    *rules(
+        Kind.RISK_CONTROL, _SORA_APP, ("sentinel_block", "phone_number_required", "cf_shield_429")
+    ),
     *rules(Kind.RISK_CONTROL, _SORA_APP, ("unsupported_country_code",)),
     *rules(Kind.AUTH, _FLOW, ("public_error_model_access_denied",)),
     *rules(Kind.RATE_LIMITED, _FLOW, ("public_error_user_requests_throttled",)),
-    *rules(Kind.DEGRADED, _FLOW, ("public_error_high_traffic", "public_error_something_went_wrong")),
+    *rules(
+        Kind.DEGRADED, _FLOW, ("public_error_high_traffic", "public_error_something_went_wrong")
+    ),
     *rules(Kind.SUSPENDED, _RESELLERS, ("model_blocked", "product_paused"), named=True),
     *rules(Kind.AUTH, _RESELLERS, ("pro_only_model", "model_not_allowed", "feature_not_allowed")),
     *rules(Kind.AUTH, _RESELLERS, ("ip_not_authorized", "ip_not_allowed", "origin_not_allowed")),
@@ -76,7 +85,7 @@ _EXACT = (
     *rules(Kind.INVALID_REQUEST, _RESELLERS, ("idempotency_key_reused", "idempotency_conflict")),
     *rules(Kind.INVALID_REQUEST, _RESELLERS, ("request_too_large", "payload_too_large")),
     *rules(Kind.CONTENT_REJECTED, _RESELLERS, ("generation_rejected", "audit_submit_illegal")),
-)  # fmt: skip
+)
 
 _FAMILIES = (
     # What an answer names outright.
@@ -101,7 +110,9 @@ _FAMILIES = (
     *rules(Kind.QUOTA, _NEW_API, ("entitlement_*",)),
     # Pace.
     *rules(Kind.RATE_LIMITED, _COMMON, ("*rate_limit*", "*too_many*", "*throttl*", "*slow_down*")),
-    *rules(Kind.RATE_LIMITED, _COMMON, ("*concurren*", "*queue_full*", "*queue_max*", "*too_fast*")),
+    *rules(
+        Kind.RATE_LIMITED, _COMMON, ("*concurren*", "*queue_full*", "*queue_max*", "*too_fast*")
+    ),
     *rules(Kind.RATE_LIMITED, _COMMON, ("*in_flight*", "*frequency*")),
     *rules(Kind.RATE_LIMITED, _ARK, ("*inflight*", "*rpm*", "*tpm*", "*ipm_exceeded*")),
     # What was asked for.
@@ -115,10 +126,16 @@ _FAMILIES = (
     *rules(Kind.CONTENT_REJECTED, _COMMON, ("*content_filter*", "*flagged*", "*content_block*")),
     *rules(Kind.CONTENT_REJECTED, _COMMON, ("invalid_provider_content", "*copyright*", "*spii*")),
     *rules(Kind.CONTENT_REJECTED, _NEW_API, ("violation_fee*",)),
-    *rules(Kind.CONTENT_REJECTED, _FLOW,
-           ("public_error_*filter*", "public_error_*people*", "public_error_minor*")),
-    *rules(Kind.CONTENT_REJECTED, _FLOW,
-           ("public_error_sexual*", "public_error_danger*", "public_error_ip_*")),
+    *rules(
+        Kind.CONTENT_REJECTED,
+        _FLOW,
+        ("public_error_*filter*", "public_error_*people*", "public_error_minor*"),
+    ),
+    *rules(
+        Kind.CONTENT_REJECTED,
+        _FLOW,
+        ("public_error_sexual*", "public_error_danger*", "public_error_ip_*"),
+    ),
     # Keys and doors.
     *rules(Kind.AUTH, _COMMON, ("*api_key*", "*invalid_key*", "*invalid_token*", "*token_*valid*")),
     *rules(Kind.AUTH, _COMMON, ("token_expired", "*token_revoked*", "*access_token*")),
@@ -143,22 +160,27 @@ _FAMILIES = (
     *rules(Kind.INVALID_REQUEST, _COMMON, ("*validation*", "*_required", "*out_of_range*")),
     *rules(Kind.INVALID_REQUEST, _COMMON, ("*_conflict", "*unprocessable*", "*dimension*")),
     *rules(Kind.INVALID_REQUEST, _FAL, ("*_load_error", "file_download_error", "value_error*")),
-)  # fmt: skip
+)
 
 _VAGUE = (
     *rules(Kind.AUTH, _GOOGLE, ("permission_denied", "permission_error")),
     *rules(Kind.RATE_LIMITED, _GOOGLE, ("resource_exhausted", "some_resource_has_been_exhausted")),
-    *rules(Kind.QUOTA, _GOOGLE, ("quota_exceeded",)),
     *rules(Kind.RATE_LIMITED, f"{_ARK}: the HTTP status once more", ("too_many_requests",)),
     *rules(Kind.DEGRADED, _GOOGLE, ("unavailable", "internal", "deadline_exceeded", "aborted")),
     *rules(Kind.DEGRADED, _GOOGLE, ("data_loss", "gateway_timeout", "service_unavailable")),
     *rules(Kind.UNKNOWN, _GOOGLE, ("cancelled", "not_found", "model_not_found")),
     *rules(Kind.INVALID_REQUEST, _GOOGLE, ("invalid_argument", "failed_precondition")),
     *rules(Kind.INVALID_REQUEST, _GOOGLE, ("invalid_request", "unimplemented", "already_exists")),
-    *rules(Kind.INVALID_REQUEST, "xAI (the wording of Rust's tonic::Code)",
-           ("client_specified_an_invalid_argument",)),
-    *rules(Kind.AUTH, "xAI (the wording of Rust's tonic::Code)",
-           ("the_caller_does_not_have_permission*", "the_request_does_not_have_valid*")),
+    *rules(
+        Kind.INVALID_REQUEST,
+        "xAI (the wording of Rust's tonic::Code)",
+        ("client_specified_an_invalid_argument",),
+    ),
+    *rules(
+        Kind.AUTH,
+        "xAI (the wording of Rust's tonic::Code)",
+        ("the_caller_does_not_have_permission*", "the_request_does_not_have_valid*"),
+    ),
     *rules(Kind.INVALID_REQUEST, _OPENAI, ("invalid_request_error", "bad_request*")),
     *rules(Kind.UNKNOWN, _OPENAI, ("unknown_error", "unknown")),
     *rules(Kind.DEGRADED, _OPENAI, ("server_error", "internal_*", "api_error", "service_error")),
@@ -171,7 +193,7 @@ _VAGUE = (
     *rules(Kind.INVALID_REQUEST, _NEW_API, ("count_token_failed", "gen_relay_info_failed")),
     *rules(Kind.AUTH, _ARK, ("operation_denied*",)),
     *rules(Kind.DEGRADED, _RESELLERS, ("provider_error", "*provider_failed*", "*_failed")),
-)  # fmt: skip
+)
 
 
 def _is_pattern(rule: Rule) -> bool:
@@ -207,7 +229,9 @@ def _rank(name: str) -> int | None:
     if name in _VAGUE_NAMES:
         return None
     exact = (at for at, rule in enumerate(TELLING) if rule.name == name)
-    family = (at for at, rule in enumerate(TELLING) if _is_pattern(rule) and fnmatchcase(name, rule.name))
+    family = (
+        at for at, rule in enumerate(TELLING) if _is_pattern(rule) and fnmatchcase(name, rule.name)
+    )
     return next(chain(exact, family), None)
 
 

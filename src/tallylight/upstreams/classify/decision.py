@@ -88,8 +88,7 @@ def _failure(reply: Reply, ruling: Ruling, text: str, answer: Answer | None) -> 
 
 def _edge(reply: Reply, answer: Answer) -> Ruling | None:
     """Return the ruling on an answer that somebody before the service gave: a page, a bare line."""
-    is_bare = answer.sign in {"body:page", "body:text"}
-    if not is_bare or reply.phase is Phase.FEED:
+    if not answer.sign.startswith("body:") or reply.phase is Phase.FEED:
         return None
     rule = pages.edge_rule(folded(reply.body), reply.headers)
     return Ruling("page", rule) if rule else None
@@ -166,5 +165,3 @@ def _ruling_on_talk(answer: Answer) -> Ruling | None:
         return Ruling("words", said)
     is_harmless = answer.phase in {Phase.PROBE, Phase.LIST} and bool(answer.words)
     return None if is_harmless else Ruling("stream", _NO_RESULT)
-
-

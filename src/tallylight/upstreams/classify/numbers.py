@@ -66,7 +66,9 @@ RULES: Mapping[Number, Rule] = {
     for value in values
 }
 #: google.rpc codes are as vague as the statuses of the same meaning; kie's "generation failed" too.
-_VAGUE = frozenset({Envelope.RPC, Envelope.KIE})
+_VAGUE = frozenset(
+    {Number(Envelope.KIE, 501), *(number for number in RULES if number.envelope is Envelope.RPC)}
+)
 
 
 def telling(answer: Answer) -> Rule | None:
@@ -80,5 +82,5 @@ def vague(answer: Answer) -> Rule | None:
 
 
 def _rule(answer: Answer, *, vague: bool) -> Rule | None:
-    fitting = (number for number in answer.numbers if (number.envelope in _VAGUE) is vague)
+    fitting = (number for number in answer.numbers if (number in _VAGUE) is vague)
     return next(filter(None, map(RULES.get, fitting)), None)

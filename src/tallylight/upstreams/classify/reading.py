@@ -75,9 +75,7 @@ def _chat_answer(phase: Phase, status: int, chat: streams.Chat, dialect: str) ->
         return Answer(phase, status, Claim.FINE)
     words, text = folded(chat.content), chat.content[:TEXT_LIMIT]
     if chat.is_refusal or failed:
-        return Answer(
-            phase, status, Claim.FAILED, words=words, text=text, sign="stream:refusal"
-        )
+        return Answer(phase, status, Claim.FAILED, words=words, text=text, sign="stream:refusal")
     if not chat.ended:
         return Answer(phase, status, Claim.FAILED, words=words, text=text, sign="stream:cut")
     return Answer(phase, status, Claim.NOTHING, words=words, text=text, sign="stream:no-result")

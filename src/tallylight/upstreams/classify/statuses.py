@@ -22,21 +22,25 @@ def _table(source: str, kinds: Mapping[Kind, tuple[int, ...]]) -> dict[int, Rule
 
 
 #: Statuses with one meaning; read after the words, before vague codes.
-TELLING: Mapping[int, Rule] = _table(
-    _RFC,
-    {
-        Kind.AUTH: (401, 407),
-        Kind.QUOTA: (402,),
-        Kind.INVALID_REQUEST: (405, 406, 411, 413, 414, 415, 431, 501),
-        Kind.RETIRED: (410,),
-        Kind.RATE_LIMITED: (429,),
-        Kind.DEGRADED: (408, 502, 504),
-        Kind.UNKNOWN: (404,),
-    },
-) | _table(_CLOUDFLARE, {Kind.DEGRADED: (520, 521, 522, 523, 524, 525, 526, 527, 530)}) | {
-    529: Rule("529", Kind.DEGRADED, "Anthropic overloaded_error, as relays pass it on"),
-    455: Rule("455", Kind.MAINTENANCE, "docs.kie.ai", named=True),
-}
+TELLING: Mapping[int, Rule] = (
+    _table(
+        _RFC,
+        {
+            Kind.AUTH: (401, 407),
+            Kind.QUOTA: (402,),
+            Kind.INVALID_REQUEST: (405, 406, 411, 413, 414, 415, 431, 501),
+            Kind.RETIRED: (410,),
+            Kind.RATE_LIMITED: (429,),
+            Kind.DEGRADED: (408, 502, 504),
+            Kind.UNKNOWN: (404,),
+        },
+    )
+    | _table(_CLOUDFLARE, {Kind.DEGRADED: (520, 521, 522, 523, 524, 525, 526, 527, 530)})
+    | {
+        529: Rule("529", Kind.DEGRADED, "Anthropic overloaded_error, as relays pass it on"),
+        455: Rule("455", Kind.MAINTENANCE, "docs.kie.ai", named=True),
+    }
+)
 
 _LEFT: Mapping[int, Rule] = _table(
     _RFC,

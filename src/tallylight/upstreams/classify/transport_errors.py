@@ -14,9 +14,9 @@ from tallylight.upstreams.classify.rules import Rule
 _PYTHON = "Python, aiohttp 3.14, httpx2 2.16, requests 2.34 exception classes"
 
 
-def _row(name: str, pattern: str, kind: FailureKind, fault: Fault | None = None) -> tuple[
-    re.Pattern[str], Rule
-]:
+def _row(
+    name: str, pattern: str, kind: FailureKind, fault: Fault | None = None
+) -> tuple[re.Pattern[str], Rule]:
     return re.compile(pattern, re.IGNORECASE), Rule(name, kind, _PYTHON, fault=fault)
 
 
@@ -60,7 +60,7 @@ ROWS: tuple[tuple[re.Pattern[str], Rule], ...] = (
         FailureKind.DEGRADED,
     ),
     _row("other", r"", FailureKind.DEGRADED),
-)  # fmt: skip
+)
 
 
 def rule_of(error: str) -> Rule:

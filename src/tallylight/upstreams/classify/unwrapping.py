@@ -25,6 +25,9 @@ def parsed(text: str) -> object | None:
 
 def embedded(text: str) -> object | None:
     """Return the object or array that a text is or holds, None if there is none."""
+    if text.lstrip().startswith('"'):
+        inner = parsed(text)
+        return embedded(inner) if isinstance(inner, str) else None
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     while start >= 0:
         found = _decoded(text, start)

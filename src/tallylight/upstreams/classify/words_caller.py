@@ -1,0 +1,121 @@
+"""Words for what the caller asked for wrongly, or should not have asked for."""
+
+from tallylight.terms import FailureKind as Kind
+from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+
+#: Refused content that is called risk control.
+LOOKALIKES: tuple[Phrase, ...] = (
+    phrase(
+        "content-risk-control",
+        Kind.CONTENT_REJECTED,
+        r"(?:内容|提示词|文本|图片|素材|画面|prompt|content|input).{0,16}(?:风控|risk control)",
+        r"(?:风控|risk control).{0,16}(?:内容|提示词|prompt|content)",
+        r"(?:pass|passed|通过)\b.{0,12}(?:风控|risk control)",
+        r"风控.{0,6}(?:未|不|没有?)通过",
+        source="trap: 风控 also labels refused content; kling task_status_msg",
+    ),
+)
+
+#: What a prompt, an image or a result may not show.
+CONTENT: tuple[Phrase, ...] = (
+    phrase(
+        "account-settings",
+        Kind.AUTH,
+        r"your (?:\w+ )?(?:guardrail|privacy|data policy|account settings)",
+        r"data policy|settings/privacy",
+        source="openrouter.ai/docs: the account's own restrictions",
+    ),
+    phrase(
+        "content-policy",
+        Kind.CONTENT_REJECTED,
+        r"moderat(?:ion|ed)|contentpolicyviolation",
+        (
+            r"content[ _](?:policy|policies|filter|safety|security|review|guideline|polic|"
+            r"check|violation|standard|restriction)"
+        ),
+        r"safety (?:system|filter|polic|guideline|check|setting|reason|concern|violation)",
+        r"(?:usage|community|acceptable use) (?:polic|guideline|standard)",
+        r"responsible ai|sensitive|inappropriate|unsafe|nsfw|nudity|sexual|explicit",
+        r"violen(?:t|ce)|harmful",
+        r"prohibited|violat\w+.{0,40}(?:polic|guideline|terms|rule|standard)|copyright",
+        r"trademark|third-party (?:content|similarit)",
+        r"guardrail|similarity to|likeness|real (?:person|people)|public figure|celebrit",
+        r"minors?\b|photorealistic people",
+        r"违规|违禁|敏感|不合规|不当内容|色情|涉黄|暴力|涉政|内容安全|内容审核",
+        r"审核(?:未|不|没|失败|拒绝)|(?:未|没有?|不)通过(?:\w{0,6})?审|版权|侵权|肖像",
+        r"真人|人脸|名人|违反.{0,12}(?:政策|规定|准则|规范|条款)",
+        source=f"{VOCABULARY}; kling, MiniMax, Ark, DashScope moderation texts",
+    ),
+    phrase(
+        "refused-prompt",
+        Kind.CONTENT_REJECTED,
+        (
+            r"(?:prompt|input|output|image|generation|request|"
+            r"content)\b.{0,30}(?:rejected|refused|blocked|flagged|filtered)"
+        ),
+        (
+            r"(?:reject|refus|block|flag)\w* (?:the|your|this) (?:prompt|input|image|"
+            r"content|generation)"
+        ),
+        r"flagged|could not generate .{0,20}based on the prompt|rephras|blocked by",
+        r"i can(?:no|')t (?:create|generate|help)",
+        r"提示词.{0,12}(?:不|被|拒|违|修改)|(?:被|已)拒绝(?:生成|处理)|拒绝生成",
+    ),
+)
+
+#: What is wrong with the request itself.
+REQUEST: tuple[Phrase, ...] = (
+    phrase(
+        "not-done-yet",
+        Kind.INVALID_REQUEST,
+        (
+            r"(?:still|not)\b.{0,12}(?:in[- ]progress|completed? yet|ready yet|"
+            r"finished yet|available yet|processing)"
+        ),
+        r"not (?:yet )?(?:completed?|ready|finished)\b",
+        r"(?:任务|视频).{0,8}(?:未完成|进行中|处理中|未生成)",
+        source="vLLM-Omni 0.30, new-api controller/video_proxy.go",
+    ),
+    phrase(
+        "no-such-job",
+        Kind.INVALID_REQUEST,
+        (
+            r"(?:task|video|job|generation|file|operation|asset|request id|"
+            r"interaction)\b.{0,60}(?:not (?:found|exist)|does(?: not|n't) exist|expired)"
+        ),
+        r"(?:任务|视频|文件).{0,12}(?:不存在|未找到|已过期|找不到)",
+        r"task_not_exist|invalid (?:task|video|job)",
+    ),
+    phrase(
+        "wrong-path",
+        Kind.UNKNOWN,
+        r"invalid url \(",
+        source="OpenAI and new-api: the path is gone, or the base address is wrong",
+    ),
+    phrase(
+        "bad-parameter",
+        Kind.INVALID_REQUEST,
+        r"\bis (?:a )?required\b|required (?:field|param|property|argument)",
+        r"missing (?:required |one or )?(?:\w+ )?(?:param|field|prompt|argument|input|model)",
+        r"\bmust (?:be|not|have|match|contain|provide)|should (?:be|have|match)",
+        r"\bexpected (?:one of|an?|string|int\w*)\b",
+        r"cannot (?:both )?be (?:set|used|empty|null|both)|cannot both",
+        (
+            r"(?:invalid|illegal|unsupported|unknown|unrecogni[sz]ed|bad|wrong|"
+            r"unexpected) (?:\w+ )?(?:type|value|param\w*|argument|field|size|model|"
+            r"format|prompt|image|url|json|duration|seconds|resolution|aspect|ratio|input|"
+            r"body|request body|mode|channel)"
+        ),
+        r"(?:not|isn't|unsupported) (?:a )?(?:supported|valid|allowed)\b",
+        r"does(?: not|n't) support|too (?:long|large|short|small|big)",
+        r"exceeds? (?:the )?(?:max\w*|limit|allowed|size)|out of range|malformed",
+        r"unprocessable|constraint|not satisfied",
+        (
+            r"(?:could not|cannot|failed to|unable to) (?:be )?(?:read|decode|download|"
+            r"load|parse|fetch)\w*.{0,24}(?:image|file|asset|url|media|input|body|json)"
+        ),
+        r"(?:image|file|asset|media)\b.{0,20}could not be|unexpected end of json",
+        r"未指定|不能为空|缺少|缺失|参数|无效的(?:请求|渠道|模型|图片|链接)|不支持",
+        r"格式(?:错误|不|有误)|不合法|超出(?:范围|限制)|必填|尺寸|分辨率.{0,6}(?:不|错)",
+    ),
+)

@@ -1,0 +1,147 @@
+"""Words for what keeps us out: our wallet, our pace, our key."""
+
+from tallylight.terms import FailureKind as Kind
+from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+
+_MONEY = r"balance|credits?|funds?|quota|points|wallet|余额|额度|配额|积分|点数|资源包|算力"
+_LIMIT = r"quota|limit|usage|allowance|credits?|额度|配额|限额|次数|上限"
+_OFF = r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
+_KEY = r"api[ -]?key|access[ -]?key|secret|token|credentials?|authorization|signature|key"
+_NEW_API = "QuantumNous/new-api i18n/locales, middleware"
+
+#: Wallets, plans and quotas; what clears within minutes stands first.
+MONEY: tuple[Phrase, ...] = (
+    phrase(
+        "budget-in-flight",
+        Kind.RATE_LIMITED,
+        r"in[- ]flight",
+        r"rolling \d+[- ]?min",
+        source="openrouter.ai errors; Gemini spend caps clear within minutes",
+    ),
+    phrase(
+        "limit-per-day",
+        Kind.QUOTA,
+        r"(?:daily|monthly|weekly)\b.{0,40}(?:limit|quota|allowance|cap|budget|credits?)",
+        rf"(?:{_LIMIT}).{{0,40}}\b(?:per[ -]?(?:day|month)|today|daily|for the (?:day|month))\b",
+        r"per[ -](?:day|month)\b",
+        (
+            r"(?:每日|每天|当日|当天|今日|今天|本日|每月|本月|单日).{0,16}(?:上限|限额|"
+            r"额度|次数|配额|限制|用完|用尽)"
+        ),
+        r"within 24 hours|24小时",
+    ),
+    phrase(
+        "limit-that-resets",
+        Kind.RATE_LIMITED,
+        (
+            rf"(?:{_LIMIT}).{{0,80}}(?:reset|refresh|recover|try again|retry|"
+            rf"available again|恢复|重置|刷新|再试|重试).{{0,30}}\d+ ?(?:s|m|h|秒|分|小时)"
+        ),
+        rf"(?:{_LIMIT}).{{0,60}}(?:per|every|each|每) ?(?:second|minute|min\b|hour|秒|分钟|小时)",
+        source="trap: a quota with a reset time is a rate limit",
+    ),
+    phrase(
+        "wallet-empty",
+        Kind.QUOTA,
+        (
+            rf"(?:insufficient|(?:not|n.t) (?:have )?(?:enough|any)|no (?:more|remaining)|"
+            rf"negative|out of) (?:\w+ )?(?:{_MONEY})"
+        ),
+        (
+            rf"(?:{_MONEY})\b.{{0,24}}(?:insufficient|exhausted|depleted|used up|too low|"
+            rf"not enough|has run out|ran out|is empty|below)"
+        ),
+        rf"(?:{_MONEY}).{{0,8}}(?:不足|不够|用尽|耗尽|用完|已空|透支|为0|过期|扣费失败)",
+        rf"(?:exhausted|exceeded|used (?:up )?all|run out of|ran out of)\b.{{0,30}}(?:{_MONEY})",
+        rf"(?:{_MONEY})\b.{{0,20}}(?:exceeded|reached)",
+        "top[ -]?up|recharge|add (?:more )?credits",
+        "欠费|预扣费|充值|续费|扣费失败",
+        r"arrears|overdue|outstanding (?:balance|invoice)|unpaid",
+    ),
+    phrase(
+        "billing",
+        Kind.QUOTA,
+        r"billing",
+        "payment (?:required|method|failed)",
+        r"limit: 0\b",
+        r"spend(?:ing)? (?:limit|cap)",
+        "purchase (?:more|a|credits)",
+        r"subscri\w+.{0,20}(?:expired|inactive|required|ended)",
+        r"套餐.{0,8}(?:过期|到期|用完|用尽|不足)|购买套餐",
+    ),
+)
+
+#: Too much at a time.
+PACE: tuple[Phrase, ...] = (
+    phrase(
+        "pace",
+        Kind.RATE_LIMITED,
+        r"rate[ _-]?limit",
+        (
+            r"too (?:many|much) (?:\w+ ){0,2}(?:requests?|tasks?|jobs?|generations?|"
+            r"concurren\w*|calls|traffic)"
+        ),
+        "too many (?:requests|pending)",
+        "slow down|throttl",
+        r"concurren(?:t|cy)|parallel (?:task|job|request)|simultaneous",
+        r"requests? per|per (?:second|minute|min\b)|\b[rtqi]p[ms]\b|too (?:fast|frequent|quickly)",
+        r"frequency|queue\w* (?:is |has )?(?:full|max|limit|exceed)",
+        r"(?:unfinished|pending|active|running) (?:jobs|tasks).{0,20}(?:limit|max|queued)",
+        r"并发|限流|限速|频率|频繁|请求(?:数|次数|量)?(?:限制|过多|太多|过快|超限|超过)",
+        r"请求数|次数限制",
+        r"\d ?分钟内|\d ?秒内|每分钟|每秒|过快|排队.{0,6}(?:满|上限)",
+        r"任务数.{0,6}(?:上限|限制|超)|limit reached|限速",
+    ),
+)
+
+#: A key that is switched off, before the account or the line that is.
+DISABLED_KEYS: tuple[Phrase, ...] = (
+    phrase(
+        "key-off",
+        Kind.AUTH,
+        rf"(?:{_KEY})\b.{{0,24}}(?:{_OFF}|inactive|expired|revoked|deleted)",
+        r"(?:令牌|密钥|秘钥|key).{0,12}(?:禁用|不可用|停用|封禁|过期|失效|吊销)",
+    ),
+)
+
+#: Keys and what they may not do.
+KEYS: tuple[Phrase, ...] = (
+    phrase(
+        "key",
+        Kind.AUTH,
+        (
+            rf"(?:invalid|incorrect|wrong|missing|expired|unknown|malformed|bad|no|"
+            rf"empty)\b.{{0,16}}\b(?:{_KEY})\b"
+        ),
+        (
+            rf"\b(?:{_KEY})s?\b.{{0,24}}\b(?:invalid|incorrect|not valid|expired|not found|"
+            rf"missing|revoked|leaked|required|empty|failed|not provided|wrong|"
+            rf"does not match|not match)"
+        ),
+        r"provide an api key|unauthori[sz]ed|unauthenticated|not authenticated",
+        r"authenticat\w+|not logged in|log ?in fail|please log ?in",
+        (
+            r"(?:令牌|密钥|秘钥|签名|凭证|鉴权|认证|身份验证|api key|token).{0,10}(?:无效|"
+            r"过期|错误|失败|失效|不存在|不正确|为空|非法)"
+        ),
+        r"无效的(?:令牌|密钥|key|token|api)|未提供(?:令牌|密钥|token|key|api)|未授权",
+        r"未登录|请先登录|登录失败",
+        source=f"{VOCABULARY}; {_NEW_API}",
+    ),
+    phrase(
+        "permission",
+        Kind.AUTH,
+        r"permission|not (?:authori[sz]ed|allowed to|entitled|eligible|permitted)",
+        r"access (?:is )?denied|no access",
+        r"(?:do|does)(?: not|n't) have (?:\w+ )?access|not have the",
+        r"member of an organization|must be verified",
+        r"verif(?:y|ied|ication).{0,24}(?:organi[sz]ation|identity|account|email)|real[- ]name",
+        r"(?:country|region|territory|location)\b.{0,30}not (?:supported|available|allowed)",
+        r"not available in your (?:country|region)",
+        r"(?:allow|white)[- ]?list|not (?:been )?(?:activated|enabled|subscribed)",
+        r"has not been used in project|user (?:was )?not found",
+        r"upgrade (?:your|to)|requires? (?:a |an )?(?:\w+ )?(?:subscription|plan|tier)",
+        r"无权|没有权限|权限不足|无.{0,4}权限|白名单|实名|未开通|未激活",
+        r"不在(?:允许|白名单)|不允许访问|令牌允许|分组.{0,6}(?:无权|不可用)",
+    ),
+)

@@ -1,0 +1,204 @@
+"""Words for the state and the troubles of the service."""
+
+from tallylight.terms import FailureKind as Kind
+from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+
+_THING = r"account|user|channel|model|service|product|feature|interface|project|endpoint|api|line"
+_OFF = r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
+_BLAMELESS = r"(?! (?:by|due to|because|for) .{0,40}(?:content|safety|polic|moderat|prompt))"
+_NEW_API = "QuantumNous/new-api i18n/locales, middleware"
+_SORA2API = "TheSmallHanCat/sora2api"
+_GOOGLE = "ai.google.dev/gemini-api/docs troubleshooting, Vertex AI"
+
+#: Troubles that look like a fault of ours.
+LOOKALIKES: tuple[Phrase, ...] = (
+    phrase(
+        "pool-empty",
+        Kind.DEGRADED,
+        r"no (?:\w+ )?(?:available|usable|healthy) (?:\w+ ){0,2}(?:tokens?|accounts?)",
+        r"no (?:available models?|deployments? available|healthy (?:upstream|deployments?))",
+        r"(?:没有|无|暂无)(?:任何)?可用的?(?:账号|账户|token|号)",
+        r"(?:所有|全部)(?:账号|token)",
+        r"账号池|号池|all (?:\w+ )?(?:accounts|tokens) (?:are|failed|busy|exhausted|in use)",
+        r"所有令牌都?已?耗尽",
+        source="sora2api, grok2api, litellm router: an empty pool is no key of ours",
+    ),
+    phrase(
+        "saturated",
+        Kind.DEGRADED,
+        r"负载(?:已|过)?(?:饱和|满|过高|高)",
+        r"饱和",
+        "saturat",
+        "heavy load",
+        source="new-api prints it over any 429: only type and code tell more",
+    ),
+    phrase(
+        "upstream-refused",
+        Kind.RISK_CONTROL,
+        r"reverse: .{0,60}\b403\b",
+        source="chenyme/grok2api reverse modules: a 403 there is Cloudflare or statsig",
+    ),
+    phrase(
+        "no-channel",
+        Kind.UNKNOWN,
+        "no available channel",
+        r"无可用(?:的)?渠道",
+        r"没有可用的?渠道",
+        source="new-api middleware/distributor.go: retired, wrong group or all off",
+    ),
+    phrase(
+        "model-gone-or-hidden",
+        Kind.RETIRED,
+        r"(?:was|is) not found (?:for api version|or your project does not have access)",
+        r"model name\b.{0,24}not supported",
+        source=f"{_GOOGLE}; kie.ai createTask",
+    ),
+    phrase(
+        "model-missing",
+        Kind.UNKNOWN,
+        r"model\b.{0,80}(?:does not exist|doesn't exist|not exist|not found|is not available)",
+        r"(?:模型|资源).{0,40}(?:不存在|未找到|找不到)",
+        source="one such answer cannot tell a retired model from a wrong name",
+    ),
+)
+
+#: Announced work.
+MAINTENANCE: tuple[Phrase, ...] = (
+    phrase(
+        "maintenance",
+        Kind.MAINTENANCE,
+        "maintenance|under maintain",
+        "维护|停机|停服升级",
+        r"(?:is|being|are|we're) upgrad|upgrading",
+        r"升级中|正在升级|系统升级|升级公告",
+        named=True,
+    ),
+)
+
+#: A switch that somebody threw.
+STATES: tuple[Phrase, ...] = (
+    phrase(
+        "switched-off",
+        Kind.SUSPENDED,
+        r"\bpaused\b|temporarily (?:suspended|disabled|closed)",
+        rf"\b(?:{_THING})s?\b.{{0,40}}\b(?:{_OFF})\b",
+        rf"\b(?:{_OFF}) (?:the |this |your )?(?:{_THING})\b",
+        rf"\b(?:{_THING}) (?:\w+ )?(?:is |has been |was )?blocked{_BLAMELESS}",
+        r"(?:service|generation|access) (?:has been |is |was )?(?:suspended|halted|stopped)",
+        r"暂停|停用|封禁|封号|被封|关停|暂时(?:关闭|下线|停止)|临时(?:关闭|下线)",
+        (
+            r"(?:渠道|用户|账号|账户|模型|功能|服务|接口|通道|线路|分组).{0,12}(?:禁用|"
+            r"关闭|冻结|未启用|停止)"
+        ),
+        named=True,
+        source=f"{VOCABULARY}; {_NEW_API}",
+    ),
+    phrase(
+        "gone",
+        Kind.RETIRED,
+        r"no longer (?:available|supported|offered|exists?|in service|provided|accessible)",
+        (
+            r"(?:has|have|was|were|is|are|been|being)\b.{0,16}(?:deprecated|retired|"
+            r"discontinued|decommissioned|sunset(?:ted)?|phased out|shut ?down|removed|"
+            r"terminated|end[- ]of[- ]life)"
+        ),
+        r"end[- ]of[- ]life|(?:permanently|officially) (?:closed|removed|unavailable|shut)",
+        r"shut ?down (?:on|since|in)|ceased",
+        r"下线|下架|退役|弃用|废弃|停止(?:服务|支持|提供|运营)",
+        r"不再(?:支持|提供|可用|开放|维护)|停服",
+        named=True,
+    ),
+)
+
+#: Defences against robots.
+ROBOTS: tuple[Phrase, ...] = (
+    phrase(
+        "risk-control",
+        Kind.RISK_CONTROL,
+        r"风控|risk[- _]?control|风险控制",
+        named=True,
+    ),
+    phrase(
+        "challenge",
+        Kind.RISK_CONTROL,
+        r"cloudflare.{0,20}(?:challenge|block|shield|turnstile|盾|验证|拦截)",
+        r"cf[_ -]?(?:shield|盾|clearance)",
+        r"(?:触发|过|5秒)盾|盾拦截",
+        r"captcha|turnstile|人机(?:验证|校验)|滑块",
+        r"just a moment|attention required!|checking your browser|verify (?:that )?you are human",
+        r"sentinel|proof[- ]of[- ]work|\bpow\b|statsig|anti-?bot|bot (?:detect|protect|activit)",
+        "something didn't look right",
+        "oai-did",
+        "unable to process request",
+        source=f"{VOCABULARY}; {_SORA2API}",
+    ),
+    phrase(
+        "suspicion",
+        Kind.RISK_CONTROL,
+        (
+            r"(?:unusual|suspicious|abnormal|automated|fraud\w*|"
+            r"malicious) (?:\w+ )?(?:activit|traffic|behaviou?r|request|usage|login)"
+        ),
+        r"(?:账号|行为|流量|请求|环境|活动|访问)异常|异常(?:行为|流量|活动|请求|登录)",
+        r"检测到异常",
+        r"phone[ _](?:number[ _])?(?:is )?(?:required|verif)|verify your phone|绑定手机",
+        r"手机号?验证",
+        r"\bip\b.{0,20}(?:banned|blocked|blacklist|flagged|reputation)",
+        r"ip.{0,6}(?:被封|封禁|拉黑|限制访问)",
+        r"unsupported_country_code",
+    ),
+)
+
+#: The service's own trouble.
+TROUBLE: tuple[Phrase, ...] = (
+    phrase(
+        "overload",
+        Kind.DEGRADED,
+        r"overload|high (?:demand|load|traffic|volume)",
+        r"(?:server|system|service)s?\b.{0,12}busy|at capacity|over capacity",
+        r"out of capacity|capacity (?:limit|exceeded|is)|no capacity|too busy",
+        r"繁忙|拥挤|拥堵|过载|高峰|负荷|忙碌|算力不足|资源不足|资源紧张|积压",
+    ),
+    phrase(
+        "too-slow",
+        Kind.DEGRADED,
+        r"time[ds]?[ -]?out|超时|timeout|did not (?:answer|respond|complete|finish) in time",
+        r"exceeded \d+ ?(?:s\b|seconds?|minutes?)|deadline|took too long|没有响应|无响应",
+    ),
+    phrase(
+        "connection",
+        Kind.DEGRADED,
+        r"connection (?:was )?(?:re|ab|cl|err|timed|lost|fail|broken|term)",
+        r"connect (?:error|failed|etimedout)|remote end closed",
+        r"econn|enotfound|socket hang|broken pipe|\beof\b|certificate|\bssl\b|\btls\b",
+        r"\bdns\b|name or service not known|dial tcp|curl:",
+        (
+            r"upstream (?:error|service|connect|server|request|api|prematurely|timed|"
+            r"model|provider|returned|status)"
+        ),
+        r"upstream\b.{0,20}fail",
+        r"bad gateway|gateway time|urlopen|network (?:error|is)|proxy error|请求上游",
+        r"上游(?:服务|接口|返回|错误|异常|请求|地址)|网络(?:错误|异常|连接)",
+        r"连接(?:失败|被|错误|重置|关闭)",
+    ),
+)
+
+#: Words that say only that something failed.
+GENERIC: tuple[Phrase, ...] = (
+    phrase(
+        "own-trouble",
+        Kind.DEGRADED,
+        r"internal (?:\w+ )?error|internal server|unexpected error|server error",
+        r"service (?:is )?(?:temporarily )?unavailable",
+        r"(?:temporarily|currently) unavailable",
+        r"out of memory|\bcuda\b|\bgpu\b|engine|worker|crash|panic|traceback|exception",
+        r"provider (?:returned|error|failed)|database|redis",
+        r"(?:generation|task|job|video|request|render\w*) (?:has )?failed",
+        r"failed to (?:generate|create|process|get|fetch|submit)|something went wrong",
+        r"an error occurred|unknown error",
+        r"no (?:response|result|output|video|content|runner|worker)|empty response|not initialized",
+        r"生成失败|任务失败|处理失败|创建失败|提交失败|获取.{0,40}失败|系统(?:错误|异常)",
+        r"服务(?:异常|错误|不可用|器)|内部错误|未知错误|数据库|稍后(?:再试|重试)",
+        r"try again",
+    ),
+)
