@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.catalogue import notation
-from tallylight.catalogue.secrets import Secret
+from tallylight.catalogue.secrets import Secret, secret
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_rate_may_be_named_by_resolution_or_size() -> None:
 
 
 def test_a_key_never_shows_itself() -> None:
-    found = notation.secret("sk-marked-key")
+    found = secret("sk-marked-key")
 
     assert found == Secret("sk-marked-key")
     assert "marked" not in f"{found!r} {found}"
@@ -101,7 +101,7 @@ def test_a_key_never_shows_itself() -> None:
 @pytest.mark.parametrize("written", ["", " sk-marked", "sk-marked\n", "sk\x00marked", 12345])
 def test_a_key_that_no_header_can_carry_is_refused_unseen(written: object) -> None:
     with pytest.raises(ValueError, match=r"is empty|must be a text") as raised:
-        notation.secret(written)
+        secret(written)
 
     assert "marked" not in str(raised.value)
     assert "12345" not in str(raised.value)

@@ -64,8 +64,8 @@ def not_allowed(value: object, allowed: "list[str] | tuple[str, ...]") -> str:
 
 
 def did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
-    """Return a hint at the nearest known word, "" if none is near."""
-    near = get_close_matches(word, known, n=1)
+    """Return a hint at the nearest known word, "" if none is near; figures are not misspelt."""
+    near = get_close_matches(word, known, n=1) if word[:1].isalpha() else []
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
@@ -89,6 +89,8 @@ def _inner(schema: _Schema, node: _Schema, step: str) -> Iterator[_Schema]:
         yield from _resolved(schema, _mapping(properties[step]))
     for key in ("additionalProperties", "items"):
         yield from _resolved(schema, _mapping(node.get(key)))
+    for pattern in _mapping(node.get("patternProperties")).values():
+        yield from _resolved(schema, _mapping(pattern))
 
 
 def _resolved(schema: _Schema, node: _Schema) -> Iterator[_Schema]:

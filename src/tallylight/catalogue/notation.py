@@ -8,10 +8,8 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-from pydantic import BeforeValidator, GetPydanticSchema, PlainSerializer, WithJsonSchema
-from pydantic_core import core_schema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from tallylight.catalogue.secrets import Secret
 from tallylight.money import resolution_of
 
 OFF = "off"
@@ -131,18 +129,6 @@ def resolution(value: object) -> str:
     raise ValueError(f'{_shown(value)} is not a resolution; write 720p, 4k or "*" for all others')
 
 
-def secret(value: object) -> Secret:
-    """Return a key that no longer shows itself; its own text stays out of every error."""
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("must be a text; put it in quotes, or write ${NAME} or {file: path}")  # noqa: TRY004  # pydantic takes ValueError
-    if not value or not value.isprintable() or value != value.strip():
-        # A header cannot carry it, and a key with such characters was pasted wrongly.
-        raise ValueError("is empty, or has spaces or line breaks that no key has")
-    return Secret(value)
-
-
 def _is_length(item: object) -> bool:
     return isinstance(item, int) and not isinstance(item, bool) and 0 < item <= _LONGEST_CLIP
 
@@ -198,22 +184,3 @@ Size = Annotated[str, BeforeValidator(one_size)]
 
 Resolution = Annotated[str, BeforeValidator(resolution)]
 """The key of a rate."""
-
-SecretText = Annotated[
-    Secret,
-    GetPydanticSchema(lambda _type, _handler: core_schema.no_info_plain_validator_function(secret)),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "writeOnly": True},
-                {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "description": "A file's path."}},
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-"""A key; it leaves its `Secret` only to be put into one header."""

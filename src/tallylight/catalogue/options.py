@@ -16,13 +16,13 @@ from tallylight.catalogue.notation import (
     Lengths,
     Money,
     PaceOption,
-    SecretText,
     Size,
     Sizes,
 )
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import Budget, Medium, Pace
+from tallylight.catalogue.secrets import SecretText
+from tallylight.catalogue.services import Budget, Medium, Pace, ShutdownPrecision
 from tallylight.terms import Access
 
 _FEED_FLOOR = timedelta(seconds=60)
@@ -179,7 +179,17 @@ class ServiceOptions(_Section):
     shutdown_at: date | None = Field(
         None, description="The day on which it stops (00:00 UTC); null for none."
     )
+    shutdown_precision: ShutdownPrecision | None = Field(
+        None,
+        description="How well that day is known: exact, not_before (retires nothing), conflicting "
+        "(the latest of several) or by (gone at the latest then).",
+    )
     replacement: str | None = Field(None, description="The model that the provider names instead.")
+    notes: str | None = Field(None, description="One line for people.")
+    sources: tuple[str, ...] | None = Field(None, description="Where your facts stand.")
+    as_of: date | None = Field(
+        None, description="When your facts were true; without it the day the file was changed."
+    )
     probes: ServiceProbeOptions = Field(
         default_factory=ServiceProbeOptions,
         description="How it is probed, where that differs from `probes`.",

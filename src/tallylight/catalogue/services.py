@@ -22,6 +22,13 @@ class Medium(StrEnum):
     IMAGE = "image"
 
 
+class Bills(StrEnum):
+    """What an upstream takes money for."""
+
+    ACCEPTANCES = "acceptances"  # every accepted job, also one that fails
+    DELIVERIES = "deliveries"  # finished videos alone; failed jobs are refunded
+
+
 class ShutdownPrecision(StrEnum):
     """How well a shutdown date is known."""
 
@@ -54,6 +61,7 @@ class FactSheet:
         notes: One line for people, "" for none.
         sources: Where the facts stand.
         as_of: When they were true.
+        has_audio: Its videos have a sound track; one without falls short.
     """
 
     provider: ProviderId
@@ -72,11 +80,17 @@ class FactSheet:
     notes: str
     sources: tuple[str, ...]
     as_of: date
+    has_audio: bool = False
 
     @property
     def id(self) -> str:
         """Return the sheet's own name: "openai/sora-2"."""
         return f"{self.provider}/{self.model}"
+
+    def is_retired(self, today: date) -> bool:
+        """Tell whether its shutdown date has passed; one that is "not before" retires nothing."""
+        is_certain = self.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
+        return is_certain and self.shutdown_at is not None and self.shutdown_at <= today
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +126,7 @@ class Upstream:
         job_timeout: How long a job may take before it counts as stalled.
         ca_file: A PEM file to trust beside the system's, "" for none.
         feed: Its provider's status page, if it has one that we can read.
+        bills: What it takes money for; unless its operator knows better, the dearer.
     """
 
     id: UpstreamId
@@ -124,6 +139,7 @@ class Upstream:
     job_timeout: timedelta = timedelta(minutes=20)
     ca_file: str = ""
     feed: Feed | None = None
+    bills: Bills = Bills.ACCEPTANCES
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class ModelFacts(_Section):
     lengths: Lengths = ()
     sizes: Sizes = ()
     price: PriceOptions | None = None
+    has_audio: bool = False
     announced_at: date | None = None
     shutdown_at: date | None = None
     shutdown_precision: ShutdownPrecision = ShutdownPrecision.EXACT
@@ -77,6 +78,7 @@ class ProviderFacts(_Section):
             notes=facts.notes,
             sources=facts.sources or self.sources,
             as_of=facts.as_of or self.as_of,
+            has_audio=facts.has_audio,
         )
 
 

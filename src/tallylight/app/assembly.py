@@ -1,0 +1,242 @@
+"""From checked options to the catalogue: references followed, sheets overlaid, probes priced."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from tallylight.app.findings import Findings
+from tallylight.catalogue import facts
+from tallylight.catalogue.complaints import did_you_mean, not_allowed
+from tallylight.catalogue.options import (
+    ProbeOptions,
+    ServiceOptions,
+    UpstreamOptions,
+    is_loopback,
+    is_private,
+)
+from tallylight.catalogue.orders import cheapest_order
+from tallylight.catalogue.services import (
+    FactSheet,
+    Feed,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
+from tallylight.catalogue.yaml_tree import Place
+from tallylight.money import Price, PriceUnit
+from tallylight.terms import Access, Order, ProviderId, ServiceId, UpstreamId
+from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.protocols.registry import DIALECTS
+
+_FACTS = frozenset({"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"})
+_FREE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
+
+
+def upstreams_of(
+    options: Mapping[str, UpstreamOptions], directory: Path, findings: Findings
+) -> dict[str, Upstream]:
+    """Return the upstreams; what is wrong with them goes to the findings."""
+    return {name: _upstream(name, each, directory, findings) for name, each in options.items()}
+
+
+def _upstream(name: str, options: UpstreamOptions, directory: Path, findings: Findings) -> Upstream:
+    place = ("upstreams", name)
+    dialects = DIALECTS.get(options.protocol, ())
+    if not dialects:
+        findings.refuse((*place, "protocol"), not_allowed(options.protocol, tuple(DIALECTS)))
+    elif options.dialect and options.dialect not in dialects:
+        findings.refuse((*place, "dialect"), not_allowed(options.dialect, dialects))
+    _check_encryption(place, options, findings)
+    ca_file = str(directory / options.ca_file) if options.ca_file else ""
+    if ca_file and not Path(ca_file).is_file():
+        findings.refuse((*place, "ca_file"), f"there is no file {options.ca_file}")
+    return Upstream(
+        id=UpstreamId(name),
+        provider=ProviderId(options.provider),
+        base_url=options.base_url,
+        protocol=options.protocol,
+        dialect=options.dialect or next(iter(dialects), ""),
+        key=options.key,
+        timeout=options.timeout,
+        job_timeout=options.job_timeout,
+        ca_file=ca_file,
+        feed=_feed(place, options, findings),
+    )
+
+
+def _check_encryption(place: Place, options: UpstreamOptions, findings: Findings) -> None:
+    is_open = options.base_url.startswith("http:") and not is_loopback(options.base_url)
+    if options.key is None or not is_open:
+        return
+    if is_private(options.base_url):
+        findings.warn((*place, "base_url"), "sends the key unencrypted through your own network")
+    else:
+        findings.refuse((*place, "base_url"), "would send the key unencrypted; use https")
+
+
+def _feed(place: Place, options: UpstreamOptions, findings: Findings) -> Feed | None:
+    feed = options.feed
+    if feed is None:
+        return None
+    if feed.format not in READERS:
+        findings.refuse((*place, "feed", "format"), not_allowed(feed.format, tuple(READERS)))
+    return Feed(feed.format, feed.url, feed.component, feed.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a service's entry is read with.
+
+    Args:
+        upstreams: The upstreams that are valid.
+        probes: What holds where a service says nothing.
+        findings: Where faults go.
+        written_on: The day on which the file was last changed, the date of the facts in it.
+    """
+
+    upstreams: Mapping[str, Upstream]
+    probes: ProbeOptions
+    findings: Findings
+    written_on: date
+
+
+def services_of(options: Mapping[str, ServiceOptions], around: Surroundings) -> Iterator[Service]:
+    """Yield the services that are valid; what is wrong with others goes to the findings."""
+    for name, each in options.items():
+        upstream = around.upstreams.get(each.upstream)
+        if upstream is not None:
+            service = _service(name, each, upstream, around)
+            if service is not None:
+                yield service
+            continue
+        known = around.findings.document.names("upstreams")
+        if each.upstream not in known:  # else the upstream's own fault has been told
+            place = ("services", name, "upstream")
+            around.findings.refuse(place, f"is no upstream: {not_allowed(each.upstream, known)}")
+
+
+def _service(
+    name: str, options: ServiceOptions, upstream: Upstream, around: Surroundings
+) -> Service | None:
+    place = ("services", name)
+    base = _built_in(options, upstream)
+    if base is None and options.sheet is not None:
+        hint = did_you_mean(options.sheet, tuple(facts.load()))
+        reason = f"'{options.sheet}' is no fact sheet{hint}; see `tallylight catalogue list`"
+        around.findings.refuse((*place, "sheet"), reason)
+        return None
+    access = options.access or (base.access if base else None)
+    if access is None:
+        allowed = ", ".join(Access)
+        around.findings.refuse((*place, "access"), f"is missing; allowed: {allowed}")
+        return None
+    blank = _blank(options, upstream, access, around)
+    sheet = overlaid(base or blank, options, access, around.written_on)
+    order = _probe_order(place, options, sheet, around)
+    return Service(
+        id=ServiceId(name),
+        name=options.name or sheet.title,
+        upstream=upstream,
+        model=options.model,
+        access=access,
+        sheet=sheet,
+        pace=_pace(place, options, order, around),
+        budget=options.budget.budget(),
+        probe_order=order,
+    )
+
+
+def _built_in(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
+    if options.sheet is not None:
+        return facts.load().get(options.sheet)
+    is_unwanted = "sheet" in options.model_fields_set
+    return None if is_unwanted else facts.find(upstream.provider, options.model)
+
+
+def _blank(
+    options: ServiceOptions, upstream: Upstream, access: Access, around: Surroundings
+) -> FactSheet:
+    return FactSheet(
+        provider=upstream.provider,
+        model=options.model,
+        title=options.name or options.model,
+        medium=Medium.VIDEO,
+        access=access,
+        protocol=upstream.protocol,
+        lengths=(),
+        sizes=(),
+        price=_FREE if access is Access.SELF_HOSTED else None,
+        announced_at=None,
+        shutdown_at=None,
+        shutdown_precision=ShutdownPrecision.EXACT,
+        replacement="",
+        notes="",
+        sources=(),
+        as_of=around.written_on,
+    )
+
+
+def overlaid(base: FactSheet, options: ServiceOptions, access: Access, on: date) -> FactSheet:
+    """Return a sheet with the operator's own facts laid over; an explicit null empties a date."""
+    said = options.model_fields_set
+    facts_said = said & _FACTS
+    return replace(
+        base,
+        medium=options.medium or base.medium,
+        access=access,
+        lengths=base.lengths if options.lengths is None else options.lengths,
+        sizes=base.sizes if options.sizes is None else options.sizes,
+        price=base.price if options.price is None else options.price.price(),
+        announced_at=options.announced_at if "announced_at" in said else base.announced_at,
+        shutdown_at=options.shutdown_at if "shutdown_at" in said else base.shutdown_at,
+        shutdown_precision=_precision(base, options),
+        replacement=base.replacement if options.replacement is None else options.replacement,
+        notes=base.notes if options.notes is None else options.notes,
+        sources=base.sources if options.sources is None else options.sources,
+        as_of=options.as_of or (on if facts_said else base.as_of),
+    )
+
+
+def _precision(base: FactSheet, options: ServiceOptions) -> ShutdownPrecision:
+    if options.shutdown_precision is not None:
+        return options.shutdown_precision
+    is_own = "shutdown_at" in options.model_fields_set
+    return ShutdownPrecision.EXACT if is_own else base.shutdown_precision
+
+
+def _probe_order(
+    place: Place, options: ServiceOptions, sheet: FactSheet, around: Surroundings
+) -> Order | None:
+    wanted = options.probes
+    if wanted.seconds is not None:
+        if sheet.lengths and wanted.seconds not in sheet.lengths:
+            allowed = tuple(map(str, sheet.lengths))
+            around.findings.refuse(
+                (*place, "probes", "seconds"), not_allowed(wanted.seconds, allowed)
+            )
+        sheet = replace(sheet, lengths=(wanted.seconds,))
+    if wanted.size is not None:
+        if sheet.sizes and wanted.size not in sheet.sizes:
+            around.findings.refuse(
+                (*place, "probes", "size"), not_allowed(wanted.size, sheet.sizes)
+            )
+        sheet = replace(sheet, sizes=(wanted.size,))
+    order = cheapest_order(sheet)
+    return None if order is None else replace(order, prompt=around.probes.prompt)
+
+
+def _pace(place: Place, options: ServiceOptions, order: Order | None, around: Surroundings) -> Pace:
+    pace = options.probes.over(around.probes.pace())
+    if pace.generation is None or order is not None:
+        return pace
+    if "generation" in options.probes.model_fields_set:
+        around.findings.refuse(
+            (*place, "probes", "generation"),
+            "cannot be priced; set this service's price, lengths and sizes",
+        )
+    # A pace for all reaches only those whose cost is known before they are asked.
+    return replace(pace, generation=None)

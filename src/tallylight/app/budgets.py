@@ -1,0 +1,54 @@
+"""Paid probes against the budgets that are to pay for them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from tallylight.app.findings import Findings
+from tallylight.catalogue.document import Document
+from tallylight.catalogue.services import Budget, Service
+from tallylight.catalogue.yaml_tree import Place
+from tallylight.money import cost_of
+from tallylight.terms import ServiceId
+
+
+def check_budgets(services: Mapping[ServiceId, Service], total: Budget, findings: Findings) -> None:
+    """Refuse paid probes that no budget limits; warn of budgets that never pay for one."""
+    unlimited = []
+    for service in services.values():
+        cost = probe_cost(service)
+        if service.pace.generation is None or not cost:
+            continue
+        limits = [
+            limit for each in (service.budget, total) if (limit := _tightest(each)) is not None
+        ]
+        if not limits:
+            unlimited.append(service.id)
+        elif min(limits) < cost:
+            findings.warn(
+                ("services", service.id),
+                f"its paid probe costs {cost} USD, more than its budget of {min(limits)} USD: "
+                "it is never sent",
+            )
+    if unlimited:
+        findings.refuse(
+            _place_of_pace(unlimited[0], findings.document),
+            "paid probes need a limit: set budgets.per_day, or budget.per_day of "
+            + ", ".join(unlimited),
+        )
+
+
+def probe_cost(service: Service) -> Decimal | None:
+    """Return what one paid probe of a service is expected to cost; None if it cannot be told."""
+    if service.sheet.price is None or service.probe_order is None:
+        return None
+    return cost_of(service.sheet.price, service.probe_order)
+
+
+def _tightest(budget: Budget) -> Decimal | None:
+    limits = (budget.per_hour, budget.per_day, budget.per_month)
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _place_of_pace(service: ServiceId, document: Document) -> Place:
+    own = ("services", service, "probes", "generation")
+    return own if own in document.lines else ("probes", "generation")

@@ -1,0 +1,45 @@
+"""The JSON Schema of tallylight.yaml, for editors."""
+
+from datetime import timedelta
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from tallylight.app.sections import Listen
+from tallylight.app.settings import Settings
+from tallylight.catalogue.notation import OFF, written_duration
+from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.protocols.registry import DIALECTS
+
+
+class _Generator(GenerateJsonSchema):
+    """Shows defaults as an operator writes them."""
+
+    def encode_default(self, dft: object) -> object:
+        match dft:
+            case timedelta():
+                return written_duration(dft)
+            case Listen():
+                return str(dft)
+            case tuple():
+                return [self.encode_default(each) for each in dft]
+            case _:
+                return super().encode_default(dft)
+
+
+def schema() -> dict[str, object]:
+    """Return the schema, with the protocols, dialects and feed formats that this version has."""
+    found = Settings.model_json_schema(schema_generator=_Generator)
+    definitions = found["$defs"]
+    upstream = definitions["UpstreamOptions"]["properties"]
+    upstream["protocol"]["enum"] = list(DIALECTS)
+    upstream["dialect"]["enum"] = [
+        "",
+        *sorted({name for each in DIALECTS.values() for name in each}),
+    ]
+    definitions["FeedOptions"]["properties"]["format"]["enum"] = list(READERS)
+    definitions["ProbeOptions"]["properties"]["generation"]["default"] = OFF
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **found,
+        "title": "tallylight.yaml",
+    }

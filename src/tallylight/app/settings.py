@@ -1,0 +1,163 @@
+"""The configuration file: its sections, and the way from the file to one frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallylight.alerts.options import AlertOptions
+from tallylight.app import assembly, keys
+from tallylight.app.budgets import check_budgets
+from tallylight.app.findings import Findings
+from tallylight.app.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
+from tallylight.catalogue.document import Document, in_order, read, salvaged
+from tallylight.catalogue.options import BudgetOptions, ProbeOptions, Services, Upstreams
+from tallylight.catalogue.secrets import environment as process_environment
+from tallylight.catalogue.services import Catalogue
+from tallylight.clock import Clock, SystemClock
+from tallylight.errors import ConfigurationError, Problem
+from tallylight.history.retention import Retention
+from tallylight.verdicts.options import PolicyOptions
+
+DEFAULT_PATH = Path("tallylight.yaml")
+
+
+class Settings(BaseModel):
+    """What tallylight.yaml may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upstreams: Upstreams = Field(
+        default_factory=dict, description="The addresses that services are reached at, by id."
+    )
+    services: Services = Field(default_factory=dict, description="What is watched, by id.")
+    probes: ProbeOptions = Field(
+        default_factory=ProbeOptions, description="How services are probed."
+    )
+    budgets: BudgetOptions = Field(
+        default_factory=BudgetOptions, description="What all probes together may spend."
+    )
+    verdicts: PolicyOptions = Field(
+        default_factory=PolicyOptions, description="The figures of the judge."
+    )
+    alerts: AlertOptions = Field(
+        default_factory=AlertOptions, description="Who is told of changes, and of which."
+    )
+    status: PageOptions = Field(
+        default_factory=PageOptions, description="The page and its address."
+    )
+    database: DatabaseOptions = Field(
+        default_factory=DatabaseOptions, description="Where the history is kept."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All that the operator decided, parsed once.
+
+    Args:
+        source: The file; None where keys of the environment stand in for one.
+        catalogue: Services with their upstreams and sheets, and the budget of them all.
+        probes: How probes are run.
+        verdicts: The figures of the judge.
+        alerts: Who is told.
+        status: The page, and where the server waits.
+        database_url: Where the history is; not shown, since it may hold a password.
+        retention: How long is kept what.
+        warnings: What can hardly be meant, to be logged.
+        files: The file and the secret files it names, to be watched for changes.
+    """
+
+    source: Path | None
+    catalogue: Catalogue
+    probes: ProbeOptions = field(default_factory=ProbeOptions)
+    verdicts: PolicyOptions = field(default_factory=PolicyOptions)
+    alerts: AlertOptions = field(default_factory=AlertOptions)
+    status: PageOptions = field(default_factory=PageOptions)
+    database_url: str = field(default=DEFAULT_DATABASE, repr=False)
+    retention: Retention = field(default_factory=Retention)
+    warnings: tuple[Problem, ...] = ()
+    files: frozenset[Path] = frozenset()
+
+
+def load_settings(
+    path: Path | None,
+    environment: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> Configuration:
+    """Return the configuration.
+
+    Args:
+        path: The file; None takes tallylight.yaml in the working directory if it is there, else
+            the built-in fact sheets with the keys found in the environment.
+        environment: The variables; None for the process's own.
+        clock: Tells which built-in models are retired; None for the system's.
+
+    Raises:
+        ConfigurationError: with everything that is wrong.
+    """
+    variables = process_environment() if environment is None else environment
+    if path is None and not DEFAULT_PATH.exists():
+        today = (clock or SystemClock()).now().date()
+        return Configuration(source=None, catalogue=keys.catalogue_of(variables, today))
+    source = path or DEFAULT_PATH
+    return configuration_of(read(source, variables), source)
+
+
+def configuration_of(document: Document, source: Path) -> Configuration:
+    """Return the configuration that a file's values make.
+
+    Raises:
+        ConfigurationError: with everything that is wrong, in the order of the file.
+    """
+    settings, problems = salvaged(document, Settings)
+    findings = Findings(document, list(problems))
+    if settings is None:
+        raise ConfigurationError(in_order(problems))
+    catalogue = _catalogue(settings, source, findings)
+    _check_receivers(settings.alerts, findings)
+    if not settings.services and not findings.problems:
+        findings.refuse(("services",), "names no service; there is nothing to watch")
+    if findings.problems:
+        raise ConfigurationError(in_order(findings.problems))
+    retention = settings.database.retention
+    return Configuration(
+        source=source,
+        catalogue=catalogue,
+        probes=settings.probes,
+        verdicts=settings.verdicts,
+        alerts=settings.alerts,
+        status=settings.status,
+        database_url=settings.database.url,
+        retention=Retention(retention.evidence, retention.five_minutes, retention.hours),
+        warnings=tuple(findings.warnings),
+        files=document.files,
+    )
+
+
+def _catalogue(settings: Settings, source: Path, findings: Findings) -> Catalogue:
+    upstreams = assembly.upstreams_of(settings.upstreams, source.parent, findings)
+    around = assembly.Surroundings(upstreams, settings.probes, findings, _written_on(source))
+    services = {each.id: each for each in assembly.services_of(settings.services, around)}
+    total = settings.budgets.budget()
+    check_budgets(services, total, findings)
+    return Catalogue(services=services, total_budget=total)
+
+
+def _check_receivers(alerts: AlertOptions, findings: Findings) -> None:
+    known = findings.document.names("services")
+    for name, receiver in alerts.receivers.items():
+        for service in sorted(receiver.services or ()):
+            if service not in known:
+                place = ("alerts", "receivers", name, "services")
+                findings.refuse(place, f"'{service}' is no service; there is {', '.join(known)}")
+
+
+def _written_on(source: Path) -> date:
+    try:
+        seconds = source.stat().st_mtime
+    except OSError:  # given as text, as in tests and by the demo
+        seconds = 0.0
+    return (datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)).date()

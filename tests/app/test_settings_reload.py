@@ -1,0 +1,110 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tallylight.app.reload import changes, reload
+from tallylight.app.settings import Configuration
+from tallylight.clock import VirtualClock
+from tallylight.errors import ConfigurationError
+
+Load = Callable[..., Configuration]
+
+TEXT = """\
+upstreams:
+  saygm: {provider: saygm, base_url: https://api.saygm.com/v1, key: "${KEY}"}
+services:
+  h3: {upstream: saygm, model: minimax/h3}
+"""
+POLL = timedelta(seconds=2)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(datetime(2026, 11, 22, tzinfo=UTC))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tallylight.yaml"
+
+
+def test_a_changed_file_takes_the_place_of_the_old_as_a_whole(load: Load, path: Path) -> None:
+    before = load(TEXT, KEY="x")
+    path.write_text(f"{TEXT}  more: {{upstream: saygm, model: minimax/h3}}\n", encoding="utf-8")
+
+    after = reload(before, path, {"KEY": "y"})
+
+    assert list(after.catalogue.services) == ["h3", "more"]
+    assert list(before.catalogue.services) == ["h3"]
+
+
+def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
+    before = load(TEXT, KEY="x")
+    path.write_text(TEXT.replace("saygm, model", "nowhere, model"), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match="is no upstream"):
+        reload(before, path, {"KEY": "x"})
+
+
+def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> None:
+    before = load(TEXT, KEY="x")
+    path.write_text(
+        f"{TEXT}database: {{url: 'sqlite:///other.db'}}\nstatus: {{listen: ':9'}}\n",
+        encoding="utf-8",
+    )
+
+    with pytest.raises(ConfigurationError) as raised:
+        reload(before, path, {"KEY": "x"})
+
+    assert str(raised.value).splitlines() == [
+        "tallylight.yaml: database.url: was changed, which needs a restart",
+        "tallylight.yaml: status.listen: was changed, which needs a restart",
+    ]
+
+
+@pytest.fixture
+async def told(path: Path, clock: VirtualClock) -> AsyncIterator[list[datetime]]:
+    """Yield the moments at which a watcher of the file tells of a change."""
+    write(path, "a")
+    moments: list[datetime] = []
+
+    async def watch() -> None:
+        async for _ in changes([path], clock, POLL):
+            moments.append(clock.now())  # noqa: PERF401  # the watcher never ends
+
+    watching = asyncio.create_task(watch())
+    yield moments
+    watching.cancel()
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+async def test_a_change_is_told_once_the_file_has_come_to_rest(
+    path: Path, clock: VirtualClock, told: list[datetime]
+) -> None:
+    await clock.advance(3 * POLL)
+
+    write(path, "ab")
+    await clock.advance(POLL)
+    write(path, "abc")
+    await clock.advance(POLL)
+    assert told == []
+    await clock.advance(6 * POLL)
+
+    assert told == [datetime(2026, 11, 22, 0, 0, 12, tzinfo=UTC)]
+
+
+async def test_a_file_that_goes_away_has_changed(
+    path: Path, clock: VirtualClock, told: list[datetime]
+) -> None:
+    await clock.advance(POLL)
+
+    path.rename(path.with_suffix(".old"))  # noqa: ASYNC240  # a test's file, at once
+    await clock.advance(2 * POLL)
+
+    assert len(told) == 1
