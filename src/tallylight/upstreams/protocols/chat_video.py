@@ -36,8 +36,9 @@ class Profile:
 
 
 PROFILES: Mapping[str, Profile] = {
-    "sora2api": Profile(answers_for_free=True, echoes_model=False),  # always says "sora"
+    # First, hence the default: the free question of sora2api is a paid job anywhere else.
     "relay": Profile(),
+    "sora2api": Profile(answers_for_free=True, echoes_model=False),  # always says "sora"
     "new_api": Profile(),
 }
 

@@ -14,7 +14,7 @@ DIALECTS: Mapping[str, tuple[str, ...]] = {
     "openai_videos": tuple(openai_videos.PROFILES),
     "chat_video": tuple(chat_video.PROFILES),
 }
-"""The dialects of each protocol, the common one first."""
+"""The dialects of each protocol; the first is the default, safe where nothing is known."""
 
 
 def protocol(upstream: Address) -> VideoProtocol:
