@@ -51,7 +51,13 @@ def secret(value: object) -> Secret:
 
 SecretText = Annotated[
     Secret,
-    GetPydanticSchema(lambda _type, _handler: core_schema.no_info_plain_validator_function(secret)),
+    GetPydanticSchema(
+        lambda _type, _handler: core_schema.no_info_plain_validator_function(
+            secret,
+            # Else pydantic would write out the dataclass, with the key in it.
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
+        )
+    ),
     WithJsonSchema(
         {
             "anyOf": [
