@@ -1,0 +1,1 @@
+"""Tell people: which change reaches whom, and how."""

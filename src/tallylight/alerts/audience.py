@@ -1,0 +1,34 @@
+"""Which notifications reach a receiver, and which services in them."""
+
+from dataclasses import replace
+
+from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.options import ReceiverOptions
+
+
+def for_receiver(notification: Notification, receiver: ReceiverOptions) -> Notification | None:
+    """Return the part of a notification that a receiver wants, None if there is none.
+
+    Our own network concerns every receiver. Keys and shutdowns have no status, and flapping is
+    about many, so only the receiver's services choose among them.
+    """
+    if not notification.services:
+        return notification
+    wanted = receiver.services
+    services = tuple(id_ for id_ in notification.services if wanted is None or id_ in wanted)
+    is_about_many = notification.kind in {Kind.FLAPPING, Kind.SETTLED}
+    if notification.changes:
+        changes = tuple(
+            change
+            for change in notification.changes
+            if change.service in services and (is_about_many or _is_wanted(change, receiver))
+        )
+        services = tuple(change.service for change in changes)
+        notification = replace(notification, changes=changes)
+    return replace(notification, services=services) if services else None
+
+
+def _is_wanted(change: Change, receiver: ReceiverOptions) -> bool:
+    if receiver.statuses is None:
+        return True
+    return not receiver.statuses.isdisjoint({change.before, change.after, *change.told})

@@ -1,0 +1,109 @@
+"""What is told, before it is put into a language: one message of one or more alerts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tallylight.terms import ProviderId, Reason, ServiceId, Status
+
+NOBODY = ProviderId("")
+"""The provider of a notification that is about ourselves."""
+
+
+class Kind(StrEnum):
+    """What a notification is about."""
+
+    FIRING = "firing"  # services went into a bad state, or from one into another
+    RESOLVED = "resolved"  # they came back
+    REMINDER = "reminder"  # they still are in a bad state
+    FLAPPING = "flapping"  # they change so often that single changes are no longer told
+    SETTLED = "settled"  # they stopped doing so; the status is the one that stands now
+    NETWORK_DOWN = "network_down"  # our own network: verdicts are frozen
+    NETWORK_UP = "network_up"
+    KEY_BLOCKED = "key_blocked"  # our key or wallet keeps us out
+    KEY_ACCEPTED = "key_accepted"
+    SHUTDOWN_AHEAD = "shutdown_ahead"  # a model will be switched off
+
+
+class Severity(StrEnum):
+    """How loud a notification is; the words that Apprise knows."""
+
+    INFO = "info"
+    SUCCESS = "success"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One service in a notification.
+
+    Args:
+        service: Which.
+        before: The status that was told last, OPERATIONAL if none was.
+        after: The status now.
+        since: When that began.
+        reasons: Why, most telling first.
+        told: All bad statuses that were told since it last was well; whoever heard of one of
+            them wants to hear of the recovery.
+    """
+
+    service: ServiceId
+    before: Status
+    after: Status
+    since: datetime
+    reasons: tuple[Reason, ...] = ()
+    told: tuple[Status, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One message.
+
+    Args:
+        kind: What it is about.
+        at: When it was decided.
+        services: Whom it concerns; empty for our own network.
+        provider: Whose services they are; "" for our own network.
+        changes: The services with their statuses, where it is about statuses.
+        facts: What else fills its blanks. KEY_*: `upstream` and `failure` (auth, quota).
+            SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none), `precision`.
+    """
+
+    kind: Kind
+    at: datetime
+    services: tuple[ServiceId, ...] = ()
+    provider: ProviderId = NOBODY
+    changes: tuple[Change, ...] = ()
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def severity(self) -> Severity:
+        """Return how loud it is."""
+        match self.kind:
+            case Kind.RESOLVED | Kind.NETWORK_UP | Kind.KEY_ACCEPTED:
+                return Severity.SUCCESS
+            case Kind.NETWORK_DOWN | Kind.KEY_BLOCKED:
+                return Severity.FAILURE
+            case Kind.FLAPPING | Kind.SHUTDOWN_AHEAD:
+                return Severity.WARNING
+            case Kind.FIRING | Kind.REMINDER | Kind.SETTLED:
+                return _loudest(self.changes)
+
+
+_SEVERITIES: Mapping[Status, Severity] = {
+    Status.OPERATIONAL: Severity.SUCCESS,
+    Status.DEGRADED: Severity.WARNING,
+    Status.RISK_CONTROL: Severity.WARNING,
+    Status.SUSPENDED: Severity.FAILURE,
+    Status.RETIRED: Severity.FAILURE,
+    Status.MAINTENANCE: Severity.INFO,
+    Status.UNKNOWN: Severity.INFO,
+}
+
+
+def _loudest(changes: tuple[Change, ...]) -> Severity:
+    loudness = (Severity.FAILURE, Severity.WARNING, Severity.INFO, Severity.SUCCESS)
+    found = {_SEVERITIES[change.after] for change in changes}
+    return next((severity for severity in loudness if severity in found), Severity.INFO)

@@ -1,0 +1,62 @@
+"""What an operator may say of notifications."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallylight.alerts.state import Rules
+from tallylight.catalogue.notation import Duration
+from tallylight.catalogue.secrets import SecretText
+from tallylight.terms import ServiceId, Status
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
+
+
+class ReceiverOptions(BaseModel):
+    """Where notifications go, and which ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: SecretText = Field(
+        description="An Apprise URL (slack://…, mailto://…, json://…). It holds a token, so write "
+        "${NAME} or {file: path}."
+    )
+    statuses: frozenset[Status] | None = Field(
+        None,
+        description="Only changes to or from one of these statuses; without it all changes.",
+    )
+    services: frozenset[ServiceId] | None = Field(
+        None, description="Only these services, by id; without it all services."
+    )
+
+
+class AlertOptions(BaseModel):
+    """The section `alerts` of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    receivers: dict[Name, ReceiverOptions] = Field(
+        default_factory=dict, description="Where notifications go, by a name of your choice."
+    )
+    remind_after: Duration | None = Field(
+        timedelta(hours=4),
+        description="How long after a notification a service that is still down is told again; "
+        "null for never.",
+    )
+    group_wait: Duration = Field(
+        timedelta(minutes=1),
+        description="Changes of one provider's services within this time become one message.",
+    )
+    shutdown_days: frozenset[Annotated[int, Field(ge=1, le=365)]] = Field(
+        frozenset({30, 7, 1}),
+        description="How many days ahead of an announced shutdown it is told.",
+    )
+
+    def rules(self) -> Rules:
+        """Return the figures that the rules are played with."""
+        return Rules(
+            group_wait=self.group_wait,
+            remind_after=self.remind_after,
+            shutdown_days=tuple(sorted(self.shutdown_days, reverse=True)),
+        )

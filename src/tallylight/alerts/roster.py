@@ -1,0 +1,21 @@
+"""The services as the rules of alerts see them."""
+
+from collections.abc import Iterable, Mapping
+
+from tallylight.alerts.state import Member
+from tallylight.catalogue.services import Service
+from tallylight.terms import ServiceId
+
+
+def roster(services: Iterable[Service]) -> Mapping[ServiceId, Member]:
+    """Return what the rules need to know of services beside their verdicts."""
+    return {
+        service.id: Member(
+            provider=service.upstream.provider,
+            upstream=service.upstream.id,
+            shutdown_at=service.sheet.shutdown_at,
+            shutdown_precision=service.sheet.shutdown_precision,
+            replacement=service.sheet.replacement,
+        )
+        for service in services
+    }

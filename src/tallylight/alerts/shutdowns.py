@@ -1,0 +1,71 @@
+"""Which announced shutdowns are to be told today."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from tallylight.alerts.notification import Kind, Notification
+from tallylight.alerts.state import Member, Rules
+from tallylight.terms import ProviderId, ServiceId
+
+
+def shutdowns_ahead(
+    told: Mapping[ServiceId, tuple[date, int]],
+    now: datetime,
+    rules: Rules,
+    roster: Mapping[ServiceId, Member],
+) -> tuple[Mapping[ServiceId, tuple[date, int]], tuple[Notification, ...]]:
+    """Return what was told once this is told, and the notifications: one a provider and day.
+
+    A shutdown is told once for each of the configured numbers of days ahead; whoever starts
+    late hears of it once, not once for each number that has passed. Another date is another
+    shutdown.
+    """
+    due: dict[tuple[ProviderId, date], dict[ServiceId, int]] = defaultdict(dict)
+    for id_, member in roster.items():
+        if member.shutdown_at is None:
+            continue
+        step = _step(member.shutdown_at, now.date(), rules)
+        if step is not None and _is_new(told.get(id_), member.shutdown_at, step):
+            due[member.provider, member.shutdown_at][id_] = step
+    after = {id_: said for id_, said in told.items() if id_ in roster}
+    for (_, day), group in due.items():
+        after |= {id_: (day, step) for id_, step in group.items()}
+    return after, tuple(
+        _message(provider, day, tuple(group), now, roster) for (provider, day), group in due.items()
+    )
+
+
+def _step(shutdown: date, today: date, rules: Rules) -> int | None:
+    """Return the smallest configured number of days that the shutdown is not further away than."""
+    left = (shutdown - today).days
+    if left <= 0:
+        return None  # it is over; the verdict says so
+    return min((days for days in rules.shutdown_days if days >= left), default=None)
+
+
+def _is_new(said: tuple[date, int] | None, shutdown: date, step: int) -> bool:
+    return said is None or said[0] != shutdown or step < said[1]
+
+
+def _message(
+    provider: ProviderId,
+    day: date,
+    services: tuple[ServiceId, ...],
+    now: datetime,
+    roster: Mapping[ServiceId, Member],
+) -> Notification:
+    first = roster[services[0]]
+    replacements = dict.fromkeys(roster[id_].replacement for id_ in services)
+    return Notification(
+        kind=Kind.SHUTDOWN_AHEAD,
+        at=now,
+        services=services,
+        provider=provider,
+        facts={
+            "date": day.isoformat(),
+            "days": (day - now.date()).days,
+            "replacement": ", ".join(filter(None, replacements)),
+            "precision": first.shutdown_precision,
+        },
+    )

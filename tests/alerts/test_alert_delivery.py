@@ -1,0 +1,180 @@
+"""Notifications through Apprise to a real HTTP server on this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+
+from tallylight.alerts.delivery import RETRIES, Delivery, Message, unusable_receivers
+from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.options import AlertOptions
+from tallylight.clock import VirtualClock
+from tallylight.terms import ProviderId, ServiceId, Status
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+TOKEN = "planted-token-1234567890"
+A, B = ServiceId("sora-2"), ServiceId("sora-2-pro")
+
+
+@dataclass
+class Listener:
+    """Answers with the statuses it was given, then with 200; keeps what it was sent."""
+
+    statuses: list[int] = field(default_factory=list)
+    heard: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
+    port: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"json://127.0.0.1:{self.port}/{TOKEN}"
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.heard.put_nowait(await request.json())
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
+
+
+@pytest.fixture
+async def listener() -> AsyncIterator[Listener]:
+    listener = Listener()
+    app = web.Application()
+    app.router.add_post("/{path:.*}", listener.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    listener.port = runner.addresses[0][1]
+    yield listener
+    await runner.cleanup()
+
+
+def firing(*services: ServiceId) -> Notification:
+    changes = tuple(Change(id_, Status.OPERATIONAL, Status.SUSPENDED, NOW) for id_ in services)
+    return Notification(Kind.FIRING, NOW, services, ProviderId("openai"), changes)
+
+
+def render(notification: Notification) -> Message:
+    return Message(f"{notification.kind}: 服務", ", ".join(notification.services))
+
+
+def options(**receivers: object) -> AlertOptions:
+    return AlertOptions.model_validate({"receivers": receivers})
+
+
+@asynccontextmanager
+async def running(delivery: Delivery) -> AsyncIterator[Delivery]:
+    task = asyncio.create_task(delivery.run())
+    yield delivery
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def passing(clock: VirtualClock, listener: Listener, waits: Iterable[timedelta]) -> None:
+    """Let each wait between two tries pass, once the try before it was heard."""
+    for wait in waits:
+        await asyncio.wait_for(listener.heard.get(), 20)
+        while not clock._sleepers:
+            await asyncio.to_thread(int)  # until the answer was taken in
+        await clock.advance(wait)
+
+
+async def test_a_notification_arrives_in_its_receivers_words(listener: Listener) -> None:
+    chosen = options(team={"url": listener.address, "services": [A]})
+
+    async with running(Delivery(chosen, VirtualClock(NOW), render)) as delivery:
+        delivery.send(firing(A, B))
+        heard = await asyncio.wait_for(listener.heard.get(), 20)
+
+    assert heard["title"] == "firing: 服務"
+    assert heard["message"] == "sora-2"
+    assert heard["type"] == "failure"
+
+
+async def test_a_receiver_that_refuses_is_tried_again_later(listener: Listener) -> None:
+    listener.statuses = [500, 503]
+    clock = VirtualClock(NOW)
+
+    async with running(Delivery(options(team={"url": listener.address}), clock, render)) as desk:
+        desk.send(firing(A))
+        await passing(clock, listener, RETRIES[:2])
+        third = await asyncio.wait_for(listener.heard.get(), 20)
+
+    assert third["message"] == "sora-2"
+    assert clock.monotonic() == 35
+
+
+async def test_a_receiver_that_always_refuses_is_given_up_for_the_next_message(
+    listener: Listener, capfd: pytest.CaptureFixture[str]
+) -> None:
+    listener.statuses = [500] * (1 + len(RETRIES))
+    clock = VirtualClock(NOW)
+
+    async with running(Delivery(options(team={"url": listener.address}), clock, render)) as desk:
+        desk.send(firing(A))
+        desk.send(firing(B))
+        await passing(clock, listener, RETRIES)
+        last = await asyncio.wait_for(listener.heard.get(), 20)
+        following = await asyncio.wait_for(listener.heard.get(), 20)
+
+    assert (last["message"], following["message"]) == ("sora-2", "sora-2-pro")
+    written = "".join(capfd.readouterr())
+    assert "alerts.given_up" in written
+    assert TOKEN not in written
+
+
+async def test_a_receiver_that_is_away_holds_up_no_other(listener: Listener) -> None:
+    clock = VirtualClock(NOW)
+    both = options(away={"url": f"json://127.0.0.1:9/{TOKEN}"}, team={"url": listener.address})
+
+    async with running(Delivery(both, clock, render)) as delivery:
+        for service in (A, B):
+            delivery.send(firing(service))
+            heard = await asyncio.wait_for(listener.heard.get(), 20)
+            assert heard["message"] == service
+
+
+async def test_a_defect_in_one_message_does_not_end_the_deliveries(listener: Listener) -> None:
+    def picky(notification: Notification) -> Message:
+        if A in notification.services:
+            raise LookupError(TOKEN)
+        return render(notification)
+
+    team = options(team={"url": listener.address})
+    async with running(Delivery(team, VirtualClock(NOW), picky)) as delivery:
+        delivery.send(firing(A))
+        delivery.send(firing(B))
+
+        heard = await asyncio.wait_for(listener.heard.get(), 20)
+
+    assert heard["message"] == "sora-2-pro"
+
+
+async def test_what_piles_up_is_bounded_and_the_newest_is_kept(listener: Listener) -> None:
+    team = options(team={"url": listener.address})
+    delivery = Delivery(team, VirtualClock(NOW), render)
+    for number in range(150):
+        delivery.send(firing(ServiceId(f"service-{number}")))
+
+    async with running(delivery):
+        first = await asyncio.wait_for(listener.heard.get(), 20)
+
+    assert first["message"] == "service-50"
+
+
+async def test_without_receivers_there_is_nothing_to_run() -> None:
+    delivery = Delivery(options(), VirtualClock(NOW), render)
+
+    delivery.send(firing(A))
+
+    await asyncio.wait_for(delivery.run(), 1)
+
+
+def test_an_address_that_apprise_does_not_know_is_found() -> None:
+    receivers = options(
+        team={"url": "json://127.0.0.1/"}, odd={"url": "carrierpigeon://north-tower"}
+    )
+
+    assert unusable_receivers(receivers) == ("odd",)
