@@ -15,6 +15,7 @@ from tallylight.verdicts.standing import DaySketch, Delivery, JobsRecord
 _STEP = math.log(1.08)
 _DAYS = 7
 _RECENT = 12
+_SELDOM = 16  # the median of many jobs hardly moves with one more
 _SLOWEST_SHARE = 0.9
 _RELIEF = 0.75  # "slow" ends only well below the mark at which it begins
 
@@ -49,13 +50,29 @@ def timed(record: JobsRecord, delivery: Delivery, policy: Policy) -> JobsRecord:
     kept = tuple(d for d in record.recent[1 - _RECENT :] if d.at >= oldest)
     recent = (*kept, delivery)
     days = _with_bucket(record.days, delivery.at.toordinal(), bucket_of(delivery.seconds))
-    grown = replace(record, recent=recent, days=days)
-    return replace(grown, slow_since=_slow_since(grown, policy))
+    middle = record.median
+    today = sum(jobs for _, jobs in days[-1].counts)
+    if middle is None or today < _SELDOM or today % _SELDOM == 0:
+        middle = median(days, policy)
+    grown = JobsRecord(
+        record.delivery,
+        record.minutes,
+        recent,
+        days,
+        middle,
+        record.partly_since,
+        record.slow_since,
+        record.allowance,
+    )
+    slow_since = _slow_since(grown, policy)
+    if slow_since is record.slow_since:
+        return grown
+    return replace(grown, slow_since=slow_since)
 
 
 def pace(record: JobsRecord, policy: Policy) -> Pace | None:
     """Compare the newest jobs with the baseline; None where either is too short to say."""
-    baseline = median(record.days, policy)
+    baseline = record.median
     values = sorted(d.seconds for d in record.recent if d.seconds is not None)
     if baseline is None or len(values) < policy.slow_least:
         return None
@@ -82,6 +99,10 @@ def median(days: tuple[DaySketch, ...], policy: Policy) -> float | None:
 
 
 def _slow_since(record: JobsRecord, policy: Policy) -> datetime | None:
+    newest = record.recent[-1].seconds or 0.0
+    usual = policy.slow_factor * (record.median or 0.0)
+    if record.slow_since is None and newest <= usual:
+        return None  # it cannot begin with a job that was quick
     found = pace(record, policy)
     if found is None:
         return None
@@ -94,9 +115,11 @@ def _slow_since(record: JobsRecord, policy: Policy) -> datetime | None:
 
 
 def _with_bucket(days: tuple[DaySketch, ...], day: int, bucket: int) -> tuple[DaySketch, ...]:
-    kept = {sketch.day: sketch for sketch in days}
-    counts = dict(kept[day].counts) if day in kept else {}
+    if not days or day > days[-1].day:
+        newest = DaySketch(day, ((bucket, 1),))
+        return (*(sketch for sketch in days if sketch.day > day - _DAYS), newest)
+    if day < days[-1].day:
+        return days  # what comes after midnight from before it is not worth a search
+    counts = dict(days[-1].counts)
     counts[bucket] = counts.get(bucket, 0) + 1
-    kept[day] = DaySketch(day, tuple(sorted(counts.items())))
-    newest = max(kept)
-    return tuple(kept[d] for d in sorted(kept) if d > newest - _DAYS)
+    return (*days[:-1], DaySketch(day, tuple(sorted(counts.items()))))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
 
@@ -80,6 +81,7 @@ def time_between(events: int, total: float, level: float = 0.95) -> Interval:
     return Interval(low, high)
 
 
+@cache
 def quantile_rank(count: int, quantile: float, level: float = 0.95) -> int:
     """Return the rank, from 1, of the value that a quantile surely lies above; 0 for none.
 

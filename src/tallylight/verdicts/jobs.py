@@ -35,15 +35,39 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         return standing
     added = weight(layer, policy.likelihoods[result.source], policy, is_bad=result.is_bad)
     added += log_of_name(answer, policy)
+    allowance = record.allowance
     if result.source in _CALLERS:
-        allowance, added = _allowed(record.allowance, evidence.at, added, policy)
-        record = replace(record, allowance=allowance)
+        allowance, added = _allowed(allowance, evidence.at, added, policy)
     after = counted(layer, result, added, policy)
-    record = shares.with_job(record, evidence.at, policy, is_bad=result.is_bad)
-    if not result.is_bad:
-        record = _delivered(record, evidence, policy)
+    minutes = shares.with_job(record, evidence.at, policy, is_bad=result.is_bad)
+    delivery = record.delivery if result.is_bad else _delivery(record, evidence)
+    record = JobsRecord(
+        delivery,
+        minutes,
+        record.recent,
+        record.days,
+        record.median,
+        record.partly_since,
+        record.slow_since,
+        allowance,
+    )
+    if delivery is not None and delivery.at == evidence.at and not result.is_bad:
+        record = durations.timed(record, delivery, policy)
     record = _compared(record, layer, after, policy)
-    return replace(standing, jobs=after, record=record)
+    return Standing(
+        standing.service,
+        max(standing.at, evidence.at),
+        standing.wake_at,
+        standing.door,
+        after,
+        standing.verdict,
+        record,
+        standing.feed,
+        standing.plans,
+        standing.marks,
+        standing.gone,
+        standing.blocked,
+    )
 
 
 def without_listing(standing: Standing, at: datetime, policy: Policy) -> Standing:
@@ -72,6 +96,7 @@ def _accepted(standing: Standing, evidence: Evidence, policy: Policy) -> Standin
     allowance, added = _allowed(standing.record.allowance, evidence.at, added, policy)
     return replace(
         standing,
+        at=max(standing.at, evidence.at),
         jobs=nudged(layer, evidence.at, added, policy),
         record=replace(standing.record, allowance=allowance),
     )
@@ -88,18 +113,18 @@ def _allowed(
     minute = shares.minute_of(at)
     if minute > allowance.minute:
         allowance = Allowance(minute)
-    count, total = allowance.count + 1, allowance.total + added
+    count, total = allowance.outcomes + 1, allowance.total + added
     due = total * min(policy.traffic_per_minute, count) / count
     return Allowance(allowance.minute, count, total, due), due - allowance.applied
 
 
-def _delivered(record: JobsRecord, evidence: Evidence, policy: Policy) -> JobsRecord:
+def _delivery(record: JobsRecord, evidence: Evidence) -> Delivery:
+    """Return the newest delivery."""
+    if record.delivery is not None and evidence.at < record.delivery.at:
+        return record.delivery
     latency = evidence.latency
     seconds = None if latency is None else latency.total_seconds()
-    delivery = Delivery(evidence.at, evidence.source, seconds)
-    newest = record.delivery is None or evidence.at >= record.delivery.at
-    record = replace(record, delivery=delivery) if newest else record
-    return durations.timed(record, delivery, policy) if newest else record
+    return Delivery(evidence.at, evidence.source, seconds)
 
 
 def _compared(

@@ -65,7 +65,6 @@ def judge(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
     if evidence.source is Source.CALENDAR:
         return _judged(_planned(standing, evidence, policy), policy)
     standing = pass_time(standing, evidence.at, policy)
-    standing = replace(standing, at=max(standing.at, evidence.at))
     return _judged(_folded(standing, evidence, policy), policy)
 
 
@@ -130,13 +129,17 @@ def _is_no_concern(evidence: Evidence) -> bool:
 def _folded(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
     failure = evidence.failure
     if failure is not None and failure.fault is Fault.OURS:
-        return replace(standing, blocked=answer_of(evidence))
+        return replace(_at(standing, evidence), blocked=answer_of(evidence))
     if evidence.source is Source.FEED:
-        return lifecycle.with_feed(standing, evidence, policy)
+        return lifecycle.with_feed(_at(standing, evidence), evidence, policy)
     standing = _heard(standing, evidence, policy)
     if evidence.source in _SHALLOW:
         return _knocked(standing, evidence, policy)
     return jobs.with_job(standing, evidence, policy)
+
+
+def _at(standing: Standing, evidence: Evidence) -> Standing:
+    return replace(standing, at=evidence.at) if evidence.at > standing.at else standing
 
 
 def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
@@ -144,7 +147,7 @@ def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
     failure = evidence.failure
     if failure is not None and failure.kind is FailureKind.RETIRED:
         # The door answered, and knew our key; only the model is missing in its list.
-        return jobs.without_listing(standing, evidence.at, policy)
+        return jobs.without_listing(_at(standing, evidence), evidence.at, policy)
     answer = answer_of(evidence)
     result = Result(evidence.at, evidence.source, evidence.is_bad, answer)
     door = aged(standing.door, evidence.at, policy.hold_door)
@@ -201,21 +204,31 @@ def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
 
 def _judged(standing: Standing, policy: Policy) -> Standing:
     """Return the standing with the verdict that follows from it."""
-    before = standing.verdict
+    before, blocked = standing.verdict, standing.blocked
     finding = naming.found(standing, policy)
-    blocked = standing.blocked
+    stays = finding.status is before.status
     verdict = Verdict(
-        service=standing.service,
-        status=finding.status,
-        since=before.since
-        if finding.status is before.status
-        else _turning_point(standing, finding),
-        confidence=finding.confidence,
-        reasons=reasons(standing, finding, policy),
-        blocked=None if blocked is None else blocked.kind,
+        standing.service,
+        finding.status,
+        before.since if stays else _turning_point(standing, finding),
+        finding.confidence,
+        reasons(standing, finding, policy),
+        None if blocked is None else blocked.kind,
     )
-    judged = replace(standing, verdict=verdict)
-    return replace(judged, wake_at=_wake_at(judged, policy))
+    return Standing(
+        standing.service,
+        standing.at,
+        _wake_at(standing, verdict.status, policy),
+        standing.door,
+        standing.jobs,
+        verdict,
+        standing.record,
+        standing.feed,
+        standing.plans,
+        standing.marks,
+        standing.gone,
+        standing.blocked,
+    )
 
 
 def _turning_point(standing: Standing, finding: Finding) -> datetime:
@@ -235,12 +248,12 @@ def _turning_point(standing: Standing, finding: Finding) -> datetime:
     return max((end for end in ends if before.since < end <= at), default=at)
 
 
-def _wake_at(standing: Standing, policy: Policy) -> datetime | None:
+def _wake_at(standing: Standing, status: Status, policy: Policy) -> datetime | None:
     door, layer, feed, plans = standing.door, standing.jobs, standing.feed, standing.plans
     moments = [m for window in plans.windows for m in (window.start, window.end)]
     if layer.state is not State.UNDECIDED and layer.last is not None:
         moments.append(layer.last + policy.hold_jobs)
-    door_shows = door.state is State.DOWN or standing.verdict.status is Status.UNKNOWN
+    door_shows = door.state is State.DOWN or status is Status.UNKNOWN
     if door_shows and door.state is not State.UNDECIDED and door.last is not None:
         moments.append(door.last + policy.hold_door)
     if feed.says is Status.MAINTENANCE and feed.until is not None:

@@ -77,7 +77,7 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
         bad_from = bad_from or at
         if state is State.DOWN:
             broken_bad += 1
-            broken_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.count
+            broken_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.length
         elif p >= policy.down_at:
             if state is not State.UP or since is None or at - since > _RELAPSE:
                 broken_good = broken_bad = 0
@@ -161,7 +161,7 @@ def _run(layer: LayerStanding, at: datetime, *, is_bad: bool) -> Run:
         other = layer.good_run if is_bad else layer.bad_run
         start = at if other is None else max(at, other.last)
         return Run(start, start)
-    return Run(min(run.since, at), max(run.last, at), run.count + 1)
+    return Run(min(run.since, at), max(run.last, at), run.length + 1)
 
 
 def _good_if_down(layer: LayerStanding) -> float:

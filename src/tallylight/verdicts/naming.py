@@ -110,7 +110,7 @@ def is_dead(layer: LayerStanding, policy: Policy) -> bool:
     run = layer.bad_run
     return (
         run is not None
-        and run.count >= policy.suspended_least
+        and run.length >= policy.suspended_least
         and run.last - run.since >= policy.suspended_after
     )
 

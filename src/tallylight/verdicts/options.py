@@ -5,11 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tallylight.catalogue.notation import Duration
 from tallylight.terms import Access
 from tallylight.verdicts.policy import Policy
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[timedelta, Field(gt=timedelta())]
 
 _USUAL = Policy()
 
@@ -19,8 +19,8 @@ class PolicyOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mtbf: Positive = Field(_USUAL.mtbf, description="Assumed mean time between outages.")
-    mttr: Positive = Field(_USUAL.mttr, description="Assumed mean length of an outage.")
+    mtbf: Duration = Field(_USUAL.mtbf, description="Assumed mean time between outages.")
+    mttr: Duration = Field(_USUAL.mttr, description="Assumed mean length of an outage.")
     down_at: Probability = Field(_USUAL.down_at, description="Down at this probability.")
     alert_at: Probability = Field(_USUAL.alert_at, description="Alerted at this probability.")
     up_at: Probability = Field(_USUAL.up_at, description="Up again at this probability of down.")
@@ -33,10 +33,10 @@ class PolicyOptions(BaseModel):
     slow_factor: float = Field(
         _USUAL.slow_factor, gt=1, description="Slow if the slowest tenth takes so many medians."
     )
-    suspended_after: Positive = Field(
+    suspended_after: Duration = Field(
         _USUAL.suspended_after, description="All attempts failing for so long is a suspension."
     )
-    shutdown_ahead: Positive = Field(
+    shutdown_ahead: Duration = Field(
         _USUAL.shutdown_ahead, description="How long ahead of its date a shutdown is told."
     )
 

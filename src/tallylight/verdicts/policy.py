@@ -73,6 +73,8 @@ class Policy:
         hold_marks: How long an answer that names a state, or points at one, is remembered.
         degraded_share: "Partly failing" needs a share of bad jobs surely above this …
         degraded_least: … of at least so many jobs …
+        degraded_sure: … by an interval of this level, which is high because it is asked with every
+            job: at 95 % a service with 3 % noise is called degraded once in three days …
         degraded_long: … over this time …
         degraded_short: … and over this one.
         sure: Level of two-sided intervals.
@@ -96,7 +98,7 @@ class Policy:
     down_at: float = 0.95
     alert_at: float = 0.99
     up_at: float = 0.20
-    floor: float = 0.001
+    floor: float = 0.0005
     ceiling: float = 0.995
     likelihoods: Mapping[Source, Likelihood] = field(default_factory=lambda: LIKELIHOODS)
     noise_from: int = 30
@@ -108,6 +110,7 @@ class Policy:
     hold_marks: timedelta = timedelta(hours=6)
     degraded_share: float = 0.05
     degraded_least: int = 5
+    degraded_sure: float = 0.9995
     degraded_long: timedelta = timedelta(minutes=30)
     degraded_short: timedelta = timedelta(minutes=5)
     sure: float = 0.95

@@ -151,7 +151,7 @@ def _of_door(standing: Standing) -> Iterator[Reason]:
         yield _failing(ReasonCode.DOOR_PARTLY_CLOSED if partly else ReasonCode.DOOR_CLOSED, door)
     elif door.state is State.UP and door.good_run is not None:
         run = door.good_run
-        facts: Facts = {"answers": run.count, "since": _iso(run.since)}
+        facts: Facts = {"answers": run.length, "since": _iso(run.since)}
         yield Reason(ReasonCode.DOOR_OPEN, run.last, facts)
     elif door.state is State.UNDECIDED and door.is_failing:
         yield _failing(ReasonCode.DOOR_PARTLY_CLOSED, door)
@@ -179,12 +179,12 @@ def _delivered(standing: Standing, policy: Policy) -> Iterator[Reason]:
 def _failing(code: ReasonCode, layer: LayerStanding) -> Reason:
     """Return "last m of n failed over t, the last with this answer"."""
     run, good = layer.bad_run, layer.good_run
-    recovering = 0 if layer.is_failing or good is None else good.count
+    recovering = 0 if layer.is_failing or good is None else good.length
     if run is None or layer.broken_good:
         failed, passed = layer.broken_bad, layer.broken_good + recovering
         since = layer.since or layer.at
     else:
-        failed, passed, since = run.count, recovering, run.since
+        failed, passed, since = run.length, recovering, run.since
     last = layer.last or layer.at
     facts: Facts = {
         "failed": failed,

@@ -1,6 +1,7 @@
 """Which share of the newest jobs fails: whether a service that is up fails in part (rule 6)."""
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from tallylight.verdicts.standing import JobsRecord, LayerStanding, Minute
 
 _MINUTE = 60
 _UNLIKELY = 0.05
+_LEAST_BAD = 3  # two are noise, however few the jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,11 @@ class Share:
     bad: int
     of: int
 
-    def is_surely_above(self, share: float, policy: Policy) -> bool:
+    def is_surely_above(self, share: float, level: float, policy: Policy) -> bool:
         """Tell whether the true share is above this one, as far as so many jobs can tell."""
-        enough = self.of >= policy.degraded_least
-        return enough and wilson(self.bad, self.of, policy.sure).low > share
+        if self.bad < _LEAST_BAD or self.of < policy.degraded_least:
+            return False
+        return wilson(self.bad, self.of, level).low > share
 
 
 def minute_of(at: datetime) -> int:
@@ -30,16 +33,21 @@ def minute_of(at: datetime) -> int:
     return int(at.timestamp()) // _MINUTE
 
 
-def with_job(record: JobsRecord, at: datetime, policy: Policy, *, is_bad: bool) -> JobsRecord:
-    """Return the record with one more job in its minute."""
+def with_job(
+    record: JobsRecord, at: datetime, policy: Policy, *, is_bad: bool
+) -> tuple[Minute, ...]:
+    """Return the record's minutes with one more job in its own."""
     number = minute_of(at)
     newest = max(number, record.minutes[-1].number) if record.minutes else number
     oldest = newest - policy.degraded_long // timedelta(seconds=_MINUTE)
-    counts = {m.number: m for m in record.minutes if m.number > oldest}
-    if number > oldest:
-        found = counts.get(number, Minute(number, 0, 0))
-        counts[number] = Minute(number, found.good + (not is_bad), found.bad + is_bad)
-    return replace(record, minutes=tuple(counts[n] for n in sorted(counts)))
+    minutes = [m for m in record.minutes if m.number > oldest]
+    place = bisect_left(minutes, number, key=lambda m: m.number)
+    if place < len(minutes) and minutes[place].number == number:
+        found = minutes[place]
+        minutes[place] = Minute(number, found.good + (not is_bad), found.bad + is_bad)
+    elif number > oldest:
+        minutes.insert(place, Minute(number, int(not is_bad), int(is_bad)))
+    return tuple(minutes)
 
 
 def share(record: JobsRecord, at: datetime, over: timedelta) -> Share:
@@ -67,19 +75,30 @@ def partly(record: JobsRecord, layer: LayerStanding, at: datetime, policy: Polic
     does, or when so many jobs in a row went well as the share would have let pass one time in
     twenty. Leaving by the short window alone would flap.
     """
+    if record.partly_since is not None:
+        return _still_partly(record, layer, at, policy)
+    if not layer.is_failing or not _begins(record, at, policy):
+        return record  # it cannot begin with a job that went well
+    first = next(m.number for m in record.minutes if m.bad)
+    begun = datetime.fromtimestamp(first * _MINUTE, UTC)
+    return replace(record, partly_since=max(begun, layer.since or begun))
+
+
+def _begins(record: JobsRecord, at: datetime, policy: Policy) -> bool:
     long = share(record, at, policy.degraded_long)
-    if record.partly_since is None:
-        short = share(record, at, policy.degraded_short)
-        if not all(s.is_surely_above(policy.degraded_share, policy) for s in (long, short)):
-            return record
-        first = next(m.number for m in record.minutes if m.bad)
-        begun = datetime.fromtimestamp(first * _MINUTE, UTC)
-        up_since = layer.since or begun
-        return replace(record, partly_since=max(begun, up_since))
-    run = layer.good_run
-    if run is not None and not layer.is_failing and _is_relief(long, run.count):
+    if not long.is_surely_above(policy.degraded_share, policy.degraded_sure, policy):
+        return False
+    short = share(record, at, policy.degraded_short)
+    return short.is_surely_above(policy.degraded_share, policy.sure, policy)
+
+
+def _still_partly(
+    record: JobsRecord, layer: LayerStanding, at: datetime, policy: Policy
+) -> JobsRecord:
+    long, run = share(record, at, policy.degraded_long), layer.good_run
+    if run is not None and not layer.is_failing and _is_relief(long, run.length):
         return since(record, run.since)
-    if long.of and not long.is_surely_above(policy.degraded_share / 2, policy):
+    if long.of and not long.is_surely_above(policy.degraded_share / 2, policy.sure, policy):
         return replace(record, partly_since=None)
     return record
 

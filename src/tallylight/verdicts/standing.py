@@ -1,8 +1,12 @@
-"""All that the judge remembers of a service: small, immutable, and JSON through `snapshot`."""
+"""All that the judge remembers of a service: small, immutable, and JSON through `snapshot`.
+
+The smallest records, of which there are many, are named tuples: they are written without names.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from tallylight.terms import FailureKind, ServiceId, Source, Status, Verdict
 
@@ -28,13 +32,12 @@ class Answer:
     http_status: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """Like results in a row."""
 
     since: datetime
     last: datetime
-    count: int = 1
+    length: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,7 @@ class Noise:
     high: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """The mark by which a result is known again."""
 
     at: datetime
@@ -120,8 +122,7 @@ class LayerStanding:
         return self.bad_run if self.is_failing else self.good_run
 
 
-@dataclass(frozen=True, slots=True)
-class Minute:
+class Minute(NamedTuple):
     """How many jobs ended, or were refused, in one minute of Unix time."""
 
     number: int
@@ -129,8 +130,7 @@ class Minute:
     bad: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A video that arrived; `seconds` from create to the last byte, None if nobody timed it."""
 
     at: datetime
@@ -138,29 +138,30 @@ class Delivery:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DaySketch:
+class DaySketch(NamedTuple):
     """How long jobs took on one day: counts by logarithmic bucket (`durations.bucket_of`)."""
 
     day: int
     counts: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What callers' jobs have said within one minute, of which only so much counts.
 
     Args:
         minute: Of Unix time.
-        count: Outcomes so far.
+        outcomes: How many so far.
         total: The sum of their weights.
         applied: The part of it that has counted.
     """
 
     minute: int = 0
-    count: int = 0
+    outcomes: int = 0
     total: float = 0.0
     applied: float = 0.0
+
+
+_NONE_USED = Allowance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class JobsRecord:
         minutes: Jobs by minute over the longer window of rule 6, oldest first.
         recent: The newest deliveries that were timed, oldest first.
         days: The baseline: a sketch a day, oldest first.
+        median: Of the baseline, in seconds; None while it is made of too few jobs.
         partly_since: Since when jobs fail in part, None while that cannot be claimed.
         slow_since: Since when they are slow, None while that cannot be claimed.
         allowance: The cap on callers' jobs.
@@ -181,9 +183,10 @@ class JobsRecord:
     minutes: tuple[Minute, ...] = ()
     recent: tuple[Delivery, ...] = ()
     days: tuple[DaySketch, ...] = ()
+    median: float | None = None
     partly_since: datetime | None = None
     slow_since: datetime | None = None
-    allowance: Allowance = Allowance()
+    allowance: Allowance = _NONE_USED
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +211,7 @@ class FeedRecord:
     lag: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A planned maintenance: from `start`, inclusive, to `end`, exclusive."""
 
     start: datetime
