@@ -63,7 +63,7 @@ def test_january_has_its_six_services_and_nothing_that_retires() -> None:
         ("sora-2-reverse", "Sora 2 官逆"),
         ("sora-2-pro-reverse", "Sora 2 Pro 官逆"),
         ("veo-3.1-reverse", "Veo 3.1 官逆"),
-        ("image-reverse", "Sora 圖像"),
+        ("gpt-image-reverse", "Sora image"),
     ]
     assert "shutdown_at" not in str(catalogue)
 
@@ -168,3 +168,20 @@ def test_a_file_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
 def test_an_unknown_name_tells_the_known_ones() -> None:
     with pytest.raises(ScenarioError, match="calm, january, storm, sunset, today"):
         load_scenario("hurricane")
+
+
+def test_every_setting_of_a_scenario_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
+
+    schema = Scenario.model_json_schema()
+    settings = {name for part in schema["$defs"].values() for name in part.get("properties", {})}
+    words = {word for part in schema["$defs"].values() for word in part.get("enum", [])}
+
+    assert {name for name in settings | words if f"{name}" not in text} == set()
+
+
+def test_the_documented_scenario_is_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+
+    assert parse_scenario(example, "docs/simulator.md").services["veo"].component == "Video"

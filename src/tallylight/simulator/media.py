@@ -61,9 +61,7 @@ def clip(size: str, seconds: int, look: Flaw | None) -> bytes:
     return file.getvalue()
 
 
-def _picture_stream(
-    container: OutputContainer, size: str, look: Flaw | None
-) -> VideoStream:
+def _picture_stream(container: OutputContainer, size: str, look: Flaw | None) -> VideoStream:
     stream = container.add_stream("libx264", rate=_FRAMES_A_SECOND)
     stream.width, stream.height = (int(side) for side in size.split("x"))
     stream.pix_fmt = "yuv420p"

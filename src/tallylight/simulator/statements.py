@@ -116,9 +116,9 @@ def statement(
     incidents = [
         incident
         for name, service in shown.items()
-        for number, stretch in enumerate(lives.get(name, ()))
-        if not _is_overlooked(scenario.seed, feed_id, feed, name, number)
-        for incident in _incidents(feed, f"{name}-{number}", service.component, stretch, second)
+        for stretch in lives.get(name, ())
+        if not _is_overlooked(scenario.seed, feed_id, feed, name, stretch)
+        for incident in _incidents(feed, name, service.component, stretch, second)
     ]
     incidents.sort(key=lambda incident: incident.started, reverse=True)
     maintenances = tuple(
@@ -136,12 +136,12 @@ def statement(
     return Statement(components, tuple(incidents), maintenances, max(changes, default=0.0))
 
 
-def _is_overlooked(seed: int, feed_id: str, feed: FeedPart, service: str, number: int) -> bool:
-    return chance_of(seed, "blind", feed_id, service, number) < feed.blind
+def _is_overlooked(seed: int, feed_id: str, feed: FeedPart, service: str, stretch: Stretch) -> bool:
+    return chance_of(seed, "blind", feed_id, service, stretch.start) < feed.blind
 
 
 def _incidents(
-    feed: FeedPart, name: str, component: str, stretch: Stretch, second: float
+    feed: FeedPart, service: str, component: str, stretch: Stretch, second: float
 ) -> list[StatedIncident]:
     begin = stretch.start + feed.lag
     if begin > second:
@@ -154,7 +154,9 @@ def _incidents(
             continue
         updates = tuple(u for u in _story(component, begin, end) if u.at <= second)
         title = f"{component}: {word.replace('_', ' ')}"
-        stated.append(StatedIncident(f"{name}-{number}", title, component, word, begin, updates))
+        # Named by its start: live control may cut a stretch, and its incident stays the same one.
+        name = f"{service}-{stretch.start:.3f}-{number}"
+        stated.append(StatedIncident(name, title, component, word, begin, updates))
     return stated
 
 

@@ -74,7 +74,7 @@ class Refuse(Trouble):
     """Refuse with an answer: the given one, or the protocol's own words for a sign.
 
     Args:
-        http_status: The status of the answer.
+        http_status: The status of the answer; 200 for a failure that hides in one.
         body: A mapping is sent as JSON, a text as it is.
         headers: Headers beside it.
         sign: What the refusal names, in the protocol's own form.
@@ -83,7 +83,7 @@ class Refuse(Trouble):
     """
 
     kind: Literal["refuse"]
-    http_status: int | None = Field(default=None, ge=400, le=599)
+    http_status: int | None = Field(default=None, ge=200, le=599)
     body: str | dict[str, JsonValue] = ""
     headers: Mapping[str, str] = Field(default_factory=dict)
     sign: Sign | None = None

@@ -180,6 +180,7 @@ class World:
         self._overrides[service] = [
             replace(old, end=now) if old.covers(now) else old
             for old in self._overrides.get(service, ())
+            if old.start < now
         ]
 
     def statement(self, feed: str) -> Statement:

@@ -1,0 +1,281 @@
+"""Status pages: their two formats, their lateness, and what they never say."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from tallylight.simulator.decision import Stretch
+from tallylight.simulator.scenario import Scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.statements import lives_of, statement
+from tallylight.simulator.troubles import TROUBLE, ComponentWord
+from tallylight.simulator.world import World
+
+Start = Callable[..., Awaitable[World]]
+Get = Callable[..., Awaitable[dict[str, object]]]
+
+STATUSPAGE_PATHS = [
+    "status",
+    "summary",
+    "components",
+    "incidents",
+    "incidents/unresolved",
+    "scheduled-maintenances",
+    "scheduled-maintenances/upcoming",
+    "scheduled-maintenances/active",
+]
+OUTAGE = TROUBLE.validate_python({"kind": "refuse", "sign": "overloaded"})
+
+
+@pytest.fixture
+def get(http: aiohttp.ClientSession) -> Get:
+    """Read one path of a status page."""
+
+    async def get(world: World, feed: str, path: str) -> dict[str, object]:
+        async with http.get(world.feed_urls[feed] + path) as answer:
+            assert answer.status == 200, path
+            shown = await answer.json()
+            assert isinstance(shown, dict)
+            return shown
+
+    return get
+
+
+def scenario(**feed: object) -> Scenario:
+    document = YAML(typ="safe", pure=True).load(
+        """
+        title: One page
+        start: 2026-01-28T09:00:00Z
+        upstreams:
+          seller: {provider: s, protocol: openai_videos, dialect: openai, keys: [k], feed: page}
+        services:
+          video:
+            name: Video
+            upstream: seller
+            model: v
+            access: official
+            price: {unit: per_call, rates: {"*": "1"}}
+            lengths: [4]
+            sizes: ["1280x720"]
+            component: Video
+        feeds:
+          page: {format: statuspage, title: Seller, components: [Website]}
+        """
+    )
+    document["feeds"]["page"] |= feed
+    return Scenario.model_validate(document)
+
+
+@pytest.mark.parametrize("path", STATUSPAGE_PATHS)
+async def test_every_path_of_a_statuspage_answers(start: Start, get: Get, path: str) -> None:
+    world = await start()
+
+    body = await get(world, "relay-b", f"/api/v2/{path}.json")
+
+    page = body["page"]
+    assert isinstance(page, dict)
+    assert page["name"] == "Relay B"
+
+
+async def test_a_calm_page_is_green(start: Start, get: Get) -> None:
+    world = await start()
+
+    summary = await get(world, "relay-b", "/api/v2/summary.json")
+
+    assert summary["status"] == {"indicator": "none", "description": "All Systems Operational"}
+    assert isinstance(summary["components"], list)
+    assert [(one["name"], one["status"]) for one in summary["components"]] == [
+        ("Website", "operational"),
+        ("Video", "operational"),
+    ]
+
+
+async def test_an_outage_stands_on_the_page_with_its_incident(start: Start, get: Get) -> None:
+    world = await start(troubles={"veo-3.1-reverse": [{"kind": "refuse", "sign": "overloaded"}]})
+
+    summary = await get(world, "relay-b", "/api/v2/summary.json")
+
+    assert isinstance(summary["incidents"], list)
+    (incident,) = summary["incidents"]
+    assert (incident["status"], incident["impact"]) == ("investigating", "critical")
+    assert incident["incident_updates"][0]["affected_components"][0]["name"] == "Video"
+    assert isinstance(summary["status"], dict)
+    assert summary["status"]["indicator"] == "critical"
+
+
+async def test_the_shim_of_incident_io_has_its_gaps(
+    start: Start, get: Get, http: aiohttp.ClientSession
+) -> None:
+    world = await start(troubles={"sora-2-official": [{"kind": "stall"}]})
+
+    summary = await get(world, "openai", "/api/v2/summary.json")
+    incidents = await get(world, "openai", "/api/v2/incidents.json")
+    url = f"{world.feed_urls['openai']}/api/v2/incidents/unresolved.json"
+    async with http.get(url) as answer:
+        assert answer.status == 404
+
+    assert "incidents" not in summary
+    assert isinstance(incidents["incidents"], list)
+    assert incidents["incidents"][0]["incident_updates"][0]["body"] == ""
+
+
+async def test_the_widgets_of_incident_io_call_the_worst_state_full_outage(
+    start: Start, get: Get
+) -> None:
+    world = await start(troubles={"sora-2-official": [{"kind": "refuse", "sign": "overloaded"}]})
+
+    summary = await get(world, "openai", "/api/v1/summary")
+    proxy = await get(world, "openai", "/proxy/status.example.com")
+    told = await get(world, "openai", "/proxy/status.example.com/incidents")
+    impacts = await get(world, "openai", "/proxy/status.example.com/component_impacts")
+
+    assert isinstance(summary["ongoing_incidents"], list)
+    (incident,) = summary["ongoing_incidents"]
+    assert incident["current_worst_impact"] == "full_outage"
+    assert incident["affected_components"][0]["name"] == "Sora"
+    assert isinstance(proxy["summary"], dict)
+    assert proxy["summary"]["affected_components"][0]["status"] == "full_outage"
+    assert isinstance(told["incidents"], list)
+    assert told["incidents"][0]["updates"][0]["to_status"] == "investigating"
+    assert isinstance(impacts["component_impacts"], list)
+    assert impacts["component_impacts"][0]["end_at"] is None
+
+
+@pytest.mark.parametrize("known", ["if-none-match", "if-modified-since"])
+async def test_a_page_that_did_not_change_is_not_sent_again(
+    start: Start, http: aiohttp.ClientSession, known: str
+) -> None:
+    world = await start()
+    url = f"{world.feed_urls['relay-b']}/api/v2/summary.json"
+    async with http.get(url) as answer:
+        whole = answer.headers["etag"], answer.headers["last-modified"]
+    mine = {"if-none-match": whole[0], "if-modified-since": whole[1]}[known]
+
+    async with http.get(url, headers={known: mine}) as again:
+        assert (again.status, await again.read()) == (304, b"")
+        assert again.headers["etag"] == whole[0]
+    world.override("veo-3.1-reverse", (OUTAGE,))
+    async with http.get(url, headers={"if-none-match": whole[0]}) as changed:
+        assert changed.status == 200
+        assert parsedate_to_datetime(changed.headers["last-modified"]) >= parsedate_to_datetime(
+            whole[1]
+        )
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "kind"),
+    [
+        ("html", 200, "text/html"),
+        ("gone", 404, "text/plain"),
+        ("error", 502, "text/html"),
+        ("half_json", 200, "text/plain"),
+    ],
+)
+async def test_a_page_may_be_broken_itself(
+    http: aiohttp.ClientSession, answer: str, status: int, kind: str
+) -> None:
+    async with (
+        serve_world(scenario(faults=[{"answer": answer}])) as world,
+        http.get(f"{world.feed_urls['page']}/api/v2/summary.json") as got,
+    ):
+        assert (got.status, got.content_type) == (status, kind)
+
+
+def words(world: Scenario, second: float, *stretches: Stretch) -> Mapping[str, ComponentWord]:
+    return statement(world, "page", {"video": stretches}, second).components
+
+
+@given(st.floats(0, 5000), st.floats(0, 10_000))
+def test_a_page_is_late_by_its_lag_and_never_early(lag: float, second: float) -> None:
+    outage = Stretch(100, None, (OUTAGE,))
+
+    said = words(scenario(lag=lag), second, outage)["Video"]
+
+    assert (said is ComponentWord.MAJOR_OUTAGE) == (second >= 100 + lag)
+
+
+@given(st.floats(0, 10_000))
+def test_a_blind_page_says_nothing_of_outages(second: float) -> None:
+    said = statement(scenario(blind=1), "page", {"video": [Stretch(0, None, (OUTAGE,))]}, second)
+
+    assert said.incidents == ()
+    assert set(said.components.values()) == {ComponentWord.OPERATIONAL}
+
+
+@given(st.floats(0, 1000), st.floats(0, 1000))
+def test_what_a_page_told_it_never_takes_back(one: float, other: float) -> None:
+    outages = [Stretch(50, 200, (OUTAGE,)), Stretch(400, 700, (OUTAGE,))]
+
+    early = statement(scenario(), "page", {"video": outages}, min(one, other))
+    late = statement(scenario(), "page", {"video": outages}, max(one, other))
+
+    told = {incident.id: incident.updates for incident in late.incidents}
+    for incident in early.incidents:
+        assert told[incident.id][: len(incident.updates)] == incident.updates
+    assert early.changed <= late.changed
+
+
+def test_a_page_is_green_while_it_still_monitors() -> None:
+    outage = Stretch(0, 100, (OUTAGE,))
+
+    said = statement(scenario(), "page", {"video": [outage]}, 110)
+
+    assert [incident.status for incident in said.open_incidents] == ["monitoring"]
+    assert said.components["Video"] is ComponentWord.OPERATIONAL
+    assert not statement(scenario(), "page", {"video": [outage]}, 131).open_incidents
+
+
+@pytest.mark.parametrize(
+    ("trouble", "word"),
+    [
+        ({"kind": "rumour", "says": "partial_outage"}, "partial_outage"),
+        ({"kind": "slow"}, "degraded_performance"),
+        ({"kind": "refuse", "sign": "maintenance"}, "under_maintenance"),
+        ({"kind": "refuse", "http_status": 500, "feed": "operational"}, "operational"),
+        ({"kind": "retire"}, "operational"),
+        ({"kind": "deliver", "flaw": "black"}, "operational"),
+        ({"kind": "hang"}, "partial_outage"),
+    ],
+)
+def test_pages_have_a_word_for_some_troubles_and_lie_about_others(
+    trouble: object, word: str
+) -> None:
+    stretch = Stretch(0, None, (TROUBLE.validate_python(trouble),))
+
+    assert words(scenario(), 10, stretch)["Video"] == word
+
+
+def test_a_planned_work_is_announced_under_way_and_done() -> None:
+    plan = {"name": "Upgrade", "components": ["Website"], "announced": 10, "from": 100, "to": 200}
+    world = scenario(maintenances=[plan])
+
+    phases = [
+        [one.status for one in statement(world, "page", {}, second).maintenances]
+        for second in (0, 50, 150, 250)
+    ]
+
+    assert phases == [[], ["scheduled"], ["in_progress"], ["completed"]]
+    assert words(world, 150)["Website"] is ComponentWord.UNDER_MAINTENANCE
+
+
+def test_live_control_cuts_the_script_that_a_page_tells() -> None:
+    script = [Stretch(0, 100, (OUTAGE,))]
+
+    lives = lives_of(script, [Stretch(40, 60, ()), Stretch(200, None, (OUTAGE,))])
+
+    assert [(one.start, one.end) for one in lives] == [(0, 40), (60, 100), (200, None)]
+
+
+def test_an_incident_that_live_control_ends_stays_the_same_incident() -> None:
+    script = [Stretch(0, None, (OUTAGE,))]
+    before = statement(scenario(), "page", {"video": script}, 50)
+
+    after = statement(scenario(), "page", {"video": lives_of(script, [Stretch(60, None, ())])}, 100)
+
+    assert [one.id for one in after.incidents] == [one.id for one in before.incidents]
+    assert [one.status for one in after.incidents] == ["resolved"]

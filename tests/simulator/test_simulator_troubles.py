@@ -1,0 +1,273 @@
+"""Each kind of trouble, as a client meets it."""
+
+import io
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import av
+import pytest
+from av.error import FFmpegError
+
+from tallylight.simulator.world import World
+
+Start = Callable[..., Awaitable[World]]
+Order = Callable[..., Awaitable[dict[str, object]]]
+SORA = "sora-2-official"
+AUTH = {"authorization": "Bearer sim-openai-key"}
+
+
+@pytest.fixture
+def order(http: aiohttp.ClientSession) -> Order:
+    """Create a 4 s video of 1280x720 and follow it to its end."""
+
+    async def order(world: World, *, follow: bool = True) -> dict[str, object]:
+        url = f"{world.base_urls['openai']}/videos"
+        body = {"prompt": "a boat", "seconds": "4", "size": "1280x720"}
+        async with http.post(url, json=body, headers=AUTH) as answer:
+            shown = await answer.json()
+        while follow and shown["status"] not in {"completed", "failed"}:
+            async with http.get(f"{url}/{shown['id']}", headers=AUTH) as answer:
+                shown = await answer.json()
+        assert isinstance(shown, dict)
+        return shown
+
+    return order
+
+
+async def content(http: aiohttp.ClientSession, world: World, job: object) -> tuple[int, bytes]:
+    url = f"{world.base_urls['openai']}/videos/{job}/content"
+    async with http.get(url, headers=AUTH) as answer:
+        return answer.status, await answer.read()
+
+
+async def test_a_create_that_hangs_is_accepted_billed_and_listed_but_never_answered(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "hang"}]})
+    url = f"{world.base_urls['openai']}/videos"
+
+    with pytest.raises(TimeoutError):
+        await http.post(
+            url, json={"prompt": "a boat"}, headers=AUTH, timeout=aiohttp.ClientTimeout(0.3)
+        )
+    async with http.get(url, headers=AUTH) as answer:
+        listed = (await answer.json())["data"]
+
+    (entry,) = world.ledger.entries
+    assert not entry.answered
+    assert [video["id"] for video in listed] == [entry.job]
+    assert listed[0]["prompt"] == "a boat"
+
+
+async def test_a_hang_may_as_well_be_a_refusal(start: Start, http: aiohttp.ClientSession) -> None:
+    world = await start(troubles={SORA: [{"kind": "hang", "accepts": False}]})
+
+    with pytest.raises(TimeoutError):
+        await http.post(
+            f"{world.base_urls['openai']}/videos",
+            json={"prompt": "a boat"},
+            headers=AUTH,
+            timeout=aiohttp.ClientTimeout(0.3),
+        )
+
+    assert world.ledger.entries == ()
+
+
+async def test_a_world_ends_although_somebody_hangs(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "hang", "doors": ["models"]}]})
+
+    with pytest.raises(TimeoutError):
+        await http.get(f"{world.base_urls['openai']}/models", timeout=aiohttp.ClientTimeout(0.3))
+    world.closing.set()
+    with pytest.raises(aiohttp.ClientError):
+        await http.get(f"{world.base_urls['openai']}/models")
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_reset_leaves_the_caller_in_doubt(
+    start: Start, http: aiohttp.ClientSession, accepts: bool
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "reset", "accepts": accepts}]})
+
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await http.post(
+            f"{world.base_urls['openai']}/videos", json={"prompt": "a boat"}, headers=AUTH
+        )
+
+    assert len(world.ledger.entries) == int(accepts)
+
+
+async def test_a_stalled_job_stays_where_it_is(start: Start, order: Order) -> None:
+    world = await start(speed=1000, troubles={SORA: [{"kind": "stall", "at": 40}]})
+
+    job = world.jobs[str((await order(world, follow=False))["id"])]
+
+    assert job.stage(world.second() + 1e6).progress == 40
+    assert job.stage(world.second() + 1e6).step == "in_progress"
+
+
+async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order) -> None:
+    failing = {"kind": "fail", "after": 1, "code": "server_error", "message": "engine died"}
+    world = await start(troubles={SORA: [failing]})
+
+    job = await order(world)
+
+    assert (job["status"], job["error"]) == (
+        "failed",
+        {"code": "server_error", "message": "engine died"},
+    )
+    assert world.ledger.statement(world.second())["entries"][0]["state"] == "refunded"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "size", "seconds", "tracks"),
+    [
+        ({"flaw": "wrong_size"}, (640, 360), 4, 2),
+        ({"flaw": "wrong_size", "size": "854x480"}, (854, 480), 4, 2),
+        ({"flaw": "wrong_length"}, (1280, 720), 2, 2),
+        ({"flaw": "wrong_length", "seconds": 1}, (1280, 720), 1, 2),
+        ({"flaw": "silent"}, (1280, 720), 4, 1),
+        ({"flaw": "black"}, (1280, 720), 4, 2),
+    ],
+)
+async def test_a_flawed_video_is_flawed_in_its_bytes(  # noqa: PLR0913, PLR0917  # one row of a table
+    start: Start,
+    order: Order,
+    http: aiohttp.ClientSession,
+    trouble: dict[str, object],
+    size: tuple[int, int],
+    seconds: int,
+    tracks: int,
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "deliver"} | trouble]})
+
+    job = await order(world)
+    _, data = await content(http, world, job["id"])
+
+    assert job["status"] == "completed"
+    with av.open(io.BytesIO(data), "r") as container:
+        picture = container.streams.video[0]
+        assert (picture.width, picture.height) == size
+        assert container.duration == pytest.approx(seconds * 1_000_000, abs=150_000)
+        assert len(container.streams) == tracks
+
+
+@pytest.mark.parametrize("flaw", ["broken", "empty"])
+async def test_a_broken_video_does_not_open(
+    start: Start, order: Order, http: aiohttp.ClientSession, flaw: str
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "deliver", "flaw": flaw}]})
+
+    status, data = await content(http, world, (await order(world))["id"])
+
+    assert status == 200
+    with pytest.raises(FFmpegError):
+        av.open(io.BytesIO(data), "r").close()
+
+
+async def test_another_models_video_says_so_in_its_model(start: Start, order: Order) -> None:
+    other = {"kind": "deliver", "flaw": "other_model", "model": "sora-1"}
+    world = await start(troubles={SORA: [other]})
+
+    assert (await order(world))["model"] == "sora-1"
+
+
+async def test_an_expired_video_is_gone(
+    start: Start, order: Order, http: aiohttp.ClientSession
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "expire"}]})
+
+    status, _ = await content(http, world, (await order(world))["id"])
+
+    assert status == 404
+
+
+async def test_a_slow_service_takes_longer(start: Start, order: Order) -> None:
+    world = await start(speed=200, troubles={SORA: [{"kind": "slow", "factor": 10}]})
+
+    job = world.jobs[str((await order(world))["id"])]
+
+    assert job.fate.duration is not None
+    assert job.fate.duration > 20
+
+
+async def test_a_list_may_hide_the_newest_job(
+    start: Start, order: Order, http: aiohttp.ClientSession
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "list_lie"}]})
+    first = await order(world, follow=False)
+    await order(world, follow=False)
+
+    async with http.get(f"{world.base_urls['openai']}/videos", headers=AUTH) as answer:
+        listed = [video["id"] for video in (await answer.json())["data"]]
+
+    assert listed == [first["id"]]
+
+
+async def test_a_retired_model_is_unknown_and_unlisted_while_others_live(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    world = await start(troubles={SORA: [{"kind": "retire"}]})
+    base = world.base_urls["openai"]
+
+    async with http.post(f"{base}/videos", json={"prompt": "a boat"}, headers=AUTH) as answer:
+        refusal = (await answer.json())["error"]
+    async with http.get(f"{base}/models", headers=AUTH) as answer:
+        listed = [model["id"] for model in (await answer.json())["data"]]
+
+    assert refusal["code"] == "model_not_found"
+    assert listed == ["sora-2-pro"]
+
+
+async def test_a_retired_api_has_no_paths_left(start: Start, http: aiohttp.ClientSession) -> None:
+    world = await start("today")
+    url = f"{world.base_urls['openai']}/videos"
+
+    seen = []
+    for method, path in (("POST", ""), ("GET", ""), ("GET", "/video_1"), ("DELETE", "/video_1")):
+        async with http.request(method, url + path, headers=AUTH) as answer:
+            seen.append((answer.status, (await answer.json())["error"]["message"]))
+
+    assert seen == [
+        (404, "Invalid URL (POST /v1/videos)"),
+        (404, "Invalid URL (GET /v1/videos)"),
+        (404, "Invalid URL (GET /v1/videos/video_1)"),
+        (404, "Invalid URL (DELETE /v1/videos/video_1)"),
+    ]
+
+
+async def test_the_scenarios_own_words_are_sent_as_they_are(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    challenge = {
+        "kind": "refuse",
+        "http_status": 403,
+        "body": "<html><title>Just a moment...</title></html>",
+        "headers": {"server": "cloudflare", "cf-ray": "1"},
+        "doors": ["models"],
+    }
+    world = await start(troubles={SORA: [challenge]})
+
+    async with http.get(f"{world.base_urls['openai']}/models") as answer:
+        text = await answer.text()
+
+    assert (answer.status, answer.content_type) == (403, "text/html")
+    assert answer.headers["server"] == "cloudflare"
+    assert "Just a moment" in text
+
+
+async def test_a_share_of_the_creates_succeeds(start: Start, http: aiohttp.ClientSession) -> None:
+    partial = {"kind": "refuse", "sign": "overloaded", "share": 0.5}
+    world = await start(troubles={SORA: [partial]})
+
+    statuses = []
+    for _ in range(40):
+        async with http.post(
+            f"{world.base_urls['openai']}/videos", json={"prompt": "a boat"}, headers=AUTH
+        ) as answer:
+            statuses.append(answer.status)
+
+    assert set(statuses) == {200, 503}
+    assert len(world.ledger.entries) == statuses.count(200)
