@@ -28,8 +28,7 @@ _COMPLETE = frozenset({"maintenance_complete", "completed", "complete"})
 
 
 def _proxy(root: str) -> tuple[str, ...]:
-    parts = urlsplit(root)
-    return (f"{parts.scheme}://{parts.netloc}/proxy/{parts.netloc}",)
+    return (f"{root}/proxy/{urlsplit(root).netloc}",)
 
 
 def _proxy_page(documents: Sequence[object]) -> Page | None:

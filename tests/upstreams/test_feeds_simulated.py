@@ -1,0 +1,142 @@
+"""The readers against the simulator's pages: two readings of the formats, over real HTTP."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from tallylight.catalogue.services import Feed, Upstream
+from tallylight.clock import SystemClock
+from tallylight.simulator.scenario import Scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.world import World
+from tallylight.terms import ProviderId, Status, UpstreamId
+from tallylight.upstreams.feeds.reader import FeedState
+from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.transport import Transport
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
+OUTAGE = {"kind": "refuse", "sign": "overloaded"}
+HALF = {"kind": "refuse", "sign": "overloaded", "share": 0.5}
+MAINTENANCE = {"kind": "refuse", "sign": "maintenance"}
+
+
+class Reader:
+    """Reads one simulated page as the probes do, and counts what was answered."""
+
+    def __init__(self, world: World, transport: Transport, format_: str, component: str) -> None:
+        self.feed = Feed(format_, world.feed_urls["page"], component)
+        self.state = FeedState()
+        self.statuses: list[int | None] = []
+        self._transport = transport
+        self._upstream = Upstream(
+            UpstreamId("seller"), ProviderId("s"), world.base_url, "openai_videos", "openai", None
+        )
+
+    async def read(self) -> Status | None:
+        reader = READERS[self.feed.format]
+        while True:
+            replies = [
+                await self._transport.send(request, self._upstream)
+                for request in self.state.requests(reader, self.feed)
+            ]
+            self.statuses += [reply.status for reply in replies]
+            self.state = self.state.after(reader, self.feed, replies, NOW)
+            if not self.state.is_searching:
+                return None if self.state.reading is None else self.state.reading.says
+
+
+@asynccontextmanager
+async def page(
+    format_: str, component: str = "Video API", faults: tuple[Mapping[str, object], ...] = ()
+) -> AsyncIterator[tuple[World, Reader]]:
+    seller = {
+        "provider": "s",
+        "protocol": "openai_videos",
+        "dialect": "openai",
+        "keys": ["k"],
+        "feed": "page",
+    }
+    video = {
+        "name": "Video",
+        "upstream": "seller",
+        "model": "v",
+        "access": "official",
+        "price": {"unit": "per_call", "rates": {"*": "0.10"}},
+        "lengths": [4],
+        "sizes": ["1280x720"],
+        "component": "Video API",
+    }
+    shown = {
+        "format": format_,
+        "title": "Page",
+        "components": ["Website"],
+        "faults": list(faults),
+    }
+    scenario = Scenario.model_validate(
+        {
+            "title": "One page",
+            "start": "2026-01-28T09:00:00Z",
+            "upstreams": {"seller": seller},
+            "services": {"video": video},
+            "feeds": {"page": shown},
+        }
+    )
+    async with serve_world(scenario) as world, Transport(SystemClock()) as transport:
+        yield world, Reader(world, transport, format_, component)
+
+
+@pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (None, Status.OPERATIONAL),
+        (OUTAGE, Status.SUSPENDED),
+        (HALF, Status.DEGRADED),
+        (MAINTENANCE, Status.MAINTENANCE),
+    ],
+)
+async def test_a_simulated_page_is_read(
+    format_: str, trouble: Mapping[str, object] | None, status: Status
+) -> None:
+    async with page(format_) as (world, reader):
+        if trouble is not None:
+            world.override("video", (TROUBLE.validate_python(trouble),))
+
+        assert await reader.read() is status
+
+
+@pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
+async def test_an_unchanged_page_is_not_sent_again(format_: str) -> None:
+    async with page(format_) as (_, reader):
+        first, second = await reader.read(), await reader.read()
+
+    assert first is second is Status.OPERATIONAL
+    assert reader.statuses == [200, 200, 304, 304]
+
+
+@pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
+async def test_another_components_outage_is_not_ours(format_: str) -> None:
+    async with page(format_, component="website") as (world, reader):
+        world.override("video", (TROUBLE.validate_python(OUTAGE),))
+
+        assert await reader.read() is Status.OPERATIONAL
+
+
+@pytest.mark.parametrize("surface", [1, 2])
+async def test_the_other_surfaces_say_the_same(surface: int) -> None:
+    async with page("incident_io") as (world, reader):
+        world.override("video", (TROUBLE.validate_python(OUTAGE),))
+        reader.state = FeedState(surface=surface)
+
+        assert await reader.read() is Status.SUSPENDED
+        assert reader.state.surface == surface
+
+
+@pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
+@pytest.mark.parametrize("answer", ["html", "gone", "error", "half_json"])
+async def test_a_broken_page_is_unknown(format_: str, answer: str) -> None:
+    async with page(format_, faults=({"from": 0, "answer": answer},)) as (_, reader):
+        assert await reader.read() is Status.UNKNOWN
