@@ -1,0 +1,138 @@
+"""Sentences for people, in English, 繁體中文 and 简体中文.
+
+English stands in the code and the templates. The other languages are message catalogues beside
+this file (`zh_Hant.po`, `zh_Hans.po`); they are read as text at their first use, so that nothing
+compiled has to be kept in step with its source.
+
+`reasons` knows the sentence of every reason of a verdict, `words` the names of the closed sets,
+`figures` and `prices` how times, shares and money are written.
+"""
+
+import gettext
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from importlib import resources
+from io import BytesIO
+
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+
+class Language(StrEnum):
+    """The languages that we speak, by the tags that HTTP and HTML use."""
+
+    EN = "en"
+    ZH_HANT = "zh-Hant"
+    ZH_HANS = "zh-Hans"
+
+    @property
+    def own_name(self) -> str:
+        """Return what its readers call it."""
+        return _OWN_NAMES[self]
+
+
+_OWN_NAMES: Mapping[Language, str] = {
+    Language.EN: "English",
+    Language.ZH_HANT: "繁體中文",
+    Language.ZH_HANS: "简体中文",
+}
+
+_CATALOGUES: Mapping[Language, str] = {
+    Language.ZH_HANT: "zh_Hant.po",
+    Language.ZH_HANS: "zh_Hans.po",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """Turns English messages into one language."""
+
+    language: Language
+    locale: Locale
+    _messages: gettext.NullTranslations
+
+    def gettext(self, message: str) -> str:
+        """Return the message in this language, in English where it is not translated."""
+        return self._messages.gettext(message)
+
+    def ngettext(self, singular: str, plural: str, count: int) -> str:
+        """Return the form of a message that goes with a count."""
+        return self._messages.ngettext(singular, plural, count)
+
+    def pgettext(self, context: str, message: str) -> str:
+        """Return the message as it is meant in a context."""
+        return self._messages.pgettext(context, message)
+
+
+@lru_cache(maxsize=len(Language))
+def translator(language: Language) -> Translator:
+    """Return the translator into a language; its catalogue is read once a process."""
+    locale = Locale.parse(language.value, sep="-")
+    if language not in _CATALOGUES:
+        return Translator(language, locale, gettext.NullTranslations())
+    text = resources.files(__name__).joinpath(_CATALOGUES[language]).read_bytes()
+    compiled = BytesIO()
+    write_mo(compiled, read_po(BytesIO(text), locale=locale))
+    compiled.seek(0)
+    return Translator(language, locale, gettext.GNUTranslations(compiled))
+
+
+def from_locale(environment: Mapping[str, str]) -> Language:
+    """Return the language that a process's locale variables ask for.
+
+    Args:
+        environment: Read in the order of gettext: LANGUAGE (a list), LC_ALL, LC_MESSAGES, LANG.
+    """
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = environment.get(name, "")
+        for wish in value.split(":"):
+            language = _of_tag(wish.partition(".")[0].partition("@")[0].replace("_", "-"))
+            if language is not None:
+                return language
+        if value:
+            return Language.EN
+    return Language.EN
+
+
+def negotiate(accept_language: str, default: Language = Language.EN) -> Language:
+    """Return the language that an Accept-Language header likes best among ours.
+
+    Source:
+        RFC 9110, section 12.5.4; "zh-TW", "zh-HK" and "zh-MO" read traditional characters.
+    """
+    for tag in _by_liking(accept_language):
+        language = default if tag == "*" else _of_tag(tag)
+        if language is not None:
+            return language
+    return default
+
+
+def _by_liking(header: str) -> Iterator[str]:
+    wishes: list[tuple[float, int, str]] = []
+    for place, part in enumerate(header.split(",")):
+        tag, _, parameters = part.strip().partition(";")
+        name, _, quality = parameters.strip().partition("=")
+        try:
+            liking = float(quality) if name.strip() == "q" else 1.0
+        except ValueError:
+            liking = 0.0
+        if tag.strip() and liking > 0:
+            wishes.append((-liking, place, tag.strip()))
+    yield from (tag for _, _, tag in sorted(wishes))
+
+
+def _of_tag(tag: str) -> Language | None:
+    subtags = tag.lower().split("-")
+    match subtags[0]:
+        case "en" | "c" | "posix":
+            return Language.EN
+        case "zh":
+            if "hans" in subtags:
+                return Language.ZH_HANS
+            traditional = {"hant", "tw", "hk", "mo"} & set(subtags[1:])
+            return Language.ZH_HANT if traditional else Language.ZH_HANS
+        case _:
+            return None

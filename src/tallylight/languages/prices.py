@@ -1,0 +1,55 @@
+"""How a price is written in a language; always in US dollars."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from tallylight.languages import Translator
+from tallylight.money import Price, PriceUnit
+
+
+def dollars(amount: Decimal) -> str:
+    """Return an amount of US dollars: cents, and what lies below them only if it is there."""
+    exact = amount.normalize()
+    exponent = exact.as_tuple().exponent
+    digits = max(2, -exponent) if isinstance(exponent, int) else 2
+    return f"${amount:,.{min(digits, 6)}f}"
+
+
+def price_text(price: Price | None, to: Translator) -> str:
+    """Return what a model costs, as a line: "$0.10 a second (720p), $0.30 a second (1080p)"."""
+    if price is None:
+        return to.gettext("price unknown")
+    match price.unit:
+        case PriceUnit.PER_SECOND:
+            lines = _by_resolution(price.rates, to.gettext("%s a second"), to)
+        case PriceUnit.PER_CALL:
+            lines = _by_resolution(price.rates, to.gettext("%s a call"), to)
+        case PriceUnit.PER_MILLION_TOKENS:
+            lines = _by_resolution(price.rates, to.gettext("%s a million tokens"), to)
+        case PriceUnit.PER_BLOCK:
+            lines = [
+                line
+                for seconds, rates in sorted(price.blocks.items())
+                for line in _by_resolution(
+                    rates, to.gettext("%s for {seconds} s").format(seconds=seconds), to
+                )
+            ]
+    return to.gettext(", ").join(lines + _extras(price, to))
+
+
+def _by_resolution(rates: Mapping[str, Decimal], pattern: str, to: Translator) -> list[str]:
+    lines = []
+    for resolution, rate in rates.items():
+        amount = to.gettext("free of charge") if rate == 0 else pattern % dollars(rate)
+        lines.append(amount if resolution == "*" else f"{amount} ({resolution})")
+    return lines
+
+
+def _extras(price: Price, to: Translator) -> list[str]:
+    extras = []
+    if price.silent_rates:
+        cheapest = min(price.silent_rates.values())
+        extras.append(to.gettext("without sound from %s") % dollars(cheapest))
+    if price.per_input_image:
+        extras.append(to.gettext("%s more for each input image") % dollars(price.per_input_image))
+    return extras

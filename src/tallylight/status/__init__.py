@@ -1,0 +1,1 @@
+"""The faces: a page for people, APIs for programs, a feed, badges, metrics."""

@@ -1,0 +1,142 @@
+"""From our words to the shapes of our JSON API; pure."""
+
+from collections.abc import Sequence
+
+from tallylight.catalogue.services import FactSheet
+from tallylight.history.ledger import Entry
+from tallylight.languages import Translator
+from tallylight.languages.prices import price_text
+from tallylight.languages.reasons import sentence
+from tallylight.status.budgets import Spending
+from tallylight.status.models import (
+    AppointmentAnswer,
+    BudgetAnswer,
+    EntryAnswer,
+    EvidenceAnswer,
+    FailureAnswer,
+    OfficialFeed,
+    ServiceAnswer,
+    SheetAnswer,
+    UptimeAnswer,
+)
+from tallylight.status.ports import Appointment
+from tallylight.status.views.services import Facts
+from tallylight.status.views.uptimes import Uptime
+from tallylight.terms import Evidence, ServiceId
+
+
+def service_answer(facts: Facts, uptime: Uptime, to: Translator) -> ServiceAnswer:
+    """Return one service."""
+    service, verdict, feed = facts.service, facts.verdict, facts.feed
+    latency, job_time = facts.latency, facts.job_time
+    return ServiceAnswer(
+        id=service.id,
+        name=service.name,
+        status=verdict.status,
+        lamp=verdict.status.lamp,
+        since=verdict.since,
+        confidence=round(verdict.confidence, 4),
+        reasons=[sentence(reason, to) for reason in verdict.reasons],
+        blocked=verdict.blocked,
+        access=service.access,
+        provider=service.upstream.provider,
+        model=service.model,
+        official_feed=None
+        if feed is None or feed.says is None
+        else OfficialFeed(status=feed.says, note=feed.note, at=feed.at),
+        latency_ms=None if latency is None else round(latency.total_seconds() * 1000),
+        job_seconds=None if job_time is None else job_time.total_seconds(),
+        price=price_text(service.sheet.price, to),
+        uptime=uptime_answer(service.id, uptime),
+        shutdown_at=service.sheet.shutdown_at,
+        replacement=service.sheet.replacement,
+        checked_at=facts.checked_at,
+    )
+
+
+def uptime_answer(id_: ServiceId, uptime: Uptime) -> UptimeAnswer:
+    """Return the uptime of one service."""
+    return UptimeAnswer(
+        id=id_,
+        window=uptime.window,
+        uptime=uptime.uptime,
+        low=uptime.low,
+        high=uptime.high,
+        coverage=uptime.coverage,
+        degraded=uptime.degraded,
+        outages=uptime.outages,
+        seconds=dict(uptime.seconds),
+        text=uptime.text,
+    )
+
+
+def sheet_answer(sheet: FactSheet, to: Translator) -> SheetAnswer:
+    """Return a fact sheet."""
+    return SheetAnswer(
+        title=sheet.title,
+        lengths=list(sheet.lengths),
+        sizes=list(sheet.sizes),
+        price=price_text(sheet.price, to),
+        announced_at=sheet.announced_at,
+        shutdown_at=sheet.shutdown_at,
+        shutdown_precision=sheet.shutdown_precision.value,
+        replacement=sheet.replacement,
+        notes=sheet.notes,
+        sources=list(sheet.sources),
+        as_of=sheet.as_of,
+    )
+
+
+def appointment_answers(appointments: Sequence[Appointment]) -> list[AppointmentAnswer]:
+    """Return the probes to come."""
+    return [AppointmentAnswer(depth=each.depth, at=each.at) for each in appointments]
+
+
+def budget_answer(spending: Spending) -> BudgetAnswer:
+    """Return one limit and how far it is used up."""
+    return BudgetAnswer(
+        scope=spending.scope,
+        window=spending.window,
+        limit_usd=float(spending.limit),
+        spent_usd=float(spending.spent),
+    )
+
+
+def evidence_answer(piece: Evidence) -> EvidenceAnswer:
+    """Return one observation."""
+    failure = piece.failure
+    wait = None if failure is None else failure.retry_after
+    return EvidenceAnswer(
+        service=piece.service,
+        at=piece.at,
+        source=piece.source,
+        good=piece.is_good,
+        failure=None
+        if failure is None
+        else FailureAnswer(
+            kind=failure.kind,
+            fault=failure.fault,
+            rule=failure.rule,
+            text=failure.text,
+            http_status=failure.http_status,
+            retry_after_s=None if wait is None else wait.total_seconds(),
+        ),
+        latency_ms=None if piece.latency is None else round(piece.latency.total_seconds() * 1000),
+        says=piece.says,
+        until=piece.until,
+        note=piece.note,
+    )
+
+
+def entry_answer(entry: Entry) -> EntryAnswer:
+    """Return one piece of spending."""
+    return EntryAnswer(
+        id=entry.id,
+        service=entry.service,
+        purpose=entry.purpose,
+        note=entry.note,
+        state=entry.state,
+        estimate_usd=float(entry.estimate),
+        amount_usd=float(entry.amount),
+        at=entry.at,
+    )

@@ -1,0 +1,113 @@
+"""Our own JSON API, below `/api`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from tallylight.status.answers import (
+    appointment_answers,
+    budget_answer,
+    entry_answer,
+    evidence_answer,
+    service_answer,
+    sheet_answer,
+    uptime_answer,
+)
+from tallylight.status.budgets import spendings
+from tallylight.status.models import (
+    ErrorAnswer,
+    EvidenceAnswer,
+    LedgerAnswer,
+    ServiceAnswer,
+    ServiceDetail,
+    UptimeAnswer,
+)
+from tallylight.status.requests import House, Known, Speech
+from tallylight.status.views.uptimes import Window, uptime
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most, newest first.")]
+Before = Annotated[
+    AwareDatetime | None, Query(description="Only what was before this moment (RFC 3339).")
+]
+
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+
+_MISSING: dict[int | str, dict[str, object]] = {
+    404: {"model": ErrorAnswer, "description": "There is no such service."}
+}
+
+
+router = APIRouter(prefix="/api", tags=["tallylight"])
+
+
+@router.get("/services")
+async def services(house: House, to: Speech) -> list[ServiceAnswer]:
+    """Return every service with its verdict, in the catalogue's order."""
+    now = house.now()
+    return [
+        service_answer(facts, uptime(facts.spells, Window.QUARTER, now, to), to)
+        for facts in await house.all_facts()
+    ]
+
+
+@router.get("/services/{service}", responses=_MISSING)  # noqa: FAST003  # `Known` reads it
+async def service(house: House, facts: Known, to: Speech) -> ServiceDetail:
+    """Return one service with its fact sheet, uptimes and budgets."""
+    now = house.now()
+    uptimes = [uptime(facts.spells, window, now, to) for window in Window]
+    answer = service_answer(facts, uptimes[-1], to)
+    spent = await spendings(house.state.history.ledger, [facts.service], None, now)
+    plan, id_ = house.state.plan, facts.service.id
+    return ServiceDetail(
+        **answer.model_dump(),
+        sheet=sheet_answer(facts.service.sheet, to),
+        uptimes=[uptime_answer(id_, each) for each in uptimes],
+        next_probes=[] if plan is None else appointment_answers(plan.next_appointments(id_)),
+        withheld=None if plan is None else plan.withheld().get(id_),
+        budgets=[budget_answer(each) for each in spent],
+    )
+
+
+@router.get("/services/{service}/evidence", responses=_MISSING)  # noqa: FAST003  # `Known` reads it
+async def evidence(
+    house: House, facts: Known, limit: Limit = 100, before: Before = None
+) -> list[EvidenceAnswer]:
+    """Return the evidence about one service of the day before a moment (default: now)."""
+    found = await house.state.history.evidence(
+        facts.service.id, end=_not_later(before, house.now()), limit=limit
+    )
+    return [evidence_answer(piece) for piece in found]
+
+
+@router.get("/uptime")
+async def uptimes(
+    house: House,
+    to: Speech,
+    window: Annotated[Window, Query(description="How far back.")] = Window.DAY,
+) -> list[UptimeAnswer]:
+    """Return the time-weighted uptime of every service."""
+    now = house.now()
+    return [
+        uptime_answer(facts.service.id, uptime(facts.spells, window, now, to))
+        for facts in await house.all_facts()
+    ]
+
+
+@router.get("/ledger")
+async def ledger(house: House, limit: Limit = 100, before: Before = None) -> LedgerAnswer:
+    """Return the budgets, and the newest spending of probes and jobs."""
+    now, book = house.now(), house.state.history.ledger
+    budgets = await spendings(book, house.state.board.services(), house.state.total_budget(), now)
+    entries = await book.entries(end=_not_later(before, now), limit=limit)
+    return LedgerAnswer(
+        budgets=[budget_answer(each) for each in budgets],
+        entries=[entry_answer(entry) for entry in entries],
+    )
+
+
+def _not_later(before: datetime | None, now: datetime) -> datetime:
+    # Nothing lies further ahead, and databases have an end of time.
+    latest = now + timedelta(minutes=1)
+    return latest if before is None else max(_EARLIEST, min(before, latest))

@@ -1,0 +1,81 @@
+"""Badges: one service's lamp for a README, as a picture and as a shields.io endpoint."""
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tallylight.languages.words import status_word
+from tallylight.status.requests import reading_of, translator_of
+from tallylight.terms import ServiceId, Status
+
+_CACHE = {"Cache-Control": "public, max-age=30"}
+
+#: Dark enough that white letters stand out by 4.5 to 1.
+_COLOURS = {
+    Status.OPERATIONAL: "#1a7f45",
+    Status.DEGRADED: "#8a6100",
+    Status.RISK_CONTROL: "#a14a00",
+    Status.SUSPENDED: "#b3261e",
+    Status.MAINTENANCE: "#2c63b8",
+    Status.RETIRED: "#3c3a37",
+    Status.UNKNOWN: "#6b6863",
+}
+_WIDE = 12.0
+_NARROW = 6.6
+_PADDING = 8.0
+
+
+async def badge_svg(request: Request) -> Response:
+    """Return a service's badge as a picture; one that says so where there is no such service."""
+    name, word, status = _badge(request)
+    found = status is not None
+    picture = badge(name, word, _COLOURS[status or Status.UNKNOWN])
+    return Response(picture, 200 if found else 404, _CACHE, media_type="image/svg+xml")
+
+
+async def badge_json(request: Request) -> Response:
+    """Return a service's badge as shields.io's endpoint schema has it."""
+    name, word, status = _badge(request)
+    body = {
+        "schemaVersion": 1,
+        "label": name,
+        "message": word,
+        "color": _COLOURS[status or Status.UNKNOWN],
+        "isError": status in {None, Status.SUSPENDED},
+        "cacheSeconds": 60,
+    }
+    return JSONResponse(body, 404 if status is None else 200, _CACHE)
+
+
+def badge(label: str, message: str, colour: str) -> str:
+    """Return an SVG of two fields side by side."""
+    left, right = _width(label), _width(message)
+    whole, label, message = left + right, escape(label), escape(message)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole:g}" height="20" role="img" '
+        f'aria-label="{label}: {message}"><title>{label}: {message}</title>'
+        f'<clipPath id="r"><rect width="{whole:g}" height="20" rx="4"/></clipPath>'
+        f'<g clip-path="url(#r)"><rect width="{left:g}" height="20" fill="#3c3a37"/>'
+        f'<rect x="{left:g}" width="{right:g}" height="20" fill="{colour}"/></g>'
+        '<g fill="#fff" font-family="Verdana,Noto Sans TC,sans-serif" font-size="11" '
+        'text-anchor="middle">'
+        f'<text x="{left / 2:g}" y="14">{label}</text>'
+        f'<text x="{left + right / 2:g}" y="14">{message}</text></g></svg>'
+    )
+
+
+def _badge(request: Request) -> tuple[str, str, Status | None]:
+    house, to = reading_of(request), translator_of(request)
+    id_ = ServiceId(request.path_params["service"])
+    try:
+        service, verdict = house.state.board.service(id_), house.state.board.verdict(id_)
+    except KeyError:
+        return id_, to.gettext("no such service"), None
+    return service.name, status_word(verdict.status, to), verdict.status
+
+
+def _width(text: str) -> float:
+    # A Chinese character is about twice as wide as a letter.
+    letters = sum(_WIDE if ord(letter) > 0x2E80 else _NARROW for letter in text)  # noqa: PLR2004
+    return round(letters + 2 * _PADDING, 1)

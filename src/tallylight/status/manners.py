@@ -1,0 +1,99 @@
+"""What every answer owes its client: safe headers, HEAD, conditional and cross-origin reading."""
+
+import hashlib
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_SAFE = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+_OPEN = ("/api/", "/badge/", "/feed.atom")
+_STREAM = "/api/events"
+
+
+class Manners:
+    """Wraps the app; the gateway's `/v1` passes through untouched but for the safe headers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        is_open = path.startswith(_OPEN)
+        if is_open and scope["method"] == "OPTIONS":
+            await _permit(send)
+            return
+        guarded = _with_headers(send, is_open=is_open)
+        if is_open and path != _STREAM and scope["method"] in {"GET", "HEAD"}:
+            answer = _Conditional(scope, guarded)
+            await self._app({**scope, "method": "GET"}, receive, answer.take)
+        else:
+            await self._app(scope, receive, guarded)
+
+
+class _Conditional:
+    """Holds an answer back until its tag is known; 304 if the client has it, no body for HEAD."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self._is_head = scope["method"] == "HEAD"
+        self._known = Headers(scope=scope).get("if-none-match", "")
+        self._start: Message = {}
+        self._body = bytearray()
+
+    async def take(self, message: Message) -> None:
+        """Take one message of the app's answer."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        body = bytes(self._body)
+        if self._start["status"] == 200:  # noqa: PLR2004
+            tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+            headers = MutableHeaders(scope=self._start)
+            headers["ETag"] = tag
+            headers.setdefault("Cache-Control", "no-cache")  # ask again, by the tag
+            if tag in self._known or self._known.strip() == "*":
+                self._start["status"], body = 304, b""
+                del headers["content-length"]
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
+
+
+def _with_headers(send: Send, *, is_open: bool) -> Send:
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _SAFE.items():
+                headers.setdefault(name, value)
+            if is_open:
+                headers["Access-Control-Allow-Origin"] = "*"
+                headers["Access-Control-Expose-Headers"] = "ETag"
+                headers.add_vary_header("Accept-Language")
+        await send(message)
+
+    return guarded
+
+
+async def _permit(send: Send) -> None:
+    headers = [
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-allow-methods", b"GET, HEAD"),
+        (b"access-control-allow-headers", b"*"),
+        (b"access-control-max-age", b"86400"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

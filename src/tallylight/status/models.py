@@ -1,0 +1,155 @@
+"""What our own JSON API answers; these models are its OpenAPI description."""
+
+from datetime import date, datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallylight.history.ledger import EntryState, Purpose
+from tallylight.status.views.uptimes import Window
+from tallylight.terms import Access, Depth, FailureKind, Fault, Source, Status
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorAnswer(_Answer):
+    """Why a request could not be answered."""
+
+    detail: str = Field(description="One sentence.")
+
+
+class OfficialFeed(_Answer):
+    """What the provider's status page says."""
+
+    status: Status = Field(description="unknown where the page cannot be read.")
+    note: str
+    at: datetime
+
+
+class UptimeAnswer(_Answer):
+    """The uptime of one service over one window."""
+
+    id: str
+    window: Window
+    uptime: float | None = Field(
+        description="Usable share of the watched time, 0 to 1; null where under half was watched."
+    )
+    low: float | None = Field(description="Lower end of its 95 % interval.")
+    high: float | None = Field(description="Upper end of its 95 % interval.")
+    coverage: float = Field(description="Watched share of the time, maintenance left out.")
+    degraded: float = Field(description="Share of the watched time that was usable but degraded.")
+    outages: int = Field(description="Stretches of not being usable.")
+    seconds: dict[Status, float] = Field(description="How long it was what.")
+    text: str = Field(description="The same for people.")
+
+
+class ServiceAnswer(_Answer):
+    """One service."""
+
+    id: str
+    name: str
+    status: Status
+    lamp: str
+    since: datetime
+    confidence: float = Field(description="Probability that the status is right, 0 to 1.")
+    reasons: list[str] = Field(description="Sentences, the most telling first.")
+    blocked: FailureKind | None = Field(description="auth or quota while that keeps us out.")
+    access: Access
+    provider: str
+    model: str
+    official_feed: OfficialFeed | None
+    latency_ms: int | None = Field(description="Of the newest answer to a free probe.")
+    job_seconds: float | None = Field(description="From create to video, of the newest job.")
+    price: str
+    uptime: UptimeAnswer = Field(description="Over the last 90 days.")
+    shutdown_at: date | None
+    replacement: str
+    checked_at: datetime | None
+
+
+class SheetAnswer(_Answer):
+    """What is publicly known of the model at the provider."""
+
+    title: str
+    lengths: list[int] = Field(description="Allowed seconds of video.")
+    sizes: list[str]
+    price: str
+    announced_at: date | None
+    shutdown_at: date | None
+    shutdown_precision: str
+    replacement: str
+    notes: str
+    sources: list[str]
+    as_of: date
+
+
+class AppointmentAnswer(_Answer):
+    """A probe to come."""
+
+    depth: Depth
+    at: datetime
+
+
+class BudgetAnswer(_Answer):
+    """What may be spent in a rolling window, and what was."""
+
+    scope: str = Field(description="A service's id, or total.")
+    window: str = Field(description="1h, 24h or 30d.")
+    limit_usd: float
+    spent_usd: float = Field(description="Settled and reserved.")
+
+
+class ServiceDetail(ServiceAnswer):
+    """One service with all that is known of it."""
+
+    sheet: SheetAnswer
+    uptimes: list[UptimeAnswer]
+    next_probes: list[AppointmentAnswer]
+    withheld: str | None = Field(description="The budget that keeps a paid probe from being sent.")
+    budgets: list[BudgetAnswer]
+
+
+class FailureAnswer(_Answer):
+    """What went wrong."""
+
+    kind: FailureKind
+    fault: Fault
+    rule: str = Field(description="The classifier's rule that decided.")
+    text: str = Field(description="The upstream's own words, scrubbed.")
+    http_status: int | None
+    retry_after_s: float | None
+
+
+class EvidenceAnswer(_Answer):
+    """One dated observation."""
+
+    service: str
+    at: datetime
+    source: Source
+    good: bool
+    failure: FailureAnswer | None
+    latency_ms: int | None
+    says: Status | None
+    until: datetime | None
+    note: str
+
+
+class EntryAnswer(_Answer):
+    """One piece of spending."""
+
+    id: str
+    service: str
+    purpose: Purpose
+    note: str
+    state: EntryState
+    estimate_usd: float
+    amount_usd: float = Field(description="What counts against the budgets.")
+    at: datetime
+
+
+class LedgerAnswer(_Answer):
+    """Budgets and the newest spending."""
+
+    budgets: list[BudgetAnswer]
+    entries: list[EntryAnswer]

@@ -1,0 +1,25 @@
+"""What an operator may say of the page."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallylight.languages import Language
+
+
+class StatusOptions(BaseModel):
+    """The section `status` of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = Field("tallylight", min_length=1, max_length=100, description="The page's title.")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where readers find the page (https://status.example.com); without it the "
+        "address that each request came to.",
+    )
+    language: Language = Field(
+        Language.EN, description="The language of readers who ask for none of ours."
+    )
+    listeners: int = Field(
+        500, ge=1, le=100_000, description="How many pages may listen for live changes at once."
+    )

@@ -1,0 +1,95 @@
+"""What the faces need of the rest of the house."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from tallylight.catalogue.services import Budget, Service
+from tallylight.clock import Clock
+from tallylight.history.database import History
+from tallylight.status.options import StatusOptions
+from tallylight.terms import Depth, Evidence, ServiceId, Source, Verdict
+
+if TYPE_CHECKING:
+    from tallylight.board import Event
+
+
+class BoardReader(Protocol):
+    """The board, read."""
+
+    def services(self) -> Sequence[Service]:
+        """Return the services, in the catalogue's order."""
+        ...
+
+    def service(self, id_: ServiceId, /) -> Service:
+        """Return one service; raise KeyError if it is not on the board."""
+        ...
+
+    def verdict(self, id_: ServiceId, /) -> Verdict:
+        """Return the verdict on one service; raise KeyError if it is not on the board."""
+        ...
+
+    def newest(self, id_: ServiceId, source: Source, /) -> Evidence | None:
+        """Return the newest evidence of one source, if any."""
+        ...
+
+    @property
+    def network_is_down(self) -> bool:
+        """Tell whether the fault is ours, and verdicts are frozen."""
+        ...
+
+    def subscribe(self) -> "AbstractAsyncContextManager[asyncio.Queue[Event]]":
+        """Give a queue of what happens from now on."""
+        ...
+
+
+class Appointment(Protocol):
+    """A probe to come."""
+
+    @property
+    def depth(self) -> Depth:
+        """How far it will go."""
+        ...
+
+    @property
+    def at(self) -> datetime:
+        """When it is due."""
+        ...
+
+
+class ProbePlan(Protocol):
+    """What the prober will do, and what a budget keeps it from doing."""
+
+    def next_appointments(self, id_: ServiceId, /) -> Sequence[Appointment]:
+        """Return the probes to come of one service, soonest first."""
+        ...
+
+    def withheld(self) -> Mapping[ServiceId, str]:
+        """Return why a budget keeps a service's generation from being sent, where one does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StatusState:
+    """All that the faces show.
+
+    Args:
+        board: What stands.
+        history: What happened.
+        clock: When it is.
+        options: What the operator said of the page.
+        plan: What will be probed; None where nothing is.
+        total_budget: What all probes together may spend.
+        is_probing: Tells whether the probes are running.
+    """
+
+    board: BoardReader
+    history: History
+    clock: Clock
+    options: StatusOptions = field(default_factory=StatusOptions)
+    plan: ProbePlan | None = None
+    total_budget: Callable[[], Budget] = Budget
+    is_probing: Callable[[], bool] = lambda: True

@@ -1,0 +1,54 @@
+"""The newest incidents as an Atom feed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tallylight.languages import Translator
+from tallylight.status.views.incidents import IncidentView, incident_title, incident_view
+from tallylight.status.views.moments import rfc3339
+from tallylight.status.views.statuspage import updated_at
+from tallylight.terms import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One incident in the feed."""
+
+    id: str
+    title: str
+    published: str
+    updated: str
+    incident: IncidentView
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The feed.
+
+    Args:
+        base: The page's address.
+        updated: When anything in it changed last.
+        entries: Newest first.
+    """
+
+    base: str
+    updated: str
+    entries: tuple[Entry, ...]
+
+
+def atom_feed(
+    incidents: Sequence[tuple[Incident, str]], base: str, now: datetime, to: Translator
+) -> Feed:
+    """Return the feed of incidents, each with its service's name."""
+    entries = tuple(
+        Entry(
+            id=f"{base}/incidents/{incident.id}",
+            title=incident_title(incident, name, to),
+            published=rfc3339(incident.started_at),
+            updated=rfc3339(updated_at(incident)),
+            incident=incident_view(incident, name, now, to),
+        )
+        for incident, name in incidents
+    )
+    return Feed(base, max((entry.updated for entry in entries), default=rfc3339(now)), entries)

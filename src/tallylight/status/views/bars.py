@@ -1,0 +1,198 @@
+"""Ninety days as a bar: what share of each day a service was what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from tallylight.languages import Translator
+from tallylight.languages.figures import day as day_text
+from tallylight.languages.figures import share as share_text
+from tallylight.languages.words import status_word
+from tallylight.terms import Spell, Status
+
+_DAY = timedelta(days=1)
+
+#: From the foot of the bar to its top; also, which status names a mixed day.
+_STACK = (
+    Status.OPERATIONAL,
+    Status.MAINTENANCE,
+    Status.DEGRADED,
+    Status.RISK_CONTROL,
+    Status.SUSPENDED,
+    Status.RETIRED,
+)
+
+PITCH = 8
+"""Width of a day with its gap, in the bar's own units."""
+
+WIDTH = 6
+"""Width of a day."""
+
+HEIGHT = 34
+"""Height of a whole day."""
+
+_FOOT = 9
+"""Below the bar stand the marks, which tell bad days apart without colour."""
+
+#: Drawn from the foot of a day: a cross, a triangle, a square, a dash.
+_MARKS = {
+    Status.SUSPENDED: "m0 4l1-1l2 2l2-2l1 1l-2 2l2 2l-1 1l-2-2l-2 2l-1-1l2-2z",
+    Status.RISK_CONTROL: "m0 8.5l3-5.5l3 5.5z",
+    Status.DEGRADED: "m1 4h4v4h-4z",
+    Status.MAINTENANCE: "m0 5.25h6v1.5h-6z",
+}
+
+_SLIVER = 3.0  # a minute of outage must still be seen
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of UTC.
+
+    Args:
+        date: Which.
+        shares: What share of the day, as far as it has passed, the service was what.
+    """
+
+    date: date
+    shares: Mapping[Status, float]
+
+    @property
+    def is_watched(self) -> bool:
+        """Tell whether anything is known of it."""
+        return self.shares.get(Status.UNKNOWN, 0.0) < 1.0
+
+    @property
+    def worst(self) -> Status:
+        """Return the status that a reader should know of."""
+        return next((s for s in reversed(_STACK) if self.shares.get(s)), Status.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A day as it is drawn and told."""
+
+    x: int
+    title: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar as it is drawn.
+
+    Args:
+        width: In its own units.
+        height: In its own units.
+        paths: By status, the outline of all that is drawn in its colour (SVG path data).
+        columns: The days one by one, oldest first.
+        text: All of it in one sentence, for whoever does not see it.
+    """
+
+    width: int
+    height: int
+    paths: Mapping[Status, str]
+    columns: tuple[Column, ...]
+    text: str
+
+
+def days_of(spells: Sequence[Spell], now: datetime, count: int) -> tuple[Day, ...]:
+    """Return the last days up to today, oldest first.
+
+    Args:
+        spells: Oldest first, not overlapping; what they leave out is UNKNOWN.
+        now: The day that has begun is counted as far as it has passed.
+        count: How many days.
+    """
+    today = datetime.combine(now.date(), time(), now.tzinfo)
+    starts = [today - _DAY * (count - 1 - n) for n in range(count)]
+    return tuple(
+        Day(start.date(), _shares(spells, start, min(start + _DAY, now))) for start in starts
+    )
+
+
+def bar(days: Sequence[Day], to: Translator) -> Bar:
+    """Return the bar of these days."""
+    outlines: dict[Status, list[str]] = {}
+    columns = []
+    for number, each in enumerate(days):
+        x = number * PITCH
+        for status, y, height in _stacked(each):
+            outlines.setdefault(status, []).append(f"M{x} {y:g}h{WIDTH}v{height:g}h-{WIDTH}z")
+        if each.is_watched and each.worst in _MARKS:
+            outlines.setdefault(each.worst, []).append(f"M{x} {HEIGHT}{_MARKS[each.worst]}")
+        columns.append(Column(x, day_title(each, to), each.worst))
+    return Bar(
+        width=len(days) * PITCH - (PITCH - WIDTH),
+        height=HEIGHT + _FOOT,
+        paths={status: "".join(parts) for status, parts in outlines.items()},
+        columns=tuple(columns),
+        text=_in_one_sentence(days, to),
+    )
+
+
+def day_title(day: Day, to: Translator) -> str:
+    """Return a day in words: "3 November 2026: Operational 98 %, Suspended 2 %"."""
+    if not day.is_watched:
+        told = to.gettext("not watched")
+    elif day.shares.get(Status.OPERATIONAL) == 1.0:
+        told = status_word(Status.OPERATIONAL, to)
+    else:
+        told = to.gettext(", ").join(
+            f"{status_word(status, to)} {share_text(day.shares[status], to)}"
+            for status in (*_STACK, Status.UNKNOWN)
+            if day.shares.get(status)
+        )
+    return to.gettext("%(what)s: %(told)s") % {"what": day_text(day.date, to), "told": told}
+
+
+def _shares(spells: Sequence[Spell], start: datetime, end: datetime) -> dict[Status, float]:
+    whole = end - start
+    if whole <= timedelta():
+        return {Status.UNKNOWN: 1.0}
+    sums: dict[Status, timedelta] = {}
+    for spell in spells:
+        overlap = min(spell.end, end) - max(spell.start, start)
+        if overlap > timedelta() and spell.status is not Status.UNKNOWN:
+            sums[spell.status] = sums.get(spell.status, timedelta()) + overlap
+    unknown = whole - sum(sums.values(), timedelta())
+    if unknown > timedelta():
+        sums[Status.UNKNOWN] = unknown
+    return {status: length / whole for status, length in sums.items()}
+
+
+def _stacked(day: Day) -> list[tuple[Status, float, float]]:
+    """Return each status of a day with its top and its height; what is unknown stays hollow."""
+    if not day.is_watched:
+        return [(Status.UNKNOWN, HEIGHT - 2.0, 2.0)]
+    known = {status: day.shares[status] for status in _STACK if day.shares.get(status)}
+    heights = {status: max(_SLIVER, round(share * HEIGHT, 1)) for status, share in known.items()}
+    excess = sum(heights.values()) - HEIGHT
+    if excess > 0:
+        largest = max(heights, key=lambda status: heights[status])
+        heights[largest] = round(heights[largest] - excess, 1)
+    stacked, top = [], float(HEIGHT)
+    for status, height in heights.items():
+        top = round(top - height, 1)
+        stacked.append((status, top, height))
+    return stacked
+
+
+def _in_one_sentence(days: Sequence[Day], to: Translator) -> str:
+    counts: dict[Status, int] = {}
+    for each in days:
+        counts[each.worst] = counts.get(each.worst, 0) + 1
+    told = to.gettext(", ").join(
+        to.gettext("%(what)s: %(told)s")
+        % {
+            "what": to.gettext("not watched") if s is Status.UNKNOWN else status_word(s, to),
+            "told": to.ngettext("%d day", "%d days", counts[s]) % counts[s],
+        }
+        for s in (*_STACK, Status.UNKNOWN)
+        if s in counts
+    )
+    return to.ngettext(
+        "The last %(count)d day, by its worst status: %(told)s",
+        "The last %(count)d days, each by its worst status: %(told)s",
+        len(days),
+    ) % {"count": len(days), "told": told}

@@ -1,0 +1,69 @@
+"""One incident as the faces tell it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tallylight.languages import Translator
+from tallylight.languages.figures import duration
+from tallylight.languages.reasons import sentence
+from tallylight.languages.words import status_word
+from tallylight.status.views.moments import Moment, moment
+from tallylight.terms import Incident, IncidentUpdate, Status
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateView:
+    """One entry of an incident's story."""
+
+    status: Status
+    word: str
+    at: Moment
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """One incident, ready to be shown; its updates newest first."""
+
+    id: str
+    service: str
+    name: str
+    worst: Status
+    word: str
+    started_at: Moment
+    ended_at: Moment | None
+    lasted: str
+    updates: tuple[UpdateView, ...]
+
+
+def incident_view(incident: Incident, name: str, now: datetime, to: Translator) -> IncidentView:
+    """Return an incident of the service of this name."""
+    ended_at = incident.ended_at
+    return IncidentView(
+        id=incident.id,
+        service=incident.service,
+        name=name,
+        worst=incident.worst,
+        word=status_word(incident.worst, to),
+        started_at=moment(incident.started_at, now, to),
+        ended_at=None if ended_at is None else moment(ended_at, now, to),
+        lasted=duration((ended_at or now) - incident.started_at, to),
+        updates=tuple(_update(update, now, to) for update in reversed(incident.updates)),
+    )
+
+
+def incident_title(incident: Incident, name: str, to: Translator) -> str:
+    """Return a headline: "Sora 2 官轉: Suspended"."""
+    return to.gettext("%(what)s: %(told)s") % {
+        "what": name,
+        "told": status_word(incident.worst, to),
+    }
+
+
+def _update(update: IncidentUpdate, now: datetime, to: Translator) -> UpdateView:
+    return UpdateView(
+        status=update.status,
+        word=status_word(update.status, to),
+        at=moment(update.at, now, to),
+        reasons=tuple(sentence(reason, to) for reason in update.reasons),
+    )

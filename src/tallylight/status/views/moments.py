@@ -1,0 +1,32 @@
+"""A moment as the faces show it: for machines, for eyes, and as a distance from now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tallylight.languages import Translator
+from tallylight.languages.figures import ago, moment_near
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One moment.
+
+    Args:
+        iso: RFC 3339, for `<time datetime>`.
+        text: In words, in UTC.
+        ago: How long ago it was as the page was made.
+    """
+
+    iso: str
+    text: str
+    ago: str
+
+
+def moment(at: datetime, now: datetime, to: Translator) -> Moment:
+    """Return a moment for the faces."""
+    return Moment(rfc3339(at), moment_near(at, now, to), ago(at, now, to))
+
+
+def rfc3339(at: datetime) -> str:
+    """Return a moment as Statuspage writes it: "2026-11-20T10:02:11.000Z"."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

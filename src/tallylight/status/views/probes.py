@@ -1,0 +1,72 @@
+"""The probes to come and what they may cost, as the page shows them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from tallylight.languages import Translator
+from tallylight.languages.prices import dollars
+from tallylight.languages.words import depth_word
+from tallylight.status.views.moments import Moment, moment
+from tallylight.terms import Depth
+
+
+class _Appointment(Protocol):
+    @property
+    def depth(self) -> Depth: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+
+class _Spending(Protocol):
+    @property
+    def window(self) -> str: ...
+
+    @property
+    def limit(self) -> Decimal: ...
+
+    @property
+    def spent(self) -> Decimal: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeView:
+    """A probe to come."""
+
+    depth: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """A limit and how far it is used up."""
+
+    label: str
+    text: str
+
+
+def probe_views(
+    appointments: Sequence[_Appointment], now: datetime, to: Translator
+) -> tuple[ProbeView, ...]:
+    """Return the probes to come, soonest first."""
+    return tuple(ProbeView(depth_word(a.depth, to), moment(a.at, now, to)) for a in appointments)
+
+
+def budget_views(spent: Sequence[_Spending], to: Translator) -> tuple[BudgetView, ...]:
+    """Return the limits of one service."""
+    labels = {
+        "1h": to.gettext("Last hour"),
+        "24h": to.gettext("Last 24 hours"),
+        "30d": to.gettext("Last 30 days"),
+    }
+    return tuple(
+        BudgetView(
+            labels[each.window],
+            to.gettext("%(spent)s of %(limit)s")
+            % {"spent": dollars(each.spent), "limit": dollars(each.limit)},
+        )
+        for each in spent
+    )

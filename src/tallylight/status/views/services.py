@@ -1,0 +1,189 @@
+"""One service as the page shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+
+from tallylight.catalogue.services import FactSheet, Service, ShutdownPrecision
+from tallylight.languages import Translator
+from tallylight.languages.figures import day, duration, share
+from tallylight.languages.prices import price_text
+from tallylight.languages.reasons import sentence
+from tallylight.languages.words import (
+    access_word,
+    blocked_note,
+    status_meaning,
+    status_word,
+)
+from tallylight.status.views.bars import Bar, bar, days_of
+from tallylight.status.views.moments import Moment, moment
+from tallylight.status.views.uptimes import Uptime, Window, uptime
+from tallylight.terms import Evidence, Source, Spell, Status, Verdict
+
+BAR_DAYS = 90
+_NOTICE = timedelta(days=90)
+_SHALLOW = (Source.REACH, Source.CREDENTIALS)
+_JOBS = (Source.GENERATION, Source.TRAFFIC)
+_OURS = (*_SHALLOW, Source.ACCEPTANCE, *_JOBS)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of a service at one moment.
+
+    Args:
+        service: Which.
+        verdict: What stands.
+        newest: Its newest evidence by source.
+        spells: Its last 90 days.
+    """
+
+    service: Service
+    verdict: Verdict
+    newest: Mapping[Source, Evidence] = field(default_factory=dict)
+    spells: Sequence[Spell] = ()
+
+    @property
+    def checked_at(self) -> datetime | None:
+        """Return when we looked last, None if not since the start."""
+        return max((self.newest[s].at for s in _OURS if s in self.newest), default=None)
+
+    @property
+    def latency(self) -> timedelta | None:
+        """Return how long it took to answer the newest free probe."""
+        return self._latency(_SHALLOW)
+
+    @property
+    def job_time(self) -> timedelta | None:
+        """Return how long the newest video took."""
+        return self._latency(_JOBS)
+
+    @property
+    def feed(self) -> Evidence | None:
+        """Return what the official status page said last."""
+        return self.newest.get(Source.FEED)
+
+    def _latency(self, sources: Sequence[Source]) -> timedelta | None:
+        timed = [e for s in sources if (e := self.newest.get(s)) and e.latency is not None]
+        return max(timed, key=lambda e: e.at).latency if timed else None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedView:
+    """The official status page beside our own finding.
+
+    Args:
+        status: What it says; UNKNOWN where it cannot be read.
+        word: That in words.
+        note: Its headline, "" for none.
+        at: Since when it says so.
+        differs: Whether it says something else than we find.
+    """
+
+    status: Status
+    word: str
+    note: str
+    at: Moment
+    differs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service, ready to be shown."""
+
+    id: str
+    name: str
+    model: str
+    provider: str
+    access: str
+    access_word: str
+    status: Status
+    word: str
+    meaning: str
+    since: Moment | None
+    confidence: str
+    reasons: tuple[str, ...]
+    blocked: str
+    shutdown: str
+    latency: str
+    job_time: str
+    price: str
+    checked_at: Moment | None
+    feed: FeedView | None
+    has_feed: bool
+    bar: Bar
+    uptime: Uptime
+
+
+def service_view(facts: Facts, now: datetime, to: Translator) -> ServiceView:
+    """Return a service as its card shows it."""
+    service, verdict = facts.service, facts.verdict
+    checked_at = facts.checked_at
+    nothing_yet = verdict.status is Status.UNKNOWN and checked_at is None
+    return ServiceView(
+        id=service.id,
+        name=service.name,
+        model=service.model,
+        provider=service.upstream.provider,
+        access=service.access.value,
+        access_word=access_word(service.access, to),
+        status=verdict.status,
+        word=status_word(verdict.status, to),
+        meaning=status_meaning(verdict.status, to),
+        since=None if nothing_yet else moment(verdict.since, now, to),
+        confidence=share(verdict.confidence, to, digits=0),
+        reasons=tuple(sentence(reason, to) for reason in verdict.reasons),
+        blocked="" if verdict.blocked is None else blocked_note(verdict.blocked, to),
+        shutdown=shutdown_notice(service.sheet, now, to),
+        latency="" if facts.latency is None else duration(facts.latency, to),
+        job_time="" if facts.job_time is None else duration(facts.job_time, to),
+        price=price_text(service.sheet.price, to),
+        checked_at=None if checked_at is None else moment(checked_at, now, to),
+        feed=_feed(facts, now, to),
+        has_feed=service.upstream.feed is not None,
+        bar=bar(days_of(facts.spells, now, BAR_DAYS), to),
+        uptime=uptime(facts.spells, Window.QUARTER, now, to),
+    )
+
+
+def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
+    """Return a warning of a shutdown within 90 days, or the date of one that was; else ""."""
+    if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _NOTICE:
+        return ""
+    when = day(sheet.shutdown_at, to)
+    passed = _midnight(sheet.shutdown_at, now) <= now
+    match sheet.shutdown_precision:
+        case ShutdownPrecision.NOT_BEFORE:
+            told = to.gettext("Shuts down on %s at the earliest.") % when
+        case ShutdownPrecision.BY if not passed:
+            told = to.gettext("Shuts down by %s.") % when
+        case ShutdownPrecision.CONFLICTING if not passed:
+            told = to.gettext("Shuts down by %s; sources disagree on the day.") % when
+        case _ if passed:
+            told = to.gettext("Was shut down on %s.") % when
+        case _:
+            told = to.gettext("Shuts down on %s.") % when
+    if not sheet.replacement:
+        return told
+    named = to.gettext("Its provider names %s instead.") % sheet.replacement
+    return to.gettext("%(one)s %(other)s") % {"one": told, "other": named}
+
+
+def _feed(facts: Facts, now: datetime, to: Translator) -> FeedView | None:
+    feed = facts.feed
+    if feed is None or feed.says is None:
+        return None
+    readable = feed.says is not Status.UNKNOWN
+    return FeedView(
+        status=feed.says,
+        word=status_word(feed.says, to) if readable else to.gettext("cannot be read"),
+        note=feed.note,
+        at=moment(feed.at, now, to),
+        differs=readable
+        and feed.says is not facts.verdict.status
+        and facts.verdict.status is not Status.UNKNOWN,
+    )
+
+
+def _midnight(date_: date, now: datetime) -> datetime:
+    return datetime.combine(date_, time(), now.tzinfo)

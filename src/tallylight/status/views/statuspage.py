@@ -1,0 +1,299 @@
+"""Our state in the words of Atlassian Statuspage, for the clients that are written for it.
+
+Statuspage knows neither risk control nor retirement nor ignorance. How we put them:
+
+=============  ====================  ==================  ==================
+our status     component             incident's impact   page's indicator
+=============  ====================  ==================  ==================
+operational    operational           none                none
+degraded       degraded_performance  minor               minor
+unknown        degraded_performance  minor               minor
+risk_control   partial_outage        major               major
+suspended      major_outage          major               major; critical where nothing is left
+maintenance    under_maintenance     maintenance         maintenance
+retired        major_outage          none                does not count
+=============  ====================  ==================  ==================
+
+What is unknown must read neither as up nor as an outage; the component's description says what it
+is. A retired service cannot be used, and no outage of it will ever end, so it moves no indicator.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from tallylight.languages import Translator
+from tallylight.languages.reasons import sentence
+from tallylight.languages.words import status_meaning, status_word
+from tallylight.status.views.incidents import incident_title
+from tallylight.status.views.moments import rfc3339
+from tallylight.status.views.overview import worst_of
+from tallylight.status.views.statuspage_shapes import (
+    AffectedComponent,
+    Component,
+    ComponentStatus,
+    IncidentStatus,
+    Indicator,
+    Maintenance,
+    MaintenanceStatus,
+    Rollup,
+    StatuspageIncident,
+    Update,
+)
+from tallylight.terms import Evidence, Incident, IncidentUpdate, ReasonCode, ServiceId, Status
+
+_S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
+
+_IDENTIFIED = frozenset(
+    {
+        ReasonCode.RISK_CONTROL_NAMED,
+        ReasonCode.RISK_CONTROL_SIGNS,
+        ReasonCode.SUSPENSION_NAMED,
+        ReasonCode.MAINTENANCE_NAMED,
+        ReasonCode.MAINTENANCE_PLANNED,
+        ReasonCode.FEED_REPORTS,
+        ReasonCode.SHUTDOWN_PASSED,
+        ReasonCode.GONE_REPEATEDLY,
+    }
+)
+
+
+def component_status(status: Status) -> ComponentStatus:
+    """Return the component status of one of ours."""
+    match status:
+        case Status.OPERATIONAL:
+            return "operational"
+        case Status.DEGRADED | Status.UNKNOWN:
+            return "degraded_performance"
+        case Status.RISK_CONTROL:
+            return "partial_outage"
+        case Status.SUSPENDED | Status.RETIRED:
+            return "major_outage"
+        case Status.MAINTENANCE:
+            return "under_maintenance"
+
+
+def impact(worst: Status) -> Indicator:
+    """Return the impact of an incident by its worst status."""
+    match worst:
+        case Status.OPERATIONAL | Status.RETIRED:
+            return "none"
+        case Status.DEGRADED | Status.UNKNOWN:
+            return "minor"
+        case Status.RISK_CONTROL | Status.SUSPENDED:
+            return "major"
+        case Status.MAINTENANCE:
+            return "maintenance"
+
+
+def rollup(statuses: Sequence[Status]) -> Rollup:
+    """Return the page's state; retired services do not count."""
+    live = [status for status in statuses if status is not Status.RETIRED]
+    if live and all(status is Status.SUSPENDED for status in live):
+        return Rollup(indicator="critical", description="Major System Outage")
+    worst = worst_of(live) if live else Status.OPERATIONAL
+    if worst is Status.MAINTENANCE and Status.UNKNOWN in live:
+        worst = Status.UNKNOWN
+    return Rollup(indicator=impact(worst), description=_DESCRIPTIONS[worst])
+
+
+_DESCRIPTIONS = {
+    Status.OPERATIONAL: "All Systems Operational",
+    Status.DEGRADED: "Partially Degraded Service",
+    Status.UNKNOWN: "Partially Unknown",
+    Status.RISK_CONTROL: "Partial System Outage",
+    Status.SUSPENDED: "Partial System Outage",
+    Status.MAINTENANCE: "Service Under Maintenance",
+    Status.RETIRED: "All Systems Operational",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A service, as far as Statuspage asks.
+
+    Args:
+        id: Its id.
+        name: Its name.
+        status: What it is.
+        since: Since when.
+        known_from: The first moment that anything is known of it.
+        position: Its place on the page, from 1.
+    """
+
+    id: ServiceId
+    name: str
+    status: Status
+    since: datetime
+    known_from: datetime
+    position: int
+
+
+def component(part: Part, page: str, to: Translator) -> Component:
+    """Return a service as a component of a page."""
+    told = {"what": status_word(part.status, to), "told": status_meaning(part.status, to)}
+    return Component(
+        id=part.id,
+        name=part.name,
+        status=component_status(part.status),
+        created_at=rfc3339(part.known_from),
+        updated_at=rfc3339(part.since),
+        position=part.position,
+        description=to.gettext("%(what)s: %(told)s") % told,
+        showcase=True,
+        start_date=part.known_from.date().isoformat(),
+        group_id=None,
+        page_id=page,
+        group=False,
+        only_show_if_degraded=False,
+    )
+
+
+def is_maintenance(incident: Incident) -> bool:
+    """Tell whether an incident was a maintenance and nothing worse."""
+    return incident.worst is Status.MAINTENANCE
+
+
+def statuspage_incident(
+    incident: Incident, part: Component, base: str, to: Translator
+) -> StatuspageIncident:
+    """Return an incident in Statuspage's shape.
+
+    Args:
+        incident: Which.
+        part: Its service.
+        base: The page's address.
+        to: The language of its texts.
+    """
+    updates = [
+        _update(incident, number, _incident_status(update), part, to)
+        for number, update in enumerate(incident.updates)
+    ]
+    ended_at = incident.ended_at
+    return StatuspageIncident(
+        id=incident.id,
+        name=incident_title(incident, part.name, to),
+        status=updates[-1].status if updates else "investigating",
+        impact=impact(incident.worst),
+        created_at=rfc3339(incident.started_at),
+        updated_at=rfc3339(updated_at(incident)),
+        started_at=rfc3339(incident.started_at),
+        monitoring_at=None,
+        resolved_at=None if ended_at is None else rfc3339(ended_at),
+        shortlink=f"{base}/incidents/{incident.id}",
+        page_id=part.page_id,
+        reminder_intervals=None,
+        incident_updates=updates[::-1],
+        components=[part],
+    )
+
+
+def maintenance(
+    incident: Incident, part: Component, now: datetime, base: str, to: Translator
+) -> Maintenance:
+    """Return a maintenance in Statuspage's shape."""
+    ended_at = incident.ended_at
+    return Maintenance(
+        id=incident.id,
+        name=incident_title(incident, part.name, to),
+        status="in_progress" if ended_at is None else "completed",
+        impact="maintenance",
+        created_at=rfc3339(incident.started_at),
+        updated_at=rfc3339(updated_at(incident)),
+        started_at=rfc3339(incident.started_at),
+        monitoring_at=None,
+        resolved_at=None if ended_at is None else rfc3339(ended_at),
+        shortlink=f"{base}/incidents/{incident.id}",
+        page_id=part.page_id,
+        reminder_intervals=None,
+        incident_updates=[
+            _update(incident, number, _maintenance_status(update), part, to)
+            for number, update in enumerate(incident.updates)
+        ][::-1],
+        components=[part],
+        scheduled_for=rfc3339(incident.started_at),
+        scheduled_until=rfc3339(ended_at or _planned_end(incident) or now),
+    )
+
+
+def planned_maintenance(plan: Evidence, part: Component, base: str, to: Translator) -> Maintenance:
+    """Return a maintenance to come, as the official status page announces it."""
+    start = rfc3339(plan.at)
+    word = status_word(Status.MAINTENANCE, to)
+    return Maintenance(
+        id=f"{part.id}-{plan.at:%Y%m%dT%H%M%S}",
+        name=to.gettext("%(what)s: %(told)s") % {"what": part.name, "told": plan.note or word},
+        status="scheduled",
+        impact="maintenance",
+        created_at=start,
+        updated_at=start,
+        started_at=start,
+        monitoring_at=None,
+        resolved_at=None,
+        shortlink=f"{base}/services/{part.id}",
+        page_id=part.page_id,
+        reminder_intervals=None,
+        incident_updates=[],
+        components=[part],
+        scheduled_for=start,
+        scheduled_until=rfc3339(plan.until or plan.at),
+    )
+
+
+def updated_at(incident: Incident) -> datetime:
+    """Return when an incident's story last went on."""
+    last = incident.updates[-1].at if incident.updates else incident.started_at
+    return max(last, incident.ended_at or last)
+
+
+def _update(
+    incident: Incident, number: int, status: _S, part: Component, to: Translator
+) -> Update[_S]:
+    update = incident.updates[number]
+    before = incident.updates[number - 1].status if number else Status.OPERATIONAL
+    told = {
+        "what": status_word(update.status, to),
+        "told": " ".join(sentence(reason, to) for reason in update.reasons),
+    }
+    at = rfc3339(update.at)
+    return Update(
+        id=f"{incident.id}-{number + 1}",
+        status=status,
+        body=to.gettext("%(what)s: %(told)s") % told,
+        incident_id=incident.id,
+        created_at=at,
+        updated_at=at,
+        display_at=at,
+        affected_components=[
+            AffectedComponent(
+                code=part.id,
+                name=part.name,
+                old_status=component_status(before),
+                new_status=component_status(update.status),
+            )
+        ],
+        deliver_notifications=True,
+        custom_tweet=None,
+        tweet_id=None,
+    )
+
+
+def _incident_status(update: IncidentUpdate) -> IncidentStatus:
+    if update.status is Status.OPERATIONAL:
+        return "resolved"
+    named = any(reason.code in _IDENTIFIED for reason in update.reasons)
+    return "identified" if named else "investigating"
+
+
+def _maintenance_status(update: IncidentUpdate) -> MaintenanceStatus:
+    return "in_progress" if update.status is Status.MAINTENANCE else "completed"
+
+
+def _planned_end(incident: Incident) -> datetime | None:
+    for update in reversed(incident.updates):
+        for reason in update.reasons:
+            until = reason.facts.get("until")
+            if isinstance(until, str) and until:
+                return datetime.fromisoformat(until)
+    return None

@@ -1,0 +1,162 @@
+"""The shapes of Atlassian Statuspage's public API, version 2, with all their fields.
+
+Source:
+    https://confluence.status.atlassian.com/api, read on 2026-06-19, and the types of the npm
+    package statuspage.io 3.1.1.
+"""
+
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ComponentStatus = Literal[
+    "operational", "degraded_performance", "partial_outage", "major_outage", "under_maintenance"
+]
+Indicator = Literal["none", "minor", "major", "critical", "maintenance"]
+IncidentStatus = Literal["investigating", "identified", "monitoring", "resolved", "postmortem"]
+MaintenanceStatus = Literal["scheduled", "in_progress", "verifying", "completed"]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(_Shape):
+    """The page itself."""
+
+    id: str
+    name: str
+    url: str
+    time_zone: str
+    updated_at: str
+
+
+class Rollup(_Shape):
+    """All of it in one word."""
+
+    indicator: Indicator
+    description: str
+
+
+class Component(_Shape):
+    """A service."""
+
+    id: str
+    name: str
+    status: ComponentStatus
+    created_at: str
+    updated_at: str
+    position: int
+    description: str | None
+    showcase: bool
+    start_date: str | None
+    group_id: str | None
+    page_id: str
+    group: bool
+    only_show_if_degraded: bool
+
+
+class AffectedComponent(_Shape):
+    """What an update changed."""
+
+    code: str
+    name: str
+    old_status: ComponentStatus
+    new_status: ComponentStatus
+
+
+_S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
+
+
+class Update(_Shape, Generic[_S]):
+    """An entry of an incident's story."""
+
+    id: str
+    status: _S
+    body: str
+    incident_id: str
+    created_at: str
+    updated_at: str
+    display_at: str
+    affected_components: list[AffectedComponent] | None
+    deliver_notifications: bool
+    custom_tweet: str | None
+    tweet_id: str | None
+
+
+class StatuspageIncident(_Shape):
+    """An incident."""
+
+    id: str
+    name: str
+    status: IncidentStatus
+    impact: Indicator
+    created_at: str
+    updated_at: str
+    started_at: str
+    monitoring_at: str | None
+    resolved_at: str | None
+    shortlink: str
+    page_id: str
+    reminder_intervals: str | None
+    incident_updates: list[Update[IncidentStatus]]
+    components: list[Component]
+
+
+class Maintenance(_Shape):
+    """A maintenance."""
+
+    id: str
+    name: str
+    status: MaintenanceStatus
+    impact: Indicator
+    created_at: str
+    updated_at: str
+    started_at: str
+    monitoring_at: str | None
+    resolved_at: str | None
+    shortlink: str
+    page_id: str
+    reminder_intervals: str | None
+    incident_updates: list[Update[MaintenanceStatus]]
+    components: list[Component]
+    scheduled_for: str
+    scheduled_until: str
+
+
+class StatusAnswer(_Shape):
+    """`status.json`."""
+
+    page: Page
+    status: Rollup
+
+
+class ComponentsAnswer(_Shape):
+    """`components.json`."""
+
+    page: Page
+    components: list[Component]
+
+
+class IncidentsAnswer(_Shape):
+    """`incidents.json` and `incidents/unresolved.json`."""
+
+    page: Page
+    incidents: list[StatuspageIncident]
+
+
+class MaintenancesAnswer(_Shape):
+    """`scheduled-maintenances.json` and its narrower kin."""
+
+    page: Page
+    scheduled_maintenances: list[Maintenance]
+
+
+class SummaryAnswer(_Shape):
+    """`summary.json`: the page, its components, and what is open."""
+
+    page: Page
+    status: Rollup
+    components: list[Component]
+    incidents: list[StatuspageIncident]
+    scheduled_maintenances: list[Maintenance]
