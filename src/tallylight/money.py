@@ -1,4 +1,4 @@
-"""Prices and what an order costs by them; exact decimals in US dollars."""
+"""Prices, what an order costs by them, and budgets; exact decimals in US dollars."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,6 +47,15 @@ class Price:
     blocks: Mapping[int, Mapping[str, Decimal]] = field(default_factory=dict)
     tokens: Mapping[str, int] = field(default_factory=dict)
     per_input_image: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Hard limits of spending in USD; None where there is no limit for that window."""
+
+    per_hour: Decimal | None = None
+    per_day: Decimal | None = None
+    per_month: Decimal | None = None
 
 
 def resolution_of(size: str) -> str:

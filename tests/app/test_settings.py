@@ -7,10 +7,11 @@ import pytest
 
 from tallylight.app.sections import Listen
 from tallylight.app.settings import Configuration, load_settings
-from tallylight.catalogue.services import Budget, Pace, ShutdownPrecision
+from tallylight.catalogue.services import Bills, Pace, ShutdownPrecision
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError
 from tallylight.history.retention import Retention
+from tallylight.money import Budget
 from tallylight.terms import Access, Order, ServiceId
 
 Load = Callable[..., Configuration]
@@ -373,6 +374,7 @@ def test_without_a_file_the_keys_of_the_environment_say_what_is_watched(
     (service,) = found.catalogue.services.values()
     assert service.id == "gemini-omni-1.2-flash-laozhang"
     assert service.pace == Pace(generation=None)
+    assert service.upstream.bills is Bills.DELIVERIES
     assert service.upstream.base_url == "https://api.laozhang.ai/v1"
     assert found.source is None
     assert MARKED not in repr(found)

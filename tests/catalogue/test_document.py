@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.catalogue.document import Document, parse, read, validated
+from tallylight.catalogue.keys import SecretText
 from tallylight.catalogue.notation import Duration, Money
-from tallylight.catalogue.secrets import SecretText
 from tallylight.errors import ConfigurationError
 
 NAME = "tallylight.yaml"

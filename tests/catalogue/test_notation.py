@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.catalogue import notation
-from tallylight.catalogue.secrets import Secret, secret
+from tallylight.catalogue.keys import Secret, secret
 
 
 @pytest.mark.parametrize(

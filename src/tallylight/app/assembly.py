@@ -65,6 +65,7 @@ def _upstream(name: str, options: UpstreamOptions, directory: Path, findings: Fi
         job_timeout=options.job_timeout,
         ca_file=ca_file,
         feed=_feed(place, options, findings),
+        bills=options.bills,
     )
 
 

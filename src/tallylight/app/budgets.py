@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from tallylight.app.findings import Findings
 from tallylight.catalogue.document import Document
-from tallylight.catalogue.services import Budget, Service
+from tallylight.catalogue.services import Service
 from tallylight.catalogue.yaml_tree import Place
-from tallylight.money import cost_of
+from tallylight.money import Budget, cost_of
 from tallylight.terms import ServiceId
 
 

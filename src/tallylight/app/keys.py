@@ -5,19 +5,18 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from tallylight.catalogue import facts
-from tallylight.catalogue.secrets import Secret
+from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import (
-    Budget,
     Catalogue,
     FactSheet,
     Feed,
     Pace,
     Service,
-    ShutdownPrecision,
     Upstream,
 )
 from tallylight.catalogue.sheets import BuiltInUpstream
 from tallylight.errors import ConfigurationError, Problem
+from tallylight.money import Budget
 from tallylight.terms import ProviderId, ServiceId, UpstreamId
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
@@ -51,6 +50,7 @@ def _services(provider: str, known: BuiltInUpstream, key: str, today: date) -> I
         dialect=known.dialect or DIALECTS[known.protocol][0],
         key=Secret(key.strip()),
         feed=_feed(known),
+        bills=known.bills,
     )
     for sheet in _live(provider, known, today):
         yield Service(
@@ -68,10 +68,9 @@ def _services(provider: str, known: BuiltInUpstream, key: str, today: date) -> I
 
 def _live(provider: str, known: BuiltInUpstream, today: date) -> Iterator[FactSheet]:
     for sheet in facts.load().values():
-        if (sheet.provider, sheet.protocol) == (provider, known.protocol):
-            is_certain = sheet.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
-            if sheet.shutdown_at is None or sheet.shutdown_at > today or not is_certain:
-                yield sheet
+        is_spoken = (sheet.provider, sheet.protocol) == (provider, known.protocol)
+        if is_spoken and not sheet.is_retired(today):
+            yield sheet
 
 
 def _feed(known: BuiltInUpstream) -> Feed | None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tallylight.catalogue.keys import SecretText
 from tallylight.catalogue.notation import (
     Duration,
     Lengths,
@@ -21,8 +22,8 @@ from tallylight.catalogue.notation import (
 )
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.secrets import SecretText
-from tallylight.catalogue.services import Budget, Medium, Pace, ShutdownPrecision
+from tallylight.catalogue.services import Bills, Medium, Pace, ShutdownPrecision
+from tallylight.money import Budget
 from tallylight.terms import Access
 
 _FEED_FLOOR = timedelta(seconds=60)
@@ -114,6 +115,11 @@ class UpstreamOptions(_Section):
         timedelta(minutes=20), description="How long a job may take before it counts as stalled."
     )
     ca_file: str = Field("", description="A PEM file of authorities to trust beside the system's.")
+    bills: Bills = Field(
+        Bills.ACCEPTANCES,
+        description="What it takes money for: acceptances (every accepted job) or deliveries "
+        "(finished videos alone, failed jobs are refunded).",
+    )
     feed: FeedOptions | None = Field(None, description="The provider's status page.")
 
 

@@ -1,30 +1,11 @@
-"""Keys, and the only place that reads the environment."""
+"""Where keys come from: the only place that reads the environment."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import GetPydanticSchema, WithJsonSchema
-from pydantic_core import core_schema
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """A key that shows itself only when it is asked to.
-
-    Its repr, its str and whatever logs or exports it have "***".
-    """
-
-    _value: str = field(repr=False)
-
-    def reveal(self) -> str:
-        """Return the key itself, for the one header that needs it."""
-        return self._value
-
-    def __str__(self) -> str:
-        return "***"
+from tallylight.catalogue.keys import Secret as Secret  # noqa: PLC0414  # its older address
+from tallylight.catalogue.keys import SecretText as SecretText  # noqa: PLC0414
 
 
 def environment() -> Mapping[str, str]:
@@ -35,41 +16,3 @@ def environment() -> Mapping[str, str]:
 def read_secret_file(path: Path) -> str:
     """Return the text of a secret file without the newline that editors leave at its end."""
     return path.read_text(encoding="utf-8").rstrip("\r\n")
-
-
-def secret(value: object) -> Secret:
-    """Return a key that no longer shows itself; its own text stays out of every error."""
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("must be a text; put it in quotes, or write ${NAME} or {file: path}")  # noqa: TRY004  # pydantic takes ValueError
-    if not value or not value.isprintable() or value != value.strip():
-        # A header cannot carry it, and a key with such characters was pasted wrongly.
-        raise ValueError("is empty, or has spaces or line breaks that no key has")
-    return Secret(value)
-
-
-SecretText = Annotated[
-    Secret,
-    GetPydanticSchema(
-        lambda _type, _handler: core_schema.no_info_plain_validator_function(
-            secret,
-            # Else pydantic would write out the dataclass, with the key in it.
-            serialization=core_schema.plain_serializer_function_ser_schema(str),
-        )
-    ),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "writeOnly": True},
-                {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "description": "A file's path."}},
-                    "required": ["file"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-"""A key; it leaves its `Secret` only to be put into one header."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.catalogue.notation import Lengths, Sizes
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import FactSheet, Medium, ShutdownPrecision
+from tallylight.catalogue.services import Bills, FactSheet, Medium, ShutdownPrecision
 from tallylight.terms import Access, ProviderId
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -91,6 +91,7 @@ class BuiltInUpstream(_Section):
         protocol: What it speaks.
         dialect: The profile of that protocol.
         key_variable: The environment variable that its own documentation puts the key into.
+        bills: What it takes money for.
         feed: Its status page: format, url, component.
         notes: What is not verified.
     """
@@ -100,6 +101,7 @@ class BuiltInUpstream(_Section):
     protocol: Word
     dialect: str = ""
     key_variable: Word
+    bills: Bills = Bills.ACCEPTANCES
     feed: dict[str, str] | None = None
     notes: str = ""
 

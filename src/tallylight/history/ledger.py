@@ -17,10 +17,10 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tallylight.catalogue.services import Budget
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import ledger as table
+from tallylight.money import Budget
 from tallylight.terms import ServiceId
 
 EntryId = NewType("EntryId", str)

@@ -1,0 +1,62 @@
+"""Keys: values that show themselves only when they are asked to."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import GetPydanticSchema, WithJsonSchema
+from pydantic_core import core_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A key that shows itself only when it is asked to.
+
+    Its repr, its str and whatever logs or exports it have "***".
+    """
+
+    _value: str = field(repr=False)
+
+    def reveal(self) -> str:
+        """Return the key itself, for the one header that needs it."""
+        return self._value
+
+    def __str__(self) -> str:
+        return "***"
+
+
+def secret(value: object) -> Secret:
+    """Return a key that no longer shows itself; its own text stays out of every error."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be a text; put it in quotes, or write ${NAME} or {file: path}")  # noqa: TRY004  # pydantic takes ValueError
+    if not value or not value.isprintable() or value != value.strip():
+        # A header cannot carry it, and a key with such characters was pasted wrongly.
+        raise ValueError("is empty, or has spaces or line breaks that no key has")
+    return Secret(value)
+
+
+SecretText = Annotated[
+    Secret,
+    GetPydanticSchema(
+        lambda _type, _handler: core_schema.no_info_plain_validator_function(
+            secret,
+            # Else pydantic would write out the dataclass, with the key in it.
+            serialization=core_schema.plain_serializer_function_ser_schema(str),
+        )
+    ),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "writeOnly": True},
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "description": "A file's path."}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+"""A key; it leaves its `Secret` only to be put into one header."""
