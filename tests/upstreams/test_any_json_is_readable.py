@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.terms import Failure
@@ -51,9 +51,10 @@ ADAPTERS = [
 ]
 
 
+@settings(deadline=None)  # a machine that is busy elsewhere is no failure
 @given(
     st.sampled_from(ADAPTERS),
-    JSON.map(json.dumps) | st.text(max_size=60) | st.just("[" * 100_000),
+    JSON.map(json.dumps) | st.text(max_size=60) | st.just("[" * 3_000),
     st.sampled_from([200, 202, 302, 400, 404, 429, 500, 503, None]),
     st.sampled_from([Phase.CREATE, Phase.POLL, Phase.LIST, Phase.PROBE]),
     st.sampled_from(["", "ClientPayloadError: cut"]),

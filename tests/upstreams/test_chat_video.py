@@ -3,7 +3,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Upstream
@@ -284,6 +284,7 @@ EVENTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)  # a machine that is busy elsewhere is no failure
 @given(
     st.lists(EVENTS, max_size=8).map("".join),
     st.sampled_from(["\n", "\r\n", "\r"]),
@@ -304,6 +305,7 @@ def test_a_stream_means_the_same_however_the_network_chops_it(
     assert chopped.end("") == whole.end("")
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=10), st.text(max_size=20))
 def test_no_text_makes_the_reader_raise(pieces: list[str], error: str) -> None:
     stream = ChatStream("relay", echoes_model=True)

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -384,6 +385,17 @@ def test_a_list_that_cannot_be_read_accepts_nobody(
 
     assert failure is not None
     assert kind is None or failure.kind == kind
+
+
+@pytest.mark.parametrize(("body", "passes"), [('{"data":[{"id":', True), ("<html>…", False)])
+def test_a_list_too_long_to_read_proves_the_key_and_a_long_page_does_not(
+    make_upstream: MakeUpstream, make_reply: MakeReply, body: str, *, passes: bool
+) -> None:
+    reply = replace(make_reply(Phase.PROBE, body), truncated=True)
+
+    failure = protocol(make_upstream()).read_credentials(reply, "sora-2")
+
+    assert (failure is None) == passes
 
 
 def test_an_id_is_quoted_into_the_path(make_upstream: MakeUpstream) -> None:

@@ -29,7 +29,7 @@ DIALECTS = [
     pytest.param("openai", "sora-2-official", id="openai_videos-openai"),
     pytest.param("relay-b", "veo-3.1-reverse", id="openai_videos-new_api"),
     pytest.param("relay-a", "sora-2-reverse", id="chat_video-sora2api"),
-    pytest.param("relay-a", "image-reverse", id="chat_video-sora2api-image"),
+    pytest.param("relay-a", "gpt-image-reverse", id="chat_video-sora2api-image"),
 ]
 
 

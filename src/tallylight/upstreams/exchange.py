@@ -29,7 +29,7 @@ class Exchange:
 
     clock: Clock
     phase: Phase
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
     started: float = field(init=False)
     is_connected: bool = False
     first_byte: float | None = None

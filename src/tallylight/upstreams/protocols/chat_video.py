@@ -8,10 +8,10 @@ sent as it is and the order's seconds and size are not.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from tallylight.terms import Failure, Order
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.model_list import read_model_list
@@ -49,22 +49,19 @@ class ChatVideo:
     streams = True
 
     def __init__(self, address: Address) -> None:
-        self._base = address.base_url.rstrip("/")
+        self._base = Base.of(address)
         self._dialect = address.dialect
         self._profile = PROFILES[address.dialect]
-        key = address.key
-        self._authorization = None if key is None else ("Authorization", f"Bearer {key.reveal()}")
 
     def reach(self) -> Request:
         """Return the question for models, without the key."""
-        return Request(Phase.REACH, "GET", f"{self._base}/models")
+        return self._base.reach()
 
     def credentials(self, model: str) -> Request:
         """Return the free question whether a video could be made, or the one for models."""
         if self._profile.answers_for_free:
             return self._chat(Phase.PROBE, model, "a paper boat", streamed=False)
-        url = f"{self._base}/models"
-        return Request(Phase.PROBE, "GET", url, authorization=self._authorization)
+        return self._base.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
         """Return why the key or the model is not accepted; None if both are."""
@@ -108,9 +105,7 @@ class ChatVideo:
         """Return the download; the key goes along only to our own upstream."""
         if job.state is not JobState.COMPLETED or not job.content_url:
             raise LookupError(f"chat job {job.id} has no video")
-        ours = _origin(job.content_url) == _origin(self._base)
-        key = self._authorization if ours else None
-        return Request(Phase.CONTENT, "GET", job.content_url, authorization=key)
+        return self._base.download(job.content_url)
 
     def listing(self) -> Request | None:
         """Return None: chats are not listed anywhere."""
@@ -129,13 +124,8 @@ class ChatVideo:
         return Request(
             phase,
             "POST",
-            f"{self._base}/chat/completions",
+            f"{self._base.url}/chat/completions",
             headers={"Accept": "text/event-stream"} if streamed else {},
             json=json.dumps(body),
-            authorization=self._authorization,
+            authorization=self._base.authorization,
         )
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc

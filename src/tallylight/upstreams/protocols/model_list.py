@@ -23,8 +23,8 @@ def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
     """
     if reply.status not in _SUCCESS or reply.error:
         return failure_in(reply, dialect, "models:unreadable")
-    if reply.truncated:
-        return None  # too long to read to its end, and only a known key gets one as long as that
+    if reply.truncated and reply.body.lstrip().startswith(("{", "[")):
+        return None  # a list too long to be read to its end; only a known key gets one
     if (failure := classify(reply, dialect)) is not None:
         return failure
     names = _names(reply.body)

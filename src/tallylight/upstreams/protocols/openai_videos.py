@@ -6,9 +6,10 @@ A dialect is a profile: data, not code. The facts and their sources stand in `do
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from tallylight.terms import Failure, Order
+from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.model_list import read_model_list
 from tallylight.upstreams.protocols.video_object import VideoReader
 from tallylight.upstreams.wire import Address, Job, JobStream, Phase, Reply, Request
@@ -48,20 +49,18 @@ class OpenAIVideos:
     streams = False
 
     def __init__(self, address: Address) -> None:
-        self._base = address.base_url.rstrip("/")
+        self._base = Base.of(address)
         self._dialect = address.dialect
         self._profile = PROFILES[address.dialect]
         self._reader = VideoReader(address.dialect, self._profile.names_address)
-        key = address.key
-        self._authorization = None if key is None else ("Authorization", f"Bearer {key.reveal()}")
 
     def reach(self) -> Request:
         """Return the question for models, without the key."""
-        return Request(Phase.REACH, "GET", f"{self._base}/models")
+        return self._base.reach()
 
     def credentials(self, model: str) -> Request:  # noqa: ARG002  # the list names them all
         """Return the question for models."""
-        return self._get(Phase.PROBE, "/models")
+        return self._base.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
         """Return why the key or the model is not accepted; None if both are."""
@@ -92,28 +91,23 @@ class OpenAIVideos:
 
     def poll(self, job_id: str) -> Request:
         """Return the request that asks how a job stands."""
-        return self._get(Phase.POLL, f"/videos/{quote(job_id, safe='')}")
+        return self._base.get(Phase.POLL, f"/videos/{quote(job_id, safe='')}")
 
     def content(self, job: Job) -> Request:
         """Return the download of a completed job; the key goes along only to our own upstream."""
-        if not job.content_url:
-            return self._get(Phase.CONTENT, f"/videos/{quote(job.id, safe='')}/content")
-        ours = _origin(job.content_url) == _origin(self._base)
-        key = self._authorization if ours else None
-        return Request(Phase.CONTENT, "GET", job.content_url, authorization=key)
+        if job.content_url:
+            return self._base.download(job.content_url)
+        return self._base.get(Phase.CONTENT, f"/videos/{quote(job.id, safe='')}/content")
 
     def listing(self) -> Request | None:
         """Return the request that lists the newest jobs, None where the dialect has none."""
         if not self._profile.lists_jobs:
             return None
-        return self._get(Phase.LIST, "/videos?limit=50&order=desc")
+        return self._base.get(Phase.LIST, "/videos?limit=50&order=desc")
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a listing."""
         return self._reader.listing(reply)
-
-    def _get(self, phase: Phase, path: str) -> Request:
-        return Request(phase, "GET", f"{self._base}{path}", authorization=self._authorization)
 
     def _post(
         self, path: str, *, body: str = "", form: tuple[tuple[str, str], ...] = ()
@@ -121,13 +115,8 @@ class OpenAIVideos:
         return Request(
             Phase.CREATE,
             "POST",
-            f"{self._base}{path}",
+            f"{self._base.url}{path}",
             json=body,
             form=form,
-            authorization=self._authorization,
+            authorization=self._base.authorization,
         )
-
-
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
