@@ -49,7 +49,8 @@ def test_every_built_in_scenario_brings_a_catalogue_of_all_its_services(name: st
         upstream = upstreams[service["upstream"]]
         assert upstream["base_url"].startswith("http://127.0.0.1:1/")
         assert upstream["key"].startswith("sim-")
-        assert service["sheet"]["price"]["rates"]
+        assert service["price"]
+        assert service["sizes"]
 
 
 def test_january_has_its_six_services_and_nothing_that_retires() -> None:
@@ -75,8 +76,8 @@ def test_a_catalogue_can_be_moved_to_the_day_it_is_played_on() -> None:
 
     services = catalogue["services"]
     assert isinstance(services, dict)
-    assert services["sora-2-official"]["sheet"]["shutdown_at"] == "2026-11-23"
-    assert services["sora-2-official"]["sheet"]["announced_at"] == "2026-05-23"
+    assert services["sora-2-official"]["shutdown_at"] == "2026-11-23"
+    assert services["sora-2-official"]["announced_at"] == "2026-05-23"
 
 
 def test_feeds_are_named_with_the_component_to_read() -> None:

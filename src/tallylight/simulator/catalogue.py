@@ -1,9 +1,9 @@
 """What a client's catalogue should know of a scenario, with the simulator's addresses filled in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
-from tallylight.simulator.scenario import Scenario, ServicePart
+from tallylight.simulator.scenario import Billing, Scenario, ServicePart
 
 
 def catalogue_of(
@@ -43,15 +43,17 @@ def _upstream(
     scenario: Scenario, name: str, base_url: str, feed_urls: Mapping[str, str]
 ) -> dict[str, object]:
     part = scenario.upstreams[name]
+    sold = scenario.sold_at(name).values()
     described: dict[str, object] = {
         "provider": part.provider,
         "base_url": base_url,
         "protocol": part.protocol,
         "dialect": part.dialect,
         "key": part.keys[0].key,
+        "bills": _bills(sold),
     }
     if part.feed is not None and part.feed in feed_urls:
-        named = {one.component for one in scenario.sold_at(name).values() if one.component}
+        named = {one.component for one in sold if one.component}
         described["feed"] = {
             "format": scenario.feeds[part.feed].format,
             "url": feed_urls[part.feed],
@@ -61,28 +63,30 @@ def _upstream(
     return described
 
 
+def _bills(sold: Iterable[ServicePart]) -> str:
+    # Failed jobs that are refunded cost as little as failed jobs that are never charged.
+    keeps_failures = any(one.billing is Billing.KEEPS_FAILURES for one in sold)
+    return "acceptances" if keeps_failures else "deliveries"
+
+
 def _service(
     service: ServicePart, facts: Mapping[str, object], scenario: Scenario, move: timedelta
 ) -> dict[str, object]:
-    price = {
-        "unit": service.price.unit,
-        "rates": {resolution: str(rate) for resolution, rate in service.price.rates.items()},
-    }
-    sheet: dict[str, object] = {
-        "title": service.name,
-        "medium": service.medium,
-        "lengths": list(service.lengths),
-        "sizes": list(service.sizes),
-        "price": price,
-        "as_of": (scenario.start.date() + move).isoformat(),
-    }
-    return {
+    rates = {resolution: str(rate) for resolution, rate in service.price.rates.items()}
+    described: dict[str, object] = {
         "name": service.name,
         "upstream": service.upstream,
         "model": service.model,
         "access": service.access,
-        "sheet": sheet | {key: _plain(value, move) for key, value in facts.items()},
+        "sheet": None,  # the facts of the scenario's day, not those of ours
+        "medium": service.medium,
+        "sizes": list(service.sizes),
+        "price": {service.price.unit: rates},
+        "as_of": (scenario.start.date() + move).isoformat(),
     }
+    if service.lengths:
+        described["lengths"] = sorted(service.lengths)
+    return described | {key: _plain(value, move) for key, value in facts.items()}
 
 
 def _plain(value: object, move: timedelta) -> object:

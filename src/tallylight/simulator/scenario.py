@@ -203,7 +203,7 @@ class CatalogueFacts(Section):
     """What the scenario knows for the client's catalogue beyond what it simulates.
 
     Args:
-        services: Facts by service: title, announced_at, shutdown_at, replacement and the like.
+        services: Facts by service: announced_at, shutdown_at, replacement, notes and the like.
         rest: Further sections of a configuration, taken over as they are.
     """
 
