@@ -5,6 +5,7 @@ What is left is one line of plain text.
 """
 
 import base64
+import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -30,7 +31,9 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}"), MASK),
     (re.compile(r"\b(?:AIza|AKIA|ASIA|LTAI|AKLT|ya29\.|xox[abp]-)[\w-]{10,}"), MASK),
     (
-        re.compile(r"\b(?:sk|pk|rk|ak|gm|gsk|xai|fal|hf|r8|ghp|gho|rw|or|pkz|live|test)[-_][\w*-]{6,}"),
+        re.compile(
+            r"\b(?:sk|pk|rk|ak|gm|gsk|xai|fal|hf|r8|ghp|gho|rw|or|pkz|live|test)[-_][\w*-]{6,}"
+        ),
         MASK,
     ),
     # name=value and "name": "value" where the name says what it is.
@@ -110,6 +113,8 @@ def _ways(secret: str) -> Iterator[str]:
     yield _BREAKS.sub(" ", _INVISIBLE.sub("", secret)).strip()
     yield quote(secret, safe="", errors="replace")
     yield quote_plus(secret, errors="replace")
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
     raw = secret.encode("utf-8", "replace")
     for shift in range(3):  # base64 of a longer text that holds the secret
         start, end = (shift * 8 + 5) // 6, (len(raw) + shift) * 8 // 6

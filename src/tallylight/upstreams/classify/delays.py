@@ -13,10 +13,12 @@ from tallylight.upstreams.classify.answer import Answer
 
 _LONGEST = timedelta(days=31)
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+_UNIT = r"ms|milliseconds?|s|secs?|seconds?|秒|m|mins?|minutes?|分钟?|h|hours?|小时"
 _SAID = re.compile(
-    r"(?:try again|retry|wait|reset\w*|重试|再试|恢复|重置)\D{0,20}?(\d{1,6}(?:\.\d{1,6})?) ?"
-    r"(ms|milliseconds?|s|secs?|seconds?|秒|m|mins?|minutes?|分钟?|h|hours?|小时)(?![a-z])"
+    rf"(?:try again|retry|wait|reset\w*|重试|再试|恢复|重置)\D{{0,20}}?"
+    rf"(\d{{1,6}}(?:\.\d{{1,6}})?) ?({_UNIT})(?![a-z])"
 )
+_SAID_BEFORE = re.compile(r"(\d{1,6}) ?(秒|分钟?|小时)(?:后|之后|以后)")
 _UNITS = {"s": 1.0, "秒": 1.0, "m": 60.0, "分": 60.0, "h": 3600.0, "小": 3600.0}
 
 
@@ -58,7 +60,7 @@ def _date(value: str) -> datetime | None:
 
 
 def _said_seconds(words: str) -> float | None:
-    match = _SAID.search(words)
+    match = _SAID_BEFORE.search(words) or _SAID.search(words)
     if match is None:
         return None
     unit = match[2]

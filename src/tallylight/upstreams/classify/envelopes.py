@@ -19,7 +19,6 @@ _CODES = frozenset(
         "reason",
         "quota_id",
         "quota_metric",
-        "block_reason",
         "limit_source",
         "error_type",
     }

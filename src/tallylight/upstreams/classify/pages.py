@@ -39,8 +39,8 @@ _CHALLENGE = re.compile(
     r"|人机(?:识别|验证)|滑(?:动|块)验证|安全验证|验证您是(?:真人|人类)|恶意访问"
 )
 _HTML = re.compile(r"<(?:!doctype html|html|head|body|title|center|h1)\b", re.IGNORECASE)
-_HIDDEN = re.compile(r"<(script|style|svg)\b.{0,20000}?</\1>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]{0,2000}>")
+_TAG = re.compile(r"<(/?)([a-zA-Z!][\w-]{0,40})[^<>]{0,4000}>")
+_HIDDEN = frozenset({"script", "style", "svg"})
 _MOUNT = re.compile(
     r"""<div[^>]{0,200}\bid=["']?(?:root|app|__next|__nuxt|main)["'> ]|<script|<noscript""",
     re.IGNORECASE,
@@ -55,7 +55,15 @@ def is_page(body: str) -> bool:
 
 def visible(body: str) -> str:
     """Return the text of a page as a reader sees it, title first."""
-    return _TAG.sub(" ", _HIDDEN.sub(" ", body[:_HEAD]))
+    parts: list[str] = []
+    hidden, at = "", 0
+    for tag in _TAG.finditer(body[:_HEAD]):
+        if not hidden:
+            parts.append(body[at : tag.start()])
+        at, name = tag.end(), tag[2].lower()
+        if name in _HIDDEN:
+            hidden = "" if tag[1] else hidden or name
+    return " ".join([*parts, "" if hidden else body[at:_HEAD]])
 
 
 def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:

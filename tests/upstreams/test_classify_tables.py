@@ -1,0 +1,269 @@
+"""Every row of every table decides what it says, and none is hidden by another."""
+
+import json
+
+import pytest
+
+from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.classify import (
+    classify,
+    codes,
+    numbers,
+    rules,
+    statuses,
+    transport_errors,
+    vocabulary,
+)
+from tallylight.upstreams.classify.answer import Envelope, Number
+from tallylight.upstreams.classify.rules import Rule
+from tallylight.upstreams.wire import Phase, Reply
+
+#: One example for each phrase of the vocabulary and language, as somebody else might put it.
+PHRASES = {
+    "content-risk-control": ("提示詞未能通過風控", "Failure to pass risk control, edit the prompt"),
+    "pool-empty": ("No usable accounts left in the pool", "暂无可用账号"),
+    "saturated": ("上游負載過高", "The backend is saturated"),
+    "upstream-refused": ("ImageReverse: chat failed, 403", "VideoReverse: status 403"),
+    "no-channel": ("No available channel for that model", "分组下模型无可用渠道"),
+    "model-gone-or-hidden": ("models/x is not found for API version v1", ("x was not found or "
+                             "your project does not have access to it")),
+    "model-missing": ("The model x does not exist", "模型 x 不存在"),
+    "budget-in-flight": ("Too much spending in-flight", "cap over a rolling 10-minute window"),
+    "limit-per-day": ("You have used your daily allowance", "今日次數已用完"),
+    "limit-that-resets": ("Quota used, resets in 12 s", "额度将在 5 分钟后重置: 额度 恢复 5 分"),
+    "wallet-empty": ("Your wallet has insufficient funds", "帳戶餘額不足"),
+    "billing": ("Check the billing page", "套餐已到期"),
+    "maintenance": ("We are down for maintenance", "系統維護中"),
+    "key-off": ("This API key has been disabled", "该令牌已被禁用"),
+    "switched-off": ("Your account has been suspended", "該渠道已被禁用"),
+    "gone": ("The model has been retired", "該模型已下線"),
+    "risk-control": ("Account is under risk control", "帳號被風控"),
+    "challenge": ("Blocked by a Cloudflare challenge", "需要人机验证"),
+    "suspicion": ("We noticed suspicious activity", "检测到异常流量"),
+    "pace": ("Too many requests", "请求过于频繁"),
+    "account-settings": ("No endpoint fits your privacy settings", "See your data policy page"),
+    "content-policy": ("This violates our safety policy", "內容違規"),
+    "refused-prompt": ("The prompt was rejected", "拒绝生成该画面"),
+    "key": ("Invalid API key", "無效的令牌"),
+    "permission": ("You do not have permission", "無權使用該模型"),
+    "overload": ("We are experiencing high demand", "服务器繁忙"),
+    "too-slow": ("The job timed out", "生成超時"),
+    "connection": ("Connection reset by peer", "网络异常"),
+    "not-done-yet": ("The video is not ready yet", "视频未生成"),
+    "no-such-job": ("Task 12 not found", "任務不存在"),
+    "wrong-path": ("Invalid URL (GET /v1/film)", "Invalid URL (POST /videos)"),
+    "bad-parameter": ("seconds must be 4 or 8", "缺少参数"),
+    "own-trouble": ("Something went wrong", "生成失敗"),
+}  # fmt: skip
+
+
+def failure(status: int, body: object, phase: Phase = Phase.CREATE) -> Failure | None:
+    return classify(Reply(phase, status, {}, json.dumps(body, ensure_ascii=False)))
+
+
+@pytest.mark.parametrize("rule", codes.TELLING, ids=lambda rule: rule.name)
+def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
+    code = rule.name.replace("*", "zz")
+
+    found = failure(418, {"error": {"code": code, "message": ""}})
+
+    assert found is not None
+    assert found.rule == f"code:{rule.name}"
+    assert found.kind is rule.kind
+    assert found.named == rule.named
+
+
+@pytest.mark.parametrize("rule", codes.TELLING, ids=lambda rule: rule.name)
+def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
+    name = rule.name.replace("*", "zz")
+
+    typed = failure(418, {"error": {"type": name, "code": None}})
+    said = failure(418, {"detail": name.upper()})
+
+    assert typed is not None
+    assert typed.kind is rule.kind
+    assert said is not None
+    assert said.kind is rule.kind
+
+
+@pytest.mark.parametrize("rule", codes.VAGUE, ids=lambda rule: rule.name)
+def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> None:
+    code = rule.name.replace("*", "zz")
+
+    found = failure(418, {"error": {"code": code, "message": ""}})
+
+    assert found is not None
+    assert found.kind is rule.kind
+
+
+@pytest.mark.parametrize("rule", codes.VAGUE, ids=lambda rule: rule.name)
+def test_words_go_before_a_vague_code(rule: Rule) -> None:
+    code = rule.name.replace("*", "zz")
+
+    found = failure(418, {"error": {"code": code, "message": "系统维护中"}})
+
+    assert found is not None
+    assert found.kind is FailureKind.MAINTENANCE
+
+
+@pytest.mark.parametrize("names", [codes.TELLING, codes.VAGUE])
+def test_no_name_stands_twice_in_a_table(names: tuple[Rule, ...]) -> None:
+    all_names = [rule.name for rule in names]
+
+    assert sorted(all_names) == sorted(set(all_names))
+
+
+@pytest.mark.parametrize("spelling", ["InvalidApiKey", "invalid-api-key", "INVALID_API_KEY"])
+def test_the_spelling_of_a_code_does_not_matter(spelling: str) -> None:
+    found = failure(418, {"code": spelling, "message": ""})
+
+    assert found is not None
+    assert found.kind is FailureKind.AUTH
+
+
+@pytest.mark.parametrize("number", numbers.RULES, ids=lambda number: numbers.RULES[number].name)
+def test_a_number_decides_in_its_envelope(number: Number) -> None:
+    envelopes: dict[Envelope, object] = {
+        Envelope.KLING: {"code": number.value, "message": "", "request_id": "r"},
+        Envelope.MINIMAX: {"base_resp": {"status_code": number.value, "status_msg": ""}},
+        Envelope.KIE: {"code": number.value, "msg": "", "data": None},
+        Envelope.RPC: {"done": True, "error": {"code": number.value, "message": ""}},
+    }
+
+    found = failure(200, envelopes[number.envelope])
+
+    assert found is not None
+    assert found.kind is numbers.RULES[number].kind
+
+
+def test_a_number_means_nothing_outside_its_envelope() -> None:
+    found = failure(200, {"code": 1102, "message": ""})
+
+    assert found is not None
+    assert found.kind is FailureKind.UNKNOWN
+
+
+def test_every_phrase_has_an_example() -> None:
+    names = {phrase.rule.name for phrase in (*vocabulary.TELLING, *vocabulary.VAGUE)}
+
+    assert names == PHRASES.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in PHRASES.items() for text in texts]
+)
+def test_a_phrase_is_found_in_both_languages(name: str, text: str) -> None:
+    found = failure(418, {"error": {"message": text}})
+
+    assert found is not None
+    assert found.rule == f"words:{name}"
+
+
+@pytest.mark.parametrize("status", statuses.TELLING)
+def test_a_telling_status_goes_before_vague_codes(status: int) -> None:
+    found = failure(status, {"error": {"code": None, "type": "invalid_request_error"}})
+
+    assert found is not None
+    assert found.rule == f"status:{status}"
+    assert found.kind is statuses.TELLING[status].kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, FailureKind.UNKNOWN),
+        (400, FailureKind.INVALID_REQUEST),
+        (403, FailureKind.UNKNOWN),
+        (409, FailureKind.DEGRADED),
+        (418, FailureKind.UNKNOWN),
+        (422, FailureKind.INVALID_REQUEST),
+        (499, FailureKind.UNKNOWN),
+        (500, FailureKind.DEGRADED),
+        (503, FailureKind.DEGRADED),
+        (599, FailureKind.DEGRADED),
+    ],
+)
+def test_a_bare_status_means_what_is_left(status: int, kind: FailureKind) -> None:
+    found = classify(Reply(Phase.CREATE, status, {}, ""))
+
+    assert found is not None
+    assert found.kind is kind
+
+
+@pytest.mark.parametrize("phase", [Phase.POLL, Phase.CONTENT, Phase.CANCEL])
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_missing_job_is_no_missing_service(phase: Phase, status: int) -> None:
+    found = classify(Reply(phase, status, {}, ""))
+
+    assert found is not None
+    assert found.kind is FailureKind.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        ("httpx.PoolTimeout", "own-process"),
+        ("OSError: [Errno 24] Too many open files", "own-process"),
+        ("httpx.UnsupportedProtocol: missing 'http://'", "own-request"),
+        ("aiohttp.client_exceptions.InvalidUrlClientError: x", "own-request"),
+        ("aiohttp.client_exceptions.TooManyRedirects: 0", "redirects"),
+        ("aiohttp.client_exceptions.ClientConnectorDNSError: Cannot connect", "name"),
+        ("socket.gaierror: [Errno -2] Name or service not known", "name"),
+        ("ssl.SSLCertVerificationError: certificate has expired", "tls"),
+        ("ClientConnectorCertificateError: Cannot connect", "tls"),
+        ("TimeoutError: ", "too-slow"),
+        ("httpx.ConnectTimeout: timed out", "too-slow"),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "connection"),
+        ("aiohttp.client_exceptions.ServerDisconnectedError: Server disconnected", "connection"),
+        ("ClientPayloadError: Response payload is not completed", "broken-answer"),
+        ("httpx.RemoteProtocolError: illegal chunk", "broken-answer"),
+        ("ValueError: something", "other"),
+    ],
+)
+def test_an_exception_is_known_by_its_class(error: str, name: str) -> None:
+    found = classify(Reply(Phase.CREATE, None, {}, "", error=error, sent=False))
+
+    assert found is not None
+    assert found.rule == f"exception:{name}"
+
+
+def test_every_row_of_exceptions_is_exercised() -> None:
+    names = [rule.name for _, rule in transport_errors.ROWS]
+
+    assert names == [
+        "own-process",
+        "own-request",
+        "redirects",
+        "name",
+        "tls",
+        "too-slow",
+        "connection",
+        "broken-answer",
+        "other",
+    ]
+
+
+def test_what_only_our_process_can_cause_says_nothing_against_the_service() -> None:
+    found = classify(Reply(Phase.CREATE, None, {}, "", error="httpx.PoolTimeout"))
+
+    assert found is not None
+    assert found.kind is FailureKind.UNKNOWN
+    assert found.fault is Fault.OURS
+
+
+def test_every_kind_has_its_fault() -> None:
+    callers = {FailureKind.INVALID_REQUEST, FailureKind.CONTENT_REJECTED}
+    ours = {FailureKind.AUTH, FailureKind.QUOTA, FailureKind.RATE_LIMITED}
+
+    expected = {
+        kind: Fault.CALLER if kind in callers else Fault.OURS if kind in ours else Fault.UPSTREAM
+        for kind in FailureKind
+    }
+    assert expected == rules.FAULTS
+
+
+def test_every_rule_has_a_source() -> None:
+    tables = (codes.TELLING, codes.VAGUE, numbers.RULES.values(), statuses.TELLING.values())
+
+    assert all(rule.source for table in tables for rule in table)
+    assert all(phrase.rule.source for phrase in (*vocabulary.TELLING, *vocabulary.VAGUE))

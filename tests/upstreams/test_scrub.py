@@ -1,0 +1,134 @@
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.upstreams.scrub import LIMIT, MASK, scrub
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/="
+SECRETS = st.text(ALPHABET, min_size=8, max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "planted"),
+    [
+        ("Incorrect API key provided: sk-proj-AbC123xyz789", "AbC123xyz789"),
+        ("used gm_live_0123456789abcdef here", "0123456789abcdef"),
+        ("Authorization: Bearer abc.def-123 is bad", "abc.def-123"),
+        ("Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("key AIzaSyA1234567890abcdefghijklmnopqrstuv", "SyA1234567890"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl", "eyJzdWIiOiIxMjM0In0"),
+        ("GET /v1beta/models?key=topsecretvalue failed", "topsecretvalue"),
+        ('{"api_key": "a1b2c3d4e5f6"}', "a1b2c3d4e5f6"),
+        ("api-key: a1b2c3d4e5f6", "a1b2c3d4e5f6"),
+        ("session_token=abcdef; path=/", "abcdef"),
+        ("password=hunter22", "hunter22"),
+        ("write to someone.else+x@mail.example.org", "someone.else"),
+        ("https://cdn.example/v.mp4?X-Amz-Signature=deadbeef&Expires=1", "deadbeef"),
+        ("see https://user:pa55word@host.example/x", "pa55word"),
+        ("id Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA", "Zm9vYmFyYmF6"),
+        ("AKIAIOSFODNN7EXAMPLE", "IOSFODNN7"),
+    ],
+)
+def test_what_looks_like_a_secret_goes(text: str, planted: str) -> None:
+    assert planted in text
+
+    assert planted not in scrub(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "当前分组上游负载已饱和，请稍后再试",
+        "Invalid token: it has expired",
+        "The API key is required",
+        "connect to 192.0.2.7:443 failed",
+        "see https://docs.example/errors",
+        "分组 default 下模型 sora_video2 无可用渠道（distributor）",
+        "Rate limit reached for sora-2: Limit 25, Used 25",
+        "token: invalid",
+        "",
+    ],
+)
+def test_ordinary_words_stay(text: str) -> None:
+    assert scrub(text) == text
+
+
+def test_the_query_of_an_address_goes_and_the_address_stays() -> None:
+    assert scrub("at https://a.example/v.mp4?sig=1 now") == f"at https://a.example/v.mp4?{MASK} now"
+
+
+def test_a_text_becomes_one_line_without_control_characters() -> None:
+    assert scrub(" a\r\n\tb\0c\u202ed\u200b \x1b[31m") == "a b cd [31m"
+
+
+def test_a_long_text_is_cut() -> None:
+    cut = scrub("word " * 1_000)
+
+    assert len(cut) <= LIMIT
+    assert cut.endswith("…")
+
+
+@pytest.mark.parametrize("secret", ["Geheim/+1= x", "密钥密钥密钥", "pläne&co", 'quo"ted\\x'])
+def test_a_secret_goes_in_every_spelling(secret: str) -> None:
+    spellings = [
+        secret,
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        base64.b64encode(secret.encode()).decode(),
+        base64.b64encode(f"user:{secret}".encode()).decode(),
+    ]
+
+    cleaned = [scrub(f"he said {spelling}!", [secret]) for spelling in spellings]
+
+    assert all(MASK in text for text in cleaned)
+    assert all(secret not in text for text in cleaned)
+
+
+def test_a_secret_split_by_what_cannot_be_seen_goes() -> None:
+    assert "hunter22hunter" not in scrub("it is hunter22\u200bhunter", ["hunter22hunter"])
+
+
+def test_a_secret_at_the_edge_of_the_cut_leaves_no_half() -> None:
+    secret = "PLANTED-not-key-shaped"
+
+    for filler in range(LIMIT - 30, LIMIT + 5):
+        assert "PLANT" not in scrub("x" * filler + " " + secret + " y" * 50, [secret])
+
+
+def test_a_secret_behind_a_sea_of_blanks_goes() -> None:
+    assert "abc" not in scrub(" " * 19_990 + "sk-abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def test_too_short_a_secret_does_not_garble_the_text() -> None:
+    assert scrub("banana", ["an", ""]) == "banana"
+
+
+@given(SECRETS, st.text(max_size=80), st.text(max_size=80))
+def test_a_planted_secret_never_survives(secret: str, before: str, after: str) -> None:
+    assert secret not in scrub(before + secret + after, [secret])
+
+
+@given(st.lists(SECRETS, min_size=1, max_size=3), st.text(max_size=20))
+def test_no_secret_hides_behind_another(secrets: list[str], glue: str) -> None:
+    cleaned = scrub(glue.join(secrets) + "".join(secrets), secrets)
+
+    assert not any(secret in cleaned for secret in secrets)
+
+
+@given(st.text(max_size=500), st.lists(SECRETS, max_size=2))
+def test_scrubbing_twice_is_scrubbing_once(text: str, secrets: list[str]) -> None:
+    once = scrub(text, secrets)
+
+    assert scrub(once, secrets) == once
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_it_never_raises_and_always_gives_one_short_line(text: str, secrets: list[str]) -> None:
+    cleaned = scrub(text, secrets)
+
+    assert len(cleaned) <= LIMIT
+    assert len(cleaned.splitlines()) <= 1
