@@ -161,6 +161,17 @@ def test_what_is_no_mapping_is_refused(text: str) -> None:
         document(text)
 
 
+def test_a_number_as_a_key_is_a_text_like_others() -> None:
+    (found,) = problems("things: {}\n1: 2\n")
+
+    assert found == "tallylight.yaml:2: 1: is not a known key; allowed: shared, things"
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"tallylight.yaml:2: a key must be a text"):
+        document("things:\n  ? [a, b]\n  : c\n")
+
+
 def test_an_alias_of_itself_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"nested too deeply|is not YAML"):
         document("shared: &a [*a]\n")

@@ -97,7 +97,7 @@ def parse(text: str, name: str, directory: Path, environment: Mapping[str, str])
     secrets = {text for text in substitution.secrets if len(text) >= _SHORTEST_SECRET}
     document = Document(
         name=name,
-        tree={str(key): value for key, value in values.items()},
+        tree=values,
         lines=tree.lines,
         problems=(),
         secrets=frozenset(secrets | set(_plain_secrets(values))),

@@ -92,10 +92,10 @@ class _Reader:
             case _:
                 return _scalar(node)
 
-    def _mapping(self, node: MappingNode, place: Place) -> dict[Step, object]:
-        merged: dict[Step, object] = {}
-        own: dict[Step, object] = {}
-        first_lines: dict[Step, int] = {}
+    def _mapping(self, node: MappingNode, place: Place) -> dict[str, object]:
+        merged: dict[str, object] = {}
+        own: dict[str, object] = {}
+        first_lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if str(key_node.tag) == f"{_TAG}merge":
@@ -111,21 +111,18 @@ class _Reader:
             own[key] = self.value(value_node, here)
         return {**merged, **own}
 
-    def _merged(self, node: Node, place: Place) -> dict[Step, object]:
+    def _merged(self, node: Node, place: Place) -> dict[str, object]:
         value = self.value(node, place)
         sources = value if isinstance(value, list) else [value]
-        merged: dict[Step, object] = {}
+        merged: dict[str, object] = {}
         for source in reversed(sources):
             if isinstance(source, Mapping):
                 merged.update(source)
         return merged
 
-    def _key(self, node: Node) -> Step:
-        key = _scalar(node) if isinstance(node, ScalarNode) else None
-        if isinstance(key, int) and not isinstance(key, bool):
-            return key
+    def _key(self, node: Node) -> str:
         if isinstance(node, ScalarNode):
-            return str(node.value)
+            return str(node.value)  # also a number: a length of a block, the start of an id
         line = node.start_mark.line + 1
         raise ConfigurationError((Problem(f"{self._name}:{line}", "", "a key must be a text"),))
 
