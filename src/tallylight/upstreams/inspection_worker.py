@@ -113,7 +113,7 @@ def _look(container: "InputContainer", found: Findings) -> None:
     stream = container.streams.video[0]
     stream.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-    found.codec = stream.codec_context.name
+    found.codec = stream.codec_context.codec.canonical_name
     found.width, found.height = stream.width, stream.height
     found.fps = float(stream.average_rate or stream.guessed_rate or 0)
     if stream.duration is not None and stream.time_base is not None:
