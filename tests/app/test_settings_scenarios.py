@@ -21,8 +21,8 @@ TODAY = date(2026, 11, 22)
 def test_what_a_scenario_renders_is_a_valid_configuration(load: Load, name: str) -> None:
     text = files("tallylight.simulator").joinpath("scenarios", name).read_text(encoding="utf-8")
     scenario = parse_scenario(text, name)
-    urls = {upstream: "http://127.0.0.1:9000/v1" for upstream in scenario.upstreams}
-    feeds = {feed: "http://127.0.0.1:9001" for feed in scenario.feeds}
+    urls = dict.fromkeys(scenario.upstreams, "http://127.0.0.1:9000/v1")
+    feeds = dict.fromkeys(scenario.feeds, "http://127.0.0.1:9001")
 
     found = load(json.dumps(catalogue_of(scenario, urls, feed_urls=feeds, today=TODAY)))
 
