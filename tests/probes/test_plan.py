@@ -79,7 +79,6 @@ WATCHED = Watch(
     service=SERVICE,
     opening=NOON,
     last={Depth.REACH: NOON, Depth.CREDENTIALS: NOON, Depth.GENERATION: NOON},
-    jobs_down=0.001,
     status=Status.OPERATIONAL,
 )
 
@@ -112,18 +111,15 @@ def test_a_bad_shallow_result_is_looked_at_again_after_10_and_20_seconds() -> No
 
 
 def test_money_is_spent_soon_where_the_jobs_are_in_doubt() -> None:
-    doubtful = replace(WATCHED, jobs_down=0.4)
+    doubtful = replace(WATCHED, jobs_in_doubt=True)
 
     assert planned(doubtful, Depth.GENERATION) == Appointment(
         Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
     )
 
 
-@pytest.mark.parametrize("jobs_down", [0.001, 0.97])
-def test_where_the_jobs_are_known_the_slow_pace_holds(jobs_down: float) -> None:
-    known = replace(WATCHED, jobs_down=jobs_down)
-
-    assert planned(known, Depth.GENERATION) == Appointment(
+def test_where_the_jobs_are_known_the_slow_pace_holds() -> None:
+    assert planned(WATCHED, Depth.GENERATION) == Appointment(
         Depth.GENERATION, NOON + 180 * MINUTE, Why.PACE
     )
 
@@ -150,7 +146,7 @@ def test_live_traffic_puts_the_next_paid_probe_off() -> None:
     ],
 )
 def test_no_money_is_spent_where_it_cannot_tell_anything(spared: Watch) -> None:
-    assert planned(replace(spared, jobs_down=0.5), Depth.GENERATION) is None
+    assert planned(replace(spared, jobs_in_doubt=True), Depth.GENERATION) is None
 
 
 def test_an_empty_wallet_is_tried_again_since_a_refusal_is_free() -> None:
@@ -193,18 +189,18 @@ def test_the_opening_round_reaches_everybody_within_one_interval(
 
 
 @given(
-    jobs_down=st.floats(0, 1),
+    doubt=st.booleans(),
     bad=st.integers(0, 10),
     door=st.booleans(),
     ago=st.integers(0, 10_000),
 )
 def test_two_paid_probes_are_never_closer_than_the_doubt_pace(
-    jobs_down: float, bad: int, ago: int, *, door: bool
+    bad: int, ago: int, *, doubt: bool, door: bool
 ) -> None:
     placed = NOON - timedelta(seconds=ago)
     watch = replace(
         WATCHED,
-        jobs_down=jobs_down,
+        jobs_in_doubt=doubt,
         bad_in_a_row=bad,
         door_is_up=door,
         last={Depth.GENERATION: placed},

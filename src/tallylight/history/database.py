@@ -10,16 +10,18 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 import structlog
+from sqlalchemy import select
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
 from tallylight.history.attempts import Attempts
-from tallylight.history.connections import Connections, Turn, connect
+from tallylight.history.connections import Connections, Turn, connect, upsert
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
 from tallylight.history.retention import Retention
 from tallylight.history.rollups import Grain, Rollup
+from tallylight.history.tables import memos
 from tallylight.history.writer import Writer
 from tallylight.terms import (
     Evidence,
@@ -32,6 +34,8 @@ from tallylight.terms import (
 )
 
 log = structlog.get_logger(__name__)
+
+_ALL = 1_000_000  # more open incidents than anybody has services
 
 
 class History:
@@ -171,6 +175,10 @@ class History:
                 connection, service, open_only=open_only, start=start, limit=limit
             )
 
+    async def open_incidents(self) -> tuple[Incident, ...]:
+        """Return all incidents that have not ended."""
+        return await self.incidents(open_only=True, limit=_ALL)
+
     async def incident(self, incident: IncidentId) -> Incident | None:
         """Return the incident of an id, None if there is none."""
         async with self._connections.reading() as connection:
@@ -186,6 +194,21 @@ class History:
     def evidence_pages(self, start: datetime, end: datetime) -> AsyncIterator[tuple[Evidence, ...]]:
         """Yield all evidence of [start, end) in the order of its noting, a page at a time."""
         return evidence.window_pages(self._connections, start, end)
+
+    # What a room remembers for itself.
+
+    async def memo(self, name: str) -> str | None:
+        """Return the text that was kept under a name, None if none was."""
+        async with self._connections.reading() as connection:
+            found: str | None = await connection.scalar(
+                select(memos.c.text).where(memos.c.name == name)
+            )
+            return found
+
+    async def keep_memo(self, name: str, text: str) -> None:
+        """Keep a text under a name in place of the former one."""
+        async with self._connections.noting(Turn.EVIDENCE) as connection:
+            await connection.execute(upsert(connection, memos), {"name": name, "text": text})
 
     # Upkeep.
 

@@ -1,4 +1,4 @@
-"""How long each service was what on each day, so that 90 days are read as 90 rows.
+"""How long each service was what on each day, so that 90 days are read as 90 rows a service.
 
 A mark names the first day that is still open. A transition that is back-dated into closed days
 moves it back (`reopen`), and they are closed anew. UNKNOWN is not stored: it is what remains.
@@ -8,18 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.history import marks, transitions
 from tallylight.history.columns import DAY, MICROSECOND, microseconds, moment_of, start_of
+from tallylight.history.connections import upsert
 from tallylight.history.tables import day_status as table
 from tallylight.history.tables import standings
 from tallylight.history.tables import transitions as changes
 from tallylight.terms import ServiceId, Spell, Status
 
 _MARK = "days"
-_MOST_NAMED = 500  # above this, asking for all and choosing here is quicker than a long IN
+_KNOWN = tuple(status for status in Status if status is not Status.UNKNOWN)
 
 
 async def close_one(connection: AsyncConnection, now: datetime) -> bool:
@@ -34,17 +35,13 @@ async def close_one(connection: AsyncConnection, now: datetime) -> bool:
         return False
     found = await connection.scalars(select(standings.c.service))
     services = [ServiceId(service) for service in found]
-    await connection.execute(delete(table).where(table.c.day_us == day))
+    tiles = await transitions.spells(connection, services, day, day + DAY)
     rows = [
-        {"day_us": day, "service": service, "status": status.value, "length_us": length}
-        for service, spells in (
-            await transitions.spells(connection, services, day, day + DAY)
-        ).items()
-        for status, length in sorted(_lengths(spells).items())
-        if status is not Status.UNKNOWN
+        {"service": service, "day_us": day} | _columns(_lengths(spells))
+        for service, spells in sorted(tiles.items())
     ]
     if rows:
-        await connection.execute(insert(table), rows)
+        await connection.execute(upsert(connection, table), rows)
     await marks.move(connection, _MARK, microseconds(day + DAY))
     return True
 
@@ -82,15 +79,21 @@ async def _add_closed(
     end: datetime,
     sums: Mapping[ServiceId, Counter[Status]],
 ) -> None:
+    # Joined to the list of services, or SQLite would read the days of all time.
     query = (
-        select(table.c.service, table.c.status, func.sum(table.c.length_us).label("length"))
+        select(standings.c.service, *(func.sum(table.c[f"{status}_us"]) for status in _KNOWN))
+        .join(table, table.c.service == standings.c.service)
         .where(table.c.day_us >= start, table.c.day_us < end)
-        .group_by(table.c.service, table.c.status)
+        .group_by(standings.c.service)
     )
-    if len(services) <= _MOST_NAMED:
-        query = query.where(table.c.service.in_(services))
-    for row in await connection.execute(query):
-        sums[ServiceId(row.service)][Status(row.status)] += int(row.length)
+    if len(services) <= transitions.MOST_NAMED:
+        query = query.where(standings.c.service.in_(services))
+    for service, *lengths in await connection.execute(query):
+        sums[ServiceId(service)].update(dict(zip(_KNOWN, map(int, lengths), strict=True)))
+
+
+def _columns(lengths: Counter[Status]) -> dict[str, object]:
+    return {f"{status}_us": lengths[status] for status in _KNOWN}
 
 
 def _lengths(spells: Iterable[Spell]) -> Counter[Status]:

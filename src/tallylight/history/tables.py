@@ -152,11 +152,16 @@ rollups = Table(
 day_status = Table(
     "day_status",
     metadata,
-    Column("day_us", Moment, nullable=False),
     Column("service", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("length_us", BigInteger, nullable=False),
-    PrimaryKeyConstraint("day_us", "service", "status"),
+    Column("day_us", Moment, nullable=False),
+    # How long it was what; UNKNOWN is what remains of the day.
+    Column("operational_us", BigInteger, nullable=False),
+    Column("degraded_us", BigInteger, nullable=False),
+    Column("risk_control_us", BigInteger, nullable=False),
+    Column("suspended_us", BigInteger, nullable=False),
+    Column("maintenance_us", BigInteger, nullable=False),
+    Column("retired_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("service", "day_us"),
     sqlite_with_rowid=False,
 )
 
@@ -165,4 +170,11 @@ marks = Table(  # how far each fold has come
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
+)
+
+memos = Table(  # what a room has to remember over a restart, by the room's name
+    "memos",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("text", Text, nullable=False),
 )

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Row, func, insert, select
+from sqlalchemy import ColumnElement, Row, func, insert, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.history.columns import microseconds, reasons_of, reasons_text
@@ -12,7 +12,8 @@ from tallylight.history.tables import standings
 from tallylight.history.tables import transitions as table
 from tallylight.terms import FailureKind, ServiceId, Spell, Status, Transition, Verdict
 
-_MOST_NAMED = 500  # above this, asking for all and choosing here is quicker than a long IN
+#: Above this, asking for all services and choosing here is quicker than a long IN.
+MOST_NAMED = 500
 
 
 async def append(connection: AsyncConnection, transition: Transition) -> None:
@@ -83,24 +84,26 @@ async def _changes(
 ) -> Mapping[ServiceId, list[tuple[datetime, Status]]]:
     # A service has a standing from its first transition on, so that standings list the services.
     # What was recorded before the change that stands at `start` cannot matter after it.
-    opening = (
-        select(func.max(table.c.id))
-        .where(table.c.service == standings.c.service, table.c.at_us <= start)
-        .scalar_subquery()
+    named = services if len(services) <= MOST_NAMED else None
+    is_asked = true() if named is None else table.c.service.in_(named)
+    is_listed = true() if named is None else standings.c.service.in_(named)
+    earlier = table.alias("earlier")
+    opening = select(func.max(earlier.c.id)).where(
+        earlier.c.service == standings.c.service, earlier.c.at_us <= start
     )
-    openings = select(standings.c.service, func.coalesce(opening, 0).label("id"))
-    if len(services) <= _MOST_NAMED:
-        openings = openings.where(standings.c.service.in_(services))
-    first = openings.cte("openings")
-    found = await connection.execute(
-        select(table.c.service, table.c.at_us, table.c.after_status)
-        .join(first, (first.c.service == table.c.service) & (table.c.id >= first.c.id))
-        .where(table.c.at_us < end)
-        .order_by(table.c.service, table.c.id)
-    )
+    columns = (table.c.service, table.c.id, table.c.at_us, table.c.after_status)
+    # A pair among pairs: as a join, SQLite would walk all transitions instead of the list.
+    pairs = select(standings.c.service, opening.scalar_subquery()).where(is_listed)
+    openings = select(*columns).where(tuple_(table.c.service, table.c.id).in_(pairs))
+    inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_asked)
     changes: dict[ServiceId, list[tuple[datetime, Status]]] = defaultdict(list)
-    for row in found:
-        changes[ServiceId(row.service)].append((row.at_us, Status(row.after_status)))
+    first: dict[str, int] = {}
+    for service, number, at, status in await connection.execute(openings):
+        first[service] = number
+        changes[ServiceId(service)].append((at, Status(status)))
+    for service, number, at, status in await connection.execute(inside.order_by(table.c.id)):
+        if number > first.get(service, 0):
+            changes[ServiceId(service)].append((at, Status(status)))
     return changes
 
 

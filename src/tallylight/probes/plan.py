@@ -32,8 +32,6 @@ class Pacing:
         confirmations: After the first, second, … bad shallow result in a row, how soon to look
             again; after that the ordinary pace holds.
         doubt_pace: The shortest time between two paid probes of one service.
-        doubt_from: From this probability of "jobs are down" on, the jobs are in doubt …
-        doubt_until: … and below this one; from here on they are known to be down.
         jitter: By which share of itself a pace is stretched or shortened, so that probes of many
             services do not march in step.
         retired_pace: How often a retired service's key is still tried, for free.
@@ -41,8 +39,6 @@ class Pacing:
 
     confirmations: tuple[timedelta, ...] = (timedelta(seconds=10), timedelta(seconds=20))
     doubt_pace: timedelta = timedelta(minutes=5)
-    doubt_from: float = 0.02
-    doubt_until: float = 0.95
     jitter: float = 0.1
     retired_pace: timedelta = timedelta(days=1)
 
@@ -56,7 +52,7 @@ class Watch:
         opening: When the first round reaches it; the round is spread over the services.
         last: When each depth was last probed: shallow ones ended, a generation was placed.
         bad_in_a_row: Bad shallow results since the last good one.
-        jobs_down: The judge's probability that jobs are down.
+        jobs_in_doubt: The judge cannot tell whether jobs are done.
         door_is_up: Whether the door counts as open.
         status: The status that stands.
         blocked: AUTH or QUOTA while our key or wallet keeps us out.
@@ -70,7 +66,7 @@ class Watch:
     opening: datetime
     last: Mapping[Depth, datetime] = field(default_factory=dict)
     bad_in_a_row: int = 0
-    jobs_down: float = 0.0
+    jobs_in_doubt: bool = False
     door_is_up: bool = True
     status: Status = Status.UNKNOWN
     blocked: FailureKind | None = None
@@ -133,10 +129,9 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
         return None
     placed = watch.last.get(Depth.GENERATION)
     told = max((at for at in (placed, watch.traffic_at) if at is not None), default=None)
-    in_doubt = pacing.doubt_from < watch.jobs_down < pacing.doubt_until
     if told is None:
         wanted = Appointment(Depth.GENERATION, watch.opening, Why.FIRST)
-    elif in_doubt:
+    elif watch.jobs_in_doubt:
         soon = (placed or told) + min(pace, pacing.doubt_pace)
         wanted = Appointment(Depth.GENERATION, soon, Why.DOUBT)
     else:

@@ -153,15 +153,24 @@ def _sums() -> None:
     )
     op.create_table(
         "day_status",
-        sa.Column("day_us", sa.BigInteger, nullable=False),
         sa.Column("service", sa.Text, nullable=False),
-        sa.Column("status", sa.Text, nullable=False),
-        sa.Column("length_us", sa.BigInteger, nullable=False),
-        sa.PrimaryKeyConstraint("day_us", "service", "status"),
+        sa.Column("day_us", sa.BigInteger, nullable=False),
+        sa.Column("operational_us", sa.BigInteger, nullable=False),
+        sa.Column("degraded_us", sa.BigInteger, nullable=False),
+        sa.Column("risk_control_us", sa.BigInteger, nullable=False),
+        sa.Column("suspended_us", sa.BigInteger, nullable=False),
+        sa.Column("maintenance_us", sa.BigInteger, nullable=False),
+        sa.Column("retired_us", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("service", "day_us"),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "marks",
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("value", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "memos",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("text", sa.Text, nullable=False),
     )

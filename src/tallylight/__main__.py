@@ -1,0 +1,5 @@
+"""`python -m tallylight` is `tallylight`."""
+
+from tallylight.cli import main
+
+main()

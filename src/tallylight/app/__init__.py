@@ -1,0 +1,1 @@
+"""Wires every room, starts and stops them; no rule lives here."""

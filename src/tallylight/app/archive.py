@@ -1,0 +1,37 @@
+"""A history that is looked at and left as it is."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from tallylight.history.database import History
+from tallylight.terms import Evidence, Incident, ServiceId, Transition
+
+
+class ReadOnly:
+    """Lets a second board judge beside the one that writes: it reads all and stores nothing."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+
+    def note(self, piece: Evidence) -> None:
+        """Store nothing."""
+
+    async def record(
+        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
+    ) -> None:
+        """Store nothing."""
+
+    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
+        """Store nothing."""
+
+    async def standings(self) -> Mapping[ServiceId, str]:
+        """Return the stored snapshots."""
+        return await self._history.standings()
+
+    def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
+        """Yield the evidence that no stored snapshot contains."""
+        return self._history.replay(services, since)
+
+    async def open_incidents(self) -> Sequence[Incident]:
+        """Return the incidents that have not ended."""
+        return await self._history.open_incidents()

@@ -1,0 +1,114 @@
+"""The demo: the simulated world and the server that watches it, in one process."""
+
+import asyncio
+import json
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from tallylight.app.serving import serving
+from tallylight.app.settings import load_settings
+from tallylight.clock import Clock, SystemClock
+from tallylight.errors import ConfigurationError, Problem
+from tallylight.languages import Translator
+from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.files import load_scenario
+from tallylight.simulator.scenario import Scenario
+from tallylight.simulator.section import ScenarioError
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.world import World
+
+
+def run_demo(
+    scenario: str,
+    port: int,
+    seconds: float | None,
+    to: Translator,
+    say: Callable[[str], None],
+) -> None:
+    """Run the demo until it is stopped or its time is over.
+
+    Args:
+        scenario: The name of a built-in scenario, or a file.
+        port: Where the page listens; 0 takes a free port.
+        seconds: How long to run; None until a signal.
+        to: The language of what is said.
+        say: Prints a line.
+
+    Raises:
+        ConfigurationError: if there is no such scenario, or the port is taken.
+    """
+    try:
+        found = load_scenario(scenario)
+    except ScenarioError as error:
+        raise ConfigurationError((Problem("--scenario", "", str(error)),)) from None
+    uvloop.run(_run(found, port, seconds, to, say))
+
+
+async def _run(
+    scenario: Scenario,
+    port: int,
+    seconds: float | None,
+    to: Translator,
+    say: Callable[[str], None],
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    clock = SystemClock()
+    with tempfile.TemporaryDirectory(prefix="tallylight-demo-") as folder:
+        async with serve_world(scenario) as world:
+            config = write_configuration(Path(folder), scenario, world, port, clock)
+            async with serving(load_settings(config), clock) as (_, address):
+                for line in _introduction(scenario, world, address, config, to):
+                    say(line)
+                try:
+                    async with asyncio.timeout(seconds):
+                        await stop.wait()
+                except TimeoutError:
+                    say(to.gettext("The time is over; the demo stops."))
+
+
+def write_configuration(
+    folder: Path, scenario: Scenario, world: World, port: int, clock: Clock
+) -> Path:
+    """Write the tallylight.yaml by which a simulated world is watched, and return its path.
+
+    The catalogue's dates are moved so that the scenario's first day is today: nothing that is
+    offered in it is retired yet.
+    """
+    document = catalogue_of(
+        scenario, world.base_urls, feed_urls=world.feed_urls, today=clock.now().date()
+    )
+    document["database"] = {"url": f"sqlite:///{folder / 'tallylight.db'}"}
+    document["status"] = {"title": scenario.title, "listen": f"127.0.0.1:{port}"}
+    path = folder / "tallylight.yaml"
+    # JSON is YAML, and needs no emitter.
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=2), encoding="utf-8")
+    return path
+
+
+def _introduction(
+    scenario: Scenario, world: World, address: str, config: Path, to: Translator
+) -> list[str]:
+    service = next(iter(scenario.services))
+    switch = f"{world.base_url}/_sim/services/{service}"
+    return [
+        to.gettext("Scenario: %s") % scenario.title,
+        to.gettext("Status page:      %s/") % address,
+        to.gettext("JSON:             %s/api/services") % address,
+        to.gettext("Statuspage API:   %s/api/v2/summary.json") % address,
+        to.gettext("Metrics:          %s/metrics") % address,
+        to.gettext("Simulated world:  %s/_sim/services") % world.base_url,
+        to.gettext("Its own ledger:   %s/_sim/ledger") % world.base_url,
+        "",
+        to.gettext("Switch a service off, and watch its lamp:"),
+        f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
+        to.gettext("Ask from another terminal:"),
+        f"  tallylight status --config {config}",
+        "",
+    ]

@@ -1,0 +1,160 @@
+"""All rooms wired together: opened in order, run side by side, closed in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Never
+
+import structlog
+
+from tallylight.app.archive import ReadOnly
+from tallylight.app.lock import sole_judge
+from tallylight.app.settings import Configuration
+from tallylight.board import Archive, Board
+from tallylight.clock import Clock
+from tallylight.history.database import History, open_history
+from tallylight.probes import checking
+from tallylight.probes.calendar import shutdown_of
+from tallylight.probes.feeds import Feeds
+from tallylight.probes.generation import Generations
+from tallylight.probes.plan import Pacing
+from tallylight.probes.prober import Prober
+from tallylight.scheduler import every
+from tallylight.terms import Depth, ServiceId
+from tallylight.upstreams.transport import Transport
+
+log = structlog.get_logger()
+
+_TICK = timedelta(seconds=5)
+_SAVE = timedelta(minutes=10)
+_FOLD = timedelta(minutes=5)
+_FORGET = timedelta(hours=1)
+_CALENDAR = timedelta(hours=6)
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The house at work.
+
+    Args:
+        configuration: What the operator decided; replaced as a whole by `adopt`.
+        is_judge: Whether this process's verdicts are recorded; False beside a running server.
+    """
+
+    configuration: Configuration
+    is_judge: bool
+    clock: Clock
+    history: History
+    board: Board
+    generations: Generations
+    prober: Prober
+    feeds: Feeds
+
+    async def run(self) -> Never:
+        """Watch until cancelled."""
+        clock = self.clock
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.prober.run(), name="prober")
+            tasks.create_task(self.feeds.run(), name="feeds")
+            for interval, action, name in (
+                (_TICK, self.board.pass_time, "time"),
+                (_SAVE, self.board.save, "standings"),
+                (_FOLD, self.history.fold, "rollups"),
+                (_FORGET, self._forget, "retention"),
+                (_CALENDAR, self.read_calendar, "calendar"),
+            ):
+                tasks.create_task(every(interval, action, clock, name=name), name=name)
+            while True:
+                await clock.sleep(_SAVE)
+
+    async def adopt(self, configuration: Configuration) -> None:
+        """Take a new configuration in place of the standing one."""
+        services = configuration.catalogue.services.values()
+        await self.board.seat(services, configuration.verdicts)
+        self.configuration = configuration
+        self.generations.total = configuration.catalogue.total_budget
+        self.prober.pacing = pacing_of(configuration)
+        await self.read_calendar()
+
+    async def read_calendar(self) -> None:
+        """Report the lifecycle dates of all fact sheets."""
+        for service in self.board.services():
+            evidence = shutdown_of(service, self.clock.now())
+            if evidence is not None:
+                await self.board.report(evidence)
+
+    async def check(
+        self, services: Collection[ServiceId], depth: Depth
+    ) -> Mapping[ServiceId, checking.Round]:
+        """Probe services now, all at the same time; return what was found."""
+        async with asyncio.TaskGroup() as tasks:
+            rounds = {
+                id_: tasks.create_task(
+                    checking.check(self.prober, self.board.service(id_), depth, self.clock)
+                )
+                for id_ in services
+            }
+        return {id_: task.result() for id_, task in rounds.items()}
+
+    async def _forget(self) -> None:
+        await self.history.forget(self.configuration.retention)
+
+
+@asynccontextmanager
+async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncIterator[Runtime]:
+    """Open the house: the database, the connections, the board as it was left.
+
+    Raises:
+        ConfigurationError: if the database's address is not usable.
+        StorageError: if the database cannot be reached.
+    """
+    async with (
+        open_history(configuration.database_url, clock) as history,
+        Transport(clock) as transport,
+    ):
+        with sole_judge(_file_of(configuration.database_url)) as is_judge:
+            archive: Archive = history if is_judge else ReadOnly(history)
+            board = Board(archive, clock)
+            generations = Generations(
+                board, history, transport, clock, configuration.catalogue.total_budget
+            )
+            runtime = Runtime(
+                configuration=configuration,
+                is_judge=is_judge,
+                clock=clock,
+                history=history,
+                board=board,
+                generations=generations,
+                prober=Prober(board, transport, generations, clock, pacing_of(configuration)),
+                feeds=Feeds(board, transport, clock),
+            )
+            await runtime.adopt(configuration)
+            try:
+                yield runtime
+            finally:
+                await board.save()
+
+
+@asynccontextmanager
+async def open_reading(
+    configuration: Configuration, clock: Clock
+) -> AsyncIterator[tuple[Board, History]]:
+    """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
+    async with open_history(configuration.database_url, clock) as history:
+        board = Board(ReadOnly(history), clock)
+        await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+        yield board, history
+
+
+def pacing_of(configuration: Configuration) -> Pacing:
+    """Return what holds for all probes."""
+    options = configuration.probes
+    return Pacing(confirmations=options.retry, doubt_pace=options.in_doubt_pace)
+
+
+def _file_of(database_url: str) -> Path | None:
+    scheme, _, path = database_url.partition(":///")
+    return Path(path) if scheme == "sqlite" else None

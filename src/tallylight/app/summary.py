@@ -1,0 +1,62 @@
+"""What stands, as text and as JSON: one lamp a line."""
+
+from collections.abc import Iterable
+
+from tallylight.catalogue.services import Service
+from tallylight.languages import Translator
+from tallylight.languages.figures import moment_short
+from tallylight.languages.reasons import sentence
+from tallylight.languages.words import blocked_note, status_word
+from tallylight.terms import Evidence, Status, Verdict
+
+Entry = tuple[Service, Verdict]
+
+
+def as_text(entries: Iterable[Entry], to: Translator, *, every_reason: bool = False) -> str:
+    """Return one line for each service, with its first reason; all reasons if asked."""
+    return "\n".join(
+        line
+        for service, verdict in entries
+        for line in _lines(service, verdict, to, every_reason=every_reason)
+    )
+
+
+def as_json(entries: Iterable[Entry], to: Translator) -> list[dict[str, object]]:
+    """Return the same for machines."""
+    return [
+        {
+            "id": service.id,
+            "name": service.name,
+            "access": service.access.value,
+            "status": verdict.status.value,
+            "since": verdict.since.isoformat(),
+            "confidence": round(verdict.confidence, 4),
+            "blocked": None if verdict.blocked is None else verdict.blocked.value,
+            "reasons": [sentence(reason, to) for reason in verdict.reasons],
+        }
+        for service, verdict in entries
+    ]
+
+
+def _lines(
+    service: Service, verdict: Verdict, to: Translator, *, every_reason: bool
+) -> Iterable[str]:
+    first, *rest = [sentence(reason, to) for reason in verdict.reasons]
+    since = to.gettext("since %s") % moment_short(verdict.since, to)
+    word = status_word(verdict.status, to)
+    yield f"{verdict.status.lamp} {service.name} ({service.id}) · {word} · {since}"
+    yield f"   {first}"
+    if verdict.blocked is not None:
+        yield f"   {blocked_note(verdict.blocked, to)}"
+    if every_reason:
+        yield from (f"   {reason}" for reason in rest)
+
+
+def passes(verdict: Verdict, found: Iterable[Evidence]) -> bool:
+    """Tell whether a round of probes found nothing wrong.
+
+    Free probes cannot prove that jobs are done, so a status that is unknown for want of a
+    generation passes as long as nothing failed.
+    """
+    alive = verdict.status in {Status.OPERATIONAL, Status.UNKNOWN} and verdict.blocked is None
+    return alive and all(evidence.failure is None for evidence in found)

@@ -1,0 +1,80 @@
+"""`serve`, `demo`, `simulate`: what stays until it is stopped."""
+
+from typing import Annotated
+
+import typer
+
+from tallylight.cli.shared import Config, Lang, complain, print_line, speech
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add these commands."""
+    application.command()(serve)
+    application.command()(demo)
+    application.command()(simulate)
+
+
+def serve(
+    config: Config = None,
+    json_logs: Annotated[
+        bool, typer.Option("--json-logs", help="Log JSON, an event a line.")
+    ] = False,
+) -> None:
+    """Watch all services and serve the page and the APIs, until stopped."""
+    from tallylight.app.logs import configure_logs
+    from tallylight.app.serving import run_server
+    from tallylight.app.settings import load_settings
+
+    configure_logs(as_json=json_logs)
+    run_server(load_settings(config), config)
+
+
+def demo(
+    length: Annotated[
+        str | None, typer.Option("--for", help="Stop after this long, as 60s or 5m.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where the page listens; 0 takes a free port.")] = 8080,
+    scenario: Annotated[str, typer.Option(help="What happens in the simulated world.")] = "january",
+    lang: Lang = None,
+) -> None:
+    """Watch a simulated world: no key is needed and nothing leaves this machine."""
+    from tallylight.app.demo import run_demo
+    from tallylight.app.logs import configure_logs
+
+    configure_logs(as_json=False)
+    to = speech(lang)
+    run_demo(scenario, port, _length(length), to, print_line)
+
+
+def simulate(
+    scenario: Annotated[
+        str, typer.Option(help="The name of a built-in scenario, or a YAML file.")
+    ] = "january",
+    port: Annotated[int, typer.Option(help="Where it listens; 0 takes a free port.")] = 8090,
+    speed: Annotated[
+        float, typer.Option(min=0.01, max=10_000, help="Scenario seconds to a real second.")
+    ] = 1.0,
+) -> None:
+    """Run the simulated upstream world alone, to try your own programs against."""
+    from tallylight.simulator.files import load_scenario
+    from tallylight.simulator.section import ScenarioError
+    from tallylight.simulator.server import run
+
+    try:
+        run(load_scenario(scenario), port, speed=speed)
+    except (ScenarioError, OSError) as error:
+        complain(str(error))
+        raise typer.Exit(2) from None
+
+
+def _length(text: str | None) -> float | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from tallylight.catalogue.notation import Duration
+
+    if text is None:
+        return None
+    try:
+        return TypeAdapter(Duration).validate_python(text).total_seconds()
+    except ValidationError:
+        raise typer.BadParameter(f"--for {text}: write a number and a unit, as 60s or 5m") from None

@@ -1,0 +1,83 @@
+"""What all commands share: their options, and how they print."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tallylight.catalogue.secrets import environment
+from tallylight.languages import Language, Translator, from_locale, translator
+from tallylight.terms import ServiceId
+
+application = typer.Typer(
+    name="tallylight",
+    help="Watches video generation services, judges them, remembers, and tells which one is live.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration; without it ./tallylight.yaml, else keys from the environment.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Lang = Annotated[
+    Language | None,
+    typer.Option("--lang", help="The language of the output (default: the locale's)."),
+]
+Services = Annotated[list[str] | None, typer.Argument(help="Ids of services (default: all).")]
+
+
+def speech(language: Language | None) -> Translator:
+    """Return the translator for a command's output."""
+    return translator(language or from_locale(environment()))
+
+
+def print_json(value: object) -> None:
+    """Print a value for machines."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_line(text: str = "") -> None:
+    """Print a line for people."""
+    sys.stdout.write(text + "\n")
+
+
+def complain(text: str) -> None:
+    """Print a line to standard error."""
+    sys.stderr.write(text + "\n")
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table for people, as wide as the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def chosen(wanted: Sequence[str] | None, known: Iterable[ServiceId]) -> list[ServiceId]:
+    """Return the ids asked for, all of them if none is named.
+
+    Raises:
+        typer.BadParameter: for an id that is not in the configuration.
+    """
+    ids = list(known)
+    for name in wanted or ():
+        if name not in ids:
+            raise typer.BadParameter(f"{name} is no service; there are {', '.join(ids)}")
+    return [ServiceId(name) for name in wanted] if wanted else ids

@@ -1,0 +1,62 @@
+"""One round of probes now, within the time limit of each service."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.errors import BudgetError
+from tallylight.probes.prober import Prober
+from tallylight.terms import Depth, Evidence
+
+_LOOKS = 3
+"""So many bad shallow results in a row close the door by the judge's figures."""
+
+_PAUSE = timedelta(seconds=1)
+
+_ORDER = (Depth.REACH, Depth.CREDENTIALS, Depth.GENERATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round found about one service.
+
+    Args:
+        found: The newest evidence of each depth that was probed.
+        withheld: Why a budget kept the generation from being sent, "" if none did.
+    """
+
+    found: tuple[Evidence, ...]
+    withheld: str = ""
+
+
+async def check(prober: Prober, service: Service, depth: Depth, clock: Clock) -> Round:
+    """Probe one service at every depth up to the given one.
+
+    A bad free probe is looked at again at once, so that one round is enough for a verdict; the
+    looks share the upstream's time limit. Nothing deeper is asked behind a door that stays closed.
+    """
+    patience = service.upstream.timeout / _LOOKS
+    quick = replace(service, upstream=replace(service.upstream, timeout=patience))
+    found: list[Evidence] = []
+    for step in _ORDER[: _ORDER.index(depth) + 1]:
+        if step is Depth.GENERATION:
+            try:
+                found.append(await prober.probe(service, step))
+            except BudgetError as error:
+                return Round(tuple(found), withheld=str(error))
+            continue
+        found.append(await _look(prober, quick, step, clock))
+        if found[-1].is_bad:
+            break
+    return Round(tuple(found))
+
+
+async def _look(prober: Prober, service: Service, depth: Depth, clock: Clock) -> Evidence:
+    evidence = await prober.probe(service, depth)
+    for _ in range(1, _LOOKS):
+        if not evidence.is_bad:
+            break
+        await clock.sleep(_PAUSE)
+        evidence = await prober.probe(service, depth)
+    return evidence

@@ -1,0 +1,86 @@
+"""Reads providers' status pages, each page once for all services behind it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Never
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Feed, Service
+from tallylight.clock import Clock
+from tallylight.terms import Source
+from tallylight.upstreams.feeds.reader import FeedState
+from tallylight.upstreams.feeds.reading import evidence_of
+from tallylight.upstreams.feeds.registry import reader
+from tallylight.upstreams.transport import Transport
+
+log = structlog.get_logger()
+
+_LOOK = timedelta(seconds=1)
+
+
+class Feeds:
+    """Keeps what each page said last, and reports what changes."""
+
+    def __init__(self, board: Board, transport: Transport, clock: Clock) -> None:
+        self._board = board
+        self._transport = transport
+        self._clock = clock
+        self._states: dict[Feed, FeedState] = {}
+
+    async def run(self) -> Never:
+        """Read every page at its interval until cancelled; pages come and go with the services."""
+        readers: dict[Feed, asyncio.Task[Never]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                pages = self._pages()
+                for feed in pages.keys() - readers.keys():
+                    readers[feed] = tasks.create_task(self._keep_reading(feed))
+                for feed in readers.keys() - pages.keys():
+                    readers.pop(feed).cancel()
+                    self._states.pop(feed, None)
+                await self._clock.sleep(_LOOK)
+
+    async def read(self, feed: Feed, services: Sequence[Service]) -> None:
+        """Read one page now, and report to the board what it says anew."""
+        format_ = reader(feed.format)
+        state = self._states.get(feed, FeedState())
+        while True:
+            replies = [
+                await self._transport.send(request, services[0].upstream)
+                for request in state.requests(format_, feed)
+            ]
+            state = state.after(format_, feed, replies, self._clock.now())
+            if not state.is_searching:
+                break
+        self._states[feed] = state
+        if state.reading is None:
+            return
+        for service in services:
+            evidence = evidence_of(
+                service.id,
+                self._board.newest(service.id, Source.FEED),
+                state.reading,
+                self._clock.now(),
+            )
+            if evidence is not None:
+                await self._board.report(evidence)
+
+    async def _keep_reading(self, feed: Feed) -> Never:
+        while True:
+            try:
+                if services := self._pages().get(feed):
+                    await self.read(feed, services)
+            except Exception:
+                # The root of a page's task: one page that we misread must not silence the others.
+                log.exception("feed.failed", url=feed.url)
+            await self._clock.sleep(feed.interval)
+
+    def _pages(self) -> dict[Feed, list[Service]]:
+        pages: dict[Feed, list[Service]] = {}
+        for service in self._board.services():
+            if service.upstream.feed is not None:
+                pages.setdefault(service.upstream.feed, []).append(service)
+        return pages
