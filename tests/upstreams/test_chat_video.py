@@ -317,11 +317,22 @@ def test_no_text_makes_the_reader_raise(pieces: list[str], error: str) -> None:
     assert stream.end(error).state in {JobState.COMPLETED, JobState.FAILED}
 
 
-@pytest.mark.parametrize("tail", ["<video " * 20_000, "[" * 60_000, "https://" * 9_000])
-def test_a_hostile_answer_is_searched_in_moderate_time(tail: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        chunk("<video " * 20_000, None, "STOP") + DONE,
+        chunk("[" * 60_000, None, "STOP") + DONE,
+        chunk("https://" * 9_000, None, "STOP") + DONE,
+        "data: {half\n" * 90_000,
+        "half" * 250_000,
+        "[" * 1_000_000,
+    ],
+    ids=["tags", "brackets", "addresses", "half events", "no line", "depth"],
+)
+def test_a_hostile_answer_is_read_in_moderate_time(text: str) -> None:
     clock = SystemClock()
     began = clock.monotonic()
 
-    ended(chunk(tail, None, "STOP") + DONE)
+    ended(text)
 
     assert clock.monotonic() - began < 5

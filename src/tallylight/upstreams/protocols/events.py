@@ -64,8 +64,11 @@ class EventReader:
         return []
 
     def _is_whole(self) -> bool:
-        text = "\n".join(self._data)
-        return text.strip() == DONE or json_of(text) is not None
+        # Only asked of a single line: asked of every longer event, it would take a hostile one
+        # the square of its lines.
+        if len(self._data) != 1:
+            return False
+        return self._data[0].strip() == DONE or json_of(self._data[0]) is not None
 
     def _finished(self) -> list[str]:
         data = "\n".join(self._data)
