@@ -248,6 +248,7 @@ def test_googles_429_is_split_by_its_quota(quota_ids: list[str], expected: Failu
         (stream(chunk(None, "失败原因：heavy_load 风控"), chunk("https://c.example/1.mp4")), None),
         (stream(chunk("❌ 生成失败: 内容违规", end="STOP")), FailureKind.CONTENT_REJECTED),
         (stream(chunk("❌ https://c.example 生成失败", end="STOP")), FailureKind.DEGRADED),
+        (stream(chunk("❌ 第一次失败\n"), chunk("[play](https://c.example/1.mp4)")), None),
         (stream(chunk("该模型暂停服务", end="STOP")), FailureKind.SUSPENDED),
         (stream(error("x", "cf_shield_429")), FailureKind.RISK_CONTROL),
         (stream(error("Generation exceeded 3000 seconds limit")), FailureKind.DEGRADED),

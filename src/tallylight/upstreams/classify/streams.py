@@ -37,8 +37,12 @@ class Chat:
 
     @property
     def is_refusal(self) -> bool:
-        """Tell whether its content reports a failure by the sign the relays agree on."""
-        return _CROSS in self.content
+        """Tell whether its last word is a failure, by the sign the relays agree on.
+
+        A link on a later line than the sign came after another try.
+        """
+        _, cross, after = self.content.rpartition(_CROSS)
+        return bool(cross) and _LINK.search(after.partition("\n")[2]) is None
 
 
 def is_stream(body: str) -> bool:
