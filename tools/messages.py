@@ -51,7 +51,9 @@ def main() -> None:
     for locale, name in CATALOGUES.items():
         catalogue = updated(locale)
         with (PACKAGE / "languages" / name).open("wb") as file:
-            write_po(file, catalogue, no_location=True, omit_header=False, sort_output=True, width=100)
+            write_po(
+                file, catalogue, no_location=True, omit_header=False, sort_output=True, width=100
+            )
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from starlette.testclient import TestClient
 
+from tallylight.board import Event
 from tallylight.catalogue.secrets import Secret
 from tallylight.catalogue.services import (
     Budget,
@@ -26,7 +25,6 @@ from tallylight.catalogue.services import (
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
 from tallylight.money import Price, PriceUnit
-from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
 from tallylight.terms import (
     Access,
@@ -49,9 +47,6 @@ from tallylight.terms import (
     UpstreamId,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from tallylight.board import Event
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 KEY = "sk-planted-4f1d9a"
@@ -161,7 +156,7 @@ class PinnedBoard:
         return self._newest.get((id_, source))
 
     @asynccontextmanager
-    async def subscribe(self) -> "AsyncIterator[asyncio.Queue[Event]]":
+    async def subscribe(self) -> AsyncIterator[asyncio.Queue[Event]]:
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._listeners.add(queue)
         try:

@@ -86,16 +86,23 @@ def share(ratio: float, to: Translator, *, digits: int = 1) -> str:
     return format_decimal(round(percent, digits), pattern, to.locale) + _HAIR + "%"
 
 
-def watched_share(uptime: float | None, coverage: float, to: Translator) -> str:
-    """Return an uptime beside the share of time it is known for: "99.2 % of the 87 % watched"."""
+def watched_share(uptime: str, coverage: float, to: Translator) -> str:
+    """Return an uptime beside the share of time it is known for: "99.2 % of the 87 % watched".
+
+    Args:
+        uptime: In percent, with as many digits as can be told; "" where none can.
+        coverage: From 0.0 to 1.0.
+        to: The language.
+    """
     if coverage <= 0:
         return to.gettext("not watched")
-    if uptime is None:
+    if not uptime:
         return to.gettext("only %s watched") % share(coverage, to, digits=0)
+    told = uptime.replace(" ", _HAIR)
     if round(coverage, 3) >= 1:
-        return share(uptime, to, digits=2)
+        return told
     return to.gettext("%(uptime)s of the %(coverage)s watched") % {
-        "uptime": share(uptime, to, digits=2),
+        "uptime": told,
         "coverage": share(coverage, to, digits=0),
     }
 

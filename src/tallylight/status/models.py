@@ -38,7 +38,9 @@ class UptimeAnswer(_Answer):
     low: float | None = Field(description="Lower end of its 95 % interval.")
     high: float | None = Field(description="Upper end of its 95 % interval.")
     coverage: float = Field(description="Watched share of the time, maintenance left out.")
-    degraded: float = Field(description="Share of the watched time that was usable but degraded.")
+    degraded: float | None = Field(
+        description="Share of the watched time that was usable but degraded."
+    )
     outages: int = Field(description="Stretches of not being usable.")
     seconds: dict[Status, float] = Field(description="How long it was what.")
     text: str = Field(description="The same for people.")

@@ -35,7 +35,6 @@ async def index(request: Request) -> Response:
         overview=overview(house.statuses(), to, network_is_down=house.state.board.network_is_down),
         services=[service_view(facts, now, to) for facts in await house.all_facts()],
         incidents=[incident_view(each, house.name(each.service), now, to) for each in found],
-        now=moment(now, now, to),
     )
 
 
@@ -49,9 +48,9 @@ async def card(request: Request) -> Response:
 async def overview_line(request: Request) -> Response:
     """Show the line over all services alone."""
     house, to = reading_of(request), translator_of(request)
-    board, now = house.state.board, house.now()
+    board = house.state.board
     view = overview(house.statuses(), to, network_is_down=board.network_is_down)
-    return _page(request, "overview.html", overview=view, now=moment(now, now, to))
+    return _page(request, "overview.html", overview=view)
 
 
 async def service(request: Request) -> Response:
@@ -116,8 +115,10 @@ async def _facts(request: Request) -> Facts:
 
 def _page(request: Request, template: str, status: int = 200, **view: object) -> Response:
     to = translator_of(request)
-    title = reading_of(request).state.options.title
-    text = render(template, to, title=title, path=request.url.path, **view)
+    house = reading_of(request)
+    now = moment(house.now(), house.now(), to)
+    title = house.state.options.title
+    text = render(template, to, title=title, path=request.url.path, now=now, **view)
     response = HTMLResponse(
         text, status, {"Vary": "Accept-Language, Cookie", "Content-Language": to.language}
     )

@@ -5,16 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from tallylight.board import Event
 from tallylight.catalogue.services import Budget, Service
 from tallylight.clock import Clock
 from tallylight.history.database import History
 from tallylight.status.options import StatusOptions
 from tallylight.terms import Depth, Evidence, ServiceId, Source, Verdict
-
-if TYPE_CHECKING:
-    from tallylight.board import Event
 
 
 class BoardReader(Protocol):
@@ -41,7 +39,7 @@ class BoardReader(Protocol):
         """Tell whether the fault is ours, and verdicts are frozen."""
         ...
 
-    def subscribe(self) -> "AbstractAsyncContextManager[asyncio.Queue[Event]]":
+    def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[Event]]:
         """Give a queue of what happens from now on."""
         ...
 

@@ -9,8 +9,7 @@ from tallylight.languages.figures import day as day_text
 from tallylight.languages.figures import share as share_text
 from tallylight.languages.words import status_word
 from tallylight.terms import Spell, Status
-
-_DAY = timedelta(days=1)
+from tallylight.verdicts.availability import day_bars
 
 #: From the foot of the bar to its top; also, which status names a mixed day.
 _STACK = (
@@ -105,10 +104,11 @@ def days_of(spells: Sequence[Spell], now: datetime, count: int) -> tuple[Day, ..
         count: How many days.
     """
     today = datetime.combine(now.date(), time(), now.tzinfo)
-    starts = [today - _DAY * (count - 1 - n) for n in range(count)]
-    return tuple(
-        Day(start.date(), _shares(spells, start, min(start + _DAY, now))) for start in starts
-    )
+    first = today - timedelta(days=count - 1)
+    days = [Day(each.day, each.shares) for each in day_bars(spells, first, now)]
+    if now == today:  # nothing of it has passed
+        days.append(Day(now.date(), {Status.UNKNOWN: 1.0}))
+    return tuple(days)
 
 
 def bar(days: Sequence[Day], to: Translator) -> Bar:
@@ -144,21 +144,6 @@ def day_title(day: Day, to: Translator) -> str:
             if day.shares.get(status)
         )
     return to.gettext("%(what)s: %(told)s") % {"what": day_text(day.date, to), "told": told}
-
-
-def _shares(spells: Sequence[Spell], start: datetime, end: datetime) -> dict[Status, float]:
-    whole = end - start
-    if whole <= timedelta():
-        return {Status.UNKNOWN: 1.0}
-    sums: dict[Status, timedelta] = {}
-    for spell in spells:
-        overlap = min(spell.end, end) - max(spell.start, start)
-        if overlap > timedelta() and spell.status is not Status.UNKNOWN:
-            sums[spell.status] = sums.get(spell.status, timedelta()) + overlap
-    unknown = whole - sum(sums.values(), timedelta())
-    if unknown > timedelta():
-        sums[Status.UNKNOWN] = unknown
-    return {status: length / whole for status, length in sums.items()}
 
 
 def _stacked(day: Day) -> list[tuple[Status, float, float]]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from tallylight.languages import Translator
 from tallylight.languages.figures import share, watched_share
 from tallylight.terms import Spell, Status
-from tallylight.verdicts.intervals import gamma
+from tallylight.verdicts.availability import Availability, of_totals, percentage, totals
 
 
 class Window(StrEnum):
@@ -50,11 +50,6 @@ class Window(StrEnum):
                 return to.gettext("90 days")
 
 
-_USABLE = {Status.OPERATIONAL, Status.DEGRADED}
-_DOWN = {Status.RISK_CONTROL, Status.SUSPENDED}
-_SPEAKS_FROM = 0.5  # under half of the time watched, a percentage would mislead
-
-
 @dataclass(frozen=True, slots=True)
 class Uptime:
     """One window.
@@ -69,7 +64,7 @@ class Uptime:
         low: Lower end of the interval of the uptime (95 %), None with it.
         high: Its upper end.
         interval: The interval in words, "" where there is none.
-        degraded: Share of the watched time in which it was usable but degraded.
+        degraded: Share of the watched time in which it was usable but degraded; None as the uptime.
         outages: How many stretches of not being usable.
         seconds: How long it was what.
     """
@@ -83,80 +78,37 @@ class Uptime:
     low: float | None
     high: float | None
     interval: str
-    degraded: float
+    degraded: float | None
     outages: int
     seconds: Mapping[Status, float]
 
 
 def uptime(spells: Sequence[Spell], window: Window, now: datetime, to: Translator) -> Uptime:
     """Return the uptime over a window that ends now."""
-    inside = clipped(spells, now - window.length, now)
-    seconds = _seconds(inside, window.length)
-    up = sum(seconds.get(status, 0.0) for status in _USABLE)
-    outages = outages_of(inside)
-    watched = up + sum(outages)
-    asked = watched + seconds.get(Status.UNKNOWN, 0.0)
-    coverage = watched / asked if asked else 0.0
-    speaks = coverage >= _SPEAKS_FROM
-    ratio = up / watched if speaks else None
-    unavailability = gamma(outages, watched) if speaks else None
-    low = None if unavailability is None else max(0.0, 1 - unavailability.high)
-    high = None if unavailability is None else min(1.0, 1 - unavailability.low)
+    start = now - window.length
+    summed = totals(spells, start, now)
+    found = of_totals(summed)
+    coverage = found.coverage or 0.0
     return Uptime(
         window=window,
         label=window.words(to),
-        text=watched_share(ratio, coverage, to),
-        uptime=ratio,
+        text=watched_share(percentage(found), coverage, to),
+        uptime=found.uptime,
         watched=share(coverage, to, digits=0),
         coverage=coverage,
-        low=low,
-        high=high,
-        interval=_interval(low, high, to),
-        degraded=seconds.get(Status.DEGRADED, 0.0) / watched if watched else 0.0,
-        outages=len(outages),
-        seconds=seconds,
+        low=found.low,
+        high=found.high,
+        interval=_interval(found, to),
+        degraded=found.degraded,
+        outages=found.outages,
+        seconds=summed.seconds,
     )
 
 
-def clipped(spells: Sequence[Spell], start: datetime, end: datetime) -> tuple[Spell, ...]:
-    """Return the parts of spells that lie in [start, end)."""
-    return tuple(
-        Spell(spell.status, max(spell.start, start), min(spell.end, end))
-        for spell in spells
-        if spell.end > start and spell.start < end
-    )
-
-
-def outages_of(spells: Sequence[Spell]) -> tuple[float, ...]:
-    """Return the lengths of the stretches of not being usable, in seconds."""
-    lengths: list[float] = []
-    last: datetime | None = None
-    for spell in spells:
-        if spell.status in _DOWN:
-            length = (spell.end - spell.start).total_seconds()
-            if spell.start == last:
-                lengths[-1] += length
-            else:
-                lengths.append(length)
-            last = spell.end
-    return tuple(lengths)
-
-
-def _seconds(spells: Sequence[Spell], whole: timedelta) -> dict[Status, float]:
-    sums: dict[Status, float] = {}
-    for spell in spells:
-        length = (spell.end - spell.start).total_seconds()
-        sums[spell.status] = sums.get(spell.status, 0.0) + length
-    rest = whole.total_seconds() - sum(sums.values())
-    if rest > 0:
-        sums[Status.UNKNOWN] = sums.get(Status.UNKNOWN, 0.0) + rest
-    return sums
-
-
-def _interval(low: float | None, high: float | None, to: Translator) -> str:
-    if low is None or high is None:
+def _interval(found: Availability, to: Translator) -> str:
+    if found.low is None or found.high is None:
         return ""
     return to.gettext("%(low)s to %(high)s") % {
-        "low": share(low, to, digits=1),
-        "high": share(high, to, digits=1),
+        "low": share(found.low, to),
+        "high": share(found.high, to),
     }

@@ -1,0 +1,56 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.languages import Language, from_locale, negotiate
+
+
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        ("", Language.EN),
+        ("zh-TW,zh;q=0.9,en;q=0.8", Language.ZH_HANT),
+        ("zh-HK", Language.ZH_HANT),
+        ("zh-CN,zh;q=0.9", Language.ZH_HANS),
+        ("zh", Language.ZH_HANS),
+        ("zh-Hant-CN", Language.ZH_HANT),
+        ("zh-Hans-HK", Language.ZH_HANS),
+        ("fr-FR, de;q=0.9", Language.EN),
+        ("fr, zh-TW;q=0.3, en;q=0.2", Language.ZH_HANT),
+        ("en;q=0.2, zh-CN;q=0.8", Language.ZH_HANS),
+        ("zh-TW;q=0, en", Language.EN),
+        ("*", Language.EN),
+        (";q=,;;zh-TW;q=x", Language.EN),
+    ],
+)
+def test_a_browser_gets_the_language_it_likes_best(header: str, chosen: Language) -> None:
+    assert negotiate(header) is chosen
+
+
+def test_whoever_asks_for_none_of_ours_gets_the_operators_choice() -> None:
+    assert negotiate("fr", Language.ZH_HANT) is Language.ZH_HANT
+    assert negotiate("*", Language.ZH_HANT) is Language.ZH_HANT
+
+
+@given(st.text())
+def test_no_header_is_too_strange(header: str) -> None:
+    assert negotiate(header) in set(Language)
+
+
+@pytest.mark.parametrize(
+    ("environment", "chosen"),
+    [
+        ({}, Language.EN),
+        ({"LANG": "C.UTF-8"}, Language.EN),
+        ({"LANG": "zh_TW.UTF-8"}, Language.ZH_HANT),
+        ({"LANG": "zh_CN.UTF-8"}, Language.ZH_HANS),
+        ({"LANG": "zh_TW.UTF-8", "LC_ALL": "en_US.UTF-8"}, Language.EN),
+        ({"LANGUAGE": "fr:zh_CN:en", "LANG": "en_US.UTF-8"}, Language.ZH_HANS),
+        ({"LC_MESSAGES": "zh_HK@stroke"}, Language.ZH_HANT),
+        ({"LANG": "fr_FR.UTF-8"}, Language.EN),
+    ],
+)
+def test_the_locale_names_the_language_of_the_command_line(
+    environment: dict[str, str], chosen: Language
+) -> None:
+    assert from_locale(environment) is chosen

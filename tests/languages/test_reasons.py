@@ -1,0 +1,163 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.languages import Language, translator
+from tallylight.languages.reasons import sentence
+from tallylight.languages.words import (
+    access_word,
+    blocked_note,
+    depth_word,
+    failure_word,
+    source_word,
+    status_meaning,
+    status_word,
+)
+from tallylight.terms import Access, Depth, FailureKind, Reason, ReasonCode, Source, Status
+
+AT = datetime(2026, 1, 28, 13, 51, tzinfo=UTC)
+EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)
+SINCE = "2026-01-28T09:00:00+00:00"
+
+CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
+    (
+        ReasonCode.JOBS_DELIVERED,
+        {"last_at": SINCE, "seconds": 74.0, "delivered": 5, "of": 6, "minutes": 30},
+        (
+            "The newest video arrived at 28 Jan, 09:00 UTC "
+            "(it took 1 min 14 s, 5 of 6 arrived within 30 min)."
+        ),
+    ),
+    (
+        ReasonCode.JOBS_FAILING,
+        {"failed": 4, "of": 4, "since": SINCE, "seconds": 600, "answer": "no accounts"},
+        (
+            "Jobs have been failing since 28 Jan, 09:00 UTC (4 of 4 failed); "
+            "the answer at 28 Jan, 13:51 UTC: “no accounts”"
+        ),
+    ),
+    (
+        ReasonCode.JOBS_PARTLY_FAILING,
+        {"failed": 3, "of": 12, "share": 0.25, "seconds": 1800},
+        "Part of the jobs fail (3 of 12 failed, within 30 min).",
+    ),
+    (
+        ReasonCode.JOBS_SLOW,
+        {"slowest_seconds": 250.0, "median_seconds": 80.0, "times": 3.1, "of": 9},
+        "Videos take up to 3.1 times as long as usual (4 min 10 s, where 1 min 20 s is usual).",
+    ),
+    (
+        ReasonCode.JOBS_UNWATCHED,
+        {"last_at": SINCE, "hold_seconds": 21600},
+        "No job has ended since 28 Jan, 09:00 UTC, so whether videos arrive is not known.",
+    ),
+    (ReasonCode.DOOR_OPEN, {"answers": 9}, "It answers, last at 28 Jan, 13:51 UTC."),
+    (
+        ReasonCode.DOOR_CLOSED,
+        {"failed": 3, "of": 3, "since": SINCE, "http_status": 502},
+        "No check has got through since 28 Jan, 09:00 UTC (3 of 3 failed, HTTP 502).",
+    ),
+    (
+        ReasonCode.RISK_CONTROL_SIGNS,
+        {"signs": 2, "first_at": SINCE, "first_rule": "page:challenge"},
+        (
+            "Two independent signs point at risk control "
+            "(the first at 28 Jan, 09:00 UTC, last at 28 Jan, 13:51 UTC)."
+        ),
+    ),
+    (
+        ReasonCode.MAINTENANCE_PLANNED,
+        {"until": "2026-01-28T16:00:00+00:00", "note": "database upgrade"},
+        (
+            "Maintenance has been announced from 28 Jan, 13:51 UTC to 28 Jan, 16:00 UTC: "
+            "“database upgrade”."
+        ),
+    ),
+    (
+        ReasonCode.FEED_REPORTS,
+        {"says": "degraded", "since": SINCE, "note": "Elevated errors"},
+        (
+            "Its official status page has reported “Degraded” since 28 Jan, 09:00 UTC: "
+            "“Elevated errors”."
+        ),
+    ),
+    (
+        ReasonCode.SHUTDOWN_AHEAD,
+        {"date": "2026-09-24", "certain": 1, "replacement": "omni"},
+        "It will be shut down on 24 September 2026 (its provider names omni instead).",
+    ),
+    (
+        ReasonCode.SHUTDOWN_AHEAD,
+        {"date": "2026-09-24", "certain": 0},
+        "It may be shut down from 24 September 2026 on.",
+    ),
+    (
+        ReasonCode.GONE_REPEATEDLY,
+        {"times": 3, "since": SINCE, "answer": "model_not_found"},
+        (
+            "It has been answering since 28 Jan, 09:00 UTC that the model is gone (3 times); "
+            "the answer at 28 Jan, 13:51 UTC: “model_not_found”"
+        ),
+    ),
+    (
+        ReasonCode.WALLET_EMPTY,
+        {"http_status": 402},
+        "Our balance or quota is used up (HTTP 402, last at 28 Jan, 13:51 UTC).",
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "facts", "told"), CASES)
+def test_a_reason_tells_times_and_the_answer(
+    code: ReasonCode, facts: dict[str, str | int | float], told: str
+) -> None:
+    assert sentence(Reason(code, AT, facts), EN) == told
+
+
+def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
+    facts: dict[str, str | int | float] = {"http_status": 403, "answer": "账号触发风控"}
+
+    told = sentence(Reason(ReasonCode.RISK_CONTROL_NAMED, AT, facts), HANT)
+
+    assert told == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("code", list(ReasonCode))
+def test_every_reason_has_a_sentence_even_without_facts(
+    code: ReasonCode, language: Language
+) -> None:
+    told = sentence(Reason(code, AT), translator(language))
+
+    assert told.endswith((".", "。"))
+    assert "%" not in told
+
+
+NAMES = sorted({name for _, facts, _ in CASES for name in facts})
+
+
+@given(
+    st.sampled_from(ReasonCode),
+    st.dictionaries(
+        st.sampled_from(NAMES),
+        st.one_of(st.text(max_size=20), st.integers(0, 10**6), st.floats(0, 10**6)),
+    ),
+)
+def test_no_fact_breaks_a_sentence(code: ReasonCode, facts: dict[str, str | int | float]) -> None:
+    assert sentence(Reason(code, AT, facts), EN)
+
+
+def test_every_word_of_a_closed_set_is_translated() -> None:
+    spoken = [
+        *((status_word(s, EN), status_word(s, HANT)) for s in Status),
+        *((status_meaning(s, EN), status_meaning(s, HANT)) for s in Status),
+        *((access_word(a, EN), access_word(a, HANT)) for a in Access),
+        *((source_word(s, EN), source_word(s, HANT)) for s in Source),
+        *((depth_word(d, EN), depth_word(d, HANT)) for d in Depth),
+        *((failure_word(k, EN), failure_word(k, HANT)) for k in FailureKind),
+        *((blocked_note(k, EN), blocked_note(k, HANT)) for k in FailureKind),
+    ]
+
+    assert [english for english, chinese in spoken if english == chinese] == []
