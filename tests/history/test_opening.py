@@ -16,7 +16,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError, StorageError
 from tallylight.history.address import database_url
 from tallylight.history.connections import Turn, connect
-from tallylight.history.database import History, open_history
+from tallylight.history.database import open_history
 from tallylight.history.migration import HEAD, stored_revision
 from tallylight.history.tables import metadata
 
@@ -66,11 +66,16 @@ async def test_what_is_no_database_is_refused(tmp_path: Path, clock: VirtualCloc
             pass
 
 
-async def test_the_tables_are_those_that_the_code_expects(history: History) -> None:
+async def test_the_tables_are_those_that_the_code_expects(
+    empty_address: str, clock: VirtualClock
+) -> None:
     def differences(connection: Connection) -> object:
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
-    async with history._connections.reading() as connection:
+    async with (
+        open_history(empty_address, clock) as history,
+        history._connections.reading() as connection,
+    ):
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(stored_revision) == HEAD
 
@@ -83,11 +88,11 @@ def test_the_newest_migration_is_the_head() -> None:
 
 
 async def test_two_that_open_an_empty_database_at_once_share_it(
-    address: str, clock: VirtualClock
+    empty_address: str, clock: VirtualClock
 ) -> None:
     async def opens() -> str | None:
         async with (
-            open_history(address, clock) as history,
+            open_history(empty_address, clock) as history,
             history._connections.reading() as connection,
         ):
             return await connection.run_sync(stored_revision)
