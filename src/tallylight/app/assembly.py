@@ -66,6 +66,7 @@ def _upstream(name: str, options: UpstreamOptions, directory: Path, findings: Fi
         ca_file=ca_file,
         feed=_feed(place, options, findings),
         bills=options.bills,
+        refuses_with_500=options.refuses_with_500,
     )
 
 

@@ -120,6 +120,11 @@ class UpstreamOptions(_Section):
         description="What it takes money for: acceptances (every accepted job) or deliveries "
         "(finished videos alone, failed jobs are refunded).",
     )
+    refuses_with_500: bool = Field(
+        default=False,
+        description="It answers a create with 500 only before it has accepted it. Some answer so "
+        "afterwards, hence a 500 leaves a job in doubt unless you know better.",
+    )
     feed: FeedOptions | None = Field(None, description="The provider's status page.")
 
 

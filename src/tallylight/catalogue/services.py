@@ -127,6 +127,8 @@ class Upstream:
         ca_file: A PEM file to trust beside the system's, "" for none.
         feed: Its provider's status page, if it has one that we can read.
         bills: What it takes money for; unless its operator knows better, the dearer.
+        refuses_with_500: It answers a create with 500 only before it has accepted it; some do so
+            afterwards, and then a 500 leaves the job in doubt.
     """
 
     id: UpstreamId
@@ -140,6 +142,7 @@ class Upstream:
     ca_file: str = ""
     feed: Feed | None = None
     bills: Bills = Bills.ACCEPTANCES
+    refuses_with_500: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,10 @@ class Generations:
         if isinstance(outcome, Job):
             attempt = await self._accept(service, attempt, outcome)
             return await self._accepted(service, attempt, outcome)
-        if acceptance(reply, outcome) is Acceptance.REFUSED:
+        if (
+            acceptance(reply, outcome, refuses_with_500=service.upstream.refuses_with_500)
+            is Acceptance.REFUSED
+        ):
             return await self._refused(service, attempt, outcome)
         attempt = await self._history.attempts.doubt(attempt.id, outcome.text)
         return await self._reconcile(service, attempt, outcome)
