@@ -196,6 +196,9 @@ def test_the_innermost_code_counts() -> None:
         (error("无可用渠道", "model_not_found"), 503, FailureKind.UNKNOWN),
         (error("The model `x` does not exist", "model_not_found"), 404, FailureKind.UNKNOWN),
         (error("model x is no longer available", "model_not_found"), 404, FailureKind.RETIRED),
+        # A 429 is never about a parameter.
+        (error("请求超出限制"), 429, FailureKind.RATE_LIMITED),
+        (error("请求超出限制"), 400, FailureKind.INVALID_REQUEST),
         # The edge limits us, or challenges somebody.
         ("error code: 1015", 429, FailureKind.RATE_LIMITED),
         ("error code: 1020", 403, FailureKind.RISK_CONTROL),

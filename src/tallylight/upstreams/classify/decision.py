@@ -114,7 +114,7 @@ def _rulings(answer: Answer, *, has_retry: bool) -> Iterator[Ruling]:
         ("code", lambda: codes.telling(answer.codes)),
         ("type", lambda: codes.telling(answer.types)),
         ("number", lambda: numbers.telling(answer)),
-        ("words", lambda: vocabulary.telling(answer.words)),
+        ("words", lambda: _telling_words(answer)),
         ("number", lambda: numbers.vague(answer)),
         ("status", lambda: statuses.telling(answer.status, answer.phase)),
         ("words", lambda: vocabulary.vague(answer.words)),
@@ -128,6 +128,16 @@ def _rulings(answer: Answer, *, has_retry: bool) -> Iterator[Ruling]:
         rule = step()
         if rule is not None:
             yield Ruling(by, rule)
+
+
+def _telling_words(answer: Answer) -> Rule | None:
+    """Return the rule of the words that tell.
+
+    "Exceeds the limit" under a 429 is no bad parameter: such a status knows better.
+    """
+    rule = vocabulary.telling(answer.words)
+    is_overruled = rule is not None and rule.kind is FailureKind.INVALID_REQUEST
+    return None if is_overruled and answer.status in statuses.NEVER_THE_REQUEST else rule
 
 
 def _ruling_on_nothing(answer: Answer, reply: Reply) -> Ruling | None:

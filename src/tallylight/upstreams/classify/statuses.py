@@ -52,6 +52,8 @@ _LEFT: Mapping[int, Rule] = _table(
 ) | {409: Rule("409", Kind.DEGRADED, f"{_OPENAI}: lock conflict, to be tried again")}
 
 PAYMENT = 402
+#: Statuses that are never about the parameters of a request.
+NEVER_THE_REQUEST = frozenset({401, 402, 429})
 #: OpenRouter answers 402 for a budget in flight, which clears; only then it sends Retry-After.
 IN_FLIGHT = Rule(
     "402-with-retry-after", Kind.RATE_LIMITED, "openrouter.ai/docs/api_reference/errors"

@@ -140,8 +140,9 @@ KEYS: tuple[Phrase, ...] = (
         r"not available in your (?:country|region)",
         r"(?:allow|white)[- ]?list|not (?:been )?(?:activated|enabled|subscribed)",
         r"has not been used in project|user (?:was )?not found",
-        r"upgrade (?:your|to)|requires? (?:a |an )?(?:\w+ )?(?:subscription|plan|tier)",
+        r"your (?:current )?plan|upgrade (?:your|to)",
+        r"requires? (?:a |an )?(?:\w+ )?(?:subscription|plan|tier)",
         r"无权|没有权限|权限不足|无.{0,4}权限|白名单|实名|未开通|未激活",
-        r"不在(?:允许|白名单)|不允许访问|令牌允许|分组.{0,6}(?:无权|不可用)",
+        r"不在(?:允许|白名单)|不允许|令牌允许|分组.{0,6}(?:无权|不可用)",
     ),
 )

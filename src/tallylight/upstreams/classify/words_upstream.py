@@ -85,6 +85,7 @@ STATES: tuple[Phrase, ...] = (
         rf"\b(?:{_OFF}) (?:the |this |your )?(?:{_THING})\b",
         rf"\b(?:{_THING}) (?:\w+ )?(?:is |has been |was )?blocked{_BLAMELESS}",
         r"(?:service|generation|access) (?:has been |is |was )?(?:suspended|halted|stopped)",
+        r"\b(?:account|user)\b.{0,40}terminated",
         r"暂停|停用|封禁|封号|被封|关停|暂时(?:关闭|下线|停止)|临时(?:关闭|下线)",
         (
             r"(?:渠道|用户|账号|账户|模型|功能|服务|接口|通道|线路|分组).{0,12}(?:禁用|"
@@ -124,7 +125,7 @@ ROBOTS: tuple[Phrase, ...] = (
         r"cloudflare.{0,20}(?:challenge|block|shield|turnstile|盾|验证|拦截)",
         r"cf[_ -]?(?:shield|盾|clearance)",
         r"(?:触发|过|5秒)盾|盾拦截",
-        r"captcha|turnstile|人机(?:验证|校验)|滑块",
+        r"captcha|turnstile|human verif|人机(?:验证|校验)|滑块",
         r"just a moment|attention required!|checking your browser|verify (?:that )?you are human",
         r"sentinel|proof[- ]of[- ]work|\bpow\b|statsig|anti-?bot|bot (?:detect|protect|activit)",
         "something didn't look right",
