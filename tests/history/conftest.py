@@ -36,6 +36,9 @@ def postgres_server() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="tallylight-pg-", ignore_cleanup_errors=True) as home,
         get_server(Path(home) / "data") as server,
     ):
+        with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+            admin.execute("ALTER SYSTEM SET fsync = off")  # it need not outlive the tests
+            admin.execute("SELECT pg_reload_conf()")
         yield server.get_uri()
 
 
