@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Never
 
 import structlog
 
+from tallylight.app.alerting import Desk
 from tallylight.app.archive import ReadOnly
 from tallylight.app.lock import sole_judge
 from tallylight.app.settings import Configuration
@@ -52,8 +53,9 @@ class Runtime:
     generations: Generations
     prober: Prober
     feeds: Feeds
+    _adopted: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self) -> Never:
+    async def run(self) -> None:
         """Watch until cancelled."""
         clock = self.clock
         async with asyncio.TaskGroup() as tasks:
@@ -67,14 +69,14 @@ class Runtime:
                 (_CALENDAR, self.read_calendar, "calendar"),
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
-            while True:
-                await clock.sleep(_SAVE)
+            tasks.create_task(self._keep_telling(), name="alerts")
 
     async def adopt(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
         services = configuration.catalogue.services.values()
         await self.board.seat(services, configuration.verdicts)
         self.configuration = configuration
+        self._adopted.set()
         self.generations.total = configuration.catalogue.total_budget
         self.prober.pacing = pacing_of(configuration)
         await self.read_calendar()
@@ -98,6 +100,23 @@ class Runtime:
                 for id_ in services
             }
         return {id_: task.result() for id_, task in rounds.items()}
+
+    async def _keep_telling(self) -> Never:
+        """Run the desk of alerts, a new one for each configuration."""
+        while True:
+            self._adopted.clear()
+            configuration = self.configuration
+            desk = Desk(
+                self.board,
+                self.history,
+                self.clock,
+                configuration.alerts,
+                configuration.status.language,
+            )
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(desk.run(), name="desk")
+                await self._adopted.wait()
+                telling.cancel()
 
     async def _forget(self) -> None:
         await self.history.forget(self.configuration.retention)

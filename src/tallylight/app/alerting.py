@@ -1,0 +1,107 @@
+"""The desk between the board and the receivers: what stands is compared with what was told."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+
+from tallylight.alerts import rules, snapshot
+from tallylight.alerts.delivery import Delivery, Message
+from tallylight.alerts.notification import Notification
+from tallylight.alerts.options import AlertOptions
+from tallylight.alerts.roster import roster
+from tallylight.alerts.state import AlertState
+from tallylight.alerts.wording import message
+from tallylight.board import Board, NetworkChange
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.history.database import History
+from tallylight.languages import Language, translator
+from tallylight.terms import ServiceId
+from tallylight.verdicts.judge import is_worth_an_alert
+
+log = structlog.get_logger()
+
+_LOOK = timedelta(seconds=1)
+_MEMO = "alerts"
+
+
+class Desk:
+    """Tells receivers what changes; a configuration without receivers tells nobody."""
+
+    def __init__(
+        self,
+        board: Board,
+        history: History,
+        clock: Clock,
+        options: AlertOptions,
+        language: Language,
+    ) -> None:
+        self._board = board
+        self._history = history
+        self._clock = clock
+        self._rules = options.rules()
+        self._delivery = Delivery(options, clock, self._message)
+        self._translator = translator(language)
+        self._has_receivers = bool(options.receivers)
+
+    async def run(self) -> None:
+        """Tell until cancelled; return at once if there is nobody to be told."""
+        if not self._has_receivers:
+            return
+        kept = await self._history.memo(_MEMO)
+        state = AlertState() if kept is None else snapshot.load(kept)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._delivery.run(), name="receivers")
+            await self._tell(state)
+
+    async def _tell(self, state: AlertState) -> None:
+        async with self._board.subscribe() as events:
+            state = self._observed(state, self._board.verdicts())
+            kept = state
+            while True:
+                now = self._clock.now()
+                touched: dict[ServiceId, None] = {}
+                while not events.empty():
+                    event = events.get_nowait()
+                    if isinstance(event, NetworkChange):
+                        is_down = event.is_down
+                        state = rules.observe_network(state, now, self._rules, is_down=is_down)
+                    else:
+                        touched[event.service] = None
+                state = self._observed(state, touched)
+                state, told = rules.pass_time(
+                    state, now, self._rules, roster(self._board.services())
+                )
+                if state != kept and await self._keep(state):
+                    kept = state
+                for notification in told:
+                    self._delivery.send(notification)
+                await self._clock.sleep(_LOOK)
+
+    def _observed(self, state: AlertState, services: Iterable[ServiceId]) -> AlertState:
+        now = self._clock.now()
+        on_board = self._board.verdicts()
+        for id_ in services:
+            if id_ in on_board:
+                is_sure = is_worth_an_alert(*self._board.standing(id_))
+                state = rules.observe(state, on_board[id_], now, self._rules, is_sure=is_sure)
+        return state
+
+    async def _keep(self, state: AlertState) -> bool:
+        try:
+            await self._history.keep_memo(_MEMO, snapshot.dump(state))
+        except StorageError as error:
+            log.warning("alerts.state_not_kept", error=str(error))
+            return False
+        return True
+
+    def _message(self, notification: Notification) -> Message:
+        return message(notification, self._name, self._translator)
+
+    def _name(self, service: ServiceId) -> str:
+        try:
+            return self._board.service(service).name
+        except KeyError:  # it was taken out of the configuration meanwhile
+            return service

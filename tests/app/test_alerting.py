@@ -1,0 +1,183 @@
+"""The desk: from a verdict on the board to a message at a receiver, and over a restart."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from tallylight.alerts.options import AlertOptions
+from tallylight.app.alerting import Desk
+from tallylight.app.settings import Configuration, load_settings
+from tallylight.board import Board
+from tallylight.clock import VirtualClock
+from tallylight.history.database import History, open_history
+from tallylight.languages import Language
+from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source
+
+NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
+SERVICE = ServiceId("sora-2-reverse")
+RISK = Failure(
+    kind=FailureKind.RISK_CONTROL,
+    fault=Fault.UPSTREAM,
+    rule="words:risk-control",
+    text="账号触发风控",
+    named=True,
+    http_status=403,
+)
+
+
+@dataclass
+class Inbox:
+    """A receiver on loopback that keeps what it was told."""
+
+    url: str
+    told: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Inbox]:
+    inbox = Inbox("")
+
+    async def take(request: web.Request) -> web.Response:
+        inbox.told.put_nowait(json.loads(await request.text()))
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_post("/{any:.*}", take)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    inbox.url = f"json://127.0.0.1:{runner.addresses[0][1]}/hook"
+    try:
+        yield inbox
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def inbox() -> AsyncIterator[Inbox]:
+    async with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    file = tmp_path / "tallylight.yaml"
+    file.write_text(
+        json.dumps(
+            {
+                "upstreams": {
+                    "relay": {"provider": "relay", "base_url": "http://127.0.0.1:9/v1"},
+                },
+                "services": {
+                    SERVICE: {
+                        "name": "Sora 2 官逆",
+                        "upstream": "relay",
+                        "model": "sora2-landscape-10s",
+                        "access": "reverse",
+                    }
+                },
+            }
+        )
+    )
+    return load_settings(file, {})
+
+
+@pytest.fixture
+async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[History]:
+    async with open_history(f"sqlite:///{tmp_path / 'alerts.db'}", clock) as found:
+        yield found
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+async def board(history: History, clock: VirtualClock, configuration: Configuration) -> Board:
+    found = Board(history, clock)
+    await found.seat(configuration.catalogue.services.values(), configuration.verdicts)
+    return found
+
+
+def desk(board: Board, history: History, clock: VirtualClock, url: str) -> Desk:
+    options = AlertOptions.model_validate({"receivers": {"hook": {"url": url}}})
+    return Desk(board, history, clock, options, Language.EN)
+
+
+def jobs(clock: VirtualClock, failure: Failure | None) -> Evidence:
+    return Evidence(SERVICE, clock.now(), Source.GENERATION, failure)
+
+
+async def until_told(inbox: Inbox, clock: VirtualClock) -> dict[str, str]:
+    async with asyncio.timeout(20):
+        while inbox.told.empty():
+            await clock.advance(timedelta(seconds=1))
+            # The receiver answers over a real socket, in real time.
+            await asyncio.to_thread(lambda: None)
+        return inbox.told.get_nowait()
+
+
+@asynccontextmanager
+async def running(found: Desk) -> AsyncIterator[None]:
+    task = asyncio.create_task(found.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_receiver_is_told_of_risk_control_and_of_the_recovery(
+    board: Board, history: History, clock: VirtualClock, inbox: Inbox
+) -> None:
+    await board.report(jobs(clock, None))
+
+    async with running(desk(board, history, clock, inbox.url)):
+        await clock.advance(timedelta(minutes=5))
+        for _ in range(3):
+            await board.report(jobs(clock, RISK))
+            await clock.advance(timedelta(minutes=5))
+        fired = await until_told(inbox, clock)
+        for _ in range(6):
+            await board.report(jobs(clock, None))
+            await clock.advance(timedelta(minutes=5))
+        resolved = await until_told(inbox, clock)
+
+    assert fired["title"] == "🟡 Sora 2 官逆: Risk control"
+    assert "账号触发风控" in fired["message"]
+    assert resolved["title"] == "🟢 Sora 2 官逆: operational again"
+
+
+async def test_what_was_told_is_not_told_again_after_a_restart(
+    board: Board, history: History, clock: VirtualClock, inbox: Inbox
+) -> None:
+    await board.report(jobs(clock, None))
+    async with running(desk(board, history, clock, inbox.url)):
+        await clock.advance(timedelta(minutes=1))
+        for _ in range(3):
+            await board.report(jobs(clock, RISK))
+            await clock.advance(timedelta(minutes=5))
+        await until_told(inbox, clock)
+
+    async with running(desk(board, history, clock, inbox.url)):
+        await clock.advance(timedelta(minutes=10))
+
+    assert inbox.told.empty()
+
+
+async def test_without_receivers_the_desk_goes_home(
+    board: Board, history: History, clock: VirtualClock
+) -> None:
+    idle = Desk(board, history, clock, AlertOptions(), Language.EN)
+
+    async with asyncio.timeout(5):
+        await idle.run()
