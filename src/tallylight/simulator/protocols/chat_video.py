@@ -132,7 +132,8 @@ class _Channel:
         created = int(self._world.pace.unix())
         sign = _sign_of(trouble, key, is_unwelcome(service, asked.prompt))
         if sign is not None:
-            text = words.signed_stream(sign, job_id, created, self._world.chance())
+            turn = self._world.requests[asked.service, Door.CREATE]
+            text = words.signed_stream(sign, job_id, created, turn)
             return _stream(_all_at_once(text))
         match trouble:
             case Hang() | Reset():

@@ -96,10 +96,10 @@ def retry_notice() -> str:
     return "**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
 
 
-def signed_stream(sign: Sign, job_id: str, created: int, variant: float) -> str:
-    """Return the stream that refuses by naming a state; `variant` (0.0 to 1.0) picks its form."""
+def signed_stream(sign: Sign, job_id: str, created: int, turn: int) -> str:
+    """Return the stream that refuses by naming a state; the forms of it take turns."""
     forms = _SIGNS[sign]
-    said = forms[int(variant * len(forms)) % len(forms)]
+    said = forms[turn % len(forms)]
     if said.startswith("❌"):
         return chunk(job_id, created, content=said, is_first=True, is_last=True) + DONE
     return event(server_error(said)) + DONE
