@@ -30,7 +30,7 @@ from tallylight.upstreams.transport import Transport
 log = structlog.get_logger()
 
 _TICK = timedelta(seconds=5)
-_SAVE = timedelta(minutes=10)
+_SAVE = timedelta(minutes=15)
 _FOLD = timedelta(minutes=5)
 _FORGET = timedelta(hours=1)
 _CALENDAR = timedelta(hours=6)

@@ -1,9 +1,11 @@
 """`catalogue`, `config`: what exists, and whether the file that says so is usable."""
 
+import asyncio
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -75,6 +77,40 @@ def show_sheet(
         return
     assert isinstance(plain, dict)  # noqa: S101  # a dataclass is a mapping of its fields
     print_table(("", ""), ((name, _cell(value)) for name, value in plain.items() if value))
+
+
+@catalogue.command("update")
+def update_sheets(
+    source: Annotated[str, typer.Argument(help="A file of fact sheets, or its https address.")],
+) -> None:
+    """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
+    from tallylight.catalogue.secrets import environment
+    from tallylight.catalogue.updates import folder, install
+
+    try:
+        is_address = source.startswith(("https://", "http://"))
+        text = asyncio.run(_fetched(source)) if is_address else Path(source).read_text("utf-8")
+        kept_in = folder(environment())
+        sheets = install(text, source.rpartition("/")[2], kept_in)
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{source}: {error}") from None
+    print_line(f"{len(sheets)} fact sheets of {sheets[0].provider} now stand in {kept_in}")
+
+
+async def _fetched(address: str) -> str:
+    from tallylight.catalogue.services import Upstream
+    from tallylight.clock import SystemClock
+    from tallylight.terms import ProviderId, UpstreamId
+    from tallylight.upstreams.transport import Transport
+    from tallylight.upstreams.wire import Phase, Request
+
+    nobody = Upstream(UpstreamId("catalogue"), ProviderId("catalogue"), address, "", "", None)
+    async with Transport(SystemClock()) as transport:
+        reply = await transport.send(Request(Phase.FEED, "GET", address), nobody)
+    if reply.status != HTTPStatus.OK or reply.error or reply.truncated:
+        why = reply.error or ("too long" if reply.truncated else f"HTTP {reply.status}")
+        raise typer.BadParameter(f"{address}: {why}")
+    return reply.body
 
 
 @config.command("check")

@@ -14,8 +14,10 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from tallylight.catalogue.document import parse, validated
+from tallylight.catalogue.secrets import environment
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import BuiltInUpstream, BuiltInUpstreams, ProviderFacts
+from tallylight.catalogue.updates import folder, installed
 from tallylight.errors import ConfigurationError, Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -25,7 +27,17 @@ _UPSTREAMS = "upstreams.yaml"
 
 @cache
 def load() -> Mapping[str, FactSheet]:
-    """Return every sheet by its id, "openai/sora-2"."""
+    """Return every sheet by its id, "openai/sora-2"; updates take the place of built-in ones.
+
+    Raises:
+        ConfigurationError: if an update was changed by hand and is no longer usable.
+    """
+    return MappingProxyType({**built_in(), **installed(folder(environment()))})
+
+
+@cache
+def built_in() -> Mapping[str, FactSheet]:
+    """Return the sheets that came with this release, by id."""
     sheets: dict[str, FactSheet] = {}
     for name in provider_files():
         for sheet in _read(name, ProviderFacts).sheets():

@@ -1,0 +1,71 @@
+"""Fact sheets that arrive between releases: models retire within weeks, releases take longer.
+
+A file of fact sheets, in the form of the built-in ones, is checked and put into a folder of the
+user's; its sheets take the place of the built-in ones of the same provider and model.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from tallylight.catalogue.document import parse, validated
+from tallylight.catalogue.services import FactSheet
+from tallylight.catalogue.sheets import ProviderFacts
+
+
+def folder(environment: Mapping[str, str]) -> Path:
+    """Return where updates are kept: $TALLYLIGHT_FACTS, else the user's data directory.
+
+    Source:
+        XDG Base Directory Specification.
+    """
+    if named := environment.get("TALLYLIGHT_FACTS"):
+        return Path(named)
+    data = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(data) / "tallylight" / "facts"
+
+
+def sheets_of(text: str, name: str) -> tuple[FactSheet, ...]:
+    """Return the sheets of a file's text.
+
+    Raises:
+        ConfigurationError: with everything that is wrong in it.
+    """
+    return tuple(validated(parse(text, name, Path(), {}), ProviderFacts).sheets())
+
+
+def install(text: str, name: str, into: Path) -> tuple[FactSheet, ...]:
+    """Check a file's text and keep it, whole or not at all; return its sheets.
+
+    It takes the place of an earlier update of the same provider.
+
+    Raises:
+        ConfigurationError: with everything that is wrong in it; nothing is changed then.
+        OSError: if the folder cannot be written.
+    """
+    sheets = sheets_of(text, name)
+    into.mkdir(parents=True, exist_ok=True)
+    target = into / f"{sheets[0].provider}.yaml"
+    with NamedTemporaryFile("w", encoding="utf-8", dir=into, delete=False) as scratch:
+        scratch.write(text)
+    try:
+        Path(scratch.name).replace(target)
+    except OSError:
+        with suppress(OSError):
+            Path(scratch.name).unlink()
+        raise
+    return sheets
+
+
+def installed(kept_in: Path) -> Mapping[str, FactSheet]:
+    """Return the sheets of all updates, by id; none where there is no folder.
+
+    Raises:
+        ConfigurationError: if a file there was changed by hand and is no longer usable.
+    """
+    return {
+        sheet.id: sheet
+        for path in sorted(kept_in.glob("*.yaml"))
+        for sheet in sheets_of(path.read_text(encoding="utf-8"), str(path))
+    }

@@ -1,0 +1,67 @@
+"""Fact sheets that arrive between releases."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tallylight.catalogue.facts import built_in
+from tallylight.catalogue.updates import folder, install, installed
+from tallylight.errors import ConfigurationError
+
+NEWER = """
+provider: openai
+sources: [a notice of the maker]
+as_of: 2026-12-01
+models:
+  - model: sora-3
+    title: Sora 3
+    lengths: [4, 8]
+    sizes: [1280x720]
+    price: {per_second: {720p: 0.05}}
+    shutdown_at: 2027-06-01
+"""
+
+
+def test_an_update_is_kept_and_found_again(tmp_path: Path) -> None:
+    sheets = install(NEWER, "newer.yaml", tmp_path / "facts")
+
+    found = installed(tmp_path / "facts")
+
+    assert [sheet.id for sheet in sheets] == ["openai/sora-3"]
+    assert found["openai/sora-3"].shutdown_at == date(2027, 6, 1)
+    assert "openai/sora-3" not in built_in()
+
+
+def test_a_later_update_of_a_provider_takes_the_place_of_the_former(tmp_path: Path) -> None:
+    install(NEWER, "newer.yaml", tmp_path)
+    install(NEWER.replace("sora-3", "sora-4"), "newest.yaml", tmp_path)
+
+    assert list(installed(tmp_path)) == ["openai/sora-4"]
+
+
+def test_an_update_with_a_fault_changes_nothing(tmp_path: Path) -> None:
+    install(NEWER, "newer.yaml", tmp_path)
+
+    with pytest.raises(ConfigurationError) as refusal:
+        install(NEWER.replace("per_second", "per_secnd"), "broken.yaml", tmp_path)
+
+    assert refusal.value.problems[0].where.startswith("broken.yaml:1")
+    assert list(installed(tmp_path)) == ["openai/sora-3"]
+    assert [path.name for path in tmp_path.iterdir()] == ["openai.yaml"]
+
+
+def test_without_a_folder_there_are_no_updates(tmp_path: Path) -> None:
+    assert installed(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"TALLYLIGHT_FACTS": "/srv/facts"}, Path("/srv/facts")),
+        ({"XDG_DATA_HOME": "/data"}, Path("/data/tallylight/facts")),
+        ({}, Path.home() / ".local/share/tallylight/facts"),
+    ],
+)
+def test_the_folder_is_the_users(environment: dict[str, str], expected: Path) -> None:
+    assert folder(environment) == expected
