@@ -25,10 +25,14 @@ NewDatabase = Callable[[str | None], str]
 """Makes a database, empty or copied from that of an address, and returns its address."""
 
 
+def _running_server() -> str | None:
+    return environment().get("TALLYLIGHT_TEST_POSTGRES")
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Give the address of a PostgreSQL: the environment's, else one of our own."""
-    if running := environment().get("TALLYLIGHT_TEST_POSTGRES"):
+    if running := _running_server():
         yield running
         return
     # Outside of pytest's own directories, which only their owner may enter.
@@ -59,7 +63,8 @@ def new_postgres(postgres_server: str) -> Iterator[NewDatabase]:
 
         yield make
 
-        for name in made:
+        # A server of our own goes away with all that is in it, and sooner.
+        for name in made if _running_server() else ():
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             admin.execute(drop.format(sql.Identifier(name)))
 
