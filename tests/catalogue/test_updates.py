@@ -46,7 +46,7 @@ def test_an_update_with_a_fault_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         install(NEWER.replace("per_second", "per_secnd"), "broken.yaml", tmp_path)
 
-    assert refusal.value.problems[0].where.startswith("broken.yaml:1")
+    assert "broken.yaml:10" in {problem.where for problem in refusal.value.problems}
     assert list(installed(tmp_path)) == ["openai/sora-3"]
     assert [path.name for path in tmp_path.iterdir()] == ["openai.yaml"]
 
