@@ -15,6 +15,7 @@ OUT = frozenset({Status.MAINTENANCE, Status.RETIRED})
 
 LEAST_COVERAGE = 0.5
 _MOST_DIGITS = 3
+_WHOLE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +170,15 @@ def day_bar(day: date, summed: Totals) -> DayBar:
 def percentage(found: Availability) -> str:
     """Return the uptime with no more digits than its interval has, "" where none is told.
 
-    A service that was down for a moment is never shown at 100 %, hence the cut instead of a
-    rounding.
+    A service that was down for a moment is never shown at 100 %.
     """
     if found.uptime is None or found.low is None or found.high is None:
         return ""
     width = 100 * (found.high - found.low)
     digits = _MOST_DIGITS if width <= 0 else min(_MOST_DIGITS, max(0, -_order(width)))
-    scale = 10**digits
-    shown = math.floor(100 * found.uptime * scale + 1e-9) / scale
+    shown = round(100 * found.uptime, digits)
+    if shown >= _WHOLE and found.uptime < 1:
+        shown = _WHOLE - 10.0**-digits
     return f"{shown:.{digits}f} %"
 
 

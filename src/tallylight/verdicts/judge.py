@@ -64,20 +64,25 @@ def judge(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
         return standing
     if evidence.source is Source.CALENDAR:
         return _judged(_planned(standing, evidence, policy), policy)
-    standing = pass_time(standing, evidence.at, policy)
+    standing = _brought_to(standing, evidence.at, policy)
     return _judged(_folded(standing, evidence, policy), policy)
 
 
 def pass_time(standing: Standing, now: datetime, policy: Policy) -> Standing:
     """Let what time alone changes change: holds run out, plans begin and end, dates pass.
 
-    Returns the same object if nothing was due; `standing.wake_at` says when something will be.
+    Stops at the first change of status, so that a maintenance between two calls is not lost: what
+    is due after it comes with the next call. Returns the same object if nothing was due;
+    `standing.wake_at` says when something will be.
     """
+    before = standing.verdict.status
     while standing.wake_at is not None and standing.wake_at <= now:
         at = max(standing.wake_at, standing.at)
         door = aged(standing.door, at, policy.hold_door)
         layer = aged(standing.jobs, at, policy.hold_jobs)
         standing = _judged(replace(standing, at=at, door=door, jobs=layer), policy)
+        if standing.verdict.status is not before:
+            break
     return standing
 
 
@@ -103,6 +108,12 @@ def is_worth_an_alert(standing: Standing, policy: Policy) -> bool:
         layer.state is State.DOWN and probability(layer.log_odds) >= policy.alert_at
         for layer in (standing.door, standing.jobs)
     )
+
+
+def _brought_to(standing: Standing, at: datetime, policy: Policy) -> Standing:
+    while standing.wake_at is not None and standing.wake_at <= at:
+        standing = pass_time(standing, at, policy)
+    return standing
 
 
 def _changes_nothing_shown(standing: Standing, evidence: Evidence) -> bool:
@@ -198,7 +209,7 @@ def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
     plans = lifecycle.with_calendar(standing.plans, evidence)
     if evidence.says is Status.MAINTENANCE:
         return replace(standing, plans=plans)  # its date may lie ahead: time does not move
-    standing = pass_time(standing, evidence.at, policy)
+    standing = _brought_to(standing, evidence.at, policy)
     return replace(standing, at=max(standing.at, evidence.at), plans=plans)
 
 

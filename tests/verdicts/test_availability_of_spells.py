@@ -1,0 +1,163 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.terms import Spell, Status
+from tallylight.verdicts.availability import (
+    Totals,
+    availability,
+    day_bars,
+    joined,
+    of_totals,
+    percentage,
+    seen_share,
+    totals,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def spells(*told: tuple[Status, float]) -> list[Spell]:
+    """Return spells of so many hours each, one after the other from the start."""
+    found, now = [], START
+    for status, hours in told:
+        found.append(Spell(status, now, now + timedelta(hours=hours)))
+        now = found[-1].end
+    return found
+
+
+UP, BAD, DARK = Status.OPERATIONAL, Status.SUSPENDED, Status.UNKNOWN
+LENGTHS = st.lists(st.tuples(st.sampled_from(Status), st.floats(0.01, 200.0)), max_size=12)
+
+
+def test_an_hour_down_in_a_day_is_judged_by_time() -> None:
+    found = availability(spells((UP, 10), (BAD, 1), (UP, 13)), START, START + DAY)
+
+    assert found.uptime == pytest.approx(1 - 1 / 24)
+    assert found.coverage == 1.0
+    assert found.mttr == timedelta(hours=1)
+    assert found.mtbf == timedelta(hours=23)
+
+
+def test_an_hour_that_nobody_watched_is_no_outage() -> None:
+    found = availability(spells((UP, 13), (DARK, 11)), START, START + DAY)
+
+    assert found.uptime == 1.0
+    assert found.coverage == pytest.approx(13 / 24)
+
+
+def test_half_watched_time_gives_a_figure_and_less_gives_none() -> None:
+    half = availability(spells((UP, 12)), START, START + DAY)
+    less = availability(spells((UP, 11.9)), START, START + DAY)
+
+    assert half.uptime == 1.0
+    assert less.uptime is less.low is less.high is less.degraded is None
+    assert less.coverage == pytest.approx(11.9 / 24)
+
+
+def test_maintenance_and_retirement_leave_every_figure_alone() -> None:
+    plain = availability(spells((UP, 10), (BAD, 1)), START, START + timedelta(hours=11))
+    planned = availability(
+        spells((UP, 10), (BAD, 1), (Status.MAINTENANCE, 5), (Status.RETIRED, 8)), START, START + DAY
+    )
+
+    assert (planned.uptime, planned.coverage) == (plain.uptime, plain.coverage)
+    assert planned.out == timedelta(hours=13)
+
+
+def test_degraded_time_counts_as_usable_and_is_told_apart() -> None:
+    found = availability(spells((UP, 18), (Status.DEGRADED, 6)), START, START + DAY)
+
+    assert found.uptime == 1.0
+    assert found.degraded == 0.25
+
+
+def test_an_outage_lasts_over_what_nobody_saw_of_it() -> None:
+    told = spells((UP, 5), (BAD, 1), (DARK, 1), (Status.RISK_CONTROL, 2), (UP, 5), (BAD, 1))
+
+    assert totals(told, START, START + DAY).outages == (3 * 3600.0, 3600.0)
+
+
+def test_without_an_outage_the_mean_time_between_has_no_upper_end() -> None:
+    found = availability(spells((UP, 24)), START, START + DAY)
+
+    assert found.mtbf is found.mttr is found.mtbf_high is None
+    assert found.mtbf_low is not None
+    assert timedelta(hours=6) < found.mtbf_low < DAY
+
+
+@given(told=LENGTHS)
+def test_unknown_time_is_never_counted_on_either_side(told: list[tuple[Status, float]]) -> None:
+    seen = [(status, hours) for status, hours in told if status is not DARK]
+    end = START + timedelta(days=200)
+
+    with_gaps, without = (
+        availability(spells(*told), START, end),
+        availability(spells(*seen), START, end),
+    )
+
+    assert with_gaps.up == without.up
+    assert with_gaps.down == without.down
+
+
+@given(told=LENGTHS)
+def test_day_rollups_give_the_figures_of_the_spells(told: list[tuple[Status, float]]) -> None:
+    history, end = spells(*told), START + timedelta(days=120)
+    whole = totals(history, START, end)
+    days = [totals(history, START + n * DAY, START + (n + 1) * DAY) for n in range(120)]
+
+    rolled = of_totals(Totals(joined(days).seconds, whole.outages))
+
+    direct = availability(history, START, end)
+    assert rolled.coverage == pytest.approx(direct.coverage)
+    assert rolled.uptime == pytest.approx(direct.uptime) or abs((direct.coverage or 0) - 0.5) < 1e-9
+    assert rolled.outages == direct.outages
+
+
+@given(told=LENGTHS)
+def test_the_interval_holds_the_figure(told: list[tuple[Status, float]]) -> None:
+    found = availability(spells(*told), START, START + timedelta(days=30))
+
+    if found.uptime is not None and found.low is not None and found.high is not None:
+        assert 0.0 <= found.low <= found.uptime + 1e-9
+        assert found.uptime <= found.high + 1e-9 <= 1.0 + 2e-9
+
+
+def test_bars_show_the_shares_of_each_day() -> None:
+    bars = day_bars(spells((UP, 36), (BAD, 12)), START, START + 3 * DAY)
+
+    assert [bar.day.day for bar in bars] == [1, 2, 3]
+    assert bars[0].shares == {UP: 1.0}
+    assert bars[1].shares == {UP: 0.5, BAD: 0.5}
+    assert bars[2].shares == {DARK: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("outage", "days", "shown"),
+    [
+        (1.0, 1, "96 %"),
+        (0.001, 90, "99.999 %"),
+        (0.0, 90, "100.0 %"),
+        (60.0, 90, "97 %"),
+    ],
+)
+def test_no_more_digits_are_shown_than_the_interval_has(
+    outage: float, days: int, shown: str
+) -> None:
+    hours = 24 * days - outage
+    told = spells((UP, hours), (BAD, outage)) if outage else spells((UP, hours))
+    found = availability(told, START, START + days * DAY)
+
+    assert percentage(found) == shown
+
+
+def test_no_percentage_is_shown_of_hardly_watched_time() -> None:
+    assert percentage(availability(spells((UP, 1)), START, START + DAY)) == ""
+
+
+def test_a_short_outage_is_seen_as_often_as_its_length_has_probes() -> None:
+    assert seen_share(timedelta(minutes=6), timedelta(hours=1)) == pytest.approx(0.1)
+    assert seen_share(timedelta(hours=2), timedelta(hours=1)) == 1.0

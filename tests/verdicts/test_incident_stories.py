@@ -1,0 +1,81 @@
+from datetime import UTC, datetime, timedelta
+
+from tallylight.terms import (
+    Incident,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Status,
+    Transition,
+    Verdict,
+)
+from tallylight.verdicts.incidents import fold
+
+START = datetime(2026, 1, 28, 9, 30, tzinfo=UTC)
+SERVICE = ServiceId("sora-2")
+
+
+def story(*statuses: Status) -> list[Incident | None]:
+    """Return what stands after each change, an hour apart."""
+    found: list[Incident | None] = []
+    before = verdict(Status.OPERATIONAL, START)
+    for hour, status in enumerate(statuses):
+        at = START + timedelta(hours=hour)
+        after = verdict(status, at)
+        transition = Transition(SERVICE, at, at + timedelta(minutes=5), before, after)
+        found.append(fold(found[-1] if found else None, transition))
+        before = after
+    return found
+
+
+def verdict(status: Status, at: datetime) -> Verdict:
+    return Verdict(SERVICE, status, at, 0.97, (Reason(ReasonCode.JOBS_FAILING, at),))
+
+
+def test_trouble_opens_an_incident_and_recovery_ends_it() -> None:
+    opened, worse, ended = story(Status.DEGRADED, Status.SUSPENDED, Status.OPERATIONAL)
+
+    assert opened is not None
+    assert worse is not None
+    assert ended is not None
+    assert opened.id == worse.id == ended.id == "sora-2-20260128T093000Z"
+    assert (opened.worst, worse.worst, ended.worst) == (
+        Status.DEGRADED,
+        Status.SUSPENDED,
+        Status.SUSPENDED,
+    )
+    assert worse.ended_at is None
+    assert ended.ended_at == START + timedelta(hours=2)
+    assert [update.status for update in ended.updates] == [
+        Status.DEGRADED,
+        Status.SUSPENDED,
+        Status.OPERATIONAL,
+    ]
+
+
+def test_silence_within_an_incident_is_no_recovery() -> None:
+    silent = story(Status.RISK_CONTROL, Status.UNKNOWN)[-1]
+
+    assert silent is not None
+    assert silent.ended_at is None
+    assert silent.worst is Status.RISK_CONTROL
+
+
+def test_retirement_ends_an_incident() -> None:
+    retired = story(Status.SUSPENDED, Status.RETIRED)[-1]
+
+    assert retired is not None
+    assert retired.ended_at == START + timedelta(hours=1)
+    assert retired.worst is Status.SUSPENDED
+
+
+def test_what_is_planned_or_unseen_opens_none() -> None:
+    assert story(Status.MAINTENANCE, Status.UNKNOWN, Status.RETIRED) == [None, None, None]
+
+
+def test_new_trouble_after_an_ended_incident_is_a_new_one() -> None:
+    found = story(Status.DEGRADED, Status.OPERATIONAL, Status.DEGRADED)
+
+    assert found[2] is not None
+    assert found[2].started_at == START + timedelta(hours=2)
+    assert len(found[2].updates) == 1

@@ -1,0 +1,31 @@
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from tallylight.terms import Access
+from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.policy import Policy
+
+HOLDS = {"hold_door": timedelta(minutes=2), "hold_jobs": timedelta(hours=6)}
+
+
+def test_an_empty_section_gives_the_policy_that_the_rules_were_measured_with() -> None:
+    assert PolicyOptions().policy(access=Access.OFFICIAL, **HOLDS) == Policy()
+
+
+def test_what_an_operator_sets_reaches_the_policy() -> None:
+    options = PolicyOptions(suspended_after=timedelta(minutes=3), slow_factor=4)
+
+    policy = options.policy(access=Access.REVERSE, **HOLDS)
+
+    assert (policy.suspended_after, policy.slow_factor) == (timedelta(minutes=3), 4)
+    assert policy.access is Access.REVERSE
+
+
+@pytest.mark.parametrize(
+    "section", [{"up_at": 0.97}, {"down_at": 1.0}, {"mtbf": 0}, {"tpyo": 1}, {"alert_at": 0.9}]
+)
+def test_figures_that_make_no_sense_are_refused(section: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        PolicyOptions.model_validate(section)
