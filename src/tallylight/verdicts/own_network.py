@@ -29,7 +29,7 @@ class NetworkWatch:
         memory: A provider that nobody has called for so long is no witness.
         quorum: So many providers are enough, where there are more; all of them where there are
             fewer, and at least two, since one alone cannot testify against us.
-        newest: The newest of each provider.
+        newest: The newest of each of the providers called last, in order; as many as the quorum.
         succeeded_at: The newest success anywhere.
     """
 
@@ -56,26 +56,24 @@ class NetworkWatch:
 def observe(
     watch: NetworkWatch, provider: ProviderId, at: datetime, *, transport_failed: bool
 ) -> NetworkWatch:
-    """Return the watch after one call; it failed if no answer came at all."""
-    if not transport_failed and watch.newest and _is_plain_success(watch, provider, at):
-        return watch
-    oldest = at - watch.memory
-    others = (s for s in watch.newest if s.provider != provider and s.at >= oldest)
-    before = next((s for s in watch.newest if s.provider == provider), None)
-    latest = Seen(provider, at, transport_failed)
-    if before is not None and before.at > at:
-        latest = before
+    """Return the watch after one call; it failed if no answer came at all.
+
+    The providers called last are enough: a success anywhere clears us of all failures before it,
+    so those that testify are the newest in a row.
+    """
     succeeded_at = watch.succeeded_at
     if not transport_failed:
         succeeded_at = at if succeeded_at is None else max(at, succeeded_at)
-    newest = (*others, latest)
+    oldest = at - watch.memory
+    kept = [seen for seen in watch.newest if seen.at >= oldest]
+    before = next((seen for seen in kept if seen.provider == provider), None)
+    if before is None or before.at <= at:
+        kept = [seen for seen in kept if seen is not before]
+        kept.append(Seen(provider, at, transport_failed))
+        kept.sort(key=_moment)
+    newest = tuple(kept[-max(2, watch.quorum) :])
     return NetworkWatch(watch.window, watch.memory, watch.quorum, newest, succeeded_at)
 
 
-def _is_plain_success(watch: NetworkWatch, provider: ProviderId, at: datetime) -> bool:
-    # Most calls succeed; the moment of a success need not be kept to the second.
-    known = next((s for s in watch.newest if s.provider == provider), None)
-    if known is None or known.is_failure or watch.succeeded_at is None:
-        return False
-    is_quiet = not any(seen.is_failure for seen in watch.newest)
-    return is_quiet and at - known.at < timedelta(seconds=1)
+def _moment(seen: Seen) -> datetime:
+    return seen.at
