@@ -1,0 +1,67 @@
+"""Tells the history of transitions: every one, once, in order.
+
+A database that is away must not stop the judging. What it misses waits here and is told in order
+later; until then no snapshot of its service is stored, so that a process that dies meanwhile finds
+the transition again by folding the evidence once more.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import structlog
+
+from tallylight.board.archive import Archive
+from tallylight.errors import StorageError
+from tallylight.terms import Incident, ServiceId, Transition
+
+log = structlog.get_logger()
+
+
+class _Untold(NamedTuple):
+    transition: Transition
+    standing: Callable[[], str]
+    incident: Incident | None
+
+
+class Chronicle:
+    """The transitions that are not yet in the history."""
+
+    def __init__(self, history: Archive) -> None:
+        self._history = history
+        self._untold: deque[_Untold] = deque()
+        self._turn = asyncio.Lock()
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def add(
+        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
+    ) -> None:
+        """Take in a transition, to be told after all that came before it."""
+        self._untold.append(_Untold(transition, standing, incident))
+
+    def awaits(self) -> frozenset[ServiceId]:
+        """Return the services with a transition that is not yet told."""
+        return frozenset(untold.transition.service for untold in self._untold)
+
+    async def tell(self) -> None:
+        """Tell all that is not yet told; while the database is away it stays for the next time."""
+        if not self._untold:
+            return
+        task = asyncio.create_task(self._tell_all(), name="chronicle")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        # A probe may be cancelled while it waits; what is half written would then be told twice.
+        await asyncio.shield(task)
+
+    async def _tell_all(self) -> None:
+        async with self._turn:
+            while self._untold:
+                first = self._untold[0]
+                try:
+                    await self._history.record(first.transition, first.standing, first.incident)
+                except StorageError as error:
+                    waiting = len(self._untold)
+                    log.warning("verdict.unrecorded", waiting=waiting, error=str(error))
+                    return
+                self._untold.popleft()

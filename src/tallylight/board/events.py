@@ -1,0 +1,47 @@
+"""What the board announces, and to whom."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from tallylight.terms import Evidence, Transition
+
+_QUEUE_LENGTH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChange:
+    """Our own network went away, or came back."""
+
+    at: datetime
+    is_down: bool
+
+
+Event = Transition | Evidence | NetworkChange
+
+
+class Listeners:
+    """Whoever wants to hear what happens; one that sleeps loses the oldest and holds up nobody."""
+
+    def __init__(self, queue_length: int = _QUEUE_LENGTH) -> None:
+        self._queue_length = queue_length
+        self._queues: set[asyncio.Queue[Event]] = set()
+
+    def tell(self, event: Event) -> None:
+        """Tell everybody."""
+        for queue in self._queues:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+    @asynccontextmanager
+    async def one_more(self) -> AsyncIterator[asyncio.Queue[Event]]:
+        """Give a queue of what happens as long as the block lasts."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(self._queue_length)
+        self._queues.add(queue)
+        try:
+            yield queue
+        finally:
+            self._queues.discard(queue)

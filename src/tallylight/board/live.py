@@ -1,0 +1,248 @@
+"""Holds what stands about every service.
+
+The board is rebuilt from the history at start: the judge is pure, so the last stored standing and
+the evidence since then give exactly the standing that a killed process had in memory.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from tallylight.board.archive import Archive
+from tallylight.board.chronicle import Chronicle
+from tallylight.board.events import Event, Listeners, NetworkChange
+from tallylight.board.seats import Seat
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.terms import Evidence, Fault, ServiceId, Source, Transition, Verdict
+from tallylight.verdicts import incidents, own_network
+from tallylight.verdicts.judge import judge, opening, pass_time
+from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.own_network import NetworkWatch
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.standing import Standing
+
+log = structlog.get_logger()
+
+UNWATCHED_JOBS_HOLD = timedelta(hours=6)
+"""How long job evidence counts where no generation pace says it: twice the pace of 3 hours that
+the rules were measured with (`docs/verdicts.md`)."""
+
+_NO_ANSWER = "exception:"
+"""How the classifier's rules begin where no answer came at all."""
+
+
+class Board:
+    """Evidence in, verdict out, transition announced."""
+
+    def __init__(self, history: Archive, clock: Clock) -> None:
+        self._history = history
+        self._clock = clock
+        self._seats: dict[ServiceId, Seat] = {}
+        self._listeners = Listeners()
+        self._chronicle = Chronicle(history)
+        self._network = NetworkWatch()
+
+    async def seat(self, services: Iterable[Service], options: PolicyOptions) -> None:
+        """Watch these services from now on, and no others; what is known of them is kept.
+
+        Raises:
+            StorageError: if what is stored of them cannot be read; then nothing has changed.
+        """
+        wanted = {service.id: service for service in services}
+        now = self._clock.now()
+        newcomers = {
+            id_: Seat(service, _policy(service, options), opening(id_, now))
+            for id_, service in wanted.items()
+            if id_ not in self._seats
+        }
+        await self._recall(newcomers)
+        for id_, seat in self._seats.items():
+            if id_ in wanted:
+                seat.service, seat.policy = wanted[id_], _policy(wanted[id_], options)
+        known = self._seats | newcomers
+        self._seats = {id_: known[id_] for id_ in wanted}
+        await self.pass_time()
+
+    async def report(self, evidence: Evidence) -> Verdict:
+        """Let new evidence count, and return the verdict that now stands.
+
+        Raises:
+            KeyError: if the service is not on the board.
+        """
+        seat = self._seats[evidence.service]
+        evidence = self._blamed(evidence, seat.service)
+        async with seat.turn:
+            if not self._is_frozen_for(evidence):
+                await self._settle(seat, pass_time(seat.standing, evidence.at, seat.policy))
+            # No await from here to the judging: a snapshot holds all that was noted before it.
+            self._history.note(evidence)
+            seat.hear(evidence)
+            self._listeners.tell(evidence)
+            await self._settle(seat, judge(seat.standing, evidence, seat.policy))
+        return seat.standing.verdict
+
+    async def pass_time(self) -> None:
+        """Let what time alone changes change: holds that ran out, plans that began, dates."""
+        await self._chronicle.tell()
+        if self._network.is_down:
+            return  # verdicts freeze while it is us
+        now = self._clock.now()
+        for seat in tuple(self._seats.values()):
+            if seat.standing.wake_at is None or seat.standing.wake_at > now:
+                continue
+            async with seat.turn:
+                await self._settle(seat, pass_time(seat.standing, now, seat.policy))
+
+    async def save(self) -> None:
+        """Store the standings, so that a restart has little evidence to fold again.
+
+        Raises:
+            StorageError: if the database is away; nothing is lost by it.
+        """
+        await self._chronicle.tell()
+        await self._history.save_standings(self._snapshots)
+
+    def services(self) -> tuple[Service, ...]:
+        """Return the services on the board, in the catalogue's order."""
+        return tuple(seat.service for seat in self._seats.values())
+
+    def __contains__(self, id_: ServiceId) -> bool:
+        return id_ in self._seats
+
+    def service(self, id_: ServiceId) -> Service:
+        """Return one service; raise KeyError if it is not on the board."""
+        return self._seats[id_].service
+
+    def verdict(self, id_: ServiceId) -> Verdict:
+        """Return the verdict on one service; raise KeyError if it is not on the board."""
+        return self._seats[id_].standing.verdict
+
+    def verdicts(self) -> Mapping[ServiceId, Verdict]:
+        """Return all verdicts, in the catalogue's order."""
+        return {id_: seat.standing.verdict for id_, seat in self._seats.items()}
+
+    def standing(self, id_: ServiceId) -> tuple[Standing, Policy]:
+        """Return all that the judge remembers of a service, and the policy it is judged by."""
+        seat = self._seats[id_]
+        return seat.standing, seat.policy
+
+    def newest(self, id_: ServiceId, source: Source) -> Evidence | None:
+        """Return the newest evidence of one source that is remembered, if any."""
+        return self._seats[id_].newest.get(source)
+
+    @property
+    def network_is_down(self) -> bool:
+        """Tell whether unrelated providers fail together, so that the fault is ours."""
+        return self._network.is_down
+
+    def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[Event]]:
+        """Give a queue of what happens from now on; a listener that sleeps loses the oldest."""
+        return self._listeners.one_more()
+
+    def _snapshots(self) -> Mapping[ServiceId, str]:
+        untold = self._chronicle.awaits()
+        return {id_: seat.dump() for id_, seat in self._seats.items() if id_ not in untold}
+
+    async def _recall(self, newcomers: Mapping[ServiceId, Seat]) -> None:
+        if not newcomers:
+            return
+        stored = await self._history.standings()
+        for id_ in stored.keys() & newcomers.keys():
+            newcomers[id_].recall(stored[id_])
+        for incident in await self._history.open_incidents():
+            if incident.service in newcomers:
+                newcomers[incident.service].incident = incident
+        # What is older than all holds says nothing any more.
+        longest = max(seat.policy.hold_jobs for seat in newcomers.values())
+        begin = self._clock.now() - max(longest, UNWATCHED_JOBS_HOLD)
+        transitions = []
+        async for evidence in self._history.replay(newcomers.keys(), begin):
+            seat = newcomers[evidence.service]
+            seat.hear(evidence)
+            transitions.append(self._turn(seat, pass_time(seat.standing, evidence.at, seat.policy)))
+            transitions.append(self._turn(seat, judge(seat.standing, evidence, seat.policy)))
+        # Only now: a snapshot that is stored with a transition holds all that was noted before.
+        await self._announce(transition for transition in transitions if transition is not None)
+
+    async def _settle(self, seat: Seat, after: Standing) -> None:
+        transition = self._turn(seat, after)
+        if transition is not None:
+            await self._announce([transition])
+
+    def _turn(self, seat: Seat, after: Standing) -> Transition | None:
+        """Let a standing stand, and return the transition to it, if it is one."""
+        before, seat.standing = seat.standing, after
+        if after.verdict.status is before.verdict.status:
+            return None
+        transition = Transition(
+            service=seat.service.id,
+            at=after.verdict.since,
+            recorded_at=self._clock.now(),
+            before=before.verdict,
+            after=after.verdict,
+        )
+        incident = incidents.fold(seat.incident, transition)
+        is_open = incident is not None and incident.ended_at is None
+        seat.incident = incident if is_open else None
+        self._chronicle.add(transition, seat.dump, incident)
+        return transition
+
+    async def _announce(self, transitions: Iterable[Transition]) -> None:
+        await self._chronicle.tell()  # stored before anyone acts on it
+        for transition in transitions:
+            log.info(
+                "verdict.changed",
+                service=transition.service,
+                before=transition.before.status,
+                after=transition.after.status,
+                since=transition.at.isoformat(),
+            )
+            self._listeners.tell(transition)
+
+    def _blamed(self, evidence: Evidence, service: Service) -> Evidence:
+        """Return evidence with the fault ours where it was our own network that failed."""
+        is_reached = _reached(evidence)
+        if is_reached is None:
+            return evidence
+        was_down = self._network.is_down
+        self._network = own_network.observe(
+            self._network, service.upstream.provider, evidence.at, transport_failed=not is_reached
+        )
+        is_down = self._network.is_down
+        if is_down is not was_down:
+            log.warning("network.down" if is_down else "network.up")
+            self._listeners.tell(NetworkChange(evidence.at, is_down))
+        if is_reached or not is_down or evidence.failure is None:
+            return evidence
+        return replace(evidence, failure=replace(evidence.failure, fault=Fault.OURS))
+
+    def _is_frozen_for(self, evidence: Evidence) -> bool:
+        failure = evidence.failure
+        return self._network.is_down and failure is not None and failure.fault is Fault.OURS
+
+
+def _reached(evidence: Evidence) -> bool | None:
+    """Tell whether an upstream answered; None where the evidence says nothing of that.
+
+    A job that stalled, a black video: nobody's line was cut, and nobody has just answered.
+    """
+    failure = evidence.failure
+    if evidence.source in {Source.FEED, Source.CALENDAR}:
+        return None
+    if failure is None or failure.http_status is not None:
+        return True
+    return False if failure.rule.startswith(_NO_ANSWER) else None
+
+
+def _policy(service: Service, options: PolicyOptions) -> Policy:
+    pace, upstream = service.pace, service.upstream
+    shallow = [p for p in (pace.reach, pace.credentials) if p is not None]
+    jobs = pace.generation
+    hold_door = 2 * min(shallow) + upstream.timeout if shallow else UNWATCHED_JOBS_HOLD
+    hold_jobs = UNWATCHED_JOBS_HOLD if jobs is None else 2 * jobs + upstream.job_timeout
+    return options.policy(access=service.access, hold_door=hold_door, hold_jobs=hold_jobs)
