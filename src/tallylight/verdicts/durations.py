@@ -1,7 +1,7 @@
 """How long a service's jobs take, against its own baseline (rule 6).
 
 The baseline is a sketch: a histogram a day with logarithmic buckets, so that seven days of any
-traffic fit into a few hundred bytes and a median is right to 4 %.
+traffic fit into a few hundred bytes and a median is right to 6 %.
 """
 
 import math
@@ -12,7 +12,7 @@ from tallylight.verdicts.intervals import quantile_rank
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import DaySketch, Delivery, JobsRecord
 
-_STEP = math.log(1.08)
+_STEP = math.log(1.12)
 _DAYS = 7
 _RECENT = 12
 _SELDOM = 16  # the median of many jobs hardly moves with one more

@@ -15,7 +15,7 @@ from tallylight.verdicts.noise import forgotten, learned, with_result
 from tallylight.verdicts.policy import Likelihood, Policy
 from tallylight.verdicts.standing import Answer, LayerStanding, Noise, Run, Seen, State
 
-_REMEMBERED = 3
+_REMEMBERED = 2
 _RELAPSE = timedelta(hours=2)
 _MOST_GOOD_IF_DOWN = 0.7
 
@@ -86,9 +86,11 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
         if p >= policy.down_at:
             good_from = None
     else:
-        good_from = good_from or at
+        if state is not State.UP:
+            good_from = good_from or at
         if p <= policy.up_at and state is not State.UP:
-            state, since, noise, bad_from = State.UP, good_from, forgotten(noise), None
+            state, since, noise = State.UP, good_from, forgotten(noise)
+            bad_from = good_from = None
         elif p <= policy.prior:
             bad_from = None
     if state is State.UP and state is layer.state:
@@ -124,6 +126,9 @@ def nudged(layer: LayerStanding, at: datetime, added: float, policy: Policy) -> 
         if layer.bad_from is None:
             log_odds = max(down - 0.01, relaxed(layer, at, policy))
         else:
+            layer = replace(
+                layer, good_from=None, broken_good=0, broken_bad=1, noise=forgotten(layer.noise)
+            )
             state, since = State.DOWN, layer.bad_from
     if added < 0 and state is not State.UP:
         log_odds = max(log_odds, min(up + 0.01, relaxed(layer, at, policy)))
