@@ -1,14 +1,20 @@
 """A board that stands where a test pins it, beside a real history in SQLite."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import copy
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import aiohttp
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from tallylight.board import Event
 from tallylight.catalogue.secrets import Secret
@@ -25,6 +31,7 @@ from tallylight.catalogue.services import (
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
 from tallylight.money import Price, PriceUnit
+from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 from tallylight.terms import (
     Access,
@@ -340,7 +347,7 @@ async def furnish(house: House) -> None:
         named=True,
         http_status=503,
     )
-    for minutes in range(1, 6):
+    for minutes in (5, 4, 3, 2, 1):
         house.history.note(
             Evidence(
                 halted,
@@ -362,11 +369,139 @@ async def furnish(house: House) -> None:
     await house.history.flush()
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PinnedBoard]:
+    """Return the database and the board of January, made once and copied for each test."""
+    path, board = tmp_path_factory.mktemp("january") / "history.db", january()
+
+    async def make() -> None:
+        clock = VirtualClock(NOW)
+        async with open_history(f"sqlite:///{path}", clock) as history:
+            await furnish(House(board, history, clock, Plan()))
+
+    asyncio.run(make())
+    return path, board
+
+
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, furnished: tuple[Path, PinnedBoard]) -> AsyncIterator[House]:
     """Return the house of January, with its history in SQLite."""
-    clock = VirtualClock(NOW)
-    async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
-        made = House(january(), history, clock, Plan())
-        await furnish(made)
-        yield made
+    template, board = furnished
+    clock, path = VirtualClock(NOW), tmp_path / "history.db"
+    shutil.copy(template, path)
+    async with open_history(f"sqlite:///{path}", clock) as history:
+        yield House(copy.deepcopy(board), history, clock, Plan())
+
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+"""Asks for a path; keywords are headers (`accept_language=`); the body has been read."""
+
+
+class Guest(uvicorn.Server):
+    """uvicorn as a guest in the test's event loop."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell when the server listens."""
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to pytest."""
+        yield
+
+    @property
+    def address(self) -> str:
+        """Return where it listens."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+
+@pytest.fixture
+def make_service() -> Callable[..., Service]:
+    """Return the maker of services."""
+    return a_service
+
+
+@pytest.fixture
+def make_incident() -> Callable[..., Incident]:
+    """Return the maker of incidents."""
+    return an_incident
+
+
+@pytest.fixture
+def history(house: House) -> History:
+    """Return the January house's history."""
+    return house.history
+
+
+@pytest.fixture
+def pin(house: House) -> Callable[[Verdict], Transition]:
+    """Return what lets a verdict stand from now on."""
+    return house.board.pin
+
+
+@pytest.fixture
+def see(house: House) -> Callable[[Evidence], None]:
+    """Return what shows the board a piece of evidence."""
+    return house.board.see
+
+
+@pytest.fixture
+def happen(house: House) -> Callable[..., Awaitable[None]]:
+    """Return what lets a verdict stand and records how it came to."""
+    return house.happened
+
+
+@pytest.fixture
+def plan(house: House) -> Plan:
+    """Return the prober's plan."""
+    return house.plan
+
+
+@pytest.fixture
+def app(house: House) -> FastAPI:
+    """Return the faces of the January house."""
+    return make_app(house.state)
+
+
+@pytest.fixture
+async def base(app: FastAPI) -> AsyncIterator[str]:
+    """Serve the faces on loopback; return their address."""
+    server = Guest(app)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve())
+        await server.listens.wait()
+        yield server.address
+        close(app)
+        server.should_exit = True
+
+
+@pytest.fixture
+async def ask(base: str) -> AsyncIterator[Get]:
+    """Return what sends a request of any method."""
+    async with aiohttp.ClientSession() as client:
+
+        async def ask(method: str, path: str, **headers: str) -> aiohttp.ClientResponse:
+            sent = {name.replace("_", "-"): value for name, value in headers.items()}
+            async with client.request(
+                method, base + path, headers=sent, allow_redirects=False
+            ) as reply:
+                await reply.read()
+                return reply
+
+        yield ask
+
+
+@pytest.fixture
+def get(ask: Get) -> Get:
+    """Return what sends a GET."""
+
+    async def get(path: str, **headers: str) -> aiohttp.ClientResponse:
+        return await ask("GET", path, **headers)
+
+    return get

@@ -1,0 +1,239 @@
+"""The page over a real board and a real history, in a real Chromium."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from playwright.async_api import Browser, Page, async_playwright
+
+from tallylight.board import Board
+from tallylight.catalogue.services import (
+    Budget,
+    FactSheet,
+    Feed,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
+from tallylight.clock import VirtualClock
+from tallylight.history.database import open_history
+from tallylight.money import Price, PriceUnit
+from tallylight.status.application import close, make_app
+from tallylight.status.ports import StatusState
+from tallylight.terms import (
+    Access,
+    Evidence,
+    Failure,
+    FailureKind,
+    Fault,
+    Order,
+    ProviderId,
+    ServiceId,
+    Source,
+    Status,
+    UpstreamId,
+)
+from tallylight.verdicts.options import PolicyOptions
+
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+PAUSED = Failure(
+    FailureKind.SUSPENDED,
+    Fault.UPSTREAM,
+    "words:paused",
+    "temporarily paused by the operator",
+    named=True,
+    http_status=503,
+)
+
+OpenPage = Callable[..., Awaitable[Page]]
+Fail = Callable[[str], Awaitable[None]]
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Guest(uvicorn.Server):
+    """uvicorn as a guest in the test's event loop."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell when the server listens."""
+        await super().startup(sockets)
+        self.listens.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to pytest."""
+        yield
+
+
+def _service(id_: str, name: str, access: Access, provider: str) -> Service:
+    sheet = FactSheet(
+        provider=ProviderId(provider),
+        model=id_,
+        title=name,
+        medium=Medium.VIDEO,
+        access=access,
+        protocol="openai_videos",
+        lengths=(4, 8),
+        sizes=("1280x720",),
+        price=Price(PriceUnit.PER_SECOND, {"720p": Decimal("0.10"), "1080p": Decimal("0.30")}),
+        announced_at=None,
+        shutdown_at=date(2026, 3, 1) if id_ == "veo" else None,
+        shutdown_precision=ShutdownPrecision.EXACT,
+        replacement="gemini-omni-1.1-preview-with-a-long-name" if id_ == "veo" else "",
+        notes="",
+        sources=("https://platform.openai.com/docs/pricing",),
+        as_of=date(2026, 1, 20),
+    )
+    return Service(
+        id=ServiceId(id_),
+        name=name,
+        upstream=Upstream(
+            id=UpstreamId(id_),
+            provider=ProviderId(provider),
+            base_url="https://api.example.com/v1",
+            protocol="openai_videos",
+            dialect="openai",
+            key=None,
+            feed=Feed("incident_io", "https://status.example.com"),
+        ),
+        model=id_,
+        access=access,
+        sheet=sheet,
+        pace=Pace(generation=timedelta(hours=3)),
+        budget=Budget(per_day=Decimal(2)),
+        probe_order=Order("a lamp", 4, "1280x720"),
+    )
+
+
+def _services() -> Sequence[Service]:
+    return (
+        _service("sora", "Sora 2 官轉", Access.OFFICIAL, "openai"),
+        _service("sora-reverse", "Sora 2 官逆", Access.REVERSE, "relay"),
+        _service("veo", "Veo 3.1", Access.OFFICIAL, "google"),
+        _service("runway", "Runway Gen-4", Access.OFFICIAL, "runway"),
+    )
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Return the clock of the house."""
+    return VirtualClock(NOW - timedelta(days=10))
+
+
+@pytest.fixture
+async def board(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[Board]:
+    """Return a board that has judged: two deliver, one is paused, of one nothing is known."""
+    async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
+        made = Board(history, clock)
+        await made.seat(_services(), PolicyOptions())
+        while clock.now() < NOW:
+            await _deliver(made, clock, "sora")
+            await _deliver(made, clock, "runway")
+            await clock.advance(timedelta(hours=6))
+        await made.pass_time()
+        for id_ in ("sora", "runway"):
+            await _deliver(made, clock, id_)
+        for minutes in (12, 8, 4, 0):
+            await made.report(_failure("sora-reverse", NOW - timedelta(minutes=minutes)))
+        await made.report(
+            Evidence(ServiceId("sora"), NOW, Source.FEED, says=Status.DEGRADED, note="Slow <jobs>")
+        )
+        yield made
+
+
+async def _deliver(board: Board, clock: VirtualClock, id_: str) -> None:
+    service, now = ServiceId(id_), clock.now()
+    await board.report(Evidence(service, now, Source.REACH, latency=timedelta(milliseconds=62)))
+    await board.report(Evidence(service, now, Source.GENERATION, latency=timedelta(seconds=74)))
+
+
+def _failure(id_: str, at: datetime) -> Evidence:
+    return Evidence(ServiceId(id_), at, Source.GENERATION, PAUSED)
+
+
+@pytest.fixture
+def fail(board: Board, clock: VirtualClock) -> Fail:
+    """Return what makes a service's jobs fail until it is suspended."""
+
+    async def fail(id_: str) -> None:
+        for _ in range(6):
+            await clock.advance(timedelta(minutes=4))
+            verdict = await board.report(_failure(id_, clock.now()))
+        assert verdict.status is Status.SUSPENDED
+
+    return fail
+
+
+@pytest.fixture
+async def address(board: Board, clock: VirtualClock) -> AsyncIterator[str]:
+    """Serve the page on loopback; return its address."""
+    app = make_app(StatusState(board, board._history, clock))
+    server = Guest(app)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve())
+        await server.listens.wait()
+        host, port = server.servers[0].sockets[0].getsockname()[:2]
+        yield f"http://{host}:{port}"
+        close(app)
+        server.should_exit = True
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Return Debian's Chromium."""
+    path = shutil.which("chromium")
+    assert path is not None, "run `python tools/ensure_chromium.py`"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def open_page(browser: Browser, address: str) -> AsyncIterator[OpenPage]:
+    """Return what opens a page; whatever its console complains of fails the test."""
+    complaints: list[str] = []
+
+    async def open_page(
+        path: str = "/", *, dark: bool = False, width: int = 1200, script: bool = True
+    ) -> Page:
+        context = await browser.new_context(
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": 900},
+            java_script_enabled=script,
+        )
+        page = await context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type == "error" else None,
+        )
+        await page.goto(address + path)
+        return page
+
+    yield open_page
+
+    assert complaints == []

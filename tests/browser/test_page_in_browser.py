@@ -1,0 +1,99 @@
+"""What a reader meets in a browser."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+OpenPage = Callable[..., Awaitable[Page]]
+Fail = Callable[[str], Awaitable[None]]
+
+PATHS = ["/", "/services/sora-reverse", "/services/sora", "/?lang=zh-Hant"]
+
+
+async def test_the_page_shows_a_lamp_and_a_word_for_every_service(open_page: OpenPage) -> None:
+    page = await open_page()
+
+    await expect(page.locator("article.service")).to_have_count(4)
+    await expect(page.locator("#service-sora .who .lamp-operational")).to_be_visible()
+    await expect(page.locator("#service-sora .word")).to_have_text("Operational")
+    await expect(page.locator("#service-sora-reverse .word")).to_have_text("Suspended")
+    await expect(page.locator("#service-veo .word")).to_have_text("Unknown")
+    await expect(page.locator("#service-sora .feed")).to_contain_text("“Slow <jobs>”")
+
+
+async def test_a_flip_arrives_without_a_reload(open_page: OpenPage, fail: Fail) -> None:
+    page = await open_page()
+    await expect(page.locator("body")).to_have_class("is-live")
+    await page.evaluate("window.neverReloaded = true")
+
+    await fail("runway")
+
+    await expect(page.locator("#service-runway .word")).to_have_text("Suspended")
+    await expect(page.locator("#service-runway .who .lamp-suspended")).to_be_visible()
+    await expect(page.locator("#headline")).to_have_text("1 of 4 services deliver.")
+    await expect(page.locator("#announcer")).to_have_text("Runway Gen-4: Suspended")
+    assert await page.evaluate("window.neverReloaded") is True
+
+
+async def test_a_flip_arrives_on_the_services_own_page(open_page: OpenPage, fail: Fail) -> None:
+    page = await open_page("/services/runway?lang=zh-Hant")
+    await expect(page.locator("body")).to_have_class("is-live")
+    await page.locator("details summary").click()
+
+    await fail("runway")
+
+    await expect(page.locator("main .state .word")).to_have_text("暫停")
+    assert await page.locator("details").get_attribute("open") is not None
+
+
+async def test_a_page_that_is_cut_off_says_so_and_finds_back(
+    open_page: OpenPage, fail: Fail
+) -> None:
+    page = await open_page()
+    await expect(page.locator("body")).to_have_class("is-live")
+
+    await page.evaluate("source.close(); source.dispatchEvent(new Event('error'))")
+    await expect(page.locator("[data-pulse]")).to_have_text("Reconnecting…")
+    await fail("runway")
+    await page.evaluate("listen()")
+
+    await expect(page.locator("body")).to_have_class("is-live")
+    await expect(page.locator("#service-runway .word")).to_have_text("Suspended")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_axe_finds_nothing(open_page: OpenPage, path: str, *, dark: bool) -> None:
+    page = await open_page(path, dark=dark)
+
+    found = await Axe().run(page)
+
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/services/veo"])
+async def test_a_narrow_screen_never_scrolls_sideways(open_page: OpenPage, path: str) -> None:
+    page = await open_page(path, width=320)
+
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_the_page_speaks_traditional_chinese(open_page: OpenPage) -> None:
+    page = await open_page()
+
+    await page.get_by_role("link", name="繁體中文").click()
+
+    await expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
+    await expect(page.locator("#headline")).to_have_text("4 個服務中有 2 個正常。")
+    await page.locator("#service-sora h2 a").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
+
+
+async def test_the_page_is_whole_without_script(open_page: OpenPage) -> None:
+    page = await open_page(script=False)
+
+    await expect(page.locator("#service-sora .since, #service-sora time").first).to_be_visible()
+    await expect(page.locator("#headline")).to_have_text("2 of 4 services deliver.")
+    await expect(page.locator("[data-pulse]")).to_contain_text("14:00 UTC")

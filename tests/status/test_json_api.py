@@ -1,0 +1,192 @@
+"""Our own JSON API."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from tallylight.catalogue.services import Budget
+from tallylight.history.database import History
+from tallylight.history.ledger import Purpose
+from tallylight.terms import (
+    Evidence,
+    FailureKind,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Source,
+    Status,
+    Verdict,
+)
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+HALTED = ServiceId("sora-2-pro-reverse")
+
+
+async def test_services_are_a_list_in_the_catalogues_order(get: Get) -> None:
+    services = await (await get("/api/services")).json()
+
+    assert [(each["id"], each["lamp"], each["status"]) for each in services] == [
+        ("sora-2-official", "🟢", "operational"),
+        ("sora-2-pro-official", "🟢", "operational"),
+        ("sora-2-reverse", "🟡", "risk_control"),
+        ("sora-2-pro-reverse", "🔴", "suspended"),
+        ("veo-3.1", "⚪", "unknown"),
+        ("image", "🟢", "operational"),
+    ]
+
+
+async def test_a_service_says_why_since_when_and_what_the_official_page_says(get: Get) -> None:
+    official, _, limited, *_ = await (await get("/api/services")).json()
+
+    assert official["official_feed"] == {
+        "status": "operational",
+        "note": "",
+        "at": "2026-01-25T14:00:00Z",
+    }
+    assert (official["latency_ms"], official["job_seconds"]) == (62, 74.0)
+    assert official["checked_at"] == "2026-01-28T13:59:40Z"
+    assert official["price"] == "$0.10 a second (720p)"
+    assert official["uptime"]["uptime"] == 1.0
+    assert official["uptime"]["coverage"] == pytest.approx(2 / 3)
+    assert limited["since"] == "2026-01-28T09:00:00Z"
+    assert limited["access"] == "reverse"
+    assert limited["official_feed"] is None
+    assert limited["reasons"][0] == (
+        "The upstream itself names risk control (HTTP 403); "
+        "the answer at 28 Jan, 13:51 UTC: “当前账号触发风控，请稍后再试”"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "header"), [("/api/services", "zh-TW,zh;q=0.9"), ("/api/services?lang=zh-Hant", "en")]
+)
+async def test_reasons_speak_the_readers_language(get: Get, path: str, header: str) -> None:
+    services = await (await get(path, accept_language=header)).json()
+
+    assert services[2]["reasons"][0].startswith("上游自己說明是風控")
+
+
+async def test_a_blocked_service_says_what_keeps_us_out(
+    get: Get, pin: Callable[[Verdict], object]
+) -> None:
+    why = Reason(ReasonCode.WALLET_EMPTY, NOW, {"http_status": 402})
+    pin(Verdict(ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (why,), FailureKind.QUOTA))
+
+    image = await (await get("/api/services/image")).json()
+
+    assert image["blocked"] == "quota"
+    assert image["reasons"] == [
+        "Our balance or quota is used up (HTTP 402, last at 28 Jan, 14:00 UTC)."
+    ]
+
+
+async def test_one_service_comes_with_its_sheet_uptimes_probes_and_budgets(get: Get) -> None:
+    halted = await (await get(f"/api/services/{HALTED}")).json()
+
+    assert [each["window"] for each in halted["uptimes"]] == ["1h", "24h", "7d", "30d", "90d"]
+    assert halted["uptimes"][3]["uptime"] == pytest.approx(0.7)
+    assert halted["uptimes"][4]["uptime"] is None  # 40 of 90 days are too few to speak
+    assert halted["sheet"]["lengths"] == [4, 8, 12]
+    assert halted["next_probes"] == [{"depth": "reach", "at": "2026-01-28T14:00:40Z"}]
+    assert halted["budgets"] == [
+        {"scope": HALTED, "window": "24h", "limit_usd": 2.0, "spent_usd": 0.0}
+    ]
+
+
+async def test_evidence_comes_newest_first_and_in_pages(get: Get) -> None:
+    newest = await (await get(f"/api/services/{HALTED}/evidence?limit=2")).json()
+    older = await (
+        await get(f"/api/services/{HALTED}/evidence?limit=2&before=2026-01-28T13:58:00Z")
+    ).json()
+
+    assert [each["at"] for each in newest] == ["2026-01-28T13:59:00Z", "2026-01-28T13:58:00Z"]
+    assert [each["at"] for each in older] == ["2026-01-28T13:57:00Z", "2026-01-28T13:56:00Z"]
+    assert newest[0]["failure"] == {
+        "kind": "suspended",
+        "fault": "upstream",
+        "rule": "words:paused",
+        "text": "temporarily paused",
+        "http_status": 503,
+        "retry_after_s": None,
+    }
+
+
+async def test_uptime_is_told_over_the_window_that_was_asked_for(get: Get) -> None:
+    day = await (await get("/api/uptime?window=24h")).json()
+
+    limited = next(each for each in day if each["id"] == "sora-2-reverse")
+    assert limited["uptime"] == pytest.approx(19 / 24)
+    assert limited["seconds"] == {"operational": 19 * 3600, "risk_control": 5 * 3600}
+    assert limited["low"] < limited["uptime"] < limited["high"]
+
+
+async def test_the_ledger_shows_budgets_and_spending(get: Get, history: History) -> None:
+    entry = await history.ledger.reserve(
+        HALTED, Purpose.PROBE, Decimal("0.40"), budget=Budget(), total=Budget(), at=NOW, note="4 s"
+    )
+    await history.ledger.settle(entry, Decimal("0.38"))
+
+    ledger = await (await get("/api/ledger")).json()
+
+    assert ledger["budgets"][0] == {
+        "scope": "total",
+        "window": "24h",
+        "limit_usd": 5.0,
+        "spent_usd": 0.38,
+    }
+    assert [(each["service"], each["amount_usd"], each["state"]) for each in ledger["entries"]] == [
+        (HALTED, 0.38, "settled")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "told"),
+    [
+        ("/api/services/nobody", 404, "There is no service nobody."),
+        ("/api/services/nobody/evidence", 404, "There is no service nobody."),
+        (
+            "/api/services/image/evidence?limit=0",
+            422,
+            "limit: Input should be greater than or equal to 1.",
+        ),
+        (
+            "/api/uptime?window=2h",
+            422,
+            "window: Input should be '1h', '24h', '7d', '30d' or '90d'.",
+        ),
+        ("/api/nothing", 404, "Not Found"),
+    ],
+)
+async def test_a_wrong_question_gets_one_clear_sentence(
+    get: Get, path: str, status: int, told: str
+) -> None:
+    answer = await get(path)
+
+    assert (answer.status, await answer.json()) == (status, {"detail": told})
+
+
+async def test_a_moment_without_a_zone_is_refused(get: Get) -> None:
+    answer = await get("/api/ledger?before=2026-01-28T13:58:00")
+
+    assert answer.status == 422
+
+
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+async def test_the_ends_of_time_are_answered(get: Get, before: str) -> None:
+    assert (await get(f"/api/services/image/evidence?before={before}")).status == 200
+    assert (await get(f"/api/ledger?before={before}")).status == 200
+
+
+async def test_a_feed_that_cannot_be_read_is_unknown(
+    get: Get, see: Callable[[Evidence], None]
+) -> None:
+    see(Evidence(ServiceId("image"), NOW - timedelta(minutes=2), Source.FEED, says=Status.UNKNOWN))
+
+    image = await (await get("/api/services/image")).json()
+
+    assert image["official_feed"]["status"] == "unknown"

@@ -1,0 +1,143 @@
+"""Pages that listen hear of every change, and never keep the server from stopping."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+
+from tallylight.status.application import close
+from tallylight.status.live import Live
+from tallylight.terms import (
+    Evidence,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Source,
+    Status,
+    Transition,
+    Verdict,
+)
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+Pin = Callable[[Verdict], Transition]
+
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+FLIP = Verdict(
+    ServiceId("image"), Status.SUSPENDED, NOW, 0.97, (Reason(ReasonCode.JOBS_FAILING, NOW),)
+)
+
+
+def live_on(app: FastAPI) -> Live:
+    live = app.state.live
+    assert isinstance(live, Live)
+    return live
+
+
+@pytest.fixture
+async def stream(base: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Listen; the greeting has been read."""
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(base + "/api/events?lang=zh-Hant") as reply,
+    ):
+        assert await event(reply) == ("hello", {})
+        yield reply
+
+
+async def event(stream: aiohttp.ClientResponse) -> tuple[str, object]:
+    name, data = "", ""
+    async with asyncio.timeout(10):
+        while line := (await stream.content.readline()).decode().strip():
+            field, _, value = line.partition(": ")
+            name, data = (value, data) if field == "event" else (name, value)
+            if field == "data":
+                data = value
+            if field == "retry":
+                data = "{}"
+    return name, json.loads(data)
+
+
+async def test_a_flip_is_told_at_once(stream: aiohttp.ClientResponse, pin: Pin) -> None:
+    pin(FLIP)
+
+    assert await event(stream) == (
+        "verdict",
+        {
+            "id": "image",
+            "name": "Sora Image",
+            "status": "suspended",
+            "lamp": "🔴",
+            "word": "暫停",
+            "before": "operational",
+            "since": "2026-01-28T14:00:00+00:00",
+            "reasons": ["自 1月28日 14:00 UTC 起任務一直失敗。"],
+        },
+    )
+
+
+async def test_a_flip_shows_in_the_past_without_delay(
+    stream: aiohttp.ClientResponse, get: Get, happen: Callable[..., Awaitable[None]]
+) -> None:
+    await (await get("/api/uptime?window=1h")).json()
+    earlier = NOW.replace(hour=13, minute=30)
+    await happen(replace(FLIP, since=earlier))
+    await event(stream)
+
+    hour = await (await get("/api/uptime?window=1h")).json()
+
+    image = next(each for each in hour if each["id"] == "image")
+    assert image["seconds"] == {"operational": 1800, "suspended": 1800}
+
+
+async def test_a_server_that_stops_lets_its_listeners_go(
+    stream: aiohttp.ClientResponse, app: FastAPI, get: Get
+) -> None:
+    close(app)
+
+    async with asyncio.timeout(10):
+        assert await stream.content.read() == b""
+    assert (await get("/api/events")).status == 503
+
+
+async def test_too_many_listeners_are_sent_away(
+    base: str, app: FastAPI, stream: aiohttp.ClientResponse
+) -> None:
+    live = live_on(app)
+    live._most = live.listeners
+
+    async with aiohttp.ClientSession() as client, client.get(base + "/api/events") as reply:
+        assert reply.status == 503
+        assert reply.headers["Retry-After"] == "30"
+    assert stream.status == 200
+
+
+def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: FastAPI, pin: Pin) -> None:
+    live = live_on(app)
+
+    with live._listening() as queue:
+        for number in range(150):
+            live._pass_on(pin(replace(FLIP, confidence=number / 150)))
+        oldest = queue.get_nowait()
+
+    assert oldest is not None
+    assert oldest.after.confidence == 50 / 150
+
+
+async def test_evidence_is_counted_for_the_metrics(
+    stream: aiohttp.ClientResponse, get: Get, see: Callable[[Evidence], None], pin: Pin
+) -> None:
+    see(Evidence(ServiceId("image"), NOW, Source.REACH))
+    see(Evidence(ServiceId("image"), NOW, Source.REACH))
+    pin(FLIP)
+    await event(stream)  # events come in order, so both are counted
+
+    metrics = await (await get("/metrics")).text()
+
+    line = 'tallylight_evidence_total{said="good",service="image",source="reach"} 2.0'
+    assert line in metrics
+    assert "tallylight_listeners 1.0" in metrics

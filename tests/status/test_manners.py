@@ -1,0 +1,95 @@
+"""What every answer owes its client."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import aiohttp
+import pytest
+
+from tallylight.terms import Reason, ReasonCode, ServiceId, Status, Verdict
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+READ = [
+    "/api/services",
+    "/api/v2/summary.json",
+    "/api/openapi.json",
+    "/badge/image.svg",
+    "/feed.atom",
+]
+PATHS = [*READ, "/", "/services/image", "/static/status.css", "/metrics", "/healthz", "/readyz"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_every_answer_is_guarded(get: Get, path: str) -> None:
+    answer = await get(path)
+
+    assert answer.status == 200
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/api/events"])
+async def test_head_answers_as_get_does_without_a_body(base: str, path: str) -> None:
+    host, _, port = base.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"HEAD {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200")
+    assert body == b""
+
+
+@pytest.mark.parametrize("path", READ)
+async def test_any_page_may_read_us(ask: Get, path: str) -> None:
+    preflight = await ask("OPTIONS", path, origin="https://elsewhere.example")
+    answer = await ask("GET", path, origin="https://elsewhere.example")
+
+    assert preflight.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize("path", READ)
+async def test_what_has_not_changed_is_not_sent_again(get: Get, path: str) -> None:
+    first = await get(path)
+
+    again = await get(path, if_none_match=first.headers["ETag"])
+
+    assert again.status == 304
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+async def test_what_has_changed_is(get: Get, pin: Callable[[Verdict], object]) -> None:
+    first = await get("/api/v2/status.json")
+    pin(
+        Verdict(ServiceId("image"), Status.DEGRADED, NOW, 0.9, (Reason(ReasonCode.JOBS_SLOW, NOW),))
+    )
+
+    again = await get("/api/v2/status.json", if_none_match=first.headers["ETag"])
+
+    assert again.status == 200
+
+
+async def test_what_does_not_exist_is_a_page_for_people_and_json_for_programs(get: Get) -> None:
+    page, json = await get("/nothing"), await get("/api/nothing")
+
+    assert (page.status, page.content_type) == (404, "text/html")
+    assert "There is nothing here." in await page.text()
+    assert (json.status, json.content_type) == (404, "application/json")
+
+
+async def test_a_method_that_is_not_there_is_told(ask: Get) -> None:
+    answer = await ask("POST", "/api/services")
+
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET"
+
+
+async def test_no_face_shows_the_key(get: Get) -> None:
+    for path in (*PATHS, "/api/services/image", "/api/ledger", "/incidents/image-1", "/api/uptime"):
+        assert "sk-planted" not in await (await get(path)).text()

@@ -1,0 +1,85 @@
+"""What machines ask: Prometheus, and whoever restarts us."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
+
+from tallylight.status.reading import Reading
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+
+
+async def samples(get: Get) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = await (await get("/metrics")).text()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def labels(**pairs: str) -> frozenset[tuple[str, str]]:
+    return frozenset(pairs.items())
+
+
+async def test_exactly_one_status_of_a_service_is_1(get: Get) -> None:
+    found = await samples(get)
+
+    standing = {
+        dict(named)["status"]: value
+        for (name, named), value in found.items()
+        if name == "tallylight_service_status" and dict(named)["service"] == "sora-2-pro-reverse"
+    }
+    assert len(standing) == 7
+    assert [status for status, value in standing.items() if value] == ["suspended"]
+
+
+async def test_a_scrape_has_since_confidence_latency_and_budgets(get: Get) -> None:
+    found = await samples(get)
+
+    named = labels(service="sora-2-reverse")
+    since = datetime(2026, 1, 28, 9, 0, tzinfo=UTC).timestamp()
+    assert found["tallylight_service_status_since_timestamp_seconds", named] == since
+    assert found["tallylight_service_confidence_ratio", named] == 0.97
+    reach = labels(service="image", source="reach")
+    assert found["tallylight_latency_seconds", reach] == pytest.approx(0.062)
+    assert found["tallylight_budget_limit_usd", labels(scope="total", window="24h")] == 5.0
+    assert found["tallylight_budget_spent_usd", labels(scope="image", window="24h")] == 0.0
+    assert [name for name, _ in found if name == "tallylight_build_info"]
+
+
+async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
+    alive, ready = await get("/healthz"), await get("/readyz")
+
+    assert (alive.status, await alive.json()) == (200, {"alive": True})
+    assert (ready.status, await ready.json()) == (
+        200,
+        {"ready": True, "database": "answers", "probes": "running"},
+    )
+
+
+async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: FastAPI) -> None:
+    reading = app.state.reading
+    assert isinstance(reading, Reading)
+    app.state.reading = replace(reading, state=replace(reading.state, is_probing=lambda: False))
+
+    ready = await get("/readyz")
+
+    assert (ready.status, (await ready.json())["probes"]) == (503, "not running")
+
+
+async def test_a_database_that_is_gone_is_told_and_not_a_crash(get: Get, tmp_path: Path) -> None:
+    (tmp_path / "history.db").write_bytes(b"no database " * 1000)
+    (tmp_path / "history.db-wal").unlink(missing_ok=True)
+
+    ready, page, answer = await get("/readyz"), await get("/"), await get("/api/services")
+
+    assert ready.status == 503
+    assert (page.status, answer.status) == (503, 503)
+    assert await answer.json() == {"detail": "The database does not answer; try again soon."}

@@ -1,0 +1,161 @@
+"""The pages for people, as HTML."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from xml.etree import ElementTree as ET
+
+import aiohttp
+import pytest
+
+from tallylight.terms import FailureKind, Reason, ReasonCode, ServiceId, Status, Verdict
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+Pin = Callable[[Verdict], object]
+
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+ATOM = "{http://www.w3.org/2005/Atom}"
+PAGES = ["/", "/services/sora-2-pro-reverse", "/incidents/sora-2-pro-reverse-1", "/nothing"]
+
+
+async def text(get: Get, path: str, **headers: str) -> str:
+    return await (await get(path, **headers)).text()
+
+
+async def test_the_page_counts_who_delivers(get: Get) -> None:
+    page = await text(get, "/")
+
+    assert '<h1 id="headline">3 of 6 services deliver.</h1>' in page
+
+
+async def test_no_status_is_told_by_colour_alone(get: Get) -> None:
+    card = await text(get, "/services/sora-2-pro-reverse/card")
+
+    assert '<strong class="word word-suspended">Suspended</strong>' in card
+    assert re.search(r'<svg class="bar"[^>]+role="img" aria-label="The last 90 days, each by', card)
+
+
+async def test_a_card_shows_all_that_matters(get: Get) -> None:
+    card = await text(get, "/services/sora-2-official/card")
+
+    for shown in ("62 ms", "1 min 14 s", "$0.10 a second (720p)", "of the 67", "Official page"):
+        assert shown in card
+
+
+async def test_the_upstreams_words_cannot_become_markup(get: Get) -> None:
+    page = await text(get, "/")
+
+    assert "&lt;b&gt;until further notice&lt;/b&gt;" in page
+    assert "<b>until" not in page
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_nothing_inline_needs_an_unsafe_policy(get: Get, path: str) -> None:
+    page = await text(get, path)
+
+    assert re.search(r"<script(?![^>]+src=)|\sstyle=|\son\w+=|<style|javascript:", page) is None
+
+
+async def test_a_shutdown_is_announced(get: Get) -> None:
+    card = await text(get, "/services/veo-3.1/card")
+
+    assert "Shuts down on 1 March 2026. Its provider names omni instead." in card
+
+
+async def test_a_blocked_service_says_so(get: Get, pin: Pin) -> None:
+    why = Reason(ReasonCode.KEY_REFUSED, NOW)
+    pin(Verdict(ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (why,), FailureKind.AUTH))
+
+    card = await text(get, "/services/image/card")
+
+    assert "Our key is refused there, so we cannot look further." in card
+
+
+async def test_an_official_page_that_says_otherwise_is_marked(get: Get, pin: Pin) -> None:
+    why = Reason(ReasonCode.JOBS_FAILING, NOW)
+    pin(Verdict(ServiceId("image"), Status.SUSPENDED, NOW, 0.9, (why,)))
+
+    assert "differs from ours" in await text(get, "/services/image/card")
+    assert "differs from ours" not in await text(get, "/services/sora-2-official/card")
+
+
+async def test_a_services_page_has_its_evidence_windows_and_sheet(get: Get) -> None:
+    page = await text(get, "/services/sora-2-pro-reverse")
+
+    for shown in ("temporarily paused", "30 days", "only 44", "1280×720", "pricing", "Day by day"):
+        assert shown in page
+
+
+async def test_an_incident_tells_its_story_newest_first(get: Get) -> None:
+    page = await text(get, "/incidents/image-1")
+
+    assert page.index("word-operational") < page.index("word-degraded")
+    assert "lasted 2 h" in page
+
+
+@pytest.mark.parametrize("path", ["/services/nobody", "/services/nobody/card", "/incidents/none"])
+async def test_what_is_not_there_is_a_404_page(get: Get, path: str) -> None:
+    answer = await get(path)
+
+    assert answer.status == 404
+    assert "There is nothing here." in await answer.text()
+
+
+async def test_the_page_speaks_what_the_browser_asks_for(get: Get) -> None:
+    answer = await get("/", accept_language="zh-TW")
+
+    assert answer.headers["Content-Language"] == "zh-Hant"
+    assert "Accept-Language" in answer.headers["Vary"]
+    assert "6 個服務中有 3 個正常。" in await answer.text()
+
+
+async def test_a_chosen_language_is_kept(get: Get) -> None:
+    chosen = await get("/?lang=zh-Hans", accept_language="en")
+    later = await get("/", accept_language="en", cookie="lang=zh-Hans")
+
+    assert "lang=zh-Hans" in chosen.headers["Set-Cookie"]
+    assert later.headers["Content-Language"] == "zh-Hans"
+
+
+async def test_a_language_nobody_speaks_is_ignored(get: Get) -> None:
+    answer = await get("/?lang=tlh", cookie="lang=tlh")
+
+    assert answer.headers["Content-Language"] == "en"
+
+
+async def test_the_feed_is_atom(get: Get) -> None:
+    feed = ET.fromstring(await text(get, "/feed.atom"))  # noqa: S314  # our own
+
+    entries = feed.findall(f"{ATOM}entry")
+    assert len(entries) == 3
+    titles = {entry.findtext(f"{ATOM}title") for entry in entries}
+    assert "Sora 2 Pro 官逆: Suspended" in titles
+    assert all(entry.findtext(f"{ATOM}updated") for entry in entries)
+
+
+async def test_a_badge_is_a_picture_with_its_words(get: Get) -> None:
+    answer = await get("/badge/sora-2-pro-reverse.svg")
+
+    picture = ET.fromstring(await answer.text())  # noqa: S314  # our own
+    assert answer.content_type == "image/svg+xml"
+    assert picture.attrib["aria-label"] == "Sora 2 Pro 官逆: Suspended"
+
+
+async def test_a_badge_is_a_shields_endpoint(get: Get) -> None:
+    badge = await (await get("/badge/sora-2-official.json")).json()
+
+    assert (badge["schemaVersion"], badge["label"], badge["message"], badge["isError"]) == (
+        1,
+        "Sora 2 官轉",
+        "Operational",
+        False,
+    )
+
+
+@pytest.mark.parametrize("kind", ["svg", "json"])
+async def test_a_badge_of_nobody_is_a_404_that_still_shows(get: Get, kind: str) -> None:
+    answer = await get(f"/badge/<nobody>.{kind}")
+
+    assert answer.status == 404
+    assert "no such service" in await answer.text()
+    assert "<nobody>" not in (await answer.text() if kind == "svg" else "")

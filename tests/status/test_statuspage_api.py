@@ -1,0 +1,175 @@
+"""A client that is written for Atlassian Statuspage finds what it looks for."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+
+from tallylight.status.views.statuspage import component_status, impact, rollup
+from tallylight.terms import (
+    Evidence,
+    Incident,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Source,
+    Status,
+    Verdict,
+)
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+Pin = Callable[[Verdict], object]
+
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+
+# The field sets of the public API, as its documentation and the types of statuspage.io 3.1.1 have
+# them: https://confluence.status.atlassian.com/api, read on 2026-06-19.
+PAGE = {"id", "name", "url", "time_zone", "updated_at"}
+STATUS = {"indicator", "description"}
+COMPONENT = {
+    "id", "name", "status", "created_at", "updated_at", "position", "description", "showcase",
+    "start_date", "group_id", "page_id", "group", "only_show_if_degraded",
+}  # fmt: skip
+INCIDENT = {
+    "id", "name", "status", "impact", "created_at", "updated_at", "started_at", "monitoring_at",
+    "resolved_at", "shortlink", "page_id", "reminder_intervals", "incident_updates", "components",
+}  # fmt: skip
+UPDATE = {
+    "id", "status", "body", "incident_id", "created_at", "updated_at", "display_at",
+    "affected_components", "deliver_notifications", "custom_tweet", "tweet_id",
+}  # fmt: skip
+AFFECTED = {"code", "name", "old_status", "new_status"}
+MAINTENANCE = INCIDENT | {"scheduled_for", "scheduled_until"}
+
+DOCUMENTS = {
+    "status": {"page", "status"},
+    "summary": {"page", "status", "components", "incidents", "scheduled_maintenances"},
+    "components": {"page", "components"},
+    "incidents": {"page", "incidents"},
+    "incidents/unresolved": {"page", "incidents"},
+    "scheduled-maintenances": {"page", "scheduled_maintenances"},
+    "scheduled-maintenances/upcoming": {"page", "scheduled_maintenances"},
+    "scheduled-maintenances/active": {"page", "scheduled_maintenances"},
+}
+
+
+def verdict(service: str, status: Status) -> Verdict:
+    return Verdict(ServiceId(service), status, NOW, 0.9, (Reason(ReasonCode.NO_EVIDENCE, NOW),))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_every_document_has_its_fields_and_no_others(get: Get, name: str) -> None:
+    document = await (await get(f"/api/v2/{name}.json")).json()
+
+    assert set(document) == DOCUMENTS[name]
+    assert set(document["page"]) == PAGE
+    assert set(document.get("status", dict.fromkeys(STATUS))) == STATUS
+    for component in document.get("components", []):
+        assert set(component) == COMPONENT
+    for incident in document.get("incidents", []):
+        assert set(incident) == INCIDENT
+        assert incident["incident_updates"]
+        for update in incident["incident_updates"]:
+            assert set(update) == UPDATE
+            assert all(set(affected) == AFFECTED for affected in update["affected_components"])
+
+
+async def test_a_plain_client_reads_the_indicator(get: Get) -> None:
+    status = await (await get("/api/v2/status.json")).json()
+
+    assert status["status"] == {"indicator": "major", "description": "Partial System Outage"}
+
+
+async def test_the_indicator_follows_the_state(get: Get, pin: Pin) -> None:
+    for service in ("sora-2-reverse", "sora-2-pro-reverse", "veo-3.1"):
+        pin(verdict(service, Status.OPERATIONAL))
+
+    assert (await (await get("/api/v2/status.json")).json())["status"]["indicator"] == "none"
+
+    pin(verdict("image", Status.SUSPENDED))
+
+    assert (await (await get("/api/v2/status.json")).json())["status"]["indicator"] == "major"
+
+
+async def test_unresolved_incidents_are_those_that_go_on(get: Get) -> None:
+    everything = await (await get("/api/v2/incidents.json")).json()
+    unresolved = await (await get("/api/v2/incidents/unresolved.json")).json()
+
+    assert {each["status"] for each in unresolved["incidents"]} == {"identified"}
+    resolved = [each for each in everything["incidents"] if each["status"] == "resolved"]
+    assert [each["id"] for each in resolved] == ["image-1"]
+    assert resolved[0]["resolved_at"] == "2026-01-28T11:00:00.000Z"
+    assert resolved[0]["incident_updates"][0]["status"] == "resolved"
+    assert resolved[0]["components"][0]["name"] == "Sora Image"
+
+
+async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_incident(
+    get: Get,
+    happen: Callable[..., Awaitable[None]],
+    make_incident: Callable[..., Incident],
+) -> None:
+    planned = Reason(
+        ReasonCode.MAINTENANCE_PLANNED, NOW, {"until": "2026-01-28T16:00:00+00:00", "note": "disks"}
+    )
+    under_way = make_incident("image-2", "image", Status.MAINTENANCE, planned)
+
+    await happen(verdict("image", Status.MAINTENANCE), incident=under_way)
+
+    active = await (await get("/api/v2/scheduled-maintenances/active.json")).json()
+    (found,) = active["scheduled_maintenances"]
+    assert set(found) == MAINTENANCE
+    assert (found["status"], found["impact"]) == ("in_progress", "maintenance")
+    assert found["scheduled_until"] == "2026-01-28T16:00:00.000Z"
+    unresolved = await (await get("/api/v2/incidents/unresolved.json")).json()
+    assert "image-2" not in {each["id"] for each in unresolved["incidents"]}
+
+
+async def test_an_announced_maintenance_is_upcoming(
+    get: Get, see: Callable[[Evidence], None]
+) -> None:
+    see(
+        Evidence(
+            ServiceId("image"), NOW + timedelta(hours=2), Source.FEED, says=Status.MAINTENANCE,
+            until=NOW + timedelta(hours=3), note="new disks",
+        )
+    )  # fmt: skip
+
+    upcoming = await (await get("/api/v2/scheduled-maintenances/upcoming.json")).json()
+
+    (found,) = upcoming["scheduled_maintenances"]
+    assert set(found) == MAINTENANCE
+    assert found["status"] == "scheduled"
+    assert found["scheduled_for"] == "2026-01-28T16:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "indicator"),
+    [
+        ([], "none"),
+        ([Status.OPERATIONAL, Status.OPERATIONAL], "none"),
+        ([Status.OPERATIONAL, Status.DEGRADED], "minor"),
+        ([Status.OPERATIONAL, Status.UNKNOWN], "minor"),
+        ([Status.OPERATIONAL, Status.RISK_CONTROL], "major"),
+        ([Status.OPERATIONAL, Status.SUSPENDED], "major"),
+        ([Status.SUSPENDED, Status.SUSPENDED], "critical"),
+        ([Status.SUSPENDED, Status.RETIRED], "critical"),
+        ([Status.OPERATIONAL, Status.MAINTENANCE], "maintenance"),
+        ([Status.MAINTENANCE, Status.UNKNOWN], "minor"),
+        ([Status.OPERATIONAL, Status.RETIRED], "none"),
+        ([Status.RETIRED], "none"),
+    ],
+)
+def test_the_page_has_one_indicator(statuses: list[Status], indicator: str) -> None:
+    assert rollup(statuses).indicator == indicator
+
+
+def test_what_is_unknown_is_neither_up_nor_an_outage() -> None:
+    assert component_status(Status.UNKNOWN) == "degraded_performance"
+    assert rollup([Status.UNKNOWN]).description == "Partially Unknown"
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_an_incident_never_outweighs_its_page(status: Status) -> None:
+    if status is not Status.RETIRED:
+        assert impact(status) == rollup([status, Status.OPERATIONAL]).indicator

@@ -1,0 +1,151 @@
+"""From spells and verdicts to what is shown, by values."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.catalogue.services import Service
+from tallylight.languages import Language, translator
+from tallylight.status.views.bars import HEIGHT, bar, day_title, days_of
+from tallylight.status.views.overview import overview, worst_of
+from tallylight.status.views.services import Facts, service_view
+from tallylight.status.views.uptimes import Window, uptime
+from tallylight.terms import Evidence, Reason, ReasonCode, ServiceId, Source, Spell, Status, Verdict
+
+EN = translator(Language.EN)
+NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 1, 28, tzinfo=UTC)
+HAIR = "\N{NARROW NO-BREAK SPACE}"
+
+
+def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
+    spells = [Spell(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
+
+    before, yesterday, today = days_of(spells, NOW, 3)
+
+    assert not before.is_watched
+    assert yesterday.shares == {Status.OPERATIONAL: 0.5, Status.UNKNOWN: 0.5}
+    assert today.shares == {Status.OPERATIONAL: 1.0}
+    assert day_title(today, EN) == "28 January 2026: Operational"
+    assert day_title(yesterday, EN) == (
+        f"27 January 2026: Operational 50{HAIR}%, Unknown 50{HAIR}%"
+    )
+
+
+def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
+    start = MIDNIGHT - timedelta(days=1)
+    spells = [
+        Spell(Status.OPERATIONAL, start, start + timedelta(hours=6)),
+        Spell(Status.SUSPENDED, start + timedelta(hours=6), start + timedelta(hours=6, minutes=1)),
+        Spell(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
+    ]
+
+    drawn = bar(days_of(spells, NOW, 2), EN)
+
+    assert "v3h-6z" in drawn.paths[Status.SUSPENDED]
+    assert drawn.text == (
+        "The last 2 days, each by its worst status: Operational: 1 day, Suspended: 1 day"
+    )
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Status), st.integers(1, 60 * 72)), min_size=1, max_size=12)
+)
+def test_no_day_is_taller_than_the_bar(stretches: list[tuple[Status, int]]) -> None:
+    spells, at = [], NOW - timedelta(days=5)
+    for status, minutes in stretches:
+        spells.append(Spell(status, at, at + timedelta(minutes=minutes)))
+        at += timedelta(minutes=minutes)
+
+    for each in days_of(spells, NOW, 6):
+        assert sum(each.shares.values()) == pytest.approx(1.0)
+    for path in bar(days_of(spells, NOW, 6), EN).paths.values():
+        for part in path.split("M")[1:]:
+            y = float(part.split("h")[0].split(" ")[1].split("m")[0])
+            assert 0 <= y <= HEIGHT
+
+
+def test_an_uptime_stands_beside_what_was_watched() -> None:
+    spells = [
+        Spell(Status.UNKNOWN, NOW - timedelta(hours=24), NOW - timedelta(hours=20)),
+        Spell(Status.SUSPENDED, NOW - timedelta(hours=20), NOW - timedelta(hours=19)),
+        Spell(Status.OPERATIONAL, NOW - timedelta(hours=19), NOW),
+    ]
+
+    found = uptime(spells, Window.DAY, NOW, EN)
+
+    assert found.uptime == pytest.approx(0.95)
+    assert found.coverage == pytest.approx(20 / 24)
+    assert f"of the 83{HAIR}% watched" in found.text
+    assert found.outages == 1
+
+
+def test_time_nobody_watched_is_no_uptime() -> None:
+    found = uptime([], Window.WEEK, NOW, EN)
+
+    assert (found.uptime, found.text, found.interval) == (None, "not watched", "")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "headline"),
+    [
+        ([], "Nothing is being watched."),
+        ([Status.OPERATIONAL, Status.RETIRED], "All services deliver."),
+        ([Status.RETIRED], "Every service has been retired."),
+        ([Status.UNKNOWN, Status.UNKNOWN], "Nothing is known yet."),
+        ([Status.OPERATIONAL, Status.SUSPENDED, Status.RETIRED], "1 of 2 services deliver."),
+        ([Status.DEGRADED, Status.UNKNOWN], "No service is fully operational."),
+    ],
+)
+def test_everything_is_told_in_one_line(statuses: list[Status], headline: str) -> None:
+    assert overview(statuses, EN, network_is_down=False).headline == headline
+
+
+def test_a_failing_network_of_our_own_is_told() -> None:
+    told = overview([Status.OPERATIONAL], EN, network_is_down=True).network
+
+    assert told == "Our own network is down: what is shown stood before."
+
+
+@given(st.lists(st.sampled_from(Status)))
+def test_retired_services_are_never_the_worst(statuses: list[Status]) -> None:
+    assert worst_of(statuses) is not Status.RETIRED
+
+
+def test_a_service_of_which_nothing_is_known_has_no_since(
+    make_service: Callable[..., Service],
+) -> None:
+    service = make_service("image", "Sora Image")
+    verdict = Verdict(
+        ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (Reason(ReasonCode.NO_EVIDENCE, NOW),)
+    )
+
+    view = service_view(Facts(service, verdict), NOW, EN)
+
+    assert (view.since, view.checked_at, view.feed, view.latency) == (None, None, None, "")
+    assert view.reasons == ("No evidence is fresh enough to say.",)
+
+
+def test_the_newest_answer_gives_the_latency(make_service: Callable[..., Service]) -> None:
+    verdict = Verdict(
+        ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (Reason(ReasonCode.DOOR_OPEN, NOW),)
+    )
+    newest = {
+        Source.REACH: Evidence(
+            ServiceId("image"), NOW - timedelta(minutes=9), Source.REACH,
+            latency=timedelta(milliseconds=500),
+        ),
+        Source.CREDENTIALS: Evidence(
+            ServiceId("image"), NOW - timedelta(minutes=1), Source.CREDENTIALS,
+            latency=timedelta(milliseconds=80),
+        ),
+    }  # fmt: skip
+
+    facts = Facts(make_service("image", "Sora Image"), verdict, newest)
+
+    assert facts.latency == timedelta(milliseconds=80)
+    assert facts.checked_at == NOW - timedelta(minutes=1)
+    assert days_of((), MIDNIGHT, 1)[0].date == date(2026, 1, 28)
