@@ -15,7 +15,8 @@ import pytest
 from tallylight.errors import StorageError
 from tallylight.history.connections import Turn
 from tallylight.history.database import History
-from tallylight.history.export import COLUMNS, ExportFormat, ExportTable, export
+from tallylight.history.export import COLUMNS, export
+from tallylight.history.formats import ExportFormat, ExportTable
 from tallylight.terms import (
     Evidence,
     Failure,

@@ -1,17 +1,20 @@
 """The commands: a thin face over `app`.
 
 Exit codes: 0 fine, 1 something is not operational or a request failed, 2 bad usage or
-configuration.
+configuration; 130 after an interruption.
 """
 
+import os
 import sys
+from collections.abc import Iterator
 
-from tallylight.cli import facts, past, running, watching
-from tallylight.cli.shared import application
+from tallylight.cli import facts, past, records, running, watching
+from tallylight.cli.shared import application, complain
 from tallylight.errors import ConfigurationError, TallylightError
 
 watching.add_to(application)
 past.add_to(application)
+records.add_to(application)
 facts.add_to(application)
 running.add_to(application)
 
@@ -19,13 +22,39 @@ running.add_to(application)
 def main() -> None:
     """Run the command line; errors of ours become one clear text and an exit code."""
     try:
-        application()
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
-    except TallylightError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+        code = _run()
+        sys.stdout.flush()
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has seen enough
-        sys.exit(1)
+        # Whoever read our output has seen enough; Python would complain of it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        application(standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except ConfigurationError as error:
+        complain(str(error))
+        return 2
+    except TallylightError as error:
+        complain(str(error))
+        return 1
+    except ExceptionGroup as group:  # services are probed side by side
+        errors, defects = group.split(TallylightError)
+        if errors is None or defects is not None:
+            raise
+        for text in dict.fromkeys(map(str, _leaves(errors))):
+            complain(text)
+        return 1
+    return 0
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

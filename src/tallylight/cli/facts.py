@@ -7,11 +7,24 @@ from decimal import Decimal
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallylight.cli.shared import Config, Json, Lang, print_json, print_line, print_table, speech
+from tallylight.cli.shared import (
+    Config,
+    Json,
+    Lang,
+    complain,
+    print_json,
+    print_line,
+    print_table,
+    speech,
+)
+from tallylight.languages import Translator
+
+if TYPE_CHECKING:
+    from tallylight.catalogue.services import FactSheet
 
 catalogue = typer.Typer(no_args_is_help=True, help="What is publicly known of models and prices.")
 config = typer.Typer(no_args_is_help=True, help="The configuration file.")
@@ -34,6 +47,7 @@ def list_sheets(
     from tallylight.catalogue import facts
     from tallylight.clock import SystemClock
     from tallylight.languages.prices import price_text
+    from tallylight.languages.words import access_word
 
     to, today = speech(lang), SystemClock().now().date()
     sheets = [
@@ -44,14 +58,20 @@ def list_sheets(
     if json:
         print_json([_plain(asdict(sheet)) for sheet in sheets])
         return
-    headings = [to.gettext(word) for word in ("Fact sheet", "Title", "Access", "Price", "Ends")]
+    headings = (
+        to.gettext("Fact sheet"),
+        to.gettext("Title"),
+        to.gettext("Access"),
+        to.gettext("Price"),
+        to.gettext("Ends"),
+    )
     print_table(
         headings,
         (
             (
                 sheet.id,
                 sheet.title,
-                sheet.access.value,
+                access_word(sheet.access, to),
                 price_text(sheet.price, to),
                 "" if sheet.shutdown_at is None else sheet.shutdown_at.isoformat(),
             )
@@ -64,24 +84,27 @@ def list_sheets(
 def show_sheet(
     sheet: Annotated[str, typer.Argument(help="provider/model, as `catalogue list` has it.")],
     json: Json = False,
+    lang: Lang = None,
 ) -> None:
     """Show all that is known of one model at one provider, with the sources."""
     from tallylight.catalogue import facts
 
+    to = speech(lang)
     found = facts.load().get(sheet)
     if found is None:
-        raise typer.BadParameter(f"{sheet} is no fact sheet; see `tallylight catalogue list`")
-    plain = _plain(asdict(found))
+        raise typer.BadParameter(
+            to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet
+        )
     if json:
-        print_json(plain)
+        print_json(_plain(asdict(found)))
         return
-    assert isinstance(plain, dict)  # noqa: S101  # a dataclass is a mapping of its fields
-    print_table(("", ""), ((name, _cell(value)) for name, value in plain.items() if value))
+    print_table(("", ""), _rows(found, to))
 
 
 @catalogue.command("update")
 def update_sheets(
     source: Annotated[str, typer.Argument(help="A file of fact sheets, or its https address.")],
+    lang: Lang = None,
 ) -> None:
     """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
     from tallylight.catalogue.secrets import environment
@@ -94,7 +117,14 @@ def update_sheets(
         sheets = install(text, source.rpartition("/")[2], kept_in)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{source}: {error}") from None
-    print_line(f"{len(sheets)} fact sheets of {sheets[0].provider} now stand in {kept_in}")
+    told = speech(lang).ngettext(
+        "%(count)d fact sheet of %(provider)s now stands in %(folder)s",
+        "%(count)d fact sheets of %(provider)s now stand in %(folder)s",
+        len(sheets),
+    )
+    print_line(
+        told % {"count": len(sheets), "provider": sheets[0].provider, "folder": str(kept_in)}
+    )
 
 
 async def _fetched(address: str) -> str:
@@ -114,15 +144,19 @@ async def _fetched(address: str) -> str:
 
 
 @config.command("check")
-def check_config(path: Config = None) -> None:
+def check_config(path: Config = None, lang: Lang = None) -> None:
     """Say whether the configuration can be used, and if not, which line to change."""
     from tallylight.app.settings import load_settings
 
-    found = load_settings(path)
+    to, found = speech(lang), load_settings(path)
     for warning in found.warnings:
-        print_line(f"warning: {warning}")
-    where = found.source or "built-in fact sheets with keys from the environment"
-    print_line(f"{where}: {len(found.catalogue.services)} services; usable")
+        complain(to.gettext("warning: %s") % warning)
+    built_in = to.gettext("built-in fact sheets with keys from the environment")
+    count = len(found.catalogue.services)
+    told = to.ngettext(
+        "%(file)s can be used: %(count)d service", "%(file)s can be used: %(count)d services", count
+    )
+    print_line(told % {"file": str(found.source or built_in), "count": count})
 
 
 @config.command("schema")
@@ -147,11 +181,18 @@ def _plain(value: object) -> object:
             return value
 
 
-def _cell(value: object) -> str:
-    match value:
-        case list():
-            return ", ".join(map(_cell, value))
-        case dict():
-            return ", ".join(f"{key}: {_cell(each)}" for key, each in value.items() if each)
-        case _:
-            return str(value)
+def _rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
+    from tallylight.languages.words import access_word
+    from tallylight.status.views.detail import sheet_view
+
+    view = sheet_view(sheet, to)
+    rows = [
+        (to.gettext("Fact sheet"), sheet.id),
+        (to.gettext("Title"), view.title),
+        (to.gettext("Access"), access_word(sheet.access, to)),
+        *((fact.label, fact.value) for fact in view.facts),
+        (to.gettext("Notes"), view.notes),
+        (to.gettext("Sources"), "\n".join(view.sources)),
+        (to.gettext("As of"), view.as_of),
+    ]
+    return [(label, value) for label, value in rows if value]

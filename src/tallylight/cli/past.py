@@ -1,11 +1,10 @@
-"""`uptime`, `incidents`, `export`, `cost`: what was, and what it cost."""
+"""`uptime`, `incidents`: what was."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,32 +19,12 @@ from tallylight.cli.shared import (
     print_table,
     speech,
 )
-from tallylight.history.export import ExportFormat, ExportTable, export
 from tallylight.languages import Translator
+from tallylight.status.views.uptimes import Window
 
-
-class Window(StrEnum):
-    """The stretches of time that can be asked about, up to now."""
-
-    HOUR = "1h"
-    DAY = "24h"
-    WEEK = "7d"
-    MONTH = "30d"
-    QUARTER = "90d"
-
-    @property
-    def length(self) -> timedelta:
-        """Return how long it is."""
-        return _LENGTHS[self]
-
-
-_LENGTHS: Mapping[Window, timedelta] = {
-    Window.HOUR: timedelta(hours=1),
-    Window.DAY: timedelta(hours=24),
-    Window.WEEK: timedelta(days=7),
-    Window.MONTH: timedelta(days=30),
-    Window.QUARTER: timedelta(days=90),
-}
+if TYPE_CHECKING:
+    from tallylight.terms import Incident
+    from tallylight.verdicts.availability import Availability
 
 WindowOption = Annotated[Window, typer.Option(help="How far back.")]
 
@@ -54,8 +33,6 @@ def add_to(application: typer.Typer) -> None:
     """Add these commands."""
     application.command()(uptime)
     application.command()(incidents)
-    application.command("export")(export_history)
-    application.command()(cost)
 
 
 def uptime(
@@ -75,34 +52,67 @@ async def _uptime(
     from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
-    from tallylight.languages.figures import duration, share
-    from tallylight.verdicts.availability import Availability, availability, percentage
+    from tallylight.verdicts.availability import availability
 
     clock = SystemClock()
     async with open_reading(load_settings(config), clock) as (board, history):
-        ids = chosen(wanted, board.verdicts())
+        ids = chosen(wanted, board.verdicts(), to)
         end = clock.now()
-        spells = await history.spells(ids, end - window.length, end)
-    found = {id_: availability(spells[id_], end - window.length, end) for id_ in ids}
+        start = end - window.length
+        spells = await history.spells(ids, start, end)
+    found = {id_: availability(spells[id_], start, end) for id_ in ids}
     if json:
-        print_json([{"id": id_, "window": window.value, **_plain(found[id_])} for id_ in ids])
+        print_json([{"id": id_, "window": window.value} | _plain(found[id_]) for id_ in ids])
         return
+    headings = (
+        to.gettext("Service"),
+        to.gettext("Uptime"),
+        to.gettext("95 % interval"),
+        to.gettext("Watched"),
+        to.gettext("Outages"),
+        to.gettext("Mean length"),
+    )
+    print_table(headings, (_row(id_, found[id_], to) for id_ in ids))
 
-    def row(name: str, each: Availability) -> tuple[str, ...]:
-        interval = ""
-        if each.low is not None and each.high is not None:
-            interval = f"{share(each.low, to)} – {share(each.high, to)}"
-        return (
-            name,
-            percentage(each) or "—",
-            interval,
-            "—" if each.coverage is None else share(each.coverage, to),
-            str(each.outages),
-            "—" if each.mttr is None else duration(each.mttr, to),
-        )
 
-    headings = ("Service", "Uptime", "95 % interval", "Watched", "Outages", "Mean length")
-    print_table([to.gettext(word) for word in headings], (row(id_, found[id_]) for id_ in ids))
+def _row(name: str, found: "Availability", to: Translator) -> tuple[str, ...]:
+    from tallylight.languages.figures import duration, share
+    from tallylight.verdicts.availability import percentage
+
+    interval = ""
+    if found.low is not None and found.high is not None:
+        interval = f"{share(found.low, to)} – {share(found.high, to)}"
+    return (
+        name,
+        percentage(found) or "—",
+        interval,
+        "—" if found.coverage is None else share(found.coverage, to),
+        str(found.outages),
+        "—" if found.mttr is None else duration(found.mttr, to),
+    )
+
+
+def _plain(found: "Availability") -> dict[str, object]:
+    return {
+        "uptime": found.uptime,
+        "low": found.low,
+        "high": found.high,
+        "coverage": found.coverage,
+        "degraded": found.degraded,
+        "up_s": found.up.total_seconds(),
+        "down_s": found.down.total_seconds(),
+        "unknown_s": found.unknown.total_seconds(),
+        "out_s": found.out.total_seconds(),
+        "outages": found.outages,
+        "mttr_s": _seconds(found.mttr),
+        "mtbf_s": _seconds(found.mtbf),
+        "mtbf_low_s": _seconds(found.mtbf_low),
+        "mtbf_high_s": _seconds(found.mtbf_high),
+    }
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
 
 
 def incidents(
@@ -122,157 +132,53 @@ async def _incidents(
     from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
-    from tallylight.languages.figures import duration, moment
-    from tallylight.languages.reasons import sentence
-    from tallylight.languages.words import status_word
 
     async with open_reading(load_settings(config), SystemClock()) as (board, history):
-        ids = chosen(wanted, board.verdicts())
+        ids = chosen(wanted, board.verdicts(), to)
         names = {id_: board.service(id_).name for id_ in ids}
         found = [one for id_ in ids for one in await history.incidents(id_, limit=limit)]
     found = sorted(found, key=lambda one: one.started_at, reverse=True)[:limit]
     if json:
-        print_json(
-            [
-                {
-                    "id": one.id,
-                    "service": one.service,
-                    "worst": one.worst.value,
-                    "started_at": one.started_at.isoformat(),
-                    "ended_at": None if one.ended_at is None else one.ended_at.isoformat(),
-                    "updates": [
-                        {
-                            "at": update.at.isoformat(),
-                            "status": update.status.value,
-                            "reasons": [sentence(reason, to) for reason in update.reasons],
-                        }
-                        for update in one.updates
-                    ],
-                }
-                for one in found
-            ]
-        )
+        print_json([_told(one, to) for one in found])
         return
     for one in found:
-        length = to.gettext("open")
-        if one.ended_at is not None:
-            length = duration(one.ended_at - one.started_at, to)
-        began = moment(one.started_at, to)
-        word = status_word(one.worst, to)
-        print_line(f"{one.worst.lamp} {names[one.service]} · {word} · {began} · {length}")
-        for update in one.updates:
-            why = sentence(update.reasons[0], to) if update.reasons else ""
-            print_line(f"   {moment(update.at, to)}  {status_word(update.status, to)}  {why}")
+        for line in _lines(one, names[one.service], to):
+            print_line(line)
     if not found:
         print_line(to.gettext("There was no incident."))
 
 
-def export_history(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
-    services: Services = None,
-    format_: Annotated[
-        ExportFormat, typer.Option("--format", help="What kind of file.")
-    ] = ExportFormat.JSON,
-    window: WindowOption = Window.MONTH,
-    table: Annotated[
-        ExportTable | None, typer.Option(help="One table alone; without it all, in a zip.")
-    ] = None,
-    config: Config = None,
-) -> None:
-    """Write evidence, transitions and uptime into a file."""
-    try:
-        asyncio.run(_export(out, services, format_, window, table, config))
-    except OSError as error:
-        raise typer.BadParameter(f"--out {out}: {error.strerror}") from None
+def _told(incident: "Incident", to: Translator) -> dict[str, object]:
+    from tallylight.languages.reasons import sentence
 
-
-async def _export(
-    out: Path,
-    wanted: Sequence[str] | None,
-    format_: ExportFormat,
-    window: Window,
-    table: ExportTable | None,
-    config: Path | None,
-) -> None:
-    from tallylight.app.runtime import open_reading
-    from tallylight.app.settings import load_settings
-    from tallylight.clock import SystemClock
-
-    clock = SystemClock()
-    async with open_reading(load_settings(config), clock) as (board, history):
-        ids = chosen(wanted, board.verdicts())
-        end = clock.now()
-        await export(
-            history, out, format_, services=ids, start=end - window.length, end=end, table=table
-        )
-    print_line(str(out))
-
-
-def cost(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries of the ledger.")] = 20,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
-) -> None:
-    """Print the budgets, what is spent of them, and the ledger's newest entries."""
-    asyncio.run(_cost(limit, config, json, speech(lang)))
-
-
-async def _cost(limit: int, config: Path | None, json: bool, to: Translator) -> None:
-    from tallylight.app.runtime import open_reading
-    from tallylight.app.settings import load_settings
-    from tallylight.clock import SystemClock
-    from tallylight.languages.figures import moment_short
-    from tallylight.languages.prices import dollars
-    from tallylight.status.budgets import spendings
-
-    configuration, clock = load_settings(config), SystemClock()
-    async with open_reading(configuration, clock) as (board, history):
-        total = configuration.catalogue.total_budget
-        budgets = await spendings(history.ledger, board.services(), total, clock.now())
-        entries = await history.ledger.entries(limit=limit)
-    if json:
-        print_json(
-            {
-                "budgets": [_money(budget) for budget in budgets],
-                "entries": [_money(entry) for entry in entries],
-            }
-        )
-        return
-    print_table(
-        [to.gettext(word) for word in ("Budget", "Window", "Spent", "Limit")],
-        ((b.scope, b.window, dollars(b.spent), dollars(b.limit)) for b in budgets),
-    )
-    print_line()
-    print_table(
-        [to.gettext(word) for word in ("Time", "Service", "For", "State", "Amount")],
-        (
-            (
-                moment_short(entry.at, to),
-                entry.service,
-                entry.note or entry.purpose.value,
-                entry.state.value,
-                dollars(entry.amount),
-            )
-            for entry in entries
-        ),
-    )
-
-
-def _plain(found: object) -> dict[str, object]:
-    from dataclasses import asdict
-
-    fields = asdict(found)  # type: ignore[call-overload]
     return {
-        f"{name}_s" if isinstance(value, timedelta) else name: value.total_seconds()
-        if isinstance(value, timedelta)
-        else value
-        for name, value in fields.items()
+        "id": incident.id,
+        "service": incident.service,
+        "worst": incident.worst.value,
+        "started_at": incident.started_at.isoformat(),
+        "ended_at": None if incident.ended_at is None else incident.ended_at.isoformat(),
+        "updates": [
+            {
+                "at": update.at.isoformat(),
+                "status": update.status.value,
+                "reasons": [sentence(reason, to) for reason in update.reasons],
+            }
+            for update in incident.updates
+        ],
     }
 
 
-def _money(found: object) -> dict[str, object]:
-    from dataclasses import asdict
+def _lines(incident: "Incident", name: str, to: Translator) -> list[str]:
+    from tallylight.languages.figures import duration, moment
+    from tallylight.languages.reasons import sentence
+    from tallylight.languages.words import status_word
 
-    fields = asdict(found)  # type: ignore[call-overload]
-    return {name: value if value is None else str(value) for name, value in fields.items()}
+    length = to.gettext("open")
+    if incident.ended_at is not None:
+        length = duration(incident.ended_at - incident.started_at, to)
+    began, word = moment(incident.started_at, to), status_word(incident.worst, to)
+    lines = [f"{incident.worst.lamp} {name} · {word} · {began} · {length}"]
+    for update in incident.updates:
+        why = sentence(update.reasons[0], to) if update.reasons else ""
+        lines.append(f"   {moment(update.at, to)}  {status_word(update.status, to)}  {why}")
+    return lines

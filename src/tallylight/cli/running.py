@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-from tallylight.cli.shared import Config, Lang, complain, print_line, speech
+from tallylight.cli.shared import Config, Lang, announce, complain, speech
+from tallylight.languages import Translator
+
+_LAST_PORT = 65_535
 
 
 def add_to(application: typer.Typer) -> None:
@@ -33,8 +36,12 @@ def demo(
     length: Annotated[
         str | None, typer.Option("--for", help="Stop after this long, as 60s or 5m.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Where the page listens; 0 takes a free port.")] = 8080,
-    scenario: Annotated[str, typer.Option(help="What happens in the simulated world.")] = "january",
+    port: Annotated[
+        int, typer.Option(min=0, max=_LAST_PORT, help="Where the page listens; 0: a free port.")
+    ] = 8080,
+    scenario: Annotated[
+        str, typer.Option(help="The name of a built-in scenario, or a YAML file.")
+    ] = "january",
     lang: Lang = None,
 ) -> None:
     """Watch a simulated world: no key is needed and nothing leaves this machine."""
@@ -43,14 +50,16 @@ def demo(
 
     configure_logs(as_json=False)
     to = speech(lang)
-    run_demo(scenario, port, _length(length), to, print_line)
+    run_demo(scenario, port, _length(length, to), to, announce)
 
 
 def simulate(
     scenario: Annotated[
         str, typer.Option(help="The name of a built-in scenario, or a YAML file.")
     ] = "january",
-    port: Annotated[int, typer.Option(help="Where it listens; 0 takes a free port.")] = 8090,
+    port: Annotated[
+        int, typer.Option(min=0, max=_LAST_PORT, help="Where it listens; 0: a free port.")
+    ] = 8090,
     speed: Annotated[
         float, typer.Option(min=0.01, max=10_000, help="Scenario seconds to a real second.")
     ] = 1.0,
@@ -62,12 +71,15 @@ def simulate(
 
     try:
         run(load_scenario(scenario), port, speed=speed)
-    except (ScenarioError, OSError) as error:
+    except ScenarioError as error:
         complain(str(error))
+        raise typer.Exit(2) from None
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"{scenario}, --port {port}: {getattr(error, 'strerror', None) or error}")
         raise typer.Exit(2) from None
 
 
-def _length(text: str | None) -> float | None:
+def _length(text: str | None, to: Translator) -> float | None:
     from pydantic import TypeAdapter, ValidationError
 
     from tallylight.catalogue.notation import Duration
@@ -77,4 +89,7 @@ def _length(text: str | None) -> float | None:
     try:
         return TypeAdapter(Duration).validate_python(text).total_seconds()
     except ValidationError:
-        raise typer.BadParameter(f"--for {text}: write a number and a unit, as 60s or 5m") from None
+        raise typer.BadParameter(
+            to.gettext("'%s' is no length of time; write a number and a unit, as 60s or 5m") % text,
+            param_hint="--for",
+        ) from None

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from tallylight.catalogue.secrets import environment
 from tallylight.languages import Language, Translator, from_locale, translator
 from tallylight.terms import ServiceId
 
@@ -39,6 +38,8 @@ Services = Annotated[list[str] | None, typer.Argument(help="Ids of services (def
 
 def speech(language: Language | None) -> Translator:
     """Return the translator for a command's output."""
+    from tallylight.catalogue.secrets import environment
+
     return translator(language or from_locale(environment()))
 
 
@@ -52,6 +53,12 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def announce(text: str = "") -> None:
+    """Print a line of a command that goes on running, at once even into a file or a pipe."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def complain(text: str) -> None:
     """Print a line to standard error."""
     sys.stderr.write(text + "\n")
@@ -62,16 +69,18 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(headings))
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
-def chosen(wanted: Sequence[str] | None, known: Iterable[ServiceId]) -> list[ServiceId]:
-    """Return the ids asked for, all of them if none is named.
+def chosen(
+    wanted: Sequence[str] | None, known: Iterable[ServiceId], to: Translator
+) -> list[ServiceId]:
+    """Return the ids asked for, each once, all of them if none is named.
 
     Raises:
         typer.BadParameter: for an id that is not in the configuration.
@@ -79,5 +88,8 @@ def chosen(wanted: Sequence[str] | None, known: Iterable[ServiceId]) -> list[Ser
     ids = list(known)
     for name in wanted or ():
         if name not in ids:
-            raise typer.BadParameter(f"{name} is no service; there are {', '.join(ids)}")
-    return [ServiceId(name) for name in wanted] if wanted else ids
+            raise typer.BadParameter(
+                to.gettext("%(id)s is no service of this configuration; there are %(ids)s")
+                % {"id": name, "ids": ", ".join(ids)}
+            )
+    return list(dict.fromkeys(map(ServiceId, wanted))) if wanted else ids

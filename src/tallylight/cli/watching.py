@@ -1,10 +1,11 @@
 """`check`, `status`, `watch`: how services are."""
 
 import asyncio
-from collections.abc import Sequence
+import sys
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from tallylight.cli.shared import (
     Json,
     Lang,
     Services,
+    announce,
     chosen,
     complain,
     print_json,
@@ -21,6 +23,9 @@ from tallylight.cli.shared import (
 )
 from tallylight.languages import Translator
 from tallylight.terms import Depth, Status
+
+if TYPE_CHECKING:
+    from tallylight.probes.checking import Round
 
 
 def add_to(application: typer.Typer) -> None:
@@ -49,28 +54,44 @@ async def _check(
     wanted: Sequence[str] | None, depth: Depth, config: Path | None, json: bool, to: Translator
 ) -> bool:
     from tallylight.app import summary
+    from tallylight.app.logs import keep_to_warnings
     from tallylight.app.runtime import open_runtime
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
 
+    keep_to_warnings()
     async with open_runtime(load_settings(config), SystemClock()) as runtime:
-        ids = chosen(wanted, runtime.board.verdicts())
+        board = runtime.board
+        ids = chosen(wanted, board.verdicts(), to)
         rounds = await runtime.check(ids, depth)
-        entries = [(runtime.board.service(id_), runtime.board.verdict(id_)) for id_ in ids]
+        entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         if json:
-            print_json(summary.as_json(entries, to))
+            print_json(
+                [
+                    told | {"probes": _found(round_), "withheld": round_.withheld or None}
+                    for told, round_ in zip(
+                        summary.as_json(entries, to), rounds.values(), strict=True
+                    )
+                ]
+            )
         else:
             print_line(summary.as_text(entries, to))
-        for id_, round_ in rounds.items():
-            if round_.withheld:
-                complain(
-                    to.gettext("%s: no generation probe was sent: %s") % (id_, round_.withheld)
-                )
-        if not runtime.is_judge:
-            complain(
-                to.gettext("A server watches this database; this round is shown, not recorded.")
-            )
-        return all(summary.passes(runtime.board.verdict(id_), rounds[id_].found) for id_ in ids)
+    for id_, round_ in rounds.items():
+        if round_.withheld:
+            told = to.gettext("%(id)s: no generation probe was sent: %(why)s")
+            complain(told % {"id": id_, "why": round_.withheld})
+    if not runtime.is_judge:
+        complain(to.gettext("A server watches this database; this round is shown, not recorded."))
+    return all(
+        summary.passes(verdict, rounds[service.id].found) and not rounds[service.id].withheld
+        for service, verdict in entries
+    )
+
+
+def _found(round_: "Round") -> list[dict[str, object]]:
+    from tallylight.status.answers import evidence_answer
+
+    return [evidence_answer(piece).model_dump(mode="json") for piece in round_.found]
 
 
 def status(
@@ -97,7 +118,7 @@ async def _status(
     from tallylight.clock import SystemClock
 
     async with open_reading(load_settings(config), SystemClock()) as (board, _):
-        ids = chosen(wanted, board.verdicts())
+        ids = chosen(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         if json:
             print_json(summary.as_json(entries, to))
@@ -123,19 +144,34 @@ def watch(
 async def _watch(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> None:
+    looks = _looks(wanted, every, config, to)
+    if not sys.stdout.isatty():
+        last = ""
+        async for text in looks:
+            if text != last:
+                announce(text + "\n")
+            last = text
+        return
     from rich.live import Live
     from rich.text import Text
 
+    with Live(auto_refresh=False) as live:
+        async for text in looks:
+            live.update(Text(text), refresh=True)
+
+
+async def _looks(
+    wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
+) -> AsyncIterator[str]:
     from tallylight.app import summary
     from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
 
     configuration, clock = load_settings(config), SystemClock()
-    with Live(auto_refresh=False) as live:
-        while True:
-            async with open_reading(configuration, clock) as (board, _):
-                ids = chosen(wanted, board.verdicts())
-                entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
-            live.update(Text(summary.as_text(entries, to)), refresh=True)
-            await clock.sleep(every)
+    while True:
+        async with open_reading(configuration, clock) as (board, _):
+            ids = chosen(wanted, board.verdicts(), to)
+            text = summary.as_text([(board.service(id_), board.verdict(id_)) for id_ in ids], to)
+        yield text
+        await clock.sleep(every)

@@ -10,30 +10,14 @@ import asyncio
 import zipfile
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from tallylight.history.database import History
+from tallylight.history.formats import ExportFormat, ExportTable
 from tallylight.history.sheets import CsvSheet, JsonSheet, Row, parquet_of
 from tallylight.terms import Evidence, ServiceId, Status, Transition
-
-
-class ExportFormat(StrEnum):
-    """What kind of file."""
-
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-class ExportTable(StrEnum):
-    """What is in it."""
-
-    EVIDENCE = "evidence"
-    TRANSITIONS = "transitions"
-    UPTIME = "uptime"
 
 
 #: The columns of each table, and their types in Parquet.
