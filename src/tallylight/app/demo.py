@@ -45,6 +45,9 @@ def run_demo(
         found = load_scenario(scenario)
     except ScenarioError as error:
         raise ConfigurationError((Problem("--scenario", "", str(error)),)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = f"{scenario} cannot be read: {getattr(error, 'strerror', None) or error}"
+        raise ConfigurationError((Problem("--scenario", "", why),)) from None
     uvloop.run(_run(found, port, seconds, to, say))
 
 
@@ -57,18 +60,18 @@ async def _run(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(name, stop.set)
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="tallylight-demo-") as folder:
         async with serve_world(scenario) as world:
             config = write_configuration(Path(folder), scenario, world, port, clock)
-            async with serving(load_settings(config), clock) as (_, address):
-                for line in _introduction(scenario, world, address, config, to):
+            async with serving(load_settings(config), clock) as served:
+                for line in _introduction(scenario, world, served.address, config, to):
                     say(line)
                 try:
                     async with asyncio.timeout(seconds):
-                        await stop.wait()
+                        await served.until(stop)
                 except TimeoutError:
                     say(to.gettext("The time is over; the demo stops."))
 

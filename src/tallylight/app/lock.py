@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tallylight.errors import StorageError
+
 
 @contextmanager
 def sole_judge(database: Path | None) -> Iterator[bool]:
@@ -14,11 +16,19 @@ def sole_judge(database: Path | None) -> Iterator[bool]:
 
     Args:
         database: The file; None for a database that is no file, which nobody locks.
+
+    Raises:
+        StorageError: if the file of the lock, beside the database, cannot be opened.
     """
     if database is None:
         yield True
         return
-    with Path(f"{database}.lock").open("w", encoding="ascii") as file:
+    lock = Path(f"{database}.lock")
+    try:
+        file = lock.open("a", encoding="ascii")
+    except OSError as error:
+        raise StorageError(f"database: {lock} cannot be opened: {error.strerror}") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Never
 
 import structlog
 import uvicorn
@@ -16,7 +18,7 @@ from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
-from tallylight.status.application import make_app
+from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 
 log = structlog.get_logger()
@@ -44,18 +46,56 @@ async def _run(configuration: Configuration, path: Path | None, clock: Clock) ->
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hup.set)
-    for warning in configuration.warnings:
-        log.warning("configuration.unwise", problem=str(warning))
-    async with serving(configuration, clock) as (runtime, address):
-        log.info("serving", address=address, services=len(runtime.board.services()))
-        reloading = asyncio.create_task(_keep_reloading(runtime, path, hup), name="reload")
-        await stop.wait()
-        reloading.cancel()
+    _warn(configuration)
+    async with serving(configuration, clock) as served:
+        log.info("serving", address=served.address, services=len(served.runtime.board.services()))
+        reloading = asyncio.create_task(_keep_reloading(served.runtime, path, hup), name="reload")
+        try:
+            await served.until(stop, reloading)
+        finally:
+            reloading.cancel()
+    log.info("stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server at work.
+
+    Args:
+        runtime: What watches.
+        address: Where the page is.
+        tasks: What works as long as it serves.
+    """
+
+    runtime: Runtime
+    address: str
+    tasks: tuple[asyncio.Task[None], ...]
+
+    async def until(self, stop: asyncio.Event, *more: asyncio.Task[Never]) -> None:
+        """Return once it shall stop.
+
+        Raises:
+            TallylightError: if one of the tasks ends before: a server that has stopped to watch
+                must not linger, it would go on showing what stood.
+        """
+        stopping = asyncio.create_task(stop.wait())
+        tasks = (*self.tasks, *more)
+        try:
+            await asyncio.wait((stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+        if stop.is_set():
+            return
+        for task in tasks:
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                log.critical("server.failed", task=task.get_name(), exc_info=error)
+        raise TallylightError("the server ended by a defect of its own; its log says which")
 
 
 @contextlib.asynccontextmanager
-async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[tuple[Runtime, str]]:
-    """Watch and serve as long as the block lasts; yields the runtime and the page's address.
+async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[Served]:
+    """Watch and serve as long as the block lasts.
 
     Raises:
         ConfigurationError: if the address to listen on cannot be had.
@@ -68,9 +108,11 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[t
                     "database: another tallylight server watches on this database; stop it, or "
                     "give this one a database of its own"
                 )
+            watching = asyncio.create_task(runtime.run(), name="watching")
+            app = make_app(_state(runtime, watching))
             server = _Server(
                 uvicorn.Config(
-                    make_app(_state(runtime)),
+                    app,
                     log_config=None,
                     access_log=False,
                     server_header=False,
@@ -78,13 +120,14 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[t
                     timeout_graceful_shutdown=_STOPPING_SECONDS,
                 )
             )
-            watching = asyncio.create_task(runtime.run(), name="watching")
             answering = asyncio.create_task(server.serve([listener]), name="page")
             try:
-                await server.listens.wait()
+                await server.listening(answering)
                 host, port = listener.getsockname()[:2]
-                yield runtime, f"http://{f'[{host}]' if ':' in host else host}:{port}"
+                address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+                yield Served(runtime, address, (watching, answering))
             finally:
+                close(app)
                 server.should_exit = True
                 watching.cancel()
                 await asyncio.gather(watching, answering, return_exceptions=True)
@@ -95,12 +138,24 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.listens = asyncio.Event()
+        self._listens = asyncio.Event()
+
+    async def listening(self, answering: asyncio.Task[None]) -> None:
+        """Return once it listens.
+
+        Raises:
+            TallylightError: if its task ends instead.
+        """
+        listens = asyncio.create_task(self._listens.wait())
+        await asyncio.wait((listens, answering), return_when=asyncio.FIRST_COMPLETED)
+        listens.cancel()
+        if answering.done():
+            raise TallylightError("the page cannot be served; the log says why")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell when the server listens."""
         await super().startup(sockets)
-        self.listens.set()
+        self._listens.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -108,7 +163,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _state(runtime: Runtime) -> StatusState:
+def _state(runtime: Runtime, watching: asyncio.Task[None]) -> StatusState:
     return StatusState(
         board=runtime.board,
         history=runtime.history,
@@ -116,7 +171,7 @@ def _state(runtime: Runtime) -> StatusState:
         options=runtime.configuration.status,
         plan=runtime.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
-        is_probing=lambda: runtime.prober.is_running,
+        is_probing=lambda: runtime.prober.is_running and not watching.done(),
     )
 
 
@@ -135,21 +190,30 @@ def _listener(configuration: Configuration) -> socket.socket:
     return listener
 
 
-async def _keep_reloading(runtime: Runtime, path: Path | None, hup: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_ring_on_change(runtime, hup))
-        while True:
+async def _keep_reloading(runtime: Runtime, path: Path | None, hup: asyncio.Event) -> Never:
+    while True:
+        # The files to look at are those of the configuration that stands.
+        files = runtime.configuration.files
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(_ring_on_change(files, runtime.clock, hup))
             await hup.wait()
-            hup.clear()
-            try:
-                found = reload.reload(runtime.configuration, path)
-                await runtime.adopt(found)
-            except TallylightError as error:
-                log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
-            else:
-                log.info("configuration.reloaded", services=len(runtime.board.services()))
+            looking.cancel()
+        hup.clear()
+        try:
+            found = reload.reload(runtime.configuration, path)
+            await runtime.adopt(found)
+        except TallylightError as error:
+            log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
+        else:
+            _warn(found)
+            log.info("configuration.reloaded", services=len(runtime.board.services()))
 
 
-async def _ring_on_change(runtime: Runtime, hup: asyncio.Event) -> None:
-    async for _ in reload.changes(runtime.configuration.files, runtime.clock):
-        hup.set()
+async def _ring_on_change(files: Iterable[Path], clock: Clock, bell: asyncio.Event) -> None:
+    async for _ in reload.changes(files, clock):
+        bell.set()
+
+
+def _warn(configuration: Configuration) -> None:
+    for warning in configuration.warnings:
+        log.warning("configuration.unwise", problem=str(warning))
