@@ -1,49 +1,34 @@
-"""The monitor as a Python library: `AsyncMonitor`, and `Monitor` for programs without a loop.
+"""The monitor as a Python library, for programs without an event loop.
 
 monitor = Monitor.from_config("tallylight.yaml", on_change=print)
 monitor.check("sora-2-official").status
 """
 
 import asyncio
+import atexit
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack
-from datetime import timedelta
+from collections.abc import Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import structlog
-
-from tallylight.app import summary
-from tallylight.app.runtime import Runtime, open_runtime
+from tallylight.app.async_monitor import AsyncMonitor as AsyncMonitor  # noqa: PLC0414  # offered beside
+from tallylight.app.async_monitor import OnChange
 from tallylight.app.settings import Configuration, load_settings
-from tallylight.clock import Clock, SystemClock
-from tallylight.history.export import ExportFormat, export
-from tallylight.languages import Language, translator
-from tallylight.terms import Depth, ServiceId, Transition, Verdict
-from tallylight.verdicts.availability import Availability, availability
-
-log = structlog.get_logger()
+from tallylight.languages import Language
+from tallylight.terms import Depth, Transition, Verdict
+from tallylight.verdicts.availability import Availability
 
 T = TypeVar("T")
 
-OnChange = Callable[[Transition], Awaitable[None] | None]
-"""What is called with each change of a status; a plain function or a coroutine function."""
 
-_FORMATS = {
-    ".json": ExportFormat.JSON,
-    ".csv": ExportFormat.CSV,
-    ".zip": ExportFormat.CSV,
-    ".parquet": ExportFormat.PARQUET,
-}
+class Monitor:
+    """The same for programs without an event loop; it runs one in a thread of its own.
 
-
-class AsyncMonitor:
-    """Watches the services of a configuration inside an event loop.
-
-    Opened by `async with`, or by the first call that needs it; closed by `aclose`.
+    Opened by the first call that needs it; closed by `close`, at the end of a `with`, or with the
+    program. What it calls of the program's, it calls in a thread of its own, so that this may call
+    the monitor in turn.
     """
 
     def __init__(
@@ -51,174 +36,16 @@ class AsyncMonitor:
         configuration: Configuration,
         *,
         on_change: OnChange | None = None,
-        clock: Clock | None = None,
     ) -> None:
-        self._configuration = configuration
-        self._on_change = on_change
-        self._clock = clock or SystemClock()
-        self._stack = AsyncExitStack()
-        self._runtime: Runtime | None = None
-        self._opening = asyncio.Lock()
-        self._telling: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
-
-    @classmethod
-    def from_config(
-        cls, path: str | Path | None = None, *, on_change: OnChange | None = None
-    ) -> Self:
-        """Return a monitor of a configuration file; without one as the command line finds it.
-
-        Raises:
-            ConfigurationError: with everything that is wrong in the file.
-        """
-        return cls(load_settings(None if path is None else Path(path)), on_change=on_change)
-
-    async def __aenter__(self) -> Self:
-        await self._open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def check(self, service: str, depth: Depth | str = Depth.CREDENTIALS) -> Verdict:
-        """Probe one service now, and return the verdict that then stands.
-
-        Raises:
-            KeyError: if there is no such service.
-            ValueError: if there is no such depth.
-        """
-        return (await self._check([service], Depth(depth)))[service]
-
-    async def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> dict[str, Verdict]:
-        """Probe all services now, and return the verdicts by id."""
-        runtime = await self._open()
-        return await self._check(runtime.board.verdicts(), Depth(depth))
-
-    async def verdicts(self) -> dict[str, Verdict]:
-        """Return what stands, without probing."""
-        return {str(id_): verdict for id_, verdict in (await self._open()).board.verdicts().items()}
-
-    async def summary(self, language: Language | str = Language.EN) -> str:
-        """Return the lamps as text, a service a line with its first reason."""
-        board = (await self._open()).board
-        entries = [(board.service(id_), verdict) for id_, verdict in board.verdicts().items()]
-        return summary.as_text(entries, translator(Language(language)))
-
-    async def uptime(self, service: str, hours: float = 24) -> Availability:
-        """Return how available a service was over the last hours.
-
-        Raises:
-            KeyError: if there is no such service.
-        """
-        runtime = await self._open()
-        id_ = runtime.board.service(ServiceId(service)).id
-        end = self._clock.now()
-        start = end - timedelta(hours=hours)
-        await runtime.history.flush()
-        spells = await runtime.history.spells([id_], start, end)
-        return availability(spells[id_], start, end)
-
-    async def export(self, out: str | Path, days: float = 30) -> None:
-        """Write evidence, transitions and uptime of the last days into a file.
-
-        The file's ending says which kind: .json, .csv or .zip (CSV tables), .parquet.
-
-        Raises:
-            ValueError: for another ending.
-            OSError: if the file cannot be written.
-        """
-        path = Path(out)
-        format_ = _FORMATS.get(path.suffix)
-        if format_ is None:
-            raise ValueError(f"{path.name}: the ending must be one of {', '.join(_FORMATS)}")
-        runtime = await self._open()
-        end = self._clock.now()
-        await runtime.history.flush()
-        await export(
-            runtime.history,
-            path,
-            format_,
-            services=runtime.board.verdicts().keys(),
-            start=end - timedelta(days=days),
-            end=end,
+        self._monitor = AsyncMonitor(
+            configuration, on_change=None if on_change is None else _in_a_thread(on_change)
         )
-
-    async def start(self) -> None:
-        """Begin to watch in the background; does nothing if it does already."""
-        runtime = await self._open()
-        if self._watching is None:
-            self._watching = asyncio.create_task(runtime.run(), name="monitor")
-
-    async def stop(self) -> None:
-        """Stop watching; what stands can still be asked."""
-        await _cancelled(self._watching)
-        self._watching = None
-
-    async def aclose(self) -> None:
-        """Stop, store what stands, and close the database and all connections."""
-        await self.stop()
-        await _cancelled(self._telling)
-        self._telling = self._runtime = None
-        await self._stack.aclose()
-
-    async def _check(self, services: Iterable[str], depth: Depth) -> dict[str, Verdict]:
-        runtime = await self._open()
-        ids = [runtime.board.service(ServiceId(name)).id for name in services]
-        await runtime.check(ids, depth)
-        return {id_: runtime.board.verdict(id_) for id_ in ids}
-
-    async def _open(self) -> Runtime:
-        async with self._opening:
-            if self._runtime is None:
-                runtime = await self._stack.enter_async_context(
-                    open_runtime(self._configuration, self._clock)
-                )
-                ready = asyncio.Event()
-                self._telling = asyncio.create_task(self._tell(runtime, ready), name="changes")
-                await ready.wait()
-                self._runtime = runtime
-            return self._runtime
-
-    async def _tell(self, runtime: Runtime, ready: asyncio.Event) -> None:
-        async with runtime.board.subscribe() as events:
-            ready.set()
-            while True:
-                event = await events.get()
-                if self._on_change is None or not isinstance(event, Transition):
-                    continue
-                try:
-                    answer = self._on_change(event)
-                    if inspect.isawaitable(answer):
-                        await answer
-                except Exception:
-                    # The caller's function is a task's root of its own: its defect is logged.
-                    log.exception("on_change.failed", service=event.service)
-
-
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-class Monitor:
-    """The same for programs without an event loop; it runs one in a thread of its own.
-
-    Opened by the first call that needs it; closed by `close`, or at the end of a `with`.
-    """
-
-    def __init__(self, configuration: Configuration, *, on_change: OnChange | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="tallylight", daemon=True
         )
         self._thread.start()
-        self._monitor = AsyncMonitor(configuration, on_change=on_change)
+        atexit.register(self.close)
 
     @classmethod
     def from_config(
@@ -282,6 +109,19 @@ class Monitor:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        atexit.unregister(self.close)
 
     def _run(self, work: Coroutine[object, object, T]) -> T:
+        if self._loop.is_closed():
+            work.close()
+            raise RuntimeError("this monitor is closed")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _in_a_thread(on_change: OnChange) -> OnChange:
+    async def tell(transition: Transition) -> None:
+        answer = await asyncio.to_thread(on_change, transition)
+        if inspect.isawaitable(answer):
+            await answer
+
+    return tell
