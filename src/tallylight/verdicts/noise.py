@@ -12,6 +12,7 @@ from tallylight.verdicts.standing import Noise
 
 _LONG = 2048  # then the memory is halved, so that a service may change its ways
 _SELDOM = 256  # an interval of so many results hardly moves with one more
+_FEW = 16  # of fewer results there is nothing to be learned, and a quantile costs half a millisecond
 
 
 def learned(noise: Noise, usual: float, policy: Policy) -> float:
@@ -33,7 +34,7 @@ def with_result(noise: Noise, *, is_bad: bool, is_settled: bool) -> Noise:
         return replace(noise, pending_bad=pending_bad, pending_of=pending_of)
     bad, of = noise.bad + pending_bad, noise.of + pending_of
     is_due = of // _SELDOM != noise.of // _SELDOM or (of < _SELDOM and of & (of - 1) == 0)
-    if not is_due and not (pending_bad and of < _SELDOM):
+    if of < _FEW or (not is_due and not (pending_bad and of < _SELDOM)):
         return Noise(bad, of, 0, 0, noise.low, noise.high)
     interval = jeffreys(bad, of)
     if of >= _LONG:
