@@ -17,6 +17,7 @@ from tallylight.cli.shared import (
     print_json,
     print_line,
     print_table,
+    reading,
     speech,
 )
 from tallylight.languages import Translator
@@ -49,13 +50,12 @@ def uptime(
 async def _uptime(
     wanted: Sequence[str] | None, window: Window, config: Path | None, json: bool, to: Translator
 ) -> None:
-    from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
     from tallylight.verdicts.availability import availability
 
     clock = SystemClock()
-    async with open_reading(load_settings(config), clock) as (board, history):
+    async with reading(load_settings(config), clock) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)
         end = clock.now()
         start = end - window.length
@@ -129,11 +129,10 @@ def incidents(
 async def _incidents(
     wanted: Sequence[str] | None, limit: int, config: Path | None, json: bool, to: Translator
 ) -> None:
-    from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
 
-    async with open_reading(load_settings(config), SystemClock()) as (board, history):
+    async with reading(load_settings(config), SystemClock()) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)
         names = {id_: board.service(id_).name for id_ in ids}
         found = [one for id_ in ids for one in await history.incidents(id_, limit=limit)]

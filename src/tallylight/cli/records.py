@@ -17,6 +17,7 @@ from tallylight.cli.shared import (
     print_json,
     print_line,
     print_table,
+    reading,
     speech,
 )
 from tallylight.history.formats import ExportFormat, ExportTable
@@ -68,13 +69,12 @@ async def _export(
     config: Path | None,
     to: Translator,
 ) -> None:
-    from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
     from tallylight.history.export import export
 
     clock = SystemClock()
-    async with open_reading(load_settings(config), clock) as (board, history):
+    async with reading(load_settings(config), clock) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)
         end = clock.now()
         await export(
@@ -94,7 +94,6 @@ def cost(
 
 
 async def _cost(limit: int, config: Path | None, json: bool, to: Translator) -> None:
-    from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
     from tallylight.languages.prices import dollars
@@ -103,7 +102,7 @@ async def _cost(limit: int, config: Path | None, json: bool, to: Translator) -> 
     from tallylight.status.models import LedgerAnswer
 
     configuration, clock = load_settings(config), SystemClock()
-    async with open_reading(configuration, clock) as (board, history):
+    async with reading(configuration, clock) as (board, history):
         total = configuration.catalogue.total_budget
         budgets = await spendings(history.ledger, board.services(), total, clock.now())
         entries = await history.ledger.entries(limit=limit)

@@ -2,14 +2,21 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tallylight.languages import Language, Translator, from_locale, translator
 from tallylight.terms import ServiceId
+
+if TYPE_CHECKING:
+    from tallylight.app.settings import Configuration
+    from tallylight.board import Board
+    from tallylight.clock import Clock
+    from tallylight.history.database import History
 
 application = typer.Typer(
     name="tallylight",
@@ -19,6 +26,8 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+_WIDTH_WITHOUT_A_TERMINAL = 240  # or a program that reads the table would find rows broken up
 
 Config = Annotated[
     Path | None,
@@ -41,6 +50,19 @@ def speech(language: Language | None) -> Translator:
     from tallylight.catalogue.secrets import environment
 
     return translator(language or from_locale(environment()))
+
+
+@asynccontextmanager
+async def reading(
+    configuration: "Configuration", clock: "Clock"
+) -> AsyncIterator[tuple["Board", "History"]]:
+    """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
+    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.runtime import open_reading
+
+    keep_to_warnings()
+    async with open_reading(configuration, clock) as opened:
+        yield opened
 
 
 def print_json(value: object) -> None:
@@ -74,7 +96,8 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False, emoji=False).print(table)
+    width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_A_TERMINAL
+    Console(highlight=False, markup=False, emoji=False, width=width).print(table)
 
 
 def chosen(

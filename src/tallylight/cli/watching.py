@@ -19,6 +19,7 @@ from tallylight.cli.shared import (
     complain,
     print_json,
     print_line,
+    reading,
     speech,
 )
 from tallylight.languages import Translator
@@ -113,11 +114,10 @@ async def _status(
     wanted: Sequence[str] | None, verbose: bool, config: Path | None, json: bool, to: Translator
 ) -> bool:
     from tallylight.app import summary
-    from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
 
-    async with open_reading(load_settings(config), SystemClock()) as (board, _):
+    async with reading(load_settings(config), SystemClock()) as (board, _):
         ids = chosen(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         if json:
@@ -164,13 +164,12 @@ async def _looks(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> AsyncIterator[str]:
     from tallylight.app import summary
-    from tallylight.app.runtime import open_reading
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
 
     configuration, clock = load_settings(config), SystemClock()
     while True:
-        async with open_reading(configuration, clock) as (board, _):
+        async with reading(configuration, clock) as (board, _):
             ids = chosen(wanted, board.verdicts(), to)
             text = summary.as_text([(board.service(id_), board.verdict(id_)) for id_ in ids], to)
         yield text
