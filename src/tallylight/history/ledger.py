@@ -144,6 +144,20 @@ class Ledger:
             (micros,) = await _spent(connection, (window,), at, service)
             return micros / _MICRO
 
+    async def spent_by_service(
+        self, window: timedelta, at: datetime
+    ) -> Mapping[ServiceId, Decimal]:
+        """Return the same of every service that spent anything, in one question."""
+        total = func.sum(table.c.amount_micro_usd)
+        query = (
+            select(table.c.service, total.label("micros"))
+            .where(table.c.at_us > at - window)
+            .group_by(table.c.service)
+        )
+        async with self._connections.reading() as connection:
+            found = await connection.execute(query)
+            return {ServiceId(row.service): Decimal(row.micros or 0) / _MICRO for row in found}
+
     async def entries(
         self,
         service: ServiceId | None = None,
@@ -164,13 +178,19 @@ class Ledger:
         async with self._connections.reading() as connection:
             return tuple(_entry(row) for row in await connection.execute(query.limit(limit)))
 
-    async def accidents(self, service: ServiceId) -> tuple[str, ...]:
-        """Return the notes of what was charged for probes that were meant to be free."""
-        notes = select(table.c.note).where(
-            table.c.service == service, table.c.purpose == Purpose.ACCIDENT.value
+    async def accidents(self) -> Mapping[ServiceId, frozenset[str]]:
+        """Return by service the notes of what was charged for probes that were meant to be free."""
+        charged = (
+            select(table.c.service, table.c.note)
+            .where(table.c.purpose == Purpose.ACCIDENT.value)
+            .distinct()
         )
+        found: dict[ServiceId, frozenset[str]] = {}
         async with self._connections.reading() as connection:
-            return tuple((await connection.scalars(notes.distinct())).all())
+            for name, note in await connection.execute(charged):
+                service = ServiceId(name)
+                found[service] = found.get(service, frozenset()) | {note}
+        return found
 
     async def _end(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
         micros = table.c.estimate_micro_usd if amount is None else literal(_micros(amount))
