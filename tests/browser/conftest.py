@@ -26,7 +26,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.history.database import open_history
+from tallylight.history.database import History, open_history
 from tallylight.money import Price, PriceUnit
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
@@ -144,24 +144,30 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-async def board(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[Board]:
-    """Return a board that has judged: two deliver, one is paused, of one nothing is known."""
+async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[History]:
+    """Return a history in SQLite."""
     async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
-        made = Board(history, clock)
-        await made.seat(_services(), PolicyOptions())
-        while clock.now() < NOW:
-            await _deliver(made, clock, "sora")
-            await _deliver(made, clock, "runway")
-            await clock.advance(timedelta(hours=6))
-        await made.pass_time()
-        for id_ in ("sora", "runway"):
-            await _deliver(made, clock, id_)
-        for minutes in (12, 8, 4, 0):
-            await made.report(_failure("sora-reverse", NOW - timedelta(minutes=minutes)))
-        await made.report(
-            Evidence(ServiceId("sora"), NOW, Source.FEED, says=Status.DEGRADED, note="Slow <jobs>")
-        )
-        yield made
+        yield history
+
+
+@pytest.fixture
+async def board(history: History, clock: VirtualClock) -> Board:
+    """Return a board that has judged: two deliver, one is paused, of one nothing is known."""
+    board = Board(history, clock)
+    await board.seat(_services(), PolicyOptions())
+    while clock.now() < NOW:
+        await _deliver(board, clock, "sora")
+        await _deliver(board, clock, "runway")
+        await clock.advance(timedelta(hours=6))
+    await board.pass_time()
+    for id_ in ("sora", "runway"):
+        await _deliver(board, clock, id_)
+    for minutes in (12, 8, 4, 0):
+        await board.report(_failure("sora-reverse", NOW - timedelta(minutes=minutes)))
+    await board.report(
+        Evidence(ServiceId("sora"), NOW, Source.FEED, says=Status.DEGRADED, note="Slow <jobs>")
+    )
+    return board
 
 
 async def _deliver(board: Board, clock: VirtualClock, id_: str) -> None:
@@ -188,9 +194,9 @@ def fail(board: Board, clock: VirtualClock) -> Fail:
 
 
 @pytest.fixture
-async def address(board: Board, clock: VirtualClock) -> AsyncIterator[str]:
+async def address(board: Board, history: History, clock: VirtualClock) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
-    app = make_app(StatusState(board, board._history, clock))
+    app = make_app(StatusState(board, history, clock))
     server = Guest(app)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())

@@ -54,7 +54,8 @@ def test_a_translation_fills_the_same_blanks(locale: str) -> None:
         for message in _updated(locale)
         if message.id
         for text in _translations(message)
-        if _blanks(text) != _blanks(message.id if isinstance(message.id, str) else message.id[-1])
+        if text
+        and _blanks(text) != _blanks(message.id if isinstance(message.id, str) else message.id[-1])
     ]
 
     assert torn == []

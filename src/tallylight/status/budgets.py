@@ -1,13 +1,12 @@
 """What may be spent, and what was."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Budget, Service
 from tallylight.history.ledger import Ledger
-from tallylight.terms import ServiceId
 
 _WINDOWS = (
     ("1h", timedelta(hours=1)),
@@ -39,18 +38,17 @@ async def spendings(
     ledger: Ledger, services: Sequence[Service], total: Budget | None, now: datetime
 ) -> tuple[Spending, ...]:
     """Return every limit that is set, the total's first."""
-    found = [] if total is None else await _of(ledger, None, total, now)
+    by_window = {name: await ledger.spent_by_service(window, now) for name, window in _WINDOWS}
+    all_together = {name: sum(spent.values(), Decimal(0)) for name, spent in by_window.items()}
+    found = [] if total is None else list(_of(TOTAL, total, all_together))
     for service in services:
-        found += await _of(ledger, service.id, service.budget, now)
+        spent = {name: sums.get(service.id, Decimal(0)) for name, sums in by_window.items()}
+        found += _of(service.id, service.budget, spent)
     return tuple(found)
 
 
-async def _of(
-    ledger: Ledger, service: ServiceId | None, budget: Budget, now: datetime
-) -> list[Spending]:
+def _of(scope: str, budget: Budget, spent: Mapping[str, Decimal]) -> Iterator[Spending]:
     limits = (budget.per_hour, budget.per_day, budget.per_month)
-    return [
-        Spending(service or TOTAL, name, limit, await ledger.spent(window, now, service))
-        for (name, window), limit in zip(_WINDOWS, limits, strict=True)
-        if limit is not None
-    ]
+    for (name, _), limit in zip(_WINDOWS, limits, strict=True):
+        if limit is not None:
+            yield Spending(scope, name, limit, spent[name])

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -10,12 +11,13 @@ from tallylight.status.budgets import spendings
 from tallylight.status.requests import COOKIE, base_of, language_of, reading_of, translator_of
 from tallylight.status.templating import render
 from tallylight.status.views.atom import atom_feed
+from tallylight.status.views.bars import columns, days_of
 from tallylight.status.views.detail import evidence_views, sheet_view
 from tallylight.status.views.incidents import incident_view
 from tallylight.status.views.moments import moment
 from tallylight.status.views.overview import overview
 from tallylight.status.views.probes import budget_views, probe_views
-from tallylight.status.views.services import Facts, service_view
+from tallylight.status.views.services import BAR_DAYS, Facts, service_view
 from tallylight.status.views.uptimes import Window, uptime
 from tallylight.terms import IncidentId, ServiceId
 
@@ -28,14 +30,19 @@ _WINDOWS = (Window.DAY, Window.WEEK, Window.MONTH, Window.QUARTER)
 async def index(request: Request) -> Response:
     """Show every service."""
     house, to, now = reading_of(request), translator_of(request), reading_of(request).now()
+    known = await house.all_facts()
     found = await house.state.history.incidents(start=now - _RECENT, limit=12)
-    return _page(
-        request,
-        "index.html",
-        overview=overview(house.statuses(), to, network_is_down=house.state.board.network_is_down),
-        services=[service_view(facts, now, to) for facts in await house.all_facts()],
-        incidents=[incident_view(each, house.name(each.service), now, to) for each in found],
-    )
+    summary = overview(house.statuses(), to, network_is_down=house.state.board.network_is_down)
+    incidents = [incident_view(each, house.name(each.service), now, to) for each in found]
+
+    def drawn() -> Response:
+        services = [service_view(facts, now, to) for facts in known]
+        return _page(
+            request, "index.html", overview=summary, services=services, incidents=incidents
+        )
+
+    # A thousand cards take seconds to draw, in which the probes must go on.
+    return await run_in_threadpool(drawn)
 
 
 async def card(request: Request) -> Response:
@@ -65,6 +72,7 @@ async def service(request: Request) -> Response:
         request,
         "service.html",
         service=service_view(facts, now, to),
+        days=columns(days_of(facts.spells, now, BAR_DAYS), to),
         uptimes=[uptime(facts.spells, window, now, to) for window in _WINDOWS],
         incidents=[incident_view(each, facts.service.name, now, to) for each in found],
         evidence=evidence_views(seen, now, to),

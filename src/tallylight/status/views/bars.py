@@ -73,7 +73,6 @@ class Column:
 
     x: int
     title: str
-    status: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +83,12 @@ class Bar:
         width: In its own units.
         height: In its own units.
         paths: By status, the outline of all that is drawn in its colour (SVG path data).
-        columns: The days one by one, oldest first.
         text: All of it in one sentence, for whoever does not see it.
     """
 
     width: int
     height: int
     paths: Mapping[Status, str]
-    columns: tuple[Column, ...]
     text: str
 
 
@@ -114,21 +111,23 @@ def days_of(spells: Sequence[Spell], now: datetime, count: int) -> tuple[Day, ..
 def bar(days: Sequence[Day], to: Translator) -> Bar:
     """Return the bar of these days."""
     outlines: dict[Status, list[str]] = {}
-    columns = []
     for number, each in enumerate(days):
         x = number * PITCH
         for status, y, height in _stacked(each):
             outlines.setdefault(status, []).append(f"M{x} {y:g}h{WIDTH}v{height:g}h-{WIDTH}z")
         if each.is_watched and each.worst in _MARKS:
             outlines.setdefault(each.worst, []).append(f"M{x} {HEIGHT}{_MARKS[each.worst]}")
-        columns.append(Column(x, day_title(each, to), each.worst))
     return Bar(
         width=len(days) * PITCH - (PITCH - WIDTH),
         height=HEIGHT + _FOOT,
         paths={status: "".join(parts) for status, parts in outlines.items()},
-        columns=tuple(columns),
         text=_in_one_sentence(days, to),
     )
+
+
+def columns(days: Sequence[Day], to: Translator) -> tuple[Column, ...]:
+    """Return the days one by one, where there is room to tell of each."""
+    return tuple(Column(n * PITCH, day_title(day, to)) for n, day in enumerate(days))
 
 
 def day_title(day: Day, to: Translator) -> str:
