@@ -27,7 +27,6 @@ from tallylight.probes.plan import (
 from tallylight.terms import (
     Access,
     Depth,
-    FailureKind,
     Order,
     ProviderId,
     ServiceId,
@@ -137,7 +136,7 @@ def test_live_traffic_puts_the_next_paid_probe_off() -> None:
     [
         replace(WATCHED, status=Status.RETIRED),
         replace(WATCHED, status=Status.MAINTENANCE),
-        replace(WATCHED, blocked=FailureKind.AUTH),
+        replace(WATCHED, is_key_refused=True),
         replace(WATCHED, door_is_up=False),
         replace(WATCHED, is_following=True),
         replace(WATCHED, off=frozenset({Depth.GENERATION})),
@@ -147,12 +146,6 @@ def test_live_traffic_puts_the_next_paid_probe_off() -> None:
 )
 def test_no_money_is_spent_where_it_cannot_tell_anything(spared: Watch) -> None:
     assert planned(replace(spared, jobs_in_doubt=True), Depth.GENERATION) is None
-
-
-def test_an_empty_wallet_is_tried_again_since_a_refusal_is_free() -> None:
-    broke = replace(WATCHED, blocked=FailureKind.QUOTA)
-
-    assert planned(broke, Depth.GENERATION) is not None
 
 
 def test_a_probe_that_a_budget_withheld_waits_before_it_asks_again() -> None:

@@ -18,7 +18,7 @@ from tallylight.board import Archive, Board
 from tallylight.clock import Clock
 from tallylight.history.database import History, open_history
 from tallylight.probes import checking
-from tallylight.probes.calendar import shutdown_of
+from tallylight.probes.calendar import news_of
 from tallylight.probes.feeds import Feeds
 from tallylight.probes.generation import Generations
 from tallylight.probes.plan import Pacing
@@ -82,9 +82,10 @@ class Runtime:
         await self.read_calendar()
 
     async def read_calendar(self) -> None:
-        """Report the lifecycle dates of all fact sheets."""
+        """Report the lifecycle dates of all fact sheets, as far as they are new."""
         for service in self.board.services():
-            evidence = shutdown_of(service, self.clock.now())
+            standing, _ = self.board.standing(service.id)
+            evidence = news_of(service, standing.plans, self.clock.now())
             if evidence is not None:
                 await self.board.report(evidence)
 

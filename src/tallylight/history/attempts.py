@@ -127,14 +127,15 @@ class Attempts:
         """Return what is intended, accepted or in doubt, oldest first."""
         return await self._found(table.c.ended_at_us.is_(None))
 
-    async def last_intended(self, service: ServiceId, purpose: Purpose) -> datetime | None:
-        """Return when the newest attempt at a service for a purpose was written down."""
-        newest = select(func.max(table.c.intended_at_us)).where(
-            table.c.service == service, table.c.purpose == purpose.value
+    async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
+        """Return when each service's newest attempt for a purpose was written down."""
+        newest = (
+            select(table.c.service, func.max(table.c.intended_at_us))
+            .where(table.c.purpose == purpose.value)
+            .group_by(table.c.service)
         )
         async with self._connections.reading() as connection:
-            found: datetime | None = await connection.scalar(newest)
-            return found
+            return {ServiceId(name): at for name, at in await connection.execute(newest)}
 
     async def _found(self, where: ColumnElement[bool]) -> tuple[Attempt, ...]:
         query = select(table).where(where).order_by(table.c.intended_at_us, table.c.id)

@@ -4,23 +4,29 @@ from datetime import UTC, datetime, time
 
 from tallylight.catalogue.services import Service, ShutdownPrecision
 from tallylight.terms import Evidence, Source, Status
+from tallylight.verdicts.standing import Plans
 
 
-def shutdown_of(service: Service, now: datetime) -> Evidence | None:
-    """Return what the calendar says of a service: the date it stops, or None without one.
+def news_of(service: Service, known: Plans, now: datetime) -> Evidence | None:
+    """Return what the calendar says of a service and the judge does not know yet.
 
     A date that is only the earliest possible one ("not before") warns and retires nothing; where
-    sources disagree, the fact sheet carries the latest of their dates.
+    sources disagree, the fact sheet carries the latest of their dates. A date that the sheet no
+    longer has is taken back.
     """
     day = service.sheet.shutdown_at
-    if day is None:
+    until = None if day is None else datetime.combine(day, time(), UTC)
+    is_certain = service.sheet.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
+    note = service.sheet.replacement if until is not None else ""
+    if until == known.shutdown_at and (
+        until is None or (is_certain, note) == (known.is_certain, known.replacement)
+    ):
         return None
-    certain = service.sheet.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
     return Evidence(
         service=service.id,
         at=now,
         source=Source.CALENDAR,
-        says=Status.RETIRED if certain else Status.OPERATIONAL,
-        until=datetime.combine(day, time(), UTC),
-        note=service.sheet.replacement,
+        says=Status.RETIRED if until is not None and is_certain else Status.OPERATIONAL,
+        until=until,
+        note=note,
     )

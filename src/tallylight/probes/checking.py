@@ -6,6 +6,7 @@ from datetime import timedelta
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
+from tallylight.probes.estimates import estimate
 from tallylight.probes.prober import Prober
 from tallylight.terms import Depth, Evidence
 
@@ -23,11 +24,13 @@ class Round:
 
     Args:
         found: The newest evidence of each depth that was probed.
-        withheld: Why a budget kept the generation from being sent, "" if none did.
+        withheld: Why a generation was not sent, "" if nothing kept it.
+        off: Depths that were left out, since a probe of them has cost money.
     """
 
     found: tuple[Evidence, ...]
     withheld: str = ""
+    off: tuple[Depth, ...] = ()
 
 
 async def check(prober: Prober, service: Service, depth: Depth, clock: Clock) -> Round:
@@ -38,24 +41,37 @@ async def check(prober: Prober, service: Service, depth: Depth, clock: Clock) ->
     """
     patience = service.upstream.timeout / _LOOKS
     quick = replace(service, upstream=replace(service.upstream, timeout=patience))
+    off = await prober.off(service.id)
+    steps = _ORDER[: _ORDER.index(depth) + 1]
     found: list[Evidence] = []
-    for step in _ORDER[: _ORDER.index(depth) + 1]:
+    withheld = ""
+    for step in steps:
+        if step in off:
+            continue
         if step is Depth.GENERATION:
-            try:
-                found.append(await prober.probe(service, step))
-            except BudgetError as error:
-                return Round(tuple(found), withheld=str(error))
+            withheld = await _spend(prober, service, found)
             continue
         found.append(await _look(prober, quick, step, clock))
         if found[-1].is_bad:
             break
-    return Round(tuple(found))
+    return Round(tuple(found), withheld, tuple(step for step in steps if step in off))
+
+
+async def _spend(prober: Prober, service: Service, found: list[Evidence]) -> str:
+    """Send a generation; return why none was sent, "" if one was."""
+    if estimate(service) is None:
+        return "its fact sheet has no price, length or size to order by"
+    try:
+        found.append(await prober.probe(service, Depth.GENERATION))
+    except BudgetError as error:
+        return str(error)
+    return ""
 
 
 async def _look(prober: Prober, service: Service, depth: Depth, clock: Clock) -> Evidence:
     evidence = await prober.probe(service, depth)
     for _ in range(1, _LOOKS):
-        if not evidence.is_bad:
+        if not evidence.is_bad or not await prober.may_repeat(service.id, depth):
             break
         await clock.sleep(_PAUSE)
         evidence = await prober.probe(service, depth)

@@ -1,7 +1,8 @@
 """Whether the video that a finished job promises arrives and is the one asked for."""
 
 import tempfile
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tallylight.catalogue.services import Medium, Service
@@ -19,6 +20,23 @@ _LARGEST_VIDEO = 500 * 2**20
 _PAUSES = (timedelta(seconds=2), timedelta(seconds=8))
 """A finished job whose download fails once is not a failed job: it is tried again after these."""
 
+_SUCCESS = range(200, 300)
+
+_ABOUT_REQUESTS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a delivery went.
+
+    Args:
+        at: When the last byte of the video was there, or nothing more was hoped for.
+        failure: What is wrong with what came, None if it is what was ordered.
+    """
+
+    at: datetime
+    failure: Failure | None
+
 
 class Delivery:
     """Downloads a finished job's video and looks at every frame."""
@@ -27,26 +45,19 @@ class Delivery:
         self._transport = transport
         self._clock = clock
 
-    async def check(self, service: Service, order: Order, job: Job) -> Failure | None:
-        """Return what is wrong with what was delivered, None if it is what was ordered."""
+    async def check(self, service: Service, order: Order, job: Job) -> Arrival:
+        """Return when a job's video arrived and what is wrong with it."""
         if job.model and not is_same_model(job.model, service.model):
             text = f"asked for {service.model}, delivered by {job.model}"
-            return Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:other_model", text)
+            other = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:other_model", text)
+            return Arrival(self._clock.now(), other)
         with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
             file = Path(folder) / "delivery"
             failure = await self._download(service, job, file)
-            if failure is not None:
-                return failure
-            seen = await inspect(file)
-        is_video = service.sheet.medium is Medium.VIDEO
-        return failure_of(
-            shortcomings(
-                seen,
-                order.seconds if is_video else 0,
-                order.size if is_video else "",
-                audio_expected=is_video and service.sheet.has_audio,
-            )
-        )
+            at = self._clock.now()
+            if failure is None:
+                failure = await _shortcoming(service, order, file)
+        return Arrival(at, failure)
 
     async def _download(self, service: Service, job: Job, file: Path) -> Failure | None:
         request = protocol(service.upstream).content(job)
@@ -54,19 +65,49 @@ class Delivery:
         for pause in (timedelta(), *_PAUSES):
             await self._clock.sleep(pause)
             reply = await self._transport.download(request, service.upstream, file, _LARGEST_VIDEO)
-            if file.exists():
+            if reply.status in _SUCCESS and not reply.error:
                 return None
-            failure = classify(reply, service.upstream.dialect) or Failure(
-                FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:nothing", "no video in the answer"
+            failure = theirs(
+                classify(reply, service.upstream.dialect)
+                or Failure(
+                    FailureKind.DEGRADED,
+                    Fault.UPSTREAM,
+                    "delivery:nothing",
+                    "no video in the answer",
+                    http_status=reply.status,
+                )
             )
         return failure
+
+
+def theirs(failure: Failure) -> Failure:
+    """Return what an upstream says against a job that it has accepted, with the fault its own.
+
+    "There is no such video" would be our mistake, had it not made that video.
+    """
+    if failure.fault is Fault.OURS or failure.kind not in _ABOUT_REQUESTS:
+        return failure
+    return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, named=False)
 
 
 def is_same_model(named: str, asked: str) -> bool:
     """Tell whether the model that an answer names is the one asked for.
 
-    A dated snapshot of a model is the model: "sora-2" may be answered by "sora-2-2025-12-08".
+    A dated snapshot of a model is the model: "sora-2" may be answered by "sora-2-2025-12-08". So is
+    the model with its maker before it, as resellers write it: "openai/sora-2".
     """
-    named, asked = named.casefold(), asked.casefold()
+    named, asked = (name.casefold().rpartition("/")[2] for name in (named, asked))
     tail = named.removeprefix(asked)
     return not tail or (tail != named and tail[1:5].isdecimal() and tail[0] == "-")
+
+
+async def _shortcoming(service: Service, order: Order, file: Path) -> Failure | None:
+    is_video = service.sheet.medium is Medium.VIDEO
+    return failure_of(
+        shortcomings(
+            await inspect(file),
+            order.seconds if is_video else 0,
+            order.size if is_video else "",
+            audio_expected=is_video and service.sheet.has_audio,
+        )
+    )

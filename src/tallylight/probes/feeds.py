@@ -1,7 +1,7 @@
 """Reads providers' status pages, each page once for all services behind it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Never
 
@@ -10,11 +10,11 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
+from tallylight.probes.shallow import Sender
 from tallylight.terms import Source
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import evidence_of
 from tallylight.upstreams.feeds.registry import reader
-from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
@@ -24,18 +24,20 @@ _LOOK = timedelta(seconds=1)
 class Feeds:
     """Keeps what each page said last, and reports what changes."""
 
-    def __init__(self, board: Board, transport: Transport, clock: Clock) -> None:
+    def __init__(self, board: Board, sender: Sender, clock: Clock) -> None:
         self._board = board
-        self._transport = transport
+        self._sender = sender
         self._clock = clock
         self._states: dict[Feed, FeedState] = {}
+        self._services: tuple[Service, ...] = ()
+        self._pages: dict[Feed, list[Service]] = {}
 
     async def run(self) -> Never:
         """Read every page at its interval until cancelled; pages come and go with the services."""
         readers: dict[Feed, asyncio.Task[Never]] = {}
         async with asyncio.TaskGroup() as tasks:
             while True:
-                pages = self._pages()
+                pages = self._current_pages()
                 for feed in pages.keys() - readers.keys():
                     readers[feed] = tasks.create_task(self._keep_reading(feed))
                 for feed in readers.keys() - pages.keys():
@@ -44,12 +46,17 @@ class Feeds:
                 await self._clock.sleep(_LOOK)
 
     async def read(self, feed: Feed, services: Sequence[Service]) -> None:
-        """Read one page now, and report to the board what it says anew."""
+        """Read one page now, and report to the board what it says anew.
+
+        While it is our own network that is away, nothing is asked: it would tell of us.
+        """
+        if self._board.network_is_down:
+            return
         format_ = reader(feed.format)
         state = self._states.get(feed, FeedState())
         while True:
             replies = [
-                await self._transport.send(request, services[0].upstream)
+                await self._sender.send(request, services[0].upstream)
                 for request in state.requests(format_, feed)
             ]
             state = state.after(format_, feed, replies, self._clock.now())
@@ -59,6 +66,8 @@ class Feeds:
         if state.reading is None:
             return
         for service in services:
+            if service.id not in self._board:
+                continue  # it has left the catalogue meanwhile
             evidence = evidence_of(
                 service.id,
                 self._board.newest(service.id, Source.FEED),
@@ -71,16 +80,18 @@ class Feeds:
     async def _keep_reading(self, feed: Feed) -> Never:
         while True:
             try:
-                if services := self._pages().get(feed):
+                if services := self._current_pages().get(feed):
                     await self.read(feed, services)
             except Exception:
                 # The root of a page's task: one page that we misread must not silence the others.
                 log.exception("feed.failed", url=feed.url)
             await self._clock.sleep(feed.interval)
 
-    def _pages(self) -> dict[Feed, list[Service]]:
-        pages: dict[Feed, list[Service]] = {}
-        for service in self._board.services():
-            if service.upstream.feed is not None:
-                pages.setdefault(service.upstream.feed, []).append(service)
-        return pages
+    def _current_pages(self) -> Mapping[Feed, Sequence[Service]]:
+        services = self._board.services()
+        if services != self._services:
+            self._services, self._pages = services, {}
+            for service in services:
+                if service.upstream.feed is not None:
+                    self._pages.setdefault(service.upstream.feed, []).append(service)
+        return self._pages

@@ -7,12 +7,14 @@ evidence fresh. The figures are rule 5 of `docs/verdicts.md`.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tallylight.catalogue.services import Service
-from tallylight.terms import Depth, FailureKind, Status
+from tallylight.terms import Depth, Status
+
+_MOST_DOUBLINGS = 20
 
 
 class Why(StrEnum):
@@ -34,13 +36,14 @@ class Pacing:
         doubt_pace: The shortest time between two paid probes of one service.
         jitter: By which share of itself a pace is stretched or shortened, so that probes of many
             services do not march in step.
-        retired_pace: How often a retired service's key is still tried, for free.
+        rare_pace: How often a retired service's key is still tried, for free; and the rarest that
+            a free question is asked which may have been billed.
     """
 
     confirmations: tuple[timedelta, ...] = (timedelta(seconds=10), timedelta(seconds=20))
     doubt_pace: timedelta = timedelta(minutes=5)
     jitter: float = 0.1
-    retired_pace: timedelta = timedelta(days=1)
+    rare_pace: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,14 @@ class Watch:
         jobs_in_doubt: The judge cannot tell whether jobs are done.
         door_is_up: Whether the door counts as open.
         status: The status that stands.
-        blocked: AUTH or QUOTA while our key or wallet keeps us out.
+        is_key_refused: The free question for credentials finds our key refused, and will find it
+            accepted again.
         traffic_at: The newest end of a caller's job; live traffic tells for nothing.
         is_following: A generation of this service is still under way.
-        withheld_at: When a budget last refused a generation.
+        withheld_at: When a generation could last not be placed, for want of a budget mostly.
         off: Depths that were switched off because a free probe turned out to be billed.
+        unanswered: Free questions in a row that were sent as an order is and never answered:
+            nobody knows whether they were billed.
     """
 
     service: Service
@@ -69,11 +75,12 @@ class Watch:
     jobs_in_doubt: bool = False
     door_is_up: bool = True
     status: Status = Status.UNKNOWN
-    blocked: FailureKind | None = None
+    is_key_refused: bool = False
     traffic_at: datetime | None = None
     is_following: bool = False
     withheld_at: datetime | None = None
     off: frozenset[Depth] = frozenset()
+    unanswered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,9 @@ def _shallow(
     if watch.status is Status.RETIRED:
         if depth is Depth.REACH:
             return None
-        pace = max(pace, pacing.retired_pace)
+        pace = max(pace, pacing.rare_pace)
+    if depth is Depth.CREDENTIALS and watch.unanswered:
+        pace = max(pace, min(pace * 2 ** min(watch.unanswered, _MOST_DOUBLINGS), pacing.rare_pace))
     last = watch.last.get(depth)
     if last is None:
         return Appointment(depth, watch.opening, Why.FIRST)
@@ -137,22 +146,24 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
     else:
         due = told + _jittered(pace, watch, told, pacing)
         wanted = Appointment(Depth.GENERATION, due, Why.PACE)
+    # A restart after a long time must not place all that is overdue at once.
+    wanted = replace(wanted, at=max(wanted.at, watch.opening))
     if watch.withheld_at is None:
         return wanted
     again = watch.withheld_at + min(pace, pacing.doubt_pace)
-    return Appointment(wanted.depth, max(wanted.at, again), wanted.why)
+    return replace(wanted, at=max(wanted.at, again))
 
 
 def _may_spend(watch: Watch) -> bool:
-    # A refusal for an empty wallet costs nothing and is the only way to see it filled again;
-    # a refused key shows by the free credentials probe.
+    # A refusal costs nothing, and is often the only way to see a wallet filled or a key accepted
+    # again; what the free question for credentials has found, it will find to be over.
     return (
         watch.service.probe_order is not None
         and watch.door_is_up
         and not watch.is_following
         and Depth.GENERATION not in watch.off
         and watch.status not in {Status.RETIRED, Status.MAINTENANCE}
-        and watch.blocked is not FailureKind.AUTH
+        and not watch.is_key_refused
     )
 
 

@@ -1,45 +1,39 @@
 """Runs the plan: sends each probe when it is due and hands the board what it finds."""
 
 import asyncio
-import heapq
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Never
 
 import structlog
 
-from tallylight.board import Board
+from tallylight.board import Board, Event
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.errors import BudgetError
+from tallylight.errors import BudgetError, StorageError
+from tallylight.history.attempts import Attempt
 from tallylight.probes import shallow
-from tallylight.probes.generation import Generations
-from tallylight.probes.plan import Appointment, Pacing, Watch, appointments, opening_round
-from tallylight.terms import Depth, Evidence, ServiceId, Source
-from tallylight.upstreams.transport import Transport
-from tallylight.verdicts.judge import door_is_up, jobs_are_in_doubt
+from tallylight.probes.calls import Calls
+from tallylight.probes.diary import Diary, watch_of
+from tallylight.probes.generation import Memory
+from tallylight.probes.paid import PaidProbes
+from tallylight.probes.plan import Appointment, Pacing, appointments, opening_round
+from tallylight.probes.shallow import Sender, Shallow
+from tallylight.terms import Depth, Evidence, ServiceId, Source, Transition
 
 log = structlog.get_logger()
 
 _LOOK = timedelta(milliseconds=250)
-"""How often the diary is looked at: evidence can bring an appointment forward at any time."""
+"""How often the calls are looked at: evidence can bring an appointment forward at any time."""
+
+_DATABASE_AWAY = timedelta(seconds=5)
 
 _AT_ONCE = 512
 """How many shallow probes may be under way; a thousand hanging services must not take all files."""
 
-
-@dataclass(slots=True)
-class _Diary:
-    """What the prober remembers of one service."""
-
-    opening: datetime
-    last: dict[Depth, datetime] = field(default_factory=dict)
-    under_way: set[Depth] = field(default_factory=set)
-    off: set[Depth] = field(default_factory=set)
-    bad_in_a_row: int = 0
-    withheld_at: datetime | None = None
-    withheld: str = ""
+_OWN = frozenset({Source.REACH, Source.CREDENTIALS})
+"""What the prober finds itself: whoever ends a probe looks at the plan anyway."""
 
 
 class Prober:
@@ -48,65 +42,74 @@ class Prober:
     def __init__(
         self,
         board: Board,
-        transport: Transport,
-        generations: Generations,
+        sender: Sender,
+        generations: PaidProbes,
         clock: Clock,
         pacing: Pacing,
     ) -> None:
         self._board = board
-        self._transport = transport
+        self._sender = sender
         self._generations = generations
         self._clock = clock
         self.pacing = pacing
-        self._diaries: dict[ServiceId, _Diary] = {}
-        self._calls: list[tuple[datetime, ServiceId]] = []
-        self._called: dict[ServiceId, datetime] = {}
+        self._welcomed: tuple[tuple[Service, ...], Pacing] = ((), pacing)
+        self._diaries: dict[ServiceId, Diary] = {}
+        self._calls = Calls()
         self.is_running = False
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> Never:
         """Probe until cancelled; first take up the paid probes that a former process left."""
-        async with asyncio.TaskGroup() as tasks, self._board.subscribe() as events:
-            self.is_running = True
-            for attempt in await self._generations.unfinished():
-                self._begin(attempt.service, Depth.GENERATION)
-                work = self._generations.follow(attempt)
-                tasks.create_task(self._end(attempt.service, Depth.GENERATION, work))
-            while True:
-                await self._welcome()
-                while not events.empty():
-                    event = events.get_nowait()
-                    if isinstance(event, Evidence):
-                        self._call(event.service)
-                for service, appointment in self._due():
-                    tasks.create_task(self._keep(service, appointment))
-                await self._clock.sleep(_LOOK)
+        self.is_running = True
+        try:
+            async with asyncio.TaskGroup() as tasks, self._board.subscribe() as events:
+                left = await self._left_under_way()
+                while True:
+                    await self._welcome()
+                    while left and self._diaries:
+                        attempt = left.pop()
+                        tasks.create_task(self._resumed(attempt))
+                    self._hear(events)
+                    for service, appointment in self._due():
+                        tasks.create_task(self._keep(service, appointment.depth))
+                    await self._clock.sleep(_LOOK)
+        finally:
+            self.is_running = False
 
     async def probe(self, service: Service, depth: Depth) -> Evidence:
         """Send one probe now and report it to the board; return what it found.
 
         Raises:
-            BudgetError: if a generation would exceed a budget.
+            BudgetError: if a generation would exceed a budget; nothing was sent.
+            ValueError: if it has no price to reckon with.
+            StorageError: if the database is away.
         """
-        diary = self._diaries.setdefault(service.id, _Diary(self._clock.now()))
-        match depth:
-            case Depth.REACH:
-                found = await shallow.reach(service, self._transport, self._clock)
-            case Depth.CREDENTIALS:
-                found = await shallow.credentials(service, self._transport, self._clock)
-            case Depth.GENERATION:
-                diary.last[depth] = self._clock.now()
-                return await self._generations.place(service)
-        diary.last[depth] = self._clock.now()
-        if found.evidence.is_bad:
-            diary.bad_in_a_row += 1
-        elif found.evidence.is_good:
-            diary.bad_in_a_row = 0
-        if found.billed is not None:
-            await self._generations.book_accident(service, depth, found.billed)
-            diary.off.add(depth)
-        await self._board.report(found.evidence)
+        diary = await self._diary(service.id)
+        if depth is Depth.GENERATION:
+            return await self._spend(service, diary)
+        try:
+            if depth is Depth.REACH:
+                found = await shallow.reach(service, self._sender, self._clock)
+            else:
+                found = await shallow.credentials(service, self._sender, self._clock)
+        finally:
+            diary.last[depth] = self._clock.now()  # a probe that breaks waits for its turn too
+        diary.enter(found)
+        if service.id in self._board:  # else it has left the catalogue meanwhile
+            await self._board.report(found.evidence)
+        await self._pay_for(service, depth, found, diary)
         return found.evidence
+
+    async def may_repeat(self, service: ServiceId, depth: Depth) -> bool:
+        """Tell whether a free probe may be sent at will: not if it has cost money, or may have."""
+        diary = await self._diary(service)
+        if depth in diary.off:
+            return False
+        return depth is not Depth.CREDENTIALS or diary.unanswered == 0
+
+    async def off(self, service: ServiceId) -> Collection[Depth]:
+        """Return the depths of a service that were switched off, because they cost money."""
+        return (await self._diary(service)).off
 
     def withheld(self) -> Mapping[ServiceId, str]:
         """Return why a budget keeps a service's generation from being sent, where one does."""
@@ -115,88 +118,125 @@ class Prober:
     def next_appointments(self, id_: ServiceId) -> tuple[Appointment, ...]:
         """Return the probes to come of one service, soonest first."""
         diary = self._diaries.get(id_)
-        if diary is None:
+        if diary is None or id_ not in self._board:
             return ()
-        return appointments(self._watch(self._board.service(id_), diary), self.pacing)
+        watch = watch_of(self._board.service(id_), diary, self._board, self._clock)
+        return appointments(watch, self.pacing)
+
+    async def _spend(self, service: Service, diary: Diary) -> Evidence:
+        try:
+            attempt = await self._generations.place(service)
+        except Exception as error:
+            # Whatever is in the way, it is not asked for again at once.
+            budget = str(error) if isinstance(error, BudgetError) else ""
+            diary.put_off(self._clock.now(), budget)
+            raise
+        diary.placed(attempt.intended_at)
+        return await self._generations.carry_out(service, attempt)
+
+    async def _pay_for(self, service: Service, depth: Depth, found: Shallow, diary: Diary) -> None:
+        if found.billed is not None:
+            diary.off |= {depth}  # first of all, whatever the database says
+            await self._generations.book_accident(service, depth, found.billed)
+        elif found.is_doubtful:
+            log.warning("probe.unanswered", service=service.id, depth=depth, times=diary.unanswered)
+
+    async def _left_under_way(self) -> list[Attempt]:
+        while True:
+            try:
+                return list(await self._generations.unfinished())
+            except StorageError as error:
+                log.warning("probe.waits", error=str(error))
+                await self._clock.sleep(_DATABASE_AWAY)
 
     async def _welcome(self) -> None:
+        """Take in which services there are now, and how they are to be probed."""
         services = self._board.services()
-        if self._diaries.keys() == {service.id for service in services}:
+        if (services, self.pacing) == self._welcomed:
+            return
+        newcomers = [service for service in services if service.id not in self._diaries]
+        try:
+            memories = await self._generations.memories() if newcomers else {}
+        except StorageError as error:
+            log.warning("probe.waits", error=str(error))
+            await self._clock.sleep(_DATABASE_AWAY)
             return
         now = self._clock.now()
         for position, service in enumerate(services):
-            if service.id in self._diaries:
-                continue
-            pace = service.pace.reach or service.pace.credentials or timedelta(minutes=1)
-            diary = _Diary(now + opening_round(position, len(services), pace))
-            diary.off = set(await self._generations.billed_by_accident(service.id))
-            placed = await self._generations.last_placed(service.id)
-            if placed is not None:
-                diary.last[Depth.GENERATION] = placed
-            self._diaries[service.id] = diary
-            self._call(service.id)
+            if service.id not in self._diaries:
+                pace = service.pace.reach or service.pace.credentials or timedelta(minutes=1)
+                opening = now + opening_round(position, len(services), pace)
+                memory = memories.get(service.id, Memory())
+                self._diaries[service.id] = _recalled(Diary(opening), memory)
         for id_ in self._diaries.keys() - {service.id for service in services}:
             del self._diaries[id_]
-            self._called.pop(id_, None)
+            self._calls.forget(id_)
+        self._welcomed = (services, self.pacing)
+        for service in services:
+            self._call(service.id)
+
+    async def _diary(self, id_: ServiceId) -> Diary:
+        """Return a service's diary, from the history if this process has none yet."""
+        if id_ not in self._diaries:
+            memories = await self._generations.memories()
+            fresh = Diary(self._clock.now())
+            self._diaries.setdefault(id_, _recalled(fresh, memories.get(id_, Memory())))
+        return self._diaries[id_]
+
+    def _hear(self, events: asyncio.Queue[Event]) -> None:
+        while not events.empty():
+            event = events.get_nowait()
+            is_ours = isinstance(event, Evidence) and event.source in _OWN
+            if isinstance(event, Evidence | Transition) and not is_ours:
+                self._call(event.service)
 
     def _call(self, id_: ServiceId) -> None:
         """See to it that a service is looked at when its next appointment is due, or earlier."""
-        plan = self._open_appointments(id_)
-        called = self._called.get(id_)
-        if plan and (called is None or plan[0].at < called):
-            self._called[id_] = plan[0].at
-            heapq.heappush(self._calls, (plan[0].at, id_))
-
-    def _open_appointments(self, id_: ServiceId) -> tuple[Appointment, ...]:
         diary = self._diaries.get(id_)
         if diary is None:
-            return ()
-        plan = appointments(self._watch(self._board.service(id_), diary), self.pacing)
-        return tuple(p for p in plan if p.depth not in diary.under_way)
+            return
+        for appointment in self.next_appointments(id_):
+            if appointment.depth not in diary.under_way:
+                self._calls.call(id_, appointment.at)
+                return
 
     def _due(self) -> list[tuple[Service, Appointment]]:
         now = self._clock.now()
         due = []
-        while self._calls and self._calls[0][0] <= now:
-            at, id_ = heapq.heappop(self._calls)
-            if self._called.get(id_) != at:
-                continue  # an earlier call has taken its place
-            del self._called[id_]
-            for appointment in self._open_appointments(id_):
-                if appointment.at <= now:
-                    self._begin(id_, appointment.depth)
-                    due.append((self._board.service(id_), appointment))
-            self._call(id_)
+        for id_ in self._calls.due(now):
+            diary = self._diaries.get(id_)
+            for appointment in self.next_appointments(id_):
+                if diary is None or appointment.depth in diary.under_way:
+                    continue
+                if appointment.at > now:
+                    self._calls.call(id_, appointment.at)
+                    break
+                self._begin(id_, appointment.depth)
+                due.append((self._board.service(id_), appointment))
         return due
 
-    async def _keep(self, service: Service, appointment: Appointment) -> None:
-        if appointment.depth is Depth.GENERATION:
-            work: Awaitable[object] = self._spend(service)
-        else:
-            work = self._look(service, appointment.depth)
-        await self._end(service.id, appointment.depth, work)
-
-    async def _look(self, service: Service, depth: Depth) -> None:
+    async def _keep(self, service: Service, depth: Depth) -> None:
+        if depth is Depth.GENERATION:
+            await self._end(service.id, depth, self.probe(service, depth))
+            return
         async with self._places:
-            await self.probe(service, depth)
+            await self._end(service.id, depth, self.probe(service, depth))
 
-    async def _spend(self, service: Service) -> None:
-        diary = self._diaries[service.id]
-        try:
-            await self.probe(service, Depth.GENERATION)
-        except BudgetError as error:
-            diary.withheld_at, diary.withheld = self._clock.now(), str(error)
-            log.info("probe.withheld", service=service.id, reason=str(error))
-        else:
-            diary.withheld_at, diary.withheld = None, ""
+    def _resumed(self, attempt: Attempt) -> Coroutine[object, object, None]:
+        # At once, before anything else of this service is looked at.
+        self._begin(attempt.service, Depth.GENERATION)
+        work = self._generations.follow(attempt)
+        return self._end(attempt.service, Depth.GENERATION, work)
 
     def _begin(self, id_: ServiceId, depth: Depth) -> None:
-        diary = self._diaries.setdefault(id_, _Diary(self._clock.now()))
-        diary.under_way.add(depth)
+        if id_ in self._diaries:
+            self._diaries[id_].under_way.add(depth)
 
     async def _end(self, id_: ServiceId, depth: Depth, work: Awaitable[object]) -> None:
         try:
             await work
+        except BudgetError as error:
+            log.info("probe.withheld", service=id_, reason=str(error))
         except Exception:
             # The root of a probe's task: a defect of ours in one probe must not end all others.
             log.exception("probe.failed", service=id_, depth=depth)
@@ -206,21 +246,7 @@ class Prober:
                 diary.under_way.discard(depth)
                 self._call(id_)
 
-    def _watch(self, service: Service, diary: _Diary) -> Watch:
-        standing, policy = self._board.standing(service.id)
-        verdict = standing.verdict
-        traffic = self._board.newest(service.id, Source.TRAFFIC)
-        return Watch(
-            service=service,
-            opening=diary.opening,
-            last=diary.last,
-            bad_in_a_row=diary.bad_in_a_row,
-            jobs_in_doubt=jobs_are_in_doubt(standing, self._clock.now(), policy),
-            door_is_up=door_is_up(standing),
-            status=verdict.status,
-            blocked=verdict.blocked,
-            traffic_at=None if traffic is None else traffic.at,
-            is_following=Depth.GENERATION in diary.under_way,
-            withheld_at=diary.withheld_at,
-            off=frozenset(diary.off),
-        )
+
+def _recalled(diary: Diary, memory: Memory) -> Diary:
+    last = {} if memory.placed_at is None else {Depth.GENERATION: memory.placed_at}
+    return replace(diary, last=last, off=memory.off)

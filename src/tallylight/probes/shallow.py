@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock
 from tallylight.terms import Evidence, Failure, FailureKind, Source
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.registry import protocol
-from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, Reply
+from tallylight.upstreams.wire import Job, Reply, Request
 
 _CLOSED_DOOR = frozenset(
     {
@@ -23,6 +23,14 @@ _CLOSED_DOOR = frozenset(
 somebody is at home."""
 
 
+class Sender(Protocol):
+    """Sends one request; `upstreams.transport.Transport` is one."""
+
+    async def send(self, request: Request, upstream: Upstream) -> Reply:
+        """Send a request and return its whole answer, or how none came."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Shallow:
     """What a free probe found.
@@ -30,33 +38,37 @@ class Shallow:
     Args:
         evidence: The observation.
         billed: The job that a request meant to be free has started, if it has.
+        is_doubtful: It was sent as an order is and never answered, so it may have started one.
     """
 
     evidence: Evidence
     billed: Job | None = None
+    is_doubtful: bool = False
 
 
-async def reach(service: Service, transport: Transport, clock: Clock) -> Shallow:
+async def reach(service: Service, sender: Sender, clock: Clock) -> Shallow:
     """Ask whether a service's upstream answers at all."""
     request = protocol(service.upstream).reach()
-    reply = await transport.send(request, service.upstream)
+    reply = await sender.send(request, service.upstream)
     failure = classify(reply, service.upstream.dialect)
-    if failure is not None and failure.kind not in _CLOSED_DOOR:
+    if failure is not None and failure.kind not in _CLOSED_DOOR and reply.status is not None:
         failure = None
     return Shallow(_evidence(service, Source.REACH, reply, failure, clock))
 
 
-async def credentials(service: Service, transport: Transport, clock: Clock) -> Shallow:
+async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow:
     """Ask whether an upstream knows our key and still offers the model."""
     adapter = protocol(service.upstream)
     request = adapter.credentials(service.model)
-    reply = await transport.send(request, service.upstream)
+    reply = await sender.send(request, service.upstream)
     failure = adapter.read_credentials(reply, service.model)
-    billed = adapter.read_job(reply) if request.method == "POST" and failure is None else None
-    return Shallow(
-        _evidence(service, Source.CREDENTIALS, reply, failure, clock),
-        billed=billed if isinstance(billed, Job) else None,
-    )
+    evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
+    if request.method != "POST":
+        return Shallow(evidence)
+    # A failure for want of a chat answer does not show that there was no job.
+    job = adapter.read_job(reply)
+    is_doubtful = reply.sent and (reply.status is None or bool(reply.error))
+    return Shallow(evidence, job if isinstance(job, Job) else None, is_doubtful)
 
 
 def _evidence(

@@ -35,6 +35,10 @@ _NAMED_REFUSALS = frozenset(
 )
 
 
+#: How the protocols say that a stream ended before its own end.
+_BROKEN_OFF = frozenset({"stream:cut", "stream:broken_off"})
+
+
 class Acceptance(StrEnum):
     """What became of a create."""
 
@@ -58,6 +62,25 @@ def acceptance(
         return Acceptance.ACCEPTED  # a job that failed at once was one
     definite = not reply.sent or _refuses(reply, outcome, refuses_with_500=refuses_with_500)
     return Acceptance.REFUSED if definite else Acceptance.IN_DOUBT
+
+
+def acceptance_of_stream(job: Job, error: str) -> Acceptance:
+    """Return what a stream says of the create that it answered, once it has ended.
+
+    Args:
+        job: As the stream's reader left it: completed or failed.
+        error: How the connection broke, "" if it did not.
+
+    Returns:
+        REFUSED where the words say no, which counts only if no work was seen before; IN_DOUBT
+        where the stream broke off, since leaving it does not cancel the job.
+    """
+    failure = job.failure
+    if failure is None:
+        return Acceptance.ACCEPTED
+    if error or failure.rule in _BROKEN_OFF:
+        return Acceptance.IN_DOUBT
+    return Acceptance.REFUSED if _says_no(failure) else Acceptance.ACCEPTED
 
 
 def _refuses(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:

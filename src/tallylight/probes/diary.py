@@ -1,0 +1,85 @@
+"""What the prober remembers of one service."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.probes.plan import Watch
+from tallylight.probes.shallow import Shallow
+from tallylight.terms import Depth, FailureKind, Source
+from tallylight.verdicts.judge import door_is_up, jobs_are_in_doubt
+
+_SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
+
+
+@dataclass(slots=True)
+class Diary:
+    """One service's probes so far.
+
+    Args:
+        opening: When its first round is due.
+        last: When each depth was last probed.
+        under_way: What is being probed now.
+        off: What turned out to be billed though it was meant to be free.
+        bad_in_a_row: Bad shallow results since the last good one.
+        unanswered: Free questions in a row that may have been billed.
+        put_off_at: When a generation could last not be placed.
+        withheld: Which budget did not allow it, "" if none is in the way.
+    """
+
+    opening: datetime
+    last: dict[Depth, datetime] = field(default_factory=dict)
+    under_way: set[Depth] = field(default_factory=set)
+    off: frozenset[Depth] = frozenset()
+    bad_in_a_row: int = 0
+    unanswered: int = 0
+    put_off_at: datetime | None = None
+    withheld: str = ""
+
+    def enter(self, found: Shallow) -> None:
+        """Take in what a free probe found."""
+        if found.evidence.is_bad:
+            self.bad_in_a_row += 1
+        elif found.evidence.is_good:
+            self.bad_in_a_row = 0
+        if found.evidence.source is Source.CREDENTIALS:
+            self.unanswered = self.unanswered + 1 if found.is_doubtful else 0
+
+    def placed(self, at: datetime) -> None:
+        """Take in that a generation was placed."""
+        self.last[Depth.GENERATION] = at
+        self.put_off_at, self.withheld = None, ""
+
+    def put_off(self, at: datetime, budget: str) -> None:
+        """Take in that a generation could not be placed, and which budget did not allow it."""
+        self.put_off_at, self.withheld = at, budget
+
+
+def watch_of(service: Service, diary: Diary, board: Board, clock: Clock) -> Watch:
+    """Return all that the plan needs to know about a service now."""
+    standing, policy = board.standing(service.id)
+    traffic = board.newest(service.id, Source.TRAFFIC)
+    blocked = standing.blocked
+    asks_for_key = service.pace.credentials is not None and Depth.CREDENTIALS not in diary.off
+    return Watch(
+        service=service,
+        opening=diary.opening,
+        last=diary.last,
+        bad_in_a_row=diary.bad_in_a_row,
+        jobs_in_doubt=jobs_are_in_doubt(standing, clock.now(), policy),
+        door_is_up=door_is_up(standing),
+        status=standing.verdict.status,
+        is_key_refused=(
+            blocked is not None
+            and blocked.kind is FailureKind.AUTH
+            and blocked.source in _SHALLOW
+            and asks_for_key
+        ),
+        traffic_at=None if traffic is None else traffic.at,
+        is_following=Depth.GENERATION in diary.under_way,
+        withheld_at=diary.put_off_at,
+        off=diary.off,
+        unanswered=diary.unanswered,
+    )
