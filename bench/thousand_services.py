@@ -66,7 +66,7 @@ def usage(pid: int) -> tuple[float, int, int]:
 def configuration(folder: Path, port: int, services: int, interval: int, listen: int) -> Path:
     """Write a configuration that watches this many services of the stub."""
     document = {
-        "database": f"sqlite:///{folder / 'bench.db'}",
+        "database": {"url": f"sqlite:///{folder / 'bench.db'}"},
         "status": {"listen": f"127.0.0.1:{listen}"},
         "probes": {"reach": f"{interval}s", "credentials": "off", "generation": "off"},
         "upstreams": {
@@ -128,6 +128,8 @@ async def measure_tallylight(
     process = start(config)
     begun = time.monotonic()
     opening = await all_seen_since(services, begun, 2 * interval + 60)
+    if process.poll() is not None:
+        raise SystemExit((config.parent / "serve.log").read_text())
     await asyncio.sleep(interval)  # noqa: TID251  # past imports, migrations and the first round
     cpu, written, _ = usage(process.pid)
     asked = Target.asked

@@ -12,7 +12,7 @@ from tallylight.verdicts.standing import Noise
 
 _LONG = 2048  # then the memory is halved, so that a service may change its ways
 _SELDOM = 256  # an interval of so many results hardly moves with one more
-_FEW = 16  # of fewer results there is nothing to be learned, and a quantile costs half a millisecond
+_FEW = 16  # fewer results teach nothing, and a quantile costs half a millisecond
 
 
 def learned(noise: Noise, usual: float, policy: Policy) -> float:
