@@ -2,11 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from datetime import timedelta
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tallylight.terms import Order
+
+BUDGET_WINDOWS: Mapping[str, timedelta] = {
+    "per_hour": timedelta(hours=1),
+    "per_day": timedelta(hours=24),
+    "per_month": timedelta(days=30),
+}
+"""The windows of a `Budget`, by its fields' names; each ends at the moment asked about."""
+
+MICRO = Decimal(1_000_000)
+"""So many of the smallest amounts that are counted make a dollar."""
 
 ANY_RESOLUTION = "*"
 """The key of the rate that holds for every resolution without one of its own."""
@@ -56,6 +67,45 @@ class Budget:
     per_hour: Decimal | None = None
     per_day: Decimal | None = None
     per_month: Decimal | None = None
+
+    @property
+    def limits(self) -> Mapping[str, Decimal]:
+        """Return the limits that are set, by their windows' names."""
+        limits = {"per_hour": self.per_hour, "per_day": self.per_day, "per_month": self.per_month}
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+class Excess(NamedTuple):
+    """A budget that does not allow a spending: its window's name and its limit in USD."""
+
+    window: str
+    limit: Decimal
+
+
+def excess(budget: Budget, asked: Decimal, spent: Mapping[str, int | Decimal]) -> Excess | None:
+    """Return the first limit that a spending would exceed, None if it exceeds none.
+
+    Args:
+        budget: The limits.
+        asked: The spending, in USD.
+        spent: What was spent or set aside in the window of each limit, in millionths of a dollar.
+    """
+    amount = micros(asked)
+    for name, limit in budget.limits.items():
+        if spent[name] + amount > limit * MICRO:
+            return Excess(name, limit)
+    return None
+
+
+def micros(amount: Decimal) -> int:
+    """Return USD in whole millionths, rounded up, so that sums are exact and never too low.
+
+    Raises:
+        ValueError: if the amount is below zero.
+    """
+    if amount < 0:
+        raise ValueError(f"an amount of money below zero: {amount}")
+    return int((amount * MICRO).to_integral_value(ROUND_CEILING))
 
 
 def resolution_of(size: str) -> str:

@@ -9,7 +9,7 @@ rounded up, so that sums are exact and never too low.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 from uuid import uuid4
@@ -20,18 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import ledger as table
-from tallylight.money import Budget
+from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
 from tallylight.terms import ServiceId
 
 EntryId = NewType("EntryId", str)
-
-#: The windows of `catalogue.services.Budget`, by its fields' names.
-WINDOWS: Mapping[str, timedelta] = {
-    "per_hour": timedelta(hours=1),
-    "per_day": timedelta(hours=24),
-    "per_month": timedelta(days=30),
-}
-_MICRO = Decimal(1_000_000)
 
 
 class Purpose(StrEnum):
@@ -142,7 +134,7 @@ class Ledger:
         """Return what was spent or reserved in the window that ends at a moment, in USD."""
         async with self._connections.reading() as connection:
             (micros,) = await _spent(connection, (window,), at, service)
-            return micros / _MICRO
+            return micros / MICRO
 
     async def spent_by_service(
         self, window: timedelta, at: datetime
@@ -156,7 +148,7 @@ class Ledger:
         )
         async with self._connections.reading() as connection:
             found = await connection.execute(query)
-            return {ServiceId(row.service): Decimal(row.micros or 0) / _MICRO for row in found}
+            return {ServiceId(row.service): Decimal(row.micros or 0) / MICRO for row in found}
 
     async def entries(
         self,
@@ -193,25 +185,25 @@ class Ledger:
         return found
 
     async def _end(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
-        micros = table.c.estimate_micro_usd if amount is None else literal(_micros(amount))
+        wanted = table.c.estimate_micro_usd if amount is None else literal(micros(amount))
         is_mine = table.c.id == entry
         change = (
             update(table)
             .where(is_mine, table.c.state == EntryState.RESERVED.value)
-            .values(state=state.value, amount_micro_usd=micros)
+            .values(state=state.value, amount_micro_usd=wanted)
             .returning(table.c.id)
         )
         async with self._connections.writing(Turn.LEDGER) as connection:
             if (await connection.execute(change)).first() is not None:
                 return
-            wanted = micros.label("wanted")
-            row = (await connection.execute(select(table, wanted).where(is_mine))).first()
+            column = wanted.label("wanted")
+            row = (await connection.execute(select(table, column).where(is_mine))).first()
             if row is None:
                 raise StorageError(f"ledger: there is no entry {entry}")
             if (row.state, row.amount_micro_usd) != (state.value, row.wanted):
                 raise StorageError(
-                    f"ledger: entry {entry} is {row.state} at {row.amount_micro_usd / _MICRO} USD "
-                    f"and cannot become {state} at {row.wanted / _MICRO} USD"
+                    f"ledger: entry {entry} is {row.state} at {row.amount_micro_usd / MICRO} USD "
+                    f"and cannot become {state} at {row.wanted / MICRO} USD"
                 )
 
 
@@ -223,14 +215,15 @@ async def _refuse_excess(  # noqa: PLR0913, PLR0917  # private, called twice abo
     at: datetime,
     service: ServiceId | None,
 ) -> None:
-    limits = {"per_hour": budget.per_hour, "per_day": budget.per_day, "per_month": budget.per_month}
-    limited = {name: limit for name, limit in limits.items() if limit is not None}
-    if not limited:
+    names = tuple(budget.limits)
+    if not names:
         return
-    sums = await _spent(connection, tuple(WINDOWS[name] for name in limited), at, service)
-    for (name, limit), spent in zip(limited.items(), sums, strict=True):
-        if spent + _micros(amount) > limit * _MICRO:
-            raise BudgetError(f"{name} {whose}", limit, spent / _MICRO, amount)
+    sums = await _spent(connection, tuple(BUDGET_WINDOWS[name] for name in names), at, service)
+    spent = dict(zip(names, sums, strict=True))
+    found = excess(budget, amount, spent)
+    if found is not None:
+        name, limit = found
+        raise BudgetError(f"{name} {whose}", limit, spent[name] / MICRO, amount)
 
 
 async def _spent(
@@ -261,7 +254,7 @@ async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
     note: str,
 ) -> EntryId:
     entry = EntryId(uuid4().hex)
-    micros = _micros(amount)
+    reckoned = micros(amount)
     await connection.execute(
         insert(table),
         {
@@ -270,18 +263,12 @@ async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
             "purpose": purpose.value,
             "note": note,
             "state": state.value,
-            "estimate_micro_usd": micros,
-            "amount_micro_usd": micros,
+            "estimate_micro_usd": reckoned,
+            "amount_micro_usd": reckoned,
             "at_us": at,
         },
     )
     return entry
-
-
-def _micros(amount: Decimal) -> int:
-    if amount < 0:
-        raise ValueError(f"an amount of money below zero: {amount}")
-    return int((amount * _MICRO).to_integral_value(ROUND_CEILING))
 
 
 def _entry(row: Row[*tuple[object, ...]]) -> Entry:
@@ -291,7 +278,7 @@ def _entry(row: Row[*tuple[object, ...]]) -> Entry:
         purpose=Purpose(row.purpose),
         note=row.note,
         state=EntryState(row.state),
-        estimate=row.estimate_micro_usd / _MICRO,
-        amount=row.amount_micro_usd / _MICRO,
+        estimate=row.estimate_micro_usd / MICRO,
+        amount=row.amount_micro_usd / MICRO,
         at=row.at_us,
     )
