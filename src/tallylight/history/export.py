@@ -19,7 +19,6 @@ from tallylight.history.formats import ExportFormat, ExportTable
 from tallylight.history.sheets import CsvSheet, JsonSheet, Row, parquet_of
 from tallylight.terms import Evidence, ServiceId, Status, Transition
 
-
 #: The columns of each table, and their types in Parquet.
 COLUMNS: dict[ExportTable, dict[str, str]] = {
     ExportTable.EVIDENCE: {
