@@ -51,7 +51,8 @@ class Board:
         """Watch these services from now on, and no others; what is known of them is kept.
 
         Raises:
-            StorageError: if what is stored of them cannot be read; then nothing has changed.
+            StorageError: if what is stored of them cannot be read, and then nothing has changed;
+                or if nothing can be stored of those who are new.
         """
         wanted = {service.id: service for service in services}
         now = self._clock.now()
@@ -60,13 +61,15 @@ class Board:
             for id_, service in wanted.items()
             if id_ not in self._seats
         }
-        await self._recall(newcomers)
+        strangers = await self._recall(newcomers)
         for id_, seat in self._seats.items():
             if id_ in wanted:
                 seat.service, seat.policy = wanted[id_], _policy(wanted[id_], options)
         known = self._seats | newcomers
         self._seats = {id_: known[id_] for id_ in wanted}
         await self.pass_time()
+        if strangers:  # from now on a restart begins with them where this process did
+            await self.save()
 
     async def report(self, evidence: Evidence) -> Verdict:
         """Let new evidence count, and return the verdict that now stands.
@@ -148,18 +151,17 @@ class Board:
         untold = self._chronicle.awaits()
         return {id_: seat.dump() for id_, seat in self._seats.items() if id_ not in untold}
 
-    async def _recall(self, newcomers: Mapping[ServiceId, Seat]) -> None:
+    async def _recall(self, newcomers: Mapping[ServiceId, Seat]) -> bool:
+        """Give newcomers back what is stored of them; tell whether nothing is of some."""
         if not newcomers:
-            return
+            return False
         stored = await self._history.standings()
         for id_ in stored.keys() & newcomers.keys():
             newcomers[id_].recall(stored[id_])
         for incident in await self._history.open_incidents():
             if incident.service in newcomers:
                 newcomers[incident.service].incident = incident
-        # What is older than all holds says nothing any more.
-        longest = max(seat.policy.hold_jobs for seat in newcomers.values())
-        begin = self._clock.now() - max(longest, UNWATCHED_JOBS_HOLD)
+        begin = self._clock.now() - UNWATCHED_JOBS_HOLD
         transitions = []
         async for evidence in self._history.replay(newcomers.keys(), begin):
             seat = newcomers[evidence.service]
@@ -168,6 +170,7 @@ class Board:
             transitions.append(self._turn(seat, judge(seat.standing, evidence, seat.policy)))
         # Only now: a snapshot that is stored with a transition holds all that was noted before.
         await self._announce(transition for transition in transitions if transition is not None)
+        return bool(newcomers.keys() - stored.keys())
 
     async def _settle(self, seat: Seat, after: Standing) -> None:
         transition = self._turn(seat, after)

@@ -1,0 +1,155 @@
+"""Boards on a real SQLite history, and services to seat at them."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tallylight.board import Board
+from tallylight.catalogue.services import (
+    Budget,
+    FactSheet,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
+from tallylight.clock import VirtualClock
+from tallylight.history.database import History, open_history
+from tallylight.terms import (
+    Access,
+    Evidence,
+    Failure,
+    FailureKind,
+    Fault,
+    ProviderId,
+    ServiceId,
+    Source,
+    UpstreamId,
+)
+from tallylight.verdicts.options import PolicyOptions
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+MakeService = Callable[..., Service]
+Say = Callable[..., Evidence]
+NewFile = Callable[[], Path]
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture(scope="session")
+def make_service() -> MakeService:
+    """Give a maker of services."""
+
+    def make(
+        name: str = "sora",
+        provider: str = "openai",
+        access: Access = Access.OFFICIAL,
+        generation: timedelta | None = timedelta(hours=3),
+    ) -> Service:
+        sheet = FactSheet(
+            provider=ProviderId(provider),
+            model=name,
+            title=name,
+            medium=Medium.VIDEO,
+            access=access,
+            protocol="openai_videos",
+            lengths=(4,),
+            sizes=("1280x720",),
+            price=None,
+            announced_at=None,
+            shutdown_at=None,
+            shutdown_precision=ShutdownPrecision.EXACT,
+            replacement="",
+            notes="",
+            sources=("a test",),
+            as_of=date(2026, 1, 1),
+        )
+        upstream = Upstream(
+            id=UpstreamId(provider),
+            provider=ProviderId(provider),
+            base_url="http://127.0.0.1:1/v1",
+            protocol="openai_videos",
+            dialect="openai",
+            key=None,
+        )
+        return Service(
+            id=ServiceId(name),
+            name=name,
+            upstream=upstream,
+            model=name,
+            access=access,
+            sheet=sheet,
+            pace=Pace(generation=generation),
+            budget=Budget(),
+            probe_order=None,
+        )
+
+    return make
+
+
+@pytest.fixture
+def say(clock: VirtualClock) -> Say:
+    """Give a maker of evidence of this moment."""
+
+    def say(
+        source: Source,
+        *,
+        service: str = "sora",
+        rule: str = "",
+        kind: FailureKind = FailureKind.DEGRADED,
+        http_status: int | None = 503,
+        **more: object,
+    ) -> Evidence:
+        is_answered = not rule.startswith("exception:")
+        failure = Failure(
+            kind, Fault.UPSTREAM, rule, http_status=http_status if is_answered else None
+        )
+        facts: dict[str, object] = {"failure": failure if rule else None, **more}
+        return Evidence(ServiceId(service), clock.now(), source, **facts)  # type: ignore[arg-type]
+
+    return say
+
+
+@pytest.fixture(scope="session")
+def new_file(tmp_path_factory: pytest.TempPathFactory) -> NewFile:
+    """Give a maker of database files that have our tables."""
+    template = tmp_path_factory.mktemp("template") / "history.db"
+
+    async def prepare() -> None:
+        async with open_history(f"sqlite:///{template}", VirtualClock(NOON)):
+            pass
+
+    asyncio.run(prepare())
+
+    def new() -> Path:
+        return Path(shutil.copy(template, tmp_path_factory.mktemp("board") / "history.db"))
+
+    return new
+
+
+@pytest.fixture
+def file(new_file: NewFile) -> Path:
+    return new_file()
+
+
+@pytest.fixture
+async def history(file: Path, clock: VirtualClock) -> AsyncIterator[History]:
+    async with open_history(f"sqlite:///{file}", clock) as history:
+        yield history
+
+
+@pytest.fixture
+async def board(history: History, clock: VirtualClock, make_service: MakeService) -> Board:
+    """Give a board with one service, "sora"."""
+    board = Board(history, clock)
+    await board.seat([make_service()], PolicyOptions())
+    return board

@@ -1,0 +1,336 @@
+"""Evidence in, verdict out, transition recorded and announced."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tallylight.board import Board, Event, NetworkChange
+from tallylight.catalogue.services import Service
+from tallylight.clock import VirtualClock
+from tallylight.errors import StorageError
+from tallylight.history.database import History, open_history
+from tallylight.terms import (
+    Evidence,
+    FailureKind,
+    Incident,
+    ServiceId,
+    Source,
+    Status,
+    Transition,
+)
+from tallylight.verdicts.options import PolicyOptions
+
+SORA = ServiceId("sora")
+MINUTE = timedelta(minutes=1)
+
+MakeService = Callable[..., Service]
+Say = Callable[..., Evidence]
+
+
+class Fickle:
+    """A history whose database is away while a test says so."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self.is_away = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def note(self, piece: Evidence) -> None:
+        self._history.note(piece)
+
+    async def record(
+        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
+    ) -> None:
+        self._check()
+        await self.gate.wait()
+        await self._history.record(transition, standing, incident)
+
+    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
+        self._check()
+        await self._history.save_standings(snapshot)
+
+    async def standings(self) -> Mapping[ServiceId, str]:
+        return await self._history.standings()
+
+    def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
+        return self._history.replay(services, since)
+
+    async def open_incidents(self) -> Sequence[Incident]:
+        return await self._history.open_incidents()
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise StorageError("database: away")
+
+
+def drained(events: asyncio.Queue[Event]) -> list[Event]:
+    return [events.get_nowait() for _ in range(events.qsize())]
+
+
+async def recorded(history: History, clock: VirtualClock) -> tuple[Transition, ...]:
+    return await history.transitions(None, clock.now() - timedelta(days=9), clock.now() + MINUTE)
+
+
+async def fail(board: Board, clock: VirtualClock, say: Say, times: int = 4) -> None:
+    for _ in range(times):
+        await clock.advance(MINUTE)
+        await board.report(say(Source.GENERATION, rule="code:overloaded"))
+
+
+async def deliver(board: Board, clock: VirtualClock, say: Say, times: int = 4) -> None:
+    for _ in range(times):
+        await clock.advance(MINUTE)
+        await board.report(say(Source.GENERATION, latency=timedelta(seconds=90)))
+
+
+async def test_evidence_is_announced_before_the_transition_that_it_causes(
+    board: Board, history: History, clock: VirtualClock, say: Say
+) -> None:
+    async with board.subscribe() as events:
+        await deliver(board, clock, say, 1)
+
+        told = drained(events)
+
+    assert [type(event) for event in told] == [Evidence, Transition]
+    assert (await recorded(history, clock)) == tuple(told[1:])
+    assert board.verdict(SORA).status is Status.OPERATIONAL
+
+
+async def test_a_transition_is_durable_before_anyone_hears_of_it(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    fickle = Fickle(history)
+    board = Board(fickle, clock)
+    await board.seat([make_service()], PolicyOptions())
+    fickle.gate.clear()
+    async with board.subscribe() as events:
+        reporting = asyncio.create_task(board.report(say(Source.GENERATION)))
+        await clock.advance(MINUTE)
+
+        before = drained(events)
+        fickle.gate.set()
+        await reporting
+        after = drained(events)
+
+    assert [type(event) for event in before] == [Evidence]
+    assert [type(event) for event in after] == [Transition]
+
+
+async def test_whoever_sleeps_loses_the_oldest_only(
+    board: Board, clock: VirtualClock, say: Say
+) -> None:
+    async with board.subscribe() as events:
+        for _ in range(1010):
+            await clock.advance(timedelta(seconds=1))
+            await board.report(say(Source.REACH))
+
+        kept = [event for event in drained(events) if isinstance(event, Evidence)]
+
+    assert len(kept) == 1000
+    assert kept[-1].at == clock.now()
+    assert kept[0].at == clock.now() - timedelta(seconds=999)
+
+
+async def test_a_database_that_was_away_loses_no_transition(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    fickle = Fickle(history)
+    board = Board(fickle, clock)
+    await board.seat([make_service()], PolicyOptions())
+    fickle.is_away = True
+    async with board.subscribe() as events:
+        await deliver(board, clock, say)
+        await fail(board, clock, say)
+        await deliver(board, clock, say)
+        while_away = await recorded(history, clock)
+        fickle.is_away = False
+        await board.pass_time()
+
+        told = [event for event in drained(events) if isinstance(event, Transition)]
+
+    assert while_away == ()
+    assert len(told) >= 3
+    assert (await recorded(history, clock)) == tuple(told)
+
+
+async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
+    history: History, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    fickle = Fickle(history)
+    board = Board(fickle, clock)
+    await board.seat([make_service()], PolicyOptions())
+    await deliver(board, clock, say)
+    await board.save()
+    fickle.is_away = True
+    await fail(board, clock, say)
+    fickle.is_away = False
+    fickle.gate.clear()  # the transition is being told as the snapshots are stored
+    telling = asyncio.create_task(board.pass_time())
+    await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
+    await history.save_standings(board._snapshots)
+    telling.cancel()
+
+    async with open_history(f"sqlite:///{file}", clock) as again:
+        other = Board(again, clock)
+        await other.seat([make_service()], PolicyOptions())
+        chain = await recorded(again, clock)
+
+    assert other.verdict(SORA).status is board.verdict(SORA).status
+    assert [t.after.status for t in chain] == [Status.OPERATIONAL, board.verdict(SORA).status]
+    fickle.gate.set()
+
+
+async def test_whoever_is_cancelled_leaves_no_transition_half_told(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    fickle = Fickle(history)
+    board = Board(fickle, clock)
+    await board.seat([make_service()], PolicyOptions())
+    await clock.advance(MINUTE)
+    fickle.gate.clear()
+    reporting = asyncio.create_task(board.report(say(Source.GENERATION)))
+    await clock.advance(MINUTE)
+    reporting.cancel()
+    fickle.gate.set()
+    await board.save()
+
+    assert [t.after.status for t in await recorded(history, clock)] == [Status.OPERATIONAL]
+
+
+async def test_a_job_that_stalls_everywhere_is_not_our_own_network(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    board = Board(history, clock)
+    await board.seat([make_service(name, name) for name in "abc"], PolicyOptions())
+
+    for name in "abc":
+        await clock.advance(timedelta(seconds=1))
+        await board.report(
+            say(Source.GENERATION, service=name, rule="job:stalled", http_status=None)
+        )
+
+    assert not board.network_is_down
+
+
+async def test_unrelated_providers_failing_together_freeze_the_verdicts(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    board = Board(history, clock)
+    await board.seat([make_service(name, name) for name in "abcd"], PolicyOptions())
+    for name in "abcd":
+        await board.report(say(Source.GENERATION, service=name, latency=MINUTE))
+    async with board.subscribe() as events:
+        for _ in range(20):
+            for name in "abcd":
+                await clock.advance(timedelta(seconds=15))
+                await board.report(say(Source.REACH, service=name, rule="exception:name"))
+        frozen = {verdict.status for verdict in board.verdicts().values()}
+        await clock.advance(timedelta(days=1))
+        await board.pass_time()
+        kept = {verdict.status for verdict in board.verdicts().values()}
+        await board.report(say(Source.REACH, service="a"))
+
+        changes = [event for event in drained(events) if isinstance(event, NetworkChange)]
+
+    assert frozen == kept == {Status.OPERATIONAL}
+    assert [change.is_down for change in changes] == [True, False]
+
+
+async def test_one_provider_alone_is_its_own_trouble(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    board = Board(history, clock)
+    services = [make_service("a", "a"), make_service("b", "b"), make_service("c", "c")]
+    await board.seat(services, PolicyOptions())
+
+    for _ in range(5):
+        await clock.advance(timedelta(seconds=15))
+        await board.report(say(Source.REACH, service="a", rule="exception:name"))
+        await board.report(say(Source.REACH, service="b"))
+
+    assert board.verdict(ServiceId("a")).status is Status.SUSPENDED
+
+
+async def test_what_a_feed_said_before_a_restart_is_remembered(
+    board: Board, history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    await deliver(board, clock, say, 2)
+    until = clock.now() + timedelta(hours=2)
+    told = say(Source.FEED, says=Status.MAINTENANCE, until=until, note="Upgrade")
+    await board.report(told)
+    await board.save()
+
+    again = Board(history, clock)
+    await again.seat([make_service()], PolicyOptions())
+
+    assert again.newest(SORA, Source.FEED) == told
+    delivered, before = again.newest(SORA, Source.GENERATION), board.newest(SORA, Source.GENERATION)
+    assert delivered == before
+    assert again.standing(SORA) == board.standing(SORA)
+
+
+async def test_an_unreadable_feed_is_remembered_too(
+    board: Board, history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    await board.report(say(Source.FEED, says=Status.UNKNOWN, note="no JSON but text/html"))
+    await board.save()
+
+    again = Board(history, clock)
+    await again.seat([make_service()], PolicyOptions())
+
+    remembered = again.newest(SORA, Source.FEED)
+    assert remembered is not None
+    assert (remembered.says, remembered.until) == (Status.UNKNOWN, None)
+
+
+async def test_the_newest_failing_answer_survives_a_restart(
+    board: Board, history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    await deliver(board, clock, say, 1)
+    await clock.advance(MINUTE)
+    refused = say(Source.GENERATION, rule="words:paused", kind=FailureKind.SUSPENDED)
+    await board.report(refused)
+    await board.save()
+
+    again = Board(history, clock)
+    await again.seat([make_service()], PolicyOptions())
+
+    assert again.newest(SORA, Source.GENERATION) == refused
+
+
+async def test_evidence_noted_long_before_a_restart_still_counts_as_long_as_it_holds(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    slow = make_service(generation=timedelta(hours=24))
+    board = Board(history, clock)
+    await board.seat([slow], PolicyOptions())
+    await deliver(board, clock, say, 2)
+    await board.save()
+    await deliver(board, clock, say, 2)
+    await history.flush()
+    await clock.advance(timedelta(hours=10))
+    await board.pass_time()
+
+    again = Board(history, clock)
+    await again.seat([slow], PolicyOptions())
+
+    assert again.standing(SORA) == board.standing(SORA)
+
+
+async def test_a_new_catalogue_keeps_what_is_known_of_those_who_stay(
+    board: Board, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    await deliver(board, clock, say, 2)
+
+    await board.seat([make_service("veo", "google"), make_service()], PolicyOptions())
+
+    assert [service.id for service in board.services()] == ["veo", "sora"]
+    assert board.verdict(SORA).status is Status.OPERATIONAL
+    await board.seat([make_service("veo", "google")], PolicyOptions())
+    assert SORA not in board
+    with pytest.raises(KeyError):
+        await board.report(say(Source.REACH))

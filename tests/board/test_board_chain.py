@@ -1,0 +1,174 @@
+"""Whatever happens, transitions form a chain, and a restart gives the very same standing."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from tallylight.board import Board, Event
+from tallylight.catalogue.services import Service
+from tallylight.clock import VirtualClock
+from tallylight.history.database import History, open_history
+from tallylight.terms import (
+    Access,
+    Evidence,
+    Failure,
+    FailureKind,
+    Fault,
+    ServiceId,
+    Source,
+    Status,
+    Transition,
+)
+from tallylight.verdicts.options import PolicyOptions
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+T = TypeVar("T")
+
+FAILURES = st.builds(
+    Failure,
+    kind=st.sampled_from(FailureKind),
+    fault=st.sampled_from(Fault),
+    rule=st.sampled_from(("exception:name", "code:overloaded", "words:risk-control")),
+    text=st.sampled_from(("", "try again later")),
+    named=st.booleans(),
+    http_status=st.sampled_from((None, 403, 503)),
+)
+PROBED = st.sampled_from([s for s in Source if s not in {Source.FEED, Source.CALENDAR}])
+CLAIMS = st.sampled_from((Status.OPERATIONAL, Status.DEGRADED, Status.SUSPENDED, Status.UNKNOWN))
+
+
+class Life(RuleBasedStateMachine):
+    """Feeds a board on SQLite with anything, and restarts it at any time."""
+
+    services: ClassVar[tuple[Service, ...]]
+    files: ClassVar[Iterator[Path]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.clock = VirtualClock(NOON)
+        self.file = next(self.files)
+        self.announced: list[Transition] = []
+        self.stack = AsyncExitStack()
+        self.run(self.open())
+
+    def run(self, work: Coroutine[object, object, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    async def open(self) -> None:
+        history = open_history(f"sqlite:///{self.file}", self.clock)
+        self.history: History = await self.stack.enter_async_context(history)
+        self.board = Board(self.history, self.clock)
+        self.events: asyncio.Queue[Event] = await self.stack.enter_async_context(
+            self.board.subscribe()
+        )
+        await self.board.seat(self.services, PolicyOptions())
+
+    @rule(
+        service=st.sampled_from("ab"),
+        source=PROBED,
+        failure=st.none() | FAILURES,
+        seconds=st.integers(0, 900),
+        late=st.integers(0, 30),
+    )
+    def hear_of_a_probe(
+        self, service: str, source: Source, failure: Failure | None, seconds: int, late: int
+    ) -> None:
+        self.run(self.clock.advance(timedelta(seconds=seconds)))
+        at = self.clock.now() - timedelta(seconds=late)
+        latency = timedelta(seconds=60) if failure is None else None
+        piece = Evidence(ServiceId(service), at, source, failure=failure, latency=latency)
+        self.run(self.board.report(piece))
+
+    @rule(service=st.sampled_from("ab"), says=CLAIMS)
+    def hear_of_a_feed(self, service: str, says: Status) -> None:
+        now = self.clock.now()
+        self.run(self.board.report(Evidence(ServiceId(service), now, Source.FEED, says=says)))
+
+    @rule(service=st.sampled_from("ab"), hours=st.integers(-2, 48), certain=st.booleans())
+    def hear_of_a_shutdown(self, service: str, hours: int, *, certain: bool) -> None:
+        now = self.clock.now()
+        says = Status.RETIRED if certain else Status.OPERATIONAL
+        until = now + timedelta(hours=hours)
+        piece = Evidence(ServiceId(service), now, Source.CALENDAR, says=says, until=until)
+        self.run(self.board.report(piece))
+
+    @rule(minutes=st.integers(1, 600))
+    def let_time_pass(self, minutes: int) -> None:
+        self.run(self.clock.advance(timedelta(minutes=minutes)))
+        self.run(self.board.pass_time())
+
+    @rule()
+    def save(self) -> None:
+        self.run(self.board.save())
+
+    @rule()
+    def stop_and_start(self) -> None:
+        self.run(self.board.pass_time())
+        before = {id_: self.board.standing(id_)[0] for id_ in self.board.verdicts()}
+        was_down = self.board.network_is_down
+        self.close()
+        self.run(self.open())
+        if not was_down:  # silence of ours passes no time; a new process has heard no silence
+            assert {id_: self.board.standing(id_)[0] for id_ in before} == before
+
+    @rule()
+    def be_killed(self) -> None:
+        copy = self.file.with_name(f"{len(self.file.name)}-{self.file.name}")
+        for suffix in ("", "-wal"):
+            if Path(f"{self.file}{suffix}").exists():
+                shutil.copy(f"{self.file}{suffix}", f"{copy}{suffix}")
+        self.close()
+        self.file = copy
+        self.run(self.open())
+        self.announced = list(self.recorded())  # the newest may have been lost with the process
+
+    @invariant()
+    def transitions_form_a_chain(self) -> None:
+        while not self.events.empty():
+            event = self.events.get_nowait()
+            if isinstance(event, Transition):
+                self.announced.append(event)
+        told = self.recorded()
+        for service in self.services:
+            chain = [t for t in self.announced if t.service == service.id]
+            assert [t for t in told if t.service == service.id] == chain
+            for former, later in pairwise(chain):
+                assert former.after.status is later.before.status
+                assert later.before.status is not later.after.status
+                assert former.at <= later.at
+            stands = self.board.verdict(service.id).status
+            assert stands is (chain[-1].after.status if chain else Status.UNKNOWN)
+
+    def recorded(self) -> tuple[Transition, ...]:
+        end = self.clock.now() + timedelta(days=9)
+        return self.run(self.history.transitions(None, NOON - timedelta(days=9), end))
+
+    def close(self) -> None:
+        self.run(self.stack.aclose())
+        self.stack = AsyncExitStack()
+
+    def teardown(self) -> None:
+        self.close()
+        self.loop.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_transitions_form_a_chain_over_all_restarts(
+    make_service: Callable[..., Service], new_file: Callable[[], Path]
+) -> None:
+    Life.services = (make_service("a", "one"), make_service("b", "two", Access.REVERSE))
+    Life.files = iter(new_file, None)
+    Life.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+
+    Life.TestCase().runTest()
