@@ -114,7 +114,7 @@ class History:
             return await standings.stored(connection)
 
     def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
-        """Yield what no stored snapshot contains, in the order in which it was noted.
+        """Yield what no stored snapshot contains, of each service in the order of its noting.
 
         Args:
             services: About whom.

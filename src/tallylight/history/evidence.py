@@ -32,6 +32,8 @@ _PAGE = 1000
 #: How far back a search for one service's newest evidence looks: it has no index to go by, and a
 #: day of 1,000 services, each probed every 60 s, is 1.4 million rows.
 _SEARCHED = timedelta(days=1)
+#: Above this, reading all services and choosing here is quicker than a long IN.
+_MOST_NAMED = 500
 
 
 class Noted(NamedTuple):
@@ -87,19 +89,26 @@ async def newest(
 async def unfolded(
     connections: Connections, services: Collection[ServiceId], since: datetime
 ) -> AsyncIterator[Evidence]:
-    """Yield what was noted since a moment and is in no stored standing, oldest first."""
+    """Yield what is in no stored standing; of each service oldest first.
+
+    Of services without a standing, only what was noted since a moment.
+    """
     floor = microseconds(since)
     async with connections.reading() as connection:
         found = await connection.execute(select(standings.c.service, standings.c.folded))
         folded = {ServiceId(row.service): int(row.folded) for row in found}
-    marks = {service: max(folded.get(service, 0), floor - 1) for service in services}
-    if not marks:
-        return
-    async for page in pages(connections, [], after=min(marks.values())):
-        for row in page:
-            mark = marks.get(row.service)
-            if mark is not None and row.id > mark:
-                yield evidence_of(row)
+    marks = {service: folded.get(service, floor - 1) for service in services}
+    # Apart, so that one that comes back after months makes nobody walk through all these months.
+    old = {service: mark for service, mark in marks.items() if mark < floor - 1}
+    for group in (old, {service: marks[service] for service in marks.keys() - old.keys()}):
+        if not group:
+            continue
+        is_named = [table.c.service.in_(group)] if len(group) <= _MOST_NAMED else []
+        async for page in pages(connections, is_named, after=min(group.values())):
+            for row in page:
+                mark = group.get(row.service)
+                if mark is not None and row.id > mark:
+                    yield evidence_of(row)
 
 
 async def window_pages(
