@@ -10,6 +10,7 @@ from tallylight.probes.plan import Watch
 from tallylight.probes.shallow import Shallow
 from tallylight.terms import Depth, FailureKind, Source
 from tallylight.verdicts.judge import door_is_up, jobs_are_in_doubt
+from tallylight.verdicts.standing import Standing
 
 _SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
 
@@ -61,23 +62,37 @@ def watch_of(service: Service, diary: Diary, board: Board, clock: Clock) -> Watc
     """Return all that the plan needs to know about a service now."""
     standing, policy = board.standing(service.id)
     traffic = board.newest(service.id, Source.TRAFFIC)
+    traffic_at = None if traffic is None else traffic.at
+    in_doubt = jobs_are_in_doubt(standing, clock.now(), policy)
+    return watch(service, diary, standing, traffic_at, in_doubt=in_doubt)
+
+
+def watch(
+    service: Service,
+    diary: Diary,
+    standing: Standing,
+    traffic_at: datetime | None,
+    *,
+    in_doubt: bool,
+) -> Watch:
+    """Return what the plan needs to know, from a diary and a standing."""
     blocked = standing.blocked
-    asks_for_key = service.pace.credentials is not None and Depth.CREDENTIALS not in diary.off
     return Watch(
         service=service,
         opening=diary.opening,
         last=diary.last,
         bad_in_a_row=diary.bad_in_a_row,
-        jobs_in_doubt=jobs_are_in_doubt(standing, clock.now(), policy),
+        jobs_in_doubt=in_doubt,
         door_is_up=door_is_up(standing),
         status=standing.verdict.status,
         is_key_refused=(
             blocked is not None
             and blocked.kind is FailureKind.AUTH
             and blocked.source in _SHALLOW
-            and asks_for_key
+            and service.pace.credentials is not None
+            and Depth.CREDENTIALS not in diary.off
         ),
-        traffic_at=None if traffic is None else traffic.at,
+        traffic_at=traffic_at,
         is_following=Depth.GENERATION in diary.under_way,
         withheld_at=diary.put_off_at,
         off=diary.off,

@@ -215,7 +215,8 @@ class Generations:
         reader = adapter.open_stream()
         request = adapter.create(attempt.order, attempt.model)
         async with self._transport.stream(request, service.upstream) as answer:
-            if answer.is_open:
+            began = answer.is_open  # no longer so once it has broken off
+            if began:
                 async for chunk in answer:
                     job = reader.feed(chunk)
                     if job is None:
@@ -225,7 +226,7 @@ class Generations:
                     # A refusal streams too: only progress shows that there is a job.
                     if attempt.state is AttemptState.INTENDED and job.progress is not None:
                         attempt = await self._settling.accept(attempt, job)
-        if not answer.is_open:
+        if not began:
             outcome = adapter.read_job(answer.reply)
             return await self._answered(service, attempt, answer.reply, outcome)
         job = reader.end(answer.reply.error)

@@ -94,12 +94,19 @@ class Appointment:
 
 def appointments(watch: Watch, pacing: Pacing) -> tuple[Appointment, ...]:
     """Return the next probe of each depth that is worth one, soonest first."""
-    planned = (
-        _shallow(watch, pacing, Depth.REACH, watch.service.pace.reach),
-        _shallow(watch, pacing, Depth.CREDENTIALS, watch.service.pace.credentials),
-        _generation(watch, pacing),
-    )
+    planned = (appointment(watch, pacing, depth) for depth in Depth)
     return tuple(sorted((p for p in planned if p is not None), key=lambda p: p.at))
+
+
+def appointment(watch: Watch, pacing: Pacing, depth: Depth) -> Appointment | None:
+    """Return the next probe of one depth, None if none is worth it."""
+    match depth:
+        case Depth.REACH:
+            return _shallow(watch, pacing, depth, watch.service.pace.reach)
+        case Depth.CREDENTIALS:
+            return _shallow(watch, pacing, depth, watch.service.pace.credentials)
+        case Depth.GENERATION:
+            return _generation(watch, pacing)
 
 
 def opening_round(position: int, services: int, interval: timedelta) -> timedelta:

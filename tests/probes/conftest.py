@@ -1,0 +1,231 @@
+"""A house of one board, one history and the probes, beside a simulated world over real HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tallylight.board import Board
+from tallylight.catalogue.secrets import Secret
+from tallylight.catalogue.services import (
+    Bills,
+    Budget,
+    FactSheet,
+    Feed,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
+from tallylight.clock import Clock
+from tallylight.history.attempts import Attempt
+from tallylight.history.database import History, open_history
+from tallylight.history.ledger import Entry
+from tallylight.money import Price, PriceUnit
+from tallylight.probes.feeds import Feeds
+from tallylight.probes.generation import Generations
+from tallylight.probes.plan import Pacing
+from tallylight.probes.prober import Prober
+from tallylight.simulator.files import load_scenario
+from tallylight.simulator.scenario import Billing, Scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.world import World
+from tallylight.terms import (
+    Access,
+    Depth,
+    Evidence,
+    Order,
+    ProviderId,
+    ServiceId,
+    UpstreamId,
+)
+from tallylight.upstreams.transport import Transport
+from tallylight.verdicts.options import PolicyOptions
+
+SPEED = 50.0  # seconds of the house and of the world to a real one
+LATER = 100_000.0  # seconds after which every job of the world has met its fate
+
+Trouble = Mapping[str, object]
+Start = Callable[..., Awaitable["House"]]
+
+
+class HurriedClock:
+    """The real clock, only faster: what waits for minutes is over in seconds."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        self._speed = speed
+        self._begun = asyncio.get_running_loop().time()
+        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (asyncio.get_running_loop().time() - self._begun) * self._speed
+
+    async def sleep(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds() / self._speed)  # noqa: TID251  # it is a clock
+
+
+@dataclass(slots=True)
+class House:
+    """All that probes need, and the world that they meet."""
+
+    world: World
+    clock: Clock
+    history: History
+    transport: Transport
+    board: Board
+    generations: Generations
+    prober: Prober
+    feeds: Feeds
+    services: Mapping[str, Service]
+
+    def trouble(self, name: str, *troubles: Trouble) -> None:
+        """Trouble a service of the world from now on."""
+        self.world.override(name, tuple(TROUBLE.validate_python(one) for one in troubles))
+
+    async def generate(self, name: str) -> Evidence:
+        """Send a paid probe and return what came of it."""
+        return await self.prober.probe(self.services[name], Depth.GENERATION)
+
+    async def restarted(self) -> tuple[Board, Generations]:
+        """Return a board and paid probes as a new process on the same history has them."""
+        board = Board(self.history, self.clock)
+        await board.seat(self.services.values(), PolicyOptions())
+        return board, Generations(
+            board, self.history, self.transport, self.clock, Budget(), patience=_PATIENCE
+        )
+
+    async def entries(self, name: str) -> tuple[Entry, ...]:
+        """Return our ledger of one service."""
+        return await self.history.ledger.entries(ServiceId(name))
+
+    async def attempt(self, name: str) -> Attempt:
+        """Return the one unfinished attempt of a service."""
+        unfinished = await self.history.attempts.unfinished()
+        (one,) = [attempt for attempt in unfinished if attempt.service == name]
+        return one
+
+    async def check_books(self) -> None:
+        """Compare our ledger with the world's own: nothing ordered twice, nothing reckoned low."""
+        statement = self.world.ledger.statement(self.world.second() + LATER)
+        assert all(total["jobs"] == 1 for total in statement["by_prompt"].values())
+        for name in self.services:
+            ours = await self.entries(name)
+            total = statement["by_service"].get(name, {"jobs": 0, "billed_usd": 0.0})
+            assert self.world.requests[name, "create"] <= len(ours)
+            assert total["jobs"] <= len(ours)
+            billed = Decimal(str(total["billed_usd"]))
+            assert sum(entry.amount for entry in ours) >= round(billed, 6)
+
+
+_PATIENCE = timedelta(seconds=1)
+
+
+def service_of(  # noqa: PLR0913  # each has its default
+    world: World,
+    name: str,
+    *,
+    bills: Bills = Bills.DELIVERIES,
+    budget: Budget | None = None,
+    timeout: float = 1.0,
+    job_timeout: float = 60.0,
+    dialect: str = "",
+    base_url: str = "",
+) -> Service:
+    """Return a service of the world as a catalogue has it."""
+    part = world.scenario.services[name]
+    upstream = world.scenario.upstreams[part.upstream]
+    feed = None
+    if upstream.feed is not None:
+        form = world.scenario.feeds[upstream.feed].format
+        feed = Feed(form, world.feed_urls[upstream.feed], part.component)
+    seconds = part.lengths[0] if part.lengths else 0
+    return Service(
+        id=ServiceId(name),
+        name=part.name,
+        upstream=Upstream(
+            id=UpstreamId(part.upstream),
+            provider=ProviderId(upstream.provider),
+            base_url=base_url or world.base_urls[part.upstream],
+            protocol=upstream.protocol,
+            dialect=dialect or upstream.dialect,
+            key=Secret(upstream.keys[0].key),
+            timeout=timedelta(seconds=timeout),
+            job_timeout=timedelta(seconds=job_timeout),
+            feed=feed,
+            bills=bills,
+        ),
+        model=part.model,
+        access=Access(part.access),
+        sheet=FactSheet(
+            provider=ProviderId(upstream.provider),
+            model=part.model,
+            title=part.name,
+            medium=Medium(part.medium),
+            access=Access(part.access),
+            protocol=upstream.protocol,
+            lengths=part.lengths,
+            sizes=part.sizes,
+            price=Price(PriceUnit(part.price.unit), dict(part.price.rates)),
+            announced_at=None,
+            shutdown_at=None,
+            shutdown_precision=ShutdownPrecision.EXACT,
+            replacement="",
+            notes="",
+            sources=(),
+            as_of=date(2026, 1, 28),
+        ),
+        pace=Pace(),
+        budget=budget or Budget(),
+        probe_order=Order("A paper boat drifts across a pond.", seconds, part.sizes[0]),
+    )
+
+
+def _billed_as(scenario: Scenario, billing: Billing) -> Scenario:
+    services = {
+        name: part.model_copy(update={"billing": billing})
+        for name, part in scenario.services.items()
+    }
+    return scenario.model_copy(update={"services": services})
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Give what opens a house beside a world: `start("sora-2-official", bills=…, …)`."""
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            *names: str,
+            billing: Billing = Billing.REFUNDS_FAILURES,
+            total: Budget | None = None,
+            speed: float = SPEED,
+            **options: object,
+        ) -> House:
+            scenario = _billed_as(load_scenario("calm"), billing)
+            world = await stack.enter_async_context(serve_world(scenario, speed=speed))
+            clock = HurriedClock(speed)
+            address = f"sqlite:///{tmp_path / 'history.db'}"
+            history = await stack.enter_async_context(open_history(address, clock))
+            transport = await stack.enter_async_context(Transport(clock))
+            services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
+            board = Board(history, clock)
+            await board.seat(services.values(), PolicyOptions())
+            generations = Generations(
+                board, history, transport, clock, total or Budget(), patience=_PATIENCE
+            )
+            prober = Prober(board, transport, generations, clock, Pacing())
+            feeds = Feeds(board, transport, clock)
+            return House(
+                world, clock, history, transport, board, generations, prober, feeds, services
+            )
+
+        yield start
