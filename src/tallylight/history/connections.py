@@ -48,6 +48,10 @@ class Connections:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        # Without the user and the password.
+        self._place = f"{engine.url.host or ''}/{engine.url.database}"
+        if self._is_sqlite:
+            self._place = str(engine.url.database)
         # PostgreSQL would otherwise show each statement another state.
         one_state = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reading = engine.execution_options(**one_state)
@@ -61,7 +65,7 @@ class Connections:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection that sees one state of the database and changes nothing."""
-        with _storage_errors():
+        with _storage_errors(self._place):
             async with self._reading.connect() as connection:
                 yield connection
 
@@ -81,7 +85,7 @@ class Connections:
 
     @asynccontextmanager
     async def _writer(self, engine: AsyncEngine, turn: Turn) -> AsyncIterator[AsyncConnection]:
-        with _storage_errors():
+        with _storage_errors(self._place):
             async with self._one_writer, engine.begin() as connection:
                 if not self._is_sqlite:
                     lock = text("SELECT pg_advisory_xact_lock(:space, :turn)")
@@ -158,10 +162,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def _storage_errors(place: str) -> Iterator[None]:
     """Turn what the driver raises into our own error, without the statement's values."""
     try:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        raise StorageError(f"database: {type(cause).__name__}: {cause}") from error
+        told = " ".join(str(cause).split())
+        raise StorageError(f"database {place}: {type(cause).__name__}: {told}") from error
