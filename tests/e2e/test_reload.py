@@ -1,0 +1,112 @@
+"""A running server takes a changed configuration, keeps the old one over a broken one, and ends."""
+
+import signal
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Document, Eventually, Launcher, Serve
+
+Write = Callable[["Document"], Path]
+
+
+def of_services(document: "Document", *ids: str) -> "Document":
+    services = {id_: about for id_, about in document["services"].items() if id_ in ids}
+    return deepcopy(document) | {"services": services, "probes": {"reach": "1s"}}
+
+
+def test_sighup_takes_services_in_and_out_without_a_restart(
+    document: "Document", serve: "Serve", write: Write, eventually: "Eventually"
+) -> None:
+    server = serve(of_services(document, "film"))
+    assert list(server.statuses()) == ["film"]
+
+    write(of_services(document, "film", "relayed"))
+    server.program.process.send_signal(signal.SIGHUP)
+
+    eventually(lambda: list(server.statuses()) == ["film", "relayed"])
+    eventually(lambda: server.evidence("relayed", "reach"))
+
+    write(of_services(document, "relayed"))
+    server.program.process.send_signal(signal.SIGHUP)
+
+    eventually(lambda: list(server.statuses()) == ["relayed"])
+    assert server.get("/services/film").status_code == 404
+    assert server.program.process.poll() is None
+
+
+def test_a_broken_file_keeps_the_old_one_and_says_once_what_is_wrong(
+    document: "Document", serve: "Serve", write: Write, eventually: "Eventually"
+) -> None:
+    server = serve(of_services(document, "film"))
+    broken = of_services(document, "film", "relayed")
+    broken["services"]["relayed"]["upstream"] = "nowhere"
+
+    write(broken)
+    (refusal,) = eventually(lambda: server.program.events("configuration.refused"))
+
+    assert "services.relayed.upstream" in str(refusal["problem"])
+    assert "nowhere" in str(refusal["problem"])
+    assert list(server.statuses()) == ["film"]
+
+    write(of_services(document, "film", "streamed"))
+
+    eventually(lambda: list(server.statuses()) == ["film", "streamed"])
+    assert len(server.program.events("configuration.refused")) == 1
+
+
+def test_after_a_reload_the_files_of_the_new_configuration_are_watched(
+    document: "Document",
+    launch: "Launcher",
+    serve: "Serve",
+    write: Write,
+    eventually: "Eventually",
+) -> None:
+    secret = launch.folder / "film.key"
+    secret.write_text("sim-maker-key\n", encoding="utf-8")
+    server = serve(of_services(document, "film"))
+    changed = of_services(document, "film")
+    changed["upstreams"]["maker"]["key"] = {"file": "film.key"}
+    write(changed)
+    eventually(lambda: server.program.events("configuration.reloaded"))
+
+    secret.write_text("sim-maker-key-of-tomorrow\n", encoding="utf-8")
+
+    eventually(lambda: len(server.program.events("configuration.reloaded")) == 2)
+
+
+def test_sigterm_ends_it_within_seconds_with_nothing_lost(
+    document: "Document", launch: "Launcher", serve: "Serve", eventually: "Eventually"
+) -> None:
+    server = serve(document)
+    eventually(lambda: server.evidence("film", "generation"))
+    reader = requests.get(f"{server.page}/api/events", stream=True, timeout=60)
+    seen = server.evidence("film", "reach")
+
+    code = server.program.end(within=10)
+
+    reader.close()
+    assert code == 0
+    assert server.program.events("stopped")
+    with closing(sqlite3.connect(launch.folder / "history.db")) as database:
+        question = "SELECT count(*) FROM evidence WHERE service = 'film' AND source = 'reach'"
+        ((stored,),) = database.execute(question)
+    assert stored >= len(seen)
+
+
+def test_a_second_server_on_the_same_database_is_refused(
+    document: "Document", launch: "Launcher", serve: "Serve"
+) -> None:
+    serve(of_services(document, "film"))
+
+    second = launch("serve", "--config", "tallylight.yaml")
+
+    assert second.ends() == 1
+    assert "another tallylight server watches on this database" in second.logged()
+    assert "Traceback" not in second.logged()
