@@ -5,11 +5,14 @@ is that provider's trouble. Several that share nothing but our line, failing one
 not one success between, are ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.terms import ProviderId
+from tallylight.terms import Evidence, Fault, ProviderId, Source
+
+_NO_ANSWER = "exception:"
+"""How the classifier's rules begin where no answer came at all."""
 
 
 class Seen(NamedTuple):
@@ -73,6 +76,31 @@ def observe(
         kept.sort(key=_moment)
     newest = tuple(kept[-max(2, watch.quorum) :])
     return NetworkWatch(watch.window, watch.memory, watch.quorum, newest, succeeded_at)
+
+
+def reached(evidence: Evidence) -> bool | None:
+    """Tell whether an upstream answered; None where the evidence says nothing of that.
+
+    A job that stalled, a black video: nobody's line was cut, and nobody has just answered.
+    """
+    failure = evidence.failure
+    if evidence.source in {Source.FEED, Source.CALENDAR}:
+        return None
+    if failure is None or failure.http_status is not None:
+        return True
+    return False if failure.rule.startswith(_NO_ANSWER) else None
+
+
+def blamed(watch: NetworkWatch, evidence: Evidence) -> Evidence:
+    """Return evidence with the fault ours where it was our own network that failed.
+
+    Args:
+        watch: With the evidence itself observed already.
+        evidence: What was found.
+    """
+    if evidence.failure is None or not watch.is_down or reached(evidence) is not False:
+        return evidence
+    return replace(evidence, failure=replace(evidence.failure, fault=Fault.OURS))
 
 
 def _moment(seen: Seen) -> datetime:

@@ -1,0 +1,72 @@
+"""Chance that can be repeated: the same seed, purpose and moment always draw the same number.
+
+A draw depends on nothing that was drawn before, so that all rules meet the same world whatever
+they ask of it, and adding a rule changes no other rule's luck.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+_MASK = (1 << 64) - 1
+_STRIDE = 0x9E3779B97F4A7C15
+_Z95 = 1.6448536269514722  # the normal distribution's 95th percentile
+_EDGE = 2.0**-53
+
+
+def salt(*parts: object) -> int:
+    """Return the number that stands for a purpose: a seed, a service, what is drawn for."""
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+
+
+def draw(purpose: int, moment: int) -> float:
+    """Return a number in (0, 1) for a purpose at a moment.
+
+    Source:
+        Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014
+        (SplitMix64's finaliser).
+    """
+    z = (purpose + moment * _STRIDE) & _MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return ((z ^ (z >> 31)) >> 11) * _EDGE + _EDGE / 2
+
+
+def normal(purpose: int, moment: int) -> float:
+    """Return a draw from the standard normal distribution (Box and Muller 1958)."""
+    radius = math.sqrt(-2 * math.log(draw(purpose, moment)))
+    return radius * math.cos(2 * math.pi * draw(~purpose & _MASK, moment))
+
+
+def duration(purpose: int, moment: int, median: float, p95: float) -> float:
+    """Return seconds drawn log-normally by their median and 95th percentile."""
+    if p95 <= median:
+        return median
+    return median * math.exp(normal(purpose, moment) * math.log(p95 / median) / _Z95)
+
+
+@dataclass(slots=True)
+class Sequence:
+    """Draws one after another for one purpose."""
+
+    purpose: int
+    drawn: int = 0
+
+    def share(self) -> float:
+        """Return the next number in (0, 1)."""
+        self.drawn += 1
+        return draw(self.purpose, self.drawn)
+
+    def waiting(self, mean: float) -> float:
+        """Return the next time between two events that come at random."""
+        return -mean * math.log(self.share())
+
+    def between(self, low: float, high: float) -> float:
+        """Return the next number in a range, each alike."""
+        return low + (high - low) * self.share()
+
+    def spread(self, median: float, p95: float) -> float:
+        """Return the next log-normal number by its median and 95th percentile."""
+        self.drawn += 1
+        return duration(self.purpose, self.drawn, median, p95)

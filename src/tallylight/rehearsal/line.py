@@ -1,0 +1,43 @@
+"""Our own network as the board watches it, at less cost.
+
+Successes are folded in only once a failure makes them matter: of each provider the newest is
+enough, so what comes out is the same.
+"""
+
+from typing import TYPE_CHECKING
+
+from tallylight.terms import Evidence, ProviderId
+from tallylight.verdicts.own_network import NetworkWatch, blamed, observe, reached
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Line:
+    """What the transport met lately; in a trace every service is its own provider's."""
+
+    def __init__(self) -> None:
+        self._watch = NetworkWatch()
+        self._succeeded: dict[ProviderId, datetime] = {}
+        self._is_tense = False
+
+    @property
+    def is_down(self) -> bool:
+        """Tell whether it is our own network that is away."""
+        return self._is_tense and self._watch.is_down
+
+    def blamed(self, evidence: Evidence) -> Evidence:
+        """Observe evidence; return it with the fault ours where it is."""
+        is_reached = reached(evidence)
+        if is_reached is None:
+            return evidence
+        provider = ProviderId(evidence.service)
+        if is_reached and not self._is_tense:
+            self._succeeded[provider] = evidence.at
+            return evidence
+        for former, at in sorted(self._succeeded.items(), key=lambda item: item[1]):
+            self._watch = observe(self._watch, former, at, transport_failed=False)
+        self._succeeded.clear()
+        self._watch = observe(self._watch, provider, evidence.at, transport_failed=not is_reached)
+        self._is_tense = any(seen.is_failure for seen in self._watch.newest)
+        return blamed(self._watch, evidence)

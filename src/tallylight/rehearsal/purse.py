@@ -1,0 +1,36 @@
+"""Money in virtual time: the ledger's rule over what the rehearsal has spent."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
+
+
+@dataclass(slots=True)
+class Purse:
+    """What was spent under one budget, oldest first; what is refused gives its money back."""
+
+    budget: Budget
+    times: list[datetime] = field(default_factory=list)
+    amounts: list[int] = field(default_factory=list)
+
+    def allows(self, amount: Decimal, at: datetime) -> bool:
+        """Tell whether a spending stays within the budget."""
+        spent = {name: self._spent(name, at) for name in self.budget.limits}
+        return excess(self.budget, amount, spent) is None
+
+    def spend(self, amount: Decimal, at: datetime) -> None:
+        """Count a spending."""
+        self.times.append(at)
+        self.amounts.append(micros(amount))
+
+    @property
+    def total(self) -> Decimal:
+        """Return all that was ever spent, in USD."""
+        return sum(self.amounts) / MICRO
+
+    def _spent(self, window: str, at: datetime) -> int:
+        first = bisect_right(self.times, at - BUDGET_WINDOWS[window])
+        return sum(self.amounts[first:])

@@ -1,0 +1,35 @@
+"""What a rule showed of one service over a whole trace, and what that cost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from tallylight.rehearsal.world import Scene
+from tallylight.terms import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """From here on a status was shown."""
+
+    at: datetime
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One service as a rule saw it.
+
+    Args:
+        scene: What it truly was.
+        turns: What was shown, oldest first, from the begin of the trace on.
+        paid: Paid probes sent.
+        spent: What they cost, in USD.
+        withheld: How often a budget did not allow one.
+    """
+
+    scene: Scene
+    turns: tuple[Turn, ...]
+    paid: int = 0
+    spent: Decimal = Decimal(0)
+    withheld: int = 0

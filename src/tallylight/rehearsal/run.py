@@ -1,0 +1,242 @@
+"""The driver: the real plan sends probes into a world, the real judge hears what they find.
+
+Nothing is decided here. Virtual time is a heap of what happens next.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum
+
+from tallylight.catalogue.services import Pace
+from tallylight.money import Budget
+from tallylight.probes.diary import Diary, watch
+from tallylight.probes.plan import Pacing, appointment, opening_round
+from tallylight.probes.shallow import Shallow
+from tallylight.rehearsal.line import Line
+from tallylight.rehearsal.purse import Purse
+from tallylight.rehearsal.record import Record, Turn
+from tallylight.rehearsal.stage import USUAL_PACE, service_of
+from tallylight.rehearsal.world import START, Scene
+from tallylight.terms import Depth, Evidence, Fault, Source, Status
+from tallylight.verdicts.holds import policy_of
+from tallylight.verdicts.judge import jobs_are_in_doubt, judge, opening, pass_time
+from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.standing import Standing
+
+_SOURCES = {Depth.REACH: Source.REACH, Depth.CREDENTIALS: Source.CREDENTIALS}
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the watching may use.
+
+    Args:
+        pace: How often each depth is probed.
+        total: What all paid probes together may spend.
+        each: What those of one service may.
+        pacing: What else the plan holds to.
+        options: What the operator wrote of the judging.
+    """
+
+    pace: Pace = USUAL_PACE
+    total: Budget = field(default_factory=Budget)
+    each: Budget = field(default_factory=Budget)
+    pacing: Pacing = field(default_factory=Pacing)
+    options: PolicyOptions = field(default_factory=PolicyOptions)
+
+
+class _Kind(IntEnum):
+    PROBE = 0
+    HEARD = 1
+    ENDED = 2  # a paid probe
+    ARRIVED = 3  # a caller's job
+
+
+_Event = tuple[datetime, int, _Kind, "_Watched", Depth | Evidence | None]
+
+
+class _Watched:
+    """One service under watch."""
+
+    def __init__(self, scene: Scene, means: Means, opening_at: datetime) -> None:
+        self.scene = scene
+        self.service = service_of(scene, means.pace, means.each)
+        self.policy = policy_of(self.service, means.options)
+        self.standing: Standing = opening(scene.id, START)
+        self.diary = Diary(opening_at)
+        self.due: dict[Depth, datetime] = {}
+        self.in_doubt = False
+        self.traffic_at: datetime | None = None
+        self.arrivals: Iterator[datetime] = scene.arrivals()
+        self.purse = Purse(means.each)
+        self.turns = [Turn(START, Status.UNKNOWN)]
+        self.paid = self.withheld = 0
+
+    def stands(self, standing: Standing, now: datetime) -> None:
+        """Let a standing stand."""
+        self.standing = standing
+        if standing.verdict.status is not self.turns[-1].status:
+            self.turns.append(Turn(now, standing.verdict.status))
+
+
+class _Run:
+    def __init__(self, scenes: Iterable[Scene], days: float, means: Means) -> None:
+        self._means = means
+        self._end = START + timedelta(days=days)
+        self._heap: list[_Event] = []
+        self._count = 0
+        self._line = Line()
+        self._total = Purse(means.total)
+        found = tuple(scenes)
+        pace = means.pace.reach or means.pace.credentials or timedelta(minutes=1)
+        self.watched = [
+            _Watched(scene, means, START + opening_round(position, len(found), pace))
+            for position, scene in enumerate(found)
+        ]
+
+    def run(self) -> None:
+        """Live through it."""
+        for watched in self.watched:
+            self._begin(watched)
+        heap, end = self._heap, self._end
+        while heap and heap[0][0] < end:
+            now, _, kind, watched, what = heapq.heappop(heap)
+            match kind:
+                case _Kind.PROBE if isinstance(what, Depth):
+                    if watched.due.get(what) == now:
+                        self._probe(watched, what, now)
+                case _Kind.ARRIVED:
+                    self._arrive(watched, now)
+                case _:
+                    if kind is _Kind.ENDED:
+                        watched.diary.under_way.discard(Depth.GENERATION)
+                    if isinstance(what, Evidence):
+                        self._hear(watched, what, None)
+
+    def _begin(self, watched: _Watched) -> None:
+        for said in watched.scene.told():
+            told = Evidence(watched.scene.id, said.at, Source.FEED, says=said.says)
+            self._push(said.at, _Kind.HEARD, watched, told)
+        self._await_arrival(watched)
+        self._plan(watched, tuple(Depth), START)
+
+    def _push(
+        self, at: datetime, kind: _Kind, watched: _Watched, what: Depth | Evidence | None
+    ) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (at, self._count, kind, watched, what))
+
+    def _plan(self, watched: _Watched, depths: tuple[Depth, ...], now: datetime) -> None:
+        """Let the plan say when these depths are probed next."""
+        seen = watch(
+            watched.service,
+            watched.diary,
+            watched.standing,
+            watched.traffic_at,
+            in_doubt=watched.in_doubt,
+        )
+        for depth in depths:
+            planned = appointment(seen, self._means.pacing, depth)
+            if planned is None:
+                watched.due.pop(depth, None)
+                continue
+            at = max(planned.at, now)
+            if watched.due.get(depth) != at:
+                watched.due[depth] = at
+                self._push(at, _Kind.PROBE, watched, depth)
+
+    def _probe(self, watched: _Watched, depth: Depth, now: datetime) -> None:
+        del watched.due[depth]
+        if depth is Depth.GENERATION:
+            self._spend(watched, now)
+            return
+        failure = watched.scene.shallow(depth, now)
+        evidence = Evidence(watched.scene.id, now, _SOURCES[depth], failure)
+        diary = watched.diary
+        diary.last[depth] = now
+        was_bad = diary.bad_in_a_row
+        diary.enter(Shallow(evidence))
+        self._hear(watched, evidence, depth if diary.bad_in_a_row == was_bad else None)
+
+    def _spend(self, watched: _Watched, now: datetime) -> None:
+        watched.in_doubt = jobs_are_in_doubt(watched.standing, now, watched.policy)
+        self._plan(watched, (Depth.GENERATION,), now)
+        if watched.due.get(Depth.GENERATION) != now:
+            return  # time alone has put it off
+        del watched.due[Depth.GENERATION]
+        price = watched.scene.price
+        if not (watched.purse.allows(price, now) and self._total.allows(price, now)):
+            watched.withheld += 1
+            watched.diary.put_off(now, "budget")
+            self._plan(watched, (Depth.GENERATION,), now)
+            return
+        asked = watched.scene.job(now)
+        watched.paid += 1
+        if asked.is_accepted:
+            watched.purse.spend(price, now)
+            self._total.spend(price, now)
+        watched.diary.placed(now)
+        watched.diary.under_way.add(Depth.GENERATION)
+        found = Evidence(
+            watched.scene.id, asked.ends_at, Source.GENERATION, asked.failure, asked.ends_at - now
+        )
+        self._push(asked.ends_at, _Kind.ENDED, watched, found)
+
+    def _arrive(self, watched: _Watched, now: datetime) -> None:
+        asked = watched.scene.job(now)
+        if asked.is_accepted:
+            accepted = Evidence(watched.scene.id, now, Source.ACCEPTANCE)
+            self._hear(watched, accepted, None)
+        took = asked.ends_at - now
+        ended = Evidence(watched.scene.id, asked.ends_at, Source.TRAFFIC, asked.failure, took)
+        self._push(asked.ends_at, _Kind.HEARD, watched, ended)
+        self._await_arrival(watched)
+
+    def _await_arrival(self, watched: _Watched) -> None:
+        at = next(watched.arrivals, None)
+        if at is not None:
+            self._push(at, _Kind.ARRIVED, watched, None)
+
+    def _hear(self, watched: _Watched, evidence: Evidence, depth: Depth | None) -> None:
+        """Let evidence count as the board does, and plan anew what it may have changed."""
+        now, policy = evidence.at, watched.policy
+        evidence = self._line.blamed(evidence)
+        if evidence.source is Source.TRAFFIC:
+            watched.traffic_at = now
+        failure = evidence.failure
+        is_ours = failure is not None and failure.fault is Fault.OURS
+        before = watched.standing
+        if not (is_ours and self._line.is_down):
+            while (settled := pass_time(watched.standing, now, policy)) is not watched.standing:
+                watched.stands(settled, now)
+        watched.stands(judge(watched.standing, evidence, policy), now)
+        after, doubted = watched.standing, watched.in_doubt
+        watched.in_doubt = jobs_are_in_doubt(after, now, policy)
+        is_as_before = after.verdict is before.verdict and after.jobs is before.jobs
+        if depth is not None and is_as_before and doubted is watched.in_doubt:
+            self._plan(watched, (depth,), now)
+        else:
+            self._plan(watched, tuple(Depth), now)
+
+
+def rehearsed(scenes: Iterable[Scene], days: float, means: Means) -> tuple[Record, ...]:
+    """Return what our own rules make of a world."""
+    run = _Run(scenes, days, means)
+    run.run()
+    return tuple(
+        Record(
+            scene=watched.scene,
+            turns=tuple(watched.turns),
+            paid=watched.paid,
+            spent=watched.purse.total,
+            withheld=watched.withheld,
+        )
+        for watched in run.watched
+    )
+
+
+NOTHING = Budget(per_day=Decimal(0))
+"""A budget that allows no paid probe."""

@@ -1,0 +1,168 @@
+"""What was shown, held against the truth.
+
+An outage is a stretch away from operational, whatever its names. It is seen once any trouble is
+shown within it. Unknown claims nothing: it sees no outage, and in good times it is not wrong.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from tallylight.rehearsal.record import Record
+from tallylight.rehearsal.world import START
+from tallylight.terms import Status
+from tallylight.verdicts.intervals import Interval, jeffreys, time_between
+
+SHORT = 300.0
+"""Outages of so many seconds or less are not asked for."""
+
+_MONTH = 30.0
+_DAY = 86_400.0
+_MINUTE = 60.0
+_CALM = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
+_MOSTLY = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How a rule fared in a world.
+
+    Args:
+        outages: How many lasted over five minutes.
+        seen: How many of them were shown before they ended.
+        seen_interval: The share that agrees with these counts, at 95 %.
+        median_delay: Minutes until half of those seen were shown; None if none was.
+        p90_delay: Minutes until nine in ten of them were.
+        wrong: The share of time in which trouble was shown and not there, or there and not shown.
+        false_alarms: Times a month and service that trouble was shown that was not there.
+        false_interval: The rate that agrees with this count, at 95 %.
+        misnamed: Of the time in which trouble was there and shown, the share with another name.
+        unknown: The share of time in which nothing was claimed.
+        minutes: Of each truth, the minutes that each status was shown in it.
+        paid: Paid probes a day and service.
+        spend: USD a day for all services together.
+        withheld: How often a budget did not allow a probe, a day and service.
+    """
+
+    outages: int
+    seen: int
+    seen_interval: Interval
+    median_delay: float | None
+    p90_delay: float | None
+    wrong: float
+    false_alarms: float
+    false_interval: Interval
+    misnamed: float
+    unknown: float
+    minutes: Mapping[Status, Mapping[Status, float]]
+    paid: float
+    spend: float
+    withheld: float
+
+    @property
+    def seen_share(self) -> float:
+        """Return the share of outages over five minutes that were seen."""
+        return self.seen / self.outages if self.outages else 1.0
+
+
+def score(records: Sequence[Record], days: float) -> Score:
+    """Return how a rule fared, over all its services."""
+    end = days * _DAY
+    delays = [delay for record in records for delay in _delays(record, end)]
+    found = sorted(delay / _MINUTE for delay in delays if delay is not None)
+    false = sum(_false_alarms(record) for record in records)
+    shown = _shown_minutes(records, end)
+    months = len(records) * days / _MONTH
+    between = time_between(false, months)
+    return Score(
+        outages=len(delays),
+        seen=len(found),
+        seen_interval=jeffreys(len(found), len(delays)) if delays else Interval(0.0, 1.0),
+        median_delay=median(found) if found else None,
+        p90_delay=found[min(len(found) - 1, int(_MOSTLY * len(found)))] if found else None,
+        wrong=_share(shown, lambda truth, said: (truth in _CALM) is not (said in _CALM)),
+        false_alarms=false / months,
+        false_interval=Interval(1 / between.high, 1 / between.low),
+        misnamed=_misnamed(shown),
+        unknown=_share(shown, lambda _, said: said is Status.UNKNOWN),
+        minutes=_nested(shown),
+        paid=sum(record.paid for record in records) / len(records) / days,
+        spend=float(sum(record.spent for record in records)) / days,
+        withheld=sum(record.withheld for record in records) / len(records) / days,
+    )
+
+
+_Shown = Mapping[tuple[Status, Status], float]
+
+
+def _delays(record: Record, end: float) -> Iterable[float | None]:
+    """Yield for each longer outage after how many seconds it showed, None if it never did."""
+    moments, statuses = _turns(record)
+    for outage in record.scene.outages():
+        if outage.end - outage.start <= SHORT or outage.start >= end:
+            continue
+        before = bisect_right(moments, outage.start) - 1
+        if statuses[before] not in _CALM:
+            yield 0.0
+            continue
+        later = range(before + 1, len(moments))
+        first = next((moments[i] for i in later if statuses[i] not in _CALM), outage.end)
+        yield first - outage.start if first < outage.end else None
+
+
+def _false_alarms(record: Record) -> int:
+    moments, statuses = _turns(record)
+    outages = record.scene.outages()
+    starts = [outage.start for outage in outages]
+    count = 0
+    for (before, after), at in zip(pairwise(statuses), moments[1:], strict=True):
+        if before in _CALM and after not in _CALM:
+            place = bisect_right(starts, at) - 1
+            count += place < 0 or at >= outages[place].end
+    return count
+
+
+def _shown_minutes(records: Iterable[Record], end: float) -> _Shown:
+    shown: defaultdict[tuple[Status, Status], float] = defaultdict(float)
+    for record in records:
+        moments, statuses = _turns(record)
+        ends = (*moments[1:], end)
+        spells, place = record.scene.spells, 0
+        for said, begin, until in zip(statuses, moments, ends, strict=True):
+            while spells[place].end <= begin:
+                place += 1
+            index = place
+            while index < len(spells) and spells[index].start < until:
+                spell = spells[index]
+                overlap = min(until, spell.end) - max(begin, spell.start)
+                shown[spell.status, said] += max(0.0, overlap) / _MINUTE
+                index += 1
+    return shown
+
+
+def _turns(record: Record) -> tuple[list[float], list[Status]]:
+    moments = [(turn.at - START).total_seconds() for turn in record.turns]
+    return moments, [turn.status for turn in record.turns]
+
+
+def _share(shown: _Shown, is_meant: Callable[[Status, Status], bool]) -> float:
+    total = sum(shown.values())
+    meant = sum(minutes for (truth, said), minutes in shown.items() if is_meant(truth, said))
+    return meant / total if total else 0.0
+
+
+def _misnamed(shown: _Shown) -> float:
+    both = {pair: m for pair, m in shown.items() if not _CALM.intersection(pair)}
+    total = sum(both.values())
+    other = sum(minutes for (truth, said), minutes in both.items() if truth is not said)
+    return other / total if total else 0.0
+
+
+def _nested(shown: _Shown) -> Mapping[Status, Mapping[Status, float]]:
+    nested: dict[Status, dict[Status, float]] = {}
+    for (truth, said), minutes in sorted(shown.items()):
+        nested.setdefault(truth, {})[said] = minutes
+    return nested

@@ -1,0 +1,68 @@
+"""A trace's service in the words of the catalogue, so that the real plan can pace it."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+from tallylight.catalogue.services import (
+    Bills,
+    FactSheet,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
+from tallylight.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.rehearsal.world import STALLED_AFTER, Scene
+from tallylight.terms import Order, ProviderId, UpstreamId
+
+USUAL_PACE = Pace(generation=timedelta(hours=6))
+"""The free depths as the catalogue has them, and a paid probe for when nothing else calls."""
+
+_ORDER = Order("a rehearsal", 4, "1280x720")
+
+
+def service_of(scene: Scene, pace: Pace, budget: Budget) -> Service:
+    """Return the service that stands for a scene."""
+    provider = ProviderId(scene.id)
+    return Service(
+        id=scene.id,
+        name=scene.id,
+        upstream=Upstream(
+            id=UpstreamId(scene.id),
+            provider=provider,
+            base_url="",
+            protocol="",
+            dialect="",
+            key=None,
+            job_timeout=STALLED_AFTER,
+            bills=Bills.ACCEPTANCES,
+        ),
+        model=scene.id,
+        access=scene.access,
+        sheet=_sheet(scene, provider),
+        pace=pace,
+        budget=budget,
+        probe_order=_ORDER,
+    )
+
+
+def _sheet(scene: Scene, provider: ProviderId) -> FactSheet:
+    return FactSheet(
+        provider=provider,
+        model=scene.id,
+        title=scene.id,
+        medium=Medium.VIDEO,
+        access=scene.access,
+        protocol="",
+        lengths=(_ORDER.seconds,),
+        sizes=(_ORDER.size,),
+        price=Price(PriceUnit.PER_CALL, {ANY_RESOLUTION: Decimal(scene.price)}),
+        announced_at=None,
+        shutdown_at=None,
+        shutdown_precision=ShutdownPrecision.EXACT,
+        replacement="",
+        notes="",
+        sources=(),
+        as_of=date(2026, 1, 1),
+    )

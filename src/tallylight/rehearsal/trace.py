@@ -1,0 +1,208 @@
+"""The trace file: a world told spell by spell, with the truth that verdicts are held against.
+
+Its form is a public contract and stands in `docs/rehearsal.md`.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tallylight.catalogue.complaints import reason_of
+from tallylight.catalogue.notation import Money
+from tallylight.errors import ConfigurationError, Problem
+from tallylight.terms import Access, ServiceId, Status
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0)]
+
+_LARGEST_FILE = 256 * 1024 * 1024
+_LONGEST_DAYS = 3660
+_DAY = 86_400
+_LATENCY = (60.0, 120.0)
+_PASSING: Mapping[Status, float] = {Status.OPERATIONAL: 1.0, Status.DEGRADED: 0.5}
+"""What passes in a spell that does not say it; of all other states nothing does."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class TraceFailure(_Part):
+    """How a service fails: an answer, or the exception in place of one.
+
+    Args:
+        http_status: None where no answer comes; then `body` is the exception's class and text.
+        body: The answer's body.
+    """
+
+    http_status: Annotated[int, Field(ge=100, le=599)] | None
+    body: str = ""
+
+
+class TraceSpell(_Part):
+    """One stretch of a service's life.
+
+    Args:
+        start: Seconds from the trace's begin, inclusive.
+        end: Exclusive.
+        status: What the service truly is; never unknown.
+        accept: The probability that a job is accepted; by default 1 where the service is
+            operational, 0.5 where it is degraded, else 0.
+        deliver: The probability that an accepted job that ends here delivers; by default likewise.
+        latency: Median and 95th percentile of the seconds from create to the end of a job that
+            is accepted here; by default 60 and 120.
+        reach: The probability that the free question "does it answer?" goes well.
+        credentials: The same for "does it know our key and list the model?".
+        failure: What a failing answer is; by default an unspecific 503.
+    """
+
+    start: Seconds = Field(alias="from")
+    end: Seconds = Field(alias="to")
+    status: Status
+    accept: Share | None = None
+    deliver: Share | None = None
+    latency: tuple[Seconds, Seconds] | None = None
+    reach: Share = 1.0
+    credentials: Share = 1.0
+    failure: TraceFailure | None = None
+
+    @field_validator("status")
+    @classmethod
+    def _is_a_truth(cls, status: Status) -> Status:
+        if status is Status.UNKNOWN:
+            raise ValueError("a trace tells the truth, which is never unknown")
+        return status
+
+    @model_validator(mode="after")
+    def _is_a_stretch(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError("'to' must be greater than 'from'")
+        if self.latency is not None and self.latency[1] < self.latency[0]:
+            raise ValueError("latency is [median, 95th percentile]; the second must not be smaller")
+        return self
+
+    @property
+    def accepts(self) -> float:
+        """Return the probability that a job is accepted."""
+        return _PASSING.get(self.status, 0.0) if self.accept is None else self.accept
+
+    @property
+    def delivers(self) -> float:
+        """Return the probability that an accepted job delivers."""
+        return _PASSING.get(self.status, 0.0) if self.deliver is None else self.deliver
+
+    @property
+    def takes(self) -> tuple[float, float]:
+        """Return the median and 95th percentile of a job's seconds."""
+        return self.latency or _LATENCY
+
+
+class TraceService(_Part):
+    """One service of a trace; time between its spells is operational and without fault.
+
+    Args:
+        access: Official, reverse or self-hosted.
+        price: USD of one paid probe: the cheapest video it makes.
+        spells: Its life; not overlapping.
+    """
+
+    access: Access = Access.OFFICIAL
+    price: Money = Decimal(0)
+    spells: tuple[TraceSpell, ...] = ()
+
+    @field_validator("spells")
+    @classmethod
+    def _do_not_overlap(cls, spells: tuple[TraceSpell, ...]) -> tuple[TraceSpell, ...]:
+        ordered = tuple(sorted(spells, key=lambda spell: spell.start))
+        for before, after in pairwise(ordered):
+            if after.start < before.end:
+                raise ValueError(
+                    f"the spell from {after.start:g} begins before the one from "
+                    f"{before.start:g} ends, at {before.end:g}"
+                )
+        return ordered
+
+
+class TraceFeed(_Part):
+    """A service's status page.
+
+    Args:
+        lag: How many seconds it is late on average.
+        blind: The share of outages that it never mentions.
+    """
+
+    lag: Seconds = 0.0
+    blind: Share = 0.0
+
+
+class Trace(_Part):
+    """A whole world.
+
+    Args:
+        duration: Its length in seconds.
+        services: By id, in the order in which they are probed first.
+        feeds: Status pages by service; a service without one has none.
+        traffic: Callers' jobs an hour by service.
+    """
+
+    duration: Annotated[float, Field(gt=0, le=_LONGEST_DAYS * _DAY)]
+    services: Mapping[ServiceId, TraceService] = Field(min_length=1)
+    feeds: Mapping[ServiceId, TraceFeed] = Field(default_factory=dict)
+    traffic: Mapping[ServiceId, Annotated[float, Field(ge=0, le=36_000)]] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _names_its_services(self) -> Self:
+        for section, named in (("feeds", self.feeds), ("traffic", self.traffic)):
+            for id_ in named:
+                if id_ not in self.services:
+                    raise ValueError(f"{section}: {id_} is no service of this trace")
+        return self
+
+    @property
+    def days(self) -> float:
+        """Return its length in days."""
+        return self.duration / _DAY
+
+
+def parsed(text: str, name: str) -> Trace:
+    """Return the trace that a JSON text describes.
+
+    Raises:
+        ConfigurationError: with every fault and its place.
+    """
+    try:
+        return Trace.model_validate_json(text)
+    except ValidationError as error:
+        schema = Trace.model_json_schema()
+        problems = []
+        for finding in error.errors(include_url=False):
+            place = tuple(finding["loc"])
+            key = ".".join(map(str, place))
+            problems.append(Problem(name, key, reason_of(finding, place, schema)))
+        raise ConfigurationError(tuple(problems)) from None
+
+
+def read(path: Path) -> Trace:
+    """Return the trace of a file.
+
+    Raises:
+        ConfigurationError: if it cannot be read, or with every fault and its place.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ConfigurationError((Problem(str(path), "", "is larger than 256 MB"),))
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError((Problem(str(path), "", f"cannot be read: {error}"),)) from None
+    return parsed(text, path.name)
+
+
+def written(trace: Trace) -> str:
+    """Return a trace as JSON text, without what is at its default."""
+    return trace.model_dump_json(by_alias=True, exclude_defaults=True) + "\n"
