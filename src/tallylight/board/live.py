@@ -7,8 +7,6 @@ the evidence since then give exactly the standing that a killed process had in m
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 
@@ -20,6 +18,7 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.terms import Evidence, Fault, ServiceId, Source, Transition, Verdict
 from tallylight.verdicts import incidents, own_network
+from tallylight.verdicts.holds import UNWATCHED_JOBS_HOLD, policy_of
 from tallylight.verdicts.judge import judge, opening, pass_time
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.own_network import NetworkWatch
@@ -27,13 +26,6 @@ from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Standing
 
 log = structlog.get_logger()
-
-UNWATCHED_JOBS_HOLD = timedelta(hours=6)
-"""How long job evidence counts where no generation pace says it: twice the pace of 3 hours that
-the rules were measured with (`docs/verdicts.md`)."""
-
-_NO_ANSWER = "exception:"
-"""How the classifier's rules begin where no answer came at all."""
 
 
 class Board:
@@ -57,14 +49,14 @@ class Board:
         wanted = {service.id: service for service in services}
         now = self._clock.now()
         newcomers = {
-            id_: Seat(service, _policy(service, options), opening(id_, now))
+            id_: Seat(service, policy_of(service, options), opening(id_, now))
             for id_, service in wanted.items()
             if id_ not in self._seats
         }
         strangers = await self._recall(newcomers)
         for id_, seat in self._seats.items():
             if id_ in wanted:
-                seat.service, seat.policy = wanted[id_], _policy(wanted[id_], options)
+                seat.service, seat.policy = wanted[id_], policy_of(wanted[id_], options)
         known = self._seats | newcomers
         self._seats = {id_: known[id_] for id_ in wanted}
         await self.pass_time()
@@ -209,7 +201,7 @@ class Board:
 
     def _blamed(self, evidence: Evidence, service: Service) -> Evidence:
         """Return evidence with the fault ours where it was our own network that failed."""
-        is_reached = _reached(evidence)
+        is_reached = own_network.reached(evidence)
         if is_reached is None:
             return evidence
         was_down = self._network.is_down
@@ -220,32 +212,8 @@ class Board:
         if is_down is not was_down:
             log.warning("network.down" if is_down else "network.up")
             self._listeners.tell(NetworkChange(evidence.at, is_down))
-        if is_reached or not is_down or evidence.failure is None:
-            return evidence
-        return replace(evidence, failure=replace(evidence.failure, fault=Fault.OURS))
+        return own_network.blamed(self._network, evidence)
 
     def _is_frozen_for(self, evidence: Evidence) -> bool:
         failure = evidence.failure
         return self._network.is_down and failure is not None and failure.fault is Fault.OURS
-
-
-def _reached(evidence: Evidence) -> bool | None:
-    """Tell whether an upstream answered; None where the evidence says nothing of that.
-
-    A job that stalled, a black video: nobody's line was cut, and nobody has just answered.
-    """
-    failure = evidence.failure
-    if evidence.source in {Source.FEED, Source.CALENDAR}:
-        return None
-    if failure is None or failure.http_status is not None:
-        return True
-    return False if failure.rule.startswith(_NO_ANSWER) else None
-
-
-def _policy(service: Service, options: PolicyOptions) -> Policy:
-    pace, upstream = service.pace, service.upstream
-    shallow = [p for p in (pace.reach, pace.credentials) if p is not None]
-    jobs = pace.generation
-    hold_door = 2 * min(shallow) + upstream.timeout if shallow else UNWATCHED_JOBS_HOLD
-    hold_jobs = UNWATCHED_JOBS_HOLD if jobs is None else 2 * jobs + upstream.job_timeout
-    return options.policy(access=service.access, hold_door=hold_door, hold_jobs=hold_jobs)
