@@ -112,10 +112,11 @@ def appointment(watch: Watch, pacing: Pacing, depth: Depth) -> Appointment | Non
 def opening_round(position: int, services: int, interval: timedelta) -> timedelta:
     """Return how long after the start the first probe of a service is due.
 
-    A few services are probed within a second or two of the start, thousands evenly over one
-    interval, so that all are checked within one interval of a restart.
+    A few services are probed within a second or two of the start, thousands evenly over most of
+    one interval; the rest of it is for starting, so that all are checked within one interval of a
+    restart.
     """
-    spread = min(interval, timedelta(milliseconds=100) * services)
+    spread = min(interval * 3 / 4, timedelta(milliseconds=100) * services)
     return spread * position / max(services, 1)
 
 
