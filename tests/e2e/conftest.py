@@ -320,10 +320,18 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def world(launch: Launcher) -> World:
-    """Run the quick world in a process of its own."""
-    program = launch("simulate", "--scenario", str(_QUICK_WORLD), "--port", "0")
-    return World(program.has_printed(r"(http://\S+)/_sim/scenario\n")[1])
+def scenario() -> Path:
+    """Return what the world plays; a module may have its own."""
+    return _QUICK_WORLD
+
+
+@pytest.fixture
+def world(scenario: Path) -> Iterator[World]:
+    """Run a simulated world in a process and a folder of its own."""
+    with _launcher() as launcher:
+        program = launcher("simulate", "--scenario", str(scenario), "--port", "0")
+        yield World(program.has_printed(r"(http://\S+)/_sim/scenario\n")[1])
+        program.check()
 
 
 @pytest.fixture

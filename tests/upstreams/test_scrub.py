@@ -1,12 +1,13 @@
 import base64
 import json
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.upstreams.scrub import LIMIT, MASK, scrub
+from tallylight.upstreams.scrub import LIMIT, MASK, Veil, hide, scrub
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/="
 SECRETS = st.text(ALPHABET, min_size=8, max_size=60)
@@ -132,3 +133,41 @@ def test_it_never_raises_and_always_gives_one_short_line(text: str, secrets: lis
 
     assert len(cleaned) <= LIMIT
     assert len(cleaned.splitlines()) <= 1
+
+
+@given(SECRETS, st.text(max_size=60), st.text(max_size=60), st.data())
+def test_a_secret_in_pieces_does_not_pass_the_veil(
+    secret: str, before: str, after: str, data: st.DataObject
+) -> None:
+    text = before + secret + after
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    veil = Veil([secret])
+
+    pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+    shown = "".join(veil.shown(piece) for piece in pieces) + veil.rest()
+
+    assert secret not in shown
+
+
+@given(st.lists(st.text(alphabet="abc", max_size=20), max_size=5))
+def test_what_holds_no_secret_passes_the_veil_as_it_is(pieces: list[str]) -> None:
+    veil = Veil(["ab-ab-ab-ab"])
+
+    shown = "".join(veil.shown(piece) for piece in pieces) + veil.rest()
+
+    assert shown == "".join(pieces)
+
+
+def test_the_veil_keeps_back_no_more_than_the_beginning_of_a_secret() -> None:
+    veil = Veil(["PLANTED-key"])
+
+    assert veil.shown("data: [DONE]\n") == "data: [DONE]\n"
+    assert veil.shown("he said PLAN") == "he said "
+    assert veil.shown("TED-key!") == f"{MASK}!"
+
+
+def test_a_body_is_kept_whole_but_for_its_secrets() -> None:
+    body = '{\n  "a":  "' + "x" * 1000 + '"}'
+
+    assert hide(body, ["PLANTED-key"]) == body
+    assert hide("PLANTED\\/key PLANTED%2Fkey", ["PLANTED/key"]) == f"{MASK} {MASK}"

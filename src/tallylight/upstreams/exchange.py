@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import aiohttp
 
 from tallylight.clock import Clock
-from tallylight.upstreams.scrub import MASK, SHORTEST_SECRET, scrub
+from tallylight.upstreams.scrub import hide, scrub
 from tallylight.upstreams.wire import Phase, Reply
 
 #: All that an upstream, the path to it, or a wrong address can make the client raise.
@@ -74,10 +74,7 @@ class Exchange:
 
     def _hide(self, text: str) -> str:
         # A body is kept whole for its readers, so only our own key is taken out of it.
-        for secret in self.secrets:
-            if len(secret) >= SHORTEST_SECRET:
-                text = text.replace(secret, MASK)
-        return text
+        return hide(text, self.secrets)
 
 
 def words_of(error: Exception) -> str:

@@ -76,6 +76,37 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     return clean
 
 
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Return a text as it is, but for known secrets in it, however they are spelled."""
+    return _without(text, _spellings(tuple(sorted(set(secrets)))))
+
+
+class Veil:
+    """Hides known secrets in a text that comes in pieces, also where one lies over their seam."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._spellings = _spellings(tuple(sorted(set(secrets))))
+        self._kept = ""
+
+    def shown(self, piece: str) -> str:
+        """Return what can be shown by now; the end is kept back where a secret may begin in it."""
+        text = _without(self._kept + piece, self._spellings)
+        known = len(text) - max((_begun(text, each) for each in self._spellings), default=0)
+        self._kept = text[known:]
+        return text[:known]
+
+    def rest(self) -> str:
+        """Return what was kept back, once nothing more comes."""
+        kept, self._kept = self._kept, ""
+        return kept
+
+
+def _begun(text: str, spelling: str) -> int:
+    """Return how many characters at the end of a text are the beginning of a spelling."""
+    longest = min(len(text), len(spelling) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(spelling[:n])), 0)
+
+
 def _once(text: str, spellings: tuple[str, ...]) -> str:
     line = _looked_at(_without(text, spellings))
     line = _without(_BREAKS.sub(" ", _INVISIBLE.sub("", line)).strip(), spellings)
@@ -115,6 +146,7 @@ def _ways(secret: str) -> Iterator[str]:
     yield quote_plus(secret, errors="replace")
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield json.dumps(secret)[1:-1].replace("/", "\\/")  # as PHP writes it
     raw = secret.encode("utf-8", "replace")
     for shift in range(3):  # base64 of a longer text that holds the secret
         start, end = (shift * 8 + 5) // 6, (len(raw) + shift) * 8 // 6

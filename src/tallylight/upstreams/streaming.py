@@ -8,6 +8,7 @@ from datetime import timedelta
 import aiohttp
 
 from tallylight.upstreams.exchange import FAULTS, Exchange, words_of
+from tallylight.upstreams.scrub import Veil
 
 IDLE_LIMIT = timedelta(minutes=5)
 """How long a stream may be silent; sora2api speaks every 30 s, and a whole job takes 2.5–4 min."""
@@ -42,6 +43,7 @@ class Stream:
         if self._response is None:
             return
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        veil = Veil(self._exchange.secrets)
         chunks = self._response.content.iter_any()
         size = 0
         error = ""
@@ -55,9 +57,9 @@ class Stream:
             if not chunk:
                 break
             size += len(chunk)
-            if text := decoder.decode(chunk):
+            if text := veil.shown(decoder.decode(chunk)):
                 yield text
-        if text := decoder.decode(b"", final=True):
+        if text := veil.shown(decoder.decode(b"", final=True)) + veil.rest():
             yield text
         too_long = size > BYTE_LIMIT
         error = f"BufferError: more than {BYTE_LIMIT} bytes" if too_long else error
