@@ -134,28 +134,28 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
     async with (
         open_history(configuration.database_url, clock) as history,
         Transport(clock) as transport,
+        sole_judge(history, _file_of(configuration.database_url)) as is_judge,
     ):
-        with sole_judge(_file_of(configuration.database_url)) as is_judge:
-            archive: Archive = history if is_judge else ReadOnly(history)
-            board = Board(archive, clock)
-            generations = Generations(
-                board, history, transport, clock, configuration.catalogue.total_budget
-            )
-            runtime = Runtime(
-                configuration=configuration,
-                is_judge=is_judge,
-                clock=clock,
-                history=history,
-                board=board,
-                generations=generations,
-                prober=Prober(board, transport, generations, clock, pacing_of(configuration)),
-                feeds=Feeds(board, transport, clock),
-            )
-            await runtime.adopt(configuration)
-            try:
-                yield runtime
-            finally:
-                await board.save()
+        archive: Archive = history if is_judge else ReadOnly(history)
+        board = Board(archive, clock)
+        generations = Generations(
+            board, history, transport, clock, configuration.catalogue.total_budget
+        )
+        runtime = Runtime(
+            configuration=configuration,
+            is_judge=is_judge,
+            clock=clock,
+            history=history,
+            board=board,
+            generations=generations,
+            prober=Prober(board, transport, generations, clock, pacing_of(configuration)),
+            feeds=Feeds(board, transport, clock),
+        )
+        await runtime.adopt(configuration)
+        try:
+            yield runtime
+        finally:
+            await board.save()
 
 
 @asynccontextmanager

@@ -40,6 +40,7 @@ class Turn(IntEnum):
     FOLD = 3
     LEDGER = 4
     ATTEMPT = 5
+    JUDGE = 6  # one process judges at a time
 
 
 class Connections:
@@ -91,6 +92,27 @@ class Connections:
                     lock = text("SELECT pg_advisory_xact_lock(:space, :turn)")
                     await connection.execute(lock, {"space": _LOCK_SPACE, "turn": int(turn)})
                 yield connection
+
+    @asynccontextmanager
+    async def claim(self, turn: Turn) -> AsyncIterator[bool]:
+        """Try to hold a turn of PostgreSQL as long as the block lasts; yield whether it worked.
+
+        The claim dies with the process. On SQLite it always works: a file is locked from outside.
+        """
+        if self._is_sqlite:
+            yield True
+            return
+        names = {"space": _LOCK_SPACE, "turn": int(turn)}
+        outright = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        with _storage_errors(self._place):
+            async with outright.connect() as connection:
+                lock = text("SELECT pg_try_advisory_lock(:space, :turn)")
+                is_held = bool(await connection.scalar(lock, names))
+                try:
+                    yield is_held
+                finally:
+                    # Closed and not given back: what is held goes with the connection.
+                    await connection.invalidate()
 
     async def close(self) -> None:
         """Give all connections back."""

@@ -6,7 +6,7 @@ stored; what was noted in the last second may not be.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 
 import structlog
@@ -47,6 +47,10 @@ class History:
         self._writer = writer
         self.ledger = Ledger(connections)
         self.attempts = Attempts(connections)
+
+    def claim_judging(self) -> AbstractAsyncContextManager[bool]:
+        """Try to be the one process that judges by this PostgreSQL; give whether it worked."""
+        return self._connections.claim(Turn.JUDGE)
 
     # What comes in.
 
