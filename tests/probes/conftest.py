@@ -24,7 +24,6 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import Clock
-from tallylight.history.attempts import Attempt
 from tallylight.history.database import History, open_history
 from tallylight.history.ledger import Entry
 from tallylight.money import Price, PriceUnit
@@ -108,11 +107,10 @@ class House:
         """Return our ledger of one service."""
         return await self.history.ledger.entries(ServiceId(name))
 
-    async def attempt(self, name: str) -> Attempt:
-        """Return the one unfinished attempt of a service."""
-        unfinished = await self.history.attempts.unfinished()
-        (one,) = [attempt for attempt in unfinished if attempt.service == name]
-        return one
+    async def knocked(self, name: str, door: str, times: int = 2) -> None:
+        """Wait until a door of the world was knocked at so often."""
+        while self.world.requests[name, door] < times:  # noqa: ASYNC110  # a server tells no event
+            await asyncio.sleep(0.01)  # noqa: TID251  # its time is real
 
     async def check_books(self) -> None:
         """Compare our ledger with the world's own: nothing ordered twice, nothing reckoned low."""
@@ -184,7 +182,7 @@ def service_of(  # noqa: PLR0913  # each has its default
             sources=(),
             as_of=date(2026, 1, 28),
         ),
-        pace=Pace(),
+        pace=Pace(generation=timedelta(hours=3)),
         budget=budget or Budget(),
         probe_order=Order("A paper boat drifts across a pond.", seconds, part.sizes[0]),
     )

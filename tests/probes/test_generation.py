@@ -248,8 +248,7 @@ async def test_polls_that_fail_for_a_while_do_not_end_a_job(start: Start, troubl
     house = await start(OFFICIAL, timeout=0.2)
     house.trouble(OFFICIAL, {**trouble, "doors": ["poll"]})
     generating = asyncio.create_task(house.generate(OFFICIAL))
-    while house.world.requests[OFFICIAL, "poll"] < 2:
-        await asyncio.sleep(0.01)  # noqa: TID251  # the world is real
+    await house.knocked(OFFICIAL, "poll")
     house.trouble(OFFICIAL)
 
     found = await generating
@@ -312,8 +311,7 @@ async def test_a_service_that_leaves_the_catalogue_has_its_job_settled(start: St
     house = await start(OFFICIAL, RELAY)
     house.trouble(OFFICIAL, {"kind": "slow", "factor": 5})
     generating = asyncio.create_task(house.generate(OFFICIAL))
-    while house.world.requests[OFFICIAL, "poll"] < 2:
-        await asyncio.sleep(0.01)  # noqa: TID251  # the world is real
+    await house.knocked(OFFICIAL, "poll")
     await house.board.seat([house.services[RELAY]], PolicyOptions())
 
     await generating

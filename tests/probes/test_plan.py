@@ -164,6 +164,27 @@ def test_a_retired_service_keeps_only_a_rare_free_look_at_its_key() -> None:
     assert [(p.depth, p.at) for p in plan] == [(Depth.CREDENTIALS, NOON + timedelta(days=1))]
 
 
+def test_a_free_question_that_may_have_been_billed_is_asked_ever_more_rarely() -> None:
+    paces = [
+        planned(replace(WATCHED, unanswered=times), Depth.CREDENTIALS) for times in (0, 1, 2, 30)
+    ]
+
+    assert [p.at - NOON for p in paces if p is not None] == [
+        10 * MINUTE,
+        20 * MINUTE,
+        40 * MINUTE,
+        timedelta(days=1),
+    ]
+
+
+def test_what_is_overdue_waits_for_its_place_in_the_opening_round() -> None:
+    late = replace(WATCHED, opening=NOON + 300 * MINUTE)
+
+    assert planned(late, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 300 * MINUTE, Why.PACE
+    )
+
+
 def test_a_depth_that_was_billed_by_mistake_stays_off() -> None:
     burnt = replace(WATCHED, off=frozenset({Depth.CREDENTIALS}))
 

@@ -35,6 +35,7 @@ class Board:
         self._history = history
         self._clock = clock
         self._seats: dict[ServiceId, Seat] = {}
+        self._services: tuple[Service, ...] = ()
         self._listeners = Listeners()
         self._chronicle = Chronicle(history)
         self._network = NetworkWatch()
@@ -59,6 +60,7 @@ class Board:
                 seat.service, seat.policy = wanted[id_], policy_of(wanted[id_], options)
         known = self._seats | newcomers
         self._seats = {id_: known[id_] for id_ in wanted}
+        self._services = tuple(wanted.values())
         await self.pass_time()
         if strangers:  # from now on a restart begins with them where this process did
             await self.save()
@@ -104,7 +106,7 @@ class Board:
 
     def services(self) -> tuple[Service, ...]:
         """Return the services on the board, in the catalogue's order."""
-        return tuple(seat.service for seat in self._seats.values())
+        return self._services
 
     def __contains__(self, id_: ServiceId) -> bool:
         return id_ in self._seats

@@ -13,11 +13,11 @@ from tallylight.upstreams.wire import Job
 class PaidProbes(Protocol):
     """Places orders, follows jobs, remembers both."""
 
-    async def place(self, service: Service) -> Attempt:
+    async def place(self, service: Service, /) -> Attempt:
         """Set the money aside and write the order down."""
         ...
 
-    async def carry_out(self, service: Service, attempt: Attempt) -> Evidence:
+    async def carry_out(self, service: Service, attempt: Attempt, /) -> Evidence:
         """Send what was placed and take it to its end."""
         ...
 
@@ -25,7 +25,7 @@ class PaidProbes(Protocol):
         """Return what a former process left under way."""
         ...
 
-    async def follow(self, attempt: Attempt) -> Evidence:
+    async def follow(self, attempt: Attempt, /) -> Evidence:
         """Take that to its end."""
         ...
 
@@ -33,6 +33,6 @@ class PaidProbes(Protocol):
         """Return what the history knows of all services."""
         ...
 
-    async def book_accident(self, service: Service, depth: Depth, job: Job) -> None:
+    async def book_accident(self, service: Service, depth: Depth, job: Job, /) -> None:
         """Record the cost of a probe that was meant to be free."""
         ...

@@ -1,6 +1,6 @@
 """The free probes: does it answer, does it know our key and still list the model?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -21,6 +21,11 @@ _CLOSED_DOOR = frozenset(
 )
 """What an answer to `reach` may say against the door. A 401 or 404 without a key proves that
 somebody is at home."""
+
+_UNREADABLE = frozenset({"body", "page"})
+"""What the classifier's rules begin with where an answer could not be read at all."""
+
+_LONGEST_TEXT = 200
 
 
 class Sender(Protocol):
@@ -62,6 +67,8 @@ async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow
     request = adapter.credentials(service.model)
     reply = await sender.send(request, service.upstream)
     failure = adapter.read_credentials(reply, service.model)
+    if failure is not None and failure.rule.partition(":")[0] in _UNREADABLE:
+        failure = replace(failure, text=_clearer(failure.text, reply))
     evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
     if request.method != "POST":
         return Shallow(evidence)
@@ -69,6 +76,22 @@ async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow
     job = adapter.read_job(reply)
     is_doubtful = reply.sent and (reply.status is None or bool(reply.error))
     return Shallow(evidence, job if isinstance(job, Job) else None, is_doubtful)
+
+
+def _clearer(text: str, reply: Reply) -> str:
+    """Return the words of an answer that is none, after a word on what it is instead."""
+    kind = reply.headers.get("content-type", "").partition(";")[0] or "something"
+    match reply:
+        case Reply(error=error) if error:
+            what = f"half an answer ({error})"
+        case Reply(truncated=True):
+            what = f"more {kind} than anybody reads"
+        case Reply(body=body) if not body.strip():
+            what = "an empty answer"
+        case _:
+            what = f"{kind} that is no such answer"
+    line = f"HTTP {reply.status} with {what}" + (f": {text}" if text else "")
+    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
 
 
 def _evidence(

@@ -1,0 +1,250 @@
+"""One round of `check` at hosts that misbehave: one verdict and one clear reason, in time."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import trustme
+
+from tallylight.clock import SystemClock
+from tallylight.probes.checking import Round, check
+from tallylight.simulator.scenario import Billing
+from tallylight.terms import Depth, FailureKind, ServiceId, Status
+
+Start = Callable[..., Awaitable[Any]]
+Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+OFFICIAL, CHAT = "sora-2-official", "sora-2-reverse"
+TIMEOUT = 1.5
+
+PAGE = b"<html><body>" + b"<p>Welcome</p>" * 350_000 + b"</body></html>"
+LIST = b'{"object": "list", "data": [{"id": "sora-2-pro"}, {"id": "sora-2"}]}'
+
+
+@asynccontextmanager
+async def served(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """Serve one answer to everything, on loopback."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await answer(head, writer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}/v1"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+
+
+def says(body: bytes, kind: str, status: str = "200 OK") -> Answer:
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
+
+    return answer
+
+
+async def silent(_: bytes, __: asyncio.StreamWriter) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def half(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+    writer.write(b"Content-Length: 400\r\n\r\n" + LIST[:40])
+
+
+async def checked(start: Start, base_url: str, name: str = OFFICIAL) -> tuple[Any, Round, float]:
+    """Check a service at an address; return the house, the round and the seconds that it took."""
+    house = await start(name, base_url=base_url, timeout=TIMEOUT, speed=1.0)
+    began = asyncio.get_running_loop().time()
+    round_ = await check(house.prober, house.services[name], Depth.CREDENTIALS, SystemClock())
+    return house, round_, asyncio.get_running_loop().time() - began
+
+
+async def closed_port() -> str:
+    server = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return f"http://127.0.0.1:{port}/v1"
+
+
+def only_failure(round_: Round) -> Any:
+    failures = [piece.failure for piece in round_.found if piece.failure is not None]
+    assert len(failures) == 1
+    return failures[0]
+
+
+async def test_a_host_that_refuses_is_told_so_at_once(start: Start) -> None:
+    house, round_, took = await checked(start, await closed_port())
+
+    assert took < TIMEOUT + 2.5
+    assert "refused" in only_failure(round_).text.lower()
+    verdict = house.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.status is Status.SUSPENDED
+    assert "refused" in str(verdict.reasons[0].facts["answer"]).lower()
+
+
+async def test_a_name_that_does_not_resolve_is_told_so(start: Start) -> None:
+    house, round_, took = await checked(start, "http://no-such-host.invalid/v1")
+
+    assert took < TIMEOUT + 2.5
+    assert only_failure(round_).rule == "exception:name"
+    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
+
+
+async def test_a_host_that_hangs_is_judged_within_the_time_limit(start: Start) -> None:
+    async with served(silent) as address:
+        house, round_, took = await checked(start, address)
+
+    assert took < TIMEOUT + 2.5
+    assert "no answer within" in only_failure(round_).text
+    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (says(PAGE, "text/html"), "more text/html than anybody reads"),
+        (says(PAGE[:500], "text/html"), "text/html that is no such answer"),
+        (says(LIST[:40], "application/json"), "application/json that is no such answer"),
+        (half, "half an answer"),
+        (says(b"\x00\x01\x02 no list at all", "application/octet-stream"), "no list at all"),
+        (says(b"just words", "text/plain"), "text/plain that is no such answer: just words"),
+        (says(b"", "application/json"), "an empty answer"),
+    ],
+    ids=["5 MB of HTML", "a page", "half a JSON", "cut off", "binary", "plain text", "empty"],
+)
+async def test_an_answer_that_is_no_list_is_found_out_and_said(
+    start: Start, answer: Answer, words: str
+) -> None:
+    async with served(answer) as address:
+        house, round_, took = await checked(start, address)
+
+    assert took < 2 * TIMEOUT + 5
+    assert words in only_failure(round_).text
+    verdict = house.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.status is Status.SUSPENDED
+    (reason,) = verdict.reasons
+    assert words in str(reason.facts["answer"])
+
+
+async def test_an_expired_certificate_is_told_so(start: Start) -> None:
+    authority = trustme.CA()
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", not_after=long_ago).configure_cert(context)
+
+    async with served(silent, context) as address:
+        house, round_, took = await checked(start, address)
+
+    assert took < TIMEOUT + 2.5
+    assert "certificate" in only_failure(round_).text
+    verdict = house.board.verdict(ServiceId(OFFICIAL))
+    assert verdict.status is Status.SUSPENDED
+
+
+async def test_a_service_that_is_well_passes(start: Start) -> None:
+    house = await start(OFFICIAL, timeout=TIMEOUT)
+
+    round_ = await check(house.prober, house.services[OFFICIAL], Depth.GENERATION, house.clock)
+
+    assert [piece.failure for piece in round_.found] == [None, None, None]
+    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.OPERATIONAL
+
+
+async def test_a_service_without_a_price_is_not_ordered_from(start: Start) -> None:
+    house = await start(OFFICIAL, timeout=TIMEOUT)
+    service = house.services[OFFICIAL]
+    free = replace(service, sheet=replace(service.sheet, price=None))
+
+    round_ = await check(house.prober, free, Depth.GENERATION, house.clock)
+
+    assert "price" in round_.withheld
+    assert house.world.requests[OFFICIAL, "create"] == 0
+
+
+def generated(address: str) -> bytes:
+    chat = {
+        "object": "chat.completion",
+        "model": "sora-2",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": f"<video src='{address}/a.mp4'>"},
+            }
+        ],
+    }
+    return json.dumps(chat).encode()
+
+
+async def test_a_free_question_that_started_a_job_is_booked_and_never_asked_again(
+    start: Start,
+) -> None:
+    asked: list[bytes] = []
+    body = generated("https://relay.test")
+    answer = says(body, "application/json")
+
+    async def relay(head: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(head.split(b" ", 1)[0])
+        await answer(head, writer)
+
+    async with served(relay) as address:
+        house = await start(CHAT, base_url=address, billing=Billing.KEEPS_FAILURES)
+        await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+        round_ = await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+        _, generations = await house.restarted()
+        memories = await generations.memories()
+
+    assert asked.count(b"POST") == 1
+    assert round_.off == (Depth.CREDENTIALS,)
+    assert memories[ServiceId(CHAT)].off == {Depth.CREDENTIALS}
+    (entry,) = await house.entries(CHAT)
+    assert (entry.purpose.value, str(entry.amount)) == ("accident", "0.15")
+
+
+async def test_a_free_question_that_may_have_been_billed_is_not_repeated(start: Start) -> None:
+    asked: list[bytes] = []
+
+    async def relay(head: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(head.split(b" ", 1)[0])
+        if head.startswith(b"POST"):
+            await silent(head, writer)
+        await says(b"{}", "application/json", "401 Unauthorized")(head, writer)
+
+    async with served(relay) as address:
+        house = await start(CHAT, base_url=address, timeout=0.9)
+        round_ = await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+
+    assert asked.count(b"POST") == 1
+    assert only_failure(round_).kind is FailureKind.DEGRADED
+
+
+async def test_a_real_free_question_costs_nothing(start: Start) -> None:
+    house = await start(CHAT)
+
+    round_ = await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+
+    assert [piece.failure for piece in round_.found] == [None, None]
+    assert await house.entries(CHAT) == ()
+    await house.check_books()
