@@ -27,6 +27,24 @@ application = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _version(is_asked: bool) -> None:
+    from importlib.metadata import version
+
+    if is_asked:
+        print_line(f"tallylight {version('tallylight')}")
+        raise typer.Exit
+
+
+@application.callback()
+def _general(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
 _WIDTH_WITHOUT_A_TERMINAL = 240  # or a program that reads the table would find rows broken up
 
 Config = Annotated[

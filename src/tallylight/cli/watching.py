@@ -77,10 +77,9 @@ async def _check(
             )
         else:
             print_line(summary.as_text(entries, to))
-    for id_, round_ in rounds.items():
-        if round_.withheld:
-            told = to.gettext("%(id)s: no generation probe was sent: %(why)s")
-            complain(told % {"id": id_, "why": round_.withheld})
+    for service, verdict in entries:
+        for remark in summary.remarks(verdict, rounds[service.id], to):
+            complain(remark)
     if not runtime.is_judge:
         complain(to.gettext("A server watches this database; this round is shown, not recorded."))
     return all(
