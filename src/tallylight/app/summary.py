@@ -1,15 +1,19 @@
 """What stands, as text and as JSON: one lamp a line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tallylight.catalogue.services import Service
 from tallylight.languages import Translator
 from tallylight.languages.figures import moment_short
 from tallylight.languages.reasons import sentence
-from tallylight.languages.words import blocked_note, status_word
-from tallylight.terms import Evidence, Status, Verdict
+from tallylight.languages.words import blocked_note, depth_word, status_word
+from tallylight.probes.checking import Round
+from tallylight.terms import Depth, Evidence, Status, Verdict
 
 Entry = tuple[Service, Verdict]
+
+_SILENT = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
+"""What a service is called though a probe may just have failed, through nobody's or our fault."""
 
 
 def as_text(entries: Iterable[Entry], to: Translator, *, every_reason: bool = False) -> str:
@@ -60,3 +64,20 @@ def passes(verdict: Verdict, found: Iterable[Evidence]) -> bool:
     """
     alive = verdict.status in {Status.OPERATIONAL, Status.UNKNOWN} and verdict.blocked is None
     return alive and all(evidence.failure is None for evidence in found)
+
+
+def remarks(verdict: Verdict, round_: Round, to: Translator) -> Iterator[str]:
+    """Yield what a round found that its verdict does not say."""
+    id_ = verdict.service
+    is_told = verdict.status not in _SILENT or verdict.blocked is not None
+    for evidence in round_.found:
+        if evidence.failure is not None and not is_told:
+            depth = depth_word(Depth(evidence.source), to)
+            why = evidence.failure.text or evidence.failure.rule
+            yield f"{id_}: {depth}: {why}"
+    for depth in round_.off:
+        said = to.gettext("%(id)s: %(depth)s: left out, since it has started a paid job before")
+        yield said % {"id": id_, "depth": depth_word(depth, to)}
+    if round_.withheld:
+        said = to.gettext("%(id)s: no generation probe was sent: %(why)s")
+        yield said % {"id": id_, "why": round_.withheld}

@@ -1,0 +1,55 @@
+"""What `check` says beside the verdict: findings that the verdict is silent about."""
+
+from datetime import UTC, datetime
+
+from tallylight.app.summary import remarks
+from tallylight.languages import Language, translator
+from tallylight.probes.checking import Round
+from tallylight.terms import (
+    Depth,
+    Evidence,
+    Failure,
+    FailureKind,
+    Fault,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Source,
+    Status,
+    Verdict,
+)
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SORA = ServiceId("sora")
+ENGLISH = translator(Language.EN)
+REFUSED = Failure(FailureKind.INVALID_REQUEST, Fault.CALLER, "status:400", "no such size")
+
+
+def verdict(status: Status, blocked: FailureKind | None = None) -> Verdict:
+    reasons = (Reason(ReasonCode.NO_EVIDENCE, NOON),)
+    return Verdict(SORA, status, NOON, 0.9, reasons, blocked)
+
+
+def found(failure: Failure | None) -> Round:
+    return Round((Evidence(SORA, NOON, Source.CREDENTIALS, failure=failure),))
+
+
+def test_a_finding_that_counts_for_nobody_is_told_all_the_same() -> None:
+    told = list(remarks(verdict(Status.UNKNOWN), found(REFUSED), ENGLISH))
+
+    assert told == ["sora: Credentials probe: no such size"]
+
+
+def test_what_the_verdict_says_is_not_said_again() -> None:
+    assert list(remarks(verdict(Status.SUSPENDED), found(REFUSED), ENGLISH)) == []
+    blocked = verdict(Status.UNKNOWN, FailureKind.AUTH)
+    assert list(remarks(blocked, found(REFUSED), ENGLISH)) == []
+
+
+def test_what_was_left_out_is_told() -> None:
+    round_ = Round((), "budget per_day total: …", (Depth.CREDENTIALS,))
+
+    first, second = remarks(verdict(Status.OPERATIONAL), round_, ENGLISH)
+
+    assert "left out" in first
+    assert "budget per_day" in second
