@@ -100,7 +100,7 @@ async def test_evidence_is_announced_before_the_transition_that_it_causes(
     assert board.verdict(SORA).status is Status.OPERATIONAL
 
 
-async def test_a_transition_is_durable_before_anyone_hears_of_it(
+async def test_a_transition_is_durable_before_anyone_sees_it_or_hears_of_it(
     history: History, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     fickle = Fickle(history)
@@ -112,12 +112,15 @@ async def test_a_transition_is_durable_before_anyone_hears_of_it(
         await clock.advance(MINUTE)
 
         before = drained(events)
+        seen = board.verdict(SORA).status
         fickle.gate.set()
         await reporting
         after = drained(events)
 
     assert [type(event) for event in before] == [Evidence]
+    assert seen is Status.UNKNOWN
     assert [type(event) for event in after] == [Transition]
+    assert board.verdict(SORA).status is Status.OPERATIONAL
 
 
 async def test_whoever_sleeps_loses_the_oldest_only(

@@ -5,7 +5,7 @@ the evidence since then give exactly the standing that a killed process had in m
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -81,7 +81,7 @@ class Board:
             seat.hear(evidence)
             self._listeners.tell(evidence)
             await self._settle(seat, judge(seat.standing, evidence, seat.policy))
-        return seat.standing.verdict
+        return seat.shown
 
     async def pass_time(self) -> None:
         """Let what time alone changes change: holds that ran out, plans that began, dates."""
@@ -117,11 +117,11 @@ class Board:
 
     def verdict(self, id_: ServiceId) -> Verdict:
         """Return the verdict on one service; raise KeyError if it is not on the board."""
-        return self._seats[id_].standing.verdict
+        return self._seats[id_].shown
 
     def verdicts(self) -> Mapping[ServiceId, Verdict]:
         """Return all verdicts, in the catalogue's order."""
-        return {id_: seat.standing.verdict for id_, seat in self._seats.items()}
+        return {id_: seat.shown for id_, seat in self._seats.items()}
 
     def standing(self, id_: ServiceId) -> tuple[Standing, Policy]:
         """Return all that the judge remembers of a service, and the policy it is judged by."""
@@ -156,20 +156,26 @@ class Board:
             if incident.service in newcomers:
                 newcomers[incident.service].incident = incident
         begin = self._clock.now() - UNWATCHED_JOBS_HOLD
-        transitions = []
+        turns: list[tuple[Seat, Transition]] = []
         async for evidence in self._history.replay(newcomers.keys(), begin):
             seat = newcomers[evidence.service]
             seat.hear(evidence)
-            transitions.append(self._turn(seat, pass_time(seat.standing, evidence.at, seat.policy)))
-            transitions.append(self._turn(seat, judge(seat.standing, evidence, seat.policy)))
+            standing = pass_time(seat.standing, evidence.at, seat.policy)
+            for after in (standing, judge(standing, evidence, seat.policy)):
+                transition = self._turn(seat, after)
+                if transition is not None:
+                    turns.append((seat, transition))
         # Only now: a snapshot that is stored with a transition holds all that was noted before.
-        await self._announce(transition for transition in transitions if transition is not None)
+        await self._announce(turns)
+        for seat in newcomers.values():
+            seat.show()
         return bool(newcomers.keys() - stored.keys())
 
     async def _settle(self, seat: Seat, after: Standing) -> None:
         transition = self._turn(seat, after)
         if transition is not None:
-            await self._announce([transition])
+            await self._announce([(seat, transition)])
+        seat.show()
 
     def _turn(self, seat: Seat, after: Standing) -> Transition | None:
         """Let a standing stand, and return the transition to it, if it is one."""
@@ -189,9 +195,10 @@ class Board:
         self._chronicle.add(transition, seat.dump, incident)
         return transition
 
-    async def _announce(self, transitions: Iterable[Transition]) -> None:
-        await self._chronicle.tell()  # stored before anyone acts on it
-        for transition in transitions:
+    async def _announce(self, turns: Sequence[tuple[Seat, Transition]]) -> None:
+        await self._chronicle.tell()  # stored before anyone sees it or acts on it
+        for seat, transition in turns:
+            seat.show()
             log.info(
                 "verdict.changed",
                 service=transition.service,

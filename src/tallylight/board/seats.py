@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tallylight.catalogue.services import Service
-from tallylight.terms import Evidence, Failure, Fault, Incident, Source, Status
+from tallylight.terms import Evidence, Failure, Fault, Incident, Source, Status, Verdict
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Answer, Standing
@@ -20,6 +20,7 @@ class Seat:
         service: As the configuration has it.
         policy: What it is judged by.
         standing: What the judge remembers.
+        shown: The verdict that others see: none before its transition is in the history.
         incident: The one that is open.
         newest: The newest evidence of each source.
         turn: Held while evidence is judged and recorded, or two reports would judge one past.
@@ -28,9 +29,17 @@ class Seat:
     service: Service
     policy: Policy
     standing: Standing
+    shown: Verdict = field(init=False)
     incident: Incident | None = None
     newest: dict[Source, Evidence] = field(default_factory=dict)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.show()
+
+    def show(self) -> None:
+        """Let others see what stands."""
+        self.shown = self.standing.verdict
 
     def dump(self) -> str:
         """Return the standing of this moment, to be stored."""
@@ -48,6 +57,7 @@ class Seat:
         So a page that goes on saying what it said before the restart says nothing new.
         """
         self.standing = snapshot.load(text)
+        self.show()
         for evidence in _remembered(self.standing):
             self.hear(evidence)
 
