@@ -5,11 +5,11 @@ placed where it buys knowledge: where the jobs are in doubt, and else at a slow 
 evidence fresh. The figures are rule 5 of `docs/verdicts.md`.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zlib import crc32
 
 from tallylight.catalogue.services import Service
 from tallylight.terms import Depth, Status
@@ -177,6 +177,5 @@ def _may_spend(watch: Watch) -> bool:
 
 def _jittered(pace: timedelta, watch: Watch, last: datetime, pacing: Pacing) -> timedelta:
     # A hash in place of chance: the plan stays pure and a test can repeat it.
-    seed = f"{watch.service.id}/{last.timestamp()}".encode()
-    share = int.from_bytes(hashlib.blake2b(seed, digest_size=4).digest()) / 2**32
-    return pace * (1 + pacing.jitter * (2 * share - 1))
+    share = crc32(f"{watch.service.id}/{last.timestamp()}".encode()) / 2**32
+    return timedelta(seconds=pace.total_seconds() * (1 + pacing.jitter * (2 * share - 1)))

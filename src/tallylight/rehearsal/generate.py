@@ -153,6 +153,8 @@ def _risk_control(habits: Habits, begin: float, luck: chance.Sequence) -> TraceS
     length = luck.between(*habits.risk_hours) * _HOUR
     passes = luck.between(*habits.risk_passes)
     at_the_door = luck.share() < 0.5  # noqa: PLR2004  # half refuse, half fail later
+    # What challenges our jobs mostly challenges the free question that bears our key as well.
+    asks = 1 - habits.shallow_noise if luck.share() < habits.hidden else passes
     return TraceSpell(
         start=begin,
         end=begin + length,
@@ -161,7 +163,7 @@ def _risk_control(habits: Habits, begin: float, luck: chance.Sequence) -> TraceS
         deliver=1 - habits.noise if at_the_door else passes,
         latency=habits.latency,
         reach=1 - habits.shallow_noise,
-        credentials=1 - habits.shallow_noise,
+        credentials=asks,
         failure=_RISK[int(luck.share() * len(_RISK))],
     )
 

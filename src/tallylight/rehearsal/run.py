@@ -70,6 +70,7 @@ class _Watched:
         self.due: dict[Depth, datetime] = {}
         self.in_doubt = False
         self.traffic_at: datetime | None = None
+        self.seen = watch(self.service, self.diary, self.standing, None, in_doubt=False)
         self.arrivals: Iterator[datetime] = scene.arrivals()
         self.purse = Purse(means.each)
         self.turns = [Turn(START, Status.UNKNOWN)]
@@ -130,8 +131,8 @@ class _Run:
         heapq.heappush(self._heap, (at, self._count, kind, watched, what))
 
     def _plan(self, watched: _Watched, depths: tuple[Depth, ...], now: datetime) -> None:
-        """Let the plan say when these depths are probed next."""
-        seen = watch(
+        """Let the plan say when these depths are probed next, from what is known now."""
+        watched.seen = watch(
             watched.service,
             watched.diary,
             watched.standing,
@@ -139,14 +140,17 @@ class _Run:
             in_doubt=watched.in_doubt,
         )
         for depth in depths:
-            planned = appointment(seen, self._means.pacing, depth)
-            if planned is None:
-                watched.due.pop(depth, None)
-                continue
-            at = max(planned.at, now)
-            if watched.due.get(depth) != at:
-                watched.due[depth] = at
-                self._push(at, _Kind.PROBE, watched, depth)
+            self._appoint(watched, depth, now)
+
+    def _appoint(self, watched: _Watched, depth: Depth, now: datetime) -> None:
+        planned = appointment(watched.seen, self._means.pacing, depth)
+        if planned is None:
+            watched.due.pop(depth, None)
+            return
+        at = max(planned.at, now)
+        if watched.due.get(depth) != at:
+            watched.due[depth] = at
+            self._push(at, _Kind.PROBE, watched, depth)
 
     def _probe(self, watched: _Watched, depth: Depth, now: datetime) -> None:
         del watched.due[depth]
@@ -157,9 +161,11 @@ class _Run:
         evidence = Evidence(watched.scene.id, now, _SOURCES[depth], failure)
         diary = watched.diary
         diary.last[depth] = now
-        was_bad = diary.bad_in_a_row
-        diary.enter(Shallow(evidence))
-        self._hear(watched, evidence, depth if diary.bad_in_a_row == was_bad else None)
+        if failure is None and not diary.bad_in_a_row:
+            self._hear(watched, evidence, depth)  # nothing to enter
+        else:
+            diary.enter(Shallow(evidence))
+            self._hear(watched, evidence, None)
 
     def _spend(self, watched: _Watched, now: datetime) -> None:
         watched.in_doubt = jobs_are_in_doubt(watched.standing, now, watched.policy)
@@ -214,10 +220,12 @@ class _Run:
                 watched.stands(settled, now)
         watched.stands(judge(watched.standing, evidence, policy), now)
         after, doubted = watched.standing, watched.in_doubt
-        watched.in_doubt = jobs_are_in_doubt(after, now, policy)
+        if after.jobs is not before.jobs or depth is not Depth.REACH:
+            # By fading alone, over hours, doubt comes early enough at the pace of credentials.
+            watched.in_doubt = jobs_are_in_doubt(after, now, policy)
         is_as_before = after.verdict is before.verdict and after.jobs is before.jobs
         if depth is not None and is_as_before and doubted is watched.in_doubt:
-            self._plan(watched, (depth,), now)
+            self._appoint(watched, depth, now)  # all else that the plan looks at is as it was
         else:
             self._plan(watched, tuple(Depth), now)
 

@@ -7,8 +7,9 @@ cumulative-sum chart takes for the moment of change (Page, Biometrika 41 (1954) 
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tallylight.terms import Source
 from tallylight.verdicts.noise import forgotten, learned, with_result
@@ -20,8 +21,7 @@ _RELAPSE = timedelta(hours=2)
 _MOST_GOOD_IF_DOWN = 0.7
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One good or bad result, ready to be counted."""
 
     at: datetime
@@ -40,8 +40,8 @@ def relaxed(layer: LayerStanding, at: datetime, policy: Policy) -> float:
     elapsed = (at - layer.at).total_seconds()
     if elapsed <= 0:
         return layer.log_odds
-    kept = math.exp(-policy.fading * elapsed)
-    p = policy.prior + (probability(layer.log_odds) - policy.prior) * kept
+    p, prior = 1 / (1 + math.exp(-layer.log_odds)), policy.prior
+    p = prior + (p - prior) * math.exp(-policy.fading * elapsed)
     return math.log(p / (1 - p))
 
 
@@ -69,7 +69,9 @@ def knows(layer: LayerStanding, result: Result) -> bool:
 def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) -> LayerStanding:
     """Return the layer after a result that adds this much to its log-odds."""
     log_odds = _moved(layer, result.at, added, policy)
-    p, at = probability(log_odds), result.at
+    if layer.state is State.UP and not result.is_bad:
+        return _stood(layer, result, log_odds, policy)
+    at = result.at
     state, since, noise = layer.state, layer.since, layer.noise
     bad_from, good_from = layer.bad_from, layer.good_from
     broken_good, broken_bad = layer.broken_good, layer.broken_bad
@@ -78,21 +80,18 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
         if state is State.DOWN:
             broken_bad += 1
             broken_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.length
-        elif p >= policy.down_at:
+        elif log_odds >= policy.falls:
             if state is not State.UP or since is None or at - since > _RELAPSE:
                 broken_good = broken_bad = 0
             broken_bad += 1
             state, since, noise = State.DOWN, bad_from, forgotten(noise)
-        if p >= policy.down_at:
+        if log_odds >= policy.falls:
             good_from = None
     else:
-        if state is not State.UP:
-            good_from = good_from or at
-        if p <= policy.up_at and state is not State.UP:
+        good_from = good_from or at
+        if log_odds <= policy.rises:
             state, since, noise = State.UP, good_from, forgotten(noise)
             bad_from = good_from = None
-        elif p <= policy.prior:
-            bad_from = None
     if state is State.UP and state is layer.state:
         noise = with_result(noise, is_bad=result.is_bad, is_settled=bad_from is None)
     return LayerStanding(
@@ -113,6 +112,29 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
     )
 
 
+def _stood(layer: LayerStanding, result: Result, log_odds: float, policy: Policy) -> LayerStanding:
+    """Return a layer that is up after one more good result: what comes most."""
+    at, bad_from = result.at, layer.bad_from
+    if log_odds <= policy.forgets:
+        bad_from = None
+    return LayerStanding(
+        max(at, layer.at),
+        log_odds,
+        State.UP,
+        layer.since,
+        bad_from,
+        layer.good_from,
+        layer.bad_run,
+        _run(layer, at, is_bad=False),
+        is_failing=False,
+        broken_good=layer.broken_good,
+        broken_bad=layer.broken_bad,
+        noise=with_result(layer.noise, is_bad=False, is_settled=bad_from is None),
+        seen=(*layer.seen[1 - _REMEMBERED :], Seen(at, result.source, is_bad=False)),
+        answer=result.answer or layer.answer,
+    )
+
+
 def nudged(layer: LayerStanding, at: datetime, added: float, policy: Policy) -> LayerStanding:
     """Return the layer after hearsay: a feed's word, an acceptance, a listing.
 
@@ -120,8 +142,7 @@ def nudged(layer: LayerStanding, at: datetime, added: float, policy: Policy) -> 
     delivers go down by it, nor does one that fails come up.
     """
     log_odds, state, since = _moved(layer, at, added, policy), layer.state, layer.since
-    down = math.log(policy.down_at / (1 - policy.down_at))
-    up = math.log(policy.up_at / (1 - policy.up_at))
+    down, up = policy.falls, policy.rises
     if added > 0 and state is not State.DOWN and log_odds >= down:
         if layer.bad_from is None:
             log_odds = max(down - 0.01, relaxed(layer, at, policy))

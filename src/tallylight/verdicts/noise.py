@@ -5,8 +5,9 @@ found to have stood, and are forgotten where it fell.
 """
 
 from dataclasses import replace
+from functools import lru_cache
 
-from tallylight.verdicts.intervals import jeffreys
+from tallylight.verdicts.intervals import Interval, jeffreys
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Noise
 
@@ -36,10 +37,15 @@ def with_result(noise: Noise, *, is_bad: bool, is_settled: bool) -> Noise:
     is_due = of // _SELDOM != noise.of // _SELDOM or (of < _SELDOM and of & (of - 1) == 0)
     if of < _FEW or (not is_due and not (pending_bad and of < _SELDOM)):
         return Noise(bad, of, 0, 0, noise.low, noise.high)
-    interval = jeffreys(bad, of)
+    interval = _interval(bad, of)
     if of >= _LONG:
         bad, of = bad // 2, of // 2
     return Noise(bad, of, 0, 0, interval.low, interval.high)
+
+
+@lru_cache(maxsize=4096)  # services meet the same few counts again and again
+def _interval(bad: int, of: int) -> Interval:
+    return jeffreys(bad, of)
 
 
 def forgotten(noise: Noise) -> Noise:

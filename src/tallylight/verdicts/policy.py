@@ -134,10 +134,20 @@ class Policy:
     prior: float = field(init=False, repr=False, compare=False)
     lowest: float = field(init=False, repr=False, compare=False)
     highest: float = field(init=False, repr=False, compare=False)
+    falls: float = field(init=False, repr=False, compare=False)
+    rises: float = field(init=False, repr=False, compare=False)
+    forgets: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         mtbf, mttr = self.mtbf.total_seconds(), self.mttr.total_seconds()
         object.__setattr__(self, "fading", 1 / mtbf + 1 / mttr)
         object.__setattr__(self, "prior", mttr / (mtbf + mttr))
-        object.__setattr__(self, "lowest", math.log(self.floor / (1 - self.floor)))
-        object.__setattr__(self, "highest", math.log(self.ceiling / (1 - self.ceiling)))
+        object.__setattr__(self, "lowest", _log_odds(self.floor))
+        object.__setattr__(self, "highest", _log_odds(self.ceiling))
+        object.__setattr__(self, "falls", _log_odds(self.down_at))
+        object.__setattr__(self, "rises", _log_odds(self.up_at))
+        object.__setattr__(self, "forgets", _log_odds(self.prior))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))

@@ -1,0 +1,132 @@
+"""The picture: what a rule spends a day against how late and how wrong it is, as SVG."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+from tallylight.rehearsal.rules import Line
+from tallylight.rehearsal.score import Score
+
+_WIDTH, _PANEL, _HEIGHT = 980, 400, 470
+_LEFT, _TOP, _FLOOR = 70, 70, 350
+_GAP = 480
+_LEAST_SPEND = 0.05
+_HEAD = 'role="img" aria-labelledby="title desc" font-family="sans-serif" font-size="13"'
+_COLOURS = ("#0b6e4f", "#08415c", "#b23a48", "#7a4e00", "#5b3f8c", "#444444", "#9c27b0")
+_MARKS = ("●", "■", "▲", "◆", "▼", "✚", "★")
+
+
+def drawn(lines: Sequence[Line], title: str) -> str:
+    """Return an SVG of two panels: median delay and wrong minutes, both against the spend a day.
+
+    The spend's axis is logarithmic, with nothing spent at its left end. A rule is told by its mark
+    and its name, not by colour alone.
+    """
+    by_rule: dict[str, list[Score]] = {}
+    for line in lines:
+        by_rule.setdefault(line.rule, []).append(line.score)
+    most = max((line.score.spend for line in lines), default=1.0)
+    height = _HEIGHT + 12 * len(by_rule)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" {_HEAD}>',
+        f'<title id="title">{escape(title)}</title>',
+        f'<desc id="desc">{escape(_described(by_rule))}</desc>',
+        '<rect width="100%" height="100%" fill="#ffffff"/>',
+        f'<text x="{_LEFT}" y="30" font-size="18" fill="#111111">{escape(title)}</text>',
+    ]
+    parts += _panel(by_rule, most, 0, "median delay, minutes", lambda s: s.median_delay)
+    parts += _panel(by_rule, most, _GAP, "wrong minutes, %", lambda s: 100 * s.wrong)
+    parts += _legend(by_rule)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _panel(
+    by_rule: Mapping[str, Sequence[Score]],
+    most: float,
+    shift: int,
+    label: str,
+    value: Callable[[Score], float | None],
+) -> list[str]:
+    found = [v for scores in by_rule.values() for s in scores if (v := value(s)) is not None]
+    top = _round_up(max(found, default=1.0))
+    left, right = _LEFT + shift, _LEFT + shift + _PANEL
+    parts = [f'<text x="{left}" y="{_TOP - 14}" fill="#333333">{label}</text>']
+    for step in range(5):
+        y = _FLOOR - (_FLOOR - _TOP) * step / 4
+        parts.append(f'<path d="M{left} {y:.1f}H{right}" stroke="#dddddd"/>')
+        parts.append(
+            f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#333333">'
+            f"{top * step / 4:.3g}</text>"
+        )
+    for amount in _ticks(most):
+        x = left + _across(amount, most)
+        text = "0" if amount == 0 else f"{amount:g}"
+        parts.append(f'<path d="M{x:.1f} {_FLOOR}v5" stroke="#333333"/>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{_FLOOR + 20}" text-anchor="middle" fill="#333333">{text}</text>'
+        )
+    parts.append(
+        f'<text x="{(left + right) / 2}" y="{_FLOOR + 40}" text-anchor="middle" fill="#333333">'
+        "USD a day</text>"
+    )
+    for index, scores in enumerate(by_rule.values()):
+        points = [
+            (left + _across(s.spend, most), _FLOOR - (_FLOOR - _TOP) * v / top)
+            for s in scores
+            if (v := value(s)) is not None
+        ]
+        parts += _line(points, index)
+    return parts
+
+
+def _line(points: Sequence[tuple[float, float]], index: int) -> list[str]:
+    colour, mark = _COLOURS[index % len(_COLOURS)], _MARKS[index % len(_MARKS)]
+    parts = [
+        f'<text x="{x:.1f}" y="{y + 5:.1f}" text-anchor="middle" fill="{colour}">{mark}</text>'
+        for x, y in points
+    ]
+    if len(points) > 1:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in sorted(points))
+        parts.insert(0, f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
+    return parts
+
+
+def _legend(by_rule: Mapping[str, Sequence[Score]]) -> list[str]:
+    parts = []
+    for index, name in enumerate(by_rule):
+        x, y = _LEFT + _GAP * (index % 2), _HEIGHT - 50 + 24 * (index // 2)
+        colour, mark = _COLOURS[index % len(_COLOURS)], _MARKS[index % len(_MARKS)]
+        parts.append(f'<text x="{x}" y="{y}" fill="{colour}">{mark} {escape(name)}</text>')
+    return parts
+
+
+def _described(by_rule: Mapping[str, Sequence[Score]]) -> str:
+    said = []
+    for name, scores in by_rule.items():
+        for s in scores:
+            delay = "never" if s.median_delay is None else f"{s.median_delay:.1f} minutes late"
+            said.append(f"{name}: {s.spend:.2f} USD a day, {delay}, {100 * s.wrong:.2f} % wrong")
+    return "; ".join(said)
+
+
+def _across(amount: float, most: float) -> float:
+    if amount <= 0:
+        return 0.0
+    highest = math.log(max(most, 1.0) / _LEAST_SPEND)
+    share = max(0.0, math.log(amount / _LEAST_SPEND)) / highest
+    return _PANEL * (0.06 + 0.94 * min(1.0, share))
+
+
+def _ticks(most: float) -> list[float]:
+    ticks, amount = [0.0], 0.1
+    while amount <= most:
+        ticks.append(amount)
+        amount = round(amount * 10, 6)
+    return ticks
+
+
+def _round_up(value: float) -> float:
+    if value <= 0:
+        return 1.0
+    scale = 10.0 ** math.floor(math.log10(value))
+    return next(step * scale for step in (1, 2, 4, 5, 8, 10) if step * scale >= value)

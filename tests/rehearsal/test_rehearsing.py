@@ -1,0 +1,192 @@
+"""The driver, the baselines and the score, in small worlds whose answers are known."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.money import BUDGET_WINDOWS, Budget
+from tallylight.rehearsal.baselines import GATUS, KUMA, feed_alone, in_a_row, plain_script
+from tallylight.rehearsal.chance import draw, duration
+from tallylight.rehearsal.library import load
+from tallylight.rehearsal.purse import Purse
+from tallylight.rehearsal.record import Record, Turn
+from tallylight.rehearsal.run import Means, rehearsed
+from tallylight.rehearsal.score import score
+from tallylight.rehearsal.trace import Trace
+from tallylight.rehearsal.world import START, scenes
+from tallylight.terms import Depth, Status
+
+HOUR = 3600
+OUTAGE = {"from": 10 * HOUR, "to": 12 * HOUR, "status": "suspended", "accept": 0, "reach": 0}
+HIDDEN = {"from": 10 * HOUR, "to": 16 * HOUR, "status": "suspended", "deliver": 0, "accept": 1}
+
+
+def _moment(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def test_a_rehearsal_repeats_itself() -> None:
+    trace = load("stormy")
+
+    first, second = (rehearsed(scenes(trace, 3), 0.5, Means()) for _ in range(2))
+
+    assert [r.turns for r in first] == [r.turns for r in second]
+    assert [r.spent for r in first] == [r.spent for r in second]
+
+
+def test_an_outage_at_the_door_is_seen_at_once_and_its_end_too(told: Callable[..., Trace]) -> None:
+    trace = told(OUTAGE)
+
+    found = score(rehearsed(scenes(trace, 0), trace.days, Means()), trace.days)
+
+    assert (found.outages, found.seen, found.false_alarms) == (1, 1, 0)
+    assert found.median_delay is not None
+    assert found.median_delay < 2
+    assert found.wrong < 0.01
+
+
+def test_an_outage_of_jobs_alone_is_found_by_a_paid_probe(told: Callable[..., Trace]) -> None:
+    trace = told(HIDDEN)
+    world = scenes(trace, 0)
+
+    ours = score(rehearsed(world, trace.days, Means()), trace.days)
+    shallow = score(in_a_row(world, trace.days, GATUS), trace.days)
+
+    assert ours.seen == 1
+    assert shallow.seen == 0
+
+
+def test_without_money_no_paid_probe_is_sent(told: Callable[..., Trace]) -> None:
+    trace = told(HIDDEN)
+    means = replace(Means(), total=Budget(per_day=Decimal(0)))
+
+    (record,) = rehearsed(scenes(trace, 0), trace.days, means)
+
+    assert record.paid == 0
+    assert record.spent == 0
+    assert record.withheld > 0
+
+
+def test_no_window_ever_holds_more_than_the_budget() -> None:
+    trace = load("stormy")
+    means = replace(Means(), total=Budget(per_day=Decimal("2.00")))
+
+    records = rehearsed(scenes(trace, 0), 3, means)
+
+    assert 0 < sum(record.spent for record in records) <= 6
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 300)), max_size=40))
+def test_a_purse_never_exceeds_its_budget(wishes: list[tuple[int, int]]) -> None:
+    purse, at = Purse(Budget(per_hour=Decimal("1.50"), per_day=Decimal(4))), START
+
+    for minutes, cents in wishes:
+        at += timedelta(minutes=minutes)
+        amount = Decimal(cents) / 100
+        if purse.allows(amount, at):
+            purse.spend(amount, at)
+
+    for name, limit in purse.budget.limits.items():
+        for end in purse.times:
+            window = (end - BUDGET_WINDOWS[name], end)
+            spent = sum(
+                a for t, a in zip(purse.times, purse.amounts, strict=True) if window[0] < t <= end
+            )
+            assert spent <= limit * 1_000_000
+
+
+def test_our_own_network_is_no_services_fault() -> None:
+    trace = load("own-network")
+    world = scenes(trace, 0)
+
+    ours = score(rehearsed(world, 3, Means()), 3)
+    counted = score(in_a_row(world, 3, GATUS), 3)
+
+    assert ours.wrong == 0
+    assert counted.wrong > 0.01
+
+
+def test_the_plain_script_is_wrong_with_every_job_that_fails_by_chance(
+    told: Callable[..., Trace],
+) -> None:
+    trace = told({"from": 0, "to": 86_400, "status": "operational", "deliver": 0.9})
+
+    (record,) = plain_script(scenes(trace, 0), trace.days)
+
+    assert record.paid == 288
+    assert record.spent == 288 * Decimal("0.4")
+    assert score([record], trace.days).false_alarms > 300
+
+
+def test_a_page_tells_late_and_never_of_what_is_over(told: Callable[..., Trace]) -> None:
+    short = {"from": 0, "to": 1, "status": "suspended"}
+    trace = told(short, OUTAGE, feeds={"sora": {"lag": 60}})
+
+    (record,) = feed_alone(scenes(trace, 0))
+
+    statuses = [turn.status for turn in record.turns]
+    assert statuses == [Status.OPERATIONAL, Status.SUSPENDED, Status.OPERATIONAL]
+    assert _moment(10) < record.turns[1].at < _moment(11)
+
+
+def test_one_bad_answer_is_enough_without_retries(told: Callable[..., Trace]) -> None:
+    blink = {"from": HOUR, "to": HOUR + 40, "status": "operational", "reach": 0}
+    world = scenes(told(blink), 0)
+
+    assert score(in_a_row(world, 1, KUMA), 1).false_alarms == 30
+    assert score(in_a_row(world, 1, GATUS), 1).false_alarms == 0
+
+
+def test_the_score_counts_minutes_by_truth_and_by_what_was_shown(
+    told: Callable[..., Trace],
+) -> None:
+    scene = scenes(told(OUTAGE), 0)[0]
+    turns = (
+        Turn(START, Status.UNKNOWN),
+        Turn(_moment(1), Status.OPERATIONAL),
+        Turn(_moment(2), Status.DEGRADED),  # a false alarm
+        Turn(_moment(3), Status.OPERATIONAL),
+        Turn(_moment(10.5), Status.DEGRADED),
+        Turn(_moment(11), Status.SUSPENDED),
+        Turn(_moment(12.5), Status.OPERATIONAL),
+    )
+
+    found = score([Record(scene, turns)], 1)
+
+    assert found.median_delay == 30
+    assert found.wrong == pytest.approx((1 + 0.5 + 0.5) / 24)
+    assert found.false_alarms == 30
+    assert found.misnamed == pytest.approx(0.5 / 1.5)
+    assert found.unknown == pytest.approx(1 / 24)
+    assert found.minutes[Status.SUSPENDED][Status.DEGRADED] == pytest.approx(30)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 10**14))
+def test_a_draw_is_a_share_and_always_the_same(purpose: int, moment: int) -> None:
+    assert 0 < draw(purpose, moment) < 1
+    assert draw(purpose, moment) == draw(purpose, moment)
+
+
+def test_durations_have_the_quantiles_that_were_asked_for() -> None:
+    drawn = sorted(duration(7, n, 60, 120) for n in range(4000))
+
+    assert drawn[2000] == pytest.approx(60, rel=0.03)
+    assert drawn[3800] == pytest.approx(120, rel=0.06)
+
+
+def test_chance_is_the_same_for_all_who_ask_at_the_same_moment(
+    told: Callable[..., Trace],
+) -> None:
+    trace = told({"from": 0, "to": 86_400, "status": "operational", "reach": 0.5, "deliver": 0.5})
+    one, other = scenes(trace, 4)[0], scenes(trace, 4)[0]
+    other.job(_moment(1))
+
+    assert [one.shallow(Depth.REACH, _moment(h)) for h in range(24)] == [
+        other.shallow(Depth.REACH, _moment(h)) for h in range(24)
+    ]
+    assert one.job(_moment(2)) == other.job(_moment(2))

@@ -1,0 +1,133 @@
+"""The trace file: what is taken, and what is said of what is not."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from tallylight.errors import ConfigurationError
+from tallylight.rehearsal.generate import generated
+from tallylight.rehearsal.habits import Cast, Habits, Recipe
+from tallylight.rehearsal.library import load, names, recipe
+from tallylight.rehearsal.trace import Trace, parsed, written
+from tallylight.rehearsal.world import scenes
+from tallylight.terms import Access, ServiceId, Status
+
+WHOLE = """{"duration": 172800, "services": {"sora-2-reverse": {"access": "reverse", "price": 0.12,
+ "spells": [{"from": 0, "to": 86400, "status": "operational", "accept": 1.0, "deliver": 0.99,
+ "latency": [60, 120], "reach": 1.0, "credentials": 1.0, "failure": {"http_status": 429,
+ "body": "slow down"}}]}}, "feeds": {"sora-2-reverse": {"lag": 1200, "blind": 0.3}},
+ "traffic": {"sora-2-reverse": 12}}"""
+
+
+def test_the_published_form_is_understood() -> None:
+    trace = parsed(WHOLE, "whole.json")
+
+    service = trace.services[next(iter(trace.services))]
+    assert (service.access, service.price) == (Access.REVERSE, Decimal("0.12"))
+    assert service.spells[0].delivers == 0.99
+    assert trace.days == 2
+
+
+def test_a_trace_that_was_written_is_read_as_it_was() -> None:
+    trace = parsed(WHOLE, "whole.json")
+
+    assert parsed(written(trace), "again.json") == trace
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "reason"),
+    [
+        ('{"duration": 1, "services": {}}', "services", "at least 1"),
+        (
+            (
+                '{"duration": 1, "services": {"a": {"spells": '
+                '[{"from": 1, "to": 0, "status": "operational"}]}}}'
+            ),
+            "services.a.spells.0",
+            "'to' must be greater",
+        ),
+        (
+            (
+                '{"duration": 1, "services": {"a": {"spells": '
+                '[{"from": 0, "to": 1, "status": "unknown"}]}}}'
+            ),
+            "services.a.spells.0.status",
+            "never unknown",
+        ),
+        (
+            (
+                '{"duration": 9, "services": {"a": {"spells": '
+                '[{"from": 0, "to": 5, "status": "degraded"}, '
+                '{"from": 4, "to": 6, "status": "degraded"}]}}}'
+            ),
+            "services.a.spells",
+            "begins before",
+        ),
+        (
+            '{"duration": 1, "services": {"a": {"acces": "reverse"}}}',
+            "services.a.acces",
+            "did you mean",
+        ),
+        ('{"duration": 1, "services": {"a": {}}, "feeds": {"b": {}}}', "", "no service"),
+        ("nonsense", "", "JSON"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(text: str, place: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parsed(text, "trace.json")
+
+    problem = caught.value.problems[0]
+    assert (problem.where, problem.key) == ("trace.json", place)
+    assert reason in problem.reason
+
+
+def test_time_between_spells_is_operational(told: Callable[..., Trace]) -> None:
+    trace = told({"from": 600, "to": 1200, "status": "suspended"})
+
+    spells = scenes(trace, 0)[0].spells
+
+    assert [(spell.start, spell.end, spell.status) for spell in spells] == [
+        (0, 600, Status.OPERATIONAL),
+        (600, 1200, Status.SUSPENDED),
+        (1200, 86_400, Status.OPERATIONAL),
+    ]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_named_trace_can_be_made_and_written(name: str) -> None:
+    trace = load(name)
+
+    assert trace == load(name)
+    assert parsed(written(trace), name).services.keys() == trace.services.keys()
+
+
+def test_the_market_of_january_is_as_it_was_reported() -> None:
+    trace = generated(
+        Recipe(
+            days=3000,
+            casts={
+                name: Cast(habits=cast.habits) for name, cast in _casts("january-market").items()
+            },
+        )
+    )
+
+    away = {
+        scene.id: sum(o.end - o.start for o in scene.outages()) / trace.duration
+        for scene in scenes(trace, 0)
+    }
+
+    assert away[ServiceId("sora-2-official")] == pytest.approx(0.0016, rel=0.25)
+    assert away[ServiceId("sora-2-reverse")] == pytest.approx(0.15, abs=0.03)
+    assert away[ServiceId("sora-2-pro-reverse")] == pytest.approx(0.30, abs=0.05)
+
+
+def test_another_seed_makes_another_trace() -> None:
+    recipe = Recipe(days=20, casts={"a": Cast(habits=Habits())})
+
+    assert generated(recipe) != generated(recipe.model_copy(update={"seed": 2}))
+
+
+def _casts(name: str) -> dict[str, Cast]:
+
+    return dict(recipe(name).casts)
