@@ -34,18 +34,17 @@ def test_a_server_lives_on_postgresql(
 
     # Another server is refused, and a check beside it records nothing.
     second = launch("serve", "--config", config)
+    check = launch("check", "film", "--config", config)
     assert second.ends() == 1
     assert "another tallylight server watches on this database" in second.logged()
-    check = launch("check", "film", "--config", config)
     assert check.ends() == 0
     assert "this round is shown, not recorded" in check.logged()
 
     # What it knows is there for the commands, and for its next life after a kill.
     told = launch("incidents", "--json", "--config", config)
-    assert told.ends() == 0
-    assert [one["service"] for one in json.loads(told.said())] == ["relayed"]
     exported = launch("export", "--out", "history.json", "--config", config)
-    assert exported.ends() == 0
+    assert told.ends() == exported.ends() == 0
+    assert [one["service"] for one in json.loads(told.said())] == ["relayed"]
     rows = json.loads((launch.folder / "history.json").read_text(encoding="utf-8"))
     assert {row["service"] for row in rows["evidence"]} == CALM.keys()
     server.program.kill()

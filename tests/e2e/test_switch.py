@@ -49,6 +49,12 @@ def indicator(demo: "Demo") -> str:
     return found
 
 
+def unresolved(demo: "Demo") -> list[object]:
+    answer = requests.get(f"{demo.page}/api/v2/incidents/unresolved.json", timeout=10).json()
+    found: list[object] = answer["incidents"]
+    return found
+
+
 def test_switching_a_service_off_and_on_shows_everywhere(
     calm: "Demo", news: list[dict[str, str]], eventually: "Eventually"
 ) -> None:
@@ -61,14 +67,12 @@ def test_switching_a_service_off_and_on_shows_everywhere(
     eventually(lambda: [one for one in news if one["id"] == "relayed"])
     badge = requests.get(f"{calm.page}/badge/relayed.json", timeout=10).json()
     assert "suspended" in str(badge).lower()
-    open_now = requests.get(f"{calm.page}/api/v2/incidents/unresolved.json", timeout=10).json()
-    assert len(open_now["incidents"]) == 1
+    eventually(lambda: len(unresolved(calm)) == 1)
 
     calm.order("relayed", {"status": "on"})
 
     eventually(lambda: calm.statuses()["relayed"] == "operational")
     eventually(lambda: indicator(calm) == "none")
-    open_now = requests.get(f"{calm.page}/api/v2/incidents/unresolved.json", timeout=10).json()
-    assert open_now["incidents"] == []
+    eventually(lambda: unresolved(calm) == [])
     feed = requests.get(f"{calm.page}/feed.atom", timeout=10).text
     assert "Relayed" in feed

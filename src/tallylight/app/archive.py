@@ -1,9 +1,13 @@
 """A history that is looked at and left as it is."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
-from tallylight.history.database import History
+from tallylight.app.settings import Configuration
+from tallylight.board import Board
+from tallylight.clock import Clock
+from tallylight.history.database import History, open_history
 from tallylight.terms import Evidence, Incident, ServiceId, Transition
 
 
@@ -35,3 +39,14 @@ class ReadOnly:
     async def open_incidents(self) -> Sequence[Incident]:
         """Return the incidents that have not ended."""
         return await self._history.open_incidents()
+
+
+@asynccontextmanager
+async def open_reading(
+    configuration: Configuration, clock: Clock
+) -> AsyncIterator[tuple[Board, History]]:
+    """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
+    async with open_history(configuration.database_url, clock) as history:
+        board = Board(ReadOnly(history), clock)
+        await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+        yield board, history

@@ -158,17 +158,6 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
             await board.save()
 
 
-@asynccontextmanager
-async def open_reading(
-    configuration: Configuration, clock: Clock
-) -> AsyncIterator[tuple[Board, History]]:
-    """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
-    async with open_history(configuration.database_url, clock) as history:
-        board = Board(ReadOnly(history), clock)
-        await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
-        yield board, history
-
-
 def pacing_of(configuration: Configuration) -> Pacing:
     """Return what holds for all probes."""
     options = configuration.probes

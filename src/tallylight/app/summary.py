@@ -1,14 +1,17 @@
 """What stands, as text and as JSON: one lamp a line."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from tallylight.catalogue.services import Service
 from tallylight.languages import Translator
 from tallylight.languages.figures import moment_short
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import blocked_note, depth_word, status_word
-from tallylight.probes.checking import Round
 from tallylight.terms import Depth, Evidence, Status, Verdict
+
+if TYPE_CHECKING:  # or a command that probes nothing would load all that probes
+    from tallylight.probes.checking import Round
 
 Entry = tuple[Service, Verdict]
 
@@ -66,7 +69,7 @@ def passes(verdict: Verdict, found: Iterable[Evidence]) -> bool:
     return alive and all(evidence.failure is None for evidence in found)
 
 
-def remarks(verdict: Verdict, round_: Round, to: Translator) -> Iterator[str]:
+def remarks(verdict: Verdict, round_: "Round", to: Translator) -> Iterator[str]:
     """Yield what a round found that its verdict does not say."""
     id_ = verdict.service
     is_told = verdict.status not in _SILENT or verdict.blocked is not None

@@ -75,8 +75,8 @@ async def reading(
     configuration: "Configuration", clock: "Clock"
 ) -> AsyncIterator[tuple["Board", "History"]]:
     """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
+    from tallylight.app.archive import open_reading
     from tallylight.app.logs import keep_to_warnings
-    from tallylight.app.runtime import open_reading
 
     keep_to_warnings()
     async with open_reading(configuration, clock) as opened:
