@@ -1,0 +1,61 @@
+"""A server whose own watching dies by a defect does not linger."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from tallylight.app.serving import serving
+from tallylight.app.settings import load_settings
+from tallylight.clock import SystemClock
+from tallylight.errors import TallylightError
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Document
+
+Write = Callable[["Document"], Path]
+
+
+class BreakableClock(SystemClock):
+    """The system's clock until it breaks: then nobody can sleep any more."""
+
+    def __init__(self) -> None:
+        self.is_broken = False
+
+    async def sleep(self, duration: timedelta) -> None:
+        """Sleep, or fail as a defect does."""
+        if self.is_broken:
+            raise ArithmeticError("the clock is broken")
+        await super().sleep(duration)
+
+
+async def test_the_server_ends_and_says_which_task_failed(
+    document: "Document", write: Write
+) -> None:
+    structlog.reset_defaults()
+    clock = BreakableClock()
+
+    with capture_logs() as logs:
+        async with (
+            serving(load_settings(write(document)), clock) as served,
+            aiohttp.ClientSession(served.address) as client,
+        ):
+            async with asyncio.timeout(20):
+                while (await client.get("/readyz")).status != 200:
+                    await SystemClock().sleep(timedelta(milliseconds=50))
+            clock.is_broken = True
+            async with asyncio.timeout(20):
+                with pytest.raises(TallylightError, match="a defect of its own"):
+                    await served.until(asyncio.Event())
+            answer = await client.get("/readyz")
+            told = await answer.json()
+
+    assert (answer.status, told["probes"]) == (503, "not running")
+    failed = [event for event in logs if event["event"] == "server.failed"]
+    assert [event["task"] for event in failed] == ["watching"]
