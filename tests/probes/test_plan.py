@@ -223,3 +223,24 @@ def test_two_paid_probes_are_never_closer_than_the_doubt_pace(
     appointment = planned(watch, Depth.GENERATION, Pacing())
 
     assert appointment is None or appointment.at >= placed + 5 * MINUTE
+
+
+def test_a_first_contradiction_is_looked_at_again_within_a_minute() -> None:
+    doubted = replace(WATCHED, jobs_in_doubt=True)
+    at_odds = replace(doubted, jobs_at_odds=True)
+
+    assert planned(doubted, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    )
+    assert planned(at_odds, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + MINUTE, Why.DOUBT
+    )
+
+
+def test_no_doubt_is_paid_for_while_callers_jobs_go_on_telling() -> None:
+    told = NOON + 30 * MINUTE
+    watch = replace(WATCHED, jobs_in_doubt=True, traffic_at=told)
+
+    assert planned(watch, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, told + 2 * MINUTE, Why.DOUBT
+    )

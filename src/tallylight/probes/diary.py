@@ -9,7 +9,7 @@ from tallylight.clock import Clock
 from tallylight.probes.plan import Watch
 from tallylight.probes.shallow import Shallow
 from tallylight.terms import Depth, FailureKind, Source
-from tallylight.verdicts.judge import door_is_up, jobs_are_in_doubt
+from tallylight.verdicts.judge import door_is_up, jobs_are_at_odds, jobs_are_in_doubt
 from tallylight.verdicts.standing import Standing
 
 _SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
@@ -83,6 +83,7 @@ def watch(
         last=diary.last,
         bad_in_a_row=diary.bad_in_a_row,
         jobs_in_doubt=in_doubt,
+        jobs_at_odds=jobs_are_at_odds(standing),
         door_is_up=door_is_up(standing),
         status=standing.verdict.status,
         is_key_refused=(

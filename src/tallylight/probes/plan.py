@@ -33,7 +33,10 @@ class Pacing:
     Args:
         confirmations: After the first, second, … bad shallow result in a row, how soon to look
             again; after that the ordinary pace holds.
-        doubt_pace: The shortest time between two paid probes of one service.
+        doubt_pace: The shortest time between two paid probes of one service …
+        odds_pace: … but so soon is a first result that contradicts the rest looked at again: it
+            costs no probe more, and decides minutes earlier.
+        traffic_rest: While callers' jobs end this often, their results are waited for instead.
         jitter: By which share of itself a pace is stretched or shortened, so that probes of many
             services do not march in step.
         rare_pace: How often a retired service's key is still tried, for free; and the rarest that
@@ -42,6 +45,8 @@ class Pacing:
 
     confirmations: tuple[timedelta, ...] = (timedelta(seconds=10), timedelta(seconds=20))
     doubt_pace: timedelta = timedelta(minutes=5)
+    odds_pace: timedelta = timedelta(minutes=1)
+    traffic_rest: timedelta = timedelta(minutes=2)
     jitter: float = 0.1
     rare_pace: timedelta = timedelta(days=1)
 
@@ -56,6 +61,7 @@ class Watch:
         last: When each depth was last probed: shallow ones ended, a generation was placed.
         bad_in_a_row: Bad shallow results since the last good one.
         jobs_in_doubt: The judge cannot tell whether jobs are done.
+        jobs_at_odds: The newest jobs contradict what the judge holds of them.
         door_is_up: Whether the door counts as open.
         status: The status that stands.
         is_key_refused: The free question for credentials finds our key refused, and will find it
@@ -73,6 +79,7 @@ class Watch:
     last: Mapping[Depth, datetime] = field(default_factory=dict)
     bad_in_a_row: int = 0
     jobs_in_doubt: bool = False
+    jobs_at_odds: bool = False
     door_is_up: bool = True
     status: Status = Status.UNKNOWN
     is_key_refused: bool = False
@@ -149,7 +156,10 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
     if told is None:
         wanted = Appointment(Depth.GENERATION, watch.opening, Why.FIRST)
     elif watch.jobs_in_doubt:
-        soon = (placed or told) + min(pace, pacing.doubt_pace)
+        rest = pacing.odds_pace if watch.jobs_at_odds else pacing.doubt_pace
+        soon = (placed or told) + min(pace, rest)
+        if watch.traffic_at is not None:
+            soon = max(soon, watch.traffic_at + min(pace, pacing.traffic_rest))
         wanted = Appointment(Depth.GENERATION, soon, Why.DOUBT)
     else:
         due = told + _jittered(pace, watch, told, pacing)

@@ -37,6 +37,7 @@ from tallylight.verdicts.standing import Answer, Standing, State
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
 _SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
+_CONFIRMED = 3  # so many like results in a row contradict nothing any more
 
 
 def opening(service: ServiceId, at: datetime) -> Standing:
@@ -95,6 +96,20 @@ def jobs_are_in_doubt(standing: Standing, now: datetime, policy: Policy) -> bool
     """Tell whether a paid probe would teach much now (rule 5)."""
     p = jobs_down_probability(standing, now, policy)
     return door_is_up(standing) and policy.doubt_above < p < policy.doubt_below
+
+
+def jobs_are_at_odds(standing: Standing) -> bool:
+    """Tell whether the newest jobs contradict the state of the jobs, and may be about to turn it.
+
+    In an outage that has let some pass before, one more that passes is nothing new.
+    """
+    layer = standing.jobs
+    run = layer.run
+    if run is None or run.length > _CONFIRMED:
+        return False
+    if layer.state is State.DOWN:
+        return not layer.is_failing and layer.broken_good == 0
+    return layer.is_failing
 
 
 def door_is_up(standing: Standing) -> bool:

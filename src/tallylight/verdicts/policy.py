@@ -126,7 +126,7 @@ class Policy:
     retired_least: int = 3
     retired_over: timedelta = timedelta(hours=24)
     shutdown_ahead: timedelta = timedelta(days=90)
-    doubt_above: float = 0.02
+    doubt_above: float = 0.025
     doubt_below: float = 0.95
 
     # Derived once, because they are needed with every piece of evidence.
