@@ -1,7 +1,8 @@
 """What a budget buys: the operator's own services, priced as they are, in the usual trouble."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
@@ -10,6 +11,7 @@ from tallylight.rehearsal.generate import generated
 from tallylight.rehearsal.habits import Cast, Habits, Recipe
 from tallylight.rehearsal.rules import by_budget
 from tallylight.rehearsal.run import Means
+from tallylight.rehearsal.stage import USUAL_PACE
 from tallylight.terms import Access
 
 BUDGETS = tuple(map(Decimal, ("0", "0.5", "1", "2", "5", "10")))
@@ -17,6 +19,9 @@ BUDGETS = tuple(map(Decimal, ("0", "0.5", "1", "2", "5", "10")))
 
 _MOST_SERVICES = 12
 _SERVICE_DAYS = 60.0
+_PACE = replace(USUAL_PACE, reach=timedelta(minutes=5), credentials=timedelta(minutes=30))
+"""Free probes five times rarer than usual, or it would take a minute: what they find is found two
+minutes later than it will be, with every budget alike."""
 _USUAL = {
     Access.OFFICIAL: Habits(days_between_outages=4, outage_minutes=45, partial=0.3, noise=0.02),
     Access.SELF_HOSTED: Habits(days_between_outages=4, partial=0.2, feed_lag_minutes=None),
@@ -73,7 +78,7 @@ def what_budget_buys(
     }
     trace = generated(Recipe(days=max(4.0, _SERVICE_DAYS / len(sample)), seed=1, casts=casts))
     part = Decimal(len(sample)) / len(priced)
-    lines = by_budget(trace, 0, Means(), [amount * part for amount in budgets])
+    lines = by_budget(trace, 0, Means(pace=_PACE), [amount * part for amount in budgets])
     return tuple(
         Bought(
             budget,
