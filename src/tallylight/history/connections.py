@@ -135,6 +135,7 @@ def connect(address: str) -> Connections:
     engine = create_async_engine(url, hide_parameters=True, pool_size=3, max_overflow=7)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    event.listen(engine.sync_engine, "invalidate", _roll_back_sqlite)
     return Connections(engine)
 
 
@@ -170,6 +171,14 @@ def _keep_write_ahead_log(cursor: DBAPICursor) -> None:
         else:
             return
     cursor.execute("PRAGMA journal_mode=WAL")
+
+
+def _roll_back_sqlite(
+    connection: DBAPIConnection, _entry: ConnectionPoolEntry, _error: BaseException | None
+) -> None:
+    # A cancelled task leaves cursors behind that keep a closed connection, and with it its lock on
+    # the file, until the garbage is collected: every other writer would wait in vain.
+    connection.rollback()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,0 +1,35 @@
+"""Writers that are cancelled in the middle of a transaction, at every moment of it."""
+
+import asyncio
+from datetime import timedelta
+
+from tallylight.clock import SystemClock, VirtualClock
+from tallylight.history.database import open_history
+from tallylight.terms import Evidence, ServiceId, Source
+
+ONE, OTHER = ServiceId("one"), ServiceId("other")
+
+_TURN = timedelta()
+"""To sleep so long is to let the loop turn once."""
+
+
+async def test_a_cancelled_writer_keeps_nobody_from_writing(
+    address: str, clock: VirtualClock
+) -> None:
+    async with open_history(address, clock) as history:
+
+        async def write() -> None:
+            while True:
+                history.note(Evidence(ONE, clock.now(), Source.REACH))
+                await history.save_standings(lambda: {ONE: "{}"})
+
+        for turns in range(60):
+            writers = [asyncio.create_task(write()) for _ in range(3)]
+            for _ in range(turns):
+                await SystemClock().sleep(_TURN)
+            for writer in writers:
+                writer.cancel()
+            await asyncio.gather(*writers, return_exceptions=True)
+            await history.save_standings(lambda: {OTHER: "{}"})
+
+        assert OTHER in await history.standings()
