@@ -23,14 +23,15 @@ Write = Callable[["Document"], Path]
 
 
 class BreakableClock(SystemClock):
-    """The system's clock until it breaks: then nobody can sleep any more."""
+    """The system's clock until it breaks: then nobody who watches can sleep any more."""
 
     def __init__(self) -> None:
         self.is_broken = False
 
     async def sleep(self, duration: timedelta) -> None:
         """Sleep, or fail as a defect does."""
-        if self.is_broken:
+        task = asyncio.current_task()
+        if self.is_broken and task is not None and task.get_name() != "history writer":
             raise ArithmeticError("the clock is broken")
         await super().sleep(duration)
 
