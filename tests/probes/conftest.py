@@ -108,9 +108,11 @@ class House:
         return await self.history.ledger.entries(ServiceId(name))
 
     async def knocked(self, name: str, door: str, times: int = 2) -> None:
-        """Wait until a door of the world was knocked at so often."""
-        while self.world.requests[name, door] < times:  # noqa: ASYNC110  # a server tells no event
-            await asyncio.sleep(0.01)  # noqa: TID251  # its time is real
+        """Wait until a door of the world was knocked at so often; fail if that never happens."""
+        async with asyncio.timeout(60):
+            # A server tells no event, and its time is real.
+            while self.world.requests[name, door] < times:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # noqa: TID251
 
     async def check_books(self) -> None:
         """Compare our ledger with the world's own: nothing ordered twice, nothing reckoned low."""

@@ -309,9 +309,9 @@ async def test_a_total_budget_is_shared_by_all_services(start: Start) -> None:
 
 async def test_a_service_that_leaves_the_catalogue_has_its_job_settled(start: Start) -> None:
     house = await start(OFFICIAL, RELAY)
-    house.trouble(OFFICIAL, {"kind": "slow", "factor": 5})
+    house.trouble(OFFICIAL, {"kind": "slow", "factor": 20})
     generating = asyncio.create_task(house.generate(OFFICIAL))
-    await house.knocked(OFFICIAL, "poll")
+    await house.knocked(OFFICIAL, "poll", times=1)
     await house.board.seat([house.services[RELAY]], PolicyOptions())
 
     await generating
