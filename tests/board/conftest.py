@@ -10,7 +10,6 @@ import pytest
 
 from tallylight.board import Board
 from tallylight.catalogue.services import (
-    Budget,
     FactSheet,
     Medium,
     Pace,
@@ -20,6 +19,7 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
+from tallylight.money import Budget
 from tallylight.terms import (
     Access,
     Evidence,

@@ -16,7 +16,6 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tallylight.board import Board
 from tallylight.catalogue.services import (
-    Budget,
     FactSheet,
     Feed,
     Medium,
@@ -27,7 +26,7 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
-from tallylight.money import Price, PriceUnit
+from tallylight.money import Budget, Price, PriceUnit
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 from tallylight.terms import (

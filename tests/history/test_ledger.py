@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylight.catalogue.services import Budget
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.database import History, open_history
 from tallylight.history.ledger import EntryId, EntryState, Purpose
+from tallylight.money import Budget
 from tallylight.terms import ServiceId
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

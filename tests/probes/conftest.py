@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tallylight.board import Board
-from tallylight.catalogue.secrets import Secret
+from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import (
     Bills,
-    Budget,
     FactSheet,
     Feed,
     Medium,
@@ -26,7 +25,7 @@ from tallylight.catalogue.services import (
 from tallylight.clock import Clock
 from tallylight.history.database import History, open_history
 from tallylight.history.ledger import Entry
-from tallylight.money import Price, PriceUnit
+from tallylight.money import Budget, Price, PriceUnit
 from tallylight.probes.feeds import Feeds
 from tallylight.probes.generation import Generations
 from tallylight.probes.plan import Pacing

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.catalogue.services import (
-    Budget,
     FactSheet,
     Medium,
     Pace,
@@ -16,6 +15,7 @@ from tallylight.catalogue.services import (
     ShutdownPrecision,
     Upstream,
 )
+from tallylight.money import Budget
 from tallylight.probes.plan import (
     Appointment,
     Pacing,

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from tallylight.board import Board
 from tallylight.catalogue.services import (
-    Budget,
     FactSheet,
     Medium,
     Pace,
@@ -26,7 +25,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt
 from tallylight.history.ledger import EntryId, Purpose
-from tallylight.money import Price, PriceUnit
+from tallylight.money import Budget, Price, PriceUnit
 from tallylight.probes.calls import Calls
 from tallylight.probes.generation import Memory
 from tallylight.probes.plan import Pacing

@@ -17,9 +17,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from tallylight.board import Event
-from tallylight.catalogue.secrets import Secret
+from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import (
-    Budget,
     FactSheet,
     Feed,
     Medium,
@@ -30,7 +29,7 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
-from tallylight.money import Price, PriceUnit
+from tallylight.money import Budget, Price, PriceUnit
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 from tallylight.terms import (

@@ -7,9 +7,9 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from tallylight.catalogue.services import Budget
 from tallylight.history.database import History
 from tallylight.history.ledger import Purpose
+from tallylight.money import Budget
 from tallylight.terms import (
     Evidence,
     FailureKind,

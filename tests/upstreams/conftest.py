@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import trustme
 
-from tallylight.catalogue.secrets import Secret
+from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.terms import ProviderId, UpstreamId

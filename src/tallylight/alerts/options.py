@@ -6,8 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.alerts.state import Rules
+from tallylight.catalogue.keys import SecretText
 from tallylight.catalogue.notation import Duration
-from tallylight.catalogue.secrets import SecretText
 from tallylight.terms import ServiceId, Status
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]

@@ -4,9 +4,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tallylight.catalogue.keys import Secret as Secret  # noqa: PLC0414  # its older address
-from tallylight.catalogue.keys import SecretText as SecretText  # noqa: PLC0414
-
 
 def environment() -> Mapping[str, str]:
     """Return the process's environment."""

@@ -10,8 +10,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from tallylight.catalogue.keys import Secret
-from tallylight.money import Budget as Budget  # noqa: PLC0414  # its older address
-from tallylight.money import Price
+from tallylight.money import Budget, Price
 from tallylight.terms import Access, Order, ProviderId, ServiceId, UpstreamId
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tallylight.catalogue.services import Budget, Service
+from tallylight.catalogue.services import Service
 from tallylight.history.ledger import Ledger
+from tallylight.money import Budget
 
 _WINDOWS = (
     ("1h", timedelta(hours=1)),

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Protocol
 
 from tallylight.board import Event
-from tallylight.catalogue.services import Budget, Service
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.history.database import History
+from tallylight.money import Budget
 from tallylight.status.options import StatusOptions
 from tallylight.terms import Depth, Evidence, ServiceId, Source, Verdict
 
