@@ -153,8 +153,6 @@ def _risk_control(habits: Habits, begin: float, luck: chance.Sequence) -> TraceS
     length = luck.between(*habits.risk_hours) * _HOUR
     passes = luck.between(*habits.risk_passes)
     at_the_door = luck.share() < 0.5  # noqa: PLR2004  # half refuse, half fail later
-    # What challenges our jobs mostly challenges the free question that bears our key as well.
-    asks = 1 - habits.shallow_noise if luck.share() < habits.hidden else passes
     return TraceSpell(
         start=begin,
         end=begin + length,
@@ -162,8 +160,9 @@ def _risk_control(habits: Habits, begin: float, luck: chance.Sequence) -> TraceS
         accept=passes if at_the_door else 1.0,
         deliver=1 - habits.noise if at_the_door else passes,
         latency=habits.latency,
+        # Nobody reports that it shows at the free questions: the keys are good, the lists are full.
         reach=1 - habits.shallow_noise,
-        credentials=asks,
+        credentials=1 - habits.shallow_noise,
         failure=_RISK[int(luck.share() * len(_RISK))],
     )
 
