@@ -1,6 +1,9 @@
 """The demo of January 2026, as a stranger sees it."""
 
+import shlex
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +96,18 @@ def test_metrics_tell_the_verdicts(settled: "Demo") -> None:
     text = requests.get(f"{settled.page}/metrics", timeout=10).text
 
     assert 'service="sora-2-reverse",status="risk_control"} 1.0' in text
+
+
+def test_the_command_that_it_prints_works_in_any_folder(settled: "Demo", tmp_path: Path) -> None:
+    line = settled.program.has_printed(r"\n  (.+ status --config .+)\n")[1]
+
+    asked = subprocess.run(  # noqa: S603  # what the demo told us to run
+        shlex.split(line), cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+    )
+
+    assert asked.stderr == ""
+    assert asked.returncode == 1  # something is not operational
+    assert "sora-2-reverse" in asked.stdout
 
 
 def test_a_taken_port_is_told_and_not_waited_for(settled: "Demo", launch: "Launcher") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import signal
 import tempfile
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import uvloop
 
+from tallylight.app.program import own_spelling
 from tallylight.app.serving import serving
 from tallylight.app.settings import load_settings
 from tallylight.clock import Clock, SystemClock
@@ -112,6 +114,6 @@ def _introduction(
         to.gettext("Switch a service off, and watch its lamp:"),
         f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
         to.gettext("Ask from another terminal:"),
-        f"  tallylight status --config {config}",
+        f"  {own_spelling()} status --config {shlex.quote(str(config))}",
         "",
     ]
