@@ -1,4 +1,4 @@
-"""A server whose own watching dies by a defect does not linger."""
+"""A server whose own watching or storing dies by a defect does not linger."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,24 +23,37 @@ Write = Callable[["Document"], Path]
 
 
 class BreakableClock(SystemClock):
-    """The system's clock until it breaks: then nobody who watches can sleep any more."""
+    """The system's clock until it breaks: then some tasks cannot sleep any more.
 
-    def __init__(self) -> None:
+    Args:
+        breaks_for: Tells by its name whether a task is one of them.
+    """
+
+    def __init__(self, breaks_for: Callable[[str], bool]) -> None:
         self.is_broken = False
+        self._breaks_for = breaks_for
 
     async def sleep(self, duration: timedelta) -> None:
         """Sleep, or fail as a defect does."""
         task = asyncio.current_task()
-        if self.is_broken and task is not None and task.get_name() != "history writer":
+        if self.is_broken and task is not None and self._breaks_for(task.get_name()):
             raise ArithmeticError("the clock is broken")
         await super().sleep(duration)
 
 
+@pytest.mark.parametrize(
+    ("breaks_for", "event"),
+    [
+        (lambda task: task == "history writer", "history.writer_failed"),
+        (lambda task: task != "history writer", "server.failed"),
+    ],
+    ids=["what stores", "what watches"],
+)
 async def test_the_server_ends_and_says_which_task_failed(
-    document: "Document", write: Write
+    document: "Document", write: Write, breaks_for: Callable[[str], bool], event: str
 ) -> None:
     structlog.reset_defaults()
-    clock = BreakableClock()
+    clock = BreakableClock(breaks_for)
 
     with capture_logs() as logs:
         async with (
@@ -58,5 +71,6 @@ async def test_the_server_ends_and_says_which_task_failed(
             told = await answer.json()
 
     assert (answer.status, told["probes"]) == (503, "not running")
-    failed = [event for event in logs if event["event"] == "server.failed"]
-    assert [event["task"] for event in failed] == ["watching"]
+    failed = [entry for entry in logs if entry["event"] == "server.failed"]
+    assert [entry["task"] for entry in failed] == ["watching"]
+    assert event in {entry["event"] for entry in logs}

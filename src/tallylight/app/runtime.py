@@ -56,9 +56,14 @@ class Runtime:
     _adopted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Watch until cancelled."""
+        """Watch until cancelled.
+
+        Raises:
+            ExceptionGroup: if a task fails, among them the history's own that stores what is found.
+        """
         clock = self.clock
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.history.storing(), name="history")
             tasks.create_task(self.prober.run(), name="prober")
             tasks.create_task(self.feeds.run(), name="feeds")
             for interval, action, name in (

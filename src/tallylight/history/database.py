@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
+from typing import Never
 
 import structlog
 from sqlalchemy import select
@@ -41,10 +42,13 @@ _ALL = 1_000_000  # more open incidents than anybody has services
 class History:
     """What happened."""
 
-    def __init__(self, connections: Connections, clock: Clock, writer: Writer) -> None:
+    def __init__(
+        self, connections: Connections, clock: Clock, writer: Writer, storing: asyncio.Task[Never]
+    ) -> None:
         self._connections = connections
         self._clock = clock
         self._writer = writer
+        self._storing = storing
         self.ledger = Ledger(connections)
         self.attempts = Attempts(connections)
 
@@ -68,6 +72,15 @@ class History:
             StorageError: if that was not possible; it is kept for later.
         """
         await self._writer.flush()
+
+    async def storing(self) -> None:
+        """Wait as long as what is noted gets stored, which is for ever.
+
+        Raises:
+            StorageError: if a defect of ours ended that; the log shows it.
+        """
+        # Whoever gives up waiting must not end the storing.
+        await asyncio.shield(self._storing)
 
     async def record(
         self, transition: Transition, standing: Callable[[], str], incident: Incident | None
@@ -262,16 +275,26 @@ async def open_history(address: str, clock: Clock) -> AsyncIterator[History]:
         await bring_up_to_date(connections)
         writer = Writer(connections, clock)
         # No TaskGroup: it would wrap what the body raises.
-        task = asyncio.create_task(writer.run(), name="history writer")
+        storing = asyncio.create_task(_keep_storing(writer), name="history writer")
         try:
-            yield History(connections, clock, writer)
+            yield History(connections, clock, writer, storing)
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            storing.cancel()
+            with suppress(asyncio.CancelledError, StorageError):  # a defect has been logged
+                await storing
             await _flush_last(writer)
     finally:
         await connections.close()
+
+
+async def _keep_storing(writer: Writer) -> Never:
+    try:
+        await writer.run()
+    except Exception as error:
+        log.exception("history.writer_failed", waiting=writer.waiting)
+        raise StorageError(
+            "database: evidence is no longer stored, by a defect of tallylight; its log shows which"
+        ) from error
 
 
 async def _flush_last(writer: Writer) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Never
 
 import structlog
 
@@ -82,7 +83,7 @@ class Writer:
                 async with self._connections.noting(Turn.EVIDENCE) as connection:
                     await append(connection, noted)
 
-    async def run(self) -> None:
+    async def run(self) -> Never:
         """Flush a second after evidence came in, for ever; less often while that fails."""
         interval = INTERVAL
         while True:
