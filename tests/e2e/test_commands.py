@@ -121,6 +121,17 @@ def test_status_says_every_reason_if_asked(command: Command, config: str) -> Non
     assert len(full.out.splitlines()) > len(brief.out.splitlines())
 
 
+def test_status_says_what_was_learned_if_asked(command: Command, config: str) -> None:
+    full = command("status", "sora-2-official", "--verbose", "--config", config)
+    (one,) = command("status", "sora-2-official", "-v", "--json", "--config", config).json()
+    (brief,) = command("status", "sora-2-official", "--json", "--config", config).json()
+
+    assert "Fails though it stands, in jobs: " in full.out
+    assert "A job usually takes: " in full.out
+    assert 0 < one["learned"]["job_noise"]["share"] < 1
+    assert {*one} - {*brief} == {"learned"}
+
+
 @pytest.mark.parametrize(("lang", "word"), [("zh-Hant", "風控"), ("zh-Hans", "风控")])
 def test_status_speaks_chinese(command: Command, config: str, lang: str, word: str) -> None:
     found = command("status", "sora-2-reverse", "--lang", lang, "--config", config)

@@ -1,14 +1,16 @@
 """What stands, as text and as JSON: one lamp a line."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from tallylight.app import learning
 from tallylight.catalogue.services import Service
 from tallylight.languages import Translator
 from tallylight.languages.figures import moment_short
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import blocked_note, depth_word, status_word
-from tallylight.terms import Depth, Evidence, Status, Verdict
+from tallylight.terms import Depth, Evidence, ServiceId, Status, Verdict
+from tallylight.verdicts.learned import Learned
 
 if TYPE_CHECKING:  # or a command that probes nothing would load all that probes
     from tallylight.probes.checking import Round
@@ -19,17 +21,26 @@ _SILENT = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 """What a service is called though a probe may just have failed, through nobody's or our fault."""
 
 
-def as_text(entries: Iterable[Entry], to: Translator, *, every_reason: bool = False) -> str:
-    """Return one line for each service, with its first reason; all reasons if asked."""
+def as_text(entries: Iterable[Entry], to: Translator) -> str:
+    """Return one line for each service, with its first reason."""
+    return "\n".join(line for service, verdict in entries for line in _head(service, verdict, to))
+
+
+def in_full(entries: Iterable[Entry], known: Mapping[ServiceId, Learned], to: Translator) -> str:
+    """Return the same with every reason, and with what was learned of each service."""
     return "\n".join(
         line
         for service, verdict in entries
-        for line in _lines(service, verdict, to, every_reason=every_reason)
+        for line in (
+            *_head(service, verdict, to),
+            *(f"   {sentence(reason, to)}" for reason in verdict.reasons[1:]),
+            *(f"   {told}" for told in learning.as_lines(known[service.id], to)),
+        )
     )
 
 
 def as_json(entries: Iterable[Entry], to: Translator) -> list[dict[str, object]]:
-    """Return the same for machines."""
+    """Return the lamps and all reasons for machines."""
     return [
         {
             "id": service.id,
@@ -45,18 +56,13 @@ def as_json(entries: Iterable[Entry], to: Translator) -> list[dict[str, object]]
     ]
 
 
-def _lines(
-    service: Service, verdict: Verdict, to: Translator, *, every_reason: bool
-) -> Iterable[str]:
-    first, *rest = [sentence(reason, to) for reason in verdict.reasons]
+def _head(service: Service, verdict: Verdict, to: Translator) -> Iterator[str]:
     since = to.gettext("since %s") % moment_short(verdict.since, to)
     word = status_word(verdict.status, to)
     yield f"{verdict.status.lamp} {service.name} ({service.id}) · {word} · {since}"
-    yield f"   {first}"
+    yield f"   {sentence(verdict.reasons[0], to)}"
     if verdict.blocked is not None:
         yield f"   {blocked_note(verdict.blocked, to)}"
-    if every_reason:
-        yield from (f"   {reason}" for reason in rest)
 
 
 def passes(verdict: Verdict, found: Iterable[Evidence]) -> bool:

@@ -97,7 +97,7 @@ def _found(round_: "Round") -> list[dict[str, object]]:
 def status(
     services: Services = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Every reason, not the first alone.")
+        bool, typer.Option("--verbose", "-v", help="Every reason, and what was learned of it.")
     ] = False,
     config: Config = None,
     json: Json = False,
@@ -112,17 +112,23 @@ def status(
 async def _status(
     wanted: Sequence[str] | None, verbose: bool, config: Path | None, json: bool, to: Translator
 ) -> bool:
-    from tallylight.app import summary
+    from tallylight.app import learning, summary
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.verdicts.learned import learned
 
     async with reading(load_settings(config), SystemClock()) as (board, _):
         ids = chosen(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
+        known = {id_: learned(*board.standing(id_)) for id_ in ids}
         if json:
-            print_json(summary.as_json(entries, to))
+            more = [{"learned": learning.as_json(known[id_])} if verbose else {} for id_ in ids]
+            told = summary.as_json(entries, to)
+            print_json([each | rest for each, rest in zip(told, more, strict=True)])
         else:
-            print_line(summary.as_text(entries, to, every_reason=verbose))
+            print_line(
+                summary.in_full(entries, known, to) if verbose else summary.as_text(entries, to)
+            )
         return all(verdict.status is Status.OPERATIONAL for _, verdict in entries)
 
 

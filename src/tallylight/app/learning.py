@@ -1,0 +1,48 @@
+"""What was learned of a service from its own history, as text and as JSON."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+
+from tallylight.languages import Translator
+from tallylight.languages.figures import duration, number, share
+from tallylight.verdicts.learned import Learned, LearnedNoise
+
+
+def as_lines(found: Learned, to: Translator) -> Iterator[str]:
+    """Yield a sentence for each quantity; what is not known yet says so."""
+    unknown = to.gettext("not known yet")
+    yield to.gettext("Fails though it stands, at the door: %s") % _noise(found.door, to)
+    yield to.gettext("Fails though it stands, in jobs: %s") % _noise(found.jobs, to)
+    lag, usual = found.feed_lag, found.usual_job
+    told = unknown if lag is None else duration(lag, to)
+    yield to.gettext("Its official page tells of trouble after: %s") % told
+    told = unknown if usual is None else duration(usual, to)
+    yield to.gettext("A job usually takes: %s") % told
+
+
+def as_json(found: Learned) -> dict[str, object]:
+    """Return the same for machines."""
+    return {
+        "door_noise": asdict(found.door),
+        "job_noise": asdict(found.jobs),
+        "feed_lag_s": _seconds(found.feed_lag),
+        "usual_job_s": _seconds(found.usual_job),
+    }
+
+
+def _noise(noise: LearnedNoise, to: Translator) -> str:
+    told = (
+        to.gettext("%(share)s, learned from %(bad)s of %(of)s")
+        if noise.is_learned
+        else to.gettext("%(share)s as usual; %(bad)s of %(of)s seen")
+    )
+    return told % {
+        "share": share(noise.share, to),
+        "bad": number(noise.bad, to),
+        "of": number(noise.of, to),
+    }
+
+
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()

@@ -1,0 +1,129 @@
+"""What was learned of a service outlives a restart, and is told in words and for machines."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tallylight.app import learning
+from tallylight.app.archive import open_reading
+from tallylight.app.settings import Configuration
+from tallylight.board import Board
+from tallylight.clock import VirtualClock
+from tallylight.history.database import open_history
+from tallylight.languages import Language, translator
+from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source, Status
+from tallylight.verdicts.learned import Learned, LearnedNoise, learned
+
+SORA = ServiceId("sora")
+START = datetime(2026, 11, 1, tzinfo=UTC)
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
+
+Live = Callable[..., Awaitable[Learned]]
+
+
+@pytest.fixture
+def configuration(load: Callable[..., Configuration], tmp_path: object) -> Configuration:
+    """Return a configuration of one service with a database of its own."""
+    return load(f"""
+        upstreams:
+          lab: {{provider: lab, base_url: "http://127.0.0.1:1/v1", protocol: openai_videos}}
+        services:
+          sora:
+            upstream: lab
+            model: sora-2
+            access: official
+            price: {{per_call: 0.10}}
+            lengths: [4]
+            sizes: [1280x720]
+            probes: {{generation: 3h}}
+            budget: {{per_day: 1.00}}
+        database: {{url: "sqlite:///{tmp_path}/history.db"}}
+        """)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Return the clock of the house."""
+    return VirtualClock(START)
+
+
+@pytest.fixture
+def live(configuration: Configuration, clock: VirtualClock) -> Live:
+    """Return what watches a noisy service for some hundred jobs, and tells what was learned."""
+
+    async def live(*, is_killed: bool = False) -> Learned:
+        async with open_history(configuration.database_url, clock) as history:
+            board = Board(history, clock)
+            services = configuration.catalogue.services.values()
+            await board.seat(services, configuration.verdicts)
+            for n in range(300):
+                await clock.advance(timedelta(hours=1))
+                await board.report(_job(clock.now(), BROKEN if n % 8 == 5 else None))
+                await board.pass_time()
+            await _outage_with_a_late_page(board, clock)
+            if not is_killed:
+                await board.save()
+            return learned(*board.standing(SORA))
+
+    return live
+
+
+def _job(at: datetime, failure: Failure | None) -> Evidence:
+    return Evidence(SORA, at, Source.GENERATION, failure, timedelta(seconds=74))
+
+
+async def _outage_with_a_late_page(board: Board, clock: VirtualClock) -> None:
+    for _ in range(10):
+        await clock.advance(timedelta(minutes=2))
+        await board.report(_job(clock.now(), BROKEN))
+    await clock.advance(timedelta(minutes=12))
+    says = board.verdict(SORA).status
+    assert says is not Status.OPERATIONAL
+    await board.report(Evidence(SORA, clock.now(), Source.FEED, says=says))
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["closed", "killed"])
+async def test_what_was_learned_is_the_same_after_a_restart(
+    live: Live, configuration: Configuration, clock: VirtualClock, *, is_killed: bool
+) -> None:
+    before = await live(is_killed=is_killed)
+
+    async with open_reading(configuration, clock) as (board, _):
+        after = learned(*board.standing(SORA))
+
+    assert after == before
+    assert before.jobs.is_learned
+    assert before.feed_lag is not None
+    assert before.usual_job == pytest.approx(timedelta(seconds=74), abs=timedelta(seconds=4))
+
+
+def test_it_is_told_in_sentences() -> None:
+    found = Learned(
+        door=LearnedNoise(0.05, 1, 30, is_learned=False),
+        jobs=LearnedNoise(0.128, 36, 384, is_learned=True),
+        feed_lag=timedelta(minutes=18),
+        usual_job=None,
+    )
+
+    said = list(learning.as_lines(found, translator(Language.EN)))
+
+    assert [line.replace("\N{NARROW NO-BREAK SPACE}", " ") for line in said] == [
+        "Fails though it stands, at the door: 5 % as usual; 1 of 30 seen",
+        "Fails though it stands, in jobs: 12.8 %, learned from 36 of 384",
+        "Its official page tells of trouble after: 18 min",
+        "A job usually takes: not known yet",
+    ]
+
+
+def test_it_is_told_to_machines() -> None:
+    nothing = LearnedNoise(0.03, 0, 0, is_learned=False)
+
+    told = learning.as_json(Learned(nothing, nothing, timedelta(minutes=2), None))
+
+    assert told == {
+        "door_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
+        "job_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
+        "feed_lag_s": 120.0,
+        "usual_job_s": None,
+    }
