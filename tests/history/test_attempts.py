@@ -84,7 +84,7 @@ async def test_unfinished_attempts_are_found_after_a_crash(
         await attempts.fail(ids[3], STALLED, LATER)
 
     async with open_history(address, clock) as history:
-        unfinished = await history.attempts.unfinished()
+        unfinished = await history.attempts.unfinished(Purpose.PROBE)
 
     assert [(attempt.id, attempt.state) for attempt in unfinished] == [
         (ids[1], AttemptState.IN_DOUBT),

@@ -9,7 +9,7 @@ import pytest
 
 from tallylight.catalogue.services import Bills
 from tallylight.errors import BudgetError
-from tallylight.history.ledger import EntryState
+from tallylight.history.ledger import EntryState, Purpose
 from tallylight.money import Budget
 from tallylight.simulator.scenario import Billing
 from tallylight.terms import FailureKind, Fault, ServiceId, Source, Status
@@ -51,7 +51,7 @@ async def test_a_video_that_arrives_speaks_for_the_service_and_is_paid_for(
     assert house.board.verdict(ServiceId(name)).status is Status.OPERATIONAL
     (entry,) = await house.entries(name)
     assert entry.state is SETTLED
-    assert await house.history.attempts.unfinished() == ()
+    assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
     await house.check_books()
 
 
@@ -293,7 +293,7 @@ async def test_a_budget_that_would_be_exceeded_withholds_the_probe_and_says_so(
     assert "0.39" in house.prober.withheld()[ServiceId(OFFICIAL)]
     assert house.world.requests[OFFICIAL, "create"] == 0
     assert await house.entries(OFFICIAL) == ()
-    assert await house.history.attempts.unfinished() == ()
+    assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
 
 
 async def test_a_total_budget_is_shared_by_all_services(start: Start) -> None:
@@ -318,7 +318,7 @@ async def test_a_service_that_leaves_the_catalogue_has_its_job_settled(start: St
 
     (entry,) = await house.entries(OFFICIAL)
     assert entry.state is SETTLED
-    assert await house.history.attempts.unfinished() == ()
+    assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
 
 
 async def test_the_outcome_lands_in_the_history(start: Start) -> None:

@@ -14,7 +14,7 @@ been sent and billed. ::
 `refused`, `delivered` and `failed` are ends: no statement here changes a row that has one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,7 +26,7 @@ from tallylight.history.columns import failure_of, failure_values
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.tables import attempts as table
-from tallylight.terms import AttemptId, Failure, Order, ServiceId
+from tallylight.terms import NO_VIDEO, AttemptId, Failure, Order, ServiceId, VideoId
 
 
 class AttemptState(StrEnum):
@@ -67,6 +67,11 @@ class Attempt:
         job: The upstream's id of its job, "" while there is none.
         doubt: Why nobody knew whether it was accepted, "" if it never was in doubt.
         failure: Why it was refused or failed.
+        video: The caller's video that it is for, "" of a probe.
+        number: The how manieth attempt at that video, from 1; 0 of a probe.
+        started_at: When the upstream was first seen at work on it.
+        rendered_at: When the upstream was first seen to have finished it.
+        given_up_at: Since when nobody counts on it any more, though it has not ended.
     """
 
     id: AttemptId
@@ -82,6 +87,16 @@ class Attempt:
     job: str = ""
     doubt: str = ""
     failure: Failure | None = None
+    video: VideoId = NO_VIDEO
+    number: int = 0
+    started_at: datetime | None = None
+    rendered_at: datetime | None = None
+    given_up_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it has not come to an end."""
+        return self.ended_at is None
 
 
 class Attempts:
@@ -93,7 +108,7 @@ class Attempts:
     async def intend(self, attempt: Attempt) -> None:
         """Write an attempt down; only after this may it be sent."""
         async with self._connections.writing(Turn.ATTEMPT) as connection:
-            await connection.execute(insert(table), _values(attempt))
+            await connection.execute(insert(table), values_of(attempt))
 
     async def accept(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
         """Say that the upstream has a job for it."""
@@ -123,9 +138,19 @@ class Attempts:
         """Return the attempt of an id, None if there is none."""
         return next(iter(await self._found(table.c.id == attempt)), None)
 
-    async def unfinished(self) -> tuple[Attempt, ...]:
+    async def unfinished(self, purpose: Purpose) -> tuple[Attempt, ...]:
         """Return what is intended, accepted or in doubt, oldest first."""
-        return await self._found(table.c.ended_at_us.is_(None))
+        return await self._found(table.c.ended_at_us.is_(None), table.c.purpose == purpose.value)
+
+    async def of_video(self, video: VideoId) -> tuple[Attempt, ...]:
+        """Return all attempts at a caller's video, in their order."""
+        return await self._found(table.c.video == video)
+
+    async def claimed(self, service: ServiceId, jobs: Collection[str]) -> frozenset[str]:
+        """Return which of a service's jobs belong to an attempt already."""
+        query = select(table.c.job).where(table.c.service == service, table.c.job.in_(jobs))
+        async with self._connections.reading() as connection:
+            return frozenset(await connection.scalars(query))
 
     async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
         """Return when each service's newest attempt for a purpose was written down."""
@@ -137,8 +162,8 @@ class Attempts:
         async with self._connections.reading() as connection:
             return {ServiceId(name): at for name, at in await connection.execute(newest)}
 
-    async def _found(self, where: ColumnElement[bool]) -> tuple[Attempt, ...]:
-        query = select(table).where(where).order_by(table.c.intended_at_us, table.c.id)
+    async def _found(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
+        query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
         async with self._connections.reading() as connection:
             return tuple(_attempt(row) for row in await connection.execute(query))
 
@@ -166,20 +191,31 @@ class Attempts:
         )
 
 
-def _values(attempt: Attempt) -> dict[str, object]:
+def values_of(attempt: Attempt) -> dict[str, object]:
+    """Return what the row of an attempt holds."""
+    is_probe = not attempt.video
     return {
         "id": attempt.id,
         "service": attempt.service,
         "purpose": attempt.purpose.value,
-        "prompt": attempt.order.prompt,
+        # A caller's own words lie beside the video, once.
+        "prompt": attempt.order.prompt if is_probe else "",
         "seconds": attempt.order.seconds,
         "size": attempt.order.size,
         "model": attempt.model,
         "entry": attempt.entry,
-        "state": AttemptState.INTENDED.value,
+        "state": attempt.state.value,
         "intended_at_us": attempt.intended_at,
-        "job": "",
-        "doubt": "",
+        "accepted_at_us": attempt.accepted_at,
+        "ended_at_us": attempt.ended_at,
+        "job": attempt.job,
+        "doubt": attempt.doubt,
+        "video": attempt.video,
+        "number": attempt.number,
+        "started_at_us": attempt.started_at,
+        "rendered_at_us": attempt.rendered_at,
+        "given_up_at_us": attempt.given_up_at,
+        **failure_values(attempt.failure),
     }
 
 
@@ -198,4 +234,9 @@ def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
         job=row.job,
         doubt=row.doubt,
         failure=failure_of(row),
+        video=VideoId(row.video),
+        number=row.number,
+        started_at=row.started_at_us,
+        rendered_at=row.rendered_at_us,
+        given_up_at=row.given_up_at_us,
     )

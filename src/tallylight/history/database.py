@@ -18,11 +18,13 @@ from tallylight.errors import StorageError
 from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
 from tallylight.history.attempts import Attempts
 from tallylight.history.connections import Connections, Turn, connect, upsert
+from tallylight.history.journal import Journal
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
 from tallylight.history.retention import Retention
 from tallylight.history.rollups import Grain, Rollup
 from tallylight.history.tables import memos
+from tallylight.history.videos import Videos
 from tallylight.history.writer import Writer
 from tallylight.terms import (
     Evidence,
@@ -51,6 +53,8 @@ class History:
         self._storing = storing
         self.ledger = Ledger(connections)
         self.attempts = Attempts(connections)
+        self.videos = Videos(connections)
+        self.journal = Journal(connections)
 
     def claim_judging(self) -> AbstractAsyncContextManager[bool]:
         """Try to be the one process that judges by this PostgreSQL; give whether it worked."""

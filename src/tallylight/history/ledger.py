@@ -21,7 +21,7 @@ from tallylight.errors import BudgetError, StorageError
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import ledger as table
 from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
-from tallylight.terms import ServiceId
+from tallylight.terms import NO_KEY, KeyId, ServiceId
 
 EntryId = NewType("EntryId", str)
 
@@ -32,6 +32,10 @@ class Purpose(StrEnum):
     PROBE = "probe"
     TRAFFIC = "traffic"  # a caller's video
     ACCIDENT = "accident"  # a probe that was meant to be free and started a job
+
+
+PROBING = (Purpose.PROBE, Purpose.ACCIDENT)
+"""What the budgets of probes count; callers' videos have limits of their own."""
 
 
 class EntryState(StrEnum):
@@ -55,6 +59,7 @@ class Entry:
         estimate: What was reserved, in USD.
         amount: What counts against the budgets now, in USD.
         at: When it was reserved.
+        payer: The key that asked for it, "" for none.
     """
 
     id: EntryId
@@ -65,6 +70,10 @@ class Entry:
     estimate: Decimal
     amount: Decimal
     at: datetime
+    payer: KeyId = NO_KEY
+
+
+_IS_PROBING = table.c.purpose.in_([purpose.value for purpose in PROBING])
 
 
 class Ledger:
@@ -84,7 +93,7 @@ class Ledger:
         at: datetime,
         note: str = "",
     ) -> EntryId:
-        """Set money aside, if that exceeds neither the service's budget nor the total.
+        """Set money aside for a probe, if that exceeds neither its service's budget nor the total.
 
         Checks and writes in one turn of all processes, so that two cannot both take the rest.
 
@@ -131,7 +140,7 @@ class Ledger:
     async def spent(
         self, window: timedelta, at: datetime, service: ServiceId | None = None
     ) -> Decimal:
-        """Return what was spent or reserved in the window that ends at a moment, in USD."""
+        """Return what probes spent or reserved in the window that ends at a moment, in USD."""
         async with self._connections.reading() as connection:
             (micros,) = await _spent(connection, (window,), at, service)
             return micros / MICRO
@@ -139,11 +148,11 @@ class Ledger:
     async def spent_by_service(
         self, window: timedelta, at: datetime
     ) -> Mapping[ServiceId, Decimal]:
-        """Return the same of every service that spent anything, in one question."""
+        """Return the same of every service that was probed for money, in one question."""
         total = func.sum(table.c.amount_micro_usd)
         query = (
             select(table.c.service, total.label("micros"))
-            .where(table.c.at_us > at - window)
+            .where(table.c.at_us > at - window, _IS_PROBING)
             .group_by(table.c.service)
         )
         async with self._connections.reading() as connection:
@@ -237,7 +246,7 @@ async def _spent(
         func.sum(case((table.c.at_us > at - window, table.c.amount_micro_usd), else_=0))
         for window in windows
     ]
-    query = select(*sums).where(table.c.at_us > at - max(windows))
+    query = select(*sums).where(table.c.at_us > at - max(windows), _IS_PROBING)
     if service is not None:
         query = query.where(table.c.service == service)
     row = (await connection.execute(query)).one()
@@ -253,22 +262,24 @@ async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
     at: datetime,
     note: str,
 ) -> EntryId:
-    entry = EntryId(uuid4().hex)
-    reckoned = micros(amount)
-    await connection.execute(
-        insert(table),
-        {
-            "id": entry,
-            "service": service,
-            "purpose": purpose.value,
-            "note": note,
-            "state": state.value,
-            "estimate_micro_usd": reckoned,
-            "amount_micro_usd": reckoned,
-            "at_us": at,
-        },
-    )
-    return entry
+    entry = Entry(EntryId(uuid4().hex), service, purpose, note, state, amount, amount, at)
+    await connection.execute(insert(table), values_of(entry))
+    return entry.id
+
+
+def values_of(entry: Entry) -> dict[str, object]:
+    """Return what the row of an entry holds."""
+    return {
+        "id": entry.id,
+        "service": entry.service,
+        "purpose": entry.purpose.value,
+        "note": entry.note,
+        "state": entry.state.value,
+        "estimate_micro_usd": micros(entry.estimate),
+        "amount_micro_usd": micros(entry.amount),
+        "at_us": entry.at,
+        "payer": entry.payer,
+    }
 
 
 def _entry(row: Row[*tuple[object, ...]]) -> Entry:
@@ -281,4 +292,5 @@ def _entry(row: Row[*tuple[object, ...]]) -> Entry:
         estimate=row.estimate_micro_usd / MICRO,
         amount=row.amount_micro_usd / MICRO,
         at=row.at_us,
+        payer=KeyId(row.payer),
     )

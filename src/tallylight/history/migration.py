@@ -9,7 +9,7 @@ from tallylight.errors import StorageError
 from tallylight.history.connections import Connections, Turn
 
 #: The newest revision in `migrations/versions`.
-HEAD = "0001"
+HEAD = "0002"
 
 
 async def bring_up_to_date(connections: Connections) -> None:

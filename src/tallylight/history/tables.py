@@ -104,8 +104,16 @@ ledger = Table(
     # What counts now: the estimate while reserved, the price once settled, 0 once released.
     Column("amount_micro_usd", BigInteger, nullable=False),
     Column("at_us", Moment, nullable=False),
+    Column("payer", Text, nullable=False, server_default=""),  # the key that asked for it
 )
 Index("ledger_at", ledger.c.at_us)
+Index(
+    "ledger_payer",
+    ledger.c.payer,
+    ledger.c.at_us,
+    sqlite_where=ledger.c.payer != "",
+    postgresql_where=ledger.c.payer != "",
+)
 
 attempts = Table(
     "attempts",
@@ -125,12 +133,125 @@ attempts = Table(
     Column("job", Text, nullable=False),
     Column("doubt", Text, nullable=False),
     *failure_columns(),
+    # Of a caller's video: which, and the how manieth attempt at it; "" and 0 of a probe.
+    Column("video", Text, nullable=False, server_default=""),
+    Column("number", Integer, nullable=False, server_default="0"),
+    Column("started_at_us", Moment),
+    Column("rendered_at_us", Moment),
+    Column("given_up_at_us", Moment),
 )
 Index(
     "attempts_unfinished",
     attempts.c.intended_at_us,
     sqlite_where=attempts.c.ended_at_us.is_(None),
     postgresql_where=attempts.c.ended_at_us.is_(None),
+)
+Index(  # whoever writes it first may send it: two replicas never both do
+    "attempts_of_video",
+    attempts.c.video,
+    attempts.c.number,
+    unique=True,
+    sqlite_where=attempts.c.video != "",
+    postgresql_where=attempts.c.video != "",
+)
+Index(
+    "attempts_job",
+    attempts.c.service,
+    attempts.c.job,
+    sqlite_where=attempts.c.job != "",
+    postgresql_where=attempts.c.job != "",
+)
+
+videos = Table(
+    "videos",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False),  # who asked, "" where no key is needed
+    Column("model", Text, nullable=False),  # the route
+    Column("prompt", Text, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("size", Text, nullable=False),
+    Column("wish", Text, nullable=False),  # `videos.wish_text`: all else that was asked for
+    Column("idempotency", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at_us", Moment, nullable=False),
+    Column("deadline_us", Moment, nullable=False),
+    Column("owner", Text, nullable=False),  # the process that follows it …
+    Column("leased_until_us", Moment, nullable=False),  # … unless it is silent for so long
+    Column("status", Text, nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("cost_micro_usd", BigInteger, nullable=False),
+    Column("substituted", Text, nullable=False),
+    Column("error_code", Text, nullable=False),
+    Column("error_message", Text, nullable=False),
+    Column("started_at_us", Moment),
+    Column("ended_at_us", Moment),
+    Column("expires_at_us", Moment),
+    Column("asset", Text, nullable=False),
+    Column("deleted_at_us", Moment),
+)
+Index("videos_of_key", videos.c.key, videos.c.created_at_us, videos.c.id)
+Index("videos_fingerprint", videos.c.fingerprint, videos.c.created_at_us)
+Index(
+    "videos_idempotency",
+    videos.c.key,
+    videos.c.idempotency,
+    unique=True,
+    sqlite_where=videos.c.idempotency != "",
+    postgresql_where=videos.c.idempotency != "",
+)
+Index(
+    "videos_unfinished",
+    videos.c.leased_until_us,
+    sqlite_where=videos.c.ended_at_us.is_(None),
+    postgresql_where=videos.c.ended_at_us.is_(None),
+)
+
+characters = Table(
+    "characters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("upstream_id", Text, nullable=False),
+    Column("created_at_us", Moment, nullable=False),
+)
+
+gateway_keys = Table(
+    "gateway_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),  # SHA-256; the key itself is nowhere
+    Column("hint", Text, nullable=False),  # its last four characters
+    Column("routes", Text, nullable=False),  # a JSON list; empty allows all
+    Column("per_minute", Integer),  # requests
+    Column("limits", Text, nullable=False),  # a JSON object: USD by window
+    Column("created_at_us", Moment, nullable=False),
+    Column("revoked_at_us", Moment),
+)
+
+outbox = Table(  # webhooks that are to be delivered
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),  # the webhook-id
+    Column("endpoint", Text, nullable=False),  # its name in the configuration
+    Column("video", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at_us", Moment, nullable=False),
+    Column("due_at_us", Moment),  # None once it is delivered or given up
+    Column("tries", Integer, nullable=False),
+    Column("delivered_at_us", Moment),
+    Column("answer", Text, nullable=False),  # what the newest try met
+)
+Index(
+    "outbox_due",
+    outbox.c.due_at_us,
+    sqlite_where=outbox.c.due_at_us.is_not(None),
+    postgresql_where=outbox.c.due_at_us.is_not(None),
 )
 
 rollups = Table(

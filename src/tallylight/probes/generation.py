@@ -140,8 +140,8 @@ class Generations:
         """Return the probes that a former process left under way, of services on the board."""
         return tuple(
             attempt
-            for attempt in await self._history.attempts.unfinished()
-            if attempt.purpose is Purpose.PROBE and attempt.service in self._board
+            for attempt in await self._history.attempts.unfinished(Purpose.PROBE)
+            if attempt.service in self._board
         )
 
     async def follow(self, attempt: Attempt) -> Evidence:

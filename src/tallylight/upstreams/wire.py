@@ -27,6 +27,16 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file in a multipart body; `label` is the name of its field."""
+
+    label: str
+    name: str
+    media_type: str
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call to an upstream.
 
@@ -37,6 +47,7 @@ class Request:
         headers: Without the key; see `authorization`.
         json: The body as JSON text, "" for none.
         form: The body as multipart text fields, where `json` is "".
+        files: Files that go along in a multipart body.
         authorization: The header that carries the key, None for none: ("Authorization",
             "Bearer …"); never shown, and never sent to another host.
     """
@@ -47,6 +58,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     json: str = ""
     form: tuple[tuple[str, str], ...] = ()
+    files: tuple[FilePart, ...] = ()
     authorization: tuple[str, str] | None = field(default=None, repr=False)
 
 

@@ -1,0 +1,319 @@
+"""Group commit: what several tasks write at the same moment shares one durable transaction.
+
+A caller's create is written down before it is sent, and a disk makes a few hundred transactions
+durable in a second. So writes wait for one another only as long as the transaction before them
+takes, and then go together, in a thread and by the driver's own rows: the way of single statements
+through asyncio costs several times as much.
+
+Rows are written whole. What has an end is never changed again, whoever tries.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Table, Update, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tallylight.errors import BudgetError, StorageError
+from tallylight.history import attempts as attempt_rows
+from tallylight.history import ledger as entry_rows
+from tallylight.history import videos as video_rows
+from tallylight.history.attempts import Attempt
+from tallylight.history.connections import Connections, Turn, take_turn
+from tallylight.history.ledger import Entry, EntryState, Purpose
+from tallylight.history.tables import attempts, ledger, outbox, videos
+from tallylight.history.videos import Video
+from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess
+from tallylight.terms import KeyId
+
+_LARGEST_GROUP = 500
+
+_Spent = dict[str, int | Decimal]
+
+
+class Limit(NamedTuple):
+    """What callers' videos may cost.
+
+    Args:
+        budget: The limits.
+        payer: Whose videos count; None for all.
+        name: What it is called in a refusal.
+    """
+
+    budget: Budget
+    payer: KeyId | None
+    name: str
+
+
+class Notice(NamedTuple):
+    """A webhook to deliver."""
+
+    id: str
+    endpoint: str
+    video: str
+    body: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What is to be written together: all of it, or nothing.
+
+    Args:
+        new_video: A video that is not there yet.
+        leased_until: How long nobody else follows it.
+        new_attempt: An attempt that is not there yet; only after this may it be sent.
+        new_entry: The money set aside for it.
+        limits: What that money may not exceed.
+        video: A video that changed.
+        attempts: Attempts that changed.
+        entries: Entries of the ledger that came to their end.
+        notices: Webhooks to deliver.
+    """
+
+    new_video: Video | None = None
+    leased_until: datetime | None = None
+    new_attempt: Attempt | None = None
+    new_entry: Entry | None = None
+    limits: tuple[Limit, ...] = ()
+    video: Video | None = None
+    attempts: tuple[Attempt, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def is_contested(self) -> bool:
+        """Tell whether somebody else may have written the same, or the money may not be there."""
+        video, attempt = self.new_video, self.new_attempt
+        is_known = video is not None and bool(video.idempotency)
+        is_later = video is None and attempt is not None
+        return is_known or is_later or any(limit.budget.limits for limit in self.limits)
+
+
+@dataclass(slots=True)
+class _Submission:
+    writing: Writing
+    done: asyncio.Future[bool] = field(repr=False)
+
+
+_Rows = dict[str, list[Mapping[str, object]]]
+
+
+class Journal:
+    """Writes for many tasks at once."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._waiting: list[_Submission] = []
+        self._something = asyncio.Event()
+
+    async def write(self, writing: Writing) -> bool:
+        """Write, durably when this returns; tell whether it was ours to write.
+
+        Returns:
+            False where another process had written the same attempt at a video, or a video of the
+            same idempotency key, before; then nothing of it is written.
+
+        Raises:
+            BudgetError: if the money may not be spent; nothing is written.
+            StorageError: if the database is away; nothing is written.
+        """
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Submission(writing, done))
+        self._something.set()
+        return await done
+
+    async def run(self) -> None:
+        """Write what waits, for ever."""
+        while True:
+            await self._something.wait()
+            group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
+            if not self._waiting:
+                self._something.clear()
+            await self._commit(group)
+
+    async def _commit(self, group: list[_Submission]) -> None:
+        def work(connection: Connection) -> list[bool | BudgetError]:
+            return _write(connection, [each.writing for each in group])
+
+        try:
+            results = await self._connections.in_thread(work)
+        except StorageError as error:
+            for each in group:
+                if not each.done.done():
+                    each.done.set_exception(StorageError(str(error)))
+            return
+        except BaseException:
+            for each in group:
+                each.done.cancel()
+            raise
+        for each, result in zip(group, results, strict=True):
+            if each.done.done():
+                continue  # whoever asked is gone; what is written stands
+            if isinstance(result, BudgetError):
+                each.done.set_exception(result)
+            else:
+                each.done.set_result(result)
+
+
+def _write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
+    results: list[bool | BudgetError] = []
+    for is_contested, some in groupby(group, key=lambda each: each.is_contested):
+        if is_contested:
+            results += [_write_alone(connection, writing) for writing in some]
+        else:
+            alike = list(some)
+            _write_together(connection, alike)
+            results += [True] * len(alike)
+    return results
+
+
+def _write_together(connection: Connection, group: Iterable[Writing]) -> None:
+    rows: _Rows = {}
+    for writing in group:
+        _collect(writing, rows)
+    _execute(connection, rows)
+
+
+def _write_alone(connection: Connection, writing: Writing) -> bool | BudgetError:
+    entry = writing.new_entry
+    if entry is not None:
+        for limit in writing.limits:
+            refusal = _refusal(connection, limit, entry)
+            if refusal is not None:
+                return refusal
+    if not _claim(connection, writing):
+        return False
+    rows: _Rows = {}
+    _collect(writing, rows)
+    rows.pop("new_videos", None)
+    rows.pop("new_attempts", None)
+    _execute(connection, rows)
+    return True
+
+
+def _claim(connection: Connection, writing: Writing) -> bool:
+    """Insert what others may insert too, and tell whether they were not faster."""
+    video, attempt = writing.new_video, writing.new_attempt
+    if video is not None and not _insert_once(connection, videos, _new_video(writing, video)):
+        return False
+    return attempt is None or _insert_once(connection, attempts, attempt_rows.values_of(attempt))
+
+
+def _insert_once(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    once = dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
+    return connection.execute(once, row).first() is not None
+
+
+def _refusal(connection: Connection, limit: Limit, entry: Entry) -> BudgetError | None:
+    names = limit.budget.limits
+    if not names:
+        return None
+    take_turn(connection, Turn.LEDGER)  # or two could both take the rest
+    spent: _Spent = {}
+    for name in names:
+        query = select(func.sum(ledger.c.amount_micro_usd)).where(
+            ledger.c.at_us > entry.at - BUDGET_WINDOWS[name],
+            ledger.c.purpose == Purpose.TRAFFIC.value,
+        )
+        if limit.payer is not None:
+            query = query.where(ledger.c.payer == limit.payer)
+        spent[name] = int(connection.scalar(query) or 0)
+    found = excess(limit.budget, entry.estimate, spent)
+    if found is None:
+        return None
+    window, most = found
+    return BudgetError(f"{window} {limit.name}", most, spent[window] / MICRO, entry.estimate)
+
+
+def _collect(writing: Writing, rows: _Rows) -> None:
+    if writing.new_video is not None:
+        rows.setdefault("new_videos", []).append(_new_video(writing, writing.new_video))
+    if writing.new_attempt is not None:
+        row = attempt_rows.values_of(writing.new_attempt)
+        rows.setdefault("new_attempts", []).append(row)
+    if writing.new_entry is not None:
+        rows.setdefault("new_entries", []).append(entry_rows.values_of(writing.new_entry))
+    for attempt in writing.attempts:
+        rows.setdefault("attempts", []).append(_bound(attempt_rows.values_of(attempt)))
+    for entry in writing.entries:
+        rows.setdefault("entries", []).append(_bound(entry_rows.values_of(entry)))
+    if writing.video is not None:
+        video = writing.video
+        row = {"b_id": video.id, **video_rows.changing_values_of(video)}
+        rows.setdefault("videos", []).append(row)
+    for notice in writing.notices:
+        rows.setdefault("notices", []).append(_outbox_row(notice))
+
+
+def _execute(connection: Connection, rows: _Rows) -> None:
+    for name, statement in _STATEMENTS.items():
+        if name in rows:
+            connection.execute(statement, rows[name])
+
+
+def _new_video(writing: Writing, video: Video) -> dict[str, object]:
+    return video_rows.values_of(video, writing.leased_until or video.created_at)
+
+
+def _bound(row: Mapping[str, object]) -> dict[str, object]:
+    return {"b_id": row["id"], **{name: row[name] for name in row if name != "id"}}
+
+
+def _outbox_row(notice: Notice) -> dict[str, object]:
+    return {
+        "id": notice.id,
+        "endpoint": notice.endpoint,
+        "video": notice.video,
+        "body": notice.body,
+        "created_at_us": notice.at,
+        "due_at_us": notice.at,
+        "tries": 0,
+        "answer": "",
+    }
+
+
+def _change(table: Table, columns: Iterable[str]) -> Update:
+    return (
+        update(table)
+        .where(table.c.id == bindparam("b_id"))
+        .values({name: bindparam(name) for name in columns})
+    )
+
+
+_VIDEO_COLUMNS = (
+    "status",
+    "progress",
+    "service",
+    "attempts",
+    "cost_micro_usd",
+    "substituted",
+    "error_code",
+    "error_message",
+    "started_at_us",
+    "ended_at_us",
+    "expires_at_us",
+    "asset",
+)
+_NEVER_CHANGED = frozenset({"id"})
+
+#: In the order in which they are written.
+_STATEMENTS = {
+    "new_videos": insert(videos),
+    "new_entries": insert(ledger),
+    "new_attempts": insert(attempts),
+    "attempts": _change(
+        attempts, [c.name for c in attempts.columns if c.name not in _NEVER_CHANGED]
+    ).where(attempts.c.ended_at_us.is_(None)),
+    "entries": _change(
+        ledger, [c.name for c in ledger.columns if c.name not in _NEVER_CHANGED]
+    ).where(ledger.c.state == EntryState.RESERVED.value),
+    "videos": _change(videos, _VIDEO_COLUMNS).where(videos.c.ended_at_us.is_(None)),
+    "notices": insert(outbox),
+}
