@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tallylight.catalogue.secrets import environment
+from tallylight.catalogue.secrets import worker_environment
 
 _WORKER = Path(__file__).with_name("inspection_worker.py")
-
-_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
-"""What the worker may know of the environment: enough to start, and no key."""
 
 _IMAGES = frozenset({"png_pipe", "jpeg_pipe", "webp_pipe", "webp", "gif"})
 
@@ -88,7 +85,6 @@ async def inspect(path: Path, limits: Limits | None = None) -> Inspection:
     """
     limits = limits or Limits()
     size = path.stat().st_size  # noqa: ASYNC240  # one look at a local file
-    known = environment()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -99,7 +95,7 @@ async def inspect(path: Path, limits: Limits | None = None) -> Inspection:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={name: known[name] for name in _PASSED_ON if name in known},
+        env=worker_environment(),
     )
     try:
         async with asyncio.timeout(limits.wall.total_seconds()):
