@@ -10,6 +10,7 @@ A failing upstream is our daily bread and hence a value (`terms.Failure`), never
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 
 class TallylightError(Exception):
@@ -36,11 +37,17 @@ class Problem:
 
 
 class ConfigurationError(TallylightError):
-    """The configuration cannot be used; carries every problem that was found."""
+    """The configuration cannot be used.
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    Args:
+        problems: All that was found.
+        files: What it was read from or looked for; a change of one may mend it.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...], files: frozenset[Path] = frozenset()) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+        self.files = files
 
 
 class StorageError(TallylightError):

@@ -49,6 +49,16 @@ def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
         reload(before, path, {"KEY": "x"})
 
 
+def test_a_refused_file_tells_which_files_may_mend_it(load: Load, path: Path) -> None:
+    before = load(TEXT, KEY="x")
+    path.write_text(TEXT.replace('"${KEY}"', "{file: saygm.key}"), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"there is no file saygm\.key") as raised:
+        reload(before, path, {})
+
+    assert raised.value.files == {path, path.with_name("saygm.key")}
+
+
 def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
     path.write_text(
@@ -108,3 +118,15 @@ async def test_a_file_that_goes_away_has_changed(
     await clock.advance(2 * POLL)
 
     assert len(told) == 1
+
+
+async def test_a_file_that_appears_has_changed(tmp_path: Path, clock: VirtualClock) -> None:
+    absent = tmp_path / "saygm.key"
+    turns = changes([absent], clock, POLL)
+    change = asyncio.ensure_future(anext(turns))
+    await clock.advance(POLL)
+
+    write(absent, "sk-1")
+    await clock.advance(2 * POLL)
+
+    assert change.done()

@@ -81,6 +81,25 @@ def test_after_a_reload_the_files_of_the_new_configuration_are_watched(
     eventually(lambda: len(server.program.events("configuration.reloaded")) == 2)
 
 
+def test_a_secret_file_that_was_missing_is_taken_as_soon_as_it_is_there(
+    document: "Document",
+    launch: "Launcher",
+    serve: "Serve",
+    write: Write,
+    eventually: "Eventually",
+) -> None:
+    server = serve(of_services(document, "film"))
+    changed = of_services(document, "film")
+    changed["upstreams"]["maker"]["key"] = {"file": "film.key"}
+    write(changed)
+    (refusal,) = eventually(lambda: server.program.events("configuration.refused"))
+    assert "there is no file film.key" in str(refusal["problem"])
+
+    (launch.folder / "film.key").write_text("sim-maker-key\n", encoding="utf-8")
+
+    eventually(lambda: server.program.events("configuration.reloaded"))
+
+
 def test_sigterm_ends_it_within_seconds_with_nothing_lost(
     document: "Document", launch: "Launcher", serve: "Serve", eventually: "Eventually"
 ) -> None:

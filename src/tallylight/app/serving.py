@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 
 from tallylight.app import reload
+from tallylight.app.advising import Adviser
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration
 from tallylight.clock import Clock, SystemClock
@@ -109,7 +110,9 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[S
                     "give this one a database of its own"
                 )
             watching = asyncio.create_task(runtime.run(), name="watching")
-            app = make_app(_state(runtime, watching))
+            adviser = Adviser(lambda: runtime.configuration)
+            advising = asyncio.create_task(adviser.run(), name="advice")
+            app = make_app(_state(runtime, watching, adviser))
             server = _Server(
                 uvicorn.Config(
                     app,
@@ -130,7 +133,8 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[S
                 close(app)
                 server.should_exit = True
                 watching.cancel()
-                await asyncio.gather(watching, answering, return_exceptions=True)
+                advising.cancel()
+                await asyncio.gather(watching, advising, answering, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):
@@ -163,7 +167,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _state(runtime: Runtime, watching: asyncio.Task[None]) -> StatusState:
+def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> StatusState:
     return StatusState(
         board=runtime.board,
         history=runtime.history,
@@ -172,6 +176,7 @@ def _state(runtime: Runtime, watching: asyncio.Task[None]) -> StatusState:
         plan=runtime.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
         is_probing=lambda: runtime.prober.is_running and not watching.done(),
+        adviser=adviser,
     )
 
 
@@ -191,9 +196,10 @@ def _listener(configuration: Configuration) -> socket.socket:
 
 
 async def _keep_reloading(runtime: Runtime, path: Path | None, hup: asyncio.Event) -> Never:
+    refused: frozenset[Path] = frozenset()
     while True:
-        # The files to look at are those of the configuration that stands.
-        files = runtime.configuration.files
+        # A secret file that the refused one lacks may come while that stays as it is.
+        files = runtime.configuration.files | refused
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(_ring_on_change(files, runtime.clock, hup))
             await hup.wait()
@@ -204,7 +210,9 @@ async def _keep_reloading(runtime: Runtime, path: Path | None, hup: asyncio.Even
             await runtime.adopt(found)
         except TallylightError as error:
             log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
+            refused = error.files if isinstance(error, ConfigurationError) else frozenset()
         else:
+            refused = frozenset()
             _warn(found)
             log.info("configuration.reloaded", services=len(runtime.board.services()))
 

@@ -115,13 +115,13 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     settings, problems = salvaged(document, Settings)
     findings = Findings(document, list(problems))
     if settings is None:
-        raise ConfigurationError(in_order(problems))
+        raise ConfigurationError(in_order(problems), document.files)
     catalogue = _catalogue(settings, source, findings)
     _check_receivers(settings.alerts, findings)
     if not settings.services and not findings.problems:
         findings.refuse(("services",), "names no service; there is nothing to watch")
     if findings.problems:
-        raise ConfigurationError(in_order(findings.problems))
+        raise ConfigurationError(in_order(findings.problems), document.files)
     retention = settings.database.retention
     return Configuration(
         source=source,
