@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 
+from tallylight.quick import quick
+
 ProviderId = NewType("ProviderId", str)
 UpstreamId = NewType("UpstreamId", str)
 ServiceId = NewType("ServiceId", str)
@@ -133,6 +135,7 @@ class Failure:
     retry_after: timedelta | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One dated observation about a service.
@@ -199,6 +202,7 @@ class ReasonCode(StrEnum):
     NO_EVIDENCE = "no_evidence"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One sentence of a verdict, before it is put into a language.
@@ -215,6 +219,7 @@ class Reason:
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What stands about one service.

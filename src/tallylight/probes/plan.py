@@ -12,6 +12,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from tallylight.catalogue.services import Service
+from tallylight.quick import quick
 from tallylight.terms import Depth, Status
 
 _MOST_DOUBLINGS = 20
@@ -51,6 +52,7 @@ class Pacing:
     rare_pace: timedelta = timedelta(days=1)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Watch:
     """All that the plan needs to know about one service at one moment.
@@ -90,6 +92,7 @@ class Watch:
     unanswered: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Appointment:
     """One probe to come."""

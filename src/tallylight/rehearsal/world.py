@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tallylight.quick import quick
 from tallylight.rehearsal.chance import Sequence, draw, duration, salt
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceService, TraceSpell
 from tallylight.terms import Depth, Failure, FailureKind, Fault, ServiceId, Status
@@ -29,6 +30,7 @@ _SECOND = 1_000_000  # a moment is counted in microseconds
 _UNIT = timedelta(microseconds=1)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What becomes of a job.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tallylight.quick import quick
 from tallylight.terms import FailureKind, Status
 from tallylight.verdicts import answers
 from tallylight.verdicts.layers import probability
@@ -35,6 +36,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _FEED_NAMES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A status, before it is told from the one that stood.

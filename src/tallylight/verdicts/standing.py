@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from tallylight.quick import quick
 from tallylight.terms import FailureKind, ServiceId, Source, Status, Verdict
 
 
@@ -19,6 +20,7 @@ class State(StrEnum):
     UNDECIDED = "undecided"  # nothing seen yet, or nothing fresh enough
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an upstream said as it failed."""
@@ -40,6 +42,7 @@ class Run(NamedTuple):
     length: int = 1
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Noise:
     """What was learned of bad results while the layer was up.
@@ -71,6 +74,7 @@ class Seen(NamedTuple):
     is_bad: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LayerStanding:
     """What is held of one layer.
@@ -164,6 +168,7 @@ class Allowance(NamedTuple):
 _NONE_USED = Allowance()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class JobsRecord:
     """What is remembered of jobs beside their layer.
@@ -253,6 +258,7 @@ class Gone:
     counted_at: datetime | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Standing:
     """All that stands about one service.
