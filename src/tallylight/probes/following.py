@@ -1,6 +1,6 @@
 """Follows a job that was paid for to its end, and looks for one that may have been."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import Service
@@ -9,57 +9,15 @@ from tallylight.history.attempts import Attempt
 from tallylight.probes.delivery import Delivery, theirs
 from tallylight.probes.settling import Ending
 from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Reply
-
-_SOONEST_POLL, _LATEST_POLL = timedelta(seconds=1), timedelta(seconds=10)
-
-_LONGEST_PAUSE = timedelta(minutes=1)
-"""How long an upstream may ask us to wait between two polls."""
-
-_LOST_POLLS, _LOST_AFTER = 3, timedelta(minutes=1)
-"""So many answers in a row that there is no such job, over so long, and it is lost. Some upstreams
-know a job only seconds after they have accepted it."""
+from tallylight.upstreams.wire import Job, JobState
 
 _SEARCHES = (timedelta(), timedelta(seconds=10), timedelta(seconds=30), timedelta(seconds=60))
 """When to look for a job in doubt in the upstream's list; a job may show there a little late."""
 
 _ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
-_GONE = frozenset({404, 410})
-
-
-@dataclass(slots=True)
-class _Course:
-    """How a job's polls have gone.
-
-    Args:
-        seen_at: When the job was last seen under way, None if it never was by this process.
-        trouble: Why the last poll told nothing of the job, None if it did.
-        missing: Answers in a row that there is no such job.
-        missing_since: When the first of them came.
-    """
-
-    seen_at: datetime | None
-    trouble: Failure | None = None
-    missing: int = 0
-    missing_since: datetime | None = None
-
-    def see(self, at: datetime) -> None:
-        """Take in that the job is under way."""
-        self.seen_at, self.trouble, self.missing, self.missing_since = at, None, 0, None
-
-    def miss(self, trouble: Failure, at: datetime) -> None:
-        """Take in an answer that says nothing of the job, or that there is none."""
-        self.trouble = trouble
-        is_gone = trouble.http_status in _GONE
-        self.missing = self.missing + 1 if is_gone else 0
-        self.missing_since = (self.missing_since or at) if is_gone else None
-
-    def is_lost(self, at: datetime) -> bool:
-        """Tell whether the upstream keeps saying that it knows of no such job."""
-        since = self.missing_since
-        return self.missing >= _LOST_POLLS and since is not None and at - since >= _LOST_AFTER
 
 
 class Following:
@@ -85,8 +43,8 @@ class Following:
             return await self.ended(service, attempt, job, seen_at)
         adapter = protocol(service.upstream)
         began = attempt.accepted_at or attempt.intended_at
-        course = _Course(seen_at)
-        pause = timedelta() if job is None else _SOONEST_POLL
+        course = Course(seen_at)
+        pause = timedelta() if job is None else SOONEST_POLL
         while True:
             await self._clock.sleep(pause)
             reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
@@ -103,7 +61,7 @@ class Following:
             waited, limit = now - began, service.upstream.job_timeout
             if waited >= limit:
                 return Ending(_given_up(course, waited))
-            pause = min(_pause(reply, course.trouble, waited), limit - waited)
+            pause = min(pause_before_next(reply, course.trouble, waited), limit - waited)
 
     async def ended(
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
@@ -115,7 +73,7 @@ class Following:
         """
         if job.failure is not None:
             return Ending(job.failure, is_free=True)
-        is_timed = seen_at is not None and self._clock.now() - seen_at <= 2 * _LATEST_POLL
+        is_timed = seen_at is not None and self._clock.now() - seen_at <= 2 * LATEST_POLL
         arrival = await self._delivery.check(service, attempt.order, job)
         if arrival.failure is not None:
             return Ending(arrival.failure)
@@ -138,19 +96,7 @@ class Following:
         return None
 
 
-def _pause(reply: Reply, trouble: Failure | None, waited: timedelta) -> timedelta:
-    """Return how long to wait before the next poll: as the upstream wishes, else ever longer."""
-    usual = min(max(waited / 10, _SOONEST_POLL), _LATEST_POLL)
-    wished = reply.headers.get("openai-poll-after-ms", "")
-    if trouble is not None and trouble.retry_after is not None:
-        return min(max(trouble.retry_after, usual), _LONGEST_PAUSE)
-    if trouble is None and wished.isdecimal():
-        asked = timedelta(milliseconds=min(int(wished[:9]), 60_000))
-        return max(asked, _SOONEST_POLL)
-    return usual
-
-
-def _given_up(course: _Course, waited: timedelta) -> Failure:
+def _given_up(course: Course, waited: timedelta) -> Failure:
     if course.trouble is not None:
         return theirs(course.trouble)  # not even how it stands could be learned
     return Failure(
