@@ -1,7 +1,7 @@
 """Whether the video that a finished job promises arrives and is the one asked for."""
 
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from tallylight.catalogue.services import Medium, Service
 from tallylight.clock import Clock
 from tallylight.terms import Failure, FailureKind, Fault, Order
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.course import theirs
 from tallylight.upstreams.inspection import inspect
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.shortcomings import failure_of, shortcomings
@@ -21,8 +22,6 @@ _PAUSES = (timedelta(seconds=2), timedelta(seconds=8))
 """A finished job whose download fails once is not a failed job: it is tried again after these."""
 
 _SUCCESS = range(200, 300)
-
-_ABOUT_REQUESTS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +77,6 @@ class Delivery:
                 )
             )
         return failure
-
-
-def theirs(failure: Failure) -> Failure:
-    """Return what an upstream says against a job that it has accepted, with the fault its own.
-
-    "There is no such video" would be our mistake, had it not made that video.
-    """
-    if failure.fault is Fault.OURS or failure.kind not in _ABOUT_REQUESTS:
-        return failure
-    return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, named=False)
 
 
 def is_same_model(named: str, asked: str) -> bool:

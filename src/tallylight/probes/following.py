@@ -6,10 +6,16 @@ from datetime import datetime, timedelta
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.history.attempts import Attempt
-from tallylight.probes.delivery import Delivery, theirs
+from tallylight.probes.delivery import Delivery
 from tallylight.probes.settling import Ending
 from tallylight.terms import Failure, FailureKind, Fault
-from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next
+from tallylight.upstreams.course import (
+    LATEST_POLL,
+    SOONEST_POLL,
+    Course,
+    pause_before_next,
+    theirs,
+)
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job, JobState

@@ -1,9 +1,9 @@
 """How a job's polls have gone, and when to ask again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tallylight.terms import Failure
+from tallylight.terms import Failure, FailureKind, Fault
 from tallylight.upstreams.wire import Reply
 
 SOONEST_POLL, LATEST_POLL = timedelta(seconds=1), timedelta(seconds=10)
@@ -16,6 +16,7 @@ _LOST_POLLS, _LOST_AFTER = 3, timedelta(minutes=1)
 know a job only seconds after they have accepted it."""
 
 _GONE = frozenset({404, 410})
+_ABOUT_REQUESTS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN})
 
 
 @dataclass(slots=True)
@@ -67,3 +68,13 @@ def pause_before_next(reply: Reply, trouble: Failure | None, waited: timedelta) 
         asked = timedelta(milliseconds=min(int(wished[:9]), 60_000))
         return max(asked, SOONEST_POLL)
     return usual
+
+
+def theirs(failure: Failure) -> Failure:
+    """Return what an upstream says against a job that it has accepted, with the fault its own.
+
+    "There is no such video" would be our mistake, had it not made that video.
+    """
+    if failure.fault is Fault.OURS or failure.kind not in _ABOUT_REQUESTS:
+        return failure
+    return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, named=False)
