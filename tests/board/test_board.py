@@ -12,6 +12,7 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.history.database import History, open_history
+from tallylight.history.records import Record
 from tallylight.terms import (
     Evidence,
     FailureKind,
@@ -30,24 +31,27 @@ MakeService = Callable[..., Service]
 Say = Callable[..., Evidence]
 
 
+class Killed(BaseException):
+    """Ends a board as the end of its process would: nothing is written any more."""
+
+
 class Fickle:
-    """A history whose database is away while a test says so."""
+    """A history whose database is away while a test says so, or which sees few writes more."""
 
     def __init__(self, history: History) -> None:
         self._history = history
         self.is_away = False
+        self.writes: int | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
     def note(self, piece: Evidence) -> None:
         self._history.note(piece)
 
-    async def record(
-        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
-    ) -> None:
+    async def record(self, records: Callable[[], Sequence[Record]]) -> None:
         self._check()
         await self.gate.wait()
-        await self._history.record(transition, standing, incident)
+        await self._history.record(records)
 
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         self._check()
@@ -65,6 +69,10 @@ class Fickle:
     def _check(self) -> None:
         if self.is_away:
             raise StorageError("database: away")
+        if self.writes is not None:
+            if not self.writes:
+                raise Killed
+            self.writes -= 1
 
 
 def drained(events: asyncio.Queue[Event]) -> list[Event]:
@@ -185,6 +193,32 @@ async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
     assert other.verdict(SORA).status is board.verdict(SORA).status
     assert [t.after.status for t in chain] == [Status.OPERATIONAL, board.verdict(SORA).status]
     fickle.gate.set()
+
+
+async def test_transitions_that_waited_are_stored_together_with_the_standing_that_holds_them(
+    history: History, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    """Or a process that dies between the first and the second would lose the second."""
+    fickle = Fickle(history)
+    board = Board(fickle, clock)
+    await board.seat([make_service()], PolicyOptions())
+    fickle.is_away = True
+    await deliver(board, clock, say)
+    await fail(board, clock, say)
+    stands = board.standing(SORA)[0].verdict.status
+    fickle.is_away = False
+    fickle.writes = 1  # and then the process dies
+    with pytest.raises(Killed):
+        await board.save()
+
+    async with open_history(f"sqlite:///{file}", clock) as again:
+        other = Board(again, clock)
+        await other.seat([make_service()], PolicyOptions())
+        chain = await recorded(again, clock)
+
+    assert stands is not Status.OPERATIONAL
+    assert [t.after.status for t in chain] == [Status.OPERATIONAL, stands]
+    assert other.verdict(SORA).status is stands
 
 
 async def test_whoever_is_cancelled_leaves_no_transition_half_told(

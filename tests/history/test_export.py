@@ -17,6 +17,7 @@ from tallylight.history.connections import Turn
 from tallylight.history.database import History
 from tallylight.history.export import COLUMNS, export
 from tallylight.history.formats import ExportFormat, ExportTable
+from tallylight.history.records import Record
 from tallylight.terms import (
     Evidence,
     Failure,
@@ -59,7 +60,8 @@ async def eventful(history: History) -> History:
         SORA, Status.SUSPENDED, NOON, 0.75, (Reason(ReasonCode.SUSPENSION_NAMED, NOON),)
     )
     half = NOON + timedelta(hours=0.5)
-    await history.record(Transition(SORA, half, END, before, after), lambda: "", None)
+    found = Transition(SORA, half, END, before, after)
+    await history.record(lambda: [Record(found, "", None)])
     return history
 
 

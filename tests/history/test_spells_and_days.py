@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from tallylight.clock import VirtualClock
 from tallylight.history.connections import Connections
 from tallylight.history.database import History, open_history
+from tallylight.history.records import Record
 from tallylight.history.tables import day_status
 from tallylight.history.transitions import spells_of
 from tallylight.terms import ServiceId, Spell, Status, Transition, Verdict
@@ -35,8 +36,7 @@ def transition(
 
 
 async def record(history: History, *transitions: Transition) -> None:
-    for one in transitions:
-        await history.record(one, lambda: "", None)
+    await history.record(lambda: [Record(one, "", None) for one in transitions])
 
 
 async def days_stored(connections: Connections) -> int:

@@ -25,6 +25,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt
 from tallylight.history.ledger import EntryId, Purpose
+from tallylight.history.records import Record
 from tallylight.money import Budget, Price, PriceUnit
 from tallylight.probes.calls import Calls
 from tallylight.probes.generation import Memory
@@ -44,7 +45,6 @@ from tallylight.terms import (
     ServiceId,
     Source,
     Status,
-    Transition,
     UpstreamId,
 )
 from tallylight.upstreams.wire import Job, Phase, Reply, Request
@@ -63,10 +63,8 @@ class NoArchive:
     def note(self, piece: Evidence) -> None:
         pass
 
-    async def record(
-        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
-    ) -> None:
-        pass
+    async def record(self, records: Callable[[], Sequence[Record]]) -> None:
+        records()
 
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         pass

@@ -29,6 +29,7 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
+from tallylight.history.records import Record
 from tallylight.money import Budget, Price, PriceUnit
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
@@ -222,7 +223,7 @@ class House:
     ) -> None:
         """Pin a verdict and record how it came to stand."""
         transition = replace(self.board.pin(verdict), recorded_at=recorded_at or verdict.since)
-        await self.history.record(transition, lambda: "{}", incident)
+        await self.history.record(lambda: [Record(transition, "{}", incident)])
 
 
 def january() -> PinnedBoard:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from datetime import datetime
 from typing import Protocol
 
-from tallylight.terms import Evidence, Incident, ServiceId, Transition
+from tallylight.history.records import Record
+from tallylight.terms import Evidence, Incident, ServiceId
 
 
 class Archive(Protocol):
@@ -14,10 +15,11 @@ class Archive(Protocol):
         """Keep evidence."""
         ...
 
-    async def record(
-        self, transition: Transition, standing: Callable[[], str], incident: Incident | None, /
-    ) -> None:
-        """Store a transition with all evidence noted before it."""
+    async def record(self, records: Callable[[], Sequence[Record]], /) -> None:
+        """Store transitions with all evidence noted before them.
+
+        The records are asked for once, when it is this call's turn to write.
+        """
         ...
 
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]], /) -> None:

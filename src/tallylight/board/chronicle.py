@@ -7,13 +7,14 @@ the transition again by folding the evidence once more.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import structlog
 
 from tallylight.board.archive import Archive
 from tallylight.errors import StorageError
+from tallylight.history.records import Record
 from tallylight.terms import Incident, ServiceId, Transition
 
 log = structlog.get_logger()
@@ -31,6 +32,7 @@ class Chronicle:
     def __init__(self, history: Archive) -> None:
         self._history = history
         self._untold: deque[_Untold] = deque()
+        self._being_told = 0  # of these, from the left
         self._turn = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -57,11 +59,20 @@ class Chronicle:
     async def _tell_all(self) -> None:
         async with self._turn:
             while self._untold:
-                first = self._untold[0]
                 try:
-                    await self._history.record(first.transition, first.standing, first.incident)
+                    await self._history.record(self._records)
                 except StorageError as error:
                     waiting = len(self._untold)
                     log.warning("verdict.unrecorded", waiting=waiting, error=str(error))
                     return
-                self._untold.popleft()
+                for _ in range(self._being_told):
+                    self._untold.popleft()
+
+    def _records(self) -> Sequence[Record]:
+        """Return all that waits, as it is at the moment of writing.
+
+        All of it, since a snapshot holds every transition of its service up to now: were they told
+        one by one, a process that dies between two would lose the later ones.
+        """
+        self._being_told = len(self._untold)
+        return [Record(each.transition, each.standing(), each.incident) for each in self._untold]

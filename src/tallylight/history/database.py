@@ -5,7 +5,7 @@ stored; what was noted in the last second may not be.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
 from typing import Never
@@ -21,6 +21,7 @@ from tallylight.history.connections import Connections, Turn, connect, upsert
 from tallylight.history.journal import Journal
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
+from tallylight.history.records import Record
 from tallylight.history.retention import Retention
 from tallylight.history.rollups import Grain, Rollup
 from tallylight.history.tables import memos
@@ -86,30 +87,27 @@ class History:
         # Whoever gives up waiting must not end the storing.
         await asyncio.shield(self._storing)
 
-    async def record(
-        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
-    ) -> None:
-        """Store a transition with what is noted so far: all or nothing, durable on return.
+    async def record(self, records: Callable[[], Sequence[Record]]) -> None:
+        """Store transitions with what is noted so far: all or nothing, durable on return.
 
         Args:
-            transition: The change.
-            standing: Gives the service's snapshot. Is called once, when it is this call's turn
-                to write; what it returns must contain all evidence about this service that was
-                noted by then.
-            incident: The incident as the transition left it.
+            records: Is called once, when it is this call's turn to write; what it returns are all
+                transitions that are in the snapshots and not yet stored, in their order.
 
         Raises:
             StorageError: if that was not possible; what was noted is kept for later.
         """
         async with self._writer.lending() as noted:
-            row = {transition.service: standing()}
+            found = records()
+            rows = {record.transition.service: record.standing for record in found}
             async with self._connections.writing(Turn.EVIDENCE) as connection:
                 folded = await evidence.append(connection, noted)
-                await standings.store(connection, row, folded)
-                await transitions.append(connection, transition)
-                await days.reopen(connection, transition.at)
-                if incident is not None:
-                    await incidents.store(connection, incident)
+                await standings.store(connection, rows, folded)
+                for record in found:
+                    await transitions.append(connection, record.transition)
+                    await days.reopen(connection, record.transition.at)
+                    if record.incident is not None:
+                        await incidents.store(connection, record.incident)
 
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         """Store snapshots together with all evidence that is in them.
