@@ -1,38 +1,137 @@
 """What a budget buys, and the picture of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from xml.etree import ElementTree as ET
 
+import pytest
+
+from tallylight.catalogue.services import Service
 from tallylight.money import Budget
-from tallylight.rehearsal.advice import what_budget_buys
+from tallylight.rehearsal.advice import (
+    Answer,
+    Asked,
+    Question,
+    budgets_for,
+    question_of,
+    what_budget_buys,
+)
 from tallylight.rehearsal.picture import drawn
 from tallylight.rehearsal.rules import compared
 from tallylight.rehearsal.run import Means
 from tallylight.rehearsal.stage import USUAL_PACE, service_of
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import scenes
+from tallylight.terms import Access
 
 HOUR = 3600
 HIDDEN = {"from": 4 * HOUR, "to": 9 * HOUR, "status": "suspended", "deliver": 0, "accept": 1}
 
 
-def test_more_money_buys_more_knowledge_and_is_never_exceeded(
-    told: Callable[..., Trace],
-) -> None:
-    service = service_of(scenes(told(price=0.1), 0)[0], USUAL_PACE, Budget())
-    budgets = tuple(map(Decimal, ("0", "1")))
+OFFICIAL = Asked(Access.OFFICIAL, Decimal("0.40"), has_feed=True)
+REVERSE = Asked(Access.REVERSE, Decimal("0.10"), has_feed=False)
 
-    nothing, something = what_budget_buys([service], budgets)
 
+def _named(service: Service, generation: timedelta | None, **budget: Decimal) -> Service:
+    pace = replace(service.pace, generation=generation)
+    return replace(service, pace=pace, budget=Budget(**budget))
+
+
+@pytest.fixture
+def service(told: Callable[..., Trace]) -> Service:
+    """Return a service whose paid probe costs ten cents."""
+    return service_of(scenes(told(price=0.1), 0)[0], USUAL_PACE, Budget())
+
+
+@pytest.fixture(scope="session")
+def answer() -> Answer:
+    """Return what budgets buy for one reverse service."""
+    return what_budget_buys(Question((REVERSE,), 0, Decimal("0.30")))
+
+
+def test_more_money_buys_more_knowledge_and_is_never_exceeded(answer: Answer) -> None:
+    nothing, *_, most = answer.rows
+
+    assert nothing.budget == Decimal(0)
     assert nothing.spend == 0
-    assert 0 < something.spend <= 1
-    assert something.seen > nothing.seen
-    assert something.wrong < nothing.wrong
+    assert 0 < most.spend <= (most.budget or 0)
+    assert most.seen > nothing.seen
+    assert most.wrong < nothing.wrong
+    assert all(row.spend <= float(row.budget or 0) for row in answer.rows)
+
+
+def test_the_operators_own_budget_is_among_those_compared(answer: Answer) -> None:
+    budgets = [row.budget for row in answer.rows]
+
+    assert Decimal("0.30") in budgets
+    assert budgets == sorted(budgets, key=lambda each: each or Decimal(0))
+
+
+def test_the_plain_script_pays_for_a_probe_every_five_minutes(answer: Answer) -> None:
+    script = answer.script
+
+    assert script is not None
+    assert script.budget is None
+    assert script.spend == pytest.approx(288 * 0.10, rel=0.3)  # what is refused costs nothing
+    assert script.spend > 10 * answer.rows[-1].spend
 
 
 def test_nothing_is_advised_for_services_without_a_price() -> None:
-    assert what_budget_buys([]) == ()
+    assert what_budget_buys(Question((), 3, None)).rows == ()
+
+
+def test_the_sums_to_compare_reach_what_is_usually_needed() -> None:
+    one = budgets_for(Question((OFFICIAL,), 0, None))
+    many = budgets_for(Question((OFFICIAL,) * 100, 0, Decimal("3.21")))
+
+    assert one == tuple(map(Decimal, ("0", "0.50", "1", "2", "5")))
+    assert many == tuple(map(Decimal, ("0", "3.21", "50", "100", "200", "500")))
+
+
+def test_what_costs_nothing_needs_no_budget() -> None:
+    free = Asked(Access.SELF_HOSTED, Decimal(0), has_feed=False)
+
+    assert budgets_for(Question((free,), 0, None)) == (Decimal(0),)
+
+
+def test_the_question_knows_price_access_and_budgets_and_no_key(service: Service) -> None:
+    unpriced = replace(service, sheet=replace(service.sheet, price=None), probe_order=None)
+
+    asked = question_of([service, unpriced], Budget(per_hour=Decimal("0.50"), per_day=Decimal(3)))
+
+    assert asked == Question(
+        (Asked(Access.OFFICIAL, Decimal("0.1"), has_feed=False),), 1, Decimal(3)
+    )
+
+
+def test_a_service_that_is_not_probed_for_money_has_a_price_all_the_same(service: Service) -> None:
+    asked = question_of([replace(_named(service, None), probe_order=None)], Budget())
+
+    assert [each.price for each in asked.services] == [Decimal("0.1")]
+    assert asked.own == 0
+
+
+@pytest.mark.parametrize(
+    ("each", "total", "own"),
+    [
+        ({"per_day": Decimal(1)}, {}, Decimal(2)),
+        ({"per_day": Decimal(1)}, {"per_month": Decimal(30)}, Decimal(1)),
+        ({"per_hour": Decimal("0.10")}, {"per_day": Decimal(9)}, Decimal("4.80")),
+        ({}, {"per_month": Decimal(10)}, Decimal("0.33")),
+        ({}, {}, None),
+    ],
+)
+def test_the_smallest_limit_is_what_the_budgets_allow(
+    service: Service,
+    each: Mapping[str, Decimal],
+    total: Mapping[str, Decimal],
+    own: Decimal | None,
+) -> None:
+    named = _named(service, timedelta(hours=6), **each)
+
+    assert question_of([named, named], Budget(**total)).own == own
 
 
 def test_the_picture_is_well_formed_and_says_in_words_what_it_shows(

@@ -101,6 +101,12 @@ async def test_what_is_not_there_is_a_404_page(get: Get, path: str) -> None:
     assert "There is nothing here." in await answer.text()
 
 
+async def test_where_nobody_advises_there_is_no_advice(get: Get) -> None:
+    assert "What your budget buys" not in await text(get, "/")
+    assert (await get("/advice")).status == 404
+    assert (await get("/api/advice")).status == 404
+
+
 async def test_the_page_speaks_what_the_browser_asks_for(get: Get) -> None:
     answer = await get("/", accept_language="zh-TW")
 

@@ -7,9 +7,12 @@ from tallylight.history.ledger import Entry
 from tallylight.languages import Translator
 from tallylight.languages.prices import price_text
 from tallylight.languages.reasons import sentence
+from tallylight.status.advice import Advice, Bought
 from tallylight.status.budgets import Spending
 from tallylight.status.models import (
+    AdviceAnswer,
     AppointmentAnswer,
+    BoughtAnswer,
     BudgetAnswer,
     EntryAnswer,
     EvidenceAnswer,
@@ -139,4 +142,30 @@ def entry_answer(entry: Entry) -> EntryAnswer:
         estimate_usd=float(entry.estimate),
         amount_usd=float(entry.amount),
         at=entry.at,
+    )
+
+
+def advice_answer(advice: Advice) -> AdviceAnswer:
+    """Return what budgets buy."""
+    return AdviceAnswer(
+        state=advice.state,
+        own_usd_per_day=None if advice.own is None else float(advice.own),
+        priced=advice.priced,
+        unpriced=advice.unpriced,
+        rehearsed=advice.rehearsed,
+        days=advice.days,
+        outages=advice.outages,
+        rows=[_bought_answer(row) for row in advice.rows],
+        plain_script=None if advice.script is None else _bought_answer(advice.script),
+    )
+
+
+def _bought_answer(bought: Bought) -> BoughtAnswer:
+    delay = bought.median_delay
+    return BoughtAnswer(
+        budget_usd_per_day=None if bought.budget is None else float(bought.budget),
+        spend_usd_per_day=round(bought.spend, 4),
+        seen_share=round(bought.seen, 4),
+        median_delay_minutes=None if delay is None else round(delay, 2),
+        wrong_share=round(bought.wrong, 6),
     )

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import AwareDatetime
 
 from tallylight.status.answers import (
+    advice_answer,
     appointment_answers,
     budget_answer,
     entry_answer,
@@ -17,6 +18,7 @@ from tallylight.status.answers import (
 )
 from tallylight.status.budgets import spendings
 from tallylight.status.models import (
+    AdviceAnswer,
     ErrorAnswer,
     EvidenceAnswer,
     LedgerAnswer,
@@ -37,7 +39,9 @@ _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 _MISSING: dict[int | str, dict[str, object]] = {
     404: {"model": ErrorAnswer, "description": "There is no such service."}
 }
-
+_UNADVISED: dict[int | str, dict[str, object]] = {
+    404: {"model": ErrorAnswer, "description": "This server does not compute it."}
+}
 
 router = APIRouter(prefix="/api", tags=["tallylight"])
 
@@ -105,6 +109,15 @@ async def ledger(house: House, limit: Limit = 100, before: Before = None) -> Led
         budgets=[budget_answer(each) for each in budgets],
         entries=[entry_answer(entry) for entry in entries],
     )
+
+
+@router.get("/advice", responses=_UNADVISED)
+async def advice(house: House) -> AdviceAnswer:
+    """Return what daily budgets would buy for these services; computed once it is asked for."""
+    adviser = house.state.adviser
+    if adviser is None:
+        raise HTTPException(404, "This server computes no advice.")
+    return advice_answer(adviser.advice())
 
 
 def _not_later(before: datetime | None, now: datetime) -> datetime:

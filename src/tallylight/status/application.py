@@ -62,6 +62,7 @@ def _routes() -> list[Route | Mount]:
     return [
         Route("/", pages.index),
         Route("/overview", pages.overview_line),
+        Route("/advice", pages.advice),
         Route("/services/{service}", pages.service),
         Route("/services/{service}/card", pages.card),
         Route("/incidents/{incident}", pages.incident),

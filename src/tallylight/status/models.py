@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.history.ledger import EntryState, Purpose
+from tallylight.status.advice import AdviceState
 from tallylight.status.views.uptimes import Window
 from tallylight.terms import Access, Depth, FailureKind, Fault, Source, Status
 
@@ -155,3 +156,37 @@ class LedgerAnswer(_Answer):
 
     budgets: list[BudgetAnswer]
     entries: list[EntryAnswer]
+
+
+class BoughtAnswer(_Answer):
+    """What one way of spending buys."""
+
+    budget_usd_per_day: float | None = Field(description="null where nothing limits it.")
+    spend_usd_per_day: float
+    seen_share: float = Field(
+        description="Of the outages over five minutes, those seen before they ended, 0 to 1."
+    )
+    median_delay_minutes: float | None = Field(
+        description="Until half of those seen were shown; null where none was seen."
+    )
+    wrong_share: float = Field(description="Share of time with the wrong lamp, 0 to 1.")
+
+
+class AdviceAnswer(_Answer):
+    """What daily budgets buy for the services of this catalogue, rehearsed in virtual time."""
+
+    state: AdviceState = Field(
+        description="computing: ask again soon. unpriced: no service has a probe of known price."
+    )
+    own_usd_per_day: float | None = Field(
+        description="What the configuration's budgets allow; null where nothing limits it."
+    )
+    priced: int = Field(description="Services with a probe of known price.")
+    unpriced: int = Field(description="The others, which are left out.")
+    rehearsed: int = Field(description="Services that stood for all.")
+    days: float = Field(description="Virtual days.")
+    outages: int = Field(description="Outages over five minutes in them, the same in every row.")
+    rows: list[BoughtAnswer] = Field(description="By budget; empty until ready.")
+    plain_script: BoughtAnswer | None = Field(
+        description="A script that orders a video of each service every five minutes."
+    )

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from tallylight.status.budgets import spendings
 from tallylight.status.requests import COOKIE, base_of, language_of, reading_of, translator_of
 from tallylight.status.templating import render
+from tallylight.status.views.advice import advice_view
 from tallylight.status.views.atom import atom_feed
 from tallylight.status.views.bars import columns, days_of
 from tallylight.status.views.detail import evidence_views, sheet_view
@@ -34,11 +35,18 @@ async def index(request: Request) -> Response:
     found = await house.state.history.incidents(start=now - _RECENT, limit=12)
     summary = overview(house.statuses(), to, network_is_down=house.state.board.network_is_down)
     incidents = [incident_view(each, house.name(each.service), now, to) for each in found]
+    adviser = house.state.adviser
+    bought = None if adviser is None else advice_view(adviser.advice(), to)
 
     def drawn() -> Response:
         services = [service_view(facts, now, to) for facts in known]
         return _page(
-            request, "index.html", overview=summary, services=services, incidents=incidents
+            request,
+            "index.html",
+            overview=summary,
+            services=services,
+            incidents=incidents,
+            advice=bought,
         )
 
     # A thousand cards take seconds to draw, in which the probes must go on.
@@ -58,6 +66,16 @@ async def overview_line(request: Request) -> Response:
     board = house.state.board
     view = overview(house.statuses(), to, network_is_down=board.network_is_down)
     return _page(request, "overview.html", overview=view)
+
+
+async def advice(request: Request) -> Response:
+    """Show what budgets buy alone."""
+    adviser = reading_of(request).state.adviser
+    if adviser is None:
+        raise HTTPException(404)
+    return _page(
+        request, "advice.html", advice=advice_view(adviser.advice(), translator_of(request))
+    )
 
 
 async def service(request: Request) -> Response:

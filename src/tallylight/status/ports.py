@@ -12,6 +12,7 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.history.database import History
 from tallylight.money import Budget
+from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
 from tallylight.terms import Depth, Evidence, ServiceId, Source, Verdict
 
@@ -71,6 +72,14 @@ class ProbePlan(Protocol):
         ...
 
 
+class Adviser(Protocol):
+    """Who knows what budgets buy."""
+
+    def advice(self) -> Advice:
+        """Return what is known; what is not begins to be computed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StatusState:
     """All that the faces show.
@@ -83,6 +92,7 @@ class StatusState:
         plan: What will be probed; None where nothing is.
         total_budget: What all probes together may spend.
         is_probing: Tells whether the probes are running.
+        adviser: Who knows what budgets buy; None where that is not shown.
     """
 
     board: BoardReader
@@ -92,3 +102,4 @@ class StatusState:
     plan: ProbePlan | None = None
     total_budget: Callable[[], Budget] = Budget
     is_probing: Callable[[], bool] = lambda: True
+    adviser: Adviser | None = None

@@ -4,6 +4,7 @@
 
 const language = document.documentElement.lang;
 const POLL_MS = 30_000; // while nothing can be heard
+const SOON_MS = 3_000; // while something is being computed
 const FRESHEN_MS = 300_000; // latencies and times grow old even where no verdict changes
 // The server's clock counts, not the reader's, which may be wrong.
 const ahead = Date.parse(document.body.dataset.now) - Date.now();
@@ -40,6 +41,19 @@ function parts(service) {
 async function freshenAll(service = null) {
   await Promise.allSettled(parts(service).map(freshen));
   showPulse();
+  askSoon();
+}
+
+let soon = null;
+
+function askSoon() {
+  const part = document.querySelector("[data-soon]");
+  if (part === null || soon !== null) return;
+  soon = setTimeout(async () => {
+    await Promise.allSettled([freshen(part)]);
+    soon = null;
+    askSoon();
+  }, SOON_MS);
 }
 
 async function onVerdict(event) {
@@ -113,3 +127,4 @@ tellTimes(document);
 setInterval(() => tellTimes(document), 15_000);
 setInterval(() => { if (document.visibilityState === "visible") freshenAll(); }, FRESHEN_MS);
 listen();
+askSoon();

@@ -1,0 +1,38 @@
+"""Answers what budgets buy, in a process of its own: it computes for seconds and may be killed.
+
+It reads a question as JSON from standard input and prints the answer as JSON.
+"""
+
+import os
+import sys
+
+from pydantic import TypeAdapter
+
+from tallylight.rehearsal.advice import Answer, Question, what_budget_buys
+
+if sys.platform != "win32":
+    import resource
+
+QUESTION = TypeAdapter(Question)
+ANSWER = TypeAdapter(Answer)
+
+_NICENESS = 15
+_CPU_SECONDS = 60
+"""Three times what the largest catalogue takes; a defect must not compute for ever."""
+
+
+def main() -> None:
+    """Answer one question."""
+    _step_back()
+    question = QUESTION.validate_json(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(ANSWER.dump_json(what_budget_buys(question)))
+
+
+def _step_back() -> None:
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
+        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""What your budget buys: a table, and two pictures of it that need no colour."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from tallylight.languages import Translator
+from tallylight.languages.figures import duration, number, share
+from tallylight.languages.prices import dollars
+from tallylight.status.advice import Advice, AdviceState, Bought
+
+PITCH = 50
+"""Width of a bar with its gaps, in the picture's own units."""
+
+BAR = 26
+"""Width of a bar."""
+
+FLOOR = 150
+"""From the top of the picture to the foot of its bars."""
+
+_HIGHEST = 126.0
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One way of spending, in words.
+
+    Args:
+        budget: What may be spent a day.
+        is_own: Whether these are the operator's budgets.
+        spend: What is spent a day.
+        seen: The share of outages seen.
+        delay: Within which half of those are shown.
+        wrong: The time with the wrong lamp, a day and service.
+    """
+
+    budget: str
+    is_own: bool
+    spend: str
+    seen: str
+    delay: str
+    wrong: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar as it is drawn; its kind is "budget", "own" or "script"."""
+
+    x: int
+    y: float
+    height: float
+    value: str
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of bars.
+
+    Args:
+        title: What their heights tell.
+        text: All of it in one sentence, for whoever does not see it.
+        width: In its own units.
+        bars: From left to right.
+    """
+
+    title: str
+    text: str
+    width: int
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceView:
+    """The section.
+
+    Args:
+        is_computing: Whether it is worth asking again soon.
+        lead: Its first sentences.
+        rows: The table, by budget; the plain script last.
+        pictures: Of the outages seen, and of the time with the wrong lamp.
+        assumptions: What it all rests on, a sentence each.
+    """
+
+    is_computing: bool
+    lead: str
+    rows: tuple[Row, ...]
+    pictures: tuple[Picture, ...]
+    assumptions: tuple[str, ...]
+
+
+def advice_view(advice: Advice, to: Translator) -> AdviceView:
+    """Return the section, whatever there is to show."""
+    is_ready = advice.state is AdviceState.READY
+    return AdviceView(
+        is_computing=advice.state is AdviceState.COMPUTING,
+        lead=_lead(advice, to),
+        rows=tuple(_row(each, advice, to) for each in _all(advice)),
+        pictures=tuple(_pictures(advice, to)) if is_ready else (),
+        assumptions=tuple(_assumptions(advice, to)) if is_ready else (),
+    )
+
+
+def _lead(advice: Advice, to: Translator) -> str:
+    match advice.state:
+        case AdviceState.COMPUTING:
+            return to.gettext("This is being computed for your services; it takes half a minute.")
+        case AdviceState.UNPRICED:
+            return to.gettext("No service has a probe of known price, so money buys nothing here.")
+        case AdviceState.FAILED:
+            return to.gettext("This could not be computed; the server's log says why.")
+        case AdviceState.READY:
+            return " ".join((_rehearsed(advice, to), _own(advice, to)))
+
+
+def _rehearsed(advice: Advice, to: Translator) -> str:
+    return to.ngettext(
+        "Each line lives through the same %(days)s days of %(services)s service like yours, with "
+        "%(outages)s outages over five minutes.",
+        "Each line lives through the same %(days)s days of %(services)s services like yours, with "
+        "%(outages)s outages over five minutes.",
+        advice.rehearsed,
+    ) % {
+        "days": number(advice.days, to),
+        "services": number(advice.rehearsed, to),
+        "outages": number(advice.outages, to),
+    }
+
+
+def _own(advice: Advice, to: Translator) -> str:
+    if advice.own is None:
+        return to.gettext("Your configuration sets no limit.")
+    return to.gettext("Your budgets allow %s a day.") % dollars(advice.own)
+
+
+def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
+    yield to.gettext(
+        "Prices, access and status pages are those of your services. The trouble is not: it is "
+        "drawn by chance from what the market reports, so yours may fare better or worse."
+    )
+    yield to.gettext(
+        "With so few outages, a difference of a tenth between two lines may be chance."
+    )
+    yield to.gettext("Callers send no jobs. Where they do, their jobs tell for nothing.")
+    yield to.gettext(
+        "A paid probe is sent every six hours and in doubt, as far as the budget goes; free ones "
+        "every ten minutes, which is rarer than usual, so real delays are some minutes shorter."
+    )
+    yield to.gettext(
+        "The plain script orders a video of each service every five minutes and believes the last "
+        "answer, so it sees nearly all, and cries wolf."
+    )
+    if advice.rehearsed < advice.priced:
+        yield to.gettext("%(some)s services stand for all %(all)s.") % {
+            "some": number(advice.rehearsed, to),
+            "all": number(advice.priced, to),
+        }
+    if advice.unpriced:
+        yield to.ngettext(
+            "%s service without a known price is left out.",
+            "%s services without a known price are left out.",
+            advice.unpriced,
+        ) % number(advice.unpriced, to)
+
+
+def _all(advice: Advice) -> Sequence[Bought]:
+    return (*advice.rows, *(() if advice.script is None else (advice.script,)))
+
+
+def _row(bought: Bought, advice: Advice, to: Translator) -> Row:
+    delay = bought.median_delay
+    return Row(
+        budget=to.gettext("Plain script")
+        if bought is advice.script
+        else dollars(bought.budget or Decimal(0)),
+        is_own=_kind(bought, advice) == "own",
+        spend=dollars(Decimal(bought.spend).quantize(_CENT)),
+        seen=share(bought.seen, to, digits=0),
+        delay="–" if delay is None else duration(timedelta(minutes=delay), to),
+        wrong=duration(_wrong(bought), to),
+    )
+
+
+def _kind(bought: Bought, advice: Advice) -> str:
+    if bought is advice.script:
+        return "script"
+    return "own" if bought.budget == advice.own else "budget"
+
+
+def _wrong(bought: Bought) -> timedelta:
+    return timedelta(days=bought.wrong)
+
+
+def _pictures(advice: Advice, to: Translator) -> Iterator[Picture]:
+    yield _picture(
+        advice,
+        to.gettext("Outages seen"),
+        lambda bought: (bought.seen, share(bought.seen, to, digits=0)),
+        to,
+    )
+    yield _picture(
+        advice,
+        to.gettext("Wrong lamp, minutes a day"),
+        lambda bought: (bought.wrong, number(round(_wrong(bought).total_seconds() / 60), to)),
+        to,
+    )
+
+
+def _picture(
+    advice: Advice,
+    title: str,
+    value: Callable[[Bought], tuple[float, str]],
+    to: Translator,
+) -> Picture:
+    shown = _all(advice)
+    highest = max((value(each)[0] for each in shown), default=0.0) or 1.0
+    bars = []
+    for position, each in enumerate(shown):
+        amount, told = value(each)
+        height = round(_HIGHEST * amount / highest, 1)
+        bars.append(
+            Bar(
+                x=position * PITCH + (PITCH - BAR) // 2,
+                y=round(FLOOR - height, 1),
+                height=height,
+                value=told,
+                label=_label(each, advice, to),
+                kind=_kind(each, advice),
+            )
+        )
+    told = to.gettext(", ").join(
+        to.gettext("%(what)s: %(told)s") % {"what": bar.label, "told": bar.value} for bar in bars
+    )
+    text = to.gettext("%(what)s: %(told)s") % {"what": title, "told": told}
+    return Picture(title, text, len(bars) * PITCH, tuple(bars))
+
+
+def _label(bought: Bought, advice: Advice, to: Translator) -> str:
+    if bought is advice.script or bought.budget is None:
+        return to.gettext("script")
+    text = dollars(bought.budget)
+    return text.removesuffix(".00")

@@ -1,0 +1,183 @@
+"""What your budget buys: on the page, for programs, and while it is not known yet."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+
+from tallylight.languages import Language, translator
+from tallylight.status.advice import Advice, AdviceState
+from tallylight.status.application import make_app
+from tallylight.status.views.advice import FLOOR, advice_view
+
+if TYPE_CHECKING:
+    from tests.status.conftest import House
+
+Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+
+EN = translator(Language.EN)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One way of spending."""
+
+    budget: Decimal | None
+    spend: float
+    seen: float
+    median_delay: float | None
+    wrong: float
+
+
+ROWS = (
+    Line(Decimal(0), 0.0, 0.0, None, 0.0699),
+    Line(Decimal("0.50"), 0.41, 0.334, 22.7, 0.05),
+    Line(Decimal(3), 1.64, 0.8, 9.4, 0.0037),
+)
+SCRIPT = Line(None, 115.054, 0.995, 2.4, 0.0206)
+COMPUTING = Advice(AdviceState.COMPUTING, Decimal(3), priced=4, unpriced=1)
+READY = replace(
+    COMPUTING,
+    state=AdviceState.READY,
+    rows=ROWS,
+    script=SCRIPT,
+    rehearsed=4,
+    days=30.0,
+    outages=42,
+)
+
+
+@dataclass(slots=True)
+class Desk:
+    """Who knows what budgets buy, as far as a test says."""
+
+    known: Advice = field(default=COMPUTING)
+
+    def advice(self) -> Advice:
+        return self.known
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Return an adviser who is still computing."""
+    return Desk()
+
+
+@pytest.fixture
+def app(house: "House", desk: Desk) -> FastAPI:
+    """Return the app with somebody who advises."""
+    return make_app(replace(house.state, adviser=desk))
+
+
+async def test_the_page_says_that_it_is_being_computed(get: Get) -> None:
+    page = await (await get("/")).text()
+    told = await (await get("/api/advice")).json()
+
+    assert "This is being computed for your services" in page
+    assert "data-soon" in page
+    assert (told["state"], told["rows"], told["plain_script"]) == ("computing", [], None)
+    assert (told["own_usd_per_day"], told["priced"], told["unpriced"]) == (3.0, 4, 1)
+
+
+async def test_the_page_shows_table_picture_and_assumptions_once_it_is_known(
+    get: Get, desk: Desk
+) -> None:
+    desk.known = READY
+
+    page = await (await get("/")).text()
+    part = await (await get("/advice")).text()
+
+    assert part.strip() in page
+    assert "data-soon" not in page
+    assert "Your budgets allow $3.00 a day." in part
+    assert part.count("<tr>") == 5
+    assert part.count('role="img"') == 2
+    assert "What this assumes" in part
+
+
+async def test_programs_get_the_same(get: Get, desk: Desk) -> None:
+    desk.known = READY
+
+    told = await (await get("/api/advice")).json()
+
+    assert (told["state"], told["days"], told["outages"], told["rehearsed"]) == ("ready", 30, 42, 4)
+    assert told["rows"][1] == {
+        "budget_usd_per_day": 0.5,
+        "spend_usd_per_day": 0.41,
+        "seen_share": 0.334,
+        "median_delay_minutes": 22.7,
+        "wrong_share": 0.05,
+    }
+    assert told["plain_script"]["budget_usd_per_day"] is None
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("zh-Hant", "您的預算能換來什麼"), ("zh-Hans", "您的预算能换来什么")]
+)
+async def test_it_speaks_chinese(get: Get, desk: Desk, language: str, title: str) -> None:
+    desk.known = READY
+
+    part = await (await get(f"/advice?lang={language}")).text()
+
+    assert title in part
+    assert "outages" not in part.lower()
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (AdviceState.UNPRICED, "No service has a probe of known price"),
+        (AdviceState.FAILED, "could not be computed"),
+    ],
+)
+def test_what_cannot_be_computed_says_why(state: AdviceState, told: str) -> None:
+    view = advice_view(replace(COMPUTING, state=state), EN)
+
+    assert told in view.lead
+    assert not view.is_computing
+    assert (view.rows, view.pictures, view.assumptions) == ((), (), ())
+
+
+def test_rows_tell_in_words_and_mark_the_operators_own() -> None:
+    nothing, _, own, script = advice_view(READY, EN).rows
+
+    assert (nothing.budget, nothing.spend, nothing.delay) == ("$0.00", "$0.00", "–")
+    assert (own.budget, own.is_own, own.spend, own.delay) == ("$3.00", True, "$1.64", "9 min 24 s")
+    assert (script.budget, script.is_own, script.spend) == ("Plain script", False, "$115.05")
+    assert own.wrong == "5 min 20 s"
+
+
+def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
+    seen, wrong = advice_view(READY, EN).pictures
+
+    assert [bar.kind for bar in seen.bars] == ["budget", "budget", "own", "script"]
+    assert "$0.50: 33" in seen.text
+    assert "script: 30" in wrong.text
+    assert max(bar.height for bar in wrong.bars) == wrong.bars[0].height
+    assert all(bar.y + bar.height == pytest.approx(FLOOR) for bar in (*seen.bars, *wrong.bars))
+    assert seen.bars[0].height == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"rehearsed": 12, "priced": 100}, "12 services stand for all 100."),
+        ({"unpriced": 1}, "1 service without a known price is left out."),
+        ({"unpriced": 7}, "7 services without a known price are left out."),
+    ],
+)
+def test_what_was_left_out_is_said(change: Mapping[str, int], told: str) -> None:
+    assert told in advice_view(replace(READY, **change), EN).assumptions  # type: ignore[arg-type]
+    plain = advice_view(replace(READY, unpriced=0), EN).assumptions
+    assert not any("left out" in each or "stand for all" in each for each in plain)
+
+
+def test_who_has_no_limit_is_told_so() -> None:
+    view = advice_view(replace(READY, own=None), EN)
+
+    assert "Your configuration sets no limit." in view.lead
+    assert not any(row.is_own for row in view.rows)
