@@ -49,16 +49,20 @@ class Adviser:
     async def run(self) -> Never:
         """Answer what is asked until cancelled; a worker under way is killed by that."""
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
-            question = self._question
-            answer: Answer | None = None
-            try:
-                answer = await answered(question)
-            except Exception:
-                # The root of this task: without this section the page is whole.
-                log.exception("advice.failed", services=len(question.services))
-            self._answered = (question, answer)
+            await self.answer_next()
+
+    async def answer_next(self) -> None:
+        """Wait for a question that has no answer yet, and answer it."""
+        await self._wanted.wait()
+        self._wanted.clear()
+        question = self._question
+        answer: Answer | None = None
+        try:
+            answer = await answered(question)
+        except Exception:
+            # The root of this task: without this section the page is whole.
+            log.exception("advice.failed", services=len(question.services))
+        self._answered = (question, answer)
 
     def _asked(self) -> Question:
         configuration = self._configuration()
