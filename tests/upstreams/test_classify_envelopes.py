@@ -389,3 +389,43 @@ def test_neither_an_answer_nor_an_exception_is_unknown() -> None:
 
     assert found is not None
     assert found.kind is FailureKind.UNKNOWN
+
+
+POOL_TOKEN = error("Your authentication token has been invalidated.", "token_invalidated")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "phase"),
+    [
+        (stream(chunk("❌ 生成失败: Invalid token")), 200, Phase.CREATE),
+        (stream(error("Incorrect API key provided", "invalid_api_key")), 200, Phase.CREATE),
+        ({"id": "v", "status": "failed", "error": {"code": "token_revoked"}}, 200, Phase.POLL),
+        (error(f"upstream: {json.dumps(error('expired', 'token_expired'))}"), 500, Phase.CREATE),
+        (POOL_TOKEN, 401, Phase.CREATE),
+    ],
+    ids=["in a stream", "an error event", "a failed job", "a nested 401", "a session that ended"],
+)
+def test_a_key_refused_behind_the_door_is_none_of_ours(
+    body: object, status: int, phase: Phase
+) -> None:
+    found = failure(body, status, phase)
+
+    assert found is not None
+    assert (found.kind, found.fault) == (FailureKind.AUTH, Fault.UPSTREAM)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (error("Incorrect API key provided", "invalid_api_key"), 401),
+        (error("该令牌已过期"), 401),
+        ({"code": 401, "msg": "You do not have access permissions", "data": None}, 200),
+        ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, 200),
+    ],
+    ids=["a status", "a relay's own", "kie", "minimax"],
+)
+def test_a_key_refused_at_the_door_is_ours(body: object, status: int) -> None:
+    found = failure(body, status)
+
+    assert found is not None
+    assert (found.kind, found.fault) == (FailureKind.AUTH, Fault.OURS)

@@ -26,6 +26,7 @@ _WORDS_OF_REFUSAL = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UN
 
 _NAMED_REFUSALS = frozenset(
     {
+        FailureKind.AUTH,  # whose key it was, ours or one of their pool, no job was made with it
         FailureKind.RATE_LIMITED,
         FailureKind.RISK_CONTROL,
         FailureKind.SUSPENDED,

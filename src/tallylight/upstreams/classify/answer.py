@@ -51,6 +51,7 @@ class Answer:
         retry_after: How long the body asks us to wait.
         sign: What made us say FAILED or NOTHING where no code, word or status did
             ("stream:cut", "body:empty"); "" else.
+        is_streamed: It stood in a stream, or in what a stream would have said.
     """
 
     phase: Phase
@@ -65,6 +66,19 @@ class Answer:
     page: bool = False
     retry_after: timedelta | None = None
     sign: str = ""
+    is_streamed: bool = False
+
+    @property
+    def is_of_an_open_door(self) -> bool:
+        """Tell whether our own key cannot be what it complains of.
+
+        Keys are asked for at the door, with a 4xx or a code in the first answer. Once a stream has
+        begun or a job exists we are inside, and no server excuses a bad key of ours with a 5xx:
+        the key is that of somebody behind the door, such as an account of a reseller's pool.
+        """
+        if self.http_status < FIRST_ERROR_STATUS:
+            return self.is_streamed or bool(self.state)
+        return self.http_status >= _FIRST_SERVER_ERROR
 
     @property
     def status(self) -> int:
@@ -77,3 +91,4 @@ class Answer:
 
 
 FIRST_ERROR_STATUS = 400
+_FIRST_SERVER_ERROR = 500

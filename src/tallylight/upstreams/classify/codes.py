@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import chain
 
 from tallylight.terms import FailureKind as Kind
+from tallylight.terms import Fault
 from tallylight.upstreams.classify.rules import Rule, rules
 
 _OPENAI = "OpenAI error-code guide; openai-python 3.54.0"
@@ -68,6 +69,8 @@ _EXACT = (
         ("openrouter_in_flight_budget",),
     ),
     *rules(Kind.CONTENT_REJECTED, "openrouter.ai/docs/api_reference/errors", ("flagged_input",)),
+    # It ends the session of a signed-in account. No key of an API has one: it is of their pool.
+    Rule("token_invalidated", Kind.AUTH, _SORA_APP, fault=Fault.UPSTREAM),
     *rules(
         Kind.RISK_CONTROL, _SORA_APP, ("sentinel_block", "phone_number_required", "cf_shield_429")
     ),

@@ -77,13 +77,18 @@ def _failure(reply: Reply, ruling: Ruling, text: str, answer: Answer | None) -> 
     rule = ruling.rule
     return Failure(
         kind=rule.kind,
-        fault=rule.blame,
+        fault=_blame(rule, answer),
         rule=f"{ruling.by}:{rule.name}",
         text=scrub(text),
         named=rule.named,
         http_status=reply.status,
         retry_after=delays.retry_after(reply.headers, answer) if answer else None,
     )
+
+
+def _blame(rule: Rule, answer: Answer | None) -> Fault:
+    is_theirs = rule.kind is FailureKind.AUTH and answer is not None and answer.is_of_an_open_door
+    return Fault.UPSTREAM if is_theirs else rule.blame
 
 
 def _edge(reply: Reply, answer: Answer) -> Ruling | None:

@@ -1,6 +1,7 @@
 """Reading a reply into an `Answer`: JSON, a stream, a page, or bare text."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from tallylight.upstreams.classify import delays, envelopes, pages, streams, unwrapping
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Answer, Claim
@@ -70,15 +71,27 @@ def _chat_answer(phase: Phase, status: int, chat: streams.Chat, dialect: str) ->
     """Return what a chat came to: a link, an error, a refusal, or a break in the middle."""
     failed = status >= FIRST_ERROR_STATUS
     if chat.errors:
-        return _json_answer(phase, status, list(chat.errors), dialect)
+        return replace(_json_answer(phase, status, list(chat.errors), dialect), is_streamed=True)
     if chat.has_link and not chat.is_refusal and not failed:
         return Answer(phase, status, Claim.FINE)
-    words, text = folded(chat.content), chat.content[:TEXT_LIMIT]
+    claim, sign = _of_chat_without_link(chat, failed=failed)
+    return Answer(
+        phase,
+        status,
+        claim,
+        words=folded(chat.content),
+        text=chat.content[:TEXT_LIMIT],
+        sign=sign,
+        is_streamed=True,
+    )
+
+
+def _of_chat_without_link(chat: streams.Chat, *, failed: bool) -> tuple[Claim, str]:
     if chat.is_refusal or failed:
-        return Answer(phase, status, Claim.FAILED, words=words, text=text, sign="stream:refusal")
+        return Claim.FAILED, "stream:refusal"
     if not chat.ended:
-        return Answer(phase, status, Claim.FAILED, words=words, text=text, sign="stream:cut")
-    return Answer(phase, status, Claim.NOTHING, words=words, text=text, sign="stream:no-result")
+        return Claim.FAILED, "stream:cut"
+    return Claim.NOTHING, "stream:no-result"
 
 
 def _text_answer(phase: Phase, status: int, body: str) -> Answer:
