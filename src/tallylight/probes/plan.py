@@ -191,4 +191,4 @@ def _may_spend(watch: Watch) -> bool:
 def _jittered(pace: timedelta, watch: Watch, last: datetime, pacing: Pacing) -> timedelta:
     # A hash in place of chance: the plan stays pure and a test can repeat it.
     share = crc32(f"{watch.service.id}/{last.timestamp()}".encode()) / 2**32
-    return timedelta(seconds=pace.total_seconds() * (1 + pacing.jitter * (2 * share - 1)))
+    return timedelta(0, pace.total_seconds() * (1 + pacing.jitter * (2 * share - 1)))

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import IntEnum
 
 from tallylight.catalogue.services import Pace
 from tallylight.money import Budget
@@ -48,14 +47,8 @@ class Means:
     options: PolicyOptions = field(default_factory=PolicyOptions)
 
 
-class _Kind(IntEnum):
-    PROBE = 0
-    HEARD = 1
-    ENDED = 2  # a paid probe
-    ARRIVED = 3  # a caller's job
-
-
-_Event = tuple[datetime, int, _Kind, "_Watched", Depth | Evidence | None]
+_Event = tuple[datetime, int, "_Watched", Depth | Evidence | None]
+"""A probe is due at a depth, evidence is heard, or a caller's job arrives; and in which order."""
 
 
 class _Watched:
@@ -104,31 +97,27 @@ class _Run:
             self._begin(watched)
         heap, end = self._heap, self._end
         while heap and heap[0][0] < end:
-            now, _, kind, watched, what = heapq.heappop(heap)
-            match kind:
-                case _Kind.PROBE if isinstance(what, Depth):
-                    if watched.due.get(what) == now:
-                        self._probe(watched, what, now)
-                case _Kind.ARRIVED:
-                    self._arrive(watched, now)
-                case _:
-                    if kind is _Kind.ENDED:
-                        watched.diary.under_way.discard(Depth.GENERATION)
-                    if isinstance(what, Evidence):
-                        self._hear(watched, what, None)
+            now, _, watched, what = heapq.heappop(heap)
+            if isinstance(what, Depth):
+                if watched.due.get(what) == now:
+                    self._probe(watched, what, now)
+            elif isinstance(what, Evidence):
+                if what.source is Source.GENERATION:
+                    watched.diary.under_way.discard(Depth.GENERATION)
+                self._hear(watched, what, None)
+            else:
+                self._arrive(watched, now)
 
     def _begin(self, watched: _Watched) -> None:
         for said in watched.scene.told():
             told = Evidence(watched.scene.id, said.at, Source.FEED, says=said.says)
-            self._push(said.at, _Kind.HEARD, watched, told)
+            self._push(said.at, watched, told)
         self._await_arrival(watched)
         self._plan(watched, tuple(Depth), START)
 
-    def _push(
-        self, at: datetime, kind: _Kind, watched: _Watched, what: Depth | Evidence | None
-    ) -> None:
+    def _push(self, at: datetime, watched: _Watched, what: Depth | Evidence | None) -> None:
         self._count += 1
-        heapq.heappush(self._heap, (at, self._count, kind, watched, what))
+        heapq.heappush(self._heap, (at, self._count, watched, what))
 
     def _plan(self, watched: _Watched, depths: tuple[Depth, ...], now: datetime) -> None:
         """Let the plan say when these depths are probed next, from what is known now."""
@@ -147,10 +136,10 @@ class _Run:
         if planned is None:
             watched.due.pop(depth, None)
             return
-        at = max(planned.at, now)
+        at = max(now, planned.at)
         if watched.due.get(depth) != at:
             watched.due[depth] = at
-            self._push(at, _Kind.PROBE, watched, depth)
+            self._push(at, watched, depth)
 
     def _probe(self, watched: _Watched, depth: Depth, now: datetime) -> None:
         del watched.due[depth]
@@ -189,7 +178,7 @@ class _Run:
         found = Evidence(
             watched.scene.id, asked.ends_at, Source.GENERATION, asked.failure, asked.ends_at - now
         )
-        self._push(asked.ends_at, _Kind.ENDED, watched, found)
+        self._push(asked.ends_at, watched, found)
 
     def _arrive(self, watched: _Watched, now: datetime) -> None:
         asked = watched.scene.job(now)
@@ -198,13 +187,13 @@ class _Run:
             self._hear(watched, accepted, None)
         took = asked.ends_at - now
         ended = Evidence(watched.scene.id, asked.ends_at, Source.TRAFFIC, asked.failure, took)
-        self._push(asked.ends_at, _Kind.HEARD, watched, ended)
+        self._push(asked.ends_at, watched, ended)
         self._await_arrival(watched)
 
     def _await_arrival(self, watched: _Watched) -> None:
         at = next(watched.arrivals, None)
         if at is not None:
-            self._push(at, _Kind.ARRIVED, watched, None)
+            self._push(at, watched, None)
 
     def _hear(self, watched: _Watched, evidence: Evidence, depth: Depth | None) -> None:
         """Let evidence count as the board does, and plan anew what it may have changed."""
@@ -212,10 +201,8 @@ class _Run:
         evidence = self._line.blamed(evidence)
         if evidence.source is Source.TRAFFIC:
             watched.traffic_at = now
-        failure = evidence.failure
-        is_ours = failure is not None and failure.fault is Fault.OURS
         before = watched.standing
-        if not (is_ours and self._line.is_down):
+        if before.wake_at is not None and before.wake_at <= now and not self._is_cut(evidence):
             while (settled := pass_time(watched.standing, now, policy)) is not watched.standing:
                 watched.stands(settled, now)
         watched.stands(judge(watched.standing, evidence, policy), now)
@@ -228,6 +215,11 @@ class _Run:
             self._appoint(watched, depth, now)  # all else that the plan looks at is as it was
         else:
             self._plan(watched, tuple(Depth), now)
+
+    def _is_cut(self, evidence: Evidence) -> bool:
+        """Tell whether our own network is away: verdicts freeze."""
+        failure = evidence.failure
+        return failure is not None and failure.fault is Fault.OURS and self._line.is_down
 
 
 def rehearsed(scenes: Iterable[Scene], days: float, means: Means) -> tuple[Record, ...]:

@@ -27,7 +27,6 @@ GOOD = frozenset({Status.OPERATIONAL})
 _STALLED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "job:stalled", "the job never ended")
 _UNSPECIFIC = TraceFailure(http_status=503, body='{"error":{"message":"service unavailable"}}')
 _SECOND = 1_000_000  # a moment is counted in microseconds
-_UNIT = timedelta(microseconds=1)
 
 
 @quick
@@ -104,7 +103,7 @@ class Scene:
 
     def shallow(self, depth: Depth, at: datetime) -> Failure | None:
         """Return what a free probe meets."""
-        moment = (at - START) // _UNIT
+        moment = _moment(at)
         stretch = self._at(moment / _SECOND)
         if depth is Depth.REACH:
             return stretch.reach if draw(self._reach, moment) > stretch.spell.reach else None
@@ -113,7 +112,7 @@ class Scene:
 
     def job(self, at: datetime) -> Asked:
         """Return what becomes of a job that is sent at a moment."""
-        moment = (at - START) // _UNIT
+        moment = _moment(at)
         stretch = self._at(moment / _SECOND)
         if draw(self._accept, moment) > stretch.spell.accepts:
             return Asked(at + timedelta(seconds=1), stretch.create, is_accepted=False)
@@ -183,6 +182,11 @@ _BADNESS = [
     Status.MAINTENANCE,
     Status.RETIRED,
 ]
+
+
+def _moment(at: datetime) -> int:
+    since = at - START
+    return (since.days * 86_400 + since.seconds) * _SECOND + since.microseconds
 
 
 def scenes(trace: Trace, seed: int) -> tuple[Scene, ...]:

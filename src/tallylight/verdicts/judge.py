@@ -28,6 +28,7 @@ from tallylight.verdicts.layers import (
     opened,
     probability,
     relaxed,
+    stood,
     weight,
 )
 from tallylight.verdicts.naming import RANK, Finding
@@ -60,7 +61,7 @@ def judge(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
     whoever records transitions calls `pass_time` himself before, or misses the one between.
     """
     if _changes_nothing_shown(standing, evidence):
-        return _knocked(standing, evidence, policy)
+        return _stands_open(standing, evidence, policy)
     if _is_no_concern(evidence):
         return standing
     if evidence.source is Source.CALENDAR:
@@ -141,6 +142,28 @@ def _changes_nothing_shown(standing: Standing, evidence: Evidence) -> bool:
         and standing.blocked is None
         and standing.gone is None
         and (standing.wake_at is None or evidence.at < standing.wake_at)
+    )
+
+
+def _stands_open(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
+    door, at, source = standing.door, evidence.at, evidence.source
+    last = door.last
+    if last is None or at <= door.at or at >= last + policy.hold_door:
+        return _knocked(standing, evidence, policy)  # it may be known, or the door too old to say
+    added = weight(door, policy.likelihoods[source], policy, is_bad=False)
+    return Standing(
+        standing.service,
+        max(standing.at, at),
+        standing.wake_at,
+        stood(door, at, source, added, policy),
+        standing.jobs,
+        standing.verdict,
+        standing.record,
+        standing.feed,
+        standing.plans,
+        standing.marks,
+        standing.gone,
+        standing.blocked,
     )
 
 

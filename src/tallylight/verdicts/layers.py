@@ -38,11 +38,7 @@ def probability(log_odds: float) -> float:
 def relaxed(layer: LayerStanding, at: datetime, policy: Policy) -> float:
     """Return the log-odds that are left at a later moment: old evidence fades to the prior."""
     elapsed = (at - layer.at).total_seconds()
-    if elapsed <= 0:
-        return layer.log_odds
-    p, prior = 1 / (1 + math.exp(-layer.log_odds)), policy.prior
-    p = prior + (p - prior) * math.exp(-policy.fading * elapsed)
-    return math.log(p / (1 - p))
+    return _faded(layer.log_odds, elapsed, policy) if elapsed > 0 else layer.log_odds
 
 
 def weight(layer: LayerStanding, likelihood: Likelihood, policy: Policy, *, is_bad: bool) -> float:
@@ -68,10 +64,10 @@ def knows(layer: LayerStanding, result: Result) -> bool:
 
 def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) -> LayerStanding:
     """Return the layer after a result that adds this much to its log-odds."""
-    log_odds = _moved(layer, result.at, added, policy)
-    if layer.state is State.UP and not result.is_bad:
-        return _stood(layer, result, log_odds, policy)
     at = result.at
+    if layer.state is State.UP and not result.is_bad:
+        return stood(layer, at, result.source, added, policy)
+    log_odds = _moved(layer, at, added, policy)
     state, since, noise = layer.state, layer.since, layer.noise
     bad_from, good_from = layer.bad_from, layer.good_from
     broken_good, broken_bad = layer.broken_good, layer.broken_bad
@@ -112,26 +108,33 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
     )
 
 
-def _stood(layer: LayerStanding, result: Result, log_odds: float, policy: Policy) -> LayerStanding:
+def stood(
+    layer: LayerStanding, at: datetime, source: Source, added: float, policy: Policy
+) -> LayerStanding:
     """Return a layer that is up after one more good result: what comes most."""
-    at, bad_from = result.at, layer.bad_from
+    log_odds, bad_from, run = _moved(layer, at, added, policy), layer.bad_from, layer.good_run
     if log_odds <= policy.forgets:
         bad_from = None
+    is_failing = False
+    if run is None or layer.is_failing or at < run.last:
+        run = _run(layer, at, is_bad=is_failing)
+    else:
+        run = Run(run.since, at, run.length + 1)
     return LayerStanding(
         max(at, layer.at),
         log_odds,
-        State.UP,
+        layer.state,
         layer.since,
         bad_from,
         layer.good_from,
         layer.bad_run,
-        _run(layer, at, is_bad=False),
-        is_failing=False,
-        broken_good=layer.broken_good,
-        broken_bad=layer.broken_bad,
-        noise=with_result(layer.noise, is_bad=False, is_settled=bad_from is None),
-        seen=(*layer.seen[1 - _REMEMBERED :], Seen(at, result.source, is_bad=False)),
-        answer=result.answer or layer.answer,
+        run,
+        is_failing,
+        layer.broken_good,
+        layer.broken_bad,
+        with_result(layer.noise, is_bad=is_failing, is_settled=bad_from is None),
+        (*layer.seen[1 - _REMEMBERED :], Seen(at, source, is_failing)),
+        layer.answer,
     )
 
 
@@ -174,10 +177,21 @@ def aged(layer: LayerStanding, at: datetime, hold: timedelta) -> LayerStanding:
 
 
 def _moved(layer: LayerStanding, at: datetime, added: float, policy: Policy) -> float:
-    late = (layer.at - at).total_seconds()
-    if late > 0:  # time never runs backwards: what comes late has faded on its way
-        added *= math.exp(-policy.fading * late)
-    return min(policy.highest, max(policy.lowest, relaxed(layer, at, policy) + added))
+    log_odds, elapsed = layer.log_odds, (at - layer.at).total_seconds()
+    if elapsed > 0:
+        log_odds = _faded(log_odds, elapsed, policy)
+    else:  # time never runs backwards: what comes late has faded on its way
+        added *= math.exp(policy.fading * elapsed)
+    log_odds += added
+    if log_odds < policy.lowest:
+        return policy.lowest
+    return min(policy.highest, log_odds)
+
+
+def _faded(log_odds: float, seconds: float, policy: Policy) -> float:
+    p, prior = 1 / (1 + math.exp(-log_odds)), policy.prior
+    p = prior + (p - prior) * math.exp(-policy.fading * seconds)
+    return math.log(p / (1 - p))
 
 
 def _run(layer: LayerStanding, at: datetime, *, is_bad: bool) -> Run:

@@ -32,7 +32,7 @@ def with_result(noise: Noise, *, is_bad: bool, is_settled: bool) -> Noise:
     """Return the noise after one more result while up; settled: nothing is in doubt any more."""
     pending_bad, pending_of = noise.pending_bad + is_bad, noise.pending_of + 1
     if not is_settled:
-        return replace(noise, pending_bad=pending_bad, pending_of=pending_of)
+        return Noise(noise.bad, noise.of, pending_bad, pending_of, noise.low, noise.high)
     bad, of = noise.bad + pending_bad, noise.of + pending_of
     is_due = of // _SELDOM != noise.of // _SELDOM or (of < _SELDOM and of & (of - 1) == 0)
     if of < _FEW or (not is_due and not (pending_bad and of < _SELDOM)):

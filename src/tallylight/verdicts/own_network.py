@@ -14,6 +14,8 @@ from tallylight.terms import Evidence, Fault, ProviderId, Source
 _NO_ANSWER = "exception:"
 """How the classifier's rules begin where no answer came at all."""
 
+_SECOND_HAND = frozenset({Source.FEED, Source.CALENDAR})
+
 
 class Seen(NamedTuple):
     """The newest that the transport met at one provider."""
@@ -84,7 +86,7 @@ def reached(evidence: Evidence) -> bool | None:
     A job that stalled, a black video: nobody's line was cut, and nobody has just answered.
     """
     failure = evidence.failure
-    if evidence.source in {Source.FEED, Source.CALENDAR}:
+    if evidence.source in _SECOND_HAND:
         return None
     if failure is None or failure.http_status is not None:
         return True

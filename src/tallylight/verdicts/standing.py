@@ -115,10 +115,8 @@ class LayerStanding:
     @property
     def last(self) -> datetime | None:
         """Return the time of the newest result, None before the first."""
-        bad, good = self.bad_run, self.good_run
-        if bad is None:
-            return None if good is None else good.last
-        return bad.last if good is None or bad.last > good.last else good.last
+        run = self.bad_run if self.is_failing else self.good_run
+        return None if run is None else run.last
 
     @property
     def run(self) -> Run | None:
