@@ -94,6 +94,8 @@ def test_a_finished_job_is_read_with_all_it_says(
         created_at=datetime.fromtimestamp(1790000000, UTC),
         expires_at=datetime.fromtimestamp(1790003600, UTC),
         prompt="a paper boat",
+        seconds="4",
+        size="1280x720",
     )
     assert isinstance(job, Job)
     assert adapter.content(job).url == "https://upstream.test/v1/videos/video_0123abcd/content"

@@ -67,6 +67,7 @@ def _upstream(name: str, options: UpstreamOptions, directory: Path, findings: Fi
         feed=_feed(place, options, findings),
         bills=options.bills,
         refuses_with_500=options.refuses_with_500,
+        lists_all_jobs=options.lists_all_jobs,
     )
 
 

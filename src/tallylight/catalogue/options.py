@@ -125,6 +125,11 @@ class UpstreamOptions(_Section):
         description="It answers a create with 500 only before it has accepted it. Some answer so "
         "afterwards, hence a 500 leaves a job in doubt unless you know better.",
     )
+    lists_all_jobs: bool = Field(
+        default=False,
+        description="Its list shows every accepted job within a minute: a job that is not in it "
+        "was not accepted. Lists lag and end, hence one proves nothing unless you know better.",
+    )
     feed: FeedOptions | None = Field(None, description="The provider's status page.")
 
 

@@ -128,6 +128,8 @@ class Upstream:
         bills: What it takes money for; unless its operator knows better, the dearer.
         refuses_with_500: It answers a create with 500 only before it has accepted it; some do so
             afterwards, and then a 500 leaves the job in doubt.
+        lists_all_jobs: Its list shows every accepted job within a minute, so that a job which is
+            not in it was not accepted.
     """
 
     id: UpstreamId
@@ -142,6 +144,7 @@ class Upstream:
     feed: Feed | None = None
     bills: Bills = Bills.ACCEPTANCES
     refuses_with_500: bool = False
+    lists_all_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

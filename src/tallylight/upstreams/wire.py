@@ -6,10 +6,11 @@ Adapters make and read these values and open no socket; `transport` sends them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from tallylight.terms import Failure, Order
+from tallylight.terms import Failure, Operation, Order, Reference
 
 
 class Phase(StrEnum):
@@ -22,7 +23,7 @@ class Phase(StrEnum):
     CONTENT = "content"
     LIST = "list"
     STREAM = "stream"
-    CANCEL = "cancel"
+    CANCEL = "cancel"  # also to forget a finished job
     FEED = "feed"
 
 
@@ -117,6 +118,9 @@ class Job:
         prompt: The prompt as the upstream repeats it, "" if it does not; reconciles a job in doubt.
         strange_word: The upstream's own status word where it is none that we know, else "". Such a
             job is polled on.
+        seconds: The length as the upstream says it, "" if it does not.
+        size: The size as the upstream says it, "" if it does not.
+        cost: What the upstream says it took for the job, in USD; None if it does not.
     """
 
     id: str
@@ -129,6 +133,9 @@ class Job:
     expires_at: datetime | None = None
     prompt: str = ""
     strange_word: str = ""
+    seconds: str = ""
+    size: str = ""
+    cost: Decimal | None = None
 
 
 class JobStream(Protocol):
@@ -192,6 +199,26 @@ class VideoProtocol(Protocol):
         """Tell whether a create streams to its end; else it is answered with a job to poll."""
         ...
 
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """Return in which ways a service here can make a video; `CREATE` is always among them."""
+        ...
+
+    @property
+    def takes_reference(self) -> bool:
+        """Tell whether a create can begin from a picture."""
+        ...
+
+    @property
+    def takes_characters(self) -> bool:
+        """Tell whether characters can be made here and appear in a create."""
+        ...
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """Return what can be downloaded of a completed job; "video" is always among it."""
+        ...
+
     def reach(self) -> Request:
         """Return a free request without the key; any answer proves that somebody is at home."""
         ...
@@ -208,7 +235,11 @@ class VideoProtocol(Protocol):
         ...
 
     def create(self, order: Order, model: str) -> Request:
-        """Return the paid request that starts a job."""
+        """Return the paid request that starts a job.
+
+        Raises:
+            LookupError: if the order asks for what this dialect has no words for.
+        """
         ...
 
     def read_job(self, reply: Reply) -> Job | Failure:
@@ -226,8 +257,39 @@ class VideoProtocol(Protocol):
         """Return the request that asks how a job stands."""
         ...
 
-    def content(self, job: Job) -> Request:
-        """Return the request that downloads a completed job's video."""
+    def content(self, job: Job, variant: str = "video") -> Request:
+        """Return the request that downloads a completed job's video, or another of the variants.
+
+        Raises:
+            LookupError: if there is no such variant here.
+        """
+        ...
+
+    def cancel(self, job_id: str) -> Request | None:
+        """Return the request that stops a running job so that nothing is billed.
+
+        None where no answer of this dialect could prove that.
+        """
+        ...
+
+    def read_cancel(self, reply: Reply) -> bool:
+        """Tell whether an answer to `cancel` proves that the job was stopped."""
+        ...
+
+    def delete(self, job_id: str) -> Request | None:
+        """Return the request that forgets a job that is over; None where there is none."""
+        ...
+
+    def create_character(self, name: str, video: Reference) -> Request:
+        """Return the request that keeps a character from a film.
+
+        Raises:
+            LookupError: if this dialect has no characters, or the film's bytes are not here.
+        """
+        ...
+
+    def read_character(self, reply: Reply) -> str | Failure:
+        """Return the upstream's id of a character that was made, or why there is none."""
         ...
 
     def listing(self) -> Request | None:

@@ -6,19 +6,21 @@ sent as it is and the order's seconds and size are not.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tallylight.terms import Failure, Order
+from tallylight.terms import Failure, Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.failures import failure_in
+from tallylight.upstreams.protocols.forms import address_of
 from tallylight.upstreams.protocols.model_list import read_model_list
 from tallylight.upstreams.protocols.tolerant import items_of, object_of
 from tallylight.upstreams.wire import Address, Job, JobState, JobStream, Phase, Reply, Request
 
 _SUCCESS = range(200, 300)
+_NO_EXTRAS: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,20 @@ class Profile:
         answers_for_free: A chat that is not streamed generates nothing and says at once whether
             it could; elsewhere it would be a paid job.
         echoes_model: The `model` of an answer is the one that was used.
+        fetches_pictures: It fetches a picture from an address; else it takes data URLs alone, and
+            makes a video without the picture of an address.
     """
 
     answers_for_free: bool = False
     echoes_model: bool = True
+    fetches_pictures: bool = True
 
 
 PROFILES: Mapping[str, Profile] = {
     # First, hence the default: the free question of sora2api is a paid job anywhere else.
     "relay": Profile(),
-    "sora2api": Profile(answers_for_free=True, echoes_model=False),  # always says "sora"
+    # Its answers always say "sora".
+    "sora2api": Profile(answers_for_free=True, echoes_model=False, fetches_pictures=False),
     "new_api": Profile(),
 }
 
@@ -53,6 +59,26 @@ class ChatVideo:
         self._dialect = address.dialect
         self._profile = PROFILES[address.dialect]
 
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """Return in which ways a service here can make a video."""
+        return frozenset({Operation.CREATE})
+
+    @property
+    def takes_reference(self) -> bool:
+        """Tell whether a create can begin from a picture: it is a part of the message."""
+        return True
+
+    @property
+    def takes_characters(self) -> bool:
+        """Tell whether characters can be made here and appear in a create."""
+        return False
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """Return what can be downloaded of a completed job."""
+        return frozenset({"video"})
+
     def reach(self) -> Request:
         """Return the question for models, without the key."""
         return self._base.reach()
@@ -60,7 +86,7 @@ class ChatVideo:
     def credentials(self, model: str) -> Request:
         """Return the free question whether a video could be made, or the one for models."""
         if self._profile.answers_for_free:
-            return self._chat(Phase.PROBE, model, "a paper boat", streamed=False)
+            return self._chat(Phase.PROBE, model, [_words("a paper boat")], streamed=False)
         return self._base.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
@@ -77,7 +103,12 @@ class ChatVideo:
 
     def create(self, order: Order, model: str) -> Request:
         """Return the paid request, whose answer streams."""
-        return self._chat(Phase.CREATE, model, order.prompt, streamed=True)
+        if order.operation is not Operation.CREATE or order.source or order.characters:
+            raise LookupError(f"chat_video has no words for {order.operation} or for characters")
+        parts = [_words(order.prompt)]
+        if order.reference is not None:
+            parts.append(self._picture(order.reference))
+        return self._chat(Phase.CREATE, model, parts, streamed=True, extras=order.extras)
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer that was read to its end, or why there is none.
@@ -101,8 +132,10 @@ class ChatVideo:
         """Raise: whoever has lost the stream cannot ask again."""
         raise LookupError(f"chat_video cannot poll {job_id}: its answer was a stream")
 
-    def content(self, job: Job) -> Request:
+    def content(self, job: Job, variant: str = "video") -> Request:
         """Return the download; the key goes along only to our own upstream."""
+        if variant not in self.variants:
+            raise LookupError(f"there is no {variant} here, only video")
         if job.state is not JobState.COMPLETED or not job.content_url:
             raise LookupError(f"chat job {job.id} has no video")
         return self._base.download(job.content_url)
@@ -115,11 +148,45 @@ class ChatVideo:
         """Return what is wrong with a reply that nobody asked for."""
         return failure_in(reply, self._dialect, "list:unreadable")
 
-    def _chat(self, phase: Phase, model: str, prompt: str, *, streamed: bool) -> Request:
+    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002  # leaving stops nothing
+        """Return None: whoever leaves the stream still pays for the job."""
+        return None
+
+    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002  # nothing was asked
+        """Return False: nothing is ever proven."""
+        return False
+
+    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002  # there is no record of it
+        """Return None: nothing is kept here."""
+        return None
+
+    def create_character(self, name: str, video: Reference) -> Request:  # noqa: ARG002
+        """Raise: there are none."""
+        raise LookupError("chat_video has no characters")
+
+    def read_character(self, reply: Reply) -> str | Failure:
+        """Return what is wrong with a reply that nobody asked for."""
+        return failure_in(reply, self._dialect, "character:unreadable")
+
+    def _picture(self, reference: Reference) -> Mapping[str, object]:
+        if reference.url and not self._profile.fetches_pictures:
+            raise LookupError(f"{self._dialect} takes a picture's bytes, not its address")
+        return {"type": "image_url", "image_url": {"url": address_of(reference)}}
+
+    def _chat(
+        self,
+        phase: Phase,
+        model: str,
+        parts: Sequence[Mapping[str, object]],
+        *,
+        streamed: bool,
+        extras: Mapping[str, object] = _NO_EXTRAS,
+    ) -> Request:
         body = {
+            **extras,
             "model": model,
             "stream": streamed,
-            "messages": [{"role": "user", "content": [{"type": "text", "text": prompt}]}],
+            "messages": [{"role": "user", "content": parts}],
         }
         return Request(
             phase,
@@ -129,3 +196,7 @@ class ChatVideo:
             json=json.dumps(body),
             authorization=self._base.authorization,
         )
+
+
+def _words(prompt: str) -> Mapping[str, object]:
+    return {"type": "text", "text": prompt}

@@ -3,44 +3,19 @@
 A dialect is a profile: data, not code. The facts and their sources stand in `docs/protocols.md`.
 """
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
-from tallylight.terms import Failure, Order
+from tallylight.terms import Failure, Operation, Order, Reference
 from tallylight.upstreams.protocols.base import Base
+from tallylight.upstreams.protocols.failures import failure_in
+from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.model_list import read_model_list
+from tallylight.upstreams.protocols.tolerant import object_of, text_of
 from tallylight.upstreams.protocols.video_object import VideoReader
+from tallylight.upstreams.protocols.video_orders import PROFILES, Body, body_of
 from tallylight.upstreams.wire import Address, Job, JobStream, Phase, Reply, Request
 
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How one server differs from the others.
-
-    Args:
-        multipart: Creates are sent as multipart text fields, as the official SDKs do; else JSON.
-        integer_seconds: In JSON, `seconds` is a number; OpenAI's own refused anything but text.
-        lists_jobs: It can list recent jobs, which reconciles a create in doubt.
-        names_address: A completed job's answer may name the video's address, which goes before
-            the content call.
-    """
-
-    multipart: bool
-    integer_seconds: bool = False
-    lists_jobs: bool = True
-    names_address: bool = False
-
-
-PROFILES: Mapping[str, Profile] = {
-    "openai": Profile(multipart=True),
-    # Its content call is a proxy with a limit of 60 s that answers 502 where the address works.
-    "new_api": Profile(multipart=False, lists_jobs=False, names_address=True),
-    "vllm_omni": Profile(multipart=True),  # JSON bodies are refused with 422
-    # With cloud storage its content call answers 400 and names the address in the job.
-    "sglang": Profile(multipart=False, integer_seconds=True, names_address=True),
-}
+_SUCCESS = range(200, 300)
 
 
 class OpenAIVideos:
@@ -53,6 +28,26 @@ class OpenAIVideos:
         self._dialect = address.dialect
         self._profile = PROFILES[address.dialect]
         self._reader = VideoReader(address.dialect, self._profile.names_address)
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """Return in which ways a service here can make a video."""
+        return self._profile.operations
+
+    @property
+    def takes_reference(self) -> bool:
+        """Tell whether a create can begin from a picture: at all these servers it can."""
+        return True
+
+    @property
+    def takes_characters(self) -> bool:
+        """Tell whether characters can be made here and appear in a create."""
+        return self._profile.characters
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """Return what the content call offers."""
+        return self._profile.variants
 
     def reach(self) -> Request:
         """Return the question for models, without the key."""
@@ -68,18 +63,7 @@ class OpenAIVideos:
 
     def create(self, order: Order, model: str) -> Request:
         """Return the paid request that starts a job."""
-        words = {
-            "model": model,
-            "prompt": order.prompt,
-            "seconds": str(order.seconds),
-            "size": order.size,
-        }
-        if self._profile.multipart:
-            return self._post("/videos", form=tuple(words.items()))
-        body: dict[str, str | int] = {**words}
-        if self._profile.integer_seconds:
-            body["seconds"] = order.seconds
-        return self._post("/videos", body=json.dumps(body))
+        return self._post(body_of(order, model, self._profile))
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job that an answer to create or poll describes, or why there is none."""
@@ -91,13 +75,47 @@ class OpenAIVideos:
 
     def poll(self, job_id: str) -> Request:
         """Return the request that asks how a job stands."""
-        return self._base.get(Phase.POLL, f"/videos/{quote(job_id, safe='')}")
+        return self._base.get(Phase.POLL, _path(job_id))
 
-    def content(self, job: Job) -> Request:
+    def content(self, job: Job, variant: str = "video") -> Request:
         """Return the download of a completed job; the key goes along only to our own upstream."""
+        if variant not in self.variants:
+            raise LookupError(
+                f"there is no {variant} here, only {', '.join(sorted(self.variants))}"
+            )
+        if variant != "video":
+            return self._base.get(Phase.CONTENT, f"{_path(job.id)}/content?variant={variant}")
         if job.content_url:
             return self._base.download(job.content_url)
-        return self._base.get(Phase.CONTENT, f"/videos/{quote(job.id, safe='')}/content")
+        return self._base.get(Phase.CONTENT, f"{_path(job.id)}/content")
+
+    def cancel(self, job_id: str) -> Request | None:
+        """Return the request that stops a running job, None where nothing would prove it."""
+        return self._deletion(job_id) if self._profile.cancels else None
+
+    def read_cancel(self, reply: Reply) -> bool:
+        """Tell whether an answer to `cancel` proves that the job was stopped."""
+        answer = object_of(reply.body) or {}
+        is_whole = reply.status in _SUCCESS and not reply.error
+        return self._profile.cancels and is_whole and answer.get("deleted") is True
+
+    def delete(self, job_id: str) -> Request | None:
+        """Return the request that forgets a job that is over, None where there is none."""
+        return self._deletion(job_id) if self._profile.deletes else None
+
+    def create_character(self, name: str, video: Reference) -> Request:
+        """Return the request that keeps a character from a film."""
+        if not self._profile.characters or not video.body:
+            raise LookupError("characters need a server that keeps them, and the bytes of a film")
+        files = (file_part("video", video),)
+        return self._post(Body("/videos/characters", form=(("name", name),), files=files))
+
+    def read_character(self, reply: Reply) -> str | Failure:
+        """Return the upstream's id of a character that was made, or why there is none."""
+        answer = object_of(reply.body) or {}
+        is_refusal = reply.status not in _SUCCESS or bool(answer.get("error"))
+        made = "" if is_refusal else text_of(answer.get("id"))
+        return made or failure_in(reply, self._dialect, "character:unreadable")
 
     def listing(self) -> Request | None:
         """Return the request that lists the newest jobs, None where the dialect has none."""
@@ -109,14 +127,21 @@ class OpenAIVideos:
         """Return the jobs of a listing."""
         return self._reader.listing(reply)
 
-    def _post(
-        self, path: str, *, body: str = "", form: tuple[tuple[str, str], ...] = ()
-    ) -> Request:
+    def _post(self, body: Body) -> Request:
         return Request(
             Phase.CREATE,
             "POST",
-            f"{self._base.url}{path}",
-            json=body,
-            form=form,
+            f"{self._base.url}{body.path}",
+            json=body.json,
+            form=body.form,
+            files=body.files,
             authorization=self._base.authorization,
         )
+
+    def _deletion(self, job_id: str) -> Request:
+        url = f"{self._base.url}{_path(job_id)}"
+        return Request(Phase.CANCEL, "DELETE", url, authorization=self._base.authorization)
+
+
+def _path(job_id: str) -> str:
+    return f"/videos/{quote(job_id, safe='')}"

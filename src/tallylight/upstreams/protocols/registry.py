@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tallylight.upstreams.protocols import chat_video, openai_videos
+from tallylight.upstreams.protocols import chat_video, openai_videos, video_orders
 from tallylight.upstreams.wire import Address, VideoProtocol
 
 PROTOCOLS: Mapping[str, Callable[[Address], VideoProtocol]] = {
@@ -11,7 +11,7 @@ PROTOCOLS: Mapping[str, Callable[[Address], VideoProtocol]] = {
 }
 
 DIALECTS: Mapping[str, tuple[str, ...]] = {
-    "openai_videos": tuple(openai_videos.PROFILES),
+    "openai_videos": tuple(video_orders.PROFILES),
     "chat_video": tuple(chat_video.PROFILES),
 }
 """The dialects of each protocol; the first is the default, safe where nothing is known."""

@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 _DEPTH = 4
 """How often JSON inside a string or a lone array is unwrapped; each reseller hop adds one."""
 
 _NUMBER = re.compile(r"\s*(\d{1,3})(?:\.\d*)?\s*%?\s*")
+_AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,30})?(?:[eE]-\d{1,2})?")
 _SECONDS_OF_YEAR_9999 = 253_402_300_799
 
 
@@ -74,6 +76,14 @@ def moment_of(value: object) -> datetime | None:
     if not 0 < value <= _SECONDS_OF_YEAR_9999:  # also refuses NaN; new-api writes 0 for "not yet"
         return None
     return datetime.fromtimestamp(value, UTC)
+
+
+def amount_of(value: object) -> Decimal | None:
+    """Return an amount of money out of a number or its text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    text = str(value).strip()
+    return Decimal(text) if _AMOUNT.fullmatch(text) else None
 
 
 def web_address_of(value: object) -> str:

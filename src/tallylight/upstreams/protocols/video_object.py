@@ -14,6 +14,7 @@ from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
 from tallylight.upstreams.protocols.job_words import ENDED_WORDS, state_of
 from tallylight.upstreams.protocols.tolerant import (
+    amount_of,
     items_of,
     mapping_of,
     moment_of,
@@ -81,6 +82,9 @@ class VideoReader:
             expires_at=moment_of(video.get("expires_at")),
             prompt=text_of(video.get("prompt")),
             strange_word="" if known else word,
+            seconds=text_of(video.get("seconds")),
+            size=text_of(video.get("size")),
+            cost=amount_of(mapping_of(video.get("usage")).get("cost")),
         )
 
     def _why(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:

@@ -1,0 +1,49 @@
+"""How a field goes into a multipart form, and a file into a text."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+
+from tallylight.terms import Reference
+from tallylight.upstreams.wire import FilePart
+
+_UNKNOWN_TYPE = "application/octet-stream"
+_ENDINGS = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "video/mp4": ".mp4",
+}
+
+
+def form_fields(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Return fields as text, what is nested spelled `meta[a]` and `tags[]` as the SDKs do."""
+    return tuple(pair for name, value in fields.items() for pair in _spelled(name, value))
+
+
+def file_part(label: str, reference: Reference) -> FilePart:
+    """Return a reference whose bytes are here as a file; servers look at the name's ending."""
+    media_type = reference.media_type or _UNKNOWN_TYPE
+    name = reference.name or f"reference{_ENDINGS.get(media_type, '')}"
+    return FilePart(label, name, media_type, reference.body)
+
+
+def address_of(reference: Reference) -> str:
+    """Return where a reference lies: its address, or itself as a data URL."""
+    if reference.url:
+        return reference.url
+    text = base64.b64encode(reference.body).decode("ascii")
+    return f"data:{reference.media_type or _UNKNOWN_TYPE};base64,{text}"
+
+
+def _spelled(name: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _spelled(f"{name}[{key}]", one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _spelled(f"{name}[]", one)
+    elif isinstance(value, str):
+        yield name, value
+    elif value is not None:
+        yield name, json.dumps(value)
