@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,7 @@ from tallylight.catalogue.services import (
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
 from tallylight.money import Budget, Price, PriceUnit
+from tallylight.status.advice import Advice, AdviceState
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 from tallylight.terms import (
@@ -53,6 +55,8 @@ PAUSED = Failure(
     named=True,
     http_status=503,
 )
+
+COMPUTING = Advice(AdviceState.COMPUTING, Decimal(8), priced=4, unpriced=0)
 
 OpenPage = Callable[..., Awaitable[Page]]
 Fail = Callable[[str], Awaitable[None]]
@@ -192,10 +196,66 @@ def fail(board: Board, clock: VirtualClock) -> Fail:
     return fail
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one way of spending buys."""
+
+    budget: Decimal | None
+    spend: float
+    seen: float
+    median_delay: float | None
+    wrong: float
+
+
+READY = replace(
+    COMPUTING,
+    state=AdviceState.READY,
+    rows=(
+        Line(Decimal(0), 0.0, 0.0, None, 0.0729),
+        Line(Decimal(2), 1.34, 0.33, 22.7, 0.0737),
+        Line(Decimal(5), 3.56, 0.40, 35.4, 0.0603),
+        Line(Decimal(8), 6.02, 0.53, 34.1, 0.0411),
+        Line(Decimal(10), 7.64, 0.57, 33.9, 0.0317),
+        Line(Decimal(20), 8.94, 0.63, 42.3, 0.0248),
+    ),
+    script=Line(None, 491.49, 1.0, 3.6, 0.05),
+    rehearsed=4,
+    days=30.0,
+    outages=41,
+)
+
+
+@dataclass(slots=True)
+class Desk:
+    """Who knows what budgets buy, as far as a test says."""
+
+    known: Advice
+
+    def advice(self) -> Advice:
+        """Return what is known."""
+        return self.known
+
+    def wait(self) -> None:
+        """Compute from now on."""
+        self.known = COMPUTING
+
+    def know(self) -> None:
+        """Know it from now on."""
+        self.known = READY
+
+
 @pytest.fixture
-async def address(board: Board, history: History, clock: VirtualClock) -> AsyncIterator[str]:
+def desk() -> Desk:
+    """Return an adviser who knows."""
+    return Desk(READY)
+
+
+@pytest.fixture
+async def address(
+    board: Board, history: History, clock: VirtualClock, desk: Desk
+) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
-    app = make_app(StatusState(board, history, clock))
+    app = make_app(StatusState(board, history, clock, adviser=desk))
     server = Guest(app)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())

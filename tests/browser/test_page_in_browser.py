@@ -1,6 +1,8 @@
 """What a reader meets in a browser."""
 
+import re
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -8,6 +10,29 @@ from playwright.async_api import Page, expect
 
 OpenPage = Callable[..., Awaitable[Page]]
 Fail = Callable[[str], Awaitable[None]]
+
+
+class Desk(Protocol):
+    """Who knows what budgets buy."""
+
+    def wait(self) -> None:
+        """Compute from now on."""
+        ...
+
+    def know(self) -> None:
+        """Know it from now on."""
+        ...
+
+
+_OVERLAPPING = """
+[...document.querySelectorAll("#advice svg")].flatMap((svg) => {
+  const texts = [...svg.querySelectorAll("text")];
+  const boxes = texts.map((each) => [each.textContent, each.getBoundingClientRect()]);
+  return boxes.flatMap(([a, p], i) => boxes.slice(i + 1)
+    .filter(([, q]) => p.left < q.right && q.left < p.right && p.top < q.bottom && q.top < p.bottom)
+    .map(([b]) => `${a} / ${b}`));
+})
+"""
 
 PATHS = ["/", "/services/sora-reverse", "/services/sora", "/?lang=zh-Hant"]
 
@@ -78,6 +103,57 @@ async def test_a_narrow_screen_never_scrolls_sideways(open_page: OpenPage, path:
     page = await open_page(path, width=320)
 
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_the_page_shows_what_a_budget_buys(open_page: OpenPage) -> None:
+    page = await open_page()
+
+    section = page.locator("#advice")
+    await expect(section.get_by_role("heading")).to_have_text("What your budget buys")
+    await expect(section.locator("tbody tr")).to_have_count(7)
+    await expect(section.get_by_role("row", name="yours")).to_contain_text("$8.00")
+    await expect(section.get_by_role("img")).to_have_count(2)
+    await section.locator("summary").click()
+    await expect(section.locator("details li").first).to_be_visible()
+
+
+async def test_the_picture_needs_no_colour(open_page: OpenPage) -> None:
+    page = await open_page()
+
+    picture = page.get_by_role("img", name="Outages seen")
+    await expect(picture).to_have_accessible_name(re.compile(r"\$10: 57.%, .*script: 100.%"))
+    await expect(picture.locator("text", has_text="▲ yours")).to_have_count(1)
+    await expect(picture.locator("text.value")).to_have_count(7)
+
+
+async def test_no_label_of_the_picture_hides_another(open_page: OpenPage) -> None:
+    page = await open_page("/?lang=zh-Hant")
+
+    overlapping = await page.evaluate(_OVERLAPPING)
+
+    assert overlapping == []
+
+
+async def test_what_a_budget_buys_arrives_without_a_reload(open_page: OpenPage, desk: Desk) -> None:
+    desk.wait()
+    page = await open_page()
+    await expect(page.locator("#advice")).to_contain_text("This is being computed")
+    await page.evaluate("window.neverReloaded = true")
+
+    desk.know()
+
+    await expect(page.locator("#advice tbody tr")).to_have_count(7, timeout=15_000)
+    assert await page.evaluate("window.neverReloaded") is True
+    assert await page.locator("[data-soon]").count() == 0
+
+
+async def test_axe_finds_nothing_while_it_is_computed(open_page: OpenPage, desk: Desk) -> None:
+    desk.wait()
+    page = await open_page()
+
+    found = await Axe().run(page)
+
+    assert found.violations_count == 0, found.generate_report()
 
 
 async def test_the_page_speaks_traditional_chinese(open_page: OpenPage) -> None:
