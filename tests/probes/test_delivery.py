@@ -2,8 +2,9 @@
 
 import pytest
 
-from tallylight.probes.delivery import is_same_model, theirs
+from tallylight.probes.delivery import is_same_model
 from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.course import theirs
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from tallylight.terms import ServiceId
 class WhenInDoubt(StrEnum):
     """What becomes of a create of which nobody knows whether it was accepted."""
 
-    RECONCILE = "reconcile"  # look for the job where the protocol lets us; else as WAIT
-    WAIT = "wait"  # until the deadline, then the video fails
+    RECONCILE = "reconcile"  # look for the job for a minute where the protocol lets us, then fail
+    WAIT = "wait"  # go on looking until the deadline, then fail
     PAY_TWICE = "pay_twice"  # go on at once with the next service
 
 

@@ -6,7 +6,7 @@ the last 30 days before the moment asked about. Amounts lie in whole millionths 
 rounded up, so that sums are exact and never too low.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -178,6 +178,13 @@ class Ledger:
         query = select(table).where(*where).order_by(table.c.at_us.desc(), table.c.id)
         async with self._connections.reading() as connection:
             return tuple(_entry(row) for row in await connection.execute(query.limit(limit)))
+
+    async def some(self, ids: Collection[EntryId]) -> Mapping[EntryId, Entry]:
+        """Return the entries of these ids, as far as there are such."""
+        query = select(table).where(table.c.id.in_(ids))
+        async with self._connections.reading() as connection:
+            found = [_entry(row) for row in await connection.execute(query)]
+        return {entry.id: entry for entry in found}
 
     async def accidents(self) -> Mapping[ServiceId, frozenset[str]]:
         """Return by service the notes of what was charged for probes that were meant to be free."""

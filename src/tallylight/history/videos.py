@@ -6,12 +6,13 @@ never changes its status again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
@@ -54,6 +55,7 @@ class Wish:
         extras: Fields that we do not know.
         pinned: The only service that can do it, "" for any: it has the source or the characters.
         chosen: Fields that the caller left out, so that we chose them.
+        policy: What the caller prefers in place of the route's own policy, "" for nothing.
     """
 
     operation: Operation = Operation.CREATE
@@ -64,6 +66,7 @@ class Wish:
     extras: Mapping[str, object] = field(default_factory=dict)
     pinned: ServiceId = NO_SERVICE
     chosen: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +230,12 @@ class Videos:
         async with self._connections.noting(Turn.VIDEO) as connection:
             await connection.execute(change)
 
+    async def hand_over(self, ids: Collection[VideoId], at: datetime) -> None:
+        """Let others take videos over from a moment on."""
+        change = update(table).where(table.c.id.in_(ids)).values(owner="", leased_until_us=at)
+        async with self._connections.noting(Turn.VIDEO) as connection:
+            await connection.execute(change)
+
     async def delete(self, id_: VideoId, at: datetime) -> bool:
         """Delete a video for its caller; tell whether it was there. What it cost is kept."""
         change = (
@@ -252,6 +261,11 @@ class Videos:
         query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
         async with self._connections.reading() as connection:
             return tuple(_video(row) for row in await connection.execute(query))
+
+
+def new_video_id() -> VideoId:
+    """Return an id that nobody can guess; clients know its form."""
+    return VideoId(f"video_{uuid4().hex}")
 
 
 def values_of(video: Video, leased_until: datetime) -> dict[str, object]:
@@ -304,6 +318,7 @@ def _wish_text(wish: Wish) -> str:
         "extras": wish.extras,
         "pinned": wish.pinned,
         "chosen": wish.chosen,
+        "policy": wish.policy,
     }
     return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
 
@@ -325,6 +340,7 @@ def _wish_of(text: str) -> Wish:
         extras=said.get("extras", {}),
         pinned=ServiceId(said.get("pinned", "")),
         chosen=tuple(said.get("chosen", ())),
+        policy=said.get("policy", ""),
     )
 
 

@@ -1,0 +1,172 @@
+"""How a video, its attempts and their money are written down, so that they always agree.
+
+What is about to be sent is written first and refused if it cannot be; what has happened is written
+until it is, since a job that is paid for and not written down is lost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+
+from tallylight.catalogue.services import Bills, Service
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.gateway.live import Live
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.database import History
+from tallylight.history.journal import Limit, Notice, Writing
+from tallylight.history.ledger import Entry, EntryState
+from tallylight.history.videos import Video
+from tallylight.terms import Failure
+
+log = structlog.get_logger()
+
+LEASE = timedelta(seconds=15)
+"""How long a process may be silent before others take its videos over."""
+
+_PAUSES = tuple(timedelta(seconds=s) for s in (0.2, 1, 2, 5, 10, 30, 60))
+
+
+class Books:
+    """Writes down what becomes of videos."""
+
+    def __init__(self, history: History, clock: Clock) -> None:
+        self._journal = history.journal
+        self._clock = clock
+
+    async def open(
+        self, live: Live, attempt: Attempt, entry: Entry, limits: tuple[Limit, ...]
+    ) -> bool:
+        """Write a new video down with its first attempt and the money for it.
+
+        Returns:
+            False if there is a video of the same idempotency key; then nothing is written.
+
+        Raises:
+            BudgetError: if the money may not be spent.
+            StorageError: if the database is away.
+        """
+        video = replace(live.video, attempts=attempt.number, cost=entry.amount)
+        writing = Writing(
+            new_video=video,
+            leased_until=self._clock.now() + LEASE,
+            new_attempt=attempt,
+            new_entry=entry,
+            limits=limits,
+        )
+        if not await self._journal.write(writing):
+            return False
+        live.take(attempt, entry)
+        return True
+
+    async def intend(
+        self, live: Live, attempt: Attempt, entry: Entry, limits: tuple[Limit, ...]
+    ) -> bool:
+        """Write a further attempt down; only after this may it be sent.
+
+        Returns:
+            False if another process has written one of the same number: the video is its now.
+
+        Raises:
+            BudgetError: if the money may not be spent.
+            StorageError: if the database is away.
+        """
+        video = replace(live.video, attempts=attempt.number, cost=live.cost + entry.amount)
+        writing = Writing(new_attempt=attempt, new_entry=entry, limits=limits, video=video)
+        if not await self._journal.write(writing):
+            return False
+        live.take(attempt, entry)
+        return True
+
+    async def note(
+        self,
+        live: Live,
+        *,
+        video: Video | None = None,
+        attempts: Sequence[Attempt] = (),
+        entries: Sequence[Entry] = (),
+        notices: Sequence[Notice] = (),
+    ) -> None:
+        """Write down what has happened, however long the database is away; then let it be seen."""
+        written = tuple(entries)
+        if video is not None or entries:
+            known = {**live.entries, **{entry.id: entry for entry in written}}
+            cost = sum((entry.amount for entry in known.values()), Decimal(0))
+            video = replace(video or live.video, cost=cost)
+        writing = Writing(
+            video=video, attempts=tuple(attempts), entries=written, notices=tuple(notices)
+        )
+        await self._insist(writing)
+        live.become(video, tuple(attempts), written)
+
+    async def refuse(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Write down that the upstream has no job for it: nothing was billed."""
+        await self.note(
+            live,
+            attempts=(ended(attempt, AttemptState.REFUSED, self._clock.now(), failure),),
+            entries=(released(live.entries[attempt.entry]),),
+        )
+
+    async def doubt(self, live: Live, attempt: Attempt, why: str) -> None:
+        """Write down that nobody knows whether it was accepted."""
+        await self.note(live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt=why),))
+
+    async def fail(
+        self, live: Live, attempt: Attempt, service: Service, failure: Failure, *, is_told: bool
+    ) -> None:
+        """Write down that an attempt brings no video.
+
+        Args:
+            live: Whose.
+            attempt: Which.
+            service: To whom.
+            failure: Why.
+            is_told: The upstream itself says so: who bills deliveries alone takes nothing.
+        """
+        entry = live.entries[attempt.entry]
+        is_free = is_told and service.upstream.bills is Bills.DELIVERIES
+        await self.note(
+            live,
+            attempts=(ended(attempt, AttemptState.FAILED, self._clock.now(), failure),),
+            entries=(released(entry) if is_free else settled(entry),),
+        )
+
+    async def cancel(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Write down that an attempt was cancelled, which the upstream has proven."""
+        await self.note(
+            live,
+            attempts=(ended(attempt, AttemptState.FAILED, self._clock.now(), failure),),
+            entries=(released(live.entries[attempt.entry]),),
+        )
+
+    async def _insist(self, writing: Writing) -> None:
+        for pause in _PAUSES:
+            try:
+                await self._journal.write(writing)
+            except StorageError as error:
+                log.warning("video.unwritten", error=str(error))
+                await self._clock.sleep(pause)
+            else:
+                return
+        await self._journal.write(writing)
+
+
+def ended(
+    attempt: Attempt, state: AttemptState, at: datetime, failure: Failure | None = None
+) -> Attempt:
+    """Return an attempt that has come to its end."""
+    return replace(attempt, state=state, ended_at=at, failure=failure)
+
+
+def settled(entry: Entry, amount: Decimal | None = None) -> Entry:
+    """Return an entry whose money was spent; without an amount, as much as was reserved."""
+    known = entry.estimate if amount is None else amount
+    return replace(entry, state=EntryState.SETTLED, amount=known)
+
+
+def released(entry: Entry) -> Entry:
+    """Return an entry whose money was not spent."""
+    return replace(entry, state=EntryState.RELEASED, amount=Decimal(0))

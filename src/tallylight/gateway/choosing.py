@@ -1,0 +1,41 @@
+"""Asks the pure routing which service is next, with what the board and traffic know now."""
+
+from datetime import timedelta
+from random import Random
+
+from tallylight.gateway.live import Live
+from tallylight.gateway.presets import policy_of
+from tallylight.gateway.prospects import Prospects
+from tallylight.gateway.routing import Ranking, rank
+from tallylight.terms import ServiceId
+
+
+class Choosing:
+    """The shell around `routing.rank`."""
+
+    def __init__(self, prospects: Prospects, chance: Random) -> None:
+        self._prospects = prospects
+        self._chance = chance
+
+    def rank(self, live: Live) -> Ranking:
+        """Return the services that may be asked next for a video, the best first."""
+        wish, route = live.video.wish, live.route
+        return rank(
+            live.order or live.video.order(),
+            route,
+            self._prospects.of(route.services),
+            tried=live.tried,
+            pinned=wish.pinned,
+            chosen=wish.chosen,
+            policy=policy_of(wish.policy) if wish.policy else None,
+            draw=self._chance.random(),
+        )
+
+    def is_another(self, live: Live) -> bool:
+        """Tell whether there is a service left that could make a video."""
+        return bool(self.rank(live).choices)
+
+    def p95(self, service: ServiceId) -> timedelta | None:
+        """Return within which time nineteen of twenty jobs of a service end; None if unknown."""
+        seconds = self._prospects.of((service,))[0].p95_seconds
+        return None if seconds is None else timedelta(seconds=seconds)

@@ -1,0 +1,116 @@
+"""Writes down how a job ended: the video is there, or its service did not make it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.gateway.books import Books, ended, settled
+from tallylight.gateway.delivering import Delivering
+from tallylight.gateway.endings import SUPERSEDED, error_of, is_callers
+from tallylight.gateway.live import Live
+from tallylight.gateway.witness import Witness
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.journal import Notice
+from tallylight.history.videos import Video, VideoError, VideoStatus
+from tallylight.terms import Failure
+from tallylight.upstreams.wire import Job
+
+log = structlog.get_logger()
+
+Notices = Callable[[Video, datetime], tuple[Notice, ...]]
+"""Which webhooks tell of a video that has ended."""
+
+
+class Completing:
+    """Ends attempts, and videos with them."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+        self,
+        books: Books,
+        delivering: Delivering,
+        witness: Witness,
+        notices: Notices,
+        keep: Callable[[], timedelta],
+        clock: Clock,
+    ) -> None:
+        self._books = books
+        self._delivering = delivering
+        self._witness = witness
+        self._notices = notices
+        self._keep = keep
+        self._clock = clock
+
+    async def end(self, live: Live, attempt: Attempt, service: Service, job: Job) -> None:
+        """Take in that a job is over: completed or failed."""
+        if job.failure is not None:
+            await self._fail(live, attempt, service, job.failure)
+            return
+        rendered = replace(attempt, rendered_at=self._clock.now())
+        asset = await self._delivering.fetch(live.video, service, job)
+        if isinstance(asset, Failure):
+            # The job is done and paid for: its content is relayed as long as it can be had.
+            log.warning("video.unfetched", service=service.id, video=live.video.id, why=asset.rule)
+            await self._witness.failed(service.id, asset)
+            await self._complete(live, rendered, job, "")
+        else:
+            await self._complete(live, rendered, job, asset)
+            await self._witness.delivered(rendered, _took(rendered, self._clock.now()))
+
+    async def fail_video(self, live: Live, error: VideoError) -> None:
+        """End a video that will not come."""
+        now = self._clock.now()
+        video = replace(live.video, status=VideoStatus.FAILED, error=error, ended_at=now)
+        await self._books.note(
+            live,
+            video=video,
+            attempts=[ended(a, AttemptState.FAILED, now, SUPERSEDED) for a in live.given_up],
+            entries=[settled(live.entries[a.entry]) for a in live.given_up],
+            notices=self._notices(video, now),
+        )
+        live.settle()
+        log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
+
+    async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
+        live.refusals.append((service.id, failure))
+        await self._books.fail(live, attempt, service, failure, is_told=True)
+        await self._witness.failed(service.id, failure)
+        if is_callers(failure, content_travels=live.route.content_travels):
+            await self.fail_video(live, error_of(failure, service.id))
+
+    async def _complete(self, live: Live, attempt: Attempt, job: Job, asset: str) -> None:
+        now = self._clock.now()
+        keep = now + self._keep() if asset else job.expires_at
+        video = replace(
+            live.video,
+            status=VideoStatus.COMPLETED,
+            progress=100,
+            service=attempt.service,
+            ended_at=now,
+            expires_at=keep,
+            asset=asset,
+        )
+        others = [a for a in live.attempts if a.is_open and a.id != attempt.id]
+        await self._books.note(
+            live,
+            video=video,
+            attempts=(
+                ended(attempt, AttemptState.DELIVERED, now),
+                *(ended(a, AttemptState.FAILED, now, SUPERSEDED) for a in others),
+            ),
+            entries=(
+                settled(live.entries[attempt.entry], job.cost),
+                # They may yet be delivered, and billed.
+                *(settled(live.entries[a.entry]) for a in others),
+            ),
+            notices=self._notices(video, now),
+        )
+        live.settle()
+        log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
+
+
+def _took(attempt: Attempt, now: datetime) -> timedelta:
+    return now - attempt.intended_at

@@ -1,0 +1,44 @@
+"""What the operator decided of the gateway, in one place that a reload changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tallylight.gateway.keys import Caller, Keys
+from tallylight.gateway.routes import Route
+from tallylight.history.journal import Limit
+from tallylight.money import Budget
+from tallylight.terms import KeyId
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What holds for all callers; its values are replaced when the configuration is.
+
+    Args:
+        keys: Who may ask.
+        routes: By their names.
+        answer_within: How long a create waits to be accepted.
+        budget: What all callers' videos together may cost.
+        keep: How long a video's content is kept.
+    """
+
+    keys: Keys
+    routes: Mapping[str, Route]
+    answer_within: timedelta
+    budget: Budget
+    keep: timedelta
+
+    def limits(self, caller: Caller) -> tuple[Limit, ...]:
+        """Return what a caller's videos may cost."""
+        both = (
+            Limit(caller.budget, caller.key, "of this key"),
+            Limit(self.budget, None, "of the gateway"),
+        )
+        return tuple(limit for limit in both if limit.budget.limits)
+
+    async def limits_of(self, key: KeyId) -> tuple[Limit, ...]:
+        """Return what the videos of a key may cost, whoever follows them."""
+        found = next((each for each in await self.keys.all() if each.id == key), None)
+        budget = Budget() if found is None else found.budget
+        return self.limits(Caller(key=key, budget=budget))

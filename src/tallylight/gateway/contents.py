@@ -1,0 +1,134 @@
+"""A finished video's bytes: from the asset store, else relayed from the service that made it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.gateway.asking import RefusalError
+from tallylight.gateway.assets import AssetStore
+from tallylight.gateway.doors.ports import Content, Span, SpanError
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.database import History
+from tallylight.history.videos import Video
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState
+
+log = structlog.get_logger()
+
+_VIDEO = "video"
+_MP4 = "video/mp4"
+_SUCCESS = range(200, 300)
+
+
+class Contents:
+    """Opens contents."""
+
+    def __init__(
+        self, board: Board, history: History, transport: Transport, store: AssetStore
+    ) -> None:
+        self._board = board
+        self._history = history
+        self._transport = transport
+        self._store = store
+
+    @asynccontextmanager
+    async def open(self, video: Video, variant: str, span: Span | None) -> AsyncIterator[Content]:
+        """Open the content of a completed video, or a part of it."""
+        if variant == _VIDEO and video.asset:
+            async with self._stored(video, span) as content:
+                yield content
+        else:
+            async with self._relayed(video, variant, span) as content:
+                yield content
+
+    async def delete(self, video: Video) -> None:
+        """Delete what is kept of a video, and let the service forget it where it can."""
+        for name in (video.asset, video.wish.stored):
+            if name:
+                await self._store.delete(name)
+        attempt = await self._delivered(video)
+        if attempt is None or attempt.service not in self._board:
+            return
+        service = self._board.service(attempt.service)
+        request = protocol(service.upstream).delete(attempt.job)
+        if request is not None:
+            reply = await self._transport.send(request, service.upstream)
+            if reply.status not in _SUCCESS:
+                log.info("video.kept_upstream", service=service.id, status=reply.status)
+
+    @asynccontextmanager
+    async def _stored(self, video: Video, span: Span | None) -> AsyncIterator[Content]:
+        size = await self._store.size(video.asset)
+        if size is None:
+            raise _gone(video)
+        part = None
+        if span is not None:
+            part = span.of(size)
+            if part is None:
+                raise SpanError(size)
+        first, last = part or (0, None)
+        end = None if last is None else last + 1
+        async with self._store.open(video.asset, first, end) as (_, chunks):
+            yield Content(chunks, _MP4, size, part)
+
+    @asynccontextmanager
+    async def _relayed(
+        self, video: Video, variant: str, span: Span | None
+    ) -> AsyncIterator[Content]:
+        attempt = await self._delivered(video)
+        if attempt is None or attempt.service not in self._board:
+            raise _gone(video)
+        service = self._board.service(attempt.service)
+        adapter = protocol(service.upstream)
+        if variant not in adapter.variants:
+            raise RefusalError(
+                HTTPStatus.BAD_REQUEST,
+                f"{service.id} has no '{variant}'; it has {', '.join(sorted(adapter.variants))}.",
+                code="invalid_value",
+                param="variant",
+            )
+        job = await self._job(attempt)
+        try:
+            request = adapter.content(job, variant)
+        except LookupError:
+            raise _gone(video) from None
+        headers = {} if span is None else {"Range": _range_of(span)}
+        async with self._transport.open(request, service.upstream, headers) as relay:
+            if relay.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise SpanError(None)
+            if relay.status not in _SUCCESS:
+                raise _gone(video)
+            yield Content(relay.chunks, relay.media_type or _MP4, relay.size, relay.part)
+
+    async def _job(self, attempt: Attempt) -> Job:
+        """Return a delivered job as the upstream describes it now: its address may have changed."""
+        service = self._board.service(attempt.service)
+        adapter = protocol(service.upstream)
+        if not adapter.streams:
+            reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
+            job = adapter.read_job(reply)
+            if isinstance(job, Job):
+                return job
+        return Job(id=attempt.job, state=JobState.COMPLETED)
+
+    async def _delivered(self, video: Video) -> Attempt | None:
+        attempts = await self._history.attempts.of_video(video.id)
+        return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
+
+
+def _range_of(span: Span) -> str:
+    first = "" if span.first is None else span.first
+    return f"bytes={first}-{'' if span.last is None else span.last}"
+
+
+def _gone(video: Video) -> RefusalError:
+    return RefusalError(
+        HTTPStatus.GONE,
+        f"The content of video {video.id} has expired.",
+        code="content_expired",
+        param="video_id",
+    )

@@ -1,0 +1,183 @@
+"""Who follows which video: this process its own, and those that a silent process has left.
+
+Each video under way has an owner in its row, and a lease that the owner renews. Whoever finds a
+lease run out takes the video over. Should two follow one for a moment, because a process was
+stopped and woke again, the unique number of each attempt still lets only one of them send it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.gateway.books import LEASE, Books
+from tallylight.gateway.conditions import Conditions
+from tallylight.gateway.failover import Failover
+from tallylight.gateway.live import Live
+from tallylight.gateway.routes import Route
+from tallylight.gateway.routing import Choice
+from tallylight.history.database import History
+from tallylight.history.journal import Limit
+from tallylight.history.videos import Video
+from tallylight.scheduler import every
+from tallylight.terms import VideoId
+
+log = structlog.get_logger()
+
+_RENEWAL = timedelta(seconds=4)
+_LATER = timedelta(seconds=30)
+"""When a video is tried again whose following met a defect of ours."""
+
+_ELSEWHERE = timedelta(seconds=1)
+"""How soon to look again at a video that another process follows."""
+
+_REMEMBERED = 10_000
+_FRESH = 2.0
+"""So many seconds is an ended video shown from memory: another replica may have deleted it."""
+
+
+class Crew:
+    """The tasks that follow videos, and what they know of them.
+
+    Args:
+        name: Of this process, among all that share the database.
+    """
+
+    def __init__(  # the rooms that it ties together
+        self,
+        history: History,
+        books: Books,
+        failover: Failover,
+        conditions: Conditions,
+        clock: Clock,
+    ) -> None:
+        self.name = uuid4().hex
+        self.books = books
+        self._history = history
+        self._failover = failover
+        self._conditions = conditions
+        self._clock = clock
+        self._lives: dict[VideoId, Live] = {}
+        self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Renew the leases and take over what others have left, until cancelled."""
+        try:
+            await every(_RENEWAL, self._round, self._clock, name="leases")
+        finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._hand_over()
+
+    def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
+        """Send a new video's first attempt and follow it."""
+        attempt = live.attempts[-1]
+        self._start(live, self._failover.begin(live, attempt, choice, limits))
+
+    def lives(self) -> tuple[Live, ...]:
+        """Return what is under way in this process."""
+        return tuple(self._lives.values())
+
+    def live(self, id_: VideoId) -> Live | None:
+        """Return a video that is under way in this process, None if it is not."""
+        return self._lives.get(id_)
+
+    def seen(self, id_: VideoId) -> Video | None:
+        """Return a video that this process knows better than, or as well as, the database."""
+        live = self._lives.get(id_)
+        if live is not None:
+            return live.video
+        known = self._over.get(id_)
+        is_fresh = known is not None and self._clock.monotonic() - known[0] < _FRESH
+        return known[1] if known is not None and is_fresh else None
+
+    def remember(self, video: Video) -> None:
+        """Keep an ended video in memory for a moment."""
+        self._over[video.id] = (self._clock.monotonic(), video)
+        self._over.move_to_end(video.id)
+        while len(self._over) > _REMEMBERED:
+            self._over.popitem(last=False)
+
+    def forget(self, id_: VideoId) -> None:
+        """Forget a video that was deleted."""
+        self._over.pop(id_, None)
+
+    async def until_settled(self, live: Live, within: timedelta) -> None:
+        """Return once a caller can be told what became of a create, or after a while."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while not (live.is_settled or live.video.is_over):
+                    await live.change()
+        except TimeoutError:
+            return
+
+    async def until_changed(self, id_: VideoId, within: timedelta) -> None:
+        """Return once a video that this process follows has changed, or after a while."""
+        live = self._lives.get(id_)
+        if live is None:
+            await self._clock.sleep(min(within, _ELSEWHERE))
+            return
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await live.change()
+        except TimeoutError:
+            return
+
+    def _start(self, live: Live, following: Coroutine[None, None, None]) -> None:
+        self._lives[live.video.id] = live
+        task = asyncio.create_task(self._guard(live, following), name=f"video {live.video.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, live: Live, following: Coroutine[None, None, None]) -> None:
+        id_ = live.video.id
+        try:
+            await following
+        except Exception:
+            # A defect of ours, or a database that is away too long: the row says how far it came.
+            log.exception("video.dropped", video=id_)
+            with suppress(StorageError):
+                await self._history.videos.hand_over((id_,), self._clock.now() + _LATER)
+        finally:
+            self._lives.pop(id_, None)
+            if live.video.is_over:
+                self.remember(live.video)
+            live.tell()
+
+    async def _round(self) -> None:
+        now = self._clock.now()
+        await self._history.videos.renew(self.name, now + LEASE)
+        while left := await self._history.videos.take_over(self.name, now, now + LEASE):
+            for video in left:
+                await self._take_over(video)
+
+    async def _take_over(self, video: Video) -> None:
+        attempts = await self._history.attempts.of_video(video.id)
+        entries = await self._history.ledger.some([attempt.entry for attempt in attempts])
+        route = self._conditions.routes.get(video.model) or Route(video.model, ())
+        live = Live(
+            video=video,
+            route=route,
+            attempts=list(attempts),
+            entries=dict(entries),
+            refusals=[(a.service, a.failure) for a in attempts if a.failure is not None],
+            is_settled=True,
+        )
+        log.info("video.taken_over", video=video.id, attempts=len(attempts))
+        limits = await self._conditions.limits_of(video.key)
+        self._start(live, self._failover.follow(live, limits))
+
+    async def _hand_over(self) -> None:
+        """Let others take the videos over at once, because this process ends."""
+        try:
+            await self._history.videos.renew(self.name, self._clock.now() - _RENEWAL)
+        except StorageError as error:
+            log.warning("leases.kept", error=str(error))

@@ -1,0 +1,57 @@
+"""Fetches a finished job's video into the asset store, before the upstream's link dies."""
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.gateway.assets import AssetStore
+from tallylight.history.videos import Video
+from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.classify import classify
+from tallylight.upstreams.course import theirs
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job
+
+_LARGEST_VIDEO = 4 * 2**30
+_PAUSES = (timedelta(), timedelta(seconds=2), timedelta(seconds=8))
+"""A finished job whose download fails is not a failed job: it is tried again after these."""
+
+_SUCCESS = range(200, 300)
+
+_NOTHING = Failure(
+    FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:nothing", "no video in the answer"
+)
+
+
+class Delivering:
+    """Brings videos home."""
+
+    def __init__(self, transport: Transport, store: AssetStore, clock: Clock) -> None:
+        self._transport = transport
+        self._store = store
+        self._clock = clock
+
+    async def fetch(self, video: Video, service: Service, job: Job) -> str | Failure:
+        """Return the video's place in the store, or why it is not there."""
+        name = f"videos/{video.id}"
+        failure = _NOTHING
+        with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
+            file = Path(folder) / "video"
+            for pause in _PAUSES:
+                await self._clock.sleep(pause)
+                found = await self._download(service, job, file)
+                if found is None:
+                    await self._store.save(name, file)
+                    return name
+                failure = found
+        return failure
+
+    async def _download(self, service: Service, job: Job, file: Path) -> Failure | None:
+        request = protocol(service.upstream).content(job)
+        reply = await self._transport.download(request, service.upstream, file, _LARGEST_VIDEO)
+        if reply.status in _SUCCESS and not reply.error:
+            return None
+        return theirs(classify(reply, service.upstream.dialect) or _NOTHING)

@@ -1,0 +1,113 @@
+"""What a caller is told of a failure: a code of the Videos API and a sentence. Pure.
+
+The codes are those that clients of the API know; OpenAI never listed them (docs/gateway.md).
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from http import HTTPStatus
+
+from tallylight.gateway.asking import RefusalError
+from tallylight.gateway.routes import Route
+from tallylight.gateway.routing import Ranking
+from tallylight.history.videos import VideoError
+from tallylight.terms import Failure, FailureKind, Fault, ServiceId
+
+_CODES = {
+    FailureKind.CONTENT_REJECTED: "moderation_blocked",
+    FailureKind.INVALID_REQUEST: "invalid_request_error",
+}
+_FAILED = "video_generation_failed"
+_BUSY = frozenset({FailureKind.RATE_LIMITED})
+_SOON = timedelta(seconds=15)
+
+
+def is_callers(failure: Failure, *, content_travels: bool) -> bool:
+    """Tell whether a failure is the caller's, so that no other service is asked."""
+    if failure.fault is not Fault.CALLER:
+        return False
+    return not (content_travels and failure.kind is FailureKind.CONTENT_REJECTED)
+
+
+def error_of(failure: Failure, service: ServiceId) -> VideoError:
+    """Return what a caller's video says of why it failed."""
+    code = _CODES.get(failure.kind, _FAILED) if failure.fault is Fault.CALLER else _FAILED
+    said = failure.text or failure.rule
+    return VideoError(code, f"{service}: {said}")
+
+
+def exhausted(refusals: Sequence[tuple[ServiceId, Failure]]) -> VideoError:
+    """Return what a video says that no service would make."""
+    if not refusals:
+        return VideoError(_FAILED, "No service can make this video now.")
+    said = "; ".join(f"{service}: {failure.text or failure.rule}" for service, failure in refusals)
+    return VideoError(_FAILED, f"No service is left to make this video. {said}")
+
+
+def refusal_of(
+    refusals: Sequence[tuple[ServiceId, Failure]], *, content_travels: bool
+) -> RefusalError:
+    """Return how a create is refused that no service has accepted."""
+    if refusals and is_callers(refusals[-1][1], content_travels=content_travels):
+        service, failure = refusals[-1]
+        error = error_of(failure, service)
+        return RefusalError(HTTPStatus.BAD_REQUEST, error.message, code=error.code)
+    message = exhausted(refusals).message
+    waits = [failure.retry_after for _, failure in refusals if failure.retry_after is not None]
+    wait = min(waits) if waits else _SOON
+    if refusals and all(failure.kind in _BUSY for _, failure in refusals):
+        return RefusalError(
+            HTTPStatus.TOO_MANY_REQUESTS, message, code="rate_limit_exceeded", retry_after=wait
+        )
+    return RefusalError(
+        HTTPStatus.SERVICE_UNAVAILABLE, message, code="no_service_available", retry_after=wait
+    )
+
+
+UNRESOLVED = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.UPSTREAM,
+    rule="doubt:unresolved",
+    text="nobody knows whether it was accepted, hence paid; it was not sent to another service, "
+    "which could have cost twice (when_in_doubt: pay_twice would)",
+)
+
+OVERDUE = VideoError(
+    "deadline_exceeded", "The time allowed for this video is over, and it is not there."
+)
+
+LEFT = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.OURS,
+    rule="service:left",
+    text="the service has left the configuration while it made this video",
+)
+
+SUPERSEDED = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.OURS,
+    rule="job:superseded",
+    text="another attempt delivered the video first",
+)
+
+
+def stalled(waited: timedelta) -> Failure:
+    """Return the failure of a job that has not ended for so long."""
+    return Failure(
+        kind=FailureKind.DEGRADED,
+        fault=Fault.UPSTREAM,
+        rule="job:stalled",
+        text=f"accepted, and no video after {round(waited.total_seconds())} s",
+    )
+
+
+def unserved(route: Route, ranking: Ranking) -> RefusalError:
+    """Return how a create is refused that no service of its route can be asked for."""
+    said = "; ".join(f"{each.service}: {each.note}" for each in ranking.excluded)
+    if ranking.excluded and all(each.reason == "capability" for each in ranking.excluded):
+        message = f"No service of '{route.name}' can do this. {said}"
+        return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value")
+    message = f"No service of '{route.name}' can be asked now. {said}"
+    return RefusalError(
+        HTTPStatus.SERVICE_UNAVAILABLE, message, code="no_service_available", retry_after=_SOON
+    )

@@ -1,0 +1,237 @@
+"""Takes a video to its end, from whatever is written of it, through as many services as it needs.
+
+`follow` is re-entrant: a process that finds a video left under way calls it as the one that began
+it did, and nothing that may have been paid for is sent again.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.clock import Clock
+from tallylight.errors import BudgetError
+from tallylight.gateway.books import Books, ended, settled
+from tallylight.gateway.choosing import Choosing
+from tallylight.gateway.completing import Completing
+from tallylight.gateway.endings import LEFT, OVERDUE, UNRESOLVED, exhausted, is_callers
+from tallylight.gateway.endings import error_of as told
+from tallylight.gateway.following import Following
+from tallylight.gateway.live import Live
+from tallylight.gateway.reconciling import Reconciling
+from tallylight.gateway.routes import WhenInDoubt
+from tallylight.gateway.routing import Choice
+from tallylight.gateway.sources import Sources
+from tallylight.gateway.submitting import Submitting
+from tallylight.gateway.witness import Witness
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.journal import Limit
+from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.history.videos import VideoError
+from tallylight.terms import AttemptId, FailureKind
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.wire import Job
+
+log = structlog.get_logger()
+
+_INTERRUPTED = "our own restart cut the answer off"
+_BETWEEN_LOOKS = timedelta(seconds=15)
+_SECOND_ROUND, _LONGEST_ROUND = timedelta(seconds=10), timedelta(minutes=2)
+"""How long to wait before services are asked again that have all refused, and at most."""
+
+_PASSING = frozenset({FailureKind.RATE_LIMITED, FailureKind.DEGRADED, FailureKind.UNKNOWN})
+
+
+class Failover:
+    """Follows videos."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+        self,
+        board: Board,
+        books: Books,
+        choosing: Choosing,
+        submitting: Submitting,
+        reconciling: Reconciling,
+        following: Following,
+        completing: Completing,
+        witness: Witness,
+        sources: Sources,
+        clock: Clock,
+    ) -> None:
+        self._board = board
+        self._books = books
+        self._choosing = choosing
+        self._submitting = submitting
+        self._reconciling = reconciling
+        self._following = following
+        self._completing = completing
+        self._witness = witness
+        self._sources = sources
+        self._clock = clock
+
+    async def begin(
+        self, live: Live, attempt: Attempt, choice: Choice, limits: tuple[Limit, ...]
+    ) -> None:
+        """Send the first attempt of a video, which was written down with it, and follow it."""
+        job = await self._submitting.send(live, attempt, choice.service, choice.order)
+        live.order = None
+        await self.follow(live, limits, job)
+
+    async def follow(self, live: Live, limits: tuple[Limit, ...], job: Job | None = None) -> None:
+        """Take a video to its end, or return early if another process has taken it over.
+
+        Args:
+            live: What is written of it.
+            limits: What further attempts may cost.
+            job: As the current attempt's job was last seen, if it was.
+        """
+        while not live.video.is_over:
+            attempt = live.current
+            if attempt is not None:
+                await self._go_on(live, attempt, job)
+                job = None
+            elif await self._is_done(live):
+                return
+            else:
+                sent = await self._next(live, limits)
+                if sent is None:
+                    return
+                job = sent if isinstance(sent, Job) else None
+
+    async def _go_on(self, live: Live, attempt: Attempt, job: Job | None) -> None:
+        if attempt.service not in self._board:
+            await self._leave(live, attempt)
+            return
+        service = self._board.service(attempt.service)
+        match attempt.state:
+            case AttemptState.ACCEPTED if protocol(service.upstream).streams and job is None:
+                # Whoever has lost the stream cannot ask again; the job may go on and be billed.
+                await self._unresolved(live, attempt)
+            case AttemptState.ACCEPTED:
+                await self._following.to_its_end(live, attempt, service, job)
+            case AttemptState.INTENDED:
+                await self._books.doubt(live, attempt, _INTERRUPTED)
+                live.settle()
+            case _:
+                await self._reconcile(live, attempt)
+
+    async def _reconcile(self, live: Live, attempt: Attempt) -> None:
+        service = self._board.service(attempt.service)
+        found = await self._reconciling.resolve(live, attempt, service)
+        if isinstance(found, Job):
+            accepted = live.current
+            if accepted is not None:
+                await self._following.to_its_end(live, accepted, service, found)
+        elif found:
+            await self._unresolved(live, attempt)
+        else:
+            live.refusals.append((attempt.service, UNRESOLVED))
+            await self._books.refuse(live, attempt, UNRESOLVED)
+
+    async def _unresolved(self, live: Live, attempt: Attempt) -> None:
+        """End an attempt of which nobody can know whether it is paid for; it counts as paid."""
+        now = self._clock.now()
+        live.refusals.append((attempt.service, UNRESOLVED))
+        await self._books.note(
+            live,
+            attempts=(ended(attempt, AttemptState.FAILED, now, UNRESOLVED),),
+            entries=(settled(live.entries[attempt.entry]),),
+        )
+        await self._witness.failed(attempt.service, UNRESOLVED)
+        if live.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
+            error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED.text}")
+            await self._completing.fail_video(live, error)
+
+    async def _leave(self, live: Live, attempt: Attempt) -> None:
+        now = self._clock.now()
+        await self._books.note(
+            live,
+            attempts=(ended(attempt, AttemptState.FAILED, now, LEFT),),
+            entries=(settled(live.entries[attempt.entry]),),
+        )
+        await self._completing.fail_video(live, told(LEFT, attempt.service))
+
+    async def _is_done(self, live: Live) -> bool:
+        """End a video whose time is over, or whose caller is at fault; tell whether it ended."""
+        newest = live.refusals[-1] if live.refusals else None
+        travels = live.route.content_travels
+        if newest is not None and is_callers(newest[1], content_travels=travels):
+            await self._completing.fail_video(live, told(newest[1], newest[0]))
+        elif self._clock.now() >= live.video.deadline:
+            await self._completing.fail_video(live, OVERDUE)
+        return live.video.is_over
+
+    async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | bool | None:
+        """Send to the next service; None if the video has ended, or is another process's now."""
+        live.order = await self._sources.order_of(live.video)
+        ranking = self._choosing.rank(live)
+        is_spent = live.paid_for >= live.route.attempts
+        if is_spent or not ranking.choices:
+            return await self._wait_or_end(live, is_spent=is_spent)
+        choice = ranking.choices[0]
+        attempt, entry = prepare(live, choice, self._clock.now())
+        try:
+            if not await self._books.intend(live, attempt, entry, limits):
+                log.info("video.lost", video=live.video.id)
+                return None
+        except BudgetError as error:
+            await self._completing.fail_video(live, VideoError("insufficient_quota", str(error)))
+            return None
+        live.video = replace(live.video, substituted=choice.substituted)
+        job = await self._submitting.send(live, attempt, choice.service, choice.order)
+        live.order = None
+        return job or True
+
+    async def _wait_or_end(self, live: Live, *, is_spent: bool) -> bool | None:
+        """Wait for jobs that were given up, or for services that refused for the moment."""
+        if live.given_up:
+            await self._clock.sleep(_BETWEEN_LOOKS)
+            await self._following.look_at_given_up(live)
+            return None if live.video.is_over else True
+        pause = self._until_second_round(live)
+        if is_spent or pause is None:
+            await self._completing.fail_video(live, exhausted(live.refusals))
+            return None
+        await self._clock.sleep(pause)
+        live.round_from = len(live.attempts)
+        return True
+
+    def _until_second_round(self, live: Live) -> timedelta | None:
+        """Return when services may be asked again, None if that is of no use or nobody waits."""
+        passing = [f for _, f in live.refusals if f.kind in _PASSING]
+        if not live.is_settled or not passing:
+            return None
+        wished = [f.retry_after for f in passing if f.retry_after is not None]
+        usual = timedelta(seconds=_SECOND_ROUND.total_seconds() * 2 ** min(len(live.refusals), 6))
+        return min(max([usual, *wished]), _LONGEST_ROUND)
+
+
+def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:
+    """Return a further attempt and the money to be set aside for it; nothing is written yet."""
+    video, service = live.video, choice.service
+    number = len(live.attempts) + 1
+    entry = Entry(
+        id=EntryId(uuid4().hex),
+        service=service.id,
+        purpose=Purpose.TRAFFIC,
+        note=video.id,
+        state=EntryState.RESERVED,
+        estimate=choice.cost,
+        amount=choice.cost,
+        at=now,
+        payer=video.key,
+    )
+    attempt = Attempt(
+        id=AttemptId(uuid4().hex),
+        service=service.id,
+        purpose=Purpose.TRAFFIC,
+        order=replace(choice.order, reference=None),
+        model=service.model,
+        entry=entry.id,
+        intended_at=now,
+        video=video.id,
+        number=number,
+    )
+    return attempt, entry

@@ -1,0 +1,233 @@
+"""The gateway: takes orders, follows every video to its end, and shows how each stands."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Literal
+
+import structlog
+
+from tallylight.clock import Clock
+from tallylight.errors import BudgetError
+from tallylight.gateway.asking import Ask, RefusalError
+from tallylight.gateway.choosing import Choosing
+from tallylight.gateway.conditions import Conditions
+from tallylight.gateway.contents import Contents
+from tallylight.gateway.crew import Crew
+from tallylight.gateway.doors.ports import Character, Content, Page, Span
+from tallylight.gateway.endings import refusal_of, unserved
+from tallylight.gateway.failover import prepare
+from tallylight.gateway.keys import Caller
+from tallylight.gateway.live import Live
+from tallylight.gateway.repeats import Repeats
+from tallylight.gateway.routes import Route
+from tallylight.gateway.routing import Ranking
+from tallylight.gateway.sources import Sources
+from tallylight.history.database import History
+from tallylight.history.journal import Limit
+from tallylight.history.videos import Video, VideoStatus, new_video_id
+from tallylight.terms import Reference, VideoId
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """Implements `doors.ports.GatewayPort`; the Python client calls it in process."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+        self,
+        conditions: Conditions,
+        history: History,
+        choosing: Choosing,
+        crew: Crew,
+        sources: Sources,
+        contents: Contents,
+        clock: Clock,
+    ) -> None:
+        self._conditions = conditions
+        self._history = history
+        self._choosing = choosing
+        self._crew = crew
+        self._sources = sources
+        self._contents = contents
+        self._repeats = Repeats(history, crew, clock)
+        self._clock = clock
+
+    async def create(self, ask: Ask, caller: Caller) -> Video:
+        """Take an order, or return the video that the same order has led to before.
+
+        Returns once a service has accepted it, or nobody knows whether one has, or the time to
+        answer is over; the video is followed in any case.
+
+        Raises:
+            RefusalError: if nobody can or may make it; then nothing is or will be paid for it.
+        """
+        route = self._route(ask.model, caller)
+        live = await self._repeats.of(ask, caller)
+        if isinstance(live, Video):
+            return live
+        if live is None:
+            live = await self._place(ask, caller, route)
+            if isinstance(live, Video):
+                return live
+        await self._crew.until_settled(live, self._conditions.answer_within)
+        return await self._answer(live)
+
+    async def video(self, id_: VideoId, caller: Caller) -> Video:
+        """Return a video as it stands."""
+        found = self._crew.seen(id_) or await self._history.videos.one(id_)
+        if found is None or found.key != caller.key:
+            raise unknown_video(id_)
+        if found.is_over:
+            self._crew.remember(found)
+        return found
+
+    async def changed(self, id_: VideoId, caller: Caller, within: timedelta) -> Video:
+        """Return a video once it has changed, or as it stands after a while."""
+        await self._crew.until_changed(id_, within)
+        return await self.video(id_, caller)
+
+    async def listed(
+        self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
+    ) -> Page:
+        """Return a caller's videos behind one of them, "" for the first."""
+        behind = await self.video(after, caller) if after else None
+        found = await self._history.videos.listed(
+            caller.key, after=behind, limit=limit, order=order
+        )
+        shown = [self._crew.seen(video.id) or video for video in found[:limit]]
+        return Page(shown, has_more=len(found) > limit)
+
+    async def delete(self, id_: VideoId, caller: Caller) -> None:
+        """Forget a video that has an end."""
+        video = await self.video(id_, caller)
+        if not video.is_over:
+            raise RefusalError(
+                HTTPStatus.CONFLICT,
+                f"Video {id_} is {video.status}; only completed or failed videos can be deleted.",
+                code="video_not_finished",
+                param="video_id",
+            )
+        await self._contents.delete(video)
+        await self._history.videos.delete(id_, self._clock.now())
+        self._crew.forget(id_)
+
+    @asynccontextmanager
+    async def content(
+        self, id_: VideoId, caller: Caller, variant: str, span: Span | None
+    ) -> AsyncIterator[Content]:
+        """Open a finished video's content, or the part of it that is asked for."""
+        video = await self.video(id_, caller)
+        if video.status is not VideoStatus.COMPLETED:
+            raise RefusalError(
+                HTTPStatus.NOT_FOUND,
+                f"Video {id_} is {video.status}; its content is not there.",
+                code="video_not_completed",
+                param="video_id",
+            )
+        async with self._contents.open(video, variant, span) as content:
+            yield content
+
+    async def create_character(
+        self, name: str, film: Reference, model: str, caller: Caller
+    ) -> Character:
+        """Make a character known, from a film that shows it."""
+        route = self._route(model, caller)
+        return await self._sources.create_character(name, film, route, caller.key)
+
+    async def character(self, id_: str, caller: Caller) -> Character:
+        """Return a character."""
+        return await self._sources.character(id_, caller.key)
+
+    def models(self, caller: Caller) -> Sequence[str]:
+        """Return the names of the routes that a caller may ask for."""
+        return [name for name in self._conditions.routes if caller.may_ask(name)]
+
+    async def _place(self, ask: Ask, caller: Caller, route: Route) -> Live | Video:
+        """Write a new video down and begin it."""
+        now = self._clock.now()
+        wish, order = await self._sources.wish_of(ask, caller.key)
+        video = Video(
+            id=new_video_id(),
+            key=caller.key,
+            model=route.name,
+            prompt=ask.prompt,
+            seconds=order.seconds,
+            size=order.size,
+            created_at=now,
+            deadline=now + route.deadline,
+            wish=wish,
+            idempotency=ask.idempotency,
+            fingerprint=ask.fingerprint,
+            owner=self._crew.name,
+        )
+        live = Live(video, route, order=order)
+        ranking = self._choosing.rank(live)
+        if not ranking.choices:
+            raise unserved(route, ranking)
+        return await self._open(live, ranking, self._conditions.limits(caller))
+
+    async def _open(self, live: Live, ranking: Ranking, limits: tuple[Limit, ...]) -> Live | Video:
+        choice = ranking.choices[0]
+        order = choice.order
+        live.video = replace(
+            live.video,
+            seconds=order.seconds,
+            size=order.size,
+            substituted=choice.substituted,
+            wish=await self._sources.keep(live.video, live.order),
+        )
+        attempt, entry = prepare(live, choice, live.video.created_at)
+        try:
+            is_ours = await self._crew.books.open(live, attempt, entry, limits)
+        except BudgetError as error:
+            raise RefusalError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                str(error),
+                code="insufficient_quota",
+                type="insufficient_quota",
+            ) from None
+        if not is_ours:  # another process was faster with the same idempotency key
+            return await self._repeats.of_idempotency(live.video)
+        self._crew.begin(live, choice, limits)
+        return live
+
+    async def _answer(self, live: Live) -> Video:
+        """Return what the caller of a create is told."""
+        live.is_settled = True
+        if not live.video.is_over or live.paid_for or live.is_answered:
+            live.is_answered = True
+            return live.video
+        await self._history.videos.delete(live.video.id, self._clock.now())
+        self._crew.forget(live.video.id)
+        raise refusal_of(live.refusals, content_travels=live.route.content_travels)
+
+    def _route(self, model: str, caller: Caller) -> Route:
+        route = self._conditions.routes.get(model)
+        if route is None:
+            raise RefusalError(
+                HTTPStatus.NOT_FOUND,
+                f"The model '{model}' does not exist; GET /v1/models lists those that do.",
+                code="model_not_found",
+                param="model",
+            )
+        if not caller.may_ask(model):
+            raise RefusalError(
+                HTTPStatus.FORBIDDEN,
+                f"This key may not use the model '{model}'.",
+                code="model_not_allowed",
+                param="model",
+            )
+        return route
+
+
+def unknown_video(id_: str) -> RefusalError:
+    """Return the refusal of a video that its caller does not have."""
+    return RefusalError(
+        HTTPStatus.NOT_FOUND,
+        f"Video with id '{id_}' not found.",
+        code="not_found",
+        param="video_id",
+    )

@@ -1,0 +1,114 @@
+"""A video under way in this process: what stands of it, and who waits for it to change."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from tallylight.gateway.routes import Route
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.ledger import Entry, EntryId
+from tallylight.history.videos import Video, VideoStatus
+from tallylight.terms import Failure, Order, ServiceId
+
+_ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
+
+
+@dataclass(slots=True)
+class Live:
+    """One video that this process follows.
+
+    Args:
+        video: As its callers see it.
+        route: By which services for it are chosen.
+        attempts: All submissions so far, in their order.
+        entries: The money of each.
+        order: All that is asked for, with the bytes of a reference; None once a service has it.
+        refusals: Why services did not make it, the newest last; those of this process.
+        is_answered: The caller of its create was given it.
+        is_settled: Its first attempt has led to something that a caller can be told.
+        round_from: Services that refused before this attempt may be asked again.
+    """
+
+    video: Video
+    route: Route
+    attempts: list[Attempt] = field(default_factory=list)
+    entries: dict[EntryId, Entry] = field(default_factory=dict)
+    order: Order | None = None
+    refusals: list[tuple[ServiceId, Failure]] = field(default_factory=list)
+    is_answered: bool = False
+    is_settled: bool = False
+    round_from: int = 0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def current(self) -> Attempt | None:
+        """Return the newest attempt, if it is open and nobody has given it up."""
+        newest = self.attempts[-1] if self.attempts else None
+        is_on = newest is not None and newest.is_open and newest.given_up_at is None
+        return newest if is_on else None
+
+    @property
+    def given_up(self) -> tuple[Attempt, ...]:
+        """Return the attempts that nobody counts on, though they may still deliver."""
+        return tuple(a for a in self.attempts if a.is_open and a.given_up_at is not None)
+
+    @property
+    def tried(self) -> frozenset[ServiceId]:
+        """Return the services that are not to be asked, because they were."""
+        return frozenset(
+            attempt.service
+            for number, attempt in enumerate(self.attempts)
+            if number >= self.round_from or attempt.state is not AttemptState.REFUSED
+        )
+
+    @property
+    def paid_for(self) -> int:
+        """Return how many attempts were accepted, or may have been."""
+        return sum(attempt.state is not AttemptState.REFUSED for attempt in self.attempts)
+
+    @property
+    def cost(self) -> Decimal:
+        """Return what all attempts cost together, as far as it is known, in USD."""
+        return sum((entry.amount for entry in self.entries.values()), Decimal(0))
+
+    def take(self, attempt: Attempt, entry: Entry) -> None:
+        """Take in an attempt that was written down."""
+        self.attempts.append(attempt)
+        self.entries[entry.id] = entry
+        self.video = replace(self.video, attempts=attempt.number, cost=self.cost)
+
+    def become(
+        self,
+        video: Video | None = None,
+        attempts: tuple[Attempt, ...] = (),
+        entries: tuple[Entry, ...] = (),
+    ) -> None:
+        """Take in what changed, and wake who waits for it."""
+        for attempt in attempts:
+            self.attempts = [attempt if a.id == attempt.id else a for a in self.attempts]
+        self.entries.update({entry.id: entry for entry in entries})
+        if video is not None:
+            self.video = video
+        self.tell()
+
+    def settle(self) -> None:
+        """Say that a caller can be told what became of the request."""
+        self.is_settled = True
+        self.tell()
+
+    def tell(self) -> None:
+        """Wake whoever waits for a change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def change(self) -> None:
+        """Return when something has changed."""
+        await self._changed.wait()
+
+
+def moved_on(video: Video, status: VideoStatus, progress: int | None) -> Video:
+    """Return a video brought forward: towards its caller nothing ever runs backwards."""
+    further = max(_ORDER.index(status), _ORDER.index(video.status))
+    # A hundred is said only of a video that is there.
+    reached = max(video.progress, min(progress or 0, 99))
+    return replace(video, status=_ORDER[further], progress=reached)

@@ -1,0 +1,38 @@
+"""The section of the configuration that is about the gateway itself."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tallylight.catalogue.notation import Duration
+from tallylight.catalogue.options import BudgetOptions
+from tallylight.gateway.webhook_options import Webhooks
+
+_MIB = 1024 * 1024
+
+
+class GatewayOptions(BaseModel):
+    """The `/v1` address."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    open: bool = Field(
+        default=False,
+        description="Whoever reaches the address needs no key. Only where the server listens on "
+        "this machine alone.",
+    )
+    answer_within: Duration = Field(
+        timedelta(seconds=20),
+        description="How long a create waits for a service to accept; then its caller is told "
+        "queued, and the video is followed all the same.",
+    )
+    largest_body: Annotated[int, Field(ge=_MIB)] = Field(
+        64 * _MIB, description="The largest request in bytes, with its reference."
+    )
+    budget: BudgetOptions = Field(
+        default_factory=BudgetOptions, description="What all callers' videos together may cost."
+    )
+    webhooks: Webhooks = Field(
+        default_factory=dict, description="Who is told when a video has ended, by name."
+    )

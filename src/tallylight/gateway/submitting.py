@@ -1,0 +1,166 @@
+"""Sends one attempt, once, and writes down what became of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.gateway.books import Books
+from tallylight.gateway.live import Live, moved_on
+from tallylight.gateway.witness import Witness
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.videos import VideoStatus
+from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState, Reply
+
+log = structlog.get_logger()
+
+PATIENCE = timedelta(minutes=2)
+"""How long a create may take to be answered, whatever the limit of other calls: each one that is
+given up leaves a doubt that costs money."""
+
+ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
+
+_STATUSES = {
+    JobState.QUEUED: VideoStatus.QUEUED,
+    JobState.IN_PROGRESS: VideoStatus.IN_PROGRESS,
+    JobState.COMPLETED: VideoStatus.IN_PROGRESS,  # completed is what has been fetched
+    JobState.FAILED: VideoStatus.QUEUED,
+}
+
+_NAMELESS = Failure(
+    kind=FailureKind.DEGRADED,
+    fault=Fault.UPSTREAM,
+    rule="job:nameless",
+    text="accepted without an id by which the job could be asked for",
+)
+
+
+class Submitting:
+    """Sends attempts."""
+
+    def __init__(self, transport: Transport, books: Books, witness: Witness, clock: Clock) -> None:
+        self._transport = transport
+        self._books = books
+        self._witness = witness
+        self._clock = clock
+
+    async def send(
+        self, live: Live, attempt: Attempt, service: Service, order: Order
+    ) -> Job | None:
+        """Send what was written down.
+
+        Returns:
+            The job as the answer described it; None where there is none, or nobody knows.
+        """
+        adapter = protocol(service.upstream)
+        request = adapter.create(order, attempt.model)
+        if adapter.streams:
+            return await self._stream(live, attempt, service, order)
+        patient = replace(service.upstream, timeout=max(service.upstream.timeout, PATIENCE))
+        reply = await self._transport.send(request, patient)
+        return await self._answered(live, attempt, service, reply, adapter.read_job(reply))
+
+    async def accept(self, live: Live, attempt: Attempt, job: Job) -> Attempt:
+        """Write down that the upstream has a job for an attempt."""
+        now = self._clock.now()
+        is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
+        accepted = replace(
+            attempt,
+            state=AttemptState.ACCEPTED,
+            job=job.id,
+            accepted_at=now,
+            started_at=now if is_working else None,
+        )
+        video = moved_on(live.video, _STATUSES[job.state], job.progress)
+        video = replace(
+            video,
+            service=attempt.service,
+            started_at=video.started_at or accepted.started_at,
+        )
+        await self._books.note(live, video=video, attempts=(accepted,))
+        live.settle()
+        if job.state not in ENDED:
+            await self._witness.accepted(attempt.service)
+        return accepted
+
+    async def doubt(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Write down that nobody knows whether an attempt was accepted."""
+        await self._books.doubt(live, attempt, failure.text or failure.rule)
+        log.warning(
+            "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
+        )
+        live.settle()
+        await self._witness.refused(attempt.service, failure)
+
+    async def _answered(
+        self,
+        live: Live,
+        attempt: Attempt,
+        service: Service,
+        reply: Reply,
+        outcome: Job | Failure,
+    ) -> Job | None:
+        if isinstance(outcome, Failure):
+            said = acceptance(reply, outcome, refuses_with_500=service.upstream.refuses_with_500)
+            if said is Acceptance.REFUSED:
+                await self._refused(live, attempt, outcome)
+            else:
+                await self.doubt(live, attempt, outcome)
+            return None
+        if not outcome.id and outcome.state not in ENDED:
+            await self.doubt(live, attempt, _NAMELESS)
+            return None
+        await self.accept(live, attempt, outcome)
+        return outcome
+
+    async def _refused(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        live.refusals.append((attempt.service, failure))
+        await self._books.refuse(live, attempt, failure)
+        log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
+        await self._witness.refused(attempt.service, failure)
+
+    async def _stream(
+        self, live: Live, attempt: Attempt, service: Service, order: Order
+    ) -> Job | None:
+        adapter = protocol(service.upstream)
+        reader = adapter.open_stream()
+        request = adapter.create(order, attempt.model)
+        accepted: Attempt | None = None
+        async with self._transport.stream(request, service.upstream) as answer:
+            began = answer.is_open  # no longer so once it has broken off
+            if began:
+                async for chunk in answer:
+                    job = reader.feed(chunk)
+                    if job is None:
+                        continue
+                    if job.state in ENDED:
+                        break
+                    # A refusal streams too: only progress shows that there is a job.
+                    if accepted is None and job.progress is not None:
+                        accepted = await self.accept(live, attempt, job)
+                    elif accepted is not None:
+                        live.become(moved_on(live.video, _STATUSES[job.state], job.progress))
+        if not began:
+            outcome = adapter.read_job(answer.reply)
+            return await self._answered(live, attempt, service, answer.reply, outcome)
+        error = answer.reply.error
+        return await self._streamed(live, accepted or attempt, reader.end(error), error)
+
+    async def _streamed(self, live: Live, attempt: Attempt, job: Job, error: str) -> Job | None:
+        """Take in how a stream ended."""
+        said = acceptance_of_stream(job, error)
+        if attempt.state is AttemptState.INTENDED:
+            if job.failure is not None and said is Acceptance.REFUSED:
+                await self._refused(live, attempt, job.failure)
+                return None
+            if job.failure is not None and said is Acceptance.IN_DOUBT:
+                await self.doubt(live, attempt, job.failure)
+                return None
+            await self.accept(live, attempt, job)
+        return job

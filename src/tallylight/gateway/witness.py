@@ -1,0 +1,79 @@
+"""What callers' videos show of the services: evidence for the board, news for the circuit."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.clock import Clock
+from tallylight.gateway.circuit import Circuit
+from tallylight.history.attempts import Attempt
+from tallylight.terms import Evidence, Failure, ServiceId, Source
+
+log = structlog.get_logger()
+
+_ACCEPTANCES = timedelta(seconds=10)
+"""So often is it told that a service goes on accepting: a good acceptance proves little."""
+
+
+class Witness:
+    """Tells of what happened to attempts."""
+
+    def __init__(self, board: Board, circuit: Circuit, clock: Clock) -> None:
+        self._board = board
+        self._circuit = circuit
+        self._clock = clock
+        self._told: dict[ServiceId, datetime] = {}
+
+    async def accepted(self, service: ServiceId) -> None:
+        """Tell that a service has accepted a job."""
+        now = self._clock.now()
+        self._circuit.accepted(service, now)
+        told = self._told.get(service)
+        if told is None or now - told >= _ACCEPTANCES:
+            self._told[service] = now
+            await self._report(Evidence(service, now, Source.ACCEPTANCE))
+
+    async def refused(self, service: ServiceId, failure: Failure) -> None:
+        """Tell that a service has refused a job, or may have."""
+        now = self._clock.now()
+        self._circuit.failed(service, failure, now)
+        self._told.pop(service, None)
+        await self._report(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
+
+    async def failed(self, service: ServiceId, failure: Failure) -> None:
+        """Tell that an accepted job brought no video."""
+        now = self._clock.now()
+        self._circuit.failed(service, failure, now)
+        await self._report(Evidence(service, now, Source.TRAFFIC, failure=failure))
+
+    async def delivered(self, attempt: Attempt, took: timedelta | None) -> None:
+        """Tell that a video arrived, and how long that took from its create."""
+        now = self._clock.now()
+        self._circuit.delivered(attempt.service, now)
+        await self._report(Evidence(attempt.service, now, Source.TRAFFIC, latency=took))
+        log.info(
+            "attempt.delivered",
+            service=attempt.service,
+            attempt=attempt.id,
+            **stages(attempt, now),
+        )
+
+    async def _report(self, evidence: Evidence) -> None:
+        if evidence.service in self._board:  # else it has left the catalogue
+            await self._board.report(evidence)
+
+
+def stages(attempt: Attempt, now: datetime) -> dict[str, float]:
+    """Return how long each stage of a delivered attempt took, in seconds, as far as it was seen."""
+    moments = {
+        "accept": (attempt.intended_at, attempt.accepted_at),
+        "queue": (attempt.accepted_at, attempt.started_at),
+        "render": (attempt.started_at or attempt.accepted_at, attempt.rendered_at),
+        "download": (attempt.rendered_at, attempt.ended_at or now),
+    }
+    return {
+        name: round((end - start).total_seconds(), 3)
+        for name, (start, end) in moments.items()
+        if start is not None and end is not None
+    }
