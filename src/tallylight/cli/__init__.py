@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 
-from tallylight.cli import facts, past, records, rehearsing, running, watching
+from tallylight.cli import facts, keys, past, records, rehearsing, running, watching
 from tallylight.cli.shared import application, complain
 from tallylight.errors import ConfigurationError, TallylightError
 
@@ -18,6 +18,7 @@ records.add_to(application)
 facts.add_to(application)
 running.add_to(application)
 rehearsing.add_to(application)
+keys.add_to(application)
 
 
 def main() -> None:

@@ -47,6 +47,8 @@ class Turn(IntEnum):
     ATTEMPT = 5
     JUDGE = 6  # one process judges at a time
     VIDEO = 7  # callers' videos, their attempts and their money
+    KEY = 8
+    WEBHOOK = 9
 
 
 class Connections:

@@ -18,6 +18,7 @@ from tallylight.errors import StorageError
 from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
 from tallylight.history.attempts import Attempts
 from tallylight.history.connections import Connections, Turn, connect, upsert
+from tallylight.history.gateway_keys import GatewayKeys
 from tallylight.history.journal import Journal
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
@@ -55,6 +56,7 @@ class History:
         self.ledger = Ledger(connections)
         self.attempts = Attempts(connections)
         self.videos = Videos(connections)
+        self.keys = GatewayKeys(connections)
         self.journal = Journal(connections)
 
     def claim_judging(self) -> AbstractAsyncContextManager[bool]:

@@ -1,0 +1,193 @@
+"""`keys`: who may use the gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.shared import (
+    Config,
+    Json,
+    Lang,
+    complain,
+    print_json,
+    print_line,
+    print_table,
+    speech,
+)
+from tallylight.languages import Translator
+from tallylight.money import Budget
+
+if TYPE_CHECKING:
+    from tallylight.gateway.keys import Keys
+    from tallylight.history.gateway_keys import GatewayKey
+
+keys = typer.Typer(no_args_is_help=True, help="The keys of the gateway's callers.")
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add these commands."""
+    application.add_typer(keys, name="keys")
+
+
+def _dollars(text: str) -> Decimal:
+    from tallylight.catalogue.notation import money
+
+    try:
+        return money(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    route: Annotated[
+        list[str] | None, typer.Option(help="A route that it may ask for; repeat (default: all).")
+    ] = None,
+    per_minute: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Requests a minute (default: any).")
+    ] = None,
+    per_hour: Annotated[
+        Decimal | None,
+        typer.Option(parser=_dollars, metavar="USD", help="What its videos may cost in an hour."),
+    ] = None,
+    per_day: Annotated[
+        Decimal | None,
+        typer.Option(parser=_dollars, metavar="USD", help="What its videos may cost in 24 hours."),
+    ] = None,
+    per_month: Annotated[
+        Decimal | None,
+        typer.Option(parser=_dollars, metavar="USD", help="What its videos may cost in 30 days."),
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Make a key and print it; this once, since only its digest is kept."""
+    budget = Budget(per_hour, per_day, per_month)
+    asyncio.run(_create(name, route or [], per_minute, budget, config, json, speech(lang)))
+
+
+async def _create(
+    name: str,
+    routes: list[str],
+    per_minute: int | None,
+    budget: Budget,
+    config: Path | None,
+    json: bool,
+    to: Translator,
+) -> None:
+    async with _opened(config) as opened:
+        key, secret = await opened.create(name, routes, per_minute, budget)
+    if json:
+        print_json(_plain(key) | {"key": secret})
+        return
+    # By itself, so that a script can take it.
+    print_line(secret)
+    complain(
+        to.gettext("Key %(id)s of %(name)s. It is shown this once; only its digest is kept.")
+        % {"id": key.id, "name": key.name}
+    )
+
+
+@keys.command("list")
+def list_keys(config: Config = None, json: Json = False, lang: Lang = None) -> None:
+    """List the keys, the revoked ones too."""
+    asyncio.run(_list(config, json, speech(lang)))
+
+
+async def _list(config: Path | None, json: bool, to: Translator) -> None:
+    async with _opened(config) as opened:
+        found = await opened.all()
+    if json:
+        print_json([_plain(key) for key in found])
+        return
+    if not found:
+        print_line(to.gettext("There is no key."))
+        return
+    headings = (
+        to.gettext("Id"),
+        to.gettext("Name"),
+        to.gettext("Key"),
+        to.gettext("Routes"),
+        to.gettext("Requests a minute"),
+        to.gettext("Limits"),
+        to.gettext("Made"),
+        to.gettext("Revoked"),
+    )
+    print_table(headings, (_row(key, to) for key in found))
+
+
+def _row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
+    from tallylight.languages.figures import moment_short
+    from tallylight.languages.prices import dollars
+
+    return (
+        key.id,
+        key.name,
+        f"tl-…{key.hint}",
+        ", ".join(sorted(key.routes)) or to.gettext("all"),
+        "" if key.per_minute is None else str(key.per_minute),
+        ", ".join(f"{name} {dollars(limit)}" for name, limit in key.budget.limits.items()),
+        moment_short(key.created_at, to),
+        "" if key.revoked_at is None else moment_short(key.revoked_at, to),
+    )
+
+
+@keys.command()
+def revoke(
+    key: Annotated[str, typer.Argument(help="Its id, as the list has it.")],
+    config: Config = None,
+    lang: Lang = None,
+) -> None:
+    """Let a key open nothing any more, in all servers within two seconds."""
+    asyncio.run(_revoke(key, config, speech(lang)))
+
+
+async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
+    from tallylight.terms import KeyId
+
+    async with _opened(config) as opened:
+        found = await opened.revoke(KeyId(id_))
+    if found is None:
+        complain(
+            to.gettext("%(id)s is no key that opens anything; see `tallylight keys list`")
+            % {"id": id_}
+        )
+        raise typer.Exit(1)
+    print_line(
+        to.gettext("Key %(id)s of %(name)s opens nothing any more.")
+        % {"id": found.id, "name": found.name}
+    )
+
+
+@asynccontextmanager
+async def _opened(config: Path | None) -> AsyncIterator["Keys"]:
+    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.settings import load_settings
+    from tallylight.clock import SystemClock
+    from tallylight.gateway.keys import Keys
+    from tallylight.history.database import open_history
+
+    keep_to_warnings()
+    clock = SystemClock()
+    async with open_history(load_settings(config).database_url, clock) as history:
+        yield Keys(history.keys, clock)
+
+
+def _plain(key: "GatewayKey") -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "hint": key.hint,
+        "routes": sorted(key.routes),
+        "per_minute": key.per_minute,
+        "limits": {name: str(limit) for name, limit in key.budget.limits.items()},
+        "created_at": key.created_at.isoformat(),
+        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+    }

@@ -1,0 +1,182 @@
+"""Who asks: keys that are checked in memory, and known again a second after they changed.
+
+A key is 256 random bits, so that one SHA-256 protects it as well as a slow hash would: there is
+nothing to guess. It is found by its digest, and how long that takes says nothing about the key.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from secrets import token_hex, token_urlsafe
+from typing import Never
+
+import structlog
+
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.gateway.rates import Bucket, full, take
+from tallylight.history.gateway_keys import GatewayKey, GatewayKeys, Ring
+from tallylight.money import Budget
+from tallylight.terms import NO_KEY, KeyId
+
+log = structlog.get_logger()
+
+PREFIX = "tl-"
+
+_LOOK = timedelta(seconds=1)
+_LOOK_AGAIN = 0.25  # seconds; so often at most do unknown keys cause a look
+_BYTES = 32
+_HINT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what it may.
+
+    Args:
+        key: Its key's id; "" where none is needed.
+        name: Its name for people.
+        routes: What it may ask for; empty for all.
+        per_minute: How many requests; None for any number.
+        budget: What its videos may cost.
+    """
+
+    key: KeyId = NO_KEY
+    name: str = ""
+    routes: frozenset[str] = frozenset()
+    per_minute: int | None = None
+    budget: Budget = field(default_factory=Budget)
+
+    def may_ask(self, route: str) -> bool:
+        """Tell whether it may ask for a route."""
+        return not self.routes or route in self.routes
+
+
+ANYBODY = Caller()
+"""Who asks where no key is needed."""
+
+
+class Keys:
+    """Makes keys, knows them again, counts their requests."""
+
+    def __init__(self, stored: GatewayKeys, clock: Clock) -> None:
+        self._stored = stored
+        self._clock = clock
+        self._version: int | None = None
+        self._callers: Mapping[str, Caller] = {}
+        self._buckets: dict[KeyId, Bucket] = {}
+        self._looking = asyncio.Lock()
+        self._looked_at = self._seen_from = float("-inf")
+        self._trouble: StorageError | None = None
+
+    async def run(self) -> Never:
+        """Look every second whether keys were made or revoked anywhere."""
+        is_away = False
+        while True:
+            try:
+                await self._look()
+            except StorageError as error:
+                # What is known goes on: without its database nobody can revoke a key either.
+                if not is_away:
+                    log.warning("keys.unread", error=str(error))
+                is_away = True
+            else:
+                is_away = False
+            await self._clock.sleep(_LOOK)
+
+    async def create(
+        self,
+        name: str,
+        routes: Collection[str] = (),
+        per_minute: int | None = None,
+        budget: Budget | None = None,
+    ) -> tuple[GatewayKey, str]:
+        """Make a key; return what is kept of it, and the key itself, which is kept nowhere."""
+        secret = PREFIX + token_urlsafe(_BYTES)
+        key = GatewayKey(
+            id=KeyId(f"key_{token_hex(8)}"),
+            name=name,
+            digest=_digest(secret),
+            hint=secret[-_HINT:],
+            created_at=self._clock.now(),
+            routes=frozenset(routes),
+            per_minute=per_minute,
+            budget=budget or Budget(),
+        )
+        await self._stored.add(key)
+        return key, secret
+
+    async def of(self, bearer: str) -> Caller | None:
+        """Return whose key it is, None if it opens nothing; a known one is found in memory.
+
+        Raises:
+            StorageError: if the key is not known here and the database cannot be asked.
+        """
+        digest = _digest(bearer)
+        found = self._callers.get(digest)
+        if found is None and bearer.startswith(PREFIX):
+            await self._look_again()  # it may have been made a moment ago
+            found = self._callers.get(digest)
+        return found
+
+    def wait_of(self, caller: Caller) -> timedelta | None:
+        """Count a request; return how long its caller has to wait if it made too many."""
+        if caller.per_minute is None:
+            return None
+        now = self._clock.monotonic()
+        bucket = self._buckets.get(caller.key) or full(now, caller.per_minute)
+        self._buckets[caller.key], wait = take(bucket, now, caller.per_minute)
+        return wait
+
+    async def all(self) -> tuple[GatewayKey, ...]:
+        """Return all keys, the revoked ones too, oldest first."""
+        return await self._stored.all()
+
+    async def revoke(self, key: KeyId) -> GatewayKey | None:
+        """Let a key open nothing any more: here at once, in other processes within two seconds.
+
+        Returns:
+            The key; None if there is none of that id that opens anything.
+        """
+        revoked = await self._stored.revoke(key, self._clock.now())
+        if revoked is not None:
+            await self._look()
+        return revoked
+
+    async def _look_again(self) -> None:
+        """Look, unless that was done just now: guesses must not reach the database each."""
+        if self._clock.monotonic() - self._looked_at >= _LOOK_AGAIN:
+            await self._look()
+        elif self._trouble is not None:
+            raise StorageError(str(self._trouble))
+
+    async def _look(self) -> None:
+        asked = self._clock.monotonic()
+        async with self._looking:
+            if self._seen_from > asked:
+                return  # whoever was before us looked for us too
+            self._looked_at = self._clock.monotonic()
+            try:
+                ring = await self._stored.ring(self._version)
+            except StorageError as error:
+                self._trouble = error
+                raise
+            self._trouble, self._seen_from = None, self._looked_at
+            if ring is not None:
+                self._take(ring)
+
+    def _take(self, ring: Ring) -> None:
+        self._version = ring.version
+        self._callers = {digest: _caller(key) for digest, key in ring.keys.items()}
+        known = {caller.key for caller in self._callers.values()}
+        self._buckets = {key: bucket for key, bucket in self._buckets.items() if key in known}
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _caller(key: GatewayKey) -> Caller:
+    return Caller(key.id, key.name, key.routes, key.per_minute, key.budget)

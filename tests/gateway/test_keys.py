@@ -1,0 +1,174 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import text
+
+from tallylight.clock import VirtualClock
+from tallylight.errors import StorageError
+from tallylight.gateway.keys import Caller, Keys
+from tallylight.history.database import History, open_history
+from tallylight.history.gateway_keys import GatewayKeys, Ring
+from tallylight.money import Budget
+from tallylight.terms import KeyId
+
+SECOND = timedelta(seconds=1)
+
+
+class Counted(GatewayKeys):
+    """The stored keys, with a count of the looks at them."""
+
+    looks = 0
+    is_away = False
+
+    async def ring(self, known: int | None) -> Ring | None:
+        self.looks += 1
+        if self.is_away:
+            raise StorageError("database: it is away")
+        return await super().ring(known)
+
+
+@pytest.fixture
+def keys(history: History, clock: VirtualClock) -> Keys:
+    return Keys(history.keys, clock)
+
+
+@asynccontextmanager
+async def looking(keys: Keys) -> AsyncIterator[None]:
+    """Keep keys up to date as long as the block lasts."""
+    task = asyncio.create_task(keys.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def test_a_key_opens_what_it_was_made_for(keys: Keys) -> None:
+    budget = Budget(per_day=Decimal("2.50"))
+
+    made, secret = await keys.create("films", ["sora"], 30, budget)
+
+    assert await keys.of(secret) == Caller(made.id, "films", frozenset({"sora"}), 30, budget)
+    assert secret.startswith("tl-")
+    assert secret.endswith(made.hint)
+
+
+async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, history: History) -> None:
+    _, secret = await keys.create("films")
+
+    async with history.keys._connections.reading() as connection:
+        rows = (await connection.execute(text("SELECT * FROM gateway_keys"))).all()
+
+    assert len(rows) == 1
+    assert secret not in str(rows)
+    assert secret[3:-4] not in str(rows)
+
+
+async def test_what_is_no_key_opens_nothing(keys: Keys) -> None:
+    _, secret = await keys.create("films")
+
+    for other in ("", "tl-", secret[:-1], secret + "x", secret.upper(), "sk-\udcff", secret[3:]):
+        assert await keys.of(other) is None
+
+
+async def test_a_key_made_elsewhere_is_known_at_once(
+    keys: Keys, history: History, clock: VirtualClock
+) -> None:
+    elsewhere = Keys(history.keys, clock)
+    async with looking(keys):
+        await clock.advance(SECOND)
+
+        _, secret = await elsewhere.create("films")
+        await clock.advance(SECOND / 2)
+
+        assert await keys.of(secret) is not None
+
+
+async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
+    address: str, clock: VirtualClock
+) -> None:
+    async with open_history(address, clock) as ours, open_history(address, clock) as theirs:
+        here, there = Keys(ours.keys, clock), Keys(theirs.keys, clock)
+        made, secret = await here.create("films")
+        _, other = await here.create("others")
+        assert await there.of(secret)
+
+        revoked = await here.revoke(made.id)
+        assert await here.of(secret) is None
+        assert await there.of(secret)  # the proof that it is the look that tells it
+        async with looking(there):
+            await _until_refused(there, secret, clock)
+
+        assert revoked is not None
+        assert await there.of(other)
+
+
+async def _until_refused(keys: Keys, secret: str, clock: VirtualClock) -> None:
+    until = clock.now() + 2 * SECOND
+    async with asyncio.timeout(20):  # of real time: the database answers when it can
+        while await keys.of(secret):
+            if clock.now() < until:
+                await clock.advance(SECOND / 2)
+            await asyncio.to_thread(lambda: None)
+
+
+async def test_known_keys_cost_the_database_nothing(history: History, clock: VirtualClock) -> None:
+    _, secret = await Keys(history.keys, clock).create("films")
+    stored = Counted(history.keys._connections)
+    keys = Keys(stored, clock)
+
+    for _ in range(100):
+        assert await keys.of(secret)
+
+    assert stored.looks == 1
+
+
+async def test_guesses_cost_the_database_little(history: History, clock: VirtualClock) -> None:
+    stored = Counted(history.keys._connections)
+    keys = Keys(stored, clock)
+
+    await asyncio.gather(*(keys.of(f"tl-guess-{number}") for number in range(100)))
+    looks_of_one_moment = stored.looks
+    for _ in range(100):
+        await keys.of("tl-guess")
+
+    assert looks_of_one_moment <= 2
+    assert stored.looks == looks_of_one_moment
+
+
+async def test_a_database_that_is_away_takes_no_key_away(
+    history: History, clock: VirtualClock
+) -> None:
+    _, secret = await Keys(history.keys, clock).create("films")
+    stored = Counted(history.keys._connections)
+    keys = Keys(stored, clock)
+    await keys.of(secret)
+
+    stored.is_away = True
+    async with looking(keys):
+        await clock.advance(5 * SECOND)
+
+        assert await keys.of(secret)
+        with pytest.raises(StorageError):  # rather than say that a new key opens nothing
+            await keys.of("tl-new")
+
+
+async def test_each_key_has_a_rate_of_its_own(keys: Keys, clock: VirtualClock) -> None:
+    slow, quick = (Caller(KeyId(name), per_minute=rate) for name, rate in (("a", 2), ("b", 3)))
+
+    waits = [keys.wait_of(slow) for _ in range(3)]
+
+    assert waits == [None, None, timedelta(seconds=30)]
+    assert [keys.wait_of(quick) for _ in range(3)] == [None] * 3
+    assert [keys.wait_of(Caller(KeyId("c"))) for _ in range(100)] == [None] * 100
+    await clock.advance(timedelta(seconds=30))
+    assert keys.wait_of(slow) is None
+
+
+def test_a_caller_without_routes_may_ask_for_all() -> None:
+    assert Caller().may_ask("sora")
+    assert Caller(routes=frozenset({"sora"})).may_ask("sora")
+    assert not Caller(routes=frozenset({"sora"})).may_ask("veo")

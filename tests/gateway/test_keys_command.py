@@ -1,0 +1,112 @@
+"""`tallylight keys`, as it is typed."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tallylight.cli.shared import application
+from tallylight.clock import SystemClock
+from tallylight.gateway.keys import Caller, Keys
+from tallylight.history.database import open_history
+
+_CONFIGURATION = """
+upstreams: {{u: {{provider: saygm, base_url: "https://u.example"}}}}
+services: {{s: {{upstream: u, model: minimax/h3}}}}
+database: {{url: "{address}"}}
+"""
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    """Give one kind of database: what commands do with it is the same on both."""
+    return f"sqlite:///{tmp_path}/history.db"
+
+
+@pytest.fixture
+def command(tmp_path: Path, address: str) -> Command:
+    """Return what runs `keys` with a configuration."""
+    path = tmp_path / "tallylight.yaml"
+    path.write_text(_CONFIGURATION.format(address=address), encoding="utf-8")
+
+    def run(*arguments: str) -> Result:
+        line = ["keys", *arguments, "--config", str(path), "--lang", "en"]
+        return CliRunner().invoke(application, line)
+
+    return run
+
+
+def test_the_key_is_printed_alone_and_once(command: Command) -> None:
+    made = command("create", "films")
+
+    listed = command("list")
+
+    key = made.stdout.strip()
+    assert key.startswith("tl-")
+    assert "shown this once" in made.stderr
+    assert "films" in listed.stdout
+    assert key[-4:] in listed.stdout
+    assert key not in listed.stdout
+
+
+def caller_of(key: str, address: str) -> Caller | None:
+    """Return whom a server would take the key for."""
+
+    async def ask() -> Caller | None:
+        async with open_history(address, SystemClock()) as history:
+            return await Keys(history.keys, SystemClock()).of(key)
+
+    return asyncio.run(ask())
+
+
+def test_a_made_key_opens_until_it_is_revoked(command: Command, address: str) -> None:
+    line = ("create", "films", "--route", "sora", "--route", "veo", "--per-minute", "30")
+
+    made = json.loads(command(*line, "--per-day", "2.50", "--json").stdout)
+    caller = caller_of(made["key"], address)
+    revoked = command("revoke", made["id"])
+
+    assert caller is not None
+    assert (caller.key, caller.name, caller.per_minute) == (made["id"], "films", 30)
+    assert caller.routes == {"sora", "veo"}
+    assert str(caller.budget.per_day) == "2.50"
+    assert revoked.exit_code == 0
+    assert caller_of(made["key"], address) is None
+
+
+def test_the_list_tells_what_each_key_may(command: Command) -> None:
+    command("create", "films", "--per-hour", "0.5", "--route", "sora")
+
+    (found,) = json.loads(command("list", "--json").stdout)
+
+    assert found["name"] == "films"
+    assert found["routes"] == ["sora"]
+    assert found["per_minute"] is None
+    assert found["limits"] == {"per_hour": "0.5"}
+    assert found["revoked_at"] is None
+    assert "key" not in found
+    assert "digest" not in found
+
+
+def test_no_key_is_no_table(command: Command) -> None:
+    assert command("list").stdout == "There is no key.\n"
+    assert json.loads(command("list", "--json").stdout) == []
+
+
+def test_a_key_that_is_not_there_cannot_be_revoked(command: Command) -> None:
+    refused = command("revoke", "key_0")
+
+    assert refused.exit_code == 1
+    assert "key_0 is no key that opens anything" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "line", [("--per-day", "much"), ("--per-day", "-1"), ("--per-minute", "0"), ("--rate", "1")]
+)
+def test_limits_that_are_none_are_refused(command: Command, line: tuple[str, str]) -> None:
+    assert command("create", "films", *line).exit_code == 2
