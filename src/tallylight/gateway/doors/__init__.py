@@ -1,0 +1,1 @@
+"""The gateway over HTTP: the Videos API, as its official SDKs speak it."""

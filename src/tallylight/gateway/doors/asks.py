@@ -1,0 +1,145 @@
+"""From a request's fields to what is asked of the gateway, for each way to make a video."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from tallylight.gateway.asking import Ask, RefusalError
+from tallylight.gateway.doors.fields import (
+    LONGEST_PROMPT,
+    characters_of,
+    id_of,
+    missing,
+    needed_text_of,
+    others,
+    seconds_of,
+    size_of,
+    text_of,
+)
+from tallylight.gateway.doors.fingerprints import fingerprint
+from tallylight.gateway.doors.forms import Tree
+from tallylight.gateway.doors.references import film_of, picture_of
+from tallylight.gateway.doors.uploads import Upload
+from tallylight.terms import NO_KEY, KeyId, Operation, VideoId
+
+_LONGEST_IDEMPOTENCY = 255
+_COMMON = ("model", "prompt", "seconds", "size", "characters", "policy")
+_PRINTABLE = range(0x20, 0x7F)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """What is known of a request beside its body.
+
+    Args:
+        key: Who asks.
+        only_model: What it asks for if it names no model, "" if it has to.
+        policy: A preset or a preference, "" for the route's own.
+        idempotency: The caller's key for this request, "" for none.
+        is_repeat: The official SDK says that it sends this again by itself.
+    """
+
+    key: KeyId = NO_KEY
+    only_model: str = ""
+    policy: str = ""
+    idempotency: str = ""
+    is_repeat: bool = False
+
+
+def manner_of(headers: Mapping[bytes, bytes], key: KeyId, models: Sequence[str]) -> Manner:
+    """Read the headers.
+
+    Args:
+        headers: Of the request.
+        key: Who asks.
+        models: What it may ask for.
+
+    Raises:
+        RefusalError: if the `Idempotency-Key` is none.
+    """
+    idempotency = headers.get(b"idempotency-key")
+    if idempotency is not None and not _is_idempotency_key(idempotency):
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            "Invalid header 'Idempotency-Key': expected 1 to "
+            f"{_LONGEST_IDEMPOTENCY} printable ASCII characters.",
+            code="invalid_idempotency_key",
+            param="Idempotency-Key",
+        )
+    retries = headers.get(b"x-stainless-retry-count", b"0")
+    return Manner(
+        key=key,
+        only_model=models[0] if len(models) == 1 else "",
+        policy=headers.get(b"x-tallylight-policy", b"").decode("latin-1"),
+        idempotency=(idempotency or b"").decode("ascii"),
+        is_repeat=retries.isdigit() and int(retries) > 0,
+    )
+
+
+def _is_idempotency_key(value: bytes) -> bool:
+    return 0 < len(value) <= _LONGEST_IDEMPOTENCY and all(byte in _PRINTABLE for byte in value)
+
+
+def creation(fields: Tree, manner: Manner) -> Ask:
+    """Return what a create asks for.
+
+    Raises:
+        RefusalError: if a field cannot be read; so do the others here.
+    """
+    known = (*_COMMON, "input_reference")
+    picture = picture_of(fields.get("input_reference"))
+    ask = replace(_common(fields, manner, known), reference=picture)
+    return _signed(ask, manner)
+
+
+def remix(fields: Tree, manner: Manner, source: VideoId) -> Ask:
+    """Return what a remix of one of our videos asks for."""
+    ask = replace(_common(fields, manner, _COMMON), operation=Operation.REMIX, source=source)
+    return _signed(ask, manner)
+
+
+def edit(fields: Tree, manner: Manner) -> Ask:
+    """Return what an edit of one of our videos, or of a film that came along, asks for."""
+    return _signed(replace(_of_film(fields, manner), operation=Operation.EDIT), manner)
+
+
+def extension(fields: Tree, manner: Manner) -> Ask:
+    """Return what an extension asks for; its seconds are those added."""
+    ask = replace(_of_film(fields, manner), operation=Operation.EXTEND)
+    if ask.seconds is None:
+        raise missing("seconds")
+    return _signed(ask, manner)
+
+
+def _of_film(fields: Tree, manner: Manner) -> Ask:
+    ask = _common(fields, manner, (*_COMMON, "video"))
+    match fields.get("video"):
+        case None | "":
+            raise missing("video")
+        case Upload() as film:
+            return replace(ask, reference=film_of(film, "video"))
+        case value:
+            return replace(ask, source=VideoId(id_of(value, "video")))
+
+
+def _common(fields: Tree, manner: Manner, known: tuple[str, ...]) -> Ask:
+    return Ask(
+        model=text_of(fields, "model"),
+        prompt=needed_text_of(fields, "prompt", LONGEST_PROMPT),
+        seconds=seconds_of(fields),
+        size=size_of(fields),
+        characters=characters_of(fields),
+        extras=others(fields, known),
+        # The body speaks of this one request, a header often of all that a client sends.
+        policy=text_of(fields, "policy") or manner.policy,
+        idempotency=manner.idempotency,
+        is_repeat=manner.is_repeat,
+    )
+
+
+def _signed(ask: Ask, manner: Manner) -> Ask:
+    if not ask.model and not ask.source:
+        if not manner.only_model:
+            raise missing("model")
+        ask = replace(ask, model=manner.only_model)
+    return replace(ask, fingerprint=fingerprint(ask, manner.key))
