@@ -74,10 +74,10 @@ _Wish = tuple[Operation, int, str, bool, bool, str, bool, bool, bool, bool]
 class Capability:
     """What one service can be asked for; remembers its answers, since requests are much alike."""
 
-    __slots__ = ("_answers", "_service", "_skills")
+    __slots__ = ("_answers", "_skills", "service")
 
     def __init__(self, service: Service, skills: Skills) -> None:
-        self._service = service
+        self.service = service
         self._skills = skills
         self._answers: dict[_Wish, Fit | Misfit] = {}
 
@@ -108,7 +108,7 @@ class Capability:
         if answer is None:
             if len(self._answers) >= _MOST_REMEMBERED:
                 self._answers.clear()
-            answer = self._answers[wish] = _answer(self._service, self._skills, wish)
+            answer = self._answers[wish] = _answer(self.service, self._skills, wish)
         return answer
 
 
