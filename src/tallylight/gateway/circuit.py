@@ -66,12 +66,16 @@ def with_delivery(course: Course) -> Course:
 
 
 def with_failure(course: Course, failure: Failure, at: datetime) -> Course:
-    """Return the course after a job was refused or brought no video.
+    """Return the course after an accepted job brought no video."""
+    return with_refusal(replace(course, under_way=max(0, course.under_way - 1)), failure, at)
+
+
+def with_refusal(course: Course, failure: Failure, at: datetime) -> Course:
+    """Return the course after a job was refused, or may have been.
 
     What the caller did wrong says nothing; where the service asks to be asked less, it is left
     alone for as long as it says.
     """
-    course = replace(course, under_way=max(0, course.under_way - 1))
     if failure.fault is Fault.CALLER:
         return course
     if failure.kind is FailureKind.RATE_LIMITED:
@@ -155,6 +159,10 @@ class Circuit:
         """Note that a video arrived."""
         self._courses[service] = with_delivery(self.course(service))
 
+    def refused(self, service: ServiceId, failure: Failure, at: datetime) -> None:
+        """Note that a job was refused, or that nobody knows whether it was."""
+        self._courses[service] = with_refusal(self.course(service), failure, at)
+
     def failed(self, service: ServiceId, failure: Failure, at: datetime) -> None:
-        """Note that a job was refused, or that an accepted one brought no video."""
+        """Note that an accepted job brought no video."""
         self._courses[service] = with_failure(self.course(service), failure, at)

@@ -37,7 +37,7 @@ class Witness:
     async def refused(self, service: ServiceId, failure: Failure) -> None:
         """Tell that a service has refused a job, or may have."""
         now = self._clock.now()
-        self._circuit.failed(service, failure, now)
+        self._circuit.refused(service, failure, now)
         self._told.pop(service, None)
         await self._report(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
 
