@@ -56,6 +56,7 @@ def test_the_schema_is_json_and_names_every_section() -> None:
         "budgets",
         "database",
         "probes",
+        "routes",
         "services",
         "status",
         "upstreams",

@@ -11,6 +11,7 @@ from tallylight.alerts.options import AlertOptions
 from tallylight.app import assembly, keys
 from tallylight.app.budgets import check_budgets
 from tallylight.app.findings import Findings
+from tallylight.app.routes import routes_of
 from tallylight.app.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
 from tallylight.catalogue.document import Document, in_order, read, salvaged
 from tallylight.catalogue.options import BudgetOptions, ProbeOptions, Services, Upstreams
@@ -18,6 +19,8 @@ from tallylight.catalogue.secrets import environment as process_environment
 from tallylight.catalogue.services import Catalogue
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem
+from tallylight.gateway.route_options import Routes
+from tallylight.gateway.routes import Route, default_routes
 from tallylight.history.retention import Retention
 from tallylight.verdicts.options import PolicyOptions
 
@@ -33,6 +36,11 @@ class Settings(BaseModel):
         default_factory=dict, description="The addresses that services are reached at, by id."
     )
     services: Services = Field(default_factory=dict, description="What is watched, by id.")
+    routes: Routes = Field(
+        default_factory=dict,
+        description="The models that callers may ask for, by name. Without it each model is one, "
+        "over all services of it, and each service by its id.",
+    )
     probes: ProbeOptions = Field(
         default_factory=ProbeOptions, description="How services are probed."
     )
@@ -60,6 +68,7 @@ class Configuration:
     Args:
         source: The file; None where keys of the environment stand in for one.
         catalogue: Services with their upstreams and sheets, and the budget of them all.
+        routes: What callers may ask for, by name.
         probes: How probes are run.
         verdicts: The figures of the judge.
         alerts: Who is told.
@@ -72,6 +81,7 @@ class Configuration:
 
     source: Path | None
     catalogue: Catalogue
+    routes: Mapping[str, Route] = field(default_factory=dict)
     probes: ProbeOptions = field(default_factory=ProbeOptions)
     verdicts: PolicyOptions = field(default_factory=PolicyOptions)
     alerts: AlertOptions = field(default_factory=AlertOptions)
@@ -101,7 +111,9 @@ def load_settings(
     variables = process_environment() if environment is None else environment
     if path is None and not DEFAULT_PATH.exists():
         today = (clock or SystemClock()).now().date()
-        return Configuration(source=None, catalogue=keys.catalogue_of(variables, today))
+        catalogue = keys.catalogue_of(variables, today)
+        routes = default_routes(catalogue.services.values())
+        return Configuration(source=None, catalogue=catalogue, routes=routes)
     source = path or DEFAULT_PATH
     return configuration_of(read(source, variables), source)
 
@@ -117,6 +129,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     if settings is None:
         raise ConfigurationError(in_order(problems), document.files)
     catalogue = _catalogue(settings, source, findings)
+    routes = routes_of(settings.routes, catalogue.services, findings)
     _check_receivers(settings.alerts, findings)
     if not settings.services and not findings.problems:
         findings.refuse(("services",), "names no service; there is nothing to watch")
@@ -126,6 +139,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     return Configuration(
         source=source,
         catalogue=catalogue,
+        routes=routes,
         probes=settings.probes,
         verdicts=settings.verdicts,
         alerts=settings.alerts,

@@ -1,0 +1,48 @@
+"""The routes of a configuration: references followed, or the routes that stand in for them."""
+
+from collections.abc import Mapping
+
+from tallylight.app.findings import Findings
+from tallylight.catalogue.complaints import not_allowed
+from tallylight.catalogue.services import Medium, Service
+from tallylight.gateway.route_options import RouteOptions
+from tallylight.gateway.routes import Route, default_routes
+from tallylight.terms import ServiceId
+
+
+def routes_of(
+    options: Mapping[str, RouteOptions],
+    services: Mapping[ServiceId, Service],
+    findings: Findings,
+) -> Mapping[str, Route]:
+    """Return the routes by name; what is wrong with them goes to the findings."""
+    for name, each in options.items():
+        _check(name, each, services, findings)
+    if not options:
+        return default_routes(services.values())
+    return {name: each.route(name) for name, each in options.items()}
+
+
+def _check(
+    name: str,
+    options: RouteOptions,
+    services: Mapping[ServiceId, Service],
+    findings: Findings,
+) -> None:
+    known = findings.document.names("services")
+    seen: set[str] = set()
+    for index, id_ in enumerate(options.services):
+        place = ("routes", name, "services", index)
+        service = services.get(ServiceId(id_))
+        if id_ in seen:
+            findings.refuse(place, f"'{id_}' stands here twice")
+        elif id_ not in known:
+            findings.refuse(place, f"is no service: {not_allowed(id_, known)}")
+        elif service is not None and service.sheet.medium is not Medium.VIDEO:
+            findings.refuse(place, f"'{id_}' makes images; a route serves videos")
+        seen.add(id_)
+    for id_ in options.weights.keys() - seen:
+        findings.refuse(
+            ("routes", name, "weights", id_),
+            f"is none of the route's services: {', '.join(options.services)}",
+        )
