@@ -17,6 +17,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
 from tallylight.history.attempts import Attempts
+from tallylight.history.characters import Characters
 from tallylight.history.connections import Connections, Turn, connect, upsert
 from tallylight.history.gateway_keys import GatewayKeys
 from tallylight.history.journal import Journal
@@ -56,6 +57,7 @@ class History:
         self.ledger = Ledger(connections)
         self.attempts = Attempts(connections)
         self.videos = Videos(connections)
+        self.characters = Characters(connections)
         self.keys = GatewayKeys(connections)
         self.journal = Journal(connections)
 
