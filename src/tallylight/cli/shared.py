@@ -104,6 +104,19 @@ def complain(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def write_text(path: Path, text: str, to: Translator) -> None:
+    """Write a file for whoever named it, and say so.
+
+    Raises:
+        typer.BadParameter: if it cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error}") from None
+    complain(to.gettext("written: %s") % path)
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table for people, as wide as the terminal."""
     from rich.console import Console

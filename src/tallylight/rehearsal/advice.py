@@ -21,7 +21,8 @@ from tallylight.rehearsal.world import scenes
 from tallylight.terms import Access
 
 _MOST_SERVICES = 12
-_SERVICE_DAYS = 120.0
+_SERVICE_DAYS = 80.0
+_LEAST_DAYS = 4.0
 _SEED = 1
 _STEPS = 4
 _DAY = timedelta(days=1)
@@ -137,7 +138,7 @@ def what_budget_buys(question: Question) -> Answer:
         return Answer((), None, 0.0, 0, 0)
     sample = asked[:: -(-len(asked) // _MOST_SERVICES)]
     part = Decimal(len(sample)) / len(asked)
-    trace = _trace(sample)
+    trace = usual_trouble(sample)
     budgets = budgets_for(question)
     lines = by_budget(trace, _SEED, Means(pace=_PACE), [amount * part for amount in budgets])
     rows = tuple(
@@ -145,6 +146,13 @@ def what_budget_buys(question: Question) -> Answer:
     )
     script = score(baselines.plain_script(scenes(trace, _SEED), trace.days), trace.days)
     return Answer(rows, _bought(None, script, part), trace.days, len(sample), script.outages)
+
+
+def usual_trouble(services: Sequence[Asked]) -> Trace:
+    """Return what befalls such services by chance, in the usual measure of their markets."""
+    casts = {f"service-{n}": Cast(habits=_habits(each)) for n, each in enumerate(services, 1)}
+    days = max(_LEAST_DAYS, _SERVICE_DAYS / len(casts))
+    return generated(Recipe(days=days, seed=_SEED, casts=casts))
 
 
 def budgets_for(question: Question) -> tuple[Decimal, ...]:
@@ -174,12 +182,6 @@ def _sums_up_to(need: Decimal) -> Iterator[Decimal]:
             if step * scale >= need:
                 return
         scale *= 10
-
-
-def _trace(sample: Iterable[Asked]) -> Trace:
-    casts = {f"service-{n}": Cast(habits=_habits(each)) for n, each in enumerate(sample, 1)}
-    days = max(4.0, _SERVICE_DAYS / len(casts))
-    return generated(Recipe(days=days, seed=_SEED, casts=casts))
 
 
 def _habits(asked: Asked) -> Habits:

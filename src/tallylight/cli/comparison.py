@@ -1,0 +1,99 @@
+"""How rules fared in a rehearsal, as a table and as JSON."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tallylight.cli.shared import print_line, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tallylight.languages import Translator
+    from tallylight.rehearsal.rules import Line
+    from tallylight.rehearsal.trace import Trace
+
+
+def print_comparison(lines: "Sequence[Line]", to: "Translator") -> None:
+    """Print a rule a line, and how many outages there were to be seen."""
+    headings = (
+        to.gettext("Rule"),
+        to.gettext("Outages seen"),
+        to.gettext("Median delay"),
+        to.gettext("9 in 10 within"),
+        to.gettext("Wrong time"),
+        to.gettext("False alarms a month"),
+        to.gettext("Wrong name"),
+        to.gettext("Unknown"),
+        to.gettext("Paid probes a day"),
+        to.gettext("USD a day"),
+    )
+    print_table(headings, ([line.rule, *_cells(line)] for line in lines))
+    outages = lines[0].score.outages
+    print_line(
+        to.ngettext(
+            "%(count)d outage lasted over five minutes",
+            "%(count)d outages lasted over five minutes",
+            outages,
+        )
+        % {"count": outages}
+    )
+
+
+def as_json(world: "Trace", name: str | None, seed: int, lines: "Sequence[Line]") -> object:
+    """Return the same for machines, with the minutes of every truth by what was shown.
+
+    Args:
+        world: What was lived through.
+        name: Of its trace; None for the reader's own services.
+        seed: What chance began with.
+        lines: How the rules fared.
+    """
+    return {
+        "trace": name,
+        "days": world.days,
+        "services": len(world.services),
+        "seed": seed,
+        "rules": [_line_as_json(line) for line in lines],
+    }
+
+
+def _cells(line: "Line") -> list[str]:
+    s = line.score
+    seen = s.seen_interval
+    return [
+        f"{s.seen_share:.0%} ({seen.low:.0%}–{seen.high:.0%})" if s.outages else "–",
+        "–" if s.median_delay is None else f"{s.median_delay:.1f} min",
+        "–" if s.p90_delay is None else f"{s.p90_delay:.1f} min",
+        f"{s.wrong:.2%}",
+        f"{s.false_alarms:.2f}",
+        f"{s.misnamed:.0%}",
+        f"{s.unknown:.1%}",
+        f"{s.paid:.1f}",
+        f"{s.spend:.2f}",
+    ]
+
+
+def _line_as_json(line: "Line") -> object:
+    s = line.score
+    return {
+        "rule": line.rule,
+        "budget_usd_per_day": None if line.budget is None else float(line.budget),
+        "outages": s.outages,
+        "seen": s.seen,
+        "seen_share": s.seen_share,
+        "seen_interval": asdict(s.seen_interval),
+        "median_delay_minutes": s.median_delay,
+        "p90_delay_minutes": s.p90_delay,
+        "wrong_share": s.wrong,
+        "false_alarms_per_service_month": s.false_alarms,
+        "false_alarms_interval": asdict(s.false_interval),
+        "misnamed_share": s.misnamed,
+        "unknown_share": s.unknown,
+        "minutes": {
+            truth: {said: round(minutes, 1) for said, minutes in row.items()}
+            for truth, row in s.minutes.items()
+        },
+        "paid_probes_per_service_day": s.paid,
+        "spend_usd_per_day": s.spend,
+        "withheld_per_service_day": s.withheld,
+    }

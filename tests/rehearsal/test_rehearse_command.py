@@ -1,0 +1,176 @@
+"""`tallylight rehearse`, as it is typed."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import structlog
+
+from tallylight.cli import main
+
+OWN = """
+upstreams:
+  lab: {provider: lab, base_url: "http://127.0.0.1:1/v1", protocol: openai_videos}
+services:
+  relayed:
+    upstream: lab
+    model: sora-2
+    access: reverse
+    price: {per_call: 0.12}
+    lengths: [4]
+    sizes: [1280x720]
+    probes: {generation: 3h}
+budgets: {per_day: 0.50}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command left: its exit code, and what it printed where."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Return what it printed as a value."""
+        return json.loads(self.out)
+
+
+Rehearse = Callable[..., Outcome]
+
+
+@pytest.fixture
+def rehearse(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Rehearse]:
+    """Return what runs `rehearse` in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def rehearse(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["tallylight", "rehearse", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, printed.out, printed.err)
+
+    yield rehearse
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    """Return a configuration of one's own."""
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN, "utf-8")
+    return str(path)
+
+
+def test_a_named_trace_is_run_by_all_rules(rehearse: Rehearse) -> None:
+    found = rehearse("calm", "--days", "0.2", "--budget", "2.00/day", "--json")
+
+    told = found.json()
+    assert (found.code, told["trace"], told["days"]) == (0, "calm", 0.2)
+    assert len(told["rules"]) == 7
+    assert told["rules"][0]["rule"] == "tallylight"
+    assert told["rules"][0]["budget_usd_per_day"] == 2.0
+
+
+def test_the_table_speaks_the_readers_language(rehearse: Rehearse) -> None:
+    table = rehearse("calm", "--days", "0.1", "--lang", "zh-Hant")
+
+    assert "發現的故障" in table.out
+    assert "Gatus, 3 in a row" in table.out
+
+
+def test_without_a_trace_ones_own_services_are_rehearsed_within_their_budgets(
+    rehearse: Rehearse, own: str
+) -> None:
+    told = rehearse("--config", own, "--days", "1", "--json").json()
+    richer = rehearse("--config", own, "--days", "1", "--budget", "3/day", "--json").json()
+
+    assert (told["trace"], told["services"]) == (None, 1)
+    assert told["rules"][0]["budget_usd_per_day"] == 0.5
+    assert told["rules"][0]["spend_usd_per_day"] <= 0.5
+    assert richer["rules"][0]["budget_usd_per_day"] == 3.0
+
+
+def test_services_without_a_price_cannot_be_rehearsed(
+    rehearse: Rehearse, own: str, tmp_path: Path
+) -> None:
+    free_of_facts = OWN.replace("    price: {per_call: 0.12}\n", "")
+    Path(own).write_text(free_of_facts.replace("    probes: {generation: 3h}\n", ""), "utf-8")
+
+    found = rehearse("--config", own)
+
+    assert found.code == 2
+    assert "No service has a probe of known price" in found.err
+    assert list(tmp_path.iterdir()) == [Path(own)]
+
+
+def test_a_picture_is_drawn_into_a_file(rehearse: Rehearse, tmp_path: Path) -> None:
+    found = rehearse("calm", "--days", "0.1", "--picture", "calm.svg")
+
+    drawn = ET.fromstring((tmp_path / "calm.svg").read_text("utf-8"))  # noqa: S314  # our own
+    assert found.err == "written: calm.svg\n"
+    assert drawn.findtext("{http://www.w3.org/2000/svg}title") == "rehearse calm"
+
+
+def test_the_same_options_generate_the_same_trace_which_can_be_run(
+    rehearse: Rehearse, tmp_path: Path
+) -> None:
+    options = ("--reverse", "--services", "2", "--days", "2", "--risk-hours", "1", "2")
+
+    for name in ("one.json", "two.json"):
+        assert rehearse("generate", "--out", name, *options).code == 0
+
+    one, two = ((tmp_path / name).read_text("utf-8") for name in ("one.json", "two.json"))
+    assert one == two
+    assert {each["access"] for each in json.loads(one)["services"].values()} == {"reverse"}
+    assert rehearse("one.json", "--days", "0.1", "--json").json()["services"] == 2
+
+
+def test_a_recipe_takes_the_place_of_the_options(rehearse: Rehearse, tmp_path: Path) -> None:
+    recipe = {"days": 1, "casts": {"mine": {"count": 3}}}
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe), "utf-8")
+
+    found = rehearse("generate", "--out", "made.json", "--recipe", "recipe.json")
+
+    assert found.code == 0
+    made = json.loads((tmp_path / "made.json").read_text("utf-8"))
+    assert list(made["services"]) == ["mine-1", "mine-2", "mine-3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("nowhere.json",), "nowhere.json"),
+        (("calm", "--budget", "much"), "much is no budget; write 2.00/day"),
+        (("calm", "--pace", "often"), "--pace often"),
+        (("generate", "--out", "x", "--recipe", "none.json"), "none.json"),
+        (("generate", "--out", "x", "--risk-hours", "3", "1"), "--risk-hours FROM TO"),
+        (("generate", "--out", "none/x"), "none/x"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    rehearse: Rehearse, arguments: tuple[str, ...], told: str
+) -> None:
+    found = rehearse(*arguments)
+
+    assert found.code == 2
+    assert told in found.err
+    assert "Traceback" not in found.err
+
+
+def test_the_named_traces_are_listed(rehearse: Rehearse) -> None:
+    found = rehearse("list", "--json").json()
+
+    assert {"calm", "reference", "january-market", "stormy", "sunset"} <= found.keys()
