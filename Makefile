@@ -5,12 +5,12 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 FILE   ?=
 
-.PHONY: demo test check browser-dependencies corpus lock clean
+.PHONY: demo test check browser-dependencies node-dependencies corpus lock clean
 
 demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, against simulated upstreams
 	$(BIN)/tallylight demo $(ARGS)
 
-test: check browser-dependencies ## everything that CI runs
+test: check browser-dependencies node-dependencies ## everything that CI runs
 	$(BIN)/python -m pytest -n 3 --dist loadfile -q
 
 check: $(VENV)/test.stamp ## the static half: formatting, lint, types, import contracts
@@ -28,6 +28,9 @@ lock: $(VENV)/uv.stamp ## resolve the dependencies anew into requirements/
 
 browser-dependencies: $(VENV)/test.stamp
 	@$(BIN)/python tools/ensure_chromium.py
+
+node-dependencies: $(VENV)/test.stamp
+	@$(BIN)/python tools/ensure_node_sdk.py
 
 $(VENV)/uv.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tallylight needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
