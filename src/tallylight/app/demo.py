@@ -69,7 +69,8 @@ async def _run(
         async with serve_world(scenario) as world:
             config = write_configuration(Path(folder), scenario, world, port, clock)
             async with serving(load_settings(config), clock) as served:
-                for line in _introduction(scenario, world, served.address, config, to):
+                _, key = await served.runtime.switchboard.keys.create("demo")
+                for line in _introduction(scenario, world, served.address, config, key, to):
                     say(line)
                 try:
                     async with asyncio.timeout(seconds):
@@ -97,20 +98,31 @@ def write_configuration(
     return path
 
 
-def _introduction(
-    scenario: Scenario, world: World, address: str, config: Path, to: Translator
+def _order(scenario: Scenario) -> str:
+    """Return what lets curl ask for a video that the scenario's first model can make."""
+    videos = [one for one in scenario.services.values() if one.medium == "video"]
+    body = json.dumps({"model": videos[0].model, "prompt": "A paper boat on a pond"})
+    return f"-H 'Content-Type: application/json' -d '{body}'"
+
+
+def _introduction(  # noqa: PLR0913, PLR0917  # what there is to tell
+    scenario: Scenario, world: World, address: str, config: Path, key: str, to: Translator
 ) -> list[str]:
     service = next(iter(scenario.services))
     switch = f"{world.base_url}/_sim/services/{service}"
     return [
         to.gettext("Scenario: %s") % scenario.title,
         to.gettext("Status page:      %s/") % address,
+        to.gettext("Gateway:          %s/v1") % address,
+        to.gettext("Its key:          %s") % key,
         to.gettext("JSON:             %s/api/services") % address,
         to.gettext("Statuspage API:   %s/api/v2/summary.json") % address,
         to.gettext("Metrics:          %s/metrics") % address,
         to.gettext("Simulated world:  %s/_sim/services") % world.base_url,
         to.gettext("Its own ledger:   %s/_sim/ledger") % world.base_url,
         "",
+        to.gettext("Ask for a video:"),
+        f"  curl {address}/v1/videos -H 'Authorization: Bearer {key}' {_order(scenario)}",
         to.gettext("Switch a service off, and watch its lamp:"),
         f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
         to.gettext("Ask from another terminal:"),

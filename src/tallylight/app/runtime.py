@@ -12,10 +12,12 @@ import structlog
 
 from tallylight.app.alerting import Desk
 from tallylight.app.archive import ReadOnly
+from tallylight.app.gateway import Switchboard, open_switchboard
 from tallylight.app.lock import sole_judge
 from tallylight.app.settings import Configuration
 from tallylight.board import Archive, Board
 from tallylight.clock import Clock
+from tallylight.gateway.asset_stores import open_store
 from tallylight.history.database import History, open_history
 from tallylight.probes import checking
 from tallylight.probes.calendar import news_of
@@ -53,6 +55,7 @@ class Runtime:
     generations: Generations
     prober: Prober
     feeds: Feeds
+    switchboard: Switchboard
     _adopted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -75,6 +78,7 @@ class Runtime:
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
             tasks.create_task(self._keep_telling(), name="alerts")
+            tasks.create_task(self.switchboard.run(), name="gateway")
 
     async def adopt(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
@@ -84,6 +88,7 @@ class Runtime:
         self._adopted.set()
         self.generations.total = configuration.catalogue.total_budget
         self.prober.pacing = pacing_of(configuration)
+        self.switchboard.adopt(configuration)
         await self.read_calendar()
 
     async def read_calendar(self) -> None:
@@ -155,6 +160,14 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
             generations=generations,
             prober=Prober(board, transport, generations, clock, pacing_of(configuration)),
             feeds=Feeds(board, transport, clock),
+            switchboard=open_switchboard(
+                configuration,
+                board,
+                history,
+                transport,
+                open_store(configuration.assets, configuration.database_url),
+                clock,
+            ),
         )
         await runtime.adopt(configuration)
         try:

@@ -12,6 +12,8 @@ from typing import Never
 import structlog
 import uvicorn
 import uvloop
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from tallylight.app import reload
 from tallylight.app.advising import Adviser
@@ -19,6 +21,7 @@ from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
+from tallylight.gateway.doors.application import Doors
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 
@@ -112,10 +115,10 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[S
             watching = asyncio.create_task(runtime.run(), name="watching")
             adviser = Adviser(lambda: runtime.configuration)
             advising = asyncio.create_task(adviser.run(), name="advice")
-            app = make_app(_state(runtime, watching, adviser))
+            page = make_app(_state(runtime, watching, adviser))
             server = _Server(
                 uvicorn.Config(
-                    app,
+                    _with_doors(page, runtime, clock),
                     log_config=None,
                     access_log=False,
                     server_header=False,
@@ -130,7 +133,7 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[S
                 address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
                 yield Served(runtime, address, (watching, answering))
             finally:
-                close(app)
+                close(page)
                 server.should_exit = True
                 watching.cancel()
                 advising.cancel()
@@ -165,6 +168,11 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to us."""
         yield
+
+
+def _with_doors(page: FastAPI, runtime: Runtime, clock: Clock) -> ASGIApp:
+    board = runtime.switchboard
+    return Doors(page, board.gateway, board.keys, board.door_terms, clock)
 
 
 def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> StatusState:

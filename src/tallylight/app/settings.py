@@ -14,11 +14,19 @@ from tallylight.app.findings import Findings
 from tallylight.app.routes import routes_of
 from tallylight.app.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
 from tallylight.catalogue.document import Document, in_order, read, salvaged
-from tallylight.catalogue.options import BudgetOptions, ProbeOptions, Services, Upstreams
+from tallylight.catalogue.options import (
+    BudgetOptions,
+    ProbeOptions,
+    Services,
+    Upstreams,
+    is_loopback,
+)
 from tallylight.catalogue.secrets import environment as process_environment
 from tallylight.catalogue.services import Catalogue
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem
+from tallylight.gateway.asset_options import AssetOptions
+from tallylight.gateway.options import GatewayOptions
 from tallylight.gateway.route_options import Routes
 from tallylight.gateway.routes import Route, default_routes
 from tallylight.history.retention import Retention
@@ -56,8 +64,14 @@ class Settings(BaseModel):
     status: PageOptions = Field(
         default_factory=PageOptions, description="The page and its address."
     )
+    gateway: GatewayOptions = Field(
+        default_factory=GatewayOptions, description="The address that callers ask for videos."
+    )
     database: DatabaseOptions = Field(
         default_factory=DatabaseOptions, description="Where the history is kept."
+    )
+    assets: AssetOptions = Field(
+        default_factory=AssetOptions, description="Where finished videos are kept."
     )
 
 
@@ -73,6 +87,8 @@ class Configuration:
         verdicts: The figures of the judge.
         alerts: Who is told.
         status: The page, and where the server waits.
+        gateway: The address that callers ask for videos.
+        assets: Where finished videos are kept.
         database_url: Where the history is; not shown, since it may hold a password.
         retention: How long is kept what.
         warnings: What can hardly be meant, to be logged.
@@ -86,6 +102,8 @@ class Configuration:
     verdicts: PolicyOptions = field(default_factory=PolicyOptions)
     alerts: AlertOptions = field(default_factory=AlertOptions)
     status: PageOptions = field(default_factory=PageOptions)
+    gateway: GatewayOptions = field(default_factory=GatewayOptions)
+    assets: AssetOptions = field(default_factory=AssetOptions)
     database_url: str = field(default=DEFAULT_DATABASE, repr=False)
     retention: Retention = field(default_factory=Retention)
     warnings: tuple[Problem, ...] = ()
@@ -131,6 +149,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     catalogue = _catalogue(settings, source, findings)
     routes = routes_of(settings.routes, catalogue.services, findings)
     _check_receivers(settings.alerts, findings)
+    _check_gateway(settings, findings)
     if not settings.services and not findings.problems:
         findings.refuse(("services",), "names no service; there is nothing to watch")
     if findings.problems:
@@ -144,6 +163,8 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         verdicts=settings.verdicts,
         alerts=settings.alerts,
         status=settings.status,
+        gateway=settings.gateway,
+        assets=settings.assets,
         database_url=settings.database.url,
         retention=Retention(retention.evidence, retention.five_minutes, retention.hours),
         warnings=tuple(findings.warnings),
@@ -167,6 +188,15 @@ def _check_receivers(alerts: AlertOptions, findings: Findings) -> None:
             if service not in known:
                 place = ("alerts", "receivers", name, "services")
                 findings.refuse(place, f"'{service}' is no service; there is {', '.join(known)}")
+
+
+def _check_gateway(settings: Settings, findings: Findings) -> None:
+    if settings.gateway.open and not is_loopback(f"http://{settings.status.listen}"):
+        findings.refuse(
+            ("gateway", "open"),
+            f"would let whoever reaches {settings.status.listen} spend your money; listen on "
+            "127.0.0.1 or make keys with `tallylight keys create`",
+        )
 
 
 def _written_on(source: Path) -> date:

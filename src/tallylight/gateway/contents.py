@@ -1,5 +1,6 @@
 """A finished video's bytes: from the asset store, else relayed from the service that made it."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -15,13 +16,14 @@ from tallylight.history.database import History
 from tallylight.history.videos import Video
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState
+from tallylight.upstreams.wire import Job, JobState, Reply
 
 log = structlog.get_logger()
 
 _VIDEO = "video"
 _MP4 = "video/mp4"
 _SUCCESS = range(200, 300)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
 class Contents:
@@ -98,11 +100,14 @@ class Contents:
             raise _gone(video) from None
         headers = {} if span is None else {"Range": _range_of(span)}
         async with self._transport.open(request, service.upstream, headers) as relay:
-            if relay.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            reply = relay.reply
+            if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise SpanError(None)
-            if relay.status not in _SUCCESS:
+            if not relay.is_open:
                 raise _gone(video)
-            yield Content(relay.chunks, relay.media_type or _MP4, relay.size, relay.part)
+            part, size = _part_of(reply, relay.length)
+            media_type = reply.headers.get("content-type", _MP4)
+            yield Content(aiter(relay), media_type, size, part)
 
     async def _job(self, attempt: Attempt) -> Job:
         """Return a delivered job as the upstream describes it now: its address may have changed."""
@@ -123,6 +128,17 @@ class Contents:
 def _range_of(span: Span) -> str:
     first = "" if span.first is None else span.first
     return f"bytes={first}-{'' if span.last is None else span.last}"
+
+
+def _part_of(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, int | None]:
+    """Return which part of a content comes, None for all of it, and how large the whole is."""
+    if reply.status != HTTPStatus.PARTIAL_CONTENT:
+        return None, length
+    found = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
+    if found is None:
+        return None, length
+    first, last, size = found.groups()
+    return (int(first), int(last)), None if size == "*" else int(size)
 
 
 def _gone(video: Video) -> RefusalError:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.errors import StorageError
 from tallylight.gateway.assets import AssetStore
 from tallylight.history.videos import Video
 from tallylight.terms import Failure, FailureKind, Fault
@@ -44,10 +45,16 @@ class Delivering:
                 await self._clock.sleep(pause)
                 found = await self._download(service, job, file)
                 if found is None:
-                    await self._store.save(name, file)
-                    return name
+                    return await self._stored(name, file)
                 failure = found
         return failure
+
+    async def _stored(self, name: str, file: Path) -> str | Failure:
+        try:
+            await self._store.save(name, file)
+        except StorageError as error:
+            return Failure(FailureKind.UNKNOWN, Fault.OURS, "delivery:unstored", str(error))
+        return name
 
     async def _download(self, service: Service, job: Job, file: Path) -> Failure | None:
         request = protocol(service.upstream).content(job)

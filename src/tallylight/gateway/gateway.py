@@ -32,6 +32,9 @@ from tallylight.terms import Reference, VideoId
 
 log = structlog.get_logger()
 
+_USUAL_MODEL = "sora-2"
+"""What the Videos API takes where no model is named."""
+
 
 class Gateway:
     """Implements `doors.ports.GatewayPort`; the Python client calls it in process."""
@@ -64,7 +67,7 @@ class Gateway:
         Raises:
             RefusalError: if nobody can or may make it; then nothing is or will be paid for it.
         """
-        route = self._route(ask.model, caller)
+        route = await self._route_of(ask, caller)
         live = await self._repeats.of(ask, caller)
         if isinstance(live, Video):
             return live
@@ -203,6 +206,12 @@ class Gateway:
         await self._history.videos.delete(live.video.id, self._clock.now())
         self._crew.forget(live.video.id)
         raise refusal_of(live.refusals, content_travels=live.route.content_travels)
+
+    async def _route_of(self, ask: Ask, caller: Caller) -> Route:
+        """Return the route that is meant; a video made from another goes where that one went."""
+        if ask.model or not ask.source:
+            return self._route(ask.model or _USUAL_MODEL, caller)
+        return self._route((await self.video(ask.source, caller)).model, caller)
 
     def _route(self, model: str, caller: Caller) -> Route:
         route = self._conditions.routes.get(model)

@@ -1,0 +1,148 @@
+"""The gateway put together from its rooms."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from tallylight.app.settings import Configuration
+from tallylight.board import Board
+from tallylight.clock import Clock
+from tallylight.gateway.assets import AssetStore
+from tallylight.gateway.books import Books
+from tallylight.gateway.choosing import Choosing
+from tallylight.gateway.circuit import Circuit
+from tallylight.gateway.completing import Completing
+from tallylight.gateway.conditions import Conditions
+from tallylight.gateway.contents import Contents
+from tallylight.gateway.crew import Crew
+from tallylight.gateway.delivering import Delivering
+from tallylight.gateway.doors.terms import DoorTerms
+from tallylight.gateway.failover import Failover
+from tallylight.gateway.following import Following
+from tallylight.gateway.gateway import Gateway
+from tallylight.gateway.keys import Keys
+from tallylight.gateway.prospects import Prospects
+from tallylight.gateway.reconciling import Reconciling
+from tallylight.gateway.sources import Sources
+from tallylight.gateway.submitting import Submitting
+from tallylight.gateway.witness import Witness
+from tallylight.history.database import History
+from tallylight.history.journal import Notice
+from tallylight.history.videos import Video
+from tallylight.scheduler import every
+from tallylight.upstreams.transport import Transport
+
+_TIDYING = timedelta(minutes=10)
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """The gateway, and what has to run beside it.
+
+    Args:
+        gateway: What its doors and the client call.
+        keys: Who may ask.
+        prospects: What is to be expected of the services.
+        conditions: What the operator decided.
+        door_terms: What the operator decided of the doors.
+    """
+
+    gateway: Gateway
+    keys: Keys
+    prospects: Prospects
+    conditions: Conditions
+    door_terms: DoorTerms
+    _crew: Crew
+    _store: AssetStore
+    _history: History
+    _clock: Clock
+
+    async def run(self) -> None:
+        """Follow videos, look after keys and assets, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._history.journal.run(), name="journal")
+            tasks.create_task(self.keys.run(), name="keys")
+            tasks.create_task(self._crew.run(), name="videos")
+            tidying = every(_TIDYING, self._tidy, self._clock, name="assets")
+            tasks.create_task(tidying, name="assets")
+
+    def adopt(self, configuration: Configuration) -> None:
+        """Take a new configuration in place of the standing one."""
+        conditions, options = self.conditions, configuration.gateway
+        conditions.routes = configuration.routes
+        conditions.answer_within = options.answer_within
+        conditions.budget = options.budget.budget()
+        conditions.keep = configuration.assets.keep
+        self.door_terms.is_open = options.open
+        self.door_terms.largest_body = options.largest_body
+
+    async def _tidy(self) -> None:
+        """Delete the content of videos that has expired."""
+        while expired := await self._history.videos.expire(self._clock.now()):
+            for video in expired:
+                await self._store.delete(video.asset)
+
+
+def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+    configuration: Configuration,
+    board: Board,
+    history: History,
+    transport: Transport,
+    store: AssetStore,
+    clock: Clock,
+) -> Switchboard:
+    """Return the gateway of a configuration; nothing runs yet."""
+    keys = Keys(history.keys, clock)
+    options = configuration.gateway
+    conditions = Conditions(
+        keys=keys,
+        routes=configuration.routes,
+        answer_within=options.answer_within,
+        budget=options.budget.budget(),
+        keep=configuration.assets.keep,
+    )
+    circuit = Circuit()
+    prospects = Prospects(board, circuit, clock)
+    choosing = Choosing(prospects, Random())  # noqa: S311  # chance among equals, no secret
+    books = Books(history, clock)
+    witness = Witness(board, circuit, clock)
+    sources = Sources(board, history, transport, store, clock)
+    submitting = Submitting(transport, books, witness, clock)
+    completing = Completing(
+        books,
+        Delivering(transport, store, clock),
+        witness,
+        _no_notices,
+        lambda: conditions.keep,
+        clock,
+    )
+    following = Following(board, transport, books, completing, choosing, witness, clock)
+    failover = Failover(
+        board,
+        books,
+        choosing,
+        submitting,
+        Reconciling(history, transport, submitting, clock),
+        following,
+        completing,
+        witness,
+        sources,
+        clock,
+    )
+    crew = Crew(history, books, failover, conditions, clock)
+    gateway = Gateway(
+        conditions,
+        history,
+        choosing,
+        crew,
+        sources,
+        Contents(board, history, transport, store),
+        clock,
+    )
+    terms = DoorTerms(is_open=options.open, largest_body=options.largest_body)
+    return Switchboard(gateway, keys, prospects, conditions, terms, crew, store, history, clock)
+
+
+def _no_notices(_video: Video, _at: datetime) -> tuple[Notice, ...]:
+    return ()
