@@ -95,7 +95,7 @@ def test_defaults_are_shown_as_they_are_written() -> None:
     assert KEYS["probes.generation"]["default"] == "off"
     assert KEYS["probes.retry"]["default"] == ["10s", "20s"]
     assert KEYS["status.listen"]["default"] == "127.0.0.1:8080"
-    assert KEYS["verdicts.mtbf"]["default"] == "2d"
+    assert KEYS["verdicts.shutdown_ahead"]["default"] == "90d"
 
 
 @pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))

@@ -6,13 +6,24 @@ from datetime import datetime
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.probes.estimates import estimate
 from tallylight.probes.plan import Watch
 from tallylight.probes.shallow import Shallow
+from tallylight.probes.worth import Lately, Rhythm, Wish
 from tallylight.terms import Depth, FailureKind, Source
-from tallylight.verdicts.judge import door_is_up, jobs_are_at_odds, jobs_are_in_doubt
+from tallylight.verdicts.judge import (
+    door_is_up,
+    jobs_are_at_odds,
+    jobs_are_in_doubt,
+    jobs_down_from,
+)
+from tallylight.verdicts.life import expected
+from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Standing
 
 _SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
+
+_IN_TURN = 0.8  # what comes sooner than this share of the routine is out of its turn
 
 
 @dataclass(slots=True)
@@ -28,6 +39,9 @@ class Diary:
         unanswered: Free questions in a row that may have been billed.
         put_off_at: When a generation could last not be placed.
         withheld: Which budget did not allow it, "" if none is in the way.
+        rhythm: How often a generation is worth its money; None until that was reckoned.
+        is_refused: Whether the newest generation was refused, hence cost nothing.
+        beyond: What probes out of their turn cost lately: doubts and recoveries.
     """
 
     opening: datetime
@@ -38,6 +52,9 @@ class Diary:
     unanswered: int = 0
     put_off_at: datetime | None = None
     withheld: str = ""
+    rhythm: Rhythm | None = None
+    is_refused: bool = False
+    beyond: Lately | None = None
 
     def enter(self, found: Shallow) -> None:
         """Take in what a free probe found."""
@@ -52,6 +69,14 @@ class Diary:
         """Take in that a generation was placed."""
         self.last[Depth.GENERATION] = at
         self.put_off_at, self.withheld = None, ""
+
+    def ended(self, placed_at: datetime, before: datetime | None, cost: float) -> None:
+        """Take in what a generation cost; 0 if it was refused."""
+        self.is_refused = not cost
+        if self.rhythm is None or self.beyond is None or before is None:
+            return
+        if placed_at - before < self.rhythm.routine * _IN_TURN:
+            self.beyond = self.beyond.spent(cost, placed_at)
 
     def put_off(self, at: datetime, budget: str) -> None:
         """Take in that a generation could not be placed, and which budget did not allow it."""
@@ -84,6 +109,10 @@ def watch(
         bad_in_a_row=diary.bad_in_a_row,
         jobs_in_doubt=in_doubt,
         jobs_at_odds=jobs_are_at_odds(standing),
+        jobs_down_from=jobs_down_from(standing),
+        jobs_recover=not standing.jobs.is_failing,
+        is_refused=diary.is_refused,
+        rhythm=diary.rhythm,
         door_is_up=door_is_up(standing),
         status=standing.verdict.status,
         is_key_refused=(
@@ -99,3 +128,16 @@ def watch(
         off=diary.off,
         unanswered=diary.unanswered,
     )
+
+
+def wish_of(
+    service: Service, diary: Diary, standing: Standing, now: datetime, policy: Policy
+) -> Wish | None:
+    """Return what sharing the money out needs to know of a service; None if it takes none."""
+    pace, price = service.pace.generation, estimate(service)
+    if pace is None or not price:
+        return None
+    between, length = expected(standing, now, policy)
+    usual = Lately.assumed(pace, float(price), now)
+    diary.beyond = diary.beyond or usual
+    return Wish(pace, float(price), between, length, diary.beyond.a_day(now), service.budget)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tallylight.catalogue.services import Service
 from tallylight.history.attempts import Attempt
+from tallylight.money import Budget
 from tallylight.probes.generation import Memory
 from tallylight.terms import Depth, Evidence, ServiceId
 from tallylight.upstreams.wire import Job
@@ -12,6 +13,11 @@ from tallylight.upstreams.wire import Job
 
 class PaidProbes(Protocol):
     """Places orders, follows jobs, remembers both."""
+
+    @property
+    def total(self) -> Budget:
+        """Return what all probes together may spend."""
+        ...
 
     async def place(self, service: Service, /) -> Attempt:
         """Set the money aside and write the order down."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from zlib import crc32
 
 from tallylight.catalogue.services import Service
+from tallylight.probes.worth import Rhythm
 from tallylight.quick import quick
 from tallylight.terms import Depth, Status
 
@@ -35,6 +36,9 @@ class Pacing:
         confirmations: After the first, second, … bad shallow result in a row, how soon to look
             again; after that the ordinary pace holds.
         doubt_pace: The shortest time between two paid probes of one service …
+        patience: While jobs are known to fail, the next look comes after so much of the time that
+            they have failed already: an outage of a day is not over a minute from now …
+        refused: … and sooner by this factor where the newest order was refused: that is free.
         odds_pace: … but so soon is a first result that contradicts the rest looked at again: it
             costs no probe more, and decides minutes earlier.
         traffic_rest: While callers' jobs end this often, their results are waited for instead.
@@ -46,6 +50,8 @@ class Pacing:
 
     confirmations: tuple[timedelta, ...] = (timedelta(seconds=10), timedelta(seconds=20))
     doubt_pace: timedelta = timedelta(minutes=5)
+    patience: float = 1 / 8
+    refused: float = 1 / 4
     odds_pace: timedelta = timedelta(minutes=1)
     traffic_rest: timedelta = timedelta(minutes=2)
     jitter: float = 0.1
@@ -64,6 +70,10 @@ class Watch:
         bad_in_a_row: Bad shallow results since the last good one.
         jobs_in_doubt: The judge cannot tell whether jobs are done.
         jobs_at_odds: The newest jobs contradict what the judge holds of them.
+        jobs_down_from: Since when the jobs are held to fail, None while they are not.
+        jobs_recover: They are, but the newest of them went well.
+        is_refused: The newest paid probe was refused, hence cost nothing, as the next may.
+        rhythm: How often it is worth its money; None: as the service's own pace has it.
         door_is_up: Whether the door counts as open.
         status: The status that stands.
         is_key_refused: The free question for credentials finds our key refused, and will find it
@@ -82,6 +92,10 @@ class Watch:
     bad_in_a_row: int = 0
     jobs_in_doubt: bool = False
     jobs_at_odds: bool = False
+    jobs_down_from: datetime | None = None
+    jobs_recover: bool = False
+    is_refused: bool = False
+    rhythm: Rhythm | None = None
     door_is_up: bool = True
     status: Status = Status.UNKNOWN
     is_key_refused: bool = False
@@ -154,18 +168,19 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
     pace = watch.service.pace.generation
     if pace is None or not _may_spend(watch):
         return None
+    routine = pace if watch.rhythm is None else watch.rhythm.routine
     placed = watch.last.get(Depth.GENERATION)
     told = max((at for at in (placed, watch.traffic_at) if at is not None), default=None)
     if told is None:
         wanted = Appointment(Depth.GENERATION, watch.opening, Why.FIRST)
-    elif watch.jobs_in_doubt:
-        rest = pacing.odds_pace if watch.jobs_at_odds else pacing.doubt_pace
+    elif watch.jobs_in_doubt or watch.jobs_down_from is not None:
+        rest = _rest(watch, pacing, placed or told)
         soon = (placed or told) + min(pace, rest)
         if watch.traffic_at is not None:
             soon = max(soon, watch.traffic_at + min(pace, pacing.traffic_rest))
         wanted = Appointment(Depth.GENERATION, soon, Why.DOUBT)
     else:
-        due = told + _jittered(pace, watch, told, pacing)
+        due = told + _jittered(routine, watch, told, pacing)
         wanted = Appointment(Depth.GENERATION, due, Why.PACE)
     # A restart after a long time must not place all that is overdue at once.
     wanted = replace(wanted, at=max(wanted.at, watch.opening))
@@ -173,6 +188,19 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
         return wanted
     again = watch.withheld_at + min(pace, pacing.doubt_pace)
     return replace(wanted, at=max(wanted.at, again))
+
+
+def _rest(watch: Watch, pacing: Pacing, placed: datetime) -> timedelta:
+    """Return how long to wait before jobs that are not known to be well are looked at again."""
+    if watch.jobs_at_odds:
+        return pacing.odds_pace
+    if watch.jobs_down_from is None or watch.jobs_recover:
+        return pacing.doubt_pace
+    patience = pacing.patience * (pacing.refused if watch.is_refused else 1)
+    patient = (placed - watch.jobs_down_from) * patience
+    if watch.rhythm is not None:
+        patient = min(patient, watch.rhythm.recovery)
+    return max(pacing.doubt_pace, patient)
 
 
 def _may_spend(watch: Watch) -> bool:

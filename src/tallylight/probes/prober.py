@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Collection, Coroutine, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Never
 
 import structlog
@@ -15,17 +16,21 @@ from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt
 from tallylight.probes import shallow
 from tallylight.probes.calls import Calls
-from tallylight.probes.diary import Diary, watch_of
+from tallylight.probes.diary import Diary, watch_of, wish_of
+from tallylight.probes.estimates import estimate
 from tallylight.probes.generation import Memory
 from tallylight.probes.paid import PaidProbes
 from tallylight.probes.plan import Appointment, Pacing, appointments, opening_round
 from tallylight.probes.shallow import Sender, Shallow
+from tallylight.probes.worth import SHARED_OUT_EACH, Wish, rhythms
 from tallylight.terms import Depth, Evidence, ServiceId, Source, Transition
 
 log = structlog.get_logger()
 
 _LOOK = timedelta(milliseconds=250)
 """How often the calls are looked at: evidence can bring an appointment forward at any time."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _DATABASE_AWAY = timedelta(seconds=5)
 
@@ -55,6 +60,7 @@ class Prober:
         self._welcomed: tuple[tuple[Service, ...], Pacing] = ((), pacing)
         self._diaries: dict[ServiceId, Diary] = {}
         self._calls = Calls()
+        self._shared_at = _NEVER
         self.is_running = False
         self._places = asyncio.Semaphore(_AT_ONCE)
 
@@ -66,6 +72,7 @@ class Prober:
                 left = await self._left_under_way()
                 while True:
                     await self._welcome()
+                    self._share_out()
                     while left and self._diaries:
                         attempt = left.pop()
                         tasks.create_task(self._resumed(attempt))
@@ -131,8 +138,40 @@ class Prober:
             budget = str(error) if isinstance(error, BudgetError) else ""
             diary.put_off(self._clock.now(), budget)
             raise
+        before = diary.last.get(Depth.GENERATION)
         diary.placed(attempt.intended_at)
-        return await self._generations.carry_out(service, attempt)
+        found = await self._generations.carry_out(service, attempt)
+        self._book(service, diary, attempt.intended_at, before, found)
+        return found
+
+    def _book(
+        self,
+        service: Service,
+        diary: Diary,
+        placed_at: datetime,
+        before: datetime | None,
+        found: Evidence,
+    ) -> None:
+        accepted = self._board.newest(service.id, Source.ACCEPTANCE) if found.failure else None
+        is_billed = found.failure is None or (accepted is not None and accepted.at >= placed_at)
+        price = estimate(service) or Decimal(0)
+        diary.ended(placed_at, before, float(price) if is_billed else 0.0)
+
+    def _share_out(self) -> None:
+        """Reckon anew, now and then, how often each service is worth a paid probe."""
+        now = self._clock.now()
+        if now - self._shared_at < SHARED_OUT_EACH:
+            return
+        self._shared_at = now
+        wishes: dict[ServiceId, Wish] = {}
+        for id_, diary in self._diaries.items():
+            standing, policy = self._board.standing(id_)
+            wish = wish_of(self._board.service(id_), diary, standing, now, policy)
+            if wish is not None:
+                wishes[id_] = wish
+        shared = rhythms(wishes, self._generations.total)
+        for id_, diary in self._diaries.items():
+            diary.rhythm = shared.get(id_)
 
     async def _pay_for(self, service: Service, depth: Depth, found: Shallow, diary: Diary) -> None:
         if found.billed is not None:
@@ -172,6 +211,7 @@ class Prober:
             del self._diaries[id_]
             self._calls.forget(id_)
         self._welcomed = (services, self.pacing)
+        self._shared_at = _NEVER  # newcomers take their share at once
         for service in services:
             self._call(service.id)
 

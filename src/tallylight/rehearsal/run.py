@@ -11,9 +11,10 @@ from decimal import Decimal
 
 from tallylight.catalogue.services import Pace
 from tallylight.money import Budget
-from tallylight.probes.diary import Diary, watch
+from tallylight.probes.diary import Diary, watch, wish_of
 from tallylight.probes.plan import Pacing, appointment, opening_round
 from tallylight.probes.shallow import Shallow
+from tallylight.probes.worth import SHARED_OUT_EACH, rhythms
 from tallylight.rehearsal.line import Line
 from tallylight.rehearsal.purse import Purse
 from tallylight.rehearsal.record import Record, Turn
@@ -84,6 +85,7 @@ class _Run:
         self._count = 0
         self._line = Line()
         self._total = Purse(means.total)
+        self._shared_at = START - SHARED_OUT_EACH
         found = tuple(scenes)
         pace = means.pace.reach or means.pace.credentials or timedelta(minutes=1)
         self.watched = [
@@ -156,7 +158,25 @@ class _Run:
             diary.enter(Shallow(evidence))
             self._hear(watched, evidence, None)
 
+    def _share_out(self, now: datetime) -> None:
+        if now - self._shared_at < SHARED_OUT_EACH:
+            return
+        self._shared_at = now
+        wishes = {
+            watched.service.id: wish
+            for watched in self.watched
+            if (
+                wish := wish_of(
+                    watched.service, watched.diary, watched.standing, now, watched.policy
+                )
+            )
+        }
+        shared = rhythms(wishes, self._means.total)
+        for watched in self.watched:
+            watched.diary.rhythm = shared.get(watched.service.id)
+
     def _spend(self, watched: _Watched, now: datetime) -> None:
+        self._share_out(now)
         watched.in_doubt = jobs_are_in_doubt(watched.standing, now, watched.policy)
         self._plan(watched, (Depth.GENERATION,), now)
         if watched.due.get(Depth.GENERATION) != now:
@@ -170,10 +190,12 @@ class _Run:
             return
         asked = watched.scene.job(now)
         watched.paid += 1
+        before = watched.diary.last.get(Depth.GENERATION)
         if asked.is_accepted:
             watched.purse.spend(price, now)
             self._total.spend(price, now)
         watched.diary.placed(now)
+        watched.diary.ended(now, before, float(price) if asked.is_accepted else 0.0)
         watched.diary.under_way.add(Depth.GENERATION)
         found = Evidence(
             watched.scene.id, asked.ends_at, Source.GENERATION, asked.failure, asked.ends_at - now

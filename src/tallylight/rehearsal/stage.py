@@ -16,7 +16,7 @@ from tallylight.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.rehearsal.world import STALLED_AFTER, Scene
 from tallylight.terms import Order, ProviderId, UpstreamId
 
-USUAL_PACE = Pace(generation=timedelta(hours=6))
+USUAL_PACE = Pace(generation=timedelta(hours=5, minutes=30))
 """The free depths as the catalogue has them, and a paid probe for when nothing else calls."""
 
 _ORDER = Order("a rehearsal", 4, "1280x720")

@@ -41,9 +41,15 @@ def answer_of(evidence: Evidence) -> Answer | None:
 
 
 def log_of_name(answer: Answer | None, policy: Policy) -> float:
-    """Return what an answer adds for naming its own state: no healthy service does."""
-    is_name = answer is not None and answer.named and answer.kind in _TELLING
-    return math.log(policy.named_factor) if is_name else 0.0
+    """Return what an answer adds for naming its own state, or pointing at it.
+
+    No healthy service names one; and of a resold account, a challenge page is a sign.
+    """
+    if answer is None:
+        return 0.0
+    if answer.named and answer.kind in _TELLING:
+        return math.log(policy.named_factor)
+    return math.log(policy.sign_factor) if _is_sign(answer, policy) else 0.0
 
 
 def marked(marks: tuple[Answer, ...], answer: Answer | None, policy: Policy) -> tuple[Answer, ...]:
@@ -133,6 +139,10 @@ def _fresh(standing: Standing, since: datetime, policy: Policy) -> list[Answer]:
 
 def _is_name(mark: Answer) -> bool:
     return mark.named and mark.kind in _NAMES
+
+
+def _is_sign(answer: Answer, policy: Policy) -> bool:
+    return policy.access is Access.REVERSE and answer.kind is FailureKind.RISK_CONTROL
 
 
 def _is_like(one: Answer, other: Answer) -> bool:

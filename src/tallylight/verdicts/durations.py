@@ -63,6 +63,7 @@ def timed(record: JobsRecord, delivery: Delivery, policy: Policy) -> JobsRecord:
         record.partly_since,
         record.slow_since,
         record.allowance,
+        record.life,
     )
     slow_since = _slow_since(grown, policy)
     if slow_since is record.slow_since:
@@ -83,6 +84,11 @@ def pace(record: JobsRecord, policy: Policy) -> Pace | None:
 
 def median(days: tuple[DaySketch, ...], policy: Policy) -> float | None:
     """Return the median duration in seconds over the days kept; None of too few jobs."""
+    return quantile(days, 0.5, policy)
+
+
+def quantile(days: tuple[DaySketch, ...], share: float, policy: Policy) -> float | None:
+    """Return the duration in seconds that a share of the jobs of these days stays within."""
     counts: dict[int, int] = {}
     for day in days:
         for bucket, count in day.counts:
@@ -93,7 +99,7 @@ def median(days: tuple[DaySketch, ...], policy: Policy) -> float | None:
     below = 0
     for bucket in sorted(counts):
         below += counts[bucket]
-        if 2 * below >= total:
+        if below >= share * total:
             return math.exp(bucket * _STEP)
     return None
 

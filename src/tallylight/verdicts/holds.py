@@ -17,5 +17,5 @@ def policy_of(service: Service, options: PolicyOptions) -> Policy:
     shallow = [p for p in (pace.reach, pace.credentials) if p is not None]
     jobs = pace.generation
     hold_door = 2 * min(shallow) + upstream.timeout if shallow else UNWATCHED_JOBS_HOLD
-    hold_jobs = UNWATCHED_JOBS_HOLD if jobs is None else 2 * jobs + upstream.job_timeout
+    hold_jobs = UNWATCHED_JOBS_HOLD if jobs is None else 4 * jobs + upstream.job_timeout
     return options.policy(access=service.access, hold_door=hold_door, hold_jobs=hold_jobs)

@@ -10,6 +10,7 @@ from tallylight.terms import Evidence, Source
 from tallylight.verdicts import durations, shares
 from tallylight.verdicts.answers import answer_of, log_of_name
 from tallylight.verdicts.layers import Result, counted, hearsay, knows, nudged, weight
+from tallylight.verdicts.life import lived
 from tallylight.verdicts.policy import LISTING_GONE, Policy
 from tallylight.verdicts.standing import (
     Allowance,
@@ -50,6 +51,7 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         record.partly_since,
         record.slow_since,
         allowance,
+        lived(record.life, layer, after, evidence.at),
     )
     if delivery is not None and delivery.at == evidence.at and not result.is_bad:
         record = durations.timed(record, delivery, policy)

@@ -113,6 +113,12 @@ def jobs_are_at_odds(standing: Standing) -> bool:
     return layer.is_failing
 
 
+def jobs_down_from(standing: Standing) -> datetime | None:
+    """Return since when the jobs are held to fail, None while they are not."""
+    layer = standing.jobs
+    return layer.since if layer.state is State.DOWN else None
+
+
 def door_is_up(standing: Standing) -> bool:
     """Tell whether nothing speaks against the door: a door that nobody watches is no closed one."""
     return standing.door.state is not State.DOWN

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.terms import Source
+from tallylight.terms import FailureKind, Source
 from tallylight.verdicts.noise import forgotten, learned, with_result
 from tallylight.verdicts.policy import Likelihood, Policy
 from tallylight.verdicts.standing import Answer, LayerStanding, Noise, Run, Seen, State
@@ -19,6 +19,11 @@ from tallylight.verdicts.standing import Answer, LayerStanding, Noise, Run, Seen
 _REMEMBERED = 2
 _RELAPSE = timedelta(hours=2)
 _MOST_GOOD_IF_DOWN = 0.7
+_LEAST_GOOD_IF_DOWN = 0.05
+_STATES = frozenset(
+    {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE, FailureKind.RETIRED}
+)
+_USUAL_COUNTS = 2.0  # so many results is the usual figure worth
 
 
 class Result(NamedTuple):
@@ -44,10 +49,10 @@ def relaxed(layer: LayerStanding, at: datetime, policy: Policy) -> float:
 def weight(layer: LayerStanding, likelihood: Likelihood, policy: Policy, *, is_bad: bool) -> float:
     """Return what a result adds to the log-odds, given what was learned of this layer."""
     bad_if_up = learned(layer.noise, likelihood.bad_if_up, policy)
-    good_if_down = max(1 - likelihood.bad_if_down, _good_if_down(layer))
+    passes = good_if_down(layer, 1 - likelihood.bad_if_down)
     if is_bad:
-        return max(0.0, math.log((1 - good_if_down) / bad_if_up))
-    return min(0.0, math.log(good_if_down / (1 - bad_if_up)))
+        return max(0.0, math.log((1 - passes) / bad_if_up))
+    return min(0.0, math.log(passes / (1 - bad_if_up)))
 
 
 def hearsay(likelihood: Likelihood, *, is_bad: bool) -> float:
@@ -88,7 +93,7 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
         if log_odds <= policy.rises:
             state, since, noise = State.UP, good_from, forgotten(noise)
             bad_from = good_from = None
-    if state is State.UP and state is layer.state:
+    if state is State.UP and state is layer.state and not _tells(result.answer):
         noise = with_result(noise, is_bad=result.is_bad, is_settled=bad_from is None)
     return LayerStanding(
         at=max(at, layer.at),
@@ -194,6 +199,15 @@ def _faded(log_odds: float, seconds: float, policy: Policy) -> float:
     return math.log(p / (1 - p))
 
 
+def _tells(answer: Answer | None) -> bool:
+    """Tell whether an answer speaks of a state, which is no noise, however it ends.
+
+    If it counted as such, each spell of risk control that was missed would make the judge deafer
+    to the next.
+    """
+    return answer is not None and answer.kind in _STATES
+
+
 def _run(layer: LayerStanding, at: datetime, *, is_bad: bool) -> Run:
     run = layer.run
     if run is None or layer.is_failing is not is_bad:
@@ -204,12 +218,13 @@ def _run(layer: LayerStanding, at: datetime, *, is_bad: bool) -> Run:
     return Run(min(run.since, at), max(run.last, at), run.length + 1)
 
 
-def _good_if_down(layer: LayerStanding) -> float:
+def good_if_down(layer: LayerStanding, usual: float) -> float:
     """Return how often this outage lets a result pass, as far as it has shown."""
-    good = layer.broken_good
-    if not good:
-        return 0.0
-    return min(_MOST_GOOD_IF_DOWN, (good + 0.5) / (good + layer.broken_bad + 1))
+    good, bad = layer.broken_good, layer.broken_bad
+    if layer.state is not State.DOWN and not good:
+        return usual
+    share = (good + _USUAL_COUNTS * usual) / (good + bad + _USUAL_COUNTS)
+    return min(_MOST_GOOD_IF_DOWN, max(_LEAST_GOOD_IF_DOWN, share))
 
 
 def opened(at: datetime) -> LayerStanding:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tallylight.catalogue.notation import Duration
 from tallylight.terms import Access
-from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.policy import LIKELIHOODS, REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -19,8 +19,13 @@ class PolicyOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mtbf: Duration = Field(_USUAL.mtbf, description="Assumed mean time between outages.")
-    mttr: Duration = Field(_USUAL.mttr, description="Assumed mean length of an outage.")
+    mtbf: Duration | None = Field(
+        None,
+        description="Assumed mean time between outages; without it 2d, of reverse services 3d.",
+    )
+    mttr: Duration | None = Field(
+        None, description="Assumed mean length of an outage; without it 1h, of reverse services 6h."
+    )
     down_at: Probability = Field(_USUAL.down_at, description="Down at this probability.")
     alert_at: Probability = Field(_USUAL.alert_at, description="Alerted at this probability.")
     up_at: Probability = Field(_USUAL.up_at, description="Up again at this probability of down.")
@@ -54,10 +59,12 @@ class PolicyOptions(BaseModel):
             hold_door: How long its newest shallow evidence holds: two intervals.
             hold_jobs: How long its newest evidence on jobs holds.
         """
+        mtbf, mttr = USUAL_LIVES[access]
         return Policy(
             access=access,
-            mtbf=self.mtbf,
-            mttr=self.mttr,
+            mtbf=self.mtbf or mtbf,
+            mttr=self.mttr or mttr,
+            likelihoods=REVERSE_LIKELIHOODS if access is Access.REVERSE else LIKELIHOODS,
             down_at=self.down_at,
             alert_at=self.alert_at,
             up_at=self.up_at,

@@ -40,6 +40,25 @@ LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
     }
 )
 
+REVERSE_LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
+    {
+        **LIKELIHOODS,
+        # Under risk control 30 to 50 % of the jobs pass: a video that arrives acquits less.
+        Source.GENERATION: Likelihood(0.70, 0.03),
+        Source.TRAFFIC: Likelihood(0.70, 0.05),
+    }
+)
+
+USUAL_LIVES: Mapping[Access, tuple[timedelta, timedelta]] = MappingProxyType(
+    {
+        Access.OFFICIAL: (timedelta(days=2), timedelta(hours=1)),
+        Access.SELF_HOSTED: (timedelta(days=2), timedelta(hours=1)),
+        # Risk control once to three times a week, for hours to a day.
+        Access.REVERSE: (timedelta(days=3), timedelta(hours=6)),
+    }
+)
+"""Mean time between outages, and mean length of one, of services that nothing is known of yet."""
+
 FEED_DEGRADED = Likelihood(0.30, 0.05)
 """A feed that says "degraded" is raised for less than one that says "down"."""
 
@@ -69,6 +88,7 @@ class Policy:
         noise_least: Learned noise is never held to be smaller than this.
         named_factor: A failure that names its state is so many times rarer in a service that is
             up than an unnamed one.
+        sign_factor: The same of one that points at risk control, on a reverse service.
         traffic_per_minute: So many outcomes of callers' jobs count in a minute, in proportion.
         hold_door: How long the newest shallow evidence holds.
         hold_jobs: How long the newest evidence on jobs holds.
@@ -90,14 +110,15 @@ class Policy:
         retired_least: The same unmistakable answer so many times …
         retired_over: … over this time means retired.
         shutdown_ahead: A shutdown is told so long ahead of its date.
-        doubt_above: Jobs are in doubt above this P(down) …
+        doubt_factor: Jobs are in doubt above so many times the prior P(down), so that fading alone
+            casts no doubt …
         doubt_below: … and below this one.
     """
 
     access: Access = Access.OFFICIAL
     mtbf: timedelta = timedelta(days=2)
     mttr: timedelta = timedelta(hours=1)
-    down_at: float = 0.95
+    down_at: float = 0.98
     alert_at: float = 0.99
     up_at: float = 0.20
     floor: float = 0.0005
@@ -106,6 +127,7 @@ class Policy:
     noise_from: int = 30
     noise_least: float = 0.01
     named_factor: float = 5.0
+    sign_factor: float = 3.0
     traffic_per_minute: int = 3
     hold_door: timedelta = timedelta(minutes=2)
     hold_jobs: timedelta = timedelta(hours=6)
@@ -126,12 +148,13 @@ class Policy:
     retired_least: int = 3
     retired_over: timedelta = timedelta(hours=24)
     shutdown_ahead: timedelta = timedelta(days=90)
-    doubt_above: float = 0.025
-    doubt_below: float = 0.95
+    doubt_factor: float = 1.25
+    doubt_below: float = 0.98
 
     # Derived once, because they are needed with every piece of evidence.
     fading: float = field(init=False, repr=False, compare=False)
     prior: float = field(init=False, repr=False, compare=False)
+    doubt_above: float = field(init=False, repr=False, compare=False)
     lowest: float = field(init=False, repr=False, compare=False)
     highest: float = field(init=False, repr=False, compare=False)
     falls: float = field(init=False, repr=False, compare=False)
@@ -142,6 +165,7 @@ class Policy:
         mtbf, mttr = self.mtbf.total_seconds(), self.mttr.total_seconds()
         object.__setattr__(self, "fading", 1 / mtbf + 1 / mttr)
         object.__setattr__(self, "prior", mttr / (mtbf + mttr))
+        object.__setattr__(self, "doubt_above", self.doubt_factor * self.prior)
         object.__setattr__(self, "lowest", _log_odds(self.floor))
         object.__setattr__(self, "highest", _log_odds(self.ceiling))
         object.__setattr__(self, "falls", _log_odds(self.down_at))

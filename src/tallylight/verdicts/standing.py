@@ -166,6 +166,23 @@ class Allowance(NamedTuple):
 _NONE_USED = Allowance()
 
 
+class Life(NamedTuple):
+    """How often a service's jobs failed so far, and for how long.
+
+    Args:
+        since: When its first job ended; None before it.
+        outages: How often its jobs went down; a relapse within two hours is no new outage.
+        seconds: How long they were down in all, as far as that has ended.
+    """
+
+    since: datetime | None = None
+    outages: int = 0
+    seconds: float = 0.0
+
+
+_UNLIVED = Life()
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class JobsRecord:
@@ -180,6 +197,7 @@ class JobsRecord:
         partly_since: Since when jobs fail in part, None while that cannot be claimed.
         slow_since: Since when they are slow, None while that cannot be claimed.
         allowance: The cap on callers' jobs.
+        life: What is learned of how often and how long they fail.
     """
 
     delivery: Delivery | None = None
@@ -190,6 +208,7 @@ class JobsRecord:
     partly_since: datetime | None = None
     slow_since: datetime | None = None
     allowance: Allowance = _NONE_USED
+    life: Life = _UNLIVED
 
 
 @dataclass(frozen=True, slots=True)
