@@ -1,15 +1,45 @@
-"""Fixtures: a fresh database of either kind for each test."""
+"""Fixtures: a fresh database of either kind for each test; services and their prospects."""
 
-from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tallylight.catalogue.services import (
+    Bills,
+    FactSheet,
+    Medium,
+    Pace,
+    Service,
+    ShutdownPrecision,
+    Upstream,
+)
 from tallylight.clock import VirtualClock
+from tallylight.gateway.capability import Capability, Skills
+from tallylight.gateway.ranking import Prospect
 from tallylight.history.database import History, open_history
+from tallylight.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.terms import (
+    Access,
+    FailureKind,
+    Operation,
+    ProviderId,
+    Reason,
+    ReasonCode,
+    ServiceId,
+    Status,
+    UpstreamId,
+    Verdict,
+)
 
 NewDatabase = Callable[[str | None], str]
+MakeService = Callable[..., Service]
+MakeProspect = Callable[..., Prospect]
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ALL_SKILLS = Skills(frozenset(Operation), takes_reference=True, takes_characters=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -30,3 +60,87 @@ def clock() -> VirtualClock:
 async def history(address: str, clock: VirtualClock) -> AsyncIterator[History]:
     async with open_history(address, clock) as history:
         yield history
+
+
+@pytest.fixture(scope="session")
+def make_service() -> MakeService:
+    """Give a maker of services that sell videos by the second."""
+
+    def make(  # noqa: PLR0913  # the facts that tests vary
+        name: str = "a",
+        *,
+        access: Access = Access.OFFICIAL,
+        price: str | None = "0.10",
+        lengths: tuple[int, ...] = (4, 8, 12),
+        sizes: tuple[str, ...] = ("1280x720", "720x1280"),
+        bills: Bills = Bills.ACCEPTANCES,
+        medium: Medium = Medium.VIDEO,
+        generation: timedelta | None = timedelta(hours=3),
+        rates: Mapping[str, str] | None = None,
+    ) -> Service:
+        written = rates or {ANY_RESOLUTION: price or ""}
+        is_priced = rates is not None or price is not None
+        sheet = FactSheet(
+            provider=ProviderId("openai"),
+            model="sora-2",
+            title=name,
+            medium=medium,
+            access=access,
+            protocol="openai_videos",
+            lengths=lengths,
+            sizes=sizes,
+            price=Price(PriceUnit.PER_SECOND, {key: Decimal(rate) for key, rate in written.items()})
+            if is_priced
+            else None,
+            announced_at=None,
+            shutdown_at=None,
+            shutdown_precision=ShutdownPrecision.EXACT,
+            replacement="",
+            notes="",
+            sources=("a test",),
+            as_of=date(2026, 1, 1),
+        )
+        upstream = Upstream(
+            id=UpstreamId(name),
+            provider=ProviderId("openai"),
+            base_url="http://127.0.0.1:1/v1",
+            protocol="openai_videos",
+            dialect="openai",
+            key=None,
+            bills=bills,
+        )
+        return Service(
+            id=ServiceId(name),
+            name=name,
+            upstream=upstream,
+            model="sora-2",
+            access=access,
+            sheet=sheet,
+            pace=Pace(generation=generation),
+            budget=Budget(),
+            probe_order=None,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_prospect() -> MakeProspect:
+    """Give a maker of what is to be expected of a service."""
+
+    def make(  # noqa: PLR0913  # the facts that tests vary
+        service: Service,
+        *,
+        status: Status = Status.OPERATIONAL,
+        blocked: FailureKind | None = None,
+        skills: Skills = ALL_SKILLS,
+        delivery: float = 0.95,
+        seconds: float = 90.0,
+        **more: object,
+    ) -> Prospect:
+        reason = Reason(ReasonCode.JOBS_DELIVERED, NOON)
+        verdict = Verdict(service.id, status, NOON, 0.99, (reason,), blocked)
+        can = Capability(service, skills)
+        return Prospect(service, verdict, can, delivery, seconds, **more)  # type: ignore[arg-type]
+
+    return make
