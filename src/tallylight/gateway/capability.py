@@ -5,8 +5,9 @@ chosen: the length nearest to the Videos API's own default, the cheapest size of
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.money import cost_of
@@ -53,22 +54,82 @@ class Fit:
         seconds: The length.
         size: The size.
         cost: In USD, None if the price is not known.
+        dollars: The same as a float to reckon with, 0.0 if it is not known.
         substituted: By field what was asked for and what is given.
     """
 
     seconds: int
     size: str
     cost: Decimal | None
+    dollars: float
     substituted: Mapping[str, str] = field(default_factory=dict)
 
     def applied(self, order: Order) -> Order:
         """Return the order as the service is asked."""
         if (order.seconds, order.size) == (self.seconds, self.size):
             return order
-        return replace(order, seconds=self.seconds, size=self.size)
+        return Order(
+            order.prompt,
+            self.seconds,
+            self.size,
+            order.operation,
+            order.source,
+            order.reference,
+            order.characters,
+            order.extras,
+        )
 
 
-_Wish = tuple[Operation, int, str, bool, bool, str, bool, bool, bool, bool]
+class Wish(NamedTuple):
+    """What of a request decides how a service is asked; made once for all services.
+
+    Args:
+        operation: How the video is made.
+        seconds: The length.
+        size: The size.
+        has_reference: Whether there is a picture to begin from, or a film.
+        has_characters: Whether characters appear.
+        shape: The aspect ratio that the request names, "16:9"; "" for none.
+        picks_seconds: Whether the length is ours to choose.
+        picks_size: Whether the size is.
+        gives_seconds: Whether the nearest length may stand in.
+        gives_size: Whether the nearest size may.
+    """
+
+    operation: Operation
+    seconds: int
+    size: str
+    has_reference: bool
+    has_characters: bool
+    shape: str
+    picks_seconds: bool
+    picks_size: bool
+    gives_seconds: bool
+    gives_size: bool
+
+
+def wish_of(order: Order, chosen: Collection[str] = (), substitutes: Collection[str] = ()) -> Wish:
+    """Return what of a request decides how a service is asked.
+
+    Args:
+        order: What is asked for.
+        chosen: The fields that the caller left out: "seconds", "size".
+        substitutes: The fields whose nearest allowed value may stand in.
+    """
+    shape = order.extras.get("aspect_ratio") if order.extras else None
+    picks_seconds, picks_size = "seconds" in chosen, "size" in chosen
+    return Wish(
+        order.operation,
+        0 if picks_seconds else order.seconds,
+        "" if picks_size else order.size,
+        order.reference is not None,
+        bool(order.characters),
+        shape if isinstance(shape, str) else "",
+        picks_seconds,
+        picks_size,
+        "seconds" in substitutes,
+        "size" in substitutes,
+    )
 
 
 class Capability:
@@ -79,31 +140,10 @@ class Capability:
     def __init__(self, service: Service, skills: Skills) -> None:
         self.service = service
         self._skills = skills
-        self._answers: dict[_Wish, Fit | Misfit] = {}
+        self._answers: dict[Wish, Fit | Misfit] = {}
 
-    def fit(
-        self, order: Order, chosen: Collection[str] = (), substitutes: Collection[str] = ()
-    ) -> Fit | Misfit:
-        """Return how the service is asked, or what it cannot serve.
-
-        Args:
-            order: What is asked for.
-            chosen: The fields that the caller left out: "seconds", "size".
-            substitutes: The fields whose nearest allowed value may stand in.
-        """
-        shape = order.extras.get("aspect_ratio") if order.extras else None
-        wish: _Wish = (
-            order.operation,
-            order.seconds,
-            order.size,
-            order.reference is not None,
-            bool(order.characters),
-            shape if isinstance(shape, str) else "",
-            "seconds" in chosen,
-            "size" in chosen,
-            "seconds" in substitutes,
-            "size" in substitutes,
-        )
+    def fit(self, wish: Wish) -> Fit | Misfit:
+        """Return how the service is asked, or what it cannot serve."""
         answer = self._answers.get(wish)
         if answer is None:
             if len(self._answers) >= _MOST_REMEMBERED:
@@ -112,64 +152,70 @@ class Capability:
         return answer
 
 
-def _answer(service: Service, skills: Skills, wish: _Wish) -> Fit | Misfit:
-    operation, seconds, size, has_reference, has_characters, shape, *_ = wish
+def _answer(service: Service, skills: Skills, wish: Wish) -> Fit | Misfit:
+    operation = wish.operation
     if service.sheet.medium is not Medium.VIDEO:
         return Misfit("model", service.model, "orders for images")
     if operation not in skills.operations:
         return Misfit("operation", operation, ", ".join(sorted(skills.operations)))
-    if has_reference and operation is Operation.CREATE and not skills.takes_reference:
+    if wish.has_reference and operation is Operation.CREATE and not skills.takes_reference:
         return Misfit("input_reference", "")
-    if has_characters and not skills.takes_characters:
+    if wish.has_characters and not skills.takes_characters:
         return Misfit("characters", "")
     if operation in {Operation.REMIX, Operation.EDIT}:
-        return Fit(seconds, size, _cost(service, seconds, size, images=0))
-    return _measured(service, wish, shape)
+        return _fit(service, wish.seconds, wish.size)
+    return _measured(service, wish)
 
 
-def _measured(service: Service, wish: _Wish, shape: str) -> Fit | Misfit:
-    operation, seconds, size, has_reference = wish[:4]
-    picks_seconds, picks_size, gives_seconds, gives_size = wish[6:]
-    sheet = service.sheet
+def _measured(service: Service, wish: Wish) -> Fit | Misfit:
+    sheet, is_create = service.sheet, wish.operation is Operation.CREATE
     # What an extension adds has limits of its own, which no fact sheet knows.
-    lengths = sheet.lengths if operation is Operation.CREATE else ()
-    length = _length(seconds, lengths, picks=picks_seconds, gives=gives_seconds)
-    images = int(has_reference and operation is Operation.CREATE)
+    lengths = sheet.lengths if is_create else ()
+    length = _length(wish, lengths)
     if isinstance(length, Misfit):
         return length
     frame = (
-        _chosen_size(service, length, shape)
-        if picks_size
-        else _size(size, sheet.sizes, gives=gives_size)
+        _chosen_size(service, length, wish.shape) if wish.picks_size else _size(wish, sheet.sizes)
     )
     if isinstance(frame, Misfit):
         return frame
-    told = {
-        name: f"{asked}→{given}"
-        for name, asked, given, is_ours in (
-            ("seconds", str(seconds), str(length), picks_seconds),
-            ("size", size, frame, picks_size),
-        )
-        if asked != given and not is_ours
-    }
-    return Fit(length, frame, _cost(service, length, frame, images=images), told)
+    told = {}
+    if not wish.picks_seconds and length != wish.seconds:
+        told["seconds"] = f"{wish.seconds}→{length}"
+    if not wish.picks_size and frame != wish.size:
+        told["size"] = f"{wish.size}→{frame}"
+    return _fit(service, length, frame, told, images=int(is_create and wish.has_reference))
 
 
-def _length(seconds: int, lengths: Sequence[int], *, picks: bool, gives: bool) -> int | Misfit:
-    if picks:
+def _fit(
+    service: Service,
+    seconds: int,
+    size: str,
+    substituted: Mapping[str, str] | None = None,
+    *,
+    images: int = 0,
+) -> Fit:
+    cost = _cost(service, seconds, size, images=images)
+    return Fit(seconds, size, cost, float(cost or 0), substituted or {})
+
+
+def _length(wish: Wish, lengths: Sequence[int]) -> int | Misfit:
+    seconds = wish.seconds
+    if wish.picks_seconds:
         return min(lengths, key=lambda each: abs(each - USUAL_SECONDS), default=USUAL_SECONDS)
     if not lengths or seconds in lengths:
         return seconds
-    if gives:
+    if wish.gives_seconds:
         return min(lengths, key=lambda each: (abs(each - seconds), each))
     return Misfit("seconds", str(seconds), ", ".join(map(str, lengths)))
 
 
-def _size(size: str, sizes: Sequence[str], *, gives: bool) -> str | Misfit:
+def _size(wish: Wish, sizes: Sequence[str]) -> str | Misfit:
+    size = wish.size
     if not sizes or size in sizes:
         return size
     alike = [each for each in sizes if _is_alike(_shape(each), _shape(size))]
-    if gives and alike:
+    if wish.gives_size and alike:
         return min(alike, key=lambda each: abs(_pixels(each) - _pixels(size)))
     return Misfit("size", size, ", ".join(sizes))
 

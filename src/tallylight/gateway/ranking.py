@@ -82,7 +82,7 @@ class Choice:
         delivery: The probability that the job delivers.
         seconds: Expected from create to the video, where it delivers.
         score: What the policy makes of price, time and failures for a delivered video, in
-            dollars of its own; the least is the best.
+            dollars of its own, the least first; in a written order the place in it.
         p95_seconds: The time that 19 of 20 of its jobs stay within, if known.
         why: What beside the score has put it where it is.
         is_priced: Whether its price is known; else it is ordered as if it were the dearest.

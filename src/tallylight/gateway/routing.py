@@ -9,14 +9,13 @@ Source:
     Engineering 11 (1960) 17.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from tallylight.catalogue.services import Bills
-from tallylight.gateway.capability import Fit, Misfit
+from tallylight.gateway.capability import Fit, Misfit, wish_of
 from tallylight.gateway.presets import WEIGHINGS, Policy, Weighing
 from tallylight.gateway.ranking import Bar, Because, Choice, Exclusion, Prospect, Ranking
 from tallylight.gateway.routes import Route
@@ -26,6 +25,10 @@ __all__ = ["Choice", "Exclusion", "Prospect", "Ranking", "rank"]
 
 _HOUR = 3600.0
 _LEAST_DELIVERY = 0.001  # nothing is divided by less
+_NOTHING = Decimal(0)
+
+_LAST, _SECOND, _UNTRUSTED, _UNRELIABLE = 8, 4, 2, 1
+"""What counts before any score: the last resort, the second access, little trust, unreliability."""
 
 _DOWN: Mapping[Status, Bar] = {
     Status.SUSPENDED: Bar.SUSPENDED,
@@ -33,29 +36,26 @@ _DOWN: Mapping[Status, Bar] = {
 }
 
 
-class _Candidate(NamedTuple):
-    """A service that can be asked, before it is known how dear the dearest is."""
-
-    prospect: Prospect
-    fit: Fit
-    place: int
-
-    @property
-    def dollars(self) -> float:
-        """Return the price of a job as far as it is known."""
-        return float(self.fit.cost or 0)
-
-
 class _Rung(NamedTuple):
-    """A choice with what it is sorted by."""
+    """One that can be asked, sorted by what stands first: tier, score, price, name."""
 
-    tier: tuple[bool, bool, bool, bool]
+    tier: int
     score: float
     dollars: float
-    choice: Choice
+    id: ServiceId
+    prospect: Prospect
+    fit: Fit
+    why: tuple[Because, ...]
 
 
-_STANDING = itemgetter(0, 1, 2)
+class _Use(NamedTuple):
+    """What one request is ordered by."""
+
+    route: Route
+    weighing: Weighing
+    is_explicit: bool
+    admitted: Collection[ServiceId]
+    dearest: float
 
 
 def rank(  # noqa: PLR0913  # the facts of one request
@@ -86,30 +86,38 @@ def rank(  # noqa: PLR0913  # the facts of one request
             and tries nobody, to explain rather than to ask.
     """
     weighing = WEIGHINGS[policy or route.policy]
-    places = {id_: place for place, id_ in enumerate(route.services)}
-    candidates: list[_Candidate] = []
+    wish = wish_of(order, chosen, route.substitutes)
+    found: list[tuple[ServiceId, Prospect, Fit]] = []
     excluded: list[Exclusion] = []
     for prospect in prospects:
         id_ = prospect.service.id
-        if id_ not in places or pinned not in {NO_SERVICE, id_}:
+        if id_ not in route.services or pinned not in {NO_SERVICE, id_}:
             continue
         bar = _bar(prospect, weighing, tried, is_pinned=bool(pinned))
         if bar is not None:
             excluded.append(bar)
             continue
-        fit = prospect.capability.fit(order, chosen, route.substitutes)
+        fit = prospect.capability.fit(wish)
         if isinstance(fit, Misfit):
             excluded.append(Exclusion(id_, Bar.CAPABILITY, fit.param, fit.asked, fit.allowed))
         elif left is not None and fit.cost is not None and fit.cost > left:
             excluded.append(Exclusion(id_, Bar.BUDGET, asked=f"{fit.cost:f}", allowed=f"{left:f}"))
         else:
-            candidates.append(_Candidate(prospect, fit, places[id_]))
+            found.append((id_, prospect, fit))
+    found.sort(key=itemgetter(0))  # no order of theirs counts
     excluded.sort(key=attrgetter("service"))
-    if not candidates:
-        return Ranking((), tuple(excluded))
-    is_explicit = route.explicit and policy is None
-    choices = _choices(order, candidates, route, weighing, draw, is_explicit=is_explicit)
-    return Ranking(choices, tuple(excluded))
+    admitted, draw = _admitted([prospect for _, prospect, _ in found], draw)
+    use = _Use(
+        route,
+        weighing,
+        is_explicit=route.explicit and policy is None,
+        admitted=admitted,
+        dearest=max((fit.dollars for _, _, fit in found), default=0.0),
+    )
+    rungs = sorted(_rung(each, use) for each in found)
+    if draw is not None and not use.is_explicit:
+        rungs = _spread(rungs, route.weights, weighing.equal_within, draw)
+    return Ranking(tuple(_choice(rung, order) for rung in rungs), tuple(excluded))
 
 
 def _bar(  # noqa: PLR0911  # one return for each bar
@@ -134,47 +142,9 @@ def _bar(  # noqa: PLR0911  # one return for each bar
     return None
 
 
-def _choices(  # noqa: PLR0913  # the facts of one request
-    order: Order,
-    candidates: Sequence[_Candidate],
-    route: Route,
-    weighing: Weighing,
-    draw: float | None,
-    *,
-    is_explicit: bool,
-) -> tuple[Choice, ...]:
-    candidates = sorted(candidates, key=lambda each: each.prospect.service.id)
-    admitted, draw = _admitted(candidates, draw)
-    dearest = max((each.dollars for each in candidates if each.fit.cost is not None), default=0.0)
-    rungs = []
-    for each in candidates:
-        prospect, fit = each.prospect, each.fit
-        tier, why = _tier(prospect, weighing, prospect.service.id in admitted, is_explicit)
-        dollars = dearest if fit.cost is None else each.dollars
-        choice = Choice(
-            prospect.service,
-            fit.applied(order),
-            fit.substituted,
-            fit.cost or Decimal(0),
-            prospect.delivery,
-            prospect.seconds,
-            _score(prospect, dollars, weighing),
-            p95_seconds=prospect.p95_seconds,
-            why=tuple(why),
-            is_priced=fit.cost is not None,
-        )
-        rungs.append(
-            _Rung(tier, float(each.place) if is_explicit else choice.score, dollars, choice)
-        )
-    rungs.sort(key=_STANDING)
-    if is_explicit or draw is None:
-        return tuple(rung.choice for rung in rungs)
-    return tuple(_spread(rungs, route.weights, weighing.equal_within, draw))
-
-
 def _admitted(
-    candidates: Sequence[_Candidate], draw: float | None
-) -> tuple[frozenset[ServiceId], float | None]:
+    prospects: Sequence[Prospect], draw: float | None
+) -> tuple[Collection[ServiceId], float | None]:
     """Return who of the recovering and unknown may be the first choice of this request.
 
     Where there is nobody to be trusted more, nobody needs to be let in.
@@ -182,48 +152,67 @@ def _admitted(
     Returns:
         Their ids, and a number by chance that owes nothing to that decision.
     """
-    trickles = [(each.prospect.service.id, each.prospect.trickle) for each in candidates]
-    if draw is None or all(trickle < 1.0 for _, trickle in trickles):
-        return frozenset(), draw
+    untrusted = [each for each in prospects if each.trickle < 1.0]
+    if draw is None or len(untrusted) in {0, len(prospects)}:
+        return (), draw
     admitted = []
-    for id_, trickle in trickles:
-        if not 0.0 < trickle < 1.0:
+    for each in untrusted:
+        if each.trickle <= 0.0:
             continue
-        if draw < trickle:
-            admitted.append(id_)
-            draw /= trickle
+        if draw < each.trickle:
+            admitted.append(each.service.id)
+            draw /= each.trickle
         else:
-            draw = (draw - trickle) / (1 - trickle)
-    return frozenset(admitted), draw
+            draw = (draw - each.trickle) / (1 - each.trickle)
+    return admitted, draw
+
+
+def _rung(found: tuple[ServiceId, Prospect, Fit], use: _Use) -> _Rung:
+    id_, prospect, fit = found
+    dollars = use.dearest if fit.cost is None else fit.dollars
+    if use.is_explicit:
+        place = float(use.route.services.index(id_))
+        tier, why = _explicit_tier(prospect, is_admitted=id_ in use.admitted)
+        return _Rung(tier, place, dollars, id_, prospect, fit, why)
+    tier, why = _tier(prospect, use.weighing, is_admitted=id_ in use.admitted)
+    score = _score(prospect, dollars, use.weighing)
+    return _Rung(tier, score, dollars, id_, prospect, fit, why)
+
+
+def _explicit_tier(prospect: Prospect, *, is_admitted: bool) -> tuple[int, tuple[Because, ...]]:
+    """Return what moves a service back in an order that is written: failures that callers saw."""
+    trust, told = _trust(prospect, is_admitted=is_admitted)
+    if told is Because.UNKNOWN:
+        trust = 0
+    return trust, (Because.EXPLICIT,) if told is None else (Because.EXPLICIT, told)
 
 
 def _tier(
-    prospect: Prospect, weighing: Weighing, is_admitted: bool, is_explicit: bool
-) -> tuple[tuple[bool, bool, bool, bool], list[Because]]:
-    """Return what counts before any score, and the reasons of it; False stands before True."""
-    is_unknown = prospect.verdict.status is Status.UNKNOWN
-    is_untrusted = prospect.trickle < 1.0 and not is_admitted
-    is_last = is_untrusted and (prospect.trickle <= 0.0 or prospect.is_trial)
-    if is_explicit:
-        why = [Because.EXPLICIT]
-        is_second = is_unreliable = False
-        is_untrusted = is_untrusted and not is_unknown
-    else:
-        first = weighing.first
-        is_second = first is not None and prospect.service.access not in first
-        is_unreliable = prospect.delivery < weighing.least_delivery
-        why = [Because.PREFERRED] if first is not None and not is_second else []
-        if is_unreliable:
-            why.append(Because.UNRELIABLE)
+    prospect: Prospect, weighing: Weighing, *, is_admitted: bool
+) -> tuple[int, tuple[Because, ...]]:
+    """Return what counts before any score, the least first, and the reasons of it."""
+    tier, told = _trust(prospect, is_admitted=is_admitted)
+    why = () if told is None else (told,)
+    if weighing.first is not None:
+        if prospect.service.access in weighing.first:
+            why = (Because.PREFERRED, *why)
+        else:
+            tier += _SECOND
+    if prospect.delivery < weighing.least_delivery:
+        tier += _UNRELIABLE
+        why = (*why, Because.UNRELIABLE)
+    return tier, why
+
+
+def _trust(prospect: Prospect, *, is_admitted: bool) -> tuple[int, Because | None]:
+    if prospect.trickle >= 1.0:
+        return 0, None
     if is_admitted:
-        why.append(Because.TRICKLE)
-    elif is_last:
-        why.append(Because.FAILING)
-    elif is_unknown:
-        why.append(Because.UNKNOWN)
-    elif is_untrusted:
-        why.append(Because.RECOVERING)
-    return (is_last, is_second, is_untrusted, is_unreliable), why
+        return 0, Because.TRICKLE
+    if prospect.trickle <= 0.0 or prospect.is_trial:
+        return _LAST, Because.FAILING
+    is_unknown = prospect.verdict.status is Status.UNKNOWN
+    return _UNTRUSTED, Because.UNKNOWN if is_unknown else Because.RECOVERING
 
 
 def _score(prospect: Prospect, dollars: float, weighing: Weighing) -> float:
@@ -237,20 +226,19 @@ def _score(prospect: Prospect, dollars: float, weighing: Weighing) -> float:
 
 def _spread(
     rungs: Sequence[_Rung], weights: Mapping[ServiceId, float], within: float, draw: float
-) -> Iterator[Choice]:
-    """Yield the choices, those that are equals in an order drawn by weight."""
-    place = 0
-    while place < len(rungs):
-        equals = _equals(rungs, place, within)
-        place += len(equals)
+) -> list[_Rung]:
+    """Return the same, those that are equals in an order drawn by weight."""
+    drawn: list[_Rung] = []
+    while len(drawn) < len(rungs):
+        equals = _equals(rungs, len(drawn), within)
         if len(equals) == 1:
-            yield equals[0].choice
+            drawn += equals
             continue
         while equals:
-            weigh = [weights.get(rung.choice.service.id, 1.0) for rung in equals]
-            index, draw = _drawn(weigh, draw)
-            choice = equals.pop(index).choice
-            yield replace(choice, why=(*choice.why, Because.EQUAL))
+            index, draw = _drawn([weights.get(rung.id, 1.0) for rung in equals], draw)
+            rung = equals.pop(index)
+            drawn.append(rung._replace(why=(*rung.why, Because.EQUAL)))
+    return drawn
 
 
 def _equals(rungs: Sequence[_Rung], place: int, within: float) -> list[_Rung]:
@@ -261,7 +249,8 @@ def _equals(rungs: Sequence[_Rung], place: int, within: float) -> list[_Rung]:
     first = rungs[place]
     equals = [first]
     limit = first.score * (1 + within)
-    for rung in rungs[place + 1 :]:
+    for index in range(place + 1, len(rungs)):
+        rung = rungs[index]
         if rung.tier != first.tier or rung.score > limit:
             break
         if any(_is_bargain(each, rung) for each in equals):
@@ -271,9 +260,11 @@ def _equals(rungs: Sequence[_Rung], place: int, within: float) -> list[_Rung]:
 
 
 def _is_bargain(one: _Rung, other: _Rung) -> bool:
-    return one.dollars < other.dollars and (one.choice.delivery, one.choice.seconds) == (
-        other.choice.delivery,
-        other.choice.seconds,
+    mine, theirs = one.prospect, other.prospect
+    return (
+        one.dollars < other.dollars
+        and mine.delivery == theirs.delivery
+        and mine.seconds == theirs.seconds
     )
 
 
@@ -285,3 +276,19 @@ def _drawn(weights: Sequence[float], draw: float) -> tuple[int, float]:
             return index, mark / weight
         mark -= weight
     return 0, draw  # nobody has any weight
+
+
+def _choice(rung: _Rung, order: Order) -> Choice:
+    prospect, fit = rung.prospect, rung.fit
+    return Choice(
+        prospect.service,
+        fit.applied(order),
+        fit.substituted,
+        fit.cost or _NOTHING,
+        prospect.delivery,
+        prospect.seconds,
+        rung.score,
+        prospect.p95_seconds,
+        rung.why,
+        fit.cost is not None,
+    )

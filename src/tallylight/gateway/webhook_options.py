@@ -1,0 +1,71 @@
+"""What an operator may say of webhooks: who is told when a video has ended."""
+
+import base64
+import binascii
+from enum import StrEnum
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from tallylight.catalogue.keys import Secret, SecretText
+from tallylight.catalogue.options import Name, is_loopback, is_private
+
+_SIGNING_PREFIX = "whsec_"
+_SHORTEST, _LONGEST = 24, 64  # bytes; as the Standard Webhooks specification asks for
+
+
+class Event(StrEnum):
+    """What can be told of a video."""
+
+    COMPLETED = "video.completed"
+    FAILED = "video.failed"
+
+
+def _url(value: Secret) -> Secret:
+    url = value.reveal()
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not an address; write https://host/path")
+    if parts.username or parts.password or parts.fragment:
+        raise ValueError("may hold no user, password or #")
+    _ = parts.port  # raises ValueError for one that is no number or out of range
+    if parts.scheme == "http" and not is_loopback(url) and not is_private(url):
+        raise ValueError("would be called unencrypted; use https")
+    return value
+
+
+def _signing_secret(value: Secret) -> Secret:
+    coded = value.reveal().removeprefix(_SIGNING_PREFIX)
+    try:
+        raw = base64.b64decode(coded, validate=True)
+    except binascii.Error:
+        raw = b""
+    if not _SHORTEST <= len(raw) <= _LONGEST:
+        raise ValueError(
+            f"is no signing secret: {_SIGNING_PREFIX} and {_SHORTEST} to {_LONGEST} random bytes in "
+            "base64; make one with `openssl rand -base64 32`"
+        )
+    return value
+
+
+class WebhookOptions(BaseModel):
+    """An endpoint that is told of videos."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[SecretText, AfterValidator(_url)] = Field(
+        description="Where it is called, https://host/path. It may hold a token, so it is shown "
+        "nowhere."
+    )
+    secret: Annotated[SecretText, AfterValidator(_signing_secret)] = Field(
+        description="What signs the calls: whsec_ and 24 to 64 random bytes in base64."
+    )
+    events: frozenset[Event] = Field(
+        frozenset(Event),
+        min_length=1,
+        description="What it is told: video.completed, video.failed.",
+    )
+
+
+Webhooks = dict[Name, WebhookOptions]
