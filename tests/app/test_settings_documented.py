@@ -15,7 +15,12 @@ PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encod
 
 Node = Mapping[str, object]
 
-SECRET_FILES = (".key.file", ".url.file")  # `{file: path}` is told once, for all secrets
+SECRET_FILES = (
+    ".key.file",
+    ".key_id.file",
+    ".secret.file",
+    ".url.file",
+)  # `{file: path}` is told once, for all secrets
 
 
 def mapping(value: object) -> Node:
@@ -53,6 +58,7 @@ def test_the_schema_is_json_and_names_every_section() -> None:
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert sorted(found["properties"]) == [
         "alerts",
+        "assets",
         "budgets",
         "database",
         "probes",
