@@ -64,21 +64,6 @@ class Fit:
     dollars: float
     substituted: Mapping[str, str] = field(default_factory=dict)
 
-    def applied(self, order: Order) -> Order:
-        """Return the order as the service is asked."""
-        if (order.seconds, order.size) == (self.seconds, self.size):
-            return order
-        return Order(
-            order.prompt,
-            self.seconds,
-            self.size,
-            order.operation,
-            order.source,
-            order.reference,
-            order.characters,
-            order.extras,
-        )
-
 
 class Wish(NamedTuple):
     """What of a request decides how a service is asked; made once for all services.

@@ -10,6 +10,7 @@ Source:
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -117,7 +118,7 @@ def rank(  # noqa: PLR0913  # the facts of one request
     rungs = sorted(_rung(each, use) for each in found)
     if draw is not None and not use.is_explicit:
         rungs = _spread(rungs, route.weights, weighing.equal_within, draw)
-    return Ranking(tuple(_choice(rung, order) for rung in rungs), tuple(excluded))
+    return Ranking(_choices(rungs, order), tuple(excluded))
 
 
 def _bar(  # noqa: PLR0911  # one return for each bar
@@ -278,17 +279,27 @@ def _drawn(weights: Sequence[float], draw: float) -> tuple[int, float]:
     return 0, draw  # nobody has any weight
 
 
-def _choice(rung: _Rung, order: Order) -> Choice:
-    prospect, fit = rung.prospect, rung.fit
-    return Choice(
-        prospect.service,
-        fit.applied(order),
-        fit.substituted,
-        fit.cost or _NOTHING,
-        prospect.delivery,
-        prospect.seconds,
-        rung.score,
-        prospect.p95_seconds,
-        rung.why,
-        fit.cost is not None,
-    )
+def _choices(rungs: Sequence[_Rung], order: Order) -> tuple[Choice, ...]:
+    orders = {(order.seconds, order.size): order}
+    choices = []
+    for rung in rungs:
+        prospect, fit = rung.prospect, rung.fit
+        measures = (fit.seconds, fit.size)
+        fitting = orders.get(measures)
+        if fitting is None:
+            fitting = orders[measures] = replace(order, seconds=fit.seconds, size=fit.size)
+        choices.append(
+            Choice(
+                prospect.service,
+                fitting,
+                fit.substituted,
+                fit.cost or _NOTHING,
+                prospect.delivery,
+                prospect.seconds,
+                rung.score,
+                prospect.p95_seconds,
+                rung.why,
+                fit.cost is not None,
+            )
+        )
+    return tuple(choices)
