@@ -137,7 +137,8 @@ async def test_it_speaks_chinese(get: Get, desk: Desk, language: str, title: str
 def test_what_cannot_be_computed_says_why(state: AdviceState, told: str) -> None:
     view = advice_view(replace(COMPUTING, state=state), EN)
 
-    assert told in view.lead
+    assert told in view.lead[0]
+    assert len(view.lead) == 1
     assert not view.is_computing
     assert (view.rows, view.pictures, view.assumptions) == ((), (), ())
 
@@ -176,8 +177,16 @@ def test_what_was_left_out_is_said(change: Mapping[str, int], told: str) -> None
     assert not any("left out" in each or "stand for all" in each for each in plain)
 
 
-def test_who_has_no_limit_is_told_so() -> None:
-    view = advice_view(replace(READY, own=None), EN)
+@pytest.mark.parametrize(
+    ("own", "told", "marked"),
+    [
+        (None, "Your configuration sets no limit.", 0),
+        (Decimal(0), "Your configuration probes for free only.", 1),
+        (Decimal(3), "Your budgets allow $3.00 a day.", 1),
+    ],
+)
+def test_the_operators_own_limit_is_told(own: Decimal | None, told: str, marked: int) -> None:
+    view = advice_view(replace(READY, own=own), EN)
 
-    assert "Your configuration sets no limit." in view.lead
-    assert not any(row.is_own for row in view.rows)
+    assert view.lead[1] == told
+    assert sum(row.is_own for row in view.rows) == marked

@@ -10,16 +10,12 @@ from tallylight.languages.figures import duration, number, share
 from tallylight.languages.prices import dollars
 from tallylight.status.advice import Advice, AdviceState, Bought
 
-PITCH = 50
-"""Width of a bar with its gaps, in the picture's own units."""
-
-BAR = 26
-"""Width of a bar."""
-
 FLOOR = 150
-"""From the top of the picture to the foot of its bars."""
+"""From the top of a picture to the foot of its bars, in its own units."""
 
+_PITCH, _WIDTH = 50, 26  # of a bar with its gaps, and of itself
 _HIGHEST = 126.0
+_LABELS = 36  # two lines of words below the bars
 _CENT = Decimal("0.01")
 
 
@@ -50,10 +46,16 @@ class Bar:
 
     x: int
     y: float
+    width: int
     height: float
     value: str
     label: str
     kind: str
+
+    @property
+    def middle(self) -> float:
+        """Return where its words are centred."""
+        return self.x + self.width / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,16 @@ class Picture:
         title: What their heights tell.
         text: All of it in one sentence, for whoever does not see it.
         width: In its own units.
+        height: In its own units.
+        floor: Where the bars stand.
         bars: From left to right.
     """
 
     title: str
     text: str
     width: int
+    height: int
+    floor: int
     bars: tuple[Bar, ...]
 
 
@@ -86,7 +92,7 @@ class AdviceView:
     """
 
     is_computing: bool
-    lead: str
+    lead: tuple[str, ...]
     rows: tuple[Row, ...]
     pictures: tuple[Picture, ...]
     assumptions: tuple[str, ...]
@@ -104,16 +110,17 @@ def advice_view(advice: Advice, to: Translator) -> AdviceView:
     )
 
 
-def _lead(advice: Advice, to: Translator) -> str:
+def _lead(advice: Advice, to: Translator) -> tuple[str, ...]:
     match advice.state:
         case AdviceState.COMPUTING:
-            return to.gettext("This is being computed for your services; it takes half a minute.")
+            told = to.gettext("This is being computed for your services; it takes half a minute.")
         case AdviceState.UNPRICED:
-            return to.gettext("No service has a probe of known price, so money buys nothing here.")
+            told = to.gettext("No service has a probe of known price, so money buys nothing here.")
         case AdviceState.FAILED:
-            return to.gettext("This could not be computed; the server's log says why.")
+            told = to.gettext("This could not be computed; the server's log says why.")
         case AdviceState.READY:
-            return " ".join((_rehearsed(advice, to), _own(advice, to)))
+            return _rehearsed(advice, to), _own(advice, to)
+    return (told,)
 
 
 def _rehearsed(advice: Advice, to: Translator) -> str:
@@ -133,6 +140,8 @@ def _rehearsed(advice: Advice, to: Translator) -> str:
 def _own(advice: Advice, to: Translator) -> str:
     if advice.own is None:
         return to.gettext("Your configuration sets no limit.")
+    if advice.own == 0:
+        return to.gettext("Your configuration probes for free only.")
     return to.gettext("Your budgets allow %s a day.") % dollars(advice.own)
 
 
@@ -223,8 +232,9 @@ def _picture(
         height = round(_HIGHEST * amount / highest, 1)
         bars.append(
             Bar(
-                x=position * PITCH + (PITCH - BAR) // 2,
+                x=position * _PITCH + (_PITCH - _WIDTH) // 2,
                 y=round(FLOOR - height, 1),
+                width=_WIDTH,
                 height=height,
                 value=told,
                 label=_label(each, advice, to),
@@ -235,7 +245,7 @@ def _picture(
         to.gettext("%(what)s: %(told)s") % {"what": bar.label, "told": bar.value} for bar in bars
     )
     text = to.gettext("%(what)s: %(told)s") % {"what": title, "told": told}
-    return Picture(title, text, len(bars) * PITCH, tuple(bars))
+    return Picture(title, text, len(bars) * _PITCH, FLOOR + _LABELS, FLOOR, tuple(bars))
 
 
 def _label(bought: Bought, advice: Advice, to: Translator) -> str:
