@@ -4,7 +4,7 @@ import shlex
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -49,6 +49,19 @@ def test_a_service_says_all_that_clients_rely_on(settled: "Demo") -> None:
 
     for service in settled.services().values():
         assert keys <= service.keys()
+
+
+def test_the_page_says_what_a_budget_buys(settled: "Demo", eventually: "Eventually") -> None:
+    def found() -> dict[str, Any] | None:
+        told: dict[str, Any] = requests.get(settled.page + "/api/advice", timeout=10).json()
+        return None if told["state"] == "computing" else told
+
+    told = eventually(found, within=180)
+
+    assert told["state"] == "ready"
+    assert told["priced"] == 6
+    assert told["own_usd_per_day"] in [row["budget_usd_per_day"] for row in told["rows"]]
+    assert "Half of these shown within" in requests.get(settled.page, timeout=10).text
 
 
 def test_official_pages_stand_beside_our_own_finding(
