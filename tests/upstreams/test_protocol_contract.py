@@ -10,6 +10,7 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.simulator.files import load_scenario
+from tallylight.simulator.protocols.openai_videos import SHAPES
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
@@ -22,15 +23,21 @@ from tallylight.upstreams.wire import Job, JobState, Phase, Reply, VideoProtocol
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
 CLOCK = SystemClock()
+OWN_SERVERS = Path(__file__).parents[1] / "data" / "own-servers.yaml"
 ENDED = {JobState.COMPLETED, JobState.FAILED}
 
 # Each row is a dialect that the simulator speaks: upstream, service.
 DIALECTS = [
     pytest.param("openai", "sora-2-official", id="openai_videos-openai"),
     pytest.param("relay-b", "veo-3.1-reverse", id="openai_videos-new_api"),
+    pytest.param("own-vllm", "wan-on-vllm", id="openai_videos-vllm_omni"),
+    pytest.param("own-sglang", "wan-on-sglang", id="openai_videos-sglang"),
     pytest.param("relay-a", "sora-2-reverse", id="chat_video-sora2api"),
     pytest.param("relay-a", "gpt-image-reverse", id="chat_video-sora2api-image"),
 ]
+
+
+LISTING = {"openai_videos-openai", "openai_videos-vllm_omni", "openai_videos-sglang"}
 
 
 @dataclass(slots=True)
@@ -91,16 +98,20 @@ class Site:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serve_world(load_scenario("calm"), speed=SPEED) as one:
-        yield one
+async def worlds() -> AsyncIterator[tuple[World, ...]]:
+    async with (
+        serve_world(load_scenario("calm"), speed=SPEED) as calm,
+        serve_world(load_scenario(str(OWN_SERVERS)), speed=SPEED) as own,
+    ):
+        yield calm, own
 
 
 @pytest.fixture
 def at(
-    world: World, transport: Transport, make_upstream: Callable[..., Upstream]
+    worlds: tuple[World, ...], transport: Transport, make_upstream: Callable[..., Upstream]
 ) -> Callable[..., Site]:
     def at(upstream: str, service: str, **more: object) -> Site:
+        world = next(world for world in worlds if upstream in world.scenario.upstreams)
         part = world.scenario.upstreams[upstream]
         settings: Mapping[str, object] = {
             "protocol": part.protocol,
@@ -260,8 +271,30 @@ async def test_a_503_with_words_is_a_definite_refusal(at: At, upstream: str, ser
     assert site.world.jobs == {}
 
 
-async def test_a_create_in_doubt_is_found_again_in_the_list(at: At) -> None:
-    site = at("openai", "sora-2-official", timeout=0.3)
+@everywhere
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_create_that_is_never_answered_is_in_doubt(
+    at: At, upstream: str, service: str, *, accepts: bool
+) -> None:
+    site = at(upstream, service, timeout=0.3, job_timeout=0.3)
+    site.trouble(kind="hang", accepts=accepts)
+
+    reply, failure = await site.create()
+
+    assert isinstance(failure, Failure)
+    assert failure.rule == "exception:too-slow"
+    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+    assert len(site.world.jobs) == accepts
+
+
+@pytest.mark.parametrize(
+    ("upstream", "service"),
+    [row for row in DIALECTS if row.id in LISTING],
+)
+async def test_a_create_in_doubt_is_found_again_in_the_list(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service, timeout=0.3)
     site.trouble(kind="hang", accepts=True)
     reply, failure = await site.create("a boat that nobody else asked for")
     assert isinstance(failure, Failure)
@@ -289,14 +322,8 @@ async def test_a_job_that_was_never_made_is_no_job(at: At, upstream: str, servic
     assert isinstance(site.adapter.read_job(reply), Failure)
 
 
-async def test_every_dialect_of_the_simulator_is_in_this_suite(world: World) -> None:
-    spoken = {(part.protocol, part.dialect) for part in world.scenario.upstreams.values()}
-    tested = {
-        (
-            world.scenario.upstreams[str(row.values[0])].protocol,
-            world.scenario.upstreams[str(row.values[0])].dialect,
-        )
-        for row in DIALECTS
-    }
+def test_every_dialect_of_the_simulator_is_in_this_suite() -> None:
+    tested = {row.id for row in DIALECTS}
 
-    assert tested == spoken
+    assert {f"openai_videos-{dialect}" for dialect in SHAPES} <= tested
+    assert "chat_video-sora2api" in tested

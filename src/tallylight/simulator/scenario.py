@@ -70,13 +70,14 @@ class UpstreamPart(Section):
 
     provider: Slug
     protocol: Literal["openai_videos", "chat_video"]
-    dialect: Literal["openai", "new_api", "sora2api"]
+    dialect: Literal["openai", "new_api", "vllm_omni", "sglang", "sora2api"]
     keys: tuple[Annotated[Key, BeforeValidator(_spelled_out)], ...] = Field(min_length=1)
     feed: Slug | None = None
 
     @validator(mode="after")
     def _dialect_fits(self) -> Self:
-        allowed = ("sora2api",) if self.protocol == "chat_video" else ("openai", "new_api")
+        is_chat = self.protocol == "chat_video"
+        allowed = ("sora2api",) if is_chat else ("openai", "new_api", "vllm_omni", "sglang")
         if self.dialect not in allowed:
             raise ValueError(
                 f"dialect '{self.dialect}' is none of {self.protocol}; allowed: {allowed}"

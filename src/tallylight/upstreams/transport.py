@@ -103,20 +103,21 @@ class Transport:
         """
         exchange = self._exchange(request, upstream)
         ends_at = asyncio.get_running_loop().time() + upstream.job_timeout.total_seconds()
+        patience = min(IDLE_LIMIT, upstream.job_timeout)
         stream = Stream(exchange, ends_at)
         connecting = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
         async with AsyncExitStack() as stack:
             body = bytearray()
             error = ""
             try:
-                async with asyncio.timeout(IDLE_LIMIT.total_seconds()):
+                async with asyncio.timeout(patience.total_seconds()):
                     response = await self._open(stack, request, upstream, exchange, connecting)
                     if response.status in _SUCCESS:
                         stream.begin(response)
                     else:
                         await _read(response, body, _BODY_LIMIT)
             except FAULTS as fault:
-                waited = IDLE_LIMIT if exchange.is_connected else upstream.timeout
+                waited = patience if exchange.is_connected else upstream.timeout
                 error = _words(fault, exchange, waited)
             stream.reply = _reply(exchange, body, error, _BODY_LIMIT)
             yield stream

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.decision import Step
-from tallylight.simulator.protocols.orders import InvalidError
+from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
@@ -43,10 +43,17 @@ class NewApiShape:
 
     id_prefix = "task_"
     is_complete = False
+    is_relay = True
+    lists_jobs = False
+    serves_content = True
+    cancels = False
 
     def headers(self, world: World) -> Mapping[str, str]:
         """Return what every answer of a relay carries."""
         return {"x-oneapi-request-id": _request_id(world)}
+
+    def check(self, fields: Fields) -> None:
+        """Take any fields: it passes them on."""
 
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return the object that omits what is empty and shows progress as text while it runs."""
@@ -69,6 +76,10 @@ class NewApiShape:
             failure = job.fate.failure
             shown["error"] = {"code": failure.code, "message": failure.message}
         return shown
+
+    def shown_with(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
+        """Return 200, also for a job that failed."""
+        return 200
 
     def models(self, names: Mapping[str, str], created: int) -> JsonValue:
         """Return the models that the key's group is configured for, healthy or not."""
@@ -118,6 +129,10 @@ class NewApiShape:
         """Return 502: the relay could not fetch it either."""
         message = "Upstream service returned status 404"
         return Answer(502, {"error": {"message": message, "type": "server_error"}})
+
+    def deleted(self, world: World, job: Job) -> JsonValue:  # noqa: ARG002
+        """Return that a video is gone."""
+        return {"id": job.id, "object": "video.deleted", "deleted": True}
 
     def signed(self, sign: Sign, world: World) -> Answer:
         """Return the relay's words for a state, some of them its upstream's in a nested text."""

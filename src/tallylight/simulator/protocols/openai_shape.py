@@ -11,10 +11,11 @@ from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.decision import Step
-from tallylight.simulator.protocols.orders import InvalidError
+from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
+_CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
 _ASSET_LIFE = 3600  # the guide: download links are valid for at most one hour
 
 
@@ -30,6 +31,10 @@ class OpenAIShape:
 
     id_prefix = "video_"
     is_complete = True
+    is_relay = False
+    lists_jobs = True
+    serves_content = True
+    cancels = False
 
     def headers(self, world: World) -> Mapping[str, str]:
         """Return what every answer of api.openai.com carries."""
@@ -42,6 +47,14 @@ class OpenAIShape:
             "x-ratelimit-remaining-requests": "24",
             "x-ratelimit-reset-requests": "2.4s",
         }
+
+    def check(self, fields: Fields) -> None:
+        """Refuse what the operation does not have.
+
+        Raises:
+            InvalidError: for an unknown field.
+        """
+        fields.refuse_unknown(_CREATE_FIELDS)
 
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return the video object with all its thirteen members."""
@@ -64,6 +77,10 @@ class OpenAIShape:
             "remixed_from_video_id": job.parent or None,
             "error": {"code": failure.code, "message": failure.message} if failure else None,
         }
+
+    def shown_with(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
+        """Return 200, also for a job that failed."""
+        return 200
 
     def models(self, names: Mapping[str, str], created: int) -> JsonValue:
         """Return the list of models that a key may use."""
@@ -118,6 +135,10 @@ class OpenAIShape:
         """Return 404: the content is gone, or never was."""
         message = f"The content of video '{job.id}' is not available."
         return Answer(404, envelope(message, "invalid_request_error", "not_found"))
+
+    def deleted(self, world: World, job: Job) -> JsonValue:  # noqa: ARG002
+        """Return that a video is gone."""
+        return {"id": job.id, "object": "video.deleted", "deleted": True}
 
     def signed(self, sign: Sign, world: World) -> Answer:  # noqa: ARG002  # other dialects draw ids
         """Return the official words for a state."""

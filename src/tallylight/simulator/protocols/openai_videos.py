@@ -1,4 +1,4 @@
-"""The Videos API over HTTP: its ten operations and the list of models, in either dialect.
+"""The Videos API over HTTP: its ten operations and the list of models, in every dialect.
 
 Sources: openai/openai-openapi, `openapi.yaml` of 2026-08-21, and what PyPI `openai` 3.54.0 sends;
 for relays QuantumNous/new-api. A relay has no list, no delete and none of the later operations.
@@ -26,14 +26,20 @@ from tallylight.simulator.protocols.orders import (
     seconds_of,
     size_of,
 )
+from tallylight.simulator.protocols.sglang_shape import SglangShape
 from tallylight.simulator.protocols.shapes import Shape
+from tallylight.simulator.protocols.vllm_omni_shape import VllmOmniShape
 from tallylight.simulator.scenario import Key
 from tallylight.simulator.troubles import Door, Hang, Reset, Sign
 from tallylight.simulator.world import Commission, Job, World
 
-SHAPES: dict[str, type[Shape]] = {"openai": OpenAIShape, "new_api": NewApiShape}
+SHAPES: dict[str, type[Shape]] = {
+    "openai": OpenAIShape,
+    "new_api": NewApiShape,
+    "vllm_omni": VllmOmniShape,
+    "sglang": SglangShape,
+}
 
-_CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
 _NEXT_POLL_MS = 1000
 
 
@@ -50,15 +56,18 @@ def routes(world: World, upstream: str) -> list[BaseRoute]:
     if shape.is_complete:
         later = Derivations(gate)
         found += [
-            Route("/videos", guarded(listing(gate))),
             Route("/videos/edits", guarded(later.edit), methods=["POST"]),
             Route("/videos/extensions", guarded(later.extend), methods=["POST"]),
             Route("/videos/characters", guarded(later.make_character), methods=["POST"]),
             Route("/videos/characters/{character}", guarded(later.character)),
             Route("/videos/{job}/remix", guarded(later.remix), methods=["POST"]),
+        ]
+    if shape.lists_jobs:
+        found += [
+            Route("/videos", guarded(listing(gate))),
             Route("/videos/{job}", guarded(videos.delete), methods=["DELETE"]),
         ]
-    else:
+    if shape.is_relay:
         found += [
             Route("/video/generations", guarded(videos.create), methods=["POST"]),
             Route("/video/generations/{job}", guarded(videos.legacy_retrieve)),
@@ -105,8 +114,7 @@ class _Videos:
         """Accept a job, or do what the troubles of the moment do instead."""
         key = self._gate.key(request)
         fields = await fields_of(request)
-        if self._shape.is_complete:
-            fields.refuse_unknown(_CREATE_FIELDS)
+        self._shape.check(fields)
         prompt = prompt_of(fields)
         name, model = self._service(fields, key)
         self._gate.pay(key)
@@ -116,9 +124,7 @@ class _Videos:
         if isinstance(trouble, Hang | Reset):
             if trouble.accepts:
                 self._world.accept(replace(asked, answered=False), None, job_id)
-        elif not self._shape.is_complete and is_unwelcome(
-            self._world.scenario.services[name], prompt
-        ):
+        elif self._shape.is_relay and is_unwelcome(self._world.scenario.services[name], prompt):
             # A relay reads the prompt before it relays; OpenAI accepts and fails the job.
             raise RefusedError(self._shape.signed(Sign.CONTENT_REJECTED, self._world))
         if obstructed := await self._gate.obstruct(request, trouble, model):
@@ -166,7 +172,8 @@ class _Videos:
             return obstructed
         wait = max(20, int(_NEXT_POLL_MS / self._world.pace.speed))
         headers = {"openai-poll-after-ms": str(wait)} if self._shape.is_complete else None
-        return JSONResponse(self._shape.job(self._world, job), headers=headers)
+        shown = self._shape.job(self._world, job)
+        return JSONResponse(shown, self._shape.shown_with(shown), headers)
 
     async def legacy_retrieve(self, request: Request) -> Response:
         """Show one job as a relay's older route does."""
@@ -174,14 +181,16 @@ class _Videos:
         return obstructed or JSONResponse(legacy_job(self._world, job))
 
     async def delete(self, request: Request) -> Response:
-        """Forget a finished job; there is no way to cancel one."""
+        """Forget a finished job; few servers let go of one that is running."""
         job, obstructed = await self._found(request, Door.DELETE)
         if obstructed:
             return obstructed
-        if job.stage(self._world.second()).step not in {Step.COMPLETED, Step.FAILED}:
+        is_over = job.stage(self._world.second()).step in {Step.COMPLETED, Step.FAILED}
+        if not is_over and not self._shape.cancels:
             raise InvalidError("Only completed or failed videos can be deleted.", "video_id")
+        told = self._shape.deleted(self._world, job)
         del self._world.jobs[job.id]
-        return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
+        return JSONResponse(told)
 
     async def content(self, request: Request) -> Response:
         """Deliver the video, its thumbnail or its sprite sheet."""
@@ -191,7 +200,8 @@ class _Videos:
         stage = job.stage(self._world.second())
         if stage.step in {Step.QUEUED, Step.IN_PROGRESS}:
             raise RefusedError(self._shape.unfinished(job, stage.step.value))
-        if stage.step is Step.FAILED or is_gone(self._world, job):
+        is_here = self._shape.serves_content and not is_gone(self._world, job)
+        if stage.step is Step.FAILED or not is_here:
             raise RefusedError(self._shape.no_content(job))
         variant = request.query_params.get("variant", "video")
         return await content_answer(request, job, variant)

@@ -6,7 +6,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer
-from tallylight.simulator.protocols.orders import InvalidError
+from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
@@ -18,13 +18,29 @@ class Shape(Protocol):
     id_prefix: str
     #: All ten operations are there, and requests are checked strictly.
     is_complete: bool
+    #: It passes requests on, has an older set of paths, and reads prompts before it accepts.
+    is_relay: bool
+    #: Jobs can be listed and deleted.
+    lists_jobs: bool
+    #: The content call gives the video; else the job names its address.
+    serves_content: bool
+    #: A job that is still running can be deleted too.
+    cancels: bool
 
     def headers(self, world: World) -> Mapping[str, str]:
         """Return what every answer carries."""
         ...
 
+    def check(self, fields: Fields) -> None:
+        """Raise InvalidError for a create whose form the dialect does not take."""
+        ...
+
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return a job as the dialect describes it."""
+        ...
+
+    def shown_with(self, shown: Mapping[str, JsonValue]) -> int:
+        """Return the HTTP status with which a job is shown."""
         ...
 
     def models(self, names: Mapping[str, str], created: int) -> JsonValue:
@@ -57,6 +73,10 @@ class Shape(Protocol):
 
     def no_content(self, job: Job) -> Answer:
         """Return the refusal of content that has failed or expired."""
+        ...
+
+    def deleted(self, world: World, job: Job) -> JsonValue:
+        """Return what a deletion answers."""
         ...
 
     def signed(self, sign: Sign, world: World) -> Answer:
