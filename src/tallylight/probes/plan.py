@@ -183,7 +183,8 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
         due = told + _jittered(routine, watch, told, pacing)
         wanted = Appointment(Depth.GENERATION, due, Why.PACE)
     # A restart after a long time must not place all that is overdue at once.
-    wanted = replace(wanted, at=max(wanted.at, watch.opening))
+    if wanted.at < watch.opening:
+        wanted = replace(wanted, at=watch.opening)
     if watch.withheld_at is None:
         return wanted
     again = watch.withheld_at + min(pace, pacing.doubt_pace)

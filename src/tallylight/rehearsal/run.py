@@ -26,7 +26,9 @@ from tallylight.verdicts.judge import jobs_are_in_doubt, judge, opening, pass_ti
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.standing import Standing
 
+_ALL, _PAID = tuple(Depth), (Depth.GENERATION,)
 _SOURCES = {Depth.REACH: Source.REACH, Depth.CREDENTIALS: Source.CREDENTIALS}
+_SHALLOW = frozenset(_SOURCES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class _Run:
             told = Evidence(watched.scene.id, said.at, Source.FEED, says=said.says)
             self._push(said.at, watched, told)
         self._await_arrival(watched)
-        self._plan(watched, tuple(Depth), START)
+        self._plan(watched, _ALL, START)
 
     def _push(self, at: datetime, watched: _Watched, what: Depth | Evidence | None) -> None:
         self._count += 1
@@ -178,7 +180,7 @@ class _Run:
     def _spend(self, watched: _Watched, now: datetime) -> None:
         self._share_out(now)
         watched.in_doubt = jobs_are_in_doubt(watched.standing, now, watched.policy)
-        self._plan(watched, (Depth.GENERATION,), now)
+        self._plan(watched, _PAID, now)
         if watched.due.get(Depth.GENERATION) != now:
             return  # time alone has put it off
         del watched.due[Depth.GENERATION]
@@ -186,7 +188,7 @@ class _Run:
         if not (watched.purse.allows(price, now) and self._total.allows(price, now)):
             watched.withheld += 1
             watched.diary.put_off(now, "budget")
-            self._plan(watched, (Depth.GENERATION,), now)
+            self._plan(watched, _PAID, now)
             return
         asked = watched.scene.job(now)
         watched.paid += 1
@@ -235,8 +237,10 @@ class _Run:
         is_as_before = after.verdict is before.verdict and after.jobs is before.jobs
         if depth is not None and is_as_before and doubted is watched.in_doubt:
             self._appoint(watched, depth, now)  # all else that the plan looks at is as it was
+        elif evidence.source in _SHALLOW or after.verdict.status is not before.verdict.status:
+            self._plan(watched, _ALL, now)
         else:
-            self._plan(watched, tuple(Depth), now)
+            self._plan(watched, _PAID, now)  # of jobs alone the plan of free probes knows nothing
 
     def _is_cut(self, evidence: Evidence) -> bool:
         """Tell whether our own network is away: verdicts freeze."""

@@ -5,6 +5,7 @@ traffic fit into a few hundred bytes and a median is right to 6 %.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,11 +48,10 @@ def timed(record: JobsRecord, delivery: Delivery, policy: Policy) -> JobsRecord:
     if delivery.seconds is None:
         return record
     oldest = delivery.at - policy.slow_window
-    kept = tuple(d for d in record.recent[1 - _RECENT :] if d.at >= oldest)
-    recent = (*kept, delivery)
+    recent = (*[d for d in record.recent[1 - _RECENT :] if d.at >= oldest], delivery)
     days = _with_bucket(record.days, delivery.at.toordinal(), bucket_of(delivery.seconds))
     middle = record.median
-    today = sum(jobs for _, jobs in days[-1].counts)
+    today = sum([jobs for _, jobs in days[-1].counts])
     if middle is None or today < _SELDOM or today % _SELDOM == 0:
         middle = median(days, policy)
     grown = JobsRecord(
@@ -126,6 +126,9 @@ def _with_bucket(days: tuple[DaySketch, ...], day: int, bucket: int) -> tuple[Da
         return (*(sketch for sketch in days if sketch.day > day - _DAYS), newest)
     if day < days[-1].day:
         return days  # what comes after midnight from before it is not worth a search
-    counts = dict(days[-1].counts)
-    counts[bucket] = counts.get(bucket, 0) + 1
-    return (*days[:-1], DaySketch(day, tuple(sorted(counts.items()))))
+    counts = days[-1].counts
+    place = bisect_left(counts, (bucket,))
+    is_known = place < len(counts) and counts[place][0] == bucket
+    after = counts[place + 1 :] if is_known else counts[place:]
+    jobs = counts[place][1] + 1 if is_known else 1
+    return (*days[:-1], DaySketch(day, (*counts[:place], (bucket, jobs), *after)))

@@ -97,6 +97,7 @@ def quantile_rank(count: int, quantile: float, level: float = 0.95) -> int:
     return rank
 
 
+@cache
 def _normal_quantile(level: float) -> float:
     # The square of a standard normal is chi-square with one degree of freedom.
     return _Z95 if level == 0.95 else math.sqrt(chi_square_quantile(level, 1))  # noqa: PLR2004

@@ -305,7 +305,9 @@ def _turning_point(standing: Standing, finding: Finding) -> datetime:
 
 def _wake_at(standing: Standing, status: Status, policy: Policy) -> datetime | None:
     door, layer, feed, plans = standing.door, standing.jobs, standing.feed, standing.plans
-    moments = [m for window in plans.windows for m in (window.start, window.end)]
+    moments: list[datetime] = []
+    for window in plans.windows:
+        moments += window.start, window.end
     if layer.state is not State.UNDECIDED and layer.last is not None:
         moments.append(layer.last + policy.hold_jobs)
     door_shows = door.state is State.DOWN or status is Status.UNKNOWN

@@ -33,6 +33,7 @@ _NAMED: Mapping[FailureKind, Status] = {
     FailureKind.MAINTENANCE: Status.MAINTENANCE,
 }
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NO_TROUBLE = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 _FEED_NAMES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 
 
@@ -63,7 +64,7 @@ def found(standing: Standing, policy: Policy) -> Finding:
         return announced
     jobs, door = of_jobs(standing, policy), of_door(standing, policy)
     worse = door if RANK[door.status] > RANK[jobs.status] else jobs
-    if worse.status in {Status.OPERATIONAL, Status.UNKNOWN}:
+    if worse.status in _NO_TROUBLE:
         is_known = jobs.status is Status.OPERATIONAL
         confidence = min(jobs.confidence, door.confidence) if is_known else 0.0
         return Finding(jobs.status, max(jobs.since, door.since), confidence)

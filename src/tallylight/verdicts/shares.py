@@ -54,10 +54,10 @@ def share(record: JobsRecord, at: datetime, over: timedelta) -> Share:
     """Return the share of bad jobs in the time before a moment."""
     oldest = minute_of(at) - over // timedelta(seconds=_MINUTE)
     bad = good = 0
-    for minute in record.minutes:
-        if minute.number > oldest:
-            bad += minute.bad
-            good += minute.good
+    for number, well, badly in record.minutes:
+        if number > oldest:
+            bad += badly
+            good += well
     return Share(bad, bad + good)
 
 
