@@ -23,6 +23,7 @@ from tallylight.history.gateway_keys import GatewayKeys
 from tallylight.history.journal import Journal
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
+from tallylight.history.outbox import Outbox
 from tallylight.history.records import Record
 from tallylight.history.retention import Retention
 from tallylight.history.rollups import Grain, Rollup
@@ -59,6 +60,7 @@ class History:
         self.videos = Videos(connections)
         self.characters = Characters(connections)
         self.keys = GatewayKeys(connections)
+        self.outbox = Outbox(connections)
         self.journal = Journal(connections)
 
     def claim_judging(self) -> AbstractAsyncContextManager[bool]:

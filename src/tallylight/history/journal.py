@@ -16,7 +16,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tallylight.errors import BudgetError, StorageError
@@ -206,9 +206,15 @@ def _claim(connection: Connection, writing: Writing) -> bool:
 
 
 def _insert_once(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    once = dialect.insert(table).on_conflict_do_nothing().returning(table.c.id)
+    once = _once(connection, table).returning(table.c.id)
     return connection.execute(once, row).first() is not None
+
+
+def _once(connection: Connection, table: Table) -> Insert:
+    """Return an insert that leaves what is there."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _refusal(connection: Connection, limit: Limit, entry: Entry) -> BudgetError | None:
@@ -256,6 +262,8 @@ def _execute(connection: Connection, rows: _Rows) -> None:
     for name, statement in _STATEMENTS.items():
         if name in rows:
             connection.execute(statement, rows[name])
+    if "notices" in rows:  # two processes that end a video have the same to tell
+        connection.execute(_once(connection, outbox), rows["notices"])
 
 
 def _new_video(writing: Writing, video: Video) -> dict[str, object]:
@@ -315,5 +323,4 @@ _STATEMENTS = {
         ledger, [c.name for c in ledger.columns if c.name not in _NEVER_CHANGED]
     ).where(ledger.c.state == EntryState.RESERVED.value),
     "videos": _change(videos, _VIDEO_COLUMNS).where(videos.c.ended_at_us.is_(None)),
-    "notices": insert(outbox),
 }
