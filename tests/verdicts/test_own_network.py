@@ -33,6 +33,24 @@ def test_one_success_anywhere_clears_us() -> None:
     assert not watched(*down[:2], ("runway", 61.5, False), down[2]).is_down
 
 
+def test_a_line_that_loses_half_speaks_against_nobody() -> None:
+    up = [(name, 0, False) for name in "abcdef"]
+    lossy = [("a", 60, True), ("b", 61, False), ("c", 62, True), ("d", 63, False), ("e", 64, True)]
+
+    assert not watched(*up, *lossy[:4]).is_lossy
+    assert watched(*up, *lossy).is_lossy
+    assert not watched(*up, *lossy).is_down
+
+
+@given(failing=st.sets(st.sampled_from("abcdefgh"), max_size=3))
+def test_fewer_than_half_of_the_providers_never_testify_against_our_line(
+    failing: set[str],
+) -> None:
+    told = [(name, n, name in failing) for n, name in enumerate("abcdefgh")]
+
+    assert not watched(*told).is_lossy
+
+
 def test_one_provider_alone_never_testifies_against_us() -> None:
     assert not watched(*(("openai", n, True) for n in range(50))).is_down
 

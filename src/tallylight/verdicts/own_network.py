@@ -2,7 +2,8 @@
 
 A fold over what the transport met, before anything is judged. One provider that cannot be reached
 is that provider's trouble. Several that share nothing but our line, failing one after another with
-not one success between, are ours.
+not one success between, are ours. Where some get through, half of all failing in one moment tell
+of a line that loses packets.
 """
 
 from dataclasses import dataclass, replace
@@ -15,6 +16,8 @@ _NO_ANSWER = "exception:"
 """How the classifier's rules begin where no answer came at all."""
 
 _SECOND_HAND = frozenset({Source.FEED, Source.CALENDAR})
+
+_WITNESSES = 12
 
 
 class Seen(NamedTuple):
@@ -34,7 +37,7 @@ class NetworkWatch:
         memory: A provider that nobody has called for so long is no witness.
         quorum: So many providers are enough, where there are more; all of them where there are
             fewer, and at least two, since one alone cannot testify against us.
-        newest: The newest of each of the providers called last, in order; as many as the quorum.
+        newest: The newest of each of the providers called last, in order; a dozen at most.
         succeeded_at: The newest success anywhere.
     """
 
@@ -49,9 +52,23 @@ class NetworkWatch:
         """Tell whether our own network is away, as far as the newest observation can tell."""
         if not self.newest:
             return False
-        now = max(seen.at for seen in self.newest)
-        failing = sum(self._testifies(seen, now) for seen in self.newest)
-        return failing >= max(2, min(self.quorum, len(self.newest)))
+        last = self.newest[-max(2, self.quorum) :]
+        now = max(seen.at for seen in last)
+        failing = sum(self._testifies(seen, now) for seen in last)
+        return failing >= max(2, min(self.quorum, len(last)))
+
+    @property
+    def is_lossy(self) -> bool:
+        """Tell whether our own line loses so much that no missing answer speaks against anybody.
+
+        Half of all providers, and a quorum, got no answer through within one moment. Others did,
+        so the line is not down, and what was answered counts.
+        """
+        if len(self.newest) <= self.quorum:
+            return False
+        oldest = max(seen.at for seen in self.newest) - self.window
+        failing = sum(seen.is_failure and seen.at >= oldest for seen in self.newest)
+        return failing >= self.quorum and 2 * failing >= len(self.newest)
 
     def _testifies(self, seen: Seen, now: datetime) -> bool:
         is_alone = self.succeeded_at is None or seen.at > self.succeeded_at
@@ -76,7 +93,7 @@ def observe(
         kept = [seen for seen in kept if seen is not before]
         kept.append(Seen(provider, at, transport_failed))
         kept.sort(key=_moment)
-    newest = tuple(kept[-max(2, watch.quorum) :])
+    newest = tuple(kept[-max(2, watch.quorum, _WITNESSES) :])
     return NetworkWatch(watch.window, watch.memory, watch.quorum, newest, succeeded_at)
 
 
@@ -100,7 +117,9 @@ def blamed(watch: NetworkWatch, evidence: Evidence) -> Evidence:
         watch: With the evidence itself observed already.
         evidence: What was found.
     """
-    if evidence.failure is None or not watch.is_down or reached(evidence) is not False:
+    if evidence.failure is None or reached(evidence) is not False:
+        return evidence
+    if not (watch.is_down or watch.is_lossy):
         return evidence
     return replace(evidence, failure=replace(evidence.failure, fault=Fault.OURS))
 
