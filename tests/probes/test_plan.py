@@ -24,6 +24,7 @@ from tallylight.probes.plan import (
     appointments,
     opening_round,
 )
+from tallylight.probes.worth import Rhythm
 from tallylight.terms import (
     Access,
     Depth,
@@ -114,6 +115,48 @@ def test_money_is_spent_soon_where_the_jobs_are_in_doubt() -> None:
 
     assert planned(doubtful, Depth.GENERATION) == Appointment(
         Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    )
+
+
+def test_an_outage_of_hours_is_looked_at_ever_more_rarely() -> None:
+    young = replace(WATCHED, jobs_down_from=NOON - 10 * MINUTE)
+    old = replace(WATCHED, jobs_down_from=NOON - 480 * MINUTE)
+
+    assert planned(young, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    )
+    assert planned(old, Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 60 * MINUTE, Why.DOUBT
+    )
+
+
+def test_an_outage_is_looked_at_sooner_where_it_refuses_for_free_or_seems_to_end() -> None:
+    old = replace(WATCHED, jobs_down_from=NOON - 480 * MINUTE)
+
+    refused = planned(replace(old, is_refused=True), Depth.GENERATION)
+    ending = planned(replace(old, jobs_recover=True), Depth.GENERATION)
+
+    assert refused is not None
+    assert refused.at == NOON + 15 * MINUTE
+    assert ending is not None
+    assert ending.at == NOON + 5 * MINUTE
+
+
+def test_an_outage_is_looked_at_no_later_than_is_worth_it() -> None:
+    rhythm = Rhythm(routine=120 * MINUTE, recovery=20 * MINUTE)
+    old = replace(WATCHED, jobs_down_from=NOON - 480 * MINUTE, rhythm=rhythm)
+
+    found = planned(old, Depth.GENERATION)
+
+    assert found is not None
+    assert found.at == NOON + 20 * MINUTE
+
+
+def test_the_routine_holds_that_was_reckoned() -> None:
+    rhythm = Rhythm(routine=120 * MINUTE, recovery=20 * MINUTE)
+
+    assert planned(replace(WATCHED, rhythm=rhythm), Depth.GENERATION) == Appointment(
+        Depth.GENERATION, NOON + 120 * MINUTE, Why.PACE
     )
 
 

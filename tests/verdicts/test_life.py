@@ -1,0 +1,62 @@
+"""What is learned of how often and how long the jobs of a service fail."""
+
+from datetime import UTC, datetime, timedelta
+
+from tallylight.terms import Access, Evidence, Failure, FailureKind, Fault, ServiceId, Source
+from tallylight.verdicts import snapshot
+from tallylight.verdicts.judge import judge, opening
+from tallylight.verdicts.life import expected
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.standing import Standing
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SERVICE = ServiceId("sora-2")
+POLICY = Policy(hold_jobs=timedelta(days=2))
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
+SIGN = Failure(FailureKind.RISK_CONTROL, Fault.UPSTREAM, "body:challenge", http_status=403)
+
+
+def _told(policy: Policy, *told: tuple[float, Failure | None]) -> Standing:
+    standing = opening(SERVICE, START)
+    for hours, failure in told:
+        at = START + timedelta(hours=hours)
+        standing = judge(standing, Evidence(SERVICE, at, Source.GENERATION, failure), policy)
+    return standing
+
+
+def _outage(begin: float, hours: int) -> list[tuple[float, Failure | None]]:
+    bad = [(begin + n / 4, BROKEN) for n in range(4 * hours)]
+    return [*bad, *((begin + hours + n / 4, None) for n in range(4))]
+
+
+def test_outages_and_their_length_are_learned_and_outlive_a_restart() -> None:
+    standing = _told(POLICY, (0, None), *_outage(24, 3), *_outage(72, 5))
+
+    restored = snapshot.load(snapshot.dump(standing))
+
+    assert restored.record.life.outages == 2
+    assert restored.record.life.seconds == 8 * 3600
+
+
+def test_a_service_that_fails_often_is_expected_to_fail_again() -> None:
+    now = START + timedelta(days=4)
+    calm = _told(POLICY, (0, None), (90, None))
+    stormy = _told(POLICY, (0, None), *_outage(24, 3), *_outage(48, 3), *_outage(72, 3))
+
+    assert expected(stormy, now, POLICY).between < expected(calm, now, POLICY).between
+    assert expected(stormy, now, POLICY).length > expected(calm, now, POLICY).length
+
+
+def test_a_relapse_is_no_new_outage() -> None:
+    standing = _told(POLICY, (0, None), *_outage(24, 3), *_outage(28, 1))
+
+    assert standing.record.life.outages == 1
+
+
+def test_signs_of_risk_control_are_never_learned_as_noise() -> None:
+    policy = Policy(access=Access.REVERSE, hold_jobs=timedelta(days=2))
+    told = [(n, SIGN if n % 8 == 7 else None) for n in range(400)]
+
+    standing = _told(policy, *told)
+
+    assert standing.jobs.noise.bad == 0
