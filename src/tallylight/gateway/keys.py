@@ -106,6 +106,7 @@ class Keys:
             budget=budget or Budget(),
         )
         await self._stored.add(key)
+        await self._look()  # whoever is handed it may use it at once
         return key, secret
 
     async def of(self, bearer: str) -> Caller | None:
