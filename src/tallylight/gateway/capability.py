@@ -148,7 +148,8 @@ def _answer(service: Service, skills: Skills, wish: Wish) -> Fit | Misfit:
     if wish.has_characters and not skills.takes_characters:
         return Misfit("characters", "")
     if operation in {Operation.REMIX, Operation.EDIT}:
-        return _fit(service, wish.seconds, wish.size)
+        # Nobody knows how long a film is that came along.
+        return _fit(service, wish.seconds or USUAL_SECONDS, wish.size or USUAL_SIZE)
     return _measured(service, wish)
 
 

@@ -64,8 +64,10 @@ class Sources:
             pinned = at
         else:
             characters = ()
-        chosen = [] if ask.seconds is not None else ["seconds"]
-        chosen += [] if ask.size else ["size"]
+        # What is made from another video is as long and as large as that one.
+        is_free = source is None
+        chosen = ["seconds"] if is_free and ask.seconds is None else []
+        chosen += ["size"] if is_free and not ask.size else []
         order = Order(
             prompt=ask.prompt,
             seconds=ask.seconds or (source.seconds if source else _DEFAULT_SECONDS),
