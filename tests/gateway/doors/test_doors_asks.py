@@ -154,26 +154,20 @@ def test_a_remix_needs_no_model_since_its_source_has_one() -> None:
     assert (ask.operation, ask.source, ask.model) == (Operation.REMIX, "video_1", "")
 
 
-def test_who_may_ask_for_one_model_only_need_not_name_it() -> None:
-    assert asks.creation({"prompt": "a boat"}, replace(SAID, only_model="veo")).model == "veo"
-    with pytest.raises(RefusalError, match="Missing required parameter: 'model'"):
-        asks.creation({"prompt": "a boat"}, SAID)
-
-
 def test_the_headers_tell_of_repeats() -> None:
     headers = {b"idempotency-key": b"order 66", b"x-stainless-retry-count": b"1"}
 
-    said = manner_of(headers, KeyId("key_1"), ["a", "b"])
+    said = manner_of(headers, KeyId("key_1"))
 
-    assert said == Manner(KeyId("key_1"), "", "", "order 66", is_repeat=True)
-    assert not manner_of({b"x-stainless-retry-count": b"0"}, KeyId(""), []).is_repeat
-    assert not manner_of({b"x-stainless-retry-count": b"two"}, KeyId(""), []).is_repeat
+    assert said == Manner(KeyId("key_1"), "", "order 66", is_repeat=True)
+    assert not manner_of({b"x-stainless-retry-count": b"0"}, KeyId("")).is_repeat
+    assert not manner_of({b"x-stainless-retry-count": b"two"}, KeyId("")).is_repeat
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, b"a\x7f", "é".encode()])
 def test_an_idempotency_key_is_printable_and_short(key: bytes) -> None:
     with pytest.raises(RefusalError, match="Idempotency-Key"):
-        manner_of({b"idempotency-key": key}, KeyId(""), [])
+        manner_of({b"idempotency-key": key}, KeyId(""))
 
 
 def test_json_and_form_of_the_same_content_have_one_fingerprint() -> None:

@@ -1,6 +1,6 @@
 """From a request's fields to what is asked of the gateway, for each way to make a video."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -33,26 +33,19 @@ class Manner:
 
     Args:
         key: Who asks.
-        only_model: What it asks for if it names no model, "" if it has to.
         policy: A preset or a preference, "" for the route's own.
         idempotency: The caller's key for this request, "" for none.
         is_repeat: The official SDK says that it sends this again by itself.
     """
 
     key: KeyId = NO_KEY
-    only_model: str = ""
     policy: str = ""
     idempotency: str = ""
     is_repeat: bool = False
 
 
-def manner_of(headers: Mapping[bytes, bytes], key: KeyId, models: Sequence[str]) -> Manner:
-    """Read the headers.
-
-    Args:
-        headers: Of the request.
-        key: Who asks.
-        models: What it may ask for.
+def manner_of(headers: Mapping[bytes, bytes], key: KeyId) -> Manner:
+    """Read the headers of somebody's request.
 
     Raises:
         RefusalError: if the `Idempotency-Key` is none.
@@ -69,7 +62,6 @@ def manner_of(headers: Mapping[bytes, bytes], key: KeyId, models: Sequence[str])
     retries = headers.get(b"x-stainless-retry-count", b"0")
     return Manner(
         key=key,
-        only_model=models[0] if len(models) == 1 else "",
         policy=headers.get(b"x-tallylight-policy", b"").decode("latin-1"),
         idempotency=(idempotency or b"").decode("ascii"),
         is_repeat=retries.isdigit() and int(retries) > 0,
@@ -138,8 +130,4 @@ def _common(fields: Tree, manner: Manner, known: tuple[str, ...]) -> Ask:
 
 
 def _signed(ask: Ask, manner: Manner) -> Ask:
-    if not ask.model and not ask.source:
-        if not manner.only_model:
-            raise missing("model")
-        ask = replace(ask, model=manner.only_model)
     return replace(ask, fingerprint=fingerprint(ask, manner.key))

@@ -96,12 +96,11 @@ class Operations:
             raise missing("video")
         if not isinstance(film, Upload):
             raise wrong_type("video", "a file", film)
-        models = self._gateway.models(caller)
-        model = text_of(fields, "model") or (models[0] if len(models) == 1 else "")
-        if not model:
-            raise missing("model")
         character = await self._gateway.create_character(
-            needed_text_of(fields, "name", _LONGEST_NAME), film_of(film, "video"), model, caller
+            needed_text_of(fields, "name", _LONGEST_NAME),
+            film_of(film, "video"),
+            text_of(fields, "model"),
+            caller,
         )
         return Answer(objects.character_text(character).encode("ascii"))
 
@@ -129,7 +128,7 @@ class Operations:
     async def _made(
         self, call: Call, caller: Caller, read: Callable[[Tree, asks.Manner], Ask]
     ) -> Answer:
-        manner = asks.manner_of(call.headers, caller.key, self._gateway.models(caller))
+        manner = asks.manner_of(call.headers, caller.key)
         fields = await fields_of(call, self._terms.largest_body)
         told = call.header(b"content-length")
         if told.isdigit() and int(told) <= _LIGHT:

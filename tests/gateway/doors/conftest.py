@@ -1,0 +1,83 @@
+"""A gateway at work over a simulated world, met over HTTP; one for each module, in its own loop."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from openai import AsyncOpenAI
+
+from tallylight.app.serving import Served, serving
+from tallylight.app.settings import load_settings
+from tallylight.clock import SystemClock
+from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.files import load_scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.world import World
+
+SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
+ROUTE = "boats"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that runs.
+
+    Args:
+        address: Where it is, without `/v1`.
+        key: Opens everything.
+        served: Its server.
+        world: What it asks for videos.
+        http: A plain HTTP client of it that sends the key.
+    """
+
+    address: str
+    key: str
+    served: Served
+    world: World
+    http: aiohttp.ClientSession
+
+    async def make_key(self, *routes: str, per_minute: int | None = None) -> str:
+        """Make another key."""
+        keys = self.served.runtime.switchboard.keys
+        _, secret = await keys.create("another", routes=routes, per_minute=per_minute)
+        return secret
+
+
+def write_configuration(folder: Path, world: World, *, is_open: bool = False) -> Path:
+    """Write by what the gateway works, and return the file's path."""
+    document = catalogue_of(world.scenario, world.base_urls, today=SystemClock().now().date())
+    document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
+    document["database"] = {"url": f"sqlite:///{folder / 'gateway.db'}"}
+    document["status"] = {"listen": "127.0.0.1:0"}
+    document["gateway"] = {"open": is_open, "largest_body": 1024 * 1024}
+    document["routes"] = {
+        ROUTE: {"services": ["sora-2-official", "sora-2-pro-official"], "explicit": True},
+        "relayed/boats": {"services": ["sora-2-reverse"], "substitutes": ["seconds", "size"]},
+    }
+    path = folder / "tallylight.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """Serve the Videos API over the calm world."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with serve_world(load_scenario("calm"), speed=SPEED) as world:
+        configuration = load_settings(write_configuration(folder, world), {})
+        async with serving(configuration, SystemClock()) as served:
+            _, key = await served.runtime.switchboard.keys.create("test")
+            headers = {"Authorization": f"Bearer {key}"}
+            async with aiohttp.ClientSession(served.address, headers=headers) as http:
+                yield Gateway(served.address, key, served, world, http)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sdk(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
+    """Give the official SDK's client of it, as it comes."""
+    async with AsyncOpenAI(base_url=f"{gateway.address}/v1", api_key=gateway.key) as client:
+        yield client
