@@ -148,6 +148,8 @@ class Exclusion:
                 return f"costs {self.asked} USD, more than the {self.allowed} USD that are left"
             case Bar.POLICY:
                 return f"the policy takes no {self.asked} service"
+            case Bar.MAINTENANCE:
+                return "is under maintenance"
             case Bar.TRIED:
                 return "was tried before"
             case _:

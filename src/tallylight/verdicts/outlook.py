@@ -44,13 +44,16 @@ def outlook(standing: Standing, now: datetime, policy: Policy) -> Outlook:
 
 
 def _delivery(standing: Standing, now: datetime, policy: Policy) -> float:
+    """Return how probably a job that is accepted delivers.
+
+    Where the jobs are up, the service's own newest share counts beside what the judge expects;
+    what went well before an outage says nothing about it.
+    """
     layer, likelihood = standing.jobs, policy.likelihoods[Source.GENERATION]
     good_if_up = 1 - noise.learned(layer.noise, likelihood.bad_if_up, policy)
-    expected = _good(layer, now, policy, good_if_up, 1 - likelihood.bad_if_down)
-    if layer.state is State.DOWN:
-        return expected  # what went well before the outage says nothing about it
     newest = shares.share(standing.record, now, policy.degraded_long)
-    return (_COUNTS * expected + newest.of - newest.bad) / (_COUNTS + newest.of)
+    good_if_up = (_COUNTS * good_if_up + newest.of - newest.bad) / (_COUNTS + newest.of)
+    return _good(layer, now, policy, good_if_up, 1 - likelihood.bad_if_down)
 
 
 def _through_door(standing: Standing, now: datetime, policy: Policy) -> float:

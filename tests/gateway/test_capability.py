@@ -1,0 +1,166 @@
+"""How an order is mapped onto what a service can be asked for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tallylight.catalogue.services import Medium, Service
+from tallylight.gateway.capability import Capability, Fit, Misfit, Skills, wish_of
+from tallylight.terms import Operation, Order, Reference
+
+MakeService = Callable[..., Service]
+
+ORDER = Order("a kite", 8, "1280x720")
+BOTH = ("seconds", "size")
+ALL = Skills(frozenset(Operation), takes_reference=True, takes_characters=True)
+
+
+def fit(service: Service, order: Order = ORDER, **more: object) -> Fit | Misfit:
+    skills = more.pop("skills", ALL)
+    assert isinstance(skills, Skills)
+    return Capability(service, skills).fit(wish_of(order, **more))  # type: ignore[arg-type]
+
+
+def test_what_is_allowed_is_asked_as_it_stands(make_service: MakeService) -> None:
+    assert fit(make_service()) == Fit(8, "1280x720", Decimal("0.80"), 0.8)
+
+
+def test_facts_that_are_not_known_exclude_nothing(make_service: MakeService) -> None:
+    service = make_service(lengths=(), sizes=(), price=None)
+
+    assert fit(service) == Fit(8, "1280x720", None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "lengths", "expected"),
+    [(10, (8, 12), 8), (11, (8, 12), 12), (2, (4, 8), 4), (60, (4, 8), 8), (8, (8,), 8)],
+)
+def test_the_nearest_length_stands_in_where_that_is_allowed(
+    make_service: MakeService, asked: int, lengths: tuple[int, ...], expected: int
+) -> None:
+    service, order = make_service(lengths=lengths), replace(ORDER, seconds=asked)
+
+    found = fit(service, order, substitutes={"seconds"})
+
+    assert isinstance(found, Fit)
+    assert found.seconds == expected
+    told = {} if asked == expected else {"seconds": f"{asked}→{expected}"}
+    assert found.substituted == told
+    if told:
+        allowed = ", ".join(map(str, lengths))
+        assert fit(service, order) == Misfit("seconds", str(asked), allowed)
+
+
+def test_the_nearest_size_of_the_same_shape_stands_in(make_service: MakeService) -> None:
+    service = make_service(sizes=("720x1280", "854x480", "1920x1080"))
+
+    found = fit(service, substitutes=BOTH)
+
+    assert isinstance(found, Fit)
+    assert (found.size, found.substituted) == ("854x480", {"size": "1280x720→854x480"})
+
+
+def test_no_upright_video_stands_in_for_a_broad_one(make_service: MakeService) -> None:
+    service = make_service(sizes=("720x1280", "1024x1024"))
+
+    assert fit(service, substitutes=BOTH) == Misfit("size", "1280x720", "720x1280, 1024x1024")
+
+
+@pytest.mark.parametrize("size", ["", "wide", "0x0", "1280x", "9" * 5000 + "x1", "٣x٤"])
+def test_a_size_that_is_none_fits_nobody_who_names_sizes(
+    make_service: MakeService, size: str
+) -> None:
+    found = fit(make_service(), replace(ORDER, size=size), substitutes=BOTH)
+
+    assert found == Misfit("size", size, "1280x720, 720x1280")
+
+
+def test_what_the_caller_left_out_is_the_api_s_own_default_where_allowed(
+    make_service: MakeService,
+) -> None:
+    found = fit(make_service(), Order("a kite", 0, ""), chosen=BOTH)
+
+    assert found == Fit(4, "720x1280", Decimal("0.40"), 0.4)
+
+
+def test_what_the_caller_left_out_is_else_the_nearest_length_and_the_cheapest_size(
+    make_service: MakeService,
+) -> None:
+    service = make_service(
+        lengths=(10, 15),
+        sizes=("1920x1080", "1280x720", "720x1280"),
+        rates={"1080p": "0.30", "720p": "0.10"},
+    )
+    dear_default = replace(service, sheet=replace(service.sheet, sizes=("1920x1080", "1024x576")))
+
+    first, second = (
+        fit(each, Order("a kite", 0, ""), chosen=BOTH) for each in (service, dear_default)
+    )
+
+    assert first == Fit(10, "720x1280", Decimal("1.00"), 1.0)
+    assert second == Fit(10, "1920x1080", Decimal("3.00"), 3.0)
+
+
+def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
+    make_service: MakeService,
+) -> None:
+    order = Order("a kite", 8, "", extras={"aspect_ratio": "16:9"})
+
+    found = fit(make_service(), order, chosen=("size",))
+    missing = fit(make_service(sizes=("720x1280",)), order, chosen=("size",))
+
+    assert isinstance(found, Fit)
+    assert found.size == "1280x720"
+    assert missing == Misfit("aspect_ratio", "16:9", "720x1280")
+
+
+@pytest.mark.parametrize(
+    ("order", "skills", "param"),
+    [
+        (replace(ORDER, operation=Operation.REMIX), Skills(), "operation"),
+        (replace(ORDER, reference=Reference(body=b"png")), Skills(), "input_reference"),
+        (replace(ORDER, characters=("c",)), Skills(), "characters"),
+    ],
+)
+def test_what_the_protocol_cannot_carry_fits_nobody(
+    make_service: MakeService, order: Order, skills: Skills, param: str
+) -> None:
+    found = fit(make_service(), order, skills=skills)
+
+    assert isinstance(found, Misfit)
+    assert found.param == param
+
+
+def test_a_service_that_makes_images_makes_no_videos(make_service: MakeService) -> None:
+    found = fit(make_service(medium=Medium.IMAGE))
+
+    assert isinstance(found, Misfit)
+    assert found.param == "model"
+
+
+def test_a_remix_is_as_long_and_as_large_as_its_source(make_service: MakeService) -> None:
+    order = replace(ORDER, seconds=5, size="1x1", operation=Operation.REMIX)
+
+    assert fit(make_service(), order) == Fit(5, "1x1", Decimal("0.50"), 0.5)
+
+
+def test_an_extension_adds_what_no_sheet_lists(make_service: MakeService) -> None:
+    found = fit(make_service(), replace(ORDER, seconds=20, operation=Operation.EXTEND))
+
+    assert isinstance(found, Fit)
+    assert found.seconds == 20
+
+
+def test_a_picture_to_begin_from_is_paid_for(make_service: MakeService) -> None:
+    service = make_service()
+    price = service.sheet.price
+    assert price is not None
+    dearer = replace(price, per_input_image=Decimal("0.05"))
+    service = replace(service, sheet=replace(service.sheet, price=dearer))
+
+    found = fit(service, replace(ORDER, reference=Reference(url="https://a.example/b.png")))
+
+    assert isinstance(found, Fit)
+    assert found.cost == Decimal("0.85")

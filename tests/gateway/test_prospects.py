@@ -1,0 +1,218 @@
+"""What is expected of a service, from the board's memory and the newest jobs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import VirtualClock
+from tallylight.gateway.circuit import UNTROUBLED, Circuit
+from tallylight.gateway.prospects import USUAL_SECONDS, Prospects
+from tallylight.gateway.ranking import Prospect
+from tallylight.terms import (
+    Access,
+    Evidence,
+    Failure,
+    FailureKind,
+    Fault,
+    ServiceId,
+    Source,
+    Status,
+    Verdict,
+)
+from tallylight.verdicts.judge import judge, opening, pass_time
+from tallylight.verdicts.policy import REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
+from tallylight.verdicts.standing import Standing
+
+MakeService = Callable[..., Service]
+
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
+EMPTY = Failure(FailureKind.QUOTA, Fault.OURS, "status:402", http_status=402)
+LOCKED = Failure(FailureKind.AUTH, Fault.OURS, "status:401", http_status=401)
+A = ServiceId("a")
+
+
+class Desk:
+    """A board of one service that judges as the real one does and stores nothing."""
+
+    def __init__(self, service: Service, clock: VirtualClock) -> None:
+        mtbf, mttr = USUAL_LIVES[service.access]
+        is_reverse = service.access is Access.REVERSE
+        usual = Policy(access=service.access, mtbf=mtbf, mttr=mttr)
+        self._policy = (
+            Policy(access=service.access, mtbf=mtbf, mttr=mttr, likelihoods=REVERSE_LIKELIHOODS)
+            if is_reverse
+            else usual
+        )
+        self._service, self._clock = service, clock
+        self._standing = opening(service.id, clock.now())
+
+    def __contains__(self, id_: ServiceId) -> bool:
+        return id_ == self._service.id
+
+    def service(self, id_: ServiceId) -> Service:
+        assert id_ in self
+        return self._service
+
+    def verdict(self, _: ServiceId) -> Verdict:
+        self._standing = pass_time(self._standing, self._clock.now(), self._policy)
+        return self._standing.verdict
+
+    def standing(self, _: ServiceId) -> tuple[Standing, Policy]:
+        return self._standing, self._policy
+
+    async def job(self, failure: Failure | None = None, *, seconds: float = 80) -> None:
+        await self._clock.advance(timedelta(seconds=90))
+        latency = None if failure else timedelta(seconds=seconds)
+        evidence = Evidence(
+            self._service.id, self._clock.now(), Source.TRAFFIC, failure, latency=latency
+        )
+        self._standing = judge(self._standing, evidence, self._policy)
+
+
+@pytest.fixture
+def circuit() -> Circuit:
+    return Circuit()
+
+
+@pytest.fixture
+def official(make_service: MakeService, clock: VirtualClock) -> Desk:
+    """Give the board of an official service that nobody probes for money."""
+    return Desk(make_service(generation=None), clock)
+
+
+def prospect(desk: Desk, circuit: Circuit, clock: VirtualClock) -> Prospect:
+    (found,) = Prospects(desk, circuit, clock).of([A, ServiceId("gone")])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("access", "low", "high"), [(Access.OFFICIAL, 0.9, 0.96), (Access.REVERSE, 0.85, 0.95)]
+)
+def test_a_service_that_nobody_knows_is_taken_for_one_of_its_kind(  # noqa: PLR0913, PLR0917
+    make_service: MakeService,
+    circuit: Circuit,
+    clock: VirtualClock,
+    access: Access,
+    low: float,
+    high: float,
+) -> None:
+    found = prospect(Desk(make_service(access=access), clock), circuit, clock)
+
+    assert found.verdict.status is Status.UNKNOWN
+    assert low < found.delivery < high
+    assert (found.seconds, found.p95_seconds) == (USUAL_SECONDS, None)
+    assert found.trickle == pytest.approx(0.1)
+
+
+async def test_the_jobs_of_a_service_say_how_probably_it_delivers_and_how_soon(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    for number in range(30):
+        await official.job(seconds=60 + number)
+
+    found = prospect(official, circuit, clock)
+
+    assert found.delivery > 0.95
+    assert found.seconds == pytest.approx(83.5)
+    assert found.p95_seconds == pytest.approx(88, rel=0.07)
+    assert found.trickle == 1.0
+
+
+async def test_a_service_that_fails_in_part_is_reckoned_with_its_own_share(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    for number in range(60):
+        await official.job(BROKEN if number % 4 == 3 else None)
+
+    assert 0.55 < prospect(official, circuit, clock).delivery < 0.85
+
+
+async def test_what_went_well_before_an_outage_says_nothing_about_it(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    for _ in range(20):
+        await official.job()
+    for _ in range(3):
+        await official.job(BROKEN)
+
+    assert prospect(official, circuit, clock).delivery < 0.2
+
+
+async def test_a_failure_in_traffic_is_felt_by_the_next_request(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    for _ in range(5):
+        await official.job()
+    prospects = Prospects(official, circuit, clock)
+    (before,) = prospects.of([A])
+
+    circuit.failed(A, BROKEN, clock.now())
+
+    (after,) = prospects.of([A])
+    assert after.delivery == pytest.approx(before.delivery / 2)
+
+
+async def test_an_untroubled_prospect_is_worked_out_once_a_second(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    for _ in range(5):
+        await official.job()
+    prospects = Prospects(official, circuit, clock)
+    (first,) = prospects.of([A])
+
+    (again,) = prospects.of([A])
+    await clock.advance(timedelta(seconds=2))
+    (fresh,) = prospects.of([A])
+
+    assert circuit.course(A) is UNTROUBLED
+    assert again is first
+    assert fresh is not first
+    assert fresh.capability is first.capability
+
+
+async def test_only_callers_can_find_out_that_an_unprobed_service_is_back(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    await official.job()
+    for _ in range(12):
+        await official.job(BROKEN)
+    circuit.failed(A, BROKEN, clock.now())
+
+    resting = prospect(official, circuit, clock)
+    await clock.advance(timedelta(minutes=5))
+    rested = prospect(official, circuit, clock)
+
+    assert resting.verdict.status is rested.verdict.status is Status.SUSPENDED
+    assert (resting.is_trial, rested.is_trial) == (False, True)
+    assert rested.trickle == pytest.approx(0.02)
+
+
+async def test_a_service_that_is_probed_for_money_is_not_tried_on_callers(
+    make_service: MakeService, circuit: Circuit, clock: VirtualClock
+) -> None:
+    desk = Desk(make_service(), clock)
+    await desk.job()
+    for _ in range(12):
+        await desk.job(BROKEN)
+    await clock.advance(timedelta(minutes=10))
+
+    found = prospect(desk, circuit, clock)
+
+    assert found.verdict.status is Status.SUSPENDED
+    assert not found.is_trial
+
+
+@pytest.mark.parametrize(("failure", "is_tried"), [(EMPTY, True), (LOCKED, False)])
+async def test_a_wallet_is_tried_again_where_no_free_probe_tells_that_it_was_filled(
+    official: Desk, circuit: Circuit, clock: VirtualClock, failure: Failure, is_tried: bool
+) -> None:
+    await official.job()
+    await official.job(failure)
+    await clock.advance(timedelta(minutes=6))
+
+    found = prospect(official, circuit, clock)
+
+    assert found.verdict.blocked is failure.kind
+    assert found.is_trial is is_tried

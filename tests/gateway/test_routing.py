@@ -1,0 +1,238 @@
+"""Who is asked first: presets, wishes, trust, and those that are left out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from tallylight.catalogue.services import Bills, Service
+from tallylight.gateway.presets import Policy, Prefer, Preset, policy_of
+from tallylight.gateway.ranking import Because, Prospect, Ranking
+from tallylight.gateway.routes import Route
+from tallylight.gateway.routing import rank
+from tallylight.terms import Access, FailureKind, Order, Reference, ServiceId, Status
+
+MakeService = Callable[..., Service]
+MakeProspect = Callable[..., Prospect]
+Make = Callable[..., Prospect]
+
+ORDER = Order("a kite", 4, "1280x720")
+
+
+@pytest.fixture
+def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
+    """Give a maker of the prospect of a service with these facts."""
+
+    def make(name: str, price: str = "0.10", access: str = "official", **more: object) -> Prospect:
+        kind = Access(access)
+        bills = Bills(str(more.pop("bills", "acceptances")))
+        return make_prospect(make_service(name, price=price, access=kind, bills=bills), **more)
+
+    return make
+
+
+def order_of(
+    prospects: list[Prospect], policy: Policy = Preset.COMMERCIAL, **more: object
+) -> list[str]:
+    return [choice.service.id for choice in ranking(prospects, policy, **more).choices]
+
+
+def ranking(
+    prospects: list[Prospect], policy: Policy = Preset.COMMERCIAL, **more: object
+) -> Ranking:
+    route = Route("r", tuple(each.service.id for each in prospects), policy)
+    return rank(ORDER, route, prospects, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Preset.PRODUCTION, ["sure", "slow"]),
+        (Preset.COMMERCIAL, ["sure", "slow", "cheap"]),
+        (Preset.DEVELOPMENT, ["cheap", "slow", "sure"]),
+        (Preset.PERSONAL, ["cheap", "slow", "sure"]),
+        (Preset.HIGH_VOLUME, ["cheap", "slow", "sure"]),
+        (Preset.BUDGET, ["cheap", "slow", "sure"]),
+        (Prefer.OFFICIAL, ["sure", "slow", "cheap"]),
+        (Prefer.REVERSE, ["cheap", "slow", "sure"]),
+        (Prefer.CHEAPEST, ["cheap", "slow", "sure"]),
+        (Prefer.FASTEST, ["sure", "cheap", "slow"]),
+        (Prefer.MOST_RELIABLE, ["sure", "slow", "cheap"]),
+    ],
+)
+def test_each_policy_orders_by_what_it_is_for(
+    make: Make, policy: Policy, expected: list[str]
+) -> None:
+    prospects = [
+        make("sure", "0.50", delivery=0.99, seconds=60),
+        make("slow", "0.20", delivery=0.95, seconds=600),
+        make("cheap", "0.03", "reverse", delivery=0.85, seconds=180),
+    ]
+
+    assert order_of(prospects, policy) == expected
+
+
+def test_a_price_counts_over_the_probability_of_delivery(make: Make) -> None:
+    sure, cheap = make("sure", "0.10", delivery=0.9), make("cheap", "0.06", delivery=0.5)
+
+    found = ranking([sure, cheap], Prefer.CHEAPEST)
+
+    assert [choice.service.id for choice in found.choices] == ["sure", "cheap"]
+    assert found.choices[0].expected_cost == Decimal("0.444444")
+    assert found.choices[1].expected_seconds == pytest.approx(180)
+    assert found.delivery == pytest.approx(0.95)
+
+
+def test_who_bills_deliveries_alone_takes_nothing_for_a_failure(make: Make) -> None:
+    sure = make("sure", "0.10", delivery=0.9)
+    refunds = make("refunds", "0.06", delivery=0.5, bills="deliveries")
+
+    found = ranking([sure, refunds], Prefer.CHEAPEST)
+
+    assert [choice.service.id for choice in found.choices] == ["refunds", "sure"]
+    assert found.choices[0].expected_cost == found.choices[0].cost == Decimal("0.24")
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({"status": Status.RETIRED}, "is retired"),
+        ({"status": Status.RETIRED, "is_trial": True}, "is retired"),
+        ({"status": Status.SUSPENDED}, "is suspended"),
+        ({"status": Status.MAINTENANCE}, "is under maintenance"),
+        ({"blocked": FailureKind.QUOTA}, "refuses our own key or wallet (quota)"),
+        ({"wait": timedelta(seconds=9)}, "is left alone for another 9 s"),
+        ({"access": "reverse"}, "the policy takes no reverse service"),
+        ({"price": "5"}, "costs 20 USD, more than the 1.00 USD that are left"),
+    ],
+)
+def test_who_cannot_be_asked_is_left_out_with_the_reason(
+    make: Make, facts: dict[str, object], note: str
+) -> None:
+    bad = make("bad", **facts)
+
+    found = ranking([make("good"), bad], Preset.PRODUCTION, left=Decimal("1.00"))
+
+    assert [choice.service.id for choice in found.choices] == ["good"]
+    assert [(each.service, each.note) for each in found.excluded] == [("bad", note)]
+    assert found.retry_after == bad.wait
+
+
+def test_what_a_service_cannot_do_is_named_with_what_it_can(
+    make_service: MakeService, make_prospect: MakeProspect
+) -> None:
+    long = make_prospect(make_service("long", lengths=(10, 15)))
+
+    found = ranking([long])
+
+    assert found.excluded[0].note == "cannot serve seconds 4; it takes 10, 15"
+
+
+def test_who_was_tried_does_not_come_back(make: Make) -> None:
+    prospects = [make("a"), make("b", "0.20")]
+
+    assert order_of(prospects, tried={ServiceId("a")}) == ["b"]
+
+
+def test_a_video_is_built_on_only_where_it_lies(make: Make) -> None:
+    prospects = [make("a"), make("b", "0.20", "reverse")]
+
+    found = ranking(prospects, Preset.PRODUCTION, pinned=ServiceId("b"))
+
+    assert [choice.service.id for choice in found.choices] == ["b"]
+    assert found.excluded == ()
+
+
+def test_unknown_services_come_after_known_ones_of_their_access(make: Make) -> None:
+    prospects = [
+        make("new", "0.01", status=Status.UNKNOWN, trickle=0.1),
+        make("known", "0.50"),
+        make("gray", "0.01", "reverse"),
+    ]
+
+    found = ranking(prospects)
+
+    assert [choice.service.id for choice in found.choices] == ["known", "new", "gray"]
+    assert found.choices[1].why == (Because.PREFERRED, Because.UNKNOWN)
+
+
+def test_where_nobody_is_known_the_best_of_the_unknown_is_asked(make: Make) -> None:
+    prospects = [
+        make(name, price, status=Status.UNKNOWN, trickle=0.1)
+        for name, price in (("a", "0.50"), ("b", "0.01"))
+    ]
+
+    assert order_of(prospects, Preset.BUDGET, draw=0.05) == ["b", "a"]
+
+
+def test_failures_that_callers_saw_make_a_service_the_last_resort(make: Make) -> None:
+    prospects = [make("failing", "0.01", trickle=0.0), make("gray", "0.50", "reverse")]
+
+    found = ranking(prospects)
+
+    assert [choice.service.id for choice in found.choices] == ["gray", "failing"]
+    assert Because.FAILING in found.choices[1].why
+
+
+def test_an_explicit_order_moves_back_only_who_fails(make: Make) -> None:
+    prospects = [
+        make("failing", trickle=0.0),
+        make("new", "0.90", status=Status.UNKNOWN, trickle=0.1),
+        make("cheap", "0.01"),
+    ]
+    names = tuple(each.service.id for each in prospects)
+    route = Route("r", names, Preset.BUDGET, explicit=True)
+
+    found = rank(ORDER, route, prospects, draw=0.99)
+
+    assert [choice.service.id for choice in found.choices] == ["new", "cheap", "failing"]
+    assert found.choices[1].why == (Because.EXPLICIT,)
+
+
+def test_a_caller_s_policy_stands_in_for_the_route_s(make: Make) -> None:
+    prospects = [make("sure", "0.50"), make("cheap", "0.01", "reverse")]
+    names = tuple(each.service.id for each in prospects)
+    route = Route("r", names, Prefer.OFFICIAL, explicit=True)
+
+    found = rank(ORDER, route, prospects, policy=policy_of("cheapest"))
+
+    assert [choice.service.id for choice in found.choices] == ["cheap", "sure"]
+
+
+def test_a_service_without_a_price_is_ordered_as_the_dearest(
+    make: Make, make_service: MakeService, make_prospect: MakeProspect
+) -> None:
+    unpriced = make_prospect(make_service("unpriced", price=None), delivery=0.96)
+    prospects = [unpriced, make("dear", "0.50", delivery=0.95), make("cheap", "0.10")]
+
+    found = ranking(prospects, Prefer.CHEAPEST, left=Decimal(10))
+
+    assert [choice.service.id for choice in found.choices] == ["cheap", "unpriced", "dear"]
+    assert [choice.is_priced for choice in found.choices] == [True, False, True]
+    assert found.choices[1].cost == 0
+
+
+def test_a_service_that_delivers_too_little_stands_behind_those_that_do_not(make: Make) -> None:
+    prospects = [make("half", "0.01", delivery=0.5), make("dear", "2.00", delivery=0.9)]
+
+    found = ranking(prospects, Preset.PRODUCTION)
+
+    assert [choice.service.id for choice in found.choices] == ["dear", "half"]
+    assert found.choices[1].why == (Because.UNRELIABLE,)
+
+
+def test_the_order_is_passed_on_whole(make: Make) -> None:
+    order = replace(ORDER, reference=Reference(url="https://a.example/b.png"), extras={"x": 1})
+    route = Route("r", (ServiceId("a"),))
+
+    found = rank(order, route, [make("a")])
+
+    assert found.choices[0].order is order
+
+
+def test_a_policy_is_known_by_its_name_alone() -> None:
+    assert policy_of("high_volume") is Preset.HIGH_VOLUME
+    with pytest.raises(ValueError, match="'fast' is no policy; there are production, commercial"):
+        policy_of("fast")

@@ -1,0 +1,286 @@
+"""Rules of the order of services that hold whatever the services are."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tallylight.catalogue.services import Bills, Service
+from tallylight.gateway.presets import WEIGHINGS, Policy, Preset
+from tallylight.gateway.ranking import Prospect
+from tallylight.gateway.routes import Route, Substitute
+from tallylight.gateway.routing import rank
+from tallylight.terms import Access, FailureKind, Order, ServiceId, Status
+
+MakeService = Callable[..., Service]
+MakeProspect = Callable[..., Prospect]
+Some = st.SearchStrategy[list[Prospect]]
+
+FEW = settings(max_examples=50)
+DRAWS = st.none() | st.floats(0, 1, exclude_max=True)
+POLICIES = st.sampled_from(list(WEIGHINGS))
+LENGTHS = st.lists(st.sampled_from([4, 5, 6, 8, 10, 12, 15]), unique=True).map(sorted).map(tuple)
+SIZES = st.lists(
+    st.sampled_from(["1280x720", "720x1280", "1920x1080", "1024x1792"]), unique=True
+).map(tuple)
+
+
+@pytest.fixture(scope="session")
+def some(make_service: MakeService, make_prospect: MakeProspect) -> Some:
+    """Give a strategy of the prospects of up to six services."""
+
+    def one(number: int) -> st.SearchStrategy[Prospect]:
+        services = st.builds(
+            cache(make_service),
+            st.just(f"s{number}"),
+            access=st.sampled_from(Access),
+            price=st.none() | st.sampled_from(["0", "0.05", "0.10", "0.1001", "0.50"]),
+            lengths=LENGTHS,
+            sizes=SIZES,
+            bills=st.sampled_from(Bills),
+        )
+        return services.flatmap(
+            lambda service: st.builds(
+                make_prospect,
+                st.just(service),
+                status=st.sampled_from(Status),
+                blocked=st.sampled_from([None, None, FailureKind.AUTH, FailureKind.QUOTA]),
+                delivery=st.sampled_from([0.0, 0.05, 0.4, 0.9, 0.95, 0.951, 1.0]),
+                seconds=st.sampled_from([20.0, 60.0, 61.0, 300.0]),
+                trickle=st.sampled_from([1.0, 1.0, 0.5, 0.02, 0.0]),
+                wait=st.sampled_from([None, None, timedelta(seconds=9)]),
+                is_trial=st.booleans(),
+            )
+        )
+
+    everybody = [one(number) for number in range(6)]
+    return st.integers(1, 6).flatmap(lambda n: st.tuples(*everybody[:n]).map(list))
+
+
+ROUTES = st.builds(
+    lambda ids, substitutes, policy, explicit: Route(
+        "r", tuple(map(ServiceId, ids)), policy, explicit, substitutes=substitutes
+    ),
+    st.permutations([f"s{n}" for n in range(6)]).map(lambda ids: ids[:5]),
+    st.frozensets(st.sampled_from(Substitute)),
+    POLICIES,
+    st.booleans(),
+)
+ORDERS = st.builds(
+    Order,
+    st.just("a kite"),
+    st.sampled_from([4, 8, 9, 11]),
+    st.sampled_from(["1280x720", "720x1280", "1792x1024"]),
+)
+TRIED = st.frozensets(st.sampled_from([ServiceId(f"s{n}") for n in range(6)]), max_size=3)
+
+
+@FEW
+@given(data=st.data(), route=ROUTES, order=ORDERS, tried=TRIED, draw=DRAWS)
+def test_each_service_of_the_route_is_ranked_or_left_out_with_a_reason(  # noqa: PLR0913, PLR0917  # hypothesis gives them
+    some: Some,
+    data: st.DataObject,
+    route: Route,
+    order: Order,
+    tried: frozenset[ServiceId],
+    draw: float | None,
+) -> None:
+    prospects = data.draw(some)
+
+    found = rank(order, route, prospects, tried=tried, draw=draw)
+
+    ranked = [choice.service.id for choice in found.choices]
+    out = [exclusion.service for exclusion in found.excluded]
+    asked = {each.service.id for each in prospects} & set(route.services)
+    assert sorted([*ranked, *out]) == sorted(asked)
+    assert not tried & set(ranked)
+    assert all(exclusion.note for exclusion in found.excluded)
+
+
+@FEW
+@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+def test_no_service_that_cannot_or_must_not_be_asked_is_ranked(
+    some: Some,
+    data: st.DataObject,
+    route: Route,
+    order: Order,
+    draw: float | None,
+) -> None:
+    prospects = {each.service.id: each for each in data.draw(some)}
+
+    found = rank(order, route, list(prospects.values()), left=Decimal("1.00"), draw=draw)
+
+    for choice in found.choices:
+        each = prospects[choice.service.id]
+        assert each.verdict.status is not Status.RETIRED
+        assert each.wait is None
+        assert each.service.access not in WEIGHINGS[route.policy].refuses
+        assert choice.cost <= 1
+        if not each.is_trial:
+            assert each.verdict.blocked is None
+            assert each.verdict.status not in {Status.SUSPENDED, Status.MAINTENANCE}
+
+
+@FEW
+@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+def test_what_the_caller_wrote_is_changed_only_where_the_route_allows_it_and_named(
+    some: Some,
+    data: st.DataObject,
+    route: Route,
+    order: Order,
+    draw: float | None,
+) -> None:
+    prospects = data.draw(some)
+
+    found = rank(order, route, prospects, draw=draw)
+
+    for choice in found.choices:
+        sheet, asked = choice.service.sheet, choice.order
+        assert not sheet.lengths or asked.seconds in sheet.lengths
+        assert not sheet.sizes or asked.size in sheet.sizes
+        changed = {
+            name for name in ("seconds", "size") if getattr(asked, name) != getattr(order, name)
+        }
+        assert changed == set(choice.substituted) <= set(route.substitutes)
+
+
+@FEW
+@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+def test_the_order_of_the_prospects_does_not_matter(
+    some: Some,
+    data: st.DataObject,
+    route: Route,
+    order: Order,
+    draw: float | None,
+) -> None:
+    prospects = data.draw(some)
+    shuffled = data.draw(st.permutations(prospects))
+
+    assert rank(order, route, prospects, draw=draw) == rank(order, route, shuffled, draw=draw)
+
+
+@FEW
+@given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
+def test_the_order_in_which_a_route_names_its_services_matters_only_where_it_is_explicit(
+    some: Some,
+    data: st.DataObject,
+    route: Route,
+    order: Order,
+    draw: float | None,
+) -> None:
+    prospects = data.draw(some)
+    route = replace(route, explicit=False)
+    turned = replace(route, services=route.services[::-1])
+
+    assert rank(order, route, prospects, draw=draw) == rank(order, turned, prospects, draw=draw)
+
+
+@FEW
+@given(data=st.data(), policy=POLICIES, draw=DRAWS, cheaper=st.integers(0, 5))
+def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: PLR0913, PLR0917  # hypothesis gives them
+    some: Some,
+    make_service: MakeService,
+    make_prospect: MakeProspect,
+    data: st.DataObject,
+    policy: Policy,
+    draw: float | None,
+    cheaper: int,
+) -> None:
+    bills, delivery = data.draw(st.sampled_from(Bills)), data.draw(st.sampled_from([0.4, 0.95]))
+    pair = [
+        make_prospect(make_service(name, price=price, bills=bills), delivery=delivery)
+        for name, price in (
+            (f"t{cheaper}", "0.1000"),
+            (f"t{5 - cheaper}x", data.draw(st.sampled_from(["0.1001", "0.11", "3"]))),
+        )
+    ]
+    others = data.draw(some)
+    everybody = [*pair, *others]
+    route = Route("r", tuple(each.service.id for each in everybody), policy)
+
+    found = rank(Order("a kite", 4, "1280x720"), route, everybody, draw=draw)
+
+    ranked = [choice.service.id for choice in found.choices]
+    assert ranked.index(pair[0].service.id) < ranked.index(pair[1].service.id)
+
+
+@FEW
+@given(data=st.data(), order=ORDERS, draw=DRAWS)
+def test_an_explicit_order_is_kept_among_services_that_are_trusted(
+    some: Some,
+    data: st.DataObject,
+    order: Order,
+    draw: float | None,
+) -> None:
+    prospects = [replace(each, trickle=1.0) for each in data.draw(some)]
+    names = data.draw(st.permutations([each.service.id for each in prospects]))
+    route = Route("r", tuple(names), Preset.BUDGET, explicit=True)
+
+    found = rank(order, route, prospects, draw=draw)
+
+    ranked = [choice.service.id for choice in found.choices]
+    assert ranked == [name for name in names if name in ranked]
+
+
+@pytest.mark.parametrize(
+    "weights", [(1.0, 1.0, 1.0), (3.0, 1.0, 0.5), (1.0, 0.0, 2.0), (0.0, 0.0, 1.0)]
+)
+def test_equals_share_the_requests_by_their_weights(
+    make_service: MakeService, make_prospect: MakeProspect, weights: Sequence[float]
+) -> None:
+    prospects = [
+        make_prospect(make_service(name, price=price), delivery=delivery)
+        for name, price, delivery in (
+            ("a", "0.100", 0.950),
+            ("b", "0.101", 0.955),
+            ("c", "0.100", 0.950),
+        )
+    ]
+    route = Route(
+        "r",
+        tuple(each.service.id for each in prospects),
+        Preset.BUDGET,
+        weights={e.service.id: w for e, w in zip(prospects, weights, strict=True)},
+    )
+    order = Order("a kite", 4, "1280x720")
+    draws = 3000
+
+    firsts, seconds = Counter[str](), Counter[str]()
+    for number in range(draws):
+        choices = rank(order, route, prospects, draw=(number + 0.5) / draws).choices
+        firsts[choices[0].service.id] += 1
+        if choices[0].service.id == "c":
+            seconds[choices[1].service.id] += 1
+
+    for name, weight in zip("abc", weights, strict=True):
+        assert firsts[name] / draws == pytest.approx(weight / sum(weights), abs=0.002)
+    a, b, _ = weights
+    if a + b:
+        assert seconds["a"] / seconds.total() == pytest.approx(a / (a + b), abs=0.01)
+
+
+@pytest.mark.parametrize("trickle", [0.02, 0.1, 0.4])
+def test_a_recovering_service_is_the_first_choice_of_its_share_of_requests(
+    make_service: MakeService, make_prospect: MakeProspect, trickle: float
+) -> None:
+    weak = make_prospect(make_service("b", price="0.01"), trickle=trickle)
+    also = make_prospect(make_service("c", price="0.02"), trickle=trickle)
+    prospects = [make_prospect(make_service("a")), weak, also]
+    route = Route("r", tuple(each.service.id for each in prospects), Preset.BUDGET)
+    draws = 4000
+
+    firsts = Counter[str](
+        rank(Order("p", 4, "1280x720"), route, prospects, draw=(n + 0.5) / draws)
+        .choices[0]
+        .service.id
+        for n in range(draws)
+    )
+
+    assert firsts["b"] / draws == pytest.approx(trickle, abs=0.002)
+    assert firsts["c"] / draws == pytest.approx(trickle * (1 - trickle), abs=0.002)
