@@ -43,9 +43,11 @@ class Exchange:
         """Note the head of the answer that counts, behind all redirects."""
         self.first_byte = self.clock.monotonic()
         self._status = response.status
-        self._headers = {
-            name.lower(): self._hide(value) for name, value in response.headers.items()
-        }
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        text = "\n".join(headers.values())
+        if self._hide(text) != text:  # asked once for all, since it hardly ever is so
+            headers = {name: self._hide(value) for name, value in headers.items()}
+        self._headers = headers
 
     def reply(self, body: str = "", *, error: str = "", truncated: bool = False) -> Reply:
         """Return the call as a reply, as far as it has come, without our secrets."""

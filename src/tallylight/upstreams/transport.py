@@ -8,8 +8,9 @@ and our own disk.
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,9 @@ from yarl import URL
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import Clock
 from tallylight.upstreams import redirects
+from tallylight.upstreams.bodies import body_of
 from tallylight.upstreams.exchange import FAULTS, Exchange, connection_tracing, words_of
+from tallylight.upstreams.relaying import Relay
 from tallylight.upstreams.saving import save
 from tallylight.upstreams.streaming import IDLE_LIMIT, Stream
 from tallylight.upstreams.wire import Phase, Reply, Request
@@ -31,17 +34,33 @@ _BODY_LIMIT = 1024 * _KIB
 _FEED_LIMIT = 8 * 1024 * _KIB  # a cloud provider's incidents of a year come in one document
 
 _AT_ONCE_PER_HOST = 128
-"""How many calls one host gets at a time. Waiting for a place is ours and not on its clock."""
+"""How many creates one host gets at a time, and how many questions beside them.
+
+Waiting for a place is ours and not on the host's clock. Creates have places of their own, so that
+a host that leaves them hanging is still asked how its jobs stand.
+"""
 
 _DNS_SECONDS = 10
-_IDLE_CONNECTION_SECONDS = 15
-"""Both shorter than the usual pace of a probe: each round asks the resolver and the door anew."""
+"""Shorter than the usual pace of a probe: each round asks the resolver anew."""
+
+_IDLE_CONNECTION_SECONDS = 4
+"""Shorter than the 5 s after which uvicorn, Node and Apache close an idle connection.
+
+A create sent into a connection that is just being closed is in doubt, and a doubt costs a video.
+"""
 
 _DOWNLOAD_LIMIT = timedelta(minutes=10)
 
 _NO_LIMIT = aiohttp.ClientTimeout(total=None)
 _NO_VIDEO = ("text/", "application/json", "application/problem+json", "application/xml")
 _SUCCESS = range(200, 300)
+
+_NO_HEADERS: Mapping[str, str] = {}
+
+#: Packed, a file would have another length than its head says, and no ranges.
+_OURS: Mapping[Phase, Mapping[str, str]] = {Phase.CONTENT: {"Accept-Encoding": "identity"}}
+
+_PASSED_ON = frozenset({"range", "if-range"})
 
 
 class Transport:
@@ -51,7 +70,7 @@ class Transport:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._trust: dict[str, ssl.SSLContext] = {}
-        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(
+        self._places: defaultdict[tuple[str, bool], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_AT_ONCE_PER_HOST)
         )
 
@@ -82,7 +101,8 @@ class Transport:
     async def send(self, request: Request, upstream: Upstream) -> Reply:
         """Send a request and return its whole answer, within the upstream's time limit."""
         limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
-        async with self._places[_host(request.url)], AsyncExitStack() as stack:
+        place = self._places[_host(request.url), request.phase is Phase.CREATE]
+        async with place, AsyncExitStack() as stack:
             exchange = self._exchange(request, upstream)
             body = bytearray()
             error = ""
@@ -96,7 +116,7 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, request: Request, upstream: Upstream) -> AsyncIterator[Stream]:
-        """Send a request whose answer streams; yields once the answer's head, or none, is there.
+        """Send a request whose answer streams; yields once its head, or none, is there.
 
         Connecting is bounded by the upstream's timeout, silence by `streaming.IDLE_LIMIT`, the
         whole by the upstream's limit of a job. Leaving the context gives the stream up.
@@ -122,6 +142,42 @@ class Transport:
             stream.reply = _reply(exchange, body, error, _BODY_LIMIT)
             yield stream
 
+    @asynccontextmanager
+    async def open(
+        self, request: Request, upstream: Upstream, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> AsyncIterator[Relay]:
+        """Send a request whose answer is handed on; yields once its head, or none, is there.
+
+        The upstream's timeout bounds connecting and each of its silences; how long the whole takes
+        is up to whoever it is handed on to. Leaving the context gives the rest up.
+
+        Args:
+            request: A download.
+            upstream: From where.
+            headers: The reader's own; a range that is asked for in them is asked for.
+        """
+        exchange = self._exchange(request, upstream)
+        relay = Relay(exchange)
+        patience = upstream.timeout.total_seconds()
+        limits = aiohttp.ClientTimeout(total=None, connect=patience, sock_read=patience)
+        wanted = {name: value for name, value in headers.items() if name.lower() in _PASSED_ON}
+        asked = replace(request, headers={**request.headers, **wanted})
+        async with AsyncExitStack() as stack:
+            body = bytearray()
+            error = ""
+            try:
+                async with asyncio.timeout(patience):
+                    response = await self._open(stack, asked, upstream, exchange, limits)
+                    error = _no_video(response)
+                    if response.status in _SUCCESS and not error:
+                        relay.begin(response)
+                    else:
+                        await _read(response, body, _BODY_LIMIT)
+            except FAULTS as fault:
+                error = _words(fault, exchange, upstream.timeout)
+            relay.reply = _reply(exchange, body, error, _BODY_LIMIT)
+            yield relay
+
     async def download(
         self, request: Request, upstream: Upstream, target: Path, limit_bytes: int
     ) -> Reply:
@@ -139,13 +195,11 @@ class Transport:
             try:
                 async with asyncio.timeout(_DOWNLOAD_LIMIT.total_seconds()):
                     response = await self._open(stack, request, upstream, exchange, limits)
-                    if response.status not in _SUCCESS:
-                        await _read(response, body, _BODY_LIMIT)
-                    elif response.content_type.startswith(_NO_VIDEO):
-                        await _read(response, body, _BODY_LIMIT)
-                        error = f"ContentTypeError: {response.content_type} in place of a video"
-                    else:
+                    error = _no_video(response)
+                    if response.status in _SUCCESS and not error:
                         await save(response.content.iter_any(), target, limit_bytes)
+                    else:
+                        await _read(response, body, _BODY_LIMIT)
             except FAULTS as fault:
                 is_over = exchange.seconds() >= _DOWNLOAD_LIMIT.total_seconds()
                 waited = _DOWNLOAD_LIMIT if is_over else upstream.timeout
@@ -168,9 +222,10 @@ class Transport:
         if self._session is None:
             raise RuntimeError("a transport is used inside its `async with`")
         first = url = URL(request.url)
-        data, headers = _payload(request)
+        headers = {**_OURS.get(request.phase, _NO_HEADERS), **request.headers}
+        data = _data(request, headers)
         for _ in range(redirects.LIMIT + 1):
-            if request.authorization and redirects.may_carry_key(first, url):
+            if request.authorization and (url is first or redirects.may_carry_key(first, url)):
                 headers[request.authorization[0]] = request.authorization[1]
             else:
                 headers.pop(request.authorization[0] if request.authorization else "", None)
@@ -207,17 +262,22 @@ def _host(url: str) -> str:
     return url.partition("://")[2].partition("/")[0]
 
 
-def _payload(request: Request) -> tuple[bytes | aiohttp.FormData | None, dict[str, str]]:
-    headers = dict(request.headers)
-    if request.json:
-        headers.setdefault("Content-Type", "application/json")
-        return request.json.encode(), headers
-    if request.form:
-        form = aiohttp.FormData(default_to_multipart=True)
-        for name, value in request.form:
-            form.add_field(name, value)
-        return form, headers
-    return None, headers
+def _data(request: Request, headers: dict[str, str]) -> bytes | AsyncIterator[memoryview] | None:
+    """Return a request's body as the client takes it, and name its type and length."""
+    body = body_of(request)
+    if body is None:
+        return None
+    headers.setdefault("Content-Type", body.content_type)
+    if body.is_small:
+        return body.whole()
+    headers["Content-Length"] = str(body.size)
+    return body.flow()
+
+
+def _no_video(response: aiohttp.ClientResponse) -> str:
+    if response.status in _SUCCESS and response.content_type.startswith(_NO_VIDEO):
+        return f"ContentTypeError: {response.content_type} in place of a video"
+    return ""
 
 
 async def _read(response: aiohttp.ClientResponse, body: bytearray, limit: int) -> None:
@@ -229,7 +289,7 @@ async def _read(response: aiohttp.ClientResponse, body: bytearray, limit: int) -
 
 
 def _reply(exchange: Exchange, body: bytearray, error: str, limit: int) -> Reply:
-    text = body[:limit].decode("utf-8-sig", "replace")
+    text = body[:limit].decode("utf-8", "replace").removeprefix("\ufeff")
     return exchange.reply(text, error=error, truncated=len(body) > limit)
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from tallylight.quick import quick
 from tallylight.terms import Failure, Operation, Order, Reference
 
 
@@ -37,6 +38,7 @@ class FilePart:
     body: bytes = field(repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call to an upstream.
@@ -63,6 +65,7 @@ class Request:
     authorization: tuple[str, str] | None = field(default=None, repr=False)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back, or how nothing did.
@@ -102,6 +105,7 @@ class JobState(StrEnum):
     FAILED = "failed"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Job:
     """The upstream task behind a video, as its last answer describes it.

@@ -67,7 +67,7 @@ class VideoReader:
         word = text_of(video.get("status"))
         known = state_of(word) if word else JobState.QUEUED
         state = known or JobState.IN_PROGRESS
-        address = _address_in(video)
+        address = _address_in(video) if state is JobState.COMPLETED else ""
         if state is JobState.COMPLETED and video.get("error") and not address:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED

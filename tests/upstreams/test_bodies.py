@@ -1,0 +1,74 @@
+from collections.abc import AsyncGenerator
+
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartParser
+
+from tallylight.upstreams.bodies import Body, body_of
+from tallylight.upstreams.wire import FilePart, Phase, Request
+
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+
+
+async def parsed(body: Body) -> list[tuple[str, object]]:
+    """Read a body with a parser that somebody else wrote."""
+    whole = b"".join([bytes(piece) async for piece in body.flow()])
+    assert len(whole) == body.size
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield whole
+
+    headers = Headers({"content-type": body.content_type})
+    form = await MultiPartParser(headers, stream()).parse()
+    return list(form.multi_items())
+
+
+def posted(**more: object) -> Body:
+    body = body_of(Request(Phase.CREATE, "POST", "http://x.test/", **more))  # type: ignore[arg-type]
+    assert body is not None
+    return body
+
+
+@given(fields=st.lists(st.tuples(NAMES, TEXTS), min_size=1, max_size=5))
+async def test_any_fields_come_out_of_a_form_as_they_went_in(
+    fields: list[tuple[str, str]],
+) -> None:
+    read = await parsed(posted(form=tuple(fields)))
+
+    assert [value for _, value in read] == [value for _, value in fields]
+    assert [name for name, _ in read] == [name.replace('"', "%22") for name, _ in fields]
+
+
+@given(data=st.binary(max_size=2000), name=NAMES)
+async def test_any_file_comes_out_of_a_form_as_it_went_in(data: bytes, name: str) -> None:
+    file = FilePart("input_reference", name, "image/png", data)
+
+    (_, prompt), (label, read) = await parsed(posted(form=(("prompt", "boat"),), files=(file,)))
+
+    assert (prompt, label) == ("boat", "input_reference")
+    assert isinstance(read, UploadFile)
+    assert (await read.read(), read.content_type) == (data, "image/png")
+
+
+async def test_a_name_cannot_begin_a_header_of_its_own() -> None:
+    file = FilePart('a"\r\nX: y', 'b"\r\nX: y', "image/png\r\nX: y", b"1")
+
+    body = posted(files=(file,))
+
+    assert b"\r\nX: y" not in b"".join(body.pieces)
+
+
+async def test_a_big_file_is_not_copied_and_flows_in_pieces() -> None:
+    film = b"\0" * 5_000_000
+
+    body = posted(files=(FilePart("video", "1.mp4", "video/mp4", film),))
+
+    assert any(piece is film for piece in body.pieces)
+    assert not body.is_small
+    assert max([len(piece) async for piece in body.flow()]) <= 256 * 1024
+
+
+def test_a_request_without_a_body_has_none() -> None:
+    assert body_of(Request(Phase.POLL, "GET", "http://x.test/")) is None

@@ -1,0 +1,274 @@
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tallylight.catalogue.services import Upstream
+from tallylight.terms import Order, Reference
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState, Request
+
+Serve = Callable[..., Awaitable[str]]
+MakeUpstream = Callable[..., Upstream]
+Answer = Callable[[int], bytes]
+
+VIDEO = bytes(range(256)) * 2_000
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
+POST = Order("boat", 4, "1280x720")
+
+
+def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
+    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+
+    return answer
+
+
+def whole(body: bytes, head: bytes = HEAD) -> bytes:
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def wanted(upstream: Upstream, variant: str = "video") -> Request:
+    return protocol(upstream).content(Job("video_1", JobState.COMPLETED), variant)
+
+
+async def test_a_video_is_handed_on_piece_by_piece(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        head, length = relay.reply, relay.length
+        pieces = [piece async for piece in relay]
+
+    assert (head.status, head.headers["content-type"], length) == (200, "video/mp4", len(VIDEO))
+    assert b"".join(pieces) == VIDEO
+    assert max(map(len, pieces)) <= 64 * 1024
+    assert relay.reply.error == ""
+
+
+async def test_a_range_is_passed_on_and_nothing_else_of_the_readers(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+) -> None:
+    part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/512000\r\n"
+    upstream = make_upstream(await serve(answering(whole(VIDEO[5:10], part))))
+    reader = {"Range": "bytes=5-9", "if-range": '"v1"', "authorization": "Bearer caller", "x": "y"}
+
+    async with transport.open(wanted(upstream), upstream, reader) as relay:
+        body = b"".join([piece async for piece in relay])
+
+    assert (relay.reply.status, body) == (206, VIDEO[5:10])
+    assert relay.reply.headers["content-range"] == "bytes 5-9/512000"
+    asked = heard[0].lower()
+    assert b"range: bytes=5-9" in asked
+    assert b'if-range: "v1"' in asked
+    assert b"accept-encoding: identity" in asked
+    assert b"caller" not in asked
+    assert b"\r\nx:" not in asked
+
+
+@pytest.mark.parametrize("status", [b"404 Not Found", b"416 Range Not Satisfiable"])
+async def test_a_refusal_is_kept_as_text_and_nothing_is_handed_on(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, status: bytes
+) -> None:
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n"
+    upstream = make_upstream(await serve(answering(whole(b'{"error":1}', head))))
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        pieces = [piece async for piece in relay]
+
+    assert (relay.is_open, pieces) == (False, [])
+    assert (relay.reply.status, relay.reply.body) == (int(status[:3]), '{"error":1}')
+
+
+async def test_a_page_in_place_of_a_video_is_not_handed_on(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    page = whole(b"<html>Sign in", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
+    upstream = make_upstream(await serve(answering(page)))
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        assert not relay.is_open
+        assert relay.reply.error == "ContentTypeError: text/html in place of a video"
+
+
+async def test_a_video_that_breaks_off_ends_and_says_how(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    raw = HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO
+    upstream = make_upstream(await serve(answering(raw)))
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        got = b"".join([piece async for piece in relay])
+
+    assert VIDEO.startswith(got)
+    assert relay.reply.error.startswith("ClientPayloadError: ")
+
+
+async def test_an_upstream_that_falls_silent_is_left(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    async def stop(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO[:1000])
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    upstream = make_upstream(await serve(stop), timeout=0.2)
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        got = b"".join([piece async for piece in relay])
+
+    assert got == VIDEO[:1000]
+    assert "Timeout" in relay.reply.error
+
+
+async def test_a_reader_who_waits_is_waited_for(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    sent = 0
+
+    async def pour(_: bytes, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(HEAD + b"Content-Length: 64000000\r\n\r\n")
+        for _number in range(640):
+            writer.write(bytes(100_000))
+            await writer.drain()
+            sent += 100_000
+
+    upstream = make_upstream(await serve(pour))
+    tracemalloc.start()
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        size = 0
+        async for piece in relay:
+            size += len(piece)
+            # The kernel's own buffers hold a few megabytes on loopback; our memory does not.
+            assert sent - size < 16_000_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size == 64_000_000
+    assert peak < 2_000_000
+
+
+async def test_an_upstream_that_is_not_there_is_a_value(
+    make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    upstream = make_upstream("http://127.0.0.1:9/v1")
+
+    async with transport.open(wanted(upstream), upstream) as relay:
+        assert not relay.is_open
+        assert relay.reply.error.startswith("ConnectionRefusedError")
+        assert not relay.reply.sent
+
+
+@asynccontextmanager
+async def keeping_alive(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Serve on connections that stay open; an answer of nothing closes one after reading."""
+    heard: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
+                length = next((int(v) for n, _, v in lines if n == b"content-length"), 0)
+                heard.append(head + await reader.readexactly(length))
+                if not (said := answer(len(heard))):
+                    return
+                writer.write(said)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}/v1", heard
+
+
+def first_alone(number: int) -> bytes:
+    return whole(b"{}") if number == 1 else b""
+
+
+async def test_a_create_on_a_kept_connection_that_is_dropped_is_not_repeated(
+    make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    async with keeping_alive(first_alone) as (address, heard):
+        upstream = make_upstream(address)
+        create = protocol(upstream).create(POST, "m")
+
+        first = await transport.send(create, upstream)
+        second = await transport.send(create, upstream)
+
+    assert (first.status, second.status) == (200, None)
+    assert second.sent
+    assert "ServerDisconnectedError" in second.error
+    assert len(heard) == 2
+
+
+async def test_a_question_on_a_kept_connection_that_is_dropped_is_asked_again(
+    make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    def not_the_second(number: int) -> bytes:
+        return b"" if number == 2 else whole(b"{}")
+
+    async with keeping_alive(not_the_second) as (address, heard):
+        upstream = make_upstream(address)
+        poll = protocol(upstream).poll("video_1")
+
+        replies = [await transport.send(poll, upstream) for _ in range(2)]
+
+    assert [reply.status for reply in replies] == [200, 200]
+    assert len(heard) == 3
+
+
+async def test_files_of_megabytes_are_sent_whole_with_their_length(
+    make_upstream: MakeUpstream, transport: Transport
+) -> None:
+    picture = bytes(range(256)) * 20_000
+
+    def created(_: int) -> bytes:
+        return whole(b'{"id":"video_1","object":"video","status":"queued"}')
+
+    async with keeping_alive(created) as (address, heard):
+        for dialect in ("openai", "vllm_omni", "sglang", "new_api"):
+            upstream = make_upstream(address, dialect=dialect)
+            order = Order("boat", 4, "1280x720", reference=Reference("", picture, "image/png"))
+            adapter = protocol(upstream)
+
+            reply = await transport.send(adapter.create(order, "m"), upstream)
+
+            assert isinstance(adapter.read_job(reply), Job)
+
+    assert [picture in body for body in heard] == [True, True, False, False]
+    assert all(b"chunked" not in body[:1000].lower() for body in heard)
+
+
+async def test_creates_that_hang_do_not_keep_questions_waiting(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+) -> None:
+    async def hang_creates(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if request.startswith(b"POST"):
+            await asyncio.Event().wait()
+        writer.write(whole(b"{}"))
+        await writer.drain()
+
+    upstream = make_upstream(await serve(hang_creates), timeout=30)
+    adapter = protocol(upstream)
+    async with asyncio.TaskGroup() as group:
+        hanging = [
+            group.create_task(transport.send(adapter.create(POST, "m"), upstream))
+            for _ in range(150)
+        ]
+        async with asyncio.timeout(5):
+            reply = await transport.send(adapter.poll("video_1"), upstream)
+        for task in hanging:
+            task.cancel()
+
+    assert reply.status == 200
+    assert len(heard) <= 129
