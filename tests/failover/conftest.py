@@ -1,0 +1,194 @@
+"""A gateway of one process beside a simulated world over real HTTP, in a hurry."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tallylight.app.gateway import Switchboard, open_switchboard
+from tallylight.app.settings import Configuration, configuration_of
+from tallylight.board import Board
+from tallylight.catalogue.document import parse
+from tallylight.clock import Clock
+from tallylight.gateway.asking import Ask
+from tallylight.gateway.asset_stores import open_store
+from tallylight.gateway.keys import ANYBODY
+from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.database import History, open_history
+from tallylight.history.videos import Video
+from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.world import World
+from tallylight.terms import ServiceId, VideoId
+from tallylight.upstreams.transport import Transport
+
+SPEED = 20.0  # seconds of the house and of the world to a real one
+LATER = 100_000.0  # seconds after which every job of the world has met its fate
+
+WORLD = """
+title: Three that sell the same
+start: 2026-01-28T09:00:00Z
+upstreams:
+  first: {provider: one, protocol: openai_videos, dialect: openai, keys: [sk-first]}
+  second: {provider: two, protocol: openai_videos, dialect: openai, keys: [sk-second]}
+  relay: {provider: three, protocol: openai_videos, dialect: new_api, keys: [sk-relay]}
+services:
+  a: &service
+    name: A
+    upstream: first
+    model: sora-2
+    access: official
+    price: {unit: per_call, rates: {"*": 0.10}}
+    latency: [4, 6]
+    lengths: [4, 8]
+    sizes: [1280x720, 720x1280]
+    refuses: [forbidden]
+  b: {<<: *service, name: B, upstream: second, price: {unit: per_call, rates: {"*": 0.20}}}
+  c: {<<: *service, name: C, upstream: relay, price: {unit: per_call, rates: {"*": 0.30}}}
+"""
+
+
+class HurriedClock:
+    """The real clock, only faster: what waits for minutes is over in seconds."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        self._speed = speed
+        self._begun = asyncio.get_running_loop().time()
+        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (asyncio.get_running_loop().time() - self._begun) * self._speed
+
+    async def sleep(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds() / self._speed)  # noqa: TID251  # it is a clock
+
+
+@dataclass(slots=True)
+class Studio:
+    """A gateway at work, and the world that it meets."""
+
+    world: World
+    clock: Clock
+    history: History
+    board: Board
+    switchboard: Switchboard
+    configuration: Configuration
+    running: asyncio.Task[None]
+
+    async def die(self) -> None:
+        """Stop as a kill -9 does: nothing more is written, no lease is given back."""
+        crew = self.switchboard._crew
+        self.running.cancel()
+        for task in tuple(crew._tasks):
+            task.cancel()
+        crew.name = "dead"
+        await asyncio.gather(self.running, *crew._tasks, return_exceptions=True)
+
+    def trouble(self, name: str, *troubles: Mapping[str, object]) -> None:
+        """Trouble a service of the world from now on."""
+        self.world.override(name, tuple(TROUBLE.validate_python(one) for one in troubles))
+
+    async def create(self, prompt: str = "a paper boat", **options: object) -> Video:
+        """Ask for a video, as any caller."""
+        ask = Ask(model="boats", prompt=prompt, fingerprint=prompt)
+        return await self.switchboard.gateway.create(
+            replace(ask, **options),  # type: ignore[arg-type]  # a test's shorthand
+            ANYBODY,
+        )
+
+    async def ended(self, video: Video | VideoId) -> Video:
+        """Return a video once it has an end; fail if that never comes."""
+        id_ = video.id if isinstance(video, Video) else video
+        async with asyncio.timeout(60):
+            while True:
+                found = await self.switchboard.gateway.changed(id_, ANYBODY, timedelta(seconds=5))
+                if found.is_over:
+                    return found
+
+    async def attempts(self, video: Video) -> Sequence[Attempt]:
+        """Return what was sent for a video."""
+        return await self.history.attempts.of_video(video.id)
+
+    async def tried(self, video: Video) -> list[tuple[str, AttemptState]]:
+        """Return whom it was sent to, and what became of that."""
+        return [(str(each.service), each.state) for each in await self.attempts(video)]
+
+    def deliveries(self, prompt: str) -> int:
+        """Return for how many videos of a prompt the world took money, once all is over."""
+        entries = [one for one in self.world.ledger.entries if one.prompt == prompt]
+        return sum(one.billed_usd(self.world.second() + LATER) > 0 for one in entries)
+
+    def creates(self, name: str) -> int:
+        """Return how many creates a service of the world has seen."""
+        return self.world.requests[name, "create"]
+
+
+Start = Callable[..., Awaitable[Studio]]
+
+
+def document_of(world: World, **sections: object) -> dict[str, object]:
+    """Return a configuration of the world with one explicit route over all of it."""
+    document = catalogue_of(world.scenario, world.base_urls)
+    route: dict[str, object] = {"services": ["a", "b", "c"], "explicit": True}
+    route |= dict(sections.pop("route", {}))  # type: ignore[call-overload]  # a test's shorthand
+    for upstream, changes in dict(sections.pop("upstreams", {})).items():  # type: ignore[call-overload]
+        document["upstreams"][upstream] |= changes  # type: ignore[index]
+    return document | {"routes": {"boats": route}, **sections}
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return parse_scenario(WORLD, "three.yaml")
+
+
+@pytest.fixture
+async def start(tmp_path: Path, scenario: Scenario) -> AsyncIterator[Start]:
+    """Give what opens a gateway beside a world; called again, a second one on the same history."""
+    clock = HurriedClock()
+    async with AsyncExitStack() as stack:
+        worlds: list[World] = []
+
+        async def start(**sections: object) -> Studio:
+            if not worlds:
+                worlds.append(await stack.enter_async_context(serve_world(scenario, speed=SPEED)))
+            history = await stack.enter_async_context(
+                open_history(f"sqlite:///{tmp_path / 'history.db'}", clock)
+            )
+            transport = await stack.enter_async_context(Transport(clock))
+            text = yaml_of(document_of(worlds[0], **sections))
+            configuration = configuration_of(parse(text, "test.yaml", tmp_path, {}), tmp_path)
+            board = Board(history, clock)
+            await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+            store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
+            switchboard = open_switchboard(configuration, board, history, transport, store, clock)
+            running = asyncio.create_task(switchboard.run())
+
+            async def stop() -> None:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+            stack.push_async_callback(stop)
+            return Studio(worlds[0], clock, history, board, switchboard, configuration, running)
+
+        yield start
+
+
+def yaml_of(document: Mapping[str, object]) -> str:
+    """Return a document as YAML; JSON is."""
+    import json  # noqa: PLC0415  # used here alone
+
+    return json.dumps(document, default=str)
+
+
+@pytest.fixture
+def a() -> ServiceId:
+    return ServiceId("a")

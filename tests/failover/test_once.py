@@ -1,0 +1,149 @@
+"""One request is one video, however often it comes, whoever dies meanwhile."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tallylight.gateway.asking import RefusalError
+from tallylight.gateway.keys import ANYBODY
+from tallylight.history.attempts import AttemptState
+from tallylight.history.videos import VideoStatus
+
+from .conftest import Start
+
+
+async def test_the_same_idempotency_key_is_the_same_video(start: Start) -> None:
+    studio = await start()
+
+    videos = [await studio.create(idempotency="mine") for _ in range(3)]
+    again = await studio.create(idempotency="mine")
+    await studio.ended(again)
+    after = await studio.create(idempotency="mine")
+
+    assert len({video.id for video in (*videos, again, after)}) == 1
+    assert after.status is VideoStatus.COMPLETED
+    assert studio.creates("a") == 1
+
+
+async def test_duplicates_at_the_same_moment_share_one_attempt(start: Start) -> None:
+    studio = await start()
+
+    videos = await asyncio.gather(*(studio.create(idempotency="mine") for _ in range(8)))
+
+    assert len({video.id for video in videos}) == 1
+    assert studio.creates("a") == 1
+
+
+async def test_the_same_key_for_other_content_is_a_conflict(start: Start) -> None:
+    studio = await start()
+    await studio.create(idempotency="mine")
+
+    with pytest.raises(RefusalError) as refusal:
+        await studio.create("something else", idempotency="mine")
+
+    assert refusal.value.status == 409
+    assert refusal.value.code == "idempotency_key_reused"
+
+
+async def test_a_key_whose_request_was_refused_is_free_again(start: Start) -> None:
+    studio = await start(route={"services": ["a"]})
+    studio.trouble("a", {"kind": "refuse", "sign": "suspended"})
+    with pytest.raises(RefusalError):
+        await studio.create(idempotency="mine")
+    studio.trouble("a")
+
+    await studio.clock.sleep(timedelta(minutes=10))
+    video = await studio.create(idempotency="mine")
+
+    assert (await studio.ended(video)).status is VideoStatus.COMPLETED
+
+
+async def test_what_the_sdk_sends_again_by_itself_is_the_same_video(start: Start) -> None:
+    studio = await start()
+    first = await studio.create()
+
+    again = await studio.create(is_repeat=True)
+
+    assert again.id == first.id
+    assert studio.creates("a") == 1
+
+
+async def test_two_like_requests_are_two_videos(start: Start) -> None:
+    studio = await start()
+
+    videos = [await studio.create(), await studio.create()]
+
+    assert len({video.id for video in videos}) == 2
+
+
+async def test_a_video_under_way_is_taken_over_from_a_dead_process(start: Start) -> None:
+    dying = await start()
+    dying.trouble("a", {"kind": "slow", "factor": 20})
+    video = await dying.create()
+    await dying.die()
+
+    other = await start()
+    seen = await other.ended(video)
+
+    assert (seen.id, seen.status, seen.service) == (video.id, VideoStatus.COMPLETED, "a")
+    assert other.creates("a") == 1
+
+
+async def test_a_create_cut_off_by_death_is_found_and_not_sent_again(start: Start) -> None:
+    dying = await start()
+    dying.trouble("a", {"kind": "hang", "accepts": True})
+    asking = asyncio.create_task(dying.create())
+    while not dying.creates("a"):  # a server tells no event
+        await dying.clock.sleep(timedelta(seconds=1))
+    await dying.die()
+    asking.cancel()
+    dying.trouble("a")
+
+    other = await start()
+    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    seen = await other.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert other.creates("a") == 1
+    assert other.deliveries("a paper boat") == 1
+
+
+async def test_who_comes_again_after_a_crash_finds_its_video(start: Start) -> None:
+    dying = await start()
+    video = await dying.create()
+    await dying.die()
+
+    other = await start()
+    again = await other.create(is_repeat=True)
+
+    assert again.id == video.id
+
+
+async def test_a_process_that_lost_its_video_sends_nothing_for_it(start: Start) -> None:
+    first = await start()
+    first.trouble("a", {"kind": "fail", "after": 20})
+    video = await first.create()
+    second = await start()
+    now = second.clock.now()
+    await second.history.videos.hand_over([video.id], now - timedelta(seconds=1))
+
+    seen = await second.ended(video)
+
+    assert seen.status is VideoStatus.COMPLETED
+    states = [state for _, state in await second.tried(video)]
+    assert states.count(AttemptState.DELIVERED) == 1
+    assert second.creates("b") == 1
+    assert second.deliveries("a paper boat") == 1
+
+
+async def test_the_money_of_a_key_is_set_aside_before_anything_is_sent(start: Start) -> None:
+    studio = await start(gateway={"budget": {"per_day": "0.25"}})
+    await asyncio.gather(*(studio.create(f"boat {number}") for number in range(2)))
+
+    with pytest.raises(RefusalError) as refusal:
+        await studio.create("one too many")
+
+    assert refusal.value.status == 429
+    assert refusal.value.code == "insufficient_quota"
+    assert studio.creates("a") == 2
