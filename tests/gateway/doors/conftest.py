@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Gateway:
         return secret
 
 
-def write_configuration(folder: Path, world: World, *, is_open: bool = False) -> Path:
+def _write_configuration(folder: Path, world: World, *, is_open: bool) -> Path:
     """Write by what the gateway works, and return the file's path."""
     document = catalogue_of(world.scenario, world.base_urls, today=SystemClock().now().date())
     document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
@@ -63,17 +64,29 @@ def write_configuration(folder: Path, world: World, *, is_open: bool = False) ->
     return path
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """Serve the Videos API over the calm world."""
-    folder = tmp_path_factory.mktemp("gateway")
+@asynccontextmanager
+async def _at_work(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
     async with serve_world(load_scenario("calm"), speed=SPEED) as world:
-        configuration = load_settings(write_configuration(folder, world), {})
+        configuration = load_settings(_write_configuration(folder, world, is_open=is_open), {})
         async with serving(configuration, SystemClock()) as served:
             _, key = await served.runtime.switchboard.keys.create("test")
             headers = {"Authorization": f"Bearer {key}"}
             async with aiohttp.ClientSession(served.address, headers=headers) as http:
                 yield Gateway(served.address, key, served, world, http)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """Serve the Videos API over the calm world."""
+    async with _at_work(tmp_path_factory.mktemp("gateway"), is_open=False) as gateway:
+        yield gateway
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """Serve it where no key is needed."""
+    async with _at_work(tmp_path_factory.mktemp("open"), is_open=True) as gateway:
+        yield gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
