@@ -1,0 +1,326 @@
+"""Webhooks on their way to a real receiver, which verifies them as any receiver would."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from aiohttp import web
+from sqlalchemy import text
+from standardwebhooks import Webhook
+
+from tallylight.clock import SystemClock, VirtualClock
+from tallylight.gateway.courier import Courier
+from tallylight.gateway.webhook_options import WebhookOptions, Webhooks
+from tallylight.history.database import History, open_history
+from tallylight.history.journal import Notice, Writing
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a receiver says."""
+
+    status: int = 204
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Receiver:
+    """An endpoint of somebody else's, with what it was sent."""
+
+    url: str = ""
+    answers: list[Answer] = field(default_factory=list)  # one a try; then all is well
+    ids: list[str] = field(default_factory=list)
+    bodies: list[object] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    is_silent: bool = False
+    never: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Verify a webhook and answer it."""
+        body = await request.text()
+        self.bodies.append(Webhook(SECRET).verify(body, dict(request.headers)))
+        self.ids.append(request.headers["webhook-id"])
+        self.times.append(int(request.headers["webhook-timestamp"]))
+        self.arrived.set()
+        if self.is_silent:
+            await self.never.wait()
+        answer = self.answers.pop(0) if self.answers else Answer()
+        return web.Response(status=answer.status, text=answer.text, headers=answer.headers)
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    application = web.Application()
+    application.router.add_post("/hook/{token}", receiver.take)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    receiver.url = f"http://{host}:{port}/hook/token-of-ours"
+    yield receiver
+    receiver.never.set()
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """Give a clock that begins now: a receiver refuses what was signed at another time."""
+    return VirtualClock(SystemClock().now())
+
+
+def endpoints(**urls: str) -> Webhooks:
+    return {
+        name: WebhookOptions.model_validate({"url": url, "secret": SECRET})
+        for name, url in urls.items()
+    }
+
+
+@asynccontextmanager
+async def delivering(
+    history: History, webhooks: Webhooks, clock: VirtualClock
+) -> AsyncIterator[Courier]:
+    courier = Courier(history.outbox, webhooks, clock, lambda: 0.5, timeout=SECOND / 2)
+    task = asyncio.create_task(courier.run())
+    try:
+        yield courier
+    finally:
+        task.cancel()
+
+
+async def put(history: History, *endpoints: str, count: int = 1) -> None:
+    """Let there be something to tell, now."""
+    now = history._clock.now()
+    notices = [
+        Notice(f"msg_{name}_{number}", name, "video_1", f'{{"number":{number}}}', now)
+        for name in endpoints
+        for number in range(count)
+    ]
+    writing = asyncio.create_task(history.journal.run())
+    await history.journal.write(Writing(notices=tuple(notices)))
+    writing.cancel()
+
+
+async def answers(history: History) -> list[str]:
+    """Return what is known of each webhook: "due", "sent" or "lost", and the newest answer."""
+    async with history.outbox._connections.reading() as connection:
+        query = text("SELECT due_at_us, delivered_at_us, answer FROM outbox ORDER BY id")
+        found = (await connection.execute(query)).all()
+    state = {(False, True): "due", (True, False): "sent", (True, True): "lost"}
+    return [f"{state[row[0] is None, row[1] is None]} {row[2]}" for row in found]
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], clock: VirtualClock, tasks: int = 2
+) -> None:
+    """Let time pass until something is so, but only while all tasks of the couriers sleep.
+
+    Each has one for every endpoint, and one that tidies.
+    """
+    async with asyncio.timeout(60):  # of real time, for sockets and databases
+        while not await condition():
+            if len(clock._sleepers) >= tasks:
+                await clock.advance(SECOND)
+            await asyncio.to_thread(lambda: None)
+
+
+async def known(history: History, clock: VirtualClock, *wanted: str, tasks: int = 2) -> None:
+    """Wait until the outbox knows so much of its webhooks."""
+
+    async def is_known() -> bool:
+        return await answers(history) == list(wanted)
+
+    await until(is_known, clock, tasks)
+
+
+async def test_a_webhook_arrives_signed(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    await put(history, "billing")
+
+    async with delivering(history, endpoints(billing=receiver.url), clock):
+        await known(history, clock, "sent 204")
+
+    assert receiver.ids == ["msg_billing_0"]
+    assert receiver.bodies == [{"number": 0}]
+
+
+async def test_one_that_is_refused_comes_again_under_the_same_id(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    receiver.answers = [Answer(500, "down"), Answer(404), Answer(302, headers={"location": "/x"})]
+    await put(history, "billing")
+
+    async with delivering(history, endpoints(billing=receiver.url), clock):
+        await known(history, clock, "sent 204")
+
+    assert receiver.ids == ["msg_billing_0"] * 4
+    pauses = [after - before for before, after in pairwise(receiver.times)]
+    assert pauses == [pytest.approx(5, abs=1), pytest.approx(15, abs=1), pytest.approx(45, abs=1)]
+
+
+async def test_a_redirect_is_not_followed(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    async with receiving() as elsewhere:
+        receiver.answers = [Answer(307, headers={"location": elsewhere.url})] * 100
+        await put(history, "billing")
+
+        async with delivering(history, endpoints(billing=receiver.url), clock):
+            await known(history, clock, "due 307")
+
+        assert elsewhere.ids == []
+
+
+async def test_a_receiver_that_asks_for_peace_has_it(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    receiver.answers = [Answer(429, headers={"retry-after": "200"})]
+    await put(history, "billing")
+
+    async with delivering(history, endpoints(billing=receiver.url), clock):
+        await known(history, clock, "sent 204")
+
+    assert 200 <= receiver.times[1] - receiver.times[0] <= 202
+
+
+async def test_a_receiver_that_is_gone_is_called_no_more(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    receiver.answers = [Answer(410, "no longer")]
+    await put(history, "billing")
+
+    async with delivering(history, endpoints(billing=receiver.url), clock) as courier:
+        await known(history, clock, "lost 410 no longer")
+        await put(history, "billing", count=3)
+        await known(
+            history, clock, "lost 410 no longer", "lost 410 said before", "lost 410 said before"
+        )
+        assert len(receiver.ids) == 1
+
+        courier.adopt(endpoints(billing=receiver.url))  # the operator has read the log
+        await put(history, "billing", count=4)
+        await until(lambda: _is(len(receiver.ids) == 2), clock)
+
+
+async def _is(value: bool) -> bool:
+    return value
+
+
+async def test_what_never_arrives_is_given_up_after_three_days(
+    history: History, clock: VirtualClock
+) -> None:
+    await put(history, "billing", "removed")
+    await clock.advance(73 * HOUR)
+
+    async with delivering(history, endpoints(billing="http://127.0.0.1:9/hook"), clock):
+        await known(history, clock, "lost ClientConnectorError", "due ")
+        await clock.advance(2 * HOUR)
+        await known(history, clock, "lost ClientConnectorError", "lost no such endpoint")
+
+
+async def test_a_silent_receiver_delays_no_other(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    receiver.is_silent = True
+    async with receiving() as other:
+        await put(history, "slow", "well", count=2)
+
+        async with delivering(history, endpoints(slow=receiver.url, well=other.url), clock):
+            await known(
+                history,
+                clock,
+                *("due TimeoutError", "due TimeoutError", "sent 204", "sent 204"),
+                tasks=3,
+            )
+
+
+async def test_what_a_receiver_says_is_kept_short_and_without_secrets(
+    history: History, receiver: Receiver, clock: VirtualClock
+) -> None:
+    told = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
+    receiver.answers = [Answer(500, told)] * 100
+    await put(history, "billing")
+
+    async with delivering(history, endpoints(billing=receiver.url), clock):
+        await until(lambda: _begins(history, "due 500"), clock)
+        (answer,) = await answers(history)
+
+    assert len(answer) < 320
+    assert "\n" not in answer
+    assert SECRET[6:] not in answer
+    assert "token-of-ours" not in answer
+
+
+async def _begins(history: History, start: str) -> bool:
+    return (await answers(history))[0].startswith(start)
+
+
+async def test_two_processes_deliver_each_webhook_once(
+    address: str, receiver: Receiver, clock: VirtualClock
+) -> None:
+    async with open_history(address, clock) as one, open_history(address, clock) as two:
+        await put(one, "billing", count=150)
+
+        webhooks = endpoints(billing=receiver.url)
+        async with delivering(one, webhooks, clock), delivering(two, webhooks, clock):
+            await known(one, clock, *["sent 204"] * 150, tasks=4)
+
+    assert len(receiver.ids) == len(set(receiver.ids)) == 150
+
+
+_CHILD = """
+import asyncio, sys
+from tallylight.clock import SystemClock
+from tallylight.gateway.courier import Courier
+from tallylight.gateway.webhook_options import WebhookOptions
+from tallylight.history.database import open_history
+
+async def main(address, url, secret):
+    options = WebhookOptions.model_validate({"url": url, "secret": secret})
+    async with open_history(address, SystemClock()) as history:
+        await Courier(history.outbox, {"billing": options}, SystemClock(), lambda: 0.5).run()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a_process_killed_between_claim_and_delivery_loses_nothing(
+    history: History, address: str, receiver: Receiver, clock: VirtualClock
+) -> None:
+    receiver.is_silent = True
+    await put(history, "billing")
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _CHILD, address, receiver.url, SECRET
+    )
+    async with asyncio.timeout(30):
+        await receiver.arrived.wait()
+    child.send_signal(signal.SIGKILL)
+    await child.wait()
+    assert await answers(history) == ["due "]
+
+    receiver.is_silent = False
+    async with delivering(history, endpoints(billing=receiver.url), clock):
+        await known(history, clock, "sent 204")
+
+    assert receiver.ids == ["msg_billing_0"] * 2  # by which its receiver knows the repetition
+    assert 60 <= receiver.times[1] - receiver.times[0] <= 70
