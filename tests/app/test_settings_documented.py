@@ -61,6 +61,7 @@ def test_the_schema_is_json_and_names_every_section() -> None:
         "assets",
         "budgets",
         "database",
+        "gateway",
         "probes",
         "routes",
         "services",

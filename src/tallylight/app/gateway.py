@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 from tallylight.app.settings import Configuration
@@ -15,6 +15,7 @@ from tallylight.gateway.circuit import Circuit
 from tallylight.gateway.completing import Completing
 from tallylight.gateway.conditions import Conditions
 from tallylight.gateway.contents import Contents
+from tallylight.gateway.courier import Courier
 from tallylight.gateway.crew import Crew
 from tallylight.gateway.delivering import Delivering
 from tallylight.gateway.doors.terms import DoorTerms
@@ -26,10 +27,9 @@ from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.reconciling import Reconciling
 from tallylight.gateway.sources import Sources
 from tallylight.gateway.submitting import Submitting
+from tallylight.gateway.webhooks import notices_of
 from tallylight.gateway.witness import Witness
 from tallylight.history.database import History
-from tallylight.history.journal import Notice
-from tallylight.history.videos import Video
 from tallylight.scheduler import every
 from tallylight.upstreams.transport import Transport
 
@@ -54,6 +54,7 @@ class Switchboard:
     conditions: Conditions
     door_terms: DoorTerms
     _crew: Crew
+    _courier: Courier
     _store: AssetStore
     _history: History
     _clock: Clock
@@ -64,6 +65,7 @@ class Switchboard:
             tasks.create_task(self._history.journal.run(), name="journal")
             tasks.create_task(self.keys.run(), name="keys")
             tasks.create_task(self._crew.run(), name="videos")
+            tasks.create_task(self._courier.run(), name="webhooks")
             tidying = every(_TIDYING, self._tidy, self._clock, name="assets")
             tasks.create_task(tidying, name="assets")
 
@@ -74,6 +76,7 @@ class Switchboard:
         conditions.answer_within = options.answer_within
         conditions.budget = options.budget.budget()
         conditions.keep = configuration.assets.keep
+        self._courier.adopt(options.webhooks)
         self.door_terms.is_open = options.open
         self.door_terms.largest_body = options.largest_body
 
@@ -104,7 +107,9 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
     )
     circuit = Circuit()
     prospects = Prospects(board, circuit, clock)
-    choosing = Choosing(prospects, Random())  # noqa: S311  # chance among equals, no secret
+    chance = Random()  # noqa: S311  # among equals, no secret
+    choosing = Choosing(prospects, chance)
+    courier = Courier(history.outbox, options.webhooks, clock, chance.random)
     books = Books(history, clock)
     witness = Witness(board, circuit, clock)
     sources = Sources(board, history, transport, store, clock)
@@ -113,7 +118,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         books,
         Delivering(transport, store, clock),
         witness,
-        _no_notices,
+        lambda video, at: notices_of(video, courier.endpoints, at),
         lambda: conditions.keep,
         clock,
     )
@@ -141,8 +146,6 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         clock,
     )
     terms = DoorTerms(is_open=options.open, largest_body=options.largest_body)
-    return Switchboard(gateway, keys, prospects, conditions, terms, crew, store, history, clock)
-
-
-def _no_notices(_video: Video, _at: datetime) -> tuple[Notice, ...]:
-    return ()
+    return Switchboard(
+        gateway, keys, prospects, conditions, terms, crew, courier, store, history, clock
+    )

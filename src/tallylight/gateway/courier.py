@@ -81,7 +81,7 @@ class Courier:
             timeout: The limit of one try, from connect to the last byte.
         """
         self._outbox = outbox
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         self._clock = clock
         self._draw = draw
         self._timeout = timeout
@@ -89,7 +89,7 @@ class Courier:
 
     def adopt(self, endpoints: Webhooks) -> None:
         """Take other endpoints; one that was given up is tried again."""
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         self._adopted.set()
 
     async def run(self) -> Never:
@@ -104,7 +104,7 @@ class Courier:
                 self._adopted.clear()
                 async with asyncio.TaskGroup() as tasks:
                     desks = [tasks.create_task(self._tidy(), name="webhooks")]
-                    for name, endpoint in self._endpoints.items():
+                    for name, endpoint in self.endpoints.items():
                         serving = self._serve(_Desk(name, endpoint, session))
                         desks.append(tasks.create_task(serving, name=f"webhooks {name}"))
                     await self._adopted.wait()

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.catalogue.notation import Duration
 from tallylight.catalogue.options import BudgetOptions
+from tallylight.gateway.webhook_options import Webhooks
 
 _MIB = 1024 * 1024
 
@@ -31,4 +32,7 @@ class GatewayOptions(BaseModel):
     )
     budget: BudgetOptions = Field(
         default_factory=BudgetOptions, description="What all callers' videos together may cost."
+    )
+    webhooks: Webhooks = Field(
+        default_factory=dict, description="Who is told when a video has ended, by name."
     )
