@@ -101,13 +101,13 @@ async def test_today_the_dead_are_dead_and_the_living_deliver(
     assert words in await attempt(world, service)
 
 
-def test_every_kind_of_trouble_but_retirement_comes_by_in_the_storm() -> None:
+def test_every_kind_of_trouble_but_retirement_and_bulk_comes_by_in_the_storm() -> None:
     storm = load_scenario("storm")
 
     seen = {spell.trouble.kind for service in storm.services.values() for spell in service.spells}
 
     kinds = set(TROUBLE.json_schema()["discriminator"]["mapping"])
-    assert kinds - seen == {"retire"}
+    assert kinds - seen == {"retire", "bulk"}
     assert all(
         spell.every is not None for service in storm.services.values() for spell in service.spells
     )

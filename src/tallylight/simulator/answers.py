@@ -2,19 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import format_datetime, parsedate_to_datetime
 
 from pydantic import JsonValue
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tallylight.simulator.pace import Pace
 from tallylight.simulator.troubles import Refuse
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_HTTP_OK = 200
 _HTTP_PARTIAL = 206
+_PIECE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,43 @@ def scripted_answer(trouble: Refuse) -> Answer:
 
 
 def bytes_answer(
-    request: Request, data: bytes, media_type: str, headers: Mapping[str, str] | None = None
+    request: Request,
+    data: bytes,
+    media_type: str,
+    headers: Mapping[str, str] | None = None,
+    padding: int = 0,
 ) -> Response:
-    """Return bytes, or the one range of them that was asked for (RFC 9110, section 14)."""
+    """Return bytes, or the one range of them that was asked for (RFC 9110, section 14).
+
+    Args:
+        request: With its range.
+        data: The bytes.
+        media_type: Of what.
+        headers: To be sent beside.
+        padding: How many zeros follow the bytes; they are made as they are sent.
+    """
+    size = len(data) + padding
     common = {"accept-ranges": "bytes", **(headers or {})}
     asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
-    if asked is None or not any(asked.groups()):
-        return Response(data, headers=common, media_type=media_type)
-    first, last = _bounds(asked.group(1), asked.group(2), len(data))
-    if first > last:
-        return Response(status_code=416, headers={"content-range": f"bytes */{len(data)}"})
-    common["content-range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(data[first : last + 1], _HTTP_PARTIAL, common, media_type)
+    first, last, status = 0, size - 1, _HTTP_OK
+    if asked is not None and any(asked.groups()):
+        first, last = _bounds(asked.group(1), asked.group(2), size)
+        if first > last:
+            return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
+        status = _HTTP_PARTIAL
+        common["content-range"] = f"bytes {first}-{last}/{size}"
+    if not padding:
+        return Response(data[first : last + 1], status, common, media_type)
+    common["content-length"] = str(last + 1 - first)
+    return StreamingResponse(_padded(data, first, last + 1), status, common, media_type)
+
+
+async def _padded(data: bytes, start: int, end: int) -> AsyncIterator[bytes]:
+    if start < len(data):
+        yield data[start:end]
+    zeros = bytes(_PIECE)
+    for place in range(max(start, len(data)), end, _PIECE):
+        yield zeros[: end - place]
 
 
 def _bounds(first: str, last: str, length: int) -> tuple[int, int]:

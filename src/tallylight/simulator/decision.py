@@ -12,6 +12,7 @@ from statistics import NormalDist
 from tallylight.simulator.scenario import Price, ServicePart, Spell
 from tallylight.simulator.troubles import (
     AnyTrouble,
+    Bulk,
     Deliver,
     Door,
     Expire,
@@ -230,6 +231,11 @@ _QUEUED_SHARE = 0.1  # of a job's time it waits in the queue
 def is_expired(troubles: Iterable[AnyTrouble], finished_for: float) -> bool:
     """Tell whether a finished job's video is gone."""
     return any(isinstance(one, Expire) and finished_for >= one.after for one in troubles)
+
+
+def padded_size(troubles: Iterable[AnyTrouble]) -> int:
+    """Return to how many bytes downloads are padded, 0 for not at all."""
+    return max((one.size for one in troubles if isinstance(one, Bulk)), default=0)
 
 
 def is_listed(troubles: Iterable[AnyTrouble]) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypedDict
 
@@ -27,6 +27,7 @@ class Entry:
         accepted_at: Seconds since the scenario's start.
         at: The same moment in Unix seconds.
         answered: False if the create was accepted and its caller never told so.
+        is_cancelled: It was stopped on its way at the caller's word; nothing is charged for it.
     """
 
     service: str
@@ -39,6 +40,7 @@ class Entry:
     accepted_at: float
     at: int
     answered: bool = True
+    is_cancelled: bool = False
 
     def step(self, second: float) -> Step:
         """Return where the job stands at a second of the scenario."""
@@ -46,13 +48,15 @@ class Entry:
 
     def charged_usd(self, second: float) -> Decimal:
         """Return what was taken so far, refunds not counted."""
+        if self.is_cancelled:
+            return _NOTHING
         if self.billing is Billing.BILLS_DELIVERIES and self.step(second) is not Step.COMPLETED:
             return _NOTHING
         return self.charge
 
     def refunded_usd(self, second: float) -> Decimal:
         """Return what was given back so far."""
-        failed = self.step(second) is Step.FAILED
+        failed = self.step(second) is Step.FAILED and not self.is_cancelled
         return self.charge if failed and self.billing is Billing.REFUNDS_FAILURES else _NOTHING
 
     def billed_usd(self, second: float) -> Decimal:
@@ -60,7 +64,9 @@ class Entry:
         return self.charged_usd(second) - self.refunded_usd(second)
 
     def state(self, second: float) -> str:
-        """Return one word: accepted, delivered, failed or refunded."""
+        """Return one word: accepted, delivered, failed, refunded or cancelled."""
+        if self.is_cancelled:
+            return "cancelled"
         match self.step(second):
             case Step.COMPLETED:
                 return "delivered"
@@ -103,7 +109,7 @@ class Statement(TypedDict):
 
 
 class Ledger:
-    """All accepted jobs, in the order of their acceptance; entries are only ever added."""
+    """All accepted jobs, in the order of their acceptance."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
@@ -111,6 +117,12 @@ class Ledger:
     def enter(self, entry: Entry) -> None:
         """Note an accepted job."""
         self._entries.append(entry)
+
+    def cancel(self, job: str) -> None:
+        """Note that a job was stopped on its way."""
+        self._entries = [
+            replace(one, is_cancelled=True) if one.job == job else one for one in self._entries
+        ]
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -151,6 +163,6 @@ def _total(entries: Iterable[Entry], second: float) -> Total:
     group = tuple(entries)
     return {
         "jobs": len(group),
-        "delivered": sum(entry.step(second) is Step.COMPLETED for entry in group),
+        "delivered": sum(entry.state(second) == "delivered" for entry in group),
         "billed_usd": float(sum((entry.billed_usd(second) for entry in group), _NOTHING)),
     }

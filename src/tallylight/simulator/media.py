@@ -23,6 +23,7 @@ _FRAMES_A_SECOND = 10
 _SAMPLES_A_SECOND = 22050
 _SAMPLES_A_FRAME = 1024  # what the AAC encoder takes at a time
 _KEPT_FILES = 32
+_BOX_HEAD = 8  # ISO/IEC 14496-12: four bytes of length, four of type
 _TONE = array.array(
     "h",
     (int(6000 * math.sin(2 * math.pi * 441 * n / _SAMPLES_A_SECOND)) for n in range(50 * 22)),
@@ -39,6 +40,14 @@ def delivery(result: Result) -> bytes:
             return _spoil(still(result.size, "png"), result.flaw)
         look = result.flaw if result.flaw in {Flaw.BLACK, Flaw.FROZEN, Flaw.SILENT} else None
         return _spoil(clip(result.size, result.seconds, look), result.flaw)
+
+
+def padding_of(data: bytes, size: int) -> tuple[bytes, int]:
+    """Return a clip that may grow to a size, and by how many zeros: one box that players skip."""
+    room = size - len(data) - _BOX_HEAD
+    if room < 0:
+        return data, 0
+    return data + (room + _BOX_HEAD).to_bytes(4) + b"free", room
 
 
 def _spoil(data: bytes, flaw: Flaw | None) -> bytes:

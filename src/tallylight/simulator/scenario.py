@@ -66,6 +66,7 @@ class UpstreamPart(Section):
         dialect: Which reading of that protocol.
         keys: The keys that it knows.
         feed: The status page that speaks of it, a name under `feeds`.
+        listens: Somebody is at home; else connections to its address are refused.
     """
 
     provider: Slug
@@ -73,6 +74,7 @@ class UpstreamPart(Section):
     dialect: Literal["openai", "new_api", "vllm_omni", "sglang", "sora2api"]
     keys: tuple[Annotated[Key, BeforeValidator(_spelled_out)], ...] = Field(min_length=1)
     feed: Slug | None = None
+    listens: bool = True
 
     @validator(mode="after")
     def _dialect_fits(self) -> Self:

@@ -80,9 +80,10 @@ async def serve_world(  # noqa: PLR0913  # each has its default; names are given
         raise ValueError(f"the simulator listens on loopback only, not on {host}")
     pace = Pace(speed, starts_at)
     world = World(scenario, pace, scenario.seed if seed is None else seed)
-    with _listener(host, port) as listener:
-        address, taken = listener.getsockname()[:2]
-        world.base_url = f"http://{f'[{address}]' if ':' in address else address}:{taken}"
+    with _bound(host, port) as listener, _bound(host, 0) as silent:
+        listener.listen(512)
+        # A port that is taken and not listened at refuses connections, and stays ours.
+        world.base_url, world.empty_url = _address(listener), _address(silent)
         server = _Server(_config(world))
         # No TaskGroup: it would wrap whatever the caller's block raises.
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
@@ -95,12 +96,16 @@ async def serve_world(  # noqa: PLR0913  # each has its default; names are given
             await serving
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(512)
-    return listener
+def _bound(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((host, port))
+    return bound
+
+
+def _address(bound: socket.socket) -> str:
+    address, port = bound.getsockname()[:2]
+    return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
 
 def _config(world: World) -> uvicorn.Config:

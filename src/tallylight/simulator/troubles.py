@@ -80,6 +80,8 @@ class Refuse(Trouble):
         sign: What the refusal names, in the protocol's own form.
         doors: Which operations are refused.
         unlisted: The model is missing from the list of models meanwhile.
+        accepts: A create of the Videos API is accepted and billed all the same, as by a server
+            that fails on its way to the answer.
     """
 
     kind: Literal["refuse"]
@@ -89,6 +91,7 @@ class Refuse(Trouble):
     sign: Sign | None = None
     doors: tuple[Door, ...] = (Door.CREATE,)
     unlisted: bool = False
+    accepts: bool = False
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
@@ -174,6 +177,13 @@ class Expire(Trouble):
     after: float = Field(default=0.0, ge=0)
 
 
+class Bulk(Trouble):
+    """Downloads are padded to so many bytes, by what players skip."""
+
+    kind: Literal["bulk"]
+    size: int = Field(default=200_000_000, ge=1, le=4_000_000_000, alias="bytes")
+
+
 class Slow(Trouble):
     """Jobs take `factor` times as long."""
 
@@ -209,7 +219,18 @@ class Rumour(Trouble):
 
 
 AnyTrouble = Annotated[
-    Refuse | Hang | Reset | Stall | Fail | Deliver | Expire | Slow | Retire | ListLie | Rumour,
+    Refuse
+    | Hang
+    | Reset
+    | Stall
+    | Fail
+    | Deliver
+    | Expire
+    | Bulk
+    | Slow
+    | Retire
+    | ListLie
+    | Rumour,
     Field(discriminator="kind"),
 ]
 
@@ -223,7 +244,7 @@ def stands_at(trouble: AnyTrouble, door: Door) -> bool:
             return door in trouble.doors
         case Stall() | Fail() | Deliver() | Slow() | Retire():
             return door is Door.CREATE
-        case Expire():
+        case Expire() | Bulk():
             return door is Door.CONTENT
         case ListLie():
             return door is Door.LIST
@@ -247,6 +268,6 @@ def _usual_word(trouble: AnyTrouble) -> ComponentWord:
             return ComponentWord.MAJOR_OUTAGE if is_total else ComponentWord.PARTIAL_OUTAGE
         case Slow():
             return ComponentWord.DEGRADED_PERFORMANCE
-        case Deliver() | Expire() | Retire() | ListLie():
+        case Deliver() | Expire() | Bulk() | Retire() | ListLie():
             # Pages are blank about single models, and retirement never shows up on them.
             return ComponentWord.OPERATIONAL

@@ -41,6 +41,7 @@ class Job:
         created_at: The same in Unix seconds.
         parent: The video that it was made from by a remix, "" for none.
         owner: The key that created it.
+        reference: What it begins from: "image/png, 120 bytes", or an address; "" for nothing.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Job:
     created_at: int
     parent: str = ""
     owner: str = ""
+    reference: str = ""
 
     def stage(self, second: float) -> Stage:
         """Return where it stands at a second."""
@@ -78,6 +80,7 @@ class Commission:
         parent: The video that it is made from.
         owner: The caller's key.
         answered: False if the caller is never told.
+        reference: As in `Job`.
     """
 
     service: str
@@ -89,6 +92,7 @@ class Commission:
     parent: str = ""
     owner: str = ""
     answered: bool = True
+    reference: str = ""
 
 
 class Mode(StrEnum):
@@ -107,12 +111,14 @@ class World:
         pace: Its clock.
         seed: Where chance begins.
         base_url: Its address, known once it listens.
+        empty_url: An address at which nobody listens, known then too.
     """
 
     scenario: Scenario
     pace: Pace
     seed: int
     base_url: str = ""
+    empty_url: str = ""
     ledger: Ledger = field(default_factory=Ledger)
     jobs: dict[str, Job] = field(default_factory=dict)
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -130,7 +136,10 @@ class World:
     @property
     def base_urls(self) -> Mapping[str, str]:
         """Return the address of each upstream, with the path that clients append to."""
-        return {name: f"{self.base_url}/{name}/v1" for name in self.scenario.upstreams}
+        return {
+            name: f"{self.base_url if upstream.listens else self.empty_url}/{name}/v1"
+            for name, upstream in self.scenario.upstreams.items()
+        }
 
     @property
     def feed_urls(self) -> Mapping[str, str]:
@@ -207,6 +216,7 @@ class World:
             created_at=int(self.pace.unix(second)),
             parent=asked.parent,
             owner=asked.owner,
+            reference=asked.reference,
         )
         self.jobs[job_id] = job
         self.ledger.enter(_entry(job, service, asked))

@@ -16,6 +16,7 @@ from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.connection import reset, silence
 from tallylight.simulator.decision import Step, is_listed, is_unwelcome
 from tallylight.simulator.protocols import chat_words as words
+from tallylight.simulator.protocols import references
 from tallylight.simulator.protocols.gate import RefusedError, bearer
 from tallylight.simulator.protocols.new_api_shape import file_url
 from tallylight.simulator.scenario import Key, ServicePart
@@ -98,7 +99,9 @@ class _Channel:
         if not prompt:
             raise RefusedError(Answer(400, words.server_error("Prompt is required")))
         size, seconds = shape_of(service, model)
-        asked = Commission(name, prompt, size, seconds, model, owner=key.key)
+        asked = Commission(
+            name, prompt, size, seconds, model, owner=key.key, reference=_picture(body)
+        )
         return await self._started(request, key, service, asked)
 
     def _key(self, request: Request) -> Key:
@@ -219,6 +222,20 @@ def _prompt(body: dict[str, object]) -> str:
         parts = (part.get("text") for part in content if isinstance(part, dict))
         return " ".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
+
+
+def _picture(body: dict[str, object]) -> str:
+    """Return what the last picture of the last message holds; an address is passed over."""
+    messages = body.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else {}
+    content = last.get("content") if isinstance(last, dict) else None
+    found = ""
+    for part in content if isinstance(content, list) else ():
+        holder = part.get("image_url") if isinstance(part, dict) else None
+        url = holder.get("url") if isinstance(holder, dict) else None
+        if isinstance(url, str) and url.startswith("data:image"):
+            found = references.address(url)
+    return found
 
 
 def shape_of(service: ServicePart, model: str) -> tuple[str, int]:

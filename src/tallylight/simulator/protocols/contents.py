@@ -7,8 +7,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tallylight.simulator.answers import bytes_answer
-from tallylight.simulator.decision import Step, is_expired
-from tallylight.simulator.media import delivery, still
+from tallylight.simulator.decision import Step, is_expired, padded_size
+from tallylight.simulator.media import delivery, padding_of, still
 from tallylight.simulator.protocols.orders import InvalidError
 from tallylight.simulator.world import Job, World
 
@@ -22,7 +22,7 @@ def is_gone(world: World, job: Job) -> bool:
     return is_expired(world.troubles(job.service), finished_for)
 
 
-async def content_answer(request: Request, job: Job, variant: str) -> Response:
+async def content_answer(world: World, request: Request, job: Job, variant: str) -> Response:
     """Return a completed job's video, thumbnail or sprite sheet.
 
     Raises:
@@ -38,14 +38,15 @@ async def content_answer(request: Request, job: Job, variant: str) -> Response:
     if variant != "video":
         data = await asyncio.to_thread(still, job.fate.result.size, "webp")
         return bytes_answer(request, data, "image/webp")
-    return await file_answer(request, job)
+    return await file_answer(world, request, job)
 
 
-async def file_answer(request: Request, job: Job) -> Response:
+async def file_answer(world: World, request: Request, job: Job) -> Response:
     """Return the bytes of a completed job."""
     data = await asyncio.to_thread(delivery, job.fate.result)
+    data, padding = padding_of(data, padded_size(world.troubles(job.service)))
     suffix = "mp4" if job.asked.seconds else "png"
-    return bytes_answer(request, data, _MEDIA_TYPES[suffix], {"etag": f'"{job.id}"'})
+    return bytes_answer(request, data, _MEDIA_TYPES[suffix], {"etag": f'"{job.id}"'}, padding)
 
 
 def file_route(world: World, upstream: str) -> Route:
@@ -60,6 +61,6 @@ def file_route(world: World, upstream: str) -> Route:
         ):
             # A store of files answers in its own words, not in the protocol's.
             return PlainTextResponse("NoSuchKey: the file does not exist or has expired", 404)
-        return await file_answer(request, job)
+        return await file_answer(world, request, job)
 
     return Route(f"/{upstream}/files/{{job}}.{{suffix}}", serve)

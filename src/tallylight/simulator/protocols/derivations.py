@@ -17,7 +17,7 @@ from tallylight.simulator.protocols.orders import (
     source_video,
 )
 from tallylight.simulator.scenario import Key
-from tallylight.simulator.troubles import Door, Hang, Reset
+from tallylight.simulator.troubles import Door, Hang, Refuse, Reset
 from tallylight.simulator.world import Commission, Job
 
 _NAME_LIMIT = 80
@@ -111,10 +111,10 @@ class Derivations:
             billed_seconds=billed_seconds,
             parent=parent.id if parent is not None and is_remix else "",
             owner=key.key,
-            answered=not isinstance(trouble, Hang | Reset),
+            answered=not isinstance(trouble, Hang | Reset | Refuse),
         )
         job_id = self._gate.shape.id_prefix + self._world.token()
-        if isinstance(trouble, Hang | Reset) and trouble.accepts:
+        if isinstance(trouble, Hang | Reset | Refuse) and trouble.accepts:
             self._world.accept(asked, None, job_id)
         if obstructed := await self._gate.obstruct(request, trouble, asked.model):
             return obstructed

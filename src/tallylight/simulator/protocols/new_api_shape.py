@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.decision import Step
 from tallylight.simulator.protocols.orders import Fields, InvalidError
+from tallylight.simulator.protocols.references import text_or_file
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
@@ -54,6 +55,10 @@ class NewApiShape:
 
     def check(self, fields: Fields) -> None:
         """Take any fields: it passes them on."""
+
+    def reference(self, fields: Fields) -> str:
+        """Return what a create begins from."""
+        return text_or_file(fields, "input_reference")
 
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return the object that omits what is empty and shows progress as text while it runs."""

@@ -12,10 +12,13 @@ from pydantic import JsonValue
 from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.decision import Step
 from tallylight.simulator.protocols.orders import Fields, InvalidError
+from tallylight.simulator.protocols.references import file_or_object
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
 _CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
+_JSON_FIELDS = _CREATE_FIELDS | {"characters"}
+_MOST_CHARACTERS = 2
 _ASSET_LIFE = 3600  # the guide: download links are valid for at most one hour
 
 
@@ -52,9 +55,19 @@ class OpenAIShape:
         """Refuse what the operation does not have.
 
         Raises:
-            InvalidError: for an unknown field.
+            InvalidError: for an unknown field, or for characters that are none.
         """
-        fields.refuse_unknown(_CREATE_FIELDS)
+        # Characters are in the guide and not in the specification, which has them in no form.
+        fields.refuse_unknown(_CREATE_FIELDS if fields.is_form else _JSON_FIELDS)
+        given = fields.values.get("characters", [])
+        if not isinstance(given, list) or len(given) > _MOST_CHARACTERS:
+            raise InvalidError("Expected at most 2 characters.", "characters", "invalid_value")
+        if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in given):
+            raise InvalidError("Expected objects with an 'id'.", "characters", "invalid_type")
+
+    def reference(self, fields: Fields) -> str:
+        """Return what a create begins from."""
+        return file_or_object(fields)
 
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return the video object with all its thirteen members."""

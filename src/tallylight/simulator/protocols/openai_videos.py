@@ -1,7 +1,7 @@
 """The Videos API over HTTP: its ten operations and the list of models, in every dialect.
 
 Sources: openai/openai-openapi, `openapi.yaml` of 2026-08-21, and what PyPI `openai` 3.54.0 sends;
-for relays QuantumNous/new-api. A relay has no list, no delete and none of the later operations.
+for relays QuantumNous/new-api. A relay has no list, no delete and of the later operations remix.
 """
 
 from dataclasses import replace
@@ -20,7 +20,6 @@ from tallylight.simulator.protocols.openai_shape import OpenAIShape
 from tallylight.simulator.protocols.orders import (
     Fields,
     InvalidError,
-    check_reference,
     fields_of,
     prompt_of,
     seconds_of,
@@ -30,7 +29,7 @@ from tallylight.simulator.protocols.sglang_shape import SglangShape
 from tallylight.simulator.protocols.shapes import Shape
 from tallylight.simulator.protocols.vllm_omni_shape import VllmOmniShape
 from tallylight.simulator.scenario import Key
-from tallylight.simulator.troubles import Door, Hang, Reset, Sign
+from tallylight.simulator.troubles import Door, Hang, Refuse, Reset, Sign
 from tallylight.simulator.world import Commission, Job, World
 
 SHAPES: dict[str, type[Shape]] = {
@@ -60,8 +59,10 @@ def routes(world: World, upstream: str) -> list[BaseRoute]:
             Route("/videos/extensions", guarded(later.extend), methods=["POST"]),
             Route("/videos/characters", guarded(later.make_character), methods=["POST"]),
             Route("/videos/characters/{character}", guarded(later.character)),
-            Route("/videos/{job}/remix", guarded(later.remix), methods=["POST"]),
         ]
+    if shape.is_complete or shape.is_relay:
+        remix = Derivations(gate).remix
+        found.append(Route("/videos/{job}/remix", guarded(remix), methods=["POST"]))
     if shape.lists_jobs:
         found += [
             Route("/videos", guarded(listing(gate))),
@@ -121,7 +122,7 @@ class _Videos:
         asked = self._commission(fields, key, name, model, prompt)
         trouble = self._world.struck(name, Door.CREATE)
         job_id = self._shape.id_prefix + self._world.token()
-        if isinstance(trouble, Hang | Reset):
+        if isinstance(trouble, Hang | Reset | Refuse):
             if trouble.accepts:
                 self._world.accept(replace(asked, answered=False), None, job_id)
         elif self._shape.is_relay and is_unwelcome(self._world.scenario.services[name], prompt):
@@ -145,8 +146,6 @@ class _Videos:
         self, fields: Fields, key: Key, name: str, model: str, prompt: str
     ) -> Commission:
         service = self._world.scenario.services[name]
-        if self._shape.is_complete:
-            check_reference(fields)
         return Commission(
             service=name,
             prompt=prompt,
@@ -154,6 +153,7 @@ class _Videos:
             seconds=seconds_of(fields, service, strict=self._shape.is_complete),
             model=model,
             owner=key.key,
+            reference=self._shape.reference(fields),
         )
 
     async def _found(self, request: Request, door: Door) -> tuple[Job, Response | None]:
@@ -190,6 +190,8 @@ class _Videos:
             raise InvalidError("Only completed or failed videos can be deleted.", "video_id")
         told = self._shape.deleted(self._world, job)
         del self._world.jobs[job.id]
+        if not is_over:
+            self._world.ledger.cancel(job.id)
         return JSONResponse(told)
 
     async def content(self, request: Request) -> Response:
@@ -204,4 +206,4 @@ class _Videos:
         if stage.step is Step.FAILED or not is_here:
             raise RefusedError(self._shape.no_content(job))
         variant = request.query_params.get("variant", "video")
-        return await content_answer(request, job, variant)
+        return await content_answer(self._world, request, job, variant)

@@ -162,25 +162,6 @@ def size_of(fields: Fields, service: ServicePart) -> str:
     return size
 
 
-def check_reference(fields: Fields) -> None:
-    """Raise InvalidError if `input_reference` is neither a file nor one of the JSON forms."""
-    value = fields.values.get("input_reference")
-    if value is None or isinstance(value, UploadFile):
-        return
-    if isinstance(value, str):
-        raise InvalidError(
-            "Invalid type for 'input_reference': expected a file, but got a string instead.",
-            "input_reference",
-            "invalid_type",
-        )
-    if not isinstance(value, dict) or len({"image_url", "file_id"} & value.keys()) != 1:
-        raise InvalidError(
-            "Invalid 'input_reference': provide exactly one of 'image_url' or 'file_id'.",
-            "input_reference",
-            "invalid_value",
-        )
-
-
 def source_video(fields: Fields) -> str | None:
     """Return the id of the video that an edit or extension starts from; None for an uploaded file.
 

@@ -12,6 +12,7 @@ from tallylight.simulator.decision import Step
 from tallylight.simulator.protocols.new_api_shape import file_url
 from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.protocols.own_server_words import WORDS
+from tallylight.simulator.protocols.references import text_or_file
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
@@ -44,6 +45,10 @@ class SglangShape:
         """
         if not fields.is_form and isinstance(fields.values.get("seconds"), str):
             raise InvalidError("Input should be a valid integer", "seconds", "int_type")
+
+    def reference(self, fields: Fields) -> str:
+        """Return what a create begins from."""
+        return text_or_file(fields, "input_reference") or text_or_file(fields, "reference_url")
 
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return the job; a finished one names the address of its file in the cloud."""

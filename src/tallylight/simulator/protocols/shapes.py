@@ -35,6 +35,14 @@ class Shape(Protocol):
         """Raise InvalidError for a create whose form the dialect does not take."""
         ...
 
+    def reference(self, fields: Fields) -> str:
+        """Return what a create begins from, described as in `Job`.
+
+        Raises:
+            InvalidError: if it is given in a form that the dialect does not take.
+        """
+        ...
+
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return a job as the dialect describes it."""
         ...

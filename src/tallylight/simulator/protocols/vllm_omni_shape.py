@@ -12,6 +12,7 @@ from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.decision import Step
 from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.protocols.own_server_words import WORDS
+from tallylight.simulator.protocols.references import file_or_field
 from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
@@ -44,6 +45,10 @@ class VllmOmniShape:
         """
         if not fields.is_form:
             raise InvalidError("Field required", "prompt", "missing")
+
+    def reference(self, fields: Fields) -> str:
+        """Return what a create begins from."""
+        return file_or_field(fields)
 
     def job(self, world: World, job: Job) -> dict[str, JsonValue]:
         """Return the video object with what the engine measured."""
