@@ -50,7 +50,10 @@ def create(
         list[str] | None, typer.Option(help="A route that it may ask for; repeat (default: all).")
     ] = None,
     per_minute: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="Requests a minute (default: any).")
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, help="Requests a minute that may cost something (default: any)."
+        ),
     ] = None,
     per_hour: Annotated[
         Decimal | None,
