@@ -113,6 +113,22 @@ async def test_what_is_too_old_is_given_up_whoever_it_was_for(written: History) 
     assert await rows(written) == [("msg_1", True, 0, "too old"), ("msg_2", False, 0, "")]
 
 
+async def test_what_is_over_is_forgotten_one_day_and_what_is_due_is_not(written: History) -> None:
+    await written.journal.write(Writing(notices=tuple(map(notice, range(5)))))
+    claimed = await written.outbox.claim("billing", NOON, NOON + MINUTE, 4)
+    for each in claimed[:2]:
+        await written.outbox.delivered(each, NOON, "200")
+    await written.outbox.give_up(claimed[2], "500")
+
+    await written.outbox.forget(NOON)
+    before = len(await rows(written))
+    await written.outbox.forget(NOON + MINUTE)
+
+    assert before == 5
+    assert len(await rows(written)) == 2
+    assert not any(is_over for _, is_over, _, _ in await rows(written))
+
+
 async def test_a_notice_that_is_there_stops_nobody(written: History) -> None:
     await written.journal.write(Writing(notices=(notice(1),)))
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)

@@ -35,6 +35,7 @@ _AT_A_TIME = 20
 _MOST_READ = 4096  # bytes of an answer
 _SUCCESS = range(200, 300)
 _GRACE = timedelta(hours=1)
+_KEPT = timedelta(days=30)  # for whoever asks what became of one
 _TIDYING = timedelta(minutes=10)
 _SECONDS = re.compile(r"\d{1,8}", re.ASCII)
 
@@ -161,11 +162,12 @@ class Courier:
             told.info("webhook.refused", answer=str(answer), again_in=(due - now).total_seconds())
 
     async def _tidy(self) -> Never:
-        """Give up what is for endpoints that nobody has configured for long."""
+        """Give up what is for endpoints that nobody has any more, and forget what is over."""
         while True:
+            now = self._clock.now()
             try:
-                before = self._clock.now() - PERSISTENCE - _GRACE
-                await self._outbox.give_up_before(before, "no such endpoint")
+                await self._outbox.give_up_before(now - PERSISTENCE - _GRACE, "no such endpoint")
+                await self._outbox.forget(now - _KEPT)
             except StorageError as error:
                 log.warning("webhooks.unread", error=str(error))
             await self._clock.sleep(_TIDYING)

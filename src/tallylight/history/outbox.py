@@ -7,10 +7,12 @@ leaves the row to be claimed again after that time.
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Row, Update, and_, select, update
+from sqlalchemy import Row, Update, and_, delete, select, update
 
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import outbox as table
+
+_AT_A_TIME = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,16 @@ class Outbox:
             .where(table.c.due_at_us.is_not(None), table.c.created_at_us < created)
             .values(due_at_us=None, answer=answer)
         )
+
+    async def forget(self, created: datetime) -> None:
+        """Delete what is so old and was delivered or given up."""
+        is_old = and_(table.c.due_at_us.is_(None), table.c.created_at_us < created)
+        some = select(table.c.id).where(is_old).limit(_AT_A_TIME)
+        gone = _AT_A_TIME
+        while gone == _AT_A_TIME:  # a portion at a time: between them, others get their turn
+            async with self._connections.noting(Turn.WEBHOOK) as connection:
+                change = delete(table).where(table.c.id.in_(some.scalar_subquery()))
+                gone = (await connection.execute(change)).rowcount
 
     async def _change(self, change: Update) -> None:
         async with self._connections.noting(Turn.WEBHOOK) as connection:

@@ -262,6 +262,12 @@ rollups = Table(
     Column("service", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("good", BigInteger, nullable=False),
+Index(
+    "outbox_done",
+    outbox.c.created_at_us,
+    sqlite_where=outbox.c.due_at_us.is_(None),
+    postgresql_where=outbox.c.due_at_us.is_(None),
+)
     Column("bad", BigInteger, nullable=False),
     Column("neutral", BigInteger, nullable=False),
     Column("latency_sum_us", BigInteger, nullable=False),

@@ -99,6 +99,7 @@ def _around_videos() -> None:
     )
     _partial("outbox_due", "outbox", ["due_at_us"], "due_at_us IS NOT NULL")
 
+    _partial("outbox_done", "outbox", ["created_at_us"], "due_at_us IS NULL")
 
 def _partial(
     name: str, table: str, columns: list[str], where: str, *, unique: bool = False
