@@ -122,6 +122,7 @@ class Till:
     memory: dict[ServiceId, Memory] = field(default_factory=dict)
     booked: list[tuple[ServiceId, Depth]] = field(default_factory=list)
     left: tuple[Attempt, ...] = ()
+    total: Budget = field(default_factory=Budget)
 
     async def place(self, service: Service) -> Attempt:
         if self.is_away:

@@ -141,7 +141,8 @@ class Prober:
         before = diary.last.get(Depth.GENERATION)
         diary.placed(attempt.intended_at)
         found = await self._generations.carry_out(service, attempt)
-        self._book(service, diary, attempt.intended_at, before, found)
+        if service.id in self._board:
+            self._book(service, diary, attempt.intended_at, before, found)
         return found
 
     def _book(
@@ -165,6 +166,8 @@ class Prober:
         self._shared_at = now
         wishes: dict[ServiceId, Wish] = {}
         for id_, diary in self._diaries.items():
+            if id_ not in self._board:
+                continue  # it has left the catalogue meanwhile
             standing, policy = self._board.standing(id_)
             wish = wish_of(self._board.service(id_), diary, standing, now, policy)
             if wish is not None:
