@@ -156,6 +156,14 @@ def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
             {b"x-should-retry": b"false"},
         ),
         (
+            RefusalError(
+                HTTPStatus.CONFLICT, "Under way.", retry_after=timedelta(seconds=1), type="busy"
+            ),
+            409,
+            ("Under way.", "busy", None, None),
+            {b"retry-after": b"1", b"retry-after-ms": b"1000"},
+        ),
+        (
             SpanError(512),
             416,
             (str(SpanError(512)), "invalid_request_error", None, "range_not_satisfiable"),

@@ -75,6 +75,13 @@ def test_the_body_says_the_policy_over_the_header() -> None:
     assert asks.creation({**ORDER, "policy": "official"}, said).policy == "official"
 
 
+def test_a_policy_that_is_none_is_refused_with_those_that_are() -> None:
+    with pytest.raises(RefusalError, match="'quickest' is no policy; there are production") as no:
+        asks.creation(ORDER, replace(SAID, policy="quickest"))
+
+    assert (no.value.code, no.value.param) == ("invalid_value", "policy")
+
+
 @pytest.mark.parametrize("value", [[{"id": "char_1"}, {"id": "char_2"}], ["char_1", "char_2"]])
 def test_characters_are_named_by_their_ids(value: object) -> None:
     assert asks.creation({**ORDER, "characters": value}, SAID).characters == ("char_1", "char_2")

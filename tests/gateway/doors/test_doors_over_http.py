@@ -123,6 +123,23 @@ async def test_a_substitution_is_named(gateway: Gateway) -> None:
     assert (video["seconds"], video["size"]) == ("10", "1280x704")
 
 
+@pytest.mark.parametrize(
+    ("headers", "fields", "status"),
+    [
+        ({"x-tallylight-policy": "production"}, {}, 200),
+        ({"x-tallylight-policy": "cheapest"}, {}, 200),
+        ({}, {"policy": "official"}, 200),
+        ({"x-tallylight-policy": "best"}, {}, 400),
+        ({}, {"policy": "best"}, 400),
+    ],
+)
+async def test_a_request_may_name_its_policy(
+    gateway: Gateway, headers: dict[str, str], fields: dict[str, str], status: int
+) -> None:
+    async with gateway.http.post("/v1/videos", json={**ORDER, **fields}, headers=headers) as answer:
+        assert answer.status == status, await answer.text()
+
+
 async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: Gateway) -> None:
     async def told(sent: str) -> str:
         async with gateway.http.get("/v1/models", headers={"x-request-id": sent}) as answer:

@@ -54,10 +54,8 @@ def _headers(error: RefusalError) -> list[Header]:
     match error.status:
         case HTTPStatus.UNAUTHORIZED:
             headers.append((b"www-authenticate", b"Bearer"))
-        case HTTPStatus.CONFLICT:
+        case HTTPStatus.CONFLICT | HTTPStatus.TOO_MANY_REQUESTS if wait is None:
             headers.append(_NOT_AGAIN)  # or the SDK asks twice more, to be told the same
-        case HTTPStatus.TOO_MANY_REQUESTS if wait is None:
-            headers.append(_NOT_AGAIN)  # an empty wallet: no waiting fills it
     if isinstance(error, SpanError):
         size = b"*" if error.size is None else b"%d" % error.size
         headers.append((b"content-range", b"bytes */" + size))

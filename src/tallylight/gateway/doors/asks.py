@@ -20,6 +20,7 @@ from tallylight.gateway.doors.fingerprints import fingerprint
 from tallylight.gateway.doors.forms import Tree
 from tallylight.gateway.doors.references import film_of, picture_of
 from tallylight.gateway.doors.uploads import Upload
+from tallylight.gateway.presets import policy_of
 from tallylight.terms import NO_KEY, KeyId, Operation, VideoId
 
 _LONGEST_IDEMPOTENCY = 255
@@ -123,10 +124,22 @@ def _common(fields: Tree, manner: Manner, known: tuple[str, ...]) -> Ask:
         characters=characters_of(fields),
         extras=others(fields, known),
         # The body speaks of this one request, a header often of all that a client sends.
-        policy=text_of(fields, "policy") or manner.policy,
+        policy=_policy(text_of(fields, "policy") or manner.policy),
         idempotency=manner.idempotency,
         is_repeat=manner.is_repeat,
     )
+
+
+def _policy(name: str) -> str:
+    try:
+        return policy_of(name).value if name else ""
+    except ValueError as error:
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            f"Invalid 'policy': {error}.",
+            code="invalid_value",
+            param="policy",
+        ) from None
 
 
 def _signed(ask: Ask, manner: Manner) -> Ask:
