@@ -9,17 +9,24 @@ from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.history.database import History, open_history
 from tallylight.history.records import Record
-from tallylight.terms import Evidence, Incident, ServiceId
+from tallylight.terms import Evidence, Incident, ServiceId, Source
+
+_TOLD = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
 
 
 class ReadOnly:
-    """Lets a second board judge beside the one that writes: it reads all and stores nothing."""
+    """Lets a second board judge beside the one that writes: it reads all and stores nothing.
+
+    But what callers' videos show is passed on to the one that writes: nobody else sees those.
+    """
 
     def __init__(self, history: History) -> None:
         self._history = history
 
     def note(self, piece: Evidence) -> None:
-        """Store nothing."""
+        """Store nothing, and pass on what callers' videos show."""
+        if piece.source in _TOLD:
+            self._history.hearsay.tell(piece)
 
     async def record(self, records: Callable[[], Sequence[Record]]) -> None:
         """Store nothing."""

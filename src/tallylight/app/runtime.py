@@ -26,7 +26,7 @@ from tallylight.probes.generation import Generations
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
-from tallylight.terms import Depth, ServiceId
+from tallylight.terms import Depth, Evidence, ServiceId
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ _SAVE = timedelta(minutes=15)
 _FOLD = timedelta(minutes=5)
 _FORGET = timedelta(hours=1)
 _CALENDAR = timedelta(hours=6)
+_HEAR = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class Runtime:
             tasks.create_task(self.feeds.run(), name="feeds")
             for interval, action, name in (
                 (_TICK, self.board.pass_time, "time"),
+                (_HEAR, self.hear, "hearsay"),
                 (_SAVE, self.board.save, "standings"),
                 (_FOLD, self.history.fold, "rollups"),
                 (_FORGET, self._forget, "retention"),
@@ -78,6 +80,17 @@ class Runtime:
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
             tasks.create_task(self._keep_telling(), name="alerts")
+            tasks.create_task(self.switchboard.run(), name="gateway")
+
+    async def make_videos(self) -> None:
+        """Follow videos and learn from them, until cancelled; nothing is probed."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.history.storing(), name="history")
+            for interval, action, name in (
+                (_TICK, self.board.pass_time, "time"),
+                (_HEAR, self.hear, "hearsay"),
+            ):
+                tasks.create_task(every(interval, action, self.clock, name=name), name=name)
             tasks.create_task(self.switchboard.run(), name="gateway")
 
     async def adopt(self, configuration: Configuration) -> None:
@@ -129,6 +142,17 @@ class Runtime:
                 await self._adopted.wait()
                 telling.cancel()
 
+    async def hear(self) -> None:
+        """Judge what processes that do not judge have seen."""
+        if self.is_judge:
+            await self.history.hearsay.hear(self._judge)
+
+    async def _judge(self, evidence: Evidence) -> None:
+        if evidence.service in self.board:
+            await self.board.report(evidence)
+        else:  # another process has a service that this one has not
+            self.history.note(evidence)
+
     async def _forget(self) -> None:
         await self.history.forget(self.configuration.retention)
 
@@ -170,6 +194,7 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
             ),
         )
         await runtime.adopt(configuration)
+        await runtime.hear()
         try:
             yield runtime
         finally:

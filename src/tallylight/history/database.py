@@ -20,6 +20,7 @@ from tallylight.history.attempts import Attempts
 from tallylight.history.characters import Characters
 from tallylight.history.connections import Connections, Turn, connect, upsert
 from tallylight.history.gateway_keys import GatewayKeys
+from tallylight.history.hearsay import Hearsay
 from tallylight.history.journal import Journal
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
@@ -49,7 +50,12 @@ class History:
     """What happened."""
 
     def __init__(
-        self, connections: Connections, clock: Clock, writer: Writer, storing: asyncio.Task[Never]
+        self,
+        connections: Connections,
+        clock: Clock,
+        writer: Writer,
+        hearsay: Hearsay,
+        storing: asyncio.Task[Never],
     ) -> None:
         self._connections = connections
         self._clock = clock
@@ -62,6 +68,7 @@ class History:
         self.keys = GatewayKeys(connections)
         self.outbox = Outbox(connections)
         self.journal = Journal(connections)
+        self.hearsay = hearsay
 
     def claim_judging(self) -> AbstractAsyncContextManager[bool]:
         """Try to be the one process that judges by this PostgreSQL; give whether it worked."""
@@ -281,16 +288,18 @@ async def open_history(address: str, clock: Clock) -> AsyncIterator[History]:
     connections = connect(address)
     try:
         await bring_up_to_date(connections)
-        writer = Writer(connections, clock)
+        writer, hearsay = Writer(connections, clock), Hearsay(connections, clock)
         # No TaskGroup: it would wrap what the body raises.
         storing = asyncio.create_task(_keep_storing(writer), name="history writer")
+        telling = asyncio.create_task(_keep_storing(hearsay.writer), name="hearsay writer")
         try:
-            yield History(connections, clock, writer, storing)
+            yield History(connections, clock, writer, hearsay, storing)
         finally:
-            storing.cancel()
-            with suppress(asyncio.CancelledError, StorageError):  # a defect has been logged
-                await storing
-            await _flush_last(writer)
+            for task, its in ((storing, writer), (telling, hearsay.writer)):
+                task.cancel()
+                with suppress(asyncio.CancelledError, StorageError):  # a defect has been logged
+                    await task
+                await _flush_last(its)
     finally:
         await connections.close()
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select
+from sqlalchemy import ColumnElement, Row, Select, Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.history.columns import (
@@ -43,21 +43,27 @@ class Noted(NamedTuple):
     evidence: Evidence
 
 
-async def append(connection: AsyncConnection, noted: Sequence[Noted]) -> int:
-    """Store evidence, oldest first, and return the newest id there is."""
-    last = await newest_id(connection)
+async def append(connection: AsyncConnection, noted: Sequence[Noted], into: Table = table) -> int:
+    """Store evidence, oldest first, and return the newest id there is.
+
+    Args:
+        connection: Whose turn it is to write.
+        noted: What to store.
+        into: The evidence, or the hearsay, whose rows are alike.
+    """
+    last = await newest_id(connection, into)
     rows = []
     for at_us, piece in noted:
         last = max(last + 1, at_us)
         rows.append(_values(last, piece))
     if rows:
-        await connection.execute(insert(table), rows)
+        await connection.execute(insert(into), rows)
     return last
 
 
-async def newest_id(connection: AsyncConnection) -> int:
+async def newest_id(connection: AsyncConnection, of: Table = table) -> int:
     """Return the id of the evidence noted last, 0 if there is none."""
-    return int(await connection.scalar(select(func.max(table.c.id))) or 0)
+    return int(await connection.scalar(select(func.max(of.c.id))) or 0)
 
 
 async def newest(

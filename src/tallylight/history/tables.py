@@ -21,24 +21,33 @@ from tallylight.history.columns import Moment, Packed, Span, failure_columns
 
 metadata = MetaData()
 
-evidence = Table(
-    "evidence",
-    metadata,
-    # When it was noted, in microseconds since 1970, made unique: rises with every commit.
-    # On SQLite it must be INTEGER to be the row's own address and need no index of its own.
-    Column(
-        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
-    ),
-    Column("service", Text, nullable=False),
-    Column("at_us", Moment, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("latency_us", Span),
-    *failure_columns(),
-    Column("says", Text),
-    Column("until_us", Moment),
-    Column("note", Text, nullable=False),
-    Column("vantage", Text, nullable=False),
-)
+
+def _evidence_columns() -> tuple[Column[object], ...]:
+    return (
+        # When it was noted, in microseconds since 1970, made unique: rises with every commit.
+        # On SQLite it must be INTEGER to be the row's own address and need no index of its own.
+        Column(
+            "id",
+            BigInteger().with_variant(Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        Column("service", Text, nullable=False),
+        Column("at_us", Moment, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("latency_us", Span),
+        *failure_columns(),
+        Column("says", Text),
+        Column("until_us", Moment),
+        Column("note", Text, nullable=False),
+        Column("vantage", Text, nullable=False),
+    )
+
+
+evidence = Table("evidence", metadata, *_evidence_columns())
+
+#: What processes that do not judge have seen, until the one that does has heard it.
+hearsay = Table("hearsay", metadata, *_evidence_columns())
 
 standings = Table(
     "standings",
@@ -253,6 +262,12 @@ Index(
     sqlite_where=outbox.c.due_at_us.is_not(None),
     postgresql_where=outbox.c.due_at_us.is_not(None),
 )
+Index(
+    "outbox_done",
+    outbox.c.created_at_us,
+    sqlite_where=outbox.c.due_at_us.is_(None),
+    postgresql_where=outbox.c.due_at_us.is_(None),
+)
 
 rollups = Table(
     "rollups",
@@ -262,12 +277,6 @@ rollups = Table(
     Column("service", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("good", BigInteger, nullable=False),
-Index(
-    "outbox_done",
-    outbox.c.created_at_us,
-    sqlite_where=outbox.c.due_at_us.is_(None),
-    postgresql_where=outbox.c.due_at_us.is_(None),
-)
     Column("bad", BigInteger, nullable=False),
     Column("neutral", BigInteger, nullable=False),
     Column("latency_sum_us", BigInteger, nullable=False),

@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import Never
 
 import structlog
+from sqlalchemy import Table
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.history.columns import microseconds
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.evidence import Noted, append
+from tallylight.history.tables import evidence as evidence_table
 from tallylight.terms import Evidence
 
 log = structlog.get_logger(__name__)
@@ -28,10 +30,25 @@ BOUND = 50_000
 
 
 class Writer:
-    """The buffer, and the one task that empties it."""
+    """The buffer, and the one task that empties it.
 
-    def __init__(self, connections: Connections, clock: Clock, *, bound: int = BOUND) -> None:
+    Args:
+        connections: To the database.
+        clock: When it is.
+        into: The table that it is stored in.
+        bound: How much is kept at most while the database is away.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        clock: Clock,
+        *,
+        into: Table = evidence_table,
+        bound: int = BOUND,
+    ) -> None:
         self._connections = connections
+        self._into = into
         self._clock = clock
         self._bound = bound
         self._buffer: list[Noted] = []
@@ -81,7 +98,7 @@ class Writer:
         async with self.lending() as noted:
             if noted:
                 async with self._connections.noting(Turn.EVIDENCE) as connection:
-                    await append(connection, noted)
+                    await append(connection, noted, self._into)
 
     async def run(self) -> Never:
         """Flush a second after evidence came in, for ever; less often while that fails."""

@@ -12,6 +12,7 @@ def upgrade() -> None:
     _ledger_and_attempts()
     _videos()
     _around_videos()
+    _hearsay()
 
 
 def _ledger_and_attempts() -> None:
@@ -98,8 +99,35 @@ def _around_videos() -> None:
         sa.Column("answer", sa.Text, nullable=False),
     )
     _partial("outbox_due", "outbox", ["due_at_us"], "due_at_us IS NOT NULL")
-
     _partial("outbox_done", "outbox", ["created_at_us"], "due_at_us IS NULL")
+
+
+def _hearsay() -> None:
+    op.create_table(
+        "hearsay",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer, "sqlite"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("service", sa.Text, nullable=False),
+        sa.Column("at_us", sa.BigInteger, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("latency_us", sa.BigInteger),
+        sa.Column("failure_kind", sa.Text),
+        sa.Column("fault", sa.Text),
+        sa.Column("rule", sa.Text),
+        sa.Column("text", sa.Text),
+        sa.Column("named", sa.Boolean),
+        sa.Column("http_status", sa.Integer),
+        sa.Column("retry_after_us", sa.BigInteger),
+        sa.Column("says", sa.Text),
+        sa.Column("until_us", sa.BigInteger),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("vantage", sa.Text, nullable=False),
+    )
+
 
 def _partial(
     name: str, table: str, columns: list[str], where: str, *, unique: bool = False

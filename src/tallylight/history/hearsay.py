@@ -1,0 +1,51 @@
+"""What processes that do not judge have seen, until the one that does has heard it.
+
+One process judges a database at a time. Others may be at work beside it: programs that make videos
+through a client. What their jobs show counts as much as what the judge's own do.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import delete, select
+
+from tallylight.clock import Clock
+from tallylight.history.connections import Connections, Turn
+from tallylight.history.evidence import evidence_of
+from tallylight.history.tables import hearsay as table
+from tallylight.history.writer import Writer
+from tallylight.terms import Evidence
+
+_AT_A_TIME = 500
+
+
+class Hearsay:
+    """The door to it."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self.writer = Writer(connections, clock, into=table)
+
+    def tell(self, piece: Evidence) -> None:
+        """Pass evidence on to whoever judges; it is stored within a second or so."""
+        self.writer.note(piece)
+
+    async def hear(self, judge: Callable[[Evidence], Awaitable[object]]) -> None:
+        """Let what others have told be judged, in the order of its telling.
+
+        What has been judged is taken away after that: a crash in between lets a few pieces count
+        twice, and none be lost.
+
+        Raises:
+            StorageError: if the database is away.
+        """
+        while True:
+            query = select(table).order_by(table.c.id).limit(_AT_A_TIME)
+            async with self._connections.reading() as connection:
+                rows = (await connection.execute(query)).all()
+            if not rows:
+                return
+            for row in rows:
+                await judge(evidence_of(row))
+            heard = delete(table).where(table.c.id.in_([row.id for row in rows]))
+            async with self._connections.noting(Turn.EVIDENCE) as connection:
+                await connection.execute(heard)
