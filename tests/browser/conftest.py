@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
 
+from tallylight.app.recommending import Recommender
 from tallylight.board import Board
 from tallylight.catalogue.services import (
     FactSheet,
@@ -26,6 +27,9 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
+from tallylight.gateway.circuit import Circuit
+from tallylight.gateway.prospects import Prospects
+from tallylight.gateway.routes import default_routes
 from tallylight.history.database import History, open_history
 from tallylight.money import Budget, Price, PriceUnit
 from tallylight.status.advice import Advice, AdviceState
@@ -255,7 +259,9 @@ async def address(
     board: Board, history: History, clock: VirtualClock, desk: Desk
 ) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
-    app = make_app(StatusState(board, history, clock, adviser=desk))
+    prospects = Prospects(board, Circuit(), clock)
+    recommender = Recommender(board, prospects, lambda: default_routes(board.services()))
+    app = make_app(StatusState(board, history, clock, adviser=desk, recommender=recommender))
     server = Guest(app)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve())

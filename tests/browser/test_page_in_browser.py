@@ -34,7 +34,7 @@ _OVERLAPPING = """
 })
 """
 
-PATHS = ["/", "/services/sora-reverse", "/services/sora", "/?lang=zh-Hant"]
+PATHS = ["/", "/services/sora-reverse", "/services/sora", "/?lang=zh-Hant", "/recommend"]
 
 
 async def test_the_page_shows_a_lamp_and_a_word_for_every_service(open_page: OpenPage) -> None:
@@ -173,3 +173,28 @@ async def test_the_page_is_whole_without_script(open_page: OpenPage) -> None:
     await expect(page.locator("#service-sora .since, #service-sora time").first).to_be_visible()
     await expect(page.locator("#headline")).to_have_text("2 of 4 services deliver.")
     await expect(page.locator("[data-pulse]")).to_contain_text("14:00 UTC")
+
+
+async def test_a_reader_asks_which_service_to_use_with_the_keyboard_alone(
+    open_page: OpenPage,
+) -> None:
+    page = await open_page("/recommend")
+
+    await page.get_by_label("Purpose").select_option("Production")
+    await page.get_by_label("Seconds").fill("4")
+    await page.get_by_label("Seconds").press("Enter")
+
+    await expect(page.get_by_role("heading", level=2).first).to_have_text("Production")
+    await expect(page.get_by_role("table")).to_contain_text("Price of a delivered video")
+    await expect(page.get_by_label("Purpose")).to_have_value("production")
+    await expect(page.get_by_label("Seconds")).to_have_value("4")
+    assert "for=production" in page.url
+
+
+async def test_a_size_that_is_none_is_not_sent(open_page: OpenPage) -> None:
+    page = await open_page("/recommend")
+
+    await page.get_by_label("Size").fill("wide")
+    await page.get_by_role("button", name="Compare").click()
+
+    assert "size=" not in page.url

@@ -33,6 +33,7 @@ from tallylight.history.records import Record
 from tallylight.money import Budget, Price, PriceUnit
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
+from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
 from tallylight.terms import (
     Access,
     Depth,
@@ -119,6 +120,46 @@ def a_verdict(id_: str, status: Status, *reasons: Reason, since: datetime | None
     """Return a verdict."""
     told = reasons or (a_reason(ReasonCode.NO_EVIDENCE),)
     return Verdict(ServiceId(id_), status, since or NOW - timedelta(hours=5), 0.97, told)
+
+
+class Ladder:
+    """Recommends the first service, and leaves the others out for two reasons."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
+
+    def policies(self) -> Sequence[str]:
+        return ["production", "cheapest"]
+
+    def models(self) -> Sequence[str]:
+        return ["sora-2"]
+
+    def recommend(self, wanted: Wanted) -> Recommendation:
+        if wanted.policy not in {"", *self.policies()}:
+            raise LookupError(f"'{wanted.policy}' is no policy")
+        if wanted.model not in {"", *self.models()}:
+            raise LookupError(f"there is no model '{wanted.model}'")
+        first, second, third, *_ = self._services
+        best = Recommended(
+            first,
+            a_verdict(first.id, Status.OPERATIONAL),
+            wanted.seconds or 4,
+            wanted.size or "720x1280",
+            Decimal("0.40"),
+            Decimal("0.421053"),
+            timedelta(seconds=76),
+            timedelta(seconds=80),
+            0.95,
+            ("preferred",),
+        )
+        out = (
+            LeftOut(second, a_verdict(second.id, Status.RETIRED), "retired"),
+            LeftOut(
+                third, a_verdict(third.id, Status.OPERATIONAL), "capability", "seconds", "8", "10"
+            ),
+        )
+        asked = replace(wanted, policy=wanted.policy or "production")
+        return Recommendation(asked, (best,), out, 0.95)
 
 
 class PinnedBoard:
@@ -212,6 +253,7 @@ class House:
             self.clock,
             plan=self.plan,
             total_budget=lambda: Budget(per_day=Decimal("5.00")),
+            recommender=Ladder(self.board.services()),
         )
 
     async def happened(

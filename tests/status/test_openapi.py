@@ -35,6 +35,8 @@ def _check(base: str) -> list[str]:
 async def test_every_operation_keeps_its_promise(base: str) -> None:
     checked = await asyncio.to_thread(_check, base)
 
-    assert {"/api/services", "/api/uptime", "/api/ledger", "/api/advice"} <= set(checked)
+    assert {"/api/services", "/api/uptime", "/api/ledger", "/api/advice", "/api/recommend"} <= set(
+        checked
+    )
     assert "/api/v2/summary.json" in checked
-    assert len(checked) == 14
+    assert len(checked) == 15

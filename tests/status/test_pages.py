@@ -15,7 +15,13 @@ Pin = Callable[[Verdict], object]
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 ATOM = "{http://www.w3.org/2005/Atom}"
-PAGES = ["/", "/services/sora-2-pro-reverse", "/incidents/sora-2-pro-reverse-1", "/nothing"]
+PAGES = [
+    "/",
+    "/recommend",
+    "/services/sora-2-pro-reverse",
+    "/incidents/sora-2-pro-reverse-1",
+    "/nothing",
+]
 
 
 async def text(get: Get, path: str, **headers: str) -> str:

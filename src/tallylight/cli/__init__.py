@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Iterator
 
-from tallylight.cli import facts, keys, past, records, rehearsing, running, watching
+from tallylight.cli import facts, keys, past, recommending, records, rehearsing, running, watching
 from tallylight.cli.shared import application, complain
 from tallylight.errors import ConfigurationError, TallylightError
 
 watching.add_to(application)
 past.add_to(application)
 records.add_to(application)
+recommending.add_to(application)
 facts.add_to(application)
 running.add_to(application)
 rehearsing.add_to(application)

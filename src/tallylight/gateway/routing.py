@@ -116,7 +116,7 @@ def rank(  # noqa: PLR0913  # the facts of one request
         dearest=max((fit.dollars for _, _, fit in found), default=0.0),
     )
     rungs = sorted(_rung(each, use) for each in found)
-    if draw is not None and not use.is_explicit:
+    if not use.is_explicit:
         rungs = _spread(rungs, route.weights, weighing.equal_within, draw)
     return Ranking(_choices(rungs, order), tuple(excluded))
 
@@ -226,9 +226,9 @@ def _score(prospect: Prospect, dollars: float, weighing: Weighing) -> float:
 
 
 def _spread(
-    rungs: Sequence[_Rung], weights: Mapping[ServiceId, float], within: float, draw: float
+    rungs: Sequence[_Rung], weights: Mapping[ServiceId, float], within: float, draw: float | None
 ) -> list[_Rung]:
-    """Return the same, those that are equals in an order drawn by weight."""
+    """Return the same, those that are equals in an order drawn by weight, or as they were."""
     drawn: list[_Rung] = []
     while len(drawn) < len(rungs):
         equals = _equals(rungs, len(drawn), within)
@@ -236,7 +236,9 @@ def _spread(
             drawn += equals
             continue
         while equals:
-            index, draw = _drawn([weights.get(rung.id, 1.0) for rung in equals], draw)
+            index = 0
+            if draw is not None:
+                index, draw = _drawn([weights.get(rung.id, 1.0) for rung in equals], draw)
             rung = equals.pop(index)
             drawn.append(rung._replace(why=(*rung.why, Because.EQUAL)))
     return drawn

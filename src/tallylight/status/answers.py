@@ -17,12 +17,21 @@ from tallylight.status.models import (
     EntryAnswer,
     EvidenceAnswer,
     FailureAnswer,
+    LeftOutAnswer,
     OfficialFeed,
+    RecommendationAnswer,
+    RecommendedAnswer,
     ServiceAnswer,
     SheetAnswer,
     UptimeAnswer,
 )
 from tallylight.status.ports import Appointment
+from tallylight.status.recommendation import Recommendation
+from tallylight.status.views.recommendation import (
+    left_out_sentence,
+    policy_meaning,
+    why_sentence,
+)
 from tallylight.status.views.services import Facts
 from tallylight.status.views.uptimes import Uptime
 from tallylight.terms import Evidence, ServiceId
@@ -168,4 +177,43 @@ def _bought_answer(bought: Bought) -> BoughtAnswer:
         seen_share=round(bought.seen, 4),
         median_delay_minutes=None if delay is None else round(delay, 2),
         wrong_share=round(bought.wrong, 6),
+    )
+
+
+def recommendation_answer(found: Recommendation, to: Translator) -> RecommendationAnswer:
+    """Return the services in the order in which a request would be offered to them."""
+    return RecommendationAnswer(
+        policy=found.wanted.policy,
+        meaning=policy_meaning(found.wanted.policy, to),
+        model=found.wanted.model,
+        ranked=[
+            RecommendedAnswer(
+                id=each.service.id,
+                name=each.service.name,
+                status=each.verdict.status,
+                access=each.service.access,
+                seconds=each.seconds,
+                size=each.size,
+                price_usd=None if each.cost is None else float(each.cost),
+                delivered_price_usd=None
+                if each.expected_cost is None
+                else float(each.expected_cost),
+                job_seconds=round(each.job_time.total_seconds(), 3),
+                expected_seconds=round(each.expected_time.total_seconds(), 3),
+                delivery=round(each.delivery, 4),
+                why=[why_sentence(code, to) for code in each.why],
+            )
+            for each in found.ranked
+        ],
+        left_out=[
+            LeftOutAnswer(
+                id=each.service.id,
+                name=each.service.name,
+                status=each.verdict.status,
+                reason=each.reason,
+                why=left_out_sentence(each, to),
+            )
+            for each in found.left_out
+        ],
+        delivery=round(found.delivery, 6),
     )

@@ -12,6 +12,7 @@ from tallylight.status.answers import (
     budget_answer,
     entry_answer,
     evidence_answer,
+    recommendation_answer,
     service_answer,
     sheet_answer,
     uptime_answer,
@@ -22,10 +23,12 @@ from tallylight.status.models import (
     ErrorAnswer,
     EvidenceAnswer,
     LedgerAnswer,
+    RecommendationAnswer,
     ServiceAnswer,
     ServiceDetail,
     UptimeAnswer,
 )
+from tallylight.status.recommendation import LONGEST_SECONDS, SIZE, Wanted
 from tallylight.status.requests import House, Known, Speech
 from tallylight.status.views.uptimes import Window, uptime
 
@@ -42,6 +45,11 @@ _MISSING: dict[int | str, dict[str, object]] = {
 _UNADVISED: dict[int | str, dict[str, object]] = {
     404: {"model": ErrorAnswer, "description": "This server does not compute it."}
 }
+
+_MISSING_MODEL: dict[int | str, dict[str, object]] = {
+    404: {"model": ErrorAnswer, "description": "There is no such purpose or model."}
+}
+
 
 router = APIRouter(prefix="/api", tags=["tallylight"])
 
@@ -97,6 +105,38 @@ async def uptimes(
         uptime_answer(facts.service.id, uptime(facts.spells, window, now, to))
         for facts in await house.all_facts()
     ]
+
+
+@router.get("/recommend", responses=_MISSING_MODEL)
+async def recommend(  # noqa: PLR0913, PLR0917  # FastAPI takes each field as a parameter
+    house: House,
+    to: Speech,
+    purpose: Annotated[
+        str,
+        Query(
+            alias="for",
+            description="A preset (production, commercial, development, personal, high_volume, "
+            "budget) or a preference (official, reverse, cheapest, fastest, most_reliable).",
+        ),
+    ] = "",
+    seconds: Annotated[
+        int | None,
+        Query(ge=1, le=LONGEST_SECONDS, description="Length; without it each service's own."),
+    ] = None,
+    size: Annotated[
+        str, Query(pattern=SIZE, description="WIDTHxHEIGHT; without it each service's own.")
+    ] = "",
+    model: Annotated[str, Query(description="A route; without it all services.")] = "",
+) -> RecommendationAnswer:
+    """Return which service to use for what, and what a delivered video costs there."""
+    recommender = house.state.recommender
+    if recommender is None:
+        raise HTTPException(404, "Nothing is routed here.")
+    try:
+        found = recommender.recommend(Wanted(purpose, seconds, size, model))
+    except LookupError as error:
+        raise HTTPException(404, f"{error}.") from None
+    return recommendation_answer(found, to)
 
 
 @router.get("/ledger")

@@ -66,6 +66,7 @@ def _routes() -> list[Route | Mount]:
         Route("/services/{service}", pages.service),
         Route("/services/{service}/card", pages.card),
         Route("/incidents/{incident}", pages.incident),
+        Route("/recommend", pages.recommend),
         Route("/feed.atom", pages.feed),
         Route("/badge/{service}.svg", badges.badge_svg),
         Route("/badge/{service}.json", badges.badge_json),

@@ -190,3 +190,45 @@ class AdviceAnswer(_Answer):
     plain_script: BoughtAnswer | None = Field(
         description="A script that orders a video of each service every five minutes."
     )
+
+
+class RecommendedAnswer(_Answer):
+    """A service that can be asked."""
+
+    id: str
+    name: str
+    status: Status
+    access: Access
+    seconds: int = Field(description="The length that it would be asked for.")
+    size: str
+    price_usd: float | None = Field(description="Of one job; null if it is not known.")
+    delivered_price_usd: float | None = Field(description="Of a video that arrives.")
+    job_seconds: float = Field(description="How long a job takes that delivers.")
+    expected_seconds: float = Field(description="How long a video that arrives takes.")
+    delivery: float = Field(description="Probability that a job delivers, 0 to 1.")
+    why: list[str] = Field(description="What else has put it where it is, as sentences.")
+
+
+class LeftOutAnswer(_Answer):
+    """A service that is not asked."""
+
+    id: str
+    name: str
+    status: Status
+    reason: str = Field(
+        description="capability, retired, suspended, maintenance, blocked, policy or circuit."
+    )
+    why: str = Field(description="The same as a sentence.")
+
+
+class RecommendationAnswer(_Answer):
+    """The services in the order in which a request would be offered to them."""
+
+    policy: str = Field(description="The preset or preference; empty where a route says the order.")
+    meaning: str = Field(description="How it orders.")
+    model: str = Field(description="The route; empty for all services.")
+    ranked: list[RecommendedAnswer] = Field(description="The best first.")
+    left_out: list[LeftOutAnswer]
+    delivery: float = Field(
+        description="Probability that one of them delivers, all asked in turn, 0 to 1."
+    )

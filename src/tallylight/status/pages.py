@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from tallylight.status.budgets import spendings
+from tallylight.status.recommendation import LONGEST_SECONDS, Wanted, is_size
 from tallylight.status.requests import COOKIE, base_of, language_of, reading_of, translator_of
 from tallylight.status.templating import render
 from tallylight.status.views.advice import advice_view
@@ -18,6 +20,7 @@ from tallylight.status.views.incidents import incident_view
 from tallylight.status.views.moments import moment
 from tallylight.status.views.overview import overview
 from tallylight.status.views.probes import budget_views, probe_views
+from tallylight.status.views.recommendation import policy_options, recommendation_view
 from tallylight.status.views.services import BAR_DAYS, Facts, service_view
 from tallylight.status.views.uptimes import Window, uptime
 from tallylight.terms import IncidentId, ServiceId
@@ -113,6 +116,27 @@ async def incident(request: Request) -> Response:
     return _page(request, "incident.html", incident=view)
 
 
+async def recommend(request: Request) -> Response:
+    """Show which service to use for what."""
+    house, to = reading_of(request), translator_of(request)
+    recommender = house.state.recommender
+    if recommender is None:
+        raise HTTPException(404)
+    try:
+        wanted = _wanted(request.query_params)
+        found = recommender.recommend(wanted)
+    except (LookupError, ValueError):
+        raise HTTPException(404) from None
+    return _page(
+        request,
+        "recommend.html",
+        wanted=wanted,
+        policies=policy_options(recommender.policies(), found.wanted.policy, to),
+        models=recommender.models(),
+        found=recommendation_view(found, to),
+    )
+
+
 async def feed(request: Request) -> Response:
     """Tell the newest incidents as an Atom feed."""
     house, to = reading_of(request), translator_of(request)
@@ -130,6 +154,18 @@ async def feed(request: Request) -> Response:
 def error_page(request: Request, status: int) -> Response:
     """Show that there is nothing, or that it went wrong."""
     return _page(request, "error.html", status, code=status)
+
+
+def _wanted(written: QueryParams) -> Wanted:
+    """Return what a page is asked for.
+
+    Raises:
+        ValueError: if that cannot be meant.
+    """
+    seconds, size = written.get("seconds", ""), written.get("size", "")
+    if not is_size(size) or not 0 <= int(seconds or 0) <= LONGEST_SECONDS:
+        raise ValueError("no such length or size")
+    return Wanted(written.get("for", ""), int(seconds or 0) or None, size, written.get("model", ""))
 
 
 async def _facts(request: Request) -> Facts:

@@ -14,6 +14,7 @@ from tallylight.history.database import History
 from tallylight.money import Budget
 from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
+from tallylight.status.recommendation import Recommender
 from tallylight.terms import Depth, Evidence, ServiceId, Source, Verdict
 
 
@@ -93,6 +94,7 @@ class StatusState:
         total_budget: What all probes together may spend.
         is_probing: Tells whether the probes are running.
         adviser: Who knows what budgets buy; None where that is not shown.
+        recommender: Who knows how requests are routed; None where none are.
     """
 
     board: BoardReader
@@ -103,3 +105,4 @@ class StatusState:
     total_budget: Callable[[], Budget] = Budget
     is_probing: Callable[[], bool] = lambda: True
     adviser: Adviser | None = None
+    recommender: Recommender | None = None

@@ -1,0 +1,72 @@
+"""What ranking a route's services costs, which is on the path of every create.
+
+    python bench/ranking.py [--services 5] [--rounds 20000]
+
+Prospects are kept by the gateway; here they are made once. The least of five runs is printed, since
+on a machine that others use too everything else is their work.
+"""
+
+import argparse
+import timeit
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from tallylight.catalogue import facts
+from tallylight.catalogue.services import Pace, Service, Upstream
+from tallylight.gateway.capability import Capability, Skills
+from tallylight.gateway.ranking import Prospect
+from tallylight.gateway.routes import Route
+from tallylight.gateway.routing import rank
+from tallylight.money import Budget, Price, PriceUnit
+from tallylight.terms import Access, Order, ProviderId, ServiceId, Status, UpstreamId, Verdict
+
+
+def main() -> None:
+    """Print microseconds for a request that names its measures, and for one that does not."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--services", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=20_000)
+    given = options.parse_args()
+    prospects = [_prospect(number) for number in range(given.services)]
+    route = Route("sora-2", tuple(each.service.id for each in prospects))
+    named, open_ = Order("a kite", 8, "1280x720"), Order("a kite", 0, "")
+    for name, call in (
+        ("measures named", lambda: rank(named, route, prospects, draw=0.4)),
+        (
+            "measures left open",
+            lambda: rank(open_, route, prospects, chosen=("seconds", "size"), draw=0.4),
+        ),
+    ):
+        least = min(timeit.repeat(call, number=given.rounds, repeat=5))
+        print(f"{name:20} {least / given.rounds * 1e6:6.1f} µs")
+
+
+def _prospect(number: int) -> Prospect:
+    sheet = next(iter(facts.load().values()))
+    price = Price(PriceUnit.PER_SECOND, {"*": Decimal(number + 10) / 100})
+    sheet = replace(sheet, lengths=(4, 8, 12), sizes=("1280x720", "720x1280"), price=price)
+    service = Service(
+        id=ServiceId(f"service-{number}"),
+        name=f"Service {number}",
+        upstream=Upstream(
+            id=UpstreamId("upstream"),
+            provider=ProviderId("provider"),
+            base_url="http://127.0.0.1:1/v1",
+            protocol="openai_videos",
+            dialect="openai",
+            key=None,
+        ),
+        model="sora-2",
+        access=Access.OFFICIAL,
+        sheet=sheet,
+        pace=Pace(),
+        budget=Budget(),
+        probe_order=None,
+    )
+    verdict = Verdict(service.id, Status.OPERATIONAL, datetime(2026, 11, 22, tzinfo=UTC), 0.99, ())
+    return Prospect(service, verdict, Capability(service, Skills()), 0.9 + number / 100, 60.0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""`recommend`: the gateway's own order of services, explained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from tallylight.app.settings import Configuration
+from tallylight.board import Board
+from tallylight.catalogue.services import Medium
+from tallylight.clock import Clock
+from tallylight.gateway.circuit import Circuit
+from tallylight.gateway.presets import WEIGHINGS, Policy, policy_of
+from tallylight.gateway.prospects import Prospects
+from tallylight.gateway.ranking import Choice, Exclusion
+from tallylight.gateway.routes import Route
+from tallylight.gateway.routing import rank
+from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
+from tallylight.terms import Order, ServiceId
+
+_EVERYBODY = ""
+
+
+class Recommender:
+    """Implements `status.recommendation.Recommender`."""
+
+    def __init__(
+        self, board: Board, prospects: Prospects, routes: Callable[[], Mapping[str, Route]]
+    ) -> None:
+        self._board = board
+        self._prospects = prospects
+        self._routes = routes
+
+    def policies(self) -> Sequence[str]:
+        """Return the names of the presets and preferences."""
+        return [policy.value for policy in WEIGHINGS]
+
+    def models(self) -> Sequence[str]:
+        """Return the names of the routes."""
+        return list(self._routes())
+
+    def recommend(self, wanted: Wanted) -> Recommendation:
+        """Return the services as the gateway would rank them now, for a request of chance none.
+
+        Raises:
+            LookupError: if there is no such policy or model; its text names those that there are.
+        """
+        route, policy = self._route(wanted.model), _policy(wanted.policy)
+        chosen = [
+            name
+            for name, is_open in (("seconds", wanted.seconds is None), ("size", not wanted.size))
+            if is_open
+        ]
+        ranking = rank(
+            Order("", wanted.seconds or 0, wanted.size),
+            route,
+            self._prospects.of(route.services),
+            chosen=chosen,
+            policy=policy,
+        )
+        is_written = route.explicit and policy is None
+        told = "" if is_written else (policy or route.policy).value
+        return Recommendation(
+            wanted=Wanted(told, wanted.seconds, wanted.size, wanted.model),
+            ranked=tuple(map(self._recommended, ranking.choices)),
+            left_out=tuple(map(self._left_out, ranking.excluded)),
+            delivery=ranking.delivery,
+        )
+
+    def _route(self, model: str) -> Route:
+        if model == _EVERYBODY:
+            return Route(model, self._videos())
+        routes = self._routes()
+        if model not in routes:
+            raise LookupError(f"there is no model '{model}'; there are {', '.join(routes)}")
+        return routes[model]
+
+    def _videos(self) -> tuple[ServiceId, ...]:
+        services = self._board.services()
+        return tuple(each.id for each in services if each.sheet.medium is Medium.VIDEO)
+
+    def _recommended(self, choice: Choice) -> Recommended:
+        return Recommended(
+            service=choice.service,
+            verdict=self._board.verdict(choice.service.id),
+            seconds=choice.order.seconds,
+            size=choice.order.size,
+            cost=choice.cost if choice.is_priced else None,
+            expected_cost=choice.expected_cost if choice.is_priced else None,
+            job_time=timedelta(seconds=choice.seconds),
+            expected_time=timedelta(seconds=choice.expected_seconds),
+            delivery=choice.delivery,
+            why=tuple(each.value for each in choice.why),
+        )
+
+    def _left_out(self, exclusion: Exclusion) -> LeftOut:
+        id_ = exclusion.service
+        return LeftOut(
+            service=self._board.service(id_),
+            verdict=self._board.verdict(id_),
+            reason=exclusion.reason.value,
+            param=exclusion.param,
+            asked=exclusion.asked,
+            allowed=exclusion.allowed,
+        )
+
+
+def recommender_of(
+    board: Board, clock: Clock, configuration: Callable[[], Configuration]
+) -> Recommender:
+    """Return who recommends by the board alone, where no callers' videos are seen."""
+    prospects = Prospects(board, Circuit(), clock)
+    return Recommender(board, prospects, lambda: configuration().routes)
+
+
+def _policy(name: str) -> Policy | None:
+    if not name:
+        return None
+    try:
+        return policy_of(name)
+    except ValueError as error:
+        raise LookupError(str(error)) from None

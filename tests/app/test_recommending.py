@@ -1,0 +1,174 @@
+"""What is recommended is what the gateway would do, and every code of it has its words."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tallylight.app.archive import ReadOnly
+from tallylight.app.recommending import Recommender, recommender_of
+from tallylight.app.settings import Configuration
+from tallylight.board import Board
+from tallylight.clock import VirtualClock
+from tallylight.gateway.presets import WEIGHINGS, Policy
+from tallylight.gateway.ranking import Bar, Because
+from tallylight.history.database import open_history
+from tallylight.languages import Language, translator
+from tallylight.status.recommendation import LeftOut, Wanted
+from tallylight.status.views.recommendation import (
+    left_out_sentence,
+    policy_meaning,
+    policy_word,
+    why_sentence,
+)
+from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source
+
+Load = Callable[..., Configuration]
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
+ENGLISH = translator(Language.EN)
+ROUTING = (Path(__file__).parents[2] / "docs" / "routing.md").read_text(encoding="utf-8")
+
+HOUSE = """\
+upstreams:
+  maker: {provider: maker, base_url: https://maker.example/v1}
+  relay: {provider: relay, base_url: https://relay.example/v1, bills: deliveries}
+services:
+  official: {upstream: maker, model: film, access: official, lengths: [4, 8], sizes: [720p],
+    price: {per_second: {"*": 0.10}}}
+  reverse: {upstream: relay, model: film, access: reverse, lengths: [10, 15], sizes: [720p],
+    price: {per_call: 0.15}}
+  pictures: {upstream: relay, model: painter, access: reverse, medium: image}
+routes:
+  film: {services: [reverse, official], explicit: true}
+  cheap: {services: [reverse, official], prefer: cheapest}
+"""
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+async def board(load: Load, clock: VirtualClock, tmp_path: Path) -> AsyncIterator[Board]:
+    configuration = load(HOUSE)
+    async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
+        board = Board(ReadOnly(history), clock)
+        await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+        yield board
+
+
+@pytest.fixture
+def recommender(board: Board, clock: VirtualClock, load: Load) -> Recommender:
+    configuration = load(HOUSE)
+    return recommender_of(board, clock, lambda: configuration)
+
+
+async def test_all_services_that_make_videos_are_compared(recommender: Recommender) -> None:
+    found = recommender.recommend(Wanted())
+
+    assert found.wanted.policy == "commercial"
+    assert [each.service.id for each in found.ranked] == ["official", "reverse"]
+    assert [(each.seconds, each.cost) for each in found.ranked] == [
+        (4, Decimal("0.40")),
+        (10, Decimal("0.15")),
+    ]
+    assert found.left_out == ()
+
+
+async def test_what_a_service_cannot_do_leaves_it_out(recommender: Recommender) -> None:
+    found = recommender.recommend(Wanted("cheapest", 8, "1280x720"))
+
+    assert [each.service.id for each in found.ranked] == ["official"]
+    assert [(each.service.id, each.param, each.allowed) for each in found.left_out] == [
+        ("reverse", "seconds", "10, 15")
+    ]
+
+
+async def test_a_model_is_compared_in_its_own_order(recommender: Recommender) -> None:
+    written = recommender.recommend(Wanted(model="film"))
+    cheap = recommender.recommend(Wanted(model="cheap"))
+    named = recommender.recommend(Wanted("official", model="film"))
+
+    assert (written.wanted.policy, cheap.wanted.policy) == ("", "cheapest")
+    assert [each.service.id for each in written.ranked] == ["reverse", "official"]
+    assert [each.service.id for each in named.ranked] == ["official", "reverse"]
+    assert recommender.models() == ["film", "cheap"]
+
+
+@pytest.mark.parametrize("wanted", [Wanted("nonsense"), Wanted(model="nonsense")])
+async def test_what_there_is_not_is_named(recommender: Recommender, wanted: Wanted) -> None:
+    with pytest.raises(LookupError, match=r"'nonsense'.* there are "):
+        recommender.recommend(wanted)
+
+
+async def test_what_was_seen_of_a_service_moves_its_price_of_a_delivered_video(
+    recommender: Recommender, board: Board, clock: VirtualClock
+) -> None:
+    for number in range(40):
+        await clock.advance(timedelta(seconds=40))
+        failure = BROKEN if number % 3 == 1 else None
+        latency = None if failure else timedelta(seconds=60)
+        for_it = Evidence(
+            ServiceId("official"), clock.now(), Source.TRAFFIC, failure, latency=latency
+        )
+        await board.report(for_it)
+
+    (best, *_) = recommender.recommend(Wanted("official")).ranked
+
+    assert best.service.id == "official"
+    assert 0.4 < best.delivery < 0.8
+    assert best.expected_cost is not None
+    assert best.expected_cost == pytest.approx(Decimal("0.40") / Decimal(best.delivery))
+    assert best.expected_time == timedelta(seconds=60) / best.delivery
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("code", Because)
+def test_every_reason_of_a_place_has_a_sentence(code: Because, language: Language) -> None:
+    assert why_sentence(code.value, translator(language))
+
+
+@pytest.mark.parametrize("bar", sorted(set(Bar) - {Bar.TRIED, Bar.BUDGET}))
+async def test_every_reason_to_leave_a_service_out_has_a_sentence(board: Board, bar: Bar) -> None:
+    id_ = ServiceId("official")
+    asked = {Bar.BLOCKED: "auth", Bar.POLICY: "reverse"}.get(bar, "")
+    out = LeftOut(board.service(id_), board.verdict(id_), bar.value, asked=asked)
+
+    assert left_out_sentence(out, ENGLISH)
+
+
+@pytest.mark.parametrize("policy", [*WEIGHINGS, ""])
+def test_every_policy_has_a_name_and_a_meaning(policy: str) -> None:
+    assert policy_word(policy, ENGLISH)
+    assert policy_meaning(policy, ENGLISH)
+
+
+@pytest.mark.parametrize("policy", WEIGHINGS)
+def test_the_figures_that_a_reader_is_told_are_those_that_count(policy: Policy) -> None:
+    weighing, told = WEIGHINGS[policy], policy_meaning(policy.value, ENGLISH)
+    figures = [float(figure) for figure in re.findall(r"\$([0-9.]*[0-9])", told)]
+
+    if weighing.money and weighing.an_hour:
+        assert figures == [each for each in (weighing.an_hour, weighing.a_failure) if each]
+    assert ("No reverse" in told) is bool(weighing.refuses)
+    assert ("four in five" in told) is (weighing.least_delivery == 0.8)
+
+
+@pytest.mark.parametrize("policy", WEIGHINGS)
+def test_the_figures_of_the_documentation_are_those_that_count(policy: Policy) -> None:
+    row = re.search(rf"^\| `{policy.value}` \| ((?:\$|only).*)\|$", ROUTING, re.MULTILINE)
+    assert row is not None
+    hour, failure, *_, least, within = (each.strip() for each in row[1].split("|"))
+    weighing = WEIGHINGS[policy]
+
+    if weighing.money:
+        assert float(hour.removeprefix("$")) == weighing.an_hour
+        assert float(failure.removeprefix("$")) == weighing.a_failure
+    assert float(least.removesuffix(" %") or 0) == pytest.approx(100 * weighing.least_delivery)
+    assert float(within.removesuffix(" %")) == pytest.approx(100 * weighing.equal_within)
