@@ -39,3 +39,9 @@ class Choosing:
         """Return within which time nineteen of twenty jobs of a service end; None if unknown."""
         seconds = self._prospects.of((service,))[0].p95_seconds
         return None if seconds is None else timedelta(seconds=seconds)
+
+    def usual(self, service: ServiceId) -> timedelta | None:
+        """Return how long jobs of a service take; None if that was not seen yet."""
+        prospect = self._prospects.of((service,))[0]
+        is_known = prospect.p95_seconds is not None
+        return timedelta(seconds=prospect.seconds) if is_known else None

@@ -24,7 +24,7 @@ from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt
 from tallylight.history.videos import VideoStatus
 from tallylight.terms import Failure
-from tallylight.upstreams.course import SOONEST_POLL, Course, pause_before_next, theirs
+from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next, theirs
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job, JobState, Reply
@@ -87,7 +87,7 @@ class Following:
             await self._completing.end(live, attempt, service, job)
             return
         trip = _Trip(attempt.accepted_at or attempt.intended_at, Course(now), now, now)
-        pause = timedelta() if job is None else SOONEST_POLL
+        pause = timedelta() if job is None else live.first_look or self._first_look(service)
         while True:
             await self._clock.sleep(pause)
             answer, reply = await self._ask(service, attempt.job)
@@ -171,6 +171,13 @@ class Following:
         given_up = await self._give_up(live, attempt, service, waited)
         trip.is_kept_on = not given_up
         return given_up
+
+    def _first_look(self, service: Service) -> timedelta:
+        """Return when a job is first asked for: not long before it could be done."""
+        usual = self._choosing.usual(service.id)
+        if usual is None:
+            return SOONEST_POLL
+        return min(max(usual / 5, SOONEST_POLL), LATEST_POLL)
 
     def _patience(self, live: Live, service: Service) -> timedelta:
         usual = self._choosing.p95(service.id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from tallylight.gateway.routes import Route
@@ -26,6 +27,7 @@ class Live:
         refusals: Why services did not make it, the newest last; those of this process.
         is_answered: The caller of its create was given it.
         is_settled: Its first attempt has led to something that a caller can be told.
+        first_look: When the upstream wants to be asked first, None if it did not say.
         round_from: Services that refused before this attempt may be asked again.
     """
 
@@ -37,6 +39,7 @@ class Live:
     refusals: list[tuple[ServiceId, Failure]] = field(default_factory=list)
     is_answered: bool = False
     is_settled: bool = False
+    first_look: timedelta | None = None
     round_from: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 

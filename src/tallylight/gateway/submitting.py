@@ -14,6 +14,7 @@ from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.videos import VideoStatus
 from tallylight.terms import Failure, FailureKind, Fault, Order
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
+from tallylight.upstreams.course import wished_pause
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job, JobState, Reply
@@ -107,7 +108,12 @@ class Submitting:
         outcome: Job | Failure,
     ) -> Job | None:
         if isinstance(outcome, Failure):
-            said = acceptance(reply, outcome, refuses_with_500=service.upstream.refuses_with_500)
+            said = acceptance(
+                reply,
+                outcome,
+                refuses_with_500=service.upstream.refuses_with_500,
+                is_disclaimed=protocol(service.upstream).disclaims(reply),
+            )
             if said is Acceptance.REFUSED:
                 await self._refused(live, attempt, outcome)
             else:
@@ -116,6 +122,7 @@ class Submitting:
         if not outcome.id and outcome.state not in ENDED:
             await self.doubt(live, attempt, _NAMELESS)
             return None
+        live.first_look = wished_pause(reply)
         await self.accept(live, attempt, outcome)
         return outcome
 

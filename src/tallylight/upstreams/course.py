@@ -61,13 +61,18 @@ def pause_before_next(reply: Reply, trouble: Failure | None, waited: timedelta) 
         waited: How long the job has been under way.
     """
     usual = min(max(waited / 10, SOONEST_POLL), LATEST_POLL)
-    wished = reply.headers.get("openai-poll-after-ms", "")
     if trouble is not None and trouble.retry_after is not None:
         return min(max(trouble.retry_after, usual), _LONGEST_PAUSE)
-    if trouble is None and wished.isdecimal():
-        asked = timedelta(milliseconds=min(int(wished[:9]), 60_000))
-        return max(asked, SOONEST_POLL)
-    return usual
+    wished = None if trouble is not None else wished_pause(reply)
+    return usual if wished is None else wished
+
+
+def wished_pause(reply: Reply) -> timedelta | None:
+    """Return when an upstream wants to be asked again, None if it does not say."""
+    wished = reply.headers.get("openai-poll-after-ms", "")
+    if not wished.isdecimal():
+        return None
+    return max(timedelta(milliseconds=min(int(wished[:9]), 60_000)), SOONEST_POLL)
 
 
 def theirs(failure: Failure) -> Failure:

@@ -1,0 +1,238 @@
+"""The same load on a bare upstream, a pass-through, tallylight and LiteLLM's proxy.
+
+    python bench/gateway/compare.py [--targets direct,bare,tallylight,litellm] [--seconds 5]
+                                    [--clients 1,16] [--content-mb 50] [--postgres URL]
+
+The target runs on one core, upstream and load on another. LiteLLM is installed by `uv` into a
+virtual environment of its own (some 400 MB, once). What counts are the ratios within one run:
+machines are noisy. Every create of tallylight is written durably to SQLite before it is sent.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LITELLM = "litellm[proxy]==1.109.1"
+KEY = "sk-bench"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def process(
+    command: list[str], core: int, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process on one core as long as the block lasts."""
+    cores = os.sched_getaffinity(0)
+    mine = {sorted(cores)[min(core, len(cores) - 1)]}
+    running = subprocess.Popen(
+        command,
+        env={**os.environ, **(env or {})},  # noqa: TID251  # a child's environment
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if core < 0 else subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, mine),  # noqa: PLW1509  # no threads here
+    )
+    try:
+        yield running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        try:
+            running.wait(15)
+        except subprocess.TimeoutExpired:
+            running.kill()
+
+
+def ask(url: str, key: str, body: object = None) -> dict[str, object]:
+    """Ask once, and return the JSON that comes."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own address
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        found: dict[str, object] = json.load(answer)
+        return found
+
+
+def until_ready(url: str, key: str, seconds: float = 90) -> float:
+    """Return after how long models are listed."""
+    begun = time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        try:
+            ask(f"{url}/v1/models", key)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return time.perf_counter() - begun
+    raise SystemExit(f"{url} does not come up")
+
+
+def memory(pid: int, field: str) -> float:
+    """Return a figure of a process and its children from /proc, in MiB."""
+    total = 0.0
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field):
+            total += int(line.split()[1]) / 1024
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return round(total + sum(memory(int(child), field) for child in children), 1)
+
+
+def tallylight_config(folder: Path, upstream: str, port: int, database: str) -> Path:
+    """Write a configuration of one free service behind an open gateway."""
+    document = {
+        "upstreams": {
+            "stub": {
+                "provider": "bench",
+                "base_url": f"{upstream}/v1",
+                "dialect": "openai",
+                "key": KEY,
+            }
+        },
+        "services": {
+            "sora-2": {
+                "upstream": "stub",
+                "model": "sora-2",
+                "access": "self_hosted",
+                "sheet": None,
+                "lengths": [4],
+                "sizes": ["1280x720"],
+            }
+        },
+        "status": {"listen": f"127.0.0.1:{port}"},
+        "gateway": {"open": True},
+        "database": {"url": database or f"sqlite:///{folder}/bench.db"},
+        "assets": {"location": f"{folder}/assets"},
+    }
+    path = folder / "tallylight.yaml"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
+    """Install LiteLLM if it is not there, configure it, and return how it is started."""
+    home = Path(tempfile.gettempdir()) / "tallylight-bench-litellm"
+    if not (home / "bin" / "litellm").exists():
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([str(uv), "venv", "-q", str(home)], check=True)
+        python = str(home / "bin" / "python")
+        subprocess.run([str(uv), "pip", "install", "-q", "--python", python, LITELLM], check=True)
+    config = folder / "litellm.yaml"
+    model = {
+        "model_name": "sora-2",
+        "litellm_params": {
+            "model": "openai/sora-2",
+            "api_base": f"{upstream}/v1",
+            "api_key": KEY,
+        },
+    }
+    config.write_text(json.dumps({"model_list": [model]}))
+    return [str(home / "bin" / "litellm"), "--config", str(config), "--port", str(port)]
+
+
+def load(
+    url: str, operation: str, args: argparse.Namespace, clients: int, **more: str
+) -> dict[str, object]:
+    """Load a target, and return what was measured."""
+    command = [sys.executable, str(HERE / "load.py"), url, operation, "--key", KEY]
+    command += ["--clients", str(clients), "--seconds", str(args.seconds)]
+    for name, value in more.items():
+        command += [f"--{name}", value]
+    cores = sorted(os.sched_getaffinity(0))
+    done = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {cores[-1]}),  # noqa: PLW1509  # no threads
+    )
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def finished(url: str) -> str:
+    """Make a video and return its id once it is completed."""
+    body = {"model": "sora-2", "prompt": "done", "seconds": "4"}
+    id_ = str(ask(f"{url}/v1/videos", KEY, body)["id"])
+    for _ in range(600):
+        if ask(f"{url}/v1/videos/{id_}", KEY)["status"] == "completed":
+            return id_
+        time.sleep(0.1)
+    raise SystemExit(f"{url} completes no video")
+
+
+def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Measure one target."""
+    upstream_port, port = free_port(), free_port()
+    upstream, url = f"http://127.0.0.1:{upstream_port}", f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tl-bench-")))
+        stub = [sys.executable, str(HERE / "upstream.py"), str(upstream_port)]
+        stack.enter_context(process([*stub, str(args.content_mb)], 1))
+        until_ready(upstream, KEY)
+        env: dict[str, str] = {}
+        match name:
+            case "direct":
+                command, url = [], upstream
+            case "bare":
+                command = [sys.executable, "-m", "uvicorn", "--app-dir", str(HERE)]
+                command += ["pass_through:app", "--port", str(port), "--no-access-log"]
+                env = {"UPSTREAM": upstream}
+            case "tallylight":
+                config = tallylight_config(folder, upstream, port, args.postgres)
+                script = Path(sys.executable).with_name("tallylight")
+                command = [str(script), "serve", "--config", str(config)]
+            case _:
+                command = litellm_command(folder, upstream, port)
+                env = {"LITELLM_LOG": "ERROR"}
+        started, pid = 0.0, os.getpid()
+        if command:
+            pid = stack.enter_context(process(command, 0, env)).pid
+            started = until_ready(url, KEY)
+        ready = finished(url)
+        for operation in ("retrieve", "create", "create_mp", "content"):
+            for clients in args.clients if operation != "content" else (2,):
+                if command:
+                    Path(f"/proc/{pid}/clear_refs").write_text("5")
+                found = load(url, operation, args, clients, id=ready)
+                peak = memory(pid, "VmHWM") if command else None
+                yield {
+                    "target": name,
+                    "operation": operation,
+                    "clients": clients,
+                    **found,
+                    "peak_mib": peak,
+                    "start_s": round(started, 2),
+                }
+
+
+def main() -> None:
+    """Read the options, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--targets", default="direct,bare,tallylight")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--clients", default="1,16")
+    parser.add_argument("--content-mb", type=int, default=50)
+    parser.add_argument("--postgres", default="")
+    args = parser.parse_args()
+    args.clients = tuple(map(int, args.clients.split(",")))
+    for name in args.targets.split(","):
+        for line in measure(name, args):
+            print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

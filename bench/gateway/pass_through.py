@@ -1,0 +1,61 @@
+"""The ceiling of a gateway in Python: an ASGI app that copies bytes and knows nothing.
+
+UPSTREAM=http://127.0.0.1:PORT uvicorn --app-dir bench/gateway pass_through:app --no-access-log
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import aiohttp
+
+from tallylight.catalogue.secrets import environment
+
+Message = MutableMapping[str, Any]
+_SMALL = 65_536
+
+
+class PassThrough:
+    """Sends each request on and each answer back."""
+
+    def __init__(self) -> None:
+        self._upstream = environment()["UPSTREAM"]
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        body = b""
+        while scope["method"] == "POST":
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        headers = {
+            name.decode(): value.decode()
+            for name, value in scope["headers"]
+            if name in {b"content-type", b"authorization"}
+        }
+        url = self._upstream + scope["path"]
+        async with self._session.request(
+            scope["method"], url, headers=headers, data=body or None
+        ) as answer:
+            known = [(b"content-type", answer.headers["Content-Type"].encode())]
+            known += [(b"content-length", answer.headers["Content-Length"].encode())]
+            await send({"type": "http.response.start", "status": answer.status, "headers": known})
+            if (answer.content_length or 0) < _SMALL:
+                await send({"type": "http.response.body", "body": await answer.read()})
+                return
+            async for chunk in answer.content.iter_any():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+
+app = PassThrough()

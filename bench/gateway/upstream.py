@@ -1,0 +1,115 @@
+"""An upstream that costs next to nothing: the Videos API in raw bytes, for benchmarks.
+
+    python bench/gateway/upstream.py PORT [CONTENT_MB]
+
+Every create is accepted. A job whose prompt has "done" in it is completed at once; all others are
+in progress for ever and ask to be polled once a minute, so that creates are measured alone.
+"""
+
+import asyncio
+import json
+import sys
+from typing import cast
+
+import uvloop
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n"
+_PIECE = bytes(256 * 1024)
+
+
+class Upstream(asyncio.Protocol):
+    """One connection; requests follow one another on it."""
+
+    jobs: dict[bytes, tuple[bool, str]] = {}  # noqa: RUF012  # one upstream a process
+    content_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the connection."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.buffer = b""
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+
+    def pause_writing(self) -> None:
+        """Wait until the reader has caught up."""
+        self.flowing.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self.flowing.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every complete request."""
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            length = _length(head)
+            if len(self.buffer) < end + 4 + length:
+                return
+            body = self.buffer[end + 4 : end + 4 + length]
+            method, path = self.buffer[: self.buffer.find(b" HTTP/")].split(b" ", 1)
+            self.buffer = self.buffer[end + 4 + length :]
+            self.answer(method, path.partition(b"?")[0], body)
+
+    def answer(self, method: bytes, path: bytes, body: bytes) -> None:
+        """Answer one request."""
+        if path.endswith(b"/content"):
+            self.sending = asyncio.ensure_future(self.send_content())
+        elif method == b"POST":
+            job = b"video_%08d" % len(self.jobs)
+            self.jobs[job] = (b"done" in body, "")
+            self.reply(_video(job, is_done=False))
+        elif path.endswith(b"/models"):
+            self.reply({"object": "list", "data": [{"id": "sora-2", "object": "model"}]})
+        else:
+            job = path.rpartition(b"/")[2]
+            is_done, _ = self.jobs.get(job, (True, ""))
+            self.reply(_video(job, is_done=is_done))
+
+    def reply(self, answer: object) -> None:
+        """Send JSON."""
+        body = json.dumps(answer).encode()
+        head = _HEAD % (b"application/json", len(body), b"openai-poll-after-ms: 60000\r\n")
+        self.transport.write(head + body)
+
+    async def send_content(self) -> None:
+        """Send as many bytes as were ordered."""
+        self.transport.write(_HEAD % (b"video/mp4", self.content_bytes, b""))
+        left = self.content_bytes
+        while left > 0 and not self.transport.is_closing():
+            await self.flowing.wait()
+            self.transport.write(_PIECE[:left])
+            left -= len(_PIECE)
+
+
+def _length(head: bytes) -> int:
+    at = head.find(b"content-length:")
+    if at < 0:
+        return 0
+    stop = head.find(b"\r\n", at)
+    return int(head[at + 15 : stop if stop > 0 else None])
+
+
+def _video(job: bytes, *, is_done: bool) -> dict[str, object]:
+    return {
+        "id": job.decode(),
+        "object": "video",
+        "model": "sora-2",
+        "status": "completed" if is_done else "in_progress",
+        "progress": 100 if is_done else 10,
+        "created_at": 1_790_000_000,
+        "prompt": "",
+        "seconds": "4",
+        "size": "1280x720",
+    }
+
+
+async def main(port: int, content_mb: int) -> None:
+    """Serve until killed."""
+    Upstream.content_bytes = content_mb * 1024 * 1024
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1))
