@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(port: int = 0) -> Iterator[Receiver]:
     receiver = Receiver("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,7 +45,7 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name there
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     receiver.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -147,3 +148,23 @@ def test_a_finished_video_is_told_and_kept(
     assert b"ftyp" in content.content[:16]
     kept = [path for path in (launch.folder / "assets").rglob("*") if path.is_file()]
     assert [path.read_bytes() for path in kept] == [content.content]
+
+
+def test_a_webhook_outlives_the_server_that_could_not_deliver_it(
+    document: "Document", serve: "Serve", make: Make, eventually: "Eventually"
+) -> None:
+    with socket.socket() as nobody:  # holds the port, and refuses whoever calls
+        nobody.bind(("127.0.0.1", 0))
+        port: int = nobody.getsockname()[1]
+        webhooks = {"films": {"url": f"http://127.0.0.1:{port}/hook", "secret": SECRET}}
+        document["gateway"] = {"webhooks": webhooks}
+        server = serve(document)
+        video = create(server, make()["key"]).json()
+        eventually(lambda: server.program.events("webhook.refused"))
+        server.program.kill()
+
+    with receiving(port) as receiver:
+        serve(document)
+        (event,) = eventually(lambda: receiver.told)
+
+    assert event["data"] == {"id": video["id"]}

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from tallylight.clock import VirtualClock
+from tallylight.clock import SystemClock, VirtualClock
 from tallylight.errors import StorageError
 from tallylight.gateway.keys import Caller, Keys
 from tallylight.history.database import History, open_history
@@ -126,17 +126,48 @@ async def test_known_keys_cost_the_database_nothing(history: History, clock: Vir
     assert stored.looks == 1
 
 
-async def test_guesses_cost_the_database_little(history: History, clock: VirtualClock) -> None:
+async def test_a_flood_of_guesses_does_not_reach_the_database(
+    history: History, clock: VirtualClock
+) -> None:
     stored = Counted(history.keys._connections)
     keys = Keys(stored, clock)
 
+    for number in range(800):
+        await keys.of(f"tl-guess-{number}")
+    looks = stored.looks
     await asyncio.gather(*(keys.of(f"tl-guess-{number}") for number in range(100)))
-    looks_of_one_moment = stored.looks
-    for _ in range(100):
-        await keys.of("tl-guess")
 
-    assert looks_of_one_moment <= 2
-    assert stored.looks == looks_of_one_moment
+    assert looks == stored.looks == 600
+    _, secret = await Keys(history.keys, clock).create("films")
+    async with looking(keys):
+        await until_known(keys, secret, clock)
+
+
+async def until_known(keys: Keys, secret: str, clock: VirtualClock) -> None:
+    until = clock.now() + 2 * SECOND
+    async with asyncio.timeout(20):  # of real time: the database answers when it can
+        while not await keys.of(secret):
+            if clock.now() < until:
+                await clock.advance(SECOND / 2)
+            await asyncio.to_thread(lambda: None)
+
+
+async def test_guesses_of_the_same_moment_share_a_look(history: History) -> None:
+    stored = Counted(history.keys._connections)
+    keys = Keys(stored, SystemClock())
+
+    await asyncio.gather(*(keys.of(f"tl-guess-{number}") for number in range(100)))
+
+    assert stored.looks <= 2
+
+
+async def test_a_key_made_right_after_a_look_is_known(history: History) -> None:
+    keys, elsewhere = (Keys(history.keys, SystemClock()) for _ in range(2))
+
+    for _ in range(5):
+        await keys.of("tl-guess")
+        _, secret = await elsewhere.create("films")
+        assert await keys.of(secret)
 
 
 async def test_a_database_that_is_away_takes_no_key_away(

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 PREFIX = "tl-"
 
 _LOOK = timedelta(seconds=1)
-_LOOK_AGAIN = 0.25  # seconds; so often at most do unknown keys cause a look
+_LOOKS = 600  # a minute; so often at most do unknown keys cause a look
 _BYTES = 32
 _HINT = 4
 
@@ -68,7 +68,8 @@ class Keys:
         self._callers: Mapping[str, Caller] = {}
         self._buckets: dict[KeyId, Bucket] = {}
         self._looking = asyncio.Lock()
-        self._looked_at = self._seen_from = float("-inf")
+        self._seen_from = float("-inf")
+        self._looks = full(clock.monotonic(), _LOOKS)
         self._trouble: StorageError | None = None
 
     async def run(self) -> Never:
@@ -147,26 +148,31 @@ class Keys:
         return revoked
 
     async def _look_again(self) -> None:
-        """Look, unless that was done just now: guesses must not reach the database each."""
-        if self._clock.monotonic() - self._looked_at >= _LOOK_AGAIN:
-            await self._look()
-        elif self._trouble is not None:
-            raise StorageError(str(self._trouble))
-
-    async def _look(self) -> None:
+        """Look for a key that is not known; but a flood of guesses must not reach the database."""
         asked = self._clock.monotonic()
         async with self._looking:
             if self._seen_from > asked:
                 return  # whoever was before us looked for us too
-            self._looked_at = self._clock.monotonic()
-            try:
-                ring = await self._stored.ring(self._version)
-            except StorageError as error:
-                self._trouble = error
-                raise
-            self._trouble, self._seen_from = None, self._looked_at
-            if ring is not None:
-                self._take(ring)
+            self._looks, wait = take(self._looks, asked, _LOOKS)
+            if wait is None:
+                await self._read()
+            elif self._trouble is not None:
+                raise StorageError(str(self._trouble))
+
+    async def _look(self) -> None:
+        async with self._looking:
+            await self._read()
+
+    async def _read(self) -> None:
+        begun = self._clock.monotonic()
+        try:
+            ring = await self._stored.ring(self._version)
+        except StorageError as error:
+            self._trouble = error
+            raise
+        self._trouble, self._seen_from = None, begun
+        if ring is not None:
+            self._take(ring)
 
     def _take(self, ring: Ring) -> None:
         self._version = ring.version
