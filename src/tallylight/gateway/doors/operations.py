@@ -28,7 +28,7 @@ _DIRECTIONS: Mapping[str, Direction] = {"": "desc", "desc": "desc", "asc": "asc"
 _PAGE = 20
 _LONGEST_PAGE = 100
 _LONGEST_NAME = 80
-_LIGHT = 64 * 1024  # bytes; what is longer is decoded and digested in a thread
+_LIGHT = 256 * 1024  # bytes; what is longer is decoded and digested in a thread
 
 
 class Operations:
