@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
     from obstore.store import S3Config
 
-_PART = 8 * 1024 * 1024  # so much of a file is sent at once …
-_PARTS = 2  # … so many times, which is what a file takes of our memory
+_PART = 5 * 1024 * 1024  # of a file, sent at once: the least that the protocol allows
 _SILENCE = timedelta(seconds=30)
 _LONGEST = timedelta(hours=6)  # a slow caller reads at its own pace
 
@@ -50,7 +49,7 @@ class BucketStore:
         """Keep a copy of a file."""
         with self._refusals():
             await obstore.put_async(
-                self._store, checked(name), path, chunk_size=_PART, max_concurrency=_PARTS
+                self._store, checked(name), path, chunk_size=_PART, max_concurrency=1
             )
 
     async def put(self, name: str, body: bytes) -> None:
