@@ -32,6 +32,7 @@ _LOCK_SPACE = 0x7A11  # of our advisory locks, so that another program's do not 
 _BUSY_MS = 5000
 _SWITCHES = 10
 _OPTION = "tallylight_writes"
+_LAXLY = text("SET LOCAL synchronous_commit = off")
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(:space, :turn)")
 
 T = TypeVar("T")
@@ -66,7 +67,9 @@ class Connections:
         self._reading = engine.execution_options(**one_state)
         self._durable = engine.execution_options(**{_OPTION: "FULL"})
         self._passing = engine.execution_options(**{_OPTION: "NORMAL"})
-        self._sync = _in_step(engine.url).execution_options(**{_OPTION: "FULL"})
+        self._sync = _in_step(engine.url)
+        self._sync_durable = self._sync.execution_options(**{_OPTION: "FULL"})
+        self._sync_passing = self._sync.execution_options(**{_OPTION: "NORMAL"})
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         # SQLite's own waiting polls; a queue inside the process is fair and wakes at once.
         self._one_writer: AbstractAsyncContextManager[None] = (
@@ -91,7 +94,7 @@ class Connections:
         """Open a transaction that a power cut, but no crash of ours, may undo."""
         async with self._writer(self._passing, turn) as connection:
             if not self._is_sqlite:
-                await connection.execute(text("SET LOCAL synchronous_commit = off"))
+                await connection.execute(_LAXLY)
             yield connection
 
     @asynccontextmanager
@@ -103,15 +106,25 @@ class Connections:
                     await connection.execute(_TAKE_TURN, names)
                 yield connection
 
-    async def in_thread(self, work: Callable[[Connection], T]) -> T:
-        """Do work in a durable transaction of one of the driver's own connections, in a thread.
+    async def write_in_thread(self, work: Callable[[Connection], T]) -> T:
+        """Do work in a durable transaction of the driver's own, in a thread.
 
         For many rows at once: it costs a fraction of what the same statements cost here. On
         PostgreSQL it waits for nobody's turn, unless the work itself calls `take_turn`.
         """
+        return await self._in_thread(self._sync_durable, work)
+
+    async def note_in_thread(self, work: Callable[[Connection], T]) -> T:
+        """Do the same in a transaction that a power cut, but no crash of ours, may undo."""
+        return await self._in_thread(self._sync_passing, work)
+
+    async def _in_thread(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        is_lax = engine is self._sync_passing and not self._is_sqlite
 
         def transact() -> T:
-            with self._sync.begin() as connection:
+            with engine.begin() as connection:
+                if is_lax:
+                    connection.execute(_LAXLY)
                 return work(connection)
 
         with _storage_errors(self._place):

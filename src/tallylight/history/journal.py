@@ -87,6 +87,14 @@ class Writing:
     notices: tuple[Notice, ...] = ()
 
     @property
+    def is_promise(self) -> bool:
+        """Tell whether it has to outlive a power cut: something will be paid for on its word.
+
+        What an upstream has said may be asked of it again.
+        """
+        return self.new_attempt is not None
+
+    @property
     def is_contested(self) -> bool:
         """Tell whether somebody else may have written the same, or the money may not be there."""
         video, attempt = self.new_video, self.new_attempt
@@ -113,7 +121,10 @@ class Journal:
         self._something = asyncio.Event()
 
     async def write(self, writing: Writing) -> bool:
-        """Write, durably when this returns; tell whether it was ours to write.
+        """Write; tell whether it was ours to write.
+
+        What is written outlives this process when this returns, and a new attempt also a power
+        cut.
 
         Returns:
             False where another process had written the same attempt at a video, or a video of the
@@ -138,11 +149,8 @@ class Journal:
             await self._commit(group)
 
     async def _commit(self, group: list[_Submission]) -> None:
-        def work(connection: Connection) -> list[bool | BudgetError]:
-            return _write(connection, [each.writing for each in group])
-
         try:
-            results = await self._connections.in_thread(work)
+            results = await self._written([each.writing for each in group])
         except StorageError as error:
             for each in group:
                 if not each.done.done():
@@ -159,6 +167,14 @@ class Journal:
                 each.done.set_exception(result)
             else:
                 each.done.set_result(result)
+
+    async def _written(self, group: list[Writing]) -> list[bool | BudgetError]:
+        def work(connection: Connection) -> list[bool | BudgetError]:
+            return _write(connection, group)
+
+        if any(writing.is_promise for writing in group):
+            return await self._connections.write_in_thread(work)
+        return await self._connections.note_in_thread(work)
 
 
 def _write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
