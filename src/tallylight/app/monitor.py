@@ -5,22 +5,17 @@ monitor.check("sora-2-official").status
 """
 
 import asyncio
-import atexit
 import inspect
-import threading
-from collections.abc import Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from tallylight.app.async_monitor import AsyncMonitor as AsyncMonitor  # noqa: PLC0414  # offered beside
-from tallylight.app.async_monitor import OnChange
+from tallylight.app.async_monitor import AsyncMonitor, OnChange
+from tallylight.app.loop_thread import LoopThread
 from tallylight.app.settings import Configuration, load_settings
 from tallylight.languages import Language
 from tallylight.terms import Depth, Transition, Verdict
 from tallylight.verdicts.availability import Availability
-
-T = TypeVar("T")
 
 
 class Monitor:
@@ -40,12 +35,7 @@ class Monitor:
         self._monitor = AsyncMonitor(
             configuration, on_change=None if on_change is None else _in_a_thread(on_change)
         )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="tallylight", daemon=True
-        )
-        self._thread.start()
-        atexit.register(self.close)
+        self._thread = LoopThread(self._monitor.aclose, "monitor")
 
     @classmethod
     def from_config(
@@ -71,51 +61,39 @@ class Monitor:
 
     def check(self, service: str, depth: Depth | str = Depth.CREDENTIALS) -> Verdict:
         """Probe one service now; see `AsyncMonitor.check`."""
-        return self._run(self._monitor.check(service, depth))
+        return self._thread.run(self._monitor.check(service, depth))
 
     def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> dict[str, Verdict]:
         """Probe all services now; see `AsyncMonitor.check_all`."""
-        return self._run(self._monitor.check_all(depth))
+        return self._thread.run(self._monitor.check_all(depth))
 
     def verdicts(self) -> dict[str, Verdict]:
         """Return what stands, without probing."""
-        return self._run(self._monitor.verdicts())
+        return self._thread.run(self._monitor.verdicts())
 
     def summary(self, language: Language | str = Language.EN) -> str:
         """Return the lamps as text; see `AsyncMonitor.summary`."""
-        return self._run(self._monitor.summary(language))
+        return self._thread.run(self._monitor.summary(language))
 
     def uptime(self, service: str, hours: float = 24) -> Availability:
         """Return how available a service was; see `AsyncMonitor.uptime`."""
-        return self._run(self._monitor.uptime(service, hours))
+        return self._thread.run(self._monitor.uptime(service, hours))
 
     def export(self, out: str | Path, days: float = 30) -> None:
         """Write the history into a file; see `AsyncMonitor.export`."""
-        self._run(self._monitor.export(out, days))
+        self._thread.run(self._monitor.export(out, days))
 
     def start(self) -> None:
         """Begin to watch in the background."""
-        self._run(self._monitor.start())
+        self._thread.run(self._monitor.start())
 
     def stop(self) -> None:
         """Stop watching."""
-        self._run(self._monitor.stop())
+        self._thread.run(self._monitor.stop())
 
     def close(self) -> None:
         """Stop, store what stands, and end the thread; may be called twice."""
-        if self._loop.is_closed():
-            return
-        self._run(self._monitor.aclose())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        atexit.unregister(self.close)
-
-    def _run(self, work: Coroutine[object, object, T]) -> T:
-        if self._loop.is_closed():
-            work.close()
-            raise RuntimeError("this monitor is closed")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        self._thread.close()
 
 
 def _in_a_thread(on_change: OnChange) -> OnChange:
