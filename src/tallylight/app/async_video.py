@@ -1,0 +1,160 @@
+"""A client's handle on one video, for programs with an event loop."""
+
+import asyncio
+import inspect
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+from uuid import uuid4
+
+from tallylight.app.studio import Studio
+from tallylight.app.video_facts import Look, VideoFacts, VideoFailedError
+from tallylight.app.video_wishes import remix_of
+from tallylight.gateway.gateway import Gateway
+from tallylight.gateway.keys import ANYBODY
+from tallylight.history.videos import Video as Record
+from tallylight.terms import VideoId
+from tallylight.upstreams.saving import save
+
+_LOOK = timedelta(seconds=5)
+"""So often is a video looked at, at least, that says nothing of itself."""
+
+Variant = Literal["video", "thumbnail", "spritesheet"]
+Mode = Literal["w", "x"]
+
+OnProgress = Callable[["AsyncVideo"], Awaitable[None] | None]
+"""What is called with each change; a plain function or a coroutine function."""
+
+
+class AsyncVideo(VideoFacts):
+    """One video, as it stood when it was last looked at."""
+
+    def __init__(self, studio: Studio, record: Record) -> None:
+        super().__init__(Look(record))
+        self._studio = studio
+
+    async def refresh(self) -> Self:
+        """Look at it again.
+
+        Raises:
+            RefusalError: if it was deleted.
+        """
+        self._look.record = await self._studio.ask(self._seen)
+        return self
+
+    async def wait(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109  # the same as of the handle without a loop
+        on_progress: OnProgress | None = None,
+    ) -> Self:
+        """Return once it is completed or has failed.
+
+        Args:
+            timeout: Seconds; None waits for as long as its route allows it to take.
+            on_progress: Is called with this handle, now and at each change.
+
+        Raises:
+            TimeoutError: if it takes longer; the video goes on.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self.refresh()
+                await _tell(on_progress, self)
+                while not self.is_over:
+                    before = self._look.record
+                    self._look.record = await self._studio.ask(self._changed)
+                    if self._look.record != before:
+                        await _tell(on_progress, self)
+        except TimeoutError:
+            raise TimeoutError(f"video {self.id} is {self.status} after {timeout} s") from None
+        return self
+
+    async def save(self, path: str | Path, *, variant: Variant = "video", mode: Mode = "w") -> Path:
+        """Write its content into a file, which is there whole or not at all.
+
+        Args:
+            path: The file.
+            variant: The video, or a picture of it where its service makes one.
+            mode: As of `open`: "w" replaces a file, "x" leaves one that is there.
+
+        Raises:
+            VideoFailedError: if it failed.
+            RefusalError: if it is not completed yet, or can no longer be had.
+            FileExistsError: with mode "x", if there is a file.
+            StorageError: if the file cannot be written.
+        """
+        await self.refresh()
+        if self.error is not None:
+            raise VideoFailedError(self.id, self.error)
+        target = Path(path)
+        if mode == "x" and await asyncio.to_thread(target.exists):
+            raise _exists(target)
+        scratch = target.with_name(f".{target.name}.{uuid4().hex}")
+
+        async def bring(gateway: Gateway) -> None:
+            async with gateway.content(VideoId(self.id), ANYBODY, variant, None) as content:
+                await save(content.chunks, scratch, sys.maxsize)
+
+        await self._studio.ask(bring)
+        await asyncio.to_thread(_put if mode == "w" else _put_new, scratch, target)
+        return target
+
+    async def delete(self) -> None:
+        """Forget it, and its content.
+
+        Raises:
+            RefusalError: if it has not come to its end.
+        """
+        await self._studio.ask(lambda gateway: gateway.delete(VideoId(self.id), ANYBODY))
+
+    async def remix(self, prompt: str, *, idempotency_key: str = "") -> "AsyncVideo":
+        """Make it anew with another prompt, at the service that made it.
+
+        Raises:
+            RefusalError: if it is not completed, or its service cannot.
+        """
+        ask = remix_of(VideoId(self.id), prompt, idempotency_key)
+        record = await self._studio.ask(lambda gateway: gateway.create(ask, ANYBODY))
+        return AsyncVideo(self._studio, record)
+
+    async def _seen(self, gateway: Gateway) -> Record:
+        return await gateway.video(VideoId(self.id), ANYBODY)
+
+    async def _changed(self, gateway: Gateway) -> Record:
+        seen = await self._seen(gateway)
+        if seen != self._look.record:
+            return seen
+        return await gateway.changed(VideoId(self.id), ANYBODY, _LOOK)
+
+
+async def _tell(on_progress: OnProgress | None, video: AsyncVideo) -> None:
+    if on_progress is not None:
+        answer = on_progress(video)
+        if inspect.isawaitable(answer):
+            await answer
+
+
+def _put(scratch: Path, target: Path) -> None:
+    try:
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _put_new(scratch: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(scratch)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:  # a file system without links
+        if target.exists():
+            raise _exists(target) from None
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _exists(target: Path) -> FileExistsError:
+    return FileExistsError(f"{target} is there already")

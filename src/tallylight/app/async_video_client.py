@@ -1,0 +1,159 @@
+"""Videos through the failover, inside of a program with an event loop; no server is needed.
+
+It is the gateway itself, in process: the same routes, the same attempts, the same books. Beside a
+server on the same database it works with it; a client that dies leaves its videos to whoever comes
+next.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tallylight.app.async_video import AsyncVideo
+from tallylight.app.settings import Configuration, load_settings
+from tallylight.app.studio import Studio
+from tallylight.app.video_wishes import Picture, creation_of, policy_of
+from tallylight.clock import Clock, SystemClock
+from tallylight.gateway.asking import RefusalError
+from tallylight.gateway.gateway import Gateway
+from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.routes import Route
+from tallylight.history.videos import Video as Record
+from tallylight.terms import VideoId
+
+_USUAL_MODEL = "sora-2"
+
+
+class AsyncVideoClient:
+    """Makes videos by the routes of a configuration.
+
+    Opened by `async with`, or by the first call that needs it; closed by `aclose`.
+    """
+
+    def __init__(self, configuration: Configuration, *, clock: Clock | None = None) -> None:
+        self._studio = Studio(configuration, clock or SystemClock())
+
+    @classmethod
+    def from_config(cls, path: str | Path | None = None) -> Self:
+        """Return a client by a configuration file; without one as the command line finds it.
+
+        Raises:
+            ConfigurationError: with everything that is wrong in the file.
+        """
+        return cls(load_settings(None if path is None else Path(path)))
+
+    async def __aenter__(self) -> Self:
+        await self._studio.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def create(  # noqa: PLR0913  # what can be said of a video
+        self,
+        prompt: str,
+        *,
+        model: str = "",
+        seconds: int | None = None,
+        size: str = "",
+        policy: str = "",
+        prefer: str = "",
+        reference: Picture | None = None,
+        characters: Sequence[str] = (),
+        idempotency_key: str = "",
+        extras: Mapping[str, object] | None = None,
+    ) -> AsyncVideo:
+        """Ask for a video, and return it once a service has accepted it, or may have.
+
+        Args:
+            prompt: The text.
+            model: The route; without it the only one, else "sora-2".
+            seconds: The length; without it the service's usual one.
+            size: "1280x720"; without it the service's usual one.
+            policy: What it is made for, in place of the route's own policy: "production", ….
+            prefer: In place of a policy, one wish above all: "official", "cheapest", ….
+            reference: A picture to begin from: a path, the bytes, or an address.
+            characters: Ids of characters that appear.
+            idempotency_key: Under the same one, the same request is the same video.
+            extras: Further fields, passed on as they are.
+
+        Raises:
+            RefusalError: if nobody can or may make it; then nothing is or will be paid for it.
+            ValueError: for a policy and a preference together.
+            OSError: if the reference cannot be read.
+        """
+        fields = {
+            **(extras or {}),
+            "prompt": prompt,
+            "model": model or self._usual_model(),
+            "seconds": seconds,
+            "size": size,
+            "characters": [*characters],
+            "policy": policy_of(policy, prefer),
+        }
+        ask = await asyncio.to_thread(creation_of, fields, reference, idempotency_key)
+        return self._handle(
+            await self._studio.ask(lambda gateway: gateway.create(ask, ANYBODY)),
+        )
+
+    async def video(self, id: str) -> AsyncVideo:  # noqa: A002  # the API's word
+        """Return a video that was asked for before, by whichever client of this database.
+
+        Raises:
+            RefusalError: if there is none of that id.
+        """
+        return self._handle(
+            await self._studio.ask(lambda gateway: gateway.video(VideoId(id), ANYBODY))
+        )
+
+    async def list(self, limit: int = 20, after: str = "") -> Sequence[AsyncVideo]:
+        """Return the videos that clients asked for, the newest first.
+
+        Args:
+            limit: How many at most.
+            after: Only those behind the video of this id.
+        """
+
+        async def page(gateway: Gateway) -> Sequence[Record]:
+            found = await gateway.listed(ANYBODY, after=VideoId(after), limit=limit, order="desc")
+            return found.videos
+
+        return [self._handle(record) for record in await self._studio.ask(page)]
+
+    def models(self) -> Sequence[str]:
+        """Return the names of the routes."""
+        return [*self._routes]
+
+    async def aclose(self) -> None:
+        """Leave videos under way to whoever comes next, and close database and connections."""
+        await self._studio.aclose()
+
+    @property
+    def _routes(self) -> Mapping[str, Route]:
+        return self._studio.configuration.routes
+
+    def _handle(self, record: Record) -> AsyncVideo:
+        return AsyncVideo(self._studio, record)
+
+    def _usual_model(self) -> str:
+        """Return the route that is meant where none is named."""
+        routes = self._routes
+        # A service's own route beside its model's leads to the same.
+        if len({frozenset(route.services) for route in routes.values()}) == 1:
+            return next(iter(routes))
+        if _USUAL_MODEL in routes:
+            return _USUAL_MODEL
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            f"Name a model: there are {', '.join(routes)}.",
+            code="missing_required_parameter",
+            param="model",
+        )

@@ -1,0 +1,75 @@
+"""A gateway at work inside of somebody's program, opened by the first call that needs it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import structlog
+
+from tallylight.app.logs import leave_to_logging
+from tallylight.app.runtime import Runtime, open_runtime
+from tallylight.app.settings import Configuration
+from tallylight.clock import Clock
+from tallylight.errors import TallylightError
+from tallylight.gateway.gateway import Gateway
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class Studio:
+    """The gateway of a configuration, and what has to run beside it."""
+
+    def __init__(self, configuration: Configuration, clock: Clock) -> None:
+        leave_to_logging()
+        self.configuration = configuration
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self._runtime: Runtime | None = None
+        self._working: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> tuple[Gateway, asyncio.Task[None]]:
+        """Return the gateway, opened if it was not, and the task that is at work for it."""
+        async with self._opening:
+            if self._runtime is None or self._working is None:
+                self._runtime = await self._stack.enter_async_context(
+                    open_runtime(self.configuration, self._clock)
+                )
+                self._working = asyncio.create_task(self._runtime.make_videos(), name="videos")
+                self._working.add_done_callback(_tell_of_defect)
+            return self._runtime.switchboard.gateway, self._working
+
+    async def ask(self, question: Callable[[Gateway], Coroutine[object, object, T]]) -> T:
+        """Ask the gateway something.
+
+        Raises:
+            TallylightError: if what is at work for it has ended by a defect, so that no answer
+                would ever come; and whatever the gateway itself raises.
+        """
+        gateway, working = await self.open()
+        asking = asyncio.create_task(question(gateway))
+        try:
+            await asyncio.wait((asking, working), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not asking.done():
+                asking.cancel()
+                await asyncio.wait((asking,))
+        if asking.cancelled():
+            raise TallylightError("the client was closed, or ended by a defect that its log shows")
+        return asking.result()
+
+    async def aclose(self) -> None:
+        """Leave the videos under way to others, and give back database and connections."""
+        working, self._working, self._runtime = self._working, None, None
+        if working is not None:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        await self._stack.aclose()
+
+
+def _tell_of_defect(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("videos.failed", exc_info=error)

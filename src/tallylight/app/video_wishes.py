@@ -1,0 +1,63 @@
+"""From what a program asks a client for to what the gateway is asked: read as its doors read it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tallylight.gateway.asking import Ask
+from tallylight.gateway.doors import asks
+from tallylight.gateway.doors.asks import Manner
+from tallylight.gateway.doors.uploads import Upload
+from tallylight.gateway.keys import ANYBODY
+from tallylight.terms import VideoId
+
+Picture = str | Path | bytes
+"""A picture to begin from: its file, its bytes, or the address where it lies."""
+
+_ADDRESSES = ("http://", "https://", "data:")
+
+
+def creation_of(fields: Mapping[str, object], reference: Picture | None, idempotency: str) -> Ask:
+    """Return what a create asks for; fields that are None or empty are left to the gateway.
+
+    Raises:
+        RefusalError: if a field cannot be read.
+        OSError: if the reference cannot be.
+    """
+    said = {name: value for name, value in fields.items() if value not in (None, "", [])}
+    if reference is not None:
+        said = said | {"input_reference": _read(reference)}
+    return asks.creation(said, _manner(idempotency))
+
+
+def remix_of(source: VideoId, prompt: str, idempotency: str) -> Ask:
+    """Return what a remix asks for.
+
+    Raises:
+        RefusalError: if the prompt cannot be read.
+    """
+    return asks.remix({"prompt": prompt}, _manner(idempotency), source)
+
+
+def policy_of(policy: str, prefer: str) -> str:
+    """Return the one of the two that is said, "" for neither.
+
+    Raises:
+        ValueError: for both.
+    """
+    if policy and prefer:
+        raise ValueError("say policy or prefer, not both: each orders the services by itself")
+    return policy or prefer
+
+
+def _manner(idempotency: str) -> Manner:
+    headers = {b"idempotency-key": idempotency.encode()} if idempotency else {}
+    return asks.manner_of(headers, ANYBODY.key)
+
+
+def _read(reference: Picture) -> str | Upload:
+    if isinstance(reference, bytes):
+        return Upload("", "", reference)
+    if isinstance(reference, str) and reference.lower().startswith(_ADDRESSES):
+        return reference
+    path = Path(reference)
+    return Upload(path.name, "", path.read_bytes())
