@@ -95,3 +95,10 @@ def test_what_was_sent_and_not_answered_is_never_called_refused(
     cut = answered(status, body, error="TimeoutError: no end of the answer")
 
     assert acceptance(cut, failure, refuses_with_500=setting) is Acceptance.IN_DOUBT
+
+
+def test_what_a_dialect_disclaims_is_refused_whatever_its_status() -> None:
+    for status in (408, 500, 502, 504):
+        said = acceptance(answered(status), DEGRADED, is_disclaimed=True)
+
+        assert said is Acceptance.REFUSED

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
-from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.terms import Failure, FailureKind, Fault, Operation, Order, Reference
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job, JobState, Phase, Reply
@@ -336,3 +336,53 @@ def test_a_hostile_answer_is_read_in_moderate_time(text: str) -> None:
     ended(text)
 
     assert clock.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("dialect", "reference", "url"),
+    [
+        ("relay", Reference(url="https://x.test/1.png"), "https://x.test/1.png"),
+        ("relay", Reference(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
+        ("sora2api", Reference(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
+    ],
+)
+def test_a_picture_is_a_part_of_the_message(
+    make_upstream: MakeUpstream, dialect: str, reference: Reference, url: str
+) -> None:
+    adapter = protocol(make_upstream(protocol="chat_video", dialect=dialect))
+    order = Order("a paper boat", 4, "1280x720", reference=reference, extras={"seed": 7})
+
+    body = json.loads(adapter.create(order, "sora2").json)
+
+    assert body["messages"][0]["content"] == [
+        {"type": "text", "text": "a paper boat"},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    assert (body["seed"], body["stream"]) == (7, True)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        Order("p", 4, "", reference=Reference(url="https://x.test/1.png")),  # it would be left out
+        Order("p", 4, "", operation=Operation.REMIX, source="v"),
+        Order("p", 4, "", characters=("char_1",)),
+    ],
+)
+def test_what_a_chat_has_no_words_for_is_not_sent(
+    make_upstream: MakeUpstream, order: Order
+) -> None:
+    adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+
+    with pytest.raises(LookupError):
+        adapter.create(order, "m")
+
+
+def test_a_chat_is_neither_cancelled_nor_deleted(
+    make_upstream: MakeUpstream,
+) -> None:
+    adapter = protocol(make_upstream(protocol="chat_video", dialect="relay"))
+
+    assert (adapter.cancel("c"), adapter.delete("c")) == (None, None)
+    assert adapter.operations == frozenset({Operation.CREATE})
+    assert adapter.variants == frozenset({"video"})

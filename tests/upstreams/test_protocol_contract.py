@@ -1,7 +1,7 @@
 """What every protocol keeps, over real HTTP, at the simulator that reads the wire by itself."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tallylight.simulator.protocols.openai_videos import SHAPES
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
-from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.terms import Failure, FailureKind, Fault, Operation, Order, Reference
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.registry import protocol
@@ -60,9 +60,12 @@ class Site:
     def trouble(self, **trouble: object) -> None:
         self.world.override(self.service, (TROUBLE.validate_python(trouble),))
 
-    async def create(self, prompt: str = "a paper boat") -> tuple[Reply, Job | Failure]:
+    async def create(
+        self, prompt: str = "a paper boat", **more: object
+    ) -> tuple[Reply, Job | Failure]:
         part = self.world.scenario.services[self.service]
         order = Order(prompt, part.lengths[0] if part.lengths else 0, part.sizes[0])
+        order = replace(order, **more)  # type: ignore[arg-type]  # fields of an order
         request = self.adapter.create(order, self.model)
         if not self.adapter.streams:
             reply = await self.transport.send(request, self.upstream)
@@ -85,8 +88,8 @@ class Site:
             job = found
         return job
 
-    async def outcome(self, prompt: str = "a paper boat") -> Job | Failure:
-        _, found = await self.create(prompt)
+    async def outcome(self, prompt: str = "a paper boat", **more: object) -> Job | Failure:
+        _, found = await self.create(prompt, **more)
         return await self.finish(found) if isinstance(found, Job) else found
 
     async def why(self, prompt: str = "a paper boat") -> Failure:
@@ -320,6 +323,159 @@ async def test_a_job_that_was_never_made_is_no_job(at: At, upstream: str, servic
 
     assert reply.phase is Phase.POLL
     assert isinstance(site.adapter.read_job(reply), Failure)
+
+
+PICTURE = Reference(body=b"PNG", media_type="image/png", name="boat.png")
+LINK = Reference(url="https://pictures.test/boat.png")
+
+
+@everywhere
+async def test_a_picture_arrives_whole_in_the_dialects_own_form(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+
+    job = await site.outcome(reference=PICTURE)
+
+    assert isinstance(job, Job)
+    assert job.state is JobState.COMPLETED
+    assert [one.reference for one in site.world.jobs.values()] == ["image/png, 3 bytes"]
+
+
+@everywhere
+async def test_a_pictures_address_arrives_or_is_not_sent_at_all(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+    if site.upstream.dialect == "sora2api":
+        with pytest.raises(LookupError):
+            await site.create(reference=LINK)
+    else:
+        await site.create(reference=LINK)
+
+    assert {one.reference for one in site.world.jobs.values()} <= {LINK.url}
+
+
+@everywhere
+@pytest.mark.parametrize("operation", [Operation.REMIX, Operation.EDIT, Operation.EXTEND])
+async def test_what_a_dialect_says_it_can_do_it_can(
+    at: At, upstream: str, service: str, operation: Operation
+) -> None:
+    site = at(upstream, service)
+    source = await site.outcome()
+    assert isinstance(source, Job)
+
+    if operation not in site.adapter.operations:
+        with pytest.raises(LookupError):
+            await site.create("more", operation=operation, source=source.id)
+        return
+    made = await site.outcome("more", operation=operation, source=source.id)
+
+    assert isinstance(made, Job)
+    assert (made.state, made.id != source.id) == (JobState.COMPLETED, True)
+    assert [entry.prompt for entry in site.world.ledger.entries] == ["a paper boat", "more"]
+
+
+@everywhere
+async def test_a_running_job_is_cancelled_where_that_costs_nothing(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+    site.trouble(kind="stall")
+    if site.adapter.streams or site.adapter.cancel("x") is None:
+        return
+    _, job = await site.create()
+    assert isinstance(job, Job)
+    request = site.adapter.cancel(job.id)
+    assert request is not None
+
+    reply = await site.transport.send(request, site.upstream)
+
+    assert site.adapter.read_cancel(reply)
+    (line,) = site.world.ledger.statement(site.world.second())["entries"]
+    assert (line["state"], line["billed_usd"]) == ("cancelled", 0)
+
+
+@everywhere
+async def test_a_finished_job_is_forgotten_where_it_can_be(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+    job = await site.outcome()
+    assert isinstance(job, Job)
+    request = site.adapter.delete(job.id)
+
+    if request is not None:
+        reply = await site.transport.send(request, site.upstream)
+        assert reply.status == 200
+
+    assert len(site.world.jobs) == (request is None)
+
+
+@everywhere
+async def test_every_variant_is_handed_on_whole_and_in_part(
+    at: At, upstream: str, service: str
+) -> None:
+    site = at(upstream, service)
+    job = await site.outcome()
+    assert isinstance(job, Job)
+
+    for variant in site.adapter.variants:
+        request = site.adapter.content(job, variant)
+        async with site.transport.open(request, site.upstream) as relay:
+            whole = b"".join([piece async for piece in relay])
+            length = relay.length
+        wanted = {"range": "bytes=10-19"}
+        async with site.transport.open(request, site.upstream, wanted) as relay:
+            part = b"".join([piece async for piece in relay])
+
+        assert length == len(whole) > 100
+        assert (relay.reply.status, part) == (206, whole[10:20])
+
+
+async def test_a_character_is_made_and_appears(at: At) -> None:
+    site = at("openai", "sora-2-official")
+    film = Reference(body=b"mp4", media_type="video/mp4")
+
+    reply = await site.transport.send(site.adapter.create_character("Ann", film), site.upstream)
+    made = site.adapter.read_character(reply)
+
+    assert isinstance(made, str)
+    job = await site.outcome(characters=(made,))
+    assert isinstance(job, Job)
+    assert job.state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_a_500_is_in_doubt_since_a_job_may_run_behind_it(at: At, *, accepts: bool) -> None:
+    site = at("openai", "sora-2-official")
+    body = {"error": {"message": "oops", "type": "server_error", "param": None, "code": None}}
+    site.trouble(kind="refuse", http_status=500, body=body, accepts=accepts)
+
+    reply, failure = await site.create()
+
+    assert isinstance(failure, Failure)
+    assert acceptance(reply, failure) is Acceptance.IN_DOUBT
+    assert not site.adapter.disclaims(reply)
+    assert len(site.world.jobs) == accepts
+
+
+@pytest.mark.parametrize("sign", ["overloaded", "content_rejected", "auth", "quota"])
+@pytest.mark.parametrize(
+    ("upstream", "service"), [row for row in DIALECTS if row.id == "openai_videos-new_api"]
+)
+async def test_a_relays_own_no_is_definite_whatever_its_status(
+    at: At, upstream: str, service: str, sign: str
+) -> None:
+    site = at(upstream, service)
+    site.trouble(kind="refuse", sign=sign)
+
+    reply, failure = await site.create()
+
+    assert isinstance(failure, Failure)
+    said = acceptance(reply, failure, is_disclaimed=site.adapter.disclaims(reply))
+    assert said is Acceptance.REFUSED
+    assert site.world.jobs == {}
 
 
 def test_every_dialect_of_the_simulator_is_in_this_suite() -> None:

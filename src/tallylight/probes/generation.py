@@ -182,7 +182,12 @@ class Generations:
         self, service: Service, attempt: Attempt, reply: Reply, outcome: Job | Failure
     ) -> Evidence:
         if isinstance(outcome, Failure):
-            said = acceptance(reply, outcome, refuses_with_500=service.upstream.refuses_with_500)
+            said = acceptance(
+                reply,
+                outcome,
+                refuses_with_500=service.upstream.refuses_with_500,
+                is_disclaimed=protocol(service.upstream).disclaims(reply),
+            )
             if said is Acceptance.REFUSED:
                 return await self._settling.refuse(attempt, outcome)
             attempt = await self._settling.doubt(attempt, outcome.text)

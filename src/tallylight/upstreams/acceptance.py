@@ -49,7 +49,11 @@ class Acceptance(StrEnum):
 
 
 def acceptance(
-    reply: Reply, outcome: Job | Failure, *, refuses_with_500: bool = False
+    reply: Reply,
+    outcome: Job | Failure,
+    *,
+    refuses_with_500: bool = False,
+    is_disclaimed: bool = False,
 ) -> Acceptance:
     """Return what an answer to a create says of it.
 
@@ -58,10 +62,15 @@ def acceptance(
         outcome: What the protocol read in it.
         refuses_with_500: This upstream answers 500 only before it has accepted; some answer it
             afterwards, so that is for its operator to say.
+        is_disclaimed: The dialect gives this answer only where nothing will be billed.
     """
     if isinstance(outcome, Job):
         return Acceptance.ACCEPTED  # a job that failed at once was one
-    definite = not reply.sent or _refuses(reply, outcome, refuses_with_500=refuses_with_500)
+    definite = (
+        not reply.sent
+        or is_disclaimed
+        or _refuses(reply, outcome, refuses_with_500=refuses_with_500)
+    )
     return Acceptance.REFUSED if definite else Acceptance.IN_DOUBT
 
 

@@ -253,6 +253,10 @@ class VideoProtocol(Protocol):
         """
         ...
 
+    def disclaims(self, reply: Reply) -> bool:
+        """Tell whether an error answer is one that is given only where nothing will be billed."""
+        ...
+
     def open_stream(self) -> JobStream:
         """Return a reader of a streamed create; only where `streams`."""
         ...

@@ -13,6 +13,7 @@ from tallylight.terms import Failure, Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.chat_stream import ChatStream
+from tallylight.upstreams.protocols.disclaimers import of_new_api, of_sora2api
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.forms import address_of
 from tallylight.upstreams.protocols.model_list import read_model_list
@@ -123,6 +124,16 @@ class ChatVideo:
         if reply.phase is Phase.PROBE and job.failure is not None:
             return replace(job.failure, http_status=reply.status)
         return job
+
+    def disclaims(self, reply: Reply) -> bool:
+        """Tell whether an error answer is one that is given only where nothing will be billed."""
+        match self._dialect:
+            case "new_api":
+                return of_new_api(reply)
+            case "sora2api":
+                return of_sora2api(reply)
+            case _:
+                return False
 
     def open_stream(self) -> JobStream:
         """Return a reader of a streamed create."""

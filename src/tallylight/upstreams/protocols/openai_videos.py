@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from tallylight.terms import Failure, Operation, Order, Reference
 from tallylight.upstreams.protocols.base import Base
+from tallylight.upstreams.protocols.disclaimers import of_new_api
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.model_list import read_model_list
@@ -68,6 +69,10 @@ class OpenAIVideos:
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job that an answer to create or poll describes, or why there is none."""
         return self._reader.job(reply)
+
+    def disclaims(self, reply: Reply) -> bool:
+        """Tell whether an error answer is one that is given only where nothing will be billed."""
+        return self._dialect == "new_api" and of_new_api(reply)
 
     def open_stream(self) -> JobStream:
         """Raise: a create is answered at once here."""

@@ -1,0 +1,88 @@
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.catalogue.services import Upstream
+from tallylight.upstreams.protocols.disclaimers import of_new_api, of_sora2api
+from tallylight.upstreams.protocols.registry import DIALECTS, protocol
+from tallylight.upstreams.wire import Phase, Reply
+
+MakeUpstream = Callable[..., Upstream]
+
+TASK_ERROR = {"code": "fail_to_fetch_task", "message": '{"error":"x"}', "data": None}
+MIDDLEWARE = {"error": {"message": "no channel", "type": "new_api_error", "code": ""}}
+SERVER_ERROR = {"error": {"message": "No token", "type": "server_error", "param": None}}
+PASSED_ON = {"error": {"message": "oops", "type": "upstream_error", "code": "bad_response"}}
+
+
+def answered(status: int | None, body: object) -> Reply:
+    return Reply(Phase.CREATE, status, {}, json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("protocol_name", "dialect", "status", "body", "disclaims"),
+    [
+        ("openai_videos", "new_api", 500, TASK_ERROR, True),
+        ("openai_videos", "new_api", 504, TASK_ERROR, True),
+        ("openai_videos", "new_api", 408, TASK_ERROR, True),
+        ("openai_videos", "new_api", 500, MIDDLEWARE, True),
+        ("openai_videos", "new_api", 500, PASSED_ON, False),
+        ("openai_videos", "new_api", 500, SERVER_ERROR, False),
+        ("openai_videos", "new_api", 502, "<html>", False),
+        ("openai_videos", "new_api", 200, TASK_ERROR, False),
+        ("openai_videos", "openai", 500, TASK_ERROR, False),
+        ("openai_videos", "sglang", 500, MIDDLEWARE, False),
+        ("chat_video", "sora2api", 500, SERVER_ERROR, True),
+        ("chat_video", "sora2api", 502, SERVER_ERROR, False),
+        ("chat_video", "sora2api", 500, {"detail": "x"}, False),
+        ("chat_video", "new_api", 500, MIDDLEWARE, True),
+        ("chat_video", "relay", 500, SERVER_ERROR, False),
+    ],
+)
+def test_only_a_dialects_own_words_disclaim(  # noqa: PLR0913  # one row of a table
+    make_upstream: MakeUpstream,
+    protocol_name: str,
+    dialect: str,
+    status: int,
+    body: object,
+    *,
+    disclaims: bool,
+) -> None:
+    adapter = protocol(make_upstream(protocol=protocol_name, dialect=dialect))
+
+    assert adapter.disclaims(answered(status, body)) is disclaims
+
+
+@pytest.mark.parametrize("read", [of_new_api, of_sora2api])
+@pytest.mark.parametrize("body", [TASK_ERROR, MIDDLEWARE, SERVER_ERROR])
+def test_an_answer_that_broke_off_disclaims_nothing(
+    read: Callable[[Reply], bool], body: Mapping[str, object]
+) -> None:
+    whole = answered(500, body)
+
+    assert not read(replace(whole, error="ClientPayloadError: cut"))
+    assert not read(replace(whole, truncated=True))
+    assert not read(replace(whole, status=None))
+
+
+@given(
+    status=st.none() | st.integers(100, 399),
+    body=st.sampled_from([TASK_ERROR, MIDDLEWARE, SERVER_ERROR, PASSED_ON]),
+)
+def test_no_success_and_no_silence_is_ever_disclaimed(
+    status: int | None, body: Mapping[str, object]
+) -> None:
+    assert not of_new_api(answered(status, body))
+    assert not of_sora2api(answered(status, body))
+
+
+def test_every_dialect_can_be_asked(make_upstream: MakeUpstream) -> None:
+    for name, dialects in DIALECTS.items():
+        for dialect in dialects:
+            adapter = protocol(make_upstream(protocol=name, dialect=dialect))
+
+            assert not adapter.disclaims(answered(500, {}))

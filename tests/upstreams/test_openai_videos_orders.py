@@ -1,0 +1,249 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tallylight.catalogue.services import Upstream
+from tallylight.terms import Failure, Operation, Order, Reference
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.wire import Job, JobState, Phase, Reply
+
+MakeUpstream = Callable[..., Upstream]
+MakeReply = Callable[..., Reply]
+
+ORDER = Order(prompt="a paper boat", seconds=4, size="1280x720")
+PICTURE = Reference(body=b"PNG", media_type="image/png", name="boat.png")
+LINK = Reference(url="https://x.test/boat.png")
+DATA_URL = "data:image/png;base64,UE5H"
+
+
+def test_a_picture_goes_as_a_file_where_a_form_is_sent(make_upstream: MakeUpstream) -> None:
+    for dialect in ("openai", "vllm_omni"):
+        adapter = protocol(make_upstream(dialect=dialect))
+
+        request = adapter.create(replace(ORDER, reference=PICTURE), "m")
+
+        (file,) = request.files
+        assert (file.label, file.name, file.media_type) == (
+            "input_reference",
+            "boat.png",
+            "image/png",
+        )
+        assert file.body is PICTURE.body
+        assert request.json == ""
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name", "reference", "value"),
+    [
+        ("openai", "input_reference", LINK, {"image_url": LINK.url}),
+        ("new_api", "input_reference", LINK, LINK.url),
+        ("new_api", "input_reference", PICTURE, DATA_URL),
+        ("sglang", "reference_url", LINK, LINK.url),
+        ("sglang", "reference_url", PICTURE, DATA_URL),
+    ],
+)
+def test_a_picture_goes_as_an_address_where_json_is_sent(
+    make_upstream: MakeUpstream, dialect: str, name: str, reference: Reference, value: object
+) -> None:
+    adapter = protocol(make_upstream(dialect=dialect))
+
+    request = adapter.create(replace(ORDER, reference=reference), "m")
+
+    body = json.loads(request.json)
+    assert body[name] == value
+    assert (body["prompt"], request.form, request.files) == ("a paper boat", (), ())
+
+
+def test_an_address_goes_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstream) -> None:
+    adapter = protocol(make_upstream(dialect="vllm_omni"))
+
+    request = adapter.create(replace(ORDER, reference=LINK), "m")
+
+    assert json.loads(dict(request.form)["image_reference"]) == {"image_url": LINK.url}
+    assert request.files == ()
+
+
+def test_characters_go_as_json_and_the_picture_with_them(make_upstream: MakeUpstream) -> None:
+    order = replace(ORDER, characters=("char_1", "char_2"), reference=PICTURE)
+
+    body = json.loads(protocol(make_upstream()).create(order, "m").json)
+
+    assert body["characters"] == [{"id": "char_1"}, {"id": "char_2"}]
+    assert body["input_reference"] == {"image_url": DATA_URL}
+    assert body["seconds"] == "4"
+
+
+def test_unknown_fields_go_along_nested_as_the_sdks_nest_them(
+    make_upstream: MakeUpstream,
+) -> None:
+    extras = {"seed": 7, "meta": {"a": 1, "b": {"c": "x"}}, "tags": ["p", "q"], "on": True}
+    order = replace(ORDER, extras={**extras, "model": "another", "none": None})
+
+    form = protocol(make_upstream()).create(order, "m").form
+    body = json.loads(protocol(make_upstream(dialect="new_api")).create(order, "m").json)
+
+    assert dict(form)["model"] == body["model"] == "m"
+    assert {("meta[a]", "1"), ("meta[b][c]", "x"), ("seed", "7"), ("on", "true")} <= set(form)
+    assert [value for name, value in form if name == "tags[]"] == ["p", "q"]
+    assert "none" not in dict(form)
+    assert body["meta"] == extras["meta"]
+
+
+@pytest.mark.parametrize(
+    ("order", "path", "body"),
+    [
+        (
+            replace(ORDER, operation=Operation.REMIX, source="video_1"),
+            "/videos/video_1/remix",
+            {"prompt": "a paper boat"},
+        ),
+        (
+            replace(ORDER, operation=Operation.EDIT, source="video_1"),
+            "/videos/edits",
+            {"prompt": "a paper boat", "video": {"id": "video_1"}},
+        ),
+        (
+            replace(ORDER, operation=Operation.EXTEND, source="video_1", extras={"seed": 7}),
+            "/videos/extensions",
+            {"prompt": "a paper boat", "video": {"id": "video_1"}, "seconds": "4", "seed": 7},
+        ),
+    ],
+)
+def test_a_video_is_made_from_a_job(
+    make_upstream: MakeUpstream, order: Order, path: str, body: dict[str, object]
+) -> None:
+    request = protocol(make_upstream()).create(order, "sora-2")
+
+    assert (request.url, request.method) == (f"https://upstream.test/v1{path}", "POST")
+    assert json.loads(request.json) == body
+    assert request.phase is Phase.CREATE
+
+
+def test_an_edit_can_begin_from_a_film(make_upstream: MakeUpstream) -> None:
+    film = Reference(body=b"mp4", media_type="video/mp4")
+    order = replace(ORDER, operation=Operation.EDIT, reference=film)
+
+    request = protocol(make_upstream()).create(order, "m")
+
+    (file,) = request.files
+    assert (file.label, file.name, file.body) == ("video", "reference.mp4", b"mp4")
+    assert dict(request.form) == {"prompt": "a paper boat"}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "order"),
+    [
+        ("new_api", replace(ORDER, operation=Operation.EDIT, source="v")),
+        ("vllm_omni", replace(ORDER, operation=Operation.REMIX, source="v")),
+        ("sglang", replace(ORDER, characters=("char_1",))),
+        ("openai", replace(ORDER, operation=Operation.EDIT)),
+        ("openai", replace(ORDER, operation=Operation.EDIT, reference=LINK)),
+        ("openai", replace(ORDER, operation=Operation.REMIX)),
+        ("openai", replace(ORDER, source="video_1")),
+    ],
+)
+def test_what_a_dialect_has_no_words_for_is_not_sent(
+    make_upstream: MakeUpstream, dialect: str, order: Order
+) -> None:
+    with pytest.raises(LookupError):
+        protocol(make_upstream(dialect=dialect)).create(order, "m")
+
+
+def test_a_variant_is_asked_of_the_content_call_even_where_the_video_lies_elsewhere(
+    make_upstream: MakeUpstream,
+) -> None:
+    job = Job("video_1", JobState.COMPLETED)
+    adapter = protocol(make_upstream())
+
+    assert adapter.content(job, "thumbnail").url.endswith(
+        "/videos/video_1/content?variant=thumbnail"
+    )
+    with pytest.raises(LookupError):
+        adapter.content(job, "poster")
+    with pytest.raises(LookupError):
+        protocol(make_upstream(dialect="sglang")).content(job, "thumbnail")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_proven"),
+    [
+        (200, '{"id":"v","object":"video.deleted","deleted":true}', True),
+        (200, '{"id":"v","object":"video.deleted","deleted":false}', False),
+        (200, '{"id":"v","object":"video","status":"deleted"}', False),
+        (409, '{"detail":"Cancellation in progress. Please try again later."}', False),
+        (404, '{"detail":"Video not found"}', False),
+        (None, "", False),
+    ],
+)
+def test_a_cancellation_is_believed_only_where_it_is_said(
+    make_upstream: MakeUpstream,
+    make_reply: MakeReply,
+    status: int | None,
+    body: str,
+    *,
+    is_proven: bool,
+) -> None:
+    adapter = protocol(make_upstream(dialect="vllm_omni"))
+    request = adapter.cancel("v")
+
+    assert request is not None
+    assert (request.method, request.phase) == ("DELETE", Phase.CANCEL)
+    assert adapter.read_cancel(make_reply(Phase.CANCEL, body, status)) is is_proven
+
+
+def test_only_what_is_proven_is_called_a_cancellation(
+    make_upstream: MakeUpstream, make_reply: MakeReply
+) -> None:
+    deleted = '{"id":"v","object":"video.deleted","deleted":true}'
+    for dialect, deletes in (("openai", True), ("sglang", True), ("new_api", False)):
+        adapter = protocol(make_upstream(dialect=dialect))
+
+        assert adapter.cancel("v") is None
+        assert not adapter.read_cancel(make_reply(Phase.CANCEL, deleted))
+        assert (adapter.delete("v") is not None) == deletes
+
+
+def test_a_character_is_made_from_a_film_and_read_by_its_id(
+    make_upstream: MakeUpstream, make_reply: MakeReply
+) -> None:
+    adapter = protocol(make_upstream())
+    film = Reference(body=b"mp4", media_type="video/mp4", name="me.mp4")
+
+    request = adapter.create_character("Ann", film)
+
+    assert request.url == "https://upstream.test/v1/videos/characters"
+    assert (request.form, request.files[0].label) == ((("name", "Ann"),), "video")
+    made = make_reply(Phase.CREATE, '{"id":"char_1","name":"Ann","created_at":1}')
+    assert adapter.read_character(made) == "char_1"
+    refused = make_reply(Phase.CREATE, '{"id":null,"name":null,"created_at":1}')
+    assert isinstance(adapter.read_character(refused), Failure)
+    with pytest.raises(LookupError):
+        protocol(make_upstream(dialect="new_api")).create_character("Ann", film)
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [
+        (0.42, Decimal("0.42")),
+        ("0.42", Decimal("0.42")),
+        (0, Decimal(0)),
+        (1e-05, Decimal("0.00001")),
+        (None, None),
+        (True, None),
+        (-1, None),
+        ("NaN", None),
+        ("free", None),
+    ],
+)
+def test_what_a_job_took_is_read_where_it_is_told(
+    make_upstream: MakeUpstream, make_reply: MakeReply, said: object, cost: Decimal | None
+) -> None:
+    body = json.dumps({"id": "v", "status": "queued", "usage": {"cost": said}})
+
+    job = protocol(make_upstream()).read_job(make_reply(Phase.POLL, body))
+
+    assert isinstance(job, Job)
+    assert job.cost == cost
