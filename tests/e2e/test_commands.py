@@ -237,6 +237,47 @@ def test_cost_tells_budgets_and_entries(command: Command, config: str) -> None:
     assert all(budget["spent_usd"] > 0 for budget in told["budgets"])
 
 
+def test_cost_tells_for_what_and_on_whom_money_was_spent(command: Command, config: str) -> None:
+    table = command("cost", "--window", "24h", "--config", config)
+    told = command("cost", "--window", "24h", "--json", "--config", config).json()
+
+    assert "Spent in 24h" in table.out
+    assert {each["purpose"] for each in told["spending"]} == {"probe"}
+    assert all(each["amount_usd"] >= 0 and each["entries"] for each in told["spending"])
+    assert all(each["key"] is None for each in told["spending"])
+
+
+def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
+    command: Command, config: str
+) -> None:
+    table = command("recommend", "--for", "official", "--config", config)
+    told = command("recommend", "--for", "official", "--json", "--config", config).json()
+
+    assert table.code == 0
+    assert "Price of a delivered video" in table.out
+    assert told["policy"] == "official"
+    assert told["ranked"][0]["access"] == "official"
+    assert all(0 < each["delivery"] <= 1 for each in told["ranked"])
+    assert told["delivery"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--for", "speed"), "'speed' is no policy; there are production, commercial"),
+        (("--model", "sora-9"), "there is no model 'sora-9'; there are "),
+        (("--size", "wide"), "wide is not a size; write 1280x720"),
+    ],
+)
+def test_recommend_names_what_there_is(
+    command: Command, config: str, options: tuple[str, str], told: str
+) -> None:
+    found = command("recommend", *options, "--config", config)
+
+    assert found.code == 2
+    assert told in " ".join(found.err.split())
+
+
 @pytest.mark.parametrize("depth", ["reach", "credentials"])
 def test_a_free_check_beside_a_server_is_shown_and_not_recorded(
     command: Command, config: str, depth: str

@@ -204,3 +204,21 @@ async def test_no_window_ever_holds_more_than_its_budget(
                 assert await history.ledger.spent(window, now) <= Decimal(limit)
     # No refusal without cause.
     assert all(refusal.spent + refusal.asked > refusal.limit for refusal in refusals)
+
+
+async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: History) -> None:
+    ledger = history.ledger
+    await reserve(history, "0.4")
+    released = await reserve(history, "9")
+    await ledger.release(released)
+    await reserve(history, "5", at=NOON - 2 * HOUR)
+    await ledger.charge(VEO, Purpose.TRAFFIC, Decimal("0.7"), at=NOON, note="")
+    await ledger.charge(VEO, Purpose.TRAFFIC, Decimal("0.1"), at=NOON, note="")
+
+    recent, older = await ledger.sums(HOUR, NOON), await ledger.sums(3 * HOUR, NOON)
+
+    assert [(each.purpose, each.service, each.entries, each.amount) for each in recent] == [
+        (Purpose.TRAFFIC, VEO, 2, Decimal("0.8")),
+        (Purpose.PROBE, SORA, 1, Decimal("0.4")),
+    ]
+    assert [each.amount for each in older] == [Decimal("5.4"), Decimal("0.8")]

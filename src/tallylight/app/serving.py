@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from tallylight.app import reload
 from tallylight.app.advising import Adviser
-from tallylight.app.recommending import recommender_of
+from tallylight.app.recommending import Recommender
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration
 from tallylight.clock import Clock, SystemClock
@@ -186,7 +186,9 @@ def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> 
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
         is_probing=lambda: runtime.prober.is_running and not watching.done(),
         adviser=adviser,
-        recommender=recommender_of(runtime.board, runtime.clock, lambda: runtime.configuration),
+        recommender=Recommender(
+            runtime.board, runtime.switchboard.prospects, lambda: runtime.configuration.routes
+        ),
     )
 
 

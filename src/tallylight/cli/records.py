@@ -1,7 +1,7 @@
 """`export`, `cost`: what was written down, taken out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,9 @@ from tallylight.languages import Translator
 from tallylight.status.views.uptimes import Window
 
 if TYPE_CHECKING:
-    from tallylight.history.ledger import Entry
+    from tallylight.history.ledger import Entry, Purpose, Sum
+    from tallylight.status.budgets import Spending
+    from tallylight.terms import KeyId
 
 
 def add_to(application: typer.Typer) -> None:
@@ -85,37 +87,81 @@ async def _export(
 
 def cost(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries of the ledger.")] = 20,
+    window: WindowOption = Window.MONTH,
     config: Config = None,
     json: Json = False,
     lang: Lang = None,
 ) -> None:
-    """Print the budgets, what is spent of them, and the ledger's newest entries."""
-    asyncio.run(_cost(limit, config, json, speech(lang)))
+    """Print the budgets, what was spent for what, and the ledger's newest entries."""
+    asyncio.run(_cost(limit, window, config, json, speech(lang)))
 
 
-async def _cost(limit: int, config: Path | None, json: bool, to: Translator) -> None:
+async def _cost(
+    limit: int, window: Window, config: Path | None, json: bool, to: Translator
+) -> None:
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
-    from tallylight.languages.prices import dollars
-    from tallylight.status.answers import budget_answer, entry_answer
-    from tallylight.status.budgets import TOTAL, spendings
-    from tallylight.status.models import LedgerAnswer
+    from tallylight.status.budgets import spendings, traffic_spendings
 
     configuration, clock = load_settings(config), SystemClock()
     async with reading(configuration, clock) as (board, history):
-        total = configuration.catalogue.total_budget
-        budgets = await spendings(history.ledger, board.services(), total, clock.now())
+        total, now = configuration.catalogue.total_budget, clock.now()
+        budgets = await spendings(history.ledger, board.services(), total, now)
+        sums = await history.ledger.sums(window.length, now)
         entries = await history.ledger.entries(limit=limit)
+        known = await history.keys.all()
+        open_keys = [key for key in known if key.revoked_at is None]
+        all_videos = configuration.gateway.budget.budget()
+        budgets += await traffic_spendings(history.ledger, open_keys, all_videos, now)
+    keys = {key.id: key.name for key in known}
     if json:
-        answer = LedgerAnswer(
-            budgets=[budget_answer(budget) for budget in budgets],
-            entries=[entry_answer(entry) for entry in entries],
-        )
-        print_json(answer.model_dump(mode="json"))
+        print_json(_as_json(budgets, sums, entries, keys))
         return
+    _print_budgets(budgets, to)
+    _print_sums(sums, keys, window, to)
+    columns = (
+        to.gettext("Time"),
+        to.gettext("Service"),
+        to.gettext("For"),
+        to.gettext("Key"),
+        to.gettext("State"),
+        to.gettext("Amount"),
+    )
+    print_table(columns, (_row(entry, keys, to) for entry in entries))
+
+
+def _as_json(
+    budgets: Sequence["Spending"],
+    sums: Sequence["Sum"],
+    entries: Sequence["Entry"],
+    keys: Mapping["KeyId", str],
+) -> dict[str, object]:
+    from tallylight.status.answers import budget_answer, entry_answer
+    from tallylight.status.models import LedgerAnswer
+
+    answer = LedgerAnswer(
+        budgets=[budget_answer(budget) for budget in budgets],
+        entries=[entry_answer(entry) for entry in entries],
+    )
+    spent = [
+        {
+            "purpose": each.purpose.value,
+            "key": keys.get(each.payer, each.payer) or None,
+            "service": each.service,
+            "entries": each.entries,
+            "amount_usd": float(each.amount),
+        }
+        for each in sums
+    ]
+    return answer.model_dump(mode="json") | {"spending": spent}
+
+
+def _print_budgets(budgets: Sequence["Spending"], to: Translator) -> None:
+    from tallylight.languages.prices import dollars
+
     limits = [
         (
-            to.gettext("all together") if budget.scope == TOTAL else budget.scope,
+            _scope(budget.scope, to),
             budget.window,
             dollars(budget.spent),
             dollars(budget.limit),
@@ -130,33 +176,64 @@ async def _cost(limit: int, config: Path | None, json: bool, to: Translator) -> 
     )
     print_table(words, limits)
     print_line()
-    columns = (
-        to.gettext("Time"),
-        to.gettext("Service"),
+
+
+def _scope(scope: str, to: Translator) -> str:
+    from tallylight.status.budgets import KEY, TOTAL, VIDEOS
+
+    if scope == TOTAL:
+        return to.gettext("all together")
+    if scope == VIDEOS:
+        return to.gettext("all callers' videos")
+    name = scope.removeprefix(KEY)
+    return scope if name == scope else to.gettext("key %s") % name
+
+
+def _print_sums(
+    sums: Sequence["Sum"], keys: Mapping["KeyId", str], window: Window, to: Translator
+) -> None:
+    from tallylight.languages.figures import number
+    from tallylight.languages.prices import dollars
+
+    words = (
         to.gettext("For"),
-        to.gettext("State"),
-        to.gettext("Amount"),
+        to.gettext("Key"),
+        to.gettext("Service"),
+        to.gettext("Entries"),
+        to.gettext("Spent in %s") % window.value,
     )
-    print_table(columns, (_row(entry, to) for entry in entries))
+    rows = [
+        (
+            _purpose(each.purpose, to),
+            keys.get(each.payer, each.payer) or "–",
+            each.service,
+            number(each.entries, to),
+            dollars(each.amount),
+        )
+        for each in sums
+    ]
+    print_table(words, rows)
+    print_line()
 
 
-def _row(entry: "Entry", to: Translator) -> tuple[str, ...]:
+def _row(entry: "Entry", keys: Mapping["KeyId", str], to: Translator) -> tuple[str, ...]:
     from tallylight.languages.figures import moment_short
     from tallylight.languages.prices import dollars
 
     return (
         moment_short(entry.at, to),
         entry.service,
-        _purpose(entry, to),
+        _purpose(entry.purpose, to),
+        keys.get(entry.payer, entry.payer) or "–",
         _state(entry, to),
         dollars(entry.amount),
     )
 
 
-def _purpose(entry: "Entry", to: Translator) -> str:
+def _purpose(purpose: "Purpose", to: Translator) -> str:
     from tallylight.history.ledger import Purpose
 
-    match entry.purpose:
+    match purpose:
         case Purpose.PROBE:
             return to.gettext("Generation probe")
         case Purpose.TRAFFIC:

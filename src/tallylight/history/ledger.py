@@ -73,6 +73,25 @@ class Entry:
     payer: KeyId = NO_KEY
 
 
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What was spent or reserved for one purpose by one payer on one service.
+
+    Args:
+        purpose: What for.
+        payer: The key that asked for it, "" for none.
+        service: On whom.
+        entries: How many pieces of spending that were not released.
+        amount: In USD.
+    """
+
+    purpose: Purpose
+    payer: KeyId
+    service: ServiceId
+    entries: int
+    amount: Decimal
+
+
 _IS_PROBING = table.c.purpose.in_([purpose.value for purpose in PROBING])
 
 
@@ -158,6 +177,28 @@ class Ledger:
         async with self._connections.reading() as connection:
             found = await connection.execute(query)
             return {ServiceId(row.service): Decimal(row.micros or 0) / MICRO for row in found}
+
+    async def sums(self, window: timedelta, at: datetime) -> tuple[Sum, ...]:
+        """Return what was spent in the window that ends at a moment, the largest first."""
+        amount = func.sum(table.c.amount_micro_usd).label("micros")
+        of = (table.c.purpose, table.c.payer, table.c.service)
+        query = (
+            select(*of, func.count().label("entries"), amount)
+            .where(table.c.at_us > at - window, table.c.state != EntryState.RELEASED.value)
+            .group_by(*of)
+            .order_by(amount.desc(), *of)
+        )
+        async with self._connections.reading() as connection:
+            return tuple(
+                Sum(
+                    Purpose(row.purpose),
+                    KeyId(row.payer),
+                    ServiceId(row.service),
+                    row.entries,
+                    Decimal(row.micros or 0) / MICRO,
+                )
+                for row in await connection.execute(query)
+            )
 
     async def entries(
         self,

@@ -1,12 +1,13 @@
 """What may be spent, and what was."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
-from tallylight.history.ledger import Ledger
+from tallylight.history.gateway_keys import GatewayKey
+from tallylight.history.ledger import Ledger, Purpose, Sum
 from tallylight.money import Budget
 
 _WINDOWS = (
@@ -16,6 +17,9 @@ _WINDOWS = (
 )
 
 TOTAL = "total"
+VIDEOS = "videos"
+KEY = "key:"
+"""Scopes beside a service's id: all probes, all callers' videos, and a key by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Spending:
     """One limit and how far it is used up.
 
     Args:
-        scope: A service's id, or "total".
+        scope: A service's id, "total", "videos", or "key:" with a key's name.
         window: "1h", "24h" or "30d", rolling.
         limit: In USD.
         spent: Settled and reserved, in USD.
@@ -46,6 +50,28 @@ async def spendings(
         spent = {name: sums.get(service.id, Decimal(0)) for name, sums in by_window.items()}
         found += _of(service.id, service.budget, spent)
     return tuple(found)
+
+
+async def traffic_spendings(
+    ledger: Ledger, keys: Sequence[GatewayKey], total: Budget, now: datetime
+) -> tuple[Spending, ...]:
+    """Return every limit that is set for callers' videos, that of all keys together first."""
+    by_window = {
+        name: [each for each in await ledger.sums(window, now) if each.purpose is Purpose.TRAFFIC]
+        for name, window in _WINDOWS
+    }
+    found = list(_of(VIDEOS, total, {name: _total(sums) for name, sums in by_window.items()}))
+    for key in keys:
+        own = {
+            name: _total(each for each in sums if each.payer == key.id)
+            for name, sums in by_window.items()
+        }
+        found += _of(f"{KEY}{key.name}", key.budget, own)
+    return tuple(found)
+
+
+def _total(sums: Iterable[Sum]) -> Decimal:
+    return sum((each.amount for each in sums), Decimal(0))
 
 
 def _of(scope: str, budget: Budget, spent: Mapping[str, Decimal]) -> Iterator[Spending]:

@@ -1,0 +1,57 @@
+"""What callers' videos may cost and do, by key and all together."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from tallylight.history.database import History
+from tallylight.history.gateway_keys import GatewayKey
+from tallylight.history.journal import Writing
+from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.money import Budget
+from tallylight.status.budgets import Spending, traffic_spendings
+from tallylight.terms import KeyId, ServiceId
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SORA = ServiceId("sora")
+
+
+def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> Entry:
+    return Entry(
+        id=EntryId(name),
+        service=SORA,
+        purpose=Purpose.TRAFFIC,
+        note="",
+        state=EntryState.RESERVED,
+        estimate=Decimal(amount),
+        amount=Decimal(amount),
+        at=NOON - timedelta(hours=hours_ago),
+        payer=KeyId(payer),
+    )
+
+
+async def test_the_limits_of_keys_and_of_all_videos_tell_how_far_they_are_used_up(
+    history: History,
+) -> None:
+    writing = asyncio.create_task(history.journal.run())
+    for each in (
+        entry("1", "k1", "0.5"),
+        entry("2", "k1", "2", hours_ago=3),
+        entry("3", "k2", "0.25"),
+    ):
+        await history.journal.write(Writing(new_entry=each))
+    writing.cancel()
+    await history.ledger.charge(SORA, Purpose.PROBE, Decimal(9), at=NOON, note="")
+    keys = [
+        GatewayKey(KeyId("k1"), "film", "d1", "1111", NOON, budget=Budget(per_day=Decimal(5))),
+        GatewayKey(KeyId("k2"), "test", "d2", "2222", NOON),
+    ]
+
+    found = await traffic_spendings(history.ledger, keys, Budget(per_hour=Decimal(3)), NOON)
+    (first, *_) = await history.ledger.sums(timedelta(days=1), NOON)
+
+    assert found == (
+        Spending("videos", "1h", Decimal(3), Decimal("0.75")),
+        Spending("key:film", "24h", Decimal(5), Decimal("2.5")),
+    )
+    assert (first.purpose, first.payer, first.amount) == (Purpose.PROBE, "", Decimal(9))
