@@ -85,7 +85,7 @@ def test_the_table_of_the_readme_names_commands_that_exist() -> None:
         for text in re.findall(r"`([^`]+)`", cell):
             words = re.sub(r"\[.*?\]", "", text.removeprefix("tallylight ")).split()
             name = words[0]
-            subs = words[1].split("/") if name in {"catalogue", "config"} else [""]
+            subs = words[1].split("/") if name in {"catalogue", "config", "keys"} else [""]
             for sub in subs:
                 assert f"{name} {sub}".strip() in there_are, text
             options = re.findall(r"--[a-z-]+", text)
