@@ -157,6 +157,7 @@ async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: Gatewa
         ("GET", "/v1", 404, "Invalid URL (GET /v1)"),
         ("GET", "/v1/", 404, "Invalid URL (GET /v1/)"),
         ("GET", "/v1/videos/", 404, "Invalid URL (GET /v1/videos/)"),
+        ("GET", "/v1/videos/%00", 404, "Invalid URL (GET /v1/videos/\x00)"),
         ("GET", "/v1/videos/a/b/c", 404, "Invalid URL (GET /v1/videos/a/b/c)"),
         ("PUT", "/v1/videos", 405, "Not allowed to PUT on /v1/videos."),
         ("POST", "/v1/videos/video_1", 405, "Not allowed to POST on /v1/videos/video_1."),
@@ -180,7 +181,13 @@ async def test_what_is_not_there_is_told_in_the_envelope(
 
 @pytest.mark.parametrize(
     ("query", "param"),
-    [("limit=101", "limit"), ("limit=-1", "limit"), ("limit=many", "limit"), ("order=up", "order")],
+    [
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=many", "limit"),
+        ("order=up", "order"),
+        ("after=%00", "after"),
+    ],
 )
 async def test_a_list_has_limits(gateway: Gateway, query: str, param: str) -> None:
     async with gateway.http.get(f"/v1/videos?{query}") as answer:

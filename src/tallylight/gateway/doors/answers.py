@@ -12,6 +12,7 @@ from tallylight.gateway.doors.ports import SpanError
 Header = tuple[bytes, bytes]
 
 _JSON = (b"content-type", b"application/json")
+_NO_GUESS = (b"x-content-type-options", b"nosniff")
 _NOT_AGAIN = (b"x-should-retry", b"false")
 _LATER = timedelta(seconds=5)
 
@@ -26,7 +27,8 @@ class Answer:
 
     def head(self) -> list[Header]:
         """Return all headers but the request's id."""
-        return [_JSON, (b"content-length", b"%d" % len(self.body)), *self.headers]
+        length = (b"content-length", b"%d" % len(self.body))
+        return [_JSON, _NO_GUESS, length, *self.headers]
 
 
 def answer_of(document: object) -> Answer:

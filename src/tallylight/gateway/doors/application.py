@@ -84,6 +84,8 @@ class Doors:
 
     def _handlers(self, path: str) -> Mapping[str, Handler] | None:
         """Return what a path offers, by method; None for a path that is none."""
+        if "\x00" in path:  # which PostgreSQL takes in no text
+            return None
         return self._fixed.get(path) or self._of_one(path.split("/")[2:])
 
     def _of_one(self, parts: list[str]) -> Mapping[str, Handler] | None:

@@ -53,8 +53,16 @@ async def fields_of(call: Call, limit: int) -> Tree:
             tree = await _document(body, is_form=kind.endswith("urlencoded"))
         case _:
             raise _unsupported(f"content-type '{kind[:80]}'")
-    check_texts(tree)
+    if _is_long(call):
+        await asyncio.to_thread(check_texts, tree)
+    else:
+        check_texts(tree)
     return tree
+
+
+def _is_long(call: Call) -> bool:
+    told = call.header(b"content-length")
+    return not told.isdigit() or int(told) > IN_MEMORY
 
 
 async def _body(call: Call, limit: int) -> AsyncGenerator[bytes, None]:

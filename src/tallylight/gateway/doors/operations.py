@@ -65,7 +65,7 @@ class Operations:
         """Show a page of the caller's videos."""
         page = await self._gateway.listed(
             caller,
-            after=VideoId(call.parameter("after")),
+            after=_after_of(call.parameter("after")),
             limit=_limit_of(call.parameter("limit")),
             order=_direction_of(call.parameter("order")),
         )
@@ -140,6 +140,12 @@ class Operations:
 
 def _shown(video: Video, more: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
     return Answer(objects.video_text(video).encode("ascii"), (*told_of(video), *more))
+
+
+def _after_of(written: str) -> VideoId:
+    if "\x00" in written:
+        raise invalid("after", "another text", "a video's id")
+    return VideoId(written)
 
 
 def _limit_of(written: str) -> int:
