@@ -1,4 +1,4 @@
-"""Puts the faces together: one app, on which the gateway will hang its own routes."""
+"""Puts the faces together: one app, before which the gateway stands with its `/v1`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tallylight.status.past import Past
 from tallylight.status.ports import StatusState
 from tallylight.status.reading import Reading
 
-_JSON_PATHS = ("/api/", "/badge/", "/v1/", "/metrics", "/healthz", "/readyz")
+_JSON_PATHS = ("/api/", "/badge/", "/metrics", "/healthz", "/readyz")
 
 
 def make_app(state: StatusState) -> FastAPI:

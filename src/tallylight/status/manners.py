@@ -19,7 +19,7 @@ _STREAM = "/api/events"
 
 
 class Manners:
-    """Wraps the app; the gateway's `/v1` passes through untouched but for the safe headers."""
+    """Wraps the page; the gateway's `/v1` is answered before it comes here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
