@@ -47,7 +47,7 @@ async def test_a_video_is_handed_on_piece_by_piece(
 
     assert (head.status, head.headers["content-type"], length) == (200, "video/mp4", len(VIDEO))
     assert b"".join(pieces) == VIDEO
-    assert max(map(len, pieces)) <= 64 * 1024
+    assert len(pieces) > 1
     assert relay.reply.error == ""
 
 
