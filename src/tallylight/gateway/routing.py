@@ -240,7 +240,7 @@ def _spread(
             if draw is not None:
                 index, draw = _drawn([weights.get(rung.id, 1.0) for rung in equals], draw)
             rung = equals.pop(index)
-            drawn.append(rung._replace(why=(*rung.why, Because.EQUAL)))
+            drawn.append(_Rung._make((*rung[:-1], (*rung.why, Because.EQUAL))))
     return drawn
 
 
@@ -252,23 +252,16 @@ def _equals(rungs: Sequence[_Rung], place: int, within: float) -> list[_Rung]:
     first = rungs[place]
     equals = [first]
     limit = first.score * (1 + within)
+    cheapest = {(first.prospect.delivery, first.prospect.seconds): first.dollars}
     for index in range(place + 1, len(rungs)):
         rung = rungs[index]
         if rung.tier != first.tier or rung.score > limit:
             break
-        if any(_is_bargain(each, rung) for each in equals):
+        alike = (rung.prospect.delivery, rung.prospect.seconds)
+        if cheapest.setdefault(alike, rung.dollars) < rung.dollars:
             break
         equals.append(rung)
     return equals
-
-
-def _is_bargain(one: _Rung, other: _Rung) -> bool:
-    mine, theirs = one.prospect, other.prospect
-    return (
-        one.dollars < other.dollars
-        and mine.delivery == theirs.delivery
-        and mine.seconds == theirs.seconds
-    )
 
 
 def _drawn(weights: Sequence[float], draw: float) -> tuple[int, float]:
