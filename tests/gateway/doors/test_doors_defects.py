@@ -2,26 +2,22 @@
 
 import json
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.types import Message
 
-from tallylight.app.serving import Served
 from tallylight.clock import SystemClock
 from tallylight.errors import StorageError
 from tallylight.gateway.doors.application import Doors
 from tallylight.gateway.doors.terms import DoorTerms
 from tallylight.gateway.keys import Caller
 
+if TYPE_CHECKING:
+    from tests.gateway.doors.conftest import Gateway
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-class Gateway(Protocol):
-    """What the fixture gives."""
-
-    served: Served
 
 
 class Broken:
@@ -38,7 +34,7 @@ class Broken:
 
 
 async def _ask(
-    gateway: Gateway, error: Exception
+    gateway: "Gateway", error: Exception
 ) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
     sent: list[Message] = []
 
@@ -61,7 +57,9 @@ async def _ask(
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])["error"]
 
 
-async def test_a_database_that_is_away_is_told_with_a_time_to_come_again(gateway: Gateway) -> None:
+async def test_a_database_that_is_away_is_told_with_a_time(
+    gateway: "Gateway",
+) -> None:
     status, headers, error = await _ask(gateway, StorageError("postgresql://user:word@host"))
 
     assert (status, headers[b"retry-after"]) == (503, b"5")
@@ -69,7 +67,7 @@ async def test_a_database_that_is_away_is_told_with_a_time_to_come_again(gateway
     assert "word" not in error["message"]
 
 
-async def test_a_defect_is_told_without_its_words(gateway: Gateway) -> None:
+async def test_a_defect_is_told_without_its_words(gateway: "Gateway") -> None:
     status, headers, error = await _ask(gateway, ValueError("a secret word"))
 
     assert status == 500

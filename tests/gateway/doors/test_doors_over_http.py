@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 from tallylight.simulator.troubles import TROUBLE
-from tallylight.simulator.world import World
+
+if TYPE_CHECKING:
+    from tests.gateway.doors.conftest import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,20 +18,7 @@ ORDER = {"model": "boats", "prompt": "a boat"}
 FIELDS = ["message", "type", "param", "code"]
 
 
-class Gateway(Protocol):
-    """What the fixture gives."""
-
-    address: str
-    key: str
-    world: World
-    http: aiohttp.ClientSession
-
-    async def make_key(self, *routes: str, per_minute: int | None = None) -> str:
-        """Make another key."""
-        ...
-
-
-async def _finished(gateway: Gateway, **order: object) -> str:
+async def _finished(gateway: "Gateway", **order: object) -> str:
     """Return the id of a new video once it is there."""
     async with gateway.http.post("/v1/videos", json={**ORDER, **order}) as answer:
         assert answer.status == 200, await answer.text()
@@ -49,7 +38,7 @@ async def _error(answer: aiohttp.ClientResponse) -> dict[str, Any]:
     return found
 
 
-async def test_a_content_comes_whole_and_in_parts(gateway: Gateway) -> None:
+async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
     url = f"/v1/videos/{id_}/content"
     async with gateway.http.get(url) as answer:
@@ -86,7 +75,7 @@ async def test_a_content_comes_whole_and_in_parts(gateway: Gateway) -> None:
         assert (await _error(answer))["code"] == "range_not_satisfiable"
 
 
-async def test_head_tells_the_same_without_a_body(gateway: Gateway) -> None:
+async def test_head_tells_the_same_without_a_body(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
 
     for url in (f"/v1/videos/{id_}/content", f"/v1/videos/{id_}", "/v1/models"):
@@ -97,7 +86,7 @@ async def test_head_tells_the_same_without_a_body(gateway: Gateway) -> None:
             assert await answer.read() == b""
 
 
-async def test_an_answer_tells_who_made_the_video_and_when_to_ask_again(gateway: Gateway) -> None:
+async def test_an_answer_tells_who_made_the_video_and_when_to_ask_again(gateway: "Gateway") -> None:
     order = {**ORDER, "seconds": "8"}
     async with gateway.http.post("/v1/videos", json=order) as answer:
         made = answer.headers
@@ -112,7 +101,7 @@ async def test_an_answer_tells_who_made_the_video_and_when_to_ask_again(gateway:
     assert seen["openai-poll-after-ms"] == "1000"
 
 
-async def test_a_substitution_is_named(gateway: Gateway) -> None:
+async def test_a_substitution_is_named(gateway: "Gateway") -> None:
     order = {"model": "relayed/boats", "prompt": "a boat", "seconds": 8, "size": "1280x704"}
     async with gateway.http.post("/v1/videos", json=order) as answer:
         assert answer.status == 200, await answer.text()
@@ -134,13 +123,13 @@ async def test_a_substitution_is_named(gateway: Gateway) -> None:
     ],
 )
 async def test_a_request_may_name_its_policy(
-    gateway: Gateway, headers: dict[str, str], fields: dict[str, str], status: int
+    gateway: "Gateway", headers: dict[str, str], fields: dict[str, str], status: int
 ) -> None:
     async with gateway.http.post("/v1/videos", json={**ORDER, **fields}, headers=headers) as answer:
         assert answer.status == status, await answer.text()
 
 
-async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: Gateway) -> None:
+async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: "Gateway") -> None:
     async def told(sent: str) -> str:
         async with gateway.http.get("/v1/models", headers={"x-request-id": sent}) as answer:
             return answer.headers["x-request-id"]
@@ -168,7 +157,7 @@ async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: Gatewa
     ],
 )
 async def test_what_is_not_there_is_told_in_the_envelope(
-    gateway: Gateway, method: str, path: str, status: int, told: str
+    gateway: "Gateway", method: str, path: str, status: int, told: str
 ) -> None:
     async with gateway.http.request(method, path) as answer:
         error = await _error(answer)
@@ -189,19 +178,19 @@ async def test_what_is_not_there_is_told_in_the_envelope(
         ("after=%00", "after"),
     ],
 )
-async def test_a_list_has_limits(gateway: Gateway, query: str, param: str) -> None:
+async def test_a_list_has_limits(gateway: "Gateway", query: str, param: str) -> None:
     async with gateway.http.get(f"/v1/videos?{query}") as answer:
         assert (answer.status, (await _error(answer))["param"]) == (400, param)
 
 
-async def test_a_list_may_be_empty(gateway: Gateway) -> None:
+async def test_a_list_may_be_empty(gateway: "Gateway") -> None:
     async with gateway.http.get("/v1/videos?limit=0") as answer:
         page = await answer.json()
 
     assert (page["object"], page["data"], page["first_id"]) == ("list", [], None)
 
 
-async def test_a_video_of_another_key_is_not_there(gateway: Gateway) -> None:
+async def test_a_video_of_another_key_is_not_there(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
     stranger = {"Authorization": f"Bearer {await gateway.make_key()}"}
 
@@ -218,7 +207,7 @@ async def test_a_video_of_another_key_is_not_there(gateway: Gateway) -> None:
             assert (answer.status, (await _error(answer))["code"]) == (404, "not_found")
 
 
-async def test_the_key_may_come_in_azures_header(gateway: Gateway) -> None:
+async def test_the_key_may_come_in_azures_header(gateway: "Gateway") -> None:
     async with (
         aiohttp.ClientSession(gateway.address) as bare,
         bare.get("/v1/models", headers={"api-key": gateway.key}) as known,
@@ -250,7 +239,7 @@ async def test_the_key_may_come_in_azures_header(gateway: Gateway) -> None:
     ],
 )
 async def test_bodies_are_read_or_refused_with_a_reason(
-    gateway: Gateway, kind: str, body: bytes, status: int
+    gateway: "Gateway", kind: str, body: bytes, status: int
 ) -> None:
     async with gateway.http.post("/v1/videos", data=body, headers={"Content-Type": kind}) as answer:
         document = await answer.json()
@@ -259,7 +248,7 @@ async def test_bodies_are_read_or_refused_with_a_reason(
     assert status == 200 or list(document["error"]) == FIELDS
 
 
-async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: Gateway) -> None:
+async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: "Gateway") -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b"x" * 65536
@@ -271,13 +260,13 @@ async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: 
         assert (await _error(answer))["code"] == "request_too_large"
 
 
-async def test_a_packed_body_is_refused(gateway: Gateway) -> None:
+async def test_a_packed_body_is_refused(gateway: "Gateway") -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     async with gateway.http.post("/v1/videos", data=b"\x1f\x8b", headers=headers) as answer:
         assert answer.status == 415
 
 
-async def test_nested_fields_of_a_form_reach_the_service(gateway: Gateway) -> None:
+async def test_nested_fields_of_a_form_reach_the_service(gateway: "Gateway") -> None:
     form = aiohttp.FormData(default_to_multipart=True)
     for name, value in (("model", "boats"), ("prompt", "nested"), ("meta[a]", "1")):
         form.add_field(name, value)
@@ -289,7 +278,7 @@ async def test_nested_fields_of_a_form_reach_the_service(gateway: Gateway) -> No
     assert "meta" in document["error"]["message"]
 
 
-async def test_refused_content_is_the_callers_to_hear(gateway: Gateway) -> None:
+async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:
     refusing = TROUBLE.validate_python({"kind": "refuse", "sign": "content_rejected"})
     gateway.world.override("sora-2-official", (refusing,))
     async with gateway.http.post("/v1/videos", json=ORDER) as answer:
@@ -302,7 +291,7 @@ async def test_refused_content_is_the_callers_to_hear(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("rest", ["/", "/api/services", "/healthz"])
-async def test_the_page_stands_behind_the_doors(gateway: Gateway, rest: str) -> None:
+async def test_the_page_stands_behind_the_doors(gateway: "Gateway", rest: str) -> None:
     async with gateway.http.get(rest) as answer:
         assert answer.status == 200
         assert "content-security-policy" in answer.headers

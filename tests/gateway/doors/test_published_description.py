@@ -7,7 +7,7 @@ errors; those get the envelope that the same file describes.
 import asyncio
 from collections import Counter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import schemathesis
@@ -22,6 +22,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+
+if TYPE_CHECKING:
+    from tests.gateway.doors.conftest import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,13 +41,6 @@ _CHECKS = [
 ]
 
 
-class Gateway(Protocol):
-    """What the fixture gives."""
-
-    address: str
-    key: str
-
-
 def _described() -> dict[str, Any]:
     document: dict[str, Any] = YAML(typ="safe").load(_DESCRIPTION.read_text("utf-8"))
     for path in document["paths"].values():
@@ -55,7 +51,7 @@ def _described() -> dict[str, Any]:
     return document
 
 
-def _statuses(operation: APIOperation[Any, Any, Any, Any], gateway: Gateway) -> Counter[int]:
+def _statuses(operation: APIOperation[Any, Any, Any, Any], gateway: "Gateway") -> Counter[int]:
     """Return which statuses an operation has answered with, and how often."""
     statuses = Counter[int]()
 
@@ -76,13 +72,13 @@ def _statuses(operation: APIOperation[Any, Any, Any, Any], gateway: Gateway) -> 
     return statuses
 
 
-def _check(gateway: Gateway) -> dict[str, Counter[int]]:
+def _check(gateway: "Gateway") -> dict[str, Counter[int]]:
     schema = schemathesis.openapi.from_dict(_described())
     operations = [one.ok() for one in schema.get_all_operations() if isinstance(one, Ok)]
     return {operation.label: _statuses(operation, gateway) for operation in operations}
 
 
-async def test_every_operation_keeps_its_promise(gateway: Gateway) -> None:
+async def test_every_operation_keeps_its_promise(gateway: "Gateway") -> None:
     answered = await asyncio.to_thread(_check, gateway)
 
     assert len(answered) == 10
