@@ -1,0 +1,135 @@
+"""Clients in this process beside a simulated world over real HTTP, in a hurry."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tallylight import AsyncVideoClient
+from tallylight.app.settings import Configuration, configuration_of
+from tallylight.catalogue.document import parse
+from tallylight.clock import Clock
+from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.scenario import parse_scenario
+from tallylight.simulator.server import serve_world
+from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.world import World
+
+SPEED = 20.0  # seconds of the house and of the world to a real one
+
+WORLD = """
+title: An official service and two that resell it
+start: 2026-01-28T09:00:00Z
+upstreams:
+  maker: {provider: maker, protocol: openai_videos, dialect: openai, keys: [sk-maker]}
+  second: {provider: second, protocol: openai_videos, dialect: openai, keys: [sk-second]}
+  relay: {provider: relay, protocol: openai_videos, dialect: new_api, keys: [sk-relay]}
+services:
+  official: &service
+    name: Official
+    upstream: maker
+    model: sora-2
+    access: official
+    price: {unit: per_call, rates: {"*": 0.40}}
+    latency: [4, 6]
+    lengths: [4, 8]
+    sizes: [1280x720, 720x1280]
+    refuses: [forbidden]
+  forwarded:
+    <<: *service
+    name: Forwarded
+    upstream: second
+    price: {unit: per_call, rates: {"*": 0.50}}
+  reverse:
+    <<: *service
+    name: Reverse
+    upstream: relay
+    access: reverse
+    price: {unit: per_call, rates: {"*": 0.05}}
+"""
+
+Trouble = Callable[..., None]
+Configure = Callable[..., Configuration]
+Open = Callable[..., AsyncVideoClient]
+
+
+class HurriedClock:
+    """The real clock, only faster: what waits for minutes is over in seconds."""
+
+    def __init__(self) -> None:
+        self._begun = asyncio.get_running_loop().time()
+        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (asyncio.get_running_loop().time() - self._begun) * SPEED
+
+    async def sleep(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds() / SPEED)  # noqa: TID251  # it is a clock
+
+
+@pytest.fixture
+async def clock() -> Clock:
+    return HurriedClock()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with serve_world(parse_scenario(WORLD, "three.yaml"), speed=SPEED) as world:
+        yield world
+
+
+@pytest.fixture
+def trouble(world: World) -> Trouble:
+    """Give what troubles a service of the world from now on."""
+
+    def trouble(name: str, *troubles: Mapping[str, object]) -> None:
+        world.override(name, tuple(TROUBLE.validate_python(one) for one in troubles))
+
+    return trouble
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'history.db'}"
+
+
+@pytest.fixture
+def configure(world: World, database_url: str, tmp_path: Path) -> Configure:
+    """Give what makes the configuration of the world; sections replace those that it would have."""
+
+    def configure(**sections: object) -> Configuration:
+        document = catalogue_of(world.scenario, world.base_urls) | {
+            "routes": {"boats": {"services": ["official", "forwarded", "reverse"]}},
+            "database": {"url": database_url},
+            "assets": {"location": str(tmp_path / "assets")},
+            **sections,
+        }
+        text = json.dumps(document, default=str)  # JSON is YAML
+        return configuration_of(parse(text, "test.yaml", tmp_path, {}), tmp_path)
+
+    return configure
+
+
+@pytest.fixture
+async def open_client(configure: Configure, clock: Clock) -> AsyncIterator[Open]:
+    """Give what opens clients on one database; they are closed with the test."""
+    async with AsyncExitStack() as stack:
+
+        def open_client(**sections: object) -> AsyncVideoClient:
+            client = AsyncVideoClient(configure(**sections), clock=clock)
+            stack.push_async_callback(client.aclose)
+            return client
+
+        yield open_client
+
+
+@pytest.fixture
+def client(open_client: Open) -> AsyncVideoClient:
+    return open_client()

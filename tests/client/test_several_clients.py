@@ -1,0 +1,141 @@
+"""Clients of several processes on one database: one judges, all make videos, none is paid twice."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tallylight import AsyncVideoClient
+from tallylight.app.runtime import Runtime
+from tallylight.clock import Clock
+from tallylight.errors import TallylightError
+from tallylight.history.videos import VideoStatus
+from tallylight.simulator.world import World
+from tallylight.terms import ServiceId, Source
+
+from .conftest import SPEED, Open, Trouble
+
+LATER = 100_000.0  # seconds after which every job of the world has met its fate
+
+NewDatabase = Callable[[str | None], str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the address of an empty database of either kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('clients') / 'history.db'}"
+    make: NewDatabase = request.getfixturevalue("new_postgres")
+    return make(None)
+
+
+def runtime_of(client: AsyncVideoClient) -> Runtime:
+    """Return what is at work behind a client that is open."""
+    runtime = client._studio._runtime
+    assert runtime is not None
+    return runtime
+
+
+def deliveries(world: World, prompt: str) -> int:
+    """Return for how many videos of a prompt the world took money, once all is over."""
+    entries = [one for one in world.ledger.entries if one.prompt == prompt]
+    return sum(one.billed_usd(world.second() + LATER) > 0 for one in entries)
+
+
+async def test_one_client_follows_what_another_asked_for(open_client: Open, world: World) -> None:
+    first, second = open_client(), open_client()
+
+    video = await first.create("a paper boat", idempotency_key="order-1")
+    seen = await (await second.video(video.id)).wait()
+    again = await second.create("a paper boat", idempotency_key="order-1")
+
+    assert (seen.status, again.id) == (VideoStatus.COMPLETED, video.id)
+    assert deliveries(world, "a paper boat") == 1
+
+
+async def test_the_same_key_at_the_same_moment_is_one_video(
+    open_client: Open, world: World
+) -> None:
+    first, second = open_client(), open_client()
+    await asyncio.gather(first.list(), second.list())
+
+    videos = await asyncio.gather(
+        *(client.create("a paper boat", idempotency_key="mine") for client in (first, second))
+    )
+
+    assert videos[0].id == videos[1].id
+    assert world.requests["official", "create"] == 1
+
+
+async def test_a_client_that_leaves_hands_its_videos_over(
+    open_client: Open, trouble: Trouble, world: World
+) -> None:
+    trouble("official", {"kind": "slow", "factor": 10})
+    leaving, staying = open_client(), open_client()
+    await staying.list()
+    video = await leaving.create("a paper boat")
+
+    await leaving.aclose()
+    seen = await (await staying.video(video.id)).wait(timeout=60)
+
+    assert (seen.status, seen.service, seen.attempts) == ("completed", "official", 1)
+    assert deliveries(world, "a paper boat") == 1
+
+
+async def test_a_video_waits_for_the_next_client_where_nobody_is_left(
+    open_client: Open, trouble: Trouble, world: World
+) -> None:
+    trouble("official", {"kind": "slow", "factor": 10})
+    leaving = open_client()
+    video = await leaving.create("a paper boat")
+    await leaving.aclose()
+
+    seen = await (await open_client().video(video.id)).wait(timeout=60)
+
+    assert seen.status is VideoStatus.COMPLETED
+    assert world.requests["official", "create"] == 1
+
+
+async def test_what_one_sees_the_one_that_judges_hears(
+    open_client: Open, clock: Clock, trouble: Trouble
+) -> None:
+    judge, other = open_client(), open_client()
+    await judge.list()
+    trouble("official", {"kind": "fail", "after": 1})
+
+    await (await other.create("a paper boat")).wait()
+
+    assert (runtime_of(judge).is_judge, runtime_of(other).is_judge) == (True, False)
+    board = runtime_of(judge).board
+    async with asyncio.timeout(60):
+        while board.newest(ServiceId("forwarded"), Source.TRAFFIC) is None:
+            await clock.sleep(timedelta(seconds=1))
+    lost = board.newest(ServiceId("official"), Source.TRAFFIC)
+    assert lost is not None
+    assert lost.is_bad
+
+
+async def test_a_client_that_is_closed_opens_again_when_it_is_needed(
+    client: AsyncVideoClient,
+) -> None:
+    video = await (await client.create("a paper boat")).wait()
+
+    await client.aclose()
+    await client.aclose()
+
+    assert [one.id for one in await client.list()] == [video.id]
+
+
+async def test_a_call_in_a_client_that_is_being_closed_ends(
+    client: AsyncVideoClient, trouble: Trouble
+) -> None:
+    trouble("official", {"kind": "slow", "factor": 100})
+    video = await client.create("a paper boat")
+    waiting = asyncio.create_task(video.wait())
+    await asyncio.wait((waiting,), timeout=5 / SPEED)
+
+    await client.aclose()
+
+    with pytest.raises(TallylightError, match="the client was closed"):
+        await asyncio.wait_for(waiting, 10)
