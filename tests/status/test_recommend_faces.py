@@ -81,3 +81,10 @@ async def test_the_page_speaks_the_reader_s_language(get: Get, language: str, to
 )
 async def test_a_page_that_cannot_be_meant_is_not_found(get: Get, query: str) -> None:
     assert (await get(f"/recommend?{query}")).status == 404
+
+
+async def test_a_change_of_language_keeps_what_was_asked(get: Get) -> None:
+    page = await (await get("/recommend?for=cheapest&model=&seconds=8&lang=en&x=%22%3E%3Cb")).text()
+
+    kept = "for=cheapest&amp;model=&amp;seconds=8&amp;x=%22%3E%3Cb&amp;lang=zh-Hant"
+    assert f'href="/recommend?{kept}"' in page

@@ -1,6 +1,7 @@
 """The pages for people."""
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -175,12 +176,20 @@ async def _facts(request: Request) -> Facts:
         raise HTTPException(404) from None
 
 
+def _asked(request: Request) -> str:
+    """Return what an address asks beside its language, as the beginning of a query."""
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != COOKIE]
+    return f"{urlencode(kept)}&" if kept else ""
+
+
 def _page(request: Request, template: str, status: int = 200, **view: object) -> Response:
     to = translator_of(request)
     house = reading_of(request)
     now = moment(house.now(), house.now(), to)
     title = house.state.options.title
-    text = render(template, to, title=title, path=request.url.path, now=now, **view)
+    text = render(
+        template, to, title=title, path=request.url.path, asked=_asked(request), now=now, **view
+    )
     response = HTMLResponse(
         text, status, {"Vary": "Accept-Language, Cookie", "Content-Language": to.language}
     )
