@@ -59,7 +59,7 @@ class Books:
         )
         if not await self._journal.write(writing):
             return False
-        live.take(attempt, entry)
+        live.take(video, attempt, entry)
         return True
 
     async def intend(
@@ -78,7 +78,7 @@ class Books:
         writing = Writing(new_attempt=attempt, new_entry=entry, limits=limits, video=video)
         if not await self._journal.write(writing):
             return False
-        live.take(attempt, entry)
+        live.take(video, attempt, entry)
         return True
 
     async def note(
@@ -92,7 +92,7 @@ class Books:
     ) -> None:
         """Write down what has happened, however long the database is away; then let it be seen."""
         written = tuple(entries)
-        if video is not None or entries:
+        if written:
             known = {**live.entries, **{entry.id: entry for entry in written}}
             cost = sum((entry.amount for entry in known.values()), Decimal(0))
             video = replace(video or live.video, cost=cost)

@@ -227,7 +227,7 @@ def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:
         id=AttemptId(uuid4().hex),
         service=service.id,
         purpose=Purpose.TRAFFIC,
-        order=replace(choice.order, reference=None),
+        order=choice.order,
         model=service.model,
         entry=entry.id,
         intended_at=now,

@@ -51,6 +51,12 @@ class Live:
         return newest if is_on else None
 
     @property
+    def is_sending(self) -> bool:
+        """Tell whether a create is on its way, as far as is written."""
+        current = self.current
+        return current is not None and current.state is AttemptState.INTENDED
+
+    @property
     def given_up(self) -> tuple[Attempt, ...]:
         """Return the attempts that nobody counts on, though they may still deliver."""
         return tuple(a for a in self.attempts if a.is_open and a.given_up_at is not None)
@@ -74,11 +80,11 @@ class Live:
         """Return what all attempts cost together, as far as it is known, in USD."""
         return sum((entry.amount for entry in self.entries.values()), Decimal(0))
 
-    def take(self, attempt: Attempt, entry: Entry) -> None:
+    def take(self, video: Video, attempt: Attempt, entry: Entry) -> None:
         """Take in an attempt that was written down."""
         self.attempts.append(attempt)
         self.entries[entry.id] = entry
-        self.video = replace(self.video, attempts=attempt.number, cost=self.cost)
+        self.video = video
 
     def become(
         self,
@@ -111,7 +117,9 @@ class Live:
 
 def moved_on(video: Video, status: VideoStatus, progress: int | None) -> Video:
     """Return a video brought forward: towards its caller nothing ever runs backwards."""
-    further = max(_ORDER.index(status), _ORDER.index(video.status))
+    further = _ORDER[max(_ORDER.index(status), _ORDER.index(video.status))]
     # A hundred is said only of a video that is there.
     reached = max(video.progress, min(progress or 0, 99))
-    return replace(video, status=_ORDER[further], progress=reached)
+    if (further, reached) == (video.status, video.progress):
+        return video
+    return replace(video, status=further, progress=reached)

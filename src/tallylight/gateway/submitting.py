@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import structlog
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock
 from tallylight.gateway.books import Books
 from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.videos import VideoStatus
-from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.terms import Failure, FailureKind, Fault, Order, UpstreamId
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.course import wished_pause
 from tallylight.upstreams.protocols.registry import protocol
@@ -50,6 +50,7 @@ class Submitting:
         self._books = books
         self._witness = witness
         self._clock = clock
+        self._patients: dict[UpstreamId, tuple[Upstream, Upstream]] = {}
 
     async def send(
         self, live: Live, attempt: Attempt, service: Service, order: Order
@@ -63,9 +64,16 @@ class Submitting:
         request = adapter.create(order, attempt.model)
         if adapter.streams:
             return await self._stream(live, attempt, service, order)
-        patient = replace(service.upstream, timeout=max(service.upstream.timeout, PATIENCE))
-        reply = await self._transport.send(request, patient)
+        reply = await self._transport.send(request, self._patient(service.upstream))
         return await self._answered(live, attempt, service, reply, adapter.read_job(reply))
+
+    def _patient(self, upstream: Upstream) -> Upstream:
+        """Return an upstream whose creates may take their time."""
+        known = self._patients.get(upstream.id)
+        if known is None or known[0] is not upstream:
+            patient = replace(upstream, timeout=max(upstream.timeout, PATIENCE))
+            known = self._patients[upstream.id] = (upstream, patient)
+        return known[1]
 
     async def accept(self, live: Live, attempt: Attempt, job: Job) -> Attempt:
         """Write down that the upstream has a job for an attempt."""

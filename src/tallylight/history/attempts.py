@@ -26,6 +26,7 @@ from tallylight.history.columns import failure_of, failure_values
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.tables import attempts as table
+from tallylight.quick import quick
 from tallylight.terms import NO_VIDEO, AttemptId, Failure, Order, ServiceId, VideoId
 
 
@@ -49,6 +50,7 @@ _BEFORE: Mapping[AttemptState, tuple[AttemptState, ...]] = {
 }
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One submission to one service.

@@ -24,11 +24,13 @@ from tallylight.history import attempts as attempt_rows
 from tallylight.history import ledger as entry_rows
 from tallylight.history import videos as video_rows
 from tallylight.history.attempts import Attempt
+from tallylight.history.columns import failure_columns
 from tallylight.history.connections import Connections, Turn, take_turn
 from tallylight.history.ledger import Entry, EntryState, Purpose
 from tallylight.history.tables import attempts, ledger, outbox, videos
 from tallylight.history.videos import Video
 from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess
+from tallylight.quick import quick
 from tallylight.terms import KeyId
 
 _LARGEST_GROUP = 500
@@ -60,6 +62,7 @@ class Notice(NamedTuple):
     at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Writing:
     """What is to be written together: all of it, or nothing.
@@ -263,9 +266,10 @@ def _collect(writing: Writing, rows: _Rows) -> None:
     if writing.new_entry is not None:
         rows.setdefault("new_entries", []).append(entry_rows.values_of(writing.new_entry))
     for attempt in writing.attempts:
-        rows.setdefault("attempts", []).append(_bound(attempt_rows.values_of(attempt)))
+        row = attempt_rows.values_of(attempt)
+        rows.setdefault("attempts", []).append(_bound(row, _ATTEMPT_COLUMNS))
     for entry in writing.entries:
-        rows.setdefault("entries", []).append(_bound(entry_rows.values_of(entry)))
+        rows.setdefault("entries", []).append(_bound(entry_rows.values_of(entry), _ENTRY_COLUMNS))
     if writing.video is not None:
         video = writing.video
         row = {"b_id": video.id, **video_rows.changing_values_of(video)}
@@ -286,8 +290,8 @@ def _new_video(writing: Writing, video: Video) -> dict[str, object]:
     return video_rows.values_of(video, writing.leased_until or video.created_at)
 
 
-def _bound(row: Mapping[str, object]) -> dict[str, object]:
-    return {"b_id": row["id"], **{name: row[name] for name in row if name != "id"}}
+def _bound(row: Mapping[str, object], columns: Iterable[str]) -> dict[str, object]:
+    return {"b_id": row["id"], **{name: row[name] for name in columns}}
 
 
 def _outbox_row(notice: Notice) -> dict[str, object]:
@@ -325,18 +329,25 @@ _VIDEO_COLUMNS = (
     "expires_at_us",
     "asset",
 )
-_NEVER_CHANGED = frozenset({"id"})
+_ATTEMPT_COLUMNS = (
+    "state",
+    "accepted_at_us",
+    "started_at_us",
+    "rendered_at_us",
+    "given_up_at_us",
+    "ended_at_us",
+    "job",
+    "doubt",
+    *(column.name for column in failure_columns()),
+)
+_ENTRY_COLUMNS = ("state", "amount_micro_usd")
 
 #: In the order in which they are written.
 _STATEMENTS = {
     "new_videos": insert(videos),
     "new_entries": insert(ledger),
     "new_attempts": insert(attempts),
-    "attempts": _change(
-        attempts, [c.name for c in attempts.columns if c.name not in _NEVER_CHANGED]
-    ).where(attempts.c.ended_at_us.is_(None)),
-    "entries": _change(
-        ledger, [c.name for c in ledger.columns if c.name not in _NEVER_CHANGED]
-    ).where(ledger.c.state == EntryState.RESERVED.value),
+    "attempts": _change(attempts, _ATTEMPT_COLUMNS).where(attempts.c.ended_at_us.is_(None)),
+    "entries": _change(ledger, _ENTRY_COLUMNS).where(ledger.c.state == EntryState.RESERVED.value),
     "videos": _change(videos, _VIDEO_COLUMNS).where(videos.c.ended_at_us.is_(None)),
 }

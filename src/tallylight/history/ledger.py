@@ -21,6 +21,7 @@ from tallylight.errors import BudgetError, StorageError
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import ledger as table
 from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
+from tallylight.quick import quick
 from tallylight.terms import NO_KEY, KeyId, ServiceId
 
 EntryId = NewType("EntryId", str)
@@ -46,6 +47,7 @@ class EntryState(StrEnum):
     RELEASED = "released"  # was not spent
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One piece of spending.

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import videos as table
 from tallylight.money import MICRO, micros
+from tallylight.quick import quick
 from tallylight.terms import (
     NO_SERVICE,
     NO_VIDEO,
@@ -77,6 +78,7 @@ class VideoError:
     message: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Video:
     """One video that a caller asked for.
@@ -229,6 +231,12 @@ class Videos:
         )
         async with self._connections.noting(Turn.VIDEO) as connection:
             await connection.execute(change)
+
+    async def owned(self, owner: str) -> frozenset[VideoId]:
+        """Return which videos under way are one's own."""
+        query = select(table.c.id).where(table.c.ended_at_us.is_(None), table.c.owner == owner)
+        async with self._connections.reading() as connection:
+            return frozenset(map(VideoId, await connection.scalars(query)))
 
     async def hand_over(self, ids: Collection[VideoId], at: datetime) -> None:
         """Let others take videos over from a moment on."""
