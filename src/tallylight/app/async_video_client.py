@@ -6,7 +6,7 @@ next.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -93,7 +93,7 @@ class AsyncVideoClient:
         fields = {
             **(extras or {}),
             "prompt": prompt,
-            "model": model or self._usual_model(),
+            "model": self._route(model),
             "seconds": seconds,
             "size": size,
             "characters": [*characters],
@@ -143,17 +143,21 @@ class AsyncVideoClient:
     def _handle(self, record: Record) -> AsyncVideo:
         return AsyncVideo(self._studio, record)
 
-    def _usual_model(self) -> str:
-        """Return the route that is meant where none is named."""
+    def _route(self, name: str) -> str:
+        """Return the route of a name; the one that is meant where none is named."""
         routes = self._routes
+        if name in routes:
+            return name
+        if name:
+            raise _unrouted(f"'{name}' is no route", "model_not_found", routes)
         # A service's own route beside its model's leads to the same.
         if len({frozenset(route.services) for route in routes.values()}) == 1:
             return next(iter(routes))
         if _USUAL_MODEL in routes:
             return _USUAL_MODEL
-        raise RefusalError(
-            HTTPStatus.BAD_REQUEST,
-            f"Name a model: there are {', '.join(routes)}.",
-            code="missing_required_parameter",
-            param="model",
-        )
+        raise _unrouted("name a model", "missing_required_parameter", routes)
+
+
+def _unrouted(why: str, code: str, routes: Iterable[str]) -> RefusalError:
+    message = f"{why}; there are {', '.join(routes)}"
+    return RefusalError(HTTPStatus.BAD_REQUEST, message, code=code, param="model")
