@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 
 import structlog
@@ -74,8 +74,12 @@ class Contents:
                 raise SpanError(size)
         first, last = part or (0, None)
         end = None if last is None else last + 1
-        async with self._store.open(video.asset, first, end) as (_, chunks):
-            yield Content(chunks, _MP4, size, part)
+        async with AsyncExitStack() as stack:
+            try:
+                opened = await stack.enter_async_context(self._store.open(video.asset, first, end))
+            except LookupError:  # it has expired since
+                raise _gone(video) from None
+            yield Content(opened.chunks, _MP4, size, part)
 
     @asynccontextmanager
     async def _relayed(

@@ -255,15 +255,17 @@ class Videos:
         async with self._connections.writing(Turn.VIDEO) as connection:
             return (await connection.execute(change)).first() is not None
 
-    async def expire(self, before: datetime) -> tuple[Video, ...]:
-        """Take note that the content of videos has expired; return some that had been kept."""
-        gone = and_(table.c.expires_at_us < before, table.c.asset != "")
+    async def expired(self, at: datetime) -> tuple[Video, ...]:
+        """Return some videos whose content is still kept and has expired."""
+        gone = and_(table.c.expires_at_us < at, table.c.asset != "")
         some = select(table.c.id).where(gone).limit(_AT_A_TIME)
-        found = await self._found(table.c.id.in_(some.scalar_subquery()))
-        change = update(table).where(table.c.id.in_([v.id for v in found])).values(asset="")
-        async with self._connections.writing(Turn.VIDEO) as connection:
+        return await self._found(table.c.id.in_(some.scalar_subquery()))
+
+    async def forget_assets(self, ids: Collection[VideoId]) -> None:
+        """Take note that the content of videos is not kept any more."""
+        change = update(table).where(table.c.id.in_(ids)).values(asset="")
+        async with self._connections.noting(Turn.VIDEO) as connection:
             await connection.execute(change)
-        return found
 
     async def _found(self, *where: ColumnElement[bool]) -> tuple[Video, ...]:
         query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
