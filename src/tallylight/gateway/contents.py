@@ -15,6 +15,7 @@ from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
 from tallylight.history.videos import Video
 from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.relaying import Relay
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job, JobState, Reply
 
@@ -111,7 +112,7 @@ class Contents:
                 raise _gone(video)
             part, size = _part_of(reply, relay.length)
             media_type = reply.headers.get("content-type", _MP4)
-            yield Content(aiter(relay), media_type, size, part)
+            yield Content(_whole(relay), media_type, size, part)
 
     async def _job(self, attempt: Attempt) -> Job:
         """Return a delivered job as the upstream describes it now: its address may have changed."""
@@ -127,6 +128,18 @@ class Contents:
     async def _delivered(self, video: Video) -> Attempt | None:
         attempts = await self._history.attempts.of_video(video.id)
         return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
+
+
+async def _whole(relay: Relay) -> AsyncIterator[bytes]:
+    """Yield the bytes of a relay.
+
+    Raises:
+        ConnectionAbortedError: if they break off, or a caller would take a part for the whole.
+    """
+    async for chunk in relay:
+        yield chunk
+    if relay.reply.error:
+        raise ConnectionAbortedError(relay.reply.error)
 
 
 def _range_of(span: Span) -> str:

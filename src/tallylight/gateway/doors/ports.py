@@ -59,7 +59,7 @@ class Content:
     """A video's bytes, or those of a picture of it, on their way.
 
     Args:
-        chunks: The bytes, of at most 64 KiB each.
+        chunks: The bytes as they come; raises OSError where they break off.
         media_type: "video/mp4".
         size: Of the whole, None if nobody knows.
         part: First and last byte of what comes, None if all of it does.
