@@ -20,6 +20,7 @@ from tallylight.simulator.server import serve_world
 from tallylight.simulator.world import World
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
+LARGEST_BODY = 4 * 1024 * 1024
 ROUTE = "boats"
 
 
@@ -54,7 +55,7 @@ def _write_configuration(folder: Path, world: World, *, is_open: bool) -> Path:
     document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
     document["database"] = {"url": f"sqlite:///{folder / 'gateway.db'}"}
     document["status"] = {"listen": "127.0.0.1:0"}
-    document["gateway"] = {"open": is_open, "largest_body": 1024 * 1024}
+    document["gateway"] = {"open": is_open, "largest_body": LARGEST_BODY}
     document["routes"] = {
         ROUTE: {"services": ["sora-2-official", "sora-2-pro-official"], "explicit": True},
         "relayed/boats": {"services": ["sora-2-reverse"], "substitutes": ["seconds", "size"]},

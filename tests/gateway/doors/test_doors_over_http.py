@@ -1,6 +1,7 @@
 """What HTTP promises and the SDKs do not show: ranges, methods, headers, limits, strange bodies."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +236,7 @@ async def test_the_key_may_come_in_azures_header(gateway: "Gateway") -> None:
         ("multipart/form-data", b"nothing", 400),
         ("multipart/form-data; boundary=x", b"--y\r\n", 400),
         ("text/plain", b'{"model": "boats", "prompt": "a boat"}', 415),
-        ("application/json", b" " * (1024 * 1024 + 1), 413),
+        ("application/json", b" " * (4 * 1024 * 1024 + 1), 413),
     ],
 )
 async def test_bodies_are_read_or_refused_with_a_reason(
@@ -250,7 +251,7 @@ async def test_bodies_are_read_or_refused_with_a_reason(
 
 async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: "Gateway") -> None:
     async def endless() -> AsyncIterator[bytes]:
-        for _ in range(40):
+        for _ in range(80):
             yield b"x" * 65536
 
     async with gateway.http.post(
@@ -258,6 +259,24 @@ async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: 
     ) as answer:
         assert answer.status == 413
         assert (await _error(answer))["code"] == "request_too_large"
+
+
+async def test_a_long_request_is_read_from_disk_however_it_is_written(gateway: "Gateway") -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(2 * 1024 * 1024)
+    address = "data:image/png;base64," + base64.b64encode(picture).decode()
+    named = {"Idempotency-Key": "long"}
+    form = aiohttp.FormData({**ORDER, "prompt": "long"})
+    form.add_field("input_reference", picture, filename="a.png", content_type="image/png")
+    order = {**ORDER, "prompt": "long", "input_reference": {"image_url": address}}
+
+    async with gateway.http.post("/v1/videos", json=order, headers=named) as answer:
+        assert answer.status == 200, await answer.text()
+        first = (await answer.json())["id"]
+    async with gateway.http.post("/v1/videos", data=form, headers=named) as answer:
+        assert answer.status == 200, await answer.text()
+        second = (await answer.json())["id"]
+
+    assert first == second  # by its content, for another would be a conflict
 
 
 async def test_a_packed_body_is_refused(gateway: "Gateway") -> None:
