@@ -137,7 +137,7 @@ class Gateway:
         self, name: str, film: Reference, model: str, caller: Caller
     ) -> Character:
         """Make a character known, from a film that shows it."""
-        route = self._route(model, caller)
+        route = self._route(model or _USUAL_MODEL, caller)
         return await self._sources.create_character(name, film, route, caller.key)
 
     async def character(self, id_: str, caller: Caller) -> Character:
