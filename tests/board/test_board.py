@@ -12,7 +12,9 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.history.database import History, open_history
+from tallylight.history.evidence import Noted
 from tallylight.history.records import Record
+from tallylight.history.standings import Snapshot
 from tallylight.terms import (
     Evidence,
     FailureKind,
@@ -57,11 +59,19 @@ class Fickle:
         self._check()
         await self._history.save_standings(snapshot)
 
-    async def standings(self) -> Mapping[ServiceId, str]:
+    async def standings(self) -> Mapping[ServiceId, Snapshot]:
         return await self._history.standings()
 
-    def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
-        return self._history.replay(services, since)
+    def replay(
+        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime
+    ) -> AsyncIterator[Noted]:
+        return self._history.replay(services, folded, since)
+
+    async def following(self, mark: int) -> Sequence[Noted]:
+        return await self._history.following(mark)
+
+    async def newest_mark(self) -> int:
+        return await self._history.newest_mark()
 
     async def open_incidents(self) -> Sequence[Incident]:
         return await self._history.open_incidents()

@@ -24,8 +24,10 @@ from tallylight.catalogue.services import (
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt
+from tallylight.history.evidence import Noted
 from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.records import Record
+from tallylight.history.standings import Snapshot
 from tallylight.money import Budget, Price, PriceUnit
 from tallylight.probes.calls import Calls
 from tallylight.probes.generation import Memory
@@ -69,12 +71,20 @@ class NoArchive:
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         pass
 
-    async def standings(self) -> Mapping[ServiceId, str]:
+    async def standings(self) -> Mapping[ServiceId, Snapshot]:
         return {}
 
-    async def replay(self, _: Collection[ServiceId], __: datetime) -> AsyncIterator[Evidence]:
-        for piece in self.kept:
-            yield piece
+    async def replay(
+        self, _: Collection[ServiceId], __: Mapping[ServiceId, int], ___: datetime
+    ) -> AsyncIterator[Noted]:
+        for number, piece in enumerate(self.kept, start=1):
+            yield Noted(number, piece)
+
+    async def following(self, _: int) -> Sequence[Noted]:
+        return ()
+
+    async def newest_mark(self) -> int:
+        return 0
 
     async def open_incidents(self) -> Sequence[Incident]:
         return ()

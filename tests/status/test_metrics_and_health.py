@@ -60,14 +60,14 @@ async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
     assert (alive.status, await alive.json()) == (200, {"alive": True})
     assert (ready.status, await ready.json()) == (
         200,
-        {"ready": True, "database": "answers", "probes": "running"},
+        {"ready": True, "database": "answers", "role": "judge", "probes": "running"},
     )
 
 
 async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: FastAPI) -> None:
     reading = app.state.reading
     assert isinstance(reading, Reading)
-    app.state.reading = replace(reading, state=replace(reading.state, is_probing=lambda: False))
+    app.state.reading = replace(reading, state=replace(reading.state, is_at_work=lambda: False))
 
     ready = await get("/readyz")
 

@@ -8,7 +8,9 @@ from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.history.database import History, open_history
+from tallylight.history.evidence import Noted
 from tallylight.history.records import Record
+from tallylight.history.standings import Snapshot
 from tallylight.terms import Evidence, Incident, ServiceId, Source
 
 _TOLD = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
@@ -35,13 +37,23 @@ class ReadOnly:
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         """Store nothing."""
 
-    async def standings(self) -> Mapping[ServiceId, str]:
+    async def standings(self) -> Mapping[ServiceId, Snapshot]:
         """Return the stored snapshots."""
         return await self._history.standings()
 
-    def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
-        """Yield the evidence that no stored snapshot contains."""
-        return self._history.replay(services, since)
+    def replay(
+        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime
+    ) -> AsyncIterator[Noted]:
+        """Yield the evidence that snapshots do not contain."""
+        return self._history.replay(services, folded, since)
+
+    async def following(self, mark: int) -> Sequence[Noted]:
+        """Return evidence that follows an id."""
+        return await self._history.following(mark)
+
+    async def newest_mark(self) -> int:
+        """Return the id of the evidence that was stored last."""
+        return await self._history.newest_mark()
 
     async def open_incidents(self) -> Sequence[Incident]:
         """Return the incidents that have not ended."""
@@ -54,6 +66,6 @@ async def open_reading(
 ) -> AsyncIterator[tuple[Board, History]]:
     """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
     async with open_history(configuration.database_url, clock) as history:
-        board = Board(ReadOnly(history), clock)
+        board = Board(ReadOnly(history), clock, is_judge=False)
         await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
         yield board, history

@@ -1,8 +1,8 @@
 """All rooms wired together: opened in order, run side by side, closed in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +12,9 @@ import structlog
 
 from tallylight.app.alerting import Desk
 from tallylight.app.archive import ReadOnly
+from tallylight.app.bench import Bench
 from tallylight.app.gateway import Switchboard, open_switchboard
-from tallylight.app.lock import sole_judge
+from tallylight.app.roles import Roles
 from tallylight.app.settings import Configuration
 from tallylight.board import Archive, Board
 from tallylight.clock import Clock
@@ -45,11 +46,9 @@ class Runtime:
 
     Args:
         configuration: What the operator decided; replaced as a whole by `adopt`.
-        is_judge: Whether this process's verdicts are recorded; False beside a running server.
     """
 
     configuration: Configuration
-    is_judge: bool
     clock: Clock
     history: History
     board: Board
@@ -57,17 +56,43 @@ class Runtime:
     prober: Prober
     feeds: Feeds
     switchboard: Switchboard
+    roles: Roles
+    bench: Bench
     _adopted: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def is_judge(self) -> bool:
+        """Tell whether this process's verdicts are recorded; of several, one's are."""
+        return self.board.is_judge
+
+    @property
+    def is_at_work(self) -> bool:
+        """Tell whether the probes run here, or what another process finds arrives."""
+        return self.prober.is_running if self.is_judge else self.roles.is_following
+
     async def run(self) -> None:
-        """Watch until cancelled.
+        """Watch until cancelled, or stand by while another process of the same database does.
 
         Raises:
             ExceptionGroup: if a task fails, among them the history's own that stores what is found.
         """
-        clock = self.clock
+        await self._work(self._watch)
+
+    async def make_videos(self) -> None:
+        """Follow videos and learn from them, until cancelled; nothing is probed."""
+        await self._work(self._learn)
+
+    async def _work(self, judge: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.history.storing(), name="history")
+            tasks.create_task(self.switchboard.run(), name="gateway")
+            tasks.create_task(self.roles.run(judge), name="role")
+
+    async def _watch(self) -> None:
+        """Do all that one process does for all."""
+        clock = self.clock
+        self.prober.forget()
+        async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prober.run(), name="prober")
             tasks.create_task(self.feeds.run(), name="feeds")
             for interval, action, name in (
@@ -80,18 +105,16 @@ class Runtime:
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
             tasks.create_task(self._keep_telling(), name="alerts")
-            tasks.create_task(self.switchboard.run(), name="gateway")
 
-    async def make_videos(self) -> None:
-        """Follow videos and learn from them, until cancelled; nothing is probed."""
+    async def _learn(self) -> None:
+        """Judge by what callers' videos show."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.history.storing(), name="history")
             for interval, action, name in (
                 (_TICK, self.board.pass_time, "time"),
                 (_HEAR, self.hear, "hearsay"),
+                (_SAVE, self.board.save, "standings"),
             ):
                 tasks.create_task(every(interval, action, self.clock, name=name), name=name)
-            tasks.create_task(self.switchboard.run(), name="gateway")
 
     async def adopt(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
@@ -106,6 +129,8 @@ class Runtime:
 
     async def read_calendar(self) -> None:
         """Report the lifecycle dates of all fact sheets, as far as they are new."""
+        if not self.is_judge:
+            return
         for service in self.board.services():
             standing, _ = self.board.standing(service.id)
             evidence = news_of(service, standing.plans, self.clock.now())
@@ -149,7 +174,7 @@ class Runtime:
 
     async def _judge(self, evidence: Evidence) -> None:
         if evidence.service in self.board:
-            await self.board.report(evidence)
+            await self.board.adopt(evidence)
         else:  # another process has a service that this one has not
             self.history.note(evidence)
 
@@ -168,16 +193,18 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
     async with (
         open_history(configuration.database_url, clock) as history,
         Transport(clock) as transport,
-        sole_judge(history, _file_of(configuration.database_url)) as is_judge,
+        AsyncExitStack() as stack,
     ):
+        bench = Bench(history, _file_of(configuration.database_url))
+        stack.push_async_callback(bench.leave)
+        is_judge = await bench.take()
         archive: Archive = history if is_judge else ReadOnly(history)
-        board = Board(archive, clock)
+        board = Board(archive, clock, is_judge=is_judge)
         generations = Generations(
             board, history, transport, clock, configuration.catalogue.total_budget
         )
         runtime = Runtime(
             configuration=configuration,
-            is_judge=is_judge,
             clock=clock,
             history=history,
             board=board,
@@ -192,6 +219,8 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
                 open_store(configuration.assets, configuration.database_url),
                 clock,
             ),
+            roles=Roles(bench, board, history, clock),
+            bench=bench,
         )
         await runtime.adopt(configuration)
         await runtime.hear()

@@ -108,10 +108,10 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[S
     """
     with _listener(configuration) as listener:
         async with open_runtime(configuration, clock) as runtime:
-            if not runtime.is_judge:
+            if not (runtime.is_judge or runtime.bench.is_for_several):
                 raise StorageError(
-                    "database: another tallylight server watches on this database; stop it, or "
-                    "give this one a database of its own"
+                    "database: another tallylight server watches on this database; stop it, give "
+                    "this one a database of its own, or share a PostgreSQL"
                 )
             watching = asyncio.create_task(runtime.run(), name="watching")
             adviser = Adviser(lambda: runtime.configuration)
@@ -184,7 +184,8 @@ def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> 
         options=runtime.configuration.status,
         plan=runtime.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
-        is_probing=lambda: runtime.prober.is_running and not watching.done(),
+        is_judge=lambda: runtime.is_judge,
+        is_at_work=lambda: runtime.is_at_work and not watching.done(),
         adviser=adviser,
         recommender=Recommender(
             runtime.board, runtime.switchboard.prospects, lambda: runtime.configuration.routes

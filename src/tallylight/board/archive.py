@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from datetime import datetime
 from typing import Protocol
 
+from tallylight.history.evidence import Noted
 from tallylight.history.records import Record
+from tallylight.history.standings import Snapshot
 from tallylight.terms import Evidence, Incident, ServiceId
 
 
@@ -26,14 +28,28 @@ class Archive(Protocol):
         """Store snapshots together with all evidence that is in them."""
         ...
 
-    async def standings(self) -> Mapping[ServiceId, str]:
+    async def standings(self) -> Mapping[ServiceId, Snapshot]:
         """Return the stored snapshot of every service that has one."""
         ...
 
     def replay(
-        self, services: Collection[ServiceId], since: datetime, /
-    ) -> AsyncIterator[Evidence]:
-        """Yield the evidence that no stored snapshot contains."""
+        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime, /
+    ) -> AsyncIterator[Noted]:
+        """Yield the evidence that snapshots do not contain.
+
+        Args:
+            services: About whom.
+            folded: The last that is in the snapshot of each that has one.
+            since: Leave out what was noted before, for services that have none.
+        """
+        ...
+
+    async def following(self, mark: int, /) -> Sequence[Noted]:
+        """Return evidence that follows an id, oldest first; nothing once there is no more."""
+        ...
+
+    async def newest_mark(self) -> int:
+        """Return the id of the evidence that was stored last."""
         ...
 
     async def open_incidents(self) -> Sequence[Incident]:

@@ -2,10 +2,13 @@
 
 The board is rebuilt from the history at start: the judge is pure, so the last stored standing and
 the evidence since then give exactly the standing that a killed process had in memory.
+
+Where another process judges, the board follows: it folds the evidence that the other has stored,
+comes to the same standings, and records nothing. `change_role` makes a judge of a follower.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -31,7 +34,8 @@ log = structlog.get_logger()
 class Board:
     """Evidence in, verdict out, transition announced."""
 
-    def __init__(self, history: Archive, clock: Clock) -> None:
+    def __init__(self, history: Archive, clock: Clock, *, is_judge: bool = True) -> None:
+        self.is_judge = is_judge
         self._history = history
         self._clock = clock
         self._seats: dict[ServiceId, Seat] = {}
@@ -39,6 +43,8 @@ class Board:
         self._listeners = Listeners()
         self._chronicle = Chronicle(history)
         self._network = NetworkWatch()
+        self._mark = 0  # the last stored evidence that a follower has read
+        self._seating = asyncio.Lock()
 
     async def seat(self, services: Iterable[Service], options: PolicyOptions) -> None:
         """Watch these services from now on, and no others; what is known of them is kept.
@@ -49,21 +55,72 @@ class Board:
         """
         wanted = {service.id: service for service in services}
         now = self._clock.now()
-        newcomers = {
-            id_: Seat(service, policy_of(service, options), opening(id_, now))
-            for id_, service in wanted.items()
-            if id_ not in self._seats
-        }
-        strangers = await self._recall(newcomers)
-        for id_, seat in self._seats.items():
-            if id_ in wanted:
-                seat.service, seat.policy = wanted[id_], policy_of(wanted[id_], options)
-        known = self._seats | newcomers
-        self._seats = {id_: known[id_] for id_ in wanted}
-        self._services = tuple(wanted.values())
+        async with self._seating:
+            newcomers = {
+                id_: Seat(service, policy_of(service, options), opening(id_, now))
+                for id_, service in wanted.items()
+                if id_ not in self._seats
+            }
+            if not self.is_judge and not self._mark:
+                self._mark = await self._history.newest_mark()
+            chronicle = self._chronicle if self.is_judge else None
+            strangers, turns = await self._recall(newcomers, self._history, chronicle)
+            # Only now: a snapshot that is stored with a transition holds all noted before it.
+            await self._announce(turns)
+            for seat in newcomers.values():
+                seat.show()
+            for id_, seat in self._seats.items():
+                if id_ in wanted:
+                    seat.service, seat.policy = wanted[id_], policy_of(wanted[id_], options)
+            known = self._seats | newcomers
+            self._seats = {id_: known[id_] for id_ in wanted}
+            self._services = tuple(wanted.values())
         await self.pass_time()
         if strangers:  # from now on a restart begins with them where this process did
             await self.save()
+
+    async def change_role(self, history: Archive, *, is_judge: bool) -> None:
+        """Begin anew from what is stored, as the process that judges or as one that follows.
+
+        What is reported meanwhile counts as before: it goes the way of the former role.
+
+        Raises:
+            StorageError: if the database is away; then nothing has changed.
+        """
+        now = self._clock.now()
+        async with self._seating:
+            chronicle = Chronicle(history)
+            mark = await history.newest_mark()
+            seats = {
+                id_: Seat(seat.service, seat.policy, opening(id_, now))
+                for id_, seat in self._seats.items()
+            }
+            await self._recall(seats, history, chronicle if is_judge else None)
+            await chronicle.tell()
+            # No await from here: whoever reports finds all of the former role or all of the new.
+            before, self._seats = self._seats, seats
+            self.is_judge, self._history, self._chronicle = is_judge, history, chronicle
+            self._mark = mark
+            for id_, seat in seats.items():
+                seat.show()
+                self._tell_of_change(before[id_].shown, seat)
+
+    async def follow(self) -> None:
+        """Let count what the process that judges has stored since the last look.
+
+        Raises:
+            StorageError: if the database is away.
+        """
+        async with self._seating:
+            while page := await self._history.following(self._mark):
+                for noted in page:
+                    self._mark = noted.at_us
+                    seat = self._seats.get(noted.evidence.service)
+                    if seat is None:
+                        continue
+                    if seat.learn(noted):
+                        self._listeners.tell(noted.evidence)
+                    self._stand(seat)
 
     async def report(self, evidence: Evidence) -> Verdict:
         """Let new evidence count, and return the verdict that now stands.
@@ -71,8 +128,21 @@ class Board:
         Raises:
             KeyError: if the service is not on the board.
         """
+        return await self.adopt(self._blamed(evidence, self.service(evidence.service)))
+
+    async def adopt(self, evidence: Evidence) -> Verdict:
+        """Let evidence count that another process has seen over its own line.
+
+        Raises:
+            KeyError: if the service is not on the board.
+        """
         seat = self._seats[evidence.service]
-        evidence = self._blamed(evidence, seat.service)
+        if not self.is_judge:
+            self._history.note(evidence)
+            seat.suppose(evidence)
+            self._listeners.tell(evidence)
+            self._stand(seat)
+            return seat.shown
         async with seat.turn:
             if not self._is_frozen_for(evidence):
                 await self._settle(seat, pass_time(seat.standing, evidence.at, seat.policy))
@@ -90,6 +160,9 @@ class Board:
             return  # verdicts freeze while it is us
         now = self._clock.now()
         for seat in tuple(self._seats.values()):
+            if not self.is_judge:
+                self._stand(seat)
+                continue
             if seat.standing.wake_at is None or seat.standing.wake_at > now:
                 continue
             async with seat.turn:
@@ -102,7 +175,8 @@ class Board:
             StorageError: if the database is away; nothing is lost by it.
         """
         await self._chronicle.tell()
-        await self._history.save_standings(self._snapshots)
+        if self.is_judge:
+            await self._history.save_standings(self._snapshots)
 
     def services(self) -> tuple[Service, ...]:
         """Return the services on the board, in the catalogue's order."""
@@ -145,54 +219,94 @@ class Board:
         untold = self._chronicle.awaits()
         return {id_: seat.dump() for id_, seat in self._seats.items() if id_ not in untold}
 
-    async def _recall(self, newcomers: Mapping[ServiceId, Seat]) -> bool:
-        """Give newcomers back what is stored of them; tell whether nothing is of some."""
+    async def _recall(
+        self,
+        newcomers: Mapping[ServiceId, Seat],
+        history: Archive,
+        chronicle: Chronicle | None,
+    ) -> tuple[bool, list[tuple[Seat, Transition]]]:
+        """Give newcomers back what is stored of them.
+
+        Args:
+            newcomers: Not yet on the board.
+            history: Where it is stored.
+            chronicle: Who records transitions that were not; None for who follows.
+
+        Returns:
+            Whether nothing is stored of some, and the transitions to be recorded.
+        """
         if not newcomers:
-            return False
-        stored = await self._history.standings()
-        for id_ in stored.keys() & newcomers.keys():
+            return False, []
+        stored = await history.standings()
+        known = stored.keys() & newcomers.keys()
+        for id_ in known:
             newcomers[id_].recall(stored[id_])
-        for incident in await self._history.open_incidents():
+        for incident in await history.open_incidents():
             if incident.service in newcomers:
                 newcomers[incident.service].incident = incident
         begin = self._clock.now() - UNWATCHED_JOBS_HOLD
+        folded = {id_: stored[id_].folded for id_ in known}
         turns: list[tuple[Seat, Transition]] = []
-        async for evidence in self._history.replay(newcomers.keys(), begin):
-            seat = newcomers[evidence.service]
-            seat.hear(evidence)
-            standing = pass_time(seat.standing, evidence.at, seat.policy)
-            for after in (standing, judge(standing, evidence, seat.policy)):
-                transition = self._turn(seat, after)
-                if transition is not None:
-                    turns.append((seat, transition))
-        # Only now: a snapshot that is stored with a transition holds all that was noted before.
-        await self._announce(turns)
-        for seat in newcomers.values():
-            seat.show()
-        return bool(newcomers.keys() - stored.keys())
+        async for noted in history.replay(newcomers.keys(), folded, begin):
+            seat = newcomers[noted.evidence.service]
+            if chronicle is None:
+                seat.learn(noted)
+            else:
+                turns += self._judge_again(seat, noted.evidence, chronicle)
+        if chronicle is None:
+            for seat in newcomers.values():
+                seat.stand(self._clock.now())
+        return bool(newcomers.keys() - stored.keys()), turns
+
+    def _judge_again(
+        self, seat: Seat, evidence: Evidence, chronicle: Chronicle
+    ) -> Iterator[tuple[Seat, Transition]]:
+        seat.hear(evidence)
+        standing = pass_time(seat.standing, evidence.at, seat.policy)
+        for after in (standing, judge(standing, evidence, seat.policy)):
+            transition = self._turn(seat, after, chronicle)
+            if transition is not None:
+                yield seat, transition
 
     async def _settle(self, seat: Seat, after: Standing) -> None:
-        transition = self._turn(seat, after)
+        transition = self._turn(seat, after, self._chronicle)
         if transition is not None:
             await self._announce([(seat, transition)])
         seat.show()
 
-    def _turn(self, seat: Seat, after: Standing) -> Transition | None:
+    def _stand(self, seat: Seat) -> None:
+        """Let what a follower was told stand, and tell of it if that is a change."""
+        before = seat.shown
+        seat.stand(self._clock.now())
+        seat.show()
+        self._tell_of_change(before, seat)
+
+    def _tell_of_change(self, before: Verdict, seat: Seat) -> None:
+        transition = self._transition(before, seat.shown)
+        if transition is not None:
+            self._listeners.tell(transition)
+
+    def _transition(self, before: Verdict, after: Verdict) -> Transition | None:
+        if after.status is before.status:
+            return None
+        return Transition(
+            service=after.service,
+            at=after.since,
+            recorded_at=self._clock.now(),
+            before=before,
+            after=after,
+        )
+
+    def _turn(self, seat: Seat, after: Standing, chronicle: Chronicle) -> Transition | None:
         """Let a standing stand, and return the transition to it, if it is one."""
         before, seat.standing = seat.standing, after
-        if after.verdict.status is before.verdict.status:
+        transition = self._transition(before.verdict, after.verdict)
+        if transition is None:
             return None
-        transition = Transition(
-            service=seat.service.id,
-            at=after.verdict.since,
-            recorded_at=self._clock.now(),
-            before=before.verdict,
-            after=after.verdict,
-        )
         incident = incidents.fold(seat.incident, transition)
         is_open = incident is not None and incident.ended_at is None
         seat.incident = incident if is_open else None
-        self._chronicle.add(transition, seat.dump, incident)
+        chronicle.add(transition, seat.dump, incident)
         return transition
 
     async def _announce(self, turns: Sequence[tuple[Seat, Transition]]) -> None:

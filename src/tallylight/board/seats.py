@@ -3,13 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import Service
+from tallylight.history.evidence import Noted
+from tallylight.history.standings import Snapshot
 from tallylight.terms import Evidence, Failure, Fault, Incident, Source, Status, Verdict
 from tallylight.verdicts import snapshot
+from tallylight.verdicts.judge import judge, pass_time
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Answer, Standing
+
+_TOLD_WITHIN = timedelta(seconds=5)
+_SUPPOSED_FOR = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
@@ -24,6 +30,9 @@ class Seat:
         incident: The one that is open.
         newest: The newest evidence of each source.
         turn: Held while evidence is judged and recorded, or two reports would judge one past.
+        told: Where another process judges: what its evidence alone comes to, up to `folded`.
+        folded: The id of the last evidence in `told`.
+        supposed: What was found here, and has not come back from the process that judges.
     """
 
     service: Service
@@ -33,8 +42,12 @@ class Seat:
     incident: Incident | None = None
     newest: dict[Source, Evidence] = field(default_factory=dict)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    told: Standing = field(init=False)
+    folded: int = 0
+    supposed: list[Evidence] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.told = self.standing
         self.show()
 
     def show(self) -> None:
@@ -51,15 +64,52 @@ class Seat:
         if before is None or evidence.at >= before.at:
             self.newest[evidence.source] = evidence
 
-    def recall(self, text: str) -> None:
+    def learn(self, noted: Noted) -> bool:
+        """Fold what the process that judges has stored; tell whether it is news here."""
+        if noted.at_us <= self.folded:
+            return False
+        piece = noted.evidence
+        self.folded = noted.at_us
+        self.told = judge(_passed(self.told, piece.at, self.policy), piece, self.policy)
+        for own in self.supposed:
+            if (own.at, own.source) == (piece.at, piece.source):
+                self.supposed.remove(own)
+                return False
+        self.hear(piece)
+        return True
+
+    def suppose(self, piece: Evidence) -> None:
+        """Let count what was found here, until the process that judges has judged it."""
+        self.supposed.append(piece)
+        self.hear(piece)
+
+    def stand(self, now: datetime) -> None:
+        """Let stand what was told, with what is supposed."""
+        oldest = now - _SUPPOSED_FOR
+        self.supposed = [piece for piece in self.supposed if piece.at >= oldest]
+        standing = self.told
+        for piece in self.supposed:
+            standing = judge(_passed(standing, piece.at, self.policy), piece, self.policy)
+        # What was found by now may not have been told: silence counts later than at the judge's.
+        self.standing = _passed(standing, now - _TOLD_WITHIN, self.policy)
+
+    def recall(self, stored: Snapshot) -> None:
         """Take up a standing that was stored, with the evidence that can be read from it.
 
         So a page that goes on saying what it said before the restart says nothing new.
         """
-        self.standing = snapshot.load(text)
+        self.standing = self.told = snapshot.load(stored.standing)
+        self.folded = stored.folded
         self.show()
         for evidence in _remembered(self.standing):
             self.hear(evidence)
+
+
+def _passed(standing: Standing, at: datetime, policy: Policy) -> Standing:
+    """Return a standing after all that time alone changed up to a moment."""
+    while (after := pass_time(standing, at, policy)) is not standing:
+        standing = after
+    return standing
 
 
 def _remembered(standing: Standing) -> Iterator[Evidence]:

@@ -33,6 +33,13 @@ _BUSY_MS = 5000
 _SWITCHES = 10
 _OPTION = "tallylight_writes"
 _LAXLY = text("SET LOCAL synchronous_commit = off")
+_ANSWER_SECONDS = 5
+# A machine that vanishes closes no connection: without these its claim would outlive it by hours.
+_MISS_SOON = text(
+    "SELECT set_config('tcp_keepalives_idle', '5', false),"
+    " set_config('tcp_keepalives_interval', '2', false),"
+    " set_config('tcp_keepalives_count', '3', false)"
+)
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(:space, :turn)")
 
 T = TypeVar("T")
@@ -138,22 +145,22 @@ class Connections:
                     raise
 
     @asynccontextmanager
-    async def claim(self, turn: Turn) -> AsyncIterator[bool]:
-        """Try to hold a turn of PostgreSQL as long as the block lasts; yield whether it worked.
+    async def claim(self, turn: Turn) -> AsyncIterator["Held | None"]:
+        """Try to hold a turn of PostgreSQL as long as the block lasts; yield None in vain.
 
-        The claim dies with the process. On SQLite it always works: a file is locked from outside.
+        The claim dies with the process, and with its connection.
         """
-        if self._is_sqlite:
-            yield True
-            return
         names = {"space": _LOCK_SPACE, "turn": int(turn)}
         outright = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with _storage_errors(self._place):
             async with outright.connect() as connection:
                 lock = text("SELECT pg_try_advisory_lock(:space, :turn)")
-                is_held = bool(await connection.scalar(lock, names))
+                if not await connection.scalar(lock, names):
+                    yield None
+                    return
                 try:
-                    yield is_held
+                    await connection.execute(_MISS_SOON)
+                    yield Held(connection)
                 finally:
                     # Closed and not given back: what is held goes with the connection.
                     await connection.invalidate()
@@ -163,6 +170,22 @@ class Connections:
         await self._engine.dispose()
         self._thread.shutdown()
         self._sync.dispose()
+
+
+class Held:
+    """A turn that is held as long as its connection lives."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def is_alive(self) -> bool:
+        """Tell whether the connection, and with it the claim, is still there."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, TimeoutError):
+            return False
+        return True
 
 
 def connect(address: str) -> Connections:

@@ -18,16 +18,19 @@ from tallylight.errors import StorageError
 from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
 from tallylight.history.attempts import Attempts
 from tallylight.history.characters import Characters
-from tallylight.history.connections import Connections, Turn, connect, upsert
+from tallylight.history.connections import Connections, Held, Turn, connect, upsert
+from tallylight.history.evidence import Noted
 from tallylight.history.gateway_keys import GatewayKeys
 from tallylight.history.hearsay import Hearsay
 from tallylight.history.journal import Journal
+from tallylight.history.judgeship import Judgeship
 from tallylight.history.ledger import Ledger
 from tallylight.history.migration import bring_up_to_date
 from tallylight.history.outbox import Outbox
 from tallylight.history.records import Record
 from tallylight.history.retention import Retention
 from tallylight.history.rollups import Grain, Rollup
+from tallylight.history.standings import Snapshot
 from tallylight.history.tables import memos
 from tallylight.history.videos import Videos
 from tallylight.history.writer import Writer
@@ -49,10 +52,11 @@ _ALL = 1_000_000  # more open incidents than anybody has services
 class History:
     """What happened."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
         connections: Connections,
         clock: Clock,
+        judgeship: Judgeship,
         writer: Writer,
         hearsay: Hearsay,
         storing: asyncio.Task[Never],
@@ -60,6 +64,7 @@ class History:
         self._connections = connections
         self._clock = clock
         self._writer = writer
+        self.judgeship = judgeship
         self._storing = storing
         self.ledger = Ledger(connections)
         self.attempts = Attempts(connections)
@@ -70,8 +75,8 @@ class History:
         self.journal = Journal(connections)
         self.hearsay = hearsay
 
-    def claim_judging(self) -> AbstractAsyncContextManager[bool]:
-        """Try to be the one process that judges by this PostgreSQL; give whether it worked."""
+    def claim_judging(self) -> AbstractAsyncContextManager[Held | None]:
+        """Try to be the one process that judges by this PostgreSQL; give None if another is."""
         return self._connections.claim(Turn.JUDGE)
 
     # What comes in.
@@ -114,6 +119,7 @@ class History:
             found = records()
             rows = {record.transition.service: record.standing for record in found}
             async with self._connections.writing(Turn.EVIDENCE) as connection:
+                await self.judgeship.guard(connection)
                 folded = await evidence.append(connection, noted)
                 await standings.store(connection, rows, folded)
                 for record in found:
@@ -135,24 +141,43 @@ class History:
         async with self._writer.lending() as noted:
             rows = snapshot()
             async with self._connections.noting(Turn.EVIDENCE) as connection:
+                await self.judgeship.guard(connection)
                 folded = await evidence.append(connection, noted)
                 await standings.store(connection, rows, folded)
 
+    async def leave_to_others(self) -> None:
+        """Give what is noted and not yet stored to the process that judges now."""
+        async with self._writer.lending() as noted:
+            for _, piece in noted:
+                self.hearsay.tell(piece)
+
     # What is asked.
 
-    async def standings(self) -> Mapping[ServiceId, str]:
+    async def standings(self) -> Mapping[ServiceId, Snapshot]:
         """Return the stored snapshot of every service that has one."""
         async with self._connections.reading() as connection:
             return await standings.stored(connection)
 
-    def replay(self, services: Collection[ServiceId], since: datetime) -> AsyncIterator[Evidence]:
-        """Yield what no stored snapshot contains, of each service in the order of its noting.
+    def replay(
+        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime
+    ) -> AsyncIterator[Noted]:
+        """Yield what snapshots do not contain, of each service in the order of its noting.
 
         Args:
             services: About whom.
-            since: Leave out what was noted before, for services that have no snapshot.
+            folded: The last that is in the snapshot of each that has one.
+            since: Leave out what was noted before, for services that have none.
         """
-        return evidence.unfolded(self._connections, services, since)
+        return evidence.unfolded(self._connections, services, folded, since)
+
+    async def following(self, mark: int) -> Sequence[Noted]:
+        """Return a page of the evidence of all services that follows an id, oldest first."""
+        return await evidence.following(self._connections, mark)
+
+    async def newest_mark(self) -> int:
+        """Return the id of the evidence that was stored last."""
+        async with self._connections.reading() as connection:
+            return await evidence.newest_id(connection)
 
     async def evidence(
         self,
@@ -288,12 +313,14 @@ async def open_history(address: str, clock: Clock) -> AsyncIterator[History]:
     connections = connect(address)
     try:
         await bring_up_to_date(connections)
-        writer, hearsay = Writer(connections, clock), Hearsay(connections, clock)
+        judgeship = Judgeship(connections)
+        writer = Writer(connections, clock, guard=judgeship.guard)
+        hearsay = Hearsay(connections, clock, writer.flush)
         # No TaskGroup: it would wrap what the body raises.
         storing = asyncio.create_task(_keep_storing(writer), name="history writer")
         telling = asyncio.create_task(_keep_storing(hearsay.writer), name="hearsay writer")
         try:
-            yield History(connections, clock, writer, hearsay, storing)
+            yield History(connections, clock, judgeship, writer, hearsay, storing)
         finally:
             for task, its in ((storing, writer), (telling, hearsay.writer)):
                 task.cancel()

@@ -5,7 +5,7 @@ So ids rise with every commit, a mark of what has been folded is one number, and
 time is a stretch of ids, without any index that each flush would have to touch.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ from tallylight.history.columns import (
 )
 from tallylight.history.connections import Connections
 from tallylight.history.tables import evidence as table
-from tallylight.history.tables import standings
 from tallylight.terms import Evidence, ServiceId, Source, Status
 
 #: How long after its time evidence may be noted and still be found by its time (a feed's lag).
@@ -37,7 +36,7 @@ _MOST_NAMED = 500
 
 
 class Noted(NamedTuple):
-    """Evidence and when it was noted."""
+    """Evidence and when it was noted; once it is stored, that is its id."""
 
     at_us: int
     evidence: Evidence
@@ -93,16 +92,16 @@ async def newest(
 
 
 async def unfolded(
-    connections: Connections, services: Collection[ServiceId], since: datetime
-) -> AsyncIterator[Evidence]:
-    """Yield what is in no stored standing; of each service oldest first.
+    connections: Connections,
+    services: Collection[ServiceId],
+    folded: Mapping[ServiceId, int],
+    since: datetime,
+) -> AsyncIterator[Noted]:
+    """Yield what was noted after a mark; of each service oldest first.
 
-    Of services without a standing, only what was noted since a moment.
+    Of services without a mark, only what was noted since a moment.
     """
     floor = microseconds(since)
-    async with connections.reading() as connection:
-        found = await connection.execute(select(standings.c.service, standings.c.folded))
-        folded = {ServiceId(row.service): int(row.folded) for row in found}
     marks = {service: folded.get(service, floor - 1) for service in services}
     # Apart, so that one that comes back after months makes nobody walk through all these months.
     old = {service: mark for service, mark in marks.items() if mark < floor - 1}
@@ -114,7 +113,14 @@ async def unfolded(
             for row in page:
                 mark = group.get(row.service)
                 if mark is not None and row.id > mark:
-                    yield evidence_of(row)
+                    yield Noted(row.id, evidence_of(row))
+
+
+async def following(connections: Connections, mark: int) -> tuple[Noted, ...]:
+    """Return a page of the evidence that follows an id, oldest first."""
+    async with connections.reading() as connection:
+        found = await connection.execute(page_after(mark, _PAGE))
+        return tuple(Noted(row.id, evidence_of(row)) for row in found)
 
 
 async def window_pages(

@@ -21,8 +21,18 @@ _AT_A_TIME = 500
 class Hearsay:
     """The door to it."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
+    def __init__(
+        self, connections: Connections, clock: Clock, store: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            connections: To the database.
+            clock: When it is.
+            store: Stores what was judged.
+        """
         self._connections = connections
+        self._store = store
         self.writer = Writer(connections, clock, into=table)
 
     def tell(self, piece: Evidence) -> None:
@@ -32,8 +42,8 @@ class Hearsay:
     async def hear(self, judge: Callable[[Evidence], Awaitable[object]]) -> None:
         """Let what others have told be judged, in the order of its telling.
 
-        What has been judged is taken away after that: a crash in between lets a few pieces count
-        twice, and none be lost.
+        What has been judged is taken away once it is stored: a crash in between lets a few pieces
+        count twice, and none be lost.
 
         Raises:
             StorageError: if the database is away.
@@ -46,6 +56,7 @@ class Hearsay:
                 return
             for row in rows:
                 await judge(evidence_of(row))
+            await self._store()
             heard = delete(table).where(table.c.id.in_([row.id for row in rows]))
             async with self._connections.noting(Turn.EVIDENCE) as connection:
                 await connection.execute(heard)

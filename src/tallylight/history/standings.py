@@ -1,6 +1,7 @@
 """Snapshots of what the judge remembers, each with the last evidence that is in it."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,6 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.history.connections import upsert
 from tallylight.history.tables import standings as table
 from tallylight.terms import ServiceId
+
+
+class Snapshot(NamedTuple):
+    """What the judge remembered of a service.
+
+    Args:
+        standing: As text.
+        folded: The id of the last evidence that is in it.
+    """
+
+    standing: str
+    folded: int
 
 
 async def store(connection: AsyncConnection, rows: Mapping[ServiceId, str], folded: int) -> None:
@@ -22,7 +35,7 @@ async def store(connection: AsyncConnection, rows: Mapping[ServiceId, str], fold
         )
 
 
-async def stored(connection: AsyncConnection) -> dict[ServiceId, str]:
+async def stored(connection: AsyncConnection) -> dict[ServiceId, Snapshot]:
     """Return all snapshots."""
-    found = await connection.execute(select(table.c.service, table.c.standing))
-    return {ServiceId(row.service): row.standing for row in found}
+    found = await connection.execute(select(table.c.service, table.c.standing, table.c.folded))
+    return {ServiceId(row.service): Snapshot(row.standing, int(row.folded)) for row in found}

@@ -5,13 +5,14 @@ evidence goes first, and the log says how much.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Never
 
 import structlog
 from sqlalchemy import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
@@ -28,6 +29,12 @@ _LONGEST_INTERVAL = timedelta(seconds=30)
 #: How much evidence waits for a database that is away: 50 minutes of 1,000 services each 60 s.
 BOUND = 50_000
 
+Guard = Callable[[AsyncConnection], Awaitable[None]]
+
+
+async def _anybody(_: AsyncConnection) -> None:
+    """Let anybody write."""
+
 
 class Writer:
     """The buffer, and the one task that empties it.
@@ -36,6 +43,7 @@ class Writer:
         connections: To the database.
         clock: When it is.
         into: The table that it is stored in.
+        guard: Raises StorageError, within the transaction, if that must not be.
         bound: How much is kept at most while the database is away.
     """
 
@@ -45,10 +53,12 @@ class Writer:
         clock: Clock,
         *,
         into: Table = evidence_table,
+        guard: Guard = _anybody,
         bound: int = BOUND,
     ) -> None:
         self._connections = connections
         self._into = into
+        self._guard = guard
         self._clock = clock
         self._bound = bound
         self._buffer: list[Noted] = []
@@ -98,6 +108,7 @@ class Writer:
         async with self.lending() as noted:
             if noted:
                 async with self._connections.noting(Turn.EVIDENCE) as connection:
+                    await self._guard(connection)
                     await append(connection, noted, self._into)
 
     async def run(self) -> Never:

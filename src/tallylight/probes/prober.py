@@ -83,6 +83,11 @@ class Prober:
         finally:
             self.is_running = False
 
+    def forget(self) -> None:
+        """Forget what this process knows of former probes: another has probed meanwhile."""
+        self._diaries, self._calls = {}, Calls()
+        self._welcomed = ((), self.pacing)
+
     async def probe(self, service: Service, depth: Depth) -> Evidence:
         """Send one probe now and report it to the board; return what it found.
 

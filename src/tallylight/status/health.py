@@ -13,15 +13,18 @@ async def healthz(_: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Say whether the database answers and the probes are running; 503 if not."""
+    """Say whether the database answers and this process does what its role asks; 503 if not."""
     state = reading_of(request).state
     try:
         await state.history.incidents(open_only=True, limit=1)
         database = "answers"
     except StorageError:
         database = "does not answer"
-    probes = "running" if state.is_probing() else "not running"
-    ready = (database, probes) == ("answers", "running")
-    return JSONResponse(
-        {"ready": ready, "database": database, "probes": probes}, 200 if ready else 503
-    )
+    is_judge, is_at_work = state.is_judge(), state.is_at_work()
+    ready = database == "answers" and is_at_work
+    answer: dict[str, object] = {"ready": ready, "database": database}
+    if is_judge:
+        answer |= {"role": "judge", "probes": "running" if is_at_work else "not running"}
+    else:
+        answer |= {"role": "follower", "board": "followed" if is_at_work else "behind"}
+    return JSONResponse(answer, 200 if ready else 503)

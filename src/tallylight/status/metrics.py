@@ -27,11 +27,14 @@ class BoardCollector(Collector):
         counts: Counter[tuple[str, Source, str]],
         spent: Sequence[Spending],
         listeners: int,
+        *,
+        is_judge: bool,
     ) -> None:
         self._board = board
         self._counts = counts
         self._spent = spent
         self._listeners = listeners
+        self._is_judge = is_judge
 
     def collect(self) -> Iterable[Metric]:
         """Yield all families of metrics."""
@@ -42,6 +45,11 @@ class BoardCollector(Collector):
         listeners = GaugeMetricFamily("tallylight_listeners", "Pages that listen for changes.")
         listeners.add_metric([], self._listeners)
         yield listeners
+        judge = GaugeMetricFamily(
+            "tallylight_judge", "1 where this process probes and judges, 0 where it follows."
+        )
+        judge.add_metric([], float(self._is_judge))
+        yield judge
         build = GaugeMetricFamily("tallylight_build_info", "The version.", labels=["version"])
         build.add_metric([version("tallylight")], 1)
         yield build
@@ -121,5 +129,7 @@ async def metrics(request: Request) -> Response:
         state.history.ledger, state.board.services(), state.total_budget(), house.now()
     )
     registry = CollectorRegistry()
-    registry.register(BoardCollector(state.board, live.evidence.counts, spent, live.listeners))
+    counts, is_judge = live.evidence.counts, state.is_judge()
+    collector = BoardCollector(state.board, counts, spent, live.listeners, is_judge=is_judge)
+    registry.register(collector)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

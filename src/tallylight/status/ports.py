@@ -92,7 +92,8 @@ class StatusState:
         options: What the operator said of the page.
         plan: What will be probed; None where nothing is.
         total_budget: What all probes together may spend.
-        is_probing: Tells whether the probes are running.
+        is_judge: Tells whether this process is the one that probes and judges.
+        is_at_work: Tells whether the probes run, or what the process finds that judges arrives.
         adviser: Who knows what budgets buy; None where that is not shown.
         recommender: Who knows how requests are routed; None where none are.
     """
@@ -103,6 +104,7 @@ class StatusState:
     options: StatusOptions = field(default_factory=StatusOptions)
     plan: ProbePlan | None = None
     total_budget: Callable[[], Budget] = Budget
-    is_probing: Callable[[], bool] = lambda: True
+    is_judge: Callable[[], bool] = lambda: True
+    is_at_work: Callable[[], bool] = lambda: True
     adviser: Adviser | None = None
     recommender: Recommender | None = None
