@@ -16,6 +16,7 @@ from tallylight.catalogue.document import parse
 from tallylight.clock import Clock
 from tallylight.gateway.asking import Ask
 from tallylight.gateway.asset_stores import open_store
+from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
@@ -83,6 +84,11 @@ class Studio:
     switchboard: Switchboard
     configuration: Configuration
     running: asyncio.Task[None]
+
+    @property
+    def store(self) -> AssetStore:
+        """Return where content and references are kept."""
+        return self.switchboard._store
 
     async def die(self) -> None:
         """Stop as a kill -9 does: nothing more is written, no lease is given back."""

@@ -267,4 +267,5 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     video = await studio.ended(await studio.create(reference=picture))
 
     assert video.wish.stored
+    assert await studio.store.size(video.wish.stored) is None  # of no more use
     assert video.service == "b"

@@ -102,7 +102,7 @@ def test_who_bills_deliveries_alone_takes_nothing_for_a_failure(make: Make) -> N
         ({"status": Status.RETIRED, "is_trial": True}, "is retired"),
         ({"status": Status.SUSPENDED}, "is suspended"),
         ({"status": Status.MAINTENANCE}, "is under maintenance"),
-        ({"blocked": FailureKind.QUOTA}, "refuses our own key or wallet (quota)"),
+        ({"blocked": FailureKind.QUOTA}, "cannot be asked until its operator has seen to it"),
         ({"wait": timedelta(seconds=9)}, "is left alone for another 9 s"),
         ({"access": "reverse"}, "the policy takes no reverse service"),
         ({"price": "5"}, "costs 20 USD, more than the 1.00 USD that are left"),

@@ -6,7 +6,8 @@ from random import Random
 from tallylight.gateway.live import Live
 from tallylight.gateway.presets import policy_of
 from tallylight.gateway.prospects import Prospects
-from tallylight.gateway.routing import Ranking, rank
+from tallylight.gateway.ranking import Ranking
+from tallylight.gateway.routing import rank
 from tallylight.terms import ServiceId
 
 
@@ -37,11 +38,14 @@ class Choosing:
 
     def p95(self, service: ServiceId) -> timedelta | None:
         """Return within which time nineteen of twenty jobs of a service end; None if unknown."""
-        seconds = self._prospects.of((service,))[0].p95_seconds
-        return None if seconds is None else timedelta(seconds=seconds)
+        for prospect in self._prospects.of((service,)):  # one, unless it has left the board
+            if prospect.p95_seconds is not None:
+                return timedelta(seconds=prospect.p95_seconds)
+        return None
 
     def usual(self, service: ServiceId) -> timedelta | None:
         """Return how long jobs of a service take; None if that was not seen yet."""
-        prospect = self._prospects.of((service,))[0]
-        is_known = prospect.p95_seconds is not None
-        return timedelta(seconds=prospect.seconds) if is_known else None
+        for prospect in self._prospects.of((service,)):
+            if prospect.p95_seconds is not None:
+                return timedelta(seconds=prospect.seconds)
+        return None

@@ -69,9 +69,11 @@ class Completing:
             video=video,
             attempts=[ended(a, AttemptState.FAILED, now, SUPERSEDED) for a in live.given_up],
             entries=[settled(live.entries[a.entry]) for a in live.given_up],
-            notices=self._notices(video, now),
+            # Whose create is still unanswered hears of the refusal by its answer.
+            notices=self._notices(video, now) if live.is_settled else (),
         )
         live.settle()
+        await self._delivering.forget_reference(video)
         log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 
     async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
@@ -109,6 +111,7 @@ class Completing:
             notices=self._notices(video, now),
         )
         live.settle()
+        await self._delivering.forget_reference(video)
         log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
 
 

@@ -20,8 +20,8 @@ from tallylight.gateway.books import LEASE, Books
 from tallylight.gateway.conditions import Conditions
 from tallylight.gateway.failover import Failover
 from tallylight.gateway.live import Live
+from tallylight.gateway.ranking import Choice
 from tallylight.gateway.routes import Route
-from tallylight.gateway.routing import Choice
 from tallylight.history.database import History
 from tallylight.history.journal import Limit
 from tallylight.history.videos import Video
@@ -31,6 +31,11 @@ from tallylight.terms import VideoId
 log = structlog.get_logger()
 
 _RENEWAL = timedelta(seconds=4)
+_SETTLING = timedelta(seconds=5)
+"""How long a process that ends waits for creates that were sent and not yet answered: each one that
+is cut off is a doubt, which costs a video where the upstream lists nothing."""
+
+_INVENTORY = timedelta(seconds=30)
 _LATER = timedelta(seconds=30)
 """When a video is tried again whose following met a defect of ours."""
 
@@ -66,12 +71,21 @@ class Crew:
         self._lives: dict[VideoId, Live] = {}
         self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unheld: frozenset[VideoId] = frozenset()
 
     async def run(self) -> None:
-        """Renew the leases and take over what others have left, until cancelled."""
+        """Renew the leases and take over what others have left, until cancelled.
+
+        The journal has to write as long as this runs.
+        """
         try:
-            await every(_RENEWAL, self._round, self._clock, name="leases")
+            async with asyncio.TaskGroup() as tasks:
+                renewing = every(_RENEWAL, self._round, self._clock, name="leases")
+                tasks.create_task(renewing, name="leases")
+                counting = every(_INVENTORY, self._take_inventory, self._clock, name="inventory")
+                tasks.create_task(counting, name="inventory")
         finally:
+            await self._settle()
             for task in tuple(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -171,9 +185,33 @@ class Crew:
             refusals=[(a.service, a.failure) for a in attempts if a.failure is not None],
             is_settled=True,
         )
+        if video.id in self._lives:
+            return  # it was ours again before we knew that we had lost it
         log.info("video.taken_over", video=video.id, attempts=len(attempts))
         limits = await self._conditions.limits_of(video.key)
         self._start(live, self._failover.follow(live, limits))
+
+    async def _take_inventory(self) -> None:
+        """Let go of videos that are ours by their rows and that nobody here follows.
+
+        There are some after a database was away: what was written may be there all the same. One
+        that was just begun is not followed for a moment, hence it is looked for twice.
+        """
+        owned = await self._history.videos.owned(self.name)
+        unheld = frozenset(id_ for id_ in owned if id_ not in self._lives)
+        left = unheld & self._unheld
+        self._unheld = unheld
+        if left:
+            log.warning("videos.let_go", videos=sorted(left))
+            await self._history.videos.hand_over(left, self._clock.now())
+
+    async def _settle(self) -> None:
+        """Return once no create is unanswered any more, or after a while."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLING.total_seconds()):
+                for live in self.lives():
+                    while live.is_sending:
+                        await live.change()
 
     async def _hand_over(self) -> None:
         """Let others take the videos over at once, because this process ends."""

@@ -4,6 +4,8 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
@@ -15,6 +17,8 @@ from tallylight.upstreams.course import theirs
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job
+
+log = structlog.get_logger()
 
 _LARGEST_VIDEO = 4 * 2**30
 _PAUSES = (timedelta(), timedelta(seconds=2), timedelta(seconds=8))
@@ -38,23 +42,33 @@ class Delivering:
     async def fetch(self, video: Video, service: Service, job: Job) -> str | Failure:
         """Return the video's place in the store, or why it is not there."""
         name = f"videos/{video.id}"
-        failure = _NOTHING
-        with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
-            file = Path(folder) / "video"
-            for pause in _PAUSES:
-                await self._clock.sleep(pause)
-                found = await self._download(service, job, file)
-                if found is None:
-                    return await self._stored(name, file)
-                failure = found
-        return failure
-
-    async def _stored(self, name: str, file: Path) -> str | Failure:
         try:
-            await self._store.save(name, file)
-        except StorageError as error:
+            with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
+                file = Path(folder) / "video"
+                failure = await self._fetched(service, job, file)
+                if failure is None:
+                    await self._store.save(name, file)
+        except (StorageError, OSError) as error:  # a full disk of ours ends no video
             return Failure(FailureKind.UNKNOWN, Fault.OURS, "delivery:unstored", str(error))
-        return name
+        return failure or name
+
+    async def forget_reference(self, video: Video) -> None:
+        """Delete the picture that a video was made from; no service will be asked for it again."""
+        if not video.wish.stored:
+            return
+        try:
+            await self._store.delete(video.wish.stored)
+        except StorageError as error:
+            log.warning("reference.kept", video=video.id, error=str(error))
+
+    async def _fetched(self, service: Service, job: Job, file: Path) -> Failure | None:
+        failure: Failure | None = _NOTHING
+        for pause in _PAUSES:
+            await self._clock.sleep(pause)
+            failure = await self._download(service, job, file)
+            if failure is None:
+                break
+        return failure
 
     async def _download(self, service: Service, job: Job, file: Path) -> Failure | None:
         request = protocol(service.upstream).content(job)

@@ -8,8 +8,8 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from tallylight.gateway.asking import RefusalError
+from tallylight.gateway.ranking import Ranking
 from tallylight.gateway.routes import Route
-from tallylight.gateway.routing import Ranking
 from tallylight.history.videos import VideoError
 from tallylight.terms import Failure, FailureKind, Fault, ServiceId
 
@@ -109,5 +109,8 @@ def unserved(route: Route, ranking: Ranking) -> RefusalError:
         return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value")
     message = f"No service of '{route.name}' can be asked now. {said}"
     return RefusalError(
-        HTTPStatus.SERVICE_UNAVAILABLE, message, code="no_service_available", retry_after=_SOON
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        message,
+        code="no_service_available",
+        retry_after=ranking.retry_after or _SOON,
     )

@@ -13,6 +13,7 @@ import structlog
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
+from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.books import Books, ended, settled
 from tallylight.gateway.choosing import Choosing
 from tallylight.gateway.completing import Completing
@@ -20,9 +21,9 @@ from tallylight.gateway.endings import LEFT, OVERDUE, UNRESOLVED, exhausted, is_
 from tallylight.gateway.endings import error_of as told
 from tallylight.gateway.following import Following
 from tallylight.gateway.live import Live
+from tallylight.gateway.ranking import Choice
 from tallylight.gateway.reconciling import Reconciling
 from tallylight.gateway.routes import WhenInDoubt
-from tallylight.gateway.routing import Choice
 from tallylight.gateway.sources import Sources
 from tallylight.gateway.submitting import Submitting
 from tallylight.gateway.witness import Witness
@@ -165,7 +166,11 @@ class Failover:
 
     async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | bool | None:
         """Send to the next service; None if the video has ended, or is another process's now."""
-        live.order = await self._sources.order_of(live.video)
+        try:
+            live.order = await self._sources.order_of(live.video)
+        except RefusalError as error:  # what it builds on was deleted meanwhile
+            await self._completing.fail_video(live, VideoError(error.code, error.message))
+            return None
         ranking = self._choosing.rank(live)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:

@@ -21,9 +21,9 @@ from tallylight.gateway.endings import refusal_of, unserved
 from tallylight.gateway.failover import prepare
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
+from tallylight.gateway.ranking import Ranking
 from tallylight.gateway.repeats import Repeats
 from tallylight.gateway.routes import Route
-from tallylight.gateway.routing import Ranking
 from tallylight.gateway.sources import Sources
 from tallylight.history.database import History
 from tallylight.history.journal import Limit
@@ -157,7 +157,7 @@ class Gateway:
             key=caller.key,
             model=route.name,
             prompt=ask.prompt,
-            seconds=order.seconds,
+            seconds=order.seconds + wish.onto,
             size=order.size,
             created_at=now,
             deadline=now + route.deadline,
@@ -177,7 +177,7 @@ class Gateway:
         order = choice.order
         live.video = replace(
             live.video,
-            seconds=order.seconds,
+            seconds=order.seconds + live.video.wish.onto,
             size=order.size,
             substituted=choice.substituted,
             wish=await self._sources.keep(live.video, live.order),

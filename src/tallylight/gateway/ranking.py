@@ -143,7 +143,7 @@ class Exclusion:
             case Bar.CIRCUIT if self.wait is not None:
                 return f"is left alone for another {self.wait.total_seconds():.0f} s"
             case Bar.BLOCKED:
-                return f"refuses our own key or wallet ({self.asked})"
+                return "cannot be asked until its operator has seen to it"
             case Bar.BUDGET:
                 return f"costs {self.asked} USD, more than the {self.allowed} USD that are left"
             case Bar.POLICY:

@@ -22,8 +22,6 @@ from tallylight.gateway.ranking import Bar, Because, Choice, Exclusion, Prospect
 from tallylight.gateway.routes import Route
 from tallylight.terms import NO_SERVICE, Order, ServiceId, Status
 
-__all__ = ["Choice", "Exclusion", "Prospect", "Ranking", "rank"]
-
 _HOUR = 3600.0
 _LEAST_DELIVERY = 0.001  # nothing is divided by less
 _NOTHING = Decimal(0)

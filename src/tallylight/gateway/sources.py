@@ -87,6 +87,7 @@ class Sources:
             pinned=pinned,
             chosen=tuple(chosen),
             policy=ask.policy,
+            onto=source.seconds if source and ask.operation is Operation.EXTEND else 0,
         )
         return wish, order
 

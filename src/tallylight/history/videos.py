@@ -57,6 +57,7 @@ class Wish:
         pinned: The only service that can do it, "" for any: it has the source or the characters.
         chosen: Fields that the caller left out, so that we chose them.
         policy: What the caller prefers in place of the route's own policy, "" for nothing.
+        onto: How many seconds are there already that an extension adds to.
     """
 
     operation: Operation = Operation.CREATE
@@ -68,6 +69,7 @@ class Wish:
     pinned: ServiceId = NO_SERVICE
     chosen: tuple[str, ...] = ()
     policy: str = ""
+    onto: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class Video:
         key: Who asked, "" where no key is needed.
         model: The route.
         prompt: The text.
-        seconds: The length asked for.
+        seconds: The length asked for; of an extension, with what it is added to.
         size: The size asked for.
         created_at: When it was asked for.
         deadline: When nobody waits for it any more.
@@ -144,7 +146,7 @@ class Video:
         """Return what is asked of a service, before anything is fitted to one."""
         return Order(
             prompt=self.prompt,
-            seconds=self.seconds,
+            seconds=self.seconds - self.wish.onto,
             size=self.size,
             operation=self.wish.operation,
             reference=self.wish.reference,
@@ -329,6 +331,7 @@ def _wish_text(wish: Wish) -> str:
         "pinned": wish.pinned,
         "chosen": wish.chosen,
         "policy": wish.policy,
+        "onto": wish.onto,
     }
     return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
 
@@ -351,6 +354,7 @@ def _wish_of(text: str) -> Wish:
         pinned=ServiceId(said.get("pinned", "")),
         chosen=tuple(said.get("chosen", ())),
         policy=said.get("policy", ""),
+        onto=said.get("onto", 0),
     )
 
 

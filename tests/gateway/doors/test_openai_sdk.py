@@ -139,6 +139,7 @@ async def test_videos_are_edited_and_extended(sdk: AsyncOpenAI) -> None:
     )
 
     assert (edited.model, edited.seconds) == (ROUTE, "4")
+    assert extended.seconds == "8"  # stitched
     assert (await sdk.videos.poll(edited.id, poll_interval_ms=50)).status == "completed"
     assert (await sdk.videos.poll(extended.id, poll_interval_ms=50)).status == "completed"
 
