@@ -300,8 +300,12 @@ class VideoProtocol(Protocol):
         """Return the upstream's id of a character that was made, or why there is none."""
         ...
 
-    def listing(self) -> Request | None:
-        """Return the request that lists recent jobs, None where the dialect has none."""
+    def listing(self, after: str = "") -> Request | None:
+        """Return the request that lists jobs, the newest first, None where the dialect has none.
+
+        Args:
+            after: Begin behind the job of this id; "" for the newest.
+        """
         ...
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:

@@ -151,7 +151,7 @@ class ChatVideo:
             raise LookupError(f"chat job {job.id} has no video")
         return self._base.download(job.content_url)
 
-    def listing(self) -> Request | None:
+    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002  # there is no first
         """Return None: chats are not listed anywhere."""
         return None
 

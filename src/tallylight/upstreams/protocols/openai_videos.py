@@ -122,11 +122,12 @@ class OpenAIVideos:
         made = "" if is_refusal else text_of(answer.get("id"))
         return made or failure_in(reply, self._dialect, "character:unreadable")
 
-    def listing(self) -> Request | None:
+    def listing(self, after: str = "") -> Request | None:
         """Return the request that lists the newest jobs, None where the dialect has none."""
         if not self._profile.lists_jobs:
             return None
-        return self._base.get(Phase.LIST, "/videos?limit=50&order=desc")
+        behind = f"&after={quote(after, safe='')}" if after else ""
+        return self._base.get(Phase.LIST, f"/videos?limit=50&order=desc{behind}")
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a listing."""
