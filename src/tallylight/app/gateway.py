@@ -61,13 +61,17 @@ class Switchboard:
 
     async def run(self) -> None:
         """Follow videos, look after keys and assets, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._history.journal.run(), name="journal")
-            tasks.create_task(self.keys.run(), name="keys")
-            tasks.create_task(self._crew.run(), name="videos")
-            tasks.create_task(self._courier.run(), name="webhooks")
-            tidying = every(_TIDYING, self._tidy, self._clock, name="assets")
-            tasks.create_task(tidying, name="assets")
+        async with asyncio.TaskGroup() as around:
+            journal = around.create_task(self._history.journal.run(), name="journal")
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self.keys.run(), name="keys")
+                    tasks.create_task(self._crew.run(), name="videos")
+                    tasks.create_task(self._courier.run(), name="webhooks")
+                    tidying = every(_TIDYING, self._tidy, self._clock, name="assets")
+                    tasks.create_task(tidying, name="assets")
+            finally:
+                journal.cancel()  # the last, since the others write as they end
 
     def adopt(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
@@ -82,9 +86,12 @@ class Switchboard:
 
     async def _tidy(self) -> None:
         """Delete the content of videos that has expired."""
-        while expired := await self._history.videos.expire(self._clock.now()):
+        videos = self._history.videos
+        while expired := await videos.expired(self._clock.now()):
             for video in expired:
+                # The row last: what it names can be deleted once more.
                 await self._store.delete(video.asset)
+            await videos.forget_assets([video.id for video in expired])
 
 
 def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
