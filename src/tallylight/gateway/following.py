@@ -31,8 +31,9 @@ from tallylight.upstreams.wire import Job, JobState, Reply
 
 log = structlog.get_logger()
 
-_KEPT = timedelta(seconds=20)
-"""So often is written down how far a job has come; in between only its callers are told."""
+_KEPT = timedelta(seconds=5)
+"""So often is written down how far a job has come. Callers are told what is written and no more:
+whoever takes a video over begins there, and nothing may run backwards."""
 
 _LATE_LOOKS = timedelta(seconds=15)
 _SHORTEST_STALL = timedelta(minutes=1)
@@ -97,6 +98,7 @@ class Following:
                 return
             lost = await self._see(live, attempt, trip, answer, now)
             if lost is not None:
+                live.refusals.append((attempt.service, lost))
                 await self._witness.failed(attempt.service, lost)
                 await self._books.fail(live, attempt, service, lost, is_told=False)
                 return
@@ -148,8 +150,6 @@ class Following:
         elif video != live.video and now - trip.kept_at >= _KEPT:
             await self._books.note(live, video=video)
             trip.kept_at = now
-        elif video != live.video:
-            live.become(video)
         return None
 
     async def _is_over(

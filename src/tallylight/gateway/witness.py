@@ -6,6 +6,7 @@ import structlog
 
 from tallylight.board import Board
 from tallylight.clock import Clock
+from tallylight.errors import StorageError
 from tallylight.gateway.circuit import Circuit
 from tallylight.history.attempts import Attempt
 from tallylight.terms import Evidence, Failure, ServiceId, Source
@@ -60,8 +61,12 @@ class Witness:
         )
 
     async def _report(self, evidence: Evidence) -> None:
-        if evidence.service in self._board:  # else it has left the catalogue
+        if evidence.service not in self._board:
+            return  # it has left the catalogue
+        try:
             await self._board.report(evidence)
+        except StorageError as error:  # the board tells it later; the video goes on
+            log.warning("evidence.untold", service=evidence.service, error=str(error))
 
 
 def stages(attempt: Attempt, now: datetime) -> dict[str, float]:
