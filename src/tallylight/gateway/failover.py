@@ -17,7 +17,14 @@ from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.books import Books, ended, settled
 from tallylight.gateway.choosing import Choosing
 from tallylight.gateway.completing import Completing
-from tallylight.gateway.endings import LEFT, OVERDUE, UNRESOLVED, exhausted, is_callers
+from tallylight.gateway.endings import (
+    LEFT,
+    OVERDUE,
+    REFERENCE_LOST,
+    UNRESOLVED,
+    exhausted,
+    is_callers,
+)
 from tallylight.gateway.endings import error_of as told
 from tallylight.gateway.following import Following
 from tallylight.gateway.live import Live
@@ -171,6 +178,9 @@ class Failover:
         except RefusalError as error:  # what it builds on was deleted meanwhile
             await self._completing.fail_video(live, VideoError(error.code, error.message))
             return None
+        except LookupError:
+            await self._completing.fail_video(live, REFERENCE_LOST)
+            return None
         ranking = self._choosing.rank(live)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:
@@ -192,11 +202,12 @@ class Failover:
     async def _wait_or_end(self, live: Live, *, is_spent: bool) -> bool | None:
         """Wait for jobs that were given up, or for services that refused for the moment."""
         if live.given_up:
-            await self._clock.sleep(_BETWEEN_LOOKS)
+            left = live.video.deadline - self._clock.now()
+            await self._clock.sleep(min(_BETWEEN_LOOKS, left))
             await self._following.look_at_given_up(live)
             return None if live.video.is_over else True
         pause = self._until_second_round(live)
-        if is_spent or pause is None:
+        if is_spent or pause is None or self._clock.now() + pause >= live.video.deadline:
             await self._completing.fail_video(live, exhausted(live.refusals))
             return None
         await self._clock.sleep(pause)

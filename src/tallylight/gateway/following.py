@@ -19,7 +19,7 @@ from tallylight.gateway.completing import Completing
 from tallylight.gateway.endings import stalled
 from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.routes import WhenInDoubt
-from tallylight.gateway.submitting import ENDED
+from tallylight.gateway.submitting import ENDED, KEPT
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt
 from tallylight.history.videos import VideoStatus
@@ -30,10 +30,6 @@ from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job, JobState, Reply
 
 log = structlog.get_logger()
-
-_KEPT = timedelta(seconds=5)
-"""So often is written down how far a job has come. Callers are told what is written and no more:
-whoever takes a video over begins there, and nothing may run backwards."""
 
 _LATE_LOOKS = timedelta(seconds=15)
 _SHORTEST_STALL = timedelta(minutes=1)
@@ -147,7 +143,7 @@ class Following:
             video = replace(video, started_at=video.started_at or now)
             await self._books.note(live, video=video, attempts=(replace(attempt, started_at=now),))
             trip.kept_at = now
-        elif video != live.video and now - trip.kept_at >= _KEPT:
+        elif video != live.video and now - trip.kept_at >= KEPT:
             await self._books.note(live, video=video)
             trip.kept_at = now
         return None

@@ -25,6 +25,10 @@ PATIENCE = timedelta(minutes=2)
 """How long a create may take to be answered, whatever the limit of other calls: each one that is
 given up leaves a doubt that costs money."""
 
+KEPT = timedelta(seconds=5)
+"""So often is written down how far a job has come. Callers are told what is written and no more:
+whoever takes a video over begins there, and nothing may run backwards."""
+
 ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
 
 _STATUSES = {
@@ -64,11 +68,14 @@ class Submitting:
         request = adapter.create(order, attempt.model)
         if adapter.streams:
             return await self._stream(live, attempt, service, order)
-        reply = await self._transport.send(request, self._patient(service.upstream))
+        left = live.video.deadline - self._clock.now()
+        reply = await self._transport.send(request, self._patient(service.upstream, left))
         return await self._answered(live, attempt, service, reply, adapter.read_job(reply))
 
-    def _patient(self, upstream: Upstream) -> Upstream:
-        """Return an upstream whose creates may take their time."""
+    def _patient(self, upstream: Upstream, left: timedelta) -> Upstream:
+        """Return an upstream whose creates may take their time, though never all that is left."""
+        if left < 2 * PATIENCE:  # to look for the job takes time, too
+            return replace(upstream, timeout=max(upstream.timeout, left / 2))
         known = self._patients.get(upstream.id)
         if known is None or known[0] is not upstream:
             patient = replace(upstream, timeout=max(upstream.timeout, PATIENCE))
@@ -149,6 +156,7 @@ class Submitting:
         accepted: Attempt | None = None
         async with self._transport.stream(request, service.upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off
+            kept_at = self._clock.now()
             if began:
                 async for chunk in answer:
                     job = reader.feed(chunk)
@@ -159,8 +167,10 @@ class Submitting:
                     # A refusal streams too: only progress shows that there is a job.
                     if accepted is None and job.progress is not None:
                         accepted = await self.accept(live, attempt, job)
-                    elif accepted is not None:
-                        live.become(moved_on(live.video, _STATUSES[job.state], job.progress))
+                    elif accepted is not None and self._clock.now() - kept_at >= KEPT:
+                        kept_at = self._clock.now()
+                        video = moved_on(live.video, _STATUSES[job.state], job.progress)
+                        await self._books.note(live, video=video)
         if not began:
             outcome = adapter.read_job(answer.reply)
             return await self._answered(live, attempt, service, answer.reply, outcome)
@@ -170,6 +180,8 @@ class Submitting:
     async def _streamed(self, live: Live, attempt: Attempt, job: Job, error: str) -> Job | None:
         """Take in how a stream ended."""
         said = acceptance_of_stream(job, error)
+        if said is Acceptance.IN_DOUBT and attempt.state is AttemptState.ACCEPTED:
+            return None  # leaving a stream stops no job: it may go on and be billed
         if attempt.state is AttemptState.INTENDED:
             if job.failure is not None and said is Acceptance.REFUSED:
                 await self._refused(live, attempt, job.failure)
