@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Literal
@@ -21,7 +20,7 @@ from tallylight.gateway.endings import refusal_of, unserved
 from tallylight.gateway.failover import prepare
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
-from tallylight.gateway.ranking import Ranking
+from tallylight.gateway.ranking import Choice
 from tallylight.gateway.repeats import Repeats
 from tallylight.gateway.routes import Route
 from tallylight.gateway.sources import Sources
@@ -80,11 +79,13 @@ class Gateway:
 
     async def video(self, id_: VideoId, caller: Caller) -> Video:
         """Return a video as it stands."""
-        found = self._crew.seen(id_) or await self._history.videos.one(id_)
+        found = self._crew.seen(id_)
+        if found is None:
+            found = await self._history.videos.one(id_)
+            if found is not None and found.is_over:
+                self._crew.remember(found)
         if found is None or found.key != caller.key:
             raise unknown_video(id_)
-        if found.is_over:
-            self._crew.remember(found)
         return found
 
     async def changed(self, id_: VideoId, caller: Caller, within: timedelta) -> Video:
@@ -152,36 +153,31 @@ class Gateway:
         """Write a new video down and begin it."""
         now = self._clock.now()
         wish, order = await self._sources.wish_of(ask, caller.key)
+        ranking = self._choosing.first(order, wish, route)
+        if not ranking.choices:
+            raise unserved(route, ranking)
+        choice, id_ = ranking.choices[0], new_video_id()
         video = Video(
-            id=new_video_id(),
+            id=id_,
             key=caller.key,
             model=route.name,
             prompt=ask.prompt,
-            seconds=order.seconds + wish.onto,
-            size=order.size,
+            seconds=choice.order.seconds + wish.onto,
+            size=choice.order.size,
             created_at=now,
             deadline=now + route.deadline,
-            wish=wish,
+            wish=await self._sources.keep(id_, wish, order),
             idempotency=ask.idempotency,
             fingerprint=ask.fingerprint,
             owner=self._crew.name,
+            attempts=1,
+            cost=choice.cost,
+            substituted=choice.substituted,
         )
         live = Live(video, route, order=order)
-        ranking = self._choosing.rank(live)
-        if not ranking.choices:
-            raise unserved(route, ranking)
-        return await self._open(live, ranking, self._conditions.limits(caller))
+        return await self._open(live, choice, self._conditions.limits(caller))
 
-    async def _open(self, live: Live, ranking: Ranking, limits: tuple[Limit, ...]) -> Live | Video:
-        choice = ranking.choices[0]
-        order = choice.order
-        live.video = replace(
-            live.video,
-            seconds=order.seconds + live.video.wish.onto,
-            size=order.size,
-            substituted=choice.substituted,
-            wish=await self._sources.keep(live.video, live.order),
-        )
+    async def _open(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> Live | Video:
         attempt, entry = prepare(live, choice, live.video.created_at)
         try:
             is_ours = await self._crew.books.open(live, attempt, entry, limits)
