@@ -157,7 +157,7 @@ def load(
         command,
         check=True,
         capture_output=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {cores[-1]}),  # noqa: PLW1509  # no threads
+        preexec_fn=lambda: os.sched_setaffinity(0, {cores[-1]}),  # no threads
     )
     found: dict[str, object] = json.loads(done.stdout)
     return found

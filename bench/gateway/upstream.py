@@ -20,7 +20,7 @@ _PIECE = bytes(256 * 1024)
 class Upstream(asyncio.Protocol):
     """One connection; requests follow one another on it."""
 
-    jobs: dict[bytes, tuple[bool, str]] = {}  # noqa: RUF012  # one upstream a process
+    jobs: dict[bytes, bool] = {}  # noqa: RUF012  # one upstream a process
     content_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,20 +56,20 @@ class Upstream(asyncio.Protocol):
         if path.endswith(b"/content"):
             self.sending = asyncio.ensure_future(self.send_content())
         elif method == b"POST":
-            job = b"video_%08d" % len(self.jobs)
-            self.jobs[job] = (b"done" in body, "")
-            self.reply(_video(job, is_done=False))
+            job, is_done = b"video_%08d" % len(self.jobs), b"done" in body
+            self.jobs[job] = is_done
+            self.reply(_video(job, is_done=False), 1000 if is_done else 60_000)
         elif path.endswith(b"/models"):
             self.reply({"object": "list", "data": [{"id": "sora-2", "object": "model"}]})
         else:
             job = path.rpartition(b"/")[2]
-            is_done, _ = self.jobs.get(job, (True, ""))
-            self.reply(_video(job, is_done=is_done))
+            self.reply(_video(job, is_done=self.jobs.get(job, True)))
 
-    def reply(self, answer: object) -> None:
+    def reply(self, answer: object, poll_after_ms: int = 60_000) -> None:
         """Send JSON."""
         body = json.dumps(answer).encode()
-        head = _HEAD % (b"application/json", len(body), b"openai-poll-after-ms: 60000\r\n")
+        wish = b"openai-poll-after-ms: %d\r\n" % poll_after_ms
+        head = _HEAD % (b"application/json", len(body), wish)
         self.transport.write(head + body)
 
     async def send_content(self) -> None:

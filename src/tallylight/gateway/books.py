@@ -40,7 +40,7 @@ class Books:
     async def open(
         self, live: Live, attempt: Attempt, entry: Entry, limits: tuple[Limit, ...]
     ) -> bool:
-        """Write a new video down with its first attempt and the money for it.
+        """Write a new video down, which counts its first attempt, with that and the money for it.
 
         Returns:
             False if there is a video of the same idempotency key; then nothing is written.
@@ -49,7 +49,7 @@ class Books:
             BudgetError: if the money may not be spent.
             StorageError: if the database is away.
         """
-        video = replace(live.video, attempts=attempt.number, cost=entry.amount)
+        video = live.video
         writing = Writing(
             new_video=video,
             leased_until=self._clock.now() + LEASE,

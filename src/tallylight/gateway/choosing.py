@@ -1,5 +1,6 @@
 """Asks the pure routing which service is next, with what the board and traffic know now."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from random import Random
 
@@ -7,8 +8,10 @@ from tallylight.gateway.live import Live
 from tallylight.gateway.presets import policy_of
 from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.ranking import Ranking
+from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
-from tallylight.terms import ServiceId
+from tallylight.history.videos import Wish
+from tallylight.terms import Order, ServiceId
 
 
 class Choosing:
@@ -20,12 +23,18 @@ class Choosing:
 
     def rank(self, live: Live) -> Ranking:
         """Return the services that may be asked next for a video, the best first."""
-        wish, route = live.video.wish, live.route
+        order = live.order or live.video.order()
+        return self.first(order, live.video.wish, live.route, live.tried)
+
+    def first(
+        self, order: Order, wish: Wish, route: Route, tried: Collection[ServiceId] = ()
+    ) -> Ranking:
+        """Return the services that may be asked for what is ordered, the best first."""
         return rank(
-            live.order or live.video.order(),
+            order,
             route,
             self._prospects.of(route.services),
-            tried=live.tried,
+            tried=tried,
             pinned=wish.pinned,
             chosen=wish.chosen,
             policy=policy_of(wish.policy) if wish.policy else None,

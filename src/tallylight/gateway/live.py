@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.gateway.routes import Route
@@ -115,11 +115,28 @@ class Live:
         await self._changed.wait()
 
 
-def moved_on(video: Video, status: VideoStatus, progress: int | None) -> Video:
-    """Return a video brought forward: towards its caller nothing ever runs backwards."""
+def moved_on(  # what a poll may change
+    video: Video,
+    status: VideoStatus,
+    progress: int | None,
+    *,
+    service: ServiceId | None = None,
+    started_at: datetime | None = None,
+) -> Video:
+    """Return a video brought forward: towards its caller nothing ever runs backwards.
+
+    Args:
+        video: As it stood.
+        status: Where its job stands.
+        progress: How far that is, if anybody knows.
+        service: Who works on it; None for whoever did.
+        started_at: When work on it began; None for when it did.
+    """
     further = _ORDER[max(_ORDER.index(status), _ORDER.index(video.status))]
     # A hundred is said only of a video that is there.
     reached = max(video.progress, min(progress or 0, 99))
-    if (further, reached) == (video.status, video.progress):
+    worker, start = service or video.service, started_at or video.started_at
+    stands = (video.status, video.progress, video.service, video.started_at)
+    if (further, reached, worker, start) == stands:
         return video
-    return replace(video, status=further, progress=reached)
+    return replace(video, status=further, progress=reached, service=worker, started_at=start)

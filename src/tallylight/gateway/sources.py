@@ -91,14 +91,14 @@ class Sources:
         )
         return wish, order
 
-    async def keep(self, video: Video, order: Order | None) -> Wish:
+    async def keep(self, id_: VideoId, wish: Wish, order: Order) -> Wish:
         """Keep the bytes of a reference, for services that may have to be asked later."""
-        reference = None if order is None else order.reference
+        reference = order.reference
         if reference is None or not reference.body:
-            return video.wish
-        name = f"references/{video.id}"
+            return wish
+        name = f"references/{id_}"
         await self._store.put(name, reference.body)
-        return replace(video.wish, stored=name)
+        return replace(wish, stored=name)
 
     async def order_of(self, video: Video) -> Order:
         """Return all that is asked of a service for a video, read from where it is kept."""

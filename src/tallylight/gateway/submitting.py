@@ -93,11 +93,13 @@ class Submitting:
             accepted_at=now,
             started_at=now if is_working else None,
         )
-        video = moved_on(live.video, _STATUSES[job.state], job.progress)
-        video = replace(
-            video,
+        before = live.video
+        video = moved_on(
+            before,
+            _STATUSES[job.state],
+            job.progress,
             service=attempt.service,
-            started_at=video.started_at or accepted.started_at,
+            started_at=before.started_at or accepted.started_at,
         )
         await self._books.note(live, video=video, attempts=(accepted,))
         live.settle()

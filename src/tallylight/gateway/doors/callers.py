@@ -1,5 +1,6 @@
 """Who asks: by its key, or anybody where the operator lets anybody in from this machine."""
 
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 
@@ -101,6 +102,7 @@ def _refuse_strange_pages(call: Call) -> None:
         )
 
 
+@lru_cache(64)
 def _is_this_machine(host: str) -> bool:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name in {"", "localhost"} or name.endswith(".localhost"):
