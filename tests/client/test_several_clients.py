@@ -1,4 +1,4 @@
-"""Clients of several processes on one database: one judges, all make videos, none is paid twice."""
+"""Clients of several processes on one database: all make videos, none is paid twice."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,14 +7,13 @@ from datetime import timedelta
 import pytest
 
 from tallylight import AsyncVideoClient
-from tallylight.app.runtime import Runtime
+from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock
-from tallylight.errors import TallylightError
 from tallylight.history.videos import VideoStatus
 from tallylight.simulator.world import World
-from tallylight.terms import ServiceId, Source
+from tallylight.terms import ServiceId, Source, Status
 
-from .conftest import SPEED, Open, Trouble
+from .conftest import SPEED, Configure, Open, Trouble
 
 LATER = 100_000.0  # seconds after which every job of the world has met its fate
 
@@ -97,34 +96,49 @@ async def test_a_video_waits_for_the_next_client_where_nobody_is_left(
     assert world.requests["official", "create"] == 1
 
 
-async def test_what_one_sees_the_one_that_judges_hears(
-    open_client: Open, clock: Clock, trouble: Trouble
-) -> None:
-    judge, other = open_client(), open_client()
-    await judge.list()
+async def test_what_one_client_has_seen_the_next_knows(open_client: Open, trouble: Trouble) -> None:
     trouble("official", {"kind": "fail", "after": 1})
+    first = open_client()
+    await (await first.create("a paper boat")).wait()
+    await first.aclose()
 
-    await (await other.create("a paper boat")).wait()
+    second = open_client()
+    await second.list()
 
-    assert (runtime_of(judge).is_judge, runtime_of(other).is_judge) == (True, False)
-    board = runtime_of(judge).board
-    async with asyncio.timeout(60):
-        while board.newest(ServiceId("forwarded"), Source.TRAFFIC) is None:
-            await clock.sleep(timedelta(seconds=1))
-    lost = board.newest(ServiceId("official"), Source.TRAFFIC)
+    runtime = runtime_of(second)
+    lost = runtime.board.newest(ServiceId("official"), Source.TRAFFIC)
     assert lost is not None
     assert lost.is_bad
+    delivered = await runtime.history.evidence(ServiceId("forwarded"))
+    assert Source.TRAFFIC in {piece.source for piece in delivered}
 
 
-async def test_a_client_that_is_closed_opens_again_when_it_is_needed(
-    client: AsyncVideoClient,
+async def test_who_judges_hears_what_a_client_sees(
+    open_client: Open, configure: Configure, clock: Clock
 ) -> None:
-    video = await (await client.create("a paper boat")).wait()
+    client = open_client()
+    await client.list()
+
+    async with open_runtime(configure(), clock) as judge:
+        await (await client.create("a paper boat")).wait()
+        async with asyncio.timeout(60):
+            while judge.board.newest(ServiceId("official"), Source.TRAFFIC) is None:
+                await clock.sleep(timedelta(seconds=1))
+                await judge.hear()
+
+        assert (judge.is_judge, runtime_of(client).is_judge) == (True, False)
+        assert judge.board.verdict(ServiceId("official")).status is Status.OPERATIONAL
+
+
+async def test_a_client_that_is_closed_stays_so(client: AsyncVideoClient) -> None:
+    video = await client.create("a paper boat")
 
     await client.aclose()
     await client.aclose()
 
-    assert [one.id for one in await client.list()] == [video.id]
+    for call in (client.list, video.refresh):
+        with pytest.raises(RuntimeError, match="this client is closed"):
+            await call()
 
 
 async def test_a_call_in_a_client_that_is_being_closed_ends(
@@ -137,5 +151,5 @@ async def test_a_call_in_a_client_that_is_being_closed_ends(
 
     await client.aclose()
 
-    with pytest.raises(TallylightError, match="the client was closed"):
+    with pytest.raises(RuntimeError, match="this client is closed"):
         await asyncio.wait_for(waiting, 10)

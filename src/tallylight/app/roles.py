@@ -59,6 +59,21 @@ class Roles:
                 await self._judge(judge)
                 await self._step_down()
 
+    async def visit(self, help_out: Callable[[], Awaitable[None]]) -> None:
+        """Follow for ever: a guest keeps nobody from judging, but for moments.
+
+        Args:
+            help_out: Is done now and then.
+        """
+        clock = self._clock
+        async with asyncio.TaskGroup() as tasks:
+            for interval, action, name in (
+                (_FOLLOW, self._look, "board"),
+                (_TICK, self._board.pass_time, "time"),
+                (_AGREE, help_out, "standings"),
+            ):
+                tasks.create_task(every(interval, action, clock, name=name), name=name)
+
     async def _follow(self) -> None:
         """Follow until this process has become the one to judge."""
         clock = self._clock

@@ -1,7 +1,7 @@
 """All rooms wired together: opened in order, run side by side, closed in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -38,6 +38,9 @@ _FOLD = timedelta(minutes=5)
 _FORGET = timedelta(hours=1)
 _CALENDAR = timedelta(hours=6)
 _HEAR = timedelta(seconds=2)
+
+_TRIES = 10
+_BETWEEN_TRIES = timedelta(milliseconds=50)
 
 
 @dataclass(slots=True)
@@ -76,17 +79,37 @@ class Runtime:
         Raises:
             ExceptionGroup: if a task fails, among them the history's own that stores what is found.
         """
-        await self._work(self._watch)
+        await self._work(self.roles.run(self._watch))
 
     async def make_videos(self) -> None:
-        """Follow videos and learn from them, until cancelled; nothing is probed."""
-        await self._work(self._learn)
+        """Follow videos and learn from them as a guest, until cancelled; nothing is probed."""
+        await self._work(self.roles.visit(self.help_out))
 
-    async def _work(self, judge: Callable[[], Awaitable[None]]) -> None:
+    async def help_out(self) -> None:
+        """Judge what guests have seen, if nobody else does, and leave the place at once.
+
+        A guest that kept it would keep servers from probing.
+        """
+        await self.history.hearsay.writer.flush()
+        if not await self.bench.take():
+            return
+        try:
+            await self.board.change_role(self.history, is_judge=True)
+            await self.hear()
+            await self.read_calendar()
+            await self.board.save()
+        finally:
+            try:
+                await self.board.change_role(ReadOnly(self.history), is_judge=False)
+                await self.history.leave_to_others()
+            finally:
+                await self.bench.leave()
+
+    async def _work(self, role: Coroutine[object, object, None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.history.storing(), name="history")
             tasks.create_task(self.switchboard.run(), name="gateway")
-            tasks.create_task(self.roles.run(judge), name="role")
+            tasks.create_task(role, name="role")
 
     async def _watch(self) -> None:
         """Do all that one process does for all."""
@@ -105,16 +128,6 @@ class Runtime:
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
             tasks.create_task(self._keep_telling(), name="alerts")
-
-    async def _learn(self) -> None:
-        """Judge by what callers' videos show."""
-        async with asyncio.TaskGroup() as tasks:
-            for interval, action, name in (
-                (_TICK, self.board.pass_time, "time"),
-                (_HEAR, self.hear, "hearsay"),
-                (_SAVE, self.board.save, "standings"),
-            ):
-                tasks.create_task(every(interval, action, self.clock, name=name), name=name)
 
     async def adopt(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
@@ -183,8 +196,15 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    configuration: Configuration, clock: Clock, *, is_guest: bool = False
+) -> AsyncIterator[Runtime]:
     """Open the house: the database, the connections, the board as it was left.
+
+    Args:
+        configuration: What the operator decided.
+        clock: When it is.
+        is_guest: It leaves the judging to others, but for moments.
 
     Raises:
         ConfigurationError: if the database's address is not usable.
@@ -197,7 +217,7 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
     ):
         bench = Bench(history, _file_of(configuration.database_url))
         stack.push_async_callback(bench.leave)
-        is_judge = await bench.take()
+        is_judge = not is_guest and await _taken(bench, clock)
         archive: Archive = history if is_judge else ReadOnly(history)
         board = Board(archive, clock, is_judge=is_judge)
         generations = Generations(
@@ -228,6 +248,15 @@ async def open_runtime(configuration: Configuration, clock: Clock) -> AsyncItera
             yield runtime
         finally:
             await board.save()
+
+
+async def _taken(bench: Bench, clock: Clock) -> bool:
+    """Try to become the one that judges; a guest may have the place for a moment."""
+    for _ in range(_TRIES):
+        if await bench.take():
+            return True
+        await clock.sleep(_BETWEEN_TRIES)
+    return await bench.take()
 
 
 def pacing_of(configuration: Configuration) -> Pacing:

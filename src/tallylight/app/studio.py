@@ -11,12 +11,14 @@ from tallylight.app.logs import leave_to_logging
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration
 from tallylight.clock import Clock
-from tallylight.errors import TallylightError
+from tallylight.errors import StorageError, TallylightError
 from tallylight.gateway.gateway import Gateway
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+
+_CLOSED = "this client is closed"
 
 
 class Studio:
@@ -30,13 +32,20 @@ class Studio:
         self._runtime: Runtime | None = None
         self._working: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._is_closed = False
 
     async def open(self) -> tuple[Gateway, asyncio.Task[None]]:
-        """Return the gateway, opened if it was not, and the task that is at work for it."""
+        """Return the gateway, opened if it was not, and the task that is at work for it.
+
+        Raises:
+            RuntimeError: if it was closed.
+        """
         async with self._opening:
+            if self._is_closed:
+                raise RuntimeError(_CLOSED)
             if self._runtime is None or self._working is None:
                 self._runtime = await self._stack.enter_async_context(
-                    open_runtime(self.configuration, self._clock)
+                    open_runtime(self.configuration, self._clock, is_guest=True)
                 )
                 self._working = asyncio.create_task(self._runtime.make_videos(), name="videos")
                 self._working.add_done_callback(_tell_of_defect)
@@ -46,6 +55,7 @@ class Studio:
         """Ask the gateway something.
 
         Raises:
+            RuntimeError: if it was closed, or is closed meanwhile.
             TallylightError: if what is at work for it has ended by a defect, so that no answer
                 would ever come; and whatever the gateway itself raises.
         """
@@ -57,17 +67,27 @@ class Studio:
             if not asking.done():
                 asking.cancel()
                 await asyncio.wait((asking,))
+        if asking.cancelled() and self._is_closed:
+            raise RuntimeError(_CLOSED)
         if asking.cancelled():
-            raise TallylightError("the client was closed, or ended by a defect that its log shows")
+            raise TallylightError("the client ended by a defect of its own; its log says which")
         return asking.result()
 
     async def aclose(self) -> None:
-        """Leave the videos under way to others, and give back database and connections."""
-        working, self._working, self._runtime = self._working, None, None
-        if working is not None:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-        await self._stack.aclose()
+        """Leave the videos under way to others, and give back database and connections for good."""
+        self._is_closed = True
+        async with self._opening:
+            if self._working is not None:
+                self._working.cancel()
+                await asyncio.gather(self._working, return_exceptions=True)
+            try:
+                if self._runtime is not None:
+                    await self._runtime.help_out()
+            except StorageError as error:
+                log.warning("videos.unjudged", error=str(error))
+            finally:
+                self._working = self._runtime = None
+                await self._stack.aclose()
 
 
 def _tell_of_defect(task: asyncio.Task[None]) -> None:
