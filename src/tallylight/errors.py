@@ -5,7 +5,9 @@ A failing upstream is our daily bread and hence a value (`terms.Failure`), never
     TallylightError
     ├── ConfigurationError     the file, an option or a secret is not usable (exit code 2)
     ├── StorageError           the database refused or cannot be reached
-    └── BudgetError            spending that a budget does not allow
+    ├── BudgetError            spending that a budget does not allow
+    ├── RefusalError           a request that the gateway does not serve (`gateway.asking`)
+    └── VideoFailedError       a video that could not be made (`app.video_facts`)
 """
 
 from dataclasses import dataclass

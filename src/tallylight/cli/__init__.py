@@ -8,7 +8,17 @@ import os
 import sys
 from collections.abc import Iterator
 
-from tallylight.cli import facts, keys, past, recommending, records, rehearsing, running, watching
+from tallylight.cli import (
+    facts,
+    keys,
+    past,
+    recommending,
+    records,
+    rehearsing,
+    running,
+    videos,
+    watching,
+)
 from tallylight.cli.shared import application, complain
 from tallylight.errors import ConfigurationError, TallylightError
 
@@ -16,6 +26,7 @@ watching.add_to(application)
 past.add_to(application)
 records.add_to(application)
 recommending.add_to(application)
+videos.add_to(application)
 facts.add_to(application)
 running.add_to(application)
 rehearsing.add_to(application)

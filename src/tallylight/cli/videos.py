@@ -1,0 +1,250 @@
+"""`generate`: a video through the failover."""
+
+import asyncio
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import uuid4
+
+import typer
+
+from tallylight.cli.progress import progress
+from tallylight.cli.shared import Config, Json, Lang, complain, print_json, print_line, speech
+from tallylight.errors import StorageError
+from tallylight.gateway.presets import Prefer, Preset
+from tallylight.languages import Translator
+
+if TYPE_CHECKING:
+    from tallylight.app.async_video import AsyncVideo
+    from tallylight.app.async_video_client import AsyncVideoClient
+    from tallylight.gateway.asking import RefusalError
+
+_FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add the command."""
+    application.command()(generate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be done.
+
+    Args:
+        prompt: The text; None where a video is fetched that was asked for before.
+        resume: The id of that one.
+        model: The route, "" for the usual one.
+        seconds: The length, None for the usual one.
+        size: "1280x720", "" for the usual one.
+        policy: What it is for, or what goes first; "" for the route's own.
+        reference: The file of a picture to begin from, or its address.
+        out: The file to write, None for one that is called as the video is.
+        force: It may be there already.
+        config: The configuration's file, as it was named.
+        json: What became of it is printed as JSON.
+        key: By which this request is known again.
+    """
+
+    prompt: str | None
+    resume: str | None
+    model: str
+    seconds: int | None
+    size: str
+    policy: str
+    reference: str | None
+    out: Path | None
+    force: bool
+    config: Path | None
+    json: bool
+    key: str
+
+
+def generate(
+    prompt: Annotated[str | None, typer.Argument(help="What the video shall show.")] = None,
+    seconds: Annotated[
+        int | None, typer.Option(min=1, max=3600, help="Length (default: the service's own).")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Size, 1280x720 (default: the service's own).")] = "",
+    model: Annotated[
+        str, typer.Option(help="The route (default: the only one, else sora-2).")
+    ] = "",
+    purpose: Annotated[
+        Preset | None, typer.Option("--for", help="What it is for (default: the route's policy).")
+    ] = None,
+    prefer: Annotated[
+        Prefer | None, typer.Option(help="In place of --for: what goes first.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="A picture to begin from: a file, or its address.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write (default: ID.mp4).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="Fetch a video that was asked for before.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Make a video by whichever service works, and save it; exit 1 if there is none."""
+    to = speech(lang)
+    if (prompt is None) is (resume is None):
+        raise typer.BadParameter(to.gettext("say what the video shall show, or --resume ID"))
+    if purpose is not None and prefer is not None:
+        raise typer.BadParameter(to.gettext("--for and --prefer exclude each other"))
+    task = _Task(
+        prompt=prompt,
+        resume=resume,
+        model=model,
+        seconds=seconds,
+        size=size,
+        policy=str(purpose or prefer or ""),
+        reference=reference,
+        out=out,
+        force=force,
+        config=config,
+        json=json,
+        key=f"generate-{uuid4().hex}",
+    )
+    _check_out(task, to)
+    raise typer.Exit(asyncio.run(_generate(task, to)))
+
+
+async def _generate(task: _Task, to: Translator) -> int:
+    from tallylight.app.async_video_client import AsyncVideoClient
+    from tallylight.app.logs import keep_to_warnings
+    from tallylight.gateway.asking import RefusalError
+
+    keep_to_warnings()
+    async with AsyncVideoClient.from_config(task.config) as client:
+        try:
+            with progress(to) as show:
+                video = await _video(client, task)
+                await video.wait(on_progress=show)
+        except RefusalError as error:
+            return _refused(error, to)
+        except asyncio.CancelledError:
+            _stay()
+            await _say_how_to_fetch(client, task, to)
+            return _INTERRUPTED
+        return await _save(video, task, to)
+
+
+async def _video(client: "AsyncVideoClient", task: _Task) -> "AsyncVideo":
+    """Return the video, once a service has accepted it."""
+    if task.resume is not None:
+        return await client.video(task.resume)
+    try:
+        return await client.create(
+            task.prompt or "",
+            model=task.model,
+            seconds=task.seconds,
+            size=task.size,
+            policy=task.policy,
+            reference=task.reference,
+            idempotency_key=task.key,
+        )
+    except OSError as error:
+        why = f"{task.reference}: {error.strerror}"
+        raise typer.BadParameter(why, param_hint="--reference") from None
+
+
+async def _save(video: "AsyncVideo", task: _Task, to: Translator) -> int:
+    """Write the file and say what became of the video."""
+    from tallylight.gateway.asking import RefusalError
+    from tallylight.languages.prices import dollars
+
+    out = task.out or Path(f"{video.id}.mp4")
+    saved: Path | None = None
+    if video.error is None:
+        try:
+            saved = await video.save(out, mode="w" if task.force else "x")
+        except (FileExistsError, StorageError, RefusalError) as error:
+            complain(str(error))
+            complain(to.gettext("Fetch it with: %s") % _command(video.id, task))
+    else:
+        complain(to.gettext("It failed: %s") % video.error.message)
+    for name, change in video.substituted.items():
+        complain(to.gettext("Changed as the route allows: %(name)s %(change)s") % _of(name, change))
+    complain(
+        to.ngettext("%(count)d attempt, %(cost)s", "%(count)d attempts, %(cost)s", video.attempts)
+        % {"count": video.attempts, "cost": dollars(video.cost)}
+    )
+    if task.json:
+        print_json(_plain(video, saved))
+    elif saved is not None:
+        print_line(str(saved))
+    return _FAILED if saved is None else 0
+
+
+def _of(name: str, change: str) -> dict[str, str]:
+    return {"name": name, "change": change}
+
+
+def _plain(video: "AsyncVideo", saved: Path | None) -> dict[str, object]:
+    error = video.error
+    return {
+        "id": video.id,
+        "status": video.status.value,
+        "model": video.model,
+        "seconds": video.seconds,
+        "size": video.size,
+        "service": video.service or None,
+        "attempts": video.attempts,
+        "cost_usd": float(video.cost),
+        "substituted": dict(video.substituted),
+        "error": None if error is None else {"code": error.code, "message": error.message},
+        "file": None if saved is None else str(saved),
+    }
+
+
+def _refused(error: "RefusalError", to: Translator) -> int:
+    complain(str(error))
+    if error.retry_after is not None:
+        seconds = round(error.retry_after.total_seconds())
+        complain(to.gettext("It may be asked for again in %d s.") % seconds)
+    return _BAD_USAGE if error.param else _FAILED
+
+
+def _stay() -> None:
+    """Take note of the interruption: what is still to be said must not be cut off by it."""
+    current = asyncio.current_task()
+    if current is not None:
+        current.uncancel()
+
+
+async def _say_how_to_fetch(client: "AsyncVideoClient", task: _Task, to: Translator) -> None:
+    known = task.resume
+    if known is None:
+        found = (video for video in await client.list() if video.idempotency_key == task.key)
+        known = next((video.id for video in found), None)
+    if known is None:
+        complain(to.gettext("Interrupted before anything was asked for."))
+        return
+    complain(to.gettext("Interrupted; video %s goes on at its service.") % known)
+    complain(to.gettext("Fetch it with: %s") % _command(known, task))
+
+
+def _command(id_: str, task: _Task) -> str:
+    """Return what to type to fetch a video."""
+    from tallylight.app.program import own_spelling
+
+    words = ["generate", "--resume", id_]
+    words += ["--out", str(task.out)] if task.out is not None else []
+    words += ["--config", str(task.config)] if task.config is not None else []
+    return f"{own_spelling()} {shlex.join(words)}"
+
+
+def _check_out(task: _Task, to: Translator) -> None:
+    """Refuse a file that cannot be written before anything is paid for."""
+    if task.out is None:
+        return
+    if task.out.is_dir() or (task.out.exists() and not task.force):
+        raise typer.BadParameter(
+            to.gettext("%s is there already; name another file, or --force") % task.out,
+            param_hint="--out",
+        )
