@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LITELLM = "litellm[proxy]==1.109.1"
+LITELLM = "litellm[proxy]==1.106.2"
 KEY = "sk-bench"
 
 
@@ -140,7 +140,8 @@ def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
             "api_key": KEY,
         },
     }
-    config.write_text(json.dumps({"model_list": [model]}))
+    general = {"dangerously_permit_weak_or_unset_master_key": True}
+    config.write_text(json.dumps({"model_list": [model], "general_settings": general}))
     return [str(home / "bin" / "litellm"), "--config", str(config), "--port", str(port)]
 
 
@@ -197,7 +198,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, object]]:
                 command = [str(script), "serve", "--config", str(config)]
             case _:
                 command = litellm_command(folder, upstream, port)
-                env = {"LITELLM_LOG": "ERROR"}
+                env = {"LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
         started, pid = 0.0, os.getpid()
         if command:
             pid = stack.enter_context(process(command, 0, env)).pid
