@@ -34,9 +34,11 @@ _SWITCHES = 10
 _OPTION = "tallylight_writes"
 _LAXLY = text("SET LOCAL synchronous_commit = off")
 _ANSWER_SECONDS = 5
-# A machine that vanishes closes no connection: without these its claim would outlive it by hours.
+# A machine that vanishes closes no connection, and neither does a process that hangs: without these
+# its claim would outlive it.
 _MISS_SOON = text(
-    "SELECT set_config('tcp_keepalives_idle', '5', false),"
+    "SELECT set_config('idle_session_timeout', '10s', false),"
+    " set_config('tcp_keepalives_idle', '5', false),"
     " set_config('tcp_keepalives_interval', '2', false),"
     " set_config('tcp_keepalives_count', '3', false)"
 )
@@ -148,7 +150,8 @@ class Connections:
     async def claim(self, turn: Turn) -> AsyncIterator["Held | None"]:
         """Try to hold a turn of PostgreSQL as long as the block lasts; yield None in vain.
 
-        The claim dies with the process, and with its connection.
+        The claim dies with the process, with its connection, and where nobody asks for ten
+        seconds whether it is alive.
         """
         names = {"space": _LOCK_SPACE, "turn": int(turn)}
         outright = self._engine.execution_options(isolation_level="AUTOCOMMIT")
