@@ -13,7 +13,7 @@ from tallylight.app.settings import load_settings
 from tallylight.cli.shared import application
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Document, Launcher
+    from tests.e2e.conftest import Document, Launcher, Serve
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -125,3 +125,39 @@ def test_the_python_that_is_shown_runs(
     assert program.ends() == 0
     assert program.logged() == ""
     assert "unknown" in program.said().lower() or "operational" in program.said().lower()
+
+
+@pytest.mark.parametrize(
+    ("page", "number"), [("README.md", 1), ("docs/python.md", 2), ("docs/python.md", 3)]
+)
+def test_the_client_that_is_shown_makes_videos(
+    page: str, number: int, document: "Document", launch: "Launcher", write: Write
+) -> None:
+    write(document)
+
+    program = launch.python(
+        "-c", blocks((ROOT / page).read_text(encoding="utf-8"), "python")[number]
+    )
+
+    assert program.ends() == 0
+    assert program.logged() == ""
+    assert "completed" in program.said()
+    assert number == 3 or (launch.folder / "sunset.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_the_gateway_that_is_shown_makes_videos(
+    document: "Document", launch: "Launcher", serve: "Serve"
+) -> None:
+    server = serve(document)
+    made = launch("keys", "create", "readme", "--config", str(launch.folder / "tallylight.yaml"))
+    assert made.ends() == 0
+    script = blocks(README, "python")[2]
+
+    program = launch.python(
+        "-c",
+        script.replace("http://127.0.0.1:8080", server.page).replace("tl-…", made.said().strip()),
+    )
+
+    assert program.ends() == 0, program.logged()
+    assert program.said().startswith("completed video_")
+    assert (launch.folder / "boat.mp4").read_bytes()[4:8] == b"ftyp"
