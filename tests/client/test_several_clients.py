@@ -116,10 +116,8 @@ async def test_what_one_client_has_seen_the_next_knows(open_client: Open, troubl
 async def test_who_judges_hears_what_a_client_sees(
     open_client: Open, configure: Configure, clock: Clock
 ) -> None:
-    client = open_client()
-    await client.list()
-
     async with open_runtime(configure(), clock) as judge:
+        client = open_client()
         await (await client.create("a paper boat")).wait()
         async with asyncio.timeout(60):
             while judge.board.newest(ServiceId("official"), Source.TRAFFIC) is None:
