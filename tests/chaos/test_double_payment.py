@@ -1,0 +1,20 @@
+"""A gateway that is killed again and again pays for no video twice, and loses none.
+
+The same as the bench `python -m bench.chaos`, smaller; what it judges by stands in its `judge`.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.chaos.conftest import Bench
+
+
+def test_under_eight_troubles_and_kills_no_video_is_paid_twice_or_lost(bench: "Bench") -> None:
+    found = bench("chaos", "--creates", "100", "--kills", "5", "--deadline", "20")
+
+    assert found["broken"] == {}
+    assert found["kills"] == 5
+    assert found["written"] >= found["billed"] > 0
+    # The promise would be easy to keep by delivering nothing.
+    assert found["delivered"] >= 60
+    assert found["delivered"] + sum(found["failed"].values()) == 100
