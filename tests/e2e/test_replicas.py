@@ -127,6 +127,7 @@ def test_the_videos_of_a_killed_replica_are_finished_by_another(
         return set(states) == {"completed"}
 
     eventually(all_are_completed, within=WITHIN)
+
     assert took_over[0] < 10
     entries = [entry for name in ("film", "relayed") for entry in world.entries(name)]
     assert sorted(str(entry["prompt"]) for entry in entries) == sorted(prompts)

@@ -1,0 +1,127 @@
+"""One process judges a database at a time, and who was replaced writes nothing more."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tallylight.app.bench import Bench
+from tallylight.clock import VirtualClock
+from tallylight.errors import StorageError
+from tallylight.history.database import History, open_history
+from tallylight.terms import Evidence, ServiceId, Source
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SORA = ServiceId("sora")
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(NOON)
+
+
+@pytest.fixture
+def address(new_postgres: Callable[[str | None], str]) -> str:
+    return new_postgres(None)
+
+
+@pytest.fixture
+async def histories(address: str, clock: VirtualClock) -> AsyncIterator[tuple[History, History]]:
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(open_history(address, clock))
+        two = await stack.enter_async_context(open_history(address, clock))
+        yield one, two
+
+
+def cut_off(address: str) -> None:
+    """End the sessions that hold a claim, as a network that breaks would."""
+    with psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+
+async def test_one_has_the_place_and_the_next_after_it(
+    histories: tuple[History, History],
+) -> None:
+    one, two = (Bench(history, None) for history in histories)
+
+    assert await one.take()
+    assert not await two.take()
+    await one.leave()
+    assert await two.take()
+    assert await two.is_kept()
+    await two.leave()
+
+
+async def test_a_claim_that_broke_is_renewed_if_nobody_was_faster(
+    histories: tuple[History, History], address: str
+) -> None:
+    one, two = (Bench(history, None) for history in histories)
+    await one.take()
+
+    cut_off(address)
+
+    assert await one.is_kept()
+    assert not await two.take()
+    await one.leave()
+
+
+async def test_who_was_replaced_learns_of_it_and_writes_nothing_more(
+    histories: tuple[History, History], address: str, clock: VirtualClock
+) -> None:
+    former, judge = histories
+    one, two = (Bench(history, None) for history in histories)
+    await one.take()
+    former.note(Evidence(SORA, clock.now(), Source.TRAFFIC))
+
+    cut_off(address)
+    assert await two.take()
+
+    for writing in (former.flush(), former.record(list), former.save_standings(dict)):
+        with pytest.raises(StorageError, match="another process judges"):
+            await writing
+    assert await judge.evidence() == ()
+    assert not await one.is_kept()
+
+    # What it had found in the meantime is told to the one that judges now.
+    await former.leave_to_others()
+    await former.hearsay.writer.flush()
+    heard: list[Evidence] = []
+
+    async def judged(piece: Evidence) -> None:
+        heard.append(piece)
+
+    await judge.hearsay.hear(judged)
+    assert heard == [Evidence(SORA, clock.now(), Source.TRAFFIC)]
+    await two.leave()
+
+
+async def test_who_judged_and_died_in_between_is_noticed(
+    histories: tuple[History, History], address: str
+) -> None:
+    one, two = (Bench(history, None) for history in histories)
+    await one.take()
+    cut_off(address)
+    await two.take()
+    await two.leave()
+
+    assert not await one.is_kept()  # what the other has judged is unknown here
+
+
+async def test_a_file_is_one_processs_alone(tmp_path: Path, clock: VirtualClock) -> None:
+    file = tmp_path / "history.db"
+    async with open_history(f"sqlite:///{file}", clock) as history:
+        one, two = Bench(history, file), Bench(history, file)
+
+        assert await one.take()
+        assert not await two.take()
+        await one.leave()
+        assert await two.take()
+        assert await two.is_kept()
+        await two.leave()
+    assert not one.is_for_several

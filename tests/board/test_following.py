@@ -1,0 +1,199 @@
+"""A board that follows comes to what the judge comes to, and can take its place."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tallylight.app.archive import ReadOnly
+from tallylight.board import Board
+from tallylight.catalogue.services import Service
+from tallylight.clock import VirtualClock
+from tallylight.history.database import History, open_history
+from tallylight.terms import (
+    Evidence,
+    Failure,
+    FailureKind,
+    Fault,
+    ServiceId,
+    Source,
+    Status,
+    Transition,
+)
+from tallylight.verdicts.options import PolicyOptions
+
+SORA = ServiceId("sora")
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+A_WHILE = timedelta(seconds=10)
+SUSPENDED = Failure(FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", named=True)
+OVERLOADED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "code:overloaded", http_status=503)
+
+MakeService = Callable[..., Service]
+
+
+class Pair:
+    """A board that judges and one that follows it, on one history."""
+
+    def __init__(self, history: History, clock: VirtualClock, address: str = "") -> None:
+        self.address = address
+        self.history = history
+        self.clock = clock
+        self.judge = Board(history, clock)
+        self.follower = Board(ReadOnly(history), clock, is_judge=False)
+
+    async def agree(self) -> None:
+        """Let what one knows reach the other."""
+        await self.history.hearsay.writer.flush()
+        await self.history.hearsay.hear(self.judge.adopt)
+        await self.history.flush()
+        await self.clock.advance(A_WHILE)
+        await self.judge.pass_time()
+        await self.follower.follow()
+        await self.follower.pass_time()
+
+    async def recorded(self) -> tuple[Transition, ...]:
+        """Return all transitions in the history."""
+        end = self.clock.now() + timedelta(days=1)
+        return await self.history.transitions(SORA, NOON - timedelta(days=1), end)
+
+
+@pytest.fixture
+async def pair(
+    history: History, clock: VirtualClock, make_service: MakeService, file: Path
+) -> Pair:
+    pair = await seated(history, clock, make_service())
+    pair.address = f"sqlite:///{file}"
+    return pair
+
+
+async def seated(history: History, clock: VirtualClock, service: Service) -> Pair:
+    pair = Pair(history, clock)
+    for board in (pair.judge, pair.follower):
+        await board.seat([service], PolicyOptions())
+    return pair
+
+
+def seen(clock: VirtualClock, source: Source, failure: Failure | None = None) -> Evidence:
+    took = timedelta(seconds=60) if failure is None else None
+    return Evidence(SORA, clock.now(), source, failure=failure, latency=took)
+
+
+async def deliver(board: Board, clock: VirtualClock) -> None:
+    for _ in range(2):
+        await clock.advance(timedelta(minutes=1))
+        await board.report(seen(clock, Source.TRAFFIC))
+
+
+async def test_a_follower_announces_what_the_judge_found(pair: Pair) -> None:
+    async with pair.follower.subscribe() as events:
+        await deliver(pair.judge, pair.clock)
+        await pair.agree()
+
+        told = [events.get_nowait() for _ in range(events.qsize())]
+
+    assert [type(event) for event in told].count(Transition) == 1
+    assert pair.follower.verdict(SORA) == pair.judge.verdict(SORA)
+    assert pair.follower.verdict(SORA).status is Status.OPERATIONAL
+    assert pair.follower.newest(SORA, Source.TRAFFIC) == told[-1]
+
+
+async def test_what_a_follower_meets_counts_there_at_once_and_once_in_all(pair: Pair) -> None:
+    await deliver(pair.follower, pair.clock)
+    at_once = pair.follower.verdict(SORA).status
+    await pair.agree()
+
+    assert at_once is Status.OPERATIONAL
+    assert len(await pair.history.evidence(SORA)) == 2
+    assert pair.follower.standing(SORA) == pair.judge.standing(SORA)
+    assert [turn.after.status for turn in await pair.recorded()] == [Status.OPERATIONAL]
+
+
+async def test_what_the_judge_never_hears_of_is_forgotten(pair: Pair) -> None:
+    await pair.follower.report(seen(pair.clock, Source.REACH, OVERLOADED))  # it is not passed on
+
+    await pair.clock.advance(timedelta(minutes=3))
+    await pair.agree()
+
+    assert pair.follower.standing(SORA)[0] == pair.judge.standing(SORA)[0]
+
+
+async def test_who_takes_over_records_what_was_not_and_nothing_twice(pair: Pair) -> None:
+    await deliver(pair.judge, pair.clock)
+    await pair.agree()
+    (recorded,) = await pair.recorded()
+
+    await pair.follower.change_role(pair.history, is_judge=True)
+    while pair.follower.verdict(SORA).status is Status.OPERATIONAL:
+        await pair.clock.advance(timedelta(minutes=1))
+        await pair.follower.report(seen(pair.clock, Source.TRAFFIC, OVERLOADED))
+
+    first, second = await pair.recorded()
+    assert first == recorded
+    assert second.before.status is Status.OPERATIONAL
+    assert second.after == pair.follower.verdict(SORA)
+
+
+async def test_who_takes_over_records_what_its_dead_judge_could_not(
+    pair: Pair, make_service: MakeService
+) -> None:
+    await deliver(pair.judge, pair.clock)
+    await pair.history.flush()
+    async with open_history(pair.address, pair.clock) as other:
+        board = Board(ReadOnly(other), pair.clock, is_judge=False)
+        await board.seat([make_service()], PolicyOptions())
+        for _ in range(9):  # noted by the judge, which dies before it has judged
+            await pair.clock.advance(timedelta(minutes=1))
+            pair.history.note(seen(pair.clock, Source.TRAFFIC, OVERLOADED))
+        await pair.history.flush()
+
+        await board.change_role(other, is_judge=True)
+
+    first, second = await pair.recorded()
+    assert first.after.status is Status.OPERATIONAL
+    assert second.after.status is board.verdict(SORA).status
+
+
+async def test_a_judge_that_steps_down_passes_on_what_it_meets(pair: Pair) -> None:
+    await pair.judge.change_role(ReadOnly(pair.history), is_judge=False)
+    await pair.follower.change_role(pair.history, is_judge=True)
+    pair.judge, pair.follower = pair.follower, pair.judge
+
+    await deliver(pair.follower, pair.clock)
+    await pair.agree()
+
+    assert pair.judge.verdict(SORA).status is Status.OPERATIONAL
+    assert len(await pair.recorded()) == 1
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("judge", "follower")),
+        st.sampled_from((Source.REACH, Source.ACCEPTANCE, Source.TRAFFIC)),
+        st.sampled_from((None, None, SUSPENDED, OVERLOADED)),
+        st.integers(0, 7200),
+    ),
+    max_size=12,
+)
+
+
+@given(STEPS)
+@settings(max_examples=25)
+async def test_judge_and_follower_stand_alike_whatever_either_meets(
+    new_file: Callable[[], Path],
+    make_service: MakeService,
+    steps: list[tuple[str, Source, Failure | None, int]],
+) -> None:
+    clock = VirtualClock(NOON)
+    async with open_history(f"sqlite:///{new_file()}", clock) as history:
+        pair = await seated(history, clock, make_service())
+        for who, source, failure, seconds in steps:
+            board = pair.judge if who == "judge" or source is Source.REACH else pair.follower
+            await board.report(seen(clock, source, failure))
+            await pair.agree()
+            await clock.advance(timedelta(seconds=seconds))
+            await pair.agree()
+
+            assert pair.follower.standing(SORA) == pair.judge.standing(SORA)
