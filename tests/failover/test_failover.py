@@ -246,15 +246,16 @@ async def test_one_failure_is_felt_by_the_very_next_request(start: Start) -> Non
         await studio.ended(await studio.create(f"known {number}"))
         studio.trouble("ab"[1 - number])
     await studio.clock.sleep(timedelta(minutes=2))
-    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
-    before = studio.creates("a")
-    while studio.creates("a") == before:  # both are as good: chance decides
+    first = (await studio.ended(await studio.create("usual"))).service
+    studio.trouble(first, {"kind": "refuse", "sign": "overloaded"})
+    before = studio.creates(first)
+    while studio.creates(first) == before:  # if both are as good, chance decides
         await studio.ended(await studio.create("felt"))
-    before = studio.creates("a")
+    before = studio.creates(first)
 
     await asyncio.gather(*(studio.create(f"after {number}") for number in range(5)))
 
-    assert studio.creates("a") == before
+    assert studio.creates(first) == before
 
 
 async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> None:
@@ -269,3 +270,35 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     assert video.wish.stored
     assert await studio.store.size(video.wish.stored) is None  # of no more use
     assert video.service == "b"
+
+
+async def test_a_video_that_all_refuse_for_the_moment_is_held_where_the_route_says_so(
+    start: Start,
+) -> None:
+    studio = await start(route={"hold": "3m"})
+    for name, sign in (("a", "overloaded"), ("b", "maintenance"), ("c", "rate_limited")):
+        studio.trouble(name, {"kind": "refuse", "sign": sign})
+
+    video = await studio.create()
+    assert video.status is VideoStatus.QUEUED
+    await studio.clock.sleep(timedelta(seconds=20))
+    for name in ("a", "b", "c"):
+        studio.trouble(name)
+    seen = await studio.ended(video)
+
+    assert seen.status is VideoStatus.COMPLETED
+    assert studio.deliveries("a paper boat") == 1
+
+
+async def test_what_is_held_in_vain_fails_with_everybodys_reason(start: Start) -> None:
+    studio = await start(route={"hold": "20s", "services": ["a", "b"]})
+    for name in ("a", "b"):
+        studio.trouble(name, {"kind": "refuse", "sign": "overloaded"})
+
+    video = await studio.ended(await studio.create())
+
+    assert video.status is VideoStatus.FAILED
+    assert video.error is not None
+    assert "a: " in video.error.message
+    assert "b: " in video.error.message
+    assert video.cost == 0

@@ -9,6 +9,7 @@ from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import AttemptState
 from tallylight.history.videos import VideoStatus
+from tallylight.simulator.world import Commission
 
 from .conftest import Start
 
@@ -107,6 +108,27 @@ async def test_a_create_cut_off_by_death_is_found_and_not_sent_again(start: Star
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
     assert other.creates("a") == 1
     assert other.deliveries("a paper boat") == 1
+
+
+async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Start) -> None:
+    dying = await start()
+    dying.trouble("a", {"kind": "hang", "accepts": True})
+    asking = asyncio.create_task(dying.create())
+    while not dying.creates("a"):  # a server tells no event
+        await dying.clock.sleep(timedelta(seconds=1))
+    await dying.die()
+    asking.cancel()
+    dying.trouble("a")
+    for number in range(120):  # a page of the list shows fifty
+        other_job = Commission("a", f"another {number}", "720x1280", 4, "sora-2")
+        dying.world.accept(other_job, None, f"video_other{number}")
+
+    other = await start()
+    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    seen = await other.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert other.creates("a") == 1
 
 
 async def test_who_comes_again_after_a_crash_finds_its_video(start: Start) -> None:
