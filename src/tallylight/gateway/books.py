@@ -62,6 +62,11 @@ class Books:
         live.take(video, attempt, entry)
         return True
 
+    async def hold(self, live: Live) -> bool:
+        """Write a new video down that no service can be asked for yet; see `open`."""
+        leased_until = self._clock.now() + LEASE
+        return await self._journal.write(Writing(new_video=live.video, leased_until=leased_until))
+
     async def intend(
         self, live: Live, attempt: Attempt, entry: Entry, limits: tuple[Limit, ...]
     ) -> bool:

@@ -96,6 +96,10 @@ class Crew:
         attempt = live.attempts[-1]
         self._start(live, self._failover.begin(live, attempt, choice, limits))
 
+    def hold(self, live: Live, limits: tuple[Limit, ...]) -> None:
+        """Follow a new video that no service can be asked for yet."""
+        self._start(live, self._failover.follow(live, limits))
+
     def lives(self) -> tuple[Live, ...]:
         """Return what is under way in this process."""
         return tuple(self._lives.values())

@@ -18,6 +18,17 @@ _CODES = {
     FailureKind.INVALID_REQUEST: "invalid_request_error",
 }
 _FAILED = "video_generation_failed"
+PASSING = frozenset(
+    {
+        FailureKind.RATE_LIMITED,
+        FailureKind.DEGRADED,
+        FailureKind.RISK_CONTROL,
+        FailureKind.MAINTENANCE,
+        FailureKind.UNKNOWN,
+    }
+)
+"""Refusals of a moment: the same service may take the same order later."""
+
 _BUSY = frozenset({FailureKind.RATE_LIMITED})
 _SOON = timedelta(seconds=15)
 

@@ -20,6 +20,7 @@ from tallylight.gateway.completing import Completing
 from tallylight.gateway.endings import (
     LEFT,
     OVERDUE,
+    PASSING,
     REFERENCE_LOST,
     UNRESOLVED,
     exhausted,
@@ -28,7 +29,7 @@ from tallylight.gateway.endings import (
 from tallylight.gateway.endings import error_of as told
 from tallylight.gateway.following import Following
 from tallylight.gateway.live import Live
-from tallylight.gateway.ranking import Choice
+from tallylight.gateway.ranking import Choice, Ranking
 from tallylight.gateway.reconciling import Reconciling
 from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.sources import Sources
@@ -38,7 +39,7 @@ from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.journal import Limit
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.videos import VideoError
-from tallylight.terms import AttemptId, FailureKind
+from tallylight.terms import AttemptId
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job
 
@@ -46,10 +47,8 @@ log = structlog.get_logger()
 
 _INTERRUPTED = "our own restart cut the answer off"
 _BETWEEN_LOOKS = timedelta(seconds=15)
-_SECOND_ROUND, _LONGEST_ROUND = timedelta(seconds=10), timedelta(minutes=2)
-"""How long to wait before services are asked again that have all refused, and at most."""
-
-_PASSING = frozenset({FailureKind.RATE_LIMITED, FailureKind.DEGRADED, FailureKind.UNKNOWN})
+_FIRST_ROUND, _DOUBLINGS = timedelta(seconds=5), 4
+"""How long to wait before services are asked again that have all refused; then twice as long."""
 
 
 class Failover:
@@ -184,7 +183,7 @@ class Failover:
         ranking = self._choosing.rank(live)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:
-            return await self._wait_or_end(live, is_spent=is_spent)
+            return await self._wait_or_end(live, ranking, is_spent=is_spent)
         choice = ranking.choices[0]
         attempt, entry = prepare(live, choice, self._clock.now())
         try:
@@ -199,29 +198,31 @@ class Failover:
         live.order = None
         return job or True
 
-    async def _wait_or_end(self, live: Live, *, is_spent: bool) -> bool | None:
+    async def _wait_or_end(self, live: Live, ranking: Ranking, *, is_spent: bool) -> bool | None:
         """Wait for jobs that were given up, or for services that refused for the moment."""
         if live.given_up:
             left = live.video.deadline - self._clock.now()
             await self._clock.sleep(min(_BETWEEN_LOOKS, left))
             await self._following.look_at_given_up(live)
             return None if live.video.is_over else True
-        pause = self._until_second_round(live)
+        pause = self._until_next_round(live, ranking)
         if is_spent or pause is None or self._clock.now() + pause >= live.video.deadline:
             await self._completing.fail_video(live, exhausted(live.refusals))
             return None
+        if not live.is_settled:
+            live.settle()  # its caller is told that it waits
         await self._clock.sleep(pause)
-        live.round_from = len(live.attempts)
+        live.rounds, live.round_from = live.rounds + 1, len(live.attempts)
         return True
 
-    def _until_second_round(self, live: Live) -> timedelta | None:
+    def _until_next_round(self, live: Live, ranking: Ranking) -> timedelta | None:
         """Return when services may be asked again, None if that is of no use or nobody waits."""
-        passing = [f for _, f in live.refusals if f.kind in _PASSING]
-        if not live.is_settled or not passing:
+        is_held = self._clock.now() < live.video.created_at + live.route.hold
+        is_passing = any(f.kind in PASSING for _, f in live.refusals) or ranking.may_change
+        if not is_passing or not (is_held or live.paid_for):
             return None
-        wished = [f.retry_after for f in passing if f.retry_after is not None]
-        usual = timedelta(seconds=_SECOND_ROUND.total_seconds() * 2 ** min(len(live.refusals), 6))
-        return min(max([usual, *wished]), _LONGEST_ROUND)
+        usual = _FIRST_ROUND * 2.0 ** min(live.rounds, _DOUBLINGS)
+        return max(usual, ranking.retry_after or usual)
 
 
 def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:

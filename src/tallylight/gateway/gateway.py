@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Literal
 
@@ -154,28 +155,39 @@ class Gateway:
         now = self._clock.now()
         wish, order = await self._sources.wish_of(ask, caller.key)
         ranking = self._choosing.first(order, wish, route)
-        if not ranking.choices:
+        choice = next(iter(ranking.choices), None)
+        if choice is None and not (route.hold and ranking.may_change):
             raise unserved(route, ranking)
-        choice, id_ = ranking.choices[0], new_video_id()
+        asked, id_ = order if choice is None else choice.order, new_video_id()
         video = Video(
             id=id_,
             key=caller.key,
             model=route.name,
             prompt=ask.prompt,
-            seconds=choice.order.seconds + wish.onto,
-            size=choice.order.size,
+            seconds=asked.seconds + wish.onto,
+            size=asked.size,
             created_at=now,
             deadline=now + route.deadline,
             wish=await self._sources.keep(id_, wish, order),
             idempotency=ask.idempotency,
             fingerprint=ask.fingerprint,
             owner=self._crew.name,
-            attempts=1,
-            cost=choice.cost,
-            substituted=choice.substituted,
+            attempts=0 if choice is None else 1,
+            cost=Decimal(0) if choice is None else choice.cost,
+            substituted={} if choice is None else choice.substituted,
         )
-        live = Live(video, route, order=order)
-        return await self._open(live, choice, self._conditions.limits(caller))
+        live, limits = Live(video, route, order=order), self._conditions.limits(caller)
+        if choice is None:
+            return await self._hold(live, limits)
+        return await self._open(live, choice, limits)
+
+    async def _hold(self, live: Live, limits: tuple[Limit, ...]) -> Live | Video:
+        """Write a video down that no service can be asked for at the moment."""
+        if not await self._crew.books.hold(live):
+            return await self._repeats.of_idempotency(live.video)
+        live.settle()
+        self._crew.hold(live, limits)
+        return live
 
     async def _open(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> Live | Video:
         attempt, entry = prepare(live, choice, live.video.created_at)

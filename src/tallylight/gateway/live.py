@@ -28,6 +28,7 @@ class Live:
         is_answered: The caller of its create was given it.
         is_settled: Its first attempt has led to something that a caller can be told.
         first_look: When the upstream wants to be asked first, None if it did not say.
+        rounds: How often all services had refused, and were asked again.
         round_from: Services that refused before this attempt may be asked again.
     """
 
@@ -41,6 +42,7 @@ class Live:
     is_settled: bool = False
     first_look: timedelta | None = None
     round_from: int = 0
+    rounds: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -69,6 +69,9 @@ class Bar(StrEnum):
     CIRCUIT = "circuit"
 
 
+_PASSING = frozenset({Bar.SUSPENDED, Bar.MAINTENANCE, Bar.BLOCKED, Bar.CIRCUIT})
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -167,6 +170,11 @@ class Ranking:
     def retry_after(self) -> timedelta | None:
         """Return when the first that is only left alone may be asked again; None for none."""
         return min((each.wait for each in self.excluded if each.wait is not None), default=None)
+
+    @property
+    def may_change(self) -> bool:
+        """Tell whether one that is left out may be asked later."""
+        return any(each.reason in _PASSING for each in self.excluded)
 
     @property
     def delivery(self) -> float:

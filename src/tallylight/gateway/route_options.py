@@ -60,6 +60,11 @@ class RouteOptions(BaseModel):
     deadline: Annotated[Duration, Field(gt=timedelta(0))] = Field(
         timedelta(minutes=30), description="How long a video may take over all its attempts."
     )
+    hold: Duration | None = Field(
+        None,
+        description="For how long a video is held, and its caller told queued, whose services all "
+        "refuse for the moment, before it fails; without it such a create is refused at once.",
+    )
     attempts: int = Field(4, ge=1, le=20, description="How many attempts may be paid for.")
     content_travels: bool = Field(
         default=False,
@@ -90,6 +95,7 @@ class RouteOptions(BaseModel):
             when_in_doubt=self.when_in_doubt,
             substitutes=self.substitutes,
             deadline=self.deadline,
+            hold=self.hold or timedelta(0),
             attempts=self.attempts,
             content_travels=self.content_travels,
             stall_factor=self.stall_factor,

@@ -38,6 +38,8 @@ class Route:
         when_in_doubt: What becomes of a create that may have been accepted.
         substitutes: Fields whose nearest allowed value may stand in for the one asked for.
         deadline: How long a video may take over all its attempts.
+        hold: For how long a video is held whose services all refuse for the moment, before it
+            fails; zero refuses it at once.
         attempts: How often it is submitted at most.
         content_travels: Whether content that one service refused is offered to the next.
         stall_factor: A job counts as stalled after so many times the service's own p95.
@@ -51,6 +53,7 @@ class Route:
     when_in_doubt: WhenInDoubt = WhenInDoubt.RECONCILE
     substitutes: frozenset[Substitute] = frozenset()
     deadline: timedelta = timedelta(minutes=30)
+    hold: timedelta = timedelta(0)
     attempts: int = 4
     content_travels: bool = False
     stall_factor: float = 3.0
