@@ -123,14 +123,19 @@ def tallylight_config(folder: Path, upstream: str, port: int, database: str) -> 
     return path
 
 
-def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
-    """Install LiteLLM if it is not there, configure it, and return how it is started."""
+def litellm_home() -> Path:
+    """Return where LiteLLM is installed, once it is."""
     home = Path(tempfile.gettempdir()) / "tallylight-bench-litellm"
     if not (home / "bin" / "litellm").exists():
         uv = Path(sys.executable).with_name("uv")
         subprocess.run([str(uv), "venv", "-q", str(home)], check=True)
         python = str(home / "bin" / "python")
         subprocess.run([str(uv), "pip", "install", "-q", "--python", python, LITELLM], check=True)
+    return home
+
+
+def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
+    """Configure LiteLLM, and return how it is started."""
     config = folder / "litellm.yaml"
     model = {
         "model_name": "sora-2",
@@ -142,7 +147,7 @@ def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
     }
     general = {"dangerously_permit_weak_or_unset_master_key": True}
     config.write_text(json.dumps({"model_list": [model], "general_settings": general}))
-    return [str(home / "bin" / "litellm"), "--config", str(config), "--port", str(port)]
+    return [str(litellm_home() / "bin" / "litellm"), "--config", str(config), "--port", str(port)]
 
 
 def load(
