@@ -224,9 +224,11 @@ class Judging(RuleBasedStateMachine):
 
     @invariant()
     def both_layers_stay_within_their_bounds(self) -> None:
-        for layer in (self.standing.door, self.standing.jobs):
+        floors = (self.policy.floor_door, self.policy.floor)
+        layers = (self.standing.door, self.standing.jobs)
+        for layer, floor in zip(layers, floors, strict=True):
             p = probability(layer.log_odds)
-            assert self.policy.floor * 0.999 <= p <= self.policy.ceiling * 1.001
+            assert floor * 0.999 <= p <= self.policy.ceiling * 1.001
             assert layer.state is State.UNDECIDED or layer.since is not None
 
     @invariant()

@@ -192,5 +192,5 @@ def test_the_judge_keeps_up_with_the_reference_figures(traffic: float, services:
     assert found.seen >= seen - 0.06  # 60 to 90 outages: three standard errors would be 0.15
     assert found.wrong <= wrong * 1.15
     assert found.false_alarms <= 0.5
-    assert found.false_alerts <= 0.2
+    assert found.false_alerts <= 0.25  # one in four months of a service
     assert found.delay_minutes <= 15

@@ -18,6 +18,8 @@ _DAYS = 7
 _RECENT = 12
 _SELDOM = 16  # the median of many jobs hardly moves with one more
 _SLOWEST_SHARE = 0.9
+_UPPER = 0.75
+_TO_95 = 1.6449 / 0.6745  # from the upper quartile to the 95th percentile, in deviations
 _RELIEF = 0.75  # "slow" ends only well below the mark at which it begins
 
 
@@ -64,6 +66,7 @@ def timed(record: JobsRecord, delivery: Delivery, policy: Policy) -> JobsRecord:
         record.slow_since,
         record.allowance,
         record.life,
+        record.normal,
     )
     slow_since = _slow_since(grown, policy)
     if slow_since is record.slow_since:
@@ -71,13 +74,19 @@ def timed(record: JobsRecord, delivery: Delivery, policy: Policy) -> JobsRecord:
     return replace(grown, slow_since=slow_since)
 
 
-def pace(record: JobsRecord, policy: Policy) -> Pace | None:
-    """Compare the newest jobs with the baseline; None where either is too short to say."""
+def pace(record: JobsRecord, policy: Policy, level: float) -> Pace | None:
+    """Compare the newest jobs with the baseline; None where either is too short to say.
+
+    Args:
+        record: What is remembered of jobs.
+        policy: How many jobs are enough.
+        level: Of the interval of the slowest.
+    """
     baseline = record.median
     values = sorted(d.seconds for d in record.recent if d.seconds is not None)
     if baseline is None or len(values) < policy.slow_least:
         return None
-    rank = quantile_rank(len(values), _SLOWEST_SHARE, policy.sure)
+    rank = quantile_rank(len(values), _SLOWEST_SHARE, level)
     slowest = values[math.ceil(_SLOWEST_SHARE * len(values)) - 1]
     return Pace(slowest, values[rank - 1] if rank else 0.0, baseline, len(values))
 
@@ -106,18 +115,32 @@ def quantile(days: tuple[DaySketch, ...], share: float, policy: Policy) -> float
 
 def _slow_since(record: JobsRecord, policy: Policy) -> datetime | None:
     newest = record.recent[-1].seconds or 0.0
-    usual = policy.slow_factor * (record.median or 0.0)
-    if record.slow_since is None and newest <= usual:
+    mark = policy.slow_factor * (record.median or 0.0)
+    if record.slow_since is None and newest <= mark:
         return None  # it cannot begin with a job that was quick
-    found = pace(record, policy)
+    is_slow = record.slow_since is not None
+    found = pace(record, policy, policy.sure if is_slow else policy.slow_sure)
     if found is None:
         return None
-    mark = policy.slow_factor * found.median
-    if record.slow_since is not None:
+    mark = max(mark, _seldom_exceeded(record, policy))
+    if is_slow:
         return record.slow_since if found.surely > _RELIEF * mark else None
     if found.surely <= mark:
         return None
     return next(d.at for d in record.recent if d.seconds is not None and d.seconds > mark)
+
+
+def _seldom_exceeded(record: JobsRecord, policy: Policy) -> float:
+    """Return what one job in twenty took longer than on the days before; 0.0 of too few.
+
+    Taken from the quartile, as if durations were log-normal, and without today: a spell of slow
+    jobs must not raise the mark that it is to be known by.
+    """
+    before = record.days[:-1]
+    middle, upper = median(before, policy), quantile(before, _UPPER, policy)
+    if middle is None or upper is None:
+        return 0.0
+    return middle * math.pow(upper / middle, _TO_95)
 
 
 def _with_bucket(days: tuple[DaySketch, ...], day: int, bucket: int) -> tuple[DaySketch, ...]:

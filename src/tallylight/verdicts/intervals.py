@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
 
@@ -79,6 +79,21 @@ def time_between(events: int, total: float, level: float = 0.95) -> Interval:
     low = 2 * total / chi_square_quantile(1 - tail, 2 * events + 2)
     high = math.inf if events == 0 else 2 * total / chi_square_quantile(tail, 2 * events)
     return Interval(low, high)
+
+
+@lru_cache(maxsize=4096)
+def chance_of_so_many(hits: int, of: int, share: float) -> float:
+    """Return the binomial probability of so many hits or more, for a share between 0 and 1.
+
+    Near an edge and far out in its tail the normal distribution behind Wilson's interval promises
+    several times too much.
+    """
+    term = math.comb(of, hits) * share**hits * (1 - share) ** (of - hits)
+    total = 0.0
+    for count in range(hits, of + 1):
+        total += term
+        term *= (of - count) / (count + 1) * share / (1 - share)
+    return total
 
 
 @cache

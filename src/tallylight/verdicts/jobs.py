@@ -11,6 +11,7 @@ from tallylight.verdicts import durations, shares
 from tallylight.verdicts.answers import answer_of, log_of_name
 from tallylight.verdicts.layers import Result, counted, hearsay, knows, nudged, weight
 from tallylight.verdicts.life import lived
+from tallylight.verdicts.noise import forgotten
 from tallylight.verdicts.policy import LISTING_GONE, Policy
 from tallylight.verdicts.standing import (
     Allowance,
@@ -40,7 +41,9 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
     if result.source in _CALLERS:
         allowance, added = _allowed(allowance, evidence.at, added, policy)
     after = counted(layer, result, added, policy)
-    minutes = shares.with_job(record, evidence.at, policy, is_bad=result.is_bad)
+    if record.partly_since is not None:
+        after = replace(after, noise=forgotten(layer.noise))  # trouble is no noise
+    minutes, usual = shares.with_job(record, layer, evidence.at, policy, is_bad=result.is_bad)
     delivery = record.delivery if result.is_bad else _delivery(record, evidence)
     record = JobsRecord(
         delivery,
@@ -52,6 +55,7 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         record.slow_since,
         allowance,
         lived(record.life, layer, after, evidence.at),
+        usual,
     )
     if delivery is not None and delivery.at == evidence.at and not result.is_bad:
         record = durations.timed(record, delivery, policy)

@@ -19,10 +19,11 @@ from tallylight.verdicts.standing import Answer, LayerStanding, Noise, Run, Seen
 _REMEMBERED = 2
 _RELAPSE = timedelta(hours=2)
 _MOST_GOOD_IF_DOWN = 0.7
-_LEAST_GOOD_IF_DOWN = 0.05
+_LEAST_GOOD_IF_DOWN = 0.02
 _STATES = frozenset(
     {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE, FailureKind.RETIRED}
 )
+_SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
 _USUAL_COUNTS = 2.0  # so many results is the usual figure worth
 
 
@@ -72,7 +73,7 @@ def counted(layer: LayerStanding, result: Result, added: float, policy: Policy) 
     at = result.at
     if layer.state is State.UP and not result.is_bad:
         return stood(layer, at, result.source, added, policy)
-    log_odds = _moved(layer, at, added, policy)
+    log_odds = _moved(layer, at, added, policy, _lowest(result.source, policy))
     state, since, noise = layer.state, layer.since, layer.noise
     bad_from, good_from = layer.bad_from, layer.good_from
     broken_good, broken_bad = layer.broken_good, layer.broken_bad
@@ -117,7 +118,8 @@ def stood(
     layer: LayerStanding, at: datetime, source: Source, added: float, policy: Policy
 ) -> LayerStanding:
     """Return a layer that is up after one more good result: what comes most."""
-    log_odds, bad_from, run = _moved(layer, at, added, policy), layer.bad_from, layer.good_run
+    log_odds = _moved(layer, at, added, policy, _lowest(source, policy))
+    bad_from, run = layer.bad_from, layer.good_run
     if log_odds <= policy.forgets:
         bad_from = None
     is_failing = False
@@ -149,7 +151,8 @@ def nudged(layer: LayerStanding, at: datetime, added: float, policy: Policy) -> 
     Hearsay confirms, and gives cause to look; alone it turns no state: neither does a service that
     delivers go down by it, nor does one that fails come up.
     """
-    log_odds, state, since = _moved(layer, at, added, policy), layer.state, layer.since
+    log_odds = _moved(layer, at, added, policy, policy.lowest)
+    state, since = layer.state, layer.since
     down, up = policy.falls, policy.rises
     if added > 0 and state is not State.DOWN and log_odds >= down:
         if layer.bad_from is None:
@@ -181,15 +184,21 @@ def aged(layer: LayerStanding, at: datetime, hold: timedelta) -> LayerStanding:
     )
 
 
-def _moved(layer: LayerStanding, at: datetime, added: float, policy: Policy) -> float:
+def _lowest(source: Source, policy: Policy) -> float:
+    return policy.lowest_door if source in _SHALLOW else policy.lowest
+
+
+def _moved(
+    layer: LayerStanding, at: datetime, added: float, policy: Policy, lowest: float
+) -> float:
     log_odds, elapsed = layer.log_odds, (at - layer.at).total_seconds()
     if elapsed > 0:
         log_odds = _faded(log_odds, elapsed, policy)
     else:  # time never runs backwards: what comes late has faded on its way
         added *= math.exp(policy.fading * elapsed)
     log_odds += added
-    if log_odds < policy.lowest:
-        return policy.lowest
+    if log_odds < lowest:
+        return lowest
     return min(policy.highest, log_odds)
 
 

@@ -82,6 +82,8 @@ class Policy:
         up_at: … and comes up at this one; between them it stays what it was.
         floor: No amount of good evidence brings P(down) below this, or an outage would be
             noticed the later, the longer the service stood.
+        floor_door: The same of the door, which is asked so often for nothing that three unlucky
+            answers in a row come once in two years of a service.
         ceiling: No amount of bad evidence brings P(down) above this.
         likelihoods: What each source's word is worth.
         noise_from: Learned noise counts from so many observations on.
@@ -93,14 +95,18 @@ class Policy:
         hold_door: How long the newest shallow evidence holds.
         hold_jobs: How long the newest evidence on jobs holds.
         hold_marks: How long an answer that names a state, or points at one, is remembered.
-        degraded_share: "Partly failing" needs a share of bad jobs surely above this …
+        degraded_share: "Partly failing" needs a share of bad jobs surely above this, and above
+            what is normal for the service …
+        degraded_most: … but what is normal is never held to be more than so many times it …
         degraded_least: … of at least so many jobs …
-        degraded_sure: … by an interval of this level, which is high because it is asked with every
-            job: at 95 % a service with 3 % noise is called degraded once in three days …
+        degraded_sure: … with this certainty, which is high because it is asked with every job: at
+            99.95 % a service that loses one job in twenty is called degraded each week …
         degraded_long: … over this time …
         degraded_short: … and over this one.
         sure: Level of two-sided intervals.
-        slow_factor: "Slow" needs a 90th percentile surely above so many 7-day medians.
+        slow_factor: "Slow" needs a 90th percentile surely above so many 7-day medians, and above
+            what one job in twenty takes anyhow …
+        slow_sure: … with this certainty, which is high for the same reason …
         slow_least: … of at least so many jobs …
         slow_window: … that ended within this time.
         baseline_least: A baseline is made of at least so many jobs.
@@ -122,6 +128,7 @@ class Policy:
     alert_at: float = 0.99
     up_at: float = 0.20
     floor: float = 0.0005
+    floor_door: float = 0.0001
     ceiling: float = 0.995
     likelihoods: Mapping[Source, Likelihood] = field(default_factory=lambda: LIKELIHOODS)
     noise_from: int = 30
@@ -133,12 +140,14 @@ class Policy:
     hold_jobs: timedelta = timedelta(hours=6)
     hold_marks: timedelta = timedelta(hours=6)
     degraded_share: float = 0.05
+    degraded_most: float = 2.0
     degraded_least: int = 5
-    degraded_sure: float = 0.9995
+    degraded_sure: float = 0.99995
     degraded_long: timedelta = timedelta(minutes=30)
     degraded_short: timedelta = timedelta(minutes=5)
     sure: float = 0.95
     slow_factor: float = 2.0
+    slow_sure: float = 0.9995
     slow_least: int = 5
     slow_window: timedelta = timedelta(hours=6)
     baseline_least: int = 10
@@ -156,6 +165,7 @@ class Policy:
     prior: float = field(init=False, repr=False, compare=False)
     doubt_above: float = field(init=False, repr=False, compare=False)
     lowest: float = field(init=False, repr=False, compare=False)
+    lowest_door: float = field(init=False, repr=False, compare=False)
     highest: float = field(init=False, repr=False, compare=False)
     falls: float = field(init=False, repr=False, compare=False)
     rises: float = field(init=False, repr=False, compare=False)
@@ -167,6 +177,7 @@ class Policy:
         object.__setattr__(self, "prior", mttr / (mtbf + mttr))
         object.__setattr__(self, "doubt_above", self.doubt_factor * self.prior)
         object.__setattr__(self, "lowest", _log_odds(self.floor))
+        object.__setattr__(self, "lowest_door", _log_odds(self.floor_door))
         object.__setattr__(self, "highest", _log_odds(self.ceiling))
         object.__setattr__(self, "falls", _log_odds(self.down_at))
         object.__setattr__(self, "rises", _log_odds(self.up_at))

@@ -131,7 +131,7 @@ def _of_jobs(standing: Standing, policy: Policy) -> Iterator[Reason]:
     elif layer.state is State.UP:
         if record.partly_since is not None:
             yield _partly(standing, policy)
-        pace = durations.pace(record, policy)
+        pace = durations.pace(record, policy, policy.sure)
         if record.slow_since is not None and pace is not None:
             facts: Facts = {
                 "slowest_seconds": round(pace.slowest, 1),

@@ -5,9 +5,10 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from tallylight.verdicts.intervals import wilson
+from tallylight.verdicts.intervals import chance_of_so_many, wilson
+from tallylight.verdicts.normal import usual_share, with_minutes
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import JobsRecord, LayerStanding, Minute
+from tallylight.verdicts.standing import JobsRecord, LayerStanding, Minute, Normal, State
 
 _MINUTE = 60
 _UNLIKELY = 0.05
@@ -21,11 +22,18 @@ class Share:
     bad: int
     of: int
 
-    def is_surely_above(self, share: float, level: float, policy: Policy) -> bool:
+    def is_enough(self, policy: Policy) -> bool:
+        """Tell whether so many jobs may say anything against a service."""
+        return self.bad >= _LEAST_BAD and self.of >= policy.degraded_least
+
+    def is_above(self, share: float, policy: Policy) -> bool:
         """Tell whether the true share is above this one, as far as so many jobs can tell."""
-        if self.bad < _LEAST_BAD or self.of < policy.degraded_least:
-            return False
-        return wilson(self.bad, self.of, level).low > share
+        return self.is_enough(policy) and wilson(self.bad, self.of, policy.sure).low > share
+
+    def is_no_chance(self, share: float, policy: Policy) -> bool:
+        """Tell whether so many bad jobs never come by chance where this share is bad."""
+        by_chance = 1 - policy.degraded_sure
+        return self.is_enough(policy) and chance_of_so_many(self.bad, self.of, share) < by_chance
 
 
 def minute_of(at: datetime) -> int:
@@ -34,20 +42,27 @@ def minute_of(at: datetime) -> int:
 
 
 def with_job(
-    record: JobsRecord, at: datetime, policy: Policy, *, is_bad: bool
-) -> tuple[Minute, ...]:
-    """Return the record's minutes with one more job in its own."""
+    record: JobsRecord, layer: LayerStanding, at: datetime, policy: Policy, *, is_bad: bool
+) -> tuple[tuple[Minute, ...], Normal]:
+    """Return the record's minutes with one more job in its own, and what is normal then.
+
+    A minute tells of what is normal once it leaves the window without any trouble: the first
+    minutes of a spell that is not known yet must not excuse the rest of it.
+    """
     number = minute_of(at)
     newest = max(number, record.minutes[-1].number) if record.minutes else number
     oldest = newest - policy.degraded_long // timedelta(seconds=_MINUTE)
     minutes = [m for m in record.minutes if m.number > oldest]
+    usual = record.normal
+    if layer.state is State.UP and record.partly_since is None:
+        usual = with_minutes(usual, record.minutes[: len(record.minutes) - len(minutes)])
     place = bisect_left(minutes, number, key=lambda m: m.number)
     if place < len(minutes) and minutes[place].number == number:
         found = minutes[place]
         minutes[place] = Minute(number, found.good + (not is_bad), found.bad + is_bad)
     elif number > oldest:
         minutes.insert(place, Minute(number, int(not is_bad), int(is_bad)))
-    return tuple(minutes)
+    return tuple(minutes), usual
 
 
 def share(record: JobsRecord, at: datetime, over: timedelta) -> Share:
@@ -71,9 +86,10 @@ def since(record: JobsRecord, moment: datetime) -> JobsRecord:
 def partly(record: JobsRecord, layer: LayerStanding, at: datetime, policy: Policy) -> JobsRecord:
     """Return the record with what its shares say of a layer that is up.
 
-    It begins when the long and the short window both show it; it ends when the long one no longer
-    does, or when so many jobs in a row went well as the share would have let pass one time in
-    twenty. Leaving by the short window alone would flap.
+    It begins when the long window shows a share that is surely none of the service's normal ones,
+    and the short one does too; it ends when the long one no longer does, or when so many jobs in
+    a row went well as the share would have let pass one time in twenty. Leaving by the short
+    window alone would flap.
     """
     if record.partly_since is not None:
         return _still_partly(record, layer, at, policy)
@@ -85,11 +101,9 @@ def partly(record: JobsRecord, layer: LayerStanding, at: datetime, policy: Polic
 
 
 def _begins(record: JobsRecord, at: datetime, policy: Policy) -> bool:
-    long = share(record, at, policy.degraded_long)
-    if not long.is_surely_above(policy.degraded_share, policy.degraded_sure, policy):
-        return False
-    short = share(record, at, policy.degraded_short)
-    return short.is_surely_above(policy.degraded_share, policy.sure, policy)
+    long, short = (share(record, at, w) for w in (policy.degraded_long, policy.degraded_short))
+    usual = usual_share(record.normal, policy)
+    return long.is_no_chance(usual, policy) and short.is_above(usual, policy)
 
 
 def _still_partly(
@@ -98,7 +112,7 @@ def _still_partly(
     long, run = share(record, at, policy.degraded_long), layer.good_run
     if run is not None and not layer.is_failing and _is_relief(long, run.length):
         return since(record, run.since)
-    if long.of and not long.is_surely_above(policy.degraded_share / 2, policy.sure, policy):
+    if long.of and not long.is_above(usual_share(record.normal, policy), policy):
         return replace(record, partly_since=None)
     return record
 

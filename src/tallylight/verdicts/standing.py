@@ -140,6 +140,23 @@ class Delivery(NamedTuple):
     seconds: float | None = None
 
 
+class Normal(NamedTuple):
+    """Which share of its jobs a service loses though nothing is wrong with it.
+
+    Args:
+        bad: So many failed …
+        of: … of so many that ended while it stood, and not in part; both are halved at times.
+        high: The share that is probably not exceeded; 1 while nothing is known.
+    """
+
+    bad: int = 0
+    of: int = 0
+    high: float = 1.0
+
+
+_UNKNOWN_NORMAL = Normal()
+
+
 class DaySketch(NamedTuple):
     """How long jobs took on one day: counts by logarithmic bucket (`durations.bucket_of`)."""
 
@@ -198,6 +215,7 @@ class JobsRecord:
         slow_since: Since when they are slow, None while that cannot be claimed.
         allowance: The cap on callers' jobs.
         life: What is learned of how often and how long they fail.
+        normal: What share of them was bad in good times, of those that have left `minutes`.
     """
 
     delivery: Delivery | None = None
@@ -209,6 +227,7 @@ class JobsRecord:
     slow_since: datetime | None = None
     allowance: Allowance = _NONE_USED
     life: Life = _UNLIVED
+    normal: Normal = _UNKNOWN_NORMAL
 
 
 @dataclass(frozen=True, slots=True)

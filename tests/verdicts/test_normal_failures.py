@@ -1,0 +1,139 @@
+"""What a service always loses is no partial failure, and what it usually takes is not slow."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import comb
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source, Status
+from tallylight.verdicts import snapshot
+from tallylight.verdicts.intervals import chance_of_so_many
+from tallylight.verdicts.judge import judge, opening
+from tallylight.verdicts.normal import usual_share, with_minutes
+from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.standing import Minute, Normal, Standing
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SERVICE = ServiceId("sora-2")
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacity", http_status=503)
+HALF_MINUTE = timedelta(seconds=30)
+HOUR = 120  # half minutes
+
+MINUTES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=400)
+
+
+class Life:
+    """A service whose callers send a job each half minute."""
+
+    def __init__(self, seed: int) -> None:
+        self.standing: Standing = opening(SERVICE, START)
+        self._chance = random.Random(seed)  # noqa: S311  # a seeded world
+        self._policy = Policy()
+        self._at = START
+
+    def live(self, jobs: int, bad: float, latency: tuple[float, float] = (70, 90)) -> set[Status]:
+        """Live through so many jobs, and return all that was shown."""
+        shown = set()
+        for _ in range(jobs):
+            self._at += HALF_MINUTE
+            failure = BROKEN if self._chance.random() < bad else None
+            took = timedelta(seconds=self._chance.uniform(*latency))
+            job = Evidence(SERVICE, self._at, Source.TRAFFIC, failure, took)
+            self.standing = judge(self.standing, job, self._policy)
+            shown.add(self.standing.verdict.status)
+        return shown
+
+    @property
+    def usual(self) -> float:
+        return usual_share(self.standing.record.normal, self._policy)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_service_that_always_loses_one_job_in_twelve_is_operational(seed: int) -> None:
+    life = Life(seed)
+
+    shown = life.live(48 * HOUR, 0.08)
+
+    assert shown == {Status.OPERATIONAL}
+    assert 0.07 <= life.usual <= 0.10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_times_as_many_failures_as_usual_are_a_partial_failure(seed: int) -> None:
+    life = Life(seed)
+    life.live(24 * HOUR, 0.08)
+
+    during = life.live(HOUR, 0.35)
+    life.live(HOUR, 0.08)
+
+    assert Status.DEGRADED in during
+    assert life.standing.verdict.status is Status.OPERATIONAL
+
+
+def test_a_partial_failure_does_not_become_normal_by_lasting() -> None:
+    life = Life(1)
+    life.live(24 * HOUR, 0.02)
+    before = life.usual
+
+    hours = [life.live(HOUR, 0.3) for _ in range(48)]
+
+    assert all(Status.DEGRADED in shown for shown in hours)
+    assert life.usual <= 1.2 * before
+
+
+def test_what_always_loses_three_jobs_in_ten_is_not_well_for_that() -> None:
+    life = Life(2)
+
+    shown = life.live(12 * HOUR, 0.3)
+
+    assert Status.DEGRADED in shown
+    assert life.usual <= 0.10
+
+
+def test_what_is_normal_survives_a_restart() -> None:
+    life = Life(3)
+    life.live(24 * HOUR, 0.08)
+
+    again = snapshot.load(snapshot.dump(life.standing))
+
+    assert again.record.normal == life.standing.record.normal
+    assert again.record.normal.of > 1000
+
+
+def test_durations_that_always_vary_widely_are_not_slow() -> None:
+    life = Life(4)
+    life.live(24 * HOUR, 0.02, (20, 200))
+
+    shown = life.live(24 * HOUR, 0.02, (20, 200))
+    slow = life.live(HOUR, 0.02, (500, 700))
+
+    assert shown == {Status.OPERATIONAL}
+    assert Status.DEGRADED in slow
+
+
+@given(MINUTES, st.floats(0.001, 0.999))
+def test_what_is_normal_stays_within_its_bounds(
+    counts: list[tuple[int, int]], share: float
+) -> None:
+    policy, normal = Policy(degraded_share=share), Normal()
+
+    for number, (good, bad) in enumerate(counts):
+        normal = with_minutes(normal, [Minute(number, good, bad)])
+
+    assert 0 <= normal.bad <= normal.of
+    assert share <= usual_share(normal, policy) < 1
+    assert usual_share(normal, policy) <= policy.degraded_most * share
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 99))
+def test_the_chance_of_so_many_is_the_binomial_one(one: int, other: int, percent: int) -> None:
+    hits, of = sorted((one, other))
+    share = Fraction(percent, 100)
+
+    exact = sum(comb(of, n) * share**n * (1 - share) ** (of - n) for n in range(hits, of + 1))
+
+    assert chance_of_so_many(hits, of, percent / 100) == pytest.approx(float(exact), rel=1e-9)
