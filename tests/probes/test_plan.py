@@ -96,18 +96,18 @@ def test_a_new_service_is_probed_at_every_depth_in_the_opening_round() -> None:
     assert all(p.at == NOON and p.why is Why.FIRST for p in plan)
 
 
-def test_a_bad_shallow_result_is_looked_at_again_after_10_and_20_seconds() -> None:
+def test_a_bad_shallow_result_is_looked_at_again_after_10_20_and_5_seconds() -> None:
     once = replace(WATCHED, bad_in_a_row=1)
     twice = replace(WATCHED, bad_in_a_row=2)
     thrice = replace(WATCHED, bad_in_a_row=3)
+    often = replace(WATCHED, bad_in_a_row=4)
+    soon = [
+        Appointment(Depth.REACH, NOON + timedelta(seconds=seconds), Why.CONFIRM)
+        for seconds in (10, 20, 5)
+    ]
 
-    assert planned(once, Depth.REACH) == Appointment(
-        Depth.REACH, NOON + timedelta(seconds=10), Why.CONFIRM
-    )
-    assert planned(twice, Depth.REACH) == Appointment(
-        Depth.REACH, NOON + timedelta(seconds=20), Why.CONFIRM
-    )
-    assert planned(thrice, Depth.REACH) == Appointment(Depth.REACH, NOON + MINUTE, Why.PACE)
+    assert [planned(watch, Depth.REACH) for watch in (once, twice, thrice)] == soon
+    assert planned(often, Depth.REACH) == Appointment(Depth.REACH, NOON + MINUTE, Why.PACE)
 
 
 def test_money_is_spent_soon_where_the_jobs_are_in_doubt() -> None:
@@ -278,6 +278,27 @@ def test_a_first_contradiction_is_looked_at_again_within_a_minute() -> None:
     assert planned(at_odds, Depth.GENERATION) == Appointment(
         Depth.GENERATION, NOON + MINUTE, Why.DOUBT
     )
+
+
+def test_a_quick_service_that_contradicts_itself_is_asked_before_its_callers_ask_again() -> None:
+    told = NOON + 30 * MINUTE
+    quick = replace(
+        WATCHED,
+        jobs_in_doubt=True,
+        jobs_at_odds=True,
+        traffic_at=told,
+        usual_job=timedelta(seconds=6),
+    )
+    slow = replace(quick, usual_job=timedelta(seconds=90))
+    settled = replace(quick, jobs_at_odds=False)
+
+    wanted = [planned(watch, Depth.GENERATION) for watch in (quick, slow, settled)]
+
+    assert [each.at for each in wanted if each] == [
+        told + timedelta(seconds=12),
+        told + 2 * MINUTE,
+        told + 2 * MINUTE,
+    ]
 
 
 def test_no_doubt_is_paid_for_while_callers_jobs_go_on_telling() -> None:

@@ -1,7 +1,7 @@
 """What the prober remembers of one service."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
@@ -101,7 +101,7 @@ def watch(
     in_doubt: bool,
 ) -> Watch:
     """Return what the plan needs to know, from a diary and a standing."""
-    blocked = standing.blocked
+    blocked, usual = standing.blocked, standing.record.median
     return Watch(
         service=service,
         opening=diary.opening,
@@ -123,6 +123,7 @@ def watch(
             and Depth.CREDENTIALS not in diary.off
         ),
         traffic_at=traffic_at,
+        usual_job=None if usual is None else timedelta(seconds=usual),
         is_following=Depth.GENERATION in diary.under_way,
         withheld_at=diary.put_off_at,
         off=diary.off,

@@ -41,19 +41,26 @@ class Pacing:
         refused: … and sooner by this factor where the newest order was refused: that is free.
         odds_pace: … but so soon is a first result that contradicts the rest looked at again: it
             costs no probe more, and decides minutes earlier.
-        traffic_rest: While callers' jobs end this often, their results are waited for instead.
+        traffic_rest: While callers' jobs end this often, their results are waited for instead …
+        quicker: … but where they contradict what is held of them, no longer than so many times
+            what a job of our own would take.
         jitter: By which share of itself a pace is stretched or shortened, so that probes of many
             services do not march in step.
         rare_pace: How often a retired service's key is still tried, for free; and the rarest that
             a free question is asked which may have been billed.
     """
 
-    confirmations: tuple[timedelta, ...] = (timedelta(seconds=10), timedelta(seconds=20))
+    confirmations: tuple[timedelta, ...] = (
+        timedelta(seconds=10),
+        timedelta(seconds=20),
+        timedelta(seconds=5),
+    )
     doubt_pace: timedelta = timedelta(minutes=5)
     patience: float = 1 / 8
     refused: float = 1 / 4
     odds_pace: timedelta = timedelta(minutes=1)
     traffic_rest: timedelta = timedelta(minutes=2)
+    quicker: float = 2.0
     jitter: float = 0.1
     rare_pace: timedelta = timedelta(days=1)
 
@@ -79,6 +86,7 @@ class Watch:
         is_key_refused: The free question for credentials finds our key refused, and will find it
             accepted again.
         traffic_at: The newest end of a caller's job; live traffic tells for nothing.
+        usual_job: How long a job usually takes; None while that is not known.
         is_following: A generation of this service is still under way.
         withheld_at: When a generation could last not be placed, for want of a budget mostly.
         off: Depths that were switched off because a free probe turned out to be billed.
@@ -100,6 +108,7 @@ class Watch:
     status: Status = Status.UNKNOWN
     is_key_refused: bool = False
     traffic_at: datetime | None = None
+    usual_job: timedelta | None = None
     is_following: bool = False
     withheld_at: datetime | None = None
     off: frozenset[Depth] = frozenset()
@@ -177,7 +186,7 @@ def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
         rest = _rest(watch, pacing, placed or told)
         soon = (placed or told) + min(pace, rest)
         if watch.traffic_at is not None:
-            soon = max(soon, watch.traffic_at + min(pace, pacing.traffic_rest))
+            soon = max(soon, watch.traffic_at + min(pace, _traffic_rest(watch, pacing)))
         wanted = Appointment(Depth.GENERATION, soon, Why.DOUBT)
     else:
         due = told + _jittered(routine, watch, told, pacing)
@@ -202,6 +211,12 @@ def _rest(watch: Watch, pacing: Pacing, placed: datetime) -> timedelta:
     if watch.rhythm is not None:
         patient = min(patient, watch.rhythm.recovery)
     return max(pacing.doubt_pace, patient)
+
+
+def _traffic_rest(watch: Watch, pacing: Pacing) -> timedelta:
+    if watch.usual_job is None or not watch.jobs_at_odds:
+        return pacing.traffic_rest
+    return min(pacing.traffic_rest, watch.usual_job * pacing.quicker)
 
 
 def _may_spend(watch: Watch) -> bool:
