@@ -15,11 +15,12 @@ from tallylight.rehearsal.chance import draw, duration
 from tallylight.rehearsal.library import load
 from tallylight.rehearsal.purse import Purse
 from tallylight.rehearsal.record import Record, Turn
+from tallylight.rehearsal.rules import OURS, UNBUDGETED, beginning_for, compared
 from tallylight.rehearsal.run import Means, rehearsed
 from tallylight.rehearsal.score import score
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import START, scenes
-from tallylight.terms import Depth, Status
+from tallylight.terms import Depth, ServiceId, Status
 
 HOUR = 3600
 OUTAGE = {"from": 10 * HOUR, "to": 12 * HOUR, "status": "suspended", "accept": 0, "reach": 0}
@@ -37,6 +38,29 @@ def test_a_rehearsal_repeats_itself() -> None:
 
     assert [r.turns for r in first] == [r.turns for r in second]
     assert [r.spent for r in first] == [r.spent for r in second]
+
+
+def test_rules_that_share_two_processes_fare_as_they_do_in_one() -> None:
+    trace = load("stormy").model_copy(update={"duration": 20_000})
+
+    alone, shared = (list(compared(trace, 3, Means(), workers)) for workers in (1, 2))
+
+    assert alone == shared
+    assert [line.days for line in alone] == [trace.days] * 7
+
+
+def test_the_rule_that_probes_most_lives_through_the_beginning_alone(
+    told: Callable[..., Trace],
+) -> None:
+    many = told(OUTAGE, days=365)
+    names = [ServiceId(f"service-{n}") for n in range(200)]
+    trace = many.model_copy(
+        update={"services": dict.fromkeys(names, many.services[ServiceId("sora")])}
+    )
+
+    parts = [beginning_for(rule, trace).days for rule in (UNBUDGETED, OURS)]
+
+    assert parts == [1, 365]
 
 
 def test_an_outage_at_the_door_is_seen_at_once_and_its_end_too(told: Callable[..., Trace]) -> None:

@@ -77,6 +77,7 @@ def _line_as_json(line: "Line") -> object:
     s = line.score
     return {
         "rule": line.rule,
+        "days": line.days,
         "budget_usd_per_day": None if line.budget is None else float(line.budget),
         "outages": s.outages,
         "seen": s.seen,

@@ -1,5 +1,6 @@
 """`rehearse`: months of trouble in seconds, our rules beside those that people run today."""
 
+import os
 import re
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tallylight.rehearsal.trace import Trace
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(hour|day|month)")
+_LONG = 30  # service days
 _PICTURE_BUDGETS = ("0.25", "0.5", "1", "2", "5", "10", "20")
 
 
@@ -86,7 +88,7 @@ def run(
     else:
         world = load(trace)
     world = _world(world, traffic, days)
-    lines = list(compared(world, seed, means))
+    lines = list(compared(world, seed, means, _workers(world)))
     if picture is not None:
         from tallylight.rehearsal.picture import drawn
 
@@ -139,6 +141,12 @@ def _world(trace: "Trace", traffic: float | None, days: float | None) -> "Trace"
     if days is not None:
         trace = trace.model_copy(update={"duration": min(trace.duration, days * 86_400)})
     return trace
+
+
+def _workers(world: "Trace") -> int:
+    """Return how many processes share the rules: a second one takes a second to begin."""
+    is_long = world.days * len(world.services) > _LONG
+    return os.cpu_count() or 1 if is_long else 1
 
 
 def _means(budget: str | None, pace: str | None, to: "Translator") -> "Means":
