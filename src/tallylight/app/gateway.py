@@ -53,6 +53,7 @@ class Switchboard:
     prospects: Prospects
     conditions: Conditions
     door_terms: DoorTerms
+    _witness: Witness
     _crew: Crew
     _courier: Courier
     _store: AssetStore
@@ -63,6 +64,7 @@ class Switchboard:
         """Follow videos, look after keys and assets, until cancelled."""
         async with asyncio.TaskGroup() as around:
             journal = around.create_task(self._history.journal.run(), name="journal")
+            telling = around.create_task(self._witness.run(), name="traffic")
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self.keys.run(), name="keys")
@@ -71,7 +73,9 @@ class Switchboard:
                     tidying = every(_TIDYING, self._tidy, self._clock, name="assets")
                     tasks.create_task(tidying, name="assets")
             finally:
-                journal.cancel()  # the last, since the others write as they end
+                # The last, since the others write and tell as they end.
+                telling.cancel()
+                journal.cancel()
 
     def adopt(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
@@ -154,5 +158,15 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
     )
     terms = DoorTerms(is_open=options.open, largest_body=options.largest_body)
     return Switchboard(
-        gateway, keys, prospects, conditions, terms, crew, courier, store, history, clock
+        gateway=gateway,
+        keys=keys,
+        prospects=prospects,
+        conditions=conditions,
+        door_terms=terms,
+        _witness=witness,
+        _crew=crew,
+        _courier=courier,
+        _store=store,
+        _history=history,
+        _clock=clock,
     )

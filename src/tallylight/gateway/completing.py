@@ -54,11 +54,11 @@ class Completing:
         if isinstance(asset, Failure):
             # The job is done and paid for: its content is relayed as long as it can be had.
             log.warning("video.unfetched", service=service.id, video=live.video.id, why=asset.rule)
-            await self._witness.failed(service.id, asset)
+            self._witness.failed(service.id, asset)
             await self._complete(live, rendered, job, "")
         else:
             await self._complete(live, rendered, job, asset)
-            await self._witness.delivered(rendered, _took(rendered, self._clock.now()))
+            self._witness.delivered(rendered, _took(rendered, self._clock.now()))
 
     async def fail_video(self, live: Live, error: VideoError) -> None:
         """End a video that will not come."""
@@ -79,7 +79,7 @@ class Completing:
     async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
         live.refusals.append((service.id, failure))
         await self._books.fail(live, attempt, service, failure, is_told=True)
-        await self._witness.failed(service.id, failure)
+        self._witness.failed(service.id, failure)
         if is_callers(failure, content_travels=live.route.content_travels):
             await self.fail_video(live, error_of(failure, service.id))
 

@@ -146,7 +146,7 @@ class Failover:
             attempts=(ended(attempt, AttemptState.FAILED, now, UNRESOLVED),),
             entries=(settled(live.entries[attempt.entry]),),
         )
-        await self._witness.failed(attempt.service, UNRESOLVED)
+        self._witness.failed(attempt.service, UNRESOLVED)
         if live.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
             error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED.text}")
             await self._completing.fail_video(live, error)

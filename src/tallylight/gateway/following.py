@@ -95,7 +95,7 @@ class Following:
             lost = await self._see(live, attempt, trip, answer, now)
             if lost is not None:
                 live.refusals.append((attempt.service, lost))
-                await self._witness.failed(attempt.service, lost)
+                self._witness.failed(attempt.service, lost)
                 await self._books.fail(live, attempt, service, lost, is_told=False)
                 return
             attempt = next(each for each in live.attempts if each.id == attempt.id)
@@ -159,7 +159,7 @@ class Following:
         waited = now - trip.began
         if now >= live.video.deadline:
             failure = theirs(trip.course.trouble) if trip.course.trouble else stalled(waited)
-            await self._witness.failed(attempt.service, failure)
+            self._witness.failed(attempt.service, failure)
             await self._books.fail(live, attempt, service, failure, is_told=False)
             return True
         if trip.is_kept_on or waited < self._patience(live, service):
@@ -187,7 +187,7 @@ class Following:
     ) -> bool:
         """Give a stalled job up, if there is another service and it cannot pay twice."""
         failure = stalled(waited)
-        await self._witness.failed(attempt.service, failure)
+        self._witness.failed(attempt.service, failure)
         if not self._choosing.is_another(live):
             return False
         if await self._is_cancelled(service, attempt):

@@ -104,7 +104,7 @@ class Submitting:
         await self._books.note(live, video=video, attempts=(accepted,))
         live.settle()
         if job.state not in ENDED:
-            await self._witness.accepted(attempt.service)
+            self._witness.accepted(attempt.service)
         return accepted
 
     async def doubt(self, live: Live, attempt: Attempt, failure: Failure) -> None:
@@ -114,7 +114,7 @@ class Submitting:
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
         )
         live.settle()
-        await self._witness.refused(attempt.service, failure)
+        self._witness.refused(attempt.service, failure)
 
     async def _answered(
         self,
@@ -147,7 +147,7 @@ class Submitting:
         live.refusals.append((attempt.service, failure))
         await self._books.refuse(live, attempt, failure)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
-        await self._witness.refused(attempt.service, failure)
+        self._witness.refused(attempt.service, failure)
 
     async def _stream(
         self, live: Live, attempt: Attempt, service: Service, order: Order

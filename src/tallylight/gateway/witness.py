@@ -1,5 +1,6 @@
 """What callers' videos show of the services: evidence for the board, news for the circuit."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,47 +19,61 @@ _ACCEPTANCES = timedelta(seconds=10)
 
 
 class Witness:
-    """Tells of what happened to attempts."""
+    """Tells of what happened to attempts.
+
+    The circuit hears of it at once. The board is told by a task of its own: a transition waits for
+    the disk, and no video has to wait for that.
+    """
 
     def __init__(self, board: Board, circuit: Circuit, clock: Clock) -> None:
         self._board = board
         self._circuit = circuit
         self._clock = clock
         self._told: dict[ServiceId, datetime] = {}
+        self._untold: asyncio.Queue[Evidence] = asyncio.Queue()
 
-    async def accepted(self, service: ServiceId) -> None:
+    def accepted(self, service: ServiceId) -> None:
         """Tell that a service has accepted a job."""
         now = self._clock.now()
         self._circuit.accepted(service, now)
         told = self._told.get(service)
         if told is None or now - told >= _ACCEPTANCES:
             self._told[service] = now
-            await self._report(Evidence(service, now, Source.ACCEPTANCE))
+            self._untold.put_nowait(Evidence(service, now, Source.ACCEPTANCE))
 
-    async def refused(self, service: ServiceId, failure: Failure) -> None:
+    def refused(self, service: ServiceId, failure: Failure) -> None:
         """Tell that a service has refused a job, or may have."""
         now = self._clock.now()
         self._circuit.refused(service, failure, now)
         self._told.pop(service, None)
-        await self._report(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
+        self._untold.put_nowait(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
 
-    async def failed(self, service: ServiceId, failure: Failure) -> None:
+    def failed(self, service: ServiceId, failure: Failure) -> None:
         """Tell that an accepted job brought no video."""
         now = self._clock.now()
         self._circuit.failed(service, failure, now)
-        await self._report(Evidence(service, now, Source.TRAFFIC, failure=failure))
+        self._untold.put_nowait(Evidence(service, now, Source.TRAFFIC, failure=failure))
 
-    async def delivered(self, attempt: Attempt, took: timedelta | None) -> None:
+    def delivered(self, attempt: Attempt, took: timedelta | None) -> None:
         """Tell that a video arrived, and how long that took from its create."""
         now = self._clock.now()
         self._circuit.delivered(attempt.service, now)
-        await self._report(Evidence(attempt.service, now, Source.TRAFFIC, latency=took))
+        self._untold.put_nowait(Evidence(attempt.service, now, Source.TRAFFIC, latency=took))
         log.info(
             "attempt.delivered",
             service=attempt.service,
             attempt=attempt.id,
             **stages(attempt, now),
         )
+
+    async def run(self) -> None:
+        """Tell the board what happened, until cancelled; then what is left."""
+        try:
+            while True:
+                await self._report(await self._untold.get())
+        finally:
+            while not self._untold.empty():
+                await self._report(self._untold.get_nowait())
 
     async def _report(self, evidence: Evidence) -> None:
         if evidence.service not in self._board:
