@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from tallylight.clock import VirtualClock
-from tallylight.errors import BudgetError
+from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
 from tallylight.history.journal import Limit, Notice, Writing
@@ -284,3 +284,12 @@ async def test_what_is_written_outlives_the_process(address: str, clock: Virtual
     assert found == video
     assert found is not None
     assert found.id != NO_VIDEO
+
+
+async def test_what_cannot_be_written_fails_alone(written: History) -> None:
+    broken = video_of(created_at="yesterday")
+
+    with pytest.raises(StorageError):
+        await written.journal.write(Writing(new_video=broken))
+
+    assert await written.journal.write(opening(video_of()))

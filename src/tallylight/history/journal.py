@@ -16,6 +16,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
+import structlog
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -32,6 +33,8 @@ from tallylight.history.videos import Video
 from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess
 from tallylight.quick import quick
 from tallylight.terms import KeyId
+
+log = structlog.get_logger(__name__)
 
 _LARGEST_GROUP = 500
 
@@ -149,17 +152,19 @@ class Journal:
             group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
             if not self._waiting:
                 self._something.clear()
-            await self._commit(group)
+            try:
+                await self._commit(group)
+            except Exception as error:  # this task's root: one group fails, the next is written
+                log.exception("journal.defect", writings=len(group))
+                _fail(group, f"{type(error).__name__} while writing; the log says more")
 
     async def _commit(self, group: list[_Submission]) -> None:
         try:
             results = await self._written([each.writing for each in group])
         except StorageError as error:
-            for each in group:
-                if not each.done.done():
-                    each.done.set_exception(StorageError(str(error)))
+            _fail(group, str(error))
             return
-        except BaseException:
+        except asyncio.CancelledError:
             for each in group:
                 each.done.cancel()
             raise
@@ -178,6 +183,12 @@ class Journal:
         if any(writing.is_promise for writing in group):
             return await self._connections.write_in_thread(work)
         return await self._connections.note_in_thread(work)
+
+
+def _fail(group: Iterable[_Submission], why: str) -> None:
+    for each in group:
+        if not each.done.done():
+            each.done.set_exception(StorageError(why))
 
 
 def _write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
