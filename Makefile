@@ -11,7 +11,7 @@ demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, a
 	$(BIN)/tallylight demo $(ARGS)
 
 test: check browser-dependencies node-dependencies ## everything that CI runs
-	$(BIN)/python -m pytest -n 3 --dist loadfile -q
+	$(BIN)/python -m pytest -n 4 --dist loadfile -q
 
 check: $(VENV)/test.stamp ## the static half: formatting, lint, types, import contracts
 	$(BIN)/ruff format --check --quiet .
