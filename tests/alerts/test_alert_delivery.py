@@ -76,8 +76,9 @@ async def passing(clock: VirtualClock, listener: Listener, waits: Iterable[timed
     """Let each wait between two tries pass, once the try before it was heard."""
     for wait in waits:
         await asyncio.wait_for(listener.heard.get(), 20)
-        while not clock._sleepers:
-            await asyncio.to_thread(int)  # until the answer was taken in
+        async with asyncio.timeout(20):
+            while not clock._sleepers:
+                await asyncio.to_thread(int)  # until the answer was taken in
         await clock.advance(wait)
 
 

@@ -6,13 +6,12 @@ import re
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from tallylight.cli import main
 
@@ -48,7 +47,7 @@ Command = Callable[..., Outcome]
 @pytest.fixture
 def command(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Command]:
+) -> Command:
     """Return what runs a command line in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
@@ -63,8 +62,7 @@ def command(
         assert "Traceback" not in printed.out + printed.err
         return Outcome(ended.value.code, printed.out, printed.err)
 
-    yield command
-    structlog.reset_defaults()
+    return command
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_a_job_under_way_is_followed_by_the_next_process_and_not_paid_twice(  # 
     assert [piece["good"] for piece in found] == [True]
     (entry,) = world.entries(service)
     assert entry["state"] == "delivered"
-    assert rows("SELECT state FROM attempts") == [("delivered",)]
+    eventually(lambda: rows("SELECT state FROM attempts") == [("delivered",)])
     eventually(lambda: rows("SELECT state FROM ledger") == [("settled",)])
     assert second.program.events("probe.resumed")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from tallylight.app.serving import serving
@@ -52,7 +51,6 @@ class BreakableClock(SystemClock):
 async def test_the_server_ends_and_says_which_task_failed(
     document: "Document", write: Write, breaks_for: Callable[[str], bool], event: str
 ) -> None:
-    structlog.reset_defaults()
     clock = BreakableClock(breaks_for)
 
     with capture_logs() as logs:

@@ -2,7 +2,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
 from tallylight.clock import VirtualClock
@@ -24,8 +23,6 @@ class BrokenClock(VirtualClock):
 
 
 async def test_whoever_waits_learns_at_once_that_nothing_is_stored_any_more(address: str) -> None:
-    structlog.reset_defaults()
-
     with capture_logs() as logs:
         async with open_history(address, BrokenClock(NOON)) as history:
             history.note(PIECE)

@@ -2,14 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-import structlog
 
 from tallylight.cli import main
 
@@ -48,7 +47,7 @@ Rehearse = Callable[..., Outcome]
 @pytest.fixture
 def rehearse(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Rehearse]:
+) -> Rehearse:
     """Return what runs `rehearse` in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
@@ -62,8 +61,7 @@ def rehearse(
         assert isinstance(ended.value.code, int)
         return Outcome(ended.value.code, printed.out, printed.err)
 
-    yield rehearse
-    structlog.reset_defaults()
+    return rehearse
 
 
 @pytest.fixture
