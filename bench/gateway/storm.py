@@ -36,6 +36,7 @@ from compare import (  # type: ignore[import-not-found]  # beside it, when it is
 from openai import APIError, AsyncOpenAI
 
 from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.decision import Step
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.world import World
@@ -223,7 +224,8 @@ def told(way: str, tally: Tally, world: World) -> dict[str, object]:
     """Return a line of the table."""
     second = world.second() + LATER
     entries = [one for one in world.ledger.entries if one.prompt.startswith("boat ")]
-    paid = [one.prompt for one in entries if one.billed_usd(second) > 0]
+    charged = [one for one in entries if one.billed_usd(second) > 0]
+    made_and_paid = [one.prompt for one in charged if one.step(second) is Step.COMPLETED]
     spent = float(sum(one.billed_usd(second) for one in entries))
     middle = sorted(tally.seconds)[len(tally.seconds) // 2] if tally.seconds else None
     return {
@@ -232,7 +234,9 @@ def told(way: str, tally: Tally, world: World) -> dict[str, object]:
         "delivered": round(tally.delivered / max(tally.asked, 1), 4),
         "usd": round(spent, 2),
         "usd_per_delivered": round(spent / tally.delivered, 3) if tally.delivered else None,
-        "paid_twice": len(paid) - len(set(paid)),
+        "delivered_and_paid_twice": len(made_and_paid) - len(set(made_and_paid)),
+        # Jobs that stall for ever are never refunded here.
+        "charged_and_not_made": len(charged) - len(made_and_paid),
         "median_s": middle and round(middle, 1),
         "failures": tally.failures,
     }
