@@ -141,12 +141,13 @@ async def through_tallylight(world: World, services: list[str]) -> AsyncIterator
 async def through_litellm(world: World) -> AsyncIterator[object]:
     """Ask LiteLLM's proxy, which falls back from the first to the second."""
     models = []
-    for name, alias in ((FIRST, "video"), (SECOND, "second")):
+    for name in (FIRST, SECOND):
         part = world.scenario.services[name]
         upstream = world.scenario.upstreams[part.upstream]
         models.append(
             {
-                "model_name": alias,
+                # Under another name its polls would go to api.openai.com.
+                "model_name": part.model,
                 "litellm_params": {
                     "model": f"openai/{part.model}",
                     "api_base": world.base_urls[part.upstream],
@@ -154,13 +155,14 @@ async def through_litellm(world: World) -> AsyncIterator[object]:
                 },
             }
         )
+    first, second = (model["model_name"] for model in models)
     with tempfile.TemporaryDirectory(prefix="tl-storm-") as folder:
         port, config = free_port(), Path(folder) / "litellm.yaml"
         config.write_text(
             json.dumps(
                 {
                     "model_list": models,
-                    "router_settings": {"fallbacks": [{"video": ["second"]}]},
+                    "router_settings": {"fallbacks": [{first: [second]}]},
                     "general_settings": {"dangerously_permit_weak_or_unset_master_key": True},
                 }
             )
@@ -168,7 +170,7 @@ async def through_litellm(world: World) -> AsyncIterator[object]:
         command = [str(litellm_home() / "bin" / "litellm")]
         async with running([*command, "--config", str(config), "--port", str(port)], port):
             client = client_of(f"http://127.0.0.1:{port}/v1", KEY)
-            yield lambda prompt: made(client, "video", prompt)
+            yield lambda prompt: made(client, str(first), prompt)
 
 
 @asynccontextmanager

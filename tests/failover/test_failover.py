@@ -294,7 +294,7 @@ async def test_a_video_that_all_refuse_for_the_moment_is_held_where_the_route_sa
 
 
 async def test_what_is_held_in_vain_fails_with_everybodys_reason(start: Start) -> None:
-    studio = await start(route={"hold": "20s", "services": ["a", "b"]})
+    studio = await start(route={"hold": "1m", "services": ["a", "b"]})
     for name in ("a", "b"):
         studio.trouble(name, {"kind": "refuse", "sign": "overloaded"})
 

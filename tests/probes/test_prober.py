@@ -264,14 +264,14 @@ async def test_every_service_is_reached_at_its_pace(tower: Watchtower) -> None:
     assert close_to(tower.upstreams.times("b", Phase.REACH), 0, 120, 240)
 
 
-async def test_a_bad_result_is_looked_at_again_after_10_and_20_seconds(tower: Watchtower) -> None:
+async def test_a_bad_result_is_looked_at_again_after_10_20_and_5_seconds(tower: Watchtower) -> None:
     await tower.seat(service_of("a", REACH))
     tower.upstreams.status["a"] = 503
 
     async with tower.running():
         await tower.clock.advance(2 * MINUTE)
 
-    assert close_to(tower.upstreams.times("a", Phase.REACH), 0, 10, 30, 90)
+    assert close_to(tower.upstreams.times("a", Phase.REACH), 0, 10, 30, 35, 95)
     assert tower.board.verdict(ServiceId("a")).status is Status.SUSPENDED
 
 
