@@ -12,7 +12,7 @@ demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, a
 
 test: check browser-dependencies node-dependencies ## everything that CI runs
 	@# Those that mostly wait begin, so that those that compute fill the gaps.
-	$(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder -q \
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q \
 	  tests/chaos tests/e2e tests/failover tests
 
 check: $(VENV)/test.stamp ## the static half: formatting, lint, types, import contracts
