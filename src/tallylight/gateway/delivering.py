@@ -1,7 +1,6 @@
 """Fetches a finished job's video into the asset store, before the upstream's link dies."""
 
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -12,23 +11,13 @@ from tallylight.errors import StorageError
 from tallylight.gateway.assets import AssetStore
 from tallylight.history.videos import Video
 from tallylight.terms import Failure, FailureKind, Fault
-from tallylight.upstreams.classify import classify
-from tallylight.upstreams.course import theirs
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.fetching import fetch
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()
 
 _LARGEST_VIDEO = 4 * 2**30
-_PAUSES = (timedelta(), timedelta(seconds=2), timedelta(seconds=8))
-"""A finished job whose download fails is not a failed job: it is tried again after these."""
-
-_SUCCESS = range(200, 300)
-
-_NOTHING = Failure(
-    FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:nothing", "no video in the answer"
-)
 
 
 class Delivering:
@@ -45,7 +34,9 @@ class Delivering:
         try:
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
                 file = Path(folder) / "video"
-                failure = await self._fetched(service, job, file)
+                failure = await fetch(
+                    job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
+                )
                 if failure is None:
                     await self._store.save(name, file)
         except (StorageError, OSError) as error:  # a full disk of ours ends no video
@@ -60,19 +51,3 @@ class Delivering:
             await self._store.delete(video.wish.stored)
         except StorageError as error:
             log.warning("reference.kept", video=video.id, error=str(error))
-
-    async def _fetched(self, service: Service, job: Job, file: Path) -> Failure | None:
-        failure: Failure | None = _NOTHING
-        for pause in _PAUSES:
-            await self._clock.sleep(pause)
-            failure = await self._download(service, job, file)
-            if failure is None:
-                break
-        return failure
-
-    async def _download(self, service: Service, job: Job, file: Path) -> Failure | None:
-        request = protocol(service.upstream).content(job)
-        reply = await self._transport.download(request, service.upstream, file, _LARGEST_VIDEO)
-        if reply.status in _SUCCESS and not reply.error:
-            return None
-        return theirs(classify(reply, service.upstream.dialect) or _NOTHING)

@@ -2,26 +2,19 @@
 
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.clock import Clock
 from tallylight.terms import Failure, FailureKind, Fault, Order
-from tallylight.upstreams.classify import classify
-from tallylight.upstreams.course import theirs
+from tallylight.upstreams.fetching import fetch
 from tallylight.upstreams.inspection import inspect
-from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.shortcomings import failure_of, shortcomings
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job
 
 _LARGEST_VIDEO = 500 * 2**20
-
-_PAUSES = (timedelta(seconds=2), timedelta(seconds=8))
-"""A finished job whose download fails once is not a failed job: it is tried again after these."""
-
-_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +45,13 @@ class Delivery:
             return Arrival(self._clock.now(), other)
         with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
             file = Path(folder) / "delivery"
-            failure = await self._download(service, job, file)
+            failure = await fetch(
+                job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
+            )
             at = self._clock.now()
             if failure is None:
                 failure = await _shortcoming(service, order, file)
         return Arrival(at, failure)
-
-    async def _download(self, service: Service, job: Job, file: Path) -> Failure | None:
-        request = protocol(service.upstream).content(job)
-        failure = None
-        for pause in (timedelta(), *_PAUSES):
-            await self._clock.sleep(pause)
-            reply = await self._transport.download(request, service.upstream, file, _LARGEST_VIDEO)
-            if reply.status in _SUCCESS and not reply.error:
-                return None
-            failure = theirs(
-                classify(reply, service.upstream.dialect)
-                or Failure(
-                    FailureKind.DEGRADED,
-                    Fault.UPSTREAM,
-                    "delivery:nothing",
-                    "no video in the answer",
-                    http_status=reply.status,
-                )
-            )
-        return failure
 
 
 def is_same_model(named: str, asked: str) -> bool:
