@@ -19,7 +19,7 @@ from tallylight.gateway.completing import Completing
 from tallylight.gateway.endings import stalled
 from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.routes import WhenInDoubt
-from tallylight.gateway.submitting import ENDED, KEPT
+from tallylight.gateway.submitting import KEPT
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt
 from tallylight.history.videos import VideoStatus
@@ -80,7 +80,7 @@ class Following:
     ) -> None:
         """Return when an attempt has ended or is given up, or the video is there."""
         now = self._clock.now()
-        if job is not None and job.state in ENDED:
+        if job is not None and job.state.is_over:
             await self._completing.end(live, attempt, service, job)
             return
         trip = _Trip(attempt.accepted_at or attempt.intended_at, Course(now), now, now)
@@ -89,7 +89,7 @@ class Following:
             await self._clock.sleep(pause)
             answer, reply = await self._ask(service, attempt.job)
             now = self._clock.now()
-            if isinstance(answer, Job) and answer.state in ENDED:
+            if isinstance(answer, Job) and answer.state.is_over:
                 await self._completing.end(live, attempt, service, answer)
                 return
             lost = await self._see(live, attempt, trip, answer, now)
@@ -114,7 +114,7 @@ class Following:
             if protocol(service.upstream).streams or not attempt.job:
                 continue
             job, _ = await self._ask(service, attempt.job)
-            if isinstance(job, Job) and job.state in ENDED:
+            if isinstance(job, Job) and job.state.is_over:
                 await self._completing.end(live, attempt, service, job)
             if live.video.is_over:
                 return True

@@ -29,8 +29,6 @@ KEPT = timedelta(seconds=5)
 """So often is written down how far a job has come. Callers are told what is written and no more:
 whoever takes a video over begins there, and nothing may run backwards."""
 
-ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
-
 _STATUSES = {
     JobState.QUEUED: VideoStatus.QUEUED,
     JobState.IN_PROGRESS: VideoStatus.IN_PROGRESS,
@@ -103,7 +101,7 @@ class Submitting:
         )
         await self._books.note(live, video=video, attempts=(accepted,))
         live.settle()
-        if job.state not in ENDED:
+        if not job.state.is_over:
             self._witness.accepted(attempt.service)
         return accepted
 
@@ -136,7 +134,7 @@ class Submitting:
             else:
                 await self.doubt(live, attempt, outcome)
             return None
-        if not outcome.id and outcome.state not in ENDED:
+        if not outcome.id and not outcome.state.is_over:
             await self.doubt(live, attempt, _NAMELESS)
             return None
         live.first_look = wished_pause(reply)
@@ -164,7 +162,7 @@ class Submitting:
                     job = reader.feed(chunk)
                     if job is None:
                         continue
-                    if job.state in ENDED:
+                    if job.state.is_over:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if accepted is None and job.progress is not None:

@@ -18,12 +18,10 @@ from tallylight.upstreams.course import (
 )
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState
+from tallylight.upstreams.wire import Job
 
 _SEARCHES = (timedelta(), timedelta(seconds=10), timedelta(seconds=30), timedelta(seconds=60))
 """When to look for a job in doubt in the upstream's list; a job may show there a little late."""
-
-_ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
 
 
 class Following:
@@ -45,7 +43,7 @@ class Following:
             job: As it was last seen; None if nobody has looked since a restart.
             seen_at: When this process saw it under way; None if it did not.
         """
-        if job is not None and job.state in _ENDED:
+        if job is not None and job.state.is_over:
             return await self.ended(service, attempt, job, seen_at)
         adapter = protocol(service.upstream)
         began = attempt.accepted_at or attempt.intended_at
@@ -60,7 +58,7 @@ class Following:
                 course.miss(answer, now)
                 if course.is_lost(now):
                     return Ending(replace(theirs(answer), rule="job:lost"))
-            elif answer.state in _ENDED:
+            elif answer.state.is_over:
                 return await self.ended(service, attempt, answer, course.seen_at)
             else:
                 course.see(now)

@@ -27,15 +27,13 @@ from tallylight.terms import AttemptId, Depth, Evidence, Failure, FailureKind, F
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Reply
+from tallylight.upstreams.wire import Job, Reply
 
 log = structlog.get_logger()
 
 PATIENCE = timedelta(minutes=2)
 """How long a create may take to be answered, whatever the limit of other calls: some relays answer
 once their own upstream has, and each create that is given up leaves a doubt that costs money."""
-
-_ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
 
 _INTERRUPTED = Failure(
     kind=FailureKind.UNKNOWN,
@@ -192,7 +190,7 @@ class Generations:
                 return await self._settling.refuse(attempt, outcome)
             attempt = await self._settling.doubt(attempt, outcome.text)
             return await self._reconcile(service, attempt, outcome)
-        if not outcome.id and outcome.state not in _ENDED:
+        if not outcome.id and not outcome.state.is_over:
             attempt = await self._settling.doubt(attempt, _NAMELESS.text)
             return await self._reconcile(service, attempt, _NAMELESS)
         return await self._accepted(service, attempt, outcome, self._clock.now())
@@ -212,7 +210,7 @@ class Generations:
         job = await self._following.find(service, attempt)
         if job is None:
             return await self._settling.end(service, attempt, Ending(failure))
-        seen_at = None if job.state in _ENDED else self._clock.now()
+        seen_at = None if job.state.is_over else self._clock.now()
         return await self._accepted(service, attempt, job, seen_at)
 
     async def _stream(self, service: Service, attempt: Attempt) -> Evidence:
@@ -226,7 +224,7 @@ class Generations:
                     job = reader.feed(chunk)
                     if job is None:
                         continue
-                    if job.state in _ENDED:
+                    if job.state.is_over:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if attempt.state is AttemptState.INTENDED and job.progress is not None:

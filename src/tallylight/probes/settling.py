@@ -20,14 +20,13 @@ from tallylight.errors import StorageError
 from tallylight.history.attempts import Attempt, Attempts, AttemptState
 from tallylight.history.database import History
 from tallylight.terms import Evidence, Failure, ServiceId, Source
-from tallylight.upstreams.wire import Job, JobState
+from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
 _PATIENCE = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
-_ENDED = frozenset({JobState.COMPLETED, JobState.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Settling:
         attempt = await self._become(
             attempt, AttemptState.ACCEPTED, lambda: self._rows.accept(attempt.id, job.id, now)
         )
-        if job.state not in _ENDED:
+        if not job.state.is_over:
             await self._tell(Evidence(attempt.service, now, Source.ACCEPTANCE))
         return attempt
 

@@ -104,6 +104,11 @@ class JobState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
 
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more comes of the task."""
+        return self in {JobState.COMPLETED, JobState.FAILED}
+
 
 @quick
 @dataclass(frozen=True, slots=True)
