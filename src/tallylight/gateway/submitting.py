@@ -17,7 +17,7 @@ from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_o
 from tallylight.upstreams.course import wished_pause
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Reply
+from tallylight.upstreams.wire import Job, JobState, Reply, Request
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ class Submitting:
         adapter = protocol(service.upstream)
         request = adapter.create(order, attempt.model)
         if adapter.streams:
-            return await self._stream(live, attempt, service, order)
+            return await self._stream(live, attempt, service, request)
         left = live.video.deadline - self._clock.now()
         reply = await self._transport.send(request, self._patient(service.upstream, left))
         return await self._answered(live, attempt, service, reply, adapter.read_job(reply))
@@ -148,11 +148,10 @@ class Submitting:
         self._witness.refused(attempt.service, failure)
 
     async def _stream(
-        self, live: Live, attempt: Attempt, service: Service, order: Order
+        self, live: Live, attempt: Attempt, service: Service, request: Request
     ) -> Job | None:
         adapter = protocol(service.upstream)
         reader = adapter.open_stream()
-        request = adapter.create(order, attempt.model)
         accepted: Attempt | None = None
         async with self._transport.stream(request, service.upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off

@@ -27,7 +27,7 @@ from tallylight.terms import AttemptId, Depth, Evidence, Failure, FailureKind, F
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, Reply
+from tallylight.upstreams.wire import Job, Reply, Request
 
 log = structlog.get_logger()
 
@@ -129,7 +129,7 @@ class Generations:
         adapter = protocol(service.upstream)
         request = adapter.create(attempt.order, attempt.model)
         if adapter.streams:
-            return await self._stream(service, attempt)
+            return await self._stream(service, attempt, request)
         patient = replace(service.upstream, timeout=max(service.upstream.timeout, self._patience))
         reply = await self._transport.send(request, patient)
         return await self._answered(service, attempt, reply, adapter.read_job(reply))
@@ -213,10 +213,9 @@ class Generations:
         seen_at = None if job.state.is_over else self._clock.now()
         return await self._accepted(service, attempt, job, seen_at)
 
-    async def _stream(self, service: Service, attempt: Attempt) -> Evidence:
+    async def _stream(self, service: Service, attempt: Attempt, request: Request) -> Evidence:
         adapter = protocol(service.upstream)
         reader = adapter.open_stream()
-        request = adapter.create(attempt.order, attempt.model)
         async with self._transport.stream(request, service.upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off
             if began:
