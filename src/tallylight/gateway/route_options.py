@@ -49,8 +49,8 @@ class RouteOptions(BaseModel):
     when_in_doubt: WhenInDoubt = Field(
         WhenInDoubt.RECONCILE,
         description="What becomes of a create of which nobody knows whether it was accepted: "
-        "reconcile (look for the job, else wait), wait (until the deadline) or pay_twice (go on "
-        "with the next service at once).",
+        "reconcile (look for the job for a minute, then fail), wait (look until the deadline) or "
+        "pay_twice (go on with the next service at once).",
     )
     substitutes: frozenset[Substitute] = Field(
         frozenset(),
