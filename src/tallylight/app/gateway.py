@@ -108,19 +108,12 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
 ) -> Switchboard:
     """Return the gateway of a configuration; nothing runs yet."""
     keys = Keys(history.keys, clock)
-    options = configuration.gateway
-    conditions = Conditions(
-        keys=keys,
-        routes=configuration.routes,
-        answer_within=options.answer_within,
-        budget=options.budget.budget(),
-        keep=configuration.assets.keep,
-    )
+    conditions = Conditions(keys)
     circuit = Circuit()
     prospects = Prospects(board, circuit, clock)
     chance = Random()  # noqa: S311  # among equals, no secret
     choosing = Choosing(prospects, chance)
-    courier = Courier(history.outbox, options.webhooks, clock, chance.random)
+    courier = Courier(history.outbox, configuration.gateway.webhooks, clock, chance.random)
     books = Books(history, clock)
     witness = Witness(board, circuit, clock)
     sources = Sources(board, history, transport, store, clock)
@@ -156,13 +149,12 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         Contents(board, history, transport, store),
         clock,
     )
-    terms = DoorTerms(is_open=options.open, largest_body=options.largest_body)
-    return Switchboard(
+    switchboard = Switchboard(
         gateway=gateway,
         keys=keys,
         prospects=prospects,
         conditions=conditions,
-        door_terms=terms,
+        door_terms=DoorTerms(),
         _witness=witness,
         _crew=crew,
         _courier=courier,
@@ -170,3 +162,5 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         _history=history,
         _clock=clock,
     )
+    switchboard.adopt(configuration)
+    return switchboard

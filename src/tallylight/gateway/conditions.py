@@ -1,7 +1,7 @@
 """What the operator decided of the gateway, in one place that a reload changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tallylight.gateway.keys import Caller, Keys
@@ -24,10 +24,10 @@ class Conditions:
     """
 
     keys: Keys
-    routes: Mapping[str, Route]
-    answer_within: timedelta
-    budget: Budget
-    keep: timedelta
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    answer_within: timedelta = timedelta()
+    budget: Budget = field(default_factory=Budget)
+    keep: timedelta = timedelta()
 
     def limits(self, caller: Caller) -> tuple[Limit, ...]:
         """Return what a caller's videos may cost."""
