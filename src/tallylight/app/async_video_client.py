@@ -20,11 +20,9 @@ from tallylight.clock import Clock, SystemClock
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.routes import Route
+from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.history.videos import Video as Record
 from tallylight.terms import VideoId
-
-_USUAL_MODEL = "sora-2"
 
 
 class AsyncVideoClient:
@@ -153,8 +151,8 @@ class AsyncVideoClient:
         # A service's own route beside its model's leads to the same.
         if len({frozenset(route.services) for route in routes.values()}) == 1:
             return next(iter(routes))
-        if _USUAL_MODEL in routes:
-            return _USUAL_MODEL
+        if USUAL_MODEL in routes:
+            return USUAL_MODEL
         raise _unrouted("name a model", "missing_required_parameter", routes)
 
 

@@ -7,8 +7,6 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Literal
 
-import structlog
-
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
 from tallylight.gateway.asking import Ask, RefusalError
@@ -23,17 +21,12 @@ from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
 from tallylight.gateway.ranking import Choice
 from tallylight.gateway.repeats import Repeats
-from tallylight.gateway.routes import Route
+from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.gateway.sources import Sources
 from tallylight.history.database import History
 from tallylight.history.journal import Limit
 from tallylight.history.videos import Video, VideoStatus, new_video_id
 from tallylight.terms import Reference, VideoId
-
-log = structlog.get_logger()
-
-_USUAL_MODEL = "sora-2"
-"""What the Videos API takes where no model is named."""
 
 
 class Gateway:
@@ -139,7 +132,7 @@ class Gateway:
         self, name: str, film: Reference, model: str, caller: Caller
     ) -> Character:
         """Make a character known, from a film that shows it."""
-        route = self._route(model or _USUAL_MODEL, caller)
+        route = self._route(model or USUAL_MODEL, caller)
         return await self._sources.create_character(name, film, route, caller.key)
 
     async def character(self, id_: str, caller: Caller) -> Character:
@@ -218,7 +211,7 @@ class Gateway:
     async def _route_of(self, ask: Ask, caller: Caller) -> Route:
         """Return the route that is meant; a video made from another goes where that one went."""
         if ask.model or not ask.source:
-            return self._route(ask.model or _USUAL_MODEL, caller)
+            return self._route(ask.model or USUAL_MODEL, caller)
         return self._route((await self.video(ask.source, caller)).model, caller)
 
     def _route(self, model: str, caller: Caller) -> Route:

@@ -9,6 +9,9 @@ from tallylight.catalogue.services import Medium, Service
 from tallylight.gateway.presets import Policy, Preset
 from tallylight.terms import ServiceId
 
+USUAL_MODEL = "sora-2"
+"""What the Videos API takes where no model is named."""
+
 
 class WhenInDoubt(StrEnum):
     """What becomes of a create of which nobody knows whether it was accepted."""
