@@ -4,14 +4,13 @@ What is about to be sent is written first and refused if it cannot be; what has 
 until it is, since a job that is paid for and not written down is lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
 
-from tallylight.catalogue.services import Bills, Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.live import Live
@@ -109,42 +108,32 @@ class Books:
 
     async def refuse(self, live: Live, attempt: Attempt, failure: Failure) -> None:
         """Write down that the upstream has no job for it: nothing was billed."""
-        await self.note(
-            live,
-            attempts=(ended(attempt, AttemptState.REFUSED, self._clock.now(), failure),),
-            entries=(released(live.entries[attempt.entry]),),
-        )
+        await self._end(live, attempt, AttemptState.REFUSED, failure, released)
 
     async def doubt(self, live: Live, attempt: Attempt, why: str) -> None:
         """Write down that nobody knows whether it was accepted."""
         await self.note(live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt=why),))
 
-    async def fail(
-        self, live: Live, attempt: Attempt, service: Service, failure: Failure, *, is_told: bool
+    async def fail(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Write down that an attempt brings no video; it counts as paid for."""
+        await self._end(live, attempt, AttemptState.FAILED, failure, settled)
+
+    async def fail_free(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Write down that an attempt brings no video, and that its upstream takes nothing."""
+        await self._end(live, attempt, AttemptState.FAILED, failure, released)
+
+    async def _end(
+        self,
+        live: Live,
+        attempt: Attempt,
+        state: AttemptState,
+        failure: Failure,
+        closed: Callable[[Entry], Entry],
     ) -> None:
-        """Write down that an attempt brings no video.
-
-        Args:
-            live: Whose.
-            attempt: Which.
-            service: To whom.
-            failure: Why.
-            is_told: The upstream itself says so: who bills deliveries alone takes nothing.
-        """
-        entry = live.entries[attempt.entry]
-        is_free = is_told and service.upstream.bills is Bills.DELIVERIES
         await self.note(
             live,
-            attempts=(ended(attempt, AttemptState.FAILED, self._clock.now(), failure),),
-            entries=(released(entry) if is_free else settled(entry),),
-        )
-
-    async def cancel(self, live: Live, attempt: Attempt, failure: Failure) -> None:
-        """Write down that an attempt was cancelled, which the upstream has proven."""
-        await self.note(
-            live,
-            attempts=(ended(attempt, AttemptState.FAILED, self._clock.now(), failure),),
-            entries=(released(live.entries[attempt.entry]),),
+            attempts=(ended(attempt, state, self._clock.now(), failure),),
+            entries=(closed(live.entries[attempt.entry]),),
         )
 
     async def _insist(self, writing: Writing) -> None:

@@ -1,12 +1,12 @@
 """Writes down how a job ended: the video is there, or its service did not make it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from tallylight.catalogue.services import Service
+from tallylight.catalogue.services import Bills, Service
 from tallylight.clock import Clock
 from tallylight.gateway.books import Books, ended, settled
 from tallylight.gateway.delivering import Delivering
@@ -15,6 +15,7 @@ from tallylight.gateway.live import Live
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.journal import Notice
+from tallylight.history.ledger import Entry
 from tallylight.history.videos import Video, VideoError, VideoStatus
 from tallylight.terms import Failure
 from tallylight.upstreams.wire import Job
@@ -58,17 +59,18 @@ class Completing:
             await self._complete(live, rendered, job, "")
         else:
             await self._complete(live, rendered, job, asset)
-            self._witness.delivered(rendered, _took(rendered, self._clock.now()))
+            self._witness.delivered(rendered, self._clock.now() - rendered.intended_at)
 
     async def fail_video(self, live: Live, error: VideoError) -> None:
         """End a video that will not come."""
         now = self._clock.now()
         video = replace(live.video, status=VideoStatus.FAILED, error=error, ended_at=now)
+        attempts, entries = _superseded(live, live.given_up, now)
         await self._books.note(
             live,
             video=video,
-            attempts=[ended(a, AttemptState.FAILED, now, SUPERSEDED) for a in live.given_up],
-            entries=[settled(live.entries[a.entry]) for a in live.given_up],
+            attempts=attempts,
+            entries=entries,
             # Whose create is still unanswered hears of the refusal by its answer.
             notices=self._notices(video, now) if live.is_settled else (),
         )
@@ -78,7 +80,10 @@ class Completing:
 
     async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
         live.refusals.append((service.id, failure))
-        await self._books.fail(live, attempt, service, failure, is_told=True)
+        if service.upstream.bills is Bills.DELIVERIES:
+            await self._books.fail_free(live, attempt, failure)
+        else:
+            await self._books.fail(live, attempt, failure)
         self._witness.failed(service.id, failure)
         if is_callers(failure, content_travels=live.route.content_travels):
             await self.fail_video(live, error_of(failure, service.id))
@@ -96,18 +101,12 @@ class Completing:
             asset=asset,
         )
         others = [a for a in live.attempts if a.is_open and a.id != attempt.id]
+        attempts, entries = _superseded(live, others, now)
         await self._books.note(
             live,
             video=video,
-            attempts=(
-                ended(attempt, AttemptState.DELIVERED, now),
-                *(ended(a, AttemptState.FAILED, now, SUPERSEDED) for a in others),
-            ),
-            entries=(
-                settled(live.entries[attempt.entry], job.cost),
-                # They may yet be delivered, and billed.
-                *(settled(live.entries[a.entry]) for a in others),
-            ),
+            attempts=(ended(attempt, AttemptState.DELIVERED, now), *attempts),
+            entries=(settled(live.entries[attempt.entry], job.cost), *entries),
             notices=self._notices(video, now),
         )
         live.settle()
@@ -115,5 +114,9 @@ class Completing:
         log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
 
 
-def _took(attempt: Attempt, now: datetime) -> timedelta:
-    return now - attempt.intended_at
+def _superseded(
+    live: Live, attempts: Sequence[Attempt], now: datetime
+) -> tuple[list[Attempt], list[Entry]]:
+    """Return attempts that nobody waits for any more, ended; they may yet be made, and billed."""
+    closed = [ended(each, AttemptState.FAILED, now, SUPERSEDED) for each in attempts]
+    return closed, [settled(live.entries[each.entry]) for each in attempts]

@@ -100,10 +100,6 @@ class Crew:
         """Follow a new video that no service can be asked for yet."""
         self._start(live, self._failover.follow(live, limits))
 
-    def lives(self) -> tuple[Live, ...]:
-        """Return what is under way in this process."""
-        return tuple(self._lives.values())
-
     def live(self, id_: VideoId) -> Live | None:
         """Return a video that is under way in this process, None if it is not."""
         return self._lives.get(id_)
@@ -213,7 +209,7 @@ class Crew:
         """Return once no create is unanswered any more, or after a while."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING.total_seconds()):
-                for live in self.lives():
+                for live in tuple(self._lives.values()):
                     while live.is_sending:
                         await live.change()
 

@@ -14,7 +14,7 @@ from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
 from tallylight.gateway.asking import RefusalError
-from tallylight.gateway.books import Books, ended, settled
+from tallylight.gateway.books import Books
 from tallylight.gateway.choosing import Choosing
 from tallylight.gateway.completing import Completing
 from tallylight.gateway.endings import (
@@ -94,18 +94,13 @@ class Failover:
             limits: What further attempts may cost.
             job: As the current attempt's job was last seen, if it was.
         """
-        while not live.video.is_over:
+        while not (live.video.is_over or live.is_lost):
             attempt = live.current
             if attempt is not None:
                 await self._go_on(live, attempt, job)
                 job = None
-            elif await self._is_done(live):
-                return
-            else:
-                sent = await self._next(live, limits)
-                if sent is None:
-                    return
-                job = sent if isinstance(sent, Job) else None
+            elif not await self._is_done(live):
+                job = await self._next(live, limits)
 
     async def _go_on(self, live: Live, attempt: Attempt, job: Job | None) -> None:
         if attempt.service not in self._board:
@@ -139,25 +134,15 @@ class Failover:
 
     async def _unresolved(self, live: Live, attempt: Attempt) -> None:
         """End an attempt of which nobody can know whether it is paid for; it counts as paid."""
-        now = self._clock.now()
         live.refusals.append((attempt.service, UNRESOLVED))
-        await self._books.note(
-            live,
-            attempts=(ended(attempt, AttemptState.FAILED, now, UNRESOLVED),),
-            entries=(settled(live.entries[attempt.entry]),),
-        )
+        await self._books.fail(live, attempt, UNRESOLVED)
         self._witness.failed(attempt.service, UNRESOLVED)
         if live.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
             error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED.text}")
             await self._completing.fail_video(live, error)
 
     async def _leave(self, live: Live, attempt: Attempt) -> None:
-        now = self._clock.now()
-        await self._books.note(
-            live,
-            attempts=(ended(attempt, AttemptState.FAILED, now, LEFT),),
-            entries=(settled(live.entries[attempt.entry]),),
-        )
+        await self._books.fail(live, attempt, LEFT)
         await self._completing.fail_video(live, told(LEFT, attempt.service))
 
     async def _is_done(self, live: Live) -> bool:
@@ -170,8 +155,8 @@ class Failover:
             await self._completing.fail_video(live, OVERDUE)
         return live.video.is_over
 
-    async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | bool | None:
-        """Send to the next service; None if the video has ended, or is another process's now."""
+    async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | None:
+        """Send to the next service, or wait, or end the video; return the job if there is one."""
         try:
             live.order = await self._sources.order_of(live.video)
         except RefusalError as error:  # what it builds on was deleted meanwhile
@@ -183,12 +168,14 @@ class Failover:
         ranking = self._choosing.rank(live)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:
-            return await self._wait_or_end(live, ranking, is_spent=is_spent)
+            await self._wait_or_end(live, ranking, is_spent=is_spent)
+            return None
         choice = ranking.choices[0]
         attempt, entry = prepare(live, choice, self._clock.now())
         try:
             if not await self._books.intend(live, attempt, entry, limits):
                 log.info("video.lost", video=live.video.id)
+                live.is_lost = True
                 return None
         except BudgetError as error:
             await self._completing.fail_video(live, VideoError("insufficient_quota", str(error)))
@@ -196,24 +183,23 @@ class Failover:
         live.video = replace(live.video, substituted=choice.substituted)
         job = await self._submitting.send(live, attempt, choice.service, choice.order)
         live.order = None
-        return job or True
+        return job
 
-    async def _wait_or_end(self, live: Live, ranking: Ranking, *, is_spent: bool) -> bool | None:
+    async def _wait_or_end(self, live: Live, ranking: Ranking, *, is_spent: bool) -> None:
         """Wait for jobs that were given up, or for services that refused for the moment."""
         if live.given_up:
             left = live.video.deadline - self._clock.now()
             await self._clock.sleep(min(_BETWEEN_LOOKS, left))
             await self._following.look_at_given_up(live)
-            return None if live.video.is_over else True
+            return
         pause = self._until_next_round(live, ranking)
         if is_spent or pause is None or self._clock.now() + pause >= live.video.deadline:
             await self._completing.fail_video(live, exhausted(live.refusals))
-            return None
+            return
         if not live.is_settled:
             live.settle()  # its caller is told that it waits
         await self._clock.sleep(pause)
         live.rounds, live.round_from = live.rounds + 1, len(live.attempts)
-        return True
 
     def _until_next_round(self, live: Live, ranking: Ranking) -> timedelta | None:
         """Return when services may be asked again, None if that is of no use or nobody waits."""

@@ -29,6 +29,7 @@ class Live:
         is_settled: Its first attempt has led to something that a caller can be told.
         first_look: When the upstream wants to be asked first, None if it did not say.
         rounds: How often all services had refused, and were asked again.
+        is_lost: Another process follows it now.
         round_from: Services that refused before this attempt may be asked again.
     """
 
@@ -41,6 +42,7 @@ class Live:
     is_answered: bool = False
     is_settled: bool = False
     first_look: timedelta | None = None
+    is_lost: bool = False
     round_from: int = 0
     rounds: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -55,8 +55,7 @@ class Reconciling:
         Returns:
             The job; False where it is certain that there is none; True where nobody can know.
         """
-        request = protocol(service.upstream).listing()
-        if request is None:
+        if protocol(service.upstream).listing() is None:
             return True
         for pause in self._pauses(live):
             left = live.video.deadline - self._clock.now()
