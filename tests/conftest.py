@@ -1,9 +1,15 @@
 """What holds for the tests of all rooms: repeatable properties, and a real PostgreSQL."""
 
+import asyncio
+import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +20,8 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from tallylight.catalogue.secrets import environment
+from tallylight.cli import main
+from tallylight.clock import Clock
 
 # The same examples each time, and no verdict on a machine that is busy elsewhere. To look for new
 # examples: pytest --hypothesis-profile=default --hypothesis-seed=random.
@@ -37,6 +45,68 @@ def _events_as_they_come() -> Iterator[None]:
     structlog.reset_defaults()
     yield
     structlog.reset_defaults()
+
+
+class HurriedClock:
+    """The real clock, only faster: what waits for minutes is over in seconds.
+
+    Args:
+        speed: Its seconds to a real one.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._begun = asyncio.get_running_loop().time()
+        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        return (asyncio.get_running_loop().time() - self._begun) * self._speed
+
+    async def sleep(self, duration: timedelta) -> None:
+        await asyncio.sleep(duration.total_seconds() / self._speed)  # noqa: TID251  # it is a clock
+
+
+@pytest.fixture
+def hurried() -> Callable[[float], Clock]:
+    """Give a maker of clocks that run so many times as fast; it is used within a loop."""
+    return HurriedClock
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command left: its exit code, and what it printed where."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """Return what it printed as a value."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def command(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Outcome]:
+    """Return what runs a command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+
+    def command(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["tallylight", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        assert "Traceback" not in printed.out + printed.err
+        return Outcome(ended.value.code, printed.out, printed.err)
+
+    return command
 
 
 def _running_server() -> str | None:

@@ -1,10 +1,8 @@
 """Clients in this process beside a simulated world over real HTTP, in a hurry."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -57,26 +55,9 @@ Configure = Callable[..., Configuration]
 Open = Callable[..., AsyncVideoClient]
 
 
-class HurriedClock:
-    """The real clock, only faster: what waits for minutes is over in seconds."""
-
-    def __init__(self) -> None:
-        self._begun = asyncio.get_running_loop().time()
-        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        return (asyncio.get_running_loop().time() - self._begun) * SPEED
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(duration.total_seconds() / SPEED)  # noqa: TID251  # it is a clock
-
-
 @pytest.fixture
-async def clock() -> Clock:
-    return HurriedClock()
+async def clock(hurried: Callable[[float], Clock]) -> Clock:
+    return hurried(SPEED)
 
 
 @pytest.fixture

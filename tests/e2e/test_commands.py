@@ -3,19 +3,16 @@
 import csv
 import json
 import re
-import sys
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tallylight.cli import main
-
 if TYPE_CHECKING:
+    from tests.conftest import Outcome
     from tests.e2e.conftest import Demo, Launcher
 
 JANUARY = {
@@ -28,41 +25,7 @@ JANUARY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command left: its exit code, and what it printed where."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Return what it printed as a value."""
-        return json.loads(self.out)
-
-
-Command = Callable[..., Outcome]
-
-
-@pytest.fixture
-def command(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Command:
-    """Return what runs a command line in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-
-    def command(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["tallylight", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        assert "Traceback" not in printed.out + printed.err
-        return Outcome(ended.value.code, printed.out, printed.err)
-
-    return command
+Command = Callable[..., "Outcome"]
 
 
 @pytest.fixture(scope="module")

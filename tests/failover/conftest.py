@@ -1,10 +1,11 @@
 """A gateway of one process beside a simulated world over real HTTP, in a hurry."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
-from tallylight.terms import ServiceId, VideoId
+from tallylight.terms import VideoId
 from tallylight.upstreams.transport import Transport
 
 SPEED = 20.0  # seconds of the house and of the world to a real one
@@ -53,24 +54,6 @@ services:
   b: {<<: *service, name: B, upstream: second, price: {unit: per_call, rates: {"*": 0.20}}}
   c: {<<: *service, name: C, upstream: relay, price: {unit: per_call, rates: {"*": 0.30}}}
 """
-
-
-class HurriedClock:
-    """The real clock, only faster: what waits for minutes is over in seconds."""
-
-    def __init__(self, speed: float = SPEED) -> None:
-        self._speed = speed
-        self._begun = asyncio.get_running_loop().time()
-        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        return (asyncio.get_running_loop().time() - self._begun) * self._speed
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(duration.total_seconds() / self._speed)  # noqa: TID251  # it is a clock
 
 
 @dataclass(slots=True)
@@ -157,9 +140,11 @@ def scenario() -> Scenario:
 
 
 @pytest.fixture
-async def start(tmp_path: Path, scenario: Scenario) -> AsyncIterator[Start]:
+async def start(
+    tmp_path: Path, scenario: Scenario, hurried: Callable[[float], Clock]
+) -> AsyncIterator[Start]:
     """Give what opens a gateway beside a world; called again, a second one on the same history."""
-    clock = HurriedClock()
+    clock = hurried(SPEED)
     async with AsyncExitStack() as stack:
         worlds: list[World] = []
 
@@ -170,7 +155,8 @@ async def start(tmp_path: Path, scenario: Scenario) -> AsyncIterator[Start]:
                 open_history(f"sqlite:///{tmp_path / 'history.db'}", clock)
             )
             transport = await stack.enter_async_context(Transport(clock))
-            text = yaml_of(document_of(worlds[0], **sections))
+            # JSON is YAML.
+            text = json.dumps(document_of(worlds[0], **sections), default=str)
             configuration = configuration_of(parse(text, "test.yaml", tmp_path, {}), tmp_path)
             board = Board(history, clock)
             await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
@@ -186,15 +172,3 @@ async def start(tmp_path: Path, scenario: Scenario) -> AsyncIterator[Start]:
             return Studio(worlds[0], clock, history, board, switchboard, configuration, running)
 
         yield start
-
-
-def yaml_of(document: Mapping[str, object]) -> str:
-    """Return a document as YAML; JSON is."""
-    import json  # noqa: PLC0415  # used here alone
-
-    return json.dumps(document, default=str)
-
-
-@pytest.fixture
-def a() -> ServiceId:
-    return ServiceId("a")

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,24 +52,6 @@ LATER = 100_000.0  # seconds after which every job of the world has met its fate
 
 Trouble = Mapping[str, object]
 Start = Callable[..., Awaitable["House"]]
-
-
-class HurriedClock:
-    """The real clock, only faster: what waits for minutes is over in seconds."""
-
-    def __init__(self, speed: float = SPEED) -> None:
-        self._speed = speed
-        self._begun = asyncio.get_running_loop().time()
-        self._start = datetime(2026, 1, 28, 9, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.monotonic())
-
-    def monotonic(self) -> float:
-        return (asyncio.get_running_loop().time() - self._begun) * self._speed
-
-    async def sleep(self, duration: timedelta) -> None:
-        await asyncio.sleep(duration.total_seconds() / self._speed)  # noqa: TID251  # it is a clock
 
 
 @dataclass(slots=True)
@@ -198,7 +180,7 @@ def _billed_as(scenario: Scenario, billing: Billing) -> Scenario:
 
 
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
+async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncIterator[Start]:
     """Give what opens a house beside a world: `start("sora-2-official", bills=…, …)`."""
     async with AsyncExitStack() as stack:
 
@@ -211,7 +193,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         ) -> House:
             scenario = _billed_as(load_scenario("calm"), billing)
             world = await stack.enter_async_context(serve_world(scenario, speed=speed))
-            clock = HurriedClock(speed)
+            clock = hurried(speed)
             address = f"sqlite:///{tmp_path / 'history.db'}"
             history = await stack.enter_async_context(open_history(address, clock))
             transport = await stack.enter_async_context(Transport(clock))

@@ -1,16 +1,16 @@
 """`tallylight rehearse`, as it is typed."""
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tallylight.cli import main
+if TYPE_CHECKING:
+    from tests.conftest import Outcome
 
 OWN = """
 upstreams:
@@ -28,40 +28,13 @@ budgets: {per_day: 0.50}
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command left: its exit code, and what it printed where."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """Return what it printed as a value."""
-        return json.loads(self.out)
-
-
-Rehearse = Callable[..., Outcome]
+Rehearse = Callable[..., "Outcome"]
 
 
 @pytest.fixture
-def rehearse(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Rehearse:
+def rehearse(command: Callable[..., "Outcome"]) -> Rehearse:
     """Return what runs `rehearse` in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-
-    def rehearse(*arguments: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["tallylight", "rehearse", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Outcome(ended.value.code, printed.out, printed.err)
-
-    return rehearse
+    return partial(command, "rehearse")
 
 
 @pytest.fixture
