@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.history.database import open_history
 from tallylight.terms import Evidence, ServiceId, Source
@@ -33,3 +35,22 @@ async def test_a_cancelled_writer_keeps_nobody_from_writing(
             await history.save_standings(lambda: {OTHER: "{}"})
 
         assert OTHER in await history.standings()
+
+
+async def test_whoever_looks_again_and_again_can_be_stopped_at_every_moment(
+    address: str, clock: VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def look() -> None:
+        while True:
+            async with open_history(address, clock) as history:
+                await history.standings()
+
+    for turns in range(0, 2400, 12):
+        looking = asyncio.create_task(look())
+        for _ in range(turns):
+            await SystemClock().sleep(_TURN)
+        looking.cancel()
+        await asyncio.wait((looking,), timeout=10)
+
+        assert looking.cancelled(), turns
+    assert caplog.text == ""

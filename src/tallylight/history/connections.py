@@ -11,7 +11,7 @@ do, over all replicas.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from enum import IntEnum
@@ -138,13 +138,9 @@ class Connections:
 
         with _storage_errors(self._place):
             async with self._one_writer:
-                # Shielded, since a thread cannot be called back: its turn ends when it ends.
-                done = asyncio.get_running_loop().run_in_executor(self._thread, transact)
-                try:
-                    return await asyncio.shield(done)
-                except asyncio.CancelledError:
-                    await asyncio.wait((done,))
-                    raise
+                # A thread cannot be called back: its turn ends when it ends.
+                loop = asyncio.get_running_loop()
+                return await unbroken(loop.run_in_executor(self._thread, transact))
 
     @asynccontextmanager
     async def claim(self, turn: Turn) -> AsyncIterator["Held | None"]:
@@ -169,8 +165,8 @@ class Connections:
                     await connection.invalidate()
 
     async def close(self) -> None:
-        """Give all connections back."""
-        await self._engine.dispose()
+        """Give all connections back, though cancelled: one that is half closed stays open."""
+        await unbroken(self._engine.dispose())
         self._thread.shutdown()
         self._sync.dispose()
 
@@ -189,6 +185,16 @@ class Held:
         except (SQLAlchemyError, TimeoutError):
             return False
         return True
+
+
+async def unbroken(work: Awaitable[T]) -> T:
+    """Return what work leads to; a cancellation takes effect once it has ended."""
+    done = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.wait((done,))
+        raise
 
 
 def connect(address: str) -> Connections:

@@ -6,7 +6,7 @@ stored; what was noted in the last second may not be.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Never
 
@@ -18,7 +18,7 @@ from tallylight.errors import StorageError
 from tallylight.history import days, evidence, incidents, retention, rollups, standings, transitions
 from tallylight.history.attempts import Attempts
 from tallylight.history.characters import Characters
-from tallylight.history.connections import Connections, Held, Turn, connect, upsert
+from tallylight.history.connections import Connections, Held, Turn, connect, unbroken, upsert
 from tallylight.history.evidence import Noted
 from tallylight.history.gateway_keys import GatewayKeys
 from tallylight.history.hearsay import Hearsay
@@ -322,13 +322,17 @@ async def open_history(address: str, clock: Clock) -> AsyncIterator[History]:
         try:
             yield History(connections, clock, judgeship, writer, hearsay, storing)
         finally:
-            for task, its in ((storing, writer), (telling, hearsay.writer)):
-                task.cancel()
-                with suppress(asyncio.CancelledError, StorageError):  # a defect has been logged
-                    await task
-                await _flush_last(its)
+            # Or whoever is cancelled meanwhile would lose what waits to be stored.
+            await unbroken(_end_writing((storing, writer), (telling, hearsay.writer)))
     finally:
         await connections.close()
+
+
+async def _end_writing(*writers: tuple[asyncio.Task[Never], Writer]) -> None:
+    for task, writer in writers:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)  # a defect has been logged
+        await _flush_last(writer)
 
 
 async def _keep_storing(writer: Writer) -> Never:
