@@ -129,6 +129,7 @@ def test_a_video_whose_file_cannot_be_written_can_be_fetched_again(
 def test_after_an_interruption_it_says_how_to_fetch_the_video(
     launch: "Launcher", world: "World", eventually: "Eventually"
 ) -> None:
+    world.order("film", {"trouble": {"kind": "slow", "factor": 4}})
     program = launch("generate", "A paper boat", "--out", "boat.mp4")
     eventually(lambda: "queued" in program.logged())
 
