@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from playwright.async_api import Browser, Page, async_playwright
+from starlette.applications import Starlette
 
 from tallylight.app.recommending import Recommender
 from tallylight.board import Board
@@ -80,7 +80,7 @@ _FLAGS = (
 class Guest(uvicorn.Server):
     """uvicorn as a guest in the test's event loop."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: Starlette) -> None:
         super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
         self.listens = asyncio.Event()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from tallylight.board import Event
 from tallylight.catalogue.keys import Secret
@@ -442,7 +442,7 @@ Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 class Guest(uvicorn.Server):
     """uvicorn as a guest in the test's event loop."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: Starlette) -> None:
         super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
         self.listens = asyncio.Event()
 
@@ -506,13 +506,13 @@ def plan(house: House) -> Plan:
 
 
 @pytest.fixture
-def app(house: House) -> FastAPI:
+def app(house: House) -> Starlette:
     """Return the faces of the January house."""
     return make_app(house.state)
 
 
 @pytest.fixture
-async def base(app: FastAPI) -> AsyncIterator[str]:
+async def base(app: Starlette) -> AsyncIterator[str]:
     """Serve the faces on loopback; return their address."""
     server = Guest(app)
     async with asyncio.TaskGroup() as tasks:

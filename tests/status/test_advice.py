@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from tallylight.languages import Language, translator
 from tallylight.status.advice import Advice, AdviceState
@@ -68,7 +68,7 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def app(house: "House", desk: Desk) -> FastAPI:
+def app(house: "House", desk: Desk) -> Starlette:
     """Return the app with somebody who advises."""
     return make_app(replace(house.state, adviser=desk))
 

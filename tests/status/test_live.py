@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from tallylight.status.application import close
 from tallylight.status.live import Live
@@ -32,7 +32,7 @@ FLIP = Verdict(
 )
 
 
-def live_on(app: FastAPI) -> Live:
+def live_on(app: Starlette) -> Live:
     live = app.state.live
     assert isinstance(live, Live)
     return live
@@ -95,7 +95,7 @@ async def test_a_flip_shows_in_the_past_without_delay(
 
 
 async def test_a_server_that_stops_lets_its_listeners_go(
-    stream: aiohttp.ClientResponse, app: FastAPI, get: Get
+    stream: aiohttp.ClientResponse, app: Starlette, get: Get
 ) -> None:
     close(app)
 
@@ -105,7 +105,7 @@ async def test_a_server_that_stops_lets_its_listeners_go(
 
 
 async def test_too_many_listeners_are_sent_away(
-    base: str, app: FastAPI, stream: aiohttp.ClientResponse
+    base: str, app: Starlette, stream: aiohttp.ClientResponse
 ) -> None:
     live = live_on(app)
     live._most = live.listeners
@@ -116,7 +116,7 @@ async def test_too_many_listeners_are_sent_away(
     assert stream.status == 200
 
 
-def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: FastAPI, pin: Pin) -> None:
+def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: Starlette, pin: Pin) -> None:
     live = live_on(app)
 
     with live._listening() as queue:

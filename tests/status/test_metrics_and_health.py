@@ -7,8 +7,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
 
 from tallylight.status.reading import Reading
 
@@ -64,7 +64,7 @@ async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
     )
 
 
-async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: FastAPI) -> None:
+async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: Starlette) -> None:
     reading = app.state.reading
     assert isinstance(reading, Reading)
     app.state.reading = replace(reading, state=replace(reading.state, is_at_work=lambda: False))

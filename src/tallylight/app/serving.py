@@ -12,7 +12,6 @@ from typing import Never
 import structlog
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from tallylight.app import reload
@@ -171,7 +170,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _with_doors(page: FastAPI, runtime: Runtime, clock: Clock) -> ASGIApp:
+def _with_doors(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
     board = runtime.switchboard
     return Doors(page, board.gateway, board.keys, board.door_terms, clock)
 

@@ -28,8 +28,8 @@ from tallylight.status.models import (
     ServiceDetail,
     UptimeAnswer,
 )
+from tallylight.status.parameters import House, Known, Speech
 from tallylight.status.recommendation import LONGEST_SECONDS, SIZE, Wanted
-from tallylight.status.requests import House, Known, Speech
 from tallylight.status.views.uptimes import Window, uptime
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most, newest first.")]

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from tallylight.languages import Translator
+from tallylight.status.parameters import House
 from tallylight.status.reading import Reading
-from tallylight.status.requests import House, base_of, translator_of
+from tallylight.status.requests import base_of, translator_of
 from tallylight.status.views.moments import rfc3339
 from tallylight.status.views.services import Facts
 from tallylight.status.views.statuspage import (

@@ -1,0 +1,39 @@
+"""What the JSON APIs take from a request, as FastAPI is told of it."""
+
+from typing import Annotated
+
+from fastapi import Depends, HTTPException, Path, Query, Request
+
+from tallylight.languages import Language, Translator, translator
+from tallylight.status.reading import Reading
+from tallylight.status.requests import reading_of, translator_of
+from tallylight.status.views.services import Facts
+from tallylight.terms import ServiceId
+
+
+def _asked(request: Request) -> Reading:
+    return reading_of(request)
+
+
+def _speech(
+    request: Request,
+    lang: Annotated[
+        Language | None,
+        Query(description="The language of sentences; without it Accept-Language decides."),
+    ] = None,
+) -> Translator:
+    return translator_of(request) if lang is None else translator(lang)
+
+
+async def _known(
+    request: Request, service: Annotated[str, Path(description="A service's id.")]
+) -> Facts:
+    try:
+        return await reading_of(request).facts(ServiceId(service))
+    except KeyError:
+        raise HTTPException(404, f"There is no service {service}.") from None
+
+
+House = Annotated[Reading, Depends(_asked)]
+Speech = Annotated[Translator, Depends(_speech)]
+Known = Annotated[Facts, Depends(_known)]
