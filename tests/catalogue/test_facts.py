@@ -285,6 +285,12 @@ def test_no_order_is_made_of_unknown_lengths_or_prices() -> None:
     assert cheapest_order(sheet("saygm/google/veo-3.1-fast")) is None
 
 
+def test_a_file_is_named_for_its_provider() -> None:
+    providers = {f"{found.provider}.yaml" for found in facts.built_in().values()}
+
+    assert providers == set(facts.provider_files())
+
+
 def test_every_built_in_upstream_has_a_sheet() -> None:
     providers = {found.provider for found in facts.load().values()}
 

@@ -155,7 +155,7 @@ def _service(
 
 def _built_in(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
     if options.sheet is not None:
-        return facts.load().get(options.sheet)
+        return facts.sheet(options.sheet)
     is_unwanted = "sheet" in options.model_fields_set
     return None if is_unwanted else facts.find(upstream.provider, options.model)
 

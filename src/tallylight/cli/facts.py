@@ -90,7 +90,7 @@ def show_sheet(
     from tallylight.catalogue import facts
 
     to = speech(lang)
-    found = facts.load().get(sheet)
+    found = facts.sheet(sheet)
     if found is None:
         raise typer.BadParameter(
             to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet

@@ -32,24 +32,30 @@ def load() -> Mapping[str, FactSheet]:
     Raises:
         ConfigurationError: if an update was changed by hand and is no longer usable.
     """
-    return MappingProxyType({**built_in(), **installed(folder(environment()))})
+    return MappingProxyType({**built_in(), **_updates()})
 
 
 @cache
 def built_in() -> Mapping[str, FactSheet]:
     """Return the sheets that came with this release, by id."""
-    sheets: dict[str, FactSheet] = {}
-    for name in provider_files():
-        for sheet in _read(name, ProviderFacts).sheets():
-            if sheet.id in sheets:
-                raise ConfigurationError((Problem(name, sheet.id, "stands twice"),))
-            sheets[sheet.id] = sheet
-    return MappingProxyType(sheets)
+    return MappingProxyType({k: v for name in provider_files() for k, v in _of_file(name).items()})
+
+
+def sheet(id_: str) -> FactSheet | None:
+    """Return the sheet of an id; None if there is none. Only its provider's file is read.
+
+    Raises:
+        ConfigurationError: if an update was changed by hand and is no longer usable.
+    """
+    if id_ in _updates():
+        return _updates()[id_]
+    name = f"{id_.partition('/')[0]}.yaml"
+    return _of_file(name).get(id_) if name in provider_files() else None
 
 
 def find(provider: str, model: str) -> FactSheet | None:
     """Return the sheet of a model at a provider; None if nothing is known."""
-    return load().get(f"{provider}/{model}")
+    return sheet(f"{provider}/{model}")
 
 
 @cache
@@ -58,10 +64,26 @@ def upstreams() -> Mapping[str, BuiltInUpstream]:
     return MappingProxyType(_read(_UPSTREAMS, BuiltInUpstreams).upstreams)
 
 
+@cache
 def provider_files() -> tuple[str, ...]:
-    """Return the names of the files of fact sheets, in order."""
+    """Return the names of the files of fact sheets, a provider's each, in order."""
     names = (entry.name for entry in files(__name__).iterdir())
     return tuple(sorted(name for name in names if name.endswith(".yaml") and name != _UPSTREAMS))
+
+
+@cache
+def _of_file(name: str) -> Mapping[str, FactSheet]:
+    sheets: dict[str, FactSheet] = {}
+    for each in _read(name, ProviderFacts).sheets():
+        if each.id in sheets:
+            raise ConfigurationError((Problem(name, each.id, "stands twice"),))
+        sheets[each.id] = each
+    return MappingProxyType(sheets)
+
+
+@cache
+def _updates() -> Mapping[str, FactSheet]:
+    return installed(folder(environment()))
 
 
 def _read(name: str, model: type[M]) -> M:
