@@ -5,12 +5,16 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 FILE   ?=
 
-.PHONY: demo test check browser-dependencies node-dependencies corpus lock clean
+.PHONY: demo test suite check browser-dependencies node-dependencies corpus lock clean
 
 demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, against simulated upstreams
 	$(BIN)/tallylight demo $(ARGS)
 
-test: check browser-dependencies node-dependencies ## everything that CI runs
+test: browser-dependencies node-dependencies ## everything that CI runs
+	@# The static half fills what the tests leave of the cores while they wait.
+	@$(MAKE) --no-print-directory --jobs=2 check suite
+
+suite: $(VENV)/test.stamp ## the tests alone
 	@# Those that mostly wait begin, so that those that compute fill the gaps.
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q \
 	  tests/chaos tests/e2e tests/failover tests
