@@ -194,7 +194,8 @@ def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> 
 
 def _listener(configuration: Configuration) -> socket.socket:
     listen = configuration.status.listen
-    listener = socket.socket(socket.AF_INET6 if ":" in listen.host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((listen.host, listen.port))
