@@ -20,7 +20,7 @@ from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.world import World
 
 _PROTOCOLS = {"openai_videos": openai_videos.routes, "chat_video": chat_video.routes}
-_STOPPING_SECONDS = 2
+_TICK_SECONDS = 0.1  # for which uvicorn's `on_tick` is made
 
 
 def make_app(world: World) -> Starlette:
@@ -37,14 +37,36 @@ def make_app(world: World) -> Starlette:
 class _Server(uvicorn.Server):
     """uvicorn as a guest in somebody else's event loop."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, ends: asyncio.Event) -> None:
         super().__init__(config)
         self.listens = asyncio.Event()
+        self._ends = ends
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell when the server listens."""
         await super().startup(sockets)
         self.listens.set()
+
+    async def main_loop(self) -> None:
+        """Serve until the world ends, and notice that at once."""
+        ticks = 0
+        while not self._ends.is_set():
+            await self.on_tick(ticks)
+            ticks += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._ends.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up on everybody: a world that has ended owes no answer."""
+        del sockets  # their owner closes them
+        for server in self.servers:
+            server.close()
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        for task in tuple(self.server_state.tasks):
+            task.cancel()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -84,7 +106,7 @@ async def serve_world(  # noqa: PLR0913  # each has its default; names are given
         listener.listen(512)
         # A port that is taken and not listened at refuses connections, and stays ours.
         world.base_url, world.empty_url = _address(listener), _address(silent)
-        server = _Server(_config(world))
+        server = _Server(_config(world), world.closing)
         # No TaskGroup: it would wrap whatever the caller's block raises.
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
         try:
@@ -92,7 +114,6 @@ async def serve_world(  # noqa: PLR0913  # each has its default; names are given
             yield world
         finally:
             world.closing.set()
-            server.should_exit = True
             await serving
 
 
@@ -120,7 +141,6 @@ def _config(world: World) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_STOPPING_SECONDS,
     )
 
 
