@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from prometheus_client import CollectorRegistry
+
 from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import Clock
@@ -23,6 +25,7 @@ from tallylight.gateway.failover import Failover
 from tallylight.gateway.following import Following
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import Keys
+from tallylight.gateway.meters import Meters
 from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.reconciling import Reconciling
 from tallylight.gateway.sources import Sources
@@ -46,6 +49,7 @@ class Switchboard:
         prospects: What is to be expected of the services.
         conditions: What the operator decided.
         door_terms: What the operator decided of the doors.
+        metrics: What was counted of callers' videos.
     """
 
     gateway: Gateway
@@ -53,6 +57,7 @@ class Switchboard:
     prospects: Prospects
     conditions: Conditions
     door_terms: DoorTerms
+    metrics: CollectorRegistry
     _witness: Witness
     _crew: Crew
     _courier: Courier
@@ -115,7 +120,8 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
     choosing = Choosing(prospects, chance)
     courier = Courier(history.outbox, configuration.gateway.webhooks, clock, chance.random)
     books = Books(history, clock)
-    witness = Witness(board, circuit, clock)
+    meters = Meters()
+    witness = Witness(board, circuit, meters, clock)
     sources = Sources(board, history, transport, store, clock)
     submitting = Submitting(transport, books, witness, clock)
     completing = Completing(
@@ -140,6 +146,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         clock,
     )
     crew = Crew(history, books, failover, conditions, clock)
+    meters.watch(lambda: crew.under_way)
     gateway = Gateway(
         conditions,
         history,
@@ -155,6 +162,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         prospects=prospects,
         conditions=conditions,
         door_terms=DoorTerms(),
+        metrics=meters.registry,
         _witness=witness,
         _crew=crew,
         _courier=courier,

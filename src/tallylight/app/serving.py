@@ -189,6 +189,7 @@ def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> 
         recommender=Recommender(
             runtime.board, runtime.switchboard.prospects, lambda: runtime.configuration.routes
         ),
+        metrics=runtime.switchboard.metrics,
     )
 
 

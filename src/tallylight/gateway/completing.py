@@ -76,6 +76,7 @@ class Completing:
         )
         live.settle()
         await self._delivering.forget_reference(video)
+        self._witness.ended(video)
         log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 
     async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
@@ -111,6 +112,7 @@ class Completing:
         )
         live.settle()
         await self._delivering.forget_reference(video)
+        self._witness.ended(video)
         log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
 
 

@@ -100,6 +100,11 @@ class Crew:
         """Follow a new video that no service can be asked for yet."""
         self._start(live, self._failover.follow(live, limits))
 
+    @property
+    def under_way(self) -> int:
+        """Return how many videos this process follows."""
+        return len(self._lives)
+
     def live(self, id_: VideoId) -> Live | None:
         """Return a video that is under way in this process, None if it is not."""
         return self._lives.get(id_)

@@ -112,7 +112,7 @@ class Submitting:
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
         )
         live.settle()
-        self._witness.refused(attempt.service, failure)
+        self._witness.doubted(attempt.service, failure)
 
     async def _answered(
         self,

@@ -1,4 +1,4 @@
-"""What callers' videos show of the services: evidence for the board, news for the circuit."""
+"""What callers' videos show of the services: evidence, news for the circuit, figures."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -9,7 +9,9 @@ from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.circuit import Circuit
+from tallylight.gateway.meters import Meters, Outcome
 from tallylight.history.attempts import Attempt
+from tallylight.history.videos import Video
 from tallylight.terms import Evidence, Failure, ServiceId, Source
 
 log = structlog.get_logger()
@@ -25,9 +27,10 @@ class Witness:
     the disk, and no video has to wait for that.
     """
 
-    def __init__(self, board: Board, circuit: Circuit, clock: Clock) -> None:
+    def __init__(self, board: Board, circuit: Circuit, meters: Meters, clock: Clock) -> None:
         self._board = board
         self._circuit = circuit
+        self._meters = meters
         self._clock = clock
         self._told: dict[ServiceId, datetime] = {}
         self._untold: asyncio.Queue[Evidence] = asyncio.Queue()
@@ -36,22 +39,27 @@ class Witness:
         """Tell that a service has accepted a job."""
         now = self._clock.now()
         self._circuit.accepted(service, now)
+        self._meters.count(service, Outcome.ACCEPTED)
         told = self._told.get(service)
         if told is None or now - told >= _ACCEPTANCES:
             self._told[service] = now
             self._untold.put_nowait(Evidence(service, now, Source.ACCEPTANCE))
 
     def refused(self, service: ServiceId, failure: Failure) -> None:
-        """Tell that a service has refused a job, or may have."""
-        now = self._clock.now()
-        self._circuit.refused(service, failure, now)
-        self._told.pop(service, None)
-        self._untold.put_nowait(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
+        """Tell that a service has refused a job."""
+        self._meters.count(service, Outcome.REFUSED)
+        self._not_accepted(service, failure)
+
+    def doubted(self, service: ServiceId, failure: Failure) -> None:
+        """Tell that nobody knows whether a service has accepted a job."""
+        self._meters.count(service, Outcome.IN_DOUBT)
+        self._not_accepted(service, failure)
 
     def failed(self, service: ServiceId, failure: Failure) -> None:
         """Tell that an accepted job brought no video."""
         now = self._clock.now()
         self._circuit.failed(service, failure, now)
+        self._meters.count(service, Outcome.FAILED)
         self._untold.put_nowait(Evidence(service, now, Source.TRAFFIC, failure=failure))
 
     def delivered(self, attempt: Attempt, took: timedelta | None) -> None:
@@ -59,12 +67,14 @@ class Witness:
         now = self._clock.now()
         self._circuit.delivered(attempt.service, now)
         self._untold.put_nowait(Evidence(attempt.service, now, Source.TRAFFIC, latency=took))
-        log.info(
-            "attempt.delivered",
-            service=attempt.service,
-            attempt=attempt.id,
-            **stages(attempt, now),
-        )
+        parts = stages(attempt, now)
+        self._meters.count(attempt.service, Outcome.DELIVERED)
+        self._meters.time(attempt.service, parts)
+        log.info("attempt.delivered", service=attempt.service, attempt=attempt.id, **parts)
+
+    def ended(self, video: Video) -> None:
+        """Tell that a video has come to its end."""
+        self._meters.end(video)
 
     async def run(self) -> None:
         """Tell the board what happened, until cancelled; then what is left."""
@@ -74,6 +84,12 @@ class Witness:
         finally:
             while not self._untold.empty():
                 await self._report(self._untold.get_nowait())
+
+    def _not_accepted(self, service: ServiceId, failure: Failure) -> None:
+        now = self._clock.now()
+        self._circuit.refused(service, failure, now)
+        self._told.pop(service, None)
+        self._untold.put_nowait(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
 
     async def _report(self, evidence: Evidence) -> None:
         if evidence.service not in self._board:

@@ -132,4 +132,7 @@ async def metrics(request: Request) -> Response:
     counts, is_judge = live.evidence.counts, state.is_judge()
     collector = BoardCollector(state.board, counts, spent, live.listeners, is_judge=is_judge)
     registry.register(collector)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    text = generate_latest(registry)
+    if state.metrics is not None:
+        text += generate_latest(state.metrics)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

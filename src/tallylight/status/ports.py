@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from prometheus_client import CollectorRegistry
+
 from tallylight.board import Event
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
@@ -96,6 +98,7 @@ class StatusState:
         is_at_work: Tells whether the probes run, or what the process finds that judges arrives.
         adviser: Who knows what budgets buy; None where that is not shown.
         recommender: Who knows how requests are routed; None where none are.
+        metrics: What others have counted, for `/metrics`.
     """
 
     board: BoardReader
@@ -108,3 +111,4 @@ class StatusState:
     is_at_work: Callable[[], bool] = lambda: True
     adviser: Adviser | None = None
     recommender: Recommender | None = None
+    metrics: CollectorRegistry | None = None

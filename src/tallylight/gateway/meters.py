@@ -1,0 +1,69 @@
+"""What this process has counted of callers' videos, in the words of Prometheus."""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from tallylight.history.videos import Video
+from tallylight.terms import ServiceId
+
+_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class Outcome(StrEnum):
+    """What became of a submission; one that was accepted has another outcome later."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+    FAILED = "failed"
+    DELIVERED = "delivered"
+
+
+class Meters:
+    """Counts, on a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._attempts = Counter(
+            "tallylight_attempts",
+            "Submissions since the start, by what became of them.",
+            ["service", "outcome"],
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "tallylight_attempt_stage_seconds",
+            "How long the stages of jobs took that delivered: accept, queue, render, download.",
+            ["service", "stage"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._ended = Counter(
+            "tallylight_videos",
+            "Callers' videos that have ended since the start.",
+            ["model", "status"],
+            registry=self.registry,
+        )
+        self._under_way = Gauge(
+            "tallylight_videos_under_way",
+            "Callers' videos that this process follows.",
+            registry=self.registry,
+        )
+
+    def count(self, service: ServiceId, outcome: Outcome) -> None:
+        """Count what became of a submission."""
+        self._attempts.labels(service, outcome.value).inc()
+
+    def time(self, service: ServiceId, stages: Mapping[str, float]) -> None:
+        """Count how long each stage of a job took, in seconds."""
+        for stage, seconds in stages.items():
+            self._stages.labels(service, stage).observe(seconds)
+
+    def end(self, video: Video) -> None:
+        """Count a video that has ended."""
+        self._ended.labels(video.model, video.status.value).inc()
+
+    def watch(self, under_way: Callable[[], int]) -> None:
+        """Ask at each scrape how many videos are under way."""
+        self._under_way.set_function(lambda: float(under_way()))
