@@ -46,7 +46,7 @@ async def reset(request: Request) -> Response:
     await request.body()
     transport: asyncio.Transport = request.scope["extensions"][_TRANSPORT]["transport"]
     connection = transport.get_extra_info("socket")
-    if connection is not None:
+    if connection is not None and not transport.is_closing():
         # Closing without lingering sends RST, where an ordinary close would send FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
