@@ -42,7 +42,6 @@ _LATER = timedelta(seconds=30)
 _ELSEWHERE = timedelta(seconds=1)
 """How soon to look again at a video that another process follows."""
 
-_REMEMBERED = 10_000
 _FRESH = 2.0
 """So many seconds is an ended video shown from memory: another replica may have deleted it."""
 
@@ -93,8 +92,7 @@ class Crew:
 
     def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
         """Send a new video's first attempt and follow it."""
-        attempt = live.attempts[-1]
-        self._start(live, self._failover.begin(live, attempt, choice, limits))
+        self._start(live, self._failover.begin(live, choice, limits))
 
     def hold(self, live: Live, limits: tuple[Limit, ...]) -> None:
         """Follow a new video that no service can be asked for yet."""
@@ -120,9 +118,10 @@ class Crew:
 
     def remember(self, video: Video) -> None:
         """Keep an ended video in memory for a moment."""
-        self._over[video.id] = (self._clock.monotonic(), video)
+        now = self._clock.monotonic()
+        self._over[video.id] = (now, video)
         self._over.move_to_end(video.id)
-        while len(self._over) > _REMEMBERED:
+        while now - next(iter(self._over.values()))[0] >= _FRESH:
             self._over.popitem(last=False)
 
     def forget(self, id_: VideoId) -> None:

@@ -78,12 +78,11 @@ class Failover:
         self._sources = sources
         self._clock = clock
 
-    async def begin(
-        self, live: Live, attempt: Attempt, choice: Choice, limits: tuple[Limit, ...]
-    ) -> None:
+    async def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
         """Send the first attempt of a video, which was written down with it, and follow it."""
-        job = await self._submitting.send(live, attempt, choice.service, choice.order)
+        job = await self._submitting.send(live, live.attempts[-1], choice.service, choice.order)
         live.order = None
+        del choice  # or its picture would be held as long as the job takes
         await self.follow(live, limits, job)
 
     async def follow(self, live: Live, limits: tuple[Limit, ...], job: Job | None = None) -> None:
@@ -230,7 +229,7 @@ def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:
         id=AttemptId(uuid4().hex),
         service=service.id,
         purpose=Purpose.TRAFFIC,
-        order=choice.order,
+        order=replace(choice.order, reference=None),  # as in `begin`
         model=service.model,
         entry=entry.id,
         intended_at=now,
