@@ -68,16 +68,16 @@ def client_of(base_url: str, key: str) -> AsyncOpenAI:
 
 
 async def made(client: AsyncOpenAI, model: str, prompt: str) -> bytes:
-    """Make a video and return its bytes."""
-    video = await client.videos.create_and_poll(
-        model=model,
-        prompt=prompt,
-        seconds="8",
-        size="1280x720",
-    )
+    """Make a video and return its bytes.
+
+    It is asked for by the id of its create throughout: that which LiteLLM's proxy gives a poll has
+    lost its service, so that the content would be sought at api.openai.com.
+    """
+    created = await client.videos.create(model=model, prompt=prompt, seconds="8", size="1280x720")
+    video = await client.videos.poll(created.id)
     if video.status != "completed":
         raise RuntimeError(video.error.code if video.error else video.status)
-    content = await (await client.videos.download_content(video.id)).aread()
+    content = await (await client.videos.download_content(created.id)).aread()
     if not content:
         raise RuntimeError("empty")
     return content
