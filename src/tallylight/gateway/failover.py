@@ -6,7 +6,6 @@ it did, and nothing that may have been paid for is sent again.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import structlog
 
@@ -214,8 +213,9 @@ def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:
     """Return a further attempt and the money to be set aside for it; nothing is written yet."""
     video, service = live.video, choice.service
     number = len(live.attempts) + 1
+    name = f"{video.id}.{number}"  # which is there once, whoever else makes an attempt at it
     entry = Entry(
-        id=EntryId(uuid4().hex),
+        id=EntryId(name),
         service=service.id,
         purpose=Purpose.TRAFFIC,
         note=video.id,
@@ -226,7 +226,7 @@ def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:
         payer=video.key,
     )
     attempt = Attempt(
-        id=AttemptId(uuid4().hex),
+        id=AttemptId(name),
         service=service.id,
         purpose=Purpose.TRAFFIC,
         order=replace(choice.order, reference=None),  # as in `begin`

@@ -38,7 +38,8 @@ def tree_of_json(body: bytes | bytearray) -> Tree:
 def check_texts(tree: Tree) -> None:
     """Raise RefusalError if a text can be stored nowhere, or the tree is too deep."""
     for name, value in tree.items():
-        for text in _texts({name: value}, name, _DEEPEST):
+        texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _DEEPEST)
+        for text in texts:
             if _UNFIT.search(text):
                 raise RefusalError(
                     HTTPStatus.BAD_REQUEST,
