@@ -40,6 +40,8 @@ def news(calm: "Demo") -> Iterator[list[dict[str, str]]]:
     listening = threading.Thread(target=listen, daemon=True)
     listening.start()
     yield told
+    answer.raw.shutdown()  # what waits for the next event lets go
+    listening.join(5)
     answer.close()
 
 
