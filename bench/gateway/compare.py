@@ -209,7 +209,7 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, object]]:
             pid = stack.enter_context(process(command, 0, env)).pid
             started = until_ready(url, KEY)
         ready = finished(url)
-        for operation in ("retrieve", "create", "create_mp", "content"):
+        for operation in ("retrieve", "content", "create", "create_mp"):
             for clients in args.clients if operation != "content" else (2,):
                 if command:
                     Path(f"/proc/{pid}/clear_refs").write_text("5")
