@@ -37,10 +37,10 @@ async def histories(address: str, clock: VirtualClock) -> AsyncIterator[tuple[Hi
 
 
 def cut_off(address: str) -> None:
-    """End the sessions that hold a claim, as a network that breaks would."""
+    """End the sessions that hold a claim, as a network that breaks would; they are gone after it."""
     with psycopg.connect(address, autocommit=True) as admin:
         admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' "
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks WHERE locktype = 'advisory' "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
 
