@@ -5,6 +5,7 @@ A failing upstream is our daily bread and hence a value (`terms.Failure`), never
     TallylightError
     ├── ConfigurationError     the file, an option or a secret is not usable (exit code 2)
     ├── StorageError           the database refused or cannot be reached
+    │   └── UnwritableError    what no database takes, however often it is tried
     ├── BudgetError            spending that a budget does not allow
     ├── RefusalError           a request that the gateway does not serve (`gateway.asking`)
     └── VideoFailedError       a video that could not be made (`app.video_facts`)
@@ -54,6 +55,10 @@ class ConfigurationError(TallylightError):
 
 class StorageError(TallylightError):
     """The database refused a request or cannot be reached."""
+
+
+class UnwritableError(StorageError):
+    """Something that no database takes, however often it is tried; the log says more."""
 
 
 class BudgetError(TallylightError):

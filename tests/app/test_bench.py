@@ -37,7 +37,7 @@ async def histories(address: str, clock: VirtualClock) -> AsyncIterator[tuple[Hi
 
 
 def cut_off(address: str) -> None:
-    """End the sessions that hold a claim, as a network that breaks would; they are gone after it."""
+    """End the sessions that hold a claim, as a network that breaks would, and see them gone."""
     with psycopg.connect(address, autocommit=True) as admin:
         admin.execute(
             "SELECT pg_terminate_backend(pid, 30000) FROM pg_locks WHERE locktype = 'advisory' "

@@ -16,11 +16,13 @@ from tallylight.board import Board
 from tallylight.catalogue.document import parse
 from tallylight.clock import Clock
 from tallylight.gateway.asking import Ask
+from tallylight.gateway.asset_directory import DirectoryStore
 from tallylight.gateway.asset_stores import open_store
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
+from tallylight.history.journal import Writing
 from tallylight.history.videos import Video
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.scenario import Scenario, parse_scenario
@@ -73,14 +75,40 @@ class Studio:
         """Return where content and references are kept."""
         return self.switchboard._store
 
+    @property
+    def assets(self) -> Path:
+        """Return the folder of that."""
+        assert isinstance(self.store, DirectoryStore)
+        return self.store._root
+
     async def die(self) -> None:
         """Stop as a kill -9 does: nothing more is written, no lease is given back."""
         crew = self.switchboard._crew
         self.running.cancel()
-        for task in tuple(crew._tasks):
+        following = tuple(crew._tasks.values())
+        for task in following:
             task.cancel()
         crew.name = "dead"
-        await asyncio.gather(self.running, *crew._tasks, return_exceptions=True)
+        await asyncio.gather(self.running, *following, return_exceptions=True)
+
+    async def die_after(self, writings: int) -> None:
+        """Die once so many writings are durable, and before the next one is."""
+        journal, write = self.history.journal, self.history.journal.write
+        written, enough = 0, asyncio.Event()
+
+        async def counted(writing: Writing) -> bool:
+            nonlocal written
+            if enough.is_set():
+                await asyncio.Event().wait()
+            is_ours = await write(writing)
+            written += 1
+            if written == writings:
+                enough.set()
+            return is_ours
+
+        journal.write = counted  # type: ignore[method-assign]  # the real one, counted
+        await enough.wait()
+        await self.die()
 
     def trouble(self, name: str, *troubles: Mapping[str, object]) -> None:
         """Trouble a service of the world from now on."""

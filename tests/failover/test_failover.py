@@ -11,6 +11,7 @@ from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import AttemptState
 from tallylight.history.ledger import EntryState
 from tallylight.history.videos import VideoStatus
+from tallylight.terms import Reference
 
 from .conftest import Start
 
@@ -262,8 +263,6 @@ async def test_one_failure_is_felt_by_the_very_next_request(start: Start) -> Non
 
 
 async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> None:
-    from tallylight.terms import Reference  # noqa: PLC0415  # used here alone
-
     studio = await start()
     studio.trouble("a", {"kind": "fail", "after": 1})
     picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
@@ -291,6 +290,44 @@ async def test_a_video_that_all_refuse_for_the_moment_is_held_where_the_route_sa
 
     assert seen.status is VideoStatus.COMPLETED
     assert studio.deliveries("a paper boat") == 1
+
+
+async def test_what_is_held_waits_no_longer_than_the_first_that_may_take_it(start: Start) -> None:
+    studio = await start(route={"hold": "3m", "services": ["a", "b"]})
+    headers = {"Retry-After": "1200"}
+    body = {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}
+    studio.trouble("a", {"kind": "refuse", "http_status": 429, "headers": headers, "body": body})
+    studio.trouble("b", {"kind": "refuse", "sign": "overloaded"})
+
+    video = await studio.create()
+    studio.trouble("b")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "b")
+
+
+async def test_a_picture_whose_video_nobody_pays_for_is_not_kept(start: Start) -> None:
+    studio = await start(gateway={"budget": {"per_day": "0.05"}})
+    picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
+
+    with pytest.raises(RefusalError):
+        await studio.create(reference=picture)
+
+    assert [path for path in studio.assets.rglob("*") if path.is_file()] == []
+
+
+async def test_a_moments_trouble_of_the_store_loses_no_video(start: Start) -> None:
+    studio = await start()
+    obstacle = studio.assets / "videos"
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
+    obstacle.write_bytes(b"in the way")
+
+    video = await studio.create()
+    await studio.clock.sleep(timedelta(seconds=10))  # a job takes six at most
+    obstacle.unlink()
+    seen = await studio.ended(video)
+
+    assert await studio.store.size(seen.asset)
 
 
 async def test_what_is_held_in_vain_fails_with_everybodys_reason(start: Start) -> None:

@@ -127,6 +127,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
     completing = Completing(
         books,
         Delivering(transport, store, clock),
+        sources,
         witness,
         lambda video, at: notices_of(video, courier.endpoints, at),
         lambda: conditions.keep,
@@ -143,6 +144,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         completing,
         witness,
         sources,
+        history,
         clock,
     )
     crew = Crew(history, books, failover, conditions, clock)

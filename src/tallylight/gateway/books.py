@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain, repeat
 
 import structlog
 
 from tallylight.clock import Clock
-from tallylight.errors import StorageError
+from tallylight.errors import StorageError, UnwritableError
 from tallylight.gateway.live import Live
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
@@ -79,9 +80,18 @@ class Books:
             StorageError: if the database is away.
         """
         video = replace(live.video, attempts=attempt.number, cost=live.cost + entry.amount)
-        writing = Writing(new_attempt=attempt, new_entry=entry, limits=limits, video=video)
+        ended_attempts, ended_entries = _unwritten(live)
+        writing = Writing(
+            new_attempt=attempt,
+            new_entry=entry,
+            limits=limits,
+            video=video,
+            attempts=ended_attempts,
+            entries=ended_entries,
+        )
         if not await self._journal.write(writing):
             return False
+        live.unwritten.clear()
         live.take(video, attempt, entry)
         return True
 
@@ -95,34 +105,45 @@ class Books:
         notices: Sequence[Notice] = (),
     ) -> None:
         """Write down what has happened, however long the database is away; then let it be seen."""
-        written = tuple(entries)
+        ended_attempts, ended_entries = _unwritten(live)
+        changed, written = (*ended_attempts, *attempts), (*ended_entries, *entries)
         if written:
             known = {**live.entries, **{entry.id: entry for entry in written}}
             cost = sum((entry.amount for entry in known.values()), Decimal(0))
             video = replace(video or live.video, cost=cost)
-        writing = Writing(
-            video=video, attempts=tuple(attempts), entries=written, notices=tuple(notices)
+        await self._insist(
+            Writing(video=video, attempts=changed, entries=written, notices=tuple(notices))
         )
-        await self._insist(writing)
-        live.become(video, tuple(attempts), written)
+        live.unwritten.clear()
+        live.become(video, changed, written)
 
-    async def refuse(self, live: Live, attempt: Attempt, failure: Failure) -> None:
-        """Write down that the upstream has no job for it: nothing was billed."""
-        await self._end(live, attempt, AttemptState.REFUSED, failure, released)
+    async def catch_up(self, live: Live) -> None:
+        """Write down what attempts have come to, because nothing follows from it for a while."""
+        if live.unwritten:
+            await self.note(live)
+
+    def refuse(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Take in that the upstream has no job for it: nothing was billed.
+
+        What comes of that, the next attempt or the video's end, is written in one transaction with
+        it: the next service is asked sooner, and nobody finds the one without the other. So it is
+        with the other ends.
+        """
+        self._end(live, attempt, AttemptState.REFUSED, failure, released)
 
     async def doubt(self, live: Live, attempt: Attempt, why: str) -> None:
         """Write down that nobody knows whether it was accepted."""
         await self.note(live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt=why),))
 
-    async def fail(self, live: Live, attempt: Attempt, failure: Failure) -> None:
-        """Write down that an attempt brings no video; it counts as paid for."""
-        await self._end(live, attempt, AttemptState.FAILED, failure, settled)
+    def fail(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Take in that an attempt brings no video; it counts as paid for."""
+        self._end(live, attempt, AttemptState.FAILED, failure, settled)
 
-    async def fail_free(self, live: Live, attempt: Attempt, failure: Failure) -> None:
-        """Write down that an attempt brings no video, and that its upstream takes nothing."""
-        await self._end(live, attempt, AttemptState.FAILED, failure, released)
+    def fail_free(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Take in that an attempt brings no video, and that its upstream takes nothing."""
+        self._end(live, attempt, AttemptState.FAILED, failure, released)
 
-    async def _end(
+    def _end(
         self,
         live: Live,
         attempt: Attempt,
@@ -130,22 +151,26 @@ class Books:
         failure: Failure,
         closed: Callable[[Entry], Entry],
     ) -> None:
-        await self.note(
-            live,
-            attempts=(ended(attempt, state, self._clock.now(), failure),),
-            entries=(closed(live.entries[attempt.entry]),),
-        )
+        over = ended(attempt, state, self._clock.now(), failure)
+        live.end(over, closed(live.entries[attempt.entry]))
 
     async def _insist(self, writing: Writing) -> None:
-        for pause in _PAUSES:
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             try:
                 await self._journal.write(writing)
+            except UnwritableError:
+                raise  # it would be no other the next time
             except StorageError as error:
                 log.warning("video.unwritten", error=str(error))
                 await self._clock.sleep(pause)
             else:
                 return
-        await self._journal.write(writing)
+
+
+def _unwritten(live: Live) -> tuple[tuple[Attempt, ...], tuple[Entry, ...]]:
+    """Return what attempts have come to and is not written yet, and the money of each."""
+    attempts = tuple(attempt for attempt, _ in live.unwritten)
+    return attempts, tuple(entry for _, entry in live.unwritten)
 
 
 def ended(

@@ -23,8 +23,7 @@ class Choosing:
 
     def rank(self, live: Live) -> Ranking:
         """Return the services that may be asked next for a video, the best first."""
-        order = live.order or live.video.order()
-        return self.first(order, live.video.wish, live.route, live.tried)
+        return self.first(live.video.order(), live.video.wish, live.route, live.tried)
 
     def first(
         self, order: Order, wish: Wish, route: Route, tried: Collection[ServiceId] = ()

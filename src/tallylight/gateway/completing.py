@@ -12,12 +12,13 @@ from tallylight.gateway.books import Books, ended, settled
 from tallylight.gateway.delivering import Delivering
 from tallylight.gateway.endings import SUPERSEDED, error_of, is_callers
 from tallylight.gateway.live import Live
+from tallylight.gateway.sources import Sources
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.journal import Notice
 from tallylight.history.ledger import Entry
 from tallylight.history.videos import Video, VideoError, VideoStatus
-from tallylight.terms import Failure
+from tallylight.terms import Failure, Fault
 from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ class Completing:
         self,
         books: Books,
         delivering: Delivering,
+        sources: Sources,
         witness: Witness,
         notices: Notices,
         keep: Callable[[], timedelta],
@@ -40,6 +42,7 @@ class Completing:
     ) -> None:
         self._books = books
         self._delivering = delivering
+        self._sources = sources
         self._witness = witness
         self._notices = notices
         self._keep = keep
@@ -55,7 +58,8 @@ class Completing:
         if isinstance(asset, Failure):
             # The job is done and paid for: its content is relayed as long as it can be had.
             log.warning("video.unfetched", service=service.id, video=live.video.id, why=asset.rule)
-            self._witness.failed(service.id, asset)
+            if asset.fault is not Fault.OURS:  # a disk of ours says nothing of the service
+                self._witness.failed(service.id, asset)
             await self._complete(live, rendered, job, "")
         else:
             await self._complete(live, rendered, job, asset)
@@ -65,29 +69,33 @@ class Completing:
         """End a video that will not come."""
         now = self._clock.now()
         video = replace(live.video, status=VideoStatus.FAILED, error=error, ended_at=now)
-        attempts, entries = _superseded(live, live.given_up, now)
+        attempts, entries = _superseded(live, live.open, now)
+        # Whose create is still unanswered hears of the refusal by its answer …
+        is_told_at_once = not live.is_settled
+        notices = () if is_told_at_once else self._notices(video, now)
         await self._books.note(
-            live,
-            video=video,
-            attempts=attempts,
-            entries=entries,
-            # Whose create is still unanswered hears of the refusal by its answer.
-            notices=self._notices(video, now) if live.is_settled else (),
+            live, video=video, attempts=attempts, entries=entries, notices=notices
         )
+        if is_told_at_once and live.is_answered:
+            # … unless it was told in the very moment of the writing that the video is queued.
+            await self._books.note(live, notices=self._notices(video, now))
         live.settle()
-        await self._delivering.forget_reference(video)
+        await self._sources.forget(video.wish)
         self._witness.ended(video)
         log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 
     async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
         live.refusals.append((service.id, failure))
         if service.upstream.bills is Bills.DELIVERIES:
-            await self._books.fail_free(live, attempt, failure)
+            self._books.fail_free(live, attempt, failure)
         else:
-            await self._books.fail(live, attempt, failure)
+            self._books.fail(live, attempt, failure)
         self._witness.failed(service.id, failure)
-        if is_callers(failure, content_travels=live.route.content_travels):
+        is_last = not live.open  # another service may think otherwise of it, and is paid already
+        if is_last and is_callers(failure, content_travels=live.route.content_travels):
             await self.fail_video(live, error_of(failure, service.id))
+        elif not is_last:
+            await self._books.catch_up(live)
 
     async def _complete(self, live: Live, attempt: Attempt, job: Job, asset: str) -> None:
         now = self._clock.now()
@@ -101,7 +109,7 @@ class Completing:
             expires_at=keep,
             asset=asset,
         )
-        others = [a for a in live.attempts if a.is_open and a.id != attempt.id]
+        others = [each for each in live.open if each.id != attempt.id]
         attempts, entries = _superseded(live, others, now)
         await self._books.note(
             live,
@@ -111,7 +119,7 @@ class Completing:
             notices=self._notices(video, now),
         )
         live.settle()
-        await self._delivering.forget_reference(video)
+        await self._sources.forget(video.wish)
         self._witness.ended(video)
         log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
 

@@ -69,7 +69,8 @@ class Crew:
         self._clock = clock
         self._lives: dict[VideoId, Live] = {}
         self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[VideoId, asyncio.Task[None]] = {}
+        self._is_closing = False
         self._unheld: frozenset[VideoId] = frozenset()
 
     async def run(self) -> None:
@@ -84,14 +85,22 @@ class Crew:
                 counting = every(_INVENTORY, self._take_inventory, self._clock, name="inventory")
                 tasks.create_task(counting, name="inventory")
         finally:
+            self._is_closing = True
             await self._settle()
-            for task in tuple(self._tasks):
+            following = tuple(self._tasks.values())
+            for task in following:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*following, return_exceptions=True)
             await self._hand_over()
+
+    @property
+    def is_closing(self) -> bool:
+        """Tell whether this process ends, so that it begins nothing more."""
+        return self._is_closing
 
     def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
         """Send a new video's first attempt and follow it."""
+        live.is_sending = True
         self._start(live, self._failover.begin(live, choice, limits))
 
     def hold(self, live: Live, limits: tuple[Limit, ...]) -> None:
@@ -132,7 +141,7 @@ class Crew:
         """Return once a caller can be told what became of a create, or after a while."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while not (live.is_settled or live.video.is_over):
+                while not (live.is_settled or live.video.is_over or live.is_let_go):
                     await live.change()
         except TimeoutError:
             return
@@ -152,8 +161,7 @@ class Crew:
     def _start(self, live: Live, following: Coroutine[None, None, None]) -> None:
         self._lives[live.video.id] = live
         task = asyncio.create_task(self._guard(live, following), name=f"video {live.video.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[live.video.id] = task
 
     async def _guard(self, live: Live, following: Coroutine[None, None, None]) -> None:
         id_ = live.video.id
@@ -166,16 +174,34 @@ class Crew:
                 await self._history.videos.hand_over((id_,), self._clock.now() + _LATER)
         finally:
             self._lives.pop(id_, None)
+            self._tasks.pop(id_, None)
             if live.video.is_over:
                 self.remember(live.video)
             live.tell()
 
     async def _round(self) -> None:
-        now = self._clock.now()
-        await self._history.videos.renew(self.name, now + LEASE)
-        while left := await self._history.videos.take_over(self.name, now, now + LEASE):
+        while True:
+            held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
+            now = self._clock.now()
+            kept = await self._history.videos.renew(self.name, now + LEASE)
+            for live in held:
+                if live.video.id not in kept and not live.video.is_over:
+                    self._let_go(live)
+            left = await self._history.videos.take_over(self.name, now, now + LEASE)
+            if not left:
+                return
             for video in left:
                 await self._take_over(video)
+
+    def _let_go(self, live: Live) -> None:
+        """Follow a video no more that another process has taken over."""
+        log.warning("video.lost", video=live.video.id)
+        live.is_let_go = True
+        following = self._tasks.get(live.video.id)
+        # An answer that is on its way is written down first: the other cannot hear it.
+        if following is not None and not live.is_sending:
+            following.cancel()
+        live.tell()
 
     async def _take_over(self, video: Video) -> None:
         attempts = await self._history.attempts.of_video(video.id)
@@ -210,10 +236,13 @@ class Crew:
             await self._history.videos.hand_over(left, self._clock.now())
 
     async def _settle(self) -> None:
-        """Return once no create is unanswered any more, or after a while."""
+        """Return once no create is on its way any more, or after a while."""
+        lives = tuple(self._lives.values())
+        for live in lives:
+            live.is_let_go = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING.total_seconds()):
-                for live in tuple(self._lives.values()):
+                for live in lives:
                     while live.is_sending:
                         await live.change()
 

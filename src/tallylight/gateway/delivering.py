@@ -1,6 +1,7 @@
 """Fetches a finished job's video into the asset store, before the upstream's link dies."""
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from tallylight.upstreams.wire import Job
 log = structlog.get_logger()
 
 _LARGEST_VIDEO = 4 * 2**30
+_PAUSES = tuple(timedelta(seconds=s) for s in (1, 5, 20, 60))
 
 
 class Delivering:
@@ -38,16 +40,19 @@ class Delivering:
                     job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
                 )
                 if failure is None:
-                    await self._store.save(name, file)
+                    await self._save(name, file)
         except (StorageError, OSError) as error:  # a full disk of ours ends no video
             return Failure(FailureKind.UNKNOWN, Fault.OURS, "delivery:unstored", str(error))
         return failure or name
 
-    async def forget_reference(self, video: Video) -> None:
-        """Delete the picture that a video was made from; no service will be asked for it again."""
-        if not video.wish.stored:
-            return
-        try:
-            await self._store.delete(video.wish.stored)
-        except StorageError as error:
-            log.warning("reference.kept", video=video.id, error=str(error))
+    async def _save(self, name: str, file: Path) -> None:
+        """Keep a video; where the service gave its address only once, this is the one chance."""
+        for pause in _PAUSES:
+            try:
+                await self._store.save(name, file)
+            except (StorageError, OSError) as error:
+                log.warning("asset.unsaved", name=name, error=str(error))
+                await self._clock.sleep(pause)
+            else:
+                return
+        await self._store.save(name, file)

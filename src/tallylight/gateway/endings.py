@@ -87,8 +87,10 @@ OVERDUE = VideoError(
     "deadline_exceeded", "The time allowed for this video is over, and it is not there."
 )
 
-REFERENCE_LOST = VideoError(
-    "reference_lost", "What this video builds on is no longer kept, so no service can be asked."
+REFERENCE_LOST = RefusalError(
+    HTTPStatus.GONE,
+    "What this video builds on is no longer kept, so no service can be asked.",
+    code="reference_lost",
 )
 
 LEFT = Failure(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from tallylight.board import Board
+from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
 from tallylight.gateway.asking import RefusalError
@@ -28,13 +29,14 @@ from tallylight.gateway.endings import (
 from tallylight.gateway.endings import error_of as told
 from tallylight.gateway.following import Following
 from tallylight.gateway.live import Live
-from tallylight.gateway.ranking import Choice, Ranking
+from tallylight.gateway.ranking import Bar, Choice, Ranking
 from tallylight.gateway.reconciling import Reconciling
 from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.sources import Sources
-from tallylight.gateway.submitting import Submitting
+from tallylight.gateway.submitting import PATIENCE, Submitting
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.history.database import History
 from tallylight.history.journal import Limit
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.videos import VideoError
@@ -46,6 +48,7 @@ log = structlog.get_logger()
 
 _INTERRUPTED = "our own restart cut the answer off"
 _BETWEEN_LOOKS = timedelta(seconds=15)
+_BETWEEN_READINGS = timedelta(seconds=2)
 _FIRST_ROUND, _DOUBLINGS = timedelta(seconds=5), 4
 """How long to wait before services are asked again that have all refused; then twice as long."""
 
@@ -64,9 +67,11 @@ class Failover:
         completing: Completing,
         witness: Witness,
         sources: Sources,
+        history: History,
         clock: Clock,
     ) -> None:
         self._board = board
+        self._history = history
         self._books = books
         self._choosing = choosing
         self._submitting = submitting
@@ -80,19 +85,19 @@ class Failover:
     async def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
         """Send the first attempt of a video, which was written down with it, and follow it."""
         job = await self._submitting.send(live, live.attempts[-1], choice.service, choice.order)
-        live.order = None
+        live.is_sending = False
         del choice  # or its picture would be held as long as the job takes
         await self.follow(live, limits, job)
 
     async def follow(self, live: Live, limits: tuple[Limit, ...], job: Job | None = None) -> None:
-        """Take a video to its end, or return early if another process has taken it over.
+        """Take a video to its end, or return early if this process has to let it go.
 
         Args:
             live: What is written of it.
             limits: What further attempts may cost.
             job: As the current attempt's job was last seen, if it was.
         """
-        while not (live.video.is_over or live.is_lost):
+        while not (live.video.is_over or live.is_let_go):
             attempt = live.current
             if attempt is not None:
                 await self._go_on(live, attempt, job)
@@ -112,8 +117,7 @@ class Failover:
             case AttemptState.ACCEPTED:
                 await self._following.to_its_end(live, attempt, service, job)
             case AttemptState.INTENDED:
-                await self._books.doubt(live, attempt, _INTERRUPTED)
-                live.settle()
+                await self._take_up(live, attempt, service)
             case _:
                 await self._reconcile(live, attempt)
 
@@ -124,23 +128,50 @@ class Failover:
             accepted = live.current
             if accepted is not None:
                 await self._following.to_its_end(live, accepted, service, found)
+        elif await self._is_answered_elsewhere(live, attempt):
+            return  # and what follows from the answer is for the next turn
         elif found:
             await self._unresolved(live, attempt)
         else:
             live.refusals.append((attempt.service, UNRESOLVED))
-            await self._books.refuse(live, attempt, UNRESOLVED)
+            self._books.refuse(live, attempt, UNRESOLVED)
+
+    async def _take_up(self, live: Live, attempt: Attempt, service: Service) -> None:
+        """Call an attempt a doubt that another process was sending, once that may be dead.
+
+        It may live, cut off from the database or from time, and still hear the answer. Where a list
+        shows the job nobody needs to wait for that.
+        """
+        is_listed = protocol(service.upstream).listing() is not None
+        until = min(attempt.intended_at + PATIENCE, live.video.deadline)
+        while not is_listed and self._clock.now() < until:
+            if await self._is_answered_elsewhere(live, attempt):
+                return
+            await self._clock.sleep(_BETWEEN_READINGS)
+        await self._books.doubt(live, attempt, _INTERRUPTED)
+
+    async def _is_answered_elsewhere(self, live: Live, attempt: Attempt) -> bool:
+        """Tell whether another process has heard what became of an attempt; take that in."""
+        written = await self._history.attempts.one(attempt.id)
+        if written is None or written.state in {AttemptState.INTENDED, AttemptState.IN_DOUBT}:
+            return False
+        entries = await self._history.ledger.some([written.entry])
+        if written.failure is not None:
+            live.refusals.append((written.service, written.failure))
+        live.become(attempts=(written,), entries=tuple(entries.values()))
+        return True
 
     async def _unresolved(self, live: Live, attempt: Attempt) -> None:
         """End an attempt of which nobody can know whether it is paid for; it counts as paid."""
         live.refusals.append((attempt.service, UNRESOLVED))
-        await self._books.fail(live, attempt, UNRESOLVED)
+        self._books.fail(live, attempt, UNRESOLVED)
         self._witness.failed(attempt.service, UNRESOLVED)
         if live.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
             error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED.text}")
             await self._completing.fail_video(live, error)
 
     async def _leave(self, live: Live, attempt: Attempt) -> None:
-        await self._books.fail(live, attempt, LEFT)
+        self._books.fail(live, attempt, LEFT)
         await self._completing.fail_video(live, told(LEFT, attempt.service))
 
     async def _is_done(self, live: Live) -> bool:
@@ -155,45 +186,64 @@ class Failover:
 
     async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | None:
         """Send to the next service, or wait, or end the video; return the job if there is one."""
-        try:
-            live.order = await self._sources.order_of(live.video)
-        except RefusalError as error:  # what it builds on was deleted meanwhile
-            await self._completing.fail_video(live, VideoError(error.code, error.message))
-            return None
-        except LookupError:
-            await self._completing.fail_video(live, REFERENCE_LOST)
-            return None
         ranking = self._choosing.rank(live)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:
             await self._wait_or_end(live, ranking, is_spent=is_spent)
             return None
-        choice = ranking.choices[0]
-        attempt, entry = prepare(live, choice, self._clock.now())
+        live.is_sending = True
         try:
-            if not await self._books.intend(live, attempt, entry, limits):
-                log.info("video.lost", video=live.video.id)
-                live.is_lost = True
-                return None
+            return await self._send(live, ranking.choices[0], limits)
+        except RefusalError as error:  # what it builds on is not there any more
+            await self._give_up(live, VideoError(error.code, error.message))
         except BudgetError as error:
-            await self._completing.fail_video(live, VideoError("insufficient_quota", str(error)))
+            await self._give_up(live, VideoError("insufficient_quota", str(error)))
+        finally:
+            live.is_sending = False
+        return None
+
+    async def _send(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> Job | None:
+        """Write a further attempt down and send it; return the job if there is one."""
+        fitted = choice.order
+        try:
+            whole = await self._sources.order_of(live.video)
+        except LookupError:
+            raise REFERENCE_LOST from None
+        order = replace(whole, seconds=fitted.seconds, size=fitted.size)
+        if live.is_let_go:
+            return None
+        attempt, entry = prepare(live, choice, self._clock.now())
+        if not await self._books.intend(live, attempt, entry, limits):
+            log.info("video.lost", video=live.video.id)
+            live.is_let_go = True
             return None
         live.video = replace(live.video, substituted=choice.substituted)
-        job = await self._submitting.send(live, attempt, choice.service, choice.order)
-        live.order = None
-        return job
+        return await self._submitting.send(live, attempt, choice.service, order)
+
+    async def _give_up(self, live: Live, error: VideoError) -> None:
+        """End a video that nobody can be asked for, unless a job that was given up may deliver."""
+        if live.given_up:
+            await self._look_again(live)
+        else:
+            await self._completing.fail_video(live, error)
+
+    async def _look_again(self, live: Live) -> None:
+        """Wait a while, and look at the jobs that were given up."""
+        await self._books.catch_up(live)
+        left = live.video.deadline - self._clock.now()
+        await self._clock.sleep(min(_BETWEEN_LOOKS, left))
+        await self._following.look_at_given_up(live)
 
     async def _wait_or_end(self, live: Live, ranking: Ranking, *, is_spent: bool) -> None:
         """Wait for jobs that were given up, or for services that refused for the moment."""
         if live.given_up:
-            left = live.video.deadline - self._clock.now()
-            await self._clock.sleep(min(_BETWEEN_LOOKS, left))
-            await self._following.look_at_given_up(live)
+            await self._look_again(live)
             return
         pause = self._until_next_round(live, ranking)
         if is_spent or pause is None or self._clock.now() + pause >= live.video.deadline:
             await self._completing.fail_video(live, exhausted(live.refusals))
             return
+        await self._books.catch_up(live)
         if not live.is_settled:
             live.settle()  # its caller is told that it waits
         await self._clock.sleep(pause)
@@ -201,12 +251,16 @@ class Failover:
 
     def _until_next_round(self, live: Live, ranking: Ranking) -> timedelta | None:
         """Return when services may be asked again, None if that is of no use or nobody waits."""
-        is_held = self._clock.now() < live.video.created_at + live.route.hold
+        held_for = live.video.created_at + live.route.hold - self._clock.now()
+        is_held = held_for > timedelta()
         is_passing = any(f.kind in PASSING for _, f in live.refusals) or ranking.may_change
         if not is_passing or not (is_held or live.paid_for):
             return None
-        usual = _FIRST_ROUND * 2.0 ** min(live.rounds, _DOUBLINGS)
-        return max(usual, ranking.retry_after or usual)
+        pause = _FIRST_ROUND * 2.0 ** min(live.rounds, _DOUBLINGS)
+        is_all_left_alone = all(each.reason is not Bar.TRIED for each in ranking.excluded)
+        if ranking.retry_after is not None and is_all_left_alone:
+            pause = max(pause, ranking.retry_after)
+        return min(pause, held_for) if is_held else pause
 
 
 def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:

@@ -96,7 +96,7 @@ class Following:
             if lost is not None:
                 live.refusals.append((attempt.service, lost))
                 self._witness.failed(attempt.service, lost)
-                await self._books.fail(live, attempt, lost)
+                self._books.fail(live, attempt, lost)
                 return
             attempt = next(each for each in live.attempts if each.id == attempt.id)
             if await self._is_over(live, attempt, service, trip, now):
@@ -160,7 +160,7 @@ class Following:
         if now >= live.video.deadline:
             failure = theirs(trip.course.trouble) if trip.course.trouble else stalled(waited)
             self._witness.failed(attempt.service, failure)
-            await self._books.fail(live, attempt, failure)
+            self._books.fail(live, attempt, failure)
             return True
         if trip.is_kept_on or waited < self._patience(live, service):
             return False
@@ -193,7 +193,7 @@ class Following:
         if await self._is_cancelled(service, attempt):
             log.info("attempt.cancelled", service=service.id, attempt=attempt.id)
             live.refusals.append((service.id, failure))
-            await self._books.fail_free(live, attempt, failure)
+            self._books.fail_free(live, attempt, failure)
             return True
         may_pay = live.route.when_in_doubt is WhenInDoubt.PAY_TWICE
         if not may_pay and service.upstream.bills is not Bills.DELIVERIES:

@@ -9,7 +9,7 @@ from tallylight.gateway.routes import Route
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.ledger import Entry, EntryId
 from tallylight.history.videos import Video, VideoStatus
-from tallylight.terms import Failure, Order, ServiceId
+from tallylight.terms import Failure, ServiceId
 
 _ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
 
@@ -23,28 +23,30 @@ class Live:
         route: By which services for it are chosen.
         attempts: All submissions so far, in their order.
         entries: The money of each.
-        order: All that is asked for, with the bytes of a reference; None once a service has it.
         refusals: Why services did not make it, the newest last; those of this process.
         is_answered: The caller of its create was given it.
         is_settled: Its first attempt has led to something that a caller can be told.
         first_look: When the upstream wants to be asked first, None if it did not say.
         rounds: How often all services had refused, and were asked again.
-        is_lost: Another process follows it now.
+        is_let_go: This process sends nothing more for it; another follows it, or will.
+        is_sending: An attempt is being written down and sent: cut off, it would be a doubt.
         round_from: Services that refused before this attempt may be asked again.
+        unwritten: What attempts have come to, to be written with what follows from it.
     """
 
     video: Video
     route: Route
     attempts: list[Attempt] = field(default_factory=list)
     entries: dict[EntryId, Entry] = field(default_factory=dict)
-    order: Order | None = None
     refusals: list[tuple[ServiceId, Failure]] = field(default_factory=list)
     is_answered: bool = False
     is_settled: bool = False
     first_look: timedelta | None = None
-    is_lost: bool = False
+    is_let_go: bool = False
+    is_sending: bool = False
     round_from: int = 0
     rounds: int = 0
+    unwritten: list[tuple[Attempt, Entry]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -55,15 +57,14 @@ class Live:
         return newest if is_on else None
 
     @property
-    def is_sending(self) -> bool:
-        """Tell whether a create is on its way, as far as is written."""
-        current = self.current
-        return current is not None and current.state is AttemptState.INTENDED
+    def open(self) -> tuple[Attempt, ...]:
+        """Return the attempts that have not come to an end."""
+        return tuple(attempt for attempt in self.attempts if attempt.is_open)
 
     @property
     def given_up(self) -> tuple[Attempt, ...]:
         """Return the attempts that nobody counts on, though they may still deliver."""
-        return tuple(a for a in self.attempts if a.is_open and a.given_up_at is not None)
+        return tuple(attempt for attempt in self.open if attempt.given_up_at is not None)
 
     @property
     def tried(self) -> frozenset[ServiceId]:
@@ -90,6 +91,11 @@ class Live:
         self.entries[entry.id] = entry
         self.video = video
 
+    def end(self, attempt: Attempt, entry: Entry) -> None:
+        """Take in what an attempt has come to, before it is written."""
+        self._know((attempt,), (entry,))
+        self.unwritten.append((attempt, entry))
+
     def become(
         self,
         video: Video | None = None,
@@ -97,12 +103,15 @@ class Live:
         entries: tuple[Entry, ...] = (),
     ) -> None:
         """Take in what changed, and wake who waits for it."""
-        for attempt in attempts:
-            self.attempts = [attempt if a.id == attempt.id else a for a in self.attempts]
-        self.entries.update({entry.id: entry for entry in entries})
+        self._know(attempts, entries)
         if video is not None:
             self.video = video
         self.tell()
+
+    def _know(self, attempts: tuple[Attempt, ...], entries: tuple[Entry, ...]) -> None:
+        newer = {attempt.id: attempt for attempt in attempts}
+        self.attempts = [newer.get(each.id, each) for each in self.attempts]
+        self.entries.update({entry.id: entry for entry in entries})
 
     def settle(self) -> None:
         """Say that a caller can be told what became of the request."""

@@ -7,9 +7,12 @@ from dataclasses import replace
 from http import HTTPStatus
 from uuid import uuid4
 
+import structlog
+
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.errors import StorageError
 from tallylight.gateway.asking import Ask, RefusalError
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.doors.ports import Character
@@ -31,6 +34,8 @@ from tallylight.terms import (
 )
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
+
+log = structlog.get_logger()
 
 _DEFAULT_SECONDS, _DEFAULT_SIZE = 4, "720x1280"
 """What the Videos API takes where nothing is said."""
@@ -99,6 +104,15 @@ class Sources:
         name = f"references/{id_}"
         await self._store.put(name, reference.body)
         return replace(wish, stored=name)
+
+    async def forget(self, wish: Wish) -> None:
+        """Delete the bytes of a reference that no service will be asked for any more."""
+        if not wish.stored:
+            return
+        try:
+            await self._store.delete(wish.stored)
+        except StorageError as error:
+            log.warning("reference.kept", name=wish.stored, error=str(error))
 
     async def order_of(self, video: Video) -> Order:
         """Return all that is asked of a service for a video, read from where it is kept."""

@@ -130,7 +130,7 @@ class Submitting:
                 is_disclaimed=protocol(service.upstream).disclaims(reply),
             )
             if said is Acceptance.REFUSED:
-                await self._refused(live, attempt, outcome)
+                self._refused(live, attempt, outcome)
             else:
                 await self.doubt(live, attempt, outcome)
             return None
@@ -141,9 +141,9 @@ class Submitting:
         await self.accept(live, attempt, outcome)
         return outcome
 
-    async def _refused(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+    def _refused(self, live: Live, attempt: Attempt, failure: Failure) -> None:
         live.refusals.append((attempt.service, failure))
-        await self._books.refuse(live, attempt, failure)
+        self._books.refuse(live, attempt, failure)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
         self._witness.refused(attempt.service, failure)
 
@@ -183,7 +183,7 @@ class Submitting:
             return None  # leaving a stream stops no job: it may go on and be billed
         if attempt.state is AttemptState.INTENDED:
             if job.failure is not None and said is Acceptance.REFUSED:
-                await self._refused(live, attempt, job.failure)
+                self._refused(live, attempt, job.failure)
                 return None
             if job.failure is not None and said is Acceptance.IN_DOUBT:
                 await self.doubt(live, attempt, job.failure)

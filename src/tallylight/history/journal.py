@@ -10,7 +10,7 @@ Rows are written whole. What has an end is never changed again, whoever tries.
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tallylight.errors import BudgetError, StorageError
+from tallylight.errors import BudgetError, StorageError, UnwritableError
 from tallylight.history import attempts as attempt_rows
 from tallylight.history import ledger as entry_rows
 from tallylight.history import videos as video_rows
@@ -134,11 +134,12 @@ class Journal:
 
         Returns:
             False where another process had written the same attempt at a video, or a video of the
-            same idempotency key, before; then nothing of it is written.
+            same idempotency key, before; then nothing of it is written but what has ended.
 
         Raises:
-            BudgetError: if the money may not be spent; nothing is written.
+            BudgetError: if the money may not be spent; nothing is written but what has ended.
             StorageError: if the database is away; nothing is written.
+            UnwritableError: if no database takes it.
         """
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Submission(writing, done))
@@ -156,13 +157,13 @@ class Journal:
                 await self._commit(group)
             except Exception as error:  # this task's root: one group fails, the next is written
                 log.exception("journal.defect", writings=len(group))
-                _fail(group, f"{type(error).__name__} while writing; the log says more")
+                _fail(group, UnwritableError(f"{type(error).__name__} while writing"))
 
     async def _commit(self, group: list[_Submission]) -> None:
         try:
             results = await self._written([each.writing for each in group])
         except StorageError as error:
-            _fail(group, str(error))
+            _fail(group, error)
             return
         except asyncio.CancelledError:
             for each in group:
@@ -185,10 +186,10 @@ class Journal:
         return await self._connections.note_in_thread(work)
 
 
-def _fail(group: Iterable[_Submission], why: str) -> None:
+def _fail(group: Iterable[_Submission], error: StorageError) -> None:
     for each in group:
         if not each.done.done():
-            each.done.set_exception(StorageError(why))
+            each.done.set_exception(type(error)(str(error)))
 
 
 def _write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
@@ -211,6 +212,8 @@ def _write_together(connection: Connection, group: Iterable[Writing]) -> None:
 
 
 def _write_alone(connection: Connection, writing: Writing) -> bool | BudgetError:
+    # What has ended has ended, whatever becomes of the rest, and gives its money back before.
+    _write_together(connection, (Writing(attempts=writing.attempts, entries=writing.entries),))
     entry = writing.new_entry
     if entry is not None:
         for limit in writing.limits:
@@ -219,11 +222,8 @@ def _write_alone(connection: Connection, writing: Writing) -> bool | BudgetError
                 return refusal
     if not _claim(connection, writing):
         return False
-    rows: _Rows = {}
-    _collect(writing, rows)
-    rows.pop("new_videos", None)
-    rows.pop("new_attempts", None)
-    _execute(connection, rows)
+    rest = replace(writing, new_video=None, new_attempt=None, attempts=(), entries=())
+    _write_together(connection, (rest,))
     return True
 
 
@@ -283,7 +283,7 @@ def _collect(writing: Writing, rows: _Rows) -> None:
         rows.setdefault("entries", []).append(_bound(entry_rows.values_of(entry), _ENTRY_COLUMNS))
     if writing.video is not None:
         video = writing.video
-        row = {"b_id": video.id, **video_rows.changing_values_of(video)}
+        row = {"b_id": video.id, "b_owner": video.owner, **video_rows.changing_values_of(video)}
         rows.setdefault("videos", []).append(row)
     for notice in writing.notices:
         rows.setdefault("notices", []).append(_outbox_row(notice))
@@ -360,5 +360,8 @@ _STATEMENTS = {
     "new_attempts": insert(attempts),
     "attempts": _change(attempts, _ATTEMPT_COLUMNS).where(attempts.c.ended_at_us.is_(None)),
     "entries": _change(ledger, _ENTRY_COLUMNS).where(ledger.c.state == EntryState.RESERVED.value),
-    "videos": _change(videos, _VIDEO_COLUMNS).where(videos.c.ended_at_us.is_(None)),
+    # Whoever has lost a video to another process says nothing more of how it stands.
+    "videos": _change(videos, _VIDEO_COLUMNS).where(
+        videos.c.ended_at_us.is_(None), videos.c.owner == bindparam("b_owner")
+    ),
 }

@@ -143,13 +143,14 @@ class Video:
         return self.ended_at is not None
 
     def order(self) -> Order:
-        """Return what is asked of a service, before anything is fitted to one."""
+        """Return what is asked for, in our own names, before anything is fitted to a service."""
         return Order(
             prompt=self.prompt,
             seconds=self.seconds - self.wish.onto,
             size=self.size,
             operation=self.wish.operation,
             reference=self.wish.reference,
+            characters=self.wish.characters,
             extras=self.wish.extras,
         )
 
@@ -224,15 +225,16 @@ class Videos:
         async with self._connections.noting(Turn.VIDEO) as connection:
             return tuple(_video(row) for row in await connection.execute(change))
 
-    async def renew(self, owner: str, until: datetime) -> None:
-        """Say that one goes on following one's videos."""
+    async def renew(self, owner: str, until: datetime) -> frozenset[VideoId]:
+        """Say that one goes on following one's videos; return which those are."""
         change = (
             update(table)
             .where(table.c.ended_at_us.is_(None), table.c.owner == owner)
             .values(leased_until_us=until)
+            .returning(table.c.id)
         )
         async with self._connections.noting(Turn.VIDEO) as connection:
-            await connection.execute(change)
+            return frozenset(map(VideoId, await connection.scalars(change)))
 
     async def owned(self, owner: str) -> frozenset[VideoId]:
         """Return which videos under way are one's own."""
