@@ -8,7 +8,8 @@ import pytest
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import AttemptState
-from tallylight.history.videos import VideoStatus
+from tallylight.history.journal import Writing
+from tallylight.history.videos import Video, VideoStatus, new_video_id
 from tallylight.simulator.world import Commission
 
 from .conftest import Start
@@ -68,6 +69,58 @@ async def test_what_the_sdk_sends_again_by_itself_is_the_same_video(start: Start
 
     assert again.id == first.id
     assert studio.creates("a") == 1
+
+
+async def test_what_was_refused_and_comes_again_is_no_other_video(start: Start) -> None:
+    studio = await start(route={"services": ["a"]})
+    first = await studio.create()
+    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
+    with pytest.raises(RefusalError):
+        await studio.create()
+    studio.trouble("a")
+
+    again = await studio.create(is_repeat=True)
+    once_more = await studio.create(is_repeat=True)
+
+    assert again.id != first.id
+    assert once_more.id == again.id
+
+
+async def test_a_repetition_waits_for_what_it_repeats_to_be_written(start: Start) -> None:
+    studio = await start()
+
+    first, again = await asyncio.gather(studio.create(), studio.create(is_repeat=True))
+
+    assert again.id == first.id
+    assert studio.creates("a") == 1
+
+
+async def test_a_repetition_elsewhere_is_told_no_video_that_is_refused_here(start: Start) -> None:
+    studio = await start()
+    now = studio.clock.now()
+    elsewhere = Video(
+        id=new_video_id(),
+        key=ANYBODY.key,
+        model="boats",
+        prompt="a paper boat",
+        seconds=4,
+        size="1280x720",
+        created_at=now,
+        deadline=now + timedelta(minutes=10),
+        idempotency="mine",
+        fingerprint="a paper boat",
+        owner="elsewhere",
+    )
+    until = now + timedelta(minutes=10)
+    await studio.history.journal.write(Writing(new_video=elsewhere, leased_until=until))
+    asking = asyncio.create_task(studio.create(idempotency="mine"))
+    await studio.clock.sleep(timedelta(seconds=5))
+
+    await studio.history.videos.delete(elsewhere.id, studio.clock.now())
+    video = await studio.ended(await asking)
+
+    assert video.id != elsewhere.id
+    assert video.status is VideoStatus.COMPLETED
 
 
 async def test_two_like_requests_are_two_videos(start: Start) -> None:

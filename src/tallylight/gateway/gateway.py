@@ -23,6 +23,7 @@ from tallylight.gateway.ranking import Choice
 from tallylight.gateway.repeats import Repeats
 from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.gateway.sources import Sources
+from tallylight.history.connections import unbroken
 from tallylight.history.database import History
 from tallylight.history.journal import Limit
 from tallylight.history.videos import Video, VideoStatus, new_video_id
@@ -61,15 +62,20 @@ class Gateway:
             RefusalError: if nobody can or may make it; then nothing is or will be paid for it.
         """
         route = await self._route_of(ask, caller)
-        live = await self._repeats.of(ask, caller)
-        if isinstance(live, Video):
-            return live
-        if live is None:
-            live = await self._place(ask, caller, route)
-            if isinstance(live, Video):
-                return live
-        await self._crew.until_settled(live, self._conditions.answer_within)
-        return await self._answer(live)
+        async with self._repeats.in_turn(ask, caller):
+            found = await self._repeats.of(ask, caller, self._conditions.answer_within)
+            if found is None:
+                # Whoever asked may leave: what is written down is sent all the same.
+                found = await unbroken(self._place(ask, caller, route))
+        if isinstance(found, Video):
+            return found
+        await self._crew.until_settled(found, self._conditions.answer_within)
+        try:
+            return await self._answer(found)
+        except RefusalError as error:
+            if error.retry_after is not None:
+                self._repeats.expect(ask, caller)
+            raise
 
     async def video(self, id_: VideoId, caller: Caller) -> Video:
         """Return a video as it stands."""
@@ -145,6 +151,8 @@ class Gateway:
 
     async def _place(self, ask: Ask, caller: Caller, route: Route) -> Live | Video:
         """Write a new video down and begin it."""
+        if self._crew.is_closing:
+            raise _CLOSING
         now = self._clock.now()
         wish, order = await self._sources.wish_of(ask, caller.key)
         ranking = self._choosing.first(order, wish, route)
@@ -169,15 +177,22 @@ class Gateway:
             cost=Decimal(0) if choice is None else choice.cost,
             substituted={} if choice is None else choice.substituted,
         )
-        live, limits = Live(video, route, order=order), self._conditions.limits(caller)
-        if choice is None:
-            return await self._hold(live, limits)
-        return await self._open(live, choice, limits)
+        live, limits = Live(video, route), self._conditions.limits(caller)
+        taken: Live | Video | None = None
+        try:
+            opening = (
+                self._hold(live, limits) if choice is None else self._open(live, choice, limits)
+            )
+            taken = await opening
+        finally:
+            if taken is not live:  # nobody will ask for its picture
+                await self._sources.forget(video.wish)
+        return taken
 
     async def _hold(self, live: Live, limits: tuple[Limit, ...]) -> Live | Video:
         """Write a video down that no service can be asked for at the moment."""
         if not await self._crew.books.hold(live):
-            return await self._repeats.of_idempotency(live.video)
+            return await self._repeats.of_idempotency(live.video, self._conditions.answer_within)
         live.settle()
         self._crew.hold(live, limits)
         return live
@@ -194,7 +209,7 @@ class Gateway:
                 type="insufficient_quota",
             ) from None
         if not is_ours:  # another process was faster with the same idempotency key
-            return await self._repeats.of_idempotency(live.video)
+            return await self._repeats.of_idempotency(live.video, self._conditions.answer_within)
         self._crew.begin(live, choice, limits)
         return live
 
@@ -231,6 +246,14 @@ class Gateway:
                 param="model",
             )
         return route
+
+
+_CLOSING = RefusalError(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "This server is about to end; ask again.",
+    code="no_service_available",
+    retry_after=timedelta(seconds=2),
+)
 
 
 def unknown_video(id_: str) -> RefusalError:

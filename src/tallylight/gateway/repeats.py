@@ -2,10 +2,15 @@
 
 A caller's own key for its request decides. Where there is none, the official SDK says by itself
 that it sends a create again (`x-stainless-retry-count`); then the newest video of the same content
-is meant, before all others one whose answer never left us.
+is meant, before all others one whose answer never left us. Only where a request of that content was
+just refused for the moment, and told to come again, is it that one which comes.
 """
 
-from datetime import timedelta
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from tallylight.clock import Clock
@@ -15,9 +20,17 @@ from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
 from tallylight.history.database import History
 from tallylight.history.videos import Video
+from tallylight.terms import KeyId
 
 _SDK_GOES_ON = timedelta(minutes=35)
 """The SDK waits ten minutes for an answer and tries three times."""
+
+_SDK_COMES_AGAIN = timedelta(minutes=2)
+"""It waits for a minute at most before it does what an answer told it to."""
+
+_BETWEEN_LOOKS = timedelta(seconds=0.5)
+
+_Content = tuple[KeyId, str]
 
 
 class Repeats:
@@ -27,27 +40,63 @@ class Repeats:
         self._history = history
         self._crew = crew
         self._clock = clock
+        self._placing: defaultdict[_Content, set[asyncio.Event]] = defaultdict(set)
+        self._expected: dict[_Content, list[datetime]] = {}
 
-    async def of(self, ask: Ask, caller: Caller) -> Live | Video | None:
+    @asynccontextmanager
+    async def in_turn(self, ask: Ask, caller: Caller) -> AsyncIterator[None]:
+        """Let a repetition wait until what it may repeat is written down, as long as that takes."""
+        content = (caller.key, ask.fingerprint)
+        if ask.is_repeat:
+            for placed in tuple(self._placing.get(content, ())):
+                await placed.wait()
+        mine = asyncio.Event()
+        self._placing[content].add(mine)
+        try:
+            yield
+        finally:
+            mine.set()
+            self._placing[content].discard(mine)
+            if not self._placing[content]:
+                del self._placing[content]
+
+    def expect(self, ask: Ask, caller: Caller) -> None:
+        """Take note that a request was refused for the moment, and told to come again."""
+        now = self._clock.now()
+        for content, times in tuple(self._expected.items()):
+            if now - times[-1] > _SDK_COMES_AGAIN:
+                del self._expected[content]
+        self._expected.setdefault((caller.key, ask.fingerprint), []).append(now)
+
+    async def of(self, ask: Ask, caller: Caller, within: timedelta) -> Live | Video | None:
         """Return what the same request has led to, under way here or as it is stored.
+
+        Args:
+            ask: The request.
+            caller: Who asks.
+            within: How long to wait for another process that has not answered it yet.
 
         Raises:
             RefusalError: if its idempotency key was used for another request.
         """
         if ask.idempotency:
             video = await self._history.videos.by_idempotency(caller.key, ask.idempotency)
-            return None if video is None else self._same(video, ask.fingerprint)
-        if not ask.is_repeat:
+            return None if video is None else await self._same(video, ask.fingerprint, within)
+        if not ask.is_repeat or self._is_expected(ask, caller):
             return None
         since = self._clock.now() - _SDK_GOES_ON
         found = await self._history.videos.by_fingerprint(caller.key, ask.fingerprint, since)
         known = [self._crew.live(video.id) or video for video in found]
         unanswered = [one for one in known if isinstance(one, Live) and not one.is_answered]
-        return next(iter((*unanswered, *known)), None)
+        first = next(iter((*unanswered, *known)), None)
+        return await self._settled(first, within) if isinstance(first, Video) else first
 
-    async def of_idempotency(self, video: Video) -> Live | Video:
+    async def of_idempotency(self, video: Video, within: timedelta) -> Live | Video:
         """Return the video of the same idempotency key that another process has written."""
-        found = await self._history.videos.by_idempotency(video.key, video.idempotency)
+        written = await self._history.videos.by_idempotency(video.key, video.idempotency)
+        found = None
+        if written is not None:
+            found = await self._same(written, video.fingerprint, within)
         if found is None:
             raise RefusalError(
                 HTTPStatus.CONFLICT,
@@ -55,13 +104,37 @@ class Repeats:
                 code="idempotency_key_in_use",
                 retry_after=timedelta(seconds=1),
             )
-        return self._same(found, video.fingerprint)
+        return found
 
-    def _same(self, video: Video, fingerprint: str) -> Live | Video:
+    def _is_expected(self, ask: Ask, caller: Caller) -> bool:
+        """Tell whether it repeats a request that was refused, and expect that no more."""
+        times = self._expected.pop((caller.key, ask.fingerprint), [])
+        since = self._clock.now() - _SDK_COMES_AGAIN
+        fresh = [at for at in times if at >= since]
+        if len(fresh) > 1:
+            self._expected[caller.key, ask.fingerprint] = fresh[1:]
+        return bool(fresh)
+
+    async def _same(self, video: Video, fingerprint: str, within: timedelta) -> Live | Video | None:
         if video.fingerprint != fingerprint:
             raise RefusalError(
                 HTTPStatus.CONFLICT,
                 "This Idempotency-Key was used for a request of other content.",
                 code="idempotency_key_reused",
             )
-        return self._crew.live(video.id) or self._crew.seen(video.id) or video
+        known = self._crew.live(video.id) or self._crew.seen(video.id)
+        return known or await self._settled(video, within)
+
+    async def _settled(self, video: Video, within: timedelta) -> Video | None:
+        """Return a video once another process can answer for it; None if it was refused there.
+
+        A create that nobody would take leaves no video, and nobody must be told its id before.
+        """
+        until = self._clock.now() + within
+        found: Video | None = video
+        while found is not None and not (found.service or found.is_over):
+            if self._clock.now() >= until or self._crew.live(video.id) is not None:
+                break
+            await self._clock.sleep(_BETWEEN_LOOKS)
+            found = await self._history.videos.one(video.id)
+        return found
