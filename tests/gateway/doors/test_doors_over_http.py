@@ -76,6 +76,57 @@ async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
         assert (await _error(answer))["code"] == "range_not_satisfiable"
 
 
+async def _thumbnail_under(
+    gateway: "Gateway", door: str, trouble: dict[str, object]
+) -> tuple[int, dict[str, Any], str | None]:
+    """Return how a thumbnail is refused while a door of the service that has it is troubled."""
+    url = f"/v1/videos/{await _finished(gateway)}/content?variant=thumbnail"
+    troubled = TROUBLE.validate_python({"kind": "refuse", "doors": [door], **trouble})
+    gateway.world.override("sora-2-official", (troubled,))
+    async with gateway.http.get(url) as answer:
+        told = answer.status, await _error(answer), answer.headers.get("Retry-After")
+    gateway.world.override("sora-2-official", ())
+    return told
+
+
+@pytest.mark.parametrize(
+    ("door", "trouble", "wait"),
+    [
+        ("content", {"http_status": 503, "headers": {"Retry-After": "7"}}, "7"),
+        ("content", {"http_status": 429, "headers": {"Retry-After": "9"}}, "9"),
+        ("content", {"http_status": 401}, "5"),
+        ("content", {"kind": "reset"}, "5"),
+        ("poll", {"http_status": 503, "headers": {"Retry-After": "7"}}, "7"),
+        ("poll", {"kind": "reset"}, "5"),
+    ],
+)
+async def test_a_service_in_passing_trouble_does_not_make_a_content_expire(
+    gateway: "Gateway", door: str, trouble: dict[str, object], wait: str
+) -> None:
+    status, error, told = await _thumbnail_under(gateway, door, trouble)
+
+    assert (status, error["code"], told) == (503, "content_unavailable", wait)
+    assert "sora-2-official: " in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("door", "trouble"),
+    [
+        ("content", {"http_status": 404}),
+        ("content", {"http_status": 410}),
+        ("content", {"http_status": 400, "body": "The video has expired."}),
+        ("poll", {"http_status": 404}),
+        ("poll", {"http_status": 200, "body": {"id": "v", "object": "video", "status": "expired"}}),
+    ],
+)
+async def test_a_content_that_its_service_knows_no_more_has_expired(
+    gateway: "Gateway", door: str, trouble: dict[str, object]
+) -> None:
+    status, error, told = await _thumbnail_under(gateway, door, trouble)
+
+    assert (status, error["code"], told) == (410, "content_expired", None)
+
+
 async def test_head_tells_the_same_without_a_body(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
 
