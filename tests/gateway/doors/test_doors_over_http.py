@@ -300,6 +300,13 @@ async def test_bodies_are_read_or_refused_with_a_reason(
     assert status == 200 or list(document["error"]) == FIELDS
 
 
+async def test_a_form_has_at_most_so_many_fields(gateway: "Gateway") -> None:
+    fields = [("model", "boats"), ("prompt", "a"), *[("a[][x]", "1")] * 255]
+
+    async with gateway.http.post("/v1/videos", data=aiohttp.FormData(fields)) as answer:
+        assert (answer.status, (await _error(answer))["code"]) == (400, "invalid_form")
+
+
 async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: "Gateway") -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(80):

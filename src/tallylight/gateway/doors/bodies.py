@@ -91,8 +91,19 @@ async def _document(body: AsyncGenerator[bytes, None], *, is_form: bool) -> Tree
             return await _long_document(start, body)
     # What `curl -d '{…}'` sends calls itself a form.
     if is_form and not start.lstrip().startswith(b"{"):
-        return tree_of(parse_qsl(start.decode("utf-8", "replace"), keep_blank_values=True))
+        return tree_of(_pairs(start.decode("utf-8", "replace")))
     return tree_of_json(start)
+
+
+def _pairs(form: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(form, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            f"Invalid form: it has more than {_MOST_FIELDS} fields.",
+            code="invalid_form",
+        ) from None
 
 
 async def _long_document(start: bytearray, rest: AsyncGenerator[bytes, None]) -> Tree:
