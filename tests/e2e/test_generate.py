@@ -155,6 +155,7 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
         (("a boat", "--for", "haste"), "high_volume"),
         (("a boat", "--prefer", "haste"), "most_reliable"),
         (("a boat", "--model", "kites"), "'kites' is no route; there are boats"),
+        (("caf\udce9",), "half a surrogate pair"),
         (("a boat", "--size", "wide"), "WIDTHxHEIGHT"),
         (("a boat", "--reference", "nowhere.png"), "nowhere.png: No such file"),
         (("--resume", "video_nothing"), "'video_nothing' not found"),

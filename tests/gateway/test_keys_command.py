@@ -110,3 +110,12 @@ def test_a_key_that_is_not_there_cannot_be_revoked(command: Command) -> None:
 )
 def test_limits_that_are_none_are_refused(command: Command, line: tuple[str, str]) -> None:
     assert command("create", "films", *line).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["", " ", "caf\udce9", "a\x00b"])
+def test_a_name_that_is_none_or_cannot_be_stored_is_refused(command: Command, name: str) -> None:
+    refused = command("create", name)
+
+    assert refused.exit_code == 2
+    assert "cannot be the name of a key" in refused.stderr
+    assert json.loads(command("list", "--json").stdout) == []

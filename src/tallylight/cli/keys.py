@@ -72,8 +72,18 @@ def create(
     lang: Lang = None,
 ) -> None:
     """Make a key and print it; this once, since only its digest is kept."""
-    budget = Budget(per_hour, per_day, per_month)
-    asyncio.run(_create(name, route or [], per_minute, budget, config, json, speech(lang)))
+    budget, to = Budget(per_hour, per_day, per_month), speech(lang)
+    _check_name(name, to)
+    asyncio.run(_create(name, route or [], per_minute, budget, config, json, to))
+
+
+def _check_name(name: str, to: Translator) -> None:
+    from tallylight.gateway.doors.texts import is_storable
+
+    if not name.strip() or not is_storable(name):
+        raise typer.BadParameter(
+            to.gettext("%s cannot be the name of a key") % repr(name), param_hint="name"
+        )
 
 
 async def _create(

@@ -12,6 +12,7 @@ from openai._qs import Querystring
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.doors.forms import Tree, tree_of
 from tallylight.gateway.doors.texts import check_texts, tree_of_json
+from tallylight.gateway.doors.uploads import Upload
 
 _SDK = Querystring(array_format="brackets")
 
@@ -155,6 +156,16 @@ def test_text_that_no_database_stores_is_refused(body: bytes) -> None:
 
     with pytest.raises(RefusalError, match="NUL character or half a surrogate pair"):
         check_texts(tree)
+
+
+@pytest.mark.parametrize(
+    "file", [Upload("caf\udce9.png", "image/png", b"1"), Upload("a", "image/\x00", b"1")]
+)
+def test_a_file_whose_name_or_kind_no_database_stores_is_refused(file: Upload) -> None:
+    with pytest.raises(RefusalError, match="NUL character or half a surrogate pair") as refused:
+        check_texts({"input_reference": file})
+
+    assert refused.value.param == "input_reference"
 
 
 def test_a_tree_that_is_too_deep_is_refused() -> None:
