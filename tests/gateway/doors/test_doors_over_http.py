@@ -226,6 +226,8 @@ async def test_what_is_not_there_is_told_in_the_envelope(
         ("limit=101", "limit"),
         ("limit=-1", "limit"),
         ("limit=many", "limit"),
+        ("limit=0000000005000", "limit"),
+        (f"limit={'9' * 5000}", "limit"),
         ("order=up", "order"),
         ("after=%00", "after"),
     ],

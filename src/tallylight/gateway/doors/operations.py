@@ -1,6 +1,7 @@
 """The operations of the Videos API, each from its request to its answer."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -27,6 +28,7 @@ _VARIANTS = ("video", "thumbnail", "spritesheet")
 _DIRECTIONS: Mapping[str, Direction] = {"": "desc", "desc": "desc", "asc": "asc"}
 _PAGE = 20
 _LONGEST_PAGE = 100
+_LIMIT = re.compile(r"[0-9]{1,9}")
 _LONGEST_NAME = 80
 _LIGHT = 256 * 1024  # bytes; what is longer is decoded and digested in a thread
 
@@ -151,7 +153,7 @@ def _after_of(written: str) -> VideoId:
 def _limit_of(written: str) -> int:
     if not written:
         return _PAGE
-    if not written.isascii() or not written.isdigit() or int(written[:9]) > _LONGEST_PAGE:
+    if not _LIMIT.fullmatch(written) or int(written) > _LONGEST_PAGE:
         raise invalid("limit", f"'{written[:20]}'", f"an integer from 0 to {_LONGEST_PAGE}")
     return int(written)
 
