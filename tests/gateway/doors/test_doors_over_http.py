@@ -76,6 +76,43 @@ async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
         assert (await _error(answer))["code"] == "range_not_satisfiable"
 
 
+@pytest.mark.parametrize("variant", ["video", "thumbnail"])
+async def test_a_content_that_its_client_has_is_not_sent_again(
+    gateway: "Gateway", variant: str
+) -> None:
+    id_ = await _finished(gateway)
+    url = f"/v1/videos/{id_}/content?variant={variant}"
+    asked = gateway.world.requests["sora-2-official", "content"]
+
+    async def told(method: str, held: str) -> tuple[int, str | None, bytes]:
+        headers = {"If-None-Match": held, "Range": "bytes=0-4"}
+        async with gateway.http.request(method, url, headers=headers) as answer:
+            return answer.status, answer.headers.get("ETag"), await answer.read()
+
+    tag = f'"{id_}-{variant}"'
+    for held in (tag, f"W/{tag}", f'"a,b", W/"c",{tag}', "*"):
+        assert await told("GET", held) == (304, tag, b"")
+        assert await told("HEAD", held) == (304, tag, b"")
+    assert gateway.world.requests["sora-2-official", "content"] == asked
+    assert (await told("GET", f'"other", {tag[1:-1]}'))[0] == 206
+
+
+async def test_a_content_that_is_not_there_is_not_unchanged(gateway: "Gateway") -> None:
+    stranger = {"Authorization": f"Bearer {await gateway.make_key()}", "If-None-Match": "*"}
+    url = f"/v1/videos/{await _finished(gateway)}/content"
+    slow = TROUBLE.validate_python({"kind": "stall"})
+    gateway.world.override("sora-2-official", (slow,))
+    async with gateway.http.post("/v1/videos", json=ORDER) as answer:
+        under_way = (await answer.json())["id"]
+    gateway.world.override("sora-2-official", ())
+
+    async with gateway.http.get(url, headers=stranger) as answer:
+        assert (answer.status, (await _error(answer))["code"]) == (404, "not_found")
+    url = f"/v1/videos/{under_way}/content"
+    async with gateway.http.get(url, headers={"If-None-Match": "*"}) as answer:
+        assert (answer.status, (await _error(answer))["code"]) == (404, "video_not_completed")
+
+
 async def _thumbnail_under(
     gateway: "Gateway", door: str, trouble: dict[str, object]
 ) -> tuple[int, dict[str, Any], str | None]:
