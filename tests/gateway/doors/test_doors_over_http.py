@@ -394,6 +394,27 @@ async def test_nested_fields_of_a_form_reach_the_service(gateway: "Gateway") -> 
     assert "meta" in document["error"]["message"]
 
 
+async def test_objects_of_a_form_may_be_written_in_json(gateway: "Gateway") -> None:
+    address = "data:image/png;base64,iVBORw0KGgo="
+
+    async def told(path: str, field: str, value: str) -> dict[str, Any]:
+        form = aiohttp.FormData(default_to_multipart=True)
+        for name, text in ORDER.items():
+            form.add_field(name, text)
+        form.add_field(field, value, content_type="application/json")
+        async with gateway.http.post(path, data=form) as answer:
+            document: dict[str, Any] = await answer.json()
+        return document
+
+    made = await told("/v1/videos", "input_reference", f'{{"image_url": "{address}"}}')
+    source = await _finished(gateway)
+    edited = await told("/v1/videos/edits", "video", f'{{"id": "{source}"}}')
+    unread = await told("/v1/videos", "input_reference", "{no JSON")
+
+    assert made["object"] == edited["object"] == "video", (made, edited)
+    assert unread["error"]["param"] == "input_reference"
+
+
 async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:
     refusing = TROUBLE.validate_python({"kind": "refuse", "sign": "content_rejected"})
     gateway.world.override("sora-2-official", (refusing,))

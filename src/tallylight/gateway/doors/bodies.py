@@ -25,6 +25,8 @@ IN_MEMORY = 1024 * 1024
 
 _MOST_FIELDS = 256
 _MOST_FILES = 4
+_OBJECTS = frozenset({"input_reference", "video"})
+"""Fields that may be objects in a form too: parts of application/json, by the API's description."""
 
 
 class GoneError(Exception):
@@ -133,16 +135,25 @@ async def _form(call: Call, body: AsyncGenerator[bytes, None]) -> list[tuple[str
             code="invalid_multipart",
         ) from None
     try:
-        return [(name, await _value(part)) for name, part in form.multi_items()]
+        return [(name, await _value(name, part)) for name, part in form.multi_items()]
     finally:
         await form.close()
 
 
-async def _value(part: str | UploadFile) -> object:
+async def _value(name: str, part: str | UploadFile) -> object:
     if isinstance(part, str):
-        return part
+        is_object = name in _OBJECTS and part.startswith("{")
+        return await asyncio.to_thread(_object_in, part) if is_object else part
     # Its own `read` returns to the loop's thread while a file in memory is copied; both are once.
     return Upload(part.filename or "", part.content_type or "", await part.read())
+
+
+def _object_in(text: str) -> object:
+    """Return the object that a text writes, the text itself where it writes none."""
+    try:
+        return tree_of_json(text.encode("utf-8", "surrogatepass"))
+    except RefusalError:
+        return text
 
 
 def _too_long(limit: int) -> RefusalError:
