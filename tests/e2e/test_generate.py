@@ -156,6 +156,8 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
         (("a boat", "--prefer", "haste"), "most_reliable"),
         (("a boat", "--model", "kites"), "'kites' is no route; there are boats"),
         (("caf\udce9",), "half a surrogate pair"),
+        (("a boat", "--seconds", "7"), "film: cannot serve seconds 7; it takes 4, 8"),
+        (("a boat", "--seconds", "8", "--size", "4x4"), "No service of 'boats' can do this."),
         (("a boat", "--size", "wide"), "WIDTHxHEIGHT"),
         (("a boat", "--reference", "nowhere.png"), "nowhere.png: No such file"),
         (("--resume", "video_nothing"), "'video_nothing' not found"),

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
@@ -207,7 +208,8 @@ def _refused(error: "RefusalError", to: Translator) -> int:
     if error.retry_after is not None:
         seconds = round(error.retry_after.total_seconds())
         complain(to.gettext("It may be asked for again in %d s.") % seconds)
-    return _BAD_USAGE if error.param else _FAILED
+    is_callers = error.param or error.status == HTTPStatus.BAD_REQUEST
+    return _BAD_USAGE if is_callers else _FAILED
 
 
 def _stay() -> None:
