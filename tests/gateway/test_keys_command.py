@@ -119,3 +119,11 @@ def test_a_name_that_is_none_or_cannot_be_stored_is_refused(command: Command, na
     assert refused.exit_code == 2
     assert "cannot be the name of a key" in refused.stderr
     assert json.loads(command("list", "--json").stdout) == []
+
+
+def test_a_route_that_is_none_is_warned_of_and_kept(command: Command) -> None:
+    made = command("create", "films", "--route", "minimax/h3", "--route", "kites", "--json")
+
+    assert made.exit_code == 0
+    assert json.loads(made.stdout)["routes"] == ["kites", "minimax/h3"]
+    assert made.stderr == "kites is no route of this configuration; there are minimax/h3, s\n"
