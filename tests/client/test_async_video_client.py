@@ -134,10 +134,13 @@ async def test_production_asks_no_reverse_service(open_client: Open, world: Worl
     [
         ({"prompt": ""}, "prompt", "Missing required parameter"),
         ({"model": "kites"}, "model", "'kites' is no route; there are boats"),
+        ({"prompt": "caf\udce9"}, "prompt", "half a surrogate pair"),
+        ({"extras": {"style": ["a\x00"]}}, "style", "NUL character"),
         ({"size": "wide"}, "size", "WIDTHxHEIGHT"),
         ({"policy": "haste"}, "policy", "'haste' is no policy"),
         ({"reference": b""}, "input_reference", "an empty file"),
         ({"idempotency_key": "ключ"}, "Idempotency-Key", "printable ASCII"),
+        ({"idempotency_key": "\ud800"}, "Idempotency-Key", "printable ASCII"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused_with_what_can(
@@ -252,6 +255,8 @@ async def test_a_remix_is_made_where_its_source_was(client: AsyncVideoClient) ->
 
     assert (remix.status, remix.service, remix.prompt) == ("completed", "official", "a tin boat")
     assert (remix.id != video.id, remix.seconds) == (True, 8)
+    with pytest.raises(RefusalError, match="half a surrogate pair"):
+        await video.remix("caf\udce9")
 
 
 @pytest.mark.parametrize("kind", ["bytes", "path", "text"])

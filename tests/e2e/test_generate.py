@@ -109,11 +109,13 @@ def test_a_file_that_is_there_is_not_overwritten_unless_asked(
 
 
 def test_a_video_whose_file_cannot_be_written_can_be_fetched_again(
-    launch: "Launcher", config: Path, world: "World"
+    launch: "Launcher", config: Path, world: "World", eventually: "Eventually"
 ) -> None:
-    (config.parent / "file").write_text("no folder", encoding="utf-8")
+    world.order("film", {"trouble": {"kind": "slow", "factor": 4}})
 
     program = launch("generate", "A paper boat", "--out", "file/boat.mp4")
+    eventually(lambda: "queued" in program.logged())
+    (config.parent / "file").write_text("no folder", encoding="utf-8")
 
     assert program.ends() == 1
     assert "cannot write " in program.logged()
@@ -123,6 +125,20 @@ def test_a_video_whose_file_cannot_be_written_can_be_fetched_again(
     assert again.ends() == 0
     assert is_film(config.parent / "boat.mp4")
     assert len(world.entries("film")) == 1
+
+
+@pytest.mark.usefixtures("config")
+def test_a_video_is_not_fetched_twice_into_the_same_file(launch: "Launcher") -> None:
+    made = launch("generate", "A paper boat")
+    assert made.ends() == 0
+    file = made.said().strip()
+
+    again = launch("generate", "--resume", file.removesuffix(".mp4"))
+
+    assert again.ends() == 2
+    assert f"{file} is there already; name another file, or --force" in again.logged()
+    forced = launch("generate", "--resume", file.removesuffix(".mp4"), "--force")
+    assert (forced.ends(), forced.said().strip()) == (0, file)
 
 
 @pytest.mark.usefixtures("config")
@@ -155,10 +171,15 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
         (("a boat", "--for", "haste"), "high_volume"),
         (("a boat", "--prefer", "haste"), "most_reliable"),
         (("a boat", "--model", "kites"), "'kites' is no route; there are boats"),
+        (("caf\udce9",), "half a surrogate pair"),
+        (("a boat", "--seconds", "7"), "film: cannot serve seconds 7; it takes 4, 8"),
+        (("a boat", "--seconds", "8", "--size", "4x4"), "No service of 'boats' can do this."),
         (("a boat", "--size", "wide"), "WIDTHxHEIGHT"),
         (("a boat", "--reference", "nowhere.png"), "nowhere.png: No such file"),
         (("--resume", "video_nothing"), "'video_nothing' not found"),
         (("a boat", "--out", "."), "name another file"),
+        (("a boat", "--out", "a" * 300), "File name too long"),
+        (("a boat", "--out", "tallylight.yaml/a.mp4"), "Not a directory"),
     ],
 )
 def test_bad_usage_is_exit_2_and_costs_nothing(

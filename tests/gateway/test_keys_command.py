@@ -110,3 +110,20 @@ def test_a_key_that_is_not_there_cannot_be_revoked(command: Command) -> None:
 )
 def test_limits_that_are_none_are_refused(command: Command, line: tuple[str, str]) -> None:
     assert command("create", "films", *line).exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["", " ", "caf\udce9", "a\x00b"])
+def test_a_name_that_is_none_or_cannot_be_stored_is_refused(command: Command, name: str) -> None:
+    refused = command("create", name)
+
+    assert refused.exit_code == 2
+    assert "cannot be the name of a key" in refused.stderr
+    assert json.loads(command("list", "--json").stdout) == []
+
+
+def test_a_route_that_is_none_is_warned_of_and_kept(command: Command) -> None:
+    made = command("create", "films", "--route", "minimax/h3", "--route", "kites", "--json")
+
+    assert made.exit_code == 0
+    assert json.loads(made.stdout)["routes"] == ["kites", "minimax/h3"]
+    assert made.stderr == "kites is no route of this configuration; there are minimax/h3, s\n"

@@ -293,3 +293,18 @@ async def test_what_cannot_be_written_fails_alone(written: History) -> None:
         await written.journal.write(Writing(new_video=broken))
 
     assert await written.journal.write(opening(video_of()))
+
+
+async def test_what_no_driver_takes_fails_alone_of_all_that_shares_its_transaction(
+    written: History,
+) -> None:
+    videos = [video_of(), video_of(prompt="caf\udce9"), video_of()]
+
+    told = await asyncio.gather(
+        *(written.journal.write(opening(video)) for video in videos), return_exceptions=True
+    )
+
+    assert told[0] is told[2] is True
+    assert isinstance(told[1], StorageError)
+    found = [await written.videos.one(video.id) for video in videos]
+    assert found == [videos[0], None, videos[2]]

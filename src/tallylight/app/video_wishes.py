@@ -6,6 +6,8 @@ from pathlib import Path
 from tallylight.gateway.asking import Ask
 from tallylight.gateway.doors import asks
 from tallylight.gateway.doors.asks import Manner
+from tallylight.gateway.doors.forms import Tree
+from tallylight.gateway.doors.texts import check_texts
 from tallylight.gateway.doors.uploads import Upload
 from tallylight.gateway.keys import ANYBODY
 from tallylight.terms import VideoId
@@ -26,7 +28,7 @@ def creation_of(fields: Mapping[str, object], reference: Picture | None, idempot
     said = {name: value for name, value in fields.items() if value not in (None, "", [])}
     if reference is not None:
         said = said | {"input_reference": _read(reference)}
-    return asks.creation(said, _manner(idempotency))
+    return asks.creation(_checked(said), _manner(idempotency))
 
 
 def remix_of(source: VideoId, prompt: str, idempotency: str) -> Ask:
@@ -35,7 +37,7 @@ def remix_of(source: VideoId, prompt: str, idempotency: str) -> Ask:
     Raises:
         RefusalError: if the prompt cannot be read.
     """
-    return asks.remix({"prompt": prompt}, _manner(idempotency), source)
+    return asks.remix(_checked({"prompt": prompt}), _manner(idempotency), source)
 
 
 def policy_of(policy: str, prefer: str) -> str:
@@ -49,8 +51,14 @@ def policy_of(policy: str, prefer: str) -> str:
     return policy or prefer
 
 
+def _checked(fields: Tree) -> Tree:
+    check_texts(fields)
+    return fields
+
+
 def _manner(idempotency: str) -> Manner:
-    headers = {b"idempotency-key": idempotency.encode()} if idempotency else {}
+    key = idempotency.encode("utf-8", "surrogatepass")  # half a pair is refused with all else
+    headers = {b"idempotency-key": key} if idempotency else {}
     return asks.manner_of(headers, ANYBODY.key)
 
 

@@ -23,6 +23,7 @@ from tallylight.languages import Translator
 from tallylight.money import Budget
 
 if TYPE_CHECKING:
+    from tallylight.app.settings import Configuration
     from tallylight.gateway.keys import Keys
     from tallylight.history.gateway_keys import GatewayKey
 
@@ -72,8 +73,18 @@ def create(
     lang: Lang = None,
 ) -> None:
     """Make a key and print it; this once, since only its digest is kept."""
-    budget = Budget(per_hour, per_day, per_month)
-    asyncio.run(_create(name, route or [], per_minute, budget, config, json, speech(lang)))
+    budget, to = Budget(per_hour, per_day, per_month), speech(lang)
+    _check_name(name, to)
+    asyncio.run(_create(name, route or [], per_minute, budget, config, json, to))
+
+
+def _check_name(name: str, to: Translator) -> None:
+    from tallylight.gateway.doors.texts import is_storable
+
+    if not name.strip() or not is_storable(name):
+        raise typer.BadParameter(
+            to.gettext("%s cannot be the name of a key") % repr(name), param_hint="name"
+        )
 
 
 async def _create(
@@ -85,8 +96,15 @@ async def _create(
     json: bool,
     to: Translator,
 ) -> None:
-    async with _opened(config) as opened:
+    configuration = _configuration(config)
+    async with _opened(configuration) as opened:
         key, secret = await opened.create(name, routes, per_minute, budget)
+    for route in routes:
+        if route not in configuration.routes:
+            complain(
+                to.gettext("%(name)s is no route of this configuration; there are %(routes)s")
+                % {"name": route, "routes": ", ".join(configuration.routes)}
+            )
     if json:
         print_json(_plain(key) | {"key": secret})
         return
@@ -105,7 +123,7 @@ def list_keys(config: Config = None, json: Json = False, lang: Lang = None) -> N
 
 
 async def _list(config: Path | None, json: bool, to: Translator) -> None:
-    async with _opened(config) as opened:
+    async with _opened(_configuration(config)) as opened:
         found = await opened.all()
     if json:
         print_json([_plain(key) for key in found])
@@ -155,7 +173,7 @@ def revoke(
 async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     from tallylight.terms import KeyId
 
-    async with _opened(config) as opened:
+    async with _opened(_configuration(config)) as opened:
         found = await opened.revoke(KeyId(id_))
     if found is None:
         complain(
@@ -169,17 +187,22 @@ async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     )
 
 
-@asynccontextmanager
-async def _opened(config: Path | None) -> AsyncIterator["Keys"]:
-    from tallylight.app.logs import keep_to_warnings
+def _configuration(config: Path | None) -> "Configuration":
     from tallylight.app.settings import load_settings
+
+    return load_settings(config)
+
+
+@asynccontextmanager
+async def _opened(configuration: "Configuration") -> AsyncIterator["Keys"]:
+    from tallylight.app.logs import keep_to_warnings
     from tallylight.clock import SystemClock
     from tallylight.gateway.keys import Keys
     from tallylight.history.database import open_history
 
     keep_to_warnings()
     clock = SystemClock()
-    async with open_history(load_settings(config).database_url, clock) as history:
+    async with open_history(configuration.database_url, clock) as history:
         yield Keys(history.keys, clock)
 
 

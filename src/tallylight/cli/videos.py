@@ -3,7 +3,9 @@
 import asyncio
 import shlex
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -164,7 +166,7 @@ async def _save(video: "AsyncVideo", task: _Task, to: Translator) -> int:
         try:
             saved = await video.save(out, mode="w" if task.force else "x")
         except (FileExistsError, StorageError, RefusalError) as error:
-            complain(str(error))
+            complain(_taken(out, to) if isinstance(error, FileExistsError) else str(error))
             complain(to.gettext("Fetch it with: %s") % _command(video.id, task))
     else:
         complain(to.gettext("It failed: %s") % video.error.message)
@@ -207,7 +209,8 @@ def _refused(error: "RefusalError", to: Translator) -> int:
     if error.retry_after is not None:
         seconds = round(error.retry_after.total_seconds())
         complain(to.gettext("It may be asked for again in %d s.") % seconds)
-    return _BAD_USAGE if error.param else _FAILED
+    is_callers = error.param or error.status == HTTPStatus.BAD_REQUEST
+    return _BAD_USAGE if is_callers else _FAILED
 
 
 def _stay() -> None:
@@ -240,11 +243,19 @@ def _command(id_: str, task: _Task) -> str:
 
 
 def _check_out(task: _Task, to: Translator) -> None:
-    """Refuse a file that cannot be written before anything is paid for."""
-    if task.out is None:
+    """Refuse a file that cannot be written before anything is paid for or fetched."""
+    out = task.out or (Path(f"{task.resume}.mp4") if task.resume else None)
+    if out is None:
         return
-    if task.out.is_dir() or (task.out.exists() and not task.force):
-        raise typer.BadParameter(
-            to.gettext("%s is there already; name another file, or --force") % task.out,
-            param_hint="--out",
-        )
+    try:
+        there = out.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:  # its name is too long, a folder of it is none
+        raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
+    if S_ISDIR(there.st_mode) or not task.force:
+        raise typer.BadParameter(_taken(out, to), param_hint="--out")
+
+
+def _taken(out: Path, to: Translator) -> str:
+    return to.gettext("%s is there already; name another file, or --force") % out

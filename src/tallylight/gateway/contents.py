@@ -8,12 +8,15 @@ from http import HTTPStatus
 import structlog
 
 from tallylight.board import Board
+from tallylight.catalogue.services import Service
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.doors.ports import Content, Span, SpanError
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
 from tallylight.history.videos import Video
+from tallylight.terms import Failure
+from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.relaying import Relay
 from tallylight.upstreams.transport import Transport
@@ -24,6 +27,8 @@ log = structlog.get_logger()
 _VIDEO = "video"
 _MP4 = "video/mp4"
 _SUCCESS = range(200, 300)
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_FORGOTTEN = "words:no-such-job"  # says so under another status: "the file has expired"
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
@@ -98,7 +103,7 @@ class Contents:
                 code="invalid_value",
                 param="variant",
             )
-        job = await self._job(attempt)
+        job = await self._job(video, attempt)
         try:
             request = adapter.content(job, variant)
         except LookupError:
@@ -109,21 +114,26 @@ class Contents:
             if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise SpanError(None)
             if not relay.is_open:
-                raise _gone(video)
+                failure = failure_in(reply, service.upstream.dialect, "content:nothing")
+                raise _withheld(video, service, failure)
             part, size = _part_of(reply, relay.length)
             media_type = reply.headers.get("content-type", _MP4)
             yield Content(_whole(relay), media_type, size, part)
 
-    async def _job(self, attempt: Attempt) -> Job:
+    async def _job(self, video: Video, attempt: Attempt) -> Job:
         """Return a delivered job as the upstream describes it now: its address may have changed."""
         service = self._board.service(attempt.service)
         adapter = protocol(service.upstream)
-        if not adapter.streams:
-            reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
-            job = adapter.read_job(reply)
-            if isinstance(job, Job):
-                return job
-        return Job(id=attempt.job, state=JobState.COMPLETED)
+        if adapter.streams:
+            return Job(id=attempt.job, state=JobState.COMPLETED)
+        job = adapter.read_job(
+            await self._transport.send(adapter.poll(attempt.job), service.upstream)
+        )
+        if isinstance(job, Failure):
+            raise _withheld(video, service, job)
+        if job.state is JobState.FAILED:  # "expired": it was completed before
+            raise _gone(video)
+        return job
 
     async def _delivered(self, video: Video) -> Attempt | None:
         attempts = await self._history.attempts.of_video(video.id)
@@ -156,6 +166,19 @@ def _part_of(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, 
         return None, length
     first, last, size = found.groups()
     return (int(first), int(last)), None if size == "*" else int(size)
+
+
+def _withheld(video: Video, service: Service, failure: Failure) -> RefusalError:
+    """Return how a content is refused that its service does not give."""
+    if failure.http_status in _GONE or failure.rule == _FORGOTTEN:
+        return _gone(video)
+    return RefusalError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"The content of video {video.id} cannot be had now. "
+        f"{service.id}: {failure.text or failure.rule}",
+        code="content_unavailable",
+        retry_after=failure.retry_after,
+    )
 
 
 def _gone(video: Video) -> RefusalError:

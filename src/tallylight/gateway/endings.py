@@ -123,7 +123,9 @@ def unserved(route: Route, ranking: Ranking) -> RefusalError:
     said = "; ".join(f"{each.service}: {each.note}" for each in ranking.excluded)
     if ranking.excluded and all(each.reason == "capability" for each in ranking.excluded):
         message = f"No service of '{route.name}' can do this. {said}"
-        return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value")
+        params = {each.param for each in ranking.excluded}
+        param = next(iter(params)) if len(params) == 1 else ""  # none is at fault alone
+        return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
     message = f"No service of '{route.name}' can be asked now. {said}"
     return RefusalError(
         HTTPStatus.SERVICE_UNAVAILABLE,

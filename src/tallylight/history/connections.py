@@ -21,11 +21,11 @@ from typing import TypeVar
 from sqlalchemy import URL, Connection, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tallylight.errors import StorageError
+from tallylight.errors import StorageError, UnwritableError
 from tallylight.history.address import database_url
 
 _LOCK_SPACE = 0x7A11  # of our advisory locks, so that another program's do not meet them
@@ -42,6 +42,7 @@ _MISS_SOON = text(
     " set_config('tcp_keepalives_interval', '2', false),"
     " set_config('tcp_keepalives_count', '3', false)"
 )
+_UNWRITABLE = (DataError, IntegrityError, ProgrammingError)  # what no waiting mends
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(:space, :turn)")
 
 T = TypeVar("T")
@@ -293,10 +294,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def _storage_errors(place: str) -> Iterator[None]:
-    """Turn what the driver raises into our own error, without the statement's values."""
+    """Turn what the driver raises into our own errors, without the statement's values."""
     try:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         told = " ".join(str(cause).split())
-        raise StorageError(f"database {place}: {type(cause).__name__}: {told}") from error
+        kind = UnwritableError if isinstance(error, _UNWRITABLE) else StorageError
+        raise kind(f"database {place}: {type(cause).__name__}: {told}") from error

@@ -155,13 +155,23 @@ class Journal:
                 self._something.clear()
             try:
                 await self._commit(group)
-            except Exception as error:  # this task's root: one group fails, the next is written
+            except Exception:  # this task's root: what cannot be written fails alone
                 log.exception("journal.defect", writings=len(group))
-                _fail(group, UnwritableError(f"{type(error).__name__} while writing"))
+                await self._commit_singly(group)
+
+    async def _commit_singly(self, group: list[_Submission]) -> None:
+        for each in group:
+            try:
+                await self._commit([each])
+            except Exception as error:  # noqa: BLE001  # it is in the log already
+                why = f"{type(error).__name__} while writing; the log says more"
+                _fail([each], UnwritableError(why))
 
     async def _commit(self, group: list[_Submission]) -> None:
         try:
             results = await self._written([each.writing for each in group])
+        except UnwritableError:
+            raise
         except StorageError as error:
             _fail(group, error)
             return

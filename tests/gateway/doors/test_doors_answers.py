@@ -169,6 +169,12 @@ def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
             (str(SpanError(512)), "invalid_request_error", None, "range_not_satisfiable"),
             {b"content-range": b"bytes */512"},
         ),
+        (
+            SpanError(None),
+            416,
+            (str(SpanError(None)), "invalid_request_error", None, "range_not_satisfiable"),
+            {},
+        ),
     ],
 )
 def test_a_refusal_is_an_envelope_with_its_headers(

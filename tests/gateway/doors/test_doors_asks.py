@@ -168,6 +168,8 @@ def test_the_headers_tell_of_repeats() -> None:
 
     assert said == Manner(KeyId("key_1"), "", "order 66", is_repeat=True)
     assert not manner_of({b"x-stainless-retry-count": b"0"}, KeyId("")).is_repeat
+    assert not manner_of({b"x-stainless-retry-count": b"00"}, KeyId("")).is_repeat
+    assert manner_of({b"x-stainless-retry-count": b"9" * 5000}, KeyId("")).is_repeat
     assert not manner_of({b"x-stainless-retry-count": b"two"}, KeyId("")).is_repeat
 
 

@@ -1,25 +1,35 @@
 """Bodies become one tree of fields, however they were written."""
 
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai import OpenAI
 from openai._qs import Querystring
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.doors.forms import Tree, tree_of
 from tallylight.gateway.doors.texts import check_texts, tree_of_json
+from tallylight.gateway.doors.uploads import Upload
 
 _SDK = Querystring(array_format="brackets")
 
 _names = st.text("abcdefgh_", min_size=1, max_size=6)
 _scalars = st.one_of(st.text("xyz 0", min_size=1), st.integers(), st.booleans())
 _objects = st.dictionaries(_names, _scalars, min_size=1, max_size=3)
-_alike = st.lists(_names, min_size=1, max_size=3, unique=True).flatmap(
-    lambda names: st.lists(
-        st.fixed_dictionaries(dict.fromkeys(names, _scalars)), min_size=1, max_size=3
-    )
+_shapes = st.recursive(
+    st.just(_scalars),
+    lambda shapes: st.dictionaries(_names, shapes, min_size=1, max_size=3).map(
+        st.fixed_dictionaries
+    ),
+    max_leaves=4,
+)
+_alike = (
+    st.dictionaries(_names, _shapes, min_size=1, max_size=3)
+    .map(st.fixed_dictionaries)
+    .flatmap(lambda alike: st.lists(alike, min_size=1, max_size=3))
 )
 _values = st.one_of(_scalars, _objects, st.lists(_scalars, min_size=1, max_size=4), _alike)
 
@@ -37,10 +47,47 @@ def _as_text(value: object) -> object:
 
 
 @given(st.dictionaries(_names, _values, max_size=4))
-def test_what_the_official_sdk_nests_is_nested_again(tree: Tree) -> None:
+def test_what_is_written_element_by_element_is_nested_again(tree: Tree) -> None:
     written = _SDK.stringify_items(tree)  # type: ignore[arg-type]  # its own type is narrower
 
     assert tree_of(written) == _as_text(tree)
+
+
+@pytest.fixture(scope="module")
+def sdk() -> Iterator[OpenAI]:
+    """Give a client that asks nobody."""
+    with OpenAI(api_key="sk-none") as client:
+        yield client
+
+
+@given(tree=st.dictionaries(_names, _values, max_size=4))
+def test_what_the_official_sdk_writes_name_by_name_is_nested_again(sdk: OpenAI, tree: Tree) -> None:
+    written = sdk._serialize_multipartform(tree)  # type: ignore[arg-type]  # as above
+
+    assert tree_of(_one_by_one(written)) == _as_text(tree)
+
+
+def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the fields that httpx makes of what the SDK hands it."""
+    for name, value in written.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name, one
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("s[][a]=1 s[][a]=2 s[][b]=3 s[][b]=4", [{"a": "1", "b": "3"}, {"a": "2", "b": "4"}]),
+        ("s[][a]=1 s[][b]=3 s[][a]=2 s[][b]=4", [{"a": "1", "b": "3"}, {"a": "2", "b": "4"}]),
+        ("s[][a]=1 s[][b]=3 s[][a]=2 s[][c]=4", [{"a": "1", "b": "3"}, {"a": "2", "c": "4"}]),
+        ("s[][a][u]=1 s[][a][t]=2", [{"a": {"u": "1", "t": "2"}}]),
+        ("s[][a][]=1 s[][a][]=2 s[][b]=3", [{"a": ["1", "2"], "b": "3"}]),
+    ],
+)
+def test_the_members_of_an_element_find_together(written: str, read: list[object]) -> None:
+    items = [(name, value) for name, _, value in (one.partition("=") for one in written.split())]
+
+    assert tree_of(items) == {"s": read}
 
 
 def test_brackets_nest() -> None:
@@ -109,6 +156,16 @@ def test_text_that_no_database_stores_is_refused(body: bytes) -> None:
 
     with pytest.raises(RefusalError, match="NUL character or half a surrogate pair"):
         check_texts(tree)
+
+
+@pytest.mark.parametrize(
+    "file", [Upload("caf\udce9.png", "image/png", b"1"), Upload("a", "image/\x00", b"1")]
+)
+def test_a_file_whose_name_or_kind_no_database_stores_is_refused(file: Upload) -> None:
+    with pytest.raises(RefusalError, match="NUL character or half a surrogate pair") as refused:
+        check_texts({"input_reference": file})
+
+    assert refused.value.param == "input_reference"
 
 
 def test_a_tree_that_is_too_deep_is_refused() -> None:

@@ -76,6 +76,94 @@ async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
         assert (await _error(answer))["code"] == "range_not_satisfiable"
 
 
+@pytest.mark.parametrize("variant", ["video", "thumbnail"])
+async def test_a_content_that_its_client_has_is_not_sent_again(
+    gateway: "Gateway", variant: str
+) -> None:
+    id_ = await _finished(gateway)
+    url = f"/v1/videos/{id_}/content?variant={variant}"
+    asked = gateway.world.requests["sora-2-official", "content"]
+
+    async def told(method: str, held: str) -> tuple[int, str | None, bytes]:
+        headers = {"If-None-Match": held, "Range": "bytes=0-4"}
+        async with gateway.http.request(method, url, headers=headers) as answer:
+            return answer.status, answer.headers.get("ETag"), await answer.read()
+
+    tag = f'"{id_}-{variant}"'
+    for held in (tag, f"W/{tag}", f'"a,b", W/"c",{tag}', "*"):
+        assert await told("GET", held) == (304, tag, b"")
+        assert await told("HEAD", held) == (304, tag, b"")
+    assert gateway.world.requests["sora-2-official", "content"] == asked
+    assert (await told("GET", f'"other", {tag[1:-1]}'))[0] == 206
+
+
+async def test_a_content_that_is_not_there_is_not_unchanged(gateway: "Gateway") -> None:
+    stranger = {"Authorization": f"Bearer {await gateway.make_key()}", "If-None-Match": "*"}
+    url = f"/v1/videos/{await _finished(gateway)}/content"
+    slow = TROUBLE.validate_python({"kind": "stall"})
+    gateway.world.override("sora-2-official", (slow,))
+    async with gateway.http.post("/v1/videos", json=ORDER) as answer:
+        under_way = (await answer.json())["id"]
+    gateway.world.override("sora-2-official", ())
+
+    async with gateway.http.get(url, headers=stranger) as answer:
+        assert (answer.status, (await _error(answer))["code"]) == (404, "not_found")
+    url = f"/v1/videos/{under_way}/content"
+    async with gateway.http.get(url, headers={"If-None-Match": "*"}) as answer:
+        assert (answer.status, (await _error(answer))["code"]) == (404, "video_not_completed")
+
+
+async def _thumbnail_under(
+    gateway: "Gateway", door: str, trouble: dict[str, object]
+) -> tuple[int, dict[str, Any], str | None]:
+    """Return how a thumbnail is refused while a door of the service that has it is troubled."""
+    url = f"/v1/videos/{await _finished(gateway)}/content?variant=thumbnail"
+    troubled = TROUBLE.validate_python({"kind": "refuse", "doors": [door], **trouble})
+    gateway.world.override("sora-2-official", (troubled,))
+    async with gateway.http.get(url) as answer:
+        told = answer.status, await _error(answer), answer.headers.get("Retry-After")
+    gateway.world.override("sora-2-official", ())
+    return told
+
+
+@pytest.mark.parametrize(
+    ("door", "trouble", "wait"),
+    [
+        ("content", {"http_status": 503, "headers": {"Retry-After": "7"}}, "7"),
+        ("content", {"http_status": 429, "headers": {"Retry-After": "9"}}, "9"),
+        ("content", {"http_status": 401}, "5"),
+        ("content", {"kind": "reset"}, "5"),
+        ("poll", {"http_status": 503, "headers": {"Retry-After": "7"}}, "7"),
+        ("poll", {"kind": "reset"}, "5"),
+    ],
+)
+async def test_a_service_in_passing_trouble_does_not_make_a_content_expire(
+    gateway: "Gateway", door: str, trouble: dict[str, object], wait: str
+) -> None:
+    status, error, told = await _thumbnail_under(gateway, door, trouble)
+
+    assert (status, error["code"], told) == (503, "content_unavailable", wait)
+    assert "sora-2-official: " in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("door", "trouble"),
+    [
+        ("content", {"http_status": 404}),
+        ("content", {"http_status": 410}),
+        ("content", {"http_status": 400, "body": "The video has expired."}),
+        ("poll", {"http_status": 404}),
+        ("poll", {"http_status": 200, "body": {"id": "v", "object": "video", "status": "expired"}}),
+    ],
+)
+async def test_a_content_that_its_service_knows_no_more_has_expired(
+    gateway: "Gateway", door: str, trouble: dict[str, object]
+) -> None:
+    status, error, told = await _thumbnail_under(gateway, door, trouble)
+
+    assert (status, error["code"], told) == (410, "content_expired", None)
+
+
 async def test_head_tells_the_same_without_a_body(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
 
@@ -175,6 +263,8 @@ async def test_what_is_not_there_is_told_in_the_envelope(
         ("limit=101", "limit"),
         ("limit=-1", "limit"),
         ("limit=many", "limit"),
+        ("limit=0000000005000", "limit"),
+        (f"limit={'9' * 5000}", "limit"),
         ("order=up", "order"),
         ("after=%00", "after"),
     ],
@@ -249,6 +339,13 @@ async def test_bodies_are_read_or_refused_with_a_reason(
     assert status == 200 or list(document["error"]) == FIELDS
 
 
+async def test_a_form_has_at_most_so_many_fields(gateway: "Gateway") -> None:
+    fields = [("model", "boats"), ("prompt", "a"), *[("a[][x]", "1")] * 255]
+
+    async with gateway.http.post("/v1/videos", data=aiohttp.FormData(fields)) as answer:
+        assert (answer.status, (await _error(answer))["code"]) == (400, "invalid_form")
+
+
 async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: "Gateway") -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(80):
@@ -295,6 +392,27 @@ async def test_nested_fields_of_a_form_reach_the_service(gateway: "Gateway") -> 
     # The official API knows no such field: that it says so shows that it went along.
     assert answer.status == 400
     assert "meta" in document["error"]["message"]
+
+
+async def test_objects_of_a_form_may_be_written_in_json(gateway: "Gateway") -> None:
+    address = "data:image/png;base64,iVBORw0KGgo="
+
+    async def told(path: str, field: str, value: str) -> dict[str, Any]:
+        form = aiohttp.FormData(default_to_multipart=True)
+        for name, text in ORDER.items():
+            form.add_field(name, text)
+        form.add_field(field, value, content_type="application/json")
+        async with gateway.http.post(path, data=form) as answer:
+            document: dict[str, Any] = await answer.json()
+        return document
+
+    made = await told("/v1/videos", "input_reference", f'{{"image_url": "{address}"}}')
+    source = await _finished(gateway)
+    edited = await told("/v1/videos/edits", "video", f'{{"id": "{source}"}}')
+    unread = await told("/v1/videos", "input_reference", "{no JSON")
+
+    assert made["object"] == edited["object"] == "video", (made, edited)
+    assert unread["error"]["param"] == "input_reference"
 
 
 async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:

@@ -58,9 +58,8 @@ def _headers(error: RefusalError) -> list[Header]:
             headers.append((b"www-authenticate", b"Bearer"))
         case HTTPStatus.CONFLICT | HTTPStatus.TOO_MANY_REQUESTS if wait is None:
             headers.append(_NOT_AGAIN)  # or the SDK asks twice more, to be told the same
-    if isinstance(error, SpanError):
-        size = b"*" if error.size is None else b"%d" % error.size
-        headers.append((b"content-range", b"bytes */" + size))
+    if isinstance(error, SpanError) and error.size is not None:
+        headers.append((b"content-range", b"bytes */%d" % error.size))
     return headers
 
 

@@ -16,7 +16,7 @@ from tallylight.gateway.doors.answers import Answer, Header, refusal
 from tallylight.gateway.doors.bodies import GoneError
 from tallylight.gateway.doors.callers import Callers
 from tallylight.gateway.doors.calls import Call
-from tallylight.gateway.doors.downloads import Download, deliver
+from tallylight.gateway.doors.downloads import Download, Unchanged, confirm, deliver
 from tallylight.gateway.doors.operations import Operations
 from tallylight.gateway.doors.ports import GatewayPort, KeysPort
 from tallylight.gateway.doors.terms import DoorTerms
@@ -25,7 +25,8 @@ from tallylight.terms import VideoId
 
 log = structlog.get_logger()
 
-Handler = Callable[[Call, Caller], Awaitable[Answer | Download]]
+Reply = Answer | Download | Unchanged
+Handler = Callable[[Call, Caller], Awaitable[Reply]]
 
 
 class Doors:
@@ -56,6 +57,9 @@ class Doors:
             if isinstance(reply, Download):
                 await deliver(reply, call)
                 return
+            if isinstance(reply, Unchanged):
+                await confirm(reply, call)
+                return
         except GoneError:
             return
         except RefusalError as error:
@@ -68,7 +72,7 @@ class Doors:
             reply = refusal(_DEFECT)
         await _send(reply, call)
 
-    async def _reply(self, call: Call) -> Answer | Download:
+    async def _reply(self, call: Call) -> Reply:
         handlers = self._handlers(call.path)
         if handlers is None:
             raise RefusalError(

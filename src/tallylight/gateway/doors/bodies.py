@@ -25,6 +25,8 @@ IN_MEMORY = 1024 * 1024
 
 _MOST_FIELDS = 256
 _MOST_FILES = 4
+_OBJECTS = frozenset({"input_reference", "video"})
+"""Fields that may be objects in a form too: parts of application/json, by the API's description."""
 
 
 class GoneError(Exception):
@@ -91,8 +93,19 @@ async def _document(body: AsyncGenerator[bytes, None], *, is_form: bool) -> Tree
             return await _long_document(start, body)
     # What `curl -d '{…}'` sends calls itself a form.
     if is_form and not start.lstrip().startswith(b"{"):
-        return tree_of(parse_qsl(start.decode("utf-8", "replace"), keep_blank_values=True))
+        return tree_of(_pairs(start.decode("utf-8", "replace")))
     return tree_of_json(start)
+
+
+def _pairs(form: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(form, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise RefusalError(
+            HTTPStatus.BAD_REQUEST,
+            f"Invalid form: it has more than {_MOST_FIELDS} fields.",
+            code="invalid_form",
+        ) from None
 
 
 async def _long_document(start: bytearray, rest: AsyncGenerator[bytes, None]) -> Tree:
@@ -122,16 +135,25 @@ async def _form(call: Call, body: AsyncGenerator[bytes, None]) -> list[tuple[str
             code="invalid_multipart",
         ) from None
     try:
-        return [(name, await _value(part)) for name, part in form.multi_items()]
+        return [(name, await _value(name, part)) for name, part in form.multi_items()]
     finally:
         await form.close()
 
 
-async def _value(part: str | UploadFile) -> object:
+async def _value(name: str, part: str | UploadFile) -> object:
     if isinstance(part, str):
-        return part
+        is_object = name in _OBJECTS and part.startswith("{")
+        return await asyncio.to_thread(_object_in, part) if is_object else part
     # Its own `read` returns to the loop's thread while a file in memory is copied; both are once.
     return Upload(part.filename or "", part.content_type or "", await part.read())
+
+
+def _object_in(text: str) -> object:
+    """Return the object that a text writes, the text itself where it writes none."""
+    try:
+        return tree_of_json(text.encode("utf-8", "surrogatepass"))
+    except RefusalError:
+        return text
 
 
 def _too_long(limit: int) -> RefusalError:

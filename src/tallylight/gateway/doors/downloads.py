@@ -1,6 +1,7 @@
 """Sends a video's bytes as they come: never more than a chunk in memory, none to who has left."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ _SUFFIXES = {
 """What content may call itself; an upstream that says text/html must not run in our address."""
 
 
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_PRIVATE: Header = (b"cache-control", b"private, max-age=3600")
+
+
 @dataclass(frozen=True, slots=True)
 class Download:
     """An answer that is a content.
@@ -40,9 +45,36 @@ class Download:
     tag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """An answer that is a content which its client has already.
+
+    Args:
+        tag: The ETag.
+    """
+
+    tag: str
+
+
 def tag_of(id_: str, variant: str) -> str:
     """Return the ETag of a video's content, which never changes once it is there."""
     return f'"{quote(id_, safe="")}-{variant}"'
+
+
+def is_held(held: str, tag: str) -> bool:
+    """Tell whether a client has a content, by its If-None-Match (RFC 9110, section 13.1.2)."""
+    return held.strip() == "*" or tag in _TAG.findall(held)
+
+
+async def confirm(unchanged: Unchanged, call: Call) -> None:
+    """Tell that what the client has is still the content."""
+    headers = [
+        (b"etag", unchanged.tag.encode("ascii")),
+        _PRIVATE,
+        (b"x-request-id", call.request_id),
+    ]
+    await call.send({"type": "http.response.start", "status": 304, "headers": headers})
+    await call.send({"type": "http.response.body"})
 
 
 async def deliver(download: Download, call: Call) -> None:
@@ -71,7 +103,7 @@ def _head(download: Download, content: Content) -> list[Header]:
         (b"content-disposition", f'attachment; filename="{name}"'.encode("ascii")),
         (b"accept-ranges", b"bytes"),
         (b"etag", download.tag.encode("ascii")),
-        (b"cache-control", b"private, max-age=3600"),
+        _PRIVATE,
         (b"x-content-type-options", b"nosniff"),
     ]
     if content.part is not None:

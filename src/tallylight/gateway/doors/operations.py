@@ -1,6 +1,7 @@
 """The operations of the Videos API, each from its request to its answer."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
@@ -10,7 +11,7 @@ from tallylight.gateway.doors import asks, objects
 from tallylight.gateway.doors.answers import Answer
 from tallylight.gateway.doors.bodies import fields_of
 from tallylight.gateway.doors.calls import Call
-from tallylight.gateway.doors.downloads import Download, tag_of
+from tallylight.gateway.doors.downloads import Download, Unchanged, is_held, tag_of
 from tallylight.gateway.doors.fields import invalid, missing, needed_text_of, text_of, wrong_type
 from tallylight.gateway.doors.forms import Tree
 from tallylight.gateway.doors.headers import poll_after, told_of
@@ -20,13 +21,14 @@ from tallylight.gateway.doors.references import film_of
 from tallylight.gateway.doors.terms import DoorTerms
 from tallylight.gateway.doors.uploads import Upload
 from tallylight.gateway.keys import Caller
-from tallylight.history.videos import Video
+from tallylight.history.videos import Video, VideoStatus
 from tallylight.terms import VideoId
 
 _VARIANTS = ("video", "thumbnail", "spritesheet")
 _DIRECTIONS: Mapping[str, Direction] = {"": "desc", "desc": "desc", "asc": "asc"}
 _PAGE = 20
 _LONGEST_PAGE = 100
+_LIMIT = re.compile(r"[0-9]{1,9}")
 _LONGEST_NAME = 80
 _LIGHT = 256 * 1024  # bytes; what is longer is decoded and digested in a thread
 
@@ -76,12 +78,16 @@ class Operations:
         await self._gateway.delete(id_, caller)
         return Answer(objects.deleted_text(id_).encode("ascii"))
 
-    async def content(self, call: Call, caller: Caller, id_: VideoId) -> Download:
+    async def content(self, call: Call, caller: Caller, id_: VideoId) -> Download | Unchanged:
         """Give a video's bytes, or those of a picture of it, or a part of them."""
         variant = call.parameter("variant") or "video"
         if variant not in _VARIANTS:
             raise invalid("variant", f"'{variant[:40]}'", "'video', 'thumbnail' or 'spritesheet'")
         tag = tag_of(id_, variant)
+        if is_held(call.header(b"if-none-match"), tag):
+            video = await self._gateway.video(id_, caller)
+            if video.status is VideoStatus.COMPLETED:
+                return Unchanged(tag)
         # A range is defined for GET alone (RFC 9110, section 14.2).
         range_ = "" if call.method == "HEAD" else call.header(b"range")
         span = span_of(range_, call.header(b"if-range"), tag)
@@ -151,7 +157,7 @@ def _after_of(written: str) -> VideoId:
 def _limit_of(written: str) -> int:
     if not written:
         return _PAGE
-    if not written.isascii() or not written.isdigit() or int(written[:9]) > _LONGEST_PAGE:
+    if not _LIMIT.fullmatch(written) or int(written) > _LONGEST_PAGE:
         raise invalid("limit", f"'{written[:20]}'", f"an integer from 0 to {_LONGEST_PAGE}")
     return int(written)
 

@@ -7,6 +7,7 @@ from typing import Never
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.doors.forms import Tree
+from tallylight.gateway.doors.uploads import Upload
 
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 _DEEPEST = 32
@@ -35,12 +36,17 @@ def tree_of_json(body: bytes | bytearray) -> Tree:
     return document
 
 
+def is_storable(text: str) -> bool:
+    """Tell whether both databases can hold a text."""
+    return not _UNFIT.search(text)
+
+
 def check_texts(tree: Tree) -> None:
     """Raise RefusalError if a text can be stored nowhere, or the tree is too deep."""
     for name, value in tree.items():
         texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _DEEPEST)
         for text in texts:
-            if _UNFIT.search(text):
+            if not is_storable(text):
                 raise RefusalError(
                     HTTPStatus.BAD_REQUEST,
                     "Invalid text: it contains a NUL character or half a surrogate pair.",
@@ -60,6 +66,8 @@ def _texts(value: object, name: str, depth: int) -> list[str]:
     match value:
         case str():
             return [value]
+        case Upload():
+            return [value.name, value.media_type]
         case dict():
             below = [text for one in value.values() for text in _texts(one, name, depth - 1)]
             return [*value, *below]

@@ -1,0 +1,24 @@
+"""What a caller is told of a video that nobody makes."""
+
+import pytest
+
+from tallylight.gateway.endings import unserved
+from tallylight.gateway.ranking import Bar, Exclusion, Ranking
+from tallylight.gateway.routes import Route
+from tallylight.terms import ServiceId
+
+A, B = ServiceId("a"), ServiceId("b")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"), [(("seconds", "seconds"), "seconds"), (("seconds", "size"), "")]
+)
+def test_a_field_that_no_service_can_serve_is_named(fields: tuple[str, str], param: str) -> None:
+    excluded = tuple(
+        Exclusion(service, Bar.CAPABILITY, field, "7", "4, 8")
+        for service, field in zip((A, B), fields, strict=True)
+    )
+
+    refusal = unserved(Route("boats", (A, B)), Ranking((), excluded))
+
+    assert (refusal.status, refusal.code, refusal.param) == (400, "invalid_value", param)
