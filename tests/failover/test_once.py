@@ -131,6 +131,29 @@ async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Star
     assert other.creates("a") == 1
 
 
+async def test_a_complete_list_has_its_minute_from_when_we_began_to_look(start: Start) -> None:
+    upstreams = {"first": {"lists_all_jobs": True}}
+    dying = await start(upstreams=upstreams)
+    dying.trouble("a", {"kind": "hang", "accepts": True})
+    asking = asyncio.create_task(dying.create())
+    while not dying.creates("a"):  # a server tells no event
+        await dying.clock.sleep(timedelta(seconds=1))
+    await dying.die()
+    asking.cancel()
+    await dying.clock.sleep(timedelta(minutes=1))
+    dying.trouble("a", {"kind": "list_lie"})
+
+    other = await start(upstreams=upstreams)
+    while not other.world.requests["a", "list"]:
+        await other.clock.sleep(timedelta(seconds=1))
+    other.trouble("a")
+    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    seen = await other.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert other.deliveries("a paper boat") == 1
+
+
 async def test_who_comes_again_after_a_crash_finds_its_video(start: Start) -> None:
     dying = await start()
     video = await dying.create()

@@ -28,7 +28,8 @@ _SKEW = timedelta(seconds=30)
 """How far an upstream's clock may be behind ours."""
 
 _SHOWN_AFTER = timedelta(seconds=60)
-"""When a list that shows every job shows it at the latest (`lists_all_jobs`)."""
+"""When a list that shows every job shows it at the latest (`lists_all_jobs`); `_SEARCHES` go on a
+little longer."""
 
 _PAGES = 40
 """So far back is a list read at most: 2,000 jobs made since."""
@@ -57,6 +58,7 @@ class Reconciling:
         """
         if protocol(service.upstream).listing() is None:
             return True
+        began = self._clock.now()  # a create that timed out was on its way until now
         for pause in self._pauses(live):
             left = live.video.deadline - self._clock.now()
             await self._clock.sleep(min(pause, max(left, timedelta())))
@@ -65,7 +67,7 @@ class Reconciling:
             found = await self._search(live, attempt, service)
             if isinstance(found, Job):
                 return found
-            is_late = now - attempt.intended_at >= _SHOWN_AFTER
+            is_late = now - began >= _SHOWN_AFTER
             if found is None and is_late and service.upstream.lists_all_jobs:
                 return False
             if now >= live.video.deadline:
