@@ -138,7 +138,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         books,
         choosing,
         submitting,
-        Reconciling(history, transport, submitting, clock),
+        Reconciling(board, history, transport, submitting, clock),
         following,
         completing,
         witness,

@@ -16,10 +16,10 @@ from tallylight.errors import StorageError
 from tallylight.gateway.live import Live
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
-from tallylight.history.journal import Limit, Notice, Writing
+from tallylight.history.journal import Finding, Limit, Notice, Writing
 from tallylight.history.ledger import Entry, EntryState
 from tallylight.history.videos import Video
-from tallylight.terms import Failure
+from tallylight.terms import Failure, ServiceId
 
 log = structlog.get_logger()
 
@@ -83,6 +83,24 @@ class Books:
         if not await self._journal.write(writing):
             return False
         live.take(video, attempt, entry)
+        return True
+
+    async def claim(
+        self, live: Live, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
+    ) -> bool:
+        """Write down that an attempt has a job that was found in the list of some services' jobs.
+
+        Returns:
+            False if that is another attempt's; then nothing is written.
+
+        Raises:
+            StorageError: if the database is away.
+        """
+        finding = Finding(attempt, services)
+        writing = Writing(video=video, attempts=(attempt,), finding=finding)
+        if not await self._journal.write(writing):
+            return False
+        live.become(video, (attempt,))
         return True
 
     async def note(
