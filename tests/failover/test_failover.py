@@ -207,6 +207,30 @@ async def test_a_stalled_job_that_is_paid_for_is_waited_for(start: Start) -> Non
     assert studio.creates("b") == 0
 
 
+async def test_a_job_is_not_lost_for_a_page_that_a_proxy_shows_meanwhile(start: Start) -> None:
+    studio = await start()
+    page = "<html><body><h1>404 Not Found</h1></body></html>"
+    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": page, "doors": ["poll"]})
+
+    video = await studio.create()
+    await studio.clock.sleep(timedelta(seconds=90))
+    studio.trouble("a")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert studio.creates("b") == 0
+
+
+async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) -> None:
+    studio = await start()
+    denial = {"error": {"message": "Video not found.", "type": "invalid_request_error"}}
+    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": denial, "doors": ["poll"]})
+
+    video = await studio.ended(await studio.create())
+
+    assert await studio.tried(video) == [("a", FAILED), ("b", DELIVERED)]
+
+
 async def test_a_late_delivery_is_taken_in_place_of_the_other(start: Start) -> None:
     studio = await start(
         upstreams={"first": {"bills": "deliveries", "job_timeout": "60s"}},

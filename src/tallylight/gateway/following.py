@@ -89,15 +89,17 @@ class Following:
             await self._clock.sleep(pause)
             answer, reply = await self._ask(service, attempt.job)
             now = self._clock.now()
-            if isinstance(answer, Job) and answer.state.is_over:
+            if isinstance(answer, Failure):
+                # It says nothing of the job, which is paid for: ask on.
+                trip.course.miss(answer, reply, now)
+                if trip.course.is_lost(now):
+                    await self._lose(live, attempt, replace(theirs(answer), rule="job:lost"))
+                    return
+            elif answer.state.is_over:
                 await self._completing.end(live, attempt, service, answer)
                 return
-            lost = await self._see(live, attempt, trip, answer, now)
-            if lost is not None:
-                live.refusals.append((attempt.service, lost))
-                self._witness.failed(attempt.service, lost)
-                await self._books.fail(live, attempt, lost)
-                return
+            else:
+                await self._see(live, attempt, trip, answer, now)
             attempt = next(each for each in live.attempts if each.id == attempt.id)
             if await self._is_over(live, attempt, service, trip, now):
                 return
@@ -125,19 +127,19 @@ class Following:
         reply = await self._transport.send(adapter.poll(job_id), service.upstream)
         return adapter.read_job(reply), reply
 
+    async def _lose(self, live: Live, attempt: Attempt, lost: Failure) -> None:
+        live.refusals.append((attempt.service, lost))
+        self._witness.failed(attempt.service, lost)
+        await self._books.fail(live, attempt, lost)
+
     async def _see(
-        self, live: Live, attempt: Attempt, trip: _Trip, answer: Job | Failure, now: datetime
-    ) -> Failure | None:
-        """Take in what a poll said; return why the job is lost, if it is."""
-        if isinstance(answer, Failure):
-            # It says nothing of the job, which is paid for: ask on.
-            trip.course.miss(answer, now)
-            is_lost = trip.course.is_lost(now)
-            return replace(theirs(answer), rule="job:lost") if is_lost else None
+        self, live: Live, attempt: Attempt, trip: _Trip, job: Job, now: datetime
+    ) -> None:
+        """Take in how a job stands that is under way."""
         trip.course.see(now)
-        is_working = answer.state is JobState.IN_PROGRESS
+        is_working = job.state is JobState.IN_PROGRESS
         status = VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED
-        video = moved_on(live.video, status, answer.progress)
+        video = moved_on(live.video, status, job.progress)
         begins = is_working and attempt.started_at is None
         if begins:
             video = replace(video, started_at=video.started_at or now)
@@ -146,7 +148,6 @@ class Following:
         elif video != live.video and now - trip.kept_at >= KEPT:
             await self._books.note(live, video=video)
             trip.kept_at = now
-        return None
 
     async def _is_over(
         self, live: Live, attempt: Attempt, service: Service, trip: _Trip, now: datetime
