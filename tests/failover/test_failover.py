@@ -299,6 +299,24 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     assert video.service == "b"
 
 
+async def test_what_a_dialect_has_no_words_for_is_never_sent_and_costs_nothing(
+    start: Start,
+) -> None:
+    from tallylight.terms import Operation, Reference  # noqa: PLC0415  # used here alone
+
+    studio = await start()
+    film = Reference(url="https://films.example/boat.mp4")  # an edit needs its bytes
+
+    with pytest.raises(RefusalError) as refusal:
+        await studio.create(operation=Operation.EDIT, reference=film)
+
+    assert refusal.value.status == 503
+    assert all(f"{name}: " in refusal.value.message for name in ("a", "b"))
+    entries = await studio.history.ledger.entries()
+    assert {entry.state for entry in entries} == {EntryState.RELEASED}
+    assert studio.creates("a") == studio.creates("b") == 0
+
+
 async def test_a_video_that_all_refuse_for_the_moment_is_held_where_the_route_says_so(
     start: Start,
 ) -> None:

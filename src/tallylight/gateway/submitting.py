@@ -43,6 +43,9 @@ _NAMELESS = Failure(
     text="accepted without an id by which the job could be asked for",
 )
 
+_WORDLESS = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:wordless")
+"""Nothing was sent, for the dialect has no words for what is ordered."""
+
 
 class Submitting:
     """Sends attempts."""
@@ -63,7 +66,12 @@ class Submitting:
             The job as the answer described it; None where there is none, or nobody knows.
         """
         adapter = protocol(service.upstream)
-        request = adapter.create(order, attempt.model)
+        try:
+            request = adapter.create(order, attempt.model)
+        except LookupError as error:
+            # `capability` leaves such a service out, so this is a gap in what it knows.
+            await self._refused(live, attempt, replace(_WORDLESS, text=str(error)))
+            return None
         if adapter.streams:
             return await self._stream(live, attempt, service, request)
         left = live.video.deadline - self._clock.now()
