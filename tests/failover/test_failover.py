@@ -231,6 +231,17 @@ async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) 
     assert await studio.tried(video) == [("a", FAILED), ("b", DELIVERED)]
 
 
+async def test_a_job_is_asked_for_with_the_key_that_a_reload_has_brought(start: Start) -> None:
+    studio = await start(route={"deadline": "2m"})
+    studio.trouble("a", {"kind": "slow", "factor": 2})
+
+    video = await studio.create()
+    await studio.renew_key("first", "sk-renewed")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+
+
 async def test_a_late_delivery_is_taken_in_place_of_the_other(start: Start) -> None:
     studio = await start(
         upstreams={"first": {"bills": "deliveries", "job_timeout": "60s"}},

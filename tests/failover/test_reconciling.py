@@ -98,3 +98,17 @@ async def test_a_job_that_may_be_anothers_is_no_proof_of_a_refusal(start: Start)
 
     await assert_unresolved(studio, video)
     assert studio.creates("b") == 0
+
+
+async def test_a_job_is_looked_for_with_the_key_that_a_reload_has_brought(start: Start) -> None:
+    studio = await start(routes={"boats": ONE})
+    studio.trouble("a", {"kind": "reset", "accepts": True}, {"kind": "list_lie"})
+
+    video = await studio.create()
+    while not studio.world.requests["a", "list"]:  # a server tells no event
+        await studio.clock.sleep(timedelta(seconds=1))
+    await studio.renew_key("first", "sk-renewed")
+    studio.trouble("a")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")

@@ -70,13 +70,14 @@ class Reconciling:
         Returns:
             The job; False where it is certain that there is none; True where nobody can know.
         """
-        if protocol(service.upstream).listing() is None:
-            return True
         began = self._clock.now()  # a create that timed out was on its way until now
         for pause in self._pauses(live):
             left = live.video.deadline - self._clock.now()
             await self._clock.sleep(min(pause, max(left, timedelta())))
             now = self._clock.now()
+            service = self._board.renewed(service)  # its key may be another by now
+            if protocol(service.upstream).listing() is None:
+                return True
             # Once at least: a job that is paid for and done is no worse for our having been away.
             found = await self._search(live, attempt, service)
             if isinstance(found, Job):
