@@ -62,6 +62,37 @@ async def test_the_measures_of_the_source_may_be_said_again(start: Start) -> Non
     assert (video.seconds, video.size) == (8, "1280x720")
 
 
+async def test_a_route_without_the_service_of_the_source_is_refused_by_its_name(
+    start: Start,
+) -> None:
+    boats = {"services": ["a"], "explicit": True}
+    studio = await start(routes={"boats": boats, "kites": {"services": ["b"]}})
+    source = await source_of(studio)
+
+    with pytest.raises(RefusalError) as refusal:
+        await studio.create(operation=Operation.REMIX, source=source.id, model="kites")
+
+    found = refusal.value
+    assert (found.status, found.code, found.param) == (400, "invalid_value", "model")
+    assert "'a', which is none of 'kites'" in found.message
+
+
+async def test_a_source_whose_service_has_left_the_configuration_is_out_of_reach(
+    start: Start,
+) -> None:
+    studio = await start()
+    source = await source_of(studio)
+    services = studio.configuration.catalogue.services.values()
+    left = [service for service in services if service.id != "a"]
+    await studio.board.seat(left, studio.configuration.verdicts)
+
+    with pytest.raises(RefusalError) as refusal:
+        await studio.create(operation=Operation.REMIX, source=source.id)
+
+    assert (refusal.value.status, refusal.value.param) == (400, "model")
+    assert "'a', which has left the configuration" in refusal.value.message
+
+
 async def test_nobody_is_believed_how_long_a_film_is_that_came_along(start: Start) -> None:
     studio = await start()
     film = Reference(body=b"film", media_type="video/mp4")

@@ -146,7 +146,7 @@ class Gateway:
     async def _place(self, ask: Ask, caller: Caller, route: Route) -> Live | Video:
         """Write a new video down and begin it."""
         now = self._clock.now()
-        wish, order = await self._sources.wish_of(ask, caller.key)
+        wish, order = await self._sources.wish_of(ask, caller.key, route)
         ranking = self._choosing.first(order, wish, route)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):

@@ -55,11 +55,12 @@ class Sources:
         self._store = store
         self._clock = clock
 
-    async def wish_of(self, ask: Ask, key: KeyId) -> tuple[Wish, Order]:
+    async def wish_of(self, ask: Ask, key: KeyId, route: Route) -> tuple[Wish, Order]:
         """Return what a request asks for, in full.
 
         Raises:
-            RefusalError: if what it builds on is not there, or has other measures.
+            RefusalError: if what it builds on is not there, is out of the route's reach, or has
+                other measures.
         """
         source, job, pinned = None, "", NO_SERVICE
         if ask.source:
@@ -74,6 +75,8 @@ class Sources:
             pinned = at
         else:
             characters = ()
+        if pinned:
+            self._check_reach(pinned, route)
         # What is made from another video is as long and as large as that one.
         is_free = source is None
         chosen = ["seconds"] if is_free and ask.seconds is None else []
@@ -167,6 +170,16 @@ class Sources:
 
     def _services(self, route: Route) -> list[Service]:
         return [self._board.service(id_) for id_ in route.services if id_ in self._board]
+
+    def _check_reach(self, pinned: ServiceId, route: Route) -> None:
+        """Refuse what is at a service that cannot be asked by this route, now or later."""
+        if pinned not in self._board:
+            why = "which has left the configuration"
+        elif pinned not in route.services:
+            why = f"which is none of '{route.name}'; name a model that has it"
+        else:
+            return
+        raise _invalid(f"What this is made from is at the service '{pinned}', {why}.", "model")
 
     async def _source(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
         video = await self._history.videos.one(id_)
