@@ -1,6 +1,8 @@
 """One request is one video, however often it comes, whoever dies meanwhile."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -180,6 +182,22 @@ async def test_a_process_that_lost_its_video_sends_nothing_for_it(start: Start) 
     assert states.count(AttemptState.DELIVERED) == 1
     assert second.creates("b") == 1
     assert second.deliveries("a paper boat") == 1
+
+
+@pytest.mark.parametrize("budget", [{"per_day": "1"}, {}], ids=["limited", "unlimited"])
+async def test_what_has_no_known_price_is_bought_only_where_nothing_is_limited(
+    start: Start, budget: Mapping[str, str]
+) -> None:
+    studio = await start(gateway={"budget": budget})
+    services = [
+        replace(each, sheet=replace(each.sheet, price=None)) if each.id == "a" else each
+        for each in studio.configuration.catalogue.services.values()
+    ]
+    await studio.board.seat(services, studio.configuration.verdicts)
+
+    video = await studio.ended(await studio.create())
+
+    assert video.service == ("b" if budget else "a")
 
 
 async def test_the_money_of_a_key_is_set_aside_before_anything_is_sent(start: Start) -> None:

@@ -163,7 +163,7 @@ class Failover:
         except LookupError:
             await self._completing.fail_video(live, REFERENCE_LOST)
             return None
-        ranking = self._choosing.rank(live)
+        ranking = self._choosing.rank(live, limits)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:
             await self._wait_or_end(live, ranking, is_spent=is_spent)

@@ -190,7 +190,7 @@ class Following:
         """Give a stalled job up, if there is another service and it cannot pay twice."""
         failure = stalled(waited)
         self._witness.failed(attempt.service, failure)
-        if not self._choosing.is_another(live):
+        if not await self._choosing.is_another(live):
             return False
         if await self._is_cancelled(service, attempt):
             log.info("attempt.cancelled", service=service.id, attempt=attempt.id)

@@ -147,7 +147,7 @@ class Gateway:
         """Write a new video down and begin it."""
         now = self._clock.now()
         wish, order = await self._sources.wish_of(ask, caller.key, route)
-        ranking = self._choosing.first(order, wish, route)
+        ranking = self._choosing.first(order, wish, route, self._conditions.limits(caller))
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise unserved(route, ranking)
