@@ -182,7 +182,9 @@ class Submitting:
         adapter = protocol(service.upstream)
         reader = adapter.open_stream()
         accepted: Attempt | None = None
-        async with self._transport.stream(request, service.upstream) as answer:
+        left = max(live.video.deadline - self._clock.now(), timedelta())
+        upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
+        async with self._transport.stream(request, upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off
             kept_at = self._clock.now()
             if began:
