@@ -14,6 +14,7 @@ from tallylight.app.gateway import Switchboard, open_switchboard
 from tallylight.app.settings import Configuration, configuration_of
 from tallylight.board import Board
 from tallylight.catalogue.document import parse
+from tallylight.catalogue.keys import Secret
 from tallylight.clock import Clock
 from tallylight.gateway.asking import Ask
 from tallylight.gateway.asset_directory import DirectoryStore
@@ -25,7 +26,7 @@ from tallylight.history.database import History, open_history
 from tallylight.history.journal import Writing
 from tallylight.history.videos import Video
 from tallylight.simulator.catalogue import catalogue_of
-from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
@@ -109,6 +110,20 @@ class Studio:
         journal.write = counted  # type: ignore[method-assign]  # the real one, counted
         await enough.wait()
         await self.die()
+
+    async def renew_key(self, upstream: str, key: str) -> None:
+        """Let an upstream know another key alone, and reload a configuration that has it."""
+        known = self.world.scenario.upstreams
+        part = known[upstream].model_copy(update={"keys": (Key(key=key),)})
+        changed = {"upstreams": {**known, upstream: part}}
+        self.world.scenario = self.world.scenario.model_copy(update=changed)
+        services = [
+            replace(each, upstream=replace(each.upstream, key=Secret(key)))
+            if each.upstream.id == upstream
+            else each
+            for each in self.configuration.catalogue.services.values()
+        ]
+        await self.board.seat(services, self.configuration.verdicts)
 
     def trouble(self, name: str, *troubles: Mapping[str, object]) -> None:
         """Trouble a service of the world from now on."""

@@ -208,6 +208,41 @@ async def test_a_stalled_job_that_is_paid_for_is_waited_for(start: Start) -> Non
     assert studio.creates("b") == 0
 
 
+async def test_a_job_is_not_lost_for_a_page_that_a_proxy_shows_meanwhile(start: Start) -> None:
+    studio = await start()
+    page = "<html><body><h1>404 Not Found</h1></body></html>"
+    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": page, "doors": ["poll"]})
+
+    video = await studio.create()
+    await studio.clock.sleep(timedelta(seconds=90))
+    studio.trouble("a")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert studio.creates("b") == 0
+
+
+async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) -> None:
+    studio = await start()
+    denial = {"error": {"message": "Video not found.", "type": "invalid_request_error"}}
+    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": denial, "doors": ["poll"]})
+
+    video = await studio.ended(await studio.create())
+
+    assert await studio.tried(video) == [("a", FAILED), ("b", DELIVERED)]
+
+
+async def test_a_job_is_asked_for_with_the_key_that_a_reload_has_brought(start: Start) -> None:
+    studio = await start(route={"deadline": "2m"})
+    studio.trouble("a", {"kind": "slow", "factor": 2})
+
+    video = await studio.create()
+    await studio.renew_key("first", "sk-renewed")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+
+
 async def test_a_late_delivery_is_taken_in_place_of_the_other(start: Start) -> None:
     studio = await start(
         upstreams={"first": {"bills": "deliveries", "job_timeout": "60s"}},
@@ -272,6 +307,24 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     assert video.wish.stored
     assert await studio.store.size(video.wish.stored) is None  # of no more use
     assert video.service == "b"
+
+
+async def test_what_a_dialect_has_no_words_for_is_never_sent_and_costs_nothing(
+    start: Start,
+) -> None:
+    from tallylight.terms import Operation, Reference  # noqa: PLC0415  # used here alone
+
+    studio = await start()
+    film = Reference(url="https://films.example/boat.mp4")  # an edit needs its bytes
+
+    with pytest.raises(RefusalError) as refusal:
+        await studio.create(operation=Operation.EDIT, reference=film)
+
+    assert refusal.value.status == 503
+    assert all(f"{name}: " in refusal.value.message for name in ("a", "b"))
+    entries = await studio.history.ledger.entries()
+    assert {entry.state for entry in entries} == {EntryState.RELEASED}
+    assert studio.creates("a") == studio.creates("b") == 0
 
 
 async def test_a_video_that_all_refuse_for_the_moment_is_held_where_the_route_says_so(

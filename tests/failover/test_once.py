@@ -1,6 +1,8 @@
 """One request is one video, however often it comes, whoever dies meanwhile."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -184,6 +186,29 @@ async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Star
     assert other.creates("a") == 1
 
 
+async def test_a_complete_list_has_its_minute_from_when_we_began_to_look(start: Start) -> None:
+    upstreams = {"first": {"lists_all_jobs": True}}
+    dying = await start(upstreams=upstreams)
+    dying.trouble("a", {"kind": "hang", "accepts": True})
+    asking = asyncio.create_task(dying.create())
+    while not dying.creates("a"):  # a server tells no event
+        await dying.clock.sleep(timedelta(seconds=1))
+    await dying.die()
+    asking.cancel()
+    await dying.clock.sleep(timedelta(minutes=1))
+    dying.trouble("a", {"kind": "list_lie"})
+
+    other = await start(upstreams=upstreams)
+    while not other.world.requests["a", "list"]:
+        await other.clock.sleep(timedelta(seconds=1))
+    other.trouble("a")
+    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    seen = await other.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
+    assert other.deliveries("a paper boat") == 1
+
+
 async def test_who_comes_again_after_a_crash_finds_its_video(start: Start) -> None:
     dying = await start()
     video = await dying.create()
@@ -210,6 +235,22 @@ async def test_a_process_that_lost_its_video_sends_nothing_for_it(start: Start) 
     assert states.count(AttemptState.DELIVERED) == 1
     assert second.creates("b") == 1
     assert second.deliveries("a paper boat") == 1
+
+
+@pytest.mark.parametrize("budget", [{"per_day": "1"}, {}], ids=["limited", "unlimited"])
+async def test_what_has_no_known_price_is_bought_only_where_nothing_is_limited(
+    start: Start, budget: Mapping[str, str]
+) -> None:
+    studio = await start(gateway={"budget": budget})
+    services = [
+        replace(each, sheet=replace(each.sheet, price=None)) if each.id == "a" else each
+        for each in studio.configuration.catalogue.services.values()
+    ]
+    await studio.board.seat(services, studio.configuration.verdicts)
+
+    video = await studio.ended(await studio.create())
+
+    assert video.service == ("b" if budget else "a")
 
 
 async def test_the_money_of_a_key_is_set_aside_before_anything_is_sent(start: Start) -> None:

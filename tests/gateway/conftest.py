@@ -39,7 +39,9 @@ MakeService = Callable[..., Service]
 MakeProspect = Callable[..., Prospect]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ALL_SKILLS = Skills(frozenset(Operation), takes_reference=True, takes_characters=True)
+ALL_SKILLS = Skills(
+    frozenset(Operation), takes_reference=True, takes_address=True, takes_characters=True
+)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -8,13 +8,14 @@ import pytest
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.gateway.capability import Capability, Fit, Misfit, Skills, wish_of
+from tallylight.gateway.prospects import capability
 from tallylight.terms import Operation, Order, Reference
 
 MakeService = Callable[..., Service]
 
 ORDER = Order("a kite", 8, "1280x720")
 BOTH = ("seconds", "size")
-ALL = Skills(frozenset(Operation), takes_reference=True, takes_characters=True)
+ALL = Skills(frozenset(Operation), takes_reference=True, takes_address=True, takes_characters=True)
 
 
 def fit(service: Service, order: Order = ORDER, **more: object) -> Fit | Misfit:
@@ -121,6 +122,11 @@ def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
     [
         (replace(ORDER, operation=Operation.REMIX), Skills(), "operation"),
         (replace(ORDER, reference=Reference(body=b"png")), Skills(), "input_reference"),
+        (
+            replace(ORDER, reference=Reference(url="https://a.example/b.png")),
+            Skills(takes_reference=True),
+            "input_reference",
+        ),
         (replace(ORDER, characters=("c",)), Skills(), "characters"),
     ],
 )
@@ -131,6 +137,22 @@ def test_what_the_protocol_cannot_carry_fits_nobody(
 
     assert isinstance(found, Misfit)
     assert found.param == param
+
+
+def test_who_takes_only_the_bytes_of_a_picture_is_not_given_its_address(
+    make_service: MakeService,
+) -> None:
+    service = make_service()
+    reverse = replace(service.upstream, protocol="chat_video", dialect="sora2api")
+    can = capability(replace(service, upstream=reverse))
+
+    by_address = can.fit(
+        wish_of(replace(ORDER, reference=Reference(url="https://a.example/b.png")))
+    )
+    by_bytes = can.fit(wish_of(replace(ORDER, reference=Reference(body=b"png"))))
+
+    assert by_address == Misfit("input_reference", "by its address", "its bytes")
+    assert isinstance(by_bytes, Fit)
 
 
 def test_a_service_that_makes_images_makes_no_videos(make_service: MakeService) -> None:

@@ -25,7 +25,9 @@ ORDER = Order("a kite", 4, "1280x720")
 def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
     """Give a maker of the prospect of a service with these facts."""
 
-    def make(name: str, price: str = "0.10", access: str = "official", **more: object) -> Prospect:
+    def make(
+        name: str, price: str | None = "0.10", access: str = "official", **more: object
+    ) -> Prospect:
         kind = Access(access)
         bills = Bills(str(more.pop("bills", "acceptances")))
         return make_prospect(make_service(name, price=price, access=kind, bills=bills), **more)
@@ -105,7 +107,7 @@ def test_who_bills_deliveries_alone_takes_nothing_for_a_failure(make: Make) -> N
         ({"blocked": FailureKind.QUOTA}, "cannot be asked until its operator has seen to it"),
         ({"wait": timedelta(seconds=9)}, "is left alone for another 9 s"),
         ({"access": "reverse"}, "the policy takes no reverse service"),
-        ({"price": "5"}, "costs 20 USD, more than the 1.00 USD that are left"),
+        ({"price": None}, "has no known price, and there is a limit to what may be spent"),
     ],
 )
 def test_who_cannot_be_asked_is_left_out_with_the_reason(
@@ -113,7 +115,7 @@ def test_who_cannot_be_asked_is_left_out_with_the_reason(
 ) -> None:
     bad = make("bad", **facts)
 
-    found = ranking([make("good"), bad], Preset.PRODUCTION, left=Decimal("1.00"))
+    found = ranking([make("good"), bad], Preset.PRODUCTION, is_limited=True)
 
     assert [choice.service.id for choice in found.choices] == ["good"]
     assert [(each.service, each.note) for each in found.excluded] == [("bad", note)]
@@ -207,11 +209,19 @@ def test_a_service_without_a_price_is_ordered_as_the_dearest(
     unpriced = make_prospect(make_service("unpriced", price=None), delivery=0.96)
     prospects = [unpriced, make("dear", "0.50", delivery=0.95), make("cheap", "0.10")]
 
-    found = ranking(prospects, Prefer.CHEAPEST, left=Decimal(10))
+    found = ranking(prospects, Prefer.CHEAPEST)
 
     assert [choice.service.id for choice in found.choices] == ["cheap", "unpriced", "dear"]
     assert [choice.is_priced for choice in found.choices] == [True, False, True]
     assert found.choices[1].cost == 0
+
+
+def test_an_own_server_needs_no_price_to_keep_within_a_limit(make: Make) -> None:
+    own = make("own", price=None, access="self_hosted")
+
+    found = ranking([own], is_limited=True)
+
+    assert [choice.service.id for choice in found.choices] == ["own"]
 
 
 def test_a_service_that_delivers_too_little_stands_behind_those_that_do_not(make: Make) -> None:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from functools import cache
 
 import pytest
@@ -114,14 +113,14 @@ def test_no_service_that_cannot_or_must_not_be_asked_is_ranked(
 ) -> None:
     prospects = {each.service.id: each for each in data.draw(some)}
 
-    found = rank(order, route, list(prospects.values()), left=Decimal("1.00"), draw=draw)
+    found = rank(order, route, list(prospects.values()), is_limited=True, draw=draw)
 
     for choice in found.choices:
         each = prospects[choice.service.id]
         assert each.verdict.status is not Status.RETIRED
         assert each.wait is None
         assert each.service.access not in WEIGHINGS[route.policy].refuses
-        assert choice.cost <= 1
+        assert choice.is_priced or each.service.access is Access.SELF_HOSTED
         if not each.is_trial:
             assert each.verdict.blocked is None
             assert each.verdict.status not in {Status.SUSPENDED, Status.MAINTENANCE}

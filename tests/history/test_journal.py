@@ -13,7 +13,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
-from tallylight.history.journal import Limit, Notice, Writing
+from tallylight.history.journal import Finding, Limit, Notice, Writing
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.videos import (
     Video,
@@ -165,6 +165,29 @@ async def test_only_one_of_two_replicas_may_send_an_attempt(written: History) ->
     assert sorted(results) == [False, True]
     assert len(await written.attempts.of_video(video.id)) == 2
     assert len(await written.ledger.entries()) == 2
+
+
+async def test_a_job_that_was_found_becomes_one_attempts_alone(written: History) -> None:
+    attempts = []
+    for service in (SERVICE, ServiceId("sora-2-twin")):
+        attempt, entry = attempt_of(video_of())
+        attempt = replace(attempt, service=service)
+        await written.journal.write(Writing(new_attempt=attempt, new_entry=entry))
+        attempts.append(replace(attempt, state=AttemptState.ACCEPTED, job="video_found"))
+    services = tuple(attempt.service for attempt in attempts)
+
+    results = await asyncio.gather(
+        *(written.journal.write(Writing(finding=Finding(each, services))) for each in attempts)
+    )
+    again = Writing(finding=Finding(attempts[0], services))
+    other = replace(attempts[0], job="video_other")
+    second = Writing(finding=Finding(other, services))
+
+    assert results == [True, False]
+    assert await written.journal.write(again)  # it is its own
+    assert not await written.journal.write(second)  # it has one
+    found = [await written.attempts.one(attempt.id) for attempt in attempts]
+    assert [attempt and attempt.job for attempt in found] == ["video_found", ""]
 
 
 async def test_two_cannot_both_take_the_rest_of_a_limit(written: History) -> None:

@@ -117,7 +117,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
     circuit = Circuit()
     prospects = Prospects(board, circuit, clock)
     chance = Random()  # noqa: S311  # among equals, no secret
-    choosing = Choosing(prospects, chance)
+    choosing = Choosing(prospects, conditions, chance)
     courier = Courier(history.outbox, configuration.gateway.webhooks, clock, chance.random)
     books = Books(history, clock)
     meters = Meters()
@@ -139,7 +139,7 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         books,
         choosing,
         submitting,
-        Reconciling(history, transport, submitting, clock),
+        Reconciling(board, history, transport, submitting, clock),
         following,
         completing,
         witness,

@@ -189,6 +189,11 @@ class Board:
         """Return one service; raise KeyError if it is not on the board."""
         return self._seats[id_].service
 
+    def renewed(self, service: Service) -> Service:
+        """Return a service as it is configured now; as it was, if it has left the board."""
+        seat = self._seats.get(service.id)
+        return service if seat is None else seat.service
+
     def verdict(self, id_: ServiceId) -> Verdict:
         """Return the verdict on one service; raise KeyError if it is not on the board."""
         return self._seats[id_].shown

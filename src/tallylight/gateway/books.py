@@ -17,10 +17,10 @@ from tallylight.errors import StorageError, UnwritableError
 from tallylight.gateway.live import Live
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
-from tallylight.history.journal import Limit, Notice, Writing
+from tallylight.history.journal import Finding, Limit, Notice, Writing
 from tallylight.history.ledger import Entry, EntryState
 from tallylight.history.videos import Video
-from tallylight.terms import Failure
+from tallylight.terms import Failure, ServiceId
 
 log = structlog.get_logger()
 
@@ -93,6 +93,23 @@ class Books:
             return False
         live.unwritten.clear()
         live.take(video, attempt, entry)
+        return True
+
+    async def claim(
+        self, live: Live, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
+    ) -> bool:
+        """Write down that an attempt has a job that was found in the list of some services' jobs.
+
+        Returns:
+            False if that is another attempt's; then nothing is written.
+
+        Raises:
+            StorageError: if the database is away.
+        """
+        writing = Writing(video=video, finding=Finding(attempt, services))
+        if not await self._journal.write(writing):
+            return False
+        live.become(video, (attempt,))
         return True
 
     async def note(

@@ -29,11 +29,13 @@ class Skills:
     Args:
         operations: The ways of making a video.
         takes_reference: A picture to begin from.
+        takes_address: Such a picture's address, and not only its bytes.
         takes_characters: Characters that were made before.
     """
 
     operations: frozenset[Operation] = frozenset({Operation.CREATE})
     takes_reference: bool = False
+    takes_address: bool = False
     takes_characters: bool = False
 
 
@@ -73,6 +75,7 @@ class Wish(NamedTuple):
         seconds: The length.
         size: The size.
         has_reference: Whether there is a picture to begin from, or a film.
+        has_address: Whether of that there is only the address.
         has_characters: Whether characters appear.
         shape: The aspect ratio that the request names, "16:9"; "" for none.
         picks_seconds: Whether the length is ours to choose.
@@ -85,6 +88,7 @@ class Wish(NamedTuple):
     seconds: int
     size: str
     has_reference: bool
+    has_address: bool
     has_characters: bool
     shape: str
     picks_seconds: bool
@@ -108,6 +112,7 @@ def wish_of(order: Order, chosen: Collection[str] = (), substitutes: Collection[
         0 if picks_seconds else order.seconds,
         "" if picks_size else order.size,
         order.reference is not None,
+        order.reference is not None and bool(order.reference.url),
         bool(order.characters),
         shape if isinstance(shape, str) else "",
         picks_seconds,
@@ -143,14 +148,22 @@ def _answer(service: Service, skills: Skills, wish: Wish) -> Fit | Misfit:
         return Misfit("model", service.model, "orders for images")
     if operation not in skills.operations:
         return Misfit("operation", operation, ", ".join(sorted(skills.operations)))
-    if wish.has_reference and operation is Operation.CREATE and not skills.takes_reference:
-        return Misfit("input_reference", "")
+    if operation is Operation.CREATE and (misfit := _misfit_of_picture(skills, wish)):
+        return misfit
     if wish.has_characters and not skills.takes_characters:
         return Misfit("characters", "")
     if operation in {Operation.REMIX, Operation.EDIT}:
         # Nobody knows how long a film is that came along.
         return _fit(service, wish.seconds or USUAL_SECONDS, wish.size or USUAL_SIZE)
     return _measured(service, wish)
+
+
+def _misfit_of_picture(skills: Skills, wish: Wish) -> Misfit | None:
+    if wish.has_reference and not skills.takes_reference:
+        return Misfit("input_reference", "")
+    if wish.has_address and not skills.takes_address:
+        return Misfit("input_reference", "by its address", "its bytes")
+    return None
 
 
 def _measured(service: Service, wish: Wish) -> Fit | Misfit:

@@ -4,12 +4,14 @@ from collections.abc import Collection
 from datetime import timedelta
 from random import Random
 
+from tallylight.gateway.conditions import Conditions
 from tallylight.gateway.live import Live
 from tallylight.gateway.presets import policy_of
 from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.ranking import Ranking
 from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
+from tallylight.history.journal import Limit
 from tallylight.history.videos import Wish
 from tallylight.terms import Order, ServiceId
 
@@ -17,16 +19,23 @@ from tallylight.terms import Order, ServiceId
 class Choosing:
     """The shell around `routing.rank`."""
 
-    def __init__(self, prospects: Prospects, chance: Random) -> None:
+    def __init__(self, prospects: Prospects, conditions: Conditions, chance: Random) -> None:
         self._prospects = prospects
+        self._conditions = conditions
         self._chance = chance
 
-    def rank(self, live: Live) -> Ranking:
+    def rank(self, live: Live, limits: Collection[Limit]) -> Ranking:
         """Return the services that may be asked next for a video, the best first."""
-        return self.first(live.video.order(), live.video.wish, live.route, live.tried)
+        order = live.video.order()
+        return self.first(order, live.video.wish, live.route, limits, live.tried)
 
     def first(
-        self, order: Order, wish: Wish, route: Route, tried: Collection[ServiceId] = ()
+        self,
+        order: Order,
+        wish: Wish,
+        route: Route,
+        limits: Collection[Limit],
+        tried: Collection[ServiceId] = (),
     ) -> Ranking:
         """Return the services that may be asked for what is ordered, the best first."""
         return rank(
@@ -37,12 +46,14 @@ class Choosing:
             pinned=wish.pinned,
             chosen=wish.chosen,
             policy=policy_of(wish.policy) if wish.policy else None,
+            is_limited=bool(limits),
             draw=self._chance.random(),
         )
 
-    def is_another(self, live: Live) -> bool:
+    async def is_another(self, live: Live) -> bool:
         """Tell whether there is a service left that could make a video."""
-        return bool(self.rank(live).choices)
+        limits = await self._conditions.limits_of(live.video.key)
+        return bool(self.rank(live, limits).choices)
 
     def p95(self, service: ServiceId) -> timedelta | None:
         """Return within which time nineteen of twenty jobs of a service end; None if unknown."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from tallylight.gateway.asking import RefusalError
-from tallylight.gateway.ranking import Ranking
+from tallylight.gateway.ranking import Bar, Ranking
 from tallylight.gateway.routes import Route
 from tallylight.history.videos import VideoError
 from tallylight.terms import Failure, FailureKind, Fault, ServiceId
@@ -118,15 +118,24 @@ def stalled(waited: timedelta) -> Failure:
     )
 
 
+def out_of_money(message: str) -> RefusalError:
+    """Return how a create is refused that a spending limit does not allow."""
+    return RefusalError(
+        HTTPStatus.TOO_MANY_REQUESTS, message, code="insufficient_quota", type="insufficient_quota"
+    )
+
+
 def unserved(route: Route, ranking: Ranking) -> RefusalError:
     """Return how a create is refused that no service of its route can be asked for."""
     said = "; ".join(f"{each.service}: {each.note}" for each in ranking.excluded)
-    if ranking.excluded and all(each.reason == "capability" for each in ranking.excluded):
+    if ranking.excluded and all(each.reason is Bar.CAPABILITY for each in ranking.excluded):
         message = f"No service of '{route.name}' can do this. {said}"
         params = {each.param for each in ranking.excluded}
         param = next(iter(params)) if len(params) == 1 else ""  # none is at fault alone
         return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
     message = f"No service of '{route.name}' can be asked now. {said}"
+    if ranking.excluded and all(each.reason is Bar.BUDGET for each in ranking.excluded):
+        return out_of_money(message)
     return RefusalError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         message,

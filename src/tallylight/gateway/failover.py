@@ -186,7 +186,7 @@ class Failover:
 
     async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | None:
         """Send to the next service, or wait, or end the video; return the job if there is one."""
-        ranking = self._choosing.rank(live)
+        ranking = self._choosing.rank(live, limits)
         is_spent = live.paid_for >= live.route.attempts
         if is_spent or not ranking.choices:
             await self._wait_or_end(live, ranking, is_spent=is_spent)

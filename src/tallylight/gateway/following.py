@@ -16,12 +16,12 @@ from tallylight.clock import Clock
 from tallylight.gateway.books import Books
 from tallylight.gateway.choosing import Choosing
 from tallylight.gateway.completing import Completing
-from tallylight.gateway.endings import stalled
+from tallylight.gateway.endings import SUPERSEDED, stalled
 from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.submitting import KEPT
 from tallylight.gateway.witness import Witness
-from tallylight.history.attempts import Attempt
+from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.videos import VideoStatus
 from tallylight.terms import Failure
 from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next, theirs
@@ -87,17 +87,20 @@ class Following:
         pause = timedelta() if job is None else live.first_look or self._first_look(service)
         while True:
             await self._clock.sleep(pause)
+            service = self._board.renewed(service)  # its key may be another by now
             answer, reply = await self._ask(service, attempt.job)
             now = self._clock.now()
-            if isinstance(answer, Job) and answer.state.is_over:
+            if isinstance(answer, Failure):
+                # It says nothing of the job, which is paid for: ask on.
+                trip.course.miss(answer, reply, now)
+                if trip.course.is_lost(now):
+                    self._lose(live, attempt, replace(theirs(answer), rule="job:lost"))
+                    return
+            elif answer.state.is_over:
                 await self._completing.end(live, attempt, service, answer)
                 return
-            lost = await self._see(live, attempt, trip, answer, now)
-            if lost is not None:
-                live.refusals.append((attempt.service, lost))
-                self._witness.failed(attempt.service, lost)
-                self._books.fail(live, attempt, lost)
-                return
+            else:
+                await self._see(live, attempt, trip, answer, now)
             attempt = next(each for each in live.attempts if each.id == attempt.id)
             if await self._is_over(live, attempt, service, trip, now):
                 return
@@ -115,29 +118,41 @@ class Following:
                 continue
             job, _ = await self._ask(service, attempt.job)
             if isinstance(job, Job) and job.state.is_over:
+                if job.failure is None:
+                    await self._stop_other(live)
                 await self._completing.end(live, attempt, service, job)
             if live.video.is_over:
                 return True
         return False
+
+    async def _stop_other(self, live: Live) -> None:
+        """Stop the job that was to replace one that delivers after all, where that can be done."""
+        other = live.current
+        if other is None or other.state is not AttemptState.ACCEPTED:
+            return
+        if other.service in self._board:
+            service = self._board.service(other.service)
+            if await self._is_cancelled(service, other):
+                self._books.fail_free(live, other, SUPERSEDED)
 
     async def _ask(self, service: Service, job_id: str) -> tuple[Job | Failure, Reply]:
         adapter = protocol(service.upstream)
         reply = await self._transport.send(adapter.poll(job_id), service.upstream)
         return adapter.read_job(reply), reply
 
+    def _lose(self, live: Live, attempt: Attempt, lost: Failure) -> None:
+        live.refusals.append((attempt.service, lost))
+        self._witness.failed(attempt.service, lost)
+        self._books.fail(live, attempt, lost)
+
     async def _see(
-        self, live: Live, attempt: Attempt, trip: _Trip, answer: Job | Failure, now: datetime
-    ) -> Failure | None:
-        """Take in what a poll said; return why the job is lost, if it is."""
-        if isinstance(answer, Failure):
-            # It says nothing of the job, which is paid for: ask on.
-            trip.course.miss(answer, now)
-            is_lost = trip.course.is_lost(now)
-            return replace(theirs(answer), rule="job:lost") if is_lost else None
+        self, live: Live, attempt: Attempt, trip: _Trip, job: Job, now: datetime
+    ) -> None:
+        """Take in how a job stands that is under way."""
         trip.course.see(now)
-        is_working = answer.state is JobState.IN_PROGRESS
+        is_working = job.state is JobState.IN_PROGRESS
         status = VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED
-        video = moved_on(live.video, status, answer.progress)
+        video = moved_on(live.video, status, job.progress)
         begins = is_working and attempt.started_at is None
         if begins:
             video = replace(video, started_at=video.started_at or now)
@@ -146,7 +161,6 @@ class Following:
         elif video != live.video and now - trip.kept_at >= KEPT:
             await self._books.note(live, video=video)
             trip.kept_at = now
-        return None
 
     async def _is_over(
         self, live: Live, attempt: Attempt, service: Service, trip: _Trip, now: datetime
@@ -188,7 +202,7 @@ class Following:
         """Give a stalled job up, if there is another service and it cannot pay twice."""
         failure = stalled(waited)
         self._witness.failed(attempt.service, failure)
-        if not self._choosing.is_another(live):
+        if not await self._choosing.is_another(live):
             return False
         if await self._is_cancelled(service, attempt):
             log.info("attempt.cancelled", service=service.id, attempt=attempt.id)

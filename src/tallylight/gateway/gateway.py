@@ -15,7 +15,7 @@ from tallylight.gateway.conditions import Conditions
 from tallylight.gateway.contents import Contents
 from tallylight.gateway.crew import Crew
 from tallylight.gateway.doors.ports import Character, Content, Page, Span
-from tallylight.gateway.endings import refusal_of, unserved
+from tallylight.gateway.endings import out_of_money, refusal_of, unserved
 from tallylight.gateway.failover import prepare
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
@@ -154,8 +154,9 @@ class Gateway:
         if self._crew.is_closing:
             raise _CLOSING
         now = self._clock.now()
-        wish, order = await self._sources.wish_of(ask, caller.key)
-        ranking = self._choosing.first(order, wish, route)
+        wish, order = await self._sources.wish_of(ask, caller.key, route)
+        limits = self._conditions.limits(caller)
+        ranking = self._choosing.first(order, wish, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise unserved(route, ranking)
@@ -177,7 +178,7 @@ class Gateway:
             cost=Decimal(0) if choice is None else choice.cost,
             substituted={} if choice is None else choice.substituted,
         )
-        live, limits = Live(video, route), self._conditions.limits(caller)
+        live = Live(video, route)
         taken: Live | Video | None = None
         try:
             opening = (
@@ -202,12 +203,7 @@ class Gateway:
         try:
             is_ours = await self._crew.books.open(live, attempt, entry, limits)
         except BudgetError as error:
-            raise RefusalError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                str(error),
-                code="insufficient_quota",
-                type="insufficient_quota",
-            ) from None
+            raise out_of_money(str(error)) from None
         if not is_ours:  # another process was faster with the same idempotency key
             return await self._repeats.of_idempotency(live.video, self._conditions.answer_within)
         self._crew.begin(live, choice, limits)

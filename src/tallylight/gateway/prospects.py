@@ -122,7 +122,9 @@ class Prospects:
 def capability(service: Service) -> Capability:
     """Return what a service can be asked for, by its sheet and its protocol."""
     speaks = protocol(service.upstream)
-    skills = Skills(speaks.operations, speaks.takes_reference, speaks.takes_characters)
+    skills = Skills(
+        speaks.operations, speaks.takes_reference, speaks.takes_address, speaks.takes_characters
+    )
     return Capability(service, skills)
 
 

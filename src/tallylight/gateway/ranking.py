@@ -148,7 +148,7 @@ class Exclusion:
             case Bar.BLOCKED:
                 return "cannot be asked until its operator has seen to it"
             case Bar.BUDGET:
-                return f"costs {self.asked} USD, more than the {self.allowed} USD that are left"
+                return "has no known price, and there is a limit to what may be spent"
             case Bar.POLICY:
                 return f"the policy takes no {self.asked} service"
             case Bar.MAINTENANCE:

@@ -20,11 +20,12 @@ from tallylight.gateway.capability import Fit, Misfit, wish_of
 from tallylight.gateway.presets import WEIGHINGS, Policy, Weighing
 from tallylight.gateway.ranking import Bar, Because, Choice, Exclusion, Prospect, Ranking
 from tallylight.gateway.routes import Route
-from tallylight.terms import NO_SERVICE, Order, ServiceId, Status
+from tallylight.terms import NO_SERVICE, Access, Order, ServiceId, Status
 
 _HOUR = 3600.0
 _LEAST_DELIVERY = 0.001  # nothing is divided by less
 _NOTHING = Decimal(0)
+_FREE = Access.SELF_HOSTED  # nobody sends a bill, where its operator names no price
 
 _LAST, _SECOND, _UNTRUSTED, _UNRELIABLE = 8, 4, 2, 1
 """What counts before any score: the last resort, the second access, little trust, unreliability."""
@@ -66,7 +67,7 @@ def rank(  # noqa: PLR0913  # the facts of one request
     pinned: ServiceId = NO_SERVICE,
     chosen: Collection[str] = (),
     policy: Policy | None = None,
-    left: Decimal | None = None,
+    is_limited: bool = False,
     draw: float | None = None,
 ) -> Ranking:
     """Return the services of a route in the order in which they are to be asked.
@@ -79,7 +80,7 @@ def rank(  # noqa: PLR0913  # the facts of one request
         pinned: The only service that can do it, for it holds the video that this one builds on.
         chosen: Fields that the caller left out ("seconds", "size"): we choose them.
         policy: In place of the route's own.
-        left: What the caller may still spend, in USD; None for no limit.
+        is_limited: There is a limit to what it may cost; who names no price cannot keep to it.
         draw: A number from 0 to 1, by chance, that decides among equals and whether this is one
             of the few requests that try a recovering service; None takes the best of the equals
             and tries nobody, to explain rather than to ask.
@@ -99,8 +100,8 @@ def rank(  # noqa: PLR0913  # the facts of one request
         fit = prospect.capability.fit(wish)
         if isinstance(fit, Misfit):
             excluded.append(Exclusion(id_, Bar.CAPABILITY, fit.param, fit.asked, fit.allowed))
-        elif left is not None and fit.cost is not None and fit.cost > left:
-            excluded.append(Exclusion(id_, Bar.BUDGET, asked=f"{fit.cost:f}", allowed=f"{left:f}"))
+        elif is_limited and fit.cost is None and prospect.service.access is not _FREE:
+            excluded.append(Exclusion(id_, Bar.BUDGET))
         else:
             found.append((id_, prospect, fit))
     found.sort(key=itemgetter(0))  # no order of theirs counts

@@ -3,6 +3,7 @@
 A video that was made from another, or with characters, can be made only where those are.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from uuid import uuid4
@@ -40,6 +41,12 @@ log = structlog.get_logger()
 _DEFAULT_SECONDS, _DEFAULT_SIZE = 4, "720x1280"
 """What the Videos API takes where nothing is said."""
 
+_SAID: Mapping[Operation, frozenset[str]] = {
+    Operation.CREATE: frozenset({"seconds", "size"}),
+    Operation.EXTEND: frozenset({"seconds"}),
+}
+"""Which measures a service is told, by operation; the others are those of the film it works on."""
+
 
 class Sources:
     """Keeps what videos build on."""
@@ -53,22 +60,28 @@ class Sources:
         self._store = store
         self._clock = clock
 
-    async def wish_of(self, ask: Ask, key: KeyId) -> tuple[Wish, Order]:
+    async def wish_of(self, ask: Ask, key: KeyId, route: Route) -> tuple[Wish, Order]:
         """Return what a request asks for, in full.
 
         Raises:
-            RefusalError: if what it builds on is not there.
+            RefusalError: if what it builds on is not there, is out of the route's reach, or has
+                other measures.
         """
         source, job, pinned = None, "", NO_SERVICE
         if ask.source:
             source, job, pinned = await self._source(ask.source, key)
+        _check_measures(ask, source)
         if ask.characters:
             at, characters = await self._characters(ask.characters, key)
             if pinned and at != pinned:
-                raise _invalid("The source video and the characters are at different services.")
+                raise _invalid(
+                    "The source video and the characters are at different services.", "characters"
+                )
             pinned = at
         else:
             characters = ()
+        if pinned:
+            self._check_reach(pinned, route)
         # What is made from another video is as long and as large as that one.
         is_free = source is None
         chosen = ["seconds"] if is_free and ask.seconds is None else []
@@ -139,7 +152,7 @@ class Sources:
         """
         able = [service for service in self._services(route) if _has_characters(service)]
         if not able:
-            raise _invalid(f"No service of '{route.name}' has characters.")
+            raise _invalid(f"No service of '{route.name}' has characters.", "model")
         said = ""
         for service in able:
             adapter = protocol(service.upstream)
@@ -147,7 +160,7 @@ class Sources:
             answer = adapter.read_character(await self._transport.send(request, service.upstream))
             if isinstance(answer, Failure):
                 if answer.fault is Fault.CALLER:
-                    raise _invalid(answer.text or answer.rule)
+                    raise _invalid(answer.text or answer.rule, "video")
                 said = f"{service.id}: {answer.text or answer.rule}"
                 continue
             row = CharacterRow(
@@ -172,12 +185,23 @@ class Sources:
     def _services(self, route: Route) -> list[Service]:
         return [self._board.service(id_) for id_ in route.services if id_ in self._board]
 
+    def _check_reach(self, pinned: ServiceId, route: Route) -> None:
+        """Refuse what is at a service that cannot be asked by this route, now or later."""
+        if pinned not in self._board:
+            why = "which has left the configuration"
+        elif pinned not in route.services:
+            why = f"which is none of '{route.name}'; name a model that has it"
+        else:
+            return
+        raise _invalid(f"What this is made from is at the service '{pinned}', {why}.", "model")
+
     async def _source(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
         video = await self._history.videos.one(id_)
         if video is None or video.key != key:
             raise _missing(f"Video with id '{id_}' not found.", "video")
         if video.status is not VideoStatus.COMPLETED:
-            raise _invalid(f"Video {id_} is {video.status}; only a completed one can be used.")
+            message = f"Video {id_} is {video.status}; only a completed one can be used."
+            raise _invalid(message, "video")
         attempts = await self._history.attempts.of_video(id_)
         made = next(a for a in attempts if a.state is AttemptState.DELIVERED)
         return video, made.job, made.service
@@ -192,7 +216,8 @@ class Sources:
                 raise _missing(f"Character with id '{id_}' not found.", "characters")
             rows.append(row)
         if len({row.service for row in rows}) > 1:
-            raise _invalid("The characters are at different services; use those of one.")
+            message = "The characters are at different services; use those of one."
+            raise _invalid(message, "characters")
         return rows[0].service, tuple(row.upstream_id for row in rows)
 
 
@@ -201,8 +226,27 @@ def _has_characters(service: Service) -> bool:
     return adapter.takes_characters and Operation.CREATE in adapter.operations
 
 
-def _invalid(message: str) -> RefusalError:
-    return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value")
+def _check_measures(ask: Ask, source: Video | None) -> None:
+    """Refuse a measure that no service would be told, unless it is that of the source anyway.
+
+    By it the price would be reckoned, and a limit of spending passed with "seconds": "1".
+    """
+    asked = {"seconds": ask.seconds, "size": ask.size or None}
+    known = {} if source is None else {"seconds": source.seconds, "size": source.size}
+    for param, value in asked.items():
+        is_said = param in _SAID.get(ask.operation, ())
+        if is_said or value in {None, known.get(param)}:
+            continue
+        theirs = f", here {known[param]}" if param in known else ""
+        raise _invalid(
+            f"Invalid value for '{param}': {value}. This operation takes that of its film"
+            f"{theirs}; leave it out.",
+            param,
+        )
+
+
+def _invalid(message: str, param: str) -> RefusalError:
+    return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
 
 
 def _missing(message: str, param: str) -> RefusalError:

@@ -11,8 +11,8 @@ from tallylight.gateway.books import Books
 from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
-from tallylight.history.videos import VideoStatus
-from tallylight.terms import Failure, FailureKind, Fault, Order, UpstreamId
+from tallylight.history.videos import Video, VideoStatus
+from tallylight.terms import Failure, FailureKind, Fault, Order, ServiceId, UpstreamId
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.course import wished_pause
 from tallylight.upstreams.protocols.registry import protocol
@@ -43,6 +43,9 @@ _NAMELESS = Failure(
     text="accepted without an id by which the job could be asked for",
 )
 
+_WORDLESS = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:wordless")
+"""Nothing was sent, for the dialect has no words for what is ordered."""
+
 
 class Submitting:
     """Sends attempts."""
@@ -63,7 +66,12 @@ class Submitting:
             The job as the answer described it; None where there is none, or nobody knows.
         """
         adapter = protocol(service.upstream)
-        request = adapter.create(order, attempt.model)
+        try:
+            request = adapter.create(order, attempt.model)
+        except LookupError as error:
+            # `capability` leaves such a service out, so this is a gap in what it knows.
+            self._refused(live, attempt, replace(_WORDLESS, text=str(error)))
+            return None
         if adapter.streams:
             return await self._stream(live, attempt, service, request)
         left = live.video.deadline - self._clock.now()
@@ -82,6 +90,26 @@ class Submitting:
 
     async def accept(self, live: Live, attempt: Attempt, job: Job) -> Attempt:
         """Write down that the upstream has a job for an attempt."""
+        video, accepted = self._accepted(live, attempt, job)
+        await self._books.note(live, video=video, attempts=(accepted,))
+        self._tell_accepted(live, accepted, job)
+        return accepted
+
+    async def claim(
+        self, live: Live, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
+    ) -> bool:
+        """Write down the same of a job that was found in the list of some services' jobs.
+
+        Returns:
+            False if it is another attempt's.
+        """
+        video, accepted = self._accepted(live, attempt, job)
+        if not await self._books.claim(live, video, accepted, services):
+            return False
+        self._tell_accepted(live, accepted, job)
+        return True
+
+    def _accepted(self, live: Live, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
         now = self._clock.now()
         is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
         accepted = replace(
@@ -99,11 +127,12 @@ class Submitting:
             service=attempt.service,
             started_at=before.started_at or accepted.started_at,
         )
-        await self._books.note(live, video=video, attempts=(accepted,))
+        return video, accepted
+
+    def _tell_accepted(self, live: Live, accepted: Attempt, job: Job) -> None:
         live.settle()
         if not job.state.is_over:
-            self._witness.accepted(attempt.service)
-        return accepted
+            self._witness.accepted(accepted.service)
 
     async def doubt(self, live: Live, attempt: Attempt, failure: Failure) -> None:
         """Write down that nobody knows whether an attempt was accepted."""
@@ -153,7 +182,9 @@ class Submitting:
         adapter = protocol(service.upstream)
         reader = adapter.open_stream()
         accepted: Attempt | None = None
-        async with self._transport.stream(request, service.upstream) as answer:
+        left = max(live.video.deadline - self._clock.now(), timedelta())
+        upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
+        async with self._transport.stream(request, upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off
             kept_at = self._clock.now()
             if began:

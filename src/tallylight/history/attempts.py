@@ -26,6 +26,7 @@ from tallylight.history.columns import failure_of, failure_values
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.tables import attempts as table
+from tallylight.history.tables import videos
 from tallylight.quick import quick
 from tallylight.terms import NO_VIDEO, AttemptId, Failure, Order, ServiceId, VideoId
 
@@ -148,11 +149,41 @@ class Attempts:
         """Return all attempts at a caller's video, in their order."""
         return await self._found(table.c.video == video)
 
-    async def claimed(self, service: ServiceId, jobs: Collection[str]) -> frozenset[str]:
-        """Return which of a service's jobs belong to an attempt already."""
-        query = select(table.c.job).where(table.c.service == service, table.c.job.in_(jobs))
+    async def claimed(
+        self, services: Collection[ServiceId], jobs: Collection[str], attempt: AttemptId
+    ) -> frozenset[str]:
+        """Return which of some services' jobs belong to another attempt already."""
+        query = select(table.c.job).where(
+            table.c.service.in_(services), table.c.job.in_(jobs), table.c.id != attempt
+        )
         async with self._connections.reading() as connection:
             return frozenset(await connection.scalars(query))
+
+    async def unanswered(
+        self, services: Collection[ServiceId], prompt: str, since: datetime, attempt: AttemptId
+    ) -> tuple[datetime, ...]:
+        """Return since when others that ask some services for the same words await an answer.
+
+        Args:
+            services: Whom.
+            prompt: The words.
+            since: Earlier ones are out of date: nobody waits for them any more.
+            attempt: This one does not count.
+        """
+        query = (
+            select(table.c.intended_at_us)
+            .outerjoin(videos, videos.c.id == table.c.video)
+            .where(
+                table.c.ended_at_us.is_(None),
+                table.c.intended_at_us >= since,
+                table.c.state == AttemptState.INTENDED.value,
+                table.c.service.in_(services),
+                func.coalesce(videos.c.prompt, table.c.prompt) == prompt,
+                table.c.id != attempt,
+            )
+        )
+        async with self._connections.reading() as connection:
+            return tuple(await connection.scalars(query))
 
     async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
         """Return when each service's newest attempt for a purpose was written down."""

@@ -32,7 +32,7 @@ from tallylight.history.tables import attempts, ledger, outbox, videos
 from tallylight.history.videos import Video
 from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess
 from tallylight.quick import quick
-from tallylight.terms import KeyId
+from tallylight.terms import KeyId, ServiceId
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +53,18 @@ class Limit(NamedTuple):
     budget: Budget
     payer: KeyId | None
     name: str
+
+
+class Finding(NamedTuple):
+    """A job in an upstream's list that is taken for an attempt's.
+
+    Args:
+        attempt: As it is once it has the job.
+        services: Whose jobs are in that list.
+    """
+
+    attempt: Attempt
+    services: tuple[ServiceId, ...]
 
 
 class Notice(NamedTuple):
@@ -80,6 +92,7 @@ class Writing:
         attempts: Attempts that changed.
         entries: Entries of the ledger that came to their end.
         notices: Webhooks to deliver.
+        finding: An attempt that has a job, if that is no other attempt's.
     """
 
     new_video: Video | None = None
@@ -91,6 +104,7 @@ class Writing:
     attempts: tuple[Attempt, ...] = ()
     entries: tuple[Entry, ...] = ()
     notices: tuple[Notice, ...] = ()
+    finding: Finding | None = None
 
     @property
     def is_promise(self) -> bool:
@@ -106,7 +120,8 @@ class Writing:
         video, attempt = self.new_video, self.new_attempt
         is_known = video is not None and bool(video.idempotency)
         is_later = video is None and attempt is not None
-        return is_known or is_later or any(limit.budget.limits for limit in self.limits)
+        is_limited = any(limit.budget.limits for limit in self.limits)
+        return is_known or is_later or is_limited or self.finding is not None
 
 
 @dataclass(slots=True)
@@ -134,7 +149,8 @@ class Journal:
 
         Returns:
             False where another process had written the same attempt at a video, or a video of the
-            same idempotency key, before; then nothing of it is written but what has ended.
+            same idempotency key, before, or where a job that was found is another attempt's; then
+            nothing of it is written but what has ended.
 
         Raises:
             BudgetError: if the money may not be spent; nothing is written but what has ended.
@@ -204,6 +220,9 @@ def _fail(group: Iterable[_Submission], error: StorageError) -> None:
 
 def _write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
     results: list[bool | BudgetError] = []
+    if any(writing.finding is not None for writing in group):
+        # Before any turn of the ledger, or two processes could wait for each other.
+        take_turn(connection, Turn.ATTEMPT)
     for is_contested, some in groupby(group, key=lambda each: each.is_contested):
         if is_contested:
             results += [_write_alone(connection, writing) for writing in some]
@@ -238,11 +257,21 @@ def _write_alone(connection: Connection, writing: Writing) -> bool | BudgetError
 
 
 def _claim(connection: Connection, writing: Writing) -> bool:
-    """Insert what others may insert too, and tell whether they were not faster."""
+    """Insert or take what others may too, and tell whether they were not faster."""
     video, attempt = writing.new_video, writing.new_attempt
+    if writing.finding is not None and _is_taken(connection, writing.finding):
+        return False
     if video is not None and not _insert_once(connection, videos, _new_video(writing, video)):
         return False
     return attempt is None or _insert_once(connection, attempts, attempt_rows.values_of(attempt))
+
+
+def _is_taken(connection: Connection, finding: Finding) -> bool:
+    """Tell whether a job is another attempt's, or the attempt has another job by now."""
+    attempt, (id_, job) = finding.attempt, (attempts.c.id, attempts.c.job)
+    others = attempts.c.service.in_(finding.services) & (job == attempt.job) & (id_ != attempt.id)
+    own = (id_ == attempt.id) & job.not_in(("", attempt.job))
+    return connection.execute(select(id_).where(others | own).limit(1)).first() is not None
 
 
 def _insert_once(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
@@ -286,7 +315,8 @@ def _collect(writing: Writing, rows: _Rows) -> None:
         rows.setdefault("new_attempts", []).append(row)
     if writing.new_entry is not None:
         rows.setdefault("new_entries", []).append(entry_rows.values_of(writing.new_entry))
-    for attempt in writing.attempts:
+    found = () if writing.finding is None else (writing.finding.attempt,)
+    for attempt in (*writing.attempts, *found):
         row = attempt_rows.values_of(attempt)
         rows.setdefault("attempts", []).append(_bound(row, _ATTEMPT_COLUMNS))
     for entry in writing.entries:

@@ -55,7 +55,7 @@ class Following:
             answer, now = adapter.read_job(reply), self._clock.now()
             if isinstance(answer, Failure):
                 # It says nothing of the job, which is paid for: ask on.
-                course.miss(answer, now)
+                course.miss(answer, reply, now)
                 if course.is_lost(now):
                     return Ending(replace(theirs(answer), rule="job:lost"))
             elif answer.state.is_over:

@@ -3,11 +3,11 @@
 The table with its reasons stands in `docs/protocols.md`, "Accepted, refused, in doubt".
 """
 
-import json
 from enum import StrEnum
 from http import HTTPStatus
 
 from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.protocols.tolerant import is_object
 from tallylight.upstreams.wire import Job, Reply
 
 _SUCCESS = range(200, 300)
@@ -102,7 +102,7 @@ def _refuses(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
     if status in _CALLER_ERRORS:
         # 408 is an intermediary's time-out, and as good as our own.
         return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
-    if not _is_object(reply.body):
+    if not is_object(reply.body):
         return False  # a gateway's page is no word of the service behind it
     if status in _SUCCESS:
         return _says_no(failure)
@@ -114,10 +114,3 @@ def _refuses(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
 def _says_no(failure: Failure) -> bool:
     # Under HTTP 200 only the words count, and "it failed" may be said of a job that was accepted.
     return failure.fault is not Fault.UPSTREAM or failure.kind in _NAMED_REFUSALS
-
-
-def _is_object(body: str) -> bool:
-    try:
-        return isinstance(json.loads(body), dict)
-    except (ValueError, RecursionError):
-        return False

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.upstreams.protocols.tolerant import is_object
 from tallylight.upstreams.wire import Reply
 
 SOONEST_POLL, LATEST_POLL = timedelta(seconds=1), timedelta(seconds=10)
@@ -13,7 +14,8 @@ _LONGEST_PAUSE = timedelta(minutes=1)
 
 _LOST_POLLS, _LOST_AFTER = 3, timedelta(minutes=1)
 """So many answers in a row that there is no such job, over so long, and it is lost. Some upstreams
-know a job only seconds after they have accepted it."""
+know a job only seconds after they have accepted it. A page does not count: a proxy says 404 while
+what is behind it is deployed anew."""
 
 _GONE = frozenset({404, 410})
 _ABOUT_REQUESTS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN})
@@ -39,10 +41,10 @@ class Course:
         """Take in that the job is under way."""
         self.seen_at, self.trouble, self.missing, self.missing_since = at, None, 0, None
 
-    def miss(self, trouble: Failure, at: datetime) -> None:
+    def miss(self, trouble: Failure, reply: Reply, at: datetime) -> None:
         """Take in an answer that says nothing of the job, or that there is none."""
         self.trouble = trouble
-        is_gone = trouble.http_status in _GONE
+        is_gone = trouble.http_status in _GONE and is_object(reply.body)
         self.missing = self.missing + 1 if is_gone else 0
         self.missing_since = (self.missing_since or at) if is_gone else None
 

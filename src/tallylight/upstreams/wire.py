@@ -219,6 +219,11 @@ class VideoProtocol(Protocol):
         ...
 
     @property
+    def takes_address(self) -> bool:
+        """Tell whether the address of such a picture will do, and not only its bytes."""
+        ...
+
+    @property
     def takes_characters(self) -> bool:
         """Tell whether characters can be made here and appear in a create."""
         ...

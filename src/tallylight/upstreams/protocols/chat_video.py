@@ -71,6 +71,11 @@ class ChatVideo:
         return True
 
     @property
+    def takes_address(self) -> bool:
+        """Tell whether the address of such a picture will do."""
+        return self._profile.fetches_pictures
+
+    @property
     def takes_characters(self) -> bool:
         """Tell whether characters can be made here and appear in a create."""
         return False

@@ -41,6 +41,11 @@ class OpenAIVideos:
         return True
 
     @property
+    def takes_address(self) -> bool:
+        """Tell whether the address of such a picture will do: at all these servers it does."""
+        return True
+
+    @property
     def takes_characters(self) -> bool:
         """Tell whether characters can be made here and appear in a create."""
         return self._profile.characters

@@ -41,6 +41,11 @@ def json_of(text: str) -> object:
         return None
 
 
+def is_object(text: str) -> bool:
+    """Tell whether a text is a JSON object as it stands; the page of a gateway is none."""
+    return isinstance(json_of(text), dict)
+
+
 def object_of(text: str) -> Mapping[str, object] | None:
     """Return the JSON object in a text, out of strings and arrays of one element; None for none."""
     value = json_of(text)
