@@ -23,8 +23,8 @@ from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
-from tallylight.history.journal import Writing
 from tallylight.history.videos import Video
+from tallylight.history.writings import Writing
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world

@@ -8,9 +8,9 @@ import pytest
 
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import AttemptState
-from tallylight.history.journal import Writing
 from tallylight.history.ledger import EntryState
 from tallylight.history.videos import Video, VideoStatus
+from tallylight.history.writings import Writing
 
 from .conftest import Start, Studio
 

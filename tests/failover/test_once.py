@@ -10,8 +10,8 @@ import pytest
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import AttemptState
-from tallylight.history.journal import Writing
 from tallylight.history.videos import Video, VideoStatus, new_video_id
+from tallylight.history.writings import Writing
 from tallylight.simulator.world import Commission
 
 from .conftest import Start

@@ -18,7 +18,7 @@ from tallylight.clock import SystemClock, VirtualClock
 from tallylight.gateway.courier import Courier
 from tallylight.gateway.webhook_options import WebhookOptions, Webhooks
 from tallylight.history.database import History, open_history
-from tallylight.history.journal import Notice, Writing
+from tallylight.history.writings import Notice, Writing
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND = timedelta(seconds=1)

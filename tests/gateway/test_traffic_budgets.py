@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from tallylight.history.database import History
 from tallylight.history.gateway_keys import GatewayKey
-from tallylight.history.journal import Writing
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.history.writings import Writing
 from tallylight.money import Budget
 from tallylight.status.budgets import Spending, traffic_spendings
 from tallylight.terms import KeyId, ServiceId

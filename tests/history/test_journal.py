@@ -13,7 +13,6 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
-from tallylight.history.journal import Finding, Limit, Notice, Writing
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.videos import (
     Video,
@@ -22,6 +21,7 @@ from tallylight.history.videos import (
     Wish,
     new_video_id,
 )
+from tallylight.history.writings import Finding, Limit, Notice, Writing
 from tallylight.money import Budget
 from tallylight.terms import (
     NO_VIDEO,
@@ -253,6 +253,50 @@ async def test_only_a_silent_owner_loses_its_videos(written: History) -> None:
     assert [video.id for video in taken] == [theirs.id]
     assert taken[0].owner == "third"
     assert again == ()
+
+
+async def test_who_has_lost_a_video_can_only_say_that_it_is_there(written: History) -> None:
+    video = video_of(owner="another")
+    await written.journal.write(opening(video))
+    mine = replace(video, owner="me")
+    failed = replace(
+        mine, status=VideoStatus.FAILED, error=VideoError("x", "of mine"), ended_at=NOON
+    )
+    there = replace(mine, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON)
+
+    await written.journal.write(Writing(video=replace(mine, progress=50)))
+    await written.journal.write(Writing(video=failed))
+    before = await written.videos.one(video.id)
+    await written.journal.write(Writing(video=there))
+    after = await written.videos.one(video.id)
+
+    assert before == video
+    assert after == replace(there, owner="another")
+
+
+async def test_what_has_ended_is_written_though_no_money_is_left(written: History) -> None:
+    limit = Limit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
+    video = video_of()
+    await written.journal.write(opening(video, limit))
+    first, entry = attempt_of(video)
+    refused = replace(first, state=AttemptState.REFUSED, ended_at=NOON)
+    released = replace(entry, state=EntryState.RELEASED, amount=Decimal(0))
+    second, dearer = attempt_of(video, 2)
+    dearer = replace(dearer, estimate=Decimal(9), amount=Decimal(9))
+
+    with pytest.raises(BudgetError):
+        await written.journal.write(
+            Writing(
+                new_attempt=second,
+                new_entry=dearer,
+                limits=(limit,),
+                attempts=(refused,),
+                entries=(released,),
+            )
+        )
+
+    assert await written.attempts.of_video(video.id) == (refused,)
+    assert (await written.ledger.some([entry.id]))[entry.id] == released
 
 
 async def test_pages_follow_one_another_in_both_directions(written: History) -> None:

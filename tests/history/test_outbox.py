@@ -8,7 +8,7 @@ from sqlalchemy import text
 from tallylight.clock import VirtualClock
 from tallylight.history.characters import CharacterRow
 from tallylight.history.database import History, open_history
-from tallylight.history.journal import Notice, Writing
+from tallylight.history.writings import Notice, Writing
 from tallylight.terms import KeyId, ServiceId
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -17,9 +17,9 @@ from tallylight.errors import StorageError, UnwritableError
 from tallylight.gateway.live import Live
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
-from tallylight.history.journal import Finding, Limit, Notice, Writing
 from tallylight.history.ledger import Entry, EntryState
 from tallylight.history.videos import Video
+from tallylight.history.writings import Finding, Limit, Notice, Writing
 from tallylight.terms import Failure, ServiceId
 
 log = structlog.get_logger()

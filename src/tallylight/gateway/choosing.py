@@ -11,8 +11,8 @@ from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.ranking import Ranking
 from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
-from tallylight.history.journal import Limit
 from tallylight.history.videos import Wish
+from tallylight.history.writings import Limit
 from tallylight.terms import Order, ServiceId
 
 

@@ -15,9 +15,9 @@ from tallylight.gateway.live import Live
 from tallylight.gateway.sources import Sources
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
-from tallylight.history.journal import Notice
 from tallylight.history.ledger import Entry
 from tallylight.history.videos import Video, VideoError, VideoStatus
+from tallylight.history.writings import Notice
 from tallylight.terms import Failure, Fault
 from tallylight.upstreams.wire import Job
 

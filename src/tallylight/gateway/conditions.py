@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tallylight.gateway.keys import Caller, Keys
 from tallylight.gateway.routes import Route
-from tallylight.history.journal import Limit
+from tallylight.history.writings import Limit
 from tallylight.money import Budget
 from tallylight.terms import KeyId
 

@@ -23,8 +23,8 @@ from tallylight.gateway.live import Live
 from tallylight.gateway.ranking import Choice
 from tallylight.gateway.routes import Route
 from tallylight.history.database import History
-from tallylight.history.journal import Limit
 from tallylight.history.videos import Video
+from tallylight.history.writings import Limit
 from tallylight.scheduler import every
 from tallylight.terms import VideoId
 

@@ -37,9 +37,9 @@ from tallylight.gateway.submitting import PATIENCE, Submitting
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
-from tallylight.history.journal import Limit
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.videos import VideoError
+from tallylight.history.writings import Limit
 from tallylight.terms import AttemptId
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job
@@ -155,6 +155,8 @@ class Failover:
         written = await self._history.attempts.one(attempt.id)
         if written is None or written.state in {AttemptState.INTENDED, AttemptState.IN_DOUBT}:
             return False
+        if written.state is AttemptState.DELIVERED:  # by one that could not end the video with it
+            written = replace(written, state=AttemptState.ACCEPTED, ended_at=None)
         entries = await self._history.ledger.some([written.entry])
         if written.failure is not None:
             live.refusals.append((written.service, written.failure))
@@ -191,15 +193,12 @@ class Failover:
         if is_spent or not ranking.choices:
             await self._wait_or_end(live, ranking, is_spent=is_spent)
             return None
-        live.is_sending = True
         try:
             return await self._send(live, ranking.choices[0], limits)
         except RefusalError as error:  # what it builds on is not there any more
             await self._give_up(live, VideoError(error.code, error.message))
         except BudgetError as error:
             await self._give_up(live, VideoError("insufficient_quota", str(error)))
-        finally:
-            live.is_sending = False
         return None
 
     async def _send(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> Job | None:
@@ -213,12 +212,16 @@ class Failover:
         if live.is_let_go:
             return None
         attempt, entry = prepare(live, choice, self._clock.now())
-        if not await self._books.intend(live, attempt, entry, limits):
-            log.info("video.lost", video=live.video.id)
-            live.is_let_go = True
-            return None
-        live.video = replace(live.video, substituted=choice.substituted)
-        return await self._submitting.send(live, attempt, choice.service, order)
+        live.is_sending = True
+        try:
+            if not await self._books.intend(live, attempt, entry, limits):
+                log.info("video.lost", video=live.video.id)
+                live.is_let_go = True
+                return None
+            live.video = replace(live.video, substituted=choice.substituted)
+            return await self._submitting.send(live, attempt, choice.service, order)
+        finally:
+            live.is_sending = False
 
     async def _give_up(self, live: Live, error: VideoError) -> None:
         """End a video that nobody can be asked for, unless a job that was given up may deliver."""

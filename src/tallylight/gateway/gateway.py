@@ -25,8 +25,8 @@ from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.gateway.sources import Sources
 from tallylight.history.connections import unbroken
 from tallylight.history.database import History
-from tallylight.history.journal import Limit
 from tallylight.history.videos import Video, VideoStatus, new_video_id
+from tallylight.history.writings import Limit
 from tallylight.terms import Reference, VideoId
 
 
