@@ -97,7 +97,9 @@ class Gateway:
         self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
     ) -> Page:
         """Return a caller's videos behind one of them, "" for the first."""
-        behind = await self.video(after, caller) if after else None
+        behind = await self._history.videos.one_ever(after) if after else None
+        if after and (behind is None or behind.key != caller.key):
+            raise unknown_video(after, "after")
         found = await self._history.videos.listed(
             caller.key, after=behind, limit=limit, order=order
         )
@@ -252,11 +254,11 @@ _CLOSING = RefusalError(
 )
 
 
-def unknown_video(id_: str) -> RefusalError:
+def unknown_video(id_: str, param: str = "video_id") -> RefusalError:
     """Return the refusal of a video that its caller does not have."""
     return RefusalError(
         HTTPStatus.NOT_FOUND,
         f"Video with id '{id_}' not found.",
         code="not_found",
-        param="video_id",
+        param=param,
     )

@@ -173,7 +173,11 @@ class Sources:
             )
             await self._history.characters.add(row)
             return Character(row.id, row.name, row.created_at)
-        raise RefusalError(HTTPStatus.BAD_GATEWAY, f"No service took the character. {said}")
+        raise RefusalError(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"No service took the character. {said}",
+            code="no_service_available",
+        )
 
     async def character(self, id_: str, key: KeyId) -> Character:
         """Return a character."""

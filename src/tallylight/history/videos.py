@@ -167,6 +167,10 @@ class Videos:
             iter(await self._found(table.c.id == id_, table.c.deleted_at_us.is_(None))), None
         )
 
+    async def one_ever(self, id_: VideoId) -> Video | None:
+        """Return the same though it was deleted: its place among the others stands."""
+        return next(iter(await self._found(table.c.id == id_)), None)
+
     async def by_idempotency(self, key: KeyId, idempotency: str) -> Video | None:
         """Return the video that a caller's own key for a request named, if any."""
         where = and_(table.c.key == key, table.c.idempotency == idempotency)

@@ -87,6 +87,20 @@ async def test_a_raw_post_is_json(sdk: AsyncOpenAI) -> None:
     assert (video.seconds, video.prompt, video.object) == ("4", "in JSON", "video")
 
 
+async def test_whoever_deletes_what_it_lists_comes_to_the_end(gateway: "Gateway") -> None:
+    async with AsyncOpenAI(
+        base_url=f"{gateway.address}/v1", api_key=await gateway.make_key()
+    ) as sdk:
+        made = {(await _made(sdk, f"boat {number}")).id for number in range(5)}
+
+        deleted = set()
+        async for video in sdk.videos.list(limit=2):
+            await sdk.videos.delete(video.id)
+            deleted.add(video.id)
+
+    assert deleted == made
+
+
 async def test_a_list_goes_from_page_to_page(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1", api_key=await gateway.make_key()
