@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
@@ -72,6 +72,7 @@ class Crew:
         self._tasks: dict[VideoId, asyncio.Task[None]] = {}
         self._is_closing = False
         self._unheld: frozenset[VideoId] = frozenset()
+        self._missed: frozenset[VideoId] = frozenset()
 
     async def run(self) -> None:
         """Renew the leases and take over what others have left, until cancelled.
@@ -180,18 +181,26 @@ class Crew:
             live.tell()
 
     async def _round(self) -> None:
-        while True:
-            held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
-            now = self._clock.now()
-            kept = await self._history.videos.renew(self.name, now + LEASE)
-            for live in held:
-                if live.video.id not in kept and not live.video.is_over:
-                    self._let_go(live)
-            left = await self._history.videos.take_over(self.name, now, now + LEASE)
-            if not left:
-                return
+        held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
+        kept = await self._renew()
+        lost = [live for live in held if live.video.id not in kept and not live.video.is_over]
+        for live in lost:
+            # One that was just ended is not known here for a moment, hence it is missed twice.
+            if live.video.id in self._missed:
+                self._let_go(live)
+        self._missed = frozenset(live.video.id for live in lost)
+        while left := await self._history.videos.take_over(self.name, *self._lease()):
             for video in left:
                 await self._take_over(video)
+            await self._renew()
+
+    async def _renew(self) -> frozenset[VideoId]:
+        _, until = self._lease()
+        return await self._history.videos.renew(self.name, until)
+
+    def _lease(self) -> tuple[datetime, datetime]:
+        now = self._clock.now()
+        return now, now + LEASE
 
     def _let_go(self, live: Live) -> None:
         """Follow a video no more that another process has taken over."""
