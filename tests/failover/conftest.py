@@ -92,6 +92,16 @@ class Studio:
         crew.name = "dead"
         await asyncio.gather(self.running, *following, return_exceptions=True)
 
+    async def die_asking(self, name: str) -> None:
+        """Die while a service is asked that takes the job and does not answer."""
+        self.trouble(name, {"kind": "hang", "accepts": True})
+        asking = asyncio.create_task(self.create())
+        while not self.creates(name):  # a server tells no event
+            await self.clock.sleep(timedelta(seconds=1))
+        await self.die()
+        asking.cancel()
+        self.trouble(name)
+
     async def die_after(self, writings: int) -> None:
         """Die once so many writings are durable, and before the next one is."""
         journal, write = self.history.journal, self.history.journal.write

@@ -79,12 +79,7 @@ async def test_who_loses_its_lease_follows_the_video_no_more(start: Start) -> No
 
 async def test_an_answer_that_another_process_hears_ends_the_doubt(start: Start) -> None:
     cut_off = await start(route=UNLISTED)
-    cut_off.trouble("c", {"kind": "hang", "accepts": True})
-    asking = asyncio.create_task(cut_off.create())
-    while not cut_off.creates("c"):  # a server tells no event
-        await cut_off.clock.sleep(timedelta(seconds=1))
-    await cut_off.die()
-    asking.cancel()
+    await cut_off.die_asking("c")
     other = await start(route=UNLISTED)
     video = await the_video(other)
     while other.switchboard._crew.live(video.id) is None:

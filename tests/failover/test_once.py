@@ -148,13 +148,7 @@ async def test_a_video_under_way_is_taken_over_from_a_dead_process(start: Start)
 
 async def test_a_create_cut_off_by_death_is_found_and_not_sent_again(start: Start) -> None:
     dying = await start()
-    dying.trouble("a", {"kind": "hang", "accepts": True})
-    asking = asyncio.create_task(dying.create())
-    while not dying.creates("a"):  # a server tells no event
-        await dying.clock.sleep(timedelta(seconds=1))
-    await dying.die()
-    asking.cancel()
-    dying.trouble("a")
+    await dying.die_asking("a")
 
     other = await start()
     (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
@@ -167,13 +161,7 @@ async def test_a_create_cut_off_by_death_is_found_and_not_sent_again(start: Star
 
 async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Start) -> None:
     dying = await start()
-    dying.trouble("a", {"kind": "hang", "accepts": True})
-    asking = asyncio.create_task(dying.create())
-    while not dying.creates("a"):  # a server tells no event
-        await dying.clock.sleep(timedelta(seconds=1))
-    await dying.die()
-    asking.cancel()
-    dying.trouble("a")
+    await dying.die_asking("a")
     for number in range(120):  # a page of the list shows fifty
         other_job = Commission("a", f"another {number}", "720x1280", 4, "sora-2")
         dying.world.accept(other_job, None, f"video_other{number}")
@@ -189,12 +177,7 @@ async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Star
 async def test_a_complete_list_has_its_minute_from_when_we_began_to_look(start: Start) -> None:
     upstreams = {"first": {"lists_all_jobs": True}}
     dying = await start(upstreams=upstreams)
-    dying.trouble("a", {"kind": "hang", "accepts": True})
-    asking = asyncio.create_task(dying.create())
-    while not dying.creates("a"):  # a server tells no event
-        await dying.clock.sleep(timedelta(seconds=1))
-    await dying.die()
-    asking.cancel()
+    await dying.die_asking("a")
     await dying.clock.sleep(timedelta(minutes=1))
     dying.trouble("a", {"kind": "list_lie"})
 
