@@ -7,7 +7,7 @@ just refused for the moment, and told to come again, is it that one which comes.
 """
 
 import asyncio
-from collections import defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -28,6 +28,9 @@ _SDK_GOES_ON = timedelta(minutes=35)
 _SDK_COMES_AGAIN = timedelta(minutes=2)
 """It waits for a minute at most before it does what an answer told it to."""
 
+_MOST_EXPECTED = 1000
+"""So many repetitions of one content are told from those of older videos."""
+
 _BETWEEN_LOOKS = timedelta(seconds=0.5)
 
 _Content = tuple[KeyId, str]
@@ -41,7 +44,7 @@ class Repeats:
         self._crew = crew
         self._clock = clock
         self._placing: defaultdict[_Content, set[asyncio.Event]] = defaultdict(set)
-        self._expected: dict[_Content, list[datetime]] = {}
+        self._expected: OrderedDict[_Content, deque[datetime]] = OrderedDict()
 
     @asynccontextmanager
     async def in_turn(self, ask: Ask, caller: Caller) -> AsyncIterator[None]:
@@ -62,11 +65,11 @@ class Repeats:
 
     def expect(self, ask: Ask, caller: Caller) -> None:
         """Take note that a request was refused for the moment, and told to come again."""
-        now = self._clock.now()
-        for content, times in tuple(self._expected.items()):
-            if now - times[-1] > _SDK_COMES_AGAIN:
-                del self._expected[content]
-        self._expected.setdefault((caller.key, ask.fingerprint), []).append(now)
+        content = (caller.key, ask.fingerprint)
+        self._expected.setdefault(content, deque(maxlen=_MOST_EXPECTED)).append(self._clock.now())
+        self._expected.move_to_end(content)
+        while not self._is_fresh(next(iter(self._expected.values()))):
+            self._expected.popitem(last=False)
 
     async def of(self, ask: Ask, caller: Caller, within: timedelta) -> Live | Video | None:
         """Return what the same request has led to, under way here or as it is stored.
@@ -108,12 +111,14 @@ class Repeats:
 
     def _is_expected(self, ask: Ask, caller: Caller) -> bool:
         """Tell whether it repeats a request that was refused, and expect that no more."""
-        times = self._expected.pop((caller.key, ask.fingerprint), [])
-        since = self._clock.now() - _SDK_COMES_AGAIN
-        fresh = [at for at in times if at >= since]
-        if len(fresh) > 1:
-            self._expected[caller.key, ask.fingerprint] = fresh[1:]
-        return bool(fresh)
+        times = self._expected.get((caller.key, ask.fingerprint), deque())
+        if not self._is_fresh(times):
+            return False
+        times.pop()
+        return True
+
+    def _is_fresh(self, times: deque[datetime]) -> bool:
+        return bool(times) and self._clock.now() - times[-1] <= _SDK_COMES_AGAIN
 
     async def _same(self, video: Video, fingerprint: str, within: timedelta) -> Live | Video | None:
         if video.fingerprint != fingerprint:
