@@ -7,7 +7,7 @@ stopped and woke again, the unique number of each attempt still lets only one of
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -35,7 +35,6 @@ _SETTLING = timedelta(seconds=5)
 """How long a process that ends waits for creates that were sent and not yet answered: each one that
 is cut off is a doubt, which costs a video where the upstream lists nothing."""
 
-_INVENTORY = timedelta(seconds=30)
 _LATER = timedelta(seconds=30)
 """When a video is tried again whose following met a defect of ours."""
 
@@ -80,11 +79,7 @@ class Crew:
         The journal has to write as long as this runs.
         """
         try:
-            async with asyncio.TaskGroup() as tasks:
-                renewing = every(_RENEWAL, self._round, self._clock, name="leases")
-                tasks.create_task(renewing, name="leases")
-                counting = every(_INVENTORY, self._take_inventory, self._clock, name="inventory")
-                tasks.create_task(counting, name="inventory")
+            await every(_RENEWAL, self._round, self._clock, name="leases")
         finally:
             self._is_closing = True
             await self._settle()
@@ -182,13 +177,9 @@ class Crew:
 
     async def _round(self) -> None:
         held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
-        kept = await self._renew()
-        lost = [live for live in held if live.video.id not in kept and not live.video.is_over]
-        for live in lost:
-            # One that was just ended is not known here for a moment, hence it is missed twice.
-            if live.video.id in self._missed:
-                self._let_go(live)
-        self._missed = frozenset(live.video.id for live in lost)
+        owned = await self._renew()
+        self._let_lost_go(held, owned)
+        await self._hand_back(owned)
         while left := await self._history.videos.take_over(self.name, *self._lease()):
             for video in left:
                 await self._take_over(video)
@@ -201,6 +192,30 @@ class Crew:
     def _lease(self) -> tuple[datetime, datetime]:
         now = self._clock.now()
         return now, now + LEASE
+
+    def _let_lost_go(self, held: Collection[Live], owned: Collection[VideoId]) -> None:
+        """Follow videos no more that are ours no longer.
+
+        One that was just ended is not known here for a moment, hence it is missed twice.
+        """
+        lost = [live for live in held if live.video.id not in owned and not live.video.is_over]
+        for live in lost:
+            if live.video.id in self._missed:
+                self._let_go(live)
+        self._missed = frozenset(live.video.id for live in lost)
+
+    async def _hand_back(self, owned: Collection[VideoId]) -> None:
+        """Let others take videos over that are ours by their rows and that nobody here follows.
+
+        There are some after a database was away: what was written may be there all the same. One
+        that was just begun is not followed for a moment, hence it is looked for twice.
+        """
+        unheld = frozenset(id_ for id_ in owned if id_ not in self._lives)
+        left = unheld & self._unheld
+        self._unheld = unheld
+        if left:
+            log.warning("videos.let_go", videos=sorted(left))
+            await self._history.videos.hand_over(left, self._clock.now())
 
     def _let_go(self, live: Live) -> None:
         """Follow a video no more that another process has taken over."""
@@ -229,20 +244,6 @@ class Crew:
         log.info("video.taken_over", video=video.id, attempts=len(attempts))
         limits = await self._conditions.limits_of(video.key)
         self._start(live, self._failover.follow(live, limits))
-
-    async def _take_inventory(self) -> None:
-        """Let go of videos that are ours by their rows and that nobody here follows.
-
-        There are some after a database was away: what was written may be there all the same. One
-        that was just begun is not followed for a moment, hence it is looked for twice.
-        """
-        owned = await self._history.videos.owned(self.name)
-        unheld = frozenset(id_ for id_ in owned if id_ not in self._lives)
-        left = unheld & self._unheld
-        self._unheld = unheld
-        if left:
-            log.warning("videos.let_go", videos=sorted(left))
-            await self._history.videos.hand_over(left, self._clock.now())
 
     async def _settle(self) -> None:
         """Return once no create is on its way any more, or after a while."""

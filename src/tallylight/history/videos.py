@@ -240,12 +240,6 @@ class Videos:
         async with self._connections.noting(Turn.VIDEO) as connection:
             return frozenset(map(VideoId, await connection.scalars(change)))
 
-    async def owned(self, owner: str) -> frozenset[VideoId]:
-        """Return which videos under way are one's own."""
-        query = select(table.c.id).where(table.c.ended_at_us.is_(None), table.c.owner == owner)
-        async with self._connections.reading() as connection:
-            return frozenset(map(VideoId, await connection.scalars(query)))
-
     async def hand_over(self, ids: Collection[VideoId], at: datetime) -> None:
         """Let others take videos over from a moment on."""
         change = update(table).where(table.c.id.in_(ids)).values(owner="", leased_until_us=at)
