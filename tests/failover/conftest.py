@@ -156,6 +156,12 @@ class Studio:
                 if found.is_over:
                     return found
 
+    async def left_alone(self, video: Video) -> None:
+        """Return once nothing more is done for a video: its caller hears of the end first."""
+        async with asyncio.timeout(60):
+            while self.switchboard._crew.live(video.id) is not None:
+                await self.clock.sleep(timedelta(seconds=1))
+
     async def attempts(self, video: Video) -> Sequence[Attempt]:
         """Return what was sent for a video."""
         return await self.history.attempts.of_video(video.id)

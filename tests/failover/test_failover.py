@@ -303,6 +303,7 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
 
     video = await studio.ended(await studio.create(reference=picture))
+    await studio.left_alone(video)
 
     assert video.wish.stored
     assert await studio.store.size(video.wish.stored) is None  # of no more use
