@@ -19,8 +19,11 @@ from tallylight.gateway.capability import Capability, Skills
 from tallylight.gateway.ranking import Prospect
 from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
-from tallylight.money import Budget, Price, PriceUnit
-from tallylight.terms import Access, Order, ProviderId, ServiceId, Status, UpstreamId, Verdict
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget, Price, PriceUnit
+from tallylight.model.order import Order
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Verdict
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tallylight.terms import FailureKind
+from tallylight.model.evidence import FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.wire import Phase, Reply
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from tallylight.alerts.audience import for_receiver
 from tallylight.alerts.notification import Change, Kind, Notification
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
-from tallylight.terms import ProviderId, ServiceId, Status
+from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.status import Status
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 A, B = ServiceId("sora-2"), ServiceId("sora-2-pro")

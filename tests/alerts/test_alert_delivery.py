@@ -13,7 +13,8 @@ from tallylight.alerts.delivery import RETRIES, Delivery, Message, unusable_rece
 from tallylight.alerts.notification import Change, Kind, Notification
 from tallylight.alerts.options import AlertOptions
 from tallylight.clock import VirtualClock
-from tallylight.terms import ProviderId, ServiceId, Status
+from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.status import Status
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 TOKEN = "planted-token-1234567890"

@@ -12,16 +12,10 @@ from tallylight.alerts.notification import Kind, Notification, Severity
 from tallylight.alerts.rules import observe, observe_network, pass_time
 from tallylight.alerts.snapshot import dump, load
 from tallylight.alerts.state import AlertState, Member, Rules
-from tallylight.terms import (
-    FailureKind,
-    ProviderId,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Status,
-    UpstreamId,
-    Verdict,
-)
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 START = datetime(2026, 11, 20, 10, tzinfo=UTC)
 A, B, OTHER = ServiceId("sora-2"), ServiceId("sora-2-pro"), ServiceId("veo")

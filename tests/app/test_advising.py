@@ -12,10 +12,10 @@ from tallylight.app.advising import Adviser, answered
 from tallylight.app.settings import Configuration
 from tallylight.catalogue.services import Catalogue
 from tallylight.errors import TallylightError
-from tallylight.money import Price, PriceUnit
+from tallylight.model.money import Price, PriceUnit
+from tallylight.model.status import Access
 from tallylight.rehearsal.advice import Asked, Question
 from tallylight.status.advice import AdviceState
-from tallylight.terms import Access
 
 FREE = """
 upstreams:

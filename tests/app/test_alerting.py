@@ -18,7 +18,8 @@ from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
 from tallylight.languages import Language
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-reverse")

@@ -12,7 +12,9 @@ from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.history.database import open_history
 from tallylight.languages import Language, translator
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.verdicts.learned import Learned, LearnedNoise, learned
 
 SORA = ServiceId("sora")

@@ -13,7 +13,8 @@ import pytest
 from tallylight.catalogue.document import parse
 from tallylight.clock import VirtualClock
 from tallylight.history.database import open_history
-from tallylight.terms import Evidence, ServiceId, Source
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")

@@ -17,6 +17,8 @@ from tallylight.gateway.presets import WEIGHINGS, Policy
 from tallylight.gateway.ranking import Bar, Because
 from tallylight.history.database import open_history
 from tallylight.languages import Language, translator
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
 from tallylight.status.recommendation import LeftOut, Wanted
 from tallylight.status.views.recommendation import (
     left_out_sentence,
@@ -24,7 +26,6 @@ from tallylight.status.views.recommendation import (
     policy_word,
     why_sentence,
 )
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source
 
 Load = Callable[..., Configuration]
 

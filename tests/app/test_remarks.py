@@ -4,20 +4,11 @@ from datetime import UTC, datetime
 
 from tallylight.app.summary import remarks
 from tallylight.languages import Language, translator
+from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.probes.checking import Round
-from tallylight.terms import (
-    Depth,
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Verdict,
-)
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")

@@ -11,8 +11,10 @@ from tallylight.catalogue.services import Bills, Pace, ShutdownPrecision
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError
 from tallylight.history.retention import Retention
-from tallylight.money import Budget
-from tallylight.terms import Access, Order, ServiceId
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.model.order import Order
+from tallylight.model.status import Access
 
 Load = Callable[..., Configuration]
 Complain = Callable[..., list[str]]

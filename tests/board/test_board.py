@@ -15,15 +15,10 @@ from tallylight.history.database import History, open_history
 from tallylight.history.evidence import Noted
 from tallylight.history.records import Record
 from tallylight.history.standings import Snapshot
-from tallylight.terms import (
-    Evidence,
-    FailureKind,
-    Incident,
-    ServiceId,
-    Source,
-    Status,
-    Transition,
-)
+from tallylight.model.evidence import Evidence, FailureKind, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, Transition
 from tallylight.verdicts.options import PolicyOptions
 
 SORA = ServiceId("sora")

@@ -6,8 +6,9 @@ import pytest
 from tallylight.catalogue import facts
 from tallylight.catalogue.orders import PROBE_PROMPT, cheapest_order, orders_of
 from tallylight.catalogue.services import FactSheet, Medium, ShutdownPrecision
-from tallylight.money import PriceUnit, cost_of
-from tallylight.terms import Access, Order
+from tallylight.model.money import PriceUnit, cost_of
+from tallylight.model.order import Order
+from tallylight.model.status import Access
 
 TODAY = date(2026, 11, 22)
 

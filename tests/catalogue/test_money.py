@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tallylight.money import Price, PriceUnit, cost_of, resolution_of
-from tallylight.terms import Order
+from tallylight.model.money import Price, PriceUnit, cost_of, resolution_of
+from tallylight.model.order import Order
 
 SIZES = ["640x360", "1280x720", "720x1280", "1792x1024", "1920x1080", "2560x1440", "3840x2160"]
 RESOLUTIONS = ["360p", "720p", "1024p", "1080p", "2k", "4k", "*"]

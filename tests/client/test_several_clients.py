@@ -10,8 +10,10 @@ from tallylight import AsyncVideoClient
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock
 from tallylight.history.videos import VideoStatus
+from tallylight.model.evidence import Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.simulator.world import World
-from tallylight.terms import ServiceId, Source, Status
 
 from .conftest import SPEED, Configure, Open, Trouble
 

@@ -25,12 +25,12 @@ from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
 from tallylight.history.videos import Video
 from tallylight.history.writings import Writing
+from tallylight.model.ids import VideoId
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
-from tallylight.terms import VideoId
 from tallylight.upstreams.transport import Transport
 
 SPEED = 20.0  # seconds of the house and of the world to a real one

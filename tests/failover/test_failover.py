@@ -11,7 +11,7 @@ from tallylight.gateway.keys import ANYBODY
 from tallylight.history.attempts import AttemptState
 from tallylight.history.ledger import EntryState
 from tallylight.history.videos import VideoStatus
-from tallylight.terms import Reference
+from tallylight.model.order import Reference
 
 from .conftest import Start
 
@@ -313,7 +313,7 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
 async def test_what_a_dialect_has_no_words_for_is_never_sent_and_costs_nothing(
     start: Start,
 ) -> None:
-    from tallylight.terms import Operation, Reference  # noqa: PLC0415  # used here alone
+    from tallylight.model.order import Operation, Reference  # noqa: PLC0415  # used here alone
 
     studio = await start()
     film = Reference(url="https://films.example/boat.mp4")  # an edit needs its bytes

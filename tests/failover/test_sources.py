@@ -4,7 +4,7 @@ import pytest
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.history.videos import Video
-from tallylight.terms import Operation, Reference
+from tallylight.model.order import Operation, Reference
 
 from .conftest import Start, Studio
 

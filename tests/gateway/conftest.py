@@ -20,19 +20,12 @@ from tallylight.clock import VirtualClock
 from tallylight.gateway.capability import Capability, Skills
 from tallylight.gateway.ranking import Prospect
 from tallylight.history.database import History, open_history
-from tallylight.money import ANY_RESOLUTION, Budget, Price, PriceUnit
-from tallylight.terms import (
-    Access,
-    FailureKind,
-    Operation,
-    ProviderId,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Status,
-    UpstreamId,
-    Verdict,
-)
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.model.order import Operation
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 NewDatabase = Callable[[str | None], str]
 MakeService = Callable[..., Service]

@@ -9,7 +9,7 @@ import pytest
 from tallylight.catalogue.services import Medium, Service
 from tallylight.gateway.capability import Capability, Fit, Misfit, Skills, wish_of
 from tallylight.gateway.prospects import capability
-from tallylight.terms import Operation, Order, Reference
+from tallylight.model.order import Operation, Order, Reference
 
 MakeService = Callable[..., Service]
 

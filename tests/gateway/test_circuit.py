@@ -17,7 +17,8 @@ from tallylight.gateway.circuit import (
     with_delivery,
     with_failure,
 )
-from tallylight.terms import Failure, FailureKind, Fault, ServiceId
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)

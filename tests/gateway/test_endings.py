@@ -5,7 +5,7 @@ import pytest
 from tallylight.gateway.endings import unserved
 from tallylight.gateway.ranking import Bar, Exclusion, Ranking
 from tallylight.gateway.routes import Route
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 A, B = ServiceId("a"), ServiceId("b")
 

@@ -12,8 +12,8 @@ from tallylight.errors import StorageError
 from tallylight.gateway.keys import Caller, Keys
 from tallylight.history.database import History, open_history
 from tallylight.history.gateway_keys import GatewayKeys, Ring
-from tallylight.money import Budget
-from tallylight.terms import KeyId
+from tallylight.model.ids import KeyId
+from tallylight.model.money import Budget
 
 SECOND = timedelta(seconds=1)
 

@@ -10,17 +10,10 @@ from tallylight.clock import VirtualClock
 from tallylight.gateway.circuit import UNTROUBLED, Circuit
 from tallylight.gateway.prospects import USUAL_SECONDS, Prospects
 from tallylight.gateway.ranking import Prospect
-from tallylight.terms import (
-    Access,
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    ServiceId,
-    Source,
-    Status,
-    Verdict,
-)
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Verdict
 from tallylight.verdicts.judge import judge, opening, pass_time
 from tallylight.verdicts.policy import REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
 from tallylight.verdicts.standing import Standing

@@ -12,7 +12,10 @@ from tallylight.gateway.presets import Policy, Prefer, Preset, policy_of
 from tallylight.gateway.ranking import Because, Prospect, Ranking
 from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
-from tallylight.terms import Access, FailureKind, Order, Reference, ServiceId, Status
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.order import Order, Reference
+from tallylight.model.status import Access, Status
 
 MakeService = Callable[..., Service]
 MakeProspect = Callable[..., Prospect]

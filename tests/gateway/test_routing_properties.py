@@ -15,7 +15,10 @@ from tallylight.gateway.presets import WEIGHINGS, Policy, Preset
 from tallylight.gateway.ranking import Prospect
 from tallylight.gateway.routes import Route, Substitute
 from tallylight.gateway.routing import rank
-from tallylight.terms import Access, FailureKind, Order, ServiceId, Status
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.order import Order
+from tallylight.model.status import Access, Status
 
 MakeService = Callable[..., Service]
 MakeProspect = Callable[..., Prospect]

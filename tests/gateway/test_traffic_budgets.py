@@ -8,9 +8,9 @@ from tallylight.history.database import History
 from tallylight.history.gateway_keys import GatewayKey
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.writings import Writing
-from tallylight.money import Budget
+from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.money import Budget
 from tallylight.status.budgets import Spending, traffic_spendings
-from tallylight.terms import KeyId, ServiceId
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")

@@ -12,7 +12,9 @@ from tallylight.errors import StorageError
 from tallylight.history.attempts import Attempt, Attempts, AttemptState
 from tallylight.history.database import History, open_history
 from tallylight.history.ledger import EntryId, Purpose
-from tallylight.terms import AttemptId, Failure, FailureKind, Fault, Order, ServiceId
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import AttemptId, ServiceId
+from tallylight.model.order import Order
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=2)

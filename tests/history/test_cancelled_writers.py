@@ -7,7 +7,8 @@ import pytest
 
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.history.database import open_history
-from tallylight.terms import Evidence, ServiceId, Source
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
 
 ONE, OTHER = ServiceId("one"), ServiceId("other")
 

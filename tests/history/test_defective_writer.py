@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.history.database import History, open_history
-from tallylight.terms import Evidence, ServiceId, Source
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")

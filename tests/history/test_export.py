@@ -18,19 +18,10 @@ from tallylight.history.database import History
 from tallylight.history.export import COLUMNS, export
 from tallylight.history.formats import ExportFormat, ExportTable
 from tallylight.history.records import Record
-from tallylight.terms import (
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Transition,
-    Verdict,
-)
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Transition, Verdict
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 END = NOON + timedelta(hours=2)

@@ -7,8 +7,8 @@ import pytest
 from tallylight.errors import StorageError
 from tallylight.history.database import History
 from tallylight.history.gateway_keys import GatewayKey
-from tallylight.money import Budget
-from tallylight.terms import KeyId
+from tallylight.model.ids import KeyId
+from tallylight.model.money import Budget
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY = GatewayKey(

@@ -7,7 +7,8 @@ import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
 
 SORA = ServiceId("sora-2-official")
 SUSPENDED = Failure(FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", named=True)

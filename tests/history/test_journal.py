@@ -22,17 +22,9 @@ from tallylight.history.videos import (
     new_video_id,
 )
 from tallylight.history.writings import Finding, Limit, Notice, Writing
-from tallylight.money import Budget
-from tallylight.terms import (
-    NO_VIDEO,
-    AttemptId,
-    KeyId,
-    Operation,
-    Order,
-    Reference,
-    ServiceId,
-    VideoId,
-)
+from tallylight.model.ids import NO_VIDEO, AttemptId, KeyId, ServiceId, VideoId
+from tallylight.model.money import Budget
+from tallylight.model.order import Operation, Order, Reference
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY = KeyId("key_1")

@@ -13,8 +13,8 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.database import History, open_history
 from tallylight.history.ledger import EntryId, EntryState, Purpose
-from tallylight.money import Budget
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")

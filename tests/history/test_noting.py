@@ -17,19 +17,14 @@ from tallylight.history.connections import Turn, connect
 from tallylight.history.database import History, open_history
 from tallylight.history.records import Record
 from tallylight.history.writer import Writer
-from tallylight.terms import (
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import (
     Incident,
-    IncidentId,
     IncidentUpdate,
     Reason,
     ReasonCode,
-    ServiceId,
-    Source,
-    Status,
     Transition,
     Verdict,
 )

@@ -9,7 +9,7 @@ from tallylight.clock import VirtualClock
 from tallylight.history.characters import CharacterRow
 from tallylight.history.database import History, open_history
 from tallylight.history.writings import Notice, Writing
-from tallylight.terms import KeyId, ServiceId
+from tallylight.model.ids import KeyId, ServiceId
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,9 @@ from tallylight.history.connections import Turn
 from tallylight.history.database import History, open_history
 from tallylight.history.retention import Retention
 from tallylight.history.rollups import Grain, Rollup
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")

@@ -14,7 +14,9 @@ from tallylight.history.database import History, open_history
 from tallylight.history.records import Record
 from tallylight.history.tables import day_status
 from tallylight.history.transitions import spells_of
-from tallylight.terms import ServiceId, Spell, Status, Transition, Verdict
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell, Transition, Verdict
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")

@@ -16,7 +16,7 @@ from tallylight.languages.figures import (
     watched_share,
 )
 from tallylight.languages.prices import dollars, price_text
-from tallylight.money import Price, PriceUnit
+from tallylight.model.money import Price, PriceUnit
 
 EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)

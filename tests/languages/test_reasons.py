@@ -15,7 +15,9 @@ from tallylight.languages.words import (
     status_meaning,
     status_word,
 )
-from tallylight.terms import Access, Depth, FailureKind, Reason, ReasonCode, Source, Status
+from tallylight.model.evidence import Depth, FailureKind, Source
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Reason, ReasonCode
 
 AT = datetime(2026, 1, 28, 13, 51, tzinfo=UTC)
 EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)

@@ -25,7 +25,11 @@ from tallylight.catalogue.services import (
 from tallylight.clock import Clock
 from tallylight.history.database import History, open_history
 from tallylight.history.ledger import Entry
-from tallylight.money import Budget, Price, PriceUnit
+from tallylight.model.evidence import Depth, Evidence
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget, Price, PriceUnit
+from tallylight.model.order import Order
+from tallylight.model.status import Access
 from tallylight.probes.feeds import Feeds
 from tallylight.probes.generation import Generations
 from tallylight.probes.plan import Pacing
@@ -35,15 +39,6 @@ from tallylight.simulator.scenario import Billing, Scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
-from tallylight.terms import (
-    Access,
-    Depth,
-    Evidence,
-    Order,
-    ProviderId,
-    ServiceId,
-    UpstreamId,
-)
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tallylight.catalogue.services import Service, ShutdownPrecision
+from tallylight.model.status import Status
 from tallylight.probes.calendar import news_of
-from tallylight.terms import Status
 from tallylight.verdicts.judge import judge, opening
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Plans, Standing

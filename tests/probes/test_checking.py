@@ -13,9 +13,11 @@ import pytest
 import trustme
 
 from tallylight.clock import SystemClock
+from tallylight.model.evidence import Depth, FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.probes.checking import Round, check
 from tallylight.simulator.scenario import Billing
-from tallylight.terms import Depth, FailureKind, ServiceId, Status
 
 Start = Callable[..., Awaitable[Any]]
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]

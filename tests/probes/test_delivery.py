@@ -2,8 +2,8 @@
 
 import pytest
 
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.probes.delivery import is_same_model
-from tallylight.terms import Failure, FailureKind, Fault
 from tallylight.upstreams.course import theirs
 
 

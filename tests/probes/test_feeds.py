@@ -5,9 +5,11 @@ from itertools import pairwise
 from typing import Any
 
 from tallylight.history.database import History
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.probes.feeds import Feeds
 from tallylight.simulator.scenario import FeedFault
-from tallylight.terms import Evidence, ServiceId, Source, Status
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.wire import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions

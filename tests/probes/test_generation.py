@@ -10,9 +10,11 @@ import pytest
 from tallylight.catalogue.services import Bills
 from tallylight.errors import BudgetError
 from tallylight.history.ledger import EntryState, Purpose
-from tallylight.money import Budget
+from tallylight.model.evidence import FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.model.status import Status
 from tallylight.simulator.scenario import Billing
-from tallylight.terms import FailureKind, Fault, ServiceId, Source, Status
 from tallylight.verdicts.options import PolicyOptions
 
 Start = Callable[..., Awaitable[Any]]

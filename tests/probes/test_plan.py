@@ -15,7 +15,11 @@ from tallylight.catalogue.services import (
     ShutdownPrecision,
     Upstream,
 )
-from tallylight.money import Budget
+from tallylight.model.evidence import Depth
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget
+from tallylight.model.order import Order
+from tallylight.model.status import Access, Status
 from tallylight.probes.plan import (
     Appointment,
     Pacing,
@@ -25,15 +29,6 @@ from tallylight.probes.plan import (
     opening_round,
 )
 from tallylight.probes.worth import Rhythm
-from tallylight.terms import (
-    Access,
-    Depth,
-    Order,
-    ProviderId,
-    ServiceId,
-    Status,
-    UpstreamId,
-)
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -28,27 +28,16 @@ from tallylight.history.evidence import Noted
 from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.records import Record
 from tallylight.history.standings import Snapshot
-from tallylight.money import Budget, Price, PriceUnit
+from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import AttemptId, ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget, Price, PriceUnit
+from tallylight.model.order import Order
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Incident
 from tallylight.probes.calls import Calls
 from tallylight.probes.generation import Memory
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
-from tallylight.terms import (
-    Access,
-    AttemptId,
-    Depth,
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    Incident,
-    Order,
-    ProviderId,
-    ServiceId,
-    Source,
-    Status,
-    UpstreamId,
-)
 from tallylight.upstreams.wire import Job, Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
 

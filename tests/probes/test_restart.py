@@ -9,9 +9,11 @@ import pytest
 
 from tallylight.history.attempts import AttemptState
 from tallylight.history.ledger import EntryState
+from tallylight.model.evidence import Evidence, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
-from tallylight.terms import Evidence, Fault, ServiceId, Source, Status
 
 Start = Callable[..., Awaitable[Any]]
 

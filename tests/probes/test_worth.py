@@ -7,9 +7,9 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.money import Budget
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
 from tallylight.probes.worth import KEPT, Lately, Wish, rhythms
-from tallylight.terms import ServiceId
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tallylight.catalogue.services import Service
-from tallylight.money import Budget
+from tallylight.model.money import Budget
+from tallylight.model.status import Access
 from tallylight.rehearsal.advice import (
     Answer,
     Asked,
@@ -24,7 +25,6 @@ from tallylight.rehearsal.run import Means
 from tallylight.rehearsal.stage import USUAL_PACE, service_of
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import scenes
-from tallylight.terms import Access
 
 HOUR = 3600
 HIDDEN = {"from": 4 * HOUR, "to": 9 * HOUR, "status": "suspended", "deliver": 0, "accept": 1}

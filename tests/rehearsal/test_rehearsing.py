@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.money import BUDGET_WINDOWS, Budget
+from tallylight.model.evidence import Depth
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import BUDGET_WINDOWS, Budget
+from tallylight.model.status import Status
 from tallylight.rehearsal.baselines import GATUS, KUMA, feed_alone, in_a_row, plain_script
 from tallylight.rehearsal.chance import draw, duration
 from tallylight.rehearsal.library import load
@@ -20,7 +23,6 @@ from tallylight.rehearsal.run import Means, rehearsed
 from tallylight.rehearsal.score import score
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import START, scenes
-from tallylight.terms import Depth, ServiceId, Status
 
 HOUR = 3600
 OUTAGE = {"from": 10 * HOUR, "to": 12 * HOUR, "status": "suspended", "accept": 0, "reach": 0}

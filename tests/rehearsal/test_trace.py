@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 
 from tallylight.errors import ConfigurationError
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access, Status
 from tallylight.rehearsal.generate import generated
 from tallylight.rehearsal.habits import Cast, Habits, Recipe
 from tallylight.rehearsal.library import load, names, recipe
 from tallylight.rehearsal.trace import Trace, parsed, written
 from tallylight.rehearsal.world import scenes
-from tallylight.terms import Access, ServiceId, Status
 
 WHOLE = """{"duration": 172800, "services": {"sora-2-reverse": {"access": "reverse", "price": 0.12,
  "spells": [{"from": 0, "to": 86400, "status": "operational", "accept": 1.0, "deliver": 0.99,

@@ -28,31 +28,22 @@ from tallylight.catalogue.services import (
 from tallylight.clock import VirtualClock
 from tallylight.history.database import History, open_history
 from tallylight.history.records import Record
-from tallylight.money import Budget, Price, PriceUnit
+from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import IncidentId, ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget, Price, PriceUnit
+from tallylight.model.order import Order
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import (
+    Incident,
+    IncidentUpdate,
+    Reason,
+    ReasonCode,
+    Transition,
+    Verdict,
+)
 from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
-from tallylight.terms import (
-    Access,
-    Depth,
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    Incident,
-    IncidentId,
-    IncidentUpdate,
-    Order,
-    ProviderId,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Transition,
-    UpstreamId,
-    Verdict,
-)
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 KEY = "sk-planted-4f1d9a"

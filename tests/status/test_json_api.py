@@ -9,17 +9,11 @@ import pytest
 
 from tallylight.history.database import History
 from tallylight.history.ledger import Purpose
-from tallylight.money import Budget
-from tallylight.terms import (
-    Evidence,
-    FailureKind,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Verdict,
-)
+from tallylight.model.evidence import Evidence, FailureKind, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 

@@ -10,18 +10,12 @@ import aiohttp
 import pytest
 from starlette.applications import Starlette
 
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Transition, Verdict
 from tallylight.status.application import close
 from tallylight.status.live import Live
-from tallylight.terms import (
-    Evidence,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Transition,
-    Verdict,
-)
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Pin = Callable[[Verdict], Transition]

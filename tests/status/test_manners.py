@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
-from tallylight.terms import Reason, ReasonCode, ServiceId, Status, Verdict
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 

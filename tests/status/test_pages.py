@@ -8,7 +8,10 @@ from xml.etree import ElementTree as ET
 import aiohttp
 import pytest
 
-from tallylight.terms import FailureKind, Reason, ReasonCode, ServiceId, Status, Verdict
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Pin = Callable[[Verdict], object]

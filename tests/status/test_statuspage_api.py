@@ -6,17 +6,11 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, Reason, ReasonCode, Verdict
 from tallylight.status.views.statuspage import component_status, impact, rollup
-from tallylight.terms import (
-    Evidence,
-    Incident,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Verdict,
-)
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Pin = Callable[[Verdict], object]

@@ -9,11 +9,14 @@ from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Service
 from tallylight.languages import Language, translator
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Spell, Verdict
 from tallylight.status.views.bars import HEIGHT, bar, day_title, days_of
 from tallylight.status.views.overview import overview, worst_of
 from tallylight.status.views.services import Facts, service_view
 from tallylight.status.views.uptimes import Window, uptime
-from tallylight.terms import Evidence, Reason, ReasonCode, ServiceId, Source, Spell, Status, Verdict
 
 EN = translator(Language.EN)
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)

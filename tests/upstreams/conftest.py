@@ -11,7 +11,7 @@ import trustme
 from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
-from tallylight.terms import ProviderId, UpstreamId
+from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Phase, Reply
 

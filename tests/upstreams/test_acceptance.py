@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.wire import Job, JobState, Phase, Reply
 

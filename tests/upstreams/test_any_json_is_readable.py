@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylight.terms import Failure
+from tallylight.model.evidence import Failure
 from tallylight.upstreams.protocols.registry import DIALECTS, protocol
 from tallylight.upstreams.wire import Job, JobState, Key, Phase, Reply
 

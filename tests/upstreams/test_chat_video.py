@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
-from tallylight.terms import Failure, FailureKind, Fault, Operation, Order, Reference
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job, JobState, Phase, Reply

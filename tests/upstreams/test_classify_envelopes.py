@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.wire import Phase, Reply
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.terms import FailureKind, Fault
+from tallylight.model.evidence import FailureKind, Fault
 from tallylight.upstreams.classify import classify, unwrapping
 from tallylight.upstreams.classify.rules import FAULTS
 from tallylight.upstreams.classify.wording import folded, name_of

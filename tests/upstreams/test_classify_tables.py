@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
     classify,
     codes,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tallylight.catalogue.services import Feed
-from tallylight.terms import Status
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.wire import Phase, Reply

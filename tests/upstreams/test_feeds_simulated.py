@@ -8,11 +8,12 @@ import pytest
 
 from tallylight.catalogue.services import Feed, Upstream
 from tallylight.clock import SystemClock
+from tallylight.model.ids import ProviderId, UpstreamId
+from tallylight.model.status import Status
 from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
-from tallylight.terms import ProviderId, Status, UpstreamId
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.transport import Transport

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Feed
-from tallylight.terms import Evidence, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import (
     FeedReading,

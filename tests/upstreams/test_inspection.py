@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tallylight.terms import FailureKind, Fault
+from tallylight.model.evidence import FailureKind, Fault
 from tallylight.upstreams.inspection import Inspection, Limits, inspect
 from tallylight.upstreams.shortcomings import Lack, failure_of, shortcomings
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Order
 from tallylight.upstreams.protocols.registry import DIALECTS, PROTOCOLS, protocol
 from tallylight.upstreams.wire import Job, JobState, Phase, Reply
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.terms import Failure, Operation, Order, Reference
+from tallylight.model.evidence import Failure
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job, JobState, Phase, Reply
 

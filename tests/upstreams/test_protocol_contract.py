@@ -9,12 +9,13 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.openai_videos import SHAPES
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
-from tallylight.terms import Failure, FailureKind, Fault, Operation, Order, Reference
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.registry import protocol

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from tallylight.catalogue.services import Upstream
-from tallylight.terms import Order
+from tallylight.model.order import Order
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Phase, Request

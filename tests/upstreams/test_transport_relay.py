@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.terms import Order, Reference
+from tallylight.model.order import Order, Reference
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job, JobState, Request

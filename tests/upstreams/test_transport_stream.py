@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tallylight.catalogue.services import Upstream
-from tallylight.terms import Order
+from tallylight.model.order import Order
 from tallylight.upstreams import streaming
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport

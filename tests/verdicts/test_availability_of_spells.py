@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.terms import Spell, Status
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
 from tallylight.verdicts.availability import (
     Totals,
     availability,

@@ -1,14 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from tallylight.terms import (
-    Incident,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Status,
-    Transition,
-    Verdict,
-)
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, Reason, ReasonCode, Transition, Verdict
 from tallylight.verdicts.incidents import fold
 
 START = datetime(2026, 1, 28, 9, 30, tzinfo=UTC)

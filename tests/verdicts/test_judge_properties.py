@@ -5,18 +5,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from tallylight.terms import (
-    Access,
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    Incident,
-    ServiceId,
-    Source,
-    Status,
-    Transition,
-)
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import Incident, Transition
 from tallylight.verdicts import incidents, snapshot
 from tallylight.verdicts.judge import jobs_down_probability, judge, opening, pass_time
 from tallylight.verdicts.layers import probability

@@ -5,17 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tallylight.terms import (
-    Access,
-    Evidence,
-    Failure,
-    FailureKind,
-    Fault,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-)
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access, Status
+from tallylight.model.verdict import ReasonCode
 from tallylight.verdicts.judge import (
     door_is_up,
     is_worth_an_alert,

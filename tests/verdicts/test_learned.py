@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import jobs_are_at_odds, judge, opening
 from tallylight.verdicts.learned import learned

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tallylight.terms import Access, Evidence, Failure, FailureKind, Fault, ServiceId, Source
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import judge, opening
 from tallylight.verdicts.life import expected

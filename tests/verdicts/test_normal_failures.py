@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.intervals import chance_of_so_many
 from tallylight.verdicts.judge import judge, opening

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.terms import ProviderId
+from tallylight.model.ids import ProviderId
 from tallylight.verdicts.own_network import NetworkWatch, observe
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

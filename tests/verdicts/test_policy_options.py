@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from tallylight.terms import Access
+from tallylight.model.status import Access
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.policy import Policy
 

@@ -15,7 +15,9 @@ from statistics import median
 
 import pytest
 
-from tallylight.terms import Evidence, Failure, FailureKind, Fault, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.verdicts.judge import is_worth_an_alert, jobs_are_in_doubt, judge, opening
 from tallylight.verdicts.policy import Policy
 

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from tallylight.alerts.notification import Kind, Notification
 from tallylight.alerts.state import KeyWatch, Member, Rules
-from tallylight.terms import FailureKind, ServiceId, UpstreamId
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId, UpstreamId
 
 Blocked = Mapping[ServiceId, FailureKind]
 Keys = Mapping[UpstreamId, KeyWatch]

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from tallylight.terms import ProviderId, Reason, ServiceId, Status
+from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason
 
 NOBODY = ProviderId("")
 """The provider of a notification that is about ourselves."""

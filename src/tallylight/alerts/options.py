@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tallylight.alerts.state import Rules
 from tallylight.catalogue.keys import SecretText
 from tallylight.catalogue.notation import Duration
-from tallylight.terms import ServiceId, Status
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from tallylight.alerts.state import Member
 from tallylight.catalogue.services import Service
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 
 def roster(services: Iterable[Service]) -> Mapping[ServiceId, Member]:

@@ -14,7 +14,9 @@ from tallylight.alerts.keys import keys_blocked
 from tallylight.alerts.notification import Change, Kind, Notification
 from tallylight.alerts.shutdowns import shutdowns_ahead
 from tallylight.alerts.state import AlertState, Member, Rules, Watch
-from tallylight.terms import ProviderId, ServiceId, Status, Verdict
+from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Verdict
 
 Roster = Mapping[ServiceId, Member]
 Told = tuple[AlertState, tuple[Notification, ...]]

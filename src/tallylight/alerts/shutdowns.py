@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from tallylight.alerts.notification import Kind, Notification
 from tallylight.alerts.state import Member, Rules
-from tallylight.terms import ProviderId, ServiceId
+from tallylight.model.ids import ProviderId, ServiceId
 
 
 def shutdowns_ahead(

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from tallylight.terms import FailureKind, ProviderId, Reason, ServiceId, Status, UpstreamId
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from tallylight.languages import Translator
 from tallylight.languages.figures import day, moment_short
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import blocked_note, status_word
-from tallylight.terms import FailureKind, ServiceId
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
 
 NameOf = Callable[[ServiceId], str]
 

@@ -18,7 +18,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.history.database import History
 from tallylight.languages import Language, translator
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 from tallylight.verdicts.judge import is_worth_an_alert
 
 log = structlog.get_logger()

@@ -11,7 +11,9 @@ from tallylight.history.database import History, open_history
 from tallylight.history.evidence import Noted
 from tallylight.history.records import Record
 from tallylight.history.standings import Snapshot
-from tallylight.terms import Evidence, Incident, ServiceId, Source
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Incident
 
 _TOLD = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
 

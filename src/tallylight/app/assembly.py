@@ -27,8 +27,10 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.catalogue.yaml_tree import Place
-from tallylight.money import Price, PriceUnit
-from tallylight.terms import Access, Order, ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Price, PriceUnit
+from tallylight.model.order import Order
+from tallylight.model.status import Access
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 

@@ -19,7 +19,9 @@ from tallylight.clock import Clock, SystemClock
 from tallylight.history.export import export
 from tallylight.history.formats import ExportFormat
 from tallylight.languages import Language, translator
-from tallylight.terms import Depth, ServiceId, Transition, Verdict
+from tallylight.model.evidence import Depth
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Transition, Verdict
 from tallylight.verdicts.availability import Availability, availability
 
 log = structlog.get_logger()

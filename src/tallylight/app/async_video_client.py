@@ -22,7 +22,7 @@ from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.history.videos import Video as Record
-from tallylight.terms import VideoId
+from tallylight.model.ids import VideoId
 
 
 class AsyncVideoClient:

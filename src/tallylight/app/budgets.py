@@ -7,8 +7,8 @@ from tallylight.app.findings import Findings
 from tallylight.catalogue.document import Document
 from tallylight.catalogue.services import Service
 from tallylight.catalogue.yaml_tree import Place
-from tallylight.money import Budget, cost_of
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget, cost_of
 
 
 def check_budgets(services: Mapping[ServiceId, Service], total: Budget, findings: Findings) -> None:

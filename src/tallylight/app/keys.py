@@ -16,8 +16,8 @@ from tallylight.catalogue.services import (
 )
 from tallylight.catalogue.sheets import BuiltInUpstream
 from tallylight.errors import ConfigurationError, Problem
-from tallylight.money import Budget
-from tallylight.terms import ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 

@@ -14,7 +14,8 @@ from tallylight.app.async_monitor import AsyncMonitor, OnChange
 from tallylight.app.loop_thread import LoopThread
 from tallylight.app.settings import Configuration, load_settings
 from tallylight.languages import Language
-from tallylight.terms import Depth, Transition, Verdict
+from tallylight.model.evidence import Depth
+from tallylight.model.verdict import Transition, Verdict
 from tallylight.verdicts.availability import Availability
 
 

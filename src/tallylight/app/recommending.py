@@ -13,8 +13,9 @@ from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.ranking import Choice, Exclusion
 from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
+from tallylight.model.ids import ServiceId
+from tallylight.model.order import Order
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
-from tallylight.terms import Order, ServiceId
 
 _EVERYBODY = ""
 

@@ -7,7 +7,7 @@ from tallylight.catalogue.complaints import not_allowed
 from tallylight.catalogue.services import Medium, Service
 from tallylight.gateway.route_options import RouteOptions
 from tallylight.gateway.routes import Route, default_routes
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 
 def routes_of(

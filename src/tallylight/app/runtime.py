@@ -20,6 +20,8 @@ from tallylight.board import Archive, Board
 from tallylight.clock import Clock
 from tallylight.gateway.asset_stores import open_store
 from tallylight.history.database import History, open_history
+from tallylight.model.evidence import Depth, Evidence
+from tallylight.model.ids import ServiceId
 from tallylight.probes import checking
 from tallylight.probes.calendar import news_of
 from tallylight.probes.feeds import Feeds
@@ -27,7 +29,6 @@ from tallylight.probes.generation import Generations
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
-from tallylight.terms import Depth, Evidence, ServiceId
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()

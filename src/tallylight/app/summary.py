@@ -9,7 +9,10 @@ from tallylight.languages import Translator
 from tallylight.languages.figures import moment_short
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import blocked_note, depth_word, status_word
-from tallylight.terms import Depth, Evidence, ServiceId, Status, Verdict
+from tallylight.model.evidence import Depth, Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Verdict
 from tallylight.verdicts.learned import Learned
 
 if TYPE_CHECKING:  # or a command that probes nothing would load all that probes

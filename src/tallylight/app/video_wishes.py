@@ -10,7 +10,7 @@ from tallylight.gateway.doors.forms import Tree
 from tallylight.gateway.doors.texts import check_texts
 from tallylight.gateway.doors.uploads import Upload
 from tallylight.gateway.keys import ANYBODY
-from tallylight.terms import VideoId
+from tallylight.model.ids import VideoId
 
 Picture = str | Path | bytes
 """A picture to begin from: its file, its bytes, or the address where it lies."""

@@ -7,7 +7,9 @@ from typing import Protocol
 from tallylight.history.evidence import Noted
 from tallylight.history.records import Record
 from tallylight.history.standings import Snapshot
-from tallylight.terms import Evidence, Incident, ServiceId
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Incident
 
 
 class Archive(Protocol):

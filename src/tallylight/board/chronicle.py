@@ -15,7 +15,8 @@ import structlog
 from tallylight.board.archive import Archive
 from tallylight.errors import StorageError
 from tallylight.history.records import Record
-from tallylight.terms import Incident, ServiceId, Transition
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Incident, Transition
 
 log = structlog.get_logger()
 

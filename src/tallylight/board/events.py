@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallylight.terms import Evidence, Transition
+from tallylight.model.evidence import Evidence
+from tallylight.model.verdict import Transition
 
 _QUEUE_LENGTH = 1000
 

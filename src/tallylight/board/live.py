@@ -19,7 +19,9 @@ from tallylight.board.events import Event, Listeners, NetworkChange
 from tallylight.board.seats import Seat
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.terms import Evidence, Fault, ServiceId, Source, Transition, Verdict
+from tallylight.model.evidence import Evidence, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Transition, Verdict
 from tallylight.verdicts import incidents, own_network
 from tallylight.verdicts.holds import UNWATCHED_JOBS_HOLD, policy_of
 from tallylight.verdicts.judge import judge, opening, pass_time

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from tallylight.catalogue.services import Service
 from tallylight.history.evidence import Noted
 from tallylight.history.standings import Snapshot
-from tallylight.terms import Evidence, Failure, Fault, Incident, Source, Status, Verdict
+from tallylight.model.evidence import Evidence, Failure, Fault, Source
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, Verdict
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import judge, pass_time
 from tallylight.verdicts.policy import Policy

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from tallylight.money import resolution_of
+from tallylight.model.money import resolution_of
 
 OFF = "off"
 """The word that switches a pace off."""

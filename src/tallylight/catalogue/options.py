@@ -23,8 +23,8 @@ from tallylight.catalogue.notation import (
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import Bills, Medium, Pace, ShutdownPrecision
-from tallylight.money import Budget
-from tallylight.terms import Access
+from tallylight.model.money import Budget
+from tallylight.model.status import Access
 
 _FEED_FLOOR = timedelta(seconds=60)
 

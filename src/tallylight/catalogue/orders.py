@@ -1,8 +1,8 @@
 """The order that a paid probe places: the cheapest that a fact sheet allows."""
 
 from tallylight.catalogue.services import FactSheet, Medium
-from tallylight.money import cost_of
-from tallylight.terms import Order
+from tallylight.model.money import cost_of
+from tallylight.model.order import Order
 
 PROBE_PROMPT = "A paper boat drifts across a calm pond in soft morning light, steady camera."
 """A text that no moderation minds and that moves, so that a frozen picture shows."""

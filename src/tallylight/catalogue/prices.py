@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tallylight.catalogue.notation import Money, Resolution
-from tallylight.money import ANY_RESOLUTION, Price, PriceUnit
+from tallylight.model.money import ANY_RESOLUTION, Price, PriceUnit
 
 
 def _rates(value: object) -> object:

@@ -10,8 +10,10 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from tallylight.catalogue.keys import Secret
-from tallylight.money import Budget, Price
-from tallylight.terms import Access, Order, ProviderId, ServiceId, UpstreamId
+from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.money import Budget, Price
+from tallylight.model.order import Order
+from tallylight.model.status import Access
 
 
 class Medium(StrEnum):

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tallylight.catalogue.notation import Lengths, Sizes
 from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import Bills, FactSheet, Medium, ShutdownPrecision
-from tallylight.terms import Access, ProviderId
+from tallylight.model.ids import ProviderId
+from tallylight.model.status import Access
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Word = Annotated[str, Field(min_length=1)]

@@ -130,7 +130,7 @@ def update_sheets(
 async def _fetched(address: str) -> str:
     from tallylight.catalogue.services import Upstream
     from tallylight.clock import SystemClock
-    from tallylight.terms import ProviderId, UpstreamId
+    from tallylight.model.ids import ProviderId, UpstreamId
     from tallylight.upstreams.transport import Transport
     from tallylight.upstreams.wire import Phase, Request
 

@@ -60,10 +60,10 @@ def generate(
     lang: Lang = None,
 ) -> None:
     """Write a trace drawn from distributions: the same options always give the same trace."""
+    from tallylight.model.status import Access
     from tallylight.rehearsal.generate import generated
     from tallylight.rehearsal.habits import Cast, Habits, Recipe
     from tallylight.rehearsal.trace import written
-    from tallylight.terms import Access
 
     to = speech(lang)
     if recipe is not None:

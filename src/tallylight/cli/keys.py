@@ -20,7 +20,7 @@ from tallylight.cli.shared import (
     speech,
 )
 from tallylight.languages import Translator
-from tallylight.money import Budget
+from tallylight.model.money import Budget
 
 if TYPE_CHECKING:
     from tallylight.app.settings import Configuration
@@ -171,7 +171,7 @@ def revoke(
 
 
 async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
-    from tallylight.terms import KeyId
+    from tallylight.model.ids import KeyId
 
     async with _opened(_configuration(config)) as opened:
         found = await opened.revoke(KeyId(id_))

@@ -24,7 +24,7 @@ from tallylight.languages import Translator
 from tallylight.status.views.uptimes import Window
 
 if TYPE_CHECKING:
-    from tallylight.terms import Incident
+    from tallylight.model.verdict import Incident
     from tallylight.verdicts.availability import Availability
 
 WindowOption = Annotated[Window, typer.Option(help="How far back.")]

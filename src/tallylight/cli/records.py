@@ -26,8 +26,8 @@ from tallylight.status.views.uptimes import Window
 
 if TYPE_CHECKING:
     from tallylight.history.ledger import Entry, Purpose, Sum
+    from tallylight.model.ids import KeyId
     from tallylight.status.budgets import Spending
-    from tallylight.terms import KeyId
 
 
 def add_to(application: typer.Typer) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typer._click.core import Context
 
     from tallylight.languages import Translator
-    from tallylight.money import Budget
+    from tallylight.model.money import Budget
     from tallylight.rehearsal.run import Means
     from tallylight.rehearsal.trace import Trace
 
@@ -121,7 +121,7 @@ def list_traces(json: Json = False, lang: Lang = None) -> None:
 def _own(config: Path | None, means: "Means", to: "Translator") -> "tuple[Trace, Means]":
     """Return the usual trouble of the operator's services, and their budgets unless one is said."""
     from tallylight.app.settings import load_settings
-    from tallylight.money import Budget
+    from tallylight.model.money import Budget
     from tallylight.rehearsal.advice import question_of, usual_trouble
 
     catalogue = load_settings(config).catalogue
@@ -164,7 +164,7 @@ def _means(budget: str | None, pace: str | None, to: "Translator") -> "Means":
 
 
 def _budget(text: str, to: "Translator") -> "Budget":
-    from tallylight.money import Budget
+    from tallylight.model.money import Budget
 
     found = _BUDGET.fullmatch(text.strip())
     try:

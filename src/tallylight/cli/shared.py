@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallylight.languages import Language, Translator, from_locale, translator
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:
     from tallylight.app.settings import Configuration

@@ -23,7 +23,8 @@ from tallylight.cli.shared import (
     speech,
 )
 from tallylight.languages import Translator
-from tallylight.terms import Depth, Status
+from tallylight.model.evidence import Depth
+from tallylight.model.status import Status
 
 if TYPE_CHECKING:
     from tallylight.probes.checking import Round

@@ -6,7 +6,8 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from tallylight.errors import TallylightError
-from tallylight.terms import NO_VIDEO, Operation, Reference, VideoId
+from tallylight.model.ids import NO_VIDEO, VideoId
+from tallylight.model.order import Operation, Reference
 
 
 @dataclass(frozen=True, slots=True)

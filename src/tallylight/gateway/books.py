@@ -20,7 +20,8 @@ from tallylight.history.database import History
 from tallylight.history.ledger import Entry, EntryState
 from tallylight.history.videos import Video
 from tallylight.history.writings import Finding, Limit, Notice, Writing
-from tallylight.terms import Failure, ServiceId
+from tallylight.model.evidence import Failure
+from tallylight.model.ids import ServiceId
 
 log = structlog.get_logger()
 

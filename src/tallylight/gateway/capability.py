@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from tallylight.catalogue.services import Medium, Service
-from tallylight.money import cost_of
-from tallylight.terms import Operation, Order
+from tallylight.model.money import cost_of
+from tallylight.model.order import Operation, Order
 
 USUAL_SECONDS = 4
 USUAL_SIZE = "720x1280"

@@ -13,7 +13,8 @@ from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
 from tallylight.history.videos import Wish
 from tallylight.history.writings import Limit
-from tallylight.terms import Order, ServiceId
+from tallylight.model.ids import ServiceId
+from tallylight.model.order import Order
 
 
 class Choosing:

@@ -8,7 +8,8 @@ while, and the way back leads over a trickle of requests that grows with what is
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tallylight.terms import Failure, FailureKind, Fault, ServiceId
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId
 
 _TRUSTED_AFTER = 5
 _FIRST_REST = timedelta(seconds=10)

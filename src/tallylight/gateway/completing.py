@@ -18,7 +18,7 @@ from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.ledger import Entry
 from tallylight.history.videos import Video, VideoError, VideoStatus
 from tallylight.history.writings import Notice
-from tallylight.terms import Failure, Fault
+from tallylight.model.evidence import Failure, Fault
 from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()

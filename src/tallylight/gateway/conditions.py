@@ -7,8 +7,8 @@ from datetime import timedelta
 from tallylight.gateway.keys import Caller, Keys
 from tallylight.gateway.routes import Route
 from tallylight.history.writings import Limit
-from tallylight.money import Budget
-from tallylight.terms import KeyId
+from tallylight.model.ids import KeyId
+from tallylight.model.money import Budget
 
 
 @dataclass(slots=True)

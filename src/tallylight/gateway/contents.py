@@ -15,7 +15,7 @@ from tallylight.gateway.doors.ports import Content, Span, SpanError
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
 from tallylight.history.videos import Video
-from tallylight.terms import Failure
+from tallylight.model.evidence import Failure
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.relaying import Relay

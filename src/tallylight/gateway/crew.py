@@ -25,8 +25,8 @@ from tallylight.gateway.routes import Route
 from tallylight.history.database import History
 from tallylight.history.videos import Video
 from tallylight.history.writings import Limit
+from tallylight.model.ids import VideoId
 from tallylight.scheduler import every
-from tallylight.terms import VideoId
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.assets import AssetStore
 from tallylight.history.videos import Video
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.fetching import fetch
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job

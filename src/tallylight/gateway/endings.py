@@ -11,7 +11,8 @@ from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.ranking import Bar, Ranking
 from tallylight.gateway.routes import Route
 from tallylight.history.videos import VideoError
-from tallylight.terms import Failure, FailureKind, Fault, ServiceId
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId
 
 _CODES = {
     FailureKind.CONTENT_REJECTED: "moderation_blocked",

@@ -40,7 +40,7 @@ from tallylight.history.database import History
 from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.videos import VideoError
 from tallylight.history.writings import Limit
-from tallylight.terms import AttemptId
+from tallylight.model.ids import AttemptId
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job
 

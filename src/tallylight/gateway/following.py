@@ -23,7 +23,7 @@ from tallylight.gateway.submitting import KEPT
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.videos import VideoStatus
-from tallylight.terms import Failure
+from tallylight.model.evidence import Failure
 from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next, theirs
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport

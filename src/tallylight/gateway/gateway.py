@@ -27,7 +27,8 @@ from tallylight.history.connections import unbroken
 from tallylight.history.database import History
 from tallylight.history.videos import Video, VideoStatus, new_video_id
 from tallylight.history.writings import Limit
-from tallylight.terms import Reference, VideoId
+from tallylight.model.ids import VideoId
+from tallylight.model.order import Reference
 
 
 class Gateway:

@@ -18,8 +18,8 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.rates import Bucket, full, take
 from tallylight.history.gateway_keys import GatewayKey, GatewayKeys, Ring
-from tallylight.money import Budget
-from tallylight.terms import NO_KEY, KeyId
+from tallylight.model.ids import NO_KEY, KeyId
+from tallylight.model.money import Budget
 
 log = structlog.get_logger()
 

@@ -9,7 +9,8 @@ from tallylight.gateway.routes import Route
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.ledger import Entry, EntryId
 from tallylight.history.videos import Video, VideoStatus
-from tallylight.terms import Failure, ServiceId
+from tallylight.model.evidence import Failure
+from tallylight.model.ids import ServiceId
 
 _ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
 

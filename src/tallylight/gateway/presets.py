@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from tallylight.terms import Access
+from tallylight.model.status import Access
 
 
 class Preset(StrEnum):

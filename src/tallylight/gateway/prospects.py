@@ -15,7 +15,10 @@ from tallylight.gateway import circuit as live
 from tallylight.gateway.capability import Capability, Skills
 from tallylight.gateway.circuit import Circuit, Course
 from tallylight.gateway.ranking import Prospect
-from tallylight.terms import FailureKind, ReasonCode, ServiceId, Status, Verdict
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import ReasonCode, Verdict
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.verdicts.outlook import Outlook, outlook
 from tallylight.verdicts.policy import Policy

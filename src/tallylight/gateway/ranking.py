@@ -8,8 +8,10 @@ from enum import StrEnum
 
 from tallylight.catalogue.services import Bills, Service
 from tallylight.gateway.capability import Capability
+from tallylight.model.ids import ServiceId
+from tallylight.model.order import Order
+from tallylight.model.verdict import Verdict
 from tallylight.quick import quick
-from tallylight.terms import Order, ServiceId, Verdict
 
 
 @quick

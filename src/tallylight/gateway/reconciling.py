@@ -18,7 +18,8 @@ from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.submitting import PATIENCE, Submitting
 from tallylight.history.attempts import Attempt
 from tallylight.history.database import History
-from tallylight.terms import Failure, FailureKind, Fault, Operation
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Operation
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from tallylight.catalogue.notation import Duration
 from tallylight.gateway.presets import Policy, Prefer, Preset
 from tallylight.gateway.routes import Route, Substitute, WhenInDoubt
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=100)]
 

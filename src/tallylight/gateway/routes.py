@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.gateway.presets import Policy, Preset
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 USUAL_MODEL = "sora-2"
 """What the Videos API takes where no model is named."""

@@ -20,7 +20,9 @@ from tallylight.gateway.capability import Fit, Misfit, wish_of
 from tallylight.gateway.presets import WEIGHINGS, Policy, Weighing
 from tallylight.gateway.ranking import Bar, Because, Choice, Exclusion, Prospect, Ranking
 from tallylight.gateway.routes import Route
-from tallylight.terms import NO_SERVICE, Access, Order, ServiceId, Status
+from tallylight.model.ids import NO_SERVICE, ServiceId
+from tallylight.model.order import Order
+from tallylight.model.status import Access, Status
 
 _HOUR = 3600.0
 _LEAST_DELIVERY = 0.001  # nothing is divided by less

@@ -22,17 +22,9 @@ from tallylight.history.attempts import AttemptState
 from tallylight.history.characters import CharacterRow
 from tallylight.history.database import History
 from tallylight.history.videos import Video, VideoStatus, Wish
-from tallylight.terms import (
-    NO_SERVICE,
-    Failure,
-    Fault,
-    KeyId,
-    Operation,
-    Order,
-    Reference,
-    ServiceId,
-    VideoId,
-)
+from tallylight.model.evidence import Failure, Fault
+from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 

@@ -12,7 +12,9 @@ from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.witness import Witness
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.videos import Video, VideoStatus
-from tallylight.terms import Failure, FailureKind, Fault, Order, ServiceId, UpstreamId
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId, UpstreamId
+from tallylight.model.order import Order
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.course import wished_pause
 from tallylight.upstreams.protocols.registry import protocol

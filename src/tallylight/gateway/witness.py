@@ -12,7 +12,8 @@ from tallylight.gateway.circuit import Circuit
 from tallylight.gateway.meters import Meters, Outcome
 from tallylight.history.attempts import Attempt
 from tallylight.history.videos import Video
-from tallylight.terms import Evidence, Failure, ServiceId, Source
+from tallylight.model.evidence import Evidence, Failure, Source
+from tallylight.model.ids import ServiceId
 
 log = structlog.get_logger()
 

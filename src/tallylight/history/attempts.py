@@ -27,8 +27,10 @@ from tallylight.history.connections import Connections, Turn
 from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.tables import attempts as table
 from tallylight.history.tables import videos
+from tallylight.model.evidence import Failure
+from tallylight.model.ids import NO_VIDEO, AttemptId, ServiceId, VideoId
+from tallylight.model.order import Order
 from tallylight.quick import quick
-from tallylight.terms import NO_VIDEO, AttemptId, Failure, Order, ServiceId, VideoId
 
 
 class AttemptState(StrEnum):

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import characters as table
-from tallylight.terms import KeyId, ServiceId
+from tallylight.model.ids import KeyId, ServiceId
 
 
 @dataclass(frozen=True, slots=True)

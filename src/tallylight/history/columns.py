@@ -13,7 +13,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Row, T
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-from tallylight.terms import Failure, FailureKind, Fault, Reason, ReasonCode
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.verdict import Reason, ReasonCode
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

@@ -34,15 +34,10 @@ from tallylight.history.standings import Snapshot
 from tallylight.history.tables import memos
 from tallylight.history.videos import Videos
 from tallylight.history.writer import Writer
-from tallylight.terms import (
-    Evidence,
-    Incident,
-    IncidentId,
-    ServiceId,
-    Spell,
-    Status,
-    Transition,
-)
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, Spell, Transition
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,9 @@ from tallylight.history.connections import upsert
 from tallylight.history.tables import day_status as table
 from tallylight.history.tables import standings
 from tallylight.history.tables import transitions as changes
-from tallylight.terms import ServiceId, Spell, Status
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
 
 _MARK = "days"
 _KNOWN = tuple(status for status in Status if status is not Status.UNKNOWN)

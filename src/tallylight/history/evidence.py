@@ -20,7 +20,9 @@ from tallylight.history.columns import (
 )
 from tallylight.history.connections import Connections
 from tallylight.history.tables import evidence as table
-from tallylight.terms import Evidence, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 
 #: How long after its time evidence may be noted and still be found by its time (a feed's lag).
 LATEST = timedelta(days=1)

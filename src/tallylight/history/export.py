@@ -17,7 +17,10 @@ from typing import TypeVar
 from tallylight.history.database import History
 from tallylight.history.formats import ExportFormat, ExportTable
 from tallylight.history.sheets import CsvSheet, JsonSheet, Row, parquet_of
-from tallylight.terms import Evidence, ServiceId, Status, Transition
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Transition
 
 #: The columns of each table, and their types in Parquet.
 COLUMNS: dict[ExportTable, dict[str, str]] = {

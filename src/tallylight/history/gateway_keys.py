@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.history.connections import Connections, Turn, upsert
 from tallylight.history.tables import gateway_keys as table
 from tallylight.history.tables import marks
-from tallylight.money import Budget
-from tallylight.terms import KeyId
+from tallylight.model.ids import KeyId
+from tallylight.model.money import Budget
 
 _MARK = "gateway_keys"
 

@@ -13,7 +13,7 @@ from tallylight.history.connections import Connections, Turn
 from tallylight.history.evidence import evidence_of
 from tallylight.history.tables import hearsay as table
 from tallylight.history.writer import Writer
-from tallylight.terms import Evidence
+from tallylight.model.evidence import Evidence
 
 _AT_A_TIME = 500
 

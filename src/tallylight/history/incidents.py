@@ -10,7 +10,9 @@ from tallylight.history.columns import reasons_of, reasons_text
 from tallylight.history.connections import upsert
 from tallylight.history.tables import incident_updates as updates
 from tallylight.history.tables import incidents as table
-from tallylight.terms import Incident, IncidentId, IncidentUpdate, ServiceId, Status
+from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, IncidentUpdate
 
 
 async def store(connection: AsyncConnection, incident: Incident) -> None:

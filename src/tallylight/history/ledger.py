@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import ledger as table
-from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
+from tallylight.model.ids import NO_KEY, KeyId, ServiceId
+from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
 from tallylight.quick import quick
-from tallylight.terms import NO_KEY, KeyId, ServiceId
 
 EntryId = NewType("EntryId", str)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tallylight.terms import Incident, Transition
+from tallylight.model.verdict import Incident, Transition
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from tallylight.history.connections import upsert
 from tallylight.history.evidence import evidence_of, page_after
 from tallylight.history.histogram import Bins, bin_of, bins_of, bins_text, merged
 from tallylight.history.tables import rollups as table
-from tallylight.terms import Evidence, ServiceId, Source
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
 
 _MARK = "rollups"
 _PORTION = 5000

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.history.connections import upsert
 from tallylight.history.tables import standings as table
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 
 class Snapshot(NamedTuple):

@@ -10,7 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.history.columns import microseconds, reasons_of, reasons_text
 from tallylight.history.tables import standings
 from tallylight.history.tables import transitions as table
-from tallylight.terms import FailureKind, ServiceId, Spell, Status, Transition, Verdict
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell, Transition, Verdict
 
 #: Above this, asking for all services and choosing here is quicker than a long IN.
 MOST_NAMED = 500

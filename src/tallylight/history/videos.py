@@ -18,18 +18,10 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import videos as table
-from tallylight.money import MICRO, micros
+from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
+from tallylight.model.money import MICRO, micros
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.quick import quick
-from tallylight.terms import (
-    NO_SERVICE,
-    NO_VIDEO,
-    KeyId,
-    Operation,
-    Order,
-    Reference,
-    ServiceId,
-    VideoId,
-)
 
 _AT_A_TIME = 100
 

@@ -20,7 +20,7 @@ from tallylight.history.columns import microseconds
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.evidence import Noted, append
 from tallylight.history.tables import evidence as evidence_table
-from tallylight.terms import Evidence
+from tallylight.model.evidence import Evidence
 
 log = structlog.get_logger(__name__)
 

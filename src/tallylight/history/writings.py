@@ -34,9 +34,9 @@ from tallylight.history.connections import Turn, take_turn
 from tallylight.history.ledger import Entry, EntryState, Purpose
 from tallylight.history.tables import attempts, ledger, outbox, videos
 from tallylight.history.videos import Video
-from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess
+from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess
 from tallylight.quick import quick
-from tallylight.terms import KeyId, ServiceId
 
 _Spent = dict[str, int | Decimal]
 _Rows = dict[str, list[Mapping[str, object]]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tallylight.languages import Translator
-from tallylight.money import Price, PriceUnit
+from tallylight.model.money import Price, PriceUnit
 
 
 def dollars(amount: Decimal) -> str:

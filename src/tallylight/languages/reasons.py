@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from tallylight.languages import Translator
 from tallylight.languages.figures import day, duration, moment_short, number
 from tallylight.languages.words import status_word
-from tallylight.terms import Reason, ReasonCode, Status
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode
 
 
 def sentence(reason: Reason, to: Translator) -> str:

@@ -1,7 +1,8 @@
 """The names of the closed sets, for people."""
 
 from tallylight.languages import Translator
-from tallylight.terms import Access, Depth, FailureKind, Source, Status
+from tallylight.model.evidence import Depth, FailureKind, Source
+from tallylight.model.status import Access, Status
 
 
 def status_word(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set

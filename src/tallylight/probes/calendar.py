@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, time
 
 from tallylight.catalogue.services import Service, ShutdownPrecision
-from tallylight.terms import Evidence, Source, Status
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.status import Status
 from tallylight.verdicts.standing import Plans
 
 

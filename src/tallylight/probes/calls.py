@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator
 from datetime import datetime
 
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
 
 _SLACK = 64
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
+from tallylight.model.evidence import Depth, Evidence
 from tallylight.probes.estimates import estimate
 from tallylight.probes.prober import Prober
-from tallylight.terms import Depth, Evidence
 
 _LOOKS = 3
 """So many bad shallow results in a row close the door by the judge's figures."""

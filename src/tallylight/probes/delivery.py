@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.clock import Clock
-from tallylight.terms import Failure, FailureKind, Fault, Order
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Order
 from tallylight.upstreams.fetching import fetch
 from tallylight.upstreams.inspection import inspect
 from tallylight.upstreams.shortcomings import failure_of, shortcomings

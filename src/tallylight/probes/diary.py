@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.probes.estimates import estimate
 from tallylight.probes.plan import Watch
 from tallylight.probes.shallow import Shallow
 from tallylight.probes.worth import Lately, Rhythm, Wish
-from tallylight.terms import Depth, FailureKind, Source
 from tallylight.verdicts.judge import (
     door_is_up,
     jobs_are_at_odds,

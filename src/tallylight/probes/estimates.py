@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
-from tallylight.money import cost_of
+from tallylight.model.money import cost_of
 
 
 def estimate(service: Service) -> Decimal | None:

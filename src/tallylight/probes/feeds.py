@@ -10,8 +10,8 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
+from tallylight.model.evidence import Source
 from tallylight.probes.shallow import Sender
-from tallylight.terms import Source
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import evidence_of
 from tallylight.upstreams.feeds.registry import reader

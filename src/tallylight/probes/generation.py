@@ -19,11 +19,12 @@ from tallylight.clock import Clock
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
 from tallylight.history.ledger import Purpose
-from tallylight.money import Budget
+from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault
+from tallylight.model.ids import AttemptId, ServiceId
+from tallylight.model.money import Budget
 from tallylight.probes.estimates import estimate
 from tallylight.probes.following import Following
 from tallylight.probes.settling import Ending, Settling
-from tallylight.terms import AttemptId, Depth, Evidence, Failure, FailureKind, Fault, ServiceId
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport

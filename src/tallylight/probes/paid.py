@@ -5,9 +5,10 @@ from typing import Protocol
 
 from tallylight.catalogue.services import Service
 from tallylight.history.attempts import Attempt
-from tallylight.money import Budget
+from tallylight.model.evidence import Depth, Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
 from tallylight.probes.generation import Memory
-from tallylight.terms import Depth, Evidence, ServiceId
 from tallylight.upstreams.wire import Job
 
 

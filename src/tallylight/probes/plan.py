@@ -12,9 +12,10 @@ from enum import StrEnum
 from zlib import crc32
 
 from tallylight.catalogue.services import Service
+from tallylight.model.evidence import Depth
+from tallylight.model.status import Status
 from tallylight.probes.worth import Rhythm
 from tallylight.quick import quick
-from tallylight.terms import Depth, Status
 
 _MOST_DOUBLINGS = 20
 

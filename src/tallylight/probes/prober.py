@@ -14,6 +14,9 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.attempts import Attempt
+from tallylight.model.evidence import Depth, Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Transition
 from tallylight.probes import shallow
 from tallylight.probes.calls import Calls
 from tallylight.probes.diary import Diary, watch_of, wish_of
@@ -23,7 +26,6 @@ from tallylight.probes.paid import PaidProbes
 from tallylight.probes.plan import Appointment, Pacing, appointments, opening_round
 from tallylight.probes.shallow import Sender, Shallow
 from tallylight.probes.worth import SHARED_OUT_EACH, Wish, rhythms
-from tallylight.terms import Depth, Evidence, ServiceId, Source, Transition
 
 log = structlog.get_logger()
 

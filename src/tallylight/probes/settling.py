@@ -19,7 +19,8 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.history.attempts import Attempt, Attempts, AttemptState
 from tallylight.history.database import History
-from tallylight.terms import Evidence, Failure, ServiceId, Source
+from tallylight.model.evidence import Evidence, Failure, Source
+from tallylight.model.ids import ServiceId
 from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()

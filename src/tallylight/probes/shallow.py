@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock
-from tallylight.terms import Evidence, Failure, FailureKind, Source
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Source
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job, Reply, Request

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from tallylight.money import BUDGET_WINDOWS, Budget
-from tallylight.terms import ServiceId
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import BUDGET_WINDOWS, Budget
 
 SHARED_OUT_EACH = timedelta(hours=1)
 """How often the money is shared out anew, from what was learned meanwhile."""

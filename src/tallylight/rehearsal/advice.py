@@ -7,7 +7,8 @@ from decimal import ROUND_DOWN, Decimal
 
 from tallylight.catalogue.orders import cheapest_order
 from tallylight.catalogue.services import Service
-from tallylight.money import BUDGET_WINDOWS, Budget
+from tallylight.model.money import BUDGET_WINDOWS, Budget
+from tallylight.model.status import Access
 from tallylight.probes.estimates import estimate
 from tallylight.rehearsal import baselines
 from tallylight.rehearsal.generate import generated
@@ -18,7 +19,6 @@ from tallylight.rehearsal.score import Score, score
 from tallylight.rehearsal.stage import USUAL_PACE
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import scenes
-from tallylight.terms import Access
 
 _MOST_SERVICES = 12
 _SERVICE_DAYS = 80.0

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tallylight.model.evidence import Depth
+from tallylight.model.status import Status
 from tallylight.rehearsal.record import Record, Turn
 from tallylight.rehearsal.world import START, Scene
-from tallylight.terms import Depth, Status
 
 SCRIPT_PACE = timedelta(seconds=300)
 """The plain script: a 4-second video of each model every five minutes."""

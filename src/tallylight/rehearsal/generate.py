@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from itertools import count
 
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.rehearsal import chance
 from tallylight.rehearsal.habits import Cast, Habits, Recipe
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceService, TraceSpell
-from tallylight.terms import ServiceId, Status
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60.0, 3600.0, 86_400.0, 604_800.0
 

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tallylight.catalogue.notation import Money
+from tallylight.model.status import Access
 from tallylight.rehearsal.trace import TraceSpell
-from tallylight.terms import Access
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Span = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]

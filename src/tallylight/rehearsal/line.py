@@ -6,7 +6,8 @@ enough, so what comes out is the same.
 
 from typing import TYPE_CHECKING
 
-from tallylight.terms import Evidence, ProviderId
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import ProviderId
 from tallylight.verdicts.own_network import NetworkWatch, blamed, observe, reached
 
 if TYPE_CHECKING:

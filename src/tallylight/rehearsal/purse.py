@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from tallylight.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
+from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
 
 
 @dataclass(slots=True)

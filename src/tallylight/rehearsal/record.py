@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from tallylight.model.status import Status
 from tallylight.rehearsal.world import Scene
-from tallylight.terms import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 
 from tallylight.catalogue.services import Pace
-from tallylight.money import Budget
+from tallylight.model.money import Budget
 from tallylight.rehearsal import baselines
 from tallylight.rehearsal.record import Record
 from tallylight.rehearsal.run import Means, rehearsed

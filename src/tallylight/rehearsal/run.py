@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Pace
-from tallylight.money import Budget
+from tallylight.model.evidence import Depth, Evidence, Fault, Source
+from tallylight.model.money import Budget
+from tallylight.model.status import Status
 from tallylight.probes.diary import Diary, watch, wish_of
 from tallylight.probes.plan import Pacing, appointment, opening_round
 from tallylight.probes.shallow import Shallow
@@ -20,7 +22,6 @@ from tallylight.rehearsal.purse import Purse
 from tallylight.rehearsal.record import Record, Turn
 from tallylight.rehearsal.stage import USUAL_PACE, service_of
 from tallylight.rehearsal.world import START, Scene
-from tallylight.terms import Depth, Evidence, Fault, Source, Status
 from tallylight.verdicts.holds import policy_of
 from tallylight.verdicts.judge import jobs_are_in_doubt, judge, opening, pass_time
 from tallylight.verdicts.options import PolicyOptions

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from tallylight.model.status import Status
 from tallylight.rehearsal.record import Record
 from tallylight.rehearsal.world import START
-from tallylight.terms import Status
 from tallylight.verdicts.intervals import Interval, jeffreys, time_between
 
 SHORT = 300.0

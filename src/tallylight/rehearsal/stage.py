@@ -12,9 +12,10 @@ from tallylight.catalogue.services import (
     ShutdownPrecision,
     Upstream,
 )
-from tallylight.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.model.ids import ProviderId, UpstreamId
+from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.model.order import Order
 from tallylight.rehearsal.world import STALLED_AFTER, Scene
-from tallylight.terms import Order, ProviderId, UpstreamId
 
 USUAL_PACE = Pace(generation=timedelta(hours=5, minutes=30))
 """The free depths as the catalogue has them, and a paid probe for when nothing else calls."""

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tallylight.catalogue.complaints import reason_of
 from tallylight.catalogue.notation import Money
 from tallylight.errors import ConfigurationError, Problem
-from tallylight.terms import Access, ServiceId, Status
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Access, Status
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]

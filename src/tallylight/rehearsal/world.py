@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from tallylight.model.evidence import Depth, Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.quick import quick
 from tallylight.rehearsal.chance import Sequence, draw, duration, salt
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceService, TraceSpell
-from tallylight.terms import Depth, Failure, FailureKind, Fault, ServiceId, Status
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.wire import Phase, Reply
 

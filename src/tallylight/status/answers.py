@@ -7,6 +7,8 @@ from tallylight.history.ledger import Entry
 from tallylight.languages import Translator
 from tallylight.languages.prices import price_text
 from tallylight.languages.reasons import sentence
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import ServiceId
 from tallylight.status.advice import Advice, Bought
 from tallylight.status.budgets import Spending
 from tallylight.status.models import (
@@ -34,7 +36,6 @@ from tallylight.status.views.recommendation import (
 )
 from tallylight.status.views.services import Facts
 from tallylight.status.views.uptimes import Uptime
-from tallylight.terms import Evidence, ServiceId
 
 
 def service_answer(facts: Facts, uptime: Uptime, to: Translator) -> ServiceAnswer:

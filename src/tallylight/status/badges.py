@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.languages.words import status_word
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.status.requests import reading_of, translator_of
-from tallylight.terms import ServiceId, Status
 
 _CACHE = {"Cache-Control": "public, max-age=30"}
 

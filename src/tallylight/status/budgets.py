@@ -8,7 +8,7 @@ from decimal import Decimal
 from tallylight.catalogue.services import Service
 from tallylight.history.gateway_keys import GatewayKey
 from tallylight.history.ledger import Ledger, Purpose, Sum
-from tallylight.money import Budget
+from tallylight.model.money import Budget
 
 _WINDOWS = (
     ("1h", timedelta(hours=1)),

@@ -18,10 +18,11 @@ from starlette.responses import JSONResponse, Response
 from tallylight.languages import Translator
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import status_word
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.verdict import Transition
 from tallylight.status.past import Past
 from tallylight.status.ports import BoardReader
 from tallylight.status.requests import translator_of
-from tallylight.terms import Evidence, Source, Transition
 
 _QUEUE_LENGTH = 100
 _HEARTBEAT_S = 15

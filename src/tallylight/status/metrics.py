@@ -11,11 +11,12 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tallylight.model.evidence import Source
+from tallylight.model.status import Status
 from tallylight.status.budgets import Spending, spendings
 from tallylight.status.live import live_of
 from tallylight.status.ports import BoardReader
 from tallylight.status.requests import reading_of
-from tallylight.terms import Source, Status
 
 
 class BoardCollector(Collector):

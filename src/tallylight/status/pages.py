@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.status.budgets import spendings
 from tallylight.status.recommendation import LONGEST_SECONDS, Wanted, is_size
 from tallylight.status.requests import COOKIE, base_of, language_of, reading_of, translator_of
@@ -24,7 +25,6 @@ from tallylight.status.views.probes import budget_views, probe_views
 from tallylight.status.views.recommendation import policy_options, recommendation_view
 from tallylight.status.views.services import BAR_DAYS, Facts, service_view
 from tallylight.status.views.uptimes import Window, uptime
-from tallylight.terms import IncidentId, ServiceId
 
 _RECENT = timedelta(days=14)
 _YEAR_S = 365 * 24 * 3600

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Path, Query, Request
 
 from tallylight.languages import Language, Translator, translator
+from tallylight.model.ids import ServiceId
 from tallylight.status.reading import Reading
 from tallylight.status.requests import reading_of, translator_of
 from tallylight.status.views.services import Facts
-from tallylight.terms import ServiceId
 
 
 def _asked(request: Request) -> Reading:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from tallylight.clock import Clock
 from tallylight.history.database import History
-from tallylight.terms import ServiceId, Spell
+from tallylight.model.ids import ServiceId
+from tallylight.model.verdict import Spell
 
 REACH = timedelta(days=90)
 _FRESH = timedelta(seconds=30)

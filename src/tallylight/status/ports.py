@@ -13,11 +13,13 @@ from tallylight.board import Event
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.history.database import History
-from tallylight.money import Budget
+from tallylight.model.evidence import Depth, Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.model.verdict import Verdict
 from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
 from tallylight.status.recommendation import Recommender
-from tallylight.terms import Depth, Evidence, ServiceId, Source, Verdict
 
 
 class BoardReader(Protocol):

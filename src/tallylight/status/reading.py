@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tallylight.model.evidence import Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
 from tallylight.status.past import Past
 from tallylight.status.ports import StatusState
 from tallylight.status.views.services import Facts
-from tallylight.terms import ServiceId, Source, Spell, Status
 
 
 @dataclass(frozen=True, slots=True)

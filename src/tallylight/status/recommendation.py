@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tallylight.catalogue.services import Service
-from tallylight.terms import Verdict
+from tallylight.model.verdict import Verdict
 
 SIZE = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
 """How a size is written, or none."""

@@ -7,6 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from tallylight.languages import Translator
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident
 from tallylight.status.parameters import House
 from tallylight.status.reading import Reading
 from tallylight.status.requests import base_of, translator_of
@@ -32,7 +35,6 @@ from tallylight.status.views.statuspage_shapes import (
     StatuspageIncident,
     SummaryAnswer,
 )
-from tallylight.terms import Incident, ServiceId, Status
 
 PAGE_ID = "tallylight"
 _NEWEST = 50

@@ -6,7 +6,7 @@ The table with its reasons stands in `docs/protocols.md`, "Accepted, refused, in
 from enum import StrEnum
 from http import HTTPStatus
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.protocols.tolerant import is_object
 from tallylight.upstreams.wire import Job, Reply
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.protocols.tolerant import is_object
 from tallylight.upstreams.wire import Reply
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import Clock
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.course import theirs
 from tallylight.upstreams.protocols.registry import protocol

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.inspection import Inspection
 
 

@@ -10,8 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from tallylight.model.evidence import Failure
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.quick import quick
-from tallylight.terms import Failure, Operation, Order, Reference
 
 
 class Phase(StrEnum):

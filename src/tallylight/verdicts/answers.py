@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from tallylight.terms import Access, Evidence, FailureKind, Source
+from tallylight.model.evidence import Evidence, FailureKind, Source
+from tallylight.model.status import Access
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import Answer, Gone, Standing
 

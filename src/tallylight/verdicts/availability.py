@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from tallylight.terms import Spell, Status
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
 from tallylight.verdicts.intervals import gamma, time_between
 
 UP = frozenset({Status.OPERATIONAL, Status.DEGRADED})

@@ -8,7 +8,9 @@ recovery, a maintenance within it is a part of its story, and a retirement ends 
 
 from datetime import datetime
 
-from tallylight.terms import Incident, IncidentId, IncidentUpdate, ServiceId, Status, Transition
+from tallylight.model.ids import IncidentId, ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, IncidentUpdate, Transition
 from tallylight.verdicts.naming import RANK
 
 OPENING = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})

@@ -6,7 +6,7 @@ Rules 1, 4 and 6 of `docs/verdicts.md`.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tallylight.terms import Evidence, Source
+from tallylight.model.evidence import Evidence, Source
 from tallylight.verdicts import durations, shares
 from tallylight.verdicts.answers import answer_of, log_of_name
 from tallylight.verdicts.layers import Result, counted, hearsay, knows, nudged, weight

@@ -7,17 +7,10 @@ rules stand in `docs/verdicts.md`; each has its own module, and this one folds t
 from dataclasses import replace
 from datetime import datetime
 
-from tallylight.terms import (
-    Evidence,
-    FailureKind,
-    Fault,
-    Reason,
-    ReasonCode,
-    ServiceId,
-    Source,
-    Status,
-    Verdict,
-)
+from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.verdicts import answers, jobs, lifecycle, naming
 from tallylight.verdicts.answers import answer_of, log_of_name
 from tallylight.verdicts.layers import (

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.terms import FailureKind, Source
+from tallylight.model.evidence import FailureKind, Source
 from tallylight.verdicts.noise import forgotten, learned, with_result
 from tallylight.verdicts.policy import Likelihood, Policy
 from tallylight.verdicts.standing import Answer, LayerStanding, Noise, Run, Seen, State

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tallylight.terms import Source
+from tallylight.model.evidence import Source
 from tallylight.verdicts import noise
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.standing import LayerStanding, Standing

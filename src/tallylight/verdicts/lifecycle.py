@@ -3,7 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from tallylight.terms import Evidence, Source, Status
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.status import Status
 from tallylight.verdicts.layers import hearsay, nudged
 from tallylight.verdicts.policy import FEED_DEGRADED, FEED_OPERATIONAL, Policy
 from tallylight.verdicts.standing import Plans, Standing, Window

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tallylight.model.evidence import FailureKind
+from tallylight.model.status import Status
 from tallylight.quick import quick
-from tallylight.terms import FailureKind, Status
 from tallylight.verdicts import answers
 from tallylight.verdicts.layers import probability
 from tallylight.verdicts.lifecycle import is_in_maintenance, window_at

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tallylight.catalogue.notation import Duration
-from tallylight.terms import Access
+from tallylight.model.status import Access
 from tallylight.verdicts.policy import LIKELIHOODS, REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
 
 Probability = Annotated[float, Field(gt=0, lt=1)]

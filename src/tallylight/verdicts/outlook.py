@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallylight.terms import Source
+from tallylight.model.evidence import Source
 from tallylight.verdicts import durations, noise, shares
 from tallylight.verdicts.layers import good_if_down, probability, relaxed
 from tallylight.verdicts.policy import Policy

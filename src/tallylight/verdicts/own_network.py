@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.terms import Evidence, Fault, ProviderId, Source
+from tallylight.model.evidence import Evidence, Fault, Source
+from tallylight.model.ids import ProviderId
 
 _NO_ANSWER = "exception:"
 """How the classifier's rules begin where no answer came at all."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
-from tallylight.terms import Access, Source
+from tallylight.model.evidence import Source
+from tallylight.model.status import Access
 
 
 @dataclass(frozen=True, slots=True)

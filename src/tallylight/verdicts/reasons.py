@@ -6,7 +6,9 @@ The facts of each code are listed in `docs/verdicts.md`; `languages` turns them 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from tallylight.terms import FailureKind, Reason, ReasonCode, Status
+from tallylight.model.evidence import FailureKind
+from tallylight.model.status import Status
+from tallylight.model.verdict import Reason, ReasonCode
 from tallylight.verdicts import durations, shares
 from tallylight.verdicts.intervals import wilson
 from tallylight.verdicts.lifecycle import is_in_maintenance, window_at

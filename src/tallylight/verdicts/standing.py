@@ -8,8 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from tallylight.model.evidence import FailureKind, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Verdict
 from tallylight.quick import quick
-from tallylight.terms import FailureKind, ServiceId, Source, Status, Verdict
 
 
 class State(StrEnum):

@@ -18,7 +18,8 @@ from tallylight.gateway.doors.objects import page_text, video_text
 from tallylight.gateway.doors.ports import Page, Span, SpanError
 from tallylight.gateway.doors.ranges import span_of
 from tallylight.history.videos import Video, VideoError, VideoStatus, Wish
-from tallylight.terms import KeyId, Operation, ServiceId, VideoId
+from tallylight.model.ids import KeyId, ServiceId, VideoId
+from tallylight.model.order import Operation
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VIDEO = Video(

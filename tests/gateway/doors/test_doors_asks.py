@@ -13,7 +13,8 @@ from tallylight.gateway.doors import asks
 from tallylight.gateway.doors.asks import Manner, manner_of
 from tallylight.gateway.doors.forms import Tree
 from tallylight.gateway.doors.uploads import Upload
-from tallylight.terms import KeyId, Operation, Reference, VideoId
+from tallylight.model.ids import KeyId, VideoId
+from tallylight.model.order import Operation, Reference
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 ORDER: Tree = {"model": "sora-2", "prompt": "a boat"}

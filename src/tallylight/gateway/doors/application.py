@@ -21,7 +21,7 @@ from tallylight.gateway.doors.operations import Operations
 from tallylight.gateway.doors.ports import GatewayPort, KeysPort
 from tallylight.gateway.doors.terms import DoorTerms
 from tallylight.gateway.keys import Caller
-from tallylight.terms import VideoId
+from tallylight.model.ids import VideoId
 
 log = structlog.get_logger()
 

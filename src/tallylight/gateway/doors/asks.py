@@ -21,7 +21,8 @@ from tallylight.gateway.doors.forms import Tree
 from tallylight.gateway.doors.references import film_of, picture_of
 from tallylight.gateway.doors.uploads import Upload
 from tallylight.gateway.presets import policy_of
-from tallylight.terms import NO_KEY, KeyId, Operation, VideoId
+from tallylight.model.ids import NO_KEY, KeyId, VideoId
+from tallylight.model.order import Operation
 
 _LONGEST_IDEMPOTENCY = 255
 _COMMON = ("model", "prompt", "seconds", "size", "characters", "policy")

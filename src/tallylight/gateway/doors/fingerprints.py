@@ -8,7 +8,8 @@ import hashlib
 import json
 
 from tallylight.gateway.asking import Ask
-from tallylight.terms import KeyId, Reference
+from tallylight.model.ids import KeyId
+from tallylight.model.order import Reference
 
 
 def fingerprint(ask: Ask, key: KeyId) -> str:

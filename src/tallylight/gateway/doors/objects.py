@@ -10,7 +10,8 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from tallylight.gateway.doors.ports import Character, Page
 from tallylight.history.videos import Video, VideoStatus
-from tallylight.terms import Operation, VideoId
+from tallylight.model.ids import VideoId
+from tallylight.model.order import Operation
 
 
 def video_text(video: Video) -> str:

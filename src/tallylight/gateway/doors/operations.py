@@ -22,7 +22,7 @@ from tallylight.gateway.doors.terms import DoorTerms
 from tallylight.gateway.doors.uploads import Upload
 from tallylight.gateway.keys import Caller
 from tallylight.history.videos import Video, VideoStatus
-from tallylight.terms import VideoId
+from tallylight.model.ids import VideoId
 
 _VARIANTS = ("video", "thumbnail", "spritesheet")
 _DIRECTIONS: Mapping[str, Direction] = {"": "desc", "desc": "desc", "asc": "asc"}

@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from tallylight.gateway.asking import Ask, RefusalError
 from tallylight.gateway.keys import Caller
 from tallylight.history.videos import Video
-from tallylight.terms import Reference, VideoId
+from tallylight.model.ids import VideoId
+from tallylight.model.order import Reference
 
 Direction = Literal["asc", "desc"]
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.doors.fields import invalid, wrong_type
 from tallylight.gateway.doors.uploads import Upload
-from tallylight.terms import Reference
+from tallylight.model.order import Reference
 
 LONGEST_ADDRESS = 20_971_520
 """Of `image_url`, as the official description has it: a data URL holds a whole picture."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tallylight.languages import Translator
+from tallylight.model.verdict import Incident
 from tallylight.status.views.incidents import IncidentView, incident_title, incident_view
 from tallylight.status.views.moments import rfc3339
 from tallylight.status.views.statuspage import updated_at
-from tallylight.terms import Incident
 
 
 @dataclass(frozen=True, slots=True)

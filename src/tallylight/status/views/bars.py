@@ -8,7 +8,8 @@ from tallylight.languages import Translator
 from tallylight.languages.figures import day as day_text
 from tallylight.languages.figures import share as share_text
 from tallylight.languages.words import status_word
-from tallylight.terms import Spell, Status
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
 from tallylight.verdicts.availability import day_bars
 
 #: From the foot of the bar to its top; also, which status names a mixed day.

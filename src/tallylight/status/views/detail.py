@@ -9,8 +9,8 @@ from tallylight.languages import Translator
 from tallylight.languages.figures import day, duration
 from tallylight.languages.prices import price_text
 from tallylight.languages.words import failure_word, source_word, status_word
+from tallylight.model.evidence import Evidence
 from tallylight.status.views.moments import Moment, moment
-from tallylight.terms import Evidence
 
 
 @dataclass(frozen=True, slots=True)

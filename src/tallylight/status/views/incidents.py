@@ -7,8 +7,9 @@ from tallylight.languages import Translator
 from tallylight.languages.figures import duration
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import status_word
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, IncidentUpdate
 from tallylight.status.views.moments import Moment, moment
-from tallylight.terms import Incident, IncidentUpdate, Status
 
 
 @dataclass(frozen=True, slots=True)

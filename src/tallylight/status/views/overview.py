@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tallylight.languages import Translator
 from tallylight.languages.figures import number
 from tallylight.languages.words import status_word
-from tallylight.terms import Status
+from tallylight.model.status import Status
 
 #: From what needs a look to what does not.
 _ORDER = (

@@ -9,8 +9,8 @@ from typing import Protocol
 from tallylight.languages import Translator
 from tallylight.languages.prices import dollars
 from tallylight.languages.words import depth_word
+from tallylight.model.evidence import Depth
 from tallylight.status.views.moments import Moment, moment
-from tallylight.terms import Depth
 
 
 class _Appointment(Protocol):

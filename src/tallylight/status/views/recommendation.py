@@ -7,8 +7,9 @@ from tallylight.languages import Translator
 from tallylight.languages.figures import duration, share
 from tallylight.languages.prices import dollars
 from tallylight.languages.words import access_word, blocked_note, status_word
+from tallylight.model.evidence import FailureKind
+from tallylight.model.status import Access, Status
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended
-from tallylight.terms import Access, FailureKind, Status
 
 
 @dataclass(frozen=True, slots=True)

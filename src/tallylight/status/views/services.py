@@ -15,10 +15,12 @@ from tallylight.languages.words import (
     status_meaning,
     status_word,
 )
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell, Verdict
 from tallylight.status.views.bars import Bar, bar, days_of
 from tallylight.status.views.moments import Moment, moment
 from tallylight.status.views.uptimes import Uptime, Window, uptime
-from tallylight.terms import Evidence, Source, Spell, Status, Verdict
 
 BAR_DAYS = 90
 _NOTICE = timedelta(days=90)

@@ -26,6 +26,10 @@ from typing import TypeVar
 from tallylight.languages import Translator
 from tallylight.languages.reasons import sentence
 from tallylight.languages.words import status_meaning, status_word
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
 from tallylight.status.views.incidents import incident_title
 from tallylight.status.views.moments import rfc3339
 from tallylight.status.views.overview import worst_of
@@ -41,7 +45,6 @@ from tallylight.status.views.statuspage_shapes import (
     StatuspageIncident,
     Update,
 )
-from tallylight.terms import Evidence, Incident, IncidentUpdate, ReasonCode, ServiceId, Status
 
 _S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
 

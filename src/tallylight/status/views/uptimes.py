@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from tallylight.languages import Translator
 from tallylight.languages.figures import share, watched_share
-from tallylight.terms import Spell, Status
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
 from tallylight.verdicts.availability import Availability, of_totals, percentage, totals
 
 

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import chain
 
-from tallylight.terms import FailureKind as Kind
-from tallylight.terms import Fault
+from tallylight.model.evidence import FailureKind as Kind
+from tallylight.model.evidence import Fault
 from tallylight.upstreams.classify.rules import Rule, rules
 
 _OPENAI = "OpenAI error-code guide; openai-python 3.54.0"

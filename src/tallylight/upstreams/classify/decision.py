@@ -6,7 +6,7 @@ share. What an outer envelope says is only asked when the inner ones are silent.
 
 from collections.abc import Callable, Iterator
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
     codes,
     delays,

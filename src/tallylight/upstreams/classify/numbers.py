@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tallylight.terms import FailureKind as Kind
+from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.answer import Answer, Envelope, Number
 from tallylight.upstreams.classify.rules import Rule
 

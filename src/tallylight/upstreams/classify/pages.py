@@ -7,7 +7,7 @@ they are printed as `error code: 1020`, or on a page with the same number.
 import re
 from collections.abc import Mapping
 
-from tallylight.terms import FailureKind
+from tallylight.model.evidence import FailureKind
 from tallylight.upstreams.classify.rules import Rule
 
 _CLOUDFLARE = "developers.cloudflare.com, Cloudflare 1xxx errors"

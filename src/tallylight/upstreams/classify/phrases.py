@@ -7,7 +7,7 @@ half-width, simplified characters. They are words and short phrases, never whole
 import re
 from dataclasses import dataclass
 
-from tallylight.terms import FailureKind
+from tallylight.model.evidence import FailureKind
 from tallylight.upstreams.classify.rules import Rule
 
 #: Where a phrase comes from if it names no other source.

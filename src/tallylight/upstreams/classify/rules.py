@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tallylight.terms import FailureKind, Fault
+from tallylight.model.evidence import FailureKind, Fault
 
 #: The blame that goes with a kind. Where nobody can tell what went wrong, it counts against the
 #: upstream: it is its answer that is unclear.

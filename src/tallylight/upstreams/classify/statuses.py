@@ -6,7 +6,7 @@ nobody can tell from the number, hence UNKNOWN (the labelling conventions of the
 
 from collections.abc import Mapping
 
-from tallylight.terms import FailureKind as Kind
+from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.rules import Rule
 from tallylight.upstreams.wire import Phase
 

@@ -8,7 +8,7 @@ UNKNOWN and ours.
 
 import re
 
-from tallylight.terms import FailureKind, Fault
+from tallylight.model.evidence import FailureKind, Fault
 from tallylight.upstreams.classify.rules import Rule
 
 _PYTHON = "Python, aiohttp 3.14, httpx2 2.16, requests 2.34 exception classes"

@@ -1,6 +1,6 @@
 """Words for what the caller asked for wrongly, or should not have asked for."""
 
-from tallylight.terms import FailureKind as Kind
+from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
 
 #: Refused content that is called risk control.

@@ -1,6 +1,6 @@
 """Words for what keeps us out: our wallet, our pace, our key."""
 
-from tallylight.terms import FailureKind as Kind
+from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
 
 _MONEY = r"balance|credits?|funds?|quota|points|wallet|余额|额度|配额|积分|点数|资源包|算力"

@@ -1,6 +1,6 @@
 """Words for the state and the troubles of the service."""
 
-from tallylight.terms import FailureKind as Kind
+from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
 
 _THING = r"account|user|channel|model|service|product|feature|interface|project|endpoint|api|line"

@@ -6,7 +6,7 @@ names what it affects as `{"status_page_resource_id": …, "status": …}`.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tallylight.terms import Status
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
 from tallylight.upstreams.feeds.page import (
     Component,

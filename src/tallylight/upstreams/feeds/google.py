@@ -10,7 +10,7 @@ Source: `/incidents.schema.json` beside the list. The Gemini API's own page has 
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tallylight.terms import Status
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.loose import has_list, items, moment, text
 from tallylight.upstreams.feeds.page import Component, Page, PageIncident, names_of
 from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root

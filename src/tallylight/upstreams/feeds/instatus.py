@@ -9,7 +9,7 @@ Source: Instatus's help pages on the public status API.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tallylight.terms import Status
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
 from tallylight.upstreams.feeds.page import Component, Page, PageIncident, PageMaintenance
 from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tallylight.terms import Status
+from tallylight.model.status import Status
 
 
 @dataclass(frozen=True, slots=True)

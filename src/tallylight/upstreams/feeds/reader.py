@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tallylight.catalogue.services import Feed
-from tallylight.terms import Status
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.loose import document
 from tallylight.upstreams.feeds.page import Page
 from tallylight.upstreams.feeds.reading import FeedReading, planned, reading_of, unreadable

@@ -18,7 +18,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tallylight.terms import Evidence, ServiceId, Source, Status
+from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.page import Component, Page, PageIncident, PageMaintenance
 from tallylight.upstreams.scrub import scrub
 

@@ -6,7 +6,7 @@ incident (an overall indicator of "none", green rows, entries that name no compo
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tallylight.terms import Status
+from tallylight.model.status import Status
 from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
 from tallylight.upstreams.feeds.page import (
     Component,

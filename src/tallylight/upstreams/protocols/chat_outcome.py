@@ -6,7 +6,7 @@ an error event, or by a stream that just closes.
 
 import json
 
-from tallylight.terms import Failure
+from tallylight.model.evidence import Failure
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.chat_result import Form, Result, results_in
 from tallylight.upstreams.protocols.chat_transcript import Transcript

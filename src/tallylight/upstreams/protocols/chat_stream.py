@@ -1,6 +1,6 @@
 """Follows one streamed chat answer as a job, to the video at its end."""
 
-from tallylight.terms import Failure
+from tallylight.model.evidence import Failure
 from tallylight.upstreams.protocols.chat_outcome import outcome
 from tallylight.upstreams.protocols.chat_transcript import Transcript
 from tallylight.upstreams.protocols.events import EventReader

@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tallylight.terms import Failure, Operation, Order, Reference
+from tallylight.model.evidence import Failure
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.chat_stream import ChatStream

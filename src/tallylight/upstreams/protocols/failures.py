@@ -1,6 +1,6 @@
 """Why an answer is no job: the classifier's finding, or what is left where it finds nothing."""
 
-from tallylight.terms import Failure, FailureKind, Fault
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.scrub import scrub
 from tallylight.upstreams.wire import Reply

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 
-from tallylight.terms import Reference
+from tallylight.model.order import Reference
 from tallylight.upstreams.wire import FilePart
 
 _UNKNOWN_TYPE = "application/octet-stream"

@@ -1,6 +1,6 @@
 """The free question of most upstreams: which models does this key reach?"""
 
-from tallylight.terms import Failure, FailureKind
+from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
 from tallylight.upstreams.protocols.tolerant import (

@@ -5,7 +5,8 @@ A dialect is a profile: data, not code. The facts and their sources stand in `do
 
 from urllib.parse import quote
 
-from tallylight.terms import Failure, Operation, Order, Reference
+from tallylight.model.evidence import Failure
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.disclaimers import of_new_api
 from tallylight.upstreams.protocols.failures import failure_in

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tallylight.terms import Failure, FailureKind
+from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
 from tallylight.upstreams.protocols.job_words import ENDED_WORDS, state_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
-from tallylight.terms import Operation, Order, Reference
+from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.protocols.forms import address_of, file_part, form_fields
 from tallylight.upstreams.wire import FilePart
 

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from tallylight.terms import Order
+from tallylight.model.order import Order
 
 BUDGET_WINDOWS: Mapping[str, timedelta] = {
     "per_hour": timedelta(hours=1),

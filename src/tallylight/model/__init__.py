@@ -1,0 +1,1 @@
+"""Values without SQL, sockets or clocks: statuses, orders, videos, attempts, money."""
