@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tallylight import AsyncVideo, AsyncVideoClient, RefusalError, VideoFailedError
-from tallylight.history.videos import VideoStatus
+from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import World
 
 from .conftest import Open, Trouble

@@ -9,10 +9,10 @@ import pytest
 from tallylight import AsyncVideoClient
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock
-from tallylight.history.videos import VideoStatus
 from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import World
 
 from .conftest import SPEED, Configure, Open, Trouble

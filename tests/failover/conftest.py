@@ -21,11 +21,11 @@ from tallylight.gateway.asset_directory import DirectoryStore
 from tallylight.gateway.asset_stores import open_store
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
-from tallylight.history.videos import Video
 from tallylight.history.writings import Writing
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import VideoId
+from tallylight.model.video import Video
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world

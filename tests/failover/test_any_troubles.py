@@ -10,8 +10,8 @@ import pytest
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.ledger import EntryState
-from tallylight.history.videos import Video, VideoStatus
+from tallylight.model.ledger import EntryState
+from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.decision import Step
 
 from .conftest import LATER, Start, Studio

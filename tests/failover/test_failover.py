@@ -8,10 +8,10 @@ import pytest
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.attempts import AttemptState
-from tallylight.history.ledger import EntryState
-from tallylight.history.videos import VideoStatus
+from tallylight.model.attempt import AttemptState
+from tallylight.model.ledger import EntryState
 from tallylight.model.order import Reference
+from tallylight.model.video import VideoStatus
 
 from .conftest import Start
 

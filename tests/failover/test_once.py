@@ -9,9 +9,10 @@ import pytest
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.attempts import AttemptState
-from tallylight.history.videos import Video, VideoStatus, new_video_id
+from tallylight.history.videos import new_video_id
 from tallylight.history.writings import Writing
+from tallylight.model.attempt import AttemptState
+from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.world import Commission
 
 from .conftest import Start

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.history.attempts import AttemptState
-from tallylight.history.videos import Video, VideoStatus
+from tallylight.model.attempt import AttemptState
+from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.world import Commission
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tallylight.gateway.asking import RefusalError
-from tallylight.history.videos import Video
 from tallylight.model.order import Operation, Reference
+from tallylight.model.video import Video
 
 from .conftest import Start, Studio
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tallylight.history.attempts import AttemptState
-from tallylight.history.ledger import EntryState
+from tallylight.model.attempt import AttemptState
+from tallylight.model.ledger import EntryState
 from tallylight.simulator.scenario import Scenario, parse_scenario
 
 from .conftest import Start

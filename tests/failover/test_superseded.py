@@ -2,8 +2,8 @@
 
 import pytest
 
-from tallylight.history.ledger import EntryState
-from tallylight.history.videos import VideoStatus
+from tallylight.model.ledger import EntryState
+from tallylight.model.video import VideoStatus
 from tallylight.simulator.scenario import Scenario, parse_scenario
 
 from .conftest import WORLD, Start

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from tallylight.history.database import History
-from tallylight.history.gateway_keys import GatewayKey
-from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.history.writings import Writing
+from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.model.money import Budget
 from tallylight.status.budgets import Spending, traffic_spendings
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tallylight.gateway.webhook_options import WebhookOptions
 from tallylight.gateway.webhooks import PERSISTENCE, notices_of, retry_at
-from tallylight.history.videos import Video, VideoStatus
 from tallylight.model.ids import KeyId, VideoId
+from tallylight.model.video import Video, VideoStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VIDEO = Video(

@@ -9,11 +9,12 @@ import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
-from tallylight.history.attempts import Attempt, Attempts, AttemptState
+from tallylight.history.attempts import Attempts
 from tallylight.history.database import History, open_history
-from tallylight.history.ledger import EntryId, Purpose
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId, ServiceId
+from tallylight.model.ledger import EntryId, Purpose
 from tallylight.model.order import Order
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

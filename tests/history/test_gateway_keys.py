@@ -6,7 +6,7 @@ import pytest
 
 from tallylight.errors import StorageError
 from tallylight.history.database import History
-from tallylight.history.gateway_keys import GatewayKey
+from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
 

@@ -11,20 +11,15 @@ import pytest
 
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
-from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History, open_history
-from tallylight.history.ledger import Entry, EntryId, EntryState, Purpose
-from tallylight.history.videos import (
-    Video,
-    VideoError,
-    VideoStatus,
-    Wish,
-    new_video_id,
-)
+from tallylight.history.videos import new_video_id
 from tallylight.history.writings import Finding, Limit, Notice, Writing
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import NO_VIDEO, AttemptId, KeyId, ServiceId, VideoId
+from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.order import Operation, Order, Reference
+from tallylight.model.video import Video, VideoError, VideoStatus, Wish
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY = KeyId("key_1")

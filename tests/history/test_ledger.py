@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.database import History, open_history
-from tallylight.history.ledger import EntryId, EntryState, Purpose
 from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import Budget
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -24,9 +24,9 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import Clock
 from tallylight.history.database import History, open_history
-from tallylight.history.ledger import Entry
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.ledger import Entry
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access

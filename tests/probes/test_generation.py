@@ -9,9 +9,9 @@ import pytest
 
 from tallylight.catalogue.services import Bills
 from tallylight.errors import BudgetError
-from tallylight.history.ledger import EntryState, Purpose
 from tallylight.model.evidence import FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.simulator.scenario import Billing

@@ -23,13 +23,13 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
-from tallylight.history.attempts import Attempt
 from tallylight.history.evidence import Noted
-from tallylight.history.ledger import EntryId, Purpose
 from tallylight.history.records import Record
 from tallylight.history.standings import Snapshot
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import AttemptId, ProviderId, ServiceId, UpstreamId
+from tallylight.model.ledger import EntryId, Purpose
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tallylight.history.attempts import AttemptState
-from tallylight.history.ledger import EntryState
+from tallylight.model.attempt import AttemptState
 from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import EntryState
 from tallylight.model.status import Status
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tallylight.errors import StorageError
-from tallylight.history.attempts import Attempt, AttemptState
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.probes.settling import Settling
 
 Start = Callable[..., Awaitable[Any]]

@@ -14,8 +14,8 @@ from tallylight.app.video_facts import Look, VideoFacts, VideoFailedError
 from tallylight.app.video_wishes import remix_of
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.videos import Video as Record
 from tallylight.model.ids import VideoId
+from tallylight.model.video import Video as Record
 from tallylight.upstreams.saving import save
 
 _LOOK = timedelta(seconds=5)

@@ -21,8 +21,8 @@ from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.routes import USUAL_MODEL, Route
-from tallylight.history.videos import Video as Record
 from tallylight.model.ids import VideoId
+from tallylight.model.video import Video as Record
 
 
 class AsyncVideoClient:

@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallylight.errors import TallylightError
-from tallylight.history.videos import Video as Record
-from tallylight.history.videos import VideoError, VideoStatus
+from tallylight.model.video import Video as Record
+from tallylight.model.video import VideoError, VideoStatus
 
 
 class VideoFailedError(TallylightError):

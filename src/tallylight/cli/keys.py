@@ -25,7 +25,7 @@ from tallylight.model.money import Budget
 if TYPE_CHECKING:
     from tallylight.app.settings import Configuration
     from tallylight.gateway.keys import Keys
-    from tallylight.history.gateway_keys import GatewayKey
+    from tallylight.model.gateway_key import GatewayKey
 
 keys = typer.Typer(no_args_is_help=True, help="The keys of the gateway's callers.")
 

@@ -55,7 +55,7 @@ def _in_lines(to: Translator) -> Show:
 
 
 def _where(video: "VideoFacts", to: Translator) -> str:
-    from tallylight.history.videos import VideoStatus
+    from tallylight.model.video import VideoStatus
 
     words = {
         VideoStatus.QUEUED: to.gettext("queued"),

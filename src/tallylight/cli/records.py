@@ -25,8 +25,8 @@ from tallylight.languages import Translator
 from tallylight.status.views.uptimes import Window
 
 if TYPE_CHECKING:
-    from tallylight.history.ledger import Entry, Purpose, Sum
     from tallylight.model.ids import KeyId
+    from tallylight.model.ledger import Entry, Purpose, Sum
     from tallylight.status.budgets import Spending
 
 
@@ -231,7 +231,7 @@ def _row(entry: "Entry", keys: Mapping["KeyId", str], to: Translator) -> tuple[s
 
 
 def _purpose(purpose: "Purpose", to: Translator) -> str:
-    from tallylight.history.ledger import Purpose
+    from tallylight.model.ledger import Purpose
 
     match purpose:
         case Purpose.PROBE:
@@ -243,7 +243,7 @@ def _purpose(purpose: "Purpose", to: Translator) -> str:
 
 
 def _state(entry: "Entry", to: Translator) -> str:
-    from tallylight.history.ledger import EntryState
+    from tallylight.model.ledger import EntryState
 
     match entry.state:
         case EntryState.RESERVED:

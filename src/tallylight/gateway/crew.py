@@ -23,9 +23,9 @@ from tallylight.gateway.live import Live
 from tallylight.gateway.ranking import Choice
 from tallylight.gateway.routes import Route
 from tallylight.history.database import History
-from tallylight.history.videos import Video
 from tallylight.history.writings import Limit
 from tallylight.model.ids import VideoId
+from tallylight.model.video import Video
 from tallylight.scheduler import every
 
 log = structlog.get_logger()

@@ -10,8 +10,8 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.assets import AssetStore
-from tallylight.history.videos import Video
 from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.video import Video
 from tallylight.upstreams.fetching import fetch
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job

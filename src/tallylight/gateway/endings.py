@@ -10,9 +10,9 @@ from http import HTTPStatus
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.ranking import Bar, Ranking
 from tallylight.gateway.routes import Route
-from tallylight.history.videos import VideoError
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
+from tallylight.model.video import VideoError
 
 _CODES = {
     FailureKind.CONTENT_REJECTED: "moderation_blocked",

@@ -21,9 +21,9 @@ from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.submitting import KEPT
 from tallylight.gateway.witness import Witness
-from tallylight.history.attempts import Attempt, AttemptState
-from tallylight.history.videos import VideoStatus
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
+from tallylight.model.video import VideoStatus
 from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next, theirs
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport

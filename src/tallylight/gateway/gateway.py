@@ -25,10 +25,11 @@ from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.gateway.sources import Sources
 from tallylight.history.connections import unbroken
 from tallylight.history.database import History
-from tallylight.history.videos import Video, VideoStatus, new_video_id
+from tallylight.history.videos import new_video_id
 from tallylight.history.writings import Limit
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
+from tallylight.model.video import Video, VideoStatus
 
 
 class Gateway:

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.gateway.routes import Route
-from tallylight.history.attempts import Attempt, AttemptState
-from tallylight.history.ledger import Entry, EntryId
-from tallylight.history.videos import Video, VideoStatus
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import Entry, EntryId
+from tallylight.model.video import Video, VideoStatus
 
 _ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
 

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from tallylight.history.videos import Video
 from tallylight.model.ids import ServiceId
+from tallylight.model.video import Video
 
 _SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 

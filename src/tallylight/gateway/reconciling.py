@@ -16,8 +16,8 @@ from tallylight.clock import Clock
 from tallylight.gateway.live import Live
 from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.submitting import PATIENCE, Submitting
-from tallylight.history.attempts import Attempt
 from tallylight.history.database import History
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation
 from tallylight.upstreams.protocols.registry import protocol

@@ -19,8 +19,8 @@ from tallylight.gateway.crew import Crew
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
 from tallylight.history.database import History
-from tallylight.history.videos import Video
 from tallylight.model.ids import KeyId
+from tallylight.model.video import Video
 
 _SDK_GOES_ON = timedelta(minutes=35)
 """The SDK waits ten minutes for an answer and tries three times."""

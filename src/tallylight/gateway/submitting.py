@@ -10,11 +10,11 @@ from tallylight.clock import Clock
 from tallylight.gateway.books import Books
 from tallylight.gateway.live import Live, moved_on
 from tallylight.gateway.witness import Witness
-from tallylight.history.attempts import Attempt, AttemptState
-from tallylight.history.videos import Video, VideoStatus
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.order import Order
+from tallylight.model.video import Video, VideoStatus
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.course import wished_pause
 from tallylight.upstreams.protocols.registry import protocol

@@ -10,10 +10,10 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.circuit import Circuit
 from tallylight.gateway.meters import Meters, Outcome
-from tallylight.history.attempts import Attempt
-from tallylight.history.videos import Video
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
+from tallylight.model.video import Video
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ process that keeps all keys in memory need read one row to know that nothing cha
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,37 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.history.connections import Connections, Turn, upsert
 from tallylight.history.tables import gateway_keys as table
 from tallylight.history.tables import marks
+from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
 
 _MARK = "gateway_keys"
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayKey:
-    """What is kept of a key.
-
-    Args:
-        id: Its name for operators; no secret.
-        name: Whose it is, for people.
-        digest: The SHA-256 of the key in hexadecimal digits.
-        hint: The key's last four characters, by which its owner knows it.
-        created_at: When it was made.
-        routes: What it may ask for; empty for all.
-        per_minute: How many requests; None for any number.
-        budget: What its videos may cost.
-        revoked_at: Since when it opens nothing.
-    """
-
-    id: KeyId
-    name: str
-    digest: str
-    hint: str
-    created_at: datetime
-    routes: frozenset[str] = frozenset()
-    per_minute: int | None = None
-    budget: Budget = field(default_factory=Budget)
-    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

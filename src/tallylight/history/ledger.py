@@ -7,11 +7,8 @@ rounded up, so that sums are exact and never too low.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
-from typing import NewType
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, update
@@ -20,79 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.errors import BudgetError, StorageError
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import ledger as table
-from tallylight.model.ids import NO_KEY, KeyId, ServiceId
+from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.ledger import PROBING, Entry, EntryId, EntryState, Purpose, Sum
 from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
-from tallylight.quick import quick
-
-EntryId = NewType("EntryId", str)
-
-
-class Purpose(StrEnum):
-    """What money is spent for."""
-
-    PROBE = "probe"
-    TRAFFIC = "traffic"  # a caller's video
-    ACCIDENT = "accident"  # a probe that was meant to be free and started a job
-
-
-PROBING = (Purpose.PROBE, Purpose.ACCIDENT)
-"""What the budgets of probes count; callers' videos have limits of their own."""
-
-
-class EntryState(StrEnum):
-    """How far a piece of spending has come."""
-
-    RESERVED = "reserved"  # may be spent any moment; counts as spent
-    SETTLED = "settled"  # was spent
-    RELEASED = "released"  # was not spent
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One piece of spending.
-
-    Args:
-        id: Its name.
-        service: On whom.
-        purpose: What for.
-        note: A line for people, "" for none.
-        state: How far it has come.
-        estimate: What was reserved, in USD.
-        amount: What counts against the budgets now, in USD.
-        at: When it was reserved.
-        payer: The key that asked for it, "" for none.
-    """
-
-    id: EntryId
-    service: ServiceId
-    purpose: Purpose
-    note: str
-    state: EntryState
-    estimate: Decimal
-    amount: Decimal
-    at: datetime
-    payer: KeyId = NO_KEY
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """What was spent or reserved for one purpose by one payer on one service.
-
-    Args:
-        purpose: What for.
-        payer: The key that asked for it, "" for none.
-        service: On whom.
-        entries: How many pieces of spending that were not released.
-        amount: In USD.
-    """
-
-    purpose: Purpose
-    payer: KeyId
-    service: ServiceId
-    entries: int
-    amount: Decimal
-
 
 _IS_PROBING = table.c.purpose.in_([purpose.value for purpose in PROBING])
 

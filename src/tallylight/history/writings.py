@@ -28,14 +28,14 @@ from tallylight.errors import BudgetError
 from tallylight.history import attempts as attempt_rows
 from tallylight.history import ledger as entry_rows
 from tallylight.history import videos as video_rows
-from tallylight.history.attempts import Attempt
 from tallylight.history.columns import failure_columns
 from tallylight.history.connections import Turn, take_turn
-from tallylight.history.ledger import Entry, EntryState, Purpose
 from tallylight.history.tables import attempts, ledger, outbox, videos
-from tallylight.history.videos import Video
+from tallylight.model.attempt import Attempt
 from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.ledger import Entry, EntryState, Purpose
 from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess
+from tallylight.model.video import Video, VideoStatus
 from tallylight.quick import quick
 
 _Spent = dict[str, int | Decimal]
@@ -231,7 +231,7 @@ def _collect(writing: Writing, rows: _Rows) -> None:
         rows.setdefault("entries", []).append(_bound(entry_rows.values_of(entry), _ENTRY_COLUMNS))
     if writing.video is not None:
         video = writing.video
-        is_there = video.status is video_rows.VideoStatus.COMPLETED
+        is_there = video.status is VideoStatus.COMPLETED
         told_by = {"b_owner": video.owner, "b_is_there": int(is_there)}
         row = {"b_id": video.id, **told_by, **video_rows.changing_values_of(video)}
         rows.setdefault("videos", []).append(row)

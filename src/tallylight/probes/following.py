@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.history.attempts import Attempt
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.probes.delivery import Delivery
 from tallylight.probes.settling import Ending

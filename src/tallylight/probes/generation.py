@@ -16,11 +16,11 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.database import History
-from tallylight.history.ledger import Purpose
+from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId, ServiceId
+from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
 from tallylight.probes.estimates import estimate
 from tallylight.probes.following import Following

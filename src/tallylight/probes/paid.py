@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from tallylight.catalogue.services import Service
-from tallylight.history.attempts import Attempt
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget

@@ -13,7 +13,7 @@ from tallylight.board import Board, Event
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError, StorageError
-from tallylight.history.attempts import Attempt
+from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition

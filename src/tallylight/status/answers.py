@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from tallylight.catalogue.services import FactSheet
-from tallylight.history.ledger import Entry
 from tallylight.languages import Translator
 from tallylight.languages.prices import price_text
 from tallylight.languages.reasons import sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
+from tallylight.model.ledger import Entry
 from tallylight.status.advice import Advice, Bought
 from tallylight.status.budgets import Spending
 from tallylight.status.models import (

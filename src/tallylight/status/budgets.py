@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
-from tallylight.history.gateway_keys import GatewayKey
-from tallylight.history.ledger import Ledger, Purpose, Sum
+from tallylight.history.ledger import Ledger
+from tallylight.model.gateway_key import GatewayKey
+from tallylight.model.ledger import Purpose, Sum
 from tallylight.model.money import Budget
 
 _WINDOWS = (

@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tallylight.history.ledger import EntryState, Purpose
 from tallylight.model.evidence import Depth, FailureKind, Fault, Source
+from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.status import Access, Status
 from tallylight.status.advice import AdviceState
 from tallylight.status.views.uptimes import Window

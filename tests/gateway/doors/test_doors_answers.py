@@ -17,9 +17,9 @@ from tallylight.gateway.doors.headers import poll_after, told_of
 from tallylight.gateway.doors.objects import page_text, video_text
 from tallylight.gateway.doors.ports import Page, Span, SpanError
 from tallylight.gateway.doors.ranges import span_of
-from tallylight.history.videos import Video, VideoError, VideoStatus, Wish
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation
+from tallylight.model.video import Video, VideoError, VideoStatus, Wish
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VIDEO = Video(

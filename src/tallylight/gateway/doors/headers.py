@@ -6,7 +6,7 @@ from decimal import Decimal
 from urllib.parse import quote
 
 from tallylight.gateway.doors.answers import Header
-from tallylight.history.videos import Video
+from tallylight.model.video import Video
 
 _LONGEST_POLL = timedelta(seconds=5)
 _POLLS = 20  # in the time that the video has taken so far

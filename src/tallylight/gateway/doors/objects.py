@@ -9,9 +9,9 @@ from datetime import datetime
 from json.encoder import encode_basestring_ascii as quoted
 
 from tallylight.gateway.doors.ports import Character, Page
-from tallylight.history.videos import Video, VideoStatus
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Operation
+from tallylight.model.video import Video, VideoStatus
 
 
 def video_text(video: Video) -> str:

@@ -21,8 +21,8 @@ from tallylight.gateway.doors.references import film_of
 from tallylight.gateway.doors.terms import DoorTerms
 from tallylight.gateway.doors.uploads import Upload
 from tallylight.gateway.keys import Caller
-from tallylight.history.videos import Video, VideoStatus
 from tallylight.model.ids import VideoId
+from tallylight.model.video import Video, VideoStatus
 
 _VARIANTS = ("video", "thumbnail", "spritesheet")
 _DIRECTIONS: Mapping[str, Direction] = {"": "desc", "desc": "desc", "asc": "asc"}

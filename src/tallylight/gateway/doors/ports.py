@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 
 from tallylight.gateway.asking import Ask, RefusalError
 from tallylight.gateway.keys import Caller
-from tallylight.history.videos import Video
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
+from tallylight.model.video import Video
 
 Direction = Literal["asc", "desc"]
 
