@@ -16,10 +16,10 @@ from tallylight.app.alerting import Desk
 from tallylight.app.settings import Configuration, load_settings
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
-from tallylight.history.database import History, open_history
 from tallylight.languages import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
+from tallylight.storage.database import History, open_history
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-reverse")

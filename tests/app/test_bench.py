@@ -11,9 +11,9 @@ import pytest
 from tallylight.app.bench import Bench
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
+from tallylight.storage.database import History, open_history
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")

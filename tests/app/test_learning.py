@@ -10,11 +10,11 @@ from tallylight.app.archive import open_reading
 from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
-from tallylight.history.database import open_history
 from tallylight.languages import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
+from tallylight.storage.database import open_history
 from tallylight.verdicts.learned import Learned, LearnedNoise, learned
 
 SORA = ServiceId("sora")

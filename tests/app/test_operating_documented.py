@@ -12,9 +12,9 @@ import pytest
 
 from tallylight.catalogue.document import parse
 from tallylight.clock import VirtualClock
-from tallylight.history.database import open_history
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
+from tallylight.storage.database import open_history
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")

@@ -15,7 +15,6 @@ from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.gateway.presets import WEIGHINGS, Policy
 from tallylight.gateway.ranking import Bar, Because
-from tallylight.history.database import open_history
 from tallylight.languages import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -26,6 +25,7 @@ from tallylight.status.views.recommendation import (
     policy_word,
     why_sentence,
 )
+from tallylight.storage.database import open_history
 
 Load = Callable[..., Configuration]
 

@@ -10,11 +10,11 @@ from tallylight.app.settings import Configuration, load_settings
 from tallylight.catalogue.services import Bills, Pace, ShutdownPrecision
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError
-from tallylight.history.retention import Retention
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.status import Access
+from tallylight.storage.retention import Retention
 
 Load = Callable[..., Configuration]
 Complain = Callable[..., list[str]]

@@ -18,11 +18,11 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.status import Access
+from tallylight.storage.database import History, open_history
 from tallylight.verdicts.options import PolicyOptions
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

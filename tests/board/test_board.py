@@ -11,14 +11,14 @@ from tallylight.board import Board, Event, NetworkChange
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
-from tallylight.history.database import History, open_history
-from tallylight.history.evidence import Noted
-from tallylight.history.records import Record
-from tallylight.history.standings import Snapshot
 from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Transition
+from tallylight.storage.database import History, open_history
+from tallylight.storage.evidence import Noted
+from tallylight.storage.state_snapshots import Snapshot
+from tallylight.storage.transition_record import Record
 from tallylight.verdicts.options import PolicyOptions
 
 SORA = ServiceId("sora")

@@ -17,11 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tallylight.board import Board, Event
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Transition
+from tallylight.storage.database import History, open_history
 from tallylight.verdicts.options import PolicyOptions
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

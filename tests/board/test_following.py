@@ -12,11 +12,11 @@ from tallylight.app.archive import ReadOnly
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Transition
+from tallylight.storage.database import History, open_history
 from tallylight.verdicts.options import PolicyOptions
 
 SORA = ServiceId("sora")

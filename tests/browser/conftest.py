@@ -27,7 +27,6 @@ from tallylight.clock import VirtualClock
 from tallylight.gateway.circuit import Circuit
 from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.routes import default_routes
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price, PriceUnit
@@ -36,6 +35,7 @@ from tallylight.model.status import Access, Status
 from tallylight.status.advice import Advice, AdviceState
 from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
+from tallylight.storage.database import History, open_history
 from tallylight.verdicts.options import PolicyOptions
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)

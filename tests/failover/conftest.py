@@ -21,8 +21,6 @@ from tallylight.gateway.asset_directory import DirectoryStore
 from tallylight.gateway.asset_stores import open_store
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.database import History, open_history
-from tallylight.history.writings import Writing
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
@@ -31,6 +29,8 @@ from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
+from tallylight.storage.database import History, open_history
+from tallylight.storage.transaction import Writing
 from tallylight.upstreams.transport import Transport
 
 SPEED = 20.0  # seconds of the house and of the world to a real one

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.writings import Writing
 from tallylight.model.attempt import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
+from tallylight.storage.transaction import Writing
 
 from .conftest import Start, Studio
 

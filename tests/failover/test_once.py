@@ -9,11 +9,11 @@ import pytest
 
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
-from tallylight.history.videos import new_video_id
-from tallylight.history.writings import Writing
 from tallylight.model.attempt import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.world import Commission
+from tallylight.storage.transaction import Writing
+from tallylight.storage.videos import new_video_id
 
 from .conftest import Start
 

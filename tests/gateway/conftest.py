@@ -19,13 +19,13 @@ from tallylight.catalogue.services import (
 from tallylight.clock import VirtualClock
 from tallylight.gateway.capability import Capability, Skills
 from tallylight.gateway.ranking import Prospect
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Operation
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.storage.database import History, open_history
 
 NewDatabase = Callable[[str | None], str]
 MakeService = Callable[..., Service]

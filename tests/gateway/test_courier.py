@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.gateway.courier import Courier
 from tallylight.gateway.webhook_options import WebhookOptions, Webhooks
-from tallylight.history.database import History, open_history
-from tallylight.history.writings import Notice, Writing
+from tallylight.storage.database import History, open_history
+from tallylight.storage.transaction import Notice, Writing
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND = timedelta(seconds=1)
@@ -295,7 +295,7 @@ import asyncio, sys
 from tallylight.clock import SystemClock
 from tallylight.gateway.courier import Courier
 from tallylight.gateway.webhook_options import WebhookOptions
-from tallylight.history.database import open_history
+from tallylight.storage.database import open_history
 
 async def main(address, url, secret):
     options = WebhookOptions.model_validate({"url": url, "secret": secret})

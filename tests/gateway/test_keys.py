@@ -10,10 +10,10 @@ from sqlalchemy import text
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.errors import StorageError
 from tallylight.gateway.keys import Caller, Keys
-from tallylight.history.database import History, open_history
-from tallylight.history.gateway_keys import GatewayKeys, Ring
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
+from tallylight.storage.database import History, open_history
+from tallylight.storage.gateway_keys import GatewayKeys, Ring
 
 SECOND = timedelta(seconds=1)
 

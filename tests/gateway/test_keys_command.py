@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from tallylight.cli.shared import application
 from tallylight.clock import SystemClock
 from tallylight.gateway.keys import Caller, Keys
-from tallylight.history.database import open_history
+from tallylight.storage.database import open_history
 
 _CONFIGURATION = """
 upstreams: {{u: {{provider: saygm, base_url: "https://u.example"}}}}

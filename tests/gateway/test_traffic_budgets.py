@@ -4,13 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from tallylight.history.database import History
-from tallylight.history.writings import Writing
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.model.money import Budget
 from tallylight.status.budgets import Spending, traffic_spendings
+from tallylight.storage.database import History
+from tallylight.storage.transaction import Writing
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")

@@ -23,7 +23,6 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import Clock
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.ledger import Entry
@@ -39,6 +38,7 @@ from tallylight.simulator.scenario import Billing, Scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
+from tallylight.storage.database import History, open_history
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
 

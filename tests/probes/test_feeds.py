@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from typing import Any
 
-from tallylight.history.database import History
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.probes.feeds import Feeds
 from tallylight.simulator.scenario import FeedFault
+from tallylight.storage.database import History
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.wire import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions

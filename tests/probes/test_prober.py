@@ -23,9 +23,6 @@ from tallylight.catalogue.services import (
 )
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
-from tallylight.history.evidence import Noted
-from tallylight.history.records import Record
-from tallylight.history.standings import Snapshot
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import AttemptId, ProviderId, ServiceId, UpstreamId
@@ -38,6 +35,9 @@ from tallylight.probes.calls import Calls
 from tallylight.probes.generation import Memory
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
+from tallylight.storage.evidence import Noted
+from tallylight.storage.state_snapshots import Snapshot
+from tallylight.storage.transition_record import Record
 from tallylight.upstreams.wire import Job, Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
 

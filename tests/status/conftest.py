@@ -26,8 +26,6 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.history.database import History, open_history
-from tallylight.history.records import Record
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import IncidentId, ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price, PriceUnit
@@ -44,6 +42,8 @@ from tallylight.model.verdict import (
 from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
+from tallylight.storage.database import History, open_history
+from tallylight.storage.transition_record import Record
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 KEY = "sk-planted-4f1d9a"

@@ -7,13 +7,13 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
-from tallylight.history.database import History
 from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
+from tallylight.storage.database import History
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 

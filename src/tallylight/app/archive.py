@@ -7,13 +7,13 @@ from datetime import datetime
 from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import Clock
-from tallylight.history.database import History, open_history
-from tallylight.history.evidence import Noted
-from tallylight.history.records import Record
-from tallylight.history.standings import Snapshot
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident
+from tallylight.storage.database import History, open_history
+from tallylight.storage.evidence import Noted
+from tallylight.storage.state_snapshots import Snapshot
+from tallylight.storage.transition_record import Record
 
 _TOLD = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
 

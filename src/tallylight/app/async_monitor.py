@@ -16,12 +16,12 @@ from tallylight.app.logs import leave_to_logging
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration, load_settings
 from tallylight.clock import Clock, SystemClock
-from tallylight.history.export import export
-from tallylight.history.formats import ExportFormat
 from tallylight.languages import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
+from tallylight.storage.export import export
+from tallylight.storage.export_formats import ExportFormat
 from tallylight.verdicts.availability import Availability, availability
 
 log = structlog.get_logger()

@@ -7,8 +7,8 @@ from pathlib import Path
 import structlog
 
 from tallylight.errors import StorageError
-from tallylight.history.connections import Held
-from tallylight.history.database import History
+from tallylight.storage.database import History
+from tallylight.storage.engine import Held
 
 log = structlog.get_logger()
 

@@ -32,8 +32,8 @@ from tallylight.gateway.sources import Sources
 from tallylight.gateway.submitting import Submitting
 from tallylight.gateway.webhooks import notices_of
 from tallylight.gateway.witness import Witness
-from tallylight.history.database import History
 from tallylight.scheduler import every
+from tallylight.storage.database import History
 from tallylight.upstreams.transport import Transport
 
 _TIDYING = timedelta(minutes=10)

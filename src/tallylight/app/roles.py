@@ -12,8 +12,8 @@ from tallylight.app.bench import Bench
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.history.database import History
 from tallylight.scheduler import every
+from tallylight.storage.database import History
 
 log = structlog.get_logger()
 

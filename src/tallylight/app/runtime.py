@@ -19,7 +19,6 @@ from tallylight.app.settings import Configuration
 from tallylight.board import Archive, Board
 from tallylight.clock import Clock
 from tallylight.gateway.asset_stores import open_store
-from tallylight.history.database import History, open_history
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.probes import checking
@@ -29,6 +28,7 @@ from tallylight.probes.generation import Generations
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
+from tallylight.storage.database import History, open_history
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()

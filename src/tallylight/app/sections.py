@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from tallylight.catalogue.notation import Duration
-from tallylight.history.retention import Retention
 from tallylight.status.options import StatusOptions
+from tallylight.storage.retention import Retention
 
 DEFAULT_DATABASE = "sqlite:///tallylight.db"
 _LAST_PORT = 65_535

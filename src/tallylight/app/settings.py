@@ -29,7 +29,7 @@ from tallylight.gateway.asset_options import AssetOptions
 from tallylight.gateway.options import GatewayOptions
 from tallylight.gateway.route_options import Routes
 from tallylight.gateway.routes import Route, default_routes
-from tallylight.history.retention import Retention
+from tallylight.storage.retention import Retention
 from tallylight.verdicts.options import PolicyOptions
 
 DEFAULT_PATH = Path("tallylight.yaml")

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from datetime import datetime
 from typing import Protocol
 
-from tallylight.history.evidence import Noted
-from tallylight.history.records import Record
-from tallylight.history.standings import Snapshot
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident
+from tallylight.storage.evidence import Noted
+from tallylight.storage.state_snapshots import Snapshot
+from tallylight.storage.transition_record import Record
 
 
 class Archive(Protocol):

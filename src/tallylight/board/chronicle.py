@@ -14,9 +14,9 @@ import structlog
 
 from tallylight.board.archive import Archive
 from tallylight.errors import StorageError
-from tallylight.history.records import Record
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident, Transition
+from tallylight.storage.transition_record import Record
 
 log = structlog.get_logger()
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import Service
-from tallylight.history.evidence import Noted
-from tallylight.history.standings import Snapshot
 from tallylight.model.evidence import Evidence, Failure, Fault, Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Verdict
+from tallylight.storage.evidence import Noted
+from tallylight.storage.state_snapshots import Snapshot
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import judge, pass_time
 from tallylight.verdicts.policy import Policy

@@ -198,7 +198,7 @@ async def _opened(configuration: "Configuration") -> AsyncIterator["Keys"]:
     from tallylight.app.logs import keep_to_warnings
     from tallylight.clock import SystemClock
     from tallylight.gateway.keys import Keys
-    from tallylight.history.database import open_history
+    from tallylight.storage.database import open_history
 
     keep_to_warnings()
     clock = SystemClock()

@@ -20,9 +20,9 @@ from tallylight.cli.shared import (
     reading,
     speech,
 )
-from tallylight.history.formats import ExportFormat, ExportTable
 from tallylight.languages import Translator
 from tallylight.status.views.uptimes import Window
+from tallylight.storage.export_formats import ExportFormat, ExportTable
 
 if TYPE_CHECKING:
     from tallylight.model.ids import KeyId
@@ -73,7 +73,7 @@ async def _export(
 ) -> None:
     from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
-    from tallylight.history.export import export
+    from tallylight.storage.export import export
 
     clock = SystemClock()
     async with reading(load_settings(config), clock) as (board, history):

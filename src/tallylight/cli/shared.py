@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tallylight.app.settings import Configuration
     from tallylight.board import Board
     from tallylight.clock import Clock
-    from tallylight.history.database import History
+    from tallylight.storage.database import History
 
 application = typer.Typer(
     name="tallylight",

@@ -15,13 +15,13 @@ import structlog
 from tallylight.clock import Clock
 from tallylight.errors import StorageError, UnwritableError
 from tallylight.gateway.live import Live
-from tallylight.history.database import History
-from tallylight.history.writings import Finding, Limit, Notice, Writing
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import Entry, EntryState
 from tallylight.model.video import Video
+from tallylight.storage.database import History
+from tallylight.storage.transaction import Finding, Limit, Notice, Writing
 
 log = structlog.get_logger()
 

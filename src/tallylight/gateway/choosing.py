@@ -11,10 +11,10 @@ from tallylight.gateway.prospects import Prospects
 from tallylight.gateway.ranking import Ranking
 from tallylight.gateway.routes import Route
 from tallylight.gateway.routing import rank
-from tallylight.history.writings import Limit
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.video import Wish
+from tallylight.storage.transaction import Limit
 
 
 class Choosing:

@@ -14,11 +14,11 @@ from tallylight.gateway.endings import SUPERSEDED, error_of, is_callers
 from tallylight.gateway.live import Live
 from tallylight.gateway.sources import Sources
 from tallylight.gateway.witness import Witness
-from tallylight.history.writings import Notice
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ledger import Entry
 from tallylight.model.video import Video, VideoError, VideoStatus
+from tallylight.storage.transaction import Notice
 from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from tallylight.gateway.keys import Caller, Keys
 from tallylight.gateway.routes import Route
-from tallylight.history.writings import Limit
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
+from tallylight.storage.transaction import Limit
 
 
 @dataclass(slots=True)

@@ -12,10 +12,10 @@ from tallylight.catalogue.services import Service
 from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.doors.ports import Content, Span, SpanError
-from tallylight.history.database import History
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
+from tallylight.storage.database import History
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.relaying import Relay

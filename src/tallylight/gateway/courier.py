@@ -23,7 +23,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.webhook_options import WebhookOptions, Webhooks
 from tallylight.gateway.webhooks import PERSISTENCE, retry_at
-from tallylight.history.outbox import Delivery, Outbox
+from tallylight.storage.outbox import Delivery, Outbox
 from tallylight.upstreams.scrub import scrub
 
 log = structlog.get_logger()

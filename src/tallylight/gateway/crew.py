@@ -22,11 +22,11 @@ from tallylight.gateway.failover import Failover
 from tallylight.gateway.live import Live
 from tallylight.gateway.ranking import Choice
 from tallylight.gateway.routes import Route
-from tallylight.history.database import History
-from tallylight.history.writings import Limit
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.scheduler import every
+from tallylight.storage.database import History
+from tallylight.storage.transaction import Limit
 
 log = structlog.get_logger()
 

@@ -35,12 +35,12 @@ from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.sources import Sources
 from tallylight.gateway.submitting import PATIENCE, Submitting
 from tallylight.gateway.witness import Witness
-from tallylight.history.database import History
-from tallylight.history.writings import Limit
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.model.video import VideoError
+from tallylight.storage.database import History
+from tallylight.storage.transaction import Limit
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.wire import Job
 

@@ -23,13 +23,13 @@ from tallylight.gateway.ranking import Choice
 from tallylight.gateway.repeats import Repeats
 from tallylight.gateway.routes import USUAL_MODEL, Route
 from tallylight.gateway.sources import Sources
-from tallylight.history.connections import unbroken
-from tallylight.history.database import History
-from tallylight.history.videos import new_video_id
-from tallylight.history.writings import Limit
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
 from tallylight.model.video import Video, VideoStatus
+from tallylight.storage.database import History
+from tallylight.storage.engine import unbroken
+from tallylight.storage.transaction import Limit
+from tallylight.storage.videos import new_video_id
 
 
 class Gateway:

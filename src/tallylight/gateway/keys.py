@@ -17,10 +17,10 @@ import structlog
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.rates import Bucket, full, take
-from tallylight.history.gateway_keys import GatewayKeys, Ring
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import NO_KEY, KeyId
 from tallylight.model.money import Budget
+from tallylight.storage.gateway_keys import GatewayKeys, Ring
 
 log = structlog.get_logger()
 

@@ -16,10 +16,10 @@ from tallylight.clock import Clock
 from tallylight.gateway.live import Live
 from tallylight.gateway.routes import WhenInDoubt
 from tallylight.gateway.submitting import PATIENCE, Submitting
-from tallylight.history.database import History
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation
+from tallylight.storage.database import History
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Job

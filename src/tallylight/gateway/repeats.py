@@ -18,9 +18,9 @@ from tallylight.gateway.asking import Ask, RefusalError
 from tallylight.gateway.crew import Crew
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.live import Live
-from tallylight.history.database import History
 from tallylight.model.ids import KeyId
 from tallylight.model.video import Video
+from tallylight.storage.database import History
 
 _SDK_GOES_ON = timedelta(minutes=35)
 """The SDK waits ten minutes for an answer and tries three times."""

@@ -18,13 +18,13 @@ from tallylight.gateway.asking import Ask, RefusalError
 from tallylight.gateway.assets import AssetStore
 from tallylight.gateway.doors.ports import Character
 from tallylight.gateway.routes import Route
-from tallylight.history.characters import CharacterRow
-from tallylight.history.database import History
 from tallylight.model.attempt import AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.model.video import Video, VideoStatus, Wish
+from tallylight.storage.characters import CharacterRow
+from tallylight.storage.database import History
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
 

@@ -5,8 +5,8 @@ import json
 from datetime import datetime, timedelta
 
 from tallylight.gateway.webhook_options import Event, Webhooks
-from tallylight.history.writings import Notice
 from tallylight.model.video import Video, VideoStatus
+from tallylight.storage.transaction import Notice
 
 PERSISTENCE = timedelta(hours=72)
 """For so long is a webhook tried."""

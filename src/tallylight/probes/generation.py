@@ -16,7 +16,6 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.history.database import History
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId, ServiceId
@@ -25,6 +24,7 @@ from tallylight.model.money import Budget
 from tallylight.probes.estimates import estimate
 from tallylight.probes.following import Following
 from tallylight.probes.settling import Ending, Settling
+from tallylight.storage.database import History
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport

@@ -17,11 +17,11 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Bills, Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.history.attempts import Attempts
-from tallylight.history.database import History
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
+from tallylight.storage.attempts import Attempts
+from tallylight.storage.database import History
 from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
-from tallylight.history.ledger import Ledger
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ledger import Purpose, Sum
 from tallylight.model.money import Budget
+from tallylight.storage.ledger import Ledger
 
 _WINDOWS = (
     ("1h", timedelta(hours=1)),

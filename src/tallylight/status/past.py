@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tallylight.clock import Clock
-from tallylight.history.database import History
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Spell
+from tallylight.storage.database import History
 
 REACH = timedelta(days=90)
 _FRESH = timedelta(seconds=30)

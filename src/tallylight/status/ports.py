@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from tallylight.board import Event
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.history.database import History
 from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
@@ -20,6 +19,7 @@ from tallylight.model.verdict import Verdict
 from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
 from tallylight.status.recommendation import Recommender
+from tallylight.storage.database import History
 
 
 class BoardReader(Protocol):

@@ -1,0 +1,212 @@
+"""Attempts: one submission of an order to one service each, written down before it is sent.
+
+Between the upstream's accept and our record of it lies a gap that nothing can close. The row
+written before the sending makes the gap visible: what is found `intended` after a crash may have
+been sent and billed. ::
+
+    intended ──► accepted ──► delivered
+       │  ╲         ▲  ╲
+       │   ╲        │   ╲──► failed
+       │    ╲──► in_doubt ──► failed
+       ▼            │
+    refused ◄───────┘
+
+`refused`, `delivered` and `failed` are ends: no statement here changes a row that has one.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
+
+from tallylight.errors import StorageError
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.evidence import Failure
+from tallylight.model.ids import AttemptId, ServiceId, VideoId
+from tallylight.model.ledger import EntryId, Purpose
+from tallylight.model.order import Order
+from tallylight.storage.engine import Connections, Turn
+from tallylight.storage.tables import attempts as table
+from tallylight.storage.tables import videos
+from tallylight.storage.types import failure_of, failure_values
+
+_BEFORE: Mapping[AttemptState, tuple[AttemptState, ...]] = {
+    AttemptState.ACCEPTED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
+    AttemptState.REFUSED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
+    AttemptState.IN_DOUBT: (AttemptState.INTENDED,),
+    AttemptState.DELIVERED: (AttemptState.ACCEPTED,),
+    AttemptState.FAILED: (AttemptState.ACCEPTED, AttemptState.IN_DOUBT),
+}
+
+
+class Attempts:
+    """The doors to the attempts; every change is durable when it returns."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def intend(self, attempt: Attempt) -> None:
+        """Write an attempt down; only after this may it be sent."""
+        async with self._connections.writing(Turn.ATTEMPT) as connection:
+            await connection.execute(insert(table), values_of(attempt))
+
+    async def accept(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
+        """Say that the upstream has a job for it."""
+        return await self._become(attempt, AttemptState.ACCEPTED, job=job, accepted_at_us=at)
+
+    async def refuse(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
+        """Say that the upstream has none."""
+        return await self._become(
+            attempt, AttemptState.REFUSED, ended_at_us=at, **failure_values(failure)
+        )
+
+    async def doubt(self, attempt: AttemptId, why: str) -> Attempt:
+        """Say that nobody knows whether it was accepted."""
+        return await self._become(attempt, AttemptState.IN_DOUBT, doubt=why)
+
+    async def deliver(self, attempt: AttemptId, at: datetime) -> Attempt:
+        """Say that its video arrived."""
+        return await self._become(attempt, AttemptState.DELIVERED, ended_at_us=at)
+
+    async def fail(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
+        """Say that no video will arrive."""
+        return await self._become(
+            attempt, AttemptState.FAILED, ended_at_us=at, **failure_values(failure)
+        )
+
+    async def one(self, attempt: AttemptId) -> Attempt | None:
+        """Return the attempt of an id, None if there is none."""
+        return next(iter(await self._found(table.c.id == attempt)), None)
+
+    async def unfinished(self, purpose: Purpose) -> tuple[Attempt, ...]:
+        """Return what is intended, accepted or in doubt, oldest first."""
+        return await self._found(table.c.ended_at_us.is_(None), table.c.purpose == purpose.value)
+
+    async def of_video(self, video: VideoId) -> tuple[Attempt, ...]:
+        """Return all attempts at a caller's video, in their order."""
+        return await self._found(table.c.video == video)
+
+    async def claimed(
+        self, services: Collection[ServiceId], jobs: Collection[str], attempt: AttemptId
+    ) -> frozenset[str]:
+        """Return which of some services' jobs belong to another attempt already."""
+        query = select(table.c.job).where(
+            table.c.service.in_(services), table.c.job.in_(jobs), table.c.id != attempt
+        )
+        async with self._connections.reading() as connection:
+            return frozenset(await connection.scalars(query))
+
+    async def unanswered(
+        self, services: Collection[ServiceId], prompt: str, since: datetime, attempt: AttemptId
+    ) -> tuple[datetime, ...]:
+        """Return since when others that ask some services for the same words await an answer.
+
+        Args:
+            services: Whom.
+            prompt: The words.
+            since: Earlier ones are out of date: nobody waits for them any more.
+            attempt: This one does not count.
+        """
+        query = (
+            select(table.c.intended_at_us)
+            .outerjoin(videos, videos.c.id == table.c.video)
+            .where(
+                table.c.ended_at_us.is_(None),
+                table.c.intended_at_us >= since,
+                table.c.state == AttemptState.INTENDED.value,
+                table.c.service.in_(services),
+                func.coalesce(videos.c.prompt, table.c.prompt) == prompt,
+                table.c.id != attempt,
+            )
+        )
+        async with self._connections.reading() as connection:
+            return tuple(await connection.scalars(query))
+
+    async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
+        """Return when each service's newest attempt for a purpose was written down."""
+        newest = (
+            select(table.c.service, func.max(table.c.intended_at_us))
+            .where(table.c.purpose == purpose.value)
+            .group_by(table.c.service)
+        )
+        async with self._connections.reading() as connection:
+            return {ServiceId(name): at for name, at in await connection.execute(newest)}
+
+    async def _found(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
+        query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
+        async with self._connections.reading() as connection:
+            return tuple(_attempt(row) for row in await connection.execute(query))
+
+    async def _become(self, attempt: AttemptId, state: AttemptState, **values: object) -> Attempt:
+        """Change a row that is in a state from which the new one can be reached.
+
+        Raises:
+            StorageError: if it is not.
+        """
+        change = (
+            update(table)
+            .where(table.c.id == attempt, table.c.state.in_([s.value for s in _BEFORE[state]]))
+            .values(state=state.value, **values)
+            .returning(*table.columns)
+        )
+        async with self._connections.writing(Turn.ATTEMPT) as connection:
+            row = (await connection.execute(change)).first()
+            if row is not None:
+                return _attempt(row)
+            stands = await connection.scalar(select(table.c.state).where(table.c.id == attempt))
+        raise StorageError(
+            f"attempt {attempt} is {stands} and cannot become {state}"
+            if stands
+            else f"there is no attempt {attempt}"
+        )
+
+
+def values_of(attempt: Attempt) -> dict[str, object]:
+    """Return what the row of an attempt holds."""
+    is_probe = not attempt.video
+    return {
+        "id": attempt.id,
+        "service": attempt.service,
+        "purpose": attempt.purpose.value,
+        # A caller's own words lie beside the video, once.
+        "prompt": attempt.order.prompt if is_probe else "",
+        "seconds": attempt.order.seconds,
+        "size": attempt.order.size,
+        "model": attempt.model,
+        "entry": attempt.entry,
+        "state": attempt.state.value,
+        "intended_at_us": attempt.intended_at,
+        "accepted_at_us": attempt.accepted_at,
+        "ended_at_us": attempt.ended_at,
+        "job": attempt.job,
+        "doubt": attempt.doubt,
+        "video": attempt.video,
+        "number": attempt.number,
+        "started_at_us": attempt.started_at,
+        "rendered_at_us": attempt.rendered_at,
+        "given_up_at_us": attempt.given_up_at,
+        **failure_values(attempt.failure),
+    }
+
+
+def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
+    return Attempt(
+        id=AttemptId(row.id),
+        service=ServiceId(row.service),
+        purpose=Purpose(row.purpose),
+        order=Order(prompt=row.prompt, seconds=row.seconds, size=row.size),
+        model=row.model,
+        entry=EntryId(row.entry),
+        intended_at=row.intended_at_us,
+        state=AttemptState(row.state),
+        accepted_at=row.accepted_at_us,
+        ended_at=row.ended_at_us,
+        job=row.job,
+        doubt=row.doubt,
+        failure=failure_of(row),
+        video=VideoId(row.video),
+        number=row.number,
+        started_at=row.started_at_us,
+        rendered_at=row.rendered_at_us,
+        given_up_at=row.given_up_at_us,
+    )

@@ -1,0 +1,66 @@
+"""Characters: who can appear in videos, and at which service they are known."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from tallylight.model.ids import KeyId, ServiceId
+from tallylight.storage.engine import Connections, Turn
+from tallylight.storage.tables import characters as table
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterRow:
+    """A character that a service has made known.
+
+    Args:
+        id: Ours.
+        key: Whose.
+        name: For people.
+        service: Where it is known.
+        upstream_id: What it is called there.
+        created_at: When it was made.
+    """
+
+    id: str
+    key: KeyId
+    name: str
+    service: ServiceId
+    upstream_id: str
+    created_at: datetime
+
+
+class Characters:
+    """The doors to the characters."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def add(self, row: CharacterRow) -> None:
+        """Keep a character."""
+        values = {
+            "id": row.id,
+            "key": row.key,
+            "name": row.name,
+            "service": row.service,
+            "upstream_id": row.upstream_id,
+            "created_at_us": row.created_at,
+        }
+        async with self._connections.writing(Turn.VIDEO) as connection:
+            await connection.execute(insert(table), values)
+
+    async def one(self, id_: str) -> CharacterRow | None:
+        """Return the character of an id, None if there is none."""
+        async with self._connections.reading() as connection:
+            row = (await connection.execute(select(table).where(table.c.id == id_))).first()
+        if row is None:
+            return None
+        return CharacterRow(
+            id=row.id,
+            key=KeyId(row.key),
+            name=row.name,
+            service=ServiceId(row.service),
+            upstream_id=row.upstream_id,
+            created_at=row.created_at_us,
+        )

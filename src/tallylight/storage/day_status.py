@@ -1,0 +1,117 @@
+"""How long each service was what on each day, so that 90 days are read as 90 rows a service.
+
+A mark names the first day that is still open. A transition that is back-dated into closed days
+moves it back (`reopen`), and they are closed anew. UNKNOWN is not stored: it is what remains.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell
+from tallylight.storage import cursors, transitions
+from tallylight.storage.engine import upsert
+from tallylight.storage.tables import day_status as table
+from tallylight.storage.tables import standings
+from tallylight.storage.tables import transitions as changes
+from tallylight.storage.types import DAY, MICROSECOND, microseconds, moment_of, start_of
+
+_MARK = "days"
+_KNOWN = tuple(status for status in Status if status is not Status.UNKNOWN)
+
+
+async def close_one(connection: AsyncConnection, now: datetime) -> bool:
+    """Close the oldest open day that is over; tell whether there was one."""
+    day = await _first_open(connection)
+    if day is None:
+        first = await connection.scalar(select(func.min(changes.c.at_us)))
+        if first is None:
+            return False
+        day = start_of(first, DAY)
+    if day + DAY > now:
+        return False
+    found = await connection.scalars(select(standings.c.service))
+    services = [ServiceId(service) for service in found]
+    tiles = await transitions.spells(connection, services, day, day + DAY)
+    rows = [
+        {"service": service, "day_us": day} | _columns(_lengths(spells))
+        for service, spells in sorted(tiles.items())
+    ]
+    if rows:
+        await connection.execute(upsert(connection, table), rows)
+    await cursors.move(connection, _MARK, microseconds(day + DAY))
+    return True
+
+
+async def reopen(connection: AsyncConnection, at: datetime) -> None:
+    """Open all days from that of a moment on, because the past has changed."""
+    await cursors.move_back(connection, _MARK, microseconds(start_of(at, DAY)))
+
+
+async def status_seconds(
+    connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
+) -> dict[ServiceId, dict[Status, float]]:
+    """Return for how many seconds of [start, end) each service was what; they add up to it."""
+    first, last = start_of(start - MICROSECOND, DAY) + DAY, start_of(end, DAY)
+    last = max(first, min(last, await _first_open(connection) or first))
+    sums: dict[ServiceId, Counter[Status]] = defaultdict(Counter)
+    if first < last:
+        await _add_closed(connection, services, first, last, sums)
+        stretches = [(start, first), (last, end)]
+    else:
+        stretches = [(start, end)]
+    for begin, until in stretches:
+        if begin < until:
+            spells = await transitions.spells(connection, services, begin, until)
+            for service, tiles in spells.items():
+                sums[service].update(_lengths(tiles))
+    whole = (end - start) // MICROSECOND
+    return {service: _in_seconds(sums[service], whole) for service in services}
+
+
+async def _add_closed(
+    connection: AsyncConnection,
+    services: Collection[ServiceId],
+    start: datetime,
+    end: datetime,
+    sums: Mapping[ServiceId, Counter[Status]],
+) -> None:
+    # Joined to the list of services, or SQLite would read the days of all time.
+    query = (
+        select(standings.c.service, *(func.sum(table.c[f"{status}_us"]) for status in _KNOWN))
+        .join(table, table.c.service == standings.c.service)
+        .where(table.c.day_us >= start, table.c.day_us < end)
+        .group_by(standings.c.service)
+    )
+    if len(services) <= transitions.MOST_NAMED:
+        query = query.where(standings.c.service.in_(services))
+    for service, *lengths in await connection.execute(query):
+        sums[ServiceId(service)].update(dict(zip(_KNOWN, map(int, lengths), strict=True)))
+
+
+def _columns(lengths: Counter[Status]) -> dict[str, object]:
+    return {f"{status}_us": lengths[status] for status in _KNOWN}
+
+
+def _lengths(spells: Iterable[Spell]) -> Counter[Status]:
+    lengths: Counter[Status] = Counter()
+    for spell in spells:
+        lengths[spell.status] += (spell.end - spell.start) // MICROSECOND
+    return lengths
+
+
+def _in_seconds(lengths: Counter[Status], whole: int) -> dict[Status, float]:
+    known = Counter(lengths)
+    del known[Status.UNKNOWN]
+    known[Status.UNKNOWN] = whole - known.total()
+    return {status: length / 1_000_000 for status, length in known.items() if length}
+
+
+async def _first_open(connection: AsyncConnection) -> datetime | None:
+    mark = await cursors.value(connection, _MARK)
+    return None if mark is None else moment_of(mark)

@@ -1,0 +1,220 @@
+"""The history as files: one JSON document, CSV or Parquet tables, written as they are read.
+
+Three tables: `evidence`, `transitions`, and `uptime` (seconds a service was in each status).
+JSON holds them in one object. CSV and Parquet know one table a file, so that the file is a zip of
+three, or a single table if one is named. A file appears under its name only when it is whole.
+Times are ISO 8601 in UTC, durations are in the unit that the column's name ends with.
+"""
+
+import asyncio
+import zipfile
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from tallylight.model.evidence import Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Transition
+from tallylight.storage.database import History
+from tallylight.storage.export_formats import ExportFormat, ExportTable
+from tallylight.storage.export_writers import CsvSheet, JsonSheet, Row, parquet_of
+
+#: The columns of each table, and their types in Parquet.
+COLUMNS: dict[ExportTable, dict[str, str]] = {
+    ExportTable.EVIDENCE: {
+        "service": "VARCHAR",
+        "at": "TIMESTAMPTZ",
+        "source": "VARCHAR",
+        "outcome": "VARCHAR",
+        "latency_ms": "DOUBLE",
+        "failure": "VARCHAR",
+        "fault": "VARCHAR",
+        "http_status": "INTEGER",
+        "rule": "VARCHAR",
+        "text": "VARCHAR",
+        "retry_after_s": "DOUBLE",
+        "says": "VARCHAR",
+        "until": "TIMESTAMPTZ",
+        "note": "VARCHAR",
+        "vantage": "VARCHAR",
+    },
+    ExportTable.TRANSITIONS: {
+        "service": "VARCHAR",
+        "at": "TIMESTAMPTZ",
+        "recorded_at": "TIMESTAMPTZ",
+        "before": "VARCHAR",
+        "after": "VARCHAR",
+        "confidence": "DOUBLE",
+        "blocked": "VARCHAR",
+        "reasons": "VARCHAR",
+    },
+    ExportTable.UPTIME: {
+        "service": "VARCHAR",
+        "start": "TIMESTAMPTZ",
+        "end": "TIMESTAMPTZ",
+        **{f"{status}_s": "DOUBLE" for status in Status},
+    },
+}
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+_STEP = timedelta(days=1)  # transitions are read a day at a time
+
+
+async def export(  # noqa: PLR0913  # as many as the command has options
+    history: History,
+    out: Path,
+    format_: ExportFormat,
+    *,
+    services: Collection[ServiceId],
+    start: datetime,
+    end: datetime,
+    table: ExportTable | None = None,
+) -> None:
+    """Write the history of some services in [start, end) into a file.
+
+    Args:
+        history: Whose.
+        out: The file; one that exists is replaced, at the end.
+        format_: What kind.
+        services: About whom.
+        start: The start of the window.
+        end: Its end, not after the present.
+        table: The one table to write; None for all.
+
+    Raises:
+        ConfigurationError: if Parquet is asked for and its extra is not installed.
+        OSError: if the file cannot be written.
+    """
+    chosen = tuple(ExportTable) if table is None else (table,)
+    rows = _Rows(history, frozenset(services), start, end)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        if format_ is ExportFormat.JSON:
+            whole = await _write_json(Path(scratch), chosen, rows)
+        else:
+            sheets = [await _write_table(Path(scratch), one, format_, rows) for one in chosen]
+            whole = sheets[0] if table else await asyncio.to_thread(_zipped, sheets)
+        whole.replace(out)
+
+
+class _Rows:
+    """Reads the tables, a portion at a time."""
+
+    def __init__(
+        self, history: History, services: Collection[ServiceId], start: datetime, end: datetime
+    ) -> None:
+        self._history, self._services = history, services
+        self._start, self._end = start, end
+
+    def of(self, table: ExportTable) -> AsyncIterator[list[Row]]:
+        """Yield a table's rows, some at a time, oldest first."""
+        match table:
+            case ExportTable.EVIDENCE:
+                return self._evidence()
+            case ExportTable.TRANSITIONS:
+                return self._transitions()
+            case ExportTable.UPTIME:
+                return self._uptime()
+
+    async def _evidence(self) -> AsyncIterator[list[Row]]:
+        async for page in self._history.evidence_pages(self._start, self._end):
+            yield [_evidence_row(piece) for piece in page if piece.service in self._services]
+
+    async def _transitions(self) -> AsyncIterator[list[Row]]:
+        start = self._start
+        while start < self._end:
+            end = min(start + _STEP, self._end)
+            found = await self._history.transitions(None, start, end)
+            yield [_transition_row(one) for one in found if one.service in self._services]
+            start = end
+
+    async def _uptime(self) -> AsyncIterator[list[Row]]:
+        services = sorted(self._services)
+        sums = await self._history.status_seconds(services, self._start, self._end)
+        ends: Row = {"start": _iso(self._start), "end": _iso(self._end)}
+        yield [
+            {"service": service, **ends}
+            | {f"{status}_s": sums[service].get(status, 0.0) for status in Status}
+            for service in services
+        ]
+
+
+async def _write_json(scratch: Path, tables: Sequence[ExportTable], rows: _Rows) -> Path:
+    path = scratch / "history.json"
+    with JsonSheet(path) as sheet:
+        for table in tables:
+            sheet.begin(table)
+            async for portion in rows.of(table):
+                sheet.add(portion)
+    return path
+
+
+async def _write_table(
+    scratch: Path, table: ExportTable, format_: ExportFormat, rows: _Rows
+) -> Path:
+    path = scratch / f"{table}.csv"
+    with CsvSheet(path, list(COLUMNS[table])) as sheet:
+        async for portion in rows.of(table):
+            sheet.add(portion)
+    if format_ is ExportFormat.PARQUET:
+        return await asyncio.to_thread(parquet_of, path, COLUMNS[table])
+    return path
+
+
+def _zipped(paths: Sequence[Path]) -> Path:
+    whole = paths[0].with_name("history.zip")
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, path.name)
+    return whole
+
+
+def _evidence_row(piece: Evidence) -> Row:
+    failure = piece.failure
+    return {
+        "service": piece.service,
+        "at": _iso(piece.at),
+        "source": piece.source.value,
+        "outcome": "good" if piece.is_good else "bad" if piece.is_bad else "neutral",
+        "latency_ms": _given(piece.latency, lambda span: span.total_seconds() * 1000),
+        "failure": _given(failure, lambda it: it.kind.value),
+        "fault": _given(failure, lambda it: it.fault.value),
+        "http_status": _given(failure, lambda it: it.http_status),
+        "rule": _given(failure, lambda it: it.rule),
+        "text": _given(failure, lambda it: it.text),
+        "retry_after_s": _given(failure, lambda it: _given(it.retry_after, _seconds)),
+        "says": _given(piece.says, lambda status: status.value),
+        "until": _given(piece.until, _iso),
+        "note": piece.note,
+        "vantage": piece.vantage,
+    }
+
+
+def _transition_row(transition: Transition) -> Row:
+    after = transition.after
+    return {
+        "service": transition.service,
+        "at": _iso(transition.at),
+        "recorded_at": _iso(transition.recorded_at),
+        "before": transition.before.status.value,
+        "after": after.status.value,
+        "confidence": after.confidence,
+        "blocked": _given(after.blocked, lambda kind: kind.value),
+        "reasons": " ".join(reason.code.value for reason in after.reasons),
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+def _seconds(span: timedelta) -> float:
+    return span.total_seconds()
+
+
+def _given(value: _T | None, then: Callable[[_T], _R]) -> _R | None:
+    return None if value is None else then(value)

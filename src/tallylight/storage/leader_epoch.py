@@ -1,0 +1,51 @@
+"""The right to write what is judged: whoever claimed it last has it, and nobody before.
+
+Claims are numbered. A process that was stopped, or cut off, and wakes up when another judges in
+its place still believes in its own claim: its transactions find a higher number and fail.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tallylight.errors import StorageError
+from tallylight.storage import cursors
+from tallylight.storage.engine import Connections, Turn
+
+_MARK = "judge"
+
+
+class Judgeship:
+    """The number of this process's claim."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._number: int | None = None
+
+    async def begin(self) -> None:
+        """Take the next number: nothing that was judged before is written from now on.
+
+        Raises:
+            StorageError: if the database is away.
+        """
+        # In turn with those who write: what they began is there to be read when this returns.
+        async with self._connections.writing(Turn.EVIDENCE) as connection:
+            number = (await cursors.value(connection, _MARK) or 0) + 1
+            await cursors.move(connection, _MARK, number)
+        self._number = number
+
+    async def stands(self) -> bool:
+        """Tell whether nobody has claimed since.
+
+        Raises:
+            StorageError: if the database is away.
+        """
+        async with self._connections.reading() as connection:
+            return await cursors.value(connection, _MARK) == self._number
+
+    async def guard(self, connection: AsyncConnection) -> None:
+        """Let a transaction go on, unless it is one of a claim that is over.
+
+        Raises:
+            StorageError: if another process judges by now.
+        """
+        if self._number is not None and await cursors.value(connection, _MARK) != self._number:
+            raise StorageError("database: another process judges by now")

@@ -1,0 +1,51 @@
+"""Brings the tables to the form that this version expects; almost free where they have it.
+
+Alembic is imported only when there is something to do: it costs a third of a second and 10 MiB.
+"""
+
+from sqlalchemy import Connection, inspect, text
+
+from tallylight.errors import StorageError
+from tallylight.storage.engine import Connections, Turn
+
+#: The newest revision in `migrations/versions`.
+HEAD = "0002"
+
+
+async def bring_up_to_date(connections: Connections) -> None:
+    """Run the migrations that a database lacks, all or nothing.
+
+    Raises:
+        StorageError: if a newer tallylight wrote it, or it cannot be reached.
+    """
+    async with connections.reading() as connection:
+        if await connection.run_sync(stored_revision) == HEAD:
+            return
+    async with connections.writing(Turn.MIGRATION) as connection:
+        # Another process may have been faster while we waited for our turn.
+        if await connection.run_sync(stored_revision) != HEAD:
+            await connection.run_sync(_upgrade)
+
+
+def stored_revision(connection: Connection) -> str | None:
+    """Return the revision that a database has, None for an empty one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  # see the module's idea
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "tallylight.storage:migrations")
+    try:
+        command.upgrade(config, HEAD)
+    except CommandError as error:
+        raise StorageError(
+            f"database: it is at revision {stored_revision(connection)}, which this tallylight "
+            f"(revision {HEAD}) does not know: {error}; use a newer tallylight"
+        ) from error

@@ -1,0 +1,145 @@
+"""Transitions in their table, and the spells that they cut time into."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, true, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tallylight.model.evidence import FailureKind
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell, Transition, Verdict
+from tallylight.storage.tables import standings
+from tallylight.storage.tables import transitions as table
+from tallylight.storage.types import microseconds, reasons_of, reasons_text
+
+#: Above this, asking for all services and choosing here is quicker than a long IN.
+MOST_NAMED = 500
+
+
+async def append(connection: AsyncConnection, transition: Transition) -> None:
+    """Store a transition as the service's newest."""
+    newest = select(func.max(table.c.id)).where(table.c.service == transition.service)
+    last = int(await connection.scalar(newest) or 0)
+    await connection.execute(
+        insert(table),
+        {
+            "service": transition.service,
+            "id": max(last + 1, microseconds(transition.recorded_at)),
+            "at_us": transition.at,
+            "recorded_at_us": transition.recorded_at,
+            **_verdict_values("before", transition.before),
+            **_verdict_values("after", transition.after),
+        },
+    )
+
+
+async def between(
+    connection: AsyncConnection, service: ServiceId | None, start: datetime, end: datetime
+) -> tuple[Transition, ...]:
+    """Return the transitions that happened in [start, end), in the order of their happening."""
+    where: list[ColumnElement[bool]] = [table.c.at_us >= start, table.c.at_us < end]
+    if service is not None:
+        where.append(table.c.service == service)
+    found = await connection.execute(
+        select(table).where(*where).order_by(table.c.at_us, table.c.id, table.c.service)
+    )
+    return tuple(transition_of(row) for row in found)
+
+
+async def spells(
+    connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
+) -> dict[ServiceId, tuple[Spell, ...]]:
+    """Return what each service was, moment for moment, from start to end."""
+    changes = await _changes(connection, services, start, end)
+    return {service: spells_of(changes.get(service, ()), start, end) for service in services}
+
+
+def spells_of(
+    changes: Iterable[tuple[datetime, Status]], start: datetime, end: datetime
+) -> tuple[Spell, ...]:
+    """Return the spells that changes of status cut [start, end) into.
+
+    Args:
+        changes: When a status began and which, in the order in which they were *recorded*. One
+            that is back-dated before an earlier one takes its place: who records later knows more.
+        start: The start of the window; what stood there before any change is UNKNOWN.
+        end: The end of the window.
+    """
+    starts: list[tuple[datetime, Status]] = [(start, Status.UNKNOWN)]
+    for at, status in changes:
+        while starts and starts[-1][0] >= at:
+            starts.pop()
+        if not starts or starts[-1][1] is not status:
+            starts.append((max(at, start), status))
+    ends = [at for at, _ in starts[1:]] + [end]
+    return tuple(
+        Spell(status=status, start=at, end=min(until, end))
+        for (at, status), until in zip(starts, ends, strict=True)
+        if at < min(until, end)
+    )
+
+
+async def _changes(
+    connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
+) -> Mapping[ServiceId, list[tuple[datetime, Status]]]:
+    # A service has a standing from its first transition on, so that standings list the services.
+    # What was recorded before the change that stands at `start` cannot matter after it.
+    named = services if len(services) <= MOST_NAMED else None
+    is_asked = true() if named is None else table.c.service.in_(named)
+    is_listed = true() if named is None else standings.c.service.in_(named)
+    earlier = table.alias("earlier")
+    opening = select(func.max(earlier.c.id)).where(
+        earlier.c.service == standings.c.service, earlier.c.at_us <= start
+    )
+    columns = (table.c.service, table.c.id, table.c.at_us, table.c.after_status)
+    # A pair among pairs: as a join, SQLite would walk all transitions instead of the list.
+    pairs = select(standings.c.service, opening.scalar_subquery()).where(is_listed)
+    openings = select(*columns).where(tuple_(table.c.service, table.c.id).in_(pairs))
+    inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_asked)
+    changes: dict[ServiceId, list[tuple[datetime, Status]]] = defaultdict(list)
+    first: dict[str, int] = {}
+    for service, number, at, status in await connection.execute(openings):
+        first[service] = number
+        changes[ServiceId(service)].append((at, Status(status)))
+    for service, number, at, status in await connection.execute(inside.order_by(table.c.id)):
+        if number > first.get(service, 0):
+            changes[ServiceId(service)].append((at, Status(status)))
+    return changes
+
+
+def transition_of(row: Row[*tuple[object, ...]]) -> Transition:
+    """Return the transition that a row holds."""
+    service = ServiceId(row.service)
+    return Transition(
+        service=service,
+        at=row.at_us,
+        recorded_at=row.recorded_at_us,
+        before=_verdict_of(service, row, "before"),
+        after=_verdict_of(service, row, "after"),
+    )
+
+
+def _verdict_of(service: ServiceId, row: Row[*tuple[object, ...]], side: str) -> Verdict:
+    values = row._mapping  # noqa: SLF001  # public in all but name
+    blocked = values[f"{side}_blocked"]
+    return Verdict(
+        service=service,
+        status=Status(values[f"{side}_status"]),
+        since=values[f"{side}_since_us"],
+        confidence=values[f"{side}_confidence"],
+        reasons=reasons_of(values[f"{side}_reasons"]),
+        blocked=None if blocked is None else FailureKind(blocked),
+    )
+
+
+def _verdict_values(side: str, verdict: Verdict) -> dict[str, object]:
+    return {
+        f"{side}_status": verdict.status.value,
+        f"{side}_since_us": verdict.since,
+        f"{side}_confidence": verdict.confidence,
+        f"{side}_blocked": None if verdict.blocked is None else verdict.blocked.value,
+        f"{side}_reasons": reasons_text(verdict.reasons),
+    }

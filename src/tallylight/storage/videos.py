@@ -1,0 +1,257 @@
+"""Callers' videos: what was asked for, who follows it, and what became of it.
+
+A video's id is ours and outlives the jobs behind it. While it is under way one process owns it, by
+a lease that it renews; whoever finds a lease run out takes the video over. A row that has an end
+never changes its status again.
+"""
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+
+from tallylight.model.ids import KeyId, ServiceId, VideoId
+from tallylight.model.money import MICRO, micros
+from tallylight.model.order import Operation, Reference
+from tallylight.model.video import Video, VideoError, VideoStatus, Wish
+from tallylight.storage.engine import Connections, Turn
+from tallylight.storage.tables import videos as table
+
+_AT_A_TIME = 100
+
+
+class Videos:
+    """The doors to the videos; the journal writes most of them."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def one(self, id_: VideoId) -> Video | None:
+        """Return the video of an id, None if there is none or it was deleted."""
+        return next(
+            iter(await self._found(table.c.id == id_, table.c.deleted_at_us.is_(None))), None
+        )
+
+    async def one_ever(self, id_: VideoId) -> Video | None:
+        """Return the same though it was deleted: its place among the others stands."""
+        return next(iter(await self._found(table.c.id == id_)), None)
+
+    async def by_idempotency(self, key: KeyId, idempotency: str) -> Video | None:
+        """Return the video that a caller's own key for a request named, if any."""
+        where = and_(table.c.key == key, table.c.idempotency == idempotency)
+        return next(iter(await self._found(where)), None)
+
+    async def by_fingerprint(
+        self, key: KeyId, fingerprint: str, since: datetime
+    ) -> tuple[Video, ...]:
+        """Return a caller's videos of the same content, the newest first."""
+        where = and_(
+            table.c.fingerprint == fingerprint,
+            table.c.key == key,
+            table.c.created_at_us >= since,
+            table.c.deleted_at_us.is_(None),
+        )
+        return tuple(reversed(await self._found(where)))
+
+    async def listed(
+        self, key: KeyId | None, *, after: Video | None, limit: int, order: Literal["asc", "desc"]
+    ) -> tuple[Video, ...]:
+        """Return one more video than `limit`, if there are so many, in the order of creation.
+
+        Args:
+            key: Whose; None for all.
+            after: Begin behind this one.
+            limit: How many are wanted.
+            order: "desc" for the newest first.
+        """
+        where: list[ColumnElement[bool]] = [table.c.deleted_at_us.is_(None)]
+        if key is not None:
+            where.append(table.c.key == key)
+        at, id_ = table.c.created_at_us, table.c.id
+        if after is not None and order == "desc":
+            same = and_(at == after.created_at, id_ < after.id)
+            where.append(or_(at < after.created_at, same))
+        elif after is not None:
+            same = and_(at == after.created_at, id_ > after.id)
+            where.append(or_(at > after.created_at, same))
+        by = (at, id_) if order == "asc" else (at.desc(), id_.desc())
+        query = select(table).where(*where).order_by(*by).limit(limit + 1)
+        async with self._connections.reading() as connection:
+            return tuple(_video(row) for row in await connection.execute(query))
+
+    async def take_over(self, owner: str, now: datetime, until: datetime) -> tuple[Video, ...]:
+        """Make videos that nobody follows any more one's own, some at a time, and return them."""
+        orphaned = and_(table.c.ended_at_us.is_(None), table.c.leased_until_us < now)
+        some = (
+            select(table.c.id).where(orphaned).limit(_AT_A_TIME).with_for_update(skip_locked=True)
+        )
+        change = (
+            update(table)
+            .where(table.c.id.in_(some.scalar_subquery()), orphaned)
+            .values(owner=owner, leased_until_us=until)
+            .returning(*table.columns)
+        )
+        async with self._connections.noting(Turn.VIDEO) as connection:
+            return tuple(_video(row) for row in await connection.execute(change))
+
+    async def renew(self, owner: str, until: datetime) -> frozenset[VideoId]:
+        """Say that one goes on following one's videos; return which those are."""
+        change = (
+            update(table)
+            .where(table.c.ended_at_us.is_(None), table.c.owner == owner)
+            .values(leased_until_us=until)
+            .returning(table.c.id)
+        )
+        async with self._connections.noting(Turn.VIDEO) as connection:
+            return frozenset(map(VideoId, await connection.scalars(change)))
+
+    async def hand_over(self, ids: Collection[VideoId], at: datetime) -> None:
+        """Let others take videos over from a moment on."""
+        change = update(table).where(table.c.id.in_(ids)).values(owner="", leased_until_us=at)
+        async with self._connections.noting(Turn.VIDEO) as connection:
+            await connection.execute(change)
+
+    async def delete(self, id_: VideoId, at: datetime) -> bool:
+        """Delete a video for its caller; tell whether it was there. What it cost is kept."""
+        change = (
+            update(table)
+            .where(table.c.id == id_, table.c.deleted_at_us.is_(None))
+            .values(deleted_at_us=at, prompt="", wish="{}", asset="", idempotency="")
+            .returning(table.c.id)
+        )
+        async with self._connections.writing(Turn.VIDEO) as connection:
+            return (await connection.execute(change)).first() is not None
+
+    async def expired(self, at: datetime) -> tuple[Video, ...]:
+        """Return some videos whose content is still kept and has expired."""
+        gone = and_(table.c.expires_at_us < at, table.c.asset != "")
+        some = select(table.c.id).where(gone).limit(_AT_A_TIME)
+        return await self._found(table.c.id.in_(some.scalar_subquery()))
+
+    async def forget_assets(self, ids: Collection[VideoId]) -> None:
+        """Take note that the content of videos is not kept any more."""
+        change = update(table).where(table.c.id.in_(ids)).values(asset="")
+        async with self._connections.noting(Turn.VIDEO) as connection:
+            await connection.execute(change)
+
+    async def _found(self, *where: ColumnElement[bool]) -> tuple[Video, ...]:
+        query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
+        async with self._connections.reading() as connection:
+            return tuple(_video(row) for row in await connection.execute(query))
+
+
+def new_video_id() -> VideoId:
+    """Return an id that nobody can guess; clients know its form."""
+    return VideoId(f"video_{uuid4().hex}")
+
+
+def values_of(video: Video, leased_until: datetime) -> dict[str, object]:
+    """Return what the row of a new video holds."""
+    return {
+        "id": video.id,
+        "key": video.key,
+        "model": video.model,
+        "prompt": video.prompt,
+        "seconds": video.seconds,
+        "size": video.size,
+        "wish": _wish_text(video.wish),
+        "idempotency": video.idempotency,
+        "fingerprint": video.fingerprint,
+        "created_at_us": video.created_at,
+        "deadline_us": video.deadline,
+        "owner": video.owner,
+        "leased_until_us": leased_until,
+        "deleted_at_us": video.deleted_at,
+        **changing_values_of(video),
+    }
+
+
+def changing_values_of(video: Video) -> dict[str, object]:
+    """Return what changes in a row while the video is under way."""
+    return {
+        "status": video.status.value,
+        "progress": video.progress,
+        "service": video.service,
+        "attempts": video.attempts,
+        "cost_micro_usd": micros(video.cost),
+        "substituted": json.dumps(dict(video.substituted)) if video.substituted else "{}",
+        "error_code": "" if video.error is None else video.error.code,
+        "error_message": "" if video.error is None else video.error.message,
+        "started_at_us": video.started_at,
+        "ended_at_us": video.ended_at,
+        "expires_at_us": video.expires_at,
+        "asset": video.asset,
+    }
+
+
+def _wish_text(wish: Wish) -> str:
+    reference = wish.reference
+    said = {
+        "operation": "" if wish.operation is Operation.CREATE else wish.operation.value,
+        "source": wish.source,
+        "reference": reference and [reference.url, reference.media_type, reference.name],
+        "stored": wish.stored,
+        "characters": wish.characters,
+        "extras": wish.extras,
+        "pinned": wish.pinned,
+        "chosen": wish.chosen,
+        "policy": wish.policy,
+        "onto": wish.onto,
+    }
+    return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
+
+
+def _wish_of(text: str) -> Wish:
+    if text == "{}":
+        return Wish()
+    said = json.loads(text)
+    reference = None
+    if "reference" in said:
+        url, media_type, name = said["reference"]
+        reference = Reference(url=url, media_type=media_type, name=name)
+    return Wish(
+        operation=Operation(said.get("operation", Operation.CREATE)),
+        source=VideoId(said.get("source", "")),
+        reference=reference,
+        stored=said.get("stored", ""),
+        characters=tuple(said.get("characters", ())),
+        extras=said.get("extras", {}),
+        pinned=ServiceId(said.get("pinned", "")),
+        chosen=tuple(said.get("chosen", ())),
+        policy=said.get("policy", ""),
+        onto=said.get("onto", 0),
+    )
+
+
+def _video(row: Row[*tuple[object, ...]]) -> Video:
+    is_failed = row.status == VideoStatus.FAILED.value
+    return Video(
+        id=VideoId(row.id),
+        key=KeyId(row.key),
+        model=row.model,
+        prompt=row.prompt,
+        seconds=row.seconds,
+        size=row.size,
+        created_at=row.created_at_us,
+        deadline=row.deadline_us,
+        wish=_wish_of(row.wish),
+        idempotency=row.idempotency,
+        fingerprint=row.fingerprint,
+        owner=row.owner,
+        status=VideoStatus(row.status),
+        progress=row.progress,
+        service=ServiceId(row.service),
+        attempts=row.attempts,
+        cost=Decimal(row.cost_micro_usd) / MICRO,
+        substituted=json.loads(row.substituted),
+        error=VideoError(row.error_code, row.error_message) if is_failed else None,
+        started_at=row.started_at_us,
+        ended_at=row.ended_at_us,
+        expires_at=row.expires_at_us,
+        asset=row.asset,
+        deleted_at=row.deleted_at_us,
+    )

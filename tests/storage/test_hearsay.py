@@ -1,0 +1,72 @@
+"""What processes that do not judge have seen reaches the one that does, each piece once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tallylight.clock import VirtualClock
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
+from tallylight.model.ids import ServiceId
+from tallylight.storage.database import History, open_history
+
+SORA = ServiceId("sora-2-official")
+SUSPENDED = Failure(FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", named=True)
+
+Judge = Callable[[Evidence], object]
+
+
+def seen(clock: VirtualClock, seconds: int = 0, failure: Failure | None = None) -> Evidence:
+    took = None if failure else timedelta(seconds=80)
+    at = clock.now() + timedelta(seconds=seconds)
+    return Evidence(SORA, at, Source.TRAFFIC, failure=failure, latency=took)
+
+
+async def heard(history: History) -> list[Evidence]:
+    """Return what reaches the one that judges."""
+    found: list[Evidence] = []
+
+    async def judge(piece: Evidence) -> None:
+        found.append(piece)
+
+    await history.hearsay.hear(judge)
+    return found
+
+
+async def test_what_one_process_tells_another_hears_in_order_and_once(
+    address: str, history: History, clock: VirtualClock
+) -> None:
+    pieces = [seen(clock, second) for second in range(700)]
+    pieces += [seen(clock, 700, SUSPENDED)]
+
+    async with open_history(address, clock) as other:
+        for piece in pieces:
+            other.hearsay.tell(piece)
+
+    assert await heard(history) == pieces
+    assert await heard(history) == []
+
+
+async def test_what_is_heard_is_no_evidence_before_it_is_judged(
+    history: History, clock: VirtualClock
+) -> None:
+    history.hearsay.tell(seen(clock))
+    await history.hearsay.writer.flush()
+
+    assert await history.evidence(SORA) == ()
+
+
+async def test_what_could_not_be_judged_is_heard_again(
+    history: History, clock: VirtualClock
+) -> None:
+    piece = seen(clock)
+    history.hearsay.tell(piece)
+    await history.hearsay.writer.flush()
+
+    async def fail(_: Evidence) -> None:
+        raise RuntimeError("a defect of ours")
+
+    with pytest.raises(RuntimeError):
+        await history.hearsay.hear(fail)
+
+    assert await heard(history) == [piece]

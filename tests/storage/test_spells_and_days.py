@@ -1,0 +1,196 @@
+"""Spells tile time, and closed days say the same in fewer rows."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from tallylight.clock import VirtualClock
+from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
+from tallylight.model.verdict import Spell, Transition, Verdict
+from tallylight.storage.database import History, open_history
+from tallylight.storage.engine import Connections
+from tallylight.storage.tables import day_status
+from tallylight.storage.transition_record import Record
+from tallylight.storage.transitions import spells_of
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+SORA = ServiceId("sora-2-official")
+VEO = ServiceId("veo-3.1-reverse")
+HOUR = timedelta(hours=1)
+
+
+def at(hours: float) -> datetime:
+    return START + hours * HOUR
+
+
+def transition(
+    hours: float, status: Status, recorded: float | None = None, service: ServiceId = SORA
+) -> Transition:
+    before = Verdict(service, Status.UNKNOWN, START, 1.0, ())
+    after = Verdict(service, status, at(hours), 1.0, ())
+    recorded_at = at(hours if recorded is None else recorded)
+    return Transition(service, at(hours), recorded_at, before, after)
+
+
+async def record(history: History, *transitions: Transition) -> None:
+    await history.record(lambda: [Record(one, "", None) for one in transitions])
+
+
+async def days_stored(connections: Connections) -> int:
+    async with connections.reading() as connection:
+        days = select(func.count(day_status.c.day_us.distinct()))
+        return int(await connection.scalar(days) or 0)
+
+
+def seconds(spells: tuple[Spell, ...]) -> dict[Status, float]:
+    sums: dict[Status, float] = {}
+    for spell in spells:
+        length = (spell.end - spell.start).total_seconds()
+        sums[spell.status] = sums.get(spell.status, 0.0) + length
+    return sums
+
+
+async def test_before_its_first_transition_a_service_is_unknown(history: History) -> None:
+    await record(history, transition(2, Status.OPERATIONAL))
+
+    spells = await history.spells([SORA, VEO], at(0), at(5))
+
+    assert spells == {
+        SORA: (
+            Spell(Status.UNKNOWN, at(0), at(2)),
+            Spell(Status.OPERATIONAL, at(2), at(5)),
+        ),
+        VEO: (Spell(Status.UNKNOWN, at(0), at(5)),),
+    }
+
+
+async def test_a_window_begins_with_what_stood_there(history: History) -> None:
+    await record(
+        history,
+        transition(1, Status.OPERATIONAL),
+        transition(2, Status.DEGRADED),
+        transition(7, Status.OPERATIONAL),
+    )
+
+    spells = await history.spells([SORA], at(3), at(9))
+
+    assert spells[SORA] == (
+        Spell(Status.DEGRADED, at(3), at(7)),
+        Spell(Status.OPERATIONAL, at(7), at(9)),
+    )
+
+
+async def test_a_back_dated_transition_takes_the_place_of_later_ones(history: History) -> None:
+    await record(
+        history,
+        transition(1, Status.OPERATIONAL),
+        transition(5, Status.DEGRADED),
+        transition(3, Status.SUSPENDED, recorded=6),
+    )
+
+    everything = await history.spells([SORA], at(1), at(9))
+    later = await history.spells([SORA], at(4), at(9))
+
+    assert everything[SORA] == (
+        Spell(Status.OPERATIONAL, at(1), at(3)),
+        Spell(Status.SUSPENDED, at(3), at(9)),
+    )
+    assert later[SORA] == (Spell(Status.SUSPENDED, at(4), at(9)),)
+
+
+CHANGES = st.lists(
+    st.tuples(st.integers(0, 96), st.integers(0, 30), st.sampled_from(Status)), max_size=12
+)
+WINDOWS = st.tuples(st.integers(0, 100), st.integers(1, 60))
+
+
+@given(CHANGES, WINDOWS)
+def test_spells_tile_the_window(
+    changes: list[tuple[int, int, Status]], window: tuple[int, int]
+) -> None:
+    start, end = at(window[0]), at(sum(window))
+
+    spells = spells_of([(at(hours), status) for hours, _, status in changes], start, end)
+
+    assert spells[0].start == start
+    assert spells[-1].end == end
+    for one, following in pairwise(spells):
+        assert one.start < one.end == following.start
+        assert one.status is not following.status
+
+
+@given(CHANGES, WINDOWS)
+def test_a_later_recorded_change_overrules_from_its_time_on(
+    changes: list[tuple[int, int, Status]], window: tuple[int, int]
+) -> None:
+    start, end = at(window[0]), at(sum(window))
+    painted = [Status.UNKNOWN] * 200  # hour by hour, each change over all that follows
+    for hours, _, status in changes:
+        painted[hours:] = [status] * (200 - hours)
+
+    spells = spells_of([(at(hours), status) for hours, _, status in changes], start, end)
+
+    for hour in range(window[0], sum(window)):
+        (found,) = (s.status for s in spells if s.start <= at(hour) < s.end)
+        assert found is painted[hour]
+
+
+@given(CHANGES, st.lists(WINDOWS, min_size=1, max_size=4), st.integers(0, 12))
+@settings(max_examples=15, deadline=None)
+async def test_sums_from_closed_days_equal_the_spells(
+    new_address: Callable[[], str],
+    changes: list[tuple[int, int, Status]],
+    windows: list[tuple[int, int]],
+    closed_before: int,
+) -> None:
+    """Also with days closed in between, and reopened by what is back-dated into them."""
+    clock = VirtualClock(at(0))
+    async with open_history(new_address(), clock) as history:
+        for number, (hours, lag, status) in enumerate(changes):
+            if number == closed_before:
+                await clock.advance(100 * HOUR)
+                await history.fold()
+            await record(history, transition(hours, status, recorded=hours + lag))
+        if closed_before % 2:
+            await clock.advance(50 * HOUR)
+            await history.fold()
+        asked = [(at(first), at(first + length)) for first, length in windows]
+
+        for start, end in asked:
+            sums = await history.status_seconds([SORA, VEO], start, end)
+
+            spells = await history.spells([SORA, VEO], start, end)
+            assert sums == {service: seconds(tiles) for service, tiles in spells.items()}
+            assert sums[VEO] == {Status.UNKNOWN: (end - start).total_seconds()}
+
+
+async def test_days_are_closed_when_they_are_over(history: History, clock: VirtualClock) -> None:
+    await record(history, transition(12, Status.OPERATIONAL))
+    clock._now = at(71)
+
+    await history.fold()
+
+    assert await days_stored(history._connections) == 2
+    await clock.advance(HOUR)
+    await history.fold()
+    assert await days_stored(history._connections) == 3
+
+
+async def test_a_correction_of_the_past_opens_its_days_again(
+    history: History, clock: VirtualClock
+) -> None:
+    await record(history, transition(0, Status.OPERATIONAL))
+    clock._now = at(100)
+    await history.fold()
+
+    await record(history, transition(36, Status.SUSPENDED, recorded=100))
+
+    expected = {SORA: {Status.OPERATIONAL: 36 * 3600.0, Status.SUSPENDED: 60 * 3600.0}}
+    assert await history.status_seconds([SORA], at(0), at(96)) == expected
+    await history.fold()
+    assert await history.status_seconds([SORA], at(0), at(96)) == expected
