@@ -34,7 +34,7 @@ def extracted() -> Catalog:
 
 def updated(locale: str) -> Catalog:
     """Return a language's catalogue with all that is said today."""
-    path = PACKAGE / "languages" / CATALOGUES[locale]
+    path = PACKAGE / "i18n" / CATALOGUES[locale]
     catalogue = Catalog(locale=locale)
     if path.exists():
         with path.open("rb") as file:
@@ -50,7 +50,7 @@ def main() -> None:
     """Write both catalogues."""
     for locale, name in CATALOGUES.items():
         catalogue = updated(locale)
-        with (PACKAGE / "languages" / name).open("wb") as file:
+        with (PACKAGE / "i18n" / name).open("wb") as file:
             write_po(
                 file, catalogue, no_location=True, omit_header=False, sort_output=True, width=100
             )

@@ -16,7 +16,7 @@ from tallylight.app.alerting import Desk
 from tallylight.app.settings import Configuration, load_settings
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
-from tallylight.languages import Language
+from tallylight.i18n import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import History, open_history

@@ -10,7 +10,7 @@ from tallylight.app.archive import open_reading
 from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status

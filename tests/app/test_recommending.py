@@ -15,7 +15,7 @@ from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.gateway.presets import WEIGHINGS, Policy
 from tallylight.gateway.ranking import Bar, Because
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.status.recommendation import LeftOut, Wanted

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from tallylight.app.summary import remarks
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from starlette.applications import Starlette
 
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 from tallylight.status.advice import Advice, AdviceState
 from tallylight.status.application import make_app
 from tallylight.status.views.advice import FLOOR, advice_view

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Service
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status

@@ -5,10 +5,10 @@ from datetime import date
 
 from tallylight.alerts.delivery import Message
 from tallylight.alerts.notification import Change, Kind, Notification
-from tallylight.languages import Translator
-from tallylight.languages.figures import day, moment_short
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import blocked_note, status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import day, moment_short
+from tallylight.i18n.labels import blocked_note, status_word
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 

@@ -16,7 +16,7 @@ from tallylight.alerts.wording import message
 from tallylight.board import Board, NetworkChange
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import History
 from tallylight.verdicts.judge import is_worth_an_alert

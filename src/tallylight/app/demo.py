@@ -15,7 +15,7 @@ from tallylight.app.serving import serving
 from tallylight.app.settings import load_settings
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.scenario import Scenario

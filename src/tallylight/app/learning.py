@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import duration, number, share
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import duration, number, share
 from tallylight.verdicts.learned import Learned, LearnedNoise
 
 

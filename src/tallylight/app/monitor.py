@@ -13,7 +13,7 @@ from typing import Self
 from tallylight.app.async_monitor import AsyncMonitor, OnChange
 from tallylight.app.loop_thread import LoopThread
 from tallylight.app.settings import Configuration, load_settings
-from tallylight.languages import Language
+from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.verdicts.availability import Availability

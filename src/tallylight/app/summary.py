@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from tallylight.app import learning
 from tallylight.catalogue.services import Service
-from tallylight.languages import Translator
-from tallylight.languages.figures import moment_short
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import blocked_note, depth_word, status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import moment_short
+from tallylight.i18n.labels import blocked_note, depth_word, status_word
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status

@@ -8,7 +8,7 @@ from tallylight.cli.shared import print_line, print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tallylight.languages import Translator
+    from tallylight.i18n import Translator
     from tallylight.rehearsal.rules import Line
     from tallylight.rehearsal.trace import Trace
 

@@ -21,7 +21,7 @@ from tallylight.cli.shared import (
     print_table,
     speech,
 )
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.catalogue.services import FactSheet
@@ -46,8 +46,8 @@ def list_sheets(
     """List the fact sheets: models, prices and dates."""
     from tallylight.catalogue import facts
     from tallylight.clock import SystemClock
-    from tallylight.languages.prices import price_text
-    from tallylight.languages.words import access_word
+    from tallylight.i18n.labels import access_word
+    from tallylight.i18n.prices import price_text
 
     to, today = speech(lang), SystemClock().now().date()
     sheets = [
@@ -182,7 +182,7 @@ def _plain(value: object) -> object:
 
 
 def _rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
-    from tallylight.languages.words import access_word
+    from tallylight.i18n.labels import access_word
     from tallylight.status.views.detail import sheet_view
 
     view = sheet_view(sheet, to)

@@ -19,7 +19,7 @@ from tallylight.cli.shared import (
     print_table,
     speech,
 )
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.model.money import Budget
 
 if TYPE_CHECKING:
@@ -145,8 +145,8 @@ async def _list(config: Path | None, json: bool, to: Translator) -> None:
 
 
 def _row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
-    from tallylight.languages.figures import moment_short
-    from tallylight.languages.prices import dollars
+    from tallylight.i18n.formatting import moment_short
+    from tallylight.i18n.prices import dollars
 
     return (
         key.id,

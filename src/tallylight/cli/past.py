@@ -20,7 +20,7 @@ from tallylight.cli.shared import (
     reading,
     speech,
 )
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.status.views.uptimes import Window
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def _uptime(
 
 
 def _row(name: str, found: "Availability", to: Translator) -> tuple[str, ...]:
-    from tallylight.languages.figures import duration, share
+    from tallylight.i18n.formatting import duration, share
     from tallylight.verdicts.availability import percentage
 
     interval = ""
@@ -148,7 +148,7 @@ async def _incidents(
 
 
 def _told(incident: "Incident", to: Translator) -> dict[str, object]:
-    from tallylight.languages.reasons import sentence
+    from tallylight.i18n.reasons import sentence
 
     return {
         "id": incident.id,
@@ -168,9 +168,9 @@ def _told(incident: "Incident", to: Translator) -> dict[str, object]:
 
 
 def _lines(incident: "Incident", name: str, to: Translator) -> list[str]:
-    from tallylight.languages.figures import duration, moment
-    from tallylight.languages.reasons import sentence
-    from tallylight.languages.words import status_word
+    from tallylight.i18n.formatting import duration, moment
+    from tallylight.i18n.labels import status_word
+    from tallylight.i18n.reasons import sentence
 
     length = to.gettext("open")
     if incident.ended_at is not None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tallylight.cli.shared import complain
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.app.video_facts import VideoFacts

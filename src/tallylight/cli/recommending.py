@@ -17,7 +17,7 @@ from tallylight.cli.shared import (
     reading,
     speech,
 )
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.status.recommendation import Recommendation, Wanted

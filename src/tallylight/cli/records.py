@@ -20,7 +20,7 @@ from tallylight.cli.shared import (
     reading,
     speech,
 )
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.status.views.uptimes import Window
 from tallylight.storage.export_formats import ExportFormat, ExportTable
 
@@ -157,7 +157,7 @@ def _as_json(
 
 
 def _print_budgets(budgets: Sequence["Spending"], to: Translator) -> None:
-    from tallylight.languages.prices import dollars
+    from tallylight.i18n.prices import dollars
 
     limits = [
         (
@@ -192,8 +192,8 @@ def _scope(scope: str, to: Translator) -> str:
 def _print_sums(
     sums: Sequence["Sum"], keys: Mapping["KeyId", str], window: Window, to: Translator
 ) -> None:
-    from tallylight.languages.figures import number
-    from tallylight.languages.prices import dollars
+    from tallylight.i18n.formatting import number
+    from tallylight.i18n.prices import dollars
 
     words = (
         to.gettext("For"),
@@ -217,8 +217,8 @@ def _print_sums(
 
 
 def _row(entry: "Entry", keys: Mapping["KeyId", str], to: Translator) -> tuple[str, ...]:
-    from tallylight.languages.figures import moment_short
-    from tallylight.languages.prices import dollars
+    from tallylight.i18n.formatting import moment_short
+    from tallylight.i18n.prices import dollars
 
     return (
         moment_short(entry.at, to),

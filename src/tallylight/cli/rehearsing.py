@@ -17,7 +17,7 @@ from tallylight.cli.shared import Config, Json, Lang, print_json, print_table, s
 if TYPE_CHECKING:
     from typer._click.core import Context
 
-    from tallylight.languages import Translator
+    from tallylight.i18n import Translator
     from tallylight.model.money import Budget
     from tallylight.rehearsal.run import Means
     from tallylight.rehearsal.trace import Trace

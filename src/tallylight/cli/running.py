@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tallylight.cli.shared import Config, Lang, announce, complain, speech
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 
 _LAST_PORT = 65_535
 

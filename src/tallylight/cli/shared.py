@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallylight.languages import Language, Translator, from_locale, translator
+from tallylight.i18n import Language, Translator, from_locale, translator
 from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:

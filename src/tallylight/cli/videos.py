@@ -15,7 +15,7 @@ from tallylight.cli.progress import progress
 from tallylight.cli.shared import Config, Json, Lang, complain, print_json, print_line, speech
 from tallylight.errors import StorageError
 from tallylight.gateway.presets import Prefer, Preset
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.app.async_video import AsyncVideo
@@ -158,7 +158,7 @@ async def _video(client: "AsyncVideoClient", task: _Task) -> "AsyncVideo":
 async def _save(video: "AsyncVideo", task: _Task, to: Translator) -> int:
     """Write the file and say what became of the video."""
     from tallylight.gateway.asking import RefusalError
-    from tallylight.languages.prices import dollars
+    from tallylight.i18n.prices import dollars
 
     out = task.out or Path(f"{video.id}.mp4")
     saved: Path | None = None

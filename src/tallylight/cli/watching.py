@@ -22,7 +22,7 @@ from tallylight.cli.shared import (
     reading,
     speech,
 )
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
 

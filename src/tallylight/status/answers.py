@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from tallylight.catalogue.services import FactSheet
-from tallylight.languages import Translator
-from tallylight.languages.prices import price_text
-from tallylight.languages.reasons import sentence
+from tallylight.i18n import Translator
+from tallylight.i18n.prices import price_text
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import Entry

@@ -5,7 +5,7 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tallylight.languages.words import status_word
+from tallylight.i18n.labels import status_word
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.status.requests import reading_of, translator_of

@@ -15,9 +15,9 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tallylight.languages import Translator
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.labels import status_word
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.verdict import Transition
 from tallylight.status.past import Past

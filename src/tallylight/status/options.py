@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tallylight.languages import Language
+from tallylight.i18n import Language
 
 
 class StatusOptions(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, HTTPException, Path, Query, Request
 
-from tallylight.languages import Language, Translator, translator
+from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import ServiceId
 from tallylight.status.reading import Reading
 from tallylight.status.requests import reading_of, translator_of

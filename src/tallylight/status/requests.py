@@ -2,7 +2,7 @@
 
 from starlette.requests import HTTPConnection
 
-from tallylight.languages import Language, Translator, negotiate, translator
+from tallylight.i18n import Language, Translator, negotiate, translator
 from tallylight.status.reading import Reading
 
 COOKIE = "lang"

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tallylight.languages import Language, Translator, translator
+from tallylight.i18n import Language, Translator, translator
 
 
 def render(template: str, to: Translator, **view: object) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import duration, number, share
-from tallylight.languages.prices import dollars
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import duration, number, share
+from tallylight.i18n.prices import dollars
 from tallylight.status.advice import Advice, AdviceState, Bought
 
 FLOOR = 150

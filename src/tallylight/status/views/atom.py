@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.model.verdict import Incident
 from tallylight.status.views.incidents import IncidentView, incident_title, incident_view
 from tallylight.status.views.moments import rfc3339

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import day as day_text
-from tallylight.languages.figures import share as share_text
-from tallylight.languages.words import status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import day as day_text
+from tallylight.i18n.formatting import share as share_text
+from tallylight.i18n.labels import status_word
 from tallylight.model.status import Status
 from tallylight.model.verdict import Spell
 from tallylight.verdicts.availability import day_bars

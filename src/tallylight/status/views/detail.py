@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tallylight.catalogue.services import FactSheet, ShutdownPrecision
-from tallylight.languages import Translator
-from tallylight.languages.figures import day, duration
-from tallylight.languages.prices import price_text
-from tallylight.languages.words import failure_word, source_word, status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import day, duration
+from tallylight.i18n.labels import failure_word, source_word, status_word
+from tallylight.i18n.prices import price_text
 from tallylight.model.evidence import Evidence
 from tallylight.status.views.moments import Moment, moment
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import duration
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import duration
+from tallylight.i18n.labels import status_word
+from tallylight.i18n.reasons import sentence
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate
 from tallylight.status.views.moments import Moment, moment

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import ago, moment_near
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import ago, moment_near
 
 
 @dataclass(frozen=True, slots=True)

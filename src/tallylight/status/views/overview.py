@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import number
-from tallylight.languages.words import status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import number
+from tallylight.i18n.labels import status_word
 from tallylight.model.status import Status
 
 #: From what needs a look to what does not.

@@ -6,9 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from tallylight.languages import Translator
-from tallylight.languages.prices import dollars
-from tallylight.languages.words import depth_word
+from tallylight.i18n import Translator
+from tallylight.i18n.labels import depth_word
+from tallylight.i18n.prices import dollars
 from tallylight.model.evidence import Depth
 from tallylight.status.views.moments import Moment, moment
 

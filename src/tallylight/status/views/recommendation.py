@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import duration, share
-from tallylight.languages.prices import dollars
-from tallylight.languages.words import access_word, blocked_note, status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import duration, share
+from tallylight.i18n.labels import access_word, blocked_note, status_word
+from tallylight.i18n.prices import dollars
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Access, Status
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended

@@ -5,16 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
 from tallylight.catalogue.services import FactSheet, Service, ShutdownPrecision
-from tallylight.languages import Translator
-from tallylight.languages.figures import day, duration, share
-from tallylight.languages.prices import price_text
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import (
-    access_word,
-    blocked_note,
-    status_meaning,
-    status_word,
-)
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import day, duration, share
+from tallylight.i18n.labels import access_word, blocked_note, status_meaning, status_word
+from tallylight.i18n.prices import price_text
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import Spell, Verdict

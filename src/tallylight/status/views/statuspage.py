@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from tallylight.languages import Translator
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import status_meaning, status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.labels import status_meaning, status_word
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status

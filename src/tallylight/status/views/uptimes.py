@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import share, watched_share
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import share, watched_share
 from tallylight.model.status import Status
 from tallylight.model.verdict import Spell
 from tallylight.verdicts.availability import Availability, of_totals, percentage, totals

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from babel.dates import format_date, format_datetime, format_time
 from babel.numbers import format_decimal
 
-from tallylight.languages import Language, Translator
+from tallylight.i18n import Language, Translator
 
 _HAIR = "\N{NARROW NO-BREAK SPACE}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from tallylight.languages import Language, translator
+from tallylight.i18n import Language, translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.languages import Language, translator
-from tallylight.languages.reasons import sentence
-from tallylight.languages.words import (
+from tallylight.i18n import Language, translator
+from tallylight.i18n.labels import (
     access_word,
     blocked_note,
     depth_word,
@@ -15,6 +14,7 @@ from tallylight.languages.words import (
     status_meaning,
     status_word,
 )
+from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Reason, ReasonCode

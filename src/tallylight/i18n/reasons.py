@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tallylight.languages import Translator
-from tallylight.languages.figures import day, duration, moment_short, number
-from tallylight.languages.words import status_word
+from tallylight.i18n import Translator
+from tallylight.i18n.formatting import day, duration, moment_short, number
+from tallylight.i18n.labels import status_word
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
 

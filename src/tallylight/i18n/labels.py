@@ -1,6 +1,6 @@
 """The names of the closed sets, for people."""
 
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.languages import Language, from_locale, negotiate
+from tallylight.i18n import Language, from_locale, negotiate
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from tallylight.languages import Translator
+from tallylight.i18n import Translator
 from tallylight.model.money import Price, PriceUnit
 
 

@@ -5,17 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.languages import Language, translator
-from tallylight.languages.figures import (
-    ago,
-    day,
-    duration,
-    moment,
-    moment_near,
-    share,
-    watched_share,
-)
-from tallylight.languages.prices import dollars, price_text
+from tallylight.i18n import Language, translator
+from tallylight.i18n.formatting import ago, day, duration, moment, moment_near, share, watched_share
+from tallylight.i18n.prices import dollars, price_text
 from tallylight.model.money import Price, PriceUnit
 
 EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)
