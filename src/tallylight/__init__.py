@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tallylight.app.monitor import Monitor
     from tallylight.app.video_client import Video, VideoClient
     from tallylight.app.video_facts import VideoFailedError
-    from tallylight.gateway.asking import RefusalError
+    from tallylight.gateway.requests import RefusalError
 
 __all__ = [
     "AsyncMonitor",

@@ -13,8 +13,8 @@ from tallylight.app.recommending import Recommender, recommender_of
 from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
-from tallylight.gateway.presets import WEIGHINGS, Policy
-from tallylight.gateway.ranking import Bar, Because
+from tallylight.gateway.routing.presets import WEIGHINGS, Policy
+from tallylight.gateway.routing.ranking import Bar, Because
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId

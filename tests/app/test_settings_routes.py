@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tallylight.app.settings import Configuration
-from tallylight.gateway.presets import Prefer, Preset
-from tallylight.gateway.routes import Substitute, WhenInDoubt
+from tallylight.gateway.routing.presets import Prefer, Preset
+from tallylight.gateway.routing.routes import Substitute, WhenInDoubt
 
 Load = Callable[..., Configuration]
 Complain = Callable[..., list[str]]

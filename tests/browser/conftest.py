@@ -24,9 +24,9 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.gateway.circuit import Circuit
-from tallylight.gateway.prospects import Prospects
-from tallylight.gateway.routes import default_routes
+from tallylight.gateway.routing.candidates import Prospects
+from tallylight.gateway.routing.circuit_breaker import Circuit
+from tallylight.gateway.routing.routes import default_routes
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price, PriceUnit

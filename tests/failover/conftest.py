@@ -16,11 +16,11 @@ from tallylight.board import Board
 from tallylight.catalogue.document import parse
 from tallylight.catalogue.keys import Secret
 from tallylight.clock import Clock
-from tallylight.gateway.asking import Ask
-from tallylight.gateway.asset_directory import DirectoryStore
-from tallylight.gateway.asset_stores import open_store
-from tallylight.gateway.assets import AssetStore
+from tallylight.gateway.assets.directory import DirectoryStore
+from tallylight.gateway.assets.opening import open_store
+from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.requests import Ask
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video

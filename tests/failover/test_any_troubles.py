@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.requests import RefusalError
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.decision import Step

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.requests import RefusalError
 from tallylight.model.attempt import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.world import Commission

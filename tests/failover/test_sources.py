@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallylight.gateway.asking import RefusalError
+from tallylight.gateway.requests import RefusalError
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import Video
 

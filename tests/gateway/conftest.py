@@ -17,8 +17,8 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.gateway.capability import Capability, Skills
-from tallylight.gateway.ranking import Prospect
+from tallylight.gateway.routing.capability import Capability, Skills
+from tallylight.gateway.routing.ranking import Prospect
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit

@@ -6,7 +6,7 @@ import pytest
 
 from tallylight.app.settings import load_settings
 from tallylight.errors import ConfigurationError
-from tallylight.gateway.asset_options import AssetOptions
+from tallylight.gateway.assets.options import AssetOptions
 
 _REST = """
 upstreams: {u: {provider: saygm, base_url: "https://u.example"}}

@@ -15,10 +15,10 @@ from moto.server import ThreadedMotoServer
 
 from tallylight.catalogue.keys import Secret
 from tallylight.errors import StorageError
-from tallylight.gateway.asset_directory import DirectoryStore
-from tallylight.gateway.asset_options import AssetOptions
-from tallylight.gateway.asset_stores import open_store
-from tallylight.gateway.assets import CHUNK, AssetStore, checked
+from tallylight.gateway.assets.directory import DirectoryStore
+from tallylight.gateway.assets.opening import open_store
+from tallylight.gateway.assets.options import AssetOptions
+from tallylight.gateway.assets.store import CHUNK, AssetStore, checked
 
 MIB = 1024 * 1024
 FILM = os.urandom(MIB + 12_345)

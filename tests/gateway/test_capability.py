@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue.services import Medium, Service
-from tallylight.gateway.capability import Capability, Fit, Misfit, Skills, wish_of
-from tallylight.gateway.prospects import capability
+from tallylight.gateway.routing.candidates import capability
+from tallylight.gateway.routing.capability import Capability, Fit, Misfit, Skills, wish_of
 from tallylight.model.order import Operation, Order, Reference
 
 MakeService = Callable[..., Service]

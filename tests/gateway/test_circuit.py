@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.gateway.circuit import (
+from tallylight.gateway.routing.circuit_breaker import (
     UNTROUBLED,
     Circuit,
     Course,

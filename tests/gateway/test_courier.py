@@ -15,8 +15,8 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from tallylight.clock import SystemClock, VirtualClock
-from tallylight.gateway.courier import Courier
-from tallylight.gateway.webhook_options import WebhookOptions, Webhooks
+from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
+from tallylight.gateway.webhooks.sender import Courier
 from tallylight.storage.database import History, open_history
 from tallylight.storage.transaction import Notice, Writing
 
@@ -293,8 +293,8 @@ async def test_two_processes_deliver_each_webhook_once(
 _CHILD = """
 import asyncio, sys
 from tallylight.clock import SystemClock
-from tallylight.gateway.courier import Courier
-from tallylight.gateway.webhook_options import WebhookOptions
+from tallylight.gateway.webhooks.sender import Courier
+from tallylight.gateway.webhooks.options import WebhookOptions
 from tallylight.storage.database import open_history
 
 async def main(address, url, secret):

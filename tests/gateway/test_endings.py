@@ -2,9 +2,9 @@
 
 import pytest
 
-from tallylight.gateway.endings import unserved
-from tallylight.gateway.ranking import Bar, Exclusion, Ranking
-from tallylight.gateway.routes import Route
+from tallylight.gateway.errors import unserved
+from tallylight.gateway.routing.ranking import Bar, Exclusion, Ranking
+from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
 
 A, B = ServiceId("a"), ServiceId("b")

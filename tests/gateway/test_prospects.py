@@ -7,9 +7,9 @@ import pytest
 
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
-from tallylight.gateway.circuit import UNTROUBLED, Circuit
-from tallylight.gateway.prospects import USUAL_SECONDS, Prospects
-from tallylight.gateway.ranking import Prospect
+from tallylight.gateway.routing.candidates import USUAL_SECONDS, Prospects
+from tallylight.gateway.routing.circuit_breaker import UNTROUBLED, Circuit
+from tallylight.gateway.routing.ranking import Prospect
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status

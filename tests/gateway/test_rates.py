@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.gateway.rates import full, take
+from tallylight.gateway.rate_limit import full, take
 
 RATES = st.integers(1, 10_000)
 

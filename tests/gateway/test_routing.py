@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue.services import Bills, Service
-from tallylight.gateway.presets import Policy, Prefer, Preset, policy_of
-from tallylight.gateway.ranking import Because, Prospect, Ranking
-from tallylight.gateway.routes import Route
-from tallylight.gateway.routing import rank
+from tallylight.gateway.routing.ordering import rank
+from tallylight.gateway.routing.presets import Policy, Prefer, Preset, policy_of
+from tallylight.gateway.routing.ranking import Because, Prospect, Ranking
+from tallylight.gateway.routing.routes import Route
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order, Reference

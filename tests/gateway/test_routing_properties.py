@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Bills, Service
-from tallylight.gateway.presets import WEIGHINGS, Policy, Preset
-from tallylight.gateway.ranking import Prospect
-from tallylight.gateway.routes import Route, Substitute
-from tallylight.gateway.routing import rank
+from tallylight.gateway.routing.ordering import rank
+from tallylight.gateway.routing.presets import WEIGHINGS, Policy, Preset
+from tallylight.gateway.routing.ranking import Prospect
+from tallylight.gateway.routing.routes import Route, Substitute
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks import Webhook
 
-from tallylight.gateway.webhook_options import Event, WebhookOptions
+from tallylight.gateway.webhooks.options import Event, WebhookOptions
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.gateway.webhook_options import WebhookOptions
-from tallylight.gateway.webhooks import PERSISTENCE, notices_of, retry_at
+from tallylight.gateway.webhooks.messages import PERSISTENCE, notices_of, retry_at
+from tallylight.gateway.webhooks.options import WebhookOptions
 from tallylight.model.ids import KeyId, VideoId
 from tallylight.model.video import Video, VideoStatus
 

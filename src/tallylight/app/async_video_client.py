@@ -17,10 +17,10 @@ from tallylight.app.settings import Configuration, load_settings
 from tallylight.app.studio import Studio
 from tallylight.app.video_wishes import Picture, creation_of, policy_of
 from tallylight.clock import Clock, SystemClock
-from tallylight.gateway.asking import RefusalError
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.routes import USUAL_MODEL, Route
+from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.routing.routes import USUAL_MODEL, Route
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video as Record
 

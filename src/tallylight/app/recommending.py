@@ -7,12 +7,12 @@ from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.catalogue.services import Medium
 from tallylight.clock import Clock
-from tallylight.gateway.circuit import Circuit
-from tallylight.gateway.presets import WEIGHINGS, Policy, policy_of
-from tallylight.gateway.prospects import Prospects
-from tallylight.gateway.ranking import Choice, Exclusion
-from tallylight.gateway.routes import Route
-from tallylight.gateway.routing import rank
+from tallylight.gateway.routing.candidates import Prospects
+from tallylight.gateway.routing.circuit_breaker import Circuit
+from tallylight.gateway.routing.ordering import rank
+from tallylight.gateway.routing.presets import WEIGHINGS, Policy, policy_of
+from tallylight.gateway.routing.ranking import Choice, Exclusion
+from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from tallylight.app.findings import Findings
 from tallylight.catalogue.complaints import not_allowed
 from tallylight.catalogue.services import Medium, Service
-from tallylight.gateway.route_options import RouteOptions
-from tallylight.gateway.routes import Route, default_routes
+from tallylight.gateway.routing.options import RouteOptions
+from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
 
 

@@ -18,7 +18,7 @@ from tallylight.app.roles import Roles
 from tallylight.app.settings import Configuration
 from tallylight.board import Archive, Board
 from tallylight.clock import Clock
-from tallylight.gateway.asset_stores import open_store
+from tallylight.gateway.assets.opening import open_store
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.probes import checking

@@ -21,7 +21,7 @@ from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.app.settings import Configuration
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
-from tallylight.gateway.doors.application import Doors
+from tallylight.gateway.http.app import Doors
 from tallylight.status.application import close, make_app
 from tallylight.status.ports import StatusState
 

@@ -25,10 +25,10 @@ from tallylight.catalogue.secrets import environment as process_environment
 from tallylight.catalogue.services import Catalogue
 from tallylight.clock import Clock, SystemClock
 from tallylight.errors import ConfigurationError, Problem
-from tallylight.gateway.asset_options import AssetOptions
+from tallylight.gateway.assets.options import AssetOptions
 from tallylight.gateway.options import GatewayOptions
-from tallylight.gateway.route_options import Routes
-from tallylight.gateway.routes import Route, default_routes
+from tallylight.gateway.routing.options import Routes
+from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.storage.retention import Retention
 from tallylight.verdicts.options import PolicyOptions
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tallylight.gateway.asking import Ask
-from tallylight.gateway.doors import asks
-from tallylight.gateway.doors.asks import Manner
-from tallylight.gateway.doors.forms import Tree
-from tallylight.gateway.doors.texts import check_texts
-from tallylight.gateway.doors.uploads import Upload
+from tallylight.gateway.http import parse
+from tallylight.gateway.http.forms import Tree
+from tallylight.gateway.http.parse import Manner
+from tallylight.gateway.http.text_validation import check_texts
+from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.requests import Ask
 from tallylight.model.ids import VideoId
 
 Picture = str | Path | bytes
@@ -28,7 +28,7 @@ def creation_of(fields: Mapping[str, object], reference: Picture | None, idempot
     said = {name: value for name, value in fields.items() if value not in (None, "", [])}
     if reference is not None:
         said = said | {"input_reference": _read(reference)}
-    return asks.creation(_checked(said), _manner(idempotency))
+    return parse.creation(_checked(said), _manner(idempotency))
 
 
 def remix_of(source: VideoId, prompt: str, idempotency: str) -> Ask:
@@ -37,7 +37,7 @@ def remix_of(source: VideoId, prompt: str, idempotency: str) -> Ask:
     Raises:
         RefusalError: if the prompt cannot be read.
     """
-    return asks.remix(_checked({"prompt": prompt}), _manner(idempotency), source)
+    return parse.remix(_checked({"prompt": prompt}), _manner(idempotency), source)
 
 
 def policy_of(policy: str, prefer: str) -> str:
@@ -59,7 +59,7 @@ def _checked(fields: Tree) -> Tree:
 def _manner(idempotency: str) -> Manner:
     key = idempotency.encode("utf-8", "surrogatepass")  # half a pair is refused with all else
     headers = {b"idempotency-key": key} if idempotency else {}
-    return asks.manner_of(headers, ANYBODY.key)
+    return parse.manner_of(headers, ANYBODY.key)
 
 
 def _read(reference: Picture) -> str | Upload:

@@ -79,7 +79,7 @@ def create(
 
 
 def _check_name(name: str, to: Translator) -> None:
-    from tallylight.gateway.doors.texts import is_storable
+    from tallylight.gateway.http.text_validation import is_storable
 
     if not name.strip() or not is_storable(name):
         raise typer.BadParameter(

@@ -14,13 +14,13 @@ import typer
 from tallylight.cli.progress import progress
 from tallylight.cli.shared import Config, Json, Lang, complain, print_json, print_line, speech
 from tallylight.errors import StorageError
-from tallylight.gateway.presets import Prefer, Preset
+from tallylight.gateway.routing.presets import Prefer, Preset
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.app.async_video import AsyncVideo
     from tallylight.app.async_video_client import AsyncVideoClient
-    from tallylight.gateway.asking import RefusalError
+    from tallylight.gateway.requests import RefusalError
 
 _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -119,7 +119,7 @@ def generate(
 async def _generate(task: _Task, to: Translator) -> int:
     from tallylight.app.async_video_client import AsyncVideoClient
     from tallylight.app.logs import keep_to_warnings
-    from tallylight.gateway.asking import RefusalError
+    from tallylight.gateway.requests import RefusalError
 
     keep_to_warnings()
     async with AsyncVideoClient.from_config(task.config) as client:
@@ -157,7 +157,7 @@ async def _video(client: "AsyncVideoClient", task: _Task) -> "AsyncVideo":
 
 async def _save(video: "AsyncVideo", task: _Task, to: Translator) -> int:
     """Write the file and say what became of the video."""
-    from tallylight.gateway.asking import RefusalError
+    from tallylight.gateway.requests import RefusalError
     from tallylight.i18n.prices import dollars
 
     out = task.out or Path(f"{video.id}.mp4")

@@ -13,11 +13,7 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
-from tallylight.gateway.asking import RefusalError
-from tallylight.gateway.books import Books
-from tallylight.gateway.choosing import Choosing
-from tallylight.gateway.completing import Completing
-from tallylight.gateway.endings import (
+from tallylight.gateway.errors import (
     LEFT,
     OVERDUE,
     PASSING,
@@ -26,15 +22,19 @@ from tallylight.gateway.endings import (
     exhausted,
     is_callers,
 )
-from tallylight.gateway.endings import error_of as told
-from tallylight.gateway.following import Following
-from tallylight.gateway.live import Live
-from tallylight.gateway.ranking import Bar, Choice, Ranking
-from tallylight.gateway.reconciling import Reconciling
-from tallylight.gateway.routes import WhenInDoubt
-from tallylight.gateway.sources import Sources
-from tallylight.gateway.submitting import PATIENCE, Submitting
-from tallylight.gateway.witness import Witness
+from tallylight.gateway.errors import error_of as told
+from tallylight.gateway.finish import Completing
+from tallylight.gateway.inputs import Sources
+from tallylight.gateway.outcomes import Witness
+from tallylight.gateway.poll import Following
+from tallylight.gateway.reconcile import Reconciling
+from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.routing.ranking import Bar, Choice, Ranking
+from tallylight.gateway.routing.routes import WhenInDoubt
+from tallylight.gateway.routing.selector import Choosing
+from tallylight.gateway.store import Books
+from tallylight.gateway.submit import PATIENCE, Submitting
+from tallylight.gateway.tracked_video import Live
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose

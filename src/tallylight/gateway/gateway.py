@@ -9,20 +9,20 @@ from typing import Literal
 
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
-from tallylight.gateway.asking import Ask, RefusalError
-from tallylight.gateway.choosing import Choosing
-from tallylight.gateway.conditions import Conditions
-from tallylight.gateway.contents import Contents
-from tallylight.gateway.crew import Crew
-from tallylight.gateway.doors.ports import Character, Content, Page, Span
-from tallylight.gateway.endings import out_of_money, refusal_of, unserved
+from tallylight.gateway.api import Character, Content, Page, Span
+from tallylight.gateway.assets.contents import Contents
+from tallylight.gateway.errors import out_of_money, refusal_of, unserved
 from tallylight.gateway.failover import prepare
+from tallylight.gateway.idempotency import Repeats
+from tallylight.gateway.inputs import Sources
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.live import Live
-from tallylight.gateway.ranking import Choice
-from tallylight.gateway.repeats import Repeats
-from tallylight.gateway.routes import USUAL_MODEL, Route
-from tallylight.gateway.sources import Sources
+from tallylight.gateway.leases import Crew
+from tallylight.gateway.requests import Ask, RefusalError
+from tallylight.gateway.routing.ranking import Choice
+from tallylight.gateway.routing.routes import USUAL_MODEL, Route
+from tallylight.gateway.routing.selector import Choosing
+from tallylight.gateway.settings import Conditions
+from tallylight.gateway.tracked_video import Live
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
 from tallylight.model.video import Video, VideoStatus

@@ -16,7 +16,7 @@ import structlog
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.gateway.rates import Bucket, full, take
+from tallylight.gateway.rate_limit import Bucket, full, take
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import NO_KEY, KeyId
 from tallylight.model.money import Budget

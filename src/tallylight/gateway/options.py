@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tallylight.catalogue.notation import Duration
 from tallylight.catalogue.options import BudgetOptions
-from tallylight.gateway.webhook_options import Webhooks
+from tallylight.gateway.webhooks.options import Webhooks
 
 _MIB = 1024 * 1024
 

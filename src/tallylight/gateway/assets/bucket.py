@@ -1,0 +1,132 @@
+"""Assets in a bucket of Amazon S3, or of anything that speaks its protocol."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from tallylight.errors import StorageError
+from tallylight.gateway.assets.options import AssetOptions
+from tallylight.gateway.assets.store import CHUNK, Opened, checked, slices
+from tallylight.upstreams.scrub import scrub
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, GetResult
+    from obstore.store import S3Config
+
+_PART = 5 * 1024 * 1024  # of a file, sent at once: the least that the protocol allows
+_SILENCE = timedelta(seconds=30)
+_LONGEST = timedelta(hours=6)  # a slow caller reads at its own pace
+
+
+class BucketStore:
+    """Keeps assets in objects under one prefix."""
+
+    def __init__(self, options: AssetOptions) -> None:
+        bucket, _, prefix = options.location.removeprefix("s3://").partition("/")
+        self._place = options.location
+        self._secrets = tuple(
+            each.reveal() for each in (options.key_id, options.secret) if each is not None
+        )
+        self._store = S3Store(
+            bucket,
+            prefix=prefix.rstrip("/") or None,
+            config=_config(options),
+            client_options={
+                "allow_http": options.endpoint.startswith("http:"),
+                "read_timeout": _SILENCE,
+                "timeout": _LONGEST,
+            },
+            retry_config={"max_retries": 3, "retry_timeout": _SILENCE},
+        )
+
+    async def save(self, name: str, path: Path) -> None:
+        """Keep a copy of a file."""
+        with self._refusals():
+            await obstore.put_async(
+                self._store, checked(name), path, chunk_size=_PART, max_concurrency=1
+            )
+
+    async def put(self, name: str, body: bytes) -> None:
+        """Keep some bytes."""
+        with self._refusals():
+            await obstore.put_async(self._store, checked(name), body)
+
+    @asynccontextmanager
+    async def open(
+        self, name: str, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[Opened]:
+        """Read an object, or a part of it."""
+        if start == 0 and end is None:
+            result = await self._get(name, {})
+            yield Opened(result.meta["size"], self._chunks(result))
+            return
+        size = await self.size(name)
+        if size is None:
+            raise LookupError(name)
+        last = size if end is None else min(end, size)
+        if start >= last:  # the protocol has no empty range
+            yield Opened(size, _nothing())
+            return
+        yield Opened(size, self._chunks(await self._get(name, {"range": (start, last)})))
+
+    async def size(self, name: str) -> int | None:
+        """Return how many bytes an object has, None if there is none of that name."""
+        with self._refusals():
+            try:
+                return (await obstore.head_async(self._store, checked(name)))["size"]
+            except FileNotFoundError:
+                return None
+
+    async def delete(self, name: str) -> None:
+        """Delete an object."""
+        with self._refusals():
+            try:
+                await obstore.delete_async(self._store, checked(name))
+            except FileNotFoundError:
+                return
+
+    async def _get(self, name: str, options: "GetOptions") -> "GetResult":
+        with self._refusals():
+            try:
+                return await obstore.get_async(self._store, checked(name), options=options)
+            except FileNotFoundError:
+                raise LookupError(name) from None
+
+    async def _chunks(self, result: "GetResult") -> AsyncIterator[bytes]:
+        with self._refusals():
+            async for block in result.stream(min_chunk_size=CHUNK):
+                for piece in slices(bytes(block)):
+                    yield piece
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            told = scrub(str(error).partition("\n\nDebug source")[0], self._secrets)
+            raise StorageError(f"assets {self._place}: {type(error).__name__}: {told}") from None
+
+
+def _config(options: AssetOptions) -> "S3Config":
+    """Return what was said; all else comes from the environment or the machine."""
+    # One object at a time is deleted, and not every store knows the request for many.
+    config: S3Config = {"disable_bulk_delete": True}
+    if options.endpoint:
+        config["endpoint"] = options.endpoint
+    if options.region:
+        config["region"] = options.region
+    if options.key_id is not None and options.secret is not None:
+        config["access_key_id"] = options.key_id.reveal()
+        config["secret_access_key"] = options.secret.reveal()
+    return config
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""

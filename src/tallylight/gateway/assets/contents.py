@@ -1,0 +1,190 @@
+"""A finished video's bytes: from the asset store, else relayed from the service that made it."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Service
+from tallylight.gateway.api import Content, Span, SpanError
+from tallylight.gateway.assets.store import AssetStore
+from tallylight.gateway.requests import RefusalError
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.evidence import Failure
+from tallylight.model.video import Video
+from tallylight.storage.database import History
+from tallylight.upstreams.protocols.failures import failure_in
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.relaying import Relay
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState, Reply
+
+log = structlog.get_logger()
+
+_VIDEO = "video"
+_MP4 = "video/mp4"
+_SUCCESS = range(200, 300)
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_FORGOTTEN = "words:no-such-job"  # says so under another status: "the file has expired"
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
+
+
+class Contents:
+    """Opens contents."""
+
+    def __init__(
+        self, board: Board, history: History, transport: Transport, store: AssetStore
+    ) -> None:
+        self._board = board
+        self._history = history
+        self._transport = transport
+        self._store = store
+
+    @asynccontextmanager
+    async def open(self, video: Video, variant: str, span: Span | None) -> AsyncIterator[Content]:
+        """Open the content of a completed video, or a part of it."""
+        if variant == _VIDEO and video.asset:
+            async with self._stored(video, span) as content:
+                yield content
+        else:
+            async with self._relayed(video, variant, span) as content:
+                yield content
+
+    async def delete(self, video: Video) -> None:
+        """Delete what is kept of a video, and let the service forget it where it can."""
+        for name in (video.asset, video.wish.stored):
+            if name:
+                await self._store.delete(name)
+        attempt = await self._delivered(video)
+        if attempt is None or attempt.service not in self._board:
+            return
+        service = self._board.service(attempt.service)
+        request = protocol(service.upstream).delete(attempt.job)
+        if request is not None:
+            reply = await self._transport.send(request, service.upstream)
+            if reply.status not in _SUCCESS:
+                log.info("video.kept_upstream", service=service.id, status=reply.status)
+
+    @asynccontextmanager
+    async def _stored(self, video: Video, span: Span | None) -> AsyncIterator[Content]:
+        size = await self._store.size(video.asset)
+        if size is None:
+            raise _gone(video)
+        part = None
+        if span is not None:
+            part = span.of(size)
+            if part is None:
+                raise SpanError(size)
+        first, last = part or (0, None)
+        end = None if last is None else last + 1
+        async with AsyncExitStack() as stack:
+            try:
+                opened = await stack.enter_async_context(self._store.open(video.asset, first, end))
+            except LookupError:  # it has expired since
+                raise _gone(video) from None
+            yield Content(opened.chunks, _MP4, size, part)
+
+    @asynccontextmanager
+    async def _relayed(
+        self, video: Video, variant: str, span: Span | None
+    ) -> AsyncIterator[Content]:
+        attempt = await self._delivered(video)
+        if attempt is None or attempt.service not in self._board:
+            raise _gone(video)
+        service = self._board.service(attempt.service)
+        adapter = protocol(service.upstream)
+        if variant not in adapter.variants:
+            raise RefusalError(
+                HTTPStatus.BAD_REQUEST,
+                f"{service.id} has no '{variant}'; it has {', '.join(sorted(adapter.variants))}.",
+                code="invalid_value",
+                param="variant",
+            )
+        job = await self._job(video, attempt)
+        try:
+            request = adapter.content(job, variant)
+        except LookupError:
+            raise _gone(video) from None
+        headers = {} if span is None else {"Range": _range_of(span)}
+        async with self._transport.open(request, service.upstream, headers) as relay:
+            reply = relay.reply
+            if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise SpanError(None)
+            if not relay.is_open:
+                failure = failure_in(reply, service.upstream.dialect, "content:nothing")
+                raise _withheld(video, service, failure)
+            part, size = _part_of(reply, relay.length)
+            media_type = reply.headers.get("content-type", _MP4)
+            yield Content(_whole(relay), media_type, size, part)
+
+    async def _job(self, video: Video, attempt: Attempt) -> Job:
+        """Return a delivered job as the upstream describes it now: its address may have changed."""
+        service = self._board.service(attempt.service)
+        adapter = protocol(service.upstream)
+        if adapter.streams:
+            return Job(id=attempt.job, state=JobState.COMPLETED)
+        job = adapter.read_job(
+            await self._transport.send(adapter.poll(attempt.job), service.upstream)
+        )
+        if isinstance(job, Failure):
+            raise _withheld(video, service, job)
+        if job.state is JobState.FAILED:  # "expired": it was completed before
+            raise _gone(video)
+        return job
+
+    async def _delivered(self, video: Video) -> Attempt | None:
+        attempts = await self._history.attempts.of_video(video.id)
+        return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
+
+
+async def _whole(relay: Relay) -> AsyncIterator[bytes]:
+    """Yield the bytes of a relay.
+
+    Raises:
+        ConnectionAbortedError: if they break off, or a caller would take a part for the whole.
+    """
+    async for chunk in relay:
+        yield chunk
+    if relay.reply.error:
+        raise ConnectionAbortedError(relay.reply.error)
+
+
+def _range_of(span: Span) -> str:
+    first = "" if span.first is None else span.first
+    return f"bytes={first}-{'' if span.last is None else span.last}"
+
+
+def _part_of(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, int | None]:
+    """Return which part of a content comes, None for all of it, and how large the whole is."""
+    if reply.status != HTTPStatus.PARTIAL_CONTENT:
+        return None, length
+    found = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
+    if found is None:
+        return None, length
+    first, last, size = found.groups()
+    return (int(first), int(last)), None if size == "*" else int(size)
+
+
+def _withheld(video: Video, service: Service, failure: Failure) -> RefusalError:
+    """Return how a content is refused that its service does not give."""
+    if failure.http_status in _GONE or failure.rule == _FORGOTTEN:
+        return _gone(video)
+    return RefusalError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"The content of video {video.id} cannot be had now. "
+        f"{service.id}: {failure.text or failure.rule}",
+        code="content_unavailable",
+        retry_after=failure.retry_after,
+    )
+
+
+def _gone(video: Video) -> RefusalError:
+    return RefusalError(
+        HTTPStatus.GONE,
+        f"The content of video {video.id} has expired.",
+        code="content_expired",
+        param="video_id",
+    )

@@ -1,0 +1,134 @@
+"""Assets in a directory that only we may read.
+
+A file is written beside its place, made durable, and moved there: a kill or a power cut leaves the
+old asset or the new one, and at worst a part that the next start clears away.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from tallylight.errors import StorageError
+from tallylight.gateway.assets.store import Opened, checked, slices
+
+_BLOCK = 512 * 1024  # read in one go: a turn of the threads costs as much as reading so much
+_PART = ".part"
+_STALE = timedelta(days=1)  # longer than anybody writes
+
+
+class DirectoryStore:
+    """Keeps assets in files under one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def save(self, name: str, path: Path) -> None:
+        """Keep a copy of a file."""
+        target = self._path(name)
+        await asyncio.to_thread(self._write, target, lambda part: shutil.copyfile(path, part))
+
+    async def put(self, name: str, body: bytes) -> None:
+        """Keep some bytes."""
+        target = self._path(name)
+        await asyncio.to_thread(self._write, target, lambda part: Path(part).write_bytes(body))
+
+    @asynccontextmanager
+    async def open(
+        self, name: str, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[Opened]:
+        """Read a file, or a part of it."""
+        path = self._path(name)
+        try:
+            file = await asyncio.to_thread(os.open, path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise LookupError(name) from None
+        except OSError as error:
+            raise self._refusal(error) from error
+        try:
+            size = os.fstat(file).st_size
+            yield Opened(size, self._chunks(file, start, size if end is None else min(end, size)))
+        finally:
+            os.close(file)
+
+    async def size(self, name: str) -> int | None:
+        """Return how many bytes a file has, None if there is none of that name."""
+        path = self._path(name)
+        with self._refusals():
+            try:
+                return (await asyncio.to_thread(path.stat)).st_size
+            except FileNotFoundError:
+                return None
+
+    async def delete(self, name: str) -> None:
+        """Delete a file."""
+        path = self._path(name)
+        with self._refusals():
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    def prepare(self) -> None:
+        """Make the directory, and clear away what was never finished.
+
+        Raises:
+            StorageError: if it cannot be made or written to.
+        """
+        with self._refusals():
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root) as trial:
+                now = os.fstat(trial.fileno()).st_mtime
+            for part in self._root.rglob(f"*{_PART}"):
+                with suppress(FileNotFoundError):  # another process clears too
+                    if now - part.stat().st_mtime > _STALE.total_seconds():
+                        part.unlink()
+
+    async def _chunks(self, file: int, start: int, end: int) -> AsyncIterator[bytes]:
+        at = start
+        while at < end:
+            with self._refusals():
+                block = await asyncio.to_thread(os.pread, file, min(_BLOCK, end - at), at)
+            if not block:
+                raise StorageError(f"assets {self._root}: a file was cut while it was read")
+            at += len(block)
+            for piece in slices(block):
+                yield piece
+
+    def _write(self, target: Path, fill: Callable[[str], object]) -> None:
+        with self._refusals():
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file, part = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=_PART)
+            try:
+                fill(part)
+                os.fsync(file)
+                Path(part).replace(target)
+            except BaseException:
+                Path(part).unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(file)
+            _make_durable(target.parent)
+
+    def _path(self, name: str) -> Path:
+        return self._root / checked(name)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> StorageError:
+        return StorageError(f"assets {self._root}: {error.strerror or type(error).__name__}")
+
+
+def _make_durable(directory: Path) -> None:
+    """Let the names in a directory outlive a power cut."""
+    file = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,58 @@
+"""Fetches a finished job's video into the asset store, before the upstream's link dies."""
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.gateway.assets.store import AssetStore
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.video import Video
+from tallylight.upstreams.fetching import fetch
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job
+
+log = structlog.get_logger()
+
+_LARGEST_VIDEO = 4 * 2**30
+_PAUSES = tuple(timedelta(seconds=s) for s in (1, 5, 20, 60))
+
+
+class Delivering:
+    """Brings videos home."""
+
+    def __init__(self, transport: Transport, store: AssetStore, clock: Clock) -> None:
+        self._transport = transport
+        self._store = store
+        self._clock = clock
+
+    async def fetch(self, video: Video, service: Service, job: Job) -> str | Failure:
+        """Return the video's place in the store, or why it is not there."""
+        name = f"videos/{video.id}"
+        try:
+            with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
+                file = Path(folder) / "video"
+                failure = await fetch(
+                    job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
+                )
+                if failure is None:
+                    await self._save(name, file)
+        except (StorageError, OSError) as error:  # a full disk of ours ends no video
+            return Failure(FailureKind.UNKNOWN, Fault.OURS, "delivery:unstored", str(error))
+        return failure or name
+
+    async def _save(self, name: str, file: Path) -> None:
+        """Keep a video; where the service gave its address only once, this is the one chance."""
+        for pause in _PAUSES:
+            try:
+                await self._store.save(name, file)
+            except (StorageError, OSError) as error:
+                log.warning("asset.unsaved", name=name, error=str(error))
+                await self._clock.sleep(pause)
+            else:
+                return
+        await self._store.save(name, file)

@@ -1,0 +1,113 @@
+"""Who asks: by its key, or anybody where the operator lets anybody in from this machine."""
+
+from functools import lru_cache
+from http import HTTPStatus
+from ipaddress import ip_address
+
+from tallylight.gateway.api import KeysPort
+from tallylight.gateway.http.request import Call
+from tallylight.gateway.http.settings import DoorTerms
+from tallylight.gateway.keys import ANYBODY, Caller
+from tallylight.gateway.requests import RefusalError
+
+_LONG_ENOUGH_TO_SHOW = 12
+
+
+class Callers:
+    """Knows callers by what they send along.
+
+    Args:
+        keys: Knows the keys.
+        terms: What the operator decided.
+    """
+
+    def __init__(self, keys: KeysPort, terms: DoorTerms) -> None:
+        self._keys = keys
+        self._terms = terms
+
+    async def of(self, call: Call) -> Caller:
+        """Return who asks.
+
+        Raises:
+            RefusalError: if that is nobody whom we know.
+        """
+        secret = _secret(call)
+        caller = await self._keys.of(secret) if secret else None
+        if caller is not None:
+            return caller
+        if not self._terms.is_open:
+            raise _unknown(secret)
+        _refuse_strange_pages(call)
+        return ANYBODY
+
+    def count(self, caller: Caller) -> None:
+        """Count a request that may cost something.
+
+        Raises:
+            RefusalError: if the caller has made too many.
+        """
+        wait = self._keys.wait_of(caller)
+        if wait is not None:
+            raise RefusalError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"Rate limit reached for this key: {caller.per_minute} requests a minute. "
+                f"Please try again in {wait.total_seconds():.1f} s.",
+                code="rate_limit_exceeded",
+                retry_after=wait,
+            )
+
+
+def _secret(call: Call) -> str:
+    """Return the key: as a bearer, or in Azure's header."""
+    scheme, _, bearer = call.header(b"authorization").partition(" ")
+    if scheme.lower() == "bearer" and bearer:
+        return bearer.strip()
+    return call.header(b"api-key").strip()
+
+
+def _unknown(secret: str) -> RefusalError:
+    if not secret:
+        message = (
+            "You didn't provide an API key. Send one of this gateway's keys as "
+            "'Authorization: Bearer YOUR_KEY'."
+        )
+    else:
+        message = f"Incorrect API key provided: {_masked(secret)}."
+    return RefusalError(
+        HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key", type="invalid_request_error"
+    )
+
+
+def _masked(secret: str) -> str:
+    if len(secret) < _LONG_ENOUGH_TO_SHOW or not secret.isascii() or not secret.isprintable():
+        return "***"
+    return f"{secret[:3]}***{secret[-4:]}"
+
+
+def _refuse_strange_pages(call: Call) -> None:
+    """Refuse what a page of the web makes the operator's own browser ask, without any key.
+
+    A browser tells where a request comes from; an address that only pretends to be this machine
+    (DNS rebinding) shows in the Host header.
+    """
+    host = call.header(b"host")
+    origin = call.header(b"origin")
+    site = call.header(b"sec-fetch-site")
+    is_own_page = origin in {"", f"http://{host}"} and site in {"", "none", "same-origin"}
+    if not is_own_page or not _is_this_machine(host):
+        raise RefusalError(
+            HTTPStatus.FORBIDDEN,
+            "Without a key this gateway answers programs on its own machine, not pages of the web.",
+            code="key_required",
+        )
+
+
+@lru_cache(64)
+def _is_this_machine(host: str) -> bool:
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    if name in {"", "localhost"} or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,144 @@
+"""Sends a video's bytes as they come: never more than a chunk in memory, none to who has left."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import structlog
+
+from tallylight.gateway.api import Content
+from tallylight.gateway.http.request import Call
+from tallylight.gateway.http.response import Header
+
+log = structlog.get_logger()
+
+_SUFFIXES = {
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/quicktime": "mov",
+    "image/webp": "webp",
+    "image/png": "png",
+    "image/jpeg": "jpg",
+}
+"""What content may call itself; an upstream that says text/html must not run in our address."""
+
+
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+_PRIVATE: Header = (b"cache-control", b"private, max-age=3600")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An answer that is a content.
+
+    Args:
+        content: Opens it.
+        name: Of the file, without its suffix.
+        tag: The ETag.
+    """
+
+    content: AbstractAsyncContextManager[Content]
+    name: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """An answer that is a content which its client has already.
+
+    Args:
+        tag: The ETag.
+    """
+
+    tag: str
+
+
+def tag_of(id_: str, variant: str) -> str:
+    """Return the ETag of a video's content, which never changes once it is there."""
+    return f'"{quote(id_, safe="")}-{variant}"'
+
+
+def is_held(held: str, tag: str) -> bool:
+    """Tell whether a client has a content, by its If-None-Match (RFC 9110, section 13.1.2)."""
+    return held.strip() == "*" or tag in _TAG.findall(held)
+
+
+async def confirm(unchanged: Unchanged, call: Call) -> None:
+    """Tell that what the client has is still the content."""
+    headers = [
+        (b"etag", unchanged.tag.encode("ascii")),
+        _PRIVATE,
+        (b"x-request-id", call.request_id),
+    ]
+    await call.send({"type": "http.response.start", "status": 304, "headers": headers})
+    await call.send({"type": "http.response.body"})
+
+
+async def deliver(download: Download, call: Call) -> None:
+    """Send a download's head and body.
+
+    Raises:
+        RefusalError: if there is no such content; then nothing was sent.
+        StorageError: likewise.
+    """
+    async with download.content as content:
+        status = 200 if content.part is None else 206
+        headers = [*_head(download, content), (b"x-request-id", call.request_id)]
+        await call.send({"type": "http.response.start", "status": status, "headers": headers})
+        if call.method == "HEAD":
+            await call.send({"type": "http.response.body"})
+            return
+        await _until_gone(_pass_on(content.chunks, call), call)
+
+
+def _head(download: Download, content: Content) -> list[Header]:
+    kind = content.media_type.partition(";")[0].strip().lower()
+    suffix = _SUFFIXES.get(kind)
+    name = quote(download.name, safe="") + (f".{suffix}" if suffix else "")
+    headers = [
+        (b"content-type", kind.encode("ascii") if suffix else b"application/octet-stream"),
+        (b"content-disposition", f'attachment; filename="{name}"'.encode("ascii")),
+        (b"accept-ranges", b"bytes"),
+        (b"etag", download.tag.encode("ascii")),
+        _PRIVATE,
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if content.part is not None:
+        first, last = content.part
+        size = b"*" if content.size is None else b"%d" % content.size
+        headers.append((b"content-range", b"bytes %d-%d/%s" % (first, last, size)))
+        headers.append((b"content-length", b"%d" % (last - first + 1)))
+    elif content.size is not None:
+        headers.append((b"content-length", b"%d" % content.size))
+    return headers
+
+
+async def _pass_on(chunks: AsyncIterator[bytes], call: Call) -> None:
+    # Each send waits until the client has taken enough of what came before.
+    async for chunk in chunks:
+        await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await call.send({"type": "http.response.body"})
+
+
+async def _until_gone(sending: Coroutine[object, object, None], call: Call) -> None:
+    """Send on until all is sent, or the client has left."""
+    passing = asyncio.create_task(sending)
+    leaving = asyncio.create_task(_gone(call))
+    try:
+        await asyncio.wait((passing, leaving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+        if not passing.done():
+            passing.cancel()
+        await asyncio.gather(passing, leaving, return_exceptions=True)
+    if not passing.cancelled() and (error := passing.exception()) is not None:
+        # The head is sent: that less follows than it says is all that the client can be told.
+        log.warning("content.broken", error=f"{type(error).__name__}: {error}"[:300])
+
+
+async def _gone(call: Call) -> None:
+    while (await call.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,128 @@
+"""Forms as the tree that the same request has in JSON: `meta[a]=1` is `{"meta": {"a": "1"}}`.
+
+The official SDKs write nested fields so: `a[b]` for a member, `a[]` for an element of a list. Where
+the elements of a list are objects, their members come in one of two orders: by element, as the SDK
+for Node and people write them (`a[][x]=1&a[][y]=2&a[][x]=3&a[][y]=4`), or by name, as the SDK for
+Python does (`a[][x]=1&a[][x]=3&a[][y]=2&a[][y]=4`).
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from itertools import groupby
+
+from tallylight.gateway.requests import RefusalError
+
+Tree = dict[str, object]
+
+_Element = Callable[[list[object], list[str]], object]
+"""Which element of a list takes a member, None for a new one."""
+
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_KEY = re.compile(r"\[([^\[\]]*)\]")
+_DEEPEST = 16
+
+
+def tree_of(items: Iterable[tuple[str, object]]) -> Tree:
+    """Return the fields of a form, nested as their names say.
+
+    A plain name that comes twice is a list. An element takes each member once: by name, the first
+    that can takes it; by element, the last, or a new one begins.
+
+    Raises:
+        RefusalError: if names contradict one another (`a=1` beside `a[b]=2`).
+    """
+    fields = list(items)
+    element = _first_that_takes if _is_by_name(name for name, _ in fields) else _last_that_takes
+    tree: Tree = {}
+    for name, value in fields:
+        keys = _keys(name)
+        try:
+            tree[keys[0]] = _put(tree.get(keys[0]), keys[1:], value, element)
+        except _ContradictionError:
+            raise RefusalError(
+                HTTPStatus.BAD_REQUEST,
+                f"Invalid form: '{name}' contradicts another field of the same name.",
+                code="invalid_value",
+                param=keys[0],
+            ) from None
+    return tree
+
+
+def _is_by_name(names: Iterable[str]) -> bool:
+    """Tell whether no name comes back once another one has come."""
+    runs = [name for name, _ in groupby(names)]
+    return len(runs) == len(set(runs))
+
+
+class _ContradictionError(Exception):
+    """Two fields that cannot both be."""
+
+
+def _keys(name: str) -> list[str]:
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return [name]
+    keys = [found[1], *_KEY.findall(found[2])]
+    return keys if len(keys) <= _DEEPEST else [name]
+
+
+def _put(there: object, keys: list[str], value: object, element: _Element) -> object:
+    """Return what stands at a place once a value has been put below it."""
+    if not keys:
+        return _beside(there, value)
+    key, rest = keys[0], keys[1:]
+    if key == "":
+        return _appended(there, rest, value, element)
+    if there is None:
+        there = {}
+    if not isinstance(there, dict):
+        raise _ContradictionError
+    there[key] = _put(there.get(key), rest, value, element)
+    return there
+
+
+def _beside(there: object, value: object) -> object:
+    match there:
+        case None:
+            return value
+        case dict():
+            raise _ContradictionError
+        case list():
+            return [*there, value]
+        case _:
+            return [there, value]
+
+
+def _appended(there: object, rest: list[str], value: object, element: _Element) -> object:
+    if there is None:
+        there = []
+    if not isinstance(there, list):
+        raise _ContradictionError
+    found = element(there, rest) if rest else None
+    if found is None:
+        there.append(_put(None, rest, value, element))
+    else:
+        _put(found, rest, value, element)
+    return there
+
+
+def _first_that_takes(elements: list[object], keys: list[str]) -> object:
+    return next((one for one in elements if _takes(one, keys)), None)
+
+
+def _last_that_takes(elements: list[object], keys: list[str]) -> object:
+    return elements[-1] if elements and _takes(elements[-1], keys) else None
+
+
+def _takes(there: object, keys: list[str]) -> bool:
+    """Tell whether a place is free below an element of a list; a list has always room."""
+    match there:
+        case None:
+            return True
+        case dict() if keys and keys[0]:
+            return _takes(there.get(keys[0]), keys[1:])
+        case list():
+            return keys[:1] == [""]
+        case _:
+            return False

@@ -1,0 +1,80 @@
+"""Our words in those of the Videos API: the video with its thirteen members, written by hand.
+
+A poll is answered some thousand times a second, and a general encoder takes several times as long.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from json.encoder import encode_basestring_ascii as quoted
+
+from tallylight.gateway.api import Character, Page
+from tallylight.model.ids import VideoId
+from tallylight.model.order import Operation
+from tallylight.model.video import Video, VideoStatus
+
+
+def video_text(video: Video) -> str:
+    """Return a video as JSON."""
+    is_done = video.status is VideoStatus.COMPLETED
+    is_remix = video.wish.operation is Operation.REMIX and video.wish.source
+    error = video.error
+    return (
+        f'{{"id":{quoted(video.id)},"object":"video","model":{quoted(video.model)},'
+        f'"status":"{video.status.value}","progress":{video.progress},'
+        f'"created_at":{int(video.created_at.timestamp())},'
+        f'"completed_at":{_unix(video.ended_at) if is_done else "null"},'
+        f'"expires_at":{_unix(video.expires_at)},"prompt":{quoted(video.prompt)},'
+        f'"size":{quoted(video.size)},"seconds":"{video.seconds}",'
+        f'"remixed_from_video_id":{quoted(video.wish.source) if is_remix else "null"},"error":'
+        + (
+            "null}"
+            if error is None
+            else f'{{"code":{quoted(error.code)},"message":{quoted(error.message)}}}}}'
+        )
+    )
+
+
+def page_text(page: Page) -> str:
+    """Return some videos as the list object, with the ids that the next page goes by."""
+    first = quoted(page.videos[0].id) if page.videos else "null"
+    last = quoted(page.videos[-1].id) if page.videos else "null"
+    data = ",".join(video_text(video) for video in page.videos)
+    more = "true" if page.has_more else "false"
+    return (
+        f'{{"object":"list","data":[{data}],"first_id":{first},"last_id":{last},"has_more":{more}}}'
+    )
+
+
+def deleted_text(id_: VideoId) -> str:
+    """Return what tells that a video is forgotten."""
+    return f'{{"id":{quoted(id_)},"object":"video.deleted","deleted":true}}'
+
+
+def character_text(character: Character) -> str:
+    """Return a character as JSON."""
+    return json.dumps(
+        {
+            "id": character.id,
+            "name": character.name,
+            "created_at": int(character.created_at.timestamp()),
+        }
+    )
+
+
+def models_text(names: Sequence[str], since: datetime) -> str:
+    """Return the routes as the list of models."""
+    data = ",".join(model_text(name, since) for name in names)
+    return f'{{"object":"list","data":[{data}]}}'
+
+
+def model_text(name: str, since: datetime) -> str:
+    """Return a route as a model; nobody knows since when it exists but the server."""
+    return (
+        f'{{"id":{quoted(name)},"object":"model","created":{int(since.timestamp())},'
+        f'"owned_by":"tallylight"}}'
+    )
+
+
+def _unix(moment: datetime | None) -> str:
+    return "null" if moment is None else str(int(moment.timestamp()))

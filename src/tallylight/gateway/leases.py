@@ -1,0 +1,264 @@
+"""Who follows which video: this process its own, and those that a silent process has left.
+
+Each video under way has an owner in its row, and a lease that the owner renews. Whoever finds a
+lease run out takes the video over. Should two follow one for a moment, because a process was
+stopped and woke again, the unique number of each attempt still lets only one of them send it.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.gateway.failover import Failover
+from tallylight.gateway.routing.ranking import Choice
+from tallylight.gateway.routing.routes import Route
+from tallylight.gateway.settings import Conditions
+from tallylight.gateway.store import LEASE, Books
+from tallylight.gateway.tracked_video import Live
+from tallylight.model.ids import VideoId
+from tallylight.model.video import Video
+from tallylight.scheduler import every
+from tallylight.storage.database import History
+from tallylight.storage.transaction import Limit
+
+log = structlog.get_logger()
+
+_RENEWAL = timedelta(seconds=4)
+_SETTLING = timedelta(seconds=5)
+"""How long a process that ends waits for creates that were sent and not yet answered: each one that
+is cut off is a doubt, which costs a video where the upstream lists nothing."""
+
+_LATER = timedelta(seconds=30)
+"""When a video is tried again whose following met a defect of ours."""
+
+_ELSEWHERE = timedelta(seconds=1)
+"""How soon to look again at a video that another process follows."""
+
+_FRESH = 2.0
+"""So many seconds is an ended video shown from memory: another replica may have deleted it."""
+
+
+class Crew:
+    """The tasks that follow videos, and what they know of them.
+
+    Args:
+        name: Of this process, among all that share the database.
+    """
+
+    def __init__(  # the rooms that it ties together
+        self,
+        history: History,
+        books: Books,
+        failover: Failover,
+        conditions: Conditions,
+        clock: Clock,
+    ) -> None:
+        self.name = uuid4().hex
+        self.books = books
+        self._history = history
+        self._failover = failover
+        self._conditions = conditions
+        self._clock = clock
+        self._lives: dict[VideoId, Live] = {}
+        self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
+        self._tasks: dict[VideoId, asyncio.Task[None]] = {}
+        self._is_closing = False
+        self._unheld: frozenset[VideoId] = frozenset()
+        self._missed: frozenset[VideoId] = frozenset()
+
+    async def run(self) -> None:
+        """Renew the leases and take over what others have left, until cancelled.
+
+        The journal has to write as long as this runs.
+        """
+        try:
+            await every(_RENEWAL, self._round, self._clock, name="leases")
+        finally:
+            self._is_closing = True
+            await self._settle()
+            following = tuple(self._tasks.values())
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+            await self._hand_over()
+
+    @property
+    def is_closing(self) -> bool:
+        """Tell whether this process ends, so that it begins nothing more."""
+        return self._is_closing
+
+    def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
+        """Send a new video's first attempt and follow it."""
+        live.is_sending = True
+        self._start(live, self._failover.begin(live, choice, limits))
+
+    def hold(self, live: Live, limits: tuple[Limit, ...]) -> None:
+        """Follow a new video that no service can be asked for yet."""
+        self._start(live, self._failover.follow(live, limits))
+
+    @property
+    def under_way(self) -> int:
+        """Return how many videos this process follows."""
+        return len(self._lives)
+
+    def live(self, id_: VideoId) -> Live | None:
+        """Return a video that is under way in this process, None if it is not."""
+        return self._lives.get(id_)
+
+    def seen(self, id_: VideoId) -> Video | None:
+        """Return a video that this process knows better than, or as well as, the database."""
+        live = self._lives.get(id_)
+        if live is not None:
+            return live.video
+        known = self._over.get(id_)
+        is_fresh = known is not None and self._clock.monotonic() - known[0] < _FRESH
+        return known[1] if known is not None and is_fresh else None
+
+    def remember(self, video: Video) -> None:
+        """Keep an ended video in memory for a moment."""
+        now = self._clock.monotonic()
+        self._over[video.id] = (now, video)
+        self._over.move_to_end(video.id)
+        while now - next(iter(self._over.values()))[0] >= _FRESH:
+            self._over.popitem(last=False)
+
+    def forget(self, id_: VideoId) -> None:
+        """Forget a video that was deleted."""
+        self._over.pop(id_, None)
+
+    async def until_settled(self, live: Live, within: timedelta) -> None:
+        """Return once a caller can be told what became of a create, or after a while."""
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                while not (live.is_settled or live.video.is_over or live.is_let_go):
+                    await live.change()
+        except TimeoutError:
+            return
+
+    async def until_changed(self, id_: VideoId, within: timedelta) -> None:
+        """Return once a video that this process follows has changed, or after a while."""
+        live = self._lives.get(id_)
+        if live is None:
+            await self._clock.sleep(min(within, _ELSEWHERE))
+            return
+        try:
+            async with asyncio.timeout(within.total_seconds()):
+                await live.change()
+        except TimeoutError:
+            return
+
+    def _start(self, live: Live, following: Coroutine[None, None, None]) -> None:
+        self._lives[live.video.id] = live
+        task = asyncio.create_task(self._guard(live, following), name=f"video {live.video.id}")
+        self._tasks[live.video.id] = task
+
+    async def _guard(self, live: Live, following: Coroutine[None, None, None]) -> None:
+        id_ = live.video.id
+        try:
+            await following
+        except Exception:
+            # A defect of ours, or a database that is away too long: the row says how far it came.
+            log.exception("video.dropped", video=id_)
+            with suppress(StorageError):
+                await self._history.videos.hand_over((id_,), self._clock.now() + _LATER)
+        finally:
+            self._lives.pop(id_, None)
+            self._tasks.pop(id_, None)
+            if live.video.is_over:
+                self.remember(live.video)
+            live.tell()
+
+    async def _round(self) -> None:
+        held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
+        owned = await self._renew()
+        self._let_lost_go(held, owned)
+        await self._hand_back(owned)
+        while left := await self._history.videos.take_over(self.name, *self._lease()):
+            for video in left:
+                await self._take_over(video)
+            await self._renew()
+
+    async def _renew(self) -> frozenset[VideoId]:
+        _, until = self._lease()
+        return await self._history.videos.renew(self.name, until)
+
+    def _lease(self) -> tuple[datetime, datetime]:
+        now = self._clock.now()
+        return now, now + LEASE
+
+    def _let_lost_go(self, held: Collection[Live], owned: Collection[VideoId]) -> None:
+        """Follow videos no more that are ours no longer.
+
+        One that was just ended is not known here for a moment, hence it is missed twice.
+        """
+        lost = [live for live in held if live.video.id not in owned and not live.video.is_over]
+        for live in lost:
+            if live.video.id in self._missed:
+                self._let_go(live)
+        self._missed = frozenset(live.video.id for live in lost)
+
+    async def _hand_back(self, owned: Collection[VideoId]) -> None:
+        """Let others take videos over that are ours by their rows and that nobody here follows.
+
+        There are some after a database was away: what was written may be there all the same. One
+        that was just begun is not followed for a moment, hence it is looked for twice.
+        """
+        unheld = frozenset(id_ for id_ in owned if id_ not in self._lives)
+        left = unheld & self._unheld
+        self._unheld = unheld
+        if left:
+            log.warning("videos.let_go", videos=sorted(left))
+            await self._history.videos.hand_over(left, self._clock.now())
+
+    def _let_go(self, live: Live) -> None:
+        """Follow a video no more that another process has taken over."""
+        log.warning("video.lost", video=live.video.id)
+        live.is_let_go = True
+        following = self._tasks.get(live.video.id)
+        # An answer that is on its way is written down first: the other cannot hear it.
+        if following is not None and not live.is_sending:
+            following.cancel()
+        live.tell()
+
+    async def _take_over(self, video: Video) -> None:
+        attempts = await self._history.attempts.of_video(video.id)
+        entries = await self._history.ledger.some([attempt.entry for attempt in attempts])
+        route = self._conditions.routes.get(video.model) or Route(video.model, ())
+        live = Live(
+            video=video,
+            route=route,
+            attempts=list(attempts),
+            entries=dict(entries),
+            refusals=[(a.service, a.failure) for a in attempts if a.failure is not None],
+            is_settled=True,
+        )
+        if video.id in self._lives:
+            return  # it was ours again before we knew that we had lost it
+        log.info("video.taken_over", video=video.id, attempts=len(attempts))
+        limits = await self._conditions.limits_of(video.key)
+        self._start(live, self._failover.follow(live, limits))
+
+    async def _settle(self) -> None:
+        """Return once no create is on its way any more, or after a while."""
+        lives = tuple(self._lives.values())
+        for live in lives:
+            live.is_let_go = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLING.total_seconds()):
+                for live in lives:
+                    while live.is_sending:
+                        await live.change()
+
+    async def _hand_over(self) -> None:
+        """Let others take the videos over at once, because this process ends."""
+        try:
+            await self._history.videos.renew(self.name, self._clock.now() - _RENEWAL)
+        except StorageError as error:
+            log.warning("leases.kept", error=str(error))

@@ -1,0 +1,227 @@
+"""Follows an accepted job to its end, and decides what to do about one that stalls.
+
+A stalled job is given up for another service only where that cannot pay twice: it was cancelled,
+which the upstream has proven, or its upstream bills deliveries alone, and then a late delivery is
+taken in place of the other one. Else only the operator's `pay_twice` allows it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Bills, Service
+from tallylight.clock import Clock
+from tallylight.gateway.errors import SUPERSEDED, stalled
+from tallylight.gateway.finish import Completing
+from tallylight.gateway.outcomes import Witness
+from tallylight.gateway.routing.routes import WhenInDoubt
+from tallylight.gateway.routing.selector import Choosing
+from tallylight.gateway.store import Books
+from tallylight.gateway.submit import KEPT
+from tallylight.gateway.tracked_video import Live, moved_on
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.evidence import Failure
+from tallylight.model.video import VideoStatus
+from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next, theirs
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState, Reply
+
+log = structlog.get_logger()
+
+_LATE_LOOKS = timedelta(seconds=15)
+_SHORTEST_STALL = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class _Trip:
+    """One process's way along one job.
+
+    Args:
+        began: When the job was accepted.
+        course: How the polls have gone.
+        kept_at: When its progress was last written down.
+        looked_at: When jobs that were given up were last asked for.
+        is_kept_on: It has stalled, and cannot be given up.
+    """
+
+    began: datetime
+    course: Course
+    kept_at: datetime
+    looked_at: datetime
+    is_kept_on: bool = False
+
+
+class Following:
+    """Polls jobs."""
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+        self,
+        board: Board,
+        transport: Transport,
+        books: Books,
+        completing: Completing,
+        choosing: Choosing,
+        witness: Witness,
+        clock: Clock,
+    ) -> None:
+        self._board = board
+        self._transport = transport
+        self._books = books
+        self._completing = completing
+        self._choosing = choosing
+        self._witness = witness
+        self._clock = clock
+
+    async def to_its_end(
+        self, live: Live, attempt: Attempt, service: Service, job: Job | None
+    ) -> None:
+        """Return when an attempt has ended or is given up, or the video is there."""
+        now = self._clock.now()
+        if job is not None and job.state.is_over:
+            await self._completing.end(live, attempt, service, job)
+            return
+        trip = _Trip(attempt.accepted_at or attempt.intended_at, Course(now), now, now)
+        pause = timedelta() if job is None else live.first_look or self._first_look(service)
+        while True:
+            await self._clock.sleep(pause)
+            service = self._board.renewed(service)  # its key may be another by now
+            answer, reply = await self._ask(service, attempt.job)
+            now = self._clock.now()
+            if isinstance(answer, Failure):
+                # It says nothing of the job, which is paid for: ask on.
+                trip.course.miss(answer, reply, now)
+                if trip.course.is_lost(now):
+                    self._lose(live, attempt, replace(theirs(answer), rule="job:lost"))
+                    return
+            elif answer.state.is_over:
+                await self._completing.end(live, attempt, service, answer)
+                return
+            else:
+                await self._see(live, attempt, trip, answer, now)
+            attempt = next(each for each in live.attempts if each.id == attempt.id)
+            if await self._is_over(live, attempt, service, trip, now):
+                return
+            left = live.video.deadline - now
+            waited = now - trip.began
+            pause = min(pause_before_next(reply, trip.course.trouble, waited), left)
+
+    async def look_at_given_up(self, live: Live) -> bool:
+        """Look once at the jobs that were given up; tell whether one has delivered the video."""
+        for attempt in live.given_up:
+            if attempt.service not in self._board:
+                continue
+            service = self._board.service(attempt.service)
+            if protocol(service.upstream).streams or not attempt.job:
+                continue
+            job, _ = await self._ask(service, attempt.job)
+            if isinstance(job, Job) and job.state.is_over:
+                if job.failure is None:
+                    await self._stop_other(live)
+                await self._completing.end(live, attempt, service, job)
+            if live.video.is_over:
+                return True
+        return False
+
+    async def _stop_other(self, live: Live) -> None:
+        """Stop the job that was to replace one that delivers after all, where that can be done."""
+        other = live.current
+        if other is None or other.state is not AttemptState.ACCEPTED:
+            return
+        if other.service in self._board:
+            service = self._board.service(other.service)
+            if await self._is_cancelled(service, other):
+                self._books.fail_free(live, other, SUPERSEDED)
+
+    async def _ask(self, service: Service, job_id: str) -> tuple[Job | Failure, Reply]:
+        adapter = protocol(service.upstream)
+        reply = await self._transport.send(adapter.poll(job_id), service.upstream)
+        return adapter.read_job(reply), reply
+
+    def _lose(self, live: Live, attempt: Attempt, lost: Failure) -> None:
+        live.refusals.append((attempt.service, lost))
+        self._witness.failed(attempt.service, lost)
+        self._books.fail(live, attempt, lost)
+
+    async def _see(
+        self, live: Live, attempt: Attempt, trip: _Trip, job: Job, now: datetime
+    ) -> None:
+        """Take in how a job stands that is under way."""
+        trip.course.see(now)
+        is_working = job.state is JobState.IN_PROGRESS
+        status = VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED
+        video = moved_on(live.video, status, job.progress)
+        begins = is_working and attempt.started_at is None
+        if begins:
+            video = replace(video, started_at=video.started_at or now)
+            await self._books.note(live, video=video, attempts=(replace(attempt, started_at=now),))
+            trip.kept_at = now
+        elif video != live.video and now - trip.kept_at >= KEPT:
+            await self._books.note(live, video=video)
+            trip.kept_at = now
+
+    async def _is_over(
+        self, live: Live, attempt: Attempt, service: Service, trip: _Trip, now: datetime
+    ) -> bool:
+        """Tell whether nothing more is to be hoped of this attempt, or the video is there."""
+        if live.given_up and now - trip.looked_at >= _LATE_LOOKS:
+            trip.looked_at = now
+            if await self.look_at_given_up(live):
+                return True
+        waited = now - trip.began
+        if now >= live.video.deadline:
+            failure = theirs(trip.course.trouble) if trip.course.trouble else stalled(waited)
+            self._witness.failed(attempt.service, failure)
+            self._books.fail(live, attempt, failure)
+            return True
+        if trip.is_kept_on or waited < self._patience(live, service):
+            return False
+        given_up = await self._give_up(live, attempt, service, waited)
+        trip.is_kept_on = not given_up
+        return given_up
+
+    def _first_look(self, service: Service) -> timedelta:
+        """Return when a job is first asked for: not long before it could be done."""
+        usual = self._choosing.usual(service.id)
+        if usual is None:
+            return SOONEST_POLL
+        return min(max(usual / 5, SOONEST_POLL), LATEST_POLL)
+
+    def _patience(self, live: Live, service: Service) -> timedelta:
+        usual = self._choosing.p95(service.id)
+        limit = service.upstream.job_timeout
+        if usual is None:
+            return limit
+        return min(limit, max(usual * live.route.stall_factor, _SHORTEST_STALL))
+
+    async def _give_up(
+        self, live: Live, attempt: Attempt, service: Service, waited: timedelta
+    ) -> bool:
+        """Give a stalled job up, if there is another service and it cannot pay twice."""
+        failure = stalled(waited)
+        self._witness.failed(attempt.service, failure)
+        if not await self._choosing.is_another(live):
+            return False
+        if await self._is_cancelled(service, attempt):
+            log.info("attempt.cancelled", service=service.id, attempt=attempt.id)
+            live.refusals.append((service.id, failure))
+            self._books.fail_free(live, attempt, failure)
+            return True
+        may_pay = live.route.when_in_doubt is WhenInDoubt.PAY_TWICE
+        if not may_pay and service.upstream.bills is not Bills.DELIVERIES:
+            log.info("attempt.stalled", service=service.id, attempt=attempt.id)
+            return False
+        log.info("attempt.given_up", service=service.id, attempt=attempt.id)
+        live.refusals.append((service.id, failure))
+        left = replace(attempt, given_up_at=self._clock.now())
+        await self._books.note(live, attempts=(left,))
+        return True
+
+    async def _is_cancelled(self, service: Service, attempt: Attempt) -> bool:
+        adapter = protocol(service.upstream)
+        request = adapter.cancel(attempt.job)
+        if request is None:
+            return False
+        return adapter.read_cancel(await self._transport.send(request, service.upstream))

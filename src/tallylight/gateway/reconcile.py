@@ -1,0 +1,172 @@
+"""Finds out what became of an attempt in doubt; it is never sent again.
+
+Callers' words cannot be marked, so a job is recognised by what was asked for: the same prompt,
+model, length and size, made since, and belonging to no other attempt. Two doubts that asked for
+the same are interchangeable, as long as no job is given to both. A create that still awaits its
+answer is no doubt: a job that may be its is left alone until it has one.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.gateway.routing.routes import WhenInDoubt
+from tallylight.gateway.submit import PATIENCE, Submitting
+from tallylight.gateway.tracked_video import Live
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.order import Operation
+from tallylight.storage.database import History
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job
+
+_SEARCHES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
+_LATER = timedelta(seconds=30)
+_SKEW = timedelta(seconds=30)
+"""How far an upstream's clock may be behind ours."""
+
+_SHOWN_AFTER = timedelta(seconds=60)
+"""When a list that shows every job shows it at the latest (`lists_all_jobs`); `_SEARCHES` go on a
+little longer."""
+
+_PAGES = 40
+"""So far back is a list read at most: 2,000 jobs made since."""
+
+_ENDLESS = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "list:endless", "its list has no end")
+"""What was not found proves nothing where there is more that was not read."""
+
+_UNCLEAR = Failure(
+    FailureKind.UNKNOWN, Fault.UPSTREAM, "list:unclear", "it shows a job that may be another's"
+)
+"""Neither can such a job be taken, nor can it be said that there is none."""
+
+_SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d")
+"""How the dated name of a model ends that was asked for without a date."""
+
+
+class Reconciling:
+    """Looks for jobs in upstreams' lists."""
+
+    def __init__(
+        self,
+        board: Board,
+        history: History,
+        transport: Transport,
+        submitting: Submitting,
+        clock: Clock,
+    ) -> None:
+        self._board = board
+        self._history = history
+        self._transport = transport
+        self._submitting = submitting
+        self._clock = clock
+
+    async def resolve(self, live: Live, attempt: Attempt, service: Service) -> Job | bool:
+        """Look for the job of an attempt, and write it down as accepted if it is found.
+
+        Returns:
+            The job; False where it is certain that there is none; True where nobody can know.
+        """
+        began = self._clock.now()  # a create that timed out was on its way until now
+        for pause in self._pauses(live):
+            left = live.video.deadline - self._clock.now()
+            await self._clock.sleep(min(pause, max(left, timedelta())))
+            now = self._clock.now()
+            service = self._board.renewed(service)  # its key may be another by now
+            if protocol(service.upstream).listing() is None:
+                return True
+            # Once at least: a job that is paid for and done is no worse for our having been away.
+            found = await self._search(live, attempt, service)
+            if isinstance(found, Job):
+                return found
+            is_late = now - began >= _SHOWN_AFTER
+            if found is None and is_late and service.upstream.lists_all_jobs:
+                return False
+            if now >= live.video.deadline:
+                break
+        return True
+
+    def _pauses(self, live: Live) -> Sequence[timedelta]:
+        if live.route.when_in_doubt is WhenInDoubt.PAY_TWICE:
+            return _SEARCHES[:1]
+        if live.route.when_in_doubt is WhenInDoubt.RECONCILE:
+            return _SEARCHES
+        left = max(live.video.deadline - self._clock.now(), timedelta())
+        return (*_SEARCHES, *(_LATER for _ in range(left // _LATER)))
+
+    async def _search(self, live: Live, attempt: Attempt, service: Service) -> Job | Failure | None:
+        """Return the attempt's job, None if a list that was read to its end does not show it."""
+        after, unclear = "", None
+        for _ in range(_PAGES):
+            jobs = await self._page(service, after)
+            if isinstance(jobs, Failure):
+                return jobs
+            alike = [job for job in jobs if _is_alike(job, live, attempt)]
+            mine = await self._mine(live, attempt, service, alike) if alike else None
+            if isinstance(mine, Job):
+                return mine
+            unclear = unclear or mine
+            if not jobs or _is_before(jobs[-1], attempt):
+                return unclear
+            if jobs[-1].id == after:
+                break  # it turns no pages
+            after = jobs[-1].id
+        return _ENDLESS
+
+    async def _page(self, service: Service, after: str) -> Sequence[Job] | Failure:
+        adapter = protocol(service.upstream)
+        request = adapter.listing(after)
+        if request is None:
+            return ()
+        return adapter.read_listing(await self._transport.send(request, service.upstream))
+
+    async def _mine(
+        self, live: Live, attempt: Attempt, service: Service, alike: Sequence[Job]
+    ) -> Job | Failure | None:
+        """Take one of the jobs that were made of an attempt's words."""
+        upstream = service.upstream
+        here = {each.id for each in self._board.services() if each.upstream.id == upstream.id}
+        services = tuple(here | {service.id})  # though it may have left the board
+        attempts = self._history.attempts
+        since = self._clock.now() - max(PATIENCE, upstream.timeout)
+        awaited = await attempts.unanswered(services, live.video.prompt, since, attempt.id)
+        taken = await attempts.claimed(services, [job.id for job in alike], attempt.id)
+        free = [job for job in alike if job.id not in taken]
+        for job in free:
+            is_ours = _is_as_asked(job, live, attempt) and not _is_awaited(job, awaited)
+            if is_ours and await self._submitting.claim(live, attempt, job, services):
+                return job
+        return _UNCLEAR if free else None
+
+
+def _is_alike(job: Job, live: Live, attempt: Attempt) -> bool:
+    is_same = _is_model(job.model, attempt.model) and job.prompt == live.video.prompt
+    return is_same and bool(job.id) and not _is_before(job, attempt)
+
+
+def _is_model(named: str, asked: str) -> bool:
+    is_dated = named.startswith(asked) and _SNAPSHOT.fullmatch(named, len(asked)) is not None
+    return is_dated or named in {"", asked}
+
+
+def _is_as_asked(job: Job, live: Live, attempt: Attempt) -> bool:
+    """Tell whether a job has the measures that were asked for, as far as it names them."""
+    if live.video.wish.operation is not Operation.CREATE:
+        return True  # it has those of its source, which are not asked for
+    seconds = str(attempt.order.seconds)
+    is_length = job.seconds in {"", seconds, f"{seconds}.0"}
+    return is_length and job.size in {"", attempt.order.size}
+
+
+def _is_awaited(job: Job, awaited: Iterable[datetime]) -> bool:
+    """Tell whether a create that was sent before the job was made still awaits its answer."""
+    made_at = job.created_at
+    return any(made_at is None or sent_at <= made_at + _SKEW for sent_at in awaited)
+
+
+def _is_before(job: Job, attempt: Attempt) -> bool:
+    return job.created_at is not None and job.created_at < attempt.intended_at - _SKEW

@@ -1,0 +1,1 @@
+"""Which services can serve a request, and in which order they are asked."""

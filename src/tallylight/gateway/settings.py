@@ -1,0 +1,44 @@
+"""What the operator decided of the gateway, in one place that a reload changes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tallylight.gateway.keys import Caller, Keys
+from tallylight.gateway.routing.routes import Route
+from tallylight.model.ids import KeyId
+from tallylight.model.money import Budget
+from tallylight.storage.transaction import Limit
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What holds for all callers; its values are replaced when the configuration is.
+
+    Args:
+        keys: Who may ask.
+        routes: By their names.
+        answer_within: How long a create waits to be accepted.
+        budget: What all callers' videos together may cost.
+        keep: How long a video's content is kept.
+    """
+
+    keys: Keys
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    answer_within: timedelta = timedelta()
+    budget: Budget = field(default_factory=Budget)
+    keep: timedelta = timedelta()
+
+    def limits(self, caller: Caller) -> tuple[Limit, ...]:
+        """Return what a caller's videos may cost."""
+        both = (
+            Limit(caller.budget, caller.key, "of this key"),
+            Limit(self.budget, None, "of the gateway"),
+        )
+        return tuple(limit for limit in both if limit.budget.limits)
+
+    async def limits_of(self, key: KeyId) -> tuple[Limit, ...]:
+        """Return what the videos of a key may cost, whoever follows them."""
+        found = next((each for each in await self.keys.all() if each.id == key), None)
+        budget = Budget() if found is None else found.budget
+        return self.limits(Caller(key=key, budget=budget))

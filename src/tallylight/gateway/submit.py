@@ -1,0 +1,225 @@
+"""Sends one attempt, once, and writes down what became of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from tallylight.catalogue.services import Service, Upstream
+from tallylight.clock import Clock
+from tallylight.gateway.outcomes import Witness
+from tallylight.gateway.store import Books
+from tallylight.gateway.tracked_video import Live, moved_on
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.model.ids import ServiceId, UpstreamId
+from tallylight.model.order import Order
+from tallylight.model.video import Video, VideoStatus
+from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
+from tallylight.upstreams.course import wished_pause
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+from tallylight.upstreams.wire import Job, JobState, Reply, Request
+
+log = structlog.get_logger()
+
+PATIENCE = timedelta(minutes=2)
+"""How long a create may take to be answered, whatever the limit of other calls: each one that is
+given up leaves a doubt that costs money."""
+
+KEPT = timedelta(seconds=5)
+"""So often is written down how far a job has come. Callers are told what is written and no more:
+whoever takes a video over begins there, and nothing may run backwards."""
+
+_STATUSES = {
+    JobState.QUEUED: VideoStatus.QUEUED,
+    JobState.IN_PROGRESS: VideoStatus.IN_PROGRESS,
+    JobState.COMPLETED: VideoStatus.IN_PROGRESS,  # completed is what has been fetched
+    JobState.FAILED: VideoStatus.QUEUED,
+}
+
+_NAMELESS = Failure(
+    kind=FailureKind.DEGRADED,
+    fault=Fault.UPSTREAM,
+    rule="job:nameless",
+    text="accepted without an id by which the job could be asked for",
+)
+
+_WORDLESS = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:wordless")
+"""Nothing was sent, for the dialect has no words for what is ordered."""
+
+
+class Submitting:
+    """Sends attempts."""
+
+    def __init__(self, transport: Transport, books: Books, witness: Witness, clock: Clock) -> None:
+        self._transport = transport
+        self._books = books
+        self._witness = witness
+        self._clock = clock
+        self._patients: dict[UpstreamId, tuple[Upstream, Upstream]] = {}
+
+    async def send(
+        self, live: Live, attempt: Attempt, service: Service, order: Order
+    ) -> Job | None:
+        """Send what was written down.
+
+        Returns:
+            The job as the answer described it; None where there is none, or nobody knows.
+        """
+        adapter = protocol(service.upstream)
+        try:
+            request = adapter.create(order, attempt.model)
+        except LookupError as error:
+            # `capability` leaves such a service out, so this is a gap in what it knows.
+            self._refused(live, attempt, replace(_WORDLESS, text=str(error)))
+            return None
+        if adapter.streams:
+            return await self._stream(live, attempt, service, request)
+        left = live.video.deadline - self._clock.now()
+        reply = await self._transport.send(request, self._patient(service.upstream, left))
+        return await self._answered(live, attempt, service, reply, adapter.read_job(reply))
+
+    def _patient(self, upstream: Upstream, left: timedelta) -> Upstream:
+        """Return an upstream whose creates may take their time, though never all that is left."""
+        if left < 2 * PATIENCE:  # to look for the job takes time, too
+            return replace(upstream, timeout=max(upstream.timeout, left / 2))
+        known = self._patients.get(upstream.id)
+        if known is None or known[0] is not upstream:
+            patient = replace(upstream, timeout=max(upstream.timeout, PATIENCE))
+            known = self._patients[upstream.id] = (upstream, patient)
+        return known[1]
+
+    async def accept(self, live: Live, attempt: Attempt, job: Job) -> Attempt:
+        """Write down that the upstream has a job for an attempt."""
+        video, accepted = self._accepted(live, attempt, job)
+        await self._books.note(live, video=video, attempts=(accepted,))
+        self._tell_accepted(live, accepted, job)
+        return accepted
+
+    async def claim(
+        self, live: Live, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
+    ) -> bool:
+        """Write down the same of a job that was found in the list of some services' jobs.
+
+        Returns:
+            False if it is another attempt's.
+        """
+        video, accepted = self._accepted(live, attempt, job)
+        if not await self._books.claim(live, video, accepted, services):
+            return False
+        self._tell_accepted(live, accepted, job)
+        return True
+
+    def _accepted(self, live: Live, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
+        now = self._clock.now()
+        is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
+        accepted = replace(
+            attempt,
+            state=AttemptState.ACCEPTED,
+            job=job.id,
+            accepted_at=now,
+            started_at=now if is_working else None,
+        )
+        before = live.video
+        video = moved_on(
+            before,
+            _STATUSES[job.state],
+            job.progress,
+            service=attempt.service,
+            started_at=before.started_at or accepted.started_at,
+        )
+        return video, accepted
+
+    def _tell_accepted(self, live: Live, accepted: Attempt, job: Job) -> None:
+        live.settle()
+        if not job.state.is_over:
+            self._witness.accepted(accepted.service)
+
+    async def doubt(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        """Write down that nobody knows whether an attempt was accepted."""
+        await self._books.doubt(live, attempt, failure.text or failure.rule)
+        log.warning(
+            "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
+        )
+        live.settle()
+        self._witness.doubted(attempt.service, failure)
+
+    async def _answered(
+        self,
+        live: Live,
+        attempt: Attempt,
+        service: Service,
+        reply: Reply,
+        outcome: Job | Failure,
+    ) -> Job | None:
+        if isinstance(outcome, Failure):
+            said = acceptance(
+                reply,
+                outcome,
+                refuses_with_500=service.upstream.refuses_with_500,
+                is_disclaimed=protocol(service.upstream).disclaims(reply),
+            )
+            if said is Acceptance.REFUSED:
+                self._refused(live, attempt, outcome)
+            else:
+                await self.doubt(live, attempt, outcome)
+            return None
+        if not outcome.id and not outcome.state.is_over:
+            await self.doubt(live, attempt, _NAMELESS)
+            return None
+        live.first_look = wished_pause(reply)
+        await self.accept(live, attempt, outcome)
+        return outcome
+
+    def _refused(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+        live.refusals.append((attempt.service, failure))
+        self._books.refuse(live, attempt, failure)
+        log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
+        self._witness.refused(attempt.service, failure)
+
+    async def _stream(
+        self, live: Live, attempt: Attempt, service: Service, request: Request
+    ) -> Job | None:
+        adapter = protocol(service.upstream)
+        reader = adapter.open_stream()
+        accepted: Attempt | None = None
+        left = max(live.video.deadline - self._clock.now(), timedelta())
+        upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
+        async with self._transport.stream(request, upstream) as answer:
+            began = answer.is_open  # no longer so once it has broken off
+            kept_at = self._clock.now()
+            if began:
+                async for chunk in answer:
+                    job = reader.feed(chunk)
+                    if job is None:
+                        continue
+                    if job.state.is_over:
+                        break
+                    # A refusal streams too: only progress shows that there is a job.
+                    if accepted is None and job.progress is not None:
+                        accepted = await self.accept(live, attempt, job)
+                    elif accepted is not None and self._clock.now() - kept_at >= KEPT:
+                        kept_at = self._clock.now()
+                        video = moved_on(live.video, _STATUSES[job.state], job.progress)
+                        await self._books.note(live, video=video)
+        if not began:
+            outcome = adapter.read_job(answer.reply)
+            return await self._answered(live, attempt, service, answer.reply, outcome)
+        error = answer.reply.error
+        return await self._streamed(live, accepted or attempt, reader.end(error), error)
+
+    async def _streamed(self, live: Live, attempt: Attempt, job: Job, error: str) -> Job | None:
+        """Take in how a stream ended."""
+        said = acceptance_of_stream(job, error)
+        if said is Acceptance.IN_DOUBT and attempt.state is AttemptState.ACCEPTED:
+            return None  # leaving a stream stops no job: it may go on and be billed
+        if attempt.state is AttemptState.INTENDED:
+            if job.failure is not None and said is Acceptance.REFUSED:
+                self._refused(live, attempt, job.failure)
+                return None
+            if job.failure is not None and said is Acceptance.IN_DOUBT:
+                await self.doubt(live, attempt, job.failure)
+                return None
+            await self.accept(live, attempt, job)
+        return job

@@ -1,0 +1,1 @@
+"""Signed messages that report the end of a video."""

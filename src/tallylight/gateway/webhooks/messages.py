@@ -1,0 +1,76 @@
+"""Which webhooks tell of a video, and when one that did not arrive is tried again."""
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+
+from tallylight.gateway.webhooks.options import Event, Webhooks
+from tallylight.model.video import Video, VideoStatus
+from tallylight.storage.transaction import Notice
+
+PERSISTENCE = timedelta(hours=72)
+"""For so long is a webhook tried."""
+
+_FIRST = timedelta(seconds=5)
+_GROWTH = 3.0
+_LONGEST = timedelta(hours=6)
+_JITTER = 0.2  # a fifth more or less, or all that failed together would come back together
+_ENOUGH = 20  # by then every pause is the longest
+
+_EVENTS = {VideoStatus.COMPLETED: Event.COMPLETED, VideoStatus.FAILED: Event.FAILED}
+
+
+def notices_of(video: Video, endpoints: Webhooks, now: datetime) -> tuple[Notice, ...]:
+    """Return the webhooks that tell of a video that has ended; none of one that has not.
+
+    Their ids follow from the video alone: whoever else ends it has the same to tell, once.
+    """
+    event = _EVENTS.get(video.status)
+    if event is None:
+        return ()
+    body = {
+        "id": f"evt_{_digest(video.id)}",
+        "object": "event",
+        "created_at": int(now.timestamp()),
+        "type": event.value,
+        "data": {"id": video.id},
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    return tuple(
+        Notice(f"msg_{_digest(video.id, name)}", name, video.id, text, now)
+        for name, endpoint in endpoints.items()
+        if event in endpoint.events
+    )
+
+
+def retry_at(
+    created_at: datetime,
+    tries: int,
+    now: datetime,
+    *,
+    draw: float,
+    asked: timedelta | None = None,
+) -> datetime | None:
+    """Return when a webhook is tried again, None once it is given up.
+
+    The pauses are 5 s, 15 s, 45 s … 6 h; the last try comes 72 hours after the event.
+
+    Args:
+        created_at: When there was something to tell.
+        tries: How often it was tried, 1 at least.
+        now: When the last try failed.
+        draw: Chance, from 0 to 1: where in its range the pause lies.
+        asked: For how long the receiver wants to be left alone.
+    """
+    end = created_at + PERSISTENCE
+    if now >= end:
+        return None
+    pause = min(_FIRST * _GROWTH ** min(tries - 1, _ENOUGH), _LONGEST)
+    pause *= 1 - _JITTER + 2 * _JITTER * draw
+    if asked is not None:
+        pause = max(pause, min(asked, _LONGEST))
+    return min(now + pause, end)
+
+
+def _digest(*names: str) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]

@@ -1,0 +1,214 @@
+"""Delivers webhooks, signed as Standard Webhooks has it, until they arrive or nobody wants them.
+
+Every endpoint has a task of its own, so that one that is slow or away delays no other. Deliveries
+are claimed in the database: of several processes one makes each try, and what a killed one had
+claimed is claimed again a minute later. A receiver may therefore see a webhook twice, under the
+same `webhook-id`.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Never
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from standardwebhooks import Webhook
+
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.gateway.webhooks.messages import PERSISTENCE, retry_at
+from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
+from tallylight.storage.outbox import Delivery, Outbox
+from tallylight.upstreams.scrub import scrub
+
+log = structlog.get_logger()
+
+_LOOK = timedelta(seconds=1)
+_CLAIM = timedelta(minutes=1)  # longer than a try and what is written of it
+_TIMEOUT = timedelta(seconds=15)
+_AT_A_TIME = 20
+_MOST_READ = 4096  # bytes of an answer
+_SUCCESS = range(200, 300)
+_GRACE = timedelta(hours=1)
+_KEPT = timedelta(days=30)  # for whoever asks what became of one
+_TIDYING = timedelta(minutes=10)
+_SECONDS = re.compile(r"\d{1,8}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a try met: a status, None where no answer came, and the beginning of its text."""
+
+    status: int | None
+    text: str
+    asked: timedelta | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        return self.status in _SUCCESS
+
+    @property
+    def is_gone(self) -> bool:
+        return self.status == HTTPStatus.GONE
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (str(self.status or ""), self.text)))
+
+
+class Courier:
+    """Brings webhooks to their endpoints."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        endpoints: Webhooks,
+        clock: Clock,
+        draw: Callable[[], float],
+        *,
+        timeout: timedelta = _TIMEOUT,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            outbox: What is to be delivered.
+            endpoints: To whom, by name.
+            clock: When it is.
+            draw: Chance, from 0 to 1.
+            timeout: The limit of one try, from connect to the last byte.
+        """
+        self._outbox = outbox
+        self.endpoints = endpoints
+        self._clock = clock
+        self._draw = draw
+        self._timeout = timeout
+        self._adopted = asyncio.Event()
+
+    def adopt(self, endpoints: Webhooks) -> None:
+        """Take other endpoints; one that was given up is tried again."""
+        self.endpoints = endpoints
+        self._adopted.set()
+
+    async def run(self) -> Never:
+        """Deliver until cancelled."""
+        async with aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._timeout.total_seconds()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"user-agent": "tallylight"},
+            auto_decompress=False,  # a small answer may unpack to a very large one
+        ) as session:
+            while True:
+                self._adopted.clear()
+                async with asyncio.TaskGroup() as tasks:
+                    desks = [tasks.create_task(self._tidy(), name="webhooks")]
+                    for name, endpoint in self.endpoints.items():
+                        serving = self._serve(_Desk(name, endpoint, session))
+                        desks.append(tasks.create_task(serving, name=f"webhooks {name}"))
+                    await self._adopted.wait()
+                    for desk in desks:
+                        desk.cancel()
+
+    async def _serve(self, desk: "_Desk") -> Never:
+        while True:
+            is_busy = False
+            try:
+                is_busy = await self._deliver_some(desk)
+            except StorageError as error:
+                log.warning("webhooks.unread", endpoint=desk.name, error=str(error))
+            except Exception:
+                log.exception("webhooks.failed", endpoint=desk.name)
+            if not is_busy:
+                await self._clock.sleep(_LOOK)
+
+    async def _deliver_some(self, desk: "_Desk") -> bool:
+        """Make the tries that are due, side by side; tell whether there were any."""
+        now = self._clock.now()
+        claimed = await self._outbox.claim(desk.name, now, now + _CLAIM, _AT_A_TIME)
+        async with asyncio.TaskGroup() as tasks:
+            for delivery in claimed:
+                tasks.create_task(self._deliver(desk, delivery))
+        return bool(claimed)
+
+    async def _deliver(self, desk: "_Desk", delivery: Delivery) -> None:
+        answer = _GONE if desk.is_gone else await desk.call(delivery, self._clock)
+        try:
+            await self._note(desk, delivery, answer)
+        except StorageError as error:
+            # Another process, or this one in a minute, tries again; receivers know it by its id.
+            log.warning("webhooks.unwritten", endpoint=desk.name, error=str(error))
+
+    async def _note(self, desk: "_Desk", delivery: Delivery, answer: _Answer) -> None:
+        told = log.bind(endpoint=desk.name, id=delivery.id, tries=delivery.tries)
+        now = self._clock.now()
+        if answer.is_taken:
+            await self._outbox.delivered(delivery, now, str(answer))
+            told.info("webhook.delivered")
+            return
+        desk.is_gone |= answer.is_gone
+        due = None
+        if not desk.is_gone:
+            due = retry_at(
+                delivery.created_at, delivery.tries, now, draw=self._draw(), asked=answer.asked
+            )
+        if due is None:
+            await self._outbox.give_up(delivery, str(answer))
+            told.warning("webhook.given_up", answer=str(answer))
+        else:
+            await self._outbox.postpone(delivery, due, str(answer))
+            told.info("webhook.refused", answer=str(answer), again_in=(due - now).total_seconds())
+
+    async def _tidy(self) -> Never:
+        """Give up what is for endpoints that nobody has any more, and forget what is over."""
+        while True:
+            now = self._clock.now()
+            try:
+                await self._outbox.give_up_before(now - PERSISTENCE - _GRACE, "no such endpoint")
+                await self._outbox.forget(now - _KEPT)
+            except StorageError as error:
+                log.warning("webhooks.unread", error=str(error))
+            await self._clock.sleep(_TIDYING)
+
+
+_GONE = _Answer(HTTPStatus.GONE, "said before")
+
+
+class _Desk:
+    """One endpoint, and whether it still wants to be told."""
+
+    def __init__(self, name: str, options: WebhookOptions, session: aiohttp.ClientSession) -> None:
+        self.name = name
+        self.is_gone = False
+        self._session = session
+        self._url = options.url.reveal()
+        self._signer = Webhook(options.secret.reveal())
+        parts = urlsplit(self._url)
+        self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
+
+    async def call(self, delivery: Delivery, clock: Clock) -> _Answer:
+        """Make one try; whatever comes of it is an answer."""
+        now = clock.now()
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": delivery.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._signer.sign(delivery.id, now, delivery.body),
+        }
+        try:
+            async with self._session.post(
+                self._url, data=delivery.body.encode(), headers=headers, allow_redirects=False
+            ) as reply:
+                if reply.status in _SUCCESS:
+                    return _Answer(reply.status, "")
+                text = (await reply.content.read(_MOST_READ)).decode(errors="replace")
+                asked = _seconds(reply.headers.get("retry-after", ""))
+                return _Answer(reply.status, scrub(text, self._secrets), asked)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: time is up, too
+            return _Answer(None, type(error).__name__)
+
+
+def _seconds(text: str) -> timedelta | None:
+    return timedelta(seconds=int(text)) if _SECONDS.fullmatch(text) else None

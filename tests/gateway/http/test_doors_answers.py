@@ -1,0 +1,229 @@
+"""What goes back says all that a client needs, in the words that its SDK knows."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types import Video as SdkVideo
+
+from tallylight.gateway.api import Page, Span, SpanError
+from tallylight.gateway.http.headers import poll_after, told_of
+from tallylight.gateway.http.ranges import span_of
+from tallylight.gateway.http.response import refusal
+from tallylight.gateway.http.serialize import page_text, video_text
+from tallylight.gateway.requests import RefusalError
+from tallylight.model.ids import KeyId, ServiceId, VideoId
+from tallylight.model.order import Operation
+from tallylight.model.video import Video, VideoError, VideoStatus, Wish
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+VIDEO = Video(
+    id=VideoId("video_1"),
+    key=KeyId("key_1"),
+    model="sora-2",
+    prompt="a boat",
+    seconds=8,
+    size="1280x720",
+    created_at=NOON,
+    deadline=NOON + timedelta(minutes=30),
+)
+MEMBERS = [
+    "id",
+    "object",
+    "model",
+    "status",
+    "progress",
+    "created_at",
+    "completed_at",
+    "expires_at",
+    "prompt",
+    "size",
+    "seconds",
+    "remixed_from_video_id",
+    "error",
+]
+
+
+@given(st.text(), st.text(), st.sampled_from(VideoStatus), st.integers(0, 100))
+def test_a_video_has_its_thirteen_members_whatever_is_in_them(
+    prompt: str, told: str, status: VideoStatus, progress: int
+) -> None:
+    error = VideoError("moderation_blocked", told) if status is VideoStatus.FAILED else None
+    ended = NOON if status in {VideoStatus.COMPLETED, VideoStatus.FAILED} else None
+    video = replace(
+        VIDEO, prompt=prompt, status=status, progress=progress, error=error, ended_at=ended
+    )
+
+    document = json.loads(video_text(video))
+
+    assert list(document) == MEMBERS
+    assert document["prompt"] == prompt
+    assert document["seconds"] == "8"
+    assert document["completed_at"] == (1795348800 if status is VideoStatus.COMPLETED else None)
+    assert SdkVideo.model_validate(document, strict=True).status == status
+    assert (document["error"] or {}).get("message") == (told if error else None)
+
+
+def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
+    wish = Wish(operation=Operation.REMIX, source=VideoId("video_0"))
+    remix = replace(VIDEO, wish=wish)
+    edit = replace(VIDEO, wish=replace(wish, operation=Operation.EDIT))
+
+    assert json.loads(video_text(remix))["remixed_from_video_id"] == "video_0"
+    assert json.loads(video_text(edit))["remixed_from_video_id"] is None
+
+
+def test_a_page_names_its_first_and_its_last() -> None:
+    page = json.loads(page_text(Page([VIDEO, replace(VIDEO, id=VideoId("video_2"))], True)))  # noqa: FBT003
+    empty = json.loads(page_text(Page([], False)))  # noqa: FBT003
+
+    assert (page["first_id"], page["last_id"], page["has_more"]) == ("video_1", "video_2", True)
+    assert (empty["data"], empty["first_id"], empty["last_id"]) == ([], None, None)
+
+
+def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
+    video = replace(
+        VIDEO,
+        service=ServiceId("sora-2-官轉"),
+        attempts=2,
+        cost=Decimal("1.200000"),
+        substituted={"seconds": "10→8", "size": "1x2→2x4"},
+    )
+
+    assert dict(told_of(video)) == {
+        b"x-tallylight-service": b"sora-2-%E5%AE%98%E8%BD%89",
+        b"x-tallylight-attempts": b"2",
+        b"x-tallylight-cost": b"1.2",
+        b"x-tallylight-substituted": b"seconds=10->8, size=1x2->2x4",
+    }
+
+
+@pytest.mark.parametrize(
+    ("minutes", "told"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
+)
+def test_the_longer_a_video_takes_the_less_often_it_is_asked_for(
+    minutes: float, told: bytes
+) -> None:
+    now = NOON + timedelta(minutes=minutes)
+
+    assert poll_after(VIDEO, now, timedelta(seconds=1)) == ((b"openai-poll-after-ms", told),)
+
+
+def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
+    assert poll_after(replace(VIDEO, ended_at=NOON), NOON, timedelta(seconds=1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "body", "headers"),
+    [
+        (
+            RefusalError(HTTPStatus.NOT_FOUND, "No “such”.", code="not_found", param="video_id"),
+            404,
+            ("No “such”.", "invalid_request_error", "video_id", "not_found"),
+            {},
+        ),
+        (
+            RefusalError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "Slowly.",
+                code="rate_limit_exceeded",
+                retry_after=timedelta(seconds=0.3),
+            ),
+            429,
+            ("Slowly.", "rate_limit_error", None, "rate_limit_exceeded"),
+            {b"retry-after": b"1", b"retry-after-ms": b"300"},
+        ),
+        (
+            RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Broke.", code="insufficient_quota"),
+            429,
+            ("Broke.", "rate_limit_error", None, "insufficient_quota"),
+            {b"x-should-retry": b"false"},
+        ),
+        (
+            RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, "Later."),
+            503,
+            ("Later.", "server_error", None, None),
+            {b"retry-after": b"5", b"retry-after-ms": b"5000"},
+        ),
+        (
+            RefusalError(HTTPStatus.CONFLICT, "Used.", code="idempotency_key_reused"),
+            409,
+            ("Used.", "invalid_request_error", None, "idempotency_key_reused"),
+            {b"x-should-retry": b"false"},
+        ),
+        (
+            RefusalError(
+                HTTPStatus.CONFLICT, "Under way.", retry_after=timedelta(seconds=1), type="busy"
+            ),
+            409,
+            ("Under way.", "busy", None, None),
+            {b"retry-after": b"1", b"retry-after-ms": b"1000"},
+        ),
+        (
+            SpanError(512),
+            416,
+            (str(SpanError(512)), "invalid_request_error", None, "range_not_satisfiable"),
+            {b"content-range": b"bytes */512"},
+        ),
+        (
+            SpanError(None),
+            416,
+            (str(SpanError(None)), "invalid_request_error", None, "range_not_satisfiable"),
+            {},
+        ),
+    ],
+)
+def test_a_refusal_is_an_envelope_with_its_headers(
+    error: RefusalError,
+    status: int,
+    body: tuple[str, str, str | None, str | None],
+    headers: dict[bytes, bytes],
+) -> None:
+    answer = refusal(error)
+
+    assert (answer.status, dict(answer.headers)) == (status, headers)
+    assert tuple(json.loads(answer.body)["error"].values()) == body
+
+
+@pytest.mark.parametrize(
+    ("header", "span"),
+    [
+        ("bytes=0-99", Span(0, 99)),
+        ("bytes=100-", Span(100, None)),
+        ("bytes=-50", Span(None, 50)),
+        ("Bytes = 1 - 2", Span(1, 2)),
+        ("bytes=9-1", None),
+        ("bytes=0-1,4-5", None),
+        ("bytes=-", None),
+        ("items=0-1", None),
+        ("", None),
+    ],
+)
+def test_one_range_is_understood_and_all_else_is_as_good_as_none(
+    header: str, span: Span | None
+) -> None:
+    assert span_of(header, "", '"a"') == span
+
+
+def test_a_range_of_something_else_is_none() -> None:
+    assert span_of("bytes=0-1", '"a"', '"a"') == Span(0, 1)
+    assert span_of("bytes=0-1", '"b"', '"a"') is None
+    assert span_of("bytes=0-1", "Sun, 22 Nov 2026 12:00:00 GMT", '"a"') is None
+
+
+@given(st.integers(0, 40), st.integers(0, 60), st.integers(0, 60))
+def test_a_span_holds_the_bytes_that_a_slice_would(size: int, first: int, length: int) -> None:
+    whole = bytes(range(size))
+
+    middle = Span(first, first + length).of(size)
+    tail = Span(None, length).of(size)
+
+    expected = whole[first : first + length + 1]
+    assert (b"" if middle is None else whole[middle[0] : middle[1] + 1]) == expected
+    expected = whole[-length:] if length else b""
+    assert (b"" if tail is None else whole[tail[0] : tail[1] + 1]) == expected

@@ -1,0 +1,76 @@
+"""What goes wrong inside is told in the envelope, without a word of what it was."""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.types import Message
+
+from tallylight.clock import SystemClock
+from tallylight.errors import StorageError
+from tallylight.gateway.http.app import Doors
+from tallylight.gateway.http.settings import DoorTerms
+from tallylight.gateway.keys import Caller
+
+if TYPE_CHECKING:
+    from tests.gateway.http.conftest import Gateway
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Broken:
+    """Keys that cannot be looked at."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def of(self, _: str, /) -> Caller | None:
+        raise self._error
+
+    def wait_of(self, _: Caller, /) -> timedelta | None:
+        raise self._error
+
+
+async def _ask(
+    gateway: "Gateway", error: Exception
+) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    switchboard = gateway.served.runtime.switchboard
+    doors = Doors(Starlette(), switchboard.gateway, Broken(error), DoorTerms(), SystemClock())
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/v1/models",
+        "headers": [(b"authorization", b"Bearer tl-x")],
+        "query_string": b"",
+    }
+    await doors(scope, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])["error"]
+
+
+async def test_a_database_that_is_away_is_told_with_a_time(
+    gateway: "Gateway",
+) -> None:
+    status, headers, error = await _ask(gateway, StorageError("postgresql://user:word@host"))
+
+    assert (status, headers[b"retry-after"]) == (503, b"5")
+    assert (error["type"], error["code"]) == ("server_error", "storage_unavailable")
+    assert "word" not in error["message"]
+
+
+async def test_a_defect_is_told_without_its_words(gateway: "Gateway") -> None:
+    status, headers, error = await _ask(gateway, ValueError("a secret word"))
+
+    assert status == 500
+    assert headers[b"x-request-id"].startswith(b"req_")
+    assert (error["type"], error["code"]) == ("server_error", "server_error")
+    assert "word" not in error["message"]

@@ -1,0 +1,177 @@
+"""Bodies become one tree of fields, however they were written."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai import OpenAI
+from openai._qs import Querystring
+
+from tallylight.gateway.http.forms import Tree, tree_of
+from tallylight.gateway.http.text_validation import check_texts, tree_of_json
+from tallylight.gateway.http.uploads import Upload
+from tallylight.gateway.requests import RefusalError
+
+_SDK = Querystring(array_format="brackets")
+
+_names = st.text("abcdefgh_", min_size=1, max_size=6)
+_scalars = st.one_of(st.text("xyz 0", min_size=1), st.integers(), st.booleans())
+_objects = st.dictionaries(_names, _scalars, min_size=1, max_size=3)
+_shapes = st.recursive(
+    st.just(_scalars),
+    lambda shapes: st.dictionaries(_names, shapes, min_size=1, max_size=3).map(
+        st.fixed_dictionaries
+    ),
+    max_leaves=4,
+)
+_alike = (
+    st.dictionaries(_names, _shapes, min_size=1, max_size=3)
+    .map(st.fixed_dictionaries)
+    .flatmap(lambda alike: st.lists(alike, min_size=1, max_size=3))
+)
+_values = st.one_of(_scalars, _objects, st.lists(_scalars, min_size=1, max_size=4), _alike)
+
+
+def _as_text(value: object) -> object:
+    match value:
+        case dict():
+            return {name: _as_text(one) for name, one in value.items()}
+        case list():
+            return [_as_text(one) for one in value]
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+@given(st.dictionaries(_names, _values, max_size=4))
+def test_what_is_written_element_by_element_is_nested_again(tree: Tree) -> None:
+    written = _SDK.stringify_items(tree)  # type: ignore[arg-type]  # its own type is narrower
+
+    assert tree_of(written) == _as_text(tree)
+
+
+@pytest.fixture(scope="module")
+def sdk() -> Iterator[OpenAI]:
+    """Give a client that asks nobody."""
+    with OpenAI(api_key="sk-none") as client:
+        yield client
+
+
+@given(tree=st.dictionaries(_names, _values, max_size=4))
+def test_what_the_official_sdk_writes_name_by_name_is_nested_again(sdk: OpenAI, tree: Tree) -> None:
+    written = sdk._serialize_multipartform(tree)  # type: ignore[arg-type]  # as above
+
+    assert tree_of(_one_by_one(written)) == _as_text(tree)
+
+
+def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield the fields that httpx makes of what the SDK hands it."""
+    for name, value in written.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield name, one
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("s[][a]=1 s[][a]=2 s[][b]=3 s[][b]=4", [{"a": "1", "b": "3"}, {"a": "2", "b": "4"}]),
+        ("s[][a]=1 s[][b]=3 s[][a]=2 s[][b]=4", [{"a": "1", "b": "3"}, {"a": "2", "b": "4"}]),
+        ("s[][a]=1 s[][b]=3 s[][a]=2 s[][c]=4", [{"a": "1", "b": "3"}, {"a": "2", "c": "4"}]),
+        ("s[][a][u]=1 s[][a][t]=2", [{"a": {"u": "1", "t": "2"}}]),
+        ("s[][a][]=1 s[][a][]=2 s[][b]=3", [{"a": ["1", "2"], "b": "3"}]),
+    ],
+)
+def test_the_members_of_an_element_find_together(written: str, read: list[object]) -> None:
+    items = [(name, value) for name, _, value in (one.partition("=") for one in written.split())]
+
+    assert tree_of(items) == {"s": read}
+
+
+def test_brackets_nest() -> None:
+    assert tree_of([("meta[a]", "1"), ("meta[b][c]", "2")]) == {"meta": {"a": "1", "b": {"c": "2"}}}
+
+
+def test_a_list_of_objects_begins_anew_with_a_member_that_is_there() -> None:
+    items = [("characters[][id]", "a"), ("characters[][id]", "b")]
+
+    assert tree_of(items) == {"characters": [{"id": "a"}, {"id": "b"}]}
+
+
+def test_a_name_that_comes_twice_is_a_list() -> None:
+    assert tree_of([("tag", "a"), ("tag", "b"), ("tag", "c")]) == {"tag": ["a", "b", "c"]}
+
+
+def test_brackets_that_do_not_match_are_part_of_the_name() -> None:
+    assert tree_of([("a[b", "1"), ("[c]", "2")]) == {"a[b": "1", "[c]": "2"}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[("a", "1"), ("a[b]", "2")], [("a[b]", "1"), ("a", "2")], [("a[]", "1"), ("a[b]", "2")]],
+)
+def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, str]]) -> None:
+    with pytest.raises(RefusalError, match="contradicts") as refused:
+        tree_of(items)
+
+    assert refused.value.status == HTTPStatus.BAD_REQUEST
+    assert refused.value.param == "a"
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (b"{", "line 1, column 2"),
+        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'{"a": "\xff"}', "no UTF-8"),
+        (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
+        (b"[1]", "expected a JSON object"),
+    ],
+)
+def test_what_is_no_json_object_is_refused_with_its_cause(body: bytes, cause: str) -> None:
+    with pytest.raises(RefusalError, match=cause) as refused:
+        tree_of_json(body)
+
+    assert refused.value.status == HTTPStatus.BAD_REQUEST
+
+
+def test_an_empty_body_has_no_fields() -> None:
+    assert tree_of_json(b" \n") == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": "\\u0000"}',
+        b'{"a": {"b": ["\\ud800"]}}',
+        b'{"a": {"\\udfff": 1}}',
+        b'{"\\u0000": 1}',
+    ],
+)
+def test_text_that_no_database_stores_is_refused(body: bytes) -> None:
+    tree = tree_of_json(body)
+
+    with pytest.raises(RefusalError, match="NUL character or half a surrogate pair"):
+        check_texts(tree)
+
+
+@pytest.mark.parametrize(
+    "file", [Upload("caf\udce9.png", "image/png", b"1"), Upload("a", "image/\x00", b"1")]
+)
+def test_a_file_whose_name_or_kind_no_database_stores_is_refused(file: Upload) -> None:
+    with pytest.raises(RefusalError, match="NUL character or half a surrogate pair") as refused:
+        check_texts({"input_reference": file})
+
+    assert refused.value.param == "input_reference"
+
+
+def test_a_tree_that_is_too_deep_is_refused() -> None:
+    with pytest.raises(RefusalError, match="nested too deeply"):
+        check_texts(tree_of_json(b'{"a":' * 40 + b"1" + b"}" * 40))
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    check_texts(tree_of_json('{"prompt": "\\ud83d\\ude00 風"}'.encode()))

@@ -1,0 +1,54 @@
+"""Where the operator asks for no key: programs of this machine come in, pages of the web do not."""
+
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from openai import AsyncOpenAI
+
+if TYPE_CHECKING:
+    from tests.gateway.http.conftest import Gateway
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
+]
+
+
+async def test_any_key_will_do(open_gateway: "Gateway") -> None:
+    async with AsyncOpenAI(base_url=f"{open_gateway.address}/v1", api_key="none") as sdk:
+        video = await sdk.videos.create(model="boats", prompt="a boat")
+
+        assert [one.id async for one in sdk.videos.list()] == [video.id]
+
+
+async def test_who_sends_a_key_sees_what_is_the_keys(open_gateway: "Gateway") -> None:
+    async with AsyncOpenAI(
+        base_url=f"{open_gateway.address}/v1", api_key=open_gateway.key
+    ) as known:
+        assert [one.id async for one in known.videos.list()] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:8080"}, 200),
+        ({"Host": "[::1]:8080"}, 200),
+        ({"Host": "rebound.example:8080"}, 403),
+        ({"Host": "127.0.0.1.rebound.example"}, 403),
+        ({"Origin": "https://page.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+    ],
+)
+async def test_a_page_of_the_web_does_not_come_in(
+    open_gateway: "Gateway", headers: dict[str, str], status: int
+) -> None:
+    async with (
+        aiohttp.ClientSession(open_gateway.address) as http,
+        http.get("/v1/models", headers=headers) as answer,
+    ):
+        assert answer.status == status
+        assert status == 200 or (await answer.json())["error"]["code"] == "key_required"
