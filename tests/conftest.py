@@ -24,9 +24,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 from starlette.applications import Starlette
 
-from tallylight.catalogue.secrets import environment
 from tallylight.cli import main
 from tallylight.clock import Clock
+from tallylight.documents.environment import environment
 from tallylight.status.application import close
 
 # The same examples each time, and no verdict on a machine that is busy elsewhere. To look for new

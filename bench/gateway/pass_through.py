@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tallylight.catalogue.secrets import environment
+from tallylight.documents.environment import environment
 
 Message = MutableMapping[str, Any]
 _SMALL = 65_536

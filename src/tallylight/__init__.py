@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tallylight.app.async_monitor import AsyncMonitor
-    from tallylight.app.async_video import AsyncVideo
-    from tallylight.app.async_video_client import AsyncVideoClient
-    from tallylight.app.monitor import Monitor
-    from tallylight.app.video_client import Video, VideoClient
-    from tallylight.app.video_facts import VideoFailedError
+    from tallylight.client.async_monitor import AsyncMonitor
+    from tallylight.client.async_video import AsyncVideo
+    from tallylight.client.async_video_client import AsyncVideoClient
+    from tallylight.client.monitor import Monitor
+    from tallylight.client.video_client import Video, VideoClient
+    from tallylight.client.video_state import VideoFailedError
     from tallylight.gateway.requests import RefusalError
 
 __all__ = [
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncMonitor": "app.async_monitor",
-    "AsyncVideo": "app.async_video",
-    "AsyncVideoClient": "app.async_video_client",
-    "Monitor": "app.monitor",
-    "RefusalError": "gateway.asking",
-    "Video": "app.video_client",
-    "VideoClient": "app.video_client",
-    "VideoFailedError": "app.video_facts",
+    "AsyncMonitor": "client.async_monitor",
+    "AsyncVideo": "client.async_video",
+    "AsyncVideoClient": "client.async_video_client",
+    "Monitor": "client.monitor",
+    "RefusalError": "gateway.requests",
+    "Video": "client.video_client",
+    "VideoClient": "client.video_client",
+    "VideoFailedError": "client.video_state",
 }
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.errors import ConfigurationError
 
 Load = Callable[..., Configuration]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.advising import Adviser, answered
-from tallylight.app.settings import Configuration
+from tallylight.app.budget_advice import Adviser, answered
 from tallylight.catalogue.services import Catalogue
+from tallylight.config.settings import Configuration
 from tallylight.errors import TallylightError
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.status import Access

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 
 from tallylight.alerts.options import AlertOptions
-from tallylight.app.alerting import Desk
-from tallylight.app.settings import Configuration, load_settings
+from tallylight.app.alert_dispatcher import Desk
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.i18n import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tallylight.app.bench import Bench
+from tallylight.app.cluster.leader_lock import Bench
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tallylight.app import learning
-from tallylight.app.archive import open_reading
-from tallylight.app.settings import Configuration
+from tallylight.app import learned_report
+from tallylight.app.cluster.read_only_storage import open_reading
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
+from tallylight.config.settings import Configuration
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -108,7 +108,7 @@ def test_it_is_told_in_sentences() -> None:
         usual_job=None,
     )
 
-    said = list(learning.as_lines(found, translator(Language.EN)))
+    said = list(learned_report.as_lines(found, translator(Language.EN)))
 
     assert [line.replace("\N{NARROW NO-BREAK SPACE}", " ") for line in said] == [
         "Fails though it stands, at the door: 5 % as usual; 1 of 30 seen",
@@ -121,7 +121,7 @@ def test_it_is_told_in_sentences() -> None:
 def test_it_is_told_to_machines() -> None:
     nothing = LearnedNoise(0.03, 0, 0, is_learned=False)
 
-    told = learning.as_json(Learned(nothing, nothing, timedelta(minutes=2), None))
+    told = learned_report.as_json(Learned(nothing, nothing, timedelta(minutes=2), None))
 
     assert told == {
         "door_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.catalogue.document import parse
 from tallylight.clock import VirtualClock
+from tallylight.documents.document import parse
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import open_history

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.program import spelling
+from tallylight.app.invocation import spelling
 
 PYTHON = "/opt/python"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.archive import ReadOnly
-from tallylight.app.recommending import Recommender, recommender_of
-from tallylight.app.settings import Configuration
+from tallylight.app.cluster.read_only_storage import ReadOnly
+from tallylight.app.recommend import Recommender, recommender_of
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
+from tallylight.config.settings import Configuration
 from tallylight.gateway.routing.presets import WEIGHINGS, Policy
 from tallylight.gateway.routing.ranking import Bar, Because
 from tallylight.i18n import Language, translator

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.sections import Listen
-from tallylight.app.settings import Configuration, load_settings
 from tallylight.catalogue.services import Bills, Pace, ShutdownPrecision
 from tallylight.clock import VirtualClock
+from tallylight.config.sections import Listen
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget

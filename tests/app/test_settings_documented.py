@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.schema import schema
-from tallylight.app.settings import Configuration
+from tallylight.config.schema import schema
+from tallylight.config.settings import Configuration
 
 Load = Callable[..., Configuration]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.reload import changes, reload
-from tallylight.app.settings import Configuration
 from tallylight.clock import VirtualClock
+from tallylight.config.reload import changes, reload
+from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError
 
 Load = Callable[..., Configuration]

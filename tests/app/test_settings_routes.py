@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.app.settings import Configuration
+from tallylight.config.settings import Configuration
 from tallylight.gateway.routing.presets import Prefer, Preset
 from tallylight.gateway.routing.routes import Substitute, WhenInDoubt
 

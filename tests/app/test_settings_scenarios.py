@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from tallylight.app.settings import Configuration
+from tallylight.config.settings import Configuration
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.scenario import parse_scenario
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylight.app.archive import ReadOnly
+from tallylight.app.cluster.read_only_storage import ReadOnly
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock

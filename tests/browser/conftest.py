@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 from starlette.applications import Starlette
 
-from tallylight.app.recommending import Recommender
+from tallylight.app.recommend import Recommender
 from tallylight.board import Board
 from tallylight.catalogue.services import (
     FactSheet,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from tallylight.catalogue.document import Document, parse, read, validated
-from tallylight.catalogue.keys import SecretText
-from tallylight.catalogue.notation import Duration, Money
+from tallylight.documents.document import Document, parse, read, validated
+from tallylight.documents.parsers import Duration, Money
+from tallylight.documents.secret import SecretText
 from tallylight.errors import ConfigurationError
 
 NAME = "tallylight.yaml"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tallylight import AsyncVideoClient
-from tallylight.app.settings import Configuration, configuration_of
-from tallylight.catalogue.document import parse
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration, configuration_of
+from tallylight.documents.document import parse
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.scenario import parse_scenario
 from tallylight.simulator.server import serve_world

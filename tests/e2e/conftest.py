@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 import requests
 
-from tallylight.catalogue.secrets import environment
+from tallylight.documents.environment import environment
 
 T = TypeVar("T")
 

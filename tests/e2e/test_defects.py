@@ -11,8 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from tallylight.app.serving import serving
-from tallylight.app.settings import load_settings
 from tallylight.clock import SystemClock
+from tallylight.config.settings import load_settings
 from tallylight.errors import TallylightError
 
 if TYPE_CHECKING:

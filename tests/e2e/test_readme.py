@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tallylight.app.settings import load_settings
 from tallylight.cli.shared import application
+from tallylight.config.settings import load_settings
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Document, Launcher, Serve

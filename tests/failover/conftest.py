@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.gateway import Switchboard, open_switchboard
-from tallylight.app.settings import Configuration, configuration_of
+from tallylight.app.gateway_wiring import Switchboard, open_switchboard
 from tallylight.board import Board
-from tallylight.catalogue.document import parse
-from tallylight.catalogue.keys import Secret
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration, configuration_of
+from tallylight.documents.document import parse
+from tallylight.documents.secret import Secret
 from tallylight.gateway.assets.directory import DirectoryStore
 from tallylight.gateway.assets.opening import open_store
 from tallylight.gateway.assets.store import AssetStore

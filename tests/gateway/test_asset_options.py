@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.settings import load_settings
+from tallylight.config.settings import load_settings
 from tallylight.errors import ConfigurationError
 from tallylight.gateway.assets.options import AssetOptions
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
-from tallylight.catalogue.keys import Secret
+from tallylight.documents.secret import Secret
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.directory import DirectoryStore
 from tallylight.gateway.assets.opening import open_store

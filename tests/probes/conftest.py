@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tallylight.board import Board
-from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import (
     Bills,
     FactSheet,
@@ -23,6 +22,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import Clock
+from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.ledger import Entry

@@ -15,7 +15,6 @@ import pytest
 from starlette.applications import Starlette
 
 from tallylight.board import Event
-from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import (
     FactSheet,
     Feed,
@@ -26,6 +25,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
+from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import IncidentId, ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price, PriceUnit

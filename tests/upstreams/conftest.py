@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 import trustme
 
-from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
+from tallylight.documents.secret import Secret
 from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.upstreams.transport import Transport
 from tallylight.upstreams.wire import Phase, Reply

@@ -3,21 +3,18 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tallylight.alerts.state import Rules
-from tallylight.catalogue.keys import SecretText
-from tallylight.catalogue.notation import Duration
+from tallylight.documents.parsers import Duration
+from tallylight.documents.secret import SecretText
+from tallylight.documents.section import Name, Section
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
 
-
-class ReceiverOptions(BaseModel):
+class ReceiverOptions(Section):
     """Where notifications go, and which ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretText = Field(
         description="An Apprise URL (slack://…, mailto://…, json://…). It holds a token, so write "
@@ -32,10 +29,8 @@ class ReceiverOptions(BaseModel):
     )
 
 
-class AlertOptions(BaseModel):
+class AlertOptions(Section):
     """The section `alerts` of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     receivers: dict[Name, ReceiverOptions] = Field(
         default_factory=dict, description="Where notifications go, by a name of your choice."

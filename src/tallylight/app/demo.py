@@ -10,10 +10,10 @@ from pathlib import Path
 
 import uvloop
 
-from tallylight.app.program import own_spelling
+from tallylight.app.invocation import own_spelling
 from tallylight.app.serving import serving
-from tallylight.app.settings import load_settings
 from tallylight.clock import Clock, SystemClock
+from tallylight.config.settings import load_settings
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.i18n import Translator
 from tallylight.simulator.catalogue import catalogue_of

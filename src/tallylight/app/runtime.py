@@ -10,14 +10,14 @@ from typing import Never
 
 import structlog
 
-from tallylight.app.alerting import Desk
-from tallylight.app.archive import ReadOnly
-from tallylight.app.bench import Bench
-from tallylight.app.gateway import Switchboard, open_switchboard
-from tallylight.app.roles import Roles
-from tallylight.app.settings import Configuration
+from tallylight.app.alert_dispatcher import Desk
+from tallylight.app.cluster.leader_lock import Bench
+from tallylight.app.cluster.read_only_storage import ReadOnly
+from tallylight.app.cluster.roles import Roles
+from tallylight.app.gateway_wiring import Switchboard, open_switchboard
 from tallylight.board import Archive, Board
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.opening import open_store
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId

@@ -14,12 +14,12 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from tallylight.app import reload
-from tallylight.app.advising import Adviser
-from tallylight.app.recommending import Recommender
+from tallylight.app.budget_advice import Adviser
+from tallylight.app.recommend import Recommender
 from tallylight.app.runtime import Runtime, open_runtime
-from tallylight.app.settings import Configuration
 from tallylight.clock import Clock, SystemClock
+from tallylight.config import reload
+from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
 from tallylight.gateway.http.app import Doors
 from tallylight.status.application import close, make_app

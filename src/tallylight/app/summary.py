@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tallylight.app import learning
+from tallylight.app import learned_report
 from tallylight.catalogue.services import Service
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import moment_short
@@ -37,7 +37,7 @@ def in_full(entries: Iterable[Entry], known: Mapping[ServiceId, Learned], to: Tr
         for line in (
             *_head(service, verdict, to),
             *(f"   {sentence(reason, to)}" for reason in verdict.reasons[1:]),
-            *(f"   {told}" for told in learning.as_lines(known[service.id], to)),
+            *(f"   {told}" for told in learned_report.as_lines(known[service.id], to)),
         )
     )
 

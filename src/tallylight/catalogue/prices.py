@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from tallylight.catalogue.notation import Money, Resolution
+from tallylight.documents.parsers import Money, Resolution
+from tallylight.documents.section import Section
 from tallylight.model.money import ANY_RESOLUTION, Price, PriceUnit
 
 
@@ -23,10 +24,8 @@ Tokens = Annotated[
 ]
 
 
-class PriceOptions(BaseModel):
+class PriceOptions(Section):
     """What a provider asks for one model, in US dollars; one unit is set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     per_second: Rates | None = Field(None, description="USD for each second of video.")
     per_call: Rates | None = Field(None, description="USD for each video, whatever its length.")

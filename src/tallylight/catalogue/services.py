@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from tallylight.catalogue.keys import Secret
+from tallylight.documents.secret import Secret
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price
 from tallylight.model.order import Order

@@ -4,23 +4,19 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from tallylight.catalogue.notation import Lengths, Sizes
 from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import Bills, FactSheet, Medium, ShutdownPrecision
+from tallylight.documents.parsers import Lengths, Sizes
+from tallylight.documents.section import Name, Section
 from tallylight.model.ids import ProviderId
 from tallylight.model.status import Access
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Word = Annotated[str, Field(min_length=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelFacts(_Section):
+class ModelFacts(Section):
     """What a provider's file says of one model, or of several ids with the same facts.
 
     What is left out holds as at the top of the file.
@@ -45,7 +41,7 @@ class ModelFacts(_Section):
     as_of: date | None = None
 
 
-class ProviderFacts(_Section):
+class ProviderFacts(Section):
     """One file: a provider and its models."""
 
     provider: Name
@@ -83,7 +79,7 @@ class ProviderFacts(_Section):
         )
 
 
-class BuiltInUpstream(_Section):
+class BuiltInUpstream(Section):
     """Where a provider is reached if the operator wrote no file.
 
     Args:
@@ -107,7 +103,7 @@ class BuiltInUpstream(_Section):
     notes: str = ""
 
 
-class BuiltInUpstreams(_Section):
+class BuiltInUpstreams(Section):
     """The file of providers."""
 
     upstreams: dict[Name, BuiltInUpstream]

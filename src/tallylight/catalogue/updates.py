@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from tallylight.catalogue.document import parse, validated
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import ProviderFacts
+from tallylight.documents.document import parse, validated
 
 
 def folder(environment: Mapping[str, str]) -> Path:

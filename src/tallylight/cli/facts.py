@@ -107,8 +107,8 @@ def update_sheets(
     lang: Lang = None,
 ) -> None:
     """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
-    from tallylight.catalogue.secrets import environment
     from tallylight.catalogue.updates import folder, install
+    from tallylight.documents.environment import environment
 
     try:
         is_address = source.startswith(("https://", "http://"))
@@ -146,7 +146,7 @@ async def _fetched(address: str) -> str:
 @config.command("check")
 def check_config(path: Config = None, lang: Lang = None) -> None:
     """Say whether the configuration can be used, and if not, which line to change."""
-    from tallylight.app.settings import load_settings
+    from tallylight.config.settings import load_settings
 
     to, found = speech(lang), load_settings(path)
     for warning in found.warnings:
@@ -162,7 +162,7 @@ def check_config(path: Config = None, lang: Lang = None) -> None:
 @config.command("schema")
 def print_schema() -> None:
     """Print the JSON Schema of tallylight.yaml, for editors."""
-    from tallylight.app.schema import schema
+    from tallylight.config.schema import schema
 
     print_json(schema())
 

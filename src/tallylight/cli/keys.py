@@ -23,7 +23,7 @@ from tallylight.i18n import Translator
 from tallylight.model.money import Budget
 
 if TYPE_CHECKING:
-    from tallylight.app.settings import Configuration
+    from tallylight.config.settings import Configuration
     from tallylight.gateway.keys import Keys
     from tallylight.model.gateway_key import GatewayKey
 
@@ -36,7 +36,7 @@ def add_to(application: typer.Typer) -> None:
 
 
 def _dollars(text: str) -> Decimal:
-    from tallylight.catalogue.notation import money
+    from tallylight.documents.parsers import money
 
     try:
         return money(text)
@@ -188,7 +188,7 @@ async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
 
 
 def _configuration(config: Path | None) -> "Configuration":
-    from tallylight.app.settings import load_settings
+    from tallylight.config.settings import load_settings
 
     return load_settings(config)
 

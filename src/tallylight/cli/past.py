@@ -50,8 +50,8 @@ def uptime(
 async def _uptime(
     wanted: Sequence[str] | None, window: Window, config: Path | None, json: bool, to: Translator
 ) -> None:
-    from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
     from tallylight.verdicts.availability import availability
 
     clock = SystemClock()
@@ -129,8 +129,8 @@ def incidents(
 async def _incidents(
     wanted: Sequence[str] | None, limit: int, config: Path | None, json: bool, to: Translator
 ) -> None:
-    from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
 
     async with reading(load_settings(config), SystemClock()) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)

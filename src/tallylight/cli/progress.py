@@ -9,7 +9,7 @@ from tallylight.cli.shared import complain
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
-    from tallylight.app.video_facts import VideoFacts
+    from tallylight.client.video_state import VideoFacts
 
 _STEPS = 10  # of progress; a job that tells each percent shall not fill a log
 

@@ -58,9 +58,9 @@ def recommend(
 
 
 async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Translator) -> bool:
-    from tallylight.app.recommending import recommender_of
-    from tallylight.app.settings import load_settings
+    from tallylight.app.recommend import recommender_of
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
     from tallylight.status.answers import recommendation_answer
 
     configuration, clock = load_settings(config), SystemClock()

@@ -71,8 +71,8 @@ async def _export(
     config: Path | None,
     to: Translator,
 ) -> None:
-    from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
     from tallylight.storage.export import export
 
     clock = SystemClock()
@@ -99,8 +99,8 @@ def cost(
 async def _cost(
     limit: int, window: Window, config: Path | None, json: bool, to: Translator
 ) -> None:
-    from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
     from tallylight.status.budgets import spendings, traffic_spendings
 
     configuration, clock = load_settings(config), SystemClock()

@@ -120,7 +120,7 @@ def list_traces(json: Json = False, lang: Lang = None) -> None:
 
 def _own(config: Path | None, means: "Means", to: "Translator") -> "tuple[Trace, Means]":
     """Return the usual trouble of the operator's services, and their budgets unless one is said."""
-    from tallylight.app.settings import load_settings
+    from tallylight.config.settings import load_settings
     from tallylight.model.money import Budget
     from tallylight.rehearsal.advice import question_of, usual_trouble
 
@@ -150,7 +150,7 @@ def _workers(world: "Trace") -> int:
 
 
 def _means(budget: str | None, pace: str | None, to: "Translator") -> "Means":
-    from tallylight.catalogue.notation import pace as read_pace
+    from tallylight.documents.parsers import pace as read_pace
     from tallylight.rehearsal.run import Means
 
     means = Means()

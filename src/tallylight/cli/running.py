@@ -26,7 +26,7 @@ def serve(
     """Watch all services and serve the page and the APIs, until stopped."""
     from tallylight.app.logs import configure_logs
     from tallylight.app.serving import run_server
-    from tallylight.app.settings import load_settings
+    from tallylight.config.settings import load_settings
 
     configure_logs(as_json=json_logs)
     run_server(load_settings(config), config)
@@ -82,7 +82,7 @@ def simulate(
 def _length(text: str | None, to: Translator) -> float | None:
     from pydantic import TypeAdapter, ValidationError
 
-    from tallylight.catalogue.notation import Duration
+    from tallylight.documents.parsers import Duration
 
     if text is None:
         return None

@@ -13,9 +13,9 @@ from tallylight.i18n import Language, Translator, from_locale, translator
 from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:
-    from tallylight.app.settings import Configuration
     from tallylight.board import Board
     from tallylight.clock import Clock
+    from tallylight.config.settings import Configuration
     from tallylight.storage.database import History
 
 application = typer.Typer(
@@ -65,7 +65,7 @@ Services = Annotated[list[str] | None, typer.Argument(help="Ids of services (def
 
 def speech(language: Language | None) -> Translator:
     """Return the translator for a command's output."""
-    from tallylight.catalogue.secrets import environment
+    from tallylight.documents.environment import environment
 
     return translator(language or from_locale(environment()))
 
@@ -75,7 +75,7 @@ async def reading(
     configuration: "Configuration", clock: "Clock"
 ) -> AsyncIterator[tuple["Board", "History"]]:
     """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
-    from tallylight.app.archive import open_reading
+    from tallylight.app.cluster.read_only_storage import open_reading
     from tallylight.app.logs import keep_to_warnings
 
     keep_to_warnings()

@@ -18,8 +18,8 @@ from tallylight.gateway.routing.presets import Prefer, Preset
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
-    from tallylight.app.async_video import AsyncVideo
-    from tallylight.app.async_video_client import AsyncVideoClient
+    from tallylight.client.async_video import AsyncVideo
+    from tallylight.client.async_video_client import AsyncVideoClient
     from tallylight.gateway.requests import RefusalError
 
 _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
@@ -117,8 +117,8 @@ def generate(
 
 
 async def _generate(task: _Task, to: Translator) -> int:
-    from tallylight.app.async_video_client import AsyncVideoClient
     from tallylight.app.logs import keep_to_warnings
+    from tallylight.client.async_video_client import AsyncVideoClient
     from tallylight.gateway.requests import RefusalError
 
     keep_to_warnings()
@@ -234,7 +234,7 @@ async def _say_how_to_fetch(client: "AsyncVideoClient", task: _Task, to: Transla
 
 def _command(id_: str, task: _Task) -> str:
     """Return what to type to fetch a video."""
-    from tallylight.app.program import own_spelling
+    from tallylight.app.invocation import own_spelling
 
     words = ["generate", "--resume", id_]
     words += ["--out", str(task.out)] if task.out is not None else []

@@ -58,8 +58,8 @@ async def _check(
     from tallylight.app import summary
     from tallylight.app.logs import keep_to_warnings
     from tallylight.app.runtime import open_runtime
-    from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
 
     keep_to_warnings()
     async with open_runtime(load_settings(config), SystemClock()) as runtime:
@@ -113,9 +113,9 @@ def status(
 async def _status(
     wanted: Sequence[str] | None, verbose: bool, config: Path | None, json: bool, to: Translator
 ) -> bool:
-    from tallylight.app import learning, summary
-    from tallylight.app.settings import load_settings
+    from tallylight.app import learned_report, summary
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
     from tallylight.verdicts.learned import learned
 
     async with reading(load_settings(config), SystemClock()) as (board, _):
@@ -123,7 +123,9 @@ async def _status(
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         known = {id_: learned(*board.standing(id_)) for id_ in ids}
         if json:
-            more = [{"learned": learning.as_json(known[id_])} if verbose else {} for id_ in ids]
+            more = [
+                {"learned": learned_report.as_json(known[id_])} if verbose else {} for id_ in ids
+            ]
             told = summary.as_json(entries, to)
             print_json([each | rest for each, rest in zip(told, more, strict=True)])
         else:
@@ -170,8 +172,8 @@ async def _looks(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> AsyncIterator[str]:
     from tallylight.app import summary
-    from tallylight.app.settings import load_settings
     from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
 
     configuration, clock = load_settings(config), SystemClock()
     while True:

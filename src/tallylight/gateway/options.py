@@ -3,19 +3,18 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from tallylight.catalogue.notation import Duration
-from tallylight.catalogue.options import BudgetOptions
+from tallylight.documents.budget import BudgetOptions
+from tallylight.documents.parsers import Duration
+from tallylight.documents.section import Section
 from tallylight.gateway.webhooks.options import Webhooks
 
 _MIB = 1024 * 1024
 
 
-class GatewayOptions(BaseModel):
+class GatewayOptions(Section):
     """The `/v1` address."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     open: bool = Field(
         default=False,

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from tallylight.catalogue.notation import Money
+from tallylight.documents.parsers import Money
+from tallylight.documents.section import Section
 from tallylight.model.status import Access
 from tallylight.rehearsal.trace import TraceSpell
 
@@ -14,7 +15,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Span = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
-class Habits(BaseModel):
+class Habits(Section):
     """How one service behaves.
 
     Args:
@@ -37,8 +38,6 @@ class Habits(BaseModel):
         feed_blind: The share of outages that the page never mentions.
         traffic: Callers' jobs an hour.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     access: Access = Access.OFFICIAL
     price: Money = Decimal("0.40")
@@ -68,7 +67,7 @@ class Habits(BaseModel):
         return self
 
 
-class Cast(BaseModel):
+class Cast(Section):
     """Some services of one kind in a recipe.
 
     Args:
@@ -77,14 +76,12 @@ class Cast(BaseModel):
         scripted: Spells of all of them that are told, laid over what chance makes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     count: Annotated[int, Field(ge=1, le=1000)] = 1
     habits: Habits = Habits()
     scripted: tuple[TraceSpell, ...] = ()
 
 
-class Recipe(BaseModel):
+class Recipe(Section):
     """A trace in a few lines.
 
     Args:
@@ -94,8 +91,6 @@ class Recipe(BaseModel):
         casts: The services by the beginning of their ids.
         scripted: Spells of all services, laid over everything.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     about: str = ""
     days: Annotated[float, Field(gt=0, le=3660)] = 60.0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tallylight.catalogue.complaints import reason_of
+from tallylight.documents.validation_messages import reason_of
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.rehearsal.generate import generated
 from tallylight.rehearsal.habits import Recipe

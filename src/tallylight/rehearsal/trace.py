@@ -11,8 +11,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from tallylight.catalogue.complaints import reason_of
-from tallylight.catalogue.notation import Money
+from tallylight.documents.parsers import Money
+from tallylight.documents.validation_messages import reason_of
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status

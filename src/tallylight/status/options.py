@@ -1,14 +1,13 @@
 """What an operator may say of the page."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from tallylight.documents.section import Section
 from tallylight.i18n import Language
 
 
-class StatusOptions(BaseModel):
+class StatusOptions(Section):
     """The section `status` of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str = Field("tallylight", min_length=1, max_length=100, description="The page's title.")
     public_url: str = Field(

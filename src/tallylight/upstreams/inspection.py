@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from tallylight.catalogue.secrets import worker_environment
+from tallylight.documents.environment import worker_environment
 
 _WORKER = Path(__file__).with_name("inspection_worker.py")
 

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from tallylight.catalogue.notation import Duration
+from tallylight.documents.parsers import Duration
+from tallylight.documents.section import Section
 from tallylight.model.status import Access
 from tallylight.verdicts.policy import LIKELIHOODS, REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
 
@@ -14,10 +15,8 @@ Probability = Annotated[float, Field(gt=0, lt=1)]
 _USUAL = Policy()
 
 
-class PolicyOptions(BaseModel):
+class PolicyOptions(Section):
     """The figures of the judge; the defaults are those the rules were measured with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mtbf: Duration | None = Field(
         None,

@@ -12,8 +12,8 @@ import pytest_asyncio
 from openai import AsyncOpenAI
 
 from tallylight.app.serving import Served, serving
-from tallylight.app.settings import load_settings
 from tallylight.clock import SystemClock
+from tallylight.config.settings import load_settings
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_world

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from tallylight.catalogue.document import parse, validated
-from tallylight.catalogue.secrets import environment
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import BuiltInUpstream, BuiltInUpstreams, ProviderFacts
 from tallylight.catalogue.updates import folder, installed
+from tallylight.documents.document import parse, validated
+from tallylight.documents.environment import environment
 from tallylight.errors import ConfigurationError, Problem
 
 M = TypeVar("M", bound=BaseModel)

@@ -8,16 +8,15 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
 )
 
-from tallylight.catalogue.keys import Secret, SecretText
-from tallylight.catalogue.notation import Duration
-from tallylight.catalogue.options import address, is_loopback, is_private
+from tallylight.documents.addresses import address, is_loopback, is_private
+from tallylight.documents.parsers import Duration
+from tallylight.documents.secret import Secret, SecretText
+from tallylight.documents.section import Section
 
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w.-]+)*/?", re.ASCII)
 _SCHEME = "s3://"
@@ -43,10 +42,8 @@ def _endpoint(value: str) -> str:
     return url
 
 
-class AssetOptions(BaseModel):
+class AssetOptions(Section):
     """The section `assets` of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     location: Annotated[str, AfterValidator(_location)] = Field(
         "",

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from tallylight.catalogue.notation import Duration
+from tallylight.documents.parsers import Duration
+from tallylight.documents.section import Section
 from tallylight.gateway.routing.presets import Policy, Prefer, Preset
 from tallylight.gateway.routing.routes import Route, Substitute, WhenInDoubt
 from tallylight.model.ids import ServiceId
@@ -19,10 +20,8 @@ def _somebody(services: tuple[str, ...]) -> tuple[str, ...]:
     return services
 
 
-class RouteOptions(BaseModel):
+class RouteOptions(Section):
     """A public model name: the services that can serve it, and how it chooses among them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     services: Annotated[tuple[str, ...], AfterValidator(_somebody)] = Field(
         description="Who can serve it: ids of `services`."

@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from tallylight.catalogue.keys import Secret, SecretText
-from tallylight.catalogue.options import Name, is_loopback, is_private
+from tallylight.documents.addresses import is_loopback, is_private
+from tallylight.documents.secret import Secret, SecretText
+from tallylight.documents.section import Name, Section
 
 _SIGNING_PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64  # bytes; as the Standard Webhooks specification asks for
@@ -49,10 +50,8 @@ def _signing_secret(value: Secret) -> Secret:
     return value
 
 
-class WebhookOptions(BaseModel):
+class WebhookOptions(Section):
     """An endpoint that is told of videos."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Annotated[SecretText, AfterValidator(_url)] = Field(
         description="Where it is called, https://host/path. It may hold a token, so it is shown "

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from tallylight.app.findings import Findings
-from tallylight.catalogue.complaints import not_allowed
 from tallylight.catalogue.services import Medium, Service
+from tallylight.config.report import Findings
+from tallylight.documents.validation_messages import not_allowed
 from tallylight.gateway.routing.options import RouteOptions
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId

@@ -10,8 +10,8 @@ from typing import Never
 
 import structlog
 
-from tallylight.app.settings import Configuration
-from tallylight.catalogue.secrets import worker_environment
+from tallylight.config.settings import Configuration
+from tallylight.documents.environment import worker_environment
 from tallylight.errors import TallylightError
 from tallylight.rehearsal.advice import Answer, Question, question_of
 from tallylight.rehearsal.advice_worker import ANSWER, QUESTION

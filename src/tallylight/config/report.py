@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from tallylight.catalogue.document import Document
-from tallylight.catalogue.yaml_tree import Place
+from tallylight.documents.document import Document
+from tallylight.documents.yaml_tree import Place
 from tallylight.errors import Problem
 
 

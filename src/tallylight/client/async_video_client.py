@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tallylight.app.async_video import AsyncVideo
-from tallylight.app.settings import Configuration, load_settings
-from tallylight.app.studio import Studio
-from tallylight.app.video_wishes import Picture, creation_of, policy_of
+from tallylight.client.async_video import AsyncVideo
+from tallylight.client.create_params import Picture, creation_of, policy_of
+from tallylight.client.embedded_gateway import Studio
 from tallylight.clock import Clock, SystemClock
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.requests import RefusalError

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from tallylight.app.findings import Findings
-from tallylight.catalogue.document import Document
 from tallylight.catalogue.services import Service
-from tallylight.catalogue.yaml_tree import Place
+from tallylight.config.report import Findings
+from tallylight.documents.document import Document
+from tallylight.documents.yaml_tree import Place
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget, cost_of
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, Self
 from uuid import uuid4
 
-from tallylight.app.studio import Studio
-from tallylight.app.video_facts import Look, VideoFacts, VideoFailedError
-from tallylight.app.video_wishes import remix_of
+from tallylight.client.create_params import remix_of
+from tallylight.client.embedded_gateway import Studio
+from tallylight.client.video_state import Look, VideoFacts, VideoFailedError
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.model.ids import VideoId

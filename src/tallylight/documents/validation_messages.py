@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from tallylight.catalogue.yaml_tree import Place
+from tallylight.documents.yaml_tree import Place
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -6,16 +6,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from tallylight.app.findings import Findings
 from tallylight.catalogue import facts
-from tallylight.catalogue.complaints import did_you_mean, not_allowed
-from tallylight.catalogue.options import (
-    ProbeOptions,
-    ServiceOptions,
-    UpstreamOptions,
-    is_loopback,
-    is_private,
-)
 from tallylight.catalogue.orders import cheapest_order
 from tallylight.catalogue.services import (
     FactSheet,
@@ -26,7 +17,11 @@ from tallylight.catalogue.services import (
     ShutdownPrecision,
     Upstream,
 )
-from tallylight.catalogue.yaml_tree import Place
+from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
+from tallylight.config.report import Findings
+from tallylight.documents.addresses import is_loopback, is_private
+from tallylight.documents.validation_messages import did_you_mean, not_allowed
+from tallylight.documents.yaml_tree import Place
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from tallylight.app.settings import Configuration, load_settings
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.errors import ConfigurationError, Problem
 
 POLL = timedelta(seconds=2)

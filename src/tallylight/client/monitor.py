@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tallylight.app.async_monitor import AsyncMonitor, OnChange
-from tallylight.app.loop_thread import LoopThread
-from tallylight.app.settings import Configuration, load_settings
+from tallylight.client.async_monitor import AsyncMonitor, OnChange
+from tallylight.client.loop_thread import LoopThread
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
 from tallylight.model.verdict import Transition, Verdict

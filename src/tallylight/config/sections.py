@@ -5,15 +5,14 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     WithJsonSchema,
 )
 
-from tallylight.catalogue.notation import Duration
+from tallylight.documents.parsers import Duration
+from tallylight.documents.section import Section
 from tallylight.status.options import StatusOptions
 from tallylight.storage.retention import Retention
 
@@ -28,11 +27,7 @@ def _database(url: str) -> str:
     return url
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RetentionOptions(_Section):
+class RetentionOptions(Section):
     """How long is kept what; transitions, incidents, the ledger and days are kept for ever."""
 
     evidence: Duration = Field(
@@ -44,7 +39,7 @@ class RetentionOptions(_Section):
     hours: Duration = Field(Retention().hours, description="Evidence summed up by the hour.")
 
 
-class DatabaseOptions(_Section):
+class DatabaseOptions(Section):
     """Where the history is kept."""
 
     url: Annotated[str, AfterValidator(_database), Field(repr=False)] = Field(

@@ -9,8 +9,8 @@ import structlog
 
 from tallylight.app.logs import leave_to_logging
 from tallylight.app.runtime import Runtime, open_runtime
-from tallylight.app.settings import Configuration
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError, TallylightError
 from tallylight.gateway.gateway import Gateway
 

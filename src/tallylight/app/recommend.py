@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
-from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.catalogue.services import Medium
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration
 from tallylight.gateway.routing.candidates import Prospects
 from tallylight.gateway.routing.circuit_breaker import Circuit
 from tallylight.gateway.routing.ordering import rank

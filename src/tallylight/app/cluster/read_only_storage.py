@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident

@@ -14,8 +14,8 @@ import structlog
 from tallylight.app import summary
 from tallylight.app.logs import leave_to_logging
 from tallylight.app.runtime import Runtime, open_runtime
-from tallylight.app.settings import Configuration, load_settings
 from tallylight.clock import Clock, SystemClock
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId

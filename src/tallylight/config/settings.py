@@ -5,25 +5,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from tallylight.alerts.options import AlertOptions
-from tallylight.app import assembly, keys
-from tallylight.app.budgets import check_budgets
-from tallylight.app.findings import Findings
-from tallylight.app.routes import routes_of
-from tallylight.app.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
-from tallylight.catalogue.document import Document, in_order, read, salvaged
-from tallylight.catalogue.options import (
-    BudgetOptions,
-    ProbeOptions,
-    Services,
-    Upstreams,
-    is_loopback,
-)
-from tallylight.catalogue.secrets import environment as process_environment
 from tallylight.catalogue.services import Catalogue
 from tallylight.clock import Clock, SystemClock
+from tallylight.config import assembly, from_environment
+from tallylight.config.budgets import check_budgets
+from tallylight.config.options import ProbeOptions, Services, Upstreams
+from tallylight.config.report import Findings
+from tallylight.config.routes import routes_of
+from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
+from tallylight.documents.addresses import is_loopback
+from tallylight.documents.budget import BudgetOptions
+from tallylight.documents.document import Document, in_order, read, salvaged
+from tallylight.documents.environment import environment as process_environment
+from tallylight.documents.section import Section
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.gateway.assets.options import AssetOptions
 from tallylight.gateway.options import GatewayOptions
@@ -35,10 +32,8 @@ from tallylight.verdicts.options import PolicyOptions
 DEFAULT_PATH = Path("tallylight.yaml")
 
 
-class Settings(BaseModel):
+class Settings(Section):
     """What tallylight.yaml may say."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     upstreams: Upstreams = Field(
         default_factory=dict, description="The addresses that services are reached at, by id."
@@ -129,7 +124,7 @@ def load_settings(
     variables = process_environment() if environment is None else environment
     if path is None and not DEFAULT_PATH.exists():
         today = (clock or SystemClock()).now().date()
-        catalogue = keys.catalogue_of(variables, today)
+        catalogue = from_environment.catalogue_of(variables, today)
         routes = default_routes(catalogue.services.values())
         return Configuration(source=None, catalogue=catalogue, routes=routes)
     source = path or DEFAULT_PATH

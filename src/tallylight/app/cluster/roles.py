@@ -7,8 +7,8 @@ from typing import Never
 
 import structlog
 
-from tallylight.app.archive import ReadOnly
-from tallylight.app.bench import Bench
+from tallylight.app.cluster.leader_lock import Bench
+from tallylight.app.cluster.read_only_storage import ReadOnly
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import StorageError

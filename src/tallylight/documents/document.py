@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from tallylight.catalogue.complaints import reason_of
-from tallylight.catalogue.secrets import read_secret_file
-from tallylight.catalogue.substitution import Substitution
-from tallylight.catalogue.yaml_tree import Place, Step, read_tree
+from tallylight.documents.environment import read_secret_file
+from tallylight.documents.substitution import Substitution
+from tallylight.documents.validation_messages import reason_of
+from tallylight.documents.yaml_tree import Place, Step, read_tree
 from tallylight.errors import ConfigurationError, Problem
 
 M = TypeVar("M", bound=BaseModel)

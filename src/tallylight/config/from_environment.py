@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from tallylight.catalogue import facts
-from tallylight.catalogue.keys import Secret
 from tallylight.catalogue.services import (
     Catalogue,
     FactSheet,
@@ -15,6 +14,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.catalogue.sheets import BuiltInUpstream
+from tallylight.documents.secret import Secret
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget

@@ -5,61 +5,21 @@ checks their names, and all references from one entry to another.
 """
 
 from datetime import date, timedelta
-from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from tallylight.catalogue.keys import SecretText
-from tallylight.catalogue.notation import (
-    Duration,
-    Lengths,
-    Money,
-    PaceOption,
-    Size,
-    Sizes,
-)
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import Bills, Medium, Pace, ShutdownPrecision
-from tallylight.model.money import Budget
+from tallylight.documents.addresses import Address
+from tallylight.documents.budget import BudgetOptions
+from tallylight.documents.parsers import Duration, Lengths, PaceOption, Size, Sizes
+from tallylight.documents.secret import SecretText
+from tallylight.documents.section import Name, Section
 from tallylight.model.status import Access
 
 _FEED_FLOOR = timedelta(seconds=60)
-
-
-def address(value: str) -> str:
-    """Return an http(s) address without the slash at its end."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is not an address; write https://host/path")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("may hold no user, password, ? or #; a key goes into `key`")
-    if not value.isprintable() or " " in value:
-        raise ValueError("has a space or a line break in it")
-    _ = parts.port  # raises ValueError for one that is no number or out of range
-    return value.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Tell whether an address leads to this machine, so that nothing travels in the clear."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_private(url: str) -> bool:
-    """Tell whether an address leads into a network of one's own."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".lan"))
 
 
 def _feed_interval(value: timedelta) -> timedelta:
@@ -68,16 +28,10 @@ def _feed_interval(value: timedelta) -> timedelta:
     return value
 
 
-Address = Annotated[str, AfterValidator(address), Field(json_schema_extra={"format": "uri"})]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)]
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FeedOptions(_Section):
+class FeedOptions(Section):
     """A provider's status page."""
 
     format: str = Field(description="The page's format: a name in the registry of feed readers.")
@@ -90,7 +44,7 @@ class FeedOptions(_Section):
     )
 
 
-class UpstreamOptions(_Section):
+class UpstreamOptions(Section):
     """One address with a protocol, a dialect and a key."""
 
     provider: Name = Field(
@@ -133,19 +87,7 @@ class UpstreamOptions(_Section):
     feed: FeedOptions | None = Field(None, description="The provider's status page.")
 
 
-class BudgetOptions(_Section):
-    """Hard limits of spending, in US dollars."""
-
-    per_hour: Money | None = Field(None, description="USD in the last 60 minutes.")
-    per_day: Money | None = Field(None, description="USD in the last 24 hours.")
-    per_month: Money | None = Field(None, description="USD in the last 30 days.")
-
-    def budget(self) -> Budget:
-        """Return the limits in our own words."""
-        return Budget(per_hour=self.per_hour, per_day=self.per_day, per_month=self.per_month)
-
-
-class ServiceProbeOptions(_Section):
+class ServiceProbeOptions(Section):
     """How one service is probed; what is left out holds as in `probes`."""
 
     reach: PaceOption = Field(None, description="Pace of the free probe: does it answer?")
@@ -172,7 +114,7 @@ class ServiceProbeOptions(_Section):
         )
 
 
-class ServiceOptions(_Section):
+class ServiceOptions(Section):
     """One model at one upstream by one kind of access."""
 
     name: str = Field("", description="Its name for people; without it the fact sheet's title.")
@@ -216,7 +158,7 @@ class ServiceOptions(_Section):
     )
 
 
-class ProbeOptions(_Section):
+class ProbeOptions(Section):
     """How services are probed, unless they say otherwise."""
 
     reach: PaceOption = Field(

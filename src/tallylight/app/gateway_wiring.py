@@ -7,9 +7,9 @@ from random import Random
 
 from prometheus_client import CollectorRegistry
 
-from tallylight.app.settings import Configuration
 from tallylight.board import Board
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.contents import Contents
 from tallylight.gateway.assets.fetch import Delivering
 from tallylight.gateway.assets.store import AssetStore

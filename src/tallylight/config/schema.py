@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from tallylight.app.sections import Listen
-from tallylight.app.settings import Settings
-from tallylight.catalogue.notation import OFF, written_duration
+from tallylight.config.sections import Listen
+from tallylight.config.settings import Settings
+from tallylight.documents.parsers import OFF, written_duration
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tallylight.app.async_video import AsyncVideo, Mode, Variant
-from tallylight.app.async_video_client import AsyncVideoClient
-from tallylight.app.loop_thread import LoopThread
-from tallylight.app.settings import Configuration, load_settings
-from tallylight.app.video_facts import VideoFacts
-from tallylight.app.video_wishes import Picture
+from tallylight.client.async_video import AsyncVideo, Mode, Variant
+from tallylight.client.async_video_client import AsyncVideoClient
+from tallylight.client.create_params import Picture
+from tallylight.client.loop_thread import LoopThread
+from tallylight.client.video_state import VideoFacts
+from tallylight.config.settings import Configuration, load_settings
 
 
 class Video(VideoFacts):

@@ -1,0 +1,1 @@
+"""Which of several processes on one database leads, and what the others do."""

@@ -1,0 +1,1 @@
+"""The Python library: `Monitor` and `VideoClient`, with and without an event loop."""

@@ -1,0 +1,1 @@
+"""From tallylight.yaml to one frozen `Configuration`."""

@@ -1,0 +1,1 @@
+"""YAML documents as checked values: reading, substitution, parsing, and messages about errors."""

@@ -1,0 +1,43 @@
+"""Addresses in our files: http or https, and where they lead."""
+
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+
+def address(value: str) -> str:
+    """Return an http(s) address without the slash at its end."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("is not an address; write https://host/path")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("may hold no user, password, ? or #; a key goes into `key`")
+    if not value.isprintable() or " " in value:
+        raise ValueError("has a space or a line break in it")
+    _ = parts.port  # raises ValueError for one that is no number or out of range
+    return value.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether an address leads to this machine, so that nothing travels in the clear."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_private(url: str) -> bool:
+    """Tell whether an address leads into a network of one's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan"))
+
+
+Address = Annotated[str, AfterValidator(address), Field(json_schema_extra={"format": "uri"})]
