@@ -9,8 +9,8 @@ use too, CPU seconds are the fairer figure, though they too grow where cores sha
 import argparse
 import time
 
+from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
 from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.habits import Cast, Habits, Recipe
 from tallylight.rehearsal.rules import compared
 from tallylight.rehearsal.run import Means
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tallylight.model.evidence import FailureKind
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 DEFAULT = Path(__file__).parent.parent / "tests" / "data" / "error-corpus.jsonl"
 OPERATIONAL = "operational"

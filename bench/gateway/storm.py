@@ -36,8 +36,8 @@ from compare import (  # type: ignore[import-not-found]  # beside it, when it is
 from openai import APIError, AsyncOpenAI
 
 from tallylight.simulator.catalogue import catalogue_of
-from tallylight.simulator.decision import Step
 from tallylight.simulator.files import load_scenario
+from tallylight.simulator.outcomes import Step
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.world import World
 

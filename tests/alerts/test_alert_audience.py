@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from tallylight.alerts.audience import for_receiver
 from tallylight.alerts.notification import Change, Kind, Notification
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
+from tallylight.alerts.recipients import for_receiver
 from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Status
 

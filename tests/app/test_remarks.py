@@ -8,7 +8,7 @@ from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fau
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.probes.checking import Round
+from tallylight.probes.check_round import Round
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")

@@ -12,9 +12,9 @@ from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
 from tallylight.documents.document import parse
 from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.scenario import parse_scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 
 SPEED = 20.0  # seconds of the house and of the world to a real one

@@ -25,9 +25,9 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 from tallylight.storage.database import History, open_history
 from tallylight.storage.transaction import Writing

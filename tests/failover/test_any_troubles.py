@@ -12,7 +12,7 @@ from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.requests import RefusalError
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
-from tallylight.simulator.decision import Step
+from tallylight.simulator.outcomes import Step
 
 from .conftest import LATER, Start, Studio
 

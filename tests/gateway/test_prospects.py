@@ -16,7 +16,7 @@ from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Verdict
 from tallylight.verdicts.judge import judge, opening, pass_time
 from tallylight.verdicts.policy import REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
-from tallylight.verdicts.standing import Standing
+from tallylight.verdicts.state import Standing
 
 MakeService = Callable[..., Service]
 

@@ -30,13 +30,13 @@ from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access
 from tallylight.probes.feeds import Feeds
-from tallylight.probes.generation import Generations
+from tallylight.probes.paid_probes import Generations
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.scenario import Billing, Scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 from tallylight.storage.database import History, open_history
 from tallylight.upstreams.transport import Transport

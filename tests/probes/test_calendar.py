@@ -12,7 +12,7 @@ from tallylight.model.status import Status
 from tallylight.probes.calendar import news_of
 from tallylight.verdicts.judge import judge, opening
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Plans, Standing
+from tallylight.verdicts.state import Plans, Standing
 
 Start = Callable[..., Awaitable[Any]]
 

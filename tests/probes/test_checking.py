@@ -16,7 +16,7 @@ from tallylight.clock import SystemClock
 from tallylight.model.evidence import Depth, FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.probes.checking import Round, check
+from tallylight.probes.check_round import Round, check
 from tallylight.simulator.scenario import Billing
 
 Start = Callable[..., Awaitable[Any]]

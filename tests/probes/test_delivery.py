@@ -3,8 +3,8 @@
 import pytest
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.probes.delivery import is_same_model
-from tallylight.upstreams.course import theirs
+from tallylight.probes.verify import is_same_model
+from tallylight.upstreams.poll_state import theirs
 
 
 @pytest.mark.parametrize(

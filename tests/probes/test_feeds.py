@@ -11,7 +11,7 @@ from tallylight.probes.feeds import Feeds
 from tallylight.simulator.scenario import FeedFault
 from tallylight.storage.database import History
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.wire import Phase, Reply, Request
+from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
 
 Start = Callable[..., Awaitable[Any]]

@@ -20,6 +20,7 @@ from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
+from tallylight.probes.budget_allocation import Rhythm
 from tallylight.probes.plan import (
     Appointment,
     Pacing,
@@ -28,7 +29,6 @@ from tallylight.probes.plan import (
     appointments,
     opening_round,
 )
-from tallylight.probes.worth import Rhythm
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -31,14 +31,14 @@ from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Incident
-from tallylight.probes.calls import Calls
-from tallylight.probes.generation import Memory
+from tallylight.probes.paid_probes import Memory
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
+from tallylight.probes.timers import Calls
 from tallylight.storage.evidence import Noted
 from tallylight.storage.state_snapshots import Snapshot
 from tallylight.storage.transition_record import Record
-from tallylight.upstreams.wire import Job, Phase, Reply, Request
+from tallylight.upstreams.messages import Job, Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from tallylight.errors import StorageError
 from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.probes.settling import Settling
+from tallylight.probes.settlement import Settling
 
 Start = Callable[..., Awaitable[Any]]
 

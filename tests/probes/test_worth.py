@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.probes.worth import KEPT, Lately, Wish, rhythms
+from tallylight.probes.budget_allocation import KEPT, Lately, Wish, rhythms
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

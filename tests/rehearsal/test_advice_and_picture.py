@@ -22,7 +22,7 @@ from tallylight.rehearsal.advice import (
 from tallylight.rehearsal.picture import drawn
 from tallylight.rehearsal.rules import compared
 from tallylight.rehearsal.run import Means
-from tallylight.rehearsal.stage import USUAL_PACE, service_of
+from tallylight.rehearsal.setup import USUAL_PACE, service_of
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import scenes
 

@@ -14,10 +14,10 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Status
 from tallylight.rehearsal.baselines import GATUS, KUMA, feed_alone, in_a_row, plain_script
-from tallylight.rehearsal.chance import draw, duration
-from tallylight.rehearsal.library import load
-from tallylight.rehearsal.purse import Purse
+from tallylight.rehearsal.budget_tracker import Purse
+from tallylight.rehearsal.recipes import load
 from tallylight.rehearsal.record import Record, Turn
+from tallylight.rehearsal.rng import draw, duration
 from tallylight.rehearsal.rules import OURS, UNBUDGETED, beginning_for, compared
 from tallylight.rehearsal.run import Means, rehearsed
 from tallylight.rehearsal.score import score

@@ -8,9 +8,9 @@ import pytest
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
+from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
 from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.habits import Cast, Habits, Recipe
-from tallylight.rehearsal.library import load, names, recipe
+from tallylight.rehearsal.recipes import load, names, recipe
 from tallylight.rehearsal.trace import Trace, parsed, written
 from tallylight.rehearsal.world import scenes
 

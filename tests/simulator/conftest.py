@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 from openai import AsyncOpenAI
 
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms

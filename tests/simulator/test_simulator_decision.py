@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.simulator.decision import (
+from tallylight.simulator.faults import TROUBLE, AnyTrouble, Deliver, Door, Flaw, Refuse, stands_at
+from tallylight.simulator.outcomes import (
     Fate,
     JobFailure,
     Result,
@@ -22,15 +23,6 @@ from tallylight.simulator.decision import (
     troubles_at,
 )
 from tallylight.simulator.scenario import Price, ServicePart, Spell
-from tallylight.simulator.troubles import (
-    TROUBLE,
-    AnyTrouble,
-    Deliver,
-    Door,
-    Flaw,
-    Refuse,
-    stands_at,
-)
 
 ASKED = Result("sora-2", "1280x720", 8)
 chances = st.floats(0, 1)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tallylight.simulator.decision import Stretch
+from tallylight.simulator.faults import TROUBLE, ComponentWord
+from tallylight.simulator.outcomes import Stretch
 from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.statements import lives_of, statement
-from tallylight.simulator.troubles import TROUBLE, ComponentWord
+from tallylight.simulator.status_reports import lives_of, statement
 from tallylight.simulator.world import World
 
 Start = Callable[..., Awaitable[World]]

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 
 Start = Callable[..., Awaitable[World]]

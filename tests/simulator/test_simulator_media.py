@@ -7,9 +7,9 @@ import av
 import pytest
 from av.error import FFmpegError
 
-from tallylight.simulator.decision import Result
+from tallylight.simulator.faults import Flaw
 from tallylight.simulator.media import delivery, still
-from tallylight.simulator.troubles import Flaw
+from tallylight.simulator.outcomes import Result
 
 
 def frames(data: bytes) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Transition, Verdict
 from tallylight.status.application import close
-from tallylight.status.live import Live
+from tallylight.status.event_stream import Live
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Pin = Callable[[Verdict], Transition]

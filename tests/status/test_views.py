@@ -13,7 +13,7 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Spell, Verdict
-from tallylight.status.views.bars import HEIGHT, bar, day_title, days_of
+from tallylight.status.views.day_bars import HEIGHT, bar, day_title, days_of
 from tallylight.status.views.overview import overview, worst_of
 from tallylight.status.views.services import Facts, service_view
 from tallylight.status.views.uptimes import Window, uptime

@@ -12,8 +12,8 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.documents.secret import Secret
 from tallylight.model.ids import ProviderId, UpstreamId
+from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Phase, Reply
 
 PLANTED_KEY = "sk-planted-3f9c1d7e5b2a4860"
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.acceptance import Acceptance, acceptance
-from tallylight.upstreams.wire import Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 
 ENVELOPE = '{"error":{"message":"no","type":"x","code":"y"}}'
 PAGE = "<html><body>502 Bad Gateway</body></html>"

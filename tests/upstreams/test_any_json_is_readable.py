@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.model.evidence import Failure
+from tallylight.upstreams.messages import Job, JobState, Key, Phase, Reply
 from tallylight.upstreams.protocols.registry import DIALECTS, protocol
-from tallylight.upstreams.wire import Job, JobState, Key, Phase, Reply
 
 WORDS = st.sampled_from(
     (

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 
 from tallylight.upstreams.bodies import Body, body_of
-from tallylight.upstreams.wire import FilePart, Phase, Request
+from tallylight.upstreams.messages import FilePart, Phase, Request
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

@@ -10,9 +10,9 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation, Order, Reference
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.registry import protocol
-from tallylight.upstreams.wire import Job, JobState, Phase, Reply
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]

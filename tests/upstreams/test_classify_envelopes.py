@@ -8,7 +8,7 @@ import pytest
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 
 def failure(

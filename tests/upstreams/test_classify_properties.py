@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.model.evidence import FailureKind, Fault
-from tallylight.upstreams.classify import classify, unwrapping
+from tallylight.upstreams.classify import classify, embedded_json
+from tallylight.upstreams.classify.normalize import folded, name_of
 from tallylight.upstreams.classify.rules import FAULTS
-from tallylight.upstreams.classify.wording import folded, name_of
-from tallylight.upstreams.scrub import LIMIT
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.redact import LIMIT
 
 STATUSES = st.integers(min_value=0, max_value=999)
 PHASES = st.sampled_from(Phase)
@@ -208,7 +208,7 @@ def test_naming_twice_is_naming_once(code: str) -> None:
 
 @given(st.text())
 def test_looking_for_json_never_raises(text: str) -> None:
-    unwrapping.embedded(text)
+    embedded_json.embedded(text)
 
 
 @pytest.mark.parametrize(

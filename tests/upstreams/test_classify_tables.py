@@ -8,7 +8,7 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
     classify,
     codes,
-    numbers,
+    numeric_codes,
     rules,
     statuses,
     transport_errors,
@@ -16,7 +16,7 @@ from tallylight.upstreams.classify import (
 )
 from tallylight.upstreams.classify.answer import Envelope, Number
 from tallylight.upstreams.classify.rules import Rule
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 #: One example for each phrase of the vocabulary and language, as somebody else might put it.
 PHRASES = {
@@ -121,7 +121,9 @@ def test_the_spelling_of_a_code_does_not_matter(spelling: str) -> None:
     assert found.kind is FailureKind.AUTH
 
 
-@pytest.mark.parametrize("number", numbers.RULES, ids=lambda number: numbers.RULES[number].name)
+@pytest.mark.parametrize(
+    "number", numeric_codes.RULES, ids=lambda number: numeric_codes.RULES[number].name
+)
 def test_a_number_decides_in_its_envelope(number: Number) -> None:
     envelopes: dict[Envelope, object] = {
         Envelope.KLING: {"code": number.value, "message": "", "request_id": "r"},
@@ -133,7 +135,7 @@ def test_a_number_decides_in_its_envelope(number: Number) -> None:
     found = failure(200, envelopes[number.envelope])
 
     assert found is not None
-    assert found.kind is numbers.RULES[number].kind
+    assert found.kind is numeric_codes.RULES[number].kind
 
 
 def test_a_number_means_nothing_outside_its_envelope() -> None:
@@ -263,7 +265,7 @@ def test_every_kind_has_its_fault() -> None:
 
 
 def test_every_rule_has_a_source() -> None:
-    tables = (codes.TELLING, codes.VAGUE, numbers.RULES.values(), statuses.TELLING.values())
+    tables = (codes.TELLING, codes.VAGUE, numeric_codes.RULES.values(), statuses.TELLING.values())
 
     assert all(rule.source for table in tables for rule in table)
     assert all(phrase.rule.source for phrase in (*vocabulary.TELLING, *vocabulary.VAGUE))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Upstream
-from tallylight.upstreams.protocols.disclaimers import of_new_api, of_sora2api
+from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.protocols.not_billed import of_new_api, of_sora2api
 from tallylight.upstreams.protocols.registry import DIALECTS, protocol
-from tallylight.upstreams.wire import Phase, Reply
 
 MakeUpstream = Callable[..., Upstream]
 

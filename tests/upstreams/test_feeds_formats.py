@@ -9,7 +9,7 @@ from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
 from tallylight.upstreams.feeds.registry import READERS
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 SHIM, PROXY, WIDGET = range(3)
 

@@ -10,9 +10,9 @@ from tallylight.catalogue.services import Feed, Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.model.status import Status
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.registry import READERS

@@ -20,7 +20,7 @@ from tallylight.upstreams.feeds.reading import (
     planned,
 )
 from tallylight.upstreams.feeds.registry import READERS
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-official")

@@ -10,7 +10,7 @@ from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
 from tallylight.upstreams.feeds.registry import reader
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 STATUSPAGE = reader("statuspage")
 Entry = Mapping[str, object]

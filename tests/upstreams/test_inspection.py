@@ -13,8 +13,8 @@ import av
 import pytest
 
 from tallylight.model.evidence import FailureKind, Fault
+from tallylight.upstreams.defects import Lack, failure_of, shortcomings
 from tallylight.upstreams.inspection import Inspection, Limits, inspect
-from tallylight.upstreams.shortcomings import Lack, failure_of, shortcomings
 
 WIDTH, HEIGHT, FPS = 320, 180, 24
 SIZE = f"{WIDTH}x{HEIGHT}"
@@ -294,7 +294,7 @@ async def test_a_file_that_is_not_there_is_our_own_mistake(tmp_path: Path) -> No
 
 async def test_the_decoder_stays_out_of_our_process() -> None:
     # This file needs it to make videos, hence the look at a fresh interpreter.
-    code = "import sys, tallylight.upstreams.shortcomings; sys.exit('av' in sys.modules)"
+    code = "import sys, tallylight.upstreams.defects; sys.exit('av' in sys.modules)"
 
     fresh = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
 

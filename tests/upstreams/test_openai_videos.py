@@ -8,8 +8,8 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Order
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.registry import DIALECTS, PROTOCOLS, protocol
-from tallylight.upstreams.wire import Job, JobState, Phase, Reply
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]

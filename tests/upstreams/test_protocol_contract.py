@@ -11,16 +11,16 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation, Order, Reference
+from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.protocols.openai_videos import SHAPES
 from tallylight.simulator.server import serve_world
-from tallylight.simulator.troubles import TROUBLE
 from tallylight.simulator.world import World
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply, VideoProtocol
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Phase, Reply, VideoProtocol
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
 CLOCK = SystemClock()

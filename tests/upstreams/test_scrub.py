@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.upstreams.scrub import LIMIT, MASK, Veil, hide, scrub
+from tallylight.upstreams.redact import LIMIT, MASK, Veil, hide, scrub
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/="
 SECRETS = st.text(ALPHABET, min_size=8, max_size=60)

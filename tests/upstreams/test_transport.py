@@ -10,9 +10,9 @@ import trustme
 
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order
+from tallylight.upstreams.messages import Phase, Request
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Phase, Request
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]

@@ -6,9 +6,9 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.errors import StorageError
+from tallylight.upstreams.messages import Job, JobState, Request
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Request
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]

@@ -7,9 +7,9 @@ import pytest
 
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order, Reference
+from tallylight.upstreams.messages import Job, JobState, Request
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Request
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]

@@ -7,9 +7,9 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order
 from tallylight.upstreams import streaming
+from tallylight.upstreams.messages import JobState, Request
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import JobState, Request
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]

@@ -13,7 +13,7 @@ from tallylight.verdicts import incidents, snapshot
 from tallylight.verdicts.judge import jobs_down_probability, judge, opening, pass_time
 from tallylight.verdicts.layers import probability
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Standing, State
+from tallylight.verdicts.state import Standing, State
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")

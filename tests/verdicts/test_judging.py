@@ -18,7 +18,7 @@ from tallylight.verdicts.judge import (
     pass_time,
 )
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Standing
+from tallylight.verdicts.state import Standing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")

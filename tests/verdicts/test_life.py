@@ -7,9 +7,9 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import judge, opening
-from tallylight.verdicts.life import expected
+from tallylight.verdicts.outage_history import expected
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Standing
+from tallylight.verdicts.state import Standing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")

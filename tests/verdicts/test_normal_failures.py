@@ -13,11 +13,11 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.verdicts import snapshot
+from tallylight.verdicts.baseline_failures import usual_share, with_minutes
 from tallylight.verdicts.intervals import chance_of_so_many
 from tallylight.verdicts.judge import judge, opening
-from tallylight.verdicts.normal import usual_share, with_minutes
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Minute, Normal, Standing
+from tallylight.verdicts.state import Minute, Normal, Standing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Never
 
 import structlog
 
-from tallylight.alerts.audience import for_receiver
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
+from tallylight.alerts.recipients import for_receiver
 from tallylight.clock import Clock
 
 if TYPE_CHECKING:

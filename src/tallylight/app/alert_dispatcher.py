@@ -8,9 +8,9 @@ import structlog
 
 from tallylight.alerts import rules, snapshot
 from tallylight.alerts.delivery import Delivery, Message
+from tallylight.alerts.members import roster
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import AlertOptions
-from tallylight.alerts.roster import roster
 from tallylight.alerts.state import AlertState
 from tallylight.alerts.wording import message
 from tallylight.board import Board, NetworkChange

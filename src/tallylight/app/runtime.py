@@ -21,10 +21,10 @@ from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.opening import open_store
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
-from tallylight.probes import checking
+from tallylight.probes import check_round
 from tallylight.probes.calendar import news_of
 from tallylight.probes.feeds import Feeds
-from tallylight.probes.generation import Generations
+from tallylight.probes.paid_probes import Generations
 from tallylight.probes.plan import Pacing
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
@@ -153,12 +153,12 @@ class Runtime:
 
     async def check(
         self, services: Collection[ServiceId], depth: Depth
-    ) -> Mapping[ServiceId, checking.Round]:
+    ) -> Mapping[ServiceId, check_round.Round]:
         """Probe services now, all at the same time; return what was found."""
         async with asyncio.TaskGroup() as tasks:
             rounds = {
                 id_: tasks.create_task(
-                    checking.check(self.prober, self.board.service(id_), depth, self.clock)
+                    check_round.check(self.prober, self.board.service(id_), depth, self.clock)
                 )
                 for id_ in services
             }

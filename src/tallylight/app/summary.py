@@ -16,7 +16,7 @@ from tallylight.model.verdict import Verdict
 from tallylight.verdicts.learned import Learned
 
 if TYPE_CHECKING:  # or a command that probes nothing would load all that probes
-    from tallylight.probes.checking import Round
+    from tallylight.probes.check_round import Round
 
 Entry = tuple[Service, Verdict]
 

@@ -10,27 +10,27 @@ import sys
 from collections.abc import Iterator
 
 from tallylight.cli import (
-    facts,
+    catalogue,
+    check,
+    export,
+    generate,
+    history,
     keys,
-    past,
-    recommending,
-    records,
-    rehearsing,
-    running,
-    videos,
-    watching,
+    recommend,
+    rehearse,
+    serve,
 )
 from tallylight.cli.shared import application, complain
 from tallylight.errors import ConfigurationError, TallylightError
 
-watching.add_to(application)
-past.add_to(application)
-records.add_to(application)
-recommending.add_to(application)
-videos.add_to(application)
-facts.add_to(application)
-running.add_to(application)
-rehearsing.add_to(application)
+check.add_to(application)
+history.add_to(application)
+export.add_to(application)
+recommend.add_to(application)
+generate.add_to(application)
+catalogue.add_to(application)
+serve.add_to(application)
+rehearse.add_to(application)
 keys.add_to(application)
 
 

@@ -16,7 +16,7 @@ from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video as Record
-from tallylight.upstreams.saving import save
+from tallylight.upstreams.atomic_download import save
 
 _LOOK = timedelta(seconds=5)
 """So often is a video looked at, at least, that says nothing of itself."""

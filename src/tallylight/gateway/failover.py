@@ -41,8 +41,8 @@ from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
 from tallylight.model.video import VideoError
 from tallylight.storage.database import History
 from tallylight.storage.transaction import Limit
+from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import protocol
-from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()
 

@@ -19,7 +19,7 @@ from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ledger import Entry
 from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.storage.transaction import Notice
-from tallylight.upstreams.wire import Job
+from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
 

@@ -24,10 +24,16 @@ from tallylight.gateway.tracked_video import Live, moved_on
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import VideoStatus
-from tallylight.upstreams.course import LATEST_POLL, SOONEST_POLL, Course, pause_before_next, theirs
+from tallylight.upstreams.messages import Job, JobState, Reply
+from tallylight.upstreams.poll_state import (
+    LATEST_POLL,
+    SOONEST_POLL,
+    Course,
+    pause_before_next,
+    theirs,
+)
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Reply
 
 log = structlog.get_logger()
 

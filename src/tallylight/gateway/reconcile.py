@@ -20,9 +20,9 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation
 from tallylight.storage.database import History
+from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job
 
 _SEARCHES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
 _LATER = timedelta(seconds=30)

@@ -16,10 +16,10 @@ from tallylight.model.ids import ServiceId, UpstreamId
 from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoStatus
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
-from tallylight.upstreams.course import wished_pause
+from tallylight.upstreams.messages import Job, JobState, Reply, Request
+from tallylight.upstreams.poll_state import wished_pause
 from tallylight.upstreams.protocols.registry import protocol
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Reply, Request
 
 log = structlog.get_logger()
 

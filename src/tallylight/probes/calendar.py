@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 from tallylight.catalogue.services import Service, ShutdownPrecision
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
-from tallylight.verdicts.standing import Plans
+from tallylight.verdicts.state import Plans
 
 
 def news_of(service: Service, known: Plans, now: datetime) -> Evidence | None:

@@ -14,7 +14,7 @@ from zlib import crc32
 from tallylight.catalogue.services import Service
 from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
-from tallylight.probes.worth import Rhythm
+from tallylight.probes.budget_allocation import Rhythm
 from tallylight.quick import quick
 
 _MOST_DOUBLINGS = 20

@@ -17,15 +17,15 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition
-from tallylight.probes import shallow
-from tallylight.probes.calls import Calls
-from tallylight.probes.diary import Diary, watch_of, wish_of
+from tallylight.probes import free_probes
+from tallylight.probes.budget_allocation import SHARED_OUT_EACH, Wish, rhythms
 from tallylight.probes.estimates import estimate
-from tallylight.probes.generation import Memory
-from tallylight.probes.paid import PaidProbes
+from tallylight.probes.free_probes import Sender, Shallow
+from tallylight.probes.paid_probes import Memory
 from tallylight.probes.plan import Appointment, Pacing, appointments, opening_round
-from tallylight.probes.shallow import Sender, Shallow
-from tallylight.probes.worth import SHARED_OUT_EACH, Wish, rhythms
+from tallylight.probes.ports import PaidProbes
+from tallylight.probes.probe_state import Diary, watch_of, wish_of
+from tallylight.probes.timers import Calls
 
 log = structlog.get_logger()
 
@@ -103,9 +103,9 @@ class Prober:
             return await self._spend(service, diary)
         try:
             if depth is Depth.REACH:
-                found = await shallow.reach(service, self._sender, self._clock)
+                found = await free_probes.reach(service, self._sender, self._clock)
             else:
-                found = await shallow.credentials(service, self._sender, self._clock)
+                found = await free_probes.credentials(service, self._sender, self._clock)
         finally:
             diary.last[depth] = self._clock.now()  # a probe that breaks waits for its turn too
         diary.enter(found)

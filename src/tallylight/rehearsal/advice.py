@@ -11,12 +11,12 @@ from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Access
 from tallylight.probes.estimates import estimate
 from tallylight.rehearsal import baselines
+from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
 from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.habits import Cast, Habits, Recipe
 from tallylight.rehearsal.rules import by_budget
 from tallylight.rehearsal.run import Means
 from tallylight.rehearsal.score import Score, score
-from tallylight.rehearsal.stage import USUAL_PACE
+from tallylight.rehearsal.setup import USUAL_PACE
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import scenes
 

@@ -5,8 +5,8 @@ from itertools import count
 
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.rehearsal import chance
-from tallylight.rehearsal.habits import Cast, Habits, Recipe
+from tallylight.rehearsal import rng
+from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceService, TraceSpell
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60.0, 3600.0, 86_400.0, 604_800.0
@@ -64,7 +64,7 @@ def generated(recipe: Recipe) -> Trace:
 
 
 def _service(id_: ServiceId, cast: Cast, recipe: Recipe) -> TraceService:
-    luck = chance.Sequence(chance.salt(recipe.seed, id_, "life"))
+    luck = rng.Sequence(rng.salt(recipe.seed, id_, "life"))
     spells = tuple(_life(cast.habits, recipe.days * _DAY, luck))
     for scripted in (*cast.scripted, *recipe.scripted):
         spells = tuple(_laid_over(spells, scripted))
@@ -72,7 +72,7 @@ def _service(id_: ServiceId, cast: Cast, recipe: Recipe) -> TraceService:
     return TraceService(access=habits.access, price=habits.price, spells=spells)
 
 
-def _life(habits: Habits, end: float, luck: chance.Sequence) -> Iterator[TraceSpell]:
+def _life(habits: Habits, end: float, luck: rng.Sequence) -> Iterator[TraceSpell]:
     """Yield spells without gaps: operational ones, and what befalls the service between them."""
     at, rates = 0.0, _rates(habits)
     for _ in count():
@@ -95,7 +95,7 @@ def _rates(habits: Habits) -> tuple[float, float, float]:
 
 
 def _trouble(
-    habits: Habits, rates: Sequence[float], begin: float, luck: chance.Sequence
+    habits: Habits, rates: Sequence[float], begin: float, luck: rng.Sequence
 ) -> TraceSpell:
     which = luck.share() * sum(rates)
     if which < rates[0]:
@@ -129,7 +129,7 @@ def _operational(habits: Habits, begin: float, end: float) -> TraceSpell:
     )
 
 
-def _outage(habits: Habits, begin: float, luck: chance.Sequence) -> TraceSpell:
+def _outage(habits: Habits, begin: float, luck: rng.Sequence) -> TraceSpell:
     length = max(1.0, luck.waiting(habits.outage_minutes * _MINUTE))
     shows = luck.share() >= habits.hidden
     is_partial = luck.share() < habits.partial
@@ -150,7 +150,7 @@ def _outage(habits: Habits, begin: float, luck: chance.Sequence) -> TraceSpell:
     )
 
 
-def _risk_control(habits: Habits, begin: float, luck: chance.Sequence) -> TraceSpell:
+def _risk_control(habits: Habits, begin: float, luck: rng.Sequence) -> TraceSpell:
     length = luck.between(*habits.risk_hours) * _HOUR
     passes = luck.between(*habits.risk_passes)
     at_the_door = luck.share() < 0.5  # noqa: PLR2004  # half refuse, half fail later

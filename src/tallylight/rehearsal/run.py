@@ -13,19 +13,19 @@ from tallylight.catalogue.services import Pace
 from tallylight.model.evidence import Depth, Evidence, Fault, Source
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
-from tallylight.probes.diary import Diary, watch, wish_of
+from tallylight.probes.budget_allocation import SHARED_OUT_EACH, rhythms
+from tallylight.probes.free_probes import Shallow
 from tallylight.probes.plan import Pacing, appointment, opening_round
-from tallylight.probes.shallow import Shallow
-from tallylight.probes.worth import SHARED_OUT_EACH, rhythms
-from tallylight.rehearsal.line import Line
-from tallylight.rehearsal.purse import Purse
+from tallylight.probes.probe_state import Diary, watch, wish_of
+from tallylight.rehearsal.budget_tracker import Purse
+from tallylight.rehearsal.network_monitor import Line
 from tallylight.rehearsal.record import Record, Turn
-from tallylight.rehearsal.stage import USUAL_PACE, service_of
+from tallylight.rehearsal.setup import USUAL_PACE, service_of
 from tallylight.rehearsal.world import START, Scene
-from tallylight.verdicts.holds import policy_of
+from tallylight.verdicts.evidence_ttl import policy_of
 from tallylight.verdicts.judge import jobs_are_in_doubt, judge, opening, pass_time
 from tallylight.verdicts.options import PolicyOptions
-from tallylight.verdicts.standing import Standing
+from tallylight.verdicts.state import Standing
 
 _ALL, _PAID = tuple(Depth), (Depth.GENERATION,)
 _SOURCES = {Depth.REACH: Source.REACH, Depth.CREDENTIALS: Source.CREDENTIALS}

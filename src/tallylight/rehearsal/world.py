@@ -13,10 +13,10 @@ from tallylight.model.evidence import Depth, Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.quick import quick
-from tallylight.rehearsal.chance import Sequence, draw, duration, salt
+from tallylight.rehearsal.rng import Sequence, draw, duration, salt
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceService, TraceSpell
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every trace begins."""

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from tallylight.simulator.pace import Pace
-from tallylight.simulator.troubles import Refuse
+from tallylight.simulator.faults import Refuse
+from tallylight.simulator.time_scale import Pace
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _HTTP_OK = 200

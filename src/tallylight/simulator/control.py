@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.faults import TROUBLE, AnyTrouble, Door
 from tallylight.simulator.section import ScenarioError, Section
-from tallylight.simulator.troubles import TROUBLE, AnyTrouble, Door
 from tallylight.simulator.world import World
 
 #: What `{"status": "off"}` does: the maker pauses the model and takes it off its list.

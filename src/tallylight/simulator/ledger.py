@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypedDict
 
-from tallylight.simulator.decision import Fate, Step, stage_of
+from tallylight.simulator.outcomes import Fate, Step, stage_of
 from tallylight.simulator.scenario import Billing
 
 _NOTHING = Decimal(0)

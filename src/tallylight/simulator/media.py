@@ -16,8 +16,8 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from tallylight.simulator.decision import Result
-from tallylight.simulator.troubles import Flaw
+from tallylight.simulator.faults import Flaw
+from tallylight.simulator.outcomes import Result
 
 _FRAMES_A_SECOND = 10
 _SAMPLES_A_SECOND = 22050

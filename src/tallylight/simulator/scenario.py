@@ -15,8 +15,8 @@ from pydantic import model_validator as validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from tallylight.simulator.faults import AnyTrouble
 from tallylight.simulator.section import ScenarioError, Section
-from tallylight.simulator.troubles import AnyTrouble
 
 Size = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]

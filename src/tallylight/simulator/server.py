@@ -13,10 +13,10 @@ from starlette.applications import Starlette
 
 from tallylight.simulator import control
 from tallylight.simulator.connection import ExposedProtocol
-from tallylight.simulator.pace import Pace
 from tallylight.simulator.protocols import chat_video, feeds, openai_videos
 from tallylight.simulator.protocols.contents import file_route
 from tallylight.simulator.scenario import Scenario
+from tallylight.simulator.time_scale import Pace
 from tallylight.simulator.world import World
 
 _PROTOCOLS = {"openai_videos": openai_videos.routes, "chat_video": chat_video.routes}

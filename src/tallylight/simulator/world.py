@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tallylight.simulator.decision import (
+from tallylight.simulator.faults import AnyTrouble, Door
+from tallylight.simulator.ledger import Entry, Ledger
+from tallylight.simulator.outcomes import (
     Fate,
     Result,
     Stage,
@@ -19,11 +21,9 @@ from tallylight.simulator.decision import (
     struck,
     troubles_at,
 )
-from tallylight.simulator.ledger import Entry, Ledger
-from tallylight.simulator.pace import Pace
 from tallylight.simulator.scenario import Key, Scenario, ServicePart
-from tallylight.simulator.statements import Statement, lives_of, statement
-from tallylight.simulator.troubles import AnyTrouble, Door
+from tallylight.simulator.status_reports import Statement, lives_of, statement
+from tallylight.simulator.time_scale import Pace
 
 
 @dataclass(frozen=True, slots=True)

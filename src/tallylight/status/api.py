@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import AwareDatetime
 
-from tallylight.status.answers import (
+from tallylight.status.budgets import spendings
+from tallylight.status.json_shapes import (
     advice_answer,
     appointment_answers,
     budget_answer,
@@ -17,7 +18,6 @@ from tallylight.status.answers import (
     sheet_answer,
     uptime_answer,
 )
-from tallylight.status.budgets import spendings
 from tallylight.status.models import (
     AdviceAnswer,
     ErrorAnswer,

@@ -15,14 +15,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tallylight.errors import StorageError
-from tallylight.status import badges, health, live, metrics, pages
-from tallylight.status.belated import Belated
-from tallylight.status.live import Live
-from tallylight.status.manners import Manners
-from tallylight.status.past import Past
+from tallylight.status import badges, event_stream, health, metrics, pages
+from tallylight.status.errors import NO_DATABASE, refusal
+from tallylight.status.event_stream import Live
+from tallylight.status.lazy_app import Belated
+from tallylight.status.middleware import Manners
+from tallylight.status.page_data import Reading
 from tallylight.status.ports import StatusState
-from tallylight.status.reading import Reading
-from tallylight.status.refusals import NO_DATABASE, refusal
+from tallylight.status.uptime_cache import Past
 
 _JSON_PATHS = ("/api/", "/badge/", "/metrics", "/healthz", "/readyz")
 
@@ -47,7 +47,7 @@ def make_app(state: StatusState) -> Starlette:
 
 def _programs(title: str, state: State) -> ASGIApp:
     # To read their models takes a fifth of the time in which a server starts.
-    from tallylight.status.programs import make_programs  # noqa: PLC0415
+    from tallylight.status.json_apps import make_programs  # noqa: PLC0415
 
     return make_programs(title, state)
 
@@ -70,7 +70,7 @@ def _routes() -> list[Route | Mount]:
         Route("/feed.atom", pages.feed),
         Route("/badge/{service}.svg", badges.badge_svg),
         Route("/badge/{service}.json", badges.badge_json),
-        Route("/api/events", live.events),
+        Route("/api/events", event_stream.events),
         Route("/metrics", metrics.metrics),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),

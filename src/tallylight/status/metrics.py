@@ -14,7 +14,7 @@ from starlette.responses import Response
 from tallylight.model.evidence import Source
 from tallylight.model.status import Status
 from tallylight.status.budgets import Spending, spendings
-from tallylight.status.live import live_of
+from tallylight.status.event_stream import live_of
 from tallylight.status.ports import BoardReader
 from tallylight.status.requests import reading_of
 

@@ -16,14 +16,14 @@ from tallylight.status.requests import COOKIE, base_of, language_of, reading_of,
 from tallylight.status.templating import render
 from tallylight.status.views.advice import advice_view
 from tallylight.status.views.atom import atom_feed
-from tallylight.status.views.bars import columns, days_of
+from tallylight.status.views.day_bars import columns, days_of
 from tallylight.status.views.detail import evidence_views, sheet_view
 from tallylight.status.views.incidents import incident_view
-from tallylight.status.views.moments import moment
 from tallylight.status.views.overview import overview
 from tallylight.status.views.probes import budget_views, probe_views
 from tallylight.status.views.recommendation import policy_options, recommendation_view
 from tallylight.status.views.services import BAR_DAYS, Facts, service_view
+from tallylight.status.views.timestamps import moment
 from tallylight.status.views.uptimes import Window, uptime
 
 _RECENT = timedelta(days=14)

@@ -6,7 +6,7 @@ from fastapi import Depends, HTTPException, Path, Query, Request
 
 from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import ServiceId
-from tallylight.status.reading import Reading
+from tallylight.status.page_data import Reading
 from tallylight.status.requests import reading_of, translator_of
 from tallylight.status.views.services import Facts
 

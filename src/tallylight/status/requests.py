@@ -3,7 +3,7 @@
 from starlette.requests import HTTPConnection
 
 from tallylight.i18n import Language, Translator, negotiate, translator
-from tallylight.status.reading import Reading
+from tallylight.status.page_data import Reading
 
 COOKIE = "lang"
 

@@ -10,10 +10,9 @@ from tallylight.i18n import Translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident
+from tallylight.status.page_data import Reading
 from tallylight.status.parameters import House
-from tallylight.status.reading import Reading
 from tallylight.status.requests import base_of, translator_of
-from tallylight.status.views.moments import rfc3339
 from tallylight.status.views.services import Facts
 from tallylight.status.views.statuspage import (
     Part,
@@ -35,6 +34,7 @@ from tallylight.status.views.statuspage_shapes import (
     StatuspageIncident,
     SummaryAnswer,
 )
+from tallylight.status.views.timestamps import rfc3339
 
 PAGE_ID = "tallylight"
 _NEWEST = 50

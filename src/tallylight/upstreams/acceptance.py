@@ -7,8 +7,8 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.protocols.tolerant import is_object
-from tallylight.upstreams.wire import Job, Reply
+from tallylight.upstreams.json_access import is_object
+from tallylight.upstreams.messages import Job, Reply
 
 _SUCCESS = range(200, 300)
 _CALLER_ERRORS = range(400, 500)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from secrets import token_hex
 
-from tallylight.upstreams.wire import FilePart, Request
+from tallylight.upstreams.messages import FilePart, Request
 
 _SMALL = 64 * 1024
 _PIECE = 256 * 1024

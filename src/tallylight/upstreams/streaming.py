@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import aiohttp
 
-from tallylight.upstreams.exchange import FAULTS, Exchange, words_of
-from tallylight.upstreams.scrub import Veil
+from tallylight.upstreams.call_record import FAULTS, Exchange, words_of
+from tallylight.upstreams.redact import Veil
 
 IDLE_LIMIT = timedelta(minutes=5)
 """How long a stream may be silent; sora2api speaks every 30 s, and a whole job takes 2.5–4 min."""

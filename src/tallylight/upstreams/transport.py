@@ -22,12 +22,12 @@ from yarl import URL
 from tallylight.catalogue.services import Upstream
 from tallylight.clock import Clock
 from tallylight.upstreams import redirects
+from tallylight.upstreams.atomic_download import save
 from tallylight.upstreams.bodies import body_of
-from tallylight.upstreams.exchange import FAULTS, Exchange, connection_tracing, words_of
-from tallylight.upstreams.relaying import Relay
-from tallylight.upstreams.saving import save
+from tallylight.upstreams.call_record import FAULTS, Exchange, connection_tracing, words_of
+from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.proxy import Relay
 from tallylight.upstreams.streaming import IDLE_LIMIT, Stream
-from tallylight.upstreams.wire import Phase, Reply, Request
 
 _KIB = 1024
 _BODY_LIMIT = 1024 * _KIB

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from tallylight.verdicts.intervals import quantile_rank
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import DaySketch, Delivery, JobsRecord
+from tallylight.verdicts.state import DaySketch, Delivery, JobsRecord
 
 _STEP = math.log(1.12)
 _DAYS = 7

@@ -11,7 +11,7 @@ from datetime import datetime
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, Transition
-from tallylight.verdicts.naming import RANK
+from tallylight.verdicts.status import RANK
 
 OPENING = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 ENDING = frozenset({Status.OPERATIONAL, Status.RETIRED})

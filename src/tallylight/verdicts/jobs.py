@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Evidence, Source
-from tallylight.verdicts import durations, shares
-from tallylight.verdicts.answers import answer_of, log_of_name
+from tallylight.verdicts import durations, failure_rate
 from tallylight.verdicts.layers import Result, counted, hearsay, knows, nudged, weight
-from tallylight.verdicts.life import lived
+from tallylight.verdicts.named_failures import answer_of, log_of_name
 from tallylight.verdicts.noise import forgotten
+from tallylight.verdicts.outage_history import lived
 from tallylight.verdicts.policy import LISTING_GONE, Policy
-from tallylight.verdicts.standing import (
+from tallylight.verdicts.state import (
     Allowance,
     Delivery,
     JobsRecord,
@@ -43,7 +43,7 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
     after = counted(layer, result, added, policy)
     if record.partly_since is not None:
         after = replace(after, noise=forgotten(layer.noise))  # trouble is no noise
-    minutes, usual = shares.with_job(record, layer, evidence.at, policy, is_bad=result.is_bad)
+    minutes, usual = failure_rate.with_job(record, layer, evidence.at, policy, is_bad=result.is_bad)
     delivery = record.delivery if result.is_bad else _delivery(record, evidence)
     record = JobsRecord(
         delivery,
@@ -116,7 +116,7 @@ def _allowed(
     As if the minute were judged at its end: of n outcomes the mean counts min(3, n) times, and
     each new one adds the difference that it makes.
     """
-    minute = shares.minute_of(at)
+    minute = failure_rate.minute_of(at)
     if minute > allowance.minute:
         allowance = Allowance(minute)
     count, total = allowance.outcomes + 1, allowance.total + added
@@ -139,5 +139,5 @@ def _compared(
     if after.state is not State.UP:
         return replace(record, partly_since=None) if record.partly_since else record
     if before.state is not State.UP and after.since is not None:
-        return shares.since(record, after.since)
-    return shares.partly(record, after, after.at, policy)
+        return failure_rate.since(record, after.since)
+    return failure_rate.partly(record, after, after.at, policy)

@@ -11,8 +11,7 @@ from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.verdicts import answers, jobs, lifecycle, naming
-from tallylight.verdicts.answers import answer_of, log_of_name
+from tallylight.verdicts import jobs, lifecycle, named_failures, status
 from tallylight.verdicts.layers import (
     Result,
     aged,
@@ -24,10 +23,11 @@ from tallylight.verdicts.layers import (
     stood,
     weight,
 )
-from tallylight.verdicts.naming import RANK, Finding
+from tallylight.verdicts.named_failures import answer_of, log_of_name
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
-from tallylight.verdicts.standing import Answer, Standing, State
+from tallylight.verdicts.state import Answer, Standing, State
+from tallylight.verdicts.status import RANK, Finding
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
 _SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
@@ -225,8 +225,8 @@ def _heard(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
         answer = answer_of(evidence)
         return replace(
             standing,
-            marks=answers.marked(standing.marks, answer, policy),
-            gone=answers.with_gone(standing.gone, answer),
+            marks=named_failures.marked(standing.marks, answer, policy),
+            gone=named_failures.with_gone(standing.gone, answer),
         )
     blocked, gone = standing.blocked, standing.gone
     if blocked is not None and _is_disproved(blocked, evidence):
@@ -239,7 +239,7 @@ def _heard(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
 
 
 def _is_disproved(answer: Answer, evidence: Evidence) -> bool:
-    return evidence.at >= answer.at and answers.is_refuted(answer, evidence.source)
+    return evidence.at >= answer.at and named_failures.is_refuted(answer, evidence.source)
 
 
 def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
@@ -253,7 +253,7 @@ def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
 def _judged(standing: Standing, policy: Policy) -> Standing:
     """Return the standing with the verdict that follows from it."""
     before, blocked = standing.verdict, standing.blocked
-    finding = naming.found(standing, policy)
+    finding = status.found(standing, policy)
     stays = finding.status is before.status
     verdict = Verdict(
         standing.service,

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from tallylight.model.evidence import FailureKind, Source
 from tallylight.verdicts.noise import forgotten, learned, with_result
 from tallylight.verdicts.policy import Likelihood, Policy
-from tallylight.verdicts.standing import Answer, LayerStanding, Noise, Run, Seen, State
+from tallylight.verdicts.state import Answer, LayerStanding, Noise, Run, Seen, State
 
 _REMEMBERED = 2
 _RELAPSE = timedelta(hours=2)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from tallylight.model.evidence import Source
 from tallylight.verdicts import noise
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import LayerStanding, Standing
+from tallylight.verdicts.state import LayerStanding, Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
 from tallylight.verdicts.layers import hearsay, nudged
 from tallylight.verdicts.policy import FEED_DEGRADED, FEED_OPERATIONAL, Policy
-from tallylight.verdicts.standing import Plans, Standing, Window
+from tallylight.verdicts.state import Plans, Standing, Window
 
 _WINDOWS = 8
 _LAG_SHARE = 0.3  # of the newest measurement in the moving average

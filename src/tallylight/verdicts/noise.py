@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from tallylight.verdicts.intervals import Interval, jeffreys
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Noise
+from tallylight.verdicts.state import Noise
 
 _LONG = 2048  # then the memory is halved, so that a service may change its ways
 _SELDOM = 256  # an interval of so many results hardly moves with one more

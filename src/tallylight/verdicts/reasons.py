@@ -9,12 +9,12 @@ from datetime import datetime
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
-from tallylight.verdicts import durations, shares
+from tallylight.verdicts import durations, failure_rate
 from tallylight.verdicts.intervals import wilson
 from tallylight.verdicts.lifecycle import is_in_maintenance, window_at
-from tallylight.verdicts.naming import Finding
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Answer, Gone, LayerStanding, Standing, State
+from tallylight.verdicts.state import Answer, Gone, LayerStanding, Standing, State
+from tallylight.verdicts.status import Finding
 
 Facts = dict[str, str | int | float]
 
@@ -163,7 +163,7 @@ def _delivered(standing: Standing, policy: Policy) -> Iterator[Reason]:
     delivery = standing.record.delivery
     if delivery is None:
         return
-    share = shares.share(standing.record, standing.at, policy.degraded_long)
+    share = failure_rate.share(standing.record, standing.at, policy.degraded_long)
     facts: Facts = {
         "last_at": _iso(delivery.at),
         "source": delivery.source.value,
@@ -199,7 +199,7 @@ def _failing(code: ReasonCode, layer: LayerStanding) -> Reason:
 
 def _partly(standing: Standing, policy: Policy) -> Reason:
     layer = standing.jobs
-    share = shares.share(standing.record, layer.at, policy.degraded_long)
+    share = failure_rate.share(standing.record, layer.at, policy.degraded_long)
     facts: Facts = {
         "failed": share.bad,
         "of": share.of,

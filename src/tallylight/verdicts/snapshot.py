@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from tallylight.verdicts.standing import Standing
+from tallylight.verdicts.state import Standing
 
 _STANDING = TypeAdapter(Standing)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tallylight.simulator.troubles import TROUBLE
+from tallylight.simulator.faults import TROUBLE
 
 if TYPE_CHECKING:
     from tests.gateway.http.conftest import Gateway

@@ -13,7 +13,7 @@ from obstore.store import S3Store
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import AssetOptions
 from tallylight.gateway.assets.store import CHUNK, Opened, checked, slices
-from tallylight.upstreams.scrub import scrub
+from tallylight.upstreams.redact import scrub
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult

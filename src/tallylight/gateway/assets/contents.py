@@ -16,11 +16,11 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import History
+from tallylight.upstreams.messages import Job, JobState, Reply
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.registry import protocol
-from tallylight.upstreams.relaying import Relay
+from tallylight.upstreams.proxy import Relay
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job, JobState, Reply
 
 log = structlog.get_logger()
 

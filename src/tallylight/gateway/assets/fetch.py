@@ -12,9 +12,9 @@ from tallylight.errors import StorageError
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.video import Video
-from tallylight.upstreams.fetching import fetch
+from tallylight.upstreams.download import fetch
+from tallylight.upstreams.messages import Job
 from tallylight.upstreams.transport import Transport
-from tallylight.upstreams.wire import Job
 
 log = structlog.get_logger()
 

@@ -20,9 +20,9 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import ReasonCode, Verdict
 from tallylight.upstreams.protocols.registry import protocol
-from tallylight.verdicts.outlook import Outlook, outlook
+from tallylight.verdicts.forecast import Outlook, outlook
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.standing import Standing
+from tallylight.verdicts.state import Standing
 
 USUAL_SECONDS = 180.0
 """How long a job is taken to last where none was timed."""

@@ -24,7 +24,7 @@ from tallylight.errors import StorageError
 from tallylight.gateway.webhooks.messages import PERSISTENCE, retry_at
 from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
 from tallylight.storage.outbox import Delivery, Outbox
-from tallylight.upstreams.scrub import scrub
+from tallylight.upstreams.redact import scrub
 
 log = structlog.get_logger()
 

@@ -14,13 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from tallylight.simulator.answers import Answer, scripted_answer
 from tallylight.simulator.connection import reset, silence
-from tallylight.simulator.decision import Step, is_listed, is_unwelcome
-from tallylight.simulator.protocols import chat_words as words
-from tallylight.simulator.protocols import references
-from tallylight.simulator.protocols.gate import RefusedError, bearer
-from tallylight.simulator.protocols.new_api_shape import file_url
-from tallylight.simulator.scenario import Key, ServicePart
-from tallylight.simulator.troubles import (
+from tallylight.simulator.faults import (
     AnyTrouble,
     Door,
     Fail,
@@ -31,6 +25,12 @@ from tallylight.simulator.troubles import (
     Retire,
     Sign,
 )
+from tallylight.simulator.outcomes import Step, is_listed, is_unwelcome
+from tallylight.simulator.protocols import chat_words as words
+from tallylight.simulator.protocols import references
+from tallylight.simulator.protocols.guard import RefusedError, bearer
+from tallylight.simulator.protocols.new_api_shape import file_url
+from tallylight.simulator.scenario import Key, ServicePart
 from tallylight.simulator.world import Commission, Job, World
 
 _PROGRESS_EVERY = 1.0  # seconds; the real one says something every half minute

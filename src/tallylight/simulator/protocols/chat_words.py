@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.troubles import Sign
+from tallylight.simulator.faults import Sign
 from tallylight.simulator.world import Job
 
 DONE = "data: [DONE]\n\n"

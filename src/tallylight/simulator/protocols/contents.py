@@ -7,8 +7,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from tallylight.simulator.answers import bytes_answer
-from tallylight.simulator.decision import Step, is_expired, padded_size
 from tallylight.simulator.media import delivery, padding_of, still
+from tallylight.simulator.outcomes import Step, is_expired, padded_size
 from tallylight.simulator.protocols.orders import InvalidError
 from tallylight.simulator.world import Job, World
 

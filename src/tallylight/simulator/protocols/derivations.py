@@ -6,8 +6,9 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tallylight.simulator.decision import Step
-from tallylight.simulator.protocols.gate import Gate, RefusedError
+from tallylight.simulator.faults import Door, Hang, Refuse, Reset
+from tallylight.simulator.outcomes import Step
+from tallylight.simulator.protocols.guard import Gate, RefusedError
 from tallylight.simulator.protocols.orders import (
     Fields,
     InvalidError,
@@ -17,7 +18,6 @@ from tallylight.simulator.protocols.orders import (
     source_video,
 )
 from tallylight.simulator.scenario import Key
-from tallylight.simulator.troubles import Door, Hang, Refuse, Reset
 from tallylight.simulator.world import Commission, Job
 
 _NAME_LIMIT = 80

@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from tallylight.simulator.answers import Answer, conditional_answer
-from tallylight.simulator.pace import Pace
 from tallylight.simulator.protocols import incident_io, statuspage
 from tallylight.simulator.protocols.page import Page
 from tallylight.simulator.scenario import FeedFault
-from tallylight.simulator.statements import Statement
+from tallylight.simulator.status_reports import Statement
+from tallylight.simulator.time_scale import Pace
 from tallylight.simulator.world import World
 
 _MOVED_AWAY = (

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
+from tallylight.simulator.faults import ComponentWord
 from tallylight.simulator.protocols import statuspage
 from tallylight.simulator.protocols.page import Page
-from tallylight.simulator.statements import StatedIncident, StatedMaintenance
-from tallylight.simulator.troubles import ComponentWord
+from tallylight.simulator.status_reports import StatedIncident, StatedMaintenance
 
 _LAGGING = -6 * 86_400.0  # the shim's page.updated_at stands still, days behind
 

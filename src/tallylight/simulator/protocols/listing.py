@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tallylight.simulator.protocols.gate import Gate, Handler
+from tallylight.simulator.faults import Door, ListLie
+from tallylight.simulator.protocols.guard import Gate, Handler
 from tallylight.simulator.protocols.orders import InvalidError
-from tallylight.simulator.troubles import Door, ListLie
 from tallylight.simulator.world import Job
 
 _DEFAULT, _LIMIT = 20, 100

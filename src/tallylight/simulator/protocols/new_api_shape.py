@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer, scripted_answer
-from tallylight.simulator.decision import Step
+from tallylight.simulator.faults import Refuse, Sign
+from tallylight.simulator.outcomes import Step
 from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.protocols.references import text_or_file
-from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
 _HTTP_TOO_MANY = 429

@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from tallylight.simulator.decision import Step, is_listed, is_unwelcome
+from tallylight.simulator.faults import Door, Hang, Refuse, Reset, Sign
+from tallylight.simulator.outcomes import Step, is_listed, is_unwelcome
 from tallylight.simulator.protocols.contents import content_answer, is_gone
 from tallylight.simulator.protocols.derivations import Derivations
-from tallylight.simulator.protocols.gate import Gate, RefusedError
+from tallylight.simulator.protocols.guard import Gate, RefusedError
 from tallylight.simulator.protocols.listing import listing
 from tallylight.simulator.protocols.new_api_shape import NewApiShape, legacy_job
 from tallylight.simulator.protocols.openai_shape import OpenAIShape
@@ -29,7 +30,6 @@ from tallylight.simulator.protocols.sglang_shape import SglangShape
 from tallylight.simulator.protocols.shapes import Shape
 from tallylight.simulator.protocols.vllm_omni_shape import VllmOmniShape
 from tallylight.simulator.scenario import Key
-from tallylight.simulator.troubles import Door, Hang, Refuse, Reset, Sign
 from tallylight.simulator.world import Commission, Job, World
 
 SHAPES: dict[str, type[Shape]] = {

@@ -6,7 +6,7 @@ They stand in no public source and are our own.
 
 from collections.abc import Mapping
 
-from tallylight.simulator.troubles import Sign
+from tallylight.simulator.faults import Sign
 
 WORDS: Mapping[Sign, tuple[int, str]] = {
     Sign.RISK_CONTROL: (403, "Just a moment... Verify that you are human."),

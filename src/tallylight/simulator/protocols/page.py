@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tallylight.simulator.statements import Statement
+from tallylight.simulator.status_reports import Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer, scripted_answer
-from tallylight.simulator.decision import Step
+from tallylight.simulator.faults import Refuse, Sign
+from tallylight.simulator.outcomes import Step
 from tallylight.simulator.protocols.new_api_shape import file_url
 from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.protocols.own_server_words import WORDS
 from tallylight.simulator.protocols.references import text_or_file
-from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
 _MOST_WHILE_RUNNING = 99

@@ -6,8 +6,8 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer
+from tallylight.simulator.faults import Refuse, Sign
 from tallylight.simulator.protocols.orders import Fields, InvalidError
-from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
 

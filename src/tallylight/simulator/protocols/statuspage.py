@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import JsonValue
 
+from tallylight.simulator.faults import ComponentWord
 from tallylight.simulator.protocols.page import Page
-from tallylight.simulator.statements import StatedIncident, StatedMaintenance
-from tallylight.simulator.troubles import ComponentWord
+from tallylight.simulator.status_reports import StatedIncident, StatedMaintenance
 
 _INDICATORS: Mapping[ComponentWord, tuple[str, str]] = {
     ComponentWord.OPERATIONAL: ("none", "All Systems Operational"),

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from pydantic import JsonValue
 
 from tallylight.simulator.answers import Answer, scripted_answer
-from tallylight.simulator.decision import Step
+from tallylight.simulator.faults import Refuse, Sign
+from tallylight.simulator.outcomes import Step
 from tallylight.simulator.protocols.orders import Fields, InvalidError
 from tallylight.simulator.protocols.own_server_words import WORDS
 from tallylight.simulator.protocols.references import file_or_field
-from tallylight.simulator.troubles import Refuse, Sign
 from tallylight.simulator.world import Job, World
 
 

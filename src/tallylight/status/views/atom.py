@@ -7,8 +7,8 @@ from datetime import datetime
 from tallylight.i18n import Translator
 from tallylight.model.verdict import Incident
 from tallylight.status.views.incidents import IncidentView, incident_title, incident_view
-from tallylight.status.views.moments import rfc3339
 from tallylight.status.views.statuspage import updated_at
+from tallylight.status.views.timestamps import rfc3339
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tallylight.i18n.formatting import day, duration
 from tallylight.i18n.labels import failure_word, source_word, status_word
 from tallylight.i18n.prices import price_text
 from tallylight.model.evidence import Evidence
-from tallylight.status.views.moments import Moment, moment
+from tallylight.status.views.timestamps import Moment, moment
 
 
 @dataclass(frozen=True, slots=True)

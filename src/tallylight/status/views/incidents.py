@@ -9,7 +9,7 @@ from tallylight.i18n.labels import status_word
 from tallylight.i18n.reasons import sentence
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate
-from tallylight.status.views.moments import Moment, moment
+from tallylight.status.views.timestamps import Moment, moment
 
 
 @dataclass(frozen=True, slots=True)

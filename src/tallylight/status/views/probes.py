@@ -10,7 +10,7 @@ from tallylight.i18n import Translator
 from tallylight.i18n.labels import depth_word
 from tallylight.i18n.prices import dollars
 from tallylight.model.evidence import Depth
-from tallylight.status.views.moments import Moment, moment
+from tallylight.status.views.timestamps import Moment, moment
 
 
 class _Appointment(Protocol):

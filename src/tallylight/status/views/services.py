@@ -13,8 +13,8 @@ from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import Spell, Verdict
-from tallylight.status.views.bars import Bar, bar, days_of
-from tallylight.status.views.moments import Moment, moment
+from tallylight.status.views.day_bars import Bar, bar, days_of
+from tallylight.status.views.timestamps import Moment, moment
 from tallylight.status.views.uptimes import Uptime, Window, uptime
 
 BAR_DAYS = 90

@@ -31,7 +31,6 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
 from tallylight.status.views.incidents import incident_title
-from tallylight.status.views.moments import rfc3339
 from tallylight.status.views.overview import worst_of
 from tallylight.status.views.statuspage_shapes import (
     AffectedComponent,
@@ -45,6 +44,7 @@ from tallylight.status.views.statuspage_shapes import (
     StatuspageIncident,
     Update,
 )
+from tallylight.status.views.timestamps import rfc3339
 
 _S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from tallylight.upstreams.wire import Phase
+from tallylight.upstreams.messages import Phase
 
 
 class Claim(Enum):

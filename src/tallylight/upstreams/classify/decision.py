@@ -10,7 +10,7 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
     codes,
     delays,
-    numbers,
+    numeric_codes,
     pages,
     states,
     statuses,
@@ -18,11 +18,11 @@ from tallylight.upstreams.classify import (
     vocabulary,
 )
 from tallylight.upstreams.classify.answer import Answer, Claim
+from tallylight.upstreams.classify.normalize import folded
 from tallylight.upstreams.classify.reading import read
 from tallylight.upstreams.classify.rules import Rule, Ruling
-from tallylight.upstreams.classify.wording import folded
-from tallylight.upstreams.scrub import scrub
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.messages import Phase, Reply
+from tallylight.upstreams.redact import scrub
 
 _UNREADABLE = Rule("unreadable", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
 _EMPTY = Rule("empty", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
@@ -118,9 +118,9 @@ def _rulings(answer: Answer, *, has_retry: bool) -> Iterator[Ruling]:
     steps: tuple[tuple[str, Callable[[], Rule | None]], ...] = (
         ("code", lambda: codes.telling(answer.codes)),
         ("type", lambda: codes.telling(answer.types)),
-        ("number", lambda: numbers.telling(answer)),
+        ("number", lambda: numeric_codes.telling(answer)),
         ("words", lambda: _telling_words(answer)),
-        ("number", lambda: numbers.vague(answer)),
+        ("number", lambda: numeric_codes.vague(answer)),
         ("status", lambda: statuses.telling(answer.status, answer.phase)),
         ("words", lambda: vocabulary.vague(answer.words)),
         ("code", lambda: codes.vague(answer.codes)),

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tallylight.upstreams.classify import outcomes, states, unwrapping
+from tallylight.upstreams.classify import claims, embedded_json, states
 from tallylight.upstreams.classify.answer import Envelope, Number
-from tallylight.upstreams.classify.wording import name_of
+from tallylight.upstreams.classify.normalize import name_of
 
 _CODES = frozenset(
     {
@@ -152,12 +152,12 @@ class _Step:
 
     def note(self) -> None:
         """Take down what the members of this object say."""
-        self.finds.failed = self.finds.failed or outcomes.claims_failure(self.node)
-        self.finds.codes.extend((self.depth, code) for code in outcomes.silent_codes(self.node))
+        self.finds.failed = self.finds.failed or claims.claims_failure(self.node)
+        self.finds.codes.extend((self.depth, code) for code in claims.silent_codes(self.node))
         for key, item in self.node.items():
             if isinstance(item, str):
                 self._note_text(key, item)
-                self._note_number(key, outcomes.number(item))
+                self._note_number(key, claims.number(item))
             elif isinstance(item, int) and not isinstance(item, bool):
                 self._note_number(key, item)
             elif key in _WORDS and isinstance(item, list):
@@ -170,11 +170,11 @@ class _Step:
 
     def _note_text(self, key: str, text: str) -> None:
         code = self._code(key, text.strip())
-        if code and not outcomes.is_good(code):
+        if code and not claims.is_good(code):
             self.finds.codes.append((self.depth, code))
         if key == "type":
             self.finds.types.append((self.depth, name_of(text)))
-        elif key in outcomes.STATES:
+        elif key in claims.STATES:
             self._note_state(key, name_of(text))
         elif text.strip() and (key in _WORDS or (key == "code" and " " in text)):
             self._note_words(text)
@@ -190,7 +190,7 @@ class _Step:
 
     def _note_words(self, text: str) -> None:
         """Take down a text; the JSON that hides in it is an envelope of its own."""
-        inner = unwrapping.embedded(text)
+        inner = embedded_json.embedded(text)
         if inner is not None:
             replace(self, depth=self.depth + 1).visit(inner)
             text = _JSON_START.split(text, maxsplit=1)[0]

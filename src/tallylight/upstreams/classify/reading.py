@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tallylight.upstreams.classify import delays, envelopes, pages, streams, unwrapping
+from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Answer, Claim
-from tallylight.upstreams.classify.wording import TEXT_LIMIT, folded
-from tallylight.upstreams.wire import Phase, Reply
+from tallylight.upstreams.classify.normalize import TEXT_LIMIT, folded
+from tallylight.upstreams.messages import Phase, Reply
 
 _NOT_SPOKEN = frozenset({"id", "object", "model", "prompt", "url", "created", "request_id", "logs"})
 _MOST_WORDS = 30
@@ -26,9 +26,9 @@ def read(reply: Reply, status: int, dialect: str = "") -> Answer:
         return Answer(reply.phase, status, Claim.FINE)
     if streams.is_stream(body):
         return _chat_answer(reply.phase, status, streams.read_stream(body), dialect)
-    value = unwrapping.parsed(body) if body else None
+    value = embedded_json.parsed(body) if body else None
     if isinstance(value, str):
-        value = unwrapping.embedded(value) or value
+        value = embedded_json.embedded(value) or value
     if isinstance(value, dict | list):
         chat = streams.read_completion(value)
         if chat is not None and status < FIRST_ERROR_STATUS:
@@ -125,7 +125,7 @@ def _has_sample(operation: Mapping[str, object]) -> bool:
 
 def _strings(value: object, depth: int = 0) -> Iterator[str]:
     """Yield the texts of an answer whose envelope is unknown, names and addresses left out."""
-    if depth > unwrapping.DEPTH:
+    if depth > embedded_json.DEPTH:
         return
     if isinstance(value, Mapping):
         for key, item in value.items():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.rules import Rule
-from tallylight.upstreams.wire import Phase
+from tallylight.upstreams.messages import Phase
 
 _RFC = "RFC 9110, section 15"
 _CLOUDFLARE = "developers.cloudflare.com, Cloudflare 5xx errors"

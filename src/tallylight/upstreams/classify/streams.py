@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tallylight.upstreams.classify import unwrapping
+from tallylight.upstreams.classify import embedded_json
 
 _MOST_EVENTS = 20_000
 _LINK = re.compile(r"https?://|data:(?:image|video)/|<video\b", re.IGNORECASE)
@@ -60,7 +60,7 @@ def read_stream(body: str) -> Chat:
         if data.strip() == "[DONE]":
             ended = True
             continue
-        event = unwrapping.parsed(data)
+        event = embedded_json.parsed(data)
         if isinstance(event, Mapping):
             if event.get("error"):
                 errors.append(event)

@@ -7,29 +7,29 @@ before "risk control", a wallet that is empty before the account that is locked 
 
 from itertools import chain
 
-from tallylight.upstreams.classify import words_caller, words_ours, words_upstream
+from tallylight.upstreams.classify import phrases_caller, phrases_ours, phrases_upstream
 from tallylight.upstreams.classify.phrases import Phrase
 from tallylight.upstreams.classify.rules import Rule
 
 #: Phrases that decide alone.
 TELLING: tuple[Phrase, ...] = tuple(
     chain(
-        words_caller.LOOKALIKES,
-        words_upstream.LOOKALIKES,
-        words_ours.MONEY,
-        words_upstream.MAINTENANCE,
-        words_ours.DISABLED_KEYS,
-        words_upstream.STATES,
-        words_upstream.ROBOTS,
-        words_ours.PACE,
-        words_caller.CONTENT,
-        words_ours.KEYS,
-        words_upstream.TROUBLE,
-        words_caller.REQUEST,
+        phrases_caller.LOOKALIKES,
+        phrases_upstream.LOOKALIKES,
+        phrases_ours.MONEY,
+        phrases_upstream.MAINTENANCE,
+        phrases_ours.DISABLED_KEYS,
+        phrases_upstream.STATES,
+        phrases_upstream.ROBOTS,
+        phrases_ours.PACE,
+        phrases_caller.CONTENT,
+        phrases_ours.KEYS,
+        phrases_upstream.TROUBLE,
+        phrases_caller.REQUEST,
     )
 )
 #: Phrases that are read after the statuses that tell more.
-VAGUE: tuple[Phrase, ...] = words_upstream.GENERIC
+VAGUE: tuple[Phrase, ...] = phrases_upstream.GENERIC
 
 
 def telling(words: str) -> Rule | None:

@@ -13,7 +13,7 @@ from tallylight.model.status import Status
 from tallylight.upstreams.feeds.loose import document
 from tallylight.upstreams.feeds.page import Page
 from tallylight.upstreams.feeds.reading import FeedReading, planned, reading_of, unreadable
-from tallylight.upstreams.wire import Phase, Reply, Request
+from tallylight.upstreams.messages import Phase, Reply, Request
 
 _NOT_MODIFIED = 304
 _FORGIVEN_MISSES = 2

@@ -22,7 +22,7 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.page import Component, Page, PageIncident, PageMaintenance
-from tallylight.upstreams.scrub import scrub
+from tallylight.upstreams.redact import scrub
 
 _LONGEST_NOTE = 200
 

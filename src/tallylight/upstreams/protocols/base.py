@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from tallylight.upstreams.wire import Address, Phase, Request
+from tallylight.upstreams.messages import Address, Phase, Request
 
 
 @dataclass(frozen=True, slots=True)

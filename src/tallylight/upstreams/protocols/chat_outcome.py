@@ -8,11 +8,11 @@ import json
 
 from tallylight.model.evidence import Failure
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.protocols.chat_result import Form, Result, results_in
 from tallylight.upstreams.protocols.chat_transcript import Transcript
 from tallylight.upstreams.protocols.events import DONE
 from tallylight.upstreams.protocols.failures import upstream_failure
-from tallylight.upstreams.wire import Phase, Reply
 
 _CROSS = "❌"
 

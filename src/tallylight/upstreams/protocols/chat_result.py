@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tallylight.upstreams.protocols.tolerant import web_address_of
+from tallylight.upstreams.json_access import web_address_of
 
 _SEARCHED = 64 * 1024
 """The result stands at the end of an answer; how much of the end is searched."""

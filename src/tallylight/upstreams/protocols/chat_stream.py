@@ -1,11 +1,11 @@
 """Follows one streamed chat answer as a job, to the video at its end."""
 
 from tallylight.model.evidence import Failure
+from tallylight.upstreams.json_access import object_of
+from tallylight.upstreams.messages import Job, JobState
 from tallylight.upstreams.protocols.chat_outcome import outcome
 from tallylight.upstreams.protocols.chat_transcript import Transcript
 from tallylight.upstreams.protocols.events import EventReader
-from tallylight.upstreams.protocols.tolerant import object_of
-from tallylight.upstreams.wire import Job, JobState
 
 
 class ChatStream:

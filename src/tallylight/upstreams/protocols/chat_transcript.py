@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tallylight.upstreams.protocols.events import DONE
-from tallylight.upstreams.protocols.tolerant import (
+from tallylight.upstreams.json_access import (
     items_of,
     mapping_of,
     moment_of,
@@ -15,6 +14,7 @@ from tallylight.upstreams.protocols.tolerant import (
     percent_of,
     text_of,
 )
+from tallylight.upstreams.protocols.events import DONE
 
 _PERCENT = re.compile(r"\d{1,3}(?:\.\d{1,3})?\s?%")
 _TAIL = 200

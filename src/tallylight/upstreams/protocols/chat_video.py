@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.json_access import items_of, object_of
+from tallylight.upstreams.messages import Address, Job, JobState, JobStream, Phase, Reply, Request
 from tallylight.upstreams.protocols.base import Base
 from tallylight.upstreams.protocols.chat_stream import ChatStream
-from tallylight.upstreams.protocols.disclaimers import of_new_api, of_sora2api
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.forms import address_of
 from tallylight.upstreams.protocols.model_list import read_model_list
-from tallylight.upstreams.protocols.tolerant import items_of, object_of
-from tallylight.upstreams.wire import Address, Job, JobState, JobStream, Phase, Reply, Request
+from tallylight.upstreams.protocols.not_billed import of_new_api, of_sora2api
 
 _SUCCESS = range(200, 300)
 _NO_EXTRAS: Mapping[str, object] = {}

@@ -2,7 +2,7 @@
 
 import re
 
-from tallylight.upstreams.protocols.tolerant import json_of
+from tallylight.upstreams.json_access import json_of
 
 _END_OF_LINE = re.compile("\r\n|\n|\r")
 _KEPT_ASIDE = 64 * 1024

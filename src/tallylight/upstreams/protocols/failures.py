@@ -2,8 +2,8 @@
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.scrub import scrub
-from tallylight.upstreams.wire import Reply
+from tallylight.upstreams.messages import Reply
+from tallylight.upstreams.redact import scrub
 
 _LINE = 200
 

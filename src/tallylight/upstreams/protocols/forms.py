@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from tallylight.model.order import Reference
-from tallylight.upstreams.wire import FilePart
+from tallylight.upstreams.messages import FilePart
 
 _UNKNOWN_TYPE = "application/octet-stream"
 _ENDINGS = {

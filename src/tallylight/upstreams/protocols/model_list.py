@@ -2,15 +2,9 @@
 
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
+from tallylight.upstreams.json_access import items_of, json_of, mapping_of, object_of, text_of
+from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
-from tallylight.upstreams.protocols.tolerant import (
-    items_of,
-    json_of,
-    mapping_of,
-    object_of,
-    text_of,
-)
-from tallylight.upstreams.wire import Reply
 
 _SUCCESS = range(200, 300)
 

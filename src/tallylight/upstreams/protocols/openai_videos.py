@@ -7,15 +7,15 @@ from urllib.parse import quote
 
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
+from tallylight.upstreams.json_access import object_of, text_of
+from tallylight.upstreams.messages import Address, Job, JobStream, Phase, Reply, Request
 from tallylight.upstreams.protocols.base import Base
-from tallylight.upstreams.protocols.disclaimers import of_new_api
 from tallylight.upstreams.protocols.failures import failure_in
 from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.model_list import read_model_list
-from tallylight.upstreams.protocols.tolerant import object_of, text_of
+from tallylight.upstreams.protocols.not_billed import of_new_api
+from tallylight.upstreams.protocols.request_body import PROFILES, Body, body_of
 from tallylight.upstreams.protocols.video_object import VideoReader
-from tallylight.upstreams.protocols.video_orders import PROFILES, Body, body_of
-from tallylight.upstreams.wire import Address, Job, JobStream, Phase, Reply, Request
 
 _SUCCESS = range(200, 300)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from tallylight.upstreams.protocols import chat_video, openai_videos, video_orders
-from tallylight.upstreams.wire import Address, VideoProtocol
+from tallylight.upstreams.messages import Address, VideoProtocol
+from tallylight.upstreams.protocols import chat_video, openai_videos, request_body
 
 PROTOCOLS: Mapping[str, Callable[[Address], VideoProtocol]] = {
     "openai_videos": openai_videos.OpenAIVideos,
@@ -11,7 +11,7 @@ PROTOCOLS: Mapping[str, Callable[[Address], VideoProtocol]] = {
 }
 
 DIALECTS: Mapping[str, tuple[str, ...]] = {
-    "openai_videos": tuple(video_orders.PROFILES),
+    "openai_videos": tuple(request_body.PROFILES),
     "chat_video": tuple(chat_video.PROFILES),
 }
 """The dialects of each protocol; the first is the default, safe where nothing is known."""

@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
-from tallylight.upstreams.protocols.job_words import ENDED_WORDS, state_of
-from tallylight.upstreams.protocols.tolerant import (
+from tallylight.upstreams.json_access import (
     amount_of,
     items_of,
     mapping_of,
@@ -23,7 +21,9 @@ from tallylight.upstreams.protocols.tolerant import (
     text_of,
     web_address_of,
 )
-from tallylight.upstreams.wire import Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
+from tallylight.upstreams.protocols.status_words import ENDED_WORDS, state_of
 
 _SUCCESS = range(200, 300)
 

@@ -1,0 +1,198 @@
+"""`catalogue`, `config`: what exists, and whether the file that says so is usable."""
+
+import asyncio
+from dataclasses import asdict
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.shared import (
+    Config,
+    Json,
+    Lang,
+    complain,
+    print_json,
+    print_line,
+    print_table,
+    speech,
+)
+from tallylight.i18n import Translator
+
+if TYPE_CHECKING:
+    from tallylight.catalogue.services import FactSheet
+
+catalogue = typer.Typer(no_args_is_help=True, help="What is publicly known of models and prices.")
+config = typer.Typer(no_args_is_help=True, help="The configuration file.")
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add these commands."""
+    application.add_typer(catalogue, name="catalogue")
+    application.add_typer(config, name="config")
+
+
+@catalogue.command("list")
+def list_sheets(
+    provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only what is not retired today.")] = False,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """List the fact sheets: models, prices and dates."""
+    from tallylight.catalogue import facts
+    from tallylight.clock import SystemClock
+    from tallylight.i18n.labels import access_word
+    from tallylight.i18n.prices import price_text
+
+    to, today = speech(lang), SystemClock().now().date()
+    sheets = [
+        sheet
+        for sheet in facts.load().values()
+        if provider in {None, sheet.provider} and not (live and sheet.is_retired(today))
+    ]
+    if json:
+        print_json([_plain(asdict(sheet)) for sheet in sheets])
+        return
+    headings = (
+        to.gettext("Fact sheet"),
+        to.gettext("Title"),
+        to.gettext("Access"),
+        to.gettext("Price"),
+        to.gettext("Ends"),
+    )
+    print_table(
+        headings,
+        (
+            (
+                sheet.id,
+                sheet.title,
+                access_word(sheet.access, to),
+                price_text(sheet.price, to),
+                "" if sheet.shutdown_at is None else sheet.shutdown_at.isoformat(),
+            )
+            for sheet in sheets
+        ),
+    )
+
+
+@catalogue.command("show")
+def show_sheet(
+    sheet: Annotated[str, typer.Argument(help="provider/model, as `catalogue list` has it.")],
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Show all that is known of one model at one provider, with the sources."""
+    from tallylight.catalogue import facts
+
+    to = speech(lang)
+    found = facts.sheet(sheet)
+    if found is None:
+        raise typer.BadParameter(
+            to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet
+        )
+    if json:
+        print_json(_plain(asdict(found)))
+        return
+    print_table(("", ""), _rows(found, to))
+
+
+@catalogue.command("update")
+def update_sheets(
+    source: Annotated[str, typer.Argument(help="A file of fact sheets, or its https address.")],
+    lang: Lang = None,
+) -> None:
+    """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
+    from tallylight.catalogue.updates import folder, install
+    from tallylight.documents.environment import environment
+
+    try:
+        is_address = source.startswith(("https://", "http://"))
+        text = asyncio.run(_fetched(source)) if is_address else Path(source).read_text("utf-8")
+        kept_in = folder(environment())
+        sheets = install(text, source.rpartition("/")[2], kept_in)
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{source}: {error}") from None
+    told = speech(lang).ngettext(
+        "%(count)d fact sheet of %(provider)s now stands in %(folder)s",
+        "%(count)d fact sheets of %(provider)s now stand in %(folder)s",
+        len(sheets),
+    )
+    print_line(
+        told % {"count": len(sheets), "provider": sheets[0].provider, "folder": str(kept_in)}
+    )
+
+
+async def _fetched(address: str) -> str:
+    from tallylight.catalogue.services import Upstream
+    from tallylight.clock import SystemClock
+    from tallylight.model.ids import ProviderId, UpstreamId
+    from tallylight.upstreams.messages import Phase, Request
+    from tallylight.upstreams.transport import Transport
+
+    nobody = Upstream(UpstreamId("catalogue"), ProviderId("catalogue"), address, "", "", None)
+    async with Transport(SystemClock()) as transport:
+        reply = await transport.send(Request(Phase.FEED, "GET", address), nobody)
+    if reply.status != HTTPStatus.OK or reply.error or reply.truncated:
+        why = reply.error or ("too long" if reply.truncated else f"HTTP {reply.status}")
+        raise typer.BadParameter(f"{address}: {why}")
+    return reply.body
+
+
+@config.command("check")
+def check_config(path: Config = None, lang: Lang = None) -> None:
+    """Say whether the configuration can be used, and if not, which line to change."""
+    from tallylight.config.settings import load_settings
+
+    to, found = speech(lang), load_settings(path)
+    for warning in found.warnings:
+        complain(to.gettext("warning: %s") % warning)
+    built_in = to.gettext("built-in fact sheets with keys from the environment")
+    count = len(found.catalogue.services)
+    told = to.ngettext(
+        "%(file)s can be used: %(count)d service", "%(file)s can be used: %(count)d services", count
+    )
+    print_line(told % {"file": str(found.source or built_in), "count": count})
+
+
+@config.command("schema")
+def print_schema() -> None:
+    """Print the JSON Schema of tallylight.yaml, for editors."""
+    from tallylight.config.schema import schema
+
+    print_json(schema())
+
+
+def _plain(value: object) -> object:
+    match value:
+        case dict():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case StrEnum():
+            return value.value
+        case date() | Decimal() | Path():
+            return str(value)
+        case _:
+            return value
+
+
+def _rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
+    from tallylight.i18n.labels import access_word
+    from tallylight.status.views.detail import sheet_view
+
+    view = sheet_view(sheet, to)
+    rows = [
+        (to.gettext("Fact sheet"), sheet.id),
+        (to.gettext("Title"), view.title),
+        (to.gettext("Access"), access_word(sheet.access, to)),
+        *((fact.label, fact.value) for fact in view.facts),
+        (to.gettext("Notes"), view.notes),
+        (to.gettext("Sources"), "\n".join(view.sources)),
+        (to.gettext("As of"), view.as_of),
+    ]
+    return [(label, value) for label, value in rows if value]

@@ -1,0 +1,184 @@
+"""`check`, `status`, `watch`: how services are."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.shared import (
+    Config,
+    Json,
+    Lang,
+    Services,
+    announce,
+    chosen,
+    complain,
+    print_json,
+    print_line,
+    reading,
+    speech,
+)
+from tallylight.i18n import Translator
+from tallylight.model.evidence import Depth
+from tallylight.model.status import Status
+
+if TYPE_CHECKING:
+    from tallylight.probes.check_round import Round
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add these commands."""
+    application.command()(check)
+    application.command()(status)
+    application.command()(watch)
+
+
+def check(
+    services: Services = None,
+    depth: Annotated[
+        Depth, typer.Option(help="How far to go; generation costs money, within the budgets.")
+    ] = Depth.CREDENTIALS,
+    config: Config = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Probe services once now and print the verdicts; exit 1 unless nothing is wrong."""
+    to = speech(lang)
+    fine = asyncio.run(_check(services, depth, config, json, to))
+    raise typer.Exit(0 if fine else 1)
+
+
+async def _check(
+    wanted: Sequence[str] | None, depth: Depth, config: Path | None, json: bool, to: Translator
+) -> bool:
+    from tallylight.app import summary
+    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.runtime import open_runtime
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
+
+    keep_to_warnings()
+    async with open_runtime(load_settings(config), SystemClock()) as runtime:
+        board = runtime.board
+        ids = chosen(wanted, board.verdicts(), to)
+        rounds = await runtime.check(ids, depth)
+        entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
+        if json:
+            print_json(
+                [
+                    told | {"probes": _found(round_), "withheld": round_.withheld or None}
+                    for told, round_ in zip(
+                        summary.as_json(entries, to), rounds.values(), strict=True
+                    )
+                ]
+            )
+        else:
+            print_line(summary.as_text(entries, to))
+    for service, verdict in entries:
+        for remark in summary.remarks(verdict, rounds[service.id], to):
+            complain(remark)
+    if not runtime.is_judge:
+        complain(to.gettext("A server watches this database; this round is shown, not recorded."))
+    return all(
+        summary.passes(verdict, rounds[service.id].found) and not rounds[service.id].withheld
+        for service, verdict in entries
+    )
+
+
+def _found(round_: "Round") -> list[dict[str, object]]:
+    from tallylight.status.json_shapes import evidence_answer
+
+    return [evidence_answer(piece).model_dump(mode="json") for piece in round_.found]
+
+
+def status(
+    services: Services = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every reason, and what was learned of it.")
+    ] = False,
+    config: Config = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Print the standing verdicts with their reasons; exit 1 unless all are operational."""
+    to = speech(lang)
+    fine = asyncio.run(_status(services, verbose, config, json, to))
+    raise typer.Exit(0 if fine else 1)
+
+
+async def _status(
+    wanted: Sequence[str] | None, verbose: bool, config: Path | None, json: bool, to: Translator
+) -> bool:
+    from tallylight.app import learned_report, summary
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
+    from tallylight.verdicts.learned import learned
+
+    async with reading(load_settings(config), SystemClock()) as (board, _):
+        ids = chosen(wanted, board.verdicts(), to)
+        entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
+        known = {id_: learned(*board.standing(id_)) for id_ in ids}
+        if json:
+            more = [
+                {"learned": learned_report.as_json(known[id_])} if verbose else {} for id_ in ids
+            ]
+            told = summary.as_json(entries, to)
+            print_json([each | rest for each, rest in zip(told, more, strict=True)])
+        else:
+            print_line(
+                summary.in_full(entries, known, to) if verbose else summary.as_text(entries, to)
+            )
+        return all(verdict.status is Status.OPERATIONAL for _, verdict in entries)
+
+
+def watch(
+    services: Services = None,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
+    config: Config = None,
+    lang: Lang = None,
+) -> None:
+    """Show the standing verdicts as they change, until interrupted."""
+    to = speech(lang)
+    try:
+        asyncio.run(_watch(services, timedelta(seconds=every), config, to))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+async def _watch(
+    wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
+) -> None:
+    looks = _looks(wanted, every, config, to)
+    if not sys.stdout.isatty():
+        last = ""
+        async for text in looks:
+            if text != last:
+                announce(text + "\n")
+            last = text
+        return
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(auto_refresh=False) as live:
+        async for text in looks:
+            live.update(Text(text), refresh=True)
+
+
+async def _looks(
+    wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
+) -> AsyncIterator[str]:
+    from tallylight.app import summary
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
+
+    configuration, clock = load_settings(config), SystemClock()
+    while True:
+        async with reading(configuration, clock) as (board, _):
+            ids = chosen(wanted, board.verdicts(), to)
+            text = summary.as_text([(board.service(id_), board.verdict(id_)) for id_ in ids], to)
+        yield text
+        await clock.sleep(every)

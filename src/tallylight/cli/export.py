@@ -1,0 +1,254 @@
+"""`export`, `cost`: what was written down, taken out."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.history import WindowOption
+from tallylight.cli.shared import (
+    Config,
+    Json,
+    Lang,
+    Services,
+    chosen,
+    print_json,
+    print_line,
+    print_table,
+    reading,
+    speech,
+)
+from tallylight.i18n import Translator
+from tallylight.status.views.uptimes import Window
+from tallylight.storage.export_formats import ExportFormat, ExportTable
+
+if TYPE_CHECKING:
+    from tallylight.model.ids import KeyId
+    from tallylight.model.ledger import Entry, Purpose, Sum
+    from tallylight.status.budgets import Spending
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add these commands."""
+    application.command("export")(export_history)
+    application.command()(cost)
+
+
+def export_history(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    services: Services = None,
+    format_: Annotated[
+        ExportFormat, typer.Option("--format", help="What kind of file.")
+    ] = ExportFormat.JSON,
+    window: WindowOption = Window.MONTH,
+    table: Annotated[
+        ExportTable | None,
+        typer.Option(help="One table alone; without it all, CSV and Parquet in a zip."),
+    ] = None,
+    config: Config = None,
+    lang: Lang = None,
+) -> None:
+    """Write evidence, transitions and uptime into a file."""
+    to = speech(lang)
+    try:
+        asyncio.run(_export(out, services, format_, window, table, config, to))
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise typer.BadParameter(
+            to.gettext("%(file)s cannot be written: %(why)s") % {"file": out, "why": why},
+            param_hint="--out",
+        ) from None
+
+
+async def _export(
+    out: Path,
+    wanted: Sequence[str] | None,
+    format_: ExportFormat,
+    window: Window,
+    table: ExportTable | None,
+    config: Path | None,
+    to: Translator,
+) -> None:
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
+    from tallylight.storage.export import export
+
+    clock = SystemClock()
+    async with reading(load_settings(config), clock) as (board, history):
+        ids = chosen(wanted, board.verdicts(), to)
+        end = clock.now()
+        await export(
+            history, out, format_, services=ids, start=end - window.length, end=end, table=table
+        )
+    print_line(str(out))
+
+
+def cost(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries of the ledger.")] = 20,
+    window: WindowOption = Window.MONTH,
+    config: Config = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Print the budgets, what was spent for what, and the ledger's newest entries."""
+    asyncio.run(_cost(limit, window, config, json, speech(lang)))
+
+
+async def _cost(
+    limit: int, window: Window, config: Path | None, json: bool, to: Translator
+) -> None:
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
+    from tallylight.status.budgets import spendings, traffic_spendings
+
+    configuration, clock = load_settings(config), SystemClock()
+    async with reading(configuration, clock) as (board, history):
+        total, now = configuration.catalogue.total_budget, clock.now()
+        budgets = await spendings(history.ledger, board.services(), total, now)
+        sums = await history.ledger.sums(window.length, now)
+        entries = await history.ledger.entries(limit=limit)
+        known = await history.keys.all()
+        open_keys = [key for key in known if key.revoked_at is None]
+        all_videos = configuration.gateway.budget.budget()
+        budgets += await traffic_spendings(history.ledger, open_keys, all_videos, now)
+    keys = {key.id: key.name for key in known}
+    if json:
+        print_json(_as_json(budgets, sums, entries, keys))
+        return
+    _print_budgets(budgets, to)
+    _print_sums(sums, keys, window, to)
+    columns = (
+        to.gettext("Time"),
+        to.gettext("Service"),
+        to.gettext("For"),
+        to.gettext("Key"),
+        to.gettext("State"),
+        to.gettext("Amount"),
+    )
+    print_table(columns, (_row(entry, keys, to) for entry in entries))
+
+
+def _as_json(
+    budgets: Sequence["Spending"],
+    sums: Sequence["Sum"],
+    entries: Sequence["Entry"],
+    keys: Mapping["KeyId", str],
+) -> dict[str, object]:
+    from tallylight.status.json_shapes import budget_answer, entry_answer
+    from tallylight.status.models import LedgerAnswer
+
+    answer = LedgerAnswer(
+        budgets=[budget_answer(budget) for budget in budgets],
+        entries=[entry_answer(entry) for entry in entries],
+    )
+    spent = [
+        {
+            "purpose": each.purpose.value,
+            "key": keys.get(each.payer, each.payer) or None,
+            "service": each.service,
+            "entries": each.entries,
+            "amount_usd": float(each.amount),
+        }
+        for each in sums
+    ]
+    return answer.model_dump(mode="json") | {"spending": spent}
+
+
+def _print_budgets(budgets: Sequence["Spending"], to: Translator) -> None:
+    from tallylight.i18n.prices import dollars
+
+    limits = [
+        (
+            _scope(budget.scope, to),
+            budget.window,
+            dollars(budget.spent),
+            dollars(budget.limit),
+        )
+        for budget in budgets
+    ]
+    words = (
+        to.gettext("Budget"),
+        to.gettext("Window"),
+        to.gettext("Spent"),
+        to.gettext("Limit"),
+    )
+    print_table(words, limits)
+    print_line()
+
+
+def _scope(scope: str, to: Translator) -> str:
+    from tallylight.status.budgets import KEY, TOTAL, VIDEOS
+
+    if scope == TOTAL:
+        return to.gettext("all together")
+    if scope == VIDEOS:
+        return to.gettext("all callers' videos")
+    name = scope.removeprefix(KEY)
+    return scope if name == scope else to.gettext("key %s") % name
+
+
+def _print_sums(
+    sums: Sequence["Sum"], keys: Mapping["KeyId", str], window: Window, to: Translator
+) -> None:
+    from tallylight.i18n.formatting import number
+    from tallylight.i18n.prices import dollars
+
+    words = (
+        to.gettext("For"),
+        to.gettext("Key"),
+        to.gettext("Service"),
+        to.gettext("Entries"),
+        to.gettext("Spent in %s") % window.value,
+    )
+    rows = [
+        (
+            _purpose(each.purpose, to),
+            keys.get(each.payer, each.payer) or "–",
+            each.service,
+            number(each.entries, to),
+            dollars(each.amount),
+        )
+        for each in sums
+    ]
+    print_table(words, rows)
+    print_line()
+
+
+def _row(entry: "Entry", keys: Mapping["KeyId", str], to: Translator) -> tuple[str, ...]:
+    from tallylight.i18n.formatting import moment_short
+    from tallylight.i18n.prices import dollars
+
+    return (
+        moment_short(entry.at, to),
+        entry.service,
+        _purpose(entry.purpose, to),
+        keys.get(entry.payer, entry.payer) or "–",
+        _state(entry, to),
+        dollars(entry.amount),
+    )
+
+
+def _purpose(purpose: "Purpose", to: Translator) -> str:
+    from tallylight.model.ledger import Purpose
+
+    match purpose:
+        case Purpose.PROBE:
+            return to.gettext("Generation probe")
+        case Purpose.TRAFFIC:
+            return to.gettext("Live traffic")
+        case Purpose.ACCIDENT:
+            return to.gettext("A probe that was meant to be free")
+
+
+def _state(entry: "Entry", to: Translator) -> str:
+    from tallylight.model.ledger import EntryState
+
+    match entry.state:
+        case EntryState.RESERVED:
+            return to.gettext("reserved")
+        case EntryState.SETTLED:
+            return to.gettext("spent")
+        case EntryState.RELEASED:
+            return to.gettext("not spent")

@@ -1,0 +1,118 @@
+"""`recommend`: which service to use for what."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.shared import (
+    Config,
+    Json,
+    Lang,
+    complain,
+    print_json,
+    print_line,
+    print_table,
+    reading,
+    speech,
+)
+from tallylight.i18n import Translator
+
+if TYPE_CHECKING:
+    from tallylight.status.recommendation import Recommendation, Wanted
+
+
+def add_to(application: typer.Typer) -> None:
+    """Add the command."""
+    application.command()(recommend)
+
+
+def recommend(
+    purpose: Annotated[
+        str,
+        typer.Option(
+            "--for",
+            help="What the videos are for: production, commercial, development, personal, "
+            "high_volume, budget; or what goes first: official, reverse, cheapest, fastest, "
+            "most_reliable (default: the model's own, else commercial).",
+        ),
+    ] = "",
+    seconds: Annotated[
+        int | None, typer.Option(min=1, max=3600, help="Length (default: each service's own).")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Size, 1280x720 (default: each service's own).")] = "",
+    model: Annotated[str, typer.Option(help="A route (default: all services).")] = "",
+    config: Config = None,
+    json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Print which service to use for what, and what a delivered video costs there."""
+    from tallylight.status.recommendation import Wanted, is_size
+
+    if not is_size(size):
+        raise typer.BadParameter(f"{size} is not a size; write 1280x720", param_hint="--size")
+    wanted = Wanted(purpose, seconds, size, model)
+    found = asyncio.run(_recommend(wanted, config, json, speech(lang)))
+    raise typer.Exit(0 if found else 1)
+
+
+async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Translator) -> bool:
+    from tallylight.app.recommend import recommender_of
+    from tallylight.clock import SystemClock
+    from tallylight.config.settings import load_settings
+    from tallylight.status.json_shapes import recommendation_answer
+
+    configuration, clock = load_settings(config), SystemClock()
+    async with reading(configuration, clock) as (board, _):
+        try:
+            found = recommender_of(board, clock, lambda: configuration).recommend(wanted)
+        except LookupError as error:
+            raise typer.BadParameter(str(error)) from None
+    if json:
+        print_json(recommendation_answer(found, to).model_dump(mode="json"))
+    else:
+        _print(found, to)
+    return bool(found.ranked)
+
+
+def _print(found: "Recommendation", to: Translator) -> None:
+    from tallylight.status.views.recommendation import recommendation_view
+
+    view = recommendation_view(found, to)
+    print_line(f"{view.purpose}: {view.meaning}")
+    print_line()
+    if view.rows:
+        headings = (
+            "",
+            to.gettext("Service"),
+            to.gettext("State"),
+            to.gettext("Asked for"),
+            to.gettext("Price"),
+            to.gettext("Delivers"),
+            to.gettext("Price of a delivered video"),
+            to.gettext("Time to it"),
+        )
+        rows = [
+            (
+                str(place),
+                f"{each.name} ({each.id})",
+                f"{each.status.lamp} {each.word}",
+                each.asked,
+                each.price,
+                each.delivery,
+                each.delivered_price,
+                each.time,
+            )
+            for place, each in enumerate(view.rows, start=1)
+        ]
+        print_table(headings, rows)
+        print_line()
+        for each in view.rows:
+            for why in each.why:
+                print_line(f"{each.id}: {why}")
+        print_line(view.together)
+    else:
+        complain(to.gettext("No service can be asked for this."))
+    for out in view.left_out:
+        print_line(f"{out.status.lamp} {out.id}: {out.why}")

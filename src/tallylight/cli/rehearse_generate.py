@@ -1,0 +1,99 @@
+"""`rehearse generate`: a trace drawn from distributions."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tallylight.cli.shared import Lang, speech, write_text
+
+if TYPE_CHECKING:
+    from tallylight.rehearsal.behaviour import Recipe
+
+Out = Annotated[Path, typer.Option(help="Where to write the trace.")]
+Read = Annotated[
+    Path | None, typer.Option(help="A recipe (JSON) with kinds of services; else one kind:")
+]
+Count = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
+Reverse = Annotated[bool, typer.Option("--reverse", help="They are reverse services.")]
+Price = Annotated[float, typer.Option(min=0, help="USD of a paid probe.")]
+Days = Annotated[float, typer.Option(min=0.01, max=3660, help="Length.")]
+Between = Annotated[float, typer.Option(min=0, help="Mean; 0 for none.")]
+Minutes = Annotated[float, typer.Option(min=0.1, help="Mean length.")]
+Hidden = Annotated[float, typer.Option(min=0, max=1, help="Share that free probes do not notice.")]
+Partial = Annotated[
+    float, typer.Option(min=0, max=1, help="Share in which part of the jobs passes.")
+]
+RiskWeekly = Annotated[float | None, typer.Option(min=0, help="Spells of risk control a week.")]
+RiskHours = Annotated[tuple[float, float], typer.Option(help="Their length, from and to.")]
+Noise = Annotated[float, typer.Option(min=0, max=1, help="Share of jobs that fail for nothing.")]
+FeedLag = Annotated[float, typer.Option(help="Mean minutes; below 0: no status page.")]
+FeedBlind = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of outages that the page never mentions.")
+]
+Traffic = Annotated[float, typer.Option(min=0, help="Callers' jobs an hour.")]
+Seed = Annotated[int, typer.Option(help="What chance begins with.")]
+
+_RISK_WEEKLY = 2.0
+"""Of reverse services, unless it is said."""
+
+
+def generate(
+    out: Out,
+    recipe: Read = None,
+    services: Count = 1,
+    reverse: Reverse = False,
+    price: Price = 0.40,
+    days: Days = 60,
+    days_between_outages: Between = 2,
+    outage_minutes: Minutes = 60,
+    hidden: Hidden = 0.6,
+    partial: Partial = 0.0,
+    risk_weekly: RiskWeekly = None,
+    risk_hours: RiskHours = (3, 24),
+    noise: Noise = 0.03,
+    feed_lag: FeedLag = 15,
+    feed_blind: FeedBlind = 0.23,
+    traffic: Traffic = 0,
+    seed: Seed = 1,
+    lang: Lang = None,
+) -> None:
+    """Write a trace drawn from distributions: the same options always give the same trace."""
+    from tallylight.model.status import Access
+    from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
+    from tallylight.rehearsal.generate import generated
+    from tallylight.rehearsal.trace import written
+
+    to = speech(lang)
+    if recipe is not None:
+        write_text(out, written(generated(_read(recipe))), to)
+        return
+    if risk_hours[0] > risk_hours[1] or risk_hours[0] <= 0:
+        raise typer.BadParameter("--risk-hours FROM TO: 0 < FROM <= TO")
+    usual_risk = _RISK_WEEKLY if reverse else 0.0
+    habits = Habits(
+        access=Access.REVERSE if reverse else Access.OFFICIAL,
+        price=Decimal(str(price)),
+        days_between_outages=days_between_outages,
+        outage_minutes=outage_minutes,
+        hidden=hidden,
+        partial=partial,
+        risk_weekly=usual_risk if risk_weekly is None else risk_weekly,
+        risk_hours=risk_hours,
+        noise=noise,
+        feed_lag_minutes=feed_lag if feed_lag >= 0 else None,
+        feed_blind=feed_blind,
+        traffic=traffic,
+    )
+    casts = {"service": Cast(count=services, habits=habits)}
+    write_text(out, written(generated(Recipe(days=days, seed=seed, casts=casts))), to)
+
+
+def _read(path: Path) -> "Recipe":
+    from tallylight.rehearsal import recipes
+
+    try:
+        return recipes.parsed(path.read_text("utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{path}: {error}") from None

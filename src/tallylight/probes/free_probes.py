@@ -1,0 +1,107 @@
+"""The free probes: does it answer, does it know our key and still list the model?"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Protocol
+
+from tallylight.catalogue.services import Service, Upstream
+from tallylight.clock import Clock
+from tallylight.model.evidence import Evidence, Failure, FailureKind, Source
+from tallylight.upstreams.classify import classify
+from tallylight.upstreams.messages import Job, Reply, Request
+from tallylight.upstreams.protocols.registry import protocol
+
+_CLOSED_DOOR = frozenset(
+    {
+        FailureKind.DEGRADED,
+        FailureKind.RISK_CONTROL,
+        FailureKind.SUSPENDED,
+        FailureKind.MAINTENANCE,
+    }
+)
+"""What an answer to `reach` may say against the door. A 401 or 404 without a key proves that
+somebody is at home."""
+
+_UNREADABLE = frozenset({"body", "page"})
+"""What the classifier's rules begin with where an answer could not be read at all."""
+
+_LONGEST_TEXT = 200
+
+
+class Sender(Protocol):
+    """Sends one request; `upstreams.transport.Transport` is one."""
+
+    async def send(self, request: Request, upstream: Upstream) -> Reply:
+        """Send a request and return its whole answer, or how none came."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shallow:
+    """What a free probe found.
+
+    Args:
+        evidence: The observation.
+        billed: The job that a request meant to be free has started, if it has.
+        is_doubtful: It was sent as an order is and never answered, so it may have started one.
+    """
+
+    evidence: Evidence
+    billed: Job | None = None
+    is_doubtful: bool = False
+
+
+async def reach(service: Service, sender: Sender, clock: Clock) -> Shallow:
+    """Ask whether a service's upstream answers at all."""
+    request = protocol(service.upstream).reach()
+    reply = await sender.send(request, service.upstream)
+    failure = classify(reply, service.upstream.dialect)
+    if failure is not None and failure.kind not in _CLOSED_DOOR and reply.status is not None:
+        failure = None
+    return Shallow(_evidence(service, Source.REACH, reply, failure, clock))
+
+
+async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow:
+    """Ask whether an upstream knows our key and still offers the model."""
+    adapter = protocol(service.upstream)
+    request = adapter.credentials(service.model)
+    reply = await sender.send(request, service.upstream)
+    failure = adapter.read_credentials(reply, service.model)
+    if failure is not None and failure.rule.partition(":")[0] in _UNREADABLE:
+        failure = replace(failure, text=_clearer(failure.text, reply))
+    evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
+    if request.method != "POST":
+        return Shallow(evidence)
+    # A failure for want of a chat answer does not show that there was no job.
+    job = adapter.read_job(reply)
+    is_doubtful = reply.sent and (reply.status is None or bool(reply.error))
+    return Shallow(evidence, job if isinstance(job, Job) else None, is_doubtful)
+
+
+def _clearer(text: str, reply: Reply) -> str:
+    """Return the words of an answer that is none, after a word on what it is instead."""
+    kind = reply.headers.get("content-type", "").partition(";")[0] or "something"
+    match reply:
+        case Reply(error=error) if error:
+            what = f"half an answer ({error})"
+        case Reply(truncated=True):
+            what = f"more {kind} than anybody reads"
+        case Reply(body=body) if not body.strip():
+            what = "an empty answer"
+        case _:
+            what = f"{kind} that is no such answer"
+    line = f"HTTP {reply.status} with {what}" + (f": {text}" if text else "")
+    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+
+
+def _evidence(
+    service: Service, source: Source, reply: Reply, failure: Failure | None, clock: Clock
+) -> Evidence:
+    waited = reply.first_byte_seconds
+    return Evidence(
+        service=service.id,
+        at=clock.now(),
+        source=source,
+        failure=failure,
+        latency=None if waited is None else timedelta(seconds=waited),
+    )

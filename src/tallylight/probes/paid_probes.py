@@ -1,0 +1,251 @@
+"""The paid probe: placing an order and taking it to its end, over restarts.
+
+Money first: the estimate is reserved in the ledger, then the attempt is written down, and only then
+is anything sent, once. `follow` is re-entrant: it takes an attempt to its end from whatever the
+tables say, so that a killed process picks its jobs up and pays for none twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault
+from tallylight.model.ids import AttemptId, ServiceId
+from tallylight.model.ledger import Purpose
+from tallylight.model.money import Budget
+from tallylight.probes.estimates import estimate
+from tallylight.probes.poll import Following
+from tallylight.probes.settlement import Ending, Settling
+from tallylight.storage.database import History
+from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
+from tallylight.upstreams.messages import Job, Reply, Request
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+
+log = structlog.get_logger()
+
+PATIENCE = timedelta(minutes=2)
+"""How long a create may take to be answered, whatever the limit of other calls: some relays answer
+once their own upstream has, and each create that is given up leaves a doubt that costs money."""
+
+_INTERRUPTED = Failure(
+    kind=FailureKind.UNKNOWN,
+    fault=Fault.OURS,
+    rule="probe:interrupted",
+    text="our own restart cut the answer off; nobody knows what became of the job",
+)
+
+_NAMELESS = Failure(
+    kind=FailureKind.DEGRADED,
+    fault=Fault.UPSTREAM,
+    rule="job:nameless",
+    text="accepted without an id by which the job could be asked for",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the history knows of a service's paid probes.
+
+    Args:
+        placed_at: When the newest was placed, None if none was.
+        off: Depths of free probes that once started a job.
+    """
+
+    placed_at: datetime | None = None
+    off: frozenset[Depth] = frozenset()
+
+
+class Generations:
+    """Places generation probes and follows them.
+
+    Args:
+        total: What all probes together may spend.
+        patience: How long a create may take to be answered.
+    """
+
+    def __init__(  # noqa: PLR0913  # the rooms that it ties together
+        self,
+        board: Board,
+        history: History,
+        transport: Transport,
+        clock: Clock,
+        total: Budget,
+        *,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._board = board
+        self._history = history
+        self._transport = transport
+        self._clock = clock
+        self._following = Following(transport, clock)
+        self._settling = Settling(board, history, clock)
+        self._patience = patience
+        self.total = total
+
+    async def place(self, service: Service) -> Attempt:
+        """Set the money for a video aside and write its order down; nothing is sent yet.
+
+        Raises:
+            BudgetError: if that could exceed a budget.
+            ValueError: if the service has no order or no price to probe with.
+            StorageError: if the database is away.
+        """
+        cost, order = estimate(service), service.probe_order
+        if cost is None or order is None:
+            raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
+        now, id_ = self._clock.now(), AttemptId(uuid4().hex)
+        entry = await self._history.ledger.reserve(
+            service.id,
+            Purpose.PROBE,
+            cost,
+            budget=service.budget,
+            total=self.total,
+            at=now,
+            note="generation probe",
+        )
+        attempt = Attempt(
+            id=id_,
+            service=service.id,
+            purpose=Purpose.PROBE,
+            # The mark by which the job is found in a list of jobs.
+            order=replace(order, prompt=f"{order.prompt} (take {id_[:8]})"),
+            model=service.model,
+            entry=entry,
+            intended_at=now,
+        )
+        await self._history.attempts.intend(attempt)
+        return attempt
+
+    async def carry_out(self, service: Service, attempt: Attempt) -> Evidence:
+        """Send what was placed, the only time, and take it to its end."""
+        adapter = protocol(service.upstream)
+        request = adapter.create(attempt.order, attempt.model)
+        if adapter.streams:
+            return await self._stream(service, attempt, request)
+        patient = replace(service.upstream, timeout=max(service.upstream.timeout, self._patience))
+        reply = await self._transport.send(request, patient)
+        return await self._answered(service, attempt, reply, adapter.read_job(reply))
+
+    async def unfinished(self) -> tuple[Attempt, ...]:
+        """Return the probes that a former process left under way, of services on the board."""
+        return tuple(
+            attempt
+            for attempt in await self._history.attempts.unfinished(Purpose.PROBE)
+            if attempt.service in self._board
+        )
+
+    async def follow(self, attempt: Attempt) -> Evidence:
+        """Take an attempt that was left unfinished to its end; nothing is ever sent again."""
+        service = self._board.service(attempt.service)
+        log.info("probe.resumed", service=service.id, attempt=attempt.id, state=attempt.state)
+        match attempt.state:
+            case AttemptState.ACCEPTED if protocol(service.upstream).streams:
+                # Whoever has lost the stream cannot ask again; the job may go on and be billed.
+                return await self._settling.end(service, attempt, Ending(_INTERRUPTED))
+            case AttemptState.ACCEPTED:
+                ending = await self._following.to_its_end(service, attempt, None, None)
+                return await self._settling.end(service, attempt, ending)
+            case AttemptState.INTENDED:
+                attempt = await self._settling.doubt(attempt, _INTERRUPTED.text)
+            case _:
+                pass
+        return await self._reconcile(service, attempt, _INTERRUPTED)
+
+    async def memories(self) -> Mapping[ServiceId, Memory]:
+        """Return what the history knows of the paid probes of all services."""
+        placed = await self._history.attempts.last_intended(Purpose.PROBE)
+        billed = await self._history.ledger.accidents()
+        return {
+            id_: Memory(placed.get(id_), frozenset(map(Depth, billed.get(id_, ()))))
+            for id_ in placed.keys() | billed.keys()
+        }
+
+    async def book_accident(self, service: Service, depth: Depth, job: Job) -> None:
+        """Record the cost of a probe that was meant to be free and started a job."""
+        cost = estimate(service) or Decimal(0)
+        await self._history.ledger.charge(
+            service.id, Purpose.ACCIDENT, cost, at=self._clock.now(), note=depth.value
+        )
+        log.warning("probe.billed", service=service.id, depth=depth, job=job.id, cost_usd=str(cost))
+
+    async def _answered(
+        self, service: Service, attempt: Attempt, reply: Reply, outcome: Job | Failure
+    ) -> Evidence:
+        if isinstance(outcome, Failure):
+            said = acceptance(
+                reply,
+                outcome,
+                refuses_with_500=service.upstream.refuses_with_500,
+                is_disclaimed=protocol(service.upstream).disclaims(reply),
+            )
+            if said is Acceptance.REFUSED:
+                return await self._settling.refuse(attempt, outcome)
+            attempt = await self._settling.doubt(attempt, outcome.text)
+            return await self._reconcile(service, attempt, outcome)
+        if not outcome.id and not outcome.state.is_over:
+            attempt = await self._settling.doubt(attempt, _NAMELESS.text)
+            return await self._reconcile(service, attempt, _NAMELESS)
+        return await self._accepted(service, attempt, outcome, self._clock.now())
+
+    async def _accepted(
+        self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
+    ) -> Evidence:
+        attempt = await self._settling.accept(attempt, job)
+        ending = await self._following.to_its_end(service, attempt, job, seen_at)
+        return await self._settling.end(service, attempt, ending)
+
+    async def _reconcile(self, service: Service, attempt: Attempt, failure: Failure) -> Evidence:
+        """Find out whether an attempt in doubt was accepted; it is never sent again.
+
+        A list that does not show it proves nothing: lists lag, lie and end. So it counts as paid.
+        """
+        job = await self._following.find(service, attempt)
+        if job is None:
+            return await self._settling.end(service, attempt, Ending(failure))
+        seen_at = None if job.state.is_over else self._clock.now()
+        return await self._accepted(service, attempt, job, seen_at)
+
+    async def _stream(self, service: Service, attempt: Attempt, request: Request) -> Evidence:
+        adapter = protocol(service.upstream)
+        reader = adapter.open_stream()
+        async with self._transport.stream(request, service.upstream) as answer:
+            began = answer.is_open  # no longer so once it has broken off
+            if began:
+                async for chunk in answer:
+                    job = reader.feed(chunk)
+                    if job is None:
+                        continue
+                    if job.state.is_over:
+                        break
+                    # A refusal streams too: only progress shows that there is a job.
+                    if attempt.state is AttemptState.INTENDED and job.progress is not None:
+                        attempt = await self._settling.accept(attempt, job)
+        if not began:
+            outcome = adapter.read_job(answer.reply)
+            return await self._answered(service, attempt, answer.reply, outcome)
+        job = reader.end(answer.reply.error)
+        return await self._streamed(service, attempt, job, answer.reply.error)
+
+    async def _streamed(self, service: Service, attempt: Attempt, job: Job, error: str) -> Evidence:
+        """End an attempt whose stream has ended."""
+        said = acceptance_of_stream(job, error)
+        if attempt.state is AttemptState.INTENDED:
+            if job.failure is not None and said is Acceptance.REFUSED:
+                return await self._settling.refuse(attempt, job.failure)
+            if job.failure is not None and said is Acceptance.IN_DOUBT:
+                attempt = await self._settling.doubt(attempt, job.failure.text)
+                return await self._settling.end(service, attempt, Ending(job.failure))
+            attempt = await self._settling.accept(attempt, job)
+        ending = await self._following.ended(service, attempt, job, self._clock.now())
+        if said is Acceptance.IN_DOUBT:  # broken off: the job may go on without us
+            ending = replace(ending, is_free=False)
+        return await self._settling.end(service, attempt, ending)

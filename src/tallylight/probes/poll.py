@@ -1,0 +1,111 @@
+"""Follows a job that was paid for to its end, and looks for one that may have been."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tallylight.catalogue.services import Service
+from tallylight.clock import Clock
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Failure, FailureKind, Fault
+from tallylight.probes.settlement import Ending
+from tallylight.probes.verify import Delivery
+from tallylight.upstreams.messages import Job
+from tallylight.upstreams.poll_state import (
+    LATEST_POLL,
+    SOONEST_POLL,
+    Course,
+    pause_before_next,
+    theirs,
+)
+from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.transport import Transport
+
+_SEARCHES = (timedelta(), timedelta(seconds=10), timedelta(seconds=30), timedelta(seconds=60))
+"""When to look for a job in doubt in the upstream's list; a job may show there a little late."""
+
+
+class Following:
+    """Asks upstreams how their jobs stand."""
+
+    def __init__(self, transport: Transport, clock: Clock) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._delivery = Delivery(transport, clock)
+
+    async def to_its_end(
+        self, service: Service, attempt: Attempt, job: Job | None, seen_at: datetime | None
+    ) -> Ending:
+        """Poll an accepted job until it has ended, or has taken longer than jobs may.
+
+        Args:
+            service: Whose.
+            attempt: The submission.
+            job: As it was last seen; None if nobody has looked since a restart.
+            seen_at: When this process saw it under way; None if it did not.
+        """
+        if job is not None and job.state.is_over:
+            return await self.ended(service, attempt, job, seen_at)
+        adapter = protocol(service.upstream)
+        began = attempt.accepted_at or attempt.intended_at
+        course = Course(seen_at)
+        pause = timedelta() if job is None else SOONEST_POLL
+        while True:
+            await self._clock.sleep(pause)
+            reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
+            answer, now = adapter.read_job(reply), self._clock.now()
+            if isinstance(answer, Failure):
+                # It says nothing of the job, which is paid for: ask on.
+                course.miss(answer, reply, now)
+                if course.is_lost(now):
+                    return Ending(replace(theirs(answer), rule="job:lost"))
+            elif answer.state.is_over:
+                return await self.ended(service, attempt, answer, course.seen_at)
+            else:
+                course.see(now)
+            waited, limit = now - began, service.upstream.job_timeout
+            if waited >= limit:
+                return Ending(_given_up(course, waited))
+            pause = min(pause_before_next(reply, course.trouble, waited), limit - waited)
+
+    async def ended(
+        self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
+    ) -> Ending:
+        """Return how a job that is over ended: its video is fetched and looked at.
+
+        A time is told only if the job was seen under way shortly before: nobody knows how long
+        one lay finished that was found so after a restart.
+        """
+        if job.failure is not None:
+            return Ending(job.failure, is_free=True)
+        is_timed = seen_at is not None and self._clock.now() - seen_at <= 2 * LATEST_POLL
+        arrival = await self._delivery.check(service, attempt.order, job)
+        if arrival.failure is not None:
+            return Ending(arrival.failure)
+        return Ending(None, latency=arrival.at - attempt.intended_at if is_timed else None)
+
+    async def find(self, service: Service, attempt: Attempt) -> Job | None:
+        """Look for the job of an attempt in doubt; None if the upstream's list does not show it."""
+        adapter = protocol(service.upstream)
+        request = adapter.listing()
+        if request is None:
+            return None
+        for pause in _SEARCHES:
+            await self._clock.sleep(pause)
+            jobs = adapter.read_listing(await self._transport.send(request, service.upstream))
+            if isinstance(jobs, Failure):
+                continue
+            mine = next((job for job in jobs if attempt.id[:8] in job.prompt), None)
+            if mine is not None:
+                return mine
+        return None
+
+
+def _given_up(course: Course, waited: timedelta) -> Failure:
+    if course.trouble is not None:
+        return theirs(course.trouble)  # not even how it stands could be learned
+    return Failure(
+        kind=FailureKind.DEGRADED,
+        fault=Fault.UPSTREAM,
+        rule="job:stalled",
+        text=f"accepted, and no video after {round(waited.total_seconds())} s",
+    )

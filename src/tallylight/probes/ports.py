@@ -1,0 +1,45 @@
+"""What the prober needs of the paid probes; `generation.Generations` is them."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tallylight.catalogue.services import Service
+from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Depth, Evidence
+from tallylight.model.ids import ServiceId
+from tallylight.model.money import Budget
+from tallylight.probes.paid_probes import Memory
+from tallylight.upstreams.messages import Job
+
+
+class PaidProbes(Protocol):
+    """Places orders, follows jobs, remembers both."""
+
+    @property
+    def total(self) -> Budget:
+        """Return what all probes together may spend."""
+        ...
+
+    async def place(self, service: Service, /) -> Attempt:
+        """Set the money aside and write the order down."""
+        ...
+
+    async def carry_out(self, service: Service, attempt: Attempt, /) -> Evidence:
+        """Send what was placed and take it to its end."""
+        ...
+
+    async def unfinished(self) -> tuple[Attempt, ...]:
+        """Return what a former process left under way."""
+        ...
+
+    async def follow(self, attempt: Attempt, /) -> Evidence:
+        """Take that to its end."""
+        ...
+
+    async def memories(self) -> Mapping[ServiceId, Memory]:
+        """Return what the history knows of all services."""
+        ...
+
+    async def book_accident(self, service: Service, depth: Depth, job: Job, /) -> None:
+        """Record the cost of a probe that was meant to be free."""
+        ...

@@ -1,0 +1,158 @@
+"""How an attempt's states, its money and its evidence are written down, so that they agree.
+
+The evidence of an end is stored before the attempt is ended: a process that dies between the two
+finds the attempt unfinished and learns its end once more. Money is last: what nobody settles goes
+on counting as spent. A database that is away for a while is waited for, since a job that is paid
+for and not written down is lost.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from tallylight.board import Board
+from tallylight.catalogue.services import Bills, Service
+from tallylight.clock import Clock
+from tallylight.errors import StorageError
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.evidence import Evidence, Failure, Source
+from tallylight.model.ids import ServiceId
+from tallylight.storage.attempts import Attempts
+from tallylight.storage.database import History
+from tallylight.upstreams.messages import Job
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_PATIENCE = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job that was accepted ended.
+
+    Args:
+        failure: Why no video arrived, None if one did.
+        is_free: The upstream itself says that it has failed: whoever bills deliveries alone takes
+            nothing for it. A job that we gave up may yet be delivered, and billed.
+        latency: From create to the last byte of the video, None if nobody saw when it was done.
+    """
+
+    failure: Failure | None
+    is_free: bool = False
+    latency: timedelta | None = None
+
+
+class Settling:
+    """Writes down what becomes of attempts."""
+
+    def __init__(self, board: Board, history: History, clock: Clock) -> None:
+        self._board = board
+        self._history = history
+        self._clock = clock
+
+    async def accept(self, attempt: Attempt, job: Job) -> Attempt:
+        """Write down that the upstream has a job for it."""
+        now = self._clock.now()
+        attempt = await self._become(
+            attempt, AttemptState.ACCEPTED, lambda: self._rows.accept(attempt.id, job.id, now)
+        )
+        if not job.state.is_over:
+            await self._tell(Evidence(attempt.service, now, Source.ACCEPTANCE))
+        return attempt
+
+    async def doubt(self, attempt: Attempt, why: str) -> Attempt:
+        """Write down that nobody knows whether it was accepted."""
+        return await self._become(
+            attempt, AttemptState.IN_DOUBT, lambda: self._rows.doubt(attempt.id, why)
+        )
+
+    async def refuse(self, attempt: Attempt, failure: Failure) -> Evidence:
+        """Write down that the upstream has no job for it: nothing was billed."""
+        evidence = await self._report(attempt.service, failure, None)
+        await self._become(
+            attempt,
+            AttemptState.REFUSED,
+            lambda: self._rows.refuse(attempt.id, failure, evidence.at),
+        )
+        await self._insist(lambda: self._history.ledger.release(attempt.entry))
+        return evidence
+
+    async def end(self, service: Service, attempt: Attempt, ending: Ending) -> Evidence:
+        """Write down how an attempt that was accepted, or may have been, ended."""
+        failure = ending.failure
+        evidence = await self._report(attempt.service, failure, ending.latency)
+        if failure is None:
+            await self._become(
+                attempt,
+                AttemptState.DELIVERED,
+                lambda: self._rows.deliver(attempt.id, evidence.at),
+            )
+        else:
+            await self._become(
+                attempt,
+                AttemptState.FAILED,
+                lambda: self._rows.fail(attempt.id, failure, evidence.at),
+            )
+        if ending.is_free and service.upstream.bills is Bills.DELIVERIES:
+            await self._insist(lambda: self._history.ledger.release(attempt.entry))
+        else:  # it was paid for, or may have been
+            await self._insist(lambda: self._history.ledger.settle(attempt.entry))
+        return evidence
+
+    @property
+    def _rows(self) -> Attempts:
+        return self._history.attempts
+
+    async def _report(
+        self, service: ServiceId, failure: Failure | None, took: timedelta | None
+    ) -> Evidence:
+        evidence = Evidence(
+            service=service,
+            at=self._clock.now(),
+            source=Source.GENERATION,
+            failure=failure,
+            latency=took,
+        )
+        await self._tell(evidence)
+        await self._insist(self._history.flush)
+        log.info(
+            "probe.ended",
+            service=service,
+            failure=None if failure is None else failure.kind,
+            rule=None if failure is None else failure.rule,
+            seconds=None if took is None else round(took.total_seconds(), 1),
+        )
+        return evidence
+
+    async def _tell(self, evidence: Evidence) -> None:
+        if evidence.service in self._board:  # else it has left the catalogue; its money has not
+            await self._board.report(evidence)
+
+    async def _become(
+        self, attempt: Attempt, state: AttemptState, write: Callable[[], Awaitable[Attempt]]
+    ) -> Attempt:
+        async def once() -> Attempt:
+            try:
+                return await write()
+            except StorageError:
+                # The answer to a commit may get lost where the commit did not.
+                stands = await self._rows.one(attempt.id)
+                if stands is None or stands.state is not state:
+                    raise
+                return stands
+
+        return await self._insist(once)
+
+    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
+        for pause in _PATIENCE:
+            try:
+                return await write()
+            except StorageError as error:
+                log.warning("probe.unwritten", error=str(error))
+                await self._clock.sleep(pause)
+        return await write()
