@@ -26,7 +26,9 @@ from starlette.applications import Starlette
 
 from tallylight.cli import main
 from tallylight.clock import Clock
+from tallylight.config.settings import Configuration, load_settings
 from tallylight.documents.environment import environment
+from tallylight.errors import ConfigurationError
 from tallylight.status.application import close
 
 # The same examples each time, and no verdict on a machine that is busy elsewhere. To look for new
@@ -205,3 +207,31 @@ def new_postgres(postgres_server: str) -> Iterator[NewDatabase]:
         for name in made if _running_server() else ():
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             admin.execute(drop.format(sql.Identifier(name)))
+
+
+Load = Callable[..., Configuration]
+Complain = Callable[..., list[str]]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Return a function that loads a configuration from its text."""
+
+    def load(text: str, **environment: str) -> Configuration:
+        path = tmp_path / "tallylight.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_settings(path, environment)
+
+    return load
+
+
+@pytest.fixture
+def complain(load: Load) -> Complain:
+    """Return a function that loads an unusable configuration and returns what is wrong."""
+
+    def complain(text: str, **environment: str) -> list[str]:
+        with pytest.raises(ConfigurationError) as raised:
+            load(text, **environment)
+        return str(raised.value).splitlines()
+
+    return complain
