@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tallylight.gateway.endings import PASSING
 from tallylight.gateway.routes import Route
 from tallylight.history.attempts import Attempt, AttemptState
 from tallylight.history.ledger import Entry, EntryId
@@ -74,6 +75,21 @@ class Live:
             for number, attempt in enumerate(self.attempts)
             if number >= self.round_from or attempt.state is not AttemptState.REFUSED
         )
+
+    @property
+    def refused_for_now(self) -> frozenset[ServiceId]:
+        """Return the services that refused in this round, and may accept in the next one."""
+        accepted = {
+            attempt.service
+            for attempt in self.attempts
+            if attempt.state is not AttemptState.REFUSED
+        }
+        refused = {
+            attempt.service
+            for attempt in self.attempts[self.round_from :]
+            if attempt.failure is not None and attempt.failure.kind in PASSING
+        }
+        return frozenset(refused - accepted)
 
     @property
     def paid_for(self) -> int:
