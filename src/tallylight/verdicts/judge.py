@@ -18,7 +18,7 @@ from tallylight.terms import (
     Status,
     Verdict,
 )
-from tallylight.verdicts import answers, jobs, lifecycle, naming
+from tallylight.verdicts import answers, blocking, jobs, lifecycle, naming
 from tallylight.verdicts.answers import answer_of, log_of_name
 from tallylight.verdicts.layers import (
     Result,
@@ -34,7 +34,7 @@ from tallylight.verdicts.layers import (
 from tallylight.verdicts.naming import RANK, Finding
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
-from tallylight.verdicts.standing import Answer, Standing, State
+from tallylight.verdicts.standing import Standing, State
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
 _SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
@@ -170,6 +170,7 @@ def _stands_open(standing: Standing, evidence: Evidence, policy: Policy) -> Stan
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.cleared_by_probe,
     )
 
 
@@ -223,6 +224,7 @@ def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.cleared_by_probe,
     )
 
 
@@ -235,18 +237,11 @@ def _heard(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
             marks=answers.marked(standing.marks, answer, policy),
             gone=answers.with_gone(standing.gone, answer),
         )
-    blocked, gone = standing.blocked, standing.gone
-    if blocked is not None and _is_disproved(blocked, evidence):
-        blocked = None
-    if gone is not None and _is_disproved(gone.first, evidence) and evidence.at > gone.last:
-        gone = None
-    if blocked is standing.blocked and gone is standing.gone:
+    standing, gone = blocking.cleared(standing, evidence), standing.gone
+    if gone is None or evidence.at <= gone.last:
         return standing
-    return replace(standing, blocked=blocked, gone=gone)
-
-
-def _is_disproved(answer: Answer, evidence: Evidence) -> bool:
-    return evidence.at >= answer.at and answers.is_refuted(answer, evidence.source)
+    is_refuted = answers.is_refuted(gone.first, evidence.source)
+    return replace(standing, gone=None) if is_refuted else standing
 
 
 def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
@@ -283,6 +278,7 @@ def _judged(standing: Standing, policy: Policy) -> Standing:
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.cleared_by_probe,
     )
 
 
