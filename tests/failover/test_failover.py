@@ -360,6 +360,65 @@ async def test_what_is_held_waits_no_longer_than_the_first_that_may_take_it(star
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "b")
 
 
+@pytest.mark.parametrize("hold", [{}, {"hold": "10m"}], ids=["refusing", "holding"])
+@pytest.mark.parametrize("services", [["a"], ["a", "b"]])
+async def test_when_every_service_failed_the_job_the_caller_is_told_at_once(
+    start: Start, services: list[str], hold: Mapping[str, str]
+) -> None:
+    studio = await start(route={"services": services, **hold})
+    for name in services:
+        studio.trouble(name, {"kind": "fail", "after": 5})
+
+    video = await studio.ended(await studio.create())
+
+    assert await studio.tried(video) == [(name, FAILED) for name in services]
+    assert video.error is not None
+    assert all(f"{name}: " in video.error.message for name in services)
+    assert studio.clock.now() - video.created_at < timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("sign", ["suspended", "quota", "auth"])
+async def test_a_failed_job_does_not_wait_for_a_service_that_did_not_refuse_for_the_moment(
+    start: Start, sign: str
+) -> None:
+    studio = await start(route={"services": ["a", "b"]})
+    studio.trouble("a", {"kind": "fail", "after": 5})
+    studio.trouble("b", {"kind": "refuse", "sign": sign})
+
+    video = await studio.ended(await studio.create())
+
+    assert await studio.tried(video) == [("a", FAILED), ("b", REFUSED)]
+    assert studio.clock.now() - video.created_at < timedelta(minutes=2)
+
+
+async def test_a_failed_job_does_not_wait_for_a_service_that_is_left_alone_beyond_the_deadline(
+    start: Start,
+) -> None:
+    studio = await start(route={"services": ["a", "b"]})
+    headers = {"Retry-After": "3600"}
+    body = {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}
+    studio.trouble("a", {"kind": "fail", "after": 5})
+    studio.trouble("b", {"kind": "refuse", "http_status": 429, "headers": headers, "body": body})
+
+    video = await studio.ended(await studio.create())
+
+    assert video.status is VideoStatus.FAILED
+    assert studio.clock.now() - video.created_at < timedelta(minutes=2)
+
+
+async def test_a_failed_job_waits_for_a_service_that_refuses_for_the_moment(start: Start) -> None:
+    studio = await start(route={"services": ["a", "b"]})
+    studio.trouble("a", {"kind": "fail", "after": 5})
+    studio.trouble("b", {"kind": "refuse", "sign": "rate_limited"})
+
+    video = await studio.create()
+    await studio.clock.sleep(timedelta(seconds=30))
+    studio.trouble("b")
+    seen = await studio.ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "b")
+
+
 async def test_a_picture_whose_video_nobody_pays_for_is_not_kept(start: Start) -> None:
     studio = await start(gateway={"budget": {"per_day": "0.05"}})
     picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")

@@ -18,6 +18,7 @@ from tallylight.verdicts.judge import (
     pass_time,
 )
 from tallylight.verdicts.policy import Policy
+from tallylight.verdicts.snapshot import dump, load
 from tallylight.verdicts.state import Standing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -391,6 +392,54 @@ def test_a_listed_model_does_not_show_a_wallet_to_be_full(story: Story) -> None:
 
     assert still is FailureKind.QUOTA
     assert story.standing.verdict.blocked is None
+
+
+def test_a_good_credentials_probe_clears_a_key_that_a_create_refused(story: Story) -> None:
+    story.deliver(0)
+    story.fail(300, source=Source.ACCEPTANCE, failure=KEY)
+    story.tell(200, Source.CREDENTIALS)  # it was sent before, and came late
+    story.tell(320, Source.REACH)
+    refused = story.standing.verdict.blocked
+    story.tell(600, Source.CREDENTIALS)
+
+    assert refused is FailureKind.AUTH
+    assert story.standing.verdict.blocked is None
+
+
+def test_a_key_that_creates_refuse_again_is_cleared_by_no_list(story: Story) -> None:
+    blocked = []
+
+    for minute in range(0, 24 * 60, 10):
+        story.fail(minute * 60, source=Source.ACCEPTANCE, failure=KEY)
+        story.tell(minute * 60 + 300, Source.CREDENTIALS)
+        blocked.append(story.standing.verdict.blocked)
+
+    assert blocked == [None, *[FailureKind.AUTH] * (len(blocked) - 1)]
+
+
+@pytest.mark.parametrize("source", [Source.ACCEPTANCE, Source.GENERATION, Source.TRAFFIC])
+def test_an_accepted_create_makes_the_list_count_again(story: Story, source: Source) -> None:
+    for after in (0, 600):
+        story.fail(after, source=Source.ACCEPTANCE, failure=KEY)
+        story.tell(after + 300, Source.CREDENTIALS)
+    refused = story.standing.verdict.blocked
+    story.tell(1200, source, latency=60)
+    accepted = story.standing.verdict.blocked
+    story.fail(1800, source=Source.ACCEPTANCE, failure=KEY)
+    story.tell(2100, Source.CREDENTIALS)
+
+    assert (refused, accepted) == (FailureKind.AUTH, None)
+    assert story.standing.verdict.blocked is None
+
+
+def test_a_refused_key_is_remembered_over_a_restart(story: Story) -> None:
+    story.fail(0, source=Source.ACCEPTANCE, failure=KEY)
+    story.tell(300, Source.CREDENTIALS)
+    story.standing = load(dump(story.standing))
+    story.fail(600, source=Source.ACCEPTANCE, failure=KEY)
+    story.tell(900, Source.CREDENTIALS)
+
+    assert story.standing.verdict.blocked is FailureKind.AUTH
 
 
 def test_a_feed_alone_turns_nothing(story: Story) -> None:

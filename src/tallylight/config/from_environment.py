@@ -21,6 +21,8 @@ from tallylight.model.money import Budget
 from tallylight.upstreams.feeds.registry import READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 
+_NOT_ID = re.compile(r"[^a-z0-9.]+")
+
 
 def catalogue_of(environment: Mapping[str, str], today: date) -> Catalogue:
     """Return the live models of every provider that we speak to and have a key of.
@@ -54,7 +56,7 @@ def _services(provider: str, known: BuiltInUpstream, key: str, today: date) -> I
     )
     for sheet in _live(provider, known, today):
         yield Service(
-            id=ServiceId(re.sub(r"[^a-z0-9.]+", "-", f"{sheet.model}-{provider}".lower())),
+            id=ServiceId(_NOT_ID.sub("-", f"{sheet.model}-{provider}".lower())),
             name=f"{sheet.title} ({known.title})",
             upstream=upstream,
             model=sheet.model,

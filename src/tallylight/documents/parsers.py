@@ -18,6 +18,7 @@ OFF = "off"
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _LENGTHS = re.compile(r"(\d+)\s*-\s*(\d+)")
+_CLASS = re.compile(r"\d{3,4}p|[1248]k")
 _SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 _LONGEST_CLIP = 3600
 _LARGEST_AMOUNT = 1_000_000
@@ -124,7 +125,7 @@ def resolution(value: object) -> str:
     """Return the key of a rate: "720p", "4k", "*" for all others, or a size in its class."""
     if isinstance(value, str) and _SIZE.fullmatch(value):
         return resolution_of(value)
-    if isinstance(value, str) and (value == "*" or re.fullmatch(r"\d{3,4}p|[1248]k", value)):
+    if isinstance(value, str) and (value == "*" or _CLASS.fullmatch(value)):
         return value
     raise ValueError(f'{_shown(value)} is not a resolution; write 720p, 4k or "*" for all others')
 

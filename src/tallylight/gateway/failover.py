@@ -16,7 +16,6 @@ from tallylight.errors import BudgetError
 from tallylight.gateway.errors import (
     LEFT,
     OVERDUE,
-    PASSING,
     REFERENCE_LOST,
     UNRESOLVED,
     exhausted,
@@ -253,15 +252,25 @@ class Failover:
         live.rounds, live.round_from = live.rounds + 1, len(live.attempts)
 
     def _until_next_round(self, live: Live, ranking: Ranking) -> timedelta | None:
-        """Return when services may be asked again, None if that is of no use or nobody waits."""
+        """Return when services may be asked again, None if the video is to fail now.
+
+        A service that accepted the video is never asked for it again. One that refused for the
+        moment, or asked to be left alone, is waited for by a video that is held, and by one whose
+        caller has seen it accepted; a service that is down or blocked only by one that is held.
+        """
         held_for = live.video.created_at + live.route.hold - self._clock.now()
         is_held = held_for > timedelta()
-        is_passing = any(f.kind in PASSING for _, f in live.refusals) or ranking.may_change
-        if not is_passing or not (is_held or live.paid_for):
+        refused_for_now = live.refused_for_now
+        is_any_refused_for_now = any(
+            each.reason is Bar.TRIED and each.service in refused_for_now
+            for each in ranking.excluded
+        )
+        may_return = is_any_refused_for_now or ranking.retry_after is not None
+        may_return = may_return or (is_held and ranking.may_change)
+        if not may_return or not (is_held or live.paid_for):
             return None
         pause = _FIRST_ROUND * 2.0 ** min(live.rounds, _DOUBLINGS)
-        is_all_left_alone = all(each.reason is not Bar.TRIED for each in ranking.excluded)
-        if ranking.retry_after is not None and is_all_left_alone:
+        if ranking.retry_after is not None and not is_any_refused_for_now:
             pause = max(pause, ranking.retry_after)
         return min(pause, held_for) if is_held else pause
 

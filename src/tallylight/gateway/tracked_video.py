@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from tallylight.gateway.errors import PASSING
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
@@ -75,6 +76,21 @@ class Live:
             for number, attempt in enumerate(self.attempts)
             if number >= self.round_from or attempt.state is not AttemptState.REFUSED
         )
+
+    @property
+    def refused_for_now(self) -> frozenset[ServiceId]:
+        """Return the services that refused in this round, and may accept in the next one."""
+        accepted = {
+            attempt.service
+            for attempt in self.attempts
+            if attempt.state is not AttemptState.REFUSED
+        }
+        refused = {
+            attempt.service
+            for attempt in self.attempts[self.round_from :]
+            if attempt.failure is not None and attempt.failure.kind in PASSING
+        }
+        return frozenset(refused - accepted)
 
     @property
     def paid_for(self) -> int:

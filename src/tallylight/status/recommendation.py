@@ -13,12 +13,14 @@ from tallylight.model.verdict import Verdict
 SIZE = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
 """How a size is written, or none."""
 
+_SIZE = re.compile(SIZE)
+
 LONGEST_SECONDS = 3600
 
 
 def is_size(written: str) -> bool:
     """Tell whether a text is a size, or empty."""
-    return re.match(SIZE, written) is not None
+    return _SIZE.fullmatch(written) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 _DEPTH = 4
 """How often JSON inside a string or a lone array is unwrapped; each reseller hop adds one."""
 
-_NUMBER = re.compile(r"\s*(\d{1,3})(?:\.\d*)?\s*%?\s*")
+_NUMBER = re.compile(r"\s*+(\d{1,3})(?:\.\d*)?\s*+%?\s*+")
 _AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,30})?(?:[eE]-\d{1,2})?")
 _SECONDS_OF_YEAR_9999 = 253_402_300_799
 

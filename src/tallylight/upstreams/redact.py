@@ -20,6 +20,7 @@ SHORTEST_SECRET: Final = 4
 _LOOKED_AT = 20_000
 _ROUNDS = 5
 
+_LAST_WORD = re.compile(r"(?<!\S)\S+\Z")
 _INVISIBLE = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 _BREAKS = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
@@ -52,8 +53,9 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MASK}",
     ),
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5}"), MASK),
-    # Long and opaque: a key whose maker we don't know.
-    (re.compile(r"\b(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[\w-]{40,}"), MASK),
+    # Long and opaque: a key whose maker we don't know. Each dash begins a look for a digit and a
+    # letter, so how far it looks is bounded.
+    (re.compile(r"\b(?=[A-Za-z_-]{0,200}\d)(?=[\d_-]{0,200}[A-Za-z])[\w-]{40,}"), MASK),
 )
 
 
@@ -117,7 +119,7 @@ def _once(text: str, spellings: tuple[str, ...]) -> str:
 
 def _looked_at(text: str) -> str:
     """Return the beginning of a long text, not ending in the half of a key."""
-    return text if len(text) <= _LOOKED_AT else re.sub(r"\S+\Z", "…", text[:_LOOKED_AT])
+    return text if len(text) <= _LOOKED_AT else _LAST_WORD.sub("…", text[:_LOOKED_AT])
 
 
 def _without(text: str, spellings: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from tallylight.model.evidence import Evidence, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.verdicts import jobs, lifecycle, named_failures, status
+from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, status
 from tallylight.verdicts.layers import (
     Result,
     aged,
@@ -26,7 +26,7 @@ from tallylight.verdicts.layers import (
 from tallylight.verdicts.named_failures import answer_of, log_of_name
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
-from tallylight.verdicts.state import Answer, Standing, State
+from tallylight.verdicts.state import Standing, State
 from tallylight.verdicts.status import RANK, Finding
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
@@ -163,6 +163,7 @@ def _stands_open(standing: Standing, evidence: Evidence, policy: Policy) -> Stan
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.cleared_by_probe,
     )
 
 
@@ -216,6 +217,7 @@ def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.cleared_by_probe,
     )
 
 
@@ -228,18 +230,11 @@ def _heard(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
             marks=named_failures.marked(standing.marks, answer, policy),
             gone=named_failures.with_gone(standing.gone, answer),
         )
-    blocked, gone = standing.blocked, standing.gone
-    if blocked is not None and _is_disproved(blocked, evidence):
-        blocked = None
-    if gone is not None and _is_disproved(gone.first, evidence) and evidence.at > gone.last:
-        gone = None
-    if blocked is standing.blocked and gone is standing.gone:
+    standing, gone = blocking.cleared(standing, evidence), standing.gone
+    if gone is None or evidence.at <= gone.last:
         return standing
-    return replace(standing, blocked=blocked, gone=gone)
-
-
-def _is_disproved(answer: Answer, evidence: Evidence) -> bool:
-    return evidence.at >= answer.at and named_failures.is_refuted(answer, evidence.source)
+    is_refuted = named_failures.is_refuted(gone.first, evidence.source)
+    return replace(standing, gone=None) if is_refuted else standing
 
 
 def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
@@ -276,6 +271,7 @@ def _judged(standing: Standing, policy: Policy) -> Standing:
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.cleared_by_probe,
     )
 
 

@@ -133,6 +133,11 @@ def is_refuted(answer: Answer, source: Source) -> bool:
     return _DEEP[source] >= _DEEP[answer.source]
 
 
+def is_deeper(one: Source, other: Source) -> bool:
+    """Tell whether a source asks more of a service than another one."""
+    return _DEEP[one] > _DEEP[other]
+
+
 def _fresh(standing: Standing, since: datetime, policy: Policy) -> list[Answer]:
     oldest = max(since, standing.at - policy.hold_marks)
     return [mark for mark in standing.marks if mark.at >= oldest]

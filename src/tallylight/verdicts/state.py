@@ -314,6 +314,8 @@ class Standing:
         marks: Newest answers that name a state or point at one, oldest first.
         gone: Answers that the model is no more.
         blocked: The answer that showed our own key or wallet to keep us out.
+        cleared_by_probe: The refusal of our key by a create that a credentials probe has cleared,
+            until a create is accepted.
         verdict: What follows from all this.
     """
 
@@ -329,3 +331,4 @@ class Standing:
     marks: tuple[Answer, ...] = ()
     gone: Gone | None = None
     blocked: Answer | None = None
+    cleared_by_probe: Answer | None = None

@@ -55,6 +55,11 @@ class Desk:
     def standing(self, _: ServiceId) -> tuple[Standing, Policy]:
         return self._standing, self._policy
 
+    async def credentials(self, failure: Failure | None = None) -> None:
+        await self._clock.advance(timedelta(minutes=10))
+        evidence = Evidence(self._service.id, self._clock.now(), Source.CREDENTIALS, failure)
+        self._standing = judge(self._standing, evidence, self._policy)
+
     async def job(self, failure: Failure | None = None, *, seconds: float = 80) -> None:
         await self._clock.advance(timedelta(seconds=90))
         latency = None if failure else timedelta(seconds=seconds)
@@ -209,3 +214,48 @@ async def test_a_wallet_is_tried_again_where_no_free_probe_tells_that_it_was_fil
 
     assert found.verdict.blocked is failure.kind
     assert found.is_trial is is_tried
+
+
+async def test_a_refused_key_comes_back_with_a_good_credentials_probe(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    await official.job()
+    await official.job(LOCKED)
+    await official.credentials()
+
+    found = prospect(official, circuit, clock)
+
+    assert found.verdict.blocked is None
+    assert not found.is_trial
+
+
+async def test_a_key_that_a_list_wrongly_cleared_is_tried_by_few_callers(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    await official.job()
+    for _ in range(3):
+        await official.job(LOCKED)
+        circuit.refused(A, LOCKED, clock.now())
+        resting = prospect(official, circuit, clock)
+        await official.credentials()
+
+    found = prospect(official, circuit, clock)
+
+    assert resting.verdict.blocked is found.verdict.blocked is FailureKind.AUTH
+    assert (resting.is_trial, found.is_trial) == (False, True)
+    assert found.trickle == pytest.approx(0.02)
+
+
+async def test_a_refused_key_is_tried_by_few_callers_where_no_credentials_probe_is_answered(
+    official: Desk, circuit: Circuit, clock: VirtualClock
+) -> None:
+    await official.job()
+    await official.job(LOCKED)
+    await clock.advance(timedelta(hours=1))
+
+    silent = prospect(official, circuit, clock)
+    await official.credentials(LOCKED)
+    refused = prospect(official, circuit, clock)
+
+    assert silent.verdict.blocked is refused.verdict.blocked is FailureKind.AUTH
+    assert (silent.is_trial, refused.is_trial) == (True, False)

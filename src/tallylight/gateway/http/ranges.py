@@ -4,7 +4,9 @@ import re
 
 from tallylight.gateway.api import Span
 
-_ONE = re.compile(r"bytes\s*=\s*(?:(\d{1,18})\s*-\s*(\d{1,18})?|-\s*(\d{1,18}))\s*", re.IGNORECASE)
+_ONE = re.compile(
+    r"bytes\s*+=\s*+(?:(\d{1,18})\s*+-\s*+(\d{1,18})?|-\s*+(\d{1,18}))\s*+", re.IGNORECASE
+)
 
 
 def span_of(range_: str, if_range: str, tag: str) -> Span | None:

@@ -15,11 +15,12 @@ from tallylight.gateway.routing import circuit_breaker as live
 from tallylight.gateway.routing.capability import Capability, Skills
 from tallylight.gateway.routing.circuit_breaker import Circuit, Course
 from tallylight.gateway.routing.ranking import Prospect
-from tallylight.model.evidence import FailureKind
+from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import ReasonCode, Verdict
 from tallylight.upstreams.protocols.registry import protocol
+from tallylight.verdicts.blocking import clears, is_probed
 from tallylight.verdicts.forecast import Outlook, outlook
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import Standing
@@ -66,6 +67,7 @@ class _Known:
         verdict: As it stood.
         outlook: What followed from its standing.
         capability: What it can be asked for.
+        standing: What that followed from.
         untroubled: Its prospect while callers' jobs have nothing against it.
         until: When it is worked out anew.
     """
@@ -73,6 +75,7 @@ class _Known:
     service: Service
     verdict: Verdict
     outlook: Outlook
+    standing: Standing
     capability: Capability
     untroubled: Prospect | None
     until: datetime
@@ -95,9 +98,9 @@ class Prospects:
     def _prospect(self, id_: ServiceId, now: datetime) -> Prospect:
         known, course = self._up_to_date(id_, now), self._circuit.course(id_)
         if course is not live.UNTROUBLED:
-            return prospect(known.verdict, known.outlook, known.capability, course, now)
+            return _prospect(known, course, now)
         if known.untroubled is None:
-            known.untroubled = prospect(known.verdict, known.outlook, known.capability, course, now)
+            known.untroubled = _prospect(known, course, now)
         return known.untroubled
 
     def _up_to_date(self, id_: ServiceId, now: datetime) -> _Known:
@@ -106,20 +109,18 @@ class Prospects:
         is_same = known is not None and known.service is service
         if known is not None and is_same and known.verdict is verdict and now < known.until:
             return known
+        standing, policy = self._board.standing(id_)
         fresh = _Known(
             service=service,
             verdict=verdict,
-            outlook=outlook(*self._standing(id_, now)),
+            outlook=outlook(standing, now, policy),
+            standing=standing,
             capability=known.capability if known is not None and is_same else capability(service),
             untroubled=None,
             until=now + _FRESH,
         )
         self._known[id_] = fresh
         return fresh
-
-    def _standing(self, id_: ServiceId, now: datetime) -> tuple[Standing, datetime, Policy]:
-        standing, policy = self._board.standing(id_)
-        return standing, now, policy
 
 
 def capability(service: Service) -> Capability:
@@ -131,12 +132,11 @@ def capability(service: Service) -> Capability:
     return Capability(service, skills)
 
 
-def prospect(
-    verdict: Verdict, expected: Outlook, can: Capability, course: Course, now: datetime
-) -> Prospect:
+def _prospect(known: _Known, course: Course, now: datetime) -> Prospect:
     """Return what is to be expected of a service's next job."""
+    verdict, expected, can = known.verdict, known.outlook, known.capability
     service = can.service
-    is_trial = _may_be_tried(service, verdict, course, now)
+    is_trial = _may_be_tried(known, course, now)
     many = _MANY_OF_PARTLY if verdict.status in _PARTLY else live.MANY
     trickle = _TRIAL_TRICKLE if is_trial else live.trickle(course, now, many)
     if verdict.status is Status.UNKNOWN:
@@ -154,13 +154,14 @@ def prospect(
     )
 
 
-def _may_be_tried(service: Service, verdict: Verdict, course: Course, now: datetime) -> bool:
+def _may_be_tried(known: _Known, course: Course, now: datetime) -> bool:
     """Tell whether only a caller's job can find out that a service is back, and it is time to.
 
     Where nobody pays for probes, a service that is left out for good would never be seen to
     deliver. After each failure it is left alone for twice as long.
     """
-    if not _is_out(verdict) or _is_probed(service, verdict):
+    verdict = known.verdict
+    if not _is_out(verdict) or _is_probed(known, now):
         return False
     if verdict.reasons[0].code is ReasonCode.MAINTENANCE_PLANNED:
         return False
@@ -173,8 +174,9 @@ def _is_out(verdict: Verdict) -> bool:
     return verdict.status in _DOWN or verdict.blocked is not None
 
 
-def _is_probed(service: Service, verdict: Verdict) -> bool:
-    pace = service.pace
-    if verdict.blocked is FailureKind.AUTH and verdict.status not in _DOWN:
-        return pace.credentials is not None or pace.generation is not None
-    return pace.generation is not None
+def _is_probed(known: _Known, now: datetime) -> bool:
+    standing, pace = known.standing, known.service.pace
+    if standing.blocked is None or known.verdict.status in _DOWN:
+        return pace.generation is not None
+    is_key_known = clears(standing, Source.CREDENTIALS)
+    return is_probed(standing.blocked, pace, now, is_key_known=is_key_known)

@@ -15,7 +15,7 @@ _LONGEST = timedelta(days=31)
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _UNIT = r"ms|milliseconds?|s|secs?|seconds?|秒|m|mins?|minutes?|分钟?|h|hours?|小时"
 _SAID = re.compile(
-    rf"(?:try again|retry|wait|reset\w*|重试|再试|恢复|重置)\D{{0,20}}?"
+    rf"(?:try again|retry|wait|reset\w{{0,20}}|重试|再试|恢复|重置)\D{{0,20}}?"
     rf"(\d{{1,6}}(?:\.\d{{1,6}})?) ?({_UNIT})(?![a-z])"
 )
 _SAID_BEFORE = re.compile(r"(\d{1,6}) ?(秒|分钟?|小时)(?:后|之后|以后)")

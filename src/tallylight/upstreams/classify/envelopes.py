@@ -56,7 +56,7 @@ _WORDS = frozenset(
 )
 #: Members that say what they mean by being there at all.
 _TELLING_KEYS = frozenset({"flagged_input", "block_reason"})
-_IDENTIFIER = re.compile(r"[A-Za-z]+(?:[_.:-]?[A-Za-z0-9]+){1,12}")
+_IDENTIFIER = re.compile(r"(?=..)[A-Za-z][A-Za-z0-9]*(?:[_.:-][A-Za-z0-9]+){0,12}")
 #: Where an error, or the job that failed, may be one step deeper.
 _INSIDE = frozenset(
     {

@@ -37,7 +37,7 @@ CONTENT: tuple[Phrase, ...] = (
         r"(?:usage|community|acceptable use) (?:polic|guideline|standard)",
         r"responsible ai|sensitive|inappropriate|unsafe|nsfw|nudity|sexual|explicit",
         r"violen(?:t|ce)|harmful",
-        r"prohibited|violat\w+.{0,40}(?:polic|guideline|terms|rule|standard)|copyright",
+        r"prohibited|violat\w{1,12}.{0,40}(?:polic|guideline|terms|rule|standard)|copyright",
         r"trademark|third-party (?:content|similarit)",
         r"guardrail|similarity to|likeness|real (?:person|people)|public figure|celebrit",
         r"minors?\b|photorealistic people",
@@ -54,7 +54,7 @@ CONTENT: tuple[Phrase, ...] = (
             r"content)\b.{0,30}(?:rejected|refused|blocked|flagged|filtered)"
         ),
         (
-            r"(?:reject|refus|block|flag)\w* (?:the|your|this) (?:prompt|input|image|"
+            r"(?:reject|refus|block|flag)\w{0,12} (?:the|your|this) (?:prompt|input|image|"
             r"content|generation)"
         ),
         r"flagged|could not generate .{0,20}based on the prompt|rephras|blocked by",

@@ -66,7 +66,7 @@ MONEY: tuple[Phrase, ...] = (
         r"limit: 0\b",
         r"spend(?:ing)? (?:limit|cap)",
         "purchase (?:more|a|credits)",
-        r"subscri\w+.{0,20}(?:expired|inactive|required|ended)",
+        r"subscri\w{1,12}.{0,20}(?:expired|inactive|required|ended)",
         r"套餐.{0,8}(?:过期|到期|用完|用尽|不足)|购买套餐",
     ),
 )
@@ -85,7 +85,7 @@ PACE: tuple[Phrase, ...] = (
         "slow down|throttl",
         r"concurren(?:t|cy)|parallel (?:task|job|request)|simultaneous",
         r"requests? per|per (?:second|minute|min\b)|\b[rtqi]p[ms]\b|too (?:fast|frequent|quickly)",
-        r"frequency|queue\w* (?:is |has )?(?:full|max|limit|exceed)",
+        r"frequency|queue\w{0,8} (?:is |has )?(?:full|max|limit|exceed)",
         r"(?:unfinished|pending|active|running) (?:jobs|tasks).{0,20}(?:limit|max|queued)",
         r"并发|限流|限速|频率|频繁|请求(?:数|次数|量)?(?:限制|过多|太多|过快|超限|超过)",
         r"请求数|次数限制",

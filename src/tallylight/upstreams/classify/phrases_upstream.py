@@ -137,7 +137,7 @@ ROBOTS: tuple[Phrase, ...] = (
         "suspicion",
         Kind.RISK_CONTROL,
         (
-            r"(?:unusual|suspicious|abnormal|automated|fraud\w*|"
+            r"(?:unusual|suspicious|abnormal|automated|fraud\w{0,12}|"
             r"malicious) (?:\w+ )?(?:activit|traffic|behaviou?r|request|usage|login)"
         ),
         r"(?:账号|行为|流量|请求|环境|活动|访问)异常|异常(?:行为|流量|活动|请求|登录)",
@@ -194,7 +194,7 @@ GENERIC: tuple[Phrase, ...] = (
         r"(?:temporarily|currently) unavailable",
         r"out of memory|\bcuda\b|\bgpu\b|engine|worker|crash|panic|traceback|exception",
         r"provider (?:returned|error|failed)|database|redis",
-        r"(?:generation|task|job|video|request|render\w*) (?:has )?failed",
+        r"(?:generation|task|job|video|request|render\w{0,12}) (?:has )?failed",
         r"failed to (?:generate|create|process|get|fetch|submit)|something went wrong",
         r"an error occurred|unknown error",
         r"no (?:response|result|output|video|content|runner|worker)|empty response|not initialized",

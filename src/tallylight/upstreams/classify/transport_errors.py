@@ -37,7 +37,7 @@ ROWS: tuple[tuple[re.Pattern[str], Rule], ...] = (
     ),
     _row(
         "redirects",
-        r"^[\w.]*(?:TooManyRedirects|Redirect\w*Error)\b",
+        r"^[\w.]*(?:TooManyRedirects|Redirect\w{0,40}Error)\b",
         FailureKind.UNKNOWN,
     ),
     _row(

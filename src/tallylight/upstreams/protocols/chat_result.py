@@ -16,10 +16,12 @@ _SEARCHED = 64 * 1024
 """The result stands at the end of an answer; how much of the end is searched."""
 
 _VIDEO_TAG = re.compile(
-    r"<(?:video|source)\b[^>]{0,500}?\bsrc\s*=\s*(?:'([^'\s]{1,4000})'|\"([^\"\s]{1,4000})\")",
+    r"<(?:video|source)\b[^>]{0,500}?\bsrc\s*+=\s*+(?:'([^'\s]{1,4000})'|\"([^\"\s]{1,4000})\")",
     re.IGNORECASE,
 )
-_LINK = re.compile(r"(!?)\[([^\]\n]{0,300})\]\(\s*(https?://[^)\s]{1,4000})\s*\)", re.IGNORECASE)
+_LINK = re.compile(
+    r"(!?)\[([^\]\n]{0,300}+)\]\(\s*+(https?://[^)\s]{1,4000}+)\s*+\)", re.IGNORECASE
+)
 _ADDRESS = re.compile(r"https?://[^\s'\"<>)\]}`|]{1,4000}", re.IGNORECASE)
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".webm")
 _LABELS = ("下载", "下載", "download", "播放", "play", "观看", "觀看", "watch")
