@@ -73,6 +73,7 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.recovery,
     )
 
 

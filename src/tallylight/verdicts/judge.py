@@ -34,6 +34,7 @@ from tallylight.verdicts.layers import (
 from tallylight.verdicts.naming import RANK, Finding
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
+from tallylight.verdicts.recovery import recovered
 from tallylight.verdicts.standing import Answer, Standing, State
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
@@ -170,6 +171,7 @@ def _stands_open(standing: Standing, evidence: Evidence, policy: Policy) -> Stan
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.recovery,
     )
 
 
@@ -223,6 +225,7 @@ def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         standing.marks,
         standing.gone,
         standing.blocked,
+        standing.recovery,
     )
 
 
@@ -262,12 +265,14 @@ def _judged(standing: Standing, policy: Policy) -> Standing:
     before, blocked = standing.verdict, standing.blocked
     finding = naming.found(standing, policy)
     stays = finding.status is before.status
+    since = before.since if stays else _turning_point(standing, finding)
+    recovery = recovered(standing, finding.status, since)
     verdict = Verdict(
         standing.service,
         finding.status,
-        before.since if stays else _turning_point(standing, finding),
+        since,
         finding.confidence,
-        reasons(standing, finding, policy),
+        reasons(standing, finding, policy, recovery.at),
         None if blocked is None else blocked.kind,
     )
     return Standing(
@@ -283,6 +288,7 @@ def _judged(standing: Standing, policy: Policy) -> Standing:
         standing.marks,
         standing.gone,
         standing.blocked,
+        recovery,
     )
 
 

@@ -294,6 +294,30 @@ class Gone:
     counted_at: datetime | None = None
 
 
+class Trouble(StrEnum):
+    """What a service has failed at since it was last operational, or its trouble last ended."""
+
+    NONE = "none"
+    CHECKS = "checks"  # free checks alone have seen it, or it was announced
+    JOBS = "jobs"  # jobs failed as well
+
+
+class Recovery(NamedTuple):
+    """How far a service is on its way out of trouble (`recovery`).
+
+    Args:
+        trouble: What has to succeed again before the trouble is over.
+        at: Only while the status is UNKNOWN: when the trouble before it ended, if free checks
+            alone saw it and succeed again; None otherwise.
+    """
+
+    trouble: Trouble = Trouble.NONE
+    at: datetime | None = None
+
+
+_NO_TROUBLE = Recovery()
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -311,6 +335,7 @@ class Standing:
         marks: Newest answers that name a state or point at one, oldest first.
         gone: Answers that the model is no more.
         blocked: The answer that showed our own key or wallet to keep us out.
+        recovery: How far it is on its way out of trouble.
         verdict: What follows from all this.
     """
 
@@ -326,3 +351,4 @@ class Standing:
     marks: tuple[Answer, ...] = ()
     gone: Gone | None = None
     blocked: Answer | None = None
+    recovery: Recovery = _NO_TROUBLE
