@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
+from tallylight.history.attempts import Tried, tried_of
 from tallylight.history.connections import Connections, Turn
 from tallylight.history.tables import videos as table
 from tallylight.money import MICRO, micros
@@ -214,8 +215,15 @@ class Videos:
         async with self._connections.reading() as connection:
             return tuple(_video(row) for row in await connection.execute(query))
 
-    async def take_over(self, owner: str, now: datetime, until: datetime) -> tuple[Video, ...]:
-        """Make videos that nobody follows any more one's own, some at a time, and return them."""
+    async def take_over(
+        self, owner: str, now: datetime, until: datetime
+    ) -> tuple[tuple[Video, Tried], ...]:
+        """Take over some videos whose lease has expired, and return what is written of them.
+
+        One transaction locks the videos and then reads their attempts in a later statement, whose
+        snapshot holds all that was committed before the lock was had. So no end of an attempt is
+        seen without the end of its video that was written with it.
+        """
         orphaned = and_(table.c.ended_at_us.is_(None), table.c.leased_until_us < now)
         some = (
             select(table.c.id).where(orphaned).limit(_AT_A_TIME).with_for_update(skip_locked=True)
@@ -227,7 +235,9 @@ class Videos:
             .returning(*table.columns)
         )
         async with self._connections.noting(Turn.VIDEO) as connection:
-            return tuple(_video(row) for row in await connection.execute(change))
+            taken = [_video(row) for row in await connection.execute(change)]
+            tried = await tried_of(connection, [video.id for video in taken])
+        return tuple((video, tried[video.id]) for video in taken)
 
     async def renew(self, owner: str, until: datetime) -> frozenset[VideoId]:
         """Say that one goes on following one's videos; return which those are."""
