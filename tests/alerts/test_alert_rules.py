@@ -45,11 +45,19 @@ class Desk:
         *,
         is_sure: bool = True,
         blocked: FailureKind | None = None,
+        has_recovered: bool = False,
     ) -> None:
         """Let a verdict stand from now on."""
         reason = Reason(ReasonCode.JOBS_FAILING, self.now, {"count": 3, "answer": "down"})
         verdict = Verdict(service, status, self.now, 0.97, (reason,), blocked)
-        self.state = observe(self.state, verdict, self.now, self.rules, is_sure=is_sure)
+        self.state = observe(
+            self.state,
+            verdict,
+            self.now,
+            self.rules,
+            is_sure=is_sure,
+            has_recovered=has_recovered,
+        )
 
     def network(self, *, is_down: bool) -> None:
         """Let our own network go away or come back."""
@@ -156,6 +164,45 @@ def test_not_to_know_is_neither_bad_nor_good_news(calm: Desk) -> None:
     calm.stands(A, Status.UNKNOWN)
     calm.stands(A, UP)
     assert kinds(calm.wait(hours=1)) == [Kind.RESOLVED]
+
+
+def test_trouble_that_only_free_checks_saw_is_told_each_time_and_its_end_too(desk: Desk) -> None:
+    told: list[Notification] = []
+    for _ in range(2):
+        desk.stands(A, DOWN)
+        told += desk.wait(hours=2)
+        desk.stands(A, Status.UNKNOWN, has_recovered=True)
+        desk.restart()
+        told += desk.wait(hours=9)
+
+    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED] * 2
+    assert (told[1].changes[0].before, told[1].changes[0].after) == (DOWN, Status.UNKNOWN)
+    desk.stands(A, UP)
+    assert desk.wait(hours=1) == []
+
+
+def test_an_outage_that_only_free_checks_see_can_flap(desk: Desk) -> None:
+    told: list[Notification] = []
+    for _ in range(4):
+        desk.stands(A, DOWN)
+        told += desk.wait(minutes=3)
+        desk.stands(A, Status.UNKNOWN, has_recovered=True)
+        told += desk.wait(minutes=3)
+
+    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED, Kind.FIRING, Kind.RESOLVED, Kind.FLAPPING]
+
+
+def test_a_recovery_that_a_job_confirms_is_one_change(desk: Desk) -> None:
+    told: list[Notification] = []
+    for _ in range(2):
+        desk.stands(A, DOWN)
+        told += desk.wait(minutes=3)
+        desk.stands(A, Status.UNKNOWN, has_recovered=True)
+        told += desk.wait(minutes=3)
+        desk.stands(A, UP)
+        told += desk.wait(minutes=3)
+
+    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED] * 2
 
 
 def test_services_of_one_provider_within_a_minute_are_one_message(calm: Desk) -> None:

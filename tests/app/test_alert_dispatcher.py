@@ -158,6 +158,24 @@ async def test_a_receiver_is_told_of_risk_control_and_of_the_recovery(
     assert resolved["title"] == "🟢 Sora 2 官逆: operational again"
 
 
+async def test_each_outage_that_only_free_checks_see_is_told_and_its_end_too(
+    board: Board, history: History, clock: VirtualClock, inbox: Inbox
+) -> None:
+    broken = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
+    told = []
+
+    async with running(desk(board, history, clock, inbox.url)):
+        for failure in (broken, None) * 2:
+            for _ in range(8):
+                await clock.advance(timedelta(seconds=30))
+                await board.report(Evidence(SERVICE, clock.now(), Source.REACH, failure))
+            told.append(await until_told(inbox, clock))
+
+    answers = "⚪ Sora 2 官逆: answers again; whether videos arrive is not checked"
+    assert [each["title"] for each in told] == ["🔴 Sora 2 官逆: Suspended", answers] * 2
+    assert "It has answered again since 28 Jan" in told[1]["message"]
+
+
 async def test_what_was_told_is_not_told_again_after_a_restart(
     board: Board, history: History, clock: VirtualClock, inbox: Inbox
 ) -> None:

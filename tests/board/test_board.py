@@ -376,3 +376,61 @@ async def test_a_new_catalogue_keeps_what_is_known_of_those_who_stay(
     assert SORA not in board
     with pytest.raises(KeyError):
         await board.report(say(Source.REACH))
+
+
+async def check(
+    board: Board, clock: VirtualClock, say: Say, times: int = 12, rule: str = ""
+) -> None:
+    for _ in range(times):
+        await clock.advance(MINUTE)
+        await board.pass_time()
+        await board.report(say(Source.REACH, rule=rule))
+
+
+async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    board = Board(history, clock)
+    await board.seat([make_service(generation=None)], PolicyOptions())
+    for _ in range(2):
+        await check(board, clock, say)
+        await check(board, clock, say, rule="status:503")
+        began = clock.now()
+        await check(board, clock, say)
+
+        first = (await history.incidents(SORA))[0]
+        assert first.worst is Status.SUSPENDED
+        assert first.ended_at == began + MINUTE
+        assert first.updates[-1].status is Status.UNKNOWN
+        assert await history.open_incidents() == ()
+
+    assert len(await history.incidents(SORA)) == 2
+    assert board.verdict(SORA).status is Status.UNKNOWN
+
+
+async def test_an_incident_in_which_checks_fell_silent_ends_when_they_succeed(
+    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    fickle = Fickle(history)
+    board = Board(fickle, clock)
+    await board.seat([make_service(generation=None)], PolicyOptions())
+    await check(board, clock, say, rule="status:503")
+    await clock.advance(timedelta(days=1))
+    await board.pass_time()
+    assert board.verdict(SORA).status is Status.UNKNOWN
+    silent = await history.open_incidents()
+
+    fickle.is_away = True
+    await check(board, clock, say)
+    while_away = await history.open_incidents()
+    fickle.is_away = False
+    await board.pass_time()
+
+    assert silent == while_away
+    assert len(silent) == 1
+    (over,) = await history.incidents(SORA)
+    assert over.ended_at == clock.now() - 11 * MINUTE
+    assert len(await recorded(history, clock)) == 2
+    again = Board(history, clock)
+    await again.seat([make_service(generation=None)], PolicyOptions())
+    assert again.standing(SORA) == board.standing(SORA)

@@ -2,14 +2,17 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tallylight.gateway.keys import ANYBODY
 from tallylight.model.attempt import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
+from tallylight.storage.attempts import Tried
+from tallylight.storage.engine import Turn
 from tallylight.storage.transaction import Writing
 
 from .conftest import Start, Studio
@@ -75,6 +78,61 @@ async def test_who_loses_its_lease_follows_the_video_no_more(start: Start) -> No
     seen = await second.ended(video)
 
     assert (seen.status, second.creates("a")) == (VideoStatus.COMPLETED, 1)
+
+
+async def test_who_loses_its_video_before_a_further_attempt_sends_nothing(start: Start) -> None:
+    studio = await start()
+    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
+    journal, write = studio.history.journal, studio.history.journal.write
+    take = text("UPDATE videos SET owner = 'another', leased_until_us = 9999999999999999")
+
+    async def write_late(writing: Writing) -> bool:
+        if writing.is_further:
+            async with studio.history._connections.noting(Turn.VIDEO) as connection:
+                await connection.execute(take)
+        return await write(writing)
+
+    journal.write = write_late  # type: ignore[method-assign]  # the real one, after a take-over
+    video = await studio.create()
+    await studio.left_alone(video)
+
+    assert await studio.tried(video) == [("a", AttemptState.REFUSED)]
+    assert studio.creates("b") == 0
+    assert [entry.state for entry in await studio.history.ledger.entries()] == [EntryState.RELEASED]
+    stands = await studio.history.videos.one(video.id)
+    assert stands is not None
+    assert (stands.owner, stands.is_over) == ("another", False)
+
+
+async def test_a_video_that_ends_as_it_is_taken_over_is_not_made_again(start: Start) -> None:
+    first = await start()
+    first.trouble("a", {"kind": "slow", "factor": 5})
+    video = await first.create()
+    await first.die()
+    second = await start()
+    take_over = second.history.videos.take_over
+    taken = asyncio.Event()
+
+    async def take_over_late(
+        owner: str, now: datetime, until: datetime
+    ) -> tuple[tuple[Video, Tried], ...]:
+        found = await take_over(owner, now, until)
+        for under_way, _ in found:  # whom the first tells of the end meanwhile
+            (attempt,) = await second.attempts(under_way)
+            over = replace(under_way, status=VideoStatus.COMPLETED, progress=100, ended_at=now)
+            delivered = replace(attempt, state=AttemptState.DELIVERED, ended_at=now)
+            await second.history.journal.write(Writing(video=over, attempts=(delivered,)))
+            taken.set()
+        return found
+
+    second.history.videos.take_over = take_over_late  # type: ignore[method-assign]  # the real one
+    await second.history.videos.hand_over([video.id], second.clock.now() - timedelta(seconds=1))
+    await taken.wait()
+    await second.clock.sleep(timedelta(seconds=1))
+    await second.left_alone(video)
+
+    assert await second.tried(video) == [("a", AttemptState.DELIVERED)]
+    assert [second.creates(name) for name in "abc"] == [1, 0, 0]
 
 
 async def test_an_answer_that_another_process_hears_ends_the_doubt(start: Start) -> None:

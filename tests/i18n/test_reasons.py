@@ -57,6 +57,11 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
     ),
     (ReasonCode.DOOR_OPEN, {"answers": 9}, "It answers, last at 28 Jan, 13:51 UTC."),
     (
+        ReasonCode.DOOR_REOPENED,
+        {"answers": 9, "since": SINCE},
+        "It has answered again since 28 Jan, 09:00 UTC; whether videos arrive is not checked.",
+    ),
+    (
         ReasonCode.DOOR_CLOSED,
         {"failed": 3, "of": 3, "since": SINCE, "http_status": 502},
         "No check has got through since 28 Jan, 09:00 UTC (3 of 3 failed, HTTP 502).",

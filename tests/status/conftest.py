@@ -254,7 +254,7 @@ class House:
     ) -> None:
         """Pin a verdict and record how it came to stand."""
         transition = replace(self.board.pin(verdict), recorded_at=recorded_at or verdict.since)
-        await self.history.record(lambda: [Record(transition, "{}", incident)])
+        await self.history.record(lambda: [Record(transition.service, transition, "{}", incident)])
 
 
 def january() -> PinnedBoard:

@@ -1,6 +1,7 @@
 """A client that is written for Atlassian Statuspage finds what it looks for."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -96,6 +97,26 @@ async def test_unresolved_incidents_are_those_that_go_on(get: Get) -> None:
     assert resolved[0]["resolved_at"] == "2026-01-28T11:00:00.000Z"
     assert resolved[0]["incident_updates"][0]["status"] == "resolved"
     assert resolved[0]["components"][0]["name"] == "Sora Image"
+
+
+@pytest.mark.parametrize("last", [Status.UNKNOWN, Status.RETIRED])
+async def test_an_incident_that_ended_is_resolved_whatever_its_service_is_now(
+    get: Get,
+    happen: Callable[..., Awaitable[None]],
+    make_incident: Callable[..., Incident],
+    last: Status,
+) -> None:
+    over = make_incident("image-3", "image", Status.SUSPENDED, ended_at=NOW)
+    end = replace(over.updates[-1], status=last)
+
+    await happen(verdict("image", last), incident=replace(over, updates=(over.updates[0], end)))
+
+    everything = await (await get("/api/v2/incidents.json")).json()
+    (found,) = [each for each in everything["incidents"] if each["id"] == "image-3"]
+    assert found["status"] == "resolved"
+    assert [each["status"] for each in found["incident_updates"]] == ["resolved", "investigating"]
+    unresolved = await (await get("/api/v2/incidents/unresolved.json")).json()
+    assert "image-3" not in {each["id"] for each in unresolved["incidents"]}
 
 
 async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_incident(

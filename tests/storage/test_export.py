@@ -52,7 +52,7 @@ async def eventful(history: History) -> History:
     )
     half = NOON + timedelta(hours=0.5)
     found = Transition(SORA, half, END, before, after)
-    await history.record(lambda: [Record(found, "", None)])
+    await history.record(lambda: [Record(found.service, found, "", None)])
     return history
 
 

@@ -181,7 +181,7 @@ async def test_a_transition_is_stored_with_the_evidence_that_led_to_it(history: 
     found = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
     history.note(good())
 
-    await history.record(lambda: [Record(found, "{standing}", incident())])
+    await history.record(lambda: [Record(found.service, found, "{standing}", incident())])
 
     assert await history.transitions(SORA, at(0), at(1)) == (found,)
     assert await history.transitions(None, at(0), at(1)) == (found,)
@@ -197,7 +197,7 @@ async def test_a_transition_is_stored_wholly_or_not_at_all(address: str, history
     found = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
 
     with pytest.raises(StorageError):
-        await history.record(lambda: [Record(found, "{}", incident())])
+        await history.record(lambda: [Record(found.service, found, "{}", incident())])
 
     assert await history.evidence() == ()
     assert await texts(history) == {}
@@ -208,13 +208,13 @@ async def test_a_transition_is_stored_wholly_or_not_at_all(address: str, history
 
 async def test_incidents_are_updated_under_their_id(history: History) -> None:
     first = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
-    await history.record(lambda: [Record(first, "", incident())])
+    await history.record(lambda: [Record(first.service, first, "", incident())])
     recovery = IncidentUpdate(at(9), Status.OPERATIONAL, ())
     ended = replace(incident(), ended_at=at(9), updates=(*incident().updates, recovery))
     assert await history.incidents(SORA, open_only=True) == (incident(),)
 
     last = transition(9, Status.SUSPENDED, Status.OPERATIONAL)
-    await history.record(lambda: [Record(last, "", ended)])
+    await history.record(lambda: [Record(last.service, last, "", ended)])
 
     assert await history.incidents() == (ended,)
     assert await history.incidents(open_only=True) == ()
@@ -274,7 +274,7 @@ async def test_after_a_crash_each_stored_piece_is_folded_exactly_once(
                 case "flush":
                     await history.flush()
                 case "record":
-                    await history.record(lambda: [Record(turn, snapshot(SORA), None)])
+                    await history.record(lambda: [Record(turn.service, turn, snapshot(SORA), None)])
                 case "save":
                     await history.save_standings(lambda: {id_: snapshot(id_) for id_ in folded})
                 case _:

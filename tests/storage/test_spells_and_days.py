@@ -38,7 +38,7 @@ def transition(
 
 
 async def record(history: History, *transitions: Transition) -> None:
-    await history.record(lambda: [Record(one, "", None) for one in transitions])
+    await history.record(lambda: [Record(one.service, one, "", None) for one in transitions])
 
 
 async def days_stored(connections: Connections) -> int:

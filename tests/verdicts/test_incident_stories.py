@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Reason, ReasonCode, Transition, Verdict
-from tallylight.verdicts.incidents import fold
+from tallylight.verdicts.incidents import ended, fold
 
 START = datetime(2026, 1, 28, 9, 30, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
@@ -53,6 +53,29 @@ def test_silence_within_an_incident_is_no_recovery() -> None:
     assert silent is not None
     assert silent.ended_at is None
     assert silent.worst is Status.RISK_CONTROL
+
+
+def test_checks_that_succeed_again_end_an_incident_that_they_alone_saw() -> None:
+    opened = story(Status.SUSPENDED)[-1]
+    at = START + timedelta(hours=1)
+    before, after = verdict(Status.SUSPENDED, START), verdict(Status.UNKNOWN, at)
+
+    over = fold(opened, Transition(SERVICE, at, at, before, after), at)
+
+    assert over is not None
+    assert (over.ended_at, over.worst) == (at, Status.SUSPENDED)
+    assert [update.status for update in over.updates] == [Status.SUSPENDED, Status.UNKNOWN]
+
+
+def test_checks_that_fell_silent_in_between_end_it_without_a_transition() -> None:
+    silent = story(Status.SUSPENDED, Status.UNKNOWN)[-1]
+    at = START + timedelta(hours=3)
+    assert silent is not None
+
+    over = ended(silent, verdict(Status.UNKNOWN, START + timedelta(hours=1)), at)
+
+    assert over.ended_at == over.updates[-1].at == at
+    assert len(over.updates) == 3
 
 
 def test_retirement_ends_an_incident() -> None:

@@ -323,6 +323,84 @@ def test_a_closed_door_suspends_what_delivered_before(story: Story) -> None:
     assert ReasonCode.DOOR_CLOSED in codes(story)
 
 
+def close_door(story: Story, after: float) -> None:
+    """Let free checks fail until the service is suspended."""
+    for second in (0, 10, 30, 90, 150):
+        story.tell(after + second, Source.REACH, failure(FailureKind.DEGRADED))
+    assert story.status is Status.SUSPENDED
+
+
+def open_door(story: Story, after: float) -> None:
+    """Let free checks succeed for some minutes."""
+    for second in range(0, 300, 60):
+        story.tell(after + second, Source.REACH)
+
+
+def test_trouble_that_only_free_checks_saw_is_over_once_they_succeed_again(story: Story) -> None:
+    open_door(story, 0)
+    assert story.standing.recovery.at is None
+    close_door(story, 300)
+    assert story.standing.recovery.at is None
+
+    open_door(story, 480)
+
+    reason = story.standing.verdict.reasons[0]
+    assert story.status is Status.UNKNOWN
+    assert story.standing.recovery.at == story.standing.verdict.since == story.at(480)
+    assert (reason.code, reason.facts["since"]) == (
+        ReasonCode.DOOR_REOPENED,
+        "2026-01-01T00:08:00+00:00",
+    )
+    close_door(story, 780)
+    assert story.standing.recovery.at is None
+    open_door(story, 960)
+    assert story.standing.recovery.at == story.at(960)
+
+
+def test_checks_that_fall_silent_end_no_trouble_until_they_succeed(story: Story) -> None:
+    close_door(story, 0)
+
+    story.wait(DAY)
+    silent = story.standing
+    open_door(story, 2 * DAY)
+
+    assert (silent.verdict.status, silent.recovery.at) == (Status.UNKNOWN, None)
+    assert (story.status, story.standing.recovery.at) == (Status.UNKNOWN, story.at(2 * DAY))
+    assert story.standing.verdict.since == silent.verdict.since
+
+
+def test_where_jobs_have_failed_only_a_job_ends_the_trouble(story: Story) -> None:
+    open_door(story, 0)
+    close_door(story, 600)
+    story.fail(800, 900, 1000)
+
+    for hour in range(24):
+        open_door(story, 1200 + hour * HOUR)
+    unknown = story.standing
+    close_door(story, 2 * DAY)
+    open_door(story, 2 * DAY + 600)
+    again = story.standing
+    story.deliver(*(3 * DAY + 60 * minute for minute in range(4)))
+    story.wait(5 * DAY)
+    close_door(story, 5 * DAY)
+    open_door(story, 5 * DAY + 600)
+
+    assert (unknown.verdict.status, unknown.recovery.at) == (Status.UNKNOWN, None)
+    assert (again.verdict.status, again.recovery.at) == (Status.UNKNOWN, None)
+    assert story.standing.recovery.at == story.at(5 * DAY + 600)
+
+
+def test_a_maintenance_of_what_only_free_checks_watch_ends(story: Story) -> None:
+    story.tell(600, Source.CALENDAR, says=Status.MAINTENANCE, until=900)
+    for second in (0, 300, 600):
+        open_door(story, second)
+    assert story.status is Status.MAINTENANCE
+
+    story.wait(900)
+
+    assert (story.status, story.standing.recovery.at) == (Status.UNKNOWN, story.at(900))
+
+
 def test_a_closed_door_that_jobs_still_pass_is_degraded(story: Story) -> None:
     story.deliver(0)
     for second in range(60, 600, 60):

@@ -24,8 +24,14 @@ Told = tuple[AlertState, tuple[Notification, ...]]
 _NEVER_REMINDED = frozenset({Status.RETIRED, Status.MAINTENANCE})
 
 
-def observe(
-    state: AlertState, verdict: Verdict, at: datetime, rules: Rules, *, is_sure: bool = True
+def observe(  # noqa: PLR0913  # what the judge says beside the verdict
+    state: AlertState,
+    verdict: Verdict,
+    at: datetime,
+    rules: Rules,
+    *,
+    is_sure: bool = True,
+    has_recovered: bool = False,
 ) -> AlertState:
     """Take in the verdict that stands about a service; to be called whenever it may be another.
 
@@ -36,9 +42,11 @@ def observe(
         rules: The figures.
         is_sure: The judge is sure enough to wake people. Counts for SUSPENDED alone, since all
             other bad statuses name themselves or have waited for their evidence.
+        has_recovered: Trouble that free checks alone saw is over. Counts for UNKNOWN alone.
     """
     before = state.watches.get(verdict.service)
-    after = _observed(before, verdict, at, rules, is_sure=is_sure)
+    is_over = has_recovered and verdict.status is Status.UNKNOWN
+    after = _observed(before, verdict, at, rules, is_sure=is_sure, is_over=is_over)
     if after == before:
         return state
     return replace(state, watches={**state.watches, verdict.service: after})
@@ -74,20 +82,28 @@ def pass_time(state: AlertState, now: datetime, rules: Rules, roster: Roster) ->
     return state, tuple(told)
 
 
-def _observed(
-    before: Watch | None, verdict: Verdict, at: datetime, rules: Rules, *, is_sure: bool
+def _observed(  # noqa: PLR0913  # as `observe`
+    before: Watch | None,
+    verdict: Verdict,
+    at: datetime,
+    rules: Rules,
+    *,
+    is_sure: bool,
+    is_over: bool,
 ) -> Watch:
     is_unknown = verdict.status is Status.UNKNOWN
     watch = before or Watch(Status.UNKNOWN, verdict.since)
     watch = replace(watch, is_unwatched=is_unknown, blocked=verdict.blocked)
-    if is_unknown:
+    if is_unknown and not is_over:
         return watch
     sure = is_sure or verdict.status is not Status.SUSPENDED
     if verdict.status is watch.status:
         return _pending(replace(watch, is_sure=sure or watch.is_sure), at)
     changes = _recent(watch.changes, at, rules)
-    if watch.status is not Status.UNKNOWN:
-        changes = (*changes, at)  # to find out at first is no change
+    is_found_well = watch.has_recovered and verdict.status is Status.OPERATIONAL
+    is_found = watch.status is Status.UNKNOWN and not watch.has_recovered
+    if not (is_found or is_found_well):  # to find out is no change
+        changes = (*changes, at)
     return _pending(
         replace(
             watch,
@@ -95,6 +111,7 @@ def _observed(
             since=verdict.since,
             reasons=verdict.reasons,
             is_sure=sure,
+            has_recovered=is_over,
             changes=changes,
             is_flapping=watch.is_flapping or len(changes) > rules.flapping_above,
         ),

@@ -57,11 +57,13 @@ class Watch:
 
     Args:
         status: The newest status that was known; UNKNOWN only while none ever was, since not to
-            know is news of us and not of the service.
+            know is news of us and not of the service, and once trouble that free checks alone saw
+            is over.
         since: When it began.
         reasons: Why.
         is_sure: The judge is sure enough to wake people.
         is_unwatched: The verdict is UNKNOWN now.
+        has_recovered: The status is UNKNOWN because trouble is over.
         blocked: Our own key or wallet keeps us out.
         told: The bad status that was told, None if none was or its end was told.
         told_at: When that was told last.
@@ -77,6 +79,7 @@ class Watch:
     reasons: tuple[Reason, ...] = ()
     is_sure: bool = True
     is_unwatched: bool = False
+    has_recovered: bool = False
     blocked: FailureKind | None = None
     told: Status | None = None
     told_at: datetime | None = None

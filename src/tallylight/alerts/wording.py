@@ -1,5 +1,6 @@
 """Notifications in a language: a title that says it all, a line for each service."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 
@@ -11,6 +12,7 @@ from tallylight.i18n.labels import blocked_note, status_word
 from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
+from tallylight.model.status import Status
 
 NameOf = Callable[[ServiceId], str]
 
@@ -25,17 +27,19 @@ def message(notification: Notification, name_of: NameOf, to: Translator) -> Mess
     """
     names = ", ".join(name_of(id_) for id_ in notification.services)
     return Message(
-        title=_title(notification, names, to),
+        title=_title(notification, names, name_of, to),
         body="\n".join(_body(notification, name_of, to)) or names,
     )
 
 
-def _title(told: Notification, names: str, to: Translator) -> str:  # noqa: C901, PLR0911  # a closed set
+def _title(  # noqa: C901, PLR0911  # a closed set
+    told: Notification, names: str, name_of: NameOf, to: Translator
+) -> str:
     match told.kind:
         case Kind.FIRING:
             return f"{_lamp(told)} {_states(told, names, to)}"
         case Kind.RESOLVED:
-            return f"{_lamp(told)} " + to.gettext("%s: operational again") % names
+            return f"{_lamp(told)} {_resolved(told, name_of, to)}"
         case Kind.REMINDER:
             return f"{_lamp(told)} " + to.gettext("Still: %s") % _states(told, names, to)
         case Kind.FLAPPING:
@@ -79,6 +83,22 @@ def _line(change: Change, name_of: NameOf, to: Translator) -> str:
         "since": moment_short(change.since, to),
     }
     return " — ".join([line, *(sentence(reason, to) for reason in change.reasons[:1])])
+
+
+def _resolved(told: Notification, name_of: NameOf, to: Translator) -> str:
+    """Return who is operational again, and who only answers as far as free checks show."""
+    names: dict[bool, list[str]] = defaultdict(list)
+    for change in told.changes:
+        names[change.after is Status.UNKNOWN].append(name_of(change.service))
+    parts = []
+    if names[False]:
+        parts.append(to.gettext("%s: operational again") % ", ".join(names[False]))
+    if names[True]:
+        parts.append(
+            to.gettext("%s: answers again; whether videos arrive is not checked")
+            % ", ".join(names[True])
+        )
+    return to.gettext("; ").join(parts)
 
 
 def _lamp(told: Notification) -> str:

@@ -85,8 +85,15 @@ class Desk:
         on_board = self._board.verdicts()
         for id_ in services:
             if id_ in on_board:
-                is_sure = is_worth_an_alert(*self._board.standing(id_))
-                state = rules.observe(state, on_board[id_], now, self._rules, is_sure=is_sure)
+                standing, policy = self._board.standing(id_)
+                state = rules.observe(
+                    state,
+                    on_board[id_],
+                    now,
+                    self._rules,
+                    is_sure=is_worth_an_alert(standing, policy),
+                    has_recovered=standing.recovery.at is not None,
+                )
         return state
 
     async def _keep(self, state: AlertState) -> bool:

@@ -276,9 +276,12 @@ class Board:
                 yield seat, transition
 
     async def _settle(self, seat: Seat, after: Standing) -> None:
+        incident = seat.incident
         transition = self._turn(seat, after, self._chronicle)
         if transition is not None:
             await self._announce([(seat, transition)])
+        elif seat.incident is not incident:
+            await self._chronicle.tell()
         seat.show()
 
     def _stand(self, seat: Seat) -> None:
@@ -307,13 +310,19 @@ class Board:
     def _turn(self, seat: Seat, after: Standing, chronicle: Chronicle) -> Transition | None:
         """Let a standing stand, and return the transition to it, if it is one."""
         before, seat.standing = seat.standing, after
-        transition = self._transition(before.verdict, after.verdict)
-        if transition is None:
+        transition, recovered_at = (
+            self._transition(before.verdict, after.verdict),
+            after.recovery.at,
+        )
+        if transition is not None:
+            incident = incidents.fold(seat.incident, transition, recovered_at)
+        elif seat.incident is not None and recovered_at is not None:
+            incident = incidents.ended(seat.incident, after.verdict, recovered_at)
+        else:
             return None
-        incident = incidents.fold(seat.incident, transition)
         is_open = incident is not None and incident.ended_at is None
         seat.incident = incident if is_open else None
-        chronicle.add(transition, seat.dump, incident)
+        chronicle.add(after.service, transition, seat.dump, incident)
         return transition
 
     async def _announce(self, turns: Sequence[tuple[Seat, Transition]]) -> None:

@@ -22,7 +22,8 @@ log = structlog.get_logger()
 
 
 class _Untold(NamedTuple):
-    transition: Transition
+    service: ServiceId
+    transition: Transition | None
     standing: Callable[[], str]
     incident: Incident | None
 
@@ -38,14 +39,18 @@ class Chronicle:
         self._under_way: set[asyncio.Task[None]] = set()
 
     def add(
-        self, transition: Transition, standing: Callable[[], str], incident: Incident | None
+        self,
+        service: ServiceId,
+        transition: Transition | None,
+        standing: Callable[[], str],
+        incident: Incident | None,
     ) -> None:
-        """Take in a transition, to be told after all that came before it."""
-        self._untold.append(_Untold(transition, standing, incident))
+        """Take in a transition or the end of an incident, to be told after all before it."""
+        self._untold.append(_Untold(service, transition, standing, incident))
 
     def awaits(self) -> frozenset[ServiceId]:
         """Return the services with a transition that is not yet told."""
-        return frozenset(untold.transition.service for untold in self._untold)
+        return frozenset(untold.service for untold in self._untold)
 
     async def tell(self) -> None:
         """Tell all that is not yet told; while the database is away it stays for the next time."""
@@ -76,4 +81,7 @@ class Chronicle:
         one by one, a process that dies between two would lose the later ones.
         """
         self._being_told = len(self._untold)
-        return [Record(each.transition, each.standing(), each.incident) for each in self._untold]
+        return [
+            Record(each.service, each.transition, each.standing(), each.incident)
+            for each in self._untold
+        ]

@@ -2,7 +2,8 @@
 
 Each video under way has an owner in its row, and a lease that the owner renews. Whoever finds a
 lease run out takes the video over. Should two follow one for a moment, because a process was
-stopped and woke again, the unique number of each attempt still lets only one of them send it.
+stopped and woke again, only its owner may write a further attempt down, and only while the video
+has no end; nothing is sent that is not written.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from tallylight.gateway.tracked_video import Live
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.scheduler import every
+from tallylight.storage.attempts import Tried
 from tallylight.storage.database import History
 from tallylight.storage.transaction import Limit
 
@@ -181,8 +183,8 @@ class Crew:
         self._let_lost_go(held, owned)
         await self._hand_back(owned)
         while left := await self._history.videos.take_over(self.name, *self._lease()):
-            for video in left:
-                await self._take_over(video)
+            for video, tried in left:
+                await self._take_over(video, tried)
             await self._renew()
 
     async def _renew(self) -> frozenset[VideoId]:
@@ -227,9 +229,8 @@ class Crew:
             following.cancel()
         live.tell()
 
-    async def _take_over(self, video: Video) -> None:
-        attempts = await self._history.attempts.of_video(video.id)
-        entries = await self._history.ledger.some([attempt.entry for attempt in attempts])
+    async def _take_over(self, video: Video, tried: Tried) -> None:
+        attempts, entries = tried
         route = self._conditions.routes.get(video.model) or Route(video.model, ())
         live = Live(
             video=video,

@@ -74,7 +74,9 @@ class Books:
         """Write a further attempt down; only after this may it be sent.
 
         Returns:
-            False if another process has written one of the same number: the video is its now.
+            False if the video has another owner or an end by now, or another process has written
+            an attempt of the same number. Then the attempt may not be sent, and no money is set
+            aside for it.
 
         Raises:
             BudgetError: if the money may not be spent.

@@ -81,6 +81,10 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return _unwatched(facts, to)
         case ReasonCode.DOOR_OPEN:
             return to.gettext("It answers, last at %s") % facts.at
+        case ReasonCode.DOOR_REOPENED:
+            return to.gettext(
+                "It has answered again since %s; whether videos arrive is not checked"
+            ) % (facts.told("since"))
         case ReasonCode.DOOR_CLOSED:
             return to.gettext("No check has got through since %s") % facts.told("since")
         case ReasonCode.DOOR_PARTLY_CLOSED:

@@ -20,6 +20,7 @@ class ReasonCode(StrEnum):
     JOBS_SLOW = "jobs_slow"
     JOBS_UNWATCHED = "jobs_unwatched"
     DOOR_OPEN = "door_open"
+    DOOR_REOPENED = "door_reopened"
     DOOR_CLOSED = "door_closed"
     DOOR_PARTLY_CLOSED = "door_partly_closed"
     RISK_CONTROL_NAMED = "risk_control_named"

@@ -16,16 +16,19 @@ been sent and billed. ::
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.errors import StorageError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import EntryId, Purpose
+from tallylight.model.ledger import Entry, EntryId, Purpose
 from tallylight.model.order import Order
 from tallylight.storage.engine import Connections, Turn
+from tallylight.storage.ledger import entries_of
 from tallylight.storage.tables import attempts as table
 from tallylight.storage.tables import videos
 from tallylight.storage.types import failure_of, failure_values
@@ -37,6 +40,18 @@ _BEFORE: Mapping[AttemptState, tuple[AttemptState, ...]] = {
     AttemptState.DELIVERED: (AttemptState.ACCEPTED,),
     AttemptState.FAILED: (AttemptState.ACCEPTED, AttemptState.IN_DOUBT),
 }
+
+
+class Tried(NamedTuple):
+    """What was tried for a caller's video.
+
+    Args:
+        attempts: All submissions, in their order.
+        entries: The money of each.
+    """
+
+    attempts: tuple[Attempt, ...]
+    entries: Mapping[EntryId, Entry]
 
 
 class Attempts:
@@ -133,9 +148,8 @@ class Attempts:
             return {ServiceId(name): at for name, at in await connection.execute(newest)}
 
     async def _found(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
-        query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
         async with self._connections.reading() as connection:
-            return tuple(_attempt(row) for row in await connection.execute(query))
+            return await _read(connection, *where)
 
     async def _become(self, attempt: AttemptId, state: AttemptState, **values: object) -> Attempt:
         """Change a row that is in a state from which the new one can be reached.
@@ -159,6 +173,24 @@ class Attempts:
             if stands
             else f"there is no attempt {attempt}"
         )
+
+
+async def tried_of(
+    connection: AsyncConnection, videos: Collection[VideoId]
+) -> Mapping[VideoId, Tried]:
+    """Return what a transaction sees of the attempts at some callers' videos."""
+    attempts = await _read(connection, table.c.video.in_(videos))
+    entries = await entries_of(connection, [attempt.entry for attempt in attempts])
+    own = {id_: tuple(each for each in attempts if each.video == id_) for id_ in videos}
+    return {
+        id_: Tried(found, {a.entry: entries[a.entry] for a in found if a.entry in entries})
+        for id_, found in own.items()
+    }
+
+
+async def _read(connection: AsyncConnection, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
+    query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
+    return tuple(_attempt(row) for row in await connection.execute(query))
 
 
 def values_of(attempt: Attempt) -> dict[str, object]:

@@ -120,14 +120,15 @@ class History:
         """
         async with self._writer.lending() as noted:
             found = records()
-            rows = {record.transition.service: record.standing for record in found}
+            rows = {record.service: record.standing for record in found}
             async with self._connections.writing(Turn.EVIDENCE) as connection:
                 await self.judgeship.guard(connection)
                 folded = await evidence.append(connection, noted)
                 await state_snapshots.store(connection, rows, folded)
                 for record in found:
-                    await transitions.append(connection, record.transition)
-                    await day_status.reopen(connection, record.transition.at)
+                    if record.transition is not None:
+                        await transitions.append(connection, record.transition)
+                        await day_status.reopen(connection, record.transition.at)
                     if record.incident is not None:
                         await incidents.store(connection, record.incident)
 

@@ -43,8 +43,9 @@ class Journal:
         cut.
 
         Returns:
-            False where another process had written the same attempt at a video, or a video of the
-            same idempotency key, before, or where a job that was found is another attempt's; then
+            False where a further attempt is at a video that has an end or another owner by now,
+            where another process had written the same attempt at a video, or a video of the same
+            idempotency key, before, or where a job that was found is another attempt's; then
             nothing of it is written but what has ended.
 
         Raises:

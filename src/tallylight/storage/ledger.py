@@ -151,10 +151,8 @@ class Ledger:
 
     async def some(self, ids: Collection[EntryId]) -> Mapping[EntryId, Entry]:
         """Return the entries of these ids, as far as there are such."""
-        query = select(table).where(table.c.id.in_(ids))
         async with self._connections.reading() as connection:
-            found = [_entry(row) for row in await connection.execute(query)]
-        return {entry.id: entry for entry in found}
+            return await entries_of(connection, ids)
 
     async def accidents(self) -> Mapping[ServiceId, frozenset[str]]:
         """Return by service the notes of what was charged for probes that were meant to be free."""
@@ -242,6 +240,14 @@ async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
     entry = Entry(EntryId(uuid4().hex), service, purpose, note, state, amount, amount, at)
     await connection.execute(insert(table), values_of(entry))
     return entry.id
+
+
+async def entries_of(
+    connection: AsyncConnection, ids: Collection[EntryId]
+) -> Mapping[EntryId, Entry]:
+    """Return the entries of these ids as a transaction sees them, as far as there are such."""
+    found = await connection.execute(select(table).where(table.c.id.in_(ids)))
+    return {entry.id: entry for entry in map(_entry, found)}
 
 
 def values_of(entry: Entry) -> dict[str, object]:

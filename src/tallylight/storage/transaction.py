@@ -3,7 +3,7 @@
 Rows are written whole. What has an end is never changed again, whoever tries.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tallylight.errors import BudgetError
 from tallylight.model.attempt import Attempt
-from tallylight.model.ids import KeyId, ServiceId
+from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.ledger import Entry, EntryState, Purpose
 from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess
 from tallylight.model.video import Video, VideoStatus
@@ -86,7 +86,9 @@ class Writing:
     Args:
         new_video: A video that is not there yet.
         leased_until: How long nobody else follows it.
-        new_attempt: An attempt that is not there yet; only after this may it be sent.
+        new_attempt: An attempt that is not there yet; only after this may it be sent. One at a
+            video that is there already needs that video in `video`, still its owner's and without
+            an end.
         new_entry: The money set aside for it.
         limits: What that money may not exceed.
         video: A video that changed.
@@ -116,13 +118,17 @@ class Writing:
         return self.new_attempt is not None
 
     @property
+    def is_further(self) -> bool:
+        """Tell whether it tries a video further that is there already."""
+        return self.new_video is None and self.new_attempt is not None
+
+    @property
     def is_contested(self) -> bool:
         """Tell whether somebody else may have written the same, or the money may not be there."""
-        video, attempt = self.new_video, self.new_attempt
+        video = self.new_video
         is_known = video is not None and bool(video.idempotency)
-        is_later = video is None and attempt is not None
         is_limited = any(limit.budget.limits for limit in self.limits)
-        return is_known or is_later or is_limited or self.finding is not None
+        return is_known or self.is_further or is_limited or self.finding is not None
 
 
 def write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
@@ -131,9 +137,10 @@ def write(connection: Connection, group: list[Writing]) -> list[bool | BudgetErr
     if any(writing.finding is not None for writing in group):
         # Before any turn of the ledger, or two processes could wait for each other.
         take_turn(connection, Turn.ATTEMPT)
+    lost = _lost(connection, group)
     for is_contested, some in groupby(group, key=lambda each: each.is_contested):
         if is_contested:
-            results += [_write_alone(connection, writing) for writing in some]
+            results += [_write_alone(connection, writing, lost) for writing in some]
         else:
             alike = list(some)
             _write_together(connection, alike)
@@ -148,9 +155,33 @@ def _write_together(connection: Connection, group: Iterable[Writing]) -> None:
     _execute(connection, rows)
 
 
-def _write_alone(connection: Connection, writing: Writing) -> bool | BudgetError:
+def _lost(connection: Connection, group: Iterable[Writing]) -> frozenset[VideoId]:
+    """Return the videos that are to be tried further and have an end or another owner by now.
+
+    The rest stay locked to the end of the transaction, so that nobody takes them over or ends them
+    before the attempt is there; in the order of their ids, or two processes could wait for each
+    other.
+    """
+    wanted = {each.video.id: each.video.owner for each in group if each.is_further and each.video}
+    if not wanted:
+        return frozenset()
+    query = (
+        select(videos.c.id, videos.c.owner)
+        .where(videos.c.id.in_(wanted), videos.c.ended_at_us.is_(None))
+        .order_by(videos.c.id)
+        .with_for_update(key_share=True)
+    )
+    owners = {VideoId(id_): owner for id_, owner in connection.execute(query)}
+    return frozenset(id_ for id_, owner in wanted.items() if owners.get(id_) != owner)
+
+
+def _write_alone(
+    connection: Connection, writing: Writing, lost: Collection[VideoId]
+) -> bool | BudgetError:
     # What has ended has ended, whatever becomes of the rest, and gives its money back before.
     _write_together(connection, (Writing(attempts=writing.attempts, entries=writing.entries),))
+    if writing.is_further and writing.video is not None and writing.video.id in lost:
+        return False
     entry = writing.new_entry
     if entry is not None:
         for limit in writing.limits:

@@ -18,6 +18,7 @@ from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.money import MICRO, micros
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import Video, VideoError, VideoStatus, Wish
+from tallylight.storage.attempts import Tried, tried_of
 from tallylight.storage.engine import Connections, Turn
 from tallylight.storage.tables import videos as table
 
@@ -83,8 +84,15 @@ class Videos:
         async with self._connections.reading() as connection:
             return tuple(_video(row) for row in await connection.execute(query))
 
-    async def take_over(self, owner: str, now: datetime, until: datetime) -> tuple[Video, ...]:
-        """Make videos that nobody follows any more one's own, some at a time, and return them."""
+    async def take_over(
+        self, owner: str, now: datetime, until: datetime
+    ) -> tuple[tuple[Video, Tried], ...]:
+        """Take over some videos whose lease has expired, and return what is written of them.
+
+        One transaction locks the videos and then reads their attempts in a later statement, whose
+        snapshot holds all that was committed before the lock was had. So no end of an attempt is
+        seen without the end of its video that was written with it.
+        """
         orphaned = and_(table.c.ended_at_us.is_(None), table.c.leased_until_us < now)
         some = (
             select(table.c.id).where(orphaned).limit(_AT_A_TIME).with_for_update(skip_locked=True)
@@ -96,7 +104,9 @@ class Videos:
             .returning(*table.columns)
         )
         async with self._connections.noting(Turn.VIDEO) as connection:
-            return tuple(_video(row) for row in await connection.execute(change))
+            taken = [_video(row) for row in await connection.execute(change)]
+            tried = await tried_of(connection, [video.id for video in taken])
+        return tuple((video, tried[video.id]) for video in taken)
 
     async def renew(self, owner: str, until: datetime) -> frozenset[VideoId]:
         """Say that one goes on following one's videos; return which those are."""

@@ -74,6 +74,7 @@ def with_job(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         standing.gone,
         standing.blocked,
         standing.cleared_by_probe,
+        standing.recovery,
     )
 
 

@@ -26,6 +26,7 @@ from tallylight.verdicts.layers import (
 from tallylight.verdicts.named_failures import answer_of, log_of_name
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
+from tallylight.verdicts.recovery import recovered
 from tallylight.verdicts.state import Standing, State
 from tallylight.verdicts.status import RANK, Finding
 
@@ -164,6 +165,7 @@ def _stands_open(standing: Standing, evidence: Evidence, policy: Policy) -> Stan
         standing.gone,
         standing.blocked,
         standing.cleared_by_probe,
+        standing.recovery,
     )
 
 
@@ -218,6 +220,7 @@ def _knocked(standing: Standing, evidence: Evidence, policy: Policy) -> Standing
         standing.gone,
         standing.blocked,
         standing.cleared_by_probe,
+        standing.recovery,
     )
 
 
@@ -250,12 +253,14 @@ def _judged(standing: Standing, policy: Policy) -> Standing:
     before, blocked = standing.verdict, standing.blocked
     finding = status.found(standing, policy)
     stays = finding.status is before.status
+    since = before.since if stays else _turning_point(standing, finding)
+    recovery = recovered(standing, finding.status, since)
     verdict = Verdict(
         standing.service,
         finding.status,
-        before.since if stays else _turning_point(standing, finding),
+        since,
         finding.confidence,
-        reasons(standing, finding, policy),
+        reasons(standing, finding, policy, recovery.at),
         None if blocked is None else blocked.kind,
     )
     return Standing(
@@ -272,6 +277,7 @@ def _judged(standing: Standing, policy: Policy) -> Standing:
         standing.gone,
         standing.blocked,
         standing.cleared_by_probe,
+        recovery,
     )
 
 

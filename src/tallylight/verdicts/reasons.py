@@ -19,9 +19,21 @@ from tallylight.verdicts.status import Finding
 Facts = dict[str, str | int | float]
 
 
-def reasons(standing: Standing, finding: Finding, policy: Policy) -> tuple[Reason, ...]:
-    """Return why this was found; never empty."""
-    told = [*_of_status(standing, finding, policy), *_beside(standing, finding, policy)]
+def reasons(
+    standing: Standing, finding: Finding, policy: Policy, recovered_at: datetime | None
+) -> tuple[Reason, ...]:
+    """Return why this was found; never empty.
+
+    Args:
+        standing: What is remembered.
+        finding: The status.
+        policy: The figures.
+        recovered_at: When trouble ended that free checks alone had seen; None where none has.
+    """
+    status = _of_status(standing, finding, policy)
+    if recovered_at is not None:
+        status = _recovered(standing, recovered_at, policy)
+    told = [*status, *_beside(standing, finding, policy)]
     if finding.status is Status.UNKNOWN and standing.blocked is not None:
         told.sort(key=lambda reason: reason.code not in _OURS)  # what keeps us out comes first
     return tuple(told) or (Reason(ReasonCode.NO_EVIDENCE, standing.at),)
@@ -122,6 +134,18 @@ def _unknown(standing: Standing, policy: Policy) -> Iterator[Reason]:
         yield _failing(ReasonCode.JOBS_FAILING, jobs)
     elif standing.door.last is not None:
         yield Reason(ReasonCode.JOBS_UNWATCHED, standing.at)
+
+
+def _recovered(standing: Standing, at: datetime, policy: Policy) -> Iterator[Reason]:
+    door = standing.door
+    if door.state is not State.UP or door.good_run is None:
+        yield from _unknown(standing, policy)
+        yield from _of_door(standing)
+        return
+    facts: Facts = {"answers": door.good_run.length, "since": _iso(at)}
+    yield Reason(ReasonCode.DOOR_REOPENED, door.good_run.last, facts)
+    if standing.jobs.last is not None:
+        yield from _unknown(standing, policy)
 
 
 def _of_jobs(standing: Standing, policy: Policy) -> Iterator[Reason]:

@@ -297,6 +297,30 @@ class Gone:
     counted_at: datetime | None = None
 
 
+class Trouble(StrEnum):
+    """What a service has failed at since it was last operational, or its trouble last ended."""
+
+    NONE = "none"
+    CHECKS = "checks"  # free checks alone have seen it, or it was announced
+    JOBS = "jobs"  # jobs failed as well
+
+
+class Recovery(NamedTuple):
+    """How far a service is on its way out of trouble (`recovery`).
+
+    Args:
+        trouble: What has to succeed again before the trouble is over.
+        at: Only while the status is UNKNOWN: when the trouble before it ended, if free checks
+            alone saw it and succeed again; None otherwise.
+    """
+
+    trouble: Trouble = Trouble.NONE
+    at: datetime | None = None
+
+
+_NO_TROUBLE = Recovery()
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -316,6 +340,7 @@ class Standing:
         blocked: The answer that showed our own key or wallet to keep us out.
         cleared_by_probe: The refusal of our key by a create that a credentials probe has cleared,
             until a create is accepted.
+        recovery: How far it is on its way out of trouble.
         verdict: What follows from all this.
     """
 
@@ -332,3 +357,4 @@ class Standing:
     gone: Gone | None = None
     blocked: Answer | None = None
     cleared_by_probe: Answer | None = None
+    recovery: Recovery = _NO_TROUBLE

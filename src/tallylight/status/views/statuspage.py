@@ -170,8 +170,8 @@ def statuspage_incident(
         to: The language of its texts.
     """
     updates = [
-        _update(incident, number, _incident_status(update), part, to)
-        for number, update in enumerate(incident.updates)
+        _update(incident, number, _incident_status(incident, number), part, to)
+        for number in range(len(incident.updates))
     ]
     ended_at = incident.ended_at
     return StatuspageIncident(
@@ -282,10 +282,11 @@ def _update(
     )
 
 
-def _incident_status(update: IncidentUpdate) -> IncidentStatus:
-    if update.status is Status.OPERATIONAL:
+def _incident_status(incident: Incident, number: int) -> IncidentStatus:
+    is_last = number == len(incident.updates) - 1
+    if is_last and incident.ended_at is not None:
         return "resolved"
-    named = any(reason.code in _IDENTIFIED for reason in update.reasons)
+    named = any(reason.code in _IDENTIFIED for reason in incident.updates[number].reasons)
     return "identified" if named else "investigating"
 
 

@@ -1,0 +1,35 @@
+"""What a notification says."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.wording import message
+from tallylight.i18n import Language, translator
+from tallylight.model.ids import ProviderId, ServiceId
+from tallylight.model.status import Status
+
+NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        (
+            Language.EN,
+            "🟢 a: operational again; b, c: answers again; whether videos arrive is not checked",
+        ),
+        (Language.ZH_HANT, "🟢 a：已恢復正常；b, c：已恢復回應，但未檢查影片能否送達"),
+        (Language.ZH_HANS, "🟢 a：已恢复正常；b, c：已恢复响应，但未检查视频能否送达"),
+    ],
+)
+def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -> None:
+    statuses = {"a": Status.OPERATIONAL, "b": Status.UNKNOWN, "c": Status.UNKNOWN}
+    changes = tuple(
+        Change(ServiceId(name), Status.SUSPENDED, status, NOW) for name, status in statuses.items()
+    )
+    services = tuple(change.service for change in changes)
+    told = Notification(Kind.RESOLVED, NOW, services, ProviderId("relay"), changes)
+
+    assert message(told, lambda id_: id_, translator(language)).title == title

@@ -1,0 +1,289 @@
+"""Two processes at one video: a further attempt is its owner's, and only while there is no end."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, event, text
+
+from tallylight.clock import VirtualClock
+from tallylight.errors import BudgetError
+from tallylight.model.attempt import Attempt, AttemptState
+from tallylight.model.ids import AttemptId, KeyId, ServiceId
+from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.model.money import Budget
+from tallylight.model.order import Order
+from tallylight.model.video import Video, VideoError, VideoStatus
+from tallylight.storage.database import History, open_history
+from tallylight.storage.engine import Turn
+from tallylight.storage.transaction import Limit, Writing
+from tallylight.storage.videos import new_video_id
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LEASE = timedelta(seconds=15)
+LATE = NOON + timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Pair:
+    """Two processes on one database; the first has a video under way."""
+
+    first: History
+    second: History
+    video: Video
+    attempt: Attempt
+    entry: Entry
+
+    def further(self, **changes: object) -> Writing:
+        """Return what the first writes before it sends a further attempt."""
+        attempt, entry = attempt_of(self.video, 2)
+        refused = replace(self.attempt, state=AttemptState.REFUSED, ended_at=NOON)
+        released = replace(self.entry, state=EntryState.RELEASED, amount=Decimal(0))
+        writing = Writing(
+            new_attempt=attempt,
+            new_entry=entry,
+            video=replace(self.video, attempts=2),
+            attempts=(refused,),
+            entries=(released,),
+        )
+        return replace(writing, **changes)  # type: ignore[arg-type]  # a test's shorthand
+
+    def completion(self) -> Writing:
+        """Return what is written when the first attempt has delivered."""
+        done = replace(self.video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON)
+        delivered = replace(self.attempt, state=AttemptState.DELIVERED, ended_at=NOON)
+        settled = replace(self.entry, state=EntryState.SETTLED)
+        return Writing(video=done, attempts=(delivered,), entries=(settled,))
+
+    async def states(self) -> list[AttemptState]:
+        return [each.state for each in await self.first.attempts.of_video(self.video.id)]
+
+    async def reserved(self) -> list[EntryId]:
+        """Return what money is set aside for."""
+        entries = await self.first.ledger.entries()
+        return [each.id for each in entries if each.state is EntryState.RESERVED]
+
+
+def attempt_of(video: Video, number: int) -> tuple[Attempt, Entry]:
+    name, service = f"{video.id}.{number}", ServiceId("sora-2-official")
+    price = Decimal("0.4")
+    entry = Entry(
+        EntryId(name), service, Purpose.TRAFFIC, video.id, EntryState.RESERVED, price, price, NOON
+    )
+    attempt = Attempt(
+        AttemptId(name),
+        service,
+        Purpose.TRAFFIC,
+        Order("", video.seconds, video.size),
+        "sora-2",
+        entry.id,
+        NOON,
+        video=video.id,
+        number=number,
+    )
+    return attempt, entry
+
+
+@asynccontextmanager
+async def opened(address: str, clock: VirtualClock) -> AsyncIterator[History]:
+    async with open_history(address, clock) as history:
+        task = asyncio.create_task(history.journal.run())
+        try:
+            yield history
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(opened(address, clock))
+        second = await stack.enter_async_context(opened(address, clock))
+        video = Video(
+            id=new_video_id(),
+            key=KeyId("key_1"),
+            model="sora-2",
+            prompt="a paper boat",
+            seconds=4,
+            size="1280x720",
+            created_at=NOON,
+            deadline=NOON + timedelta(minutes=30),
+            owner="first",
+            attempts=1,
+        )
+        attempt, entry = attempt_of(video, 1)
+        await first.journal.write(
+            Writing(
+                new_video=video, leased_until=NOON + LEASE, new_attempt=attempt, new_entry=entry
+            )
+        )
+        yield Pair(first, second, video, attempt, entry)
+
+
+async def test_the_owner_of_a_video_without_an_end_may_try_further(pair: Pair) -> None:
+    assert await pair.first.journal.write(pair.further())
+
+    assert await pair.states() == [AttemptState.REFUSED, AttemptState.INTENDED]
+    assert await pair.reserved() == [EntryId(f"{pair.video.id}.2")]
+
+
+async def test_who_has_lost_a_video_tries_no_further_and_sets_no_money_aside(pair: Pair) -> None:
+    await pair.second.videos.take_over("second", LATE, LATE + LEASE)
+
+    assert not await pair.first.journal.write(pair.further())
+
+    assert await pair.states() == [AttemptState.REFUSED]  # what has ended is written all the same
+    assert await pair.reserved() == []
+    stands = await pair.first.videos.one(pair.video.id)
+    assert stands is not None
+    assert (stands.owner, stands.attempts) == ("second", 1)
+
+
+async def test_a_video_that_nobody_owns_is_tried_by_nobody(pair: Pair) -> None:
+    await pair.second.videos.hand_over([pair.video.id], NOON)
+
+    assert not await pair.first.journal.write(pair.further())
+
+
+async def test_a_video_that_has_an_end_is_not_tried_further(pair: Pair) -> None:
+    error = VideoError("x", "over")
+    failed = replace(pair.video, status=VideoStatus.FAILED, error=error, ended_at=NOON)
+    await pair.first.journal.write(Writing(video=failed))
+
+    assert not await pair.first.journal.write(pair.further())
+
+    assert await pair.reserved() == []
+
+
+async def test_who_has_lost_a_video_hears_of_no_budget(pair: Pair) -> None:
+    limit = Limit(Budget(per_day=Decimal("0.1")), None, "of all")
+    with pytest.raises(BudgetError):
+        await pair.first.journal.write(pair.further(limits=(limit,)))
+    await pair.second.videos.take_over("second", LATE, LATE + LEASE)
+
+    assert not await pair.first.journal.write(pair.further(limits=(limit,)))
+
+
+async def test_one_lost_video_holds_up_no_other_of_its_transaction(pair: Pair) -> None:
+    other = replace(pair.video, id=new_video_id(), owner="second")
+    attempt, entry = attempt_of(other, 1)
+    await pair.first.journal.write(
+        Writing(new_video=other, leased_until=NOON, new_attempt=attempt, new_entry=entry)
+    )
+    further, reserved = attempt_of(other, 2)
+    lost = Writing(new_attempt=further, new_entry=reserved, video=replace(other, owner="first"))
+
+    results = await asyncio.gather(
+        *(pair.first.journal.write(each) for each in (lost, pair.further(), lost))
+    )
+
+    assert results == [False, True, False]
+
+
+async def test_an_intent_waits_for_a_take_over_that_is_under_way(pair: Pair) -> None:
+    take = text("UPDATE videos SET owner = 'second' WHERE id = :id")
+    async with pair.second._connections.noting(Turn.VIDEO) as connection:
+        await connection.execute(take, {"id": pair.video.id})
+        intending = asyncio.create_task(pair.first.journal.write(pair.further()))
+        await until_locked(connection.dialect.name, pair)
+        assert not intending.done()
+
+    assert not await intending
+    assert await pair.states() == [AttemptState.REFUSED]
+
+
+async def test_a_take_over_passes_by_a_video_for_which_an_intent_is_being_written(
+    pair: Pair,
+) -> None:
+    loop = asyncio.get_running_loop()
+    take_over = pair.second.videos.take_over("second", LATE, LATE + LEASE)
+    locks: list[str] = []
+    passed: list[object] = []
+
+    def meanwhile(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT videos") and not locks:
+            locks.append(statement)
+            if connection.dialect.name == "postgresql":  # on SQLite it would wait for its turn
+                passed.append(asyncio.run_coroutine_threadsafe(take_over, loop).result(20))
+
+    event.listen(pair.first._connections._sync, "after_cursor_execute", meanwhile)
+    assert await pair.first.journal.write(pair.further())
+
+    assert len(locks) == 1
+    assert passed in ([], [()])
+    if not passed:
+        await take_over
+    ((_, tried),) = await pair.second.videos.take_over("third", LATE + 2 * LEASE, LATE + 3 * LEASE)
+    assert [each.state for each in tried.attempts] == [AttemptState.REFUSED, AttemptState.INTENDED]
+
+
+async def test_no_video_ends_between_its_take_over_and_the_reading_of_its_attempts(
+    pair: Pair, address: str
+) -> None:
+    reached: list[str] = []
+
+    def meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT attempts") and not reached:
+            reached.append(statement)
+            with suppress(sqlite3.OperationalError, psycopg.errors.LockNotAvailable):
+                end_at_once(address)
+
+    engine = pair.second._connections._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", meanwhile)
+    ((video, tried),) = await pair.second.videos.take_over("second", LATE, LATE + LEASE)
+
+    assert len(reached) == 1
+    assert [each.state for each in tried.attempts] == [AttemptState.INTENDED]
+    assert list(tried.entries) == [pair.entry.id]
+    await pair.first.journal.write(pair.completion())
+    assert await pair.states() == [AttemptState.DELIVERED]
+    further, entry = attempt_of(video, 2)
+    assert not await pair.second.journal.write(
+        Writing(new_attempt=further, new_entry=entry, video=video)
+    )
+
+
+async def test_a_video_that_is_being_ended_is_not_taken_over(pair: Pair) -> None:
+    end = text("UPDATE videos SET ended_at_us = 1 WHERE id = :id")
+    async with pair.first._connections.noting(Turn.KEY) as connection:
+        await connection.execute(end, {"id": pair.video.id})
+        taking = asyncio.create_task(pair.second.videos.take_over("second", LATE, LATE + LEASE))
+        if connection.dialect.name == "postgresql":
+            assert await taking == ()
+
+    assert await taking == ()
+
+
+async def until_locked(dialect: str, pair: Pair) -> None:
+    """Return once a statement waits for another transaction's row; SQLite has no such wait."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(20):
+        while dialect == "postgresql":
+            async with pair.second._connections.reading() as connection:
+                if await connection.scalar(waiting):
+                    return
+
+
+def end_at_once(address: str) -> None:
+    """Let whoever followed the only video deliver it; fail if that would have to wait."""
+    delivered = "UPDATE attempts SET state = 'delivered', ended_at_us = 1"
+    completed = "UPDATE videos SET status = 'completed', ended_at_us = 1"
+    if address.startswith("sqlite"):
+        with closing(sqlite3.connect(address.removeprefix("sqlite:///"), timeout=0)) as file, file:
+            file.execute(delivered)
+            file.execute(completed)
+        return
+    with psycopg.connect(address) as connection:
+        connection.execute("SET lock_timeout = '100ms'")
+        connection.execute(delivered)
+        connection.execute(completed)
