@@ -100,7 +100,7 @@ class Upstreams:
         status = self.status.get(name, 200)
         if status is None:
             error = "ConnectionRefusedError: refused"
-            return Reply(request.phase, None, {}, "", error=error, sent=False)
+            return Reply(request.phase, None, {}, "", error=error, was_sent=False)
         body = '{"object": "list", "data": [{"id": "sora-2"}]}' if status == 200 else "trouble"
         return Reply(request.phase, status, {}, body, first_byte_seconds=0.1)
 

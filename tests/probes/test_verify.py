@@ -4,7 +4,7 @@ import pytest
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.probes.verify import is_same_model
-from tallylight.upstreams.poll_state import theirs
+from tallylight.upstreams.poll_state import as_upstream_fault
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_dated_snapshot_is_the_model_and_a_sibling_is_not(
 def test_a_video_that_is_not_there_is_the_fault_of_whoever_made_it() -> None:
     missing = Failure(FailureKind.INVALID_REQUEST, Fault.CALLER, "code:not_found", http_status=404)
 
-    blamed = theirs(missing)
+    blamed = as_upstream_fault(missing)
 
     assert (blamed.kind, blamed.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
 
@@ -38,4 +38,4 @@ def test_a_video_that_is_not_there_is_the_fault_of_whoever_made_it() -> None:
 def test_a_refused_key_stays_ours() -> None:
     refused = Failure(FailureKind.AUTH, Fault.OURS, "status:401", http_status=401)
 
-    assert theirs(refused) == refused
+    assert as_upstream_fault(refused) == refused

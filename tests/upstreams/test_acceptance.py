@@ -17,7 +17,7 @@ SUSPENDED = Failure(FailureKind.SUSPENDED, Fault.UPSTREAM, "test")
 def answered(
     status: int | None, body: str = ENVELOPE, *, error: str = "", sent: bool = True
 ) -> Reply:
-    return Reply(Phase.CREATE, status, {}, body, error=error, sent=sent)
+    return Reply(Phase.CREATE, status, {}, body, error=error, was_sent=sent)
 
 
 @pytest.mark.parametrize("state", list(JobState))
@@ -99,6 +99,6 @@ def test_what_was_sent_and_not_answered_is_never_called_refused(
 
 def test_what_a_dialect_disclaims_is_refused_whatever_its_status() -> None:
     for status in (408, 500, 502, 504):
-        said = acceptance(answered(status), DEGRADED, is_disclaimed=True)
+        said = acceptance(answered(status), DEGRADED, is_proven_not_billed=True)
 
         assert said is Acceptance.REFUSED

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.model.evidence import Failure
-from tallylight.upstreams.messages import Job, JobState, Key, Phase, Reply
-from tallylight.upstreams.protocols.registry import DIALECTS, protocol
+from tallylight.upstreams.messages import ApiKey, Job, JobState, Phase, Reply
+from tallylight.upstreams.protocols.registry import DIALECTS, adapter_for
 
 WORDS = st.sampled_from(
     (
@@ -40,14 +40,16 @@ class Anywhere:
     """An address by its shape."""
 
     base_url = "https://upstream.test/v1"
-    key: Key | None = None
+    key: ApiKey | None = None
 
     def __init__(self, protocol: str, dialect: str) -> None:
         self.protocol, self.dialect = protocol, dialect
 
 
 ADAPTERS = [
-    protocol(Anywhere(name, dialect)) for name, dialects in DIALECTS.items() for dialect in dialects
+    adapter_for(Anywhere(name, dialect))
+    for name, dialects in DIALECTS.items()
+    for dialect in dialects
 ]
 
 

@@ -5,16 +5,16 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartParser
 
-from tallylight.upstreams.bodies import Body, body_of
+from tallylight.upstreams.bodies import EncodedBody, encode_body
 from tallylight.upstreams.messages import FilePart, Phase, Request
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
-async def parsed(body: Body) -> list[tuple[str, object]]:
+async def parsed(body: EncodedBody) -> list[tuple[str, object]]:
     """Read a body with a parser that somebody else wrote."""
-    whole = b"".join([bytes(piece) async for piece in body.flow()])
+    whole = b"".join([bytes(piece) async for piece in body.stream()])
     assert len(whole) == body.size
 
     async def stream() -> AsyncGenerator[bytes, None]:
@@ -25,8 +25,8 @@ async def parsed(body: Body) -> list[tuple[str, object]]:
     return list(form.multi_items())
 
 
-def posted(**more: object) -> Body:
-    body = body_of(Request(Phase.CREATE, "POST", "http://x.test/", **more))  # type: ignore[arg-type]
+def posted(**more: object) -> EncodedBody:
+    body = encode_body(Request(Phase.CREATE, "POST", "http://x.test/", **more))  # type: ignore[arg-type]
     assert body is not None
     return body
 
@@ -57,7 +57,7 @@ async def test_a_name_cannot_begin_a_header_of_its_own() -> None:
 
     body = posted(files=(file,))
 
-    assert b"\r\nX: y" not in b"".join(body.pieces)
+    assert b"\r\nX: y" not in b"".join(body.chunks)
 
 
 async def test_a_big_file_is_not_copied_and_flows_in_pieces() -> None:
@@ -65,10 +65,10 @@ async def test_a_big_file_is_not_copied_and_flows_in_pieces() -> None:
 
     body = posted(files=(FilePart("video", "1.mp4", "video/mp4", film),))
 
-    assert any(piece is film for piece in body.pieces)
+    assert any(piece is film for piece in body.chunks)
     assert not body.is_small
-    assert max([len(piece) async for piece in body.flow()]) <= 256 * 1024
+    assert max([len(piece) async for piece in body.stream()]) <= 256 * 1024
 
 
 def test_a_request_without_a_body_has_none() -> None:
-    assert body_of(Request(Phase.POLL, "GET", "http://x.test/")) is None
+    assert encode_body(Request(Phase.POLL, "GET", "http://x.test/")) is None

@@ -12,7 +12,7 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.chat_stream import ChatStream
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
@@ -57,7 +57,7 @@ def ended(text: str, error: str = "") -> Job:
 def test_a_create_streams_and_sends_the_configured_model_as_it_is(
     make_upstream: MakeUpstream,
 ) -> None:
-    adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
 
     request = adapter.create(Order("a paper boat", 10, "1280x720"), "sora2-landscape-10s")
 
@@ -183,7 +183,7 @@ def test_an_address_that_a_broken_stream_may_have_cut_is_not_trusted() -> None:
 def test_a_server_that_does_not_stream_is_read_all_the_same(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = protocol(make_upstream(protocol="chat_video", dialect="relay"))
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
     message = {"role": "assistant", "content": "[download](https://c.example/a.mp4)"}
     body = {"id": "c1", "model": "veo", "choices": [{"message": message, "finish_reason": "stop"}]}
 
@@ -222,7 +222,7 @@ class TestTheFreeQuestionOfSora2api:
         return json.dumps({"id": "c", "choices": [{"message": message, "finish_reason": "stop"}]})
 
     def test_does_not_stream_and_names_the_model(self, make_upstream: MakeUpstream) -> None:
-        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
 
         request = adapter.credentials("sora2-landscape-10s")
 
@@ -233,7 +233,7 @@ class TestTheFreeQuestionOfSora2api:
     def test_is_good_where_the_pool_is_filled_and_starts_no_job(
         self, make_upstream: MakeUpstream, make_reply: MakeReply
     ) -> None:
-        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
         reply = make_reply(Phase.PROBE, self.body(self.ABLE))
 
         assert adapter.read_credentials(reply, "sora2-landscape-10s") is None
@@ -242,7 +242,7 @@ class TestTheFreeQuestionOfSora2api:
     def test_is_bad_where_the_pool_is_empty(
         self, make_upstream: MakeUpstream, make_reply: MakeReply
     ) -> None:
-        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
 
         failure = adapter.read_credentials(make_reply(Phase.PROBE, self.body(self.UNABLE)), "m")
 
@@ -252,14 +252,14 @@ class TestTheFreeQuestionOfSora2api:
     def test_that_makes_a_video_after_all_is_a_job(
         self, make_upstream: MakeUpstream, make_reply: MakeReply
     ) -> None:
-        adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+        adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
         reply = make_reply(Phase.PROBE, self.body("<video src='https://c.example/a.mp4'>"))
 
         assert isinstance(adapter.read_job(reply), Job)
 
 
 def test_other_relays_are_asked_for_their_models(make_upstream: MakeUpstream) -> None:
-    adapter = protocol(make_upstream(protocol="chat_video", dialect="relay"))
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
 
     assert adapter.credentials("veo").url == "https://upstream.test/v1/models"
 
@@ -350,7 +350,7 @@ def test_a_hostile_answer_is_read_in_moderate_time(text: str) -> None:
 def test_a_picture_is_a_part_of_the_message(
     make_upstream: MakeUpstream, dialect: str, reference: Reference, url: str
 ) -> None:
-    adapter = protocol(make_upstream(protocol="chat_video", dialect=dialect))
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect=dialect))
     order = Order("a paper boat", 4, "1280x720", reference=reference, extras={"seed": 7})
 
     body = json.loads(adapter.create(order, "sora2").json)
@@ -373,7 +373,7 @@ def test_a_picture_is_a_part_of_the_message(
 def test_what_a_chat_has_no_words_for_is_not_sent(
     make_upstream: MakeUpstream, order: Order
 ) -> None:
-    adapter = protocol(make_upstream(protocol="chat_video", dialect="sora2api"))
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
 
     with pytest.raises(LookupError):
         adapter.create(order, "m")
@@ -382,7 +382,7 @@ def test_what_a_chat_has_no_words_for_is_not_sent(
 def test_a_chat_is_neither_cancelled_nor_deleted(
     make_upstream: MakeUpstream,
 ) -> None:
-    adapter = protocol(make_upstream(protocol="chat_video", dialect="relay"))
+    adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
 
     assert (adapter.cancel("c"), adapter.delete("c")) == (None, None)
     assert adapter.operations == frozenset({Operation.CREATE})

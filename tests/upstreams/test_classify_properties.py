@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from tallylight.model.evidence import FailureKind, Fault
 from tallylight.upstreams.classify import classify, embedded_json
-from tallylight.upstreams.classify.normalize import folded, name_of
-from tallylight.upstreams.classify.rules import FAULTS
+from tallylight.upstreams.classify.normalize import normalize_code, normalize_text
+from tallylight.upstreams.classify.rules import FAULT_BY_KIND
 from tallylight.upstreams.messages import Phase, Reply
-from tallylight.upstreams.redact import LIMIT
+from tallylight.upstreams.redact import MAX_LINE_LENGTH
 
 STATUSES = st.integers(min_value=0, max_value=999)
 PHASES = st.sampled_from(Phase)
@@ -134,7 +134,7 @@ def test_no_json_makes_it_raise(
 
     if found is not None:
         assert found.http_status == status
-        assert len(found.text) <= LIMIT
+        assert len(found.text) <= MAX_LINE_LENGTH
 
 
 @given(JSON, JSON, st.booleans())
@@ -161,7 +161,7 @@ def test_an_error_status_is_never_a_success(body: object, status: int) -> None:
 def test_the_fault_goes_with_the_kind(body: object, status: int) -> None:
     found = classify(Reply(Phase.CREATE, status, {}, json.dumps(body)))
 
-    assert found is None or found.fault is FAULTS[found.kind]
+    assert found is None or found.fault is FAULT_BY_KIND[found.kind]
     assert found is None or isinstance(found.fault, Fault)
 
 
@@ -198,17 +198,17 @@ def test_case_and_width_of_a_message_mean_nothing(message: str, status: int) -> 
 
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str) -> None:
-    assert folded(folded(text)) == folded(text)
+    assert normalize_text(normalize_text(text)) == normalize_text(text)
 
 
 @given(st.text())
 def test_naming_twice_is_naming_once(code: str) -> None:
-    assert name_of(name_of(code)) == name_of(code)
+    assert normalize_code(normalize_code(code)) == normalize_code(code)
 
 
 @given(st.text())
 def test_looking_for_json_never_raises(text: str) -> None:
-    embedded_json.embedded(text)
+    embedded_json.embedded_value(text)
 
 
 @pytest.mark.parametrize(

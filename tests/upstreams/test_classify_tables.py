@@ -14,7 +14,7 @@ from tallylight.upstreams.classify import (
     transport_errors,
     vocabulary,
 )
-from tallylight.upstreams.classify.answer import Envelope, Number
+from tallylight.upstreams.classify.answer import Envelope, NumericCode
 from tallylight.upstreams.classify.rules import Rule
 from tallylight.upstreams.messages import Phase, Reply
 
@@ -61,7 +61,7 @@ def failure(status: int, body: object, phase: Phase = Phase.CREATE) -> Failure |
     return classify(Reply(phase, status, {}, json.dumps(body, ensure_ascii=False)))
 
 
-@pytest.mark.parametrize("rule", codes.TELLING, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)
 def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
@@ -73,7 +73,7 @@ def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
     assert found.named == rule.named
 
 
-@pytest.mark.parametrize("rule", codes.TELLING, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)
 def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
     name = rule.name.replace("*", "zz")
 
@@ -86,7 +86,7 @@ def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
     assert said.kind is rule.kind
 
 
-@pytest.mark.parametrize("rule", codes.VAGUE, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", codes.GENERIC_CODES, ids=lambda rule: rule.name)
 def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
@@ -96,7 +96,7 @@ def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> N
     assert found.kind is rule.kind
 
 
-@pytest.mark.parametrize("rule", codes.VAGUE, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", codes.GENERIC_CODES, ids=lambda rule: rule.name)
 def test_words_go_before_a_vague_code(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
@@ -106,7 +106,7 @@ def test_words_go_before_a_vague_code(rule: Rule) -> None:
     assert found.kind is FailureKind.MAINTENANCE
 
 
-@pytest.mark.parametrize("names", [codes.TELLING, codes.VAGUE])
+@pytest.mark.parametrize("names", [codes.SPECIFIC_CODES, codes.GENERIC_CODES])
 def test_no_name_stands_twice_in_a_table(names: tuple[Rule, ...]) -> None:
     all_names = [rule.name for rule in names]
 
@@ -122,9 +122,11 @@ def test_the_spelling_of_a_code_does_not_matter(spelling: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number", numeric_codes.RULES, ids=lambda number: numeric_codes.RULES[number].name
+    "number",
+    numeric_codes.NUMERIC_RULES,
+    ids=lambda number: numeric_codes.NUMERIC_RULES[number].name,
 )
-def test_a_number_decides_in_its_envelope(number: Number) -> None:
+def test_a_number_decides_in_its_envelope(number: NumericCode) -> None:
     envelopes: dict[Envelope, object] = {
         Envelope.KLING: {"code": number.value, "message": "", "request_id": "r"},
         Envelope.MINIMAX: {"base_resp": {"status_code": number.value, "status_msg": ""}},
@@ -135,7 +137,7 @@ def test_a_number_decides_in_its_envelope(number: Number) -> None:
     found = failure(200, envelopes[number.envelope])
 
     assert found is not None
-    assert found.kind is numeric_codes.RULES[number].kind
+    assert found.kind is numeric_codes.NUMERIC_RULES[number].kind
 
 
 def test_a_number_means_nothing_outside_its_envelope() -> None:
@@ -146,7 +148,9 @@ def test_a_number_means_nothing_outside_its_envelope() -> None:
 
 
 def test_every_phrase_has_an_example() -> None:
-    names = {phrase.rule.name for phrase in (*vocabulary.TELLING, *vocabulary.VAGUE)}
+    names = {
+        phrase.rule.name for phrase in (*vocabulary.SPECIFIC_PHRASES, *vocabulary.GENERIC_PHRASES)
+    }
 
     assert names == PHRASES.keys()
 
@@ -161,13 +165,13 @@ def test_a_phrase_is_found_in_both_languages(name: str, text: str) -> None:
     assert found.rule == f"words:{name}"
 
 
-@pytest.mark.parametrize("status", statuses.TELLING)
+@pytest.mark.parametrize("status", statuses.SPECIFIC_STATUSES)
 def test_a_telling_status_goes_before_vague_codes(status: int) -> None:
     found = failure(status, {"error": {"code": None, "type": "invalid_request_error"}})
 
     assert found is not None
     assert found.rule == f"status:{status}"
-    assert found.kind is statuses.TELLING[status].kind
+    assert found.kind is statuses.SPECIFIC_STATUSES[status].kind
 
 
 @pytest.mark.parametrize(
@@ -223,14 +227,14 @@ def test_a_missing_job_is_no_missing_service(phase: Phase, status: int) -> None:
     ],
 )
 def test_an_exception_is_known_by_its_class(error: str, name: str) -> None:
-    found = classify(Reply(Phase.CREATE, None, {}, "", error=error, sent=False))
+    found = classify(Reply(Phase.CREATE, None, {}, "", error=error, was_sent=False))
 
     assert found is not None
     assert found.rule == f"exception:{name}"
 
 
 def test_every_row_of_exceptions_is_exercised() -> None:
-    names = [rule.name for _, rule in transport_errors.ROWS]
+    names = [rule.name for _, rule in transport_errors.EXCEPTION_RULES]
 
     assert names == [
         "own-process",
@@ -261,11 +265,18 @@ def test_every_kind_has_its_fault() -> None:
         kind: Fault.CALLER if kind in callers else Fault.OURS if kind in ours else Fault.UPSTREAM
         for kind in FailureKind
     }
-    assert expected == rules.FAULTS
+    assert expected == rules.FAULT_BY_KIND
 
 
 def test_every_rule_has_a_source() -> None:
-    tables = (codes.TELLING, codes.VAGUE, numeric_codes.RULES.values(), statuses.TELLING.values())
+    tables = (
+        codes.SPECIFIC_CODES,
+        codes.GENERIC_CODES,
+        numeric_codes.NUMERIC_RULES.values(),
+        statuses.SPECIFIC_STATUSES.values(),
+    )
 
     assert all(rule.source for table in tables for rule in table)
-    assert all(phrase.rule.source for phrase in (*vocabulary.TELLING, *vocabulary.VAGUE))
+    assert all(
+        phrase.rule.source for phrase in (*vocabulary.SPECIFIC_PHRASES, *vocabulary.GENERIC_PHRASES)
+    )

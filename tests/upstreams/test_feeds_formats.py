@@ -8,7 +8,7 @@ import pytest
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
-from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.messages import Phase, Reply
 
 SHIM, PROXY, WIDGET = range(3)
@@ -18,13 +18,13 @@ def read(format_: str, component: str, *bodies: object, surface: int = 0) -> Fee
     replies = [
         Reply(Phase.FEED, 404 if body is None else 200, {}, json.dumps(body)) for body in bodies
     ]
-    return READERS[format_].read(replies, component, surface)
+    return FEED_READERS[format_].read(replies, component, surface)
 
 
 def test_incident_io_is_asked_for_all_incidents_since_it_lists_no_unresolved_ones() -> None:
     feed = Feed("incident_io", "https://status.example.com")
 
-    urls = [request.url for request in READERS["incident_io"].requests(feed)]
+    urls = [request.url for request in FEED_READERS["incident_io"].requests(feed)]
 
     assert urls == [
         "https://status.example.com/api/v2/summary.json",
@@ -56,7 +56,7 @@ def test_incident_io_shim_takes_open_incidents_from_the_history() -> None:
 def test_incident_io_proxy_is_asked_at_the_pages_own_host() -> None:
     feed = Feed("incident_io", "https://status.example.com")
 
-    (request,) = READERS["incident_io"].requests(feed, surface=PROXY)
+    (request,) = FEED_READERS["incident_io"].requests(feed, api_index=PROXY)
 
     assert request.url == "https://status.example.com/proxy/status.example.com"
 

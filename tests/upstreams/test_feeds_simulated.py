@@ -15,7 +15,7 @@ from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.world import World
 from tallylight.upstreams.feeds.reader import FeedState
-from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.transport import Transport
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -37,14 +37,14 @@ class Reader:
         )
 
     async def read(self) -> Status | None:
-        reader = READERS[self.feed.format]
+        reader = FEED_READERS[self.feed.format]
         while True:
             replies = [
                 await self._transport.send(request, self._upstream)
                 for request in self.state.requests(reader, self.feed)
             ]
             self.statuses += [reply.status for reply in replies]
-            self.state = self.state.after(reader, self.feed, replies, NOW)
+            self.state = self.state.apply_replies(reader, self.feed, replies, NOW)
             if not self.state.is_searching:
                 return None if self.state.reading is None else self.state.reading.says
 
@@ -130,10 +130,10 @@ async def test_another_components_outage_is_not_ours(format_: str) -> None:
 async def test_the_other_surfaces_say_the_same(surface: int) -> None:
     async with page("incident_io") as (world, reader):
         world.override("video", (TROUBLE.validate_python(OUTAGE),))
-        reader.state = FeedState(surface=surface)
+        reader.state = FeedState(api_index=surface)
 
         assert await reader.read() is Status.SUSPENDED
-        assert reader.state.surface == surface
+        assert reader.state.api_index == surface
 
 
 @pytest.mark.parametrize("format_", ["statuspage", "incident_io"])

@@ -16,17 +16,17 @@ from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import (
     FeedReading,
     PlannedMaintenance,
-    evidence_of,
-    planned,
+    feed_evidence,
+    with_planned_maintenance,
 )
-from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.messages import Phase, Reply
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-official")
 FEED = Feed("statuspage", "https://status.example.com", component="Video")
-STATUSPAGE = READERS["statuspage"]
-INCIDENT_IO = READERS["incident_io"]
+STATUSPAGE = FEED_READERS["statuspage"]
+INCIDENT_IO = FEED_READERS["incident_io"]
 
 NO_INCIDENTS = '{"incidents": []}'
 UNMODIFIED = Reply(Phase.FEED, 304, {}, "")
@@ -45,7 +45,7 @@ def fresh(body: str, tag: str = '"1"') -> Reply:
 
 
 def told(state: FeedState, *replies: Reply, at: datetime = NOW) -> FeedState:
-    return state.after(STATUSPAGE, FEED, replies, at)
+    return state.apply_replies(STATUSPAGE, FEED, replies, at)
 
 
 def says(state: FeedState) -> Status | None:
@@ -134,9 +134,9 @@ def test_surfaces_are_tried_in_turn_and_the_one_that_answers_is_kept() -> None:
     feed = Feed("incident_io", "https://status.example.com", component="Video")
     rows = {"components": [{"id": "c1", "name": "Video"}], "ongoing_incidents": []}
 
-    state = FeedState().after(INCIDENT_IO, feed, (GONE, GONE), NOW)
+    state = FeedState().apply_replies(INCIDENT_IO, feed, (GONE, GONE), NOW)
     assert state.is_searching
-    state = state.after(INCIDENT_IO, feed, (fresh(json.dumps({"summary": rows})),), NOW)
+    state = state.apply_replies(INCIDENT_IO, feed, (fresh(json.dumps({"summary": rows})),), NOW)
 
     assert says(state) is Status.OPERATIONAL
     assert not state.is_searching
@@ -150,12 +150,12 @@ def test_a_search_ends_after_one_round() -> None:
     rounds = 0
     while rounds == 0 or state.is_searching:
         replies = [GONE for _ in state.requests(INCIDENT_IO, FEED)]
-        state = state.after(INCIDENT_IO, FEED, replies, NOW)
+        state = state.apply_replies(INCIDENT_IO, FEED, replies, NOW)
         rounds += 1
 
     assert rounds == 3
     assert says(state) is Status.UNKNOWN
-    assert state.surface == 0
+    assert state.api_index == 0
 
 
 PLAN = PlannedMaintenance(NOW, NOW + timedelta(hours=1), "Database upgrade")
@@ -168,7 +168,7 @@ PLAN = PlannedMaintenance(NOW, NOW + timedelta(hours=1), "Database upgrade")
 def test_announced_work_counts_from_its_start_to_its_end(minutes: int, status: Status) -> None:
     reading = FeedReading(Status.OPERATIONAL, maintenances=(PLAN,))
 
-    assert planned(reading, NOW + timedelta(minutes=minutes)).says is status
+    assert with_planned_maintenance(reading, NOW + timedelta(minutes=minutes)).says is status
 
 
 def test_announced_work_begins_though_the_page_is_unmodified() -> None:
@@ -195,13 +195,13 @@ def test_announced_work_begins_though_the_page_is_unmodified() -> None:
 def test_announced_work_does_not_hide_trouble() -> None:
     reading = FeedReading(Status.SUSPENDED, maintenances=(PLAN,))
 
-    assert planned(reading, NOW) == reading
+    assert with_planned_maintenance(reading, NOW) == reading
 
 
 def test_a_first_reading_is_evidence() -> None:
     reading = FeedReading(Status.DEGRADED, note="Slow", at=NOW - timedelta(minutes=14))
 
-    assert evidence_of(SERVICE, None, reading, NOW) == Evidence(
+    assert feed_evidence(SERVICE, None, reading, NOW) == Evidence(
         SERVICE, NOW, Source.FEED, says=Status.DEGRADED, note="Slow"
     )
 
@@ -210,20 +210,20 @@ def test_a_repeated_claim_is_no_evidence_even_under_another_headline() -> None:
     before = FeedReading(Status.DEGRADED, note="Slow")
     after = FeedReading(Status.DEGRADED, note="Still slow")
 
-    assert evidence_of(SERVICE, before, after, NOW) is None
+    assert feed_evidence(SERVICE, before, after, NOW) is None
 
 
 def test_a_repeated_claim_is_no_evidence_after_a_restart() -> None:
     stored = Evidence(SERVICE, NOW, Source.FEED, says=Status.DEGRADED, note="Slow")
 
-    assert evidence_of(SERVICE, stored, FeedReading(Status.DEGRADED), NOW) is None
+    assert feed_evidence(SERVICE, stored, FeedReading(Status.DEGRADED), NOW) is None
 
 
 def test_another_end_of_a_maintenance_is_evidence() -> None:
     before = FeedReading(Status.MAINTENANCE, until=NOW)
     after = FeedReading(Status.MAINTENANCE, until=NOW + timedelta(hours=1))
 
-    found = evidence_of(SERVICE, before, after, NOW)
+    found = feed_evidence(SERVICE, before, after, NOW)
 
     assert found is not None
     assert found.until == NOW + timedelta(hours=1)
@@ -262,30 +262,30 @@ REPLIES = st.builds(
 
 
 @given(
-    st.sampled_from(sorted(READERS)),
+    st.sampled_from(sorted(FEED_READERS)),
     st.sampled_from(["", "Video", "c1"]),
     st.lists(st.lists(REPLIES, max_size=2), max_size=4),
 )
 def test_nothing_that_a_page_can_answer_raises(
     format_: str, component: str, answers: Sequence[Sequence[Reply]]
 ) -> None:
-    reader = READERS[format_]
+    reader = FEED_READERS[format_]
     feed = Feed(format_, "https://status.example.com", component)
     state = FeedState()
 
     for replies in answers:
-        state = state.after(reader, feed, replies, NOW)
+        state = state.apply_replies(reader, feed, replies, NOW)
 
         assert state.reading is None or "\n" not in state.reading.note
         assert state.requests(reader, feed)
 
 
-@given(st.sampled_from(sorted(READERS)), st.lists(BODIES, min_size=2, max_size=2))
+@given(st.sampled_from(sorted(FEED_READERS)), st.lists(BODIES, min_size=2, max_size=2))
 def test_any_json_is_read_without_raising(format_: str, bodies: Sequence[str]) -> None:
-    reader = READERS[format_]
-    for surface in range(len(reader.surfaces)):
+    reader = FEED_READERS[format_]
+    for surface in range(len(reader.apis)):
         replies = [Reply(Phase.FEED, 200, {}, body) for body in bodies]
-        asked = reader.requests(Feed(format_, "https://status.example.com"), surface=surface)
+        asked = reader.requests(Feed(format_, "https://status.example.com"), api_index=surface)
 
         reading = reader.read(replies[: len(asked)], "Video", surface)
 

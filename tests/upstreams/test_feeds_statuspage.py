@@ -9,10 +9,10 @@ import pytest
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
-from tallylight.upstreams.feeds.registry import reader
+from tallylight.upstreams.feeds.registry import feed_reader
 from tallylight.upstreams.messages import Phase, Reply
 
-STATUSPAGE = reader("statuspage")
+STATUSPAGE = feed_reader("statuspage")
 Entry = Mapping[str, object]
 
 

@@ -13,8 +13,8 @@ import av
 import pytest
 
 from tallylight.model.evidence import FailureKind, Fault
-from tallylight.upstreams.defects import Lack, failure_of, shortcomings
-from tallylight.upstreams.inspection import Inspection, Limits, inspect
+from tallylight.upstreams.defects import Defect, defect_failure, find_defects
+from tallylight.upstreams.inspection import Inspection, InspectionLimits, inspect_file
 
 WIDTH, HEIGHT, FPS = 320, 180, 24
 SIZE = f"{WIDTH}x{HEIGHT}"
@@ -68,43 +68,45 @@ def write(
 
 def lacks(
     seen: Inspection, seconds: int = 4, size: str = SIZE, *, audio: bool = True
-) -> list[Lack]:
-    return [found.lack for found in shortcomings(seen, seconds, size, audio_expected=audio)]
+) -> list[Defect]:
+    return [found.defect for found in find_defects(seen, seconds, size, audio_expected=audio)]
 
 
 async def test_a_video_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
-    seen = await inspect(write(tmp_path / "video.mp4", moving))
+    seen = await inspect_file(write(tmp_path / "video.mp4", moving))
 
     assert (seen.width, seen.height, seen.fps, seen.frames) == (WIDTH, HEIGHT, 24.0, 96)
     assert seen.codec == "h264"
     assert "mp4" in seen.container
-    assert seen.length == pytest.approx(timedelta(seconds=4), abs=timedelta(milliseconds=50))
+    assert seen.decoded_length == pytest.approx(
+        timedelta(seconds=4), abs=timedelta(milliseconds=50)
+    )
     assert seen.has_audio
-    assert seen.black_share == 0
+    assert seen.black_ratio == 0
     assert seen.longest_frozen < timedelta(seconds=0.5)
     assert lacks(seen) == []
-    assert failure_of(shortcomings(seen, 4, SIZE, audio_expected=True)) is None
+    assert defect_failure(find_defects(seen, 4, SIZE, audio_expected=True)) is None
 
 
 async def test_a_black_video_is_black_and_not_also_frozen(tmp_path: Path) -> None:
-    seen = await inspect(write(tmp_path / "video.mp4", black))
+    seen = await inspect_file(write(tmp_path / "video.mp4", black))
 
-    assert seen.black_share == 1.0
+    assert seen.black_ratio == 1.0
     assert seen.longest_black >= timedelta(seconds=3.9)
-    assert lacks(seen) == [Lack.BLACK]
+    assert lacks(seen) == [Defect.BLACK]
 
 
 async def test_a_video_that_stands_still_is_frozen(tmp_path: Path) -> None:
-    seen = await inspect(write(tmp_path / "video.mp4", still))
+    seen = await inspect_file(write(tmp_path / "video.mp4", still))
 
-    assert lacks(seen) == [Lack.FROZEN]
+    assert lacks(seen) == [Defect.FROZEN]
 
 
 async def test_a_fade_from_black_and_a_still_moment_are_no_faults(tmp_path: Path) -> None:
     def faded(number: int, column: int) -> int:
         return 16 if number < 20 else moving(min(number, 70), column)
 
-    seen = await inspect(write(tmp_path / "video.mp4", faded))
+    seen = await inspect_file(write(tmp_path / "video.mp4", faded))
 
     assert timedelta(seconds=0.7) < seen.longest_black < timedelta(seconds=0.9)
     assert timedelta(seconds=1) < seen.longest_frozen < timedelta(seconds=1.2)
@@ -114,17 +116,17 @@ async def test_a_fade_from_black_and_a_still_moment_are_no_faults(tmp_path: Path
 async def test_a_video_without_sound_falls_short_only_where_sound_was_ordered(
     tmp_path: Path,
 ) -> None:
-    seen = await inspect(write(tmp_path / "video.mp4", moving, sound=False))
+    seen = await inspect_file(write(tmp_path / "video.mp4", moving, sound=False))
 
     assert not seen.has_audio
-    assert lacks(seen) == [Lack.SILENT]
+    assert lacks(seen) == [Defect.SILENT]
     assert lacks(seen, audio=False) == []
 
 
 async def test_a_video_of_another_length_or_size_falls_short(tmp_path: Path) -> None:
-    seen = await inspect(write(tmp_path / "video.mp4", moving, seconds=2))
+    seen = await inspect_file(write(tmp_path / "video.mp4", moving, seconds=2))
 
-    assert lacks(seen, seconds=4, size="180x320") == [Lack.WRONG_LENGTH, Lack.WRONG_SIZE]
+    assert lacks(seen, seconds=4, size="180x320") == [Defect.WRONG_LENGTH, Defect.WRONG_SIZE]
     assert lacks(seen, seconds=2, size="auto") == []
 
 
@@ -133,11 +135,11 @@ async def test_a_video_that_breaks_off_is_truncated(tmp_path: Path) -> None:
     video = tmp_path / "video.mp4"
     video.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
 
-    seen = await inspect(video)
+    seen = await inspect_file(video)
 
-    assert seen.stated == timedelta(seconds=4)
-    assert seen.length < timedelta(seconds=3.5)
-    assert lacks(seen)[0] is Lack.TRUNCATED
+    assert seen.declared_length == timedelta(seconds=4)
+    assert seen.decoded_length < timedelta(seconds=3.5)
+    assert lacks(seen)[0] is Defect.TRUNCATED
 
 
 async def test_a_video_whose_index_was_cut_off_is_no_media(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ async def test_a_video_whose_index_was_cut_off_is_no_media(tmp_path: Path) -> No
     video = tmp_path / "video.mp4"
     video.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
 
-    assert lacks(await inspect(video)) == [Lack.NOT_MEDIA]
+    assert lacks(await inspect_file(video)) == [Defect.NOT_MEDIA]
 
 
 async def test_a_video_with_garbage_in_its_middle_is_damaged(tmp_path: Path) -> None:
@@ -155,32 +157,32 @@ async def test_a_video_with_garbage_in_its_middle_is_damaged(tmp_path: Path) -> 
     body[start:-200] = b"\x5a" * (len(body) - 200 - start)
     video.write_bytes(body)
 
-    seen = await inspect(video)
+    seen = await inspect_file(video)
 
     assert seen.decode_errors > 1
-    assert set(lacks(seen)) & {Lack.DAMAGED, Lack.TRUNCATED, Lack.NOT_MEDIA}
+    assert set(lacks(seen)) & {Defect.DAMAGED, Defect.TRUNCATED, Defect.NOT_MEDIA}
 
 
 @pytest.mark.parametrize(
     ("body", "lack"),
     [
-        (b"", Lack.EMPTY),
-        (b"<!doctype html><title>Sign in</title>" * 50, Lack.NOT_MEDIA),
-        (b'{"error": {"message": "expired"}}', Lack.NOT_MEDIA),
-        (b"#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:9/secret.ts\n#EXT-X-ENDLIST\n", Lack.NOT_MEDIA),
-        (b"ffconcat version 1.0\nfile /etc/passwd\n", Lack.NOT_MEDIA),
-        (bytes(100_000), Lack.NOT_MEDIA),
+        (b"", Defect.EMPTY),
+        (b"<!doctype html><title>Sign in</title>" * 50, Defect.NOT_MEDIA),
+        (b'{"error": {"message": "expired"}}', Defect.NOT_MEDIA),
+        (b"#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:9/secret.ts\n#EXT-X-ENDLIST\n", Defect.NOT_MEDIA),
+        (b"ffconcat version 1.0\nfile /etc/passwd\n", Defect.NOT_MEDIA),
+        (bytes(100_000), Defect.NOT_MEDIA),
     ],
     ids=["nothing", "html", "json", "playlist", "concat", "zeros"],
 )
-async def test_what_is_no_video_is_told_apart(tmp_path: Path, body: bytes, lack: Lack) -> None:
+async def test_what_is_no_video_is_told_apart(tmp_path: Path, body: bytes, lack: Defect) -> None:
     video = tmp_path / "video.mp4"
     video.write_bytes(body)
 
-    seen = await inspect(video)
+    seen = await inspect_file(video)
 
     assert lacks(seen) == [lack]
-    failure = failure_of(shortcomings(seen, 4, SIZE, audio_expected=True))
+    failure = defect_failure(find_defects(seen, 4, SIZE, audio_expected=True))
     assert failure is not None
     assert (failure.kind, failure.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
     assert failure.rule == f"inspection:{lack}"
@@ -212,23 +214,23 @@ def encoded(path: Path, codec: str, pix_fmt: str) -> Path:
 
 
 async def test_a_png_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
-    seen = await inspect(png(tmp_path / "image", WIDTH, HEIGHT))
+    seen = await inspect_file(png(tmp_path / "image", WIDTH, HEIGHT))
 
     assert seen.is_image
     assert lacks(seen, seconds=0) == []
-    assert lacks(seen, seconds=0, size="1024x1024") == [Lack.WRONG_SIZE]
-    assert lacks(seen, seconds=4) == [Lack.OTHER_MEDIUM]
+    assert lacks(seen, seconds=0, size="1024x1024") == [Defect.WRONG_SIZE]
+    assert lacks(seen, seconds=4) == [Defect.WRONG_MEDIUM]
 
 
 async def test_a_black_picture_is_black(tmp_path: Path) -> None:
-    seen = await inspect(png(tmp_path / "image", WIDTH, HEIGHT, grey=0))
+    seen = await inspect_file(png(tmp_path / "image", WIDTH, HEIGHT, grey=0))
 
-    assert lacks(seen, seconds=0) == [Lack.BLACK]
+    assert lacks(seen, seconds=0) == [Defect.BLACK]
 
 
 @pytest.mark.parametrize(("codec", "pix_fmt"), [("mjpeg", "yuvj420p"), ("libwebp", "yuv420p")])
 async def test_other_picture_formats_are_read(tmp_path: Path, codec: str, pix_fmt: str) -> None:
-    seen = await inspect(encoded(tmp_path / "image", codec, pix_fmt))
+    seen = await inspect_file(encoded(tmp_path / "image", codec, pix_fmt))
 
     assert (seen.width, seen.height) == (WIDTH, HEIGHT)
     assert seen.is_image
@@ -236,28 +238,28 @@ async def test_other_picture_formats_are_read(tmp_path: Path, codec: str, pix_fm
 
 
 async def test_a_video_for_a_picture_is_told_apart(tmp_path: Path) -> None:
-    seen = await inspect(write(tmp_path / "video.mp4", moving, seconds=1))
+    seen = await inspect_file(write(tmp_path / "video.mp4", moving, seconds=1))
 
-    assert lacks(seen, seconds=0) == [Lack.OTHER_MEDIUM]
+    assert lacks(seen, seconds=0) == [Defect.WRONG_MEDIUM]
 
 
 async def test_a_picture_that_would_fill_the_memory_is_not_decoded(tmp_path: Path) -> None:
     bomb = png(tmp_path / "image", 20_000, 20_000)
 
-    seen = await inspect(bomb)
+    seen = await inspect_file(bomb)
 
     assert bomb.stat().st_size < 1_000_000
     assert seen.frames == 0
-    assert lacks(seen, seconds=0, size="1024x1024") == [Lack.NOT_MEDIA]
+    assert lacks(seen, seconds=0, size="1024x1024") == [Defect.NOT_MEDIA]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no resource limits")
 async def test_a_worker_out_of_memory_says_nothing_against_the_service(tmp_path: Path) -> None:
     video = write(tmp_path / "video.mp4", moving)
 
-    seen = await inspect(video, Limits(memory=64 * 1024**2))
+    seen = await inspect_file(video, InspectionLimits(memory_bytes=64 * 1024**2))
 
-    failure = failure_of(shortcomings(seen, 4, SIZE, audio_expected=True))
+    failure = defect_failure(find_defects(seen, 4, SIZE, audio_expected=True))
     assert failure is not None
     assert (failure.kind, failure.fault) == (FailureKind.UNKNOWN, Fault.OURS)
     assert failure.rule == "inspection:unjudged"
@@ -266,17 +268,17 @@ async def test_a_worker_out_of_memory_says_nothing_against_the_service(tmp_path:
 async def test_a_worker_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     video = write(tmp_path / "video.mp4", moving)
 
-    seen = await inspect(video, Limits(wall=timedelta(milliseconds=1)))
+    seen = await inspect_file(video, InspectionLimits(wall_time=timedelta(milliseconds=1)))
 
-    assert seen.is_limited
-    assert lacks(seen) == [Lack.UNJUDGED]
+    assert seen.hit_limit
+    assert lacks(seen) == [Defect.NOT_CHECKED]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes")
 async def test_an_inspection_that_is_cancelled_ends_its_worker(tmp_path: Path) -> None:
     pipe = tmp_path / "video.mp4"
     os.mkfifo(pipe)
-    task = asyncio.create_task(inspect(pipe))
+    task = asyncio.create_task(inspect_file(pipe))
     to_worker = await asyncio.to_thread(pipe.open, "wb", buffering=0)  # until the worker reads
 
     task.cancel()
@@ -289,7 +291,7 @@ async def test_an_inspection_that_is_cancelled_ends_its_worker(tmp_path: Path) -
 
 async def test_a_file_that_is_not_there_is_our_own_mistake(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        await inspect(tmp_path / "video.mp4")
+        await inspect_file(tmp_path / "video.mp4")
 
 
 async def test_the_decoder_stays_out_of_our_process() -> None:

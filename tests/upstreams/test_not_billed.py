@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from tallylight.catalogue.services import Upstream
 from tallylight.upstreams.messages import Phase, Reply
-from tallylight.upstreams.protocols.not_billed import of_new_api, of_sora2api
-from tallylight.upstreams.protocols.registry import DIALECTS, protocol
+from tallylight.upstreams.protocols.not_billed import (
+    new_api_proves_not_billed,
+    sora2api_proves_not_billed,
+)
+from tallylight.upstreams.protocols.registry import DIALECTS, adapter_for
 
 MakeUpstream = Callable[..., Upstream]
 
@@ -52,12 +55,12 @@ def test_only_a_dialects_own_words_disclaim(  # noqa: PLR0913  # one row of a ta
     *,
     disclaims: bool,
 ) -> None:
-    adapter = protocol(make_upstream(protocol=protocol_name, dialect=dialect))
+    adapter = adapter_for(make_upstream(protocol=protocol_name, dialect=dialect))
 
-    assert adapter.disclaims(answered(status, body)) is disclaims
+    assert adapter.proves_not_billed(answered(status, body)) is disclaims
 
 
-@pytest.mark.parametrize("read", [of_new_api, of_sora2api])
+@pytest.mark.parametrize("read", [new_api_proves_not_billed, sora2api_proves_not_billed])
 @pytest.mark.parametrize("body", [TASK_ERROR, MIDDLEWARE, SERVER_ERROR])
 def test_an_answer_that_broke_off_disclaims_nothing(
     read: Callable[[Reply], bool], body: Mapping[str, object]
@@ -76,13 +79,13 @@ def test_an_answer_that_broke_off_disclaims_nothing(
 def test_no_success_and_no_silence_is_ever_disclaimed(
     status: int | None, body: Mapping[str, object]
 ) -> None:
-    assert not of_new_api(answered(status, body))
-    assert not of_sora2api(answered(status, body))
+    assert not new_api_proves_not_billed(answered(status, body))
+    assert not sora2api_proves_not_billed(answered(status, body))
 
 
 def test_every_dialect_can_be_asked(make_upstream: MakeUpstream) -> None:
     for name, dialects in DIALECTS.items():
         for dialect in dialects:
-            adapter = protocol(make_upstream(protocol=name, dialect=dialect))
+            adapter = adapter_for(make_upstream(protocol=name, dialect=dialect))
 
-            assert not adapter.disclaims(answered(500, {}))
+            assert not adapter.proves_not_billed(answered(500, {}))

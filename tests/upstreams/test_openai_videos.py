@@ -9,7 +9,7 @@ from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Order
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
-from tallylight.upstreams.protocols.registry import DIALECTS, PROTOCOLS, protocol
+from tallylight.upstreams.protocols.registry import DIALECTS, PROTOCOLS, adapter_for
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
@@ -36,18 +36,20 @@ FINISHED = {
 def test_every_registered_dialect_can_be_spoken(make_upstream: MakeUpstream) -> None:
     for name in PROTOCOLS:
         for dialect in DIALECTS[name]:
-            assert protocol(make_upstream(protocol=name, dialect=dialect)).reach().method == "GET"
+            assert (
+                adapter_for(make_upstream(protocol=name, dialect=dialect)).reach().method == "GET"
+            )
 
 
 def test_an_unknown_protocol_or_dialect_is_a_key_error(make_upstream: MakeUpstream) -> None:
     with pytest.raises(KeyError):
-        protocol(make_upstream(protocol="telepathy"))
+        adapter_for(make_upstream(protocol="telepathy"))
     with pytest.raises(KeyError):
-        protocol(make_upstream(dialect="klingon"))
+        adapter_for(make_upstream(dialect="klingon"))
 
 
 def test_a_create_goes_out_as_the_official_sdk_sends_it(make_upstream: MakeUpstream) -> None:
-    request = protocol(make_upstream()).create(ORDER, "sora-2")
+    request = adapter_for(make_upstream()).create(ORDER, "sora-2")
 
     assert (request.method, request.url) == ("POST", "https://upstream.test/v1/videos")
     assert request.json == ""
@@ -63,7 +65,7 @@ def test_a_create_goes_out_as_the_official_sdk_sends_it(make_upstream: MakeUpstr
 def test_seconds_are_text_or_number_as_the_dialect_wants(
     make_upstream: MakeUpstream, dialect: str, seconds: str | int
 ) -> None:
-    request = protocol(make_upstream(dialect=dialect)).create(ORDER, "m")
+    request = adapter_for(make_upstream(dialect=dialect)).create(ORDER, "m")
 
     assert json.loads(request.json)["seconds"] == seconds
 
@@ -71,7 +73,7 @@ def test_seconds_are_text_or_number_as_the_dialect_wants(
 def test_the_key_is_neither_shown_nor_sent_to_reach(
     make_upstream: MakeUpstream, planted_key: str
 ) -> None:
-    adapter = protocol(make_upstream())
+    adapter = adapter_for(make_upstream())
 
     request = adapter.credentials("sora-2")
 
@@ -83,7 +85,7 @@ def test_the_key_is_neither_shown_nor_sent_to_reach(
 def test_a_finished_job_is_read_with_all_it_says(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = protocol(make_upstream())
+    adapter = adapter_for(make_upstream())
 
     job = adapter.read_job(make_reply(Phase.POLL, json.dumps(FINISHED)))
 
@@ -122,7 +124,7 @@ def test_a_finished_job_is_read_with_all_it_says(
 def test_the_words_of_the_family_mean_our_four_states(
     make_upstream: MakeUpstream, make_reply: MakeReply, word: str, state: JobState
 ) -> None:
-    adapter = protocol(make_upstream(dialect="new_api"))
+    adapter = adapter_for(make_upstream(dialect="new_api"))
 
     job = adapter.read_job(make_reply(Phase.POLL, json.dumps({"id": "v", "status": word})))
 
@@ -136,10 +138,10 @@ def test_a_job_of_an_unknown_status_is_polled_on_and_flagged(
 ) -> None:
     reply = make_reply(Phase.POLL, '{"id":"v","object":"video","status":"marinating"}')
 
-    job = protocol(make_upstream()).read_job(reply)
+    job = adapter_for(make_upstream()).read_job(reply)
 
     assert isinstance(job, Job)
-    assert (job.state, job.strange_word) == (JobState.IN_PROGRESS, "marinating")
+    assert (job.state, job.unknown_status) == (JobState.IN_PROGRESS, "marinating")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_progress_is_a_number_however_it_is_written(
 ) -> None:
     body = json.dumps({"id": "task_1", "status": "in_progress", "progress": said})
 
-    job = protocol(make_upstream(dialect="new_api")).read_job(make_reply(Phase.POLL, body))
+    job = adapter_for(make_upstream(dialect="new_api")).read_job(make_reply(Phase.POLL, body))
 
     assert isinstance(job, Job)
     assert job.progress == progress
@@ -172,7 +174,7 @@ def test_progress_is_a_number_however_it_is_written(
 def test_the_address_of_the_video_is_found_in_the_familys_order(
     make_upstream: MakeUpstream, make_reply: MakeReply, more: dict[str, object]
 ) -> None:
-    adapter = protocol(make_upstream(dialect="new_api"))
+    adapter = adapter_for(make_upstream(dialect="new_api"))
     body = json.dumps({"id": "task_1", "status": "completed", **more})
 
     job = adapter.read_job(make_reply(Phase.POLL, body))
@@ -189,7 +191,7 @@ def test_the_older_envelope_of_new_api_is_a_job_too(
         '"progress":"100%","result_url":"https://cdn.example/v.mp4"}}'
     )
 
-    job = protocol(make_upstream(dialect="new_api")).read_job(make_reply(Phase.POLL, body))
+    job = adapter_for(make_upstream(dialect="new_api")).read_job(make_reply(Phase.POLL, body))
 
     assert job == Job(
         id="task_3",
@@ -202,7 +204,7 @@ def test_the_older_envelope_of_new_api_is_a_job_too(
 def test_the_key_goes_with_a_download_only_to_our_own_upstream(
     make_upstream: MakeUpstream,
 ) -> None:
-    adapter = protocol(make_upstream(dialect="new_api"))
+    adapter = adapter_for(make_upstream(dialect="new_api"))
     done = JobState.COMPLETED
 
     ours = adapter.content(Job("v", done, content_url="https://upstream.test/v1/videos/v/content"))
@@ -245,7 +247,7 @@ def test_a_failed_job_says_why_whatever_form_its_error_has(
     kind: FailureKind,
     fault: Fault,
 ) -> None:
-    adapter = protocol(make_upstream(dialect="new_api"))
+    adapter = adapter_for(make_upstream(dialect="new_api"))
 
     job = adapter.read_job(make_reply(Phase.POLL, body))
 
@@ -259,7 +261,7 @@ def test_a_job_done_with_an_error_and_no_video_has_failed(
 ) -> None:
     body = '{"id":"v","object":"video","status":"completed","error":{"code":13,"message":"oops"}}'
 
-    job = protocol(make_upstream()).read_job(make_reply(Phase.POLL, body))
+    job = adapter_for(make_upstream()).read_job(make_reply(Phase.POLL, body))
 
     assert isinstance(job, Job)
     assert job.state is JobState.FAILED
@@ -273,7 +275,9 @@ def test_a_failed_job_under_an_http_error_is_a_failed_job(
         '"error":{"code":500,"message":"engine died"}}'
     )
 
-    job = protocol(make_upstream(dialect="vllm_omni")).read_job(make_reply(Phase.POLL, body, 500))
+    job = adapter_for(make_upstream(dialect="vllm_omni")).read_job(
+        make_reply(Phase.POLL, body, 500)
+    )
 
     assert isinstance(job, Job)
     assert job.state is JobState.FAILED
@@ -298,13 +302,13 @@ def test_an_answer_that_is_no_job_is_a_failure(
 ) -> None:
     reply = make_reply(Phase.POLL, body, status)
 
-    assert isinstance(protocol(make_upstream()).read_job(reply), Failure)
+    assert isinstance(adapter_for(make_upstream()).read_job(reply), Failure)
 
 
 def test_a_create_answered_with_nothing_but_an_id_is_queued(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = protocol(make_upstream(dialect="new_api"))
+    adapter = adapter_for(make_upstream(dialect="new_api"))
 
     job = adapter.read_job(make_reply(Phase.CREATE, '{"task_id":"task_9"}'))
 
@@ -316,13 +320,13 @@ def test_a_refusal_with_a_request_id_is_no_job(
 ) -> None:
     reply = make_reply(Phase.CREATE, '{"id":"req_1","error":{"message":"no","code":"x"}}')
 
-    assert isinstance(protocol(make_upstream(dialect="new_api")).read_job(reply), Failure)
+    assert isinstance(adapter_for(make_upstream(dialect="new_api")).read_job(reply), Failure)
 
 
 def test_the_prompt_in_a_listing_reconciles_a_create_in_doubt(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = protocol(make_upstream())
+    adapter = adapter_for(make_upstream())
     body = json.dumps({"object": "list", "data": [FINISHED, {"odd": 1}, None], "has_more": False})
 
     jobs = adapter.read_listing(make_reply(Phase.LIST, body))
@@ -332,8 +336,8 @@ def test_the_prompt_in_a_listing_reconciles_a_create_in_doubt(
 
 
 def test_a_dialect_without_a_list_says_so(make_upstream: MakeUpstream) -> None:
-    assert protocol(make_upstream(dialect="new_api")).listing() is None
-    assert protocol(make_upstream()).listing() is not None
+    assert adapter_for(make_upstream(dialect="new_api")).listing() is None
+    assert adapter_for(make_upstream()).listing() is not None
 
 
 @pytest.mark.parametrize(
@@ -349,7 +353,7 @@ def test_a_dialect_without_a_list_says_so(make_upstream: MakeUpstream) -> None:
 def test_a_list_with_the_model_or_without_an_end_accepts_us(
     make_upstream: MakeUpstream, make_reply: MakeReply, body: str
 ) -> None:
-    adapter = protocol(make_upstream())
+    adapter = adapter_for(make_upstream())
 
     assert adapter.read_credentials(make_reply(Phase.PROBE, body), "sora-2") is None
 
@@ -360,7 +364,7 @@ def test_a_model_that_is_not_listed_is_an_unknown_failure(
 ) -> None:
     reply = make_reply(Phase.PROBE, f'{{"object":"list","data":{data}}}')
 
-    failure = protocol(make_upstream()).read_credentials(reply, "sora-2")
+    failure = adapter_for(make_upstream()).read_credentials(reply, "sora-2")
 
     assert failure is not None
     assert (failure.kind, failure.rule) == (FailureKind.UNKNOWN, "models:not_listed")
@@ -384,7 +388,7 @@ def test_a_list_that_cannot_be_read_accepts_nobody(
 ) -> None:
     reply = make_reply(Phase.PROBE, body, status)
 
-    failure = protocol(make_upstream()).read_credentials(reply, "sora-2")
+    failure = adapter_for(make_upstream()).read_credentials(reply, "sora-2")
 
     assert failure is not None
     assert kind is None or failure.kind == kind
@@ -396,13 +400,13 @@ def test_a_list_too_long_to_read_proves_the_key_and_a_long_page_does_not(
 ) -> None:
     reply = replace(make_reply(Phase.PROBE, body), truncated=True)
 
-    failure = protocol(make_upstream()).read_credentials(reply, "sora-2")
+    failure = adapter_for(make_upstream()).read_credentials(reply, "sora-2")
 
     assert (failure is None) == passes
 
 
 def test_an_id_is_quoted_into_the_path(make_upstream: MakeUpstream) -> None:
-    request = protocol(make_upstream()).poll("video_a/../b?c=d")
+    request = adapter_for(make_upstream()).poll("video_a/../b?c=d")
 
     assert request.url == "https://upstream.test/v1/videos/video_a%2F..%2Fb%3Fc%3Dd"
 
@@ -410,7 +414,7 @@ def test_an_id_is_quoted_into_the_path(make_upstream: MakeUpstream) -> None:
 def test_an_answer_of_nothing_at_all_is_a_failure(make_upstream: MakeUpstream) -> None:
     reply = Reply(Phase.CREATE, None, {}, "", error="ConnectionResetError: [Errno 104] reset")
 
-    failure = protocol(make_upstream()).read_job(reply)
+    failure = adapter_for(make_upstream()).read_job(reply)
 
     assert isinstance(failure, Failure)
     assert failure.kind is FailureKind.DEGRADED

@@ -9,7 +9,7 @@ from tallylight.catalogue.services import Upstream
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 
 MakeUpstream = Callable[..., Upstream]
 MakeReply = Callable[..., Reply]
@@ -22,12 +22,12 @@ DATA_URL = "data:image/png;base64,UE5H"
 
 def test_a_picture_goes_as_a_file_where_a_form_is_sent(make_upstream: MakeUpstream) -> None:
     for dialect in ("openai", "vllm_omni"):
-        adapter = protocol(make_upstream(dialect=dialect))
+        adapter = adapter_for(make_upstream(dialect=dialect))
 
         request = adapter.create(replace(ORDER, reference=PICTURE), "m")
 
         (file,) = request.files
-        assert (file.label, file.name, file.media_type) == (
+        assert (file.field_name, file.filename, file.media_type) == (
             "input_reference",
             "boat.png",
             "image/png",
@@ -49,7 +49,7 @@ def test_a_picture_goes_as_a_file_where_a_form_is_sent(make_upstream: MakeUpstre
 def test_a_picture_goes_as_an_address_where_json_is_sent(
     make_upstream: MakeUpstream, dialect: str, name: str, reference: Reference, value: object
 ) -> None:
-    adapter = protocol(make_upstream(dialect=dialect))
+    adapter = adapter_for(make_upstream(dialect=dialect))
 
     request = adapter.create(replace(ORDER, reference=reference), "m")
 
@@ -59,7 +59,7 @@ def test_a_picture_goes_as_an_address_where_json_is_sent(
 
 
 def test_an_address_goes_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstream) -> None:
-    adapter = protocol(make_upstream(dialect="vllm_omni"))
+    adapter = adapter_for(make_upstream(dialect="vllm_omni"))
 
     request = adapter.create(replace(ORDER, reference=LINK), "m")
 
@@ -70,7 +70,7 @@ def test_an_address_goes_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpst
 def test_characters_go_as_json_and_the_picture_with_them(make_upstream: MakeUpstream) -> None:
     order = replace(ORDER, characters=("char_1", "char_2"), reference=PICTURE)
 
-    body = json.loads(protocol(make_upstream()).create(order, "m").json)
+    body = json.loads(adapter_for(make_upstream()).create(order, "m").json)
 
     assert body["characters"] == [{"id": "char_1"}, {"id": "char_2"}]
     assert body["input_reference"] == {"image_url": DATA_URL}
@@ -83,8 +83,8 @@ def test_unknown_fields_go_along_nested_as_the_sdks_nest_them(
     extras = {"seed": 7, "meta": {"a": 1, "b": {"c": "x"}}, "tags": ["p", "q"], "on": True}
     order = replace(ORDER, extras={**extras, "model": "another", "none": None})
 
-    form = protocol(make_upstream()).create(order, "m").form
-    body = json.loads(protocol(make_upstream(dialect="new_api")).create(order, "m").json)
+    form = adapter_for(make_upstream()).create(order, "m").form
+    body = json.loads(adapter_for(make_upstream(dialect="new_api")).create(order, "m").json)
 
     assert dict(form)["model"] == body["model"] == "m"
     assert {("meta[a]", "1"), ("meta[b][c]", "x"), ("seed", "7"), ("on", "true")} <= set(form)
@@ -116,7 +116,7 @@ def test_unknown_fields_go_along_nested_as_the_sdks_nest_them(
 def test_a_video_is_made_from_a_job(
     make_upstream: MakeUpstream, order: Order, path: str, body: dict[str, object]
 ) -> None:
-    request = protocol(make_upstream()).create(order, "sora-2")
+    request = adapter_for(make_upstream()).create(order, "sora-2")
 
     assert (request.url, request.method) == (f"https://upstream.test/v1{path}", "POST")
     assert json.loads(request.json) == body
@@ -127,10 +127,10 @@ def test_an_edit_can_begin_from_a_film(make_upstream: MakeUpstream) -> None:
     film = Reference(body=b"mp4", media_type="video/mp4")
     order = replace(ORDER, operation=Operation.EDIT, reference=film)
 
-    request = protocol(make_upstream()).create(order, "m")
+    request = adapter_for(make_upstream()).create(order, "m")
 
     (file,) = request.files
-    assert (file.label, file.name, file.body) == ("video", "reference.mp4", b"mp4")
+    assert (file.field_name, file.filename, file.body) == ("video", "reference.mp4", b"mp4")
     assert dict(request.form) == {"prompt": "a paper boat"}
 
 
@@ -150,14 +150,14 @@ def test_what_a_dialect_has_no_words_for_is_not_sent(
     make_upstream: MakeUpstream, dialect: str, order: Order
 ) -> None:
     with pytest.raises(LookupError):
-        protocol(make_upstream(dialect=dialect)).create(order, "m")
+        adapter_for(make_upstream(dialect=dialect)).create(order, "m")
 
 
 def test_a_variant_is_asked_of_the_content_call_even_where_the_video_lies_elsewhere(
     make_upstream: MakeUpstream,
 ) -> None:
     job = Job("video_1", JobState.COMPLETED)
-    adapter = protocol(make_upstream())
+    adapter = adapter_for(make_upstream())
 
     assert adapter.content(job, "thumbnail").url.endswith(
         "/videos/video_1/content?variant=thumbnail"
@@ -165,7 +165,7 @@ def test_a_variant_is_asked_of_the_content_call_even_where_the_video_lies_elsewh
     with pytest.raises(LookupError):
         adapter.content(job, "poster")
     with pytest.raises(LookupError):
-        protocol(make_upstream(dialect="sglang")).content(job, "thumbnail")
+        adapter_for(make_upstream(dialect="sglang")).content(job, "thumbnail")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_cancellation_is_believed_only_where_it_is_said(
     *,
     is_proven: bool,
 ) -> None:
-    adapter = protocol(make_upstream(dialect="vllm_omni"))
+    adapter = adapter_for(make_upstream(dialect="vllm_omni"))
     request = adapter.cancel("v")
 
     assert request is not None
@@ -200,7 +200,7 @@ def test_only_what_is_proven_is_called_a_cancellation(
 ) -> None:
     deleted = '{"id":"v","object":"video.deleted","deleted":true}'
     for dialect, deletes in (("openai", True), ("sglang", True), ("new_api", False)):
-        adapter = protocol(make_upstream(dialect=dialect))
+        adapter = adapter_for(make_upstream(dialect=dialect))
 
         assert adapter.cancel("v") is None
         assert not adapter.read_cancel(make_reply(Phase.CANCEL, deleted))
@@ -210,19 +210,19 @@ def test_only_what_is_proven_is_called_a_cancellation(
 def test_a_character_is_made_from_a_film_and_read_by_its_id(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
-    adapter = protocol(make_upstream())
+    adapter = adapter_for(make_upstream())
     film = Reference(body=b"mp4", media_type="video/mp4", name="me.mp4")
 
     request = adapter.create_character("Ann", film)
 
     assert request.url == "https://upstream.test/v1/videos/characters"
-    assert (request.form, request.files[0].label) == ((("name", "Ann"),), "video")
+    assert (request.form, request.files[0].field_name) == ((("name", "Ann"),), "video")
     made = make_reply(Phase.CREATE, '{"id":"char_1","name":"Ann","created_at":1}')
     assert adapter.read_character(made) == "char_1"
     refused = make_reply(Phase.CREATE, '{"id":null,"name":null,"created_at":1}')
     assert isinstance(adapter.read_character(refused), Failure)
     with pytest.raises(LookupError):
-        protocol(make_upstream(dialect="new_api")).create_character("Ann", film)
+        adapter_for(make_upstream(dialect="new_api")).create_character("Ann", film)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_what_a_job_took_is_read_where_it_is_told(
 ) -> None:
     body = json.dumps({"id": "v", "status": "queued", "usage": {"cost": said}})
 
-    job = protocol(make_upstream()).read_job(make_reply(Phase.POLL, body))
+    job = adapter_for(make_upstream()).read_job(make_reply(Phase.POLL, body))
 
     assert isinstance(job, Job)
     assert job.cost == cost

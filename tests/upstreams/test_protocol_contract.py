@@ -19,7 +19,7 @@ from tallylight.simulator.world import World
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply, VideoProtocol
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
@@ -52,7 +52,7 @@ class Site:
 
     @property
     def adapter(self) -> VideoProtocol:
-        return protocol(self.upstream)
+        return adapter_for(self.upstream)
 
     @property
     def model(self) -> str:
@@ -423,11 +423,11 @@ async def test_every_variant_is_handed_on_whole_and_in_part(
 
     for variant in site.adapter.variants:
         request = site.adapter.content(job, variant)
-        async with site.transport.open(request, site.upstream) as relay:
+        async with site.transport.proxy(request, site.upstream) as relay:
             whole = b"".join([piece async for piece in relay])
-            length = relay.length
+            length = relay.content_length
         wanted = {"range": "bytes=10-19"}
-        async with site.transport.open(request, site.upstream, wanted) as relay:
+        async with site.transport.proxy(request, site.upstream, wanted) as relay:
             part = b"".join([piece async for piece in relay])
 
         assert length == len(whole) > 100
@@ -457,7 +457,7 @@ async def test_a_500_is_in_doubt_since_a_job_may_run_behind_it(at: At, *, accept
 
     assert isinstance(failure, Failure)
     assert acceptance(reply, failure) is Acceptance.IN_DOUBT
-    assert not site.adapter.disclaims(reply)
+    assert not site.adapter.proves_not_billed(reply)
     assert len(site.world.jobs) == accepts
 
 
@@ -474,7 +474,7 @@ async def test_a_relays_own_no_is_definite_whatever_its_status(
     reply, failure = await site.create()
 
     assert isinstance(failure, Failure)
-    said = acceptance(reply, failure, is_disclaimed=site.adapter.disclaims(reply))
+    said = acceptance(reply, failure, is_proven_not_billed=site.adapter.proves_not_billed(reply))
     assert said is Acceptance.REFUSED
     assert site.world.jobs == {}
 

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.upstreams.redact import LIMIT, MASK, Veil, hide, scrub
+from tallylight.upstreams.redact import (
+    MASK,
+    MAX_LINE_LENGTH,
+    StreamRedactor,
+    redact_line,
+    redact_secrets,
+)
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/="
 SECRETS = st.text(ALPHABET, min_size=8, max_size=60)
@@ -37,7 +43,7 @@ SECRETS = st.text(ALPHABET, min_size=8, max_size=60)
 def test_what_looks_like_a_secret_goes(text: str, planted: str) -> None:
     assert planted in text
 
-    assert planted not in scrub(text)
+    assert planted not in redact_line(text)
 
 
 @pytest.mark.parametrize(
@@ -55,21 +61,24 @@ def test_what_looks_like_a_secret_goes(text: str, planted: str) -> None:
     ],
 )
 def test_ordinary_words_stay(text: str) -> None:
-    assert scrub(text) == text
+    assert redact_line(text) == text
 
 
 def test_the_query_of_an_address_goes_and_the_address_stays() -> None:
-    assert scrub("at https://a.example/v.mp4?sig=1 now") == f"at https://a.example/v.mp4?{MASK} now"
+    assert (
+        redact_line("at https://a.example/v.mp4?sig=1 now")
+        == f"at https://a.example/v.mp4?{MASK} now"
+    )
 
 
 def test_a_text_becomes_one_line_without_control_characters() -> None:
-    assert scrub(" a\r\n\tb\0c\u202ed\u200b \x1b[31m") == "a b cd [31m"
+    assert redact_line(" a\r\n\tb\0c\u202ed\u200b \x1b[31m") == "a b cd [31m"
 
 
 def test_a_long_text_is_cut() -> None:
-    cut = scrub("word " * 1_000)
+    cut = redact_line("word " * 1_000)
 
-    assert len(cut) <= LIMIT
+    assert len(cut) <= MAX_LINE_LENGTH
     assert cut.endswith("…")
 
 
@@ -83,55 +92,55 @@ def test_a_secret_goes_in_every_spelling(secret: str) -> None:
         base64.b64encode(f"user:{secret}".encode()).decode(),
     ]
 
-    cleaned = [scrub(f"he said {spelling}!", [secret]) for spelling in spellings]
+    cleaned = [redact_line(f"he said {spelling}!", [secret]) for spelling in spellings]
 
     assert all(MASK in text for text in cleaned)
     assert all(secret not in text for text in cleaned)
 
 
 def test_a_secret_split_by_what_cannot_be_seen_goes() -> None:
-    assert "hunter22hunter" not in scrub("it is hunter22\u200bhunter", ["hunter22hunter"])
+    assert "hunter22hunter" not in redact_line("it is hunter22\u200bhunter", ["hunter22hunter"])
 
 
 def test_a_secret_at_the_edge_of_the_cut_leaves_no_half() -> None:
     secret = "PLANTED-not-key-shaped"
 
-    for filler in range(LIMIT - 30, LIMIT + 5):
-        assert "PLANT" not in scrub("x" * filler + " " + secret + " y" * 50, [secret])
+    for filler in range(MAX_LINE_LENGTH - 30, MAX_LINE_LENGTH + 5):
+        assert "PLANT" not in redact_line("x" * filler + " " + secret + " y" * 50, [secret])
 
 
 def test_a_secret_behind_a_sea_of_blanks_goes() -> None:
-    assert "abc" not in scrub(" " * 19_990 + "sk-abcdefghijklmnopqrstuvwxyz0123456789")
+    assert "abc" not in redact_line(" " * 19_990 + "sk-abcdefghijklmnopqrstuvwxyz0123456789")
 
 
 def test_too_short_a_secret_does_not_garble_the_text() -> None:
-    assert scrub("banana", ["an", ""]) == "banana"
+    assert redact_line("banana", ["an", ""]) == "banana"
 
 
 @given(SECRETS, st.text(max_size=80), st.text(max_size=80))
 def test_a_planted_secret_never_survives(secret: str, before: str, after: str) -> None:
-    assert secret not in scrub(before + secret + after, [secret])
+    assert secret not in redact_line(before + secret + after, [secret])
 
 
 @given(st.lists(SECRETS, min_size=1, max_size=3), st.text(max_size=20))
 def test_no_secret_hides_behind_another(secrets: list[str], glue: str) -> None:
-    cleaned = scrub(glue.join(secrets) + "".join(secrets), secrets)
+    cleaned = redact_line(glue.join(secrets) + "".join(secrets), secrets)
 
     assert not any(secret in cleaned for secret in secrets)
 
 
 @given(st.text(max_size=500), st.lists(SECRETS, max_size=2))
 def test_scrubbing_twice_is_scrubbing_once(text: str, secrets: list[str]) -> None:
-    once = scrub(text, secrets)
+    once = redact_line(text, secrets)
 
-    assert scrub(once, secrets) == once
+    assert redact_line(once, secrets) == once
 
 
 @given(st.text(), st.lists(st.text(), max_size=3))
 def test_it_never_raises_and_always_gives_one_short_line(text: str, secrets: list[str]) -> None:
-    cleaned = scrub(text, secrets)
+    cleaned = redact_line(text, secrets)
 
-    assert len(cleaned) <= LIMIT
+    assert len(cleaned) <= MAX_LINE_LENGTH
     assert len(cleaned.splitlines()) <= 1
 
 
@@ -141,33 +150,33 @@ def test_a_secret_in_pieces_does_not_pass_the_veil(
 ) -> None:
     text = before + secret + after
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
-    veil = Veil([secret])
+    veil = StreamRedactor([secret])
 
     pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
-    shown = "".join(veil.shown(piece) for piece in pieces) + veil.rest()
+    shown = "".join(veil.feed(piece) for piece in pieces) + veil.finish()
 
     assert secret not in shown
 
 
 @given(st.lists(st.text(alphabet="abc", max_size=20), max_size=5))
 def test_what_holds_no_secret_passes_the_veil_as_it_is(pieces: list[str]) -> None:
-    veil = Veil(["ab-ab-ab-ab"])
+    veil = StreamRedactor(["ab-ab-ab-ab"])
 
-    shown = "".join(veil.shown(piece) for piece in pieces) + veil.rest()
+    shown = "".join(veil.feed(piece) for piece in pieces) + veil.finish()
 
     assert shown == "".join(pieces)
 
 
 def test_the_veil_keeps_back_no_more_than_the_beginning_of_a_secret() -> None:
-    veil = Veil(["PLANTED-key"])
+    veil = StreamRedactor(["PLANTED-key"])
 
-    assert veil.shown("data: [DONE]\n") == "data: [DONE]\n"
-    assert veil.shown("he said PLAN") == "he said "
-    assert veil.shown("TED-key!") == f"{MASK}!"
+    assert veil.feed("data: [DONE]\n") == "data: [DONE]\n"
+    assert veil.feed("he said PLAN") == "he said "
+    assert veil.feed("TED-key!") == f"{MASK}!"
 
 
 def test_a_body_is_kept_whole_but_for_its_secrets() -> None:
     body = '{\n  "a":  "' + "x" * 1000 + '"}'
 
-    assert hide(body, ["PLANTED-key"]) == body
-    assert hide("PLANTED\\/key PLANTED%2Fkey", ["PLANTED/key"]) == f"{MASK} {MASK}"
+    assert redact_secrets(body, ["PLANTED-key"]) == body
+    assert redact_secrets("PLANTED\\/key PLANTED%2Fkey", ["PLANTED/key"]) == f"{MASK} {MASK}"

@@ -11,7 +11,7 @@ import trustme
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order
 from tallylight.upstreams.messages import Phase, Request
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 Serve = Callable[..., Awaitable[str]]
@@ -41,7 +41,7 @@ async def reset(_: bytes, writer: asyncio.StreamWriter) -> None:
 
 
 def question(upstream: Upstream) -> Request:
-    return protocol(upstream).credentials("sora-2")
+    return adapter_for(upstream).credentials("sora-2")
 
 
 async def test_an_answer_comes_back_whole_and_timed(
@@ -70,7 +70,7 @@ async def test_a_create_is_sent_as_form_or_json(
     upstream = make_upstream(await serve(answering(whole(b"{}"))), dialect=dialect)
 
     await transport.send(
-        protocol(upstream).create(Order("纸船", 4, "1280x720"), "sora-2"), upstream
+        adapter_for(upstream).create(Order("纸船", 4, "1280x720"), "sora-2"), upstream
     )
 
     head, _, body = heard[0].partition(b"\r\n\r\n")
@@ -89,7 +89,7 @@ async def test_a_name_that_does_not_resolve_was_never_sent_to(
 
     reply = await transport.send(question(upstream), upstream)
 
-    assert (reply.status, reply.sent) == (None, False)
+    assert (reply.status, reply.was_sent) == (None, False)
     assert reply.error.startswith("gaierror: ")
 
 
@@ -103,7 +103,7 @@ async def test_a_refused_connection_was_never_sent_to(
 
     reply = await transport.send(question(upstream), upstream)
 
-    assert (reply.status, reply.sent) == (None, False)
+    assert (reply.status, reply.was_sent) == (None, False)
     assert reply.error.startswith("ConnectionRefusedError: [Errno 111]")
 
 
@@ -114,7 +114,7 @@ async def test_silence_ends_at_the_upstreams_limit_and_leaves_a_doubt(
 
     reply = await transport.send(question(upstream), upstream)
 
-    assert (reply.status, reply.sent) == (None, True)
+    assert (reply.status, reply.was_sent) == (None, True)
     assert reply.error == "TimeoutError: no answer within 0.2 s"
     assert reply.seconds < 2
 
@@ -127,7 +127,7 @@ async def test_a_handshake_that_hangs_was_never_sent_to(
 
     reply = await transport.send(question(upstream), upstream)
 
-    assert (reply.status, reply.sent) == (None, False)
+    assert (reply.status, reply.was_sent) == (None, False)
     assert reply.error == "TimeoutError: no connection within 0.2 s"
 
 
@@ -153,10 +153,10 @@ async def test_a_reset_leaves_a_doubt(
     upstream = make_upstream(await serve(reset), dialect="new_api")
 
     reply = await transport.send(
-        protocol(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
+        adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
     )
 
-    assert (reply.status, reply.sent) == (None, True)
+    assert (reply.status, reply.was_sent) == (None, True)
     assert reply.error
 
 
@@ -165,7 +165,7 @@ async def test_a_create_is_never_sent_twice(
 ) -> None:
     upstream = make_upstream(await serve(reset))
 
-    await transport.send(protocol(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream)
+    await transport.send(adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream)
 
     assert len(heard) == 1
 
@@ -237,7 +237,7 @@ async def test_a_wrong_address_is_an_error_value_and_was_never_sent_to(
 
     reply = await transport.send(Request(Phase.REACH, "GET", address), upstream)
 
-    assert (reply.status, reply.sent) == (None, False)
+    assert (reply.status, reply.was_sent) == (None, False)
     assert reply.error
 
 
@@ -356,7 +356,7 @@ class TestRedirects:
         upstream = make_upstream(await serve(answering(moved)))
 
         reply = await transport.send(
-            protocol(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
+            adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
         )
 
         assert (reply.status, len(heard)) == (307, 1)
@@ -404,7 +404,7 @@ class TestCertificates:
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, reply.sent, heard) == (None, False, [])
+        assert (reply.status, reply.was_sent, heard) == (None, False, [])
         assert reply.error.startswith("SSLCertVerificationError: ")
 
     async def test_that_have_expired_are_named_so(
@@ -424,7 +424,7 @@ class TestCertificates:
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, reply.sent) == (None, False)
+        assert (reply.status, reply.was_sent) == (None, False)
         assert "certificate has expired" in reply.error
 
     async def test_for_another_name_are_refused(
@@ -440,7 +440,7 @@ class TestCertificates:
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, reply.sent) == (None, False)
+        assert (reply.status, reply.was_sent) == (None, False)
 
     async def test_whose_authority_file_is_missing_are_an_error_value(
         self, make_upstream: MakeUpstream, transport: Transport
@@ -449,7 +449,7 @@ class TestCertificates:
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, reply.sent) == (None, False)
+        assert (reply.status, reply.was_sent) == (None, False)
         assert "No such file" in reply.error
 
 

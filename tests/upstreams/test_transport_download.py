@@ -7,7 +7,7 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.errors import StorageError
 from tallylight.upstreams.messages import Job, JobState, Request
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 Serve = Callable[..., Awaitable[str]]
@@ -35,7 +35,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def wanted(upstream: Upstream, url: str = "") -> Request:
-    return protocol(upstream).content(Job("video_1", JobState.COMPLETED, content_url=url))
+    return adapter_for(upstream).content(Job("video_1", JobState.COMPLETED, content_url=url))
 
 
 async def test_a_video_lands_in_its_file_and_nowhere_else(

@@ -8,7 +8,7 @@ import pytest
 from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order, Reference
 from tallylight.upstreams.messages import Job, JobState, Request
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 Serve = Callable[..., Awaitable[str]]
@@ -33,7 +33,7 @@ def whole(body: bytes, head: bytes = HEAD) -> bytes:
 
 
 def wanted(upstream: Upstream, variant: str = "video") -> Request:
-    return protocol(upstream).content(Job("video_1", JobState.COMPLETED), variant)
+    return adapter_for(upstream).content(Job("video_1", JobState.COMPLETED), variant)
 
 
 async def test_a_video_is_handed_on_piece_by_piece(
@@ -41,8 +41,8 @@ async def test_a_video_is_handed_on_piece_by_piece(
 ) -> None:
     upstream = make_upstream(await serve(answering(whole(VIDEO))))
 
-    async with transport.open(wanted(upstream), upstream) as relay:
-        head, length = relay.reply, relay.length
+    async with transport.proxy(wanted(upstream), upstream) as relay:
+        head, length = relay.reply, relay.content_length
         pieces = [piece async for piece in relay]
 
     assert (head.status, head.headers["content-type"], length) == (200, "video/mp4", len(VIDEO))
@@ -58,7 +58,7 @@ async def test_a_range_is_passed_on_and_nothing_else_of_the_readers(
     upstream = make_upstream(await serve(answering(whole(VIDEO[5:10], part))))
     reader = {"Range": "bytes=5-9", "if-range": '"v1"', "authorization": "Bearer caller", "x": "y"}
 
-    async with transport.open(wanted(upstream), upstream, reader) as relay:
+    async with transport.proxy(wanted(upstream), upstream, reader) as relay:
         body = b"".join([piece async for piece in relay])
 
     assert (relay.reply.status, body) == (206, VIDEO[5:10])
@@ -78,7 +78,7 @@ async def test_a_refusal_is_kept_as_text_and_nothing_is_handed_on(
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n"
     upstream = make_upstream(await serve(answering(whole(b'{"error":1}', head))))
 
-    async with transport.open(wanted(upstream), upstream) as relay:
+    async with transport.proxy(wanted(upstream), upstream) as relay:
         pieces = [piece async for piece in relay]
 
     assert (relay.is_open, pieces) == (False, [])
@@ -91,7 +91,7 @@ async def test_a_page_in_place_of_a_video_is_not_handed_on(
     page = whole(b"<html>Sign in", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
     upstream = make_upstream(await serve(answering(page)))
 
-    async with transport.open(wanted(upstream), upstream) as relay:
+    async with transport.proxy(wanted(upstream), upstream) as relay:
         assert not relay.is_open
         assert relay.reply.error == "ContentTypeError: text/html in place of a video"
 
@@ -102,7 +102,7 @@ async def test_a_video_that_breaks_off_ends_and_says_how(
     raw = HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO
     upstream = make_upstream(await serve(answering(raw)))
 
-    async with transport.open(wanted(upstream), upstream) as relay:
+    async with transport.proxy(wanted(upstream), upstream) as relay:
         got = b"".join([piece async for piece in relay])
 
     assert VIDEO.startswith(got)
@@ -119,7 +119,7 @@ async def test_an_upstream_that_falls_silent_is_left(
 
     upstream = make_upstream(await serve(stop), timeout=0.2)
 
-    async with transport.open(wanted(upstream), upstream) as relay:
+    async with transport.proxy(wanted(upstream), upstream) as relay:
         got = b"".join([piece async for piece in relay])
 
     assert got == VIDEO[:1000]
@@ -142,7 +142,7 @@ async def test_a_reader_who_waits_is_waited_for(
     upstream = make_upstream(await serve(pour))
     tracemalloc.start()
 
-    async with transport.open(wanted(upstream), upstream) as relay:
+    async with transport.proxy(wanted(upstream), upstream) as relay:
         size = 0
         async for piece in relay:
             size += len(piece)
@@ -160,10 +160,10 @@ async def test_an_upstream_that_is_not_there_is_a_value(
 ) -> None:
     upstream = make_upstream("http://127.0.0.1:9/v1")
 
-    async with transport.open(wanted(upstream), upstream) as relay:
+    async with transport.proxy(wanted(upstream), upstream) as relay:
         assert not relay.is_open
         assert relay.reply.error.startswith("ConnectionRefusedError")
-        assert not relay.reply.sent
+        assert not relay.reply.was_sent
 
 
 @asynccontextmanager
@@ -200,13 +200,13 @@ async def test_a_create_on_a_kept_connection_that_is_dropped_is_not_repeated(
 ) -> None:
     async with keeping_alive(first_alone) as (address, heard):
         upstream = make_upstream(address)
-        create = protocol(upstream).create(POST, "m")
+        create = adapter_for(upstream).create(POST, "m")
 
         first = await transport.send(create, upstream)
         second = await transport.send(create, upstream)
 
     assert (first.status, second.status) == (200, None)
-    assert second.sent
+    assert second.was_sent
     assert "ServerDisconnectedError" in second.error
     assert len(heard) == 2
 
@@ -219,7 +219,7 @@ async def test_a_question_on_a_kept_connection_that_is_dropped_is_asked_again(
 
     async with keeping_alive(not_the_second) as (address, heard):
         upstream = make_upstream(address)
-        poll = protocol(upstream).poll("video_1")
+        poll = adapter_for(upstream).poll("video_1")
 
         replies = [await transport.send(poll, upstream) for _ in range(2)]
 
@@ -239,7 +239,7 @@ async def test_files_of_megabytes_are_sent_whole_with_their_length(
         for dialect in ("openai", "vllm_omni", "sglang", "new_api"):
             upstream = make_upstream(address, dialect=dialect)
             order = Order("boat", 4, "1280x720", reference=Reference("", picture, "image/png"))
-            adapter = protocol(upstream)
+            adapter = adapter_for(upstream)
 
             reply = await transport.send(adapter.create(order, "m"), upstream)
 
@@ -259,7 +259,7 @@ async def test_creates_that_hang_do_not_keep_questions_waiting(
         await writer.drain()
 
     upstream = make_upstream(await serve(hang_creates), timeout=30)
-    adapter = protocol(upstream)
+    adapter = adapter_for(upstream)
     async with asyncio.TaskGroup() as group:
         hanging = [
             group.create_task(transport.send(adapter.create(POST, "m"), upstream))

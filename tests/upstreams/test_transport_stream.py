@@ -8,7 +8,7 @@ from tallylight.catalogue.services import Upstream
 from tallylight.model.order import Order
 from tallylight.upstreams import streaming
 from tallylight.upstreams.messages import JobState, Request
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 Serve = Callable[..., Awaitable[str]]
@@ -33,7 +33,7 @@ def telling(tell: Tell) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[Non
 
 
 def ordered(upstream: Upstream) -> Request:
-    return protocol(upstream).create(Order("boat", 10, "1280x720"), "sora2-landscape-10s")
+    return adapter_for(upstream).create(Order("boat", 10, "1280x720"), "sora2-landscape-10s")
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_a_connection_never_made_is_told_apart(
     async with transport.stream(ordered(upstream), upstream) as stream:
         pieces = [text async for text in stream]
 
-    assert (stream.is_open, pieces, stream.reply.sent) == (False, [], False)
+    assert (stream.is_open, pieces, stream.reply.was_sent) == (False, [], False)
     assert stream.reply.error.startswith("gaierror: ")
 
 
@@ -102,7 +102,7 @@ async def test_a_stream_that_breaks_off_says_so_at_its_end(
         writer.write(piece(b'data: {"id":"c"}\n\n'))
 
     upstream = make_chat(await serve(telling(tell)))
-    reader = protocol(upstream).open_stream()
+    reader = adapter_for(upstream).open_stream()
 
     async with transport.stream(ordered(upstream), upstream) as stream:
         async for text in stream:

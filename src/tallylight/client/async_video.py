@@ -16,7 +16,7 @@ from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video as Record
-from tallylight.upstreams.atomic_download import save
+from tallylight.upstreams.atomic_download import save_atomically
 
 _LOOK = timedelta(seconds=5)
 """So often is a video looked at, at least, that says nothing of itself."""
@@ -95,7 +95,7 @@ class AsyncVideo(VideoFacts):
 
         async def bring(gateway: Gateway) -> None:
             async with gateway.content(VideoId(self.id), ANYBODY, variant, None) as content:
-                await save(content.chunks, scratch, sys.maxsize)
+                await save_atomically(content.chunks, scratch, sys.maxsize)
 
         await self._studio.ask(bring)
         await asyncio.to_thread(_put if mode == "w" else _put_new, scratch, target)

@@ -26,7 +26,7 @@ from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access
-from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 
 _FACTS = frozenset({"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"})
@@ -82,8 +82,8 @@ def _feed(place: Place, options: UpstreamOptions, findings: Findings) -> Feed | 
     feed = options.feed
     if feed is None:
         return None
-    if feed.format not in READERS:
-        findings.refuse((*place, "feed", "format"), not_allowed(feed.format, tuple(READERS)))
+    if feed.format not in FEED_READERS:
+        findings.refuse((*place, "feed", "format"), not_allowed(feed.format, tuple(FEED_READERS)))
     return Feed(feed.format, feed.url, feed.component, feed.interval)
 
 

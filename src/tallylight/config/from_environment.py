@@ -18,7 +18,7 @@ from tallylight.documents.secret import Secret
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget
-from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 
 _NOT_ID = re.compile(r"[^a-z0-9.]+")
@@ -76,7 +76,7 @@ def _live(provider: str, known: BuiltInUpstream, today: date) -> Iterator[FactSh
 
 
 def _feed(known: BuiltInUpstream) -> Feed | None:
-    if known.feed is None or known.feed["format"] not in READERS:
+    if known.feed is None or known.feed["format"] not in FEED_READERS:
         return None
     return Feed(known.feed["format"], known.feed["url"], known.feed.get("component", ""))
 

@@ -7,7 +7,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from tallylight.config.sections import Listen
 from tallylight.config.settings import Settings
 from tallylight.documents.parsers import OFF, written_duration
-from tallylight.upstreams.feeds.registry import READERS
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 
 
@@ -36,7 +36,7 @@ def schema() -> dict[str, object]:
         "",
         *sorted({name for each in DIALECTS.values() for name in each}),
     ]
-    definitions["FeedOptions"]["properties"]["format"]["enum"] = list(READERS)
+    definitions["FeedOptions"]["properties"]["format"]["enum"] = list(FEED_READERS)
     definitions["ProbeOptions"]["properties"]["generation"]["default"] = OFF
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -41,7 +41,7 @@ from tallylight.model.video import VideoError
 from tallylight.storage.database import History
 from tallylight.storage.transaction import Limit
 from tallylight.upstreams.messages import Job
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 
 log = structlog.get_logger()
 
@@ -110,7 +110,7 @@ class Failover:
             return
         service = self._board.service(attempt.service)
         match attempt.state:
-            case AttemptState.ACCEPTED if protocol(service.upstream).streams and job is None:
+            case AttemptState.ACCEPTED if adapter_for(service.upstream).streams and job is None:
                 # Whoever has lost the stream cannot ask again; the job may go on and be billed.
                 await self._unresolved(live, attempt)
             case AttemptState.ACCEPTED:
@@ -141,7 +141,7 @@ class Failover:
         It may live, cut off from the database or from time, and still hear the answer. Where a list
         shows the job nobody needs to wait for that.
         """
-        is_listed = protocol(service.upstream).listing() is not None
+        is_listed = adapter_for(service.upstream).listing() is not None
         until = min(attempt.intended_at + PATIENCE, live.video.deadline)
         while not is_listed and self._clock.now() < until:
             if await self._is_answered_elsewhere(live, attempt):

@@ -25,7 +25,7 @@ from tallylight.model.order import Operation, Order, Reference
 from tallylight.model.video import Video, VideoStatus, Wish
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import History
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -147,7 +147,7 @@ class Sources:
             raise _invalid(f"No service of '{route.name}' has characters.", "model")
         said = ""
         for service in able:
-            adapter = protocol(service.upstream)
+            adapter = adapter_for(service.upstream)
             request = adapter.create_character(name, film)
             answer = adapter.read_character(await self._transport.send(request, service.upstream))
             if isinstance(answer, Failure):
@@ -218,7 +218,7 @@ class Sources:
 
 
 def _has_characters(service: Service) -> bool:
-    adapter = protocol(service.upstream)
+    adapter = adapter_for(service.upstream)
     return adapter.takes_characters and Operation.CREATE in adapter.operations
 
 

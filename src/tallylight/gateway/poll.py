@@ -26,13 +26,13 @@ from tallylight.model.evidence import Failure
 from tallylight.model.video import VideoStatus
 from tallylight.upstreams.messages import Job, JobState, Reply
 from tallylight.upstreams.poll_state import (
-    LATEST_POLL,
-    SOONEST_POLL,
-    Course,
-    pause_before_next,
-    theirs,
+    MAX_POLL_INTERVAL,
+    MIN_POLL_INTERVAL,
+    PollState,
+    as_upstream_fault,
+    next_poll_delay,
 )
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ class _Trip:
     """
 
     began: datetime
-    course: Course
+    course: PollState
     kept_at: datetime
     looked_at: datetime
     is_kept_on: bool = False
@@ -86,10 +86,10 @@ class Following:
     ) -> None:
         """Return when an attempt has ended or is given up, or the video is there."""
         now = self._clock.now()
-        if job is not None and job.state.is_over:
+        if job is not None and job.state.is_terminal:
             await self._completing.end(live, attempt, service, job)
             return
-        trip = _Trip(attempt.accepted_at or attempt.intended_at, Course(now), now, now)
+        trip = _Trip(attempt.accepted_at or attempt.intended_at, PollState(now), now, now)
         pause = timedelta() if job is None else live.first_look or self._first_look(service)
         while True:
             await self._clock.sleep(pause)
@@ -98,11 +98,11 @@ class Following:
             now = self._clock.now()
             if isinstance(answer, Failure):
                 # It says nothing of the job, which is paid for: ask on.
-                trip.course.miss(answer, reply, now)
+                trip.course.record_failure(answer, reply, now)
                 if trip.course.is_lost(now):
-                    self._lose(live, attempt, replace(theirs(answer), rule="job:lost"))
+                    self._lose(live, attempt, replace(as_upstream_fault(answer), rule="job:lost"))
                     return
-            elif answer.state.is_over:
+            elif answer.state.is_terminal:
                 await self._completing.end(live, attempt, service, answer)
                 return
             else:
@@ -112,7 +112,7 @@ class Following:
                 return
             left = live.video.deadline - now
             waited = now - trip.began
-            pause = min(pause_before_next(reply, trip.course.trouble, waited), left)
+            pause = min(next_poll_delay(reply, trip.course.last_failure, waited), left)
 
     async def look_at_given_up(self, live: Live) -> bool:
         """Look once at the jobs that were given up; tell whether one has delivered the video."""
@@ -120,10 +120,10 @@ class Following:
             if attempt.service not in self._board:
                 continue
             service = self._board.service(attempt.service)
-            if protocol(service.upstream).streams or not attempt.job:
+            if adapter_for(service.upstream).streams or not attempt.job:
                 continue
             job, _ = await self._ask(service, attempt.job)
-            if isinstance(job, Job) and job.state.is_over:
+            if isinstance(job, Job) and job.state.is_terminal:
                 if job.failure is None:
                     await self._stop_other(live)
                 await self._completing.end(live, attempt, service, job)
@@ -142,7 +142,7 @@ class Following:
                 self._books.fail_free(live, other, SUPERSEDED)
 
     async def _ask(self, service: Service, job_id: str) -> tuple[Job | Failure, Reply]:
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         reply = await self._transport.send(adapter.poll(job_id), service.upstream)
         return adapter.read_job(reply), reply
 
@@ -155,7 +155,7 @@ class Following:
         self, live: Live, attempt: Attempt, trip: _Trip, job: Job, now: datetime
     ) -> None:
         """Take in how a job stands that is under way."""
-        trip.course.see(now)
+        trip.course.record_progress(now)
         is_working = job.state is JobState.IN_PROGRESS
         status = VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED
         video = moved_on(live.video, status, job.progress)
@@ -178,7 +178,11 @@ class Following:
                 return True
         waited = now - trip.began
         if now >= live.video.deadline:
-            failure = theirs(trip.course.trouble) if trip.course.trouble else stalled(waited)
+            failure = (
+                as_upstream_fault(trip.course.last_failure)
+                if trip.course.last_failure
+                else stalled(waited)
+            )
             self._witness.failed(attempt.service, failure)
             self._books.fail(live, attempt, failure)
             return True
@@ -192,8 +196,8 @@ class Following:
         """Return when a job is first asked for: not long before it could be done."""
         usual = self._choosing.usual(service.id)
         if usual is None:
-            return SOONEST_POLL
-        return min(max(usual / 5, SOONEST_POLL), LATEST_POLL)
+            return MIN_POLL_INTERVAL
+        return min(max(usual / 5, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
 
     def _patience(self, live: Live, service: Service) -> timedelta:
         usual = self._choosing.p95(service.id)
@@ -226,7 +230,7 @@ class Following:
         return True
 
     async def _is_cancelled(self, service: Service, attempt: Attempt) -> bool:
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         request = adapter.cancel(attempt.job)
         if request is None:
             return False

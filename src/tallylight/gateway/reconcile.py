@@ -21,7 +21,7 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation
 from tallylight.storage.database import History
 from tallylight.upstreams.messages import Job
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 _SEARCHES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
@@ -77,7 +77,7 @@ class Reconciling:
             await self._clock.sleep(min(pause, max(left, timedelta())))
             now = self._clock.now()
             service = self._board.renewed(service)  # its key may be another by now
-            if protocol(service.upstream).listing() is None:
+            if adapter_for(service.upstream).listing() is None:
                 return True
             # Once at least: a job that is paid for and done is no worse for our having been away.
             found = await self._search(live, attempt, service)
@@ -118,7 +118,7 @@ class Reconciling:
         return _ENDLESS
 
     async def _page(self, service: Service, after: str) -> Sequence[Job] | Failure:
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         request = adapter.listing(after)
         if request is None:
             return ()

@@ -17,8 +17,8 @@ from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoStatus
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.messages import Job, JobState, Reply, Request
-from tallylight.upstreams.poll_state import wished_pause
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.poll_state import requested_poll_delay
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ class Submitting:
         Returns:
             The job as the answer described it; None where there is none, or nobody knows.
         """
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         try:
             request = adapter.create(order, attempt.model)
         except LookupError as error:
@@ -133,7 +133,7 @@ class Submitting:
 
     def _tell_accepted(self, live: Live, accepted: Attempt, job: Job) -> None:
         live.settle()
-        if not job.state.is_over:
+        if not job.state.is_terminal:
             self._witness.accepted(accepted.service)
 
     async def doubt(self, live: Live, attempt: Attempt, failure: Failure) -> None:
@@ -158,17 +158,17 @@ class Submitting:
                 reply,
                 outcome,
                 refuses_with_500=service.upstream.refuses_with_500,
-                is_disclaimed=protocol(service.upstream).disclaims(reply),
+                is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
             if said is Acceptance.REFUSED:
                 self._refused(live, attempt, outcome)
             else:
                 await self.doubt(live, attempt, outcome)
             return None
-        if not outcome.id and not outcome.state.is_over:
+        if not outcome.id and not outcome.state.is_terminal:
             await self.doubt(live, attempt, _NAMELESS)
             return None
-        live.first_look = wished_pause(reply)
+        live.first_look = requested_poll_delay(reply)
         await self.accept(live, attempt, outcome)
         return outcome
 
@@ -181,7 +181,7 @@ class Submitting:
     async def _stream(
         self, live: Live, attempt: Attempt, service: Service, request: Request
     ) -> Job | None:
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         reader = adapter.open_stream()
         accepted: Attempt | None = None
         left = max(live.video.deadline - self._clock.now(), timedelta())
@@ -194,7 +194,7 @@ class Submitting:
                     job = reader.feed(chunk)
                     if job is None:
                         continue
-                    if job.state.is_over:
+                    if job.state.is_terminal:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if accepted is None and job.progress is not None:

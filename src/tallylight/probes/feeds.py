@@ -13,8 +13,8 @@ from tallylight.clock import Clock
 from tallylight.model.evidence import Source
 from tallylight.probes.free_probes import Sender
 from tallylight.upstreams.feeds.reader import FeedState
-from tallylight.upstreams.feeds.reading import evidence_of
-from tallylight.upstreams.feeds.registry import reader
+from tallylight.upstreams.feeds.reading import feed_evidence
+from tallylight.upstreams.feeds.registry import feed_reader
 
 log = structlog.get_logger()
 
@@ -52,14 +52,14 @@ class Feeds:
         """
         if self._board.network_is_down:
             return
-        format_ = reader(feed.format)
+        format_ = feed_reader(feed.format)
         state = self._states.get(feed, FeedState())
         while True:
             replies = [
                 await self._sender.send(request, services[0].upstream)
                 for request in state.requests(format_, feed)
             ]
-            state = state.after(format_, feed, replies, self._clock.now())
+            state = state.apply_replies(format_, feed, replies, self._clock.now())
             if not state.is_searching:
                 break
         self._states[feed] = state
@@ -68,7 +68,7 @@ class Feeds:
         for service in services:
             if service.id not in self._board:
                 continue  # it has left the catalogue meanwhile
-            evidence = evidence_of(
+            evidence = feed_evidence(
                 service.id,
                 self._board.newest(service.id, Source.FEED),
                 state.reading,

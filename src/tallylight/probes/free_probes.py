@@ -9,7 +9,7 @@ from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Source
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Job, Reply, Request
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 
 _CLOSED_DOOR = frozenset(
     {
@@ -53,7 +53,7 @@ class Shallow:
 
 async def reach(service: Service, sender: Sender, clock: Clock) -> Shallow:
     """Ask whether a service's upstream answers at all."""
-    request = protocol(service.upstream).reach()
+    request = adapter_for(service.upstream).reach()
     reply = await sender.send(request, service.upstream)
     failure = classify(reply, service.upstream.dialect)
     if failure is not None and failure.kind not in _CLOSED_DOOR and reply.status is not None:
@@ -63,7 +63,7 @@ async def reach(service: Service, sender: Sender, clock: Clock) -> Shallow:
 
 async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow:
     """Ask whether an upstream knows our key and still offers the model."""
-    adapter = protocol(service.upstream)
+    adapter = adapter_for(service.upstream)
     request = adapter.credentials(service.model)
     reply = await sender.send(request, service.upstream)
     failure = adapter.read_credentials(reply, service.model)
@@ -74,7 +74,7 @@ async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow
         return Shallow(evidence)
     # A failure for want of a chat answer does not show that there was no job.
     job = adapter.read_job(reply)
-    is_doubtful = reply.sent and (reply.status is None or bool(reply.error))
+    is_doubtful = reply.was_sent and (reply.status is None or bool(reply.error))
     return Shallow(evidence, job if isinstance(job, Job) else None, is_doubtful)
 
 

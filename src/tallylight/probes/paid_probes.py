@@ -27,7 +27,7 @@ from tallylight.probes.settlement import Ending, Settling
 from tallylight.storage.database import History
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.messages import Job, Reply, Request
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -127,7 +127,7 @@ class Generations:
 
     async def carry_out(self, service: Service, attempt: Attempt) -> Evidence:
         """Send what was placed, the only time, and take it to its end."""
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         request = adapter.create(attempt.order, attempt.model)
         if adapter.streams:
             return await self._stream(service, attempt, request)
@@ -148,7 +148,7 @@ class Generations:
         service = self._board.service(attempt.service)
         log.info("probe.resumed", service=service.id, attempt=attempt.id, state=attempt.state)
         match attempt.state:
-            case AttemptState.ACCEPTED if protocol(service.upstream).streams:
+            case AttemptState.ACCEPTED if adapter_for(service.upstream).streams:
                 # Whoever has lost the stream cannot ask again; the job may go on and be billed.
                 return await self._settling.end(service, attempt, Ending(_INTERRUPTED))
             case AttemptState.ACCEPTED:
@@ -185,13 +185,13 @@ class Generations:
                 reply,
                 outcome,
                 refuses_with_500=service.upstream.refuses_with_500,
-                is_disclaimed=protocol(service.upstream).disclaims(reply),
+                is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
             if said is Acceptance.REFUSED:
                 return await self._settling.refuse(attempt, outcome)
             attempt = await self._settling.doubt(attempt, outcome.text)
             return await self._reconcile(service, attempt, outcome)
-        if not outcome.id and not outcome.state.is_over:
+        if not outcome.id and not outcome.state.is_terminal:
             attempt = await self._settling.doubt(attempt, _NAMELESS.text)
             return await self._reconcile(service, attempt, _NAMELESS)
         return await self._accepted(service, attempt, outcome, self._clock.now())
@@ -211,11 +211,11 @@ class Generations:
         job = await self._following.find(service, attempt)
         if job is None:
             return await self._settling.end(service, attempt, Ending(failure))
-        seen_at = None if job.state.is_over else self._clock.now()
+        seen_at = None if job.state.is_terminal else self._clock.now()
         return await self._accepted(service, attempt, job, seen_at)
 
     async def _stream(self, service: Service, attempt: Attempt, request: Request) -> Evidence:
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         reader = adapter.open_stream()
         async with self._transport.stream(request, service.upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off
@@ -224,7 +224,7 @@ class Generations:
                     job = reader.feed(chunk)
                     if job is None:
                         continue
-                    if job.state.is_over:
+                    if job.state.is_terminal:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if attempt.state is AttemptState.INTENDED and job.progress is not None:

@@ -11,13 +11,13 @@ from tallylight.probes.settlement import Ending
 from tallylight.probes.verify import Delivery
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.poll_state import (
-    LATEST_POLL,
-    SOONEST_POLL,
-    Course,
-    pause_before_next,
-    theirs,
+    MAX_POLL_INTERVAL,
+    MIN_POLL_INTERVAL,
+    PollState,
+    as_upstream_fault,
+    next_poll_delay,
 )
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 _SEARCHES = (timedelta(), timedelta(seconds=10), timedelta(seconds=30), timedelta(seconds=60))
@@ -43,29 +43,29 @@ class Following:
             job: As it was last seen; None if nobody has looked since a restart.
             seen_at: When this process saw it under way; None if it did not.
         """
-        if job is not None and job.state.is_over:
+        if job is not None and job.state.is_terminal:
             return await self.ended(service, attempt, job, seen_at)
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         began = attempt.accepted_at or attempt.intended_at
-        course = Course(seen_at)
-        pause = timedelta() if job is None else SOONEST_POLL
+        course = PollState(seen_at)
+        pause = timedelta() if job is None else MIN_POLL_INTERVAL
         while True:
             await self._clock.sleep(pause)
             reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
             answer, now = adapter.read_job(reply), self._clock.now()
             if isinstance(answer, Failure):
                 # It says nothing of the job, which is paid for: ask on.
-                course.miss(answer, reply, now)
+                course.record_failure(answer, reply, now)
                 if course.is_lost(now):
-                    return Ending(replace(theirs(answer), rule="job:lost"))
-            elif answer.state.is_over:
-                return await self.ended(service, attempt, answer, course.seen_at)
+                    return Ending(replace(as_upstream_fault(answer), rule="job:lost"))
+            elif answer.state.is_terminal:
+                return await self.ended(service, attempt, answer, course.last_seen_at)
             else:
-                course.see(now)
+                course.record_progress(now)
             waited, limit = now - began, service.upstream.job_timeout
             if waited >= limit:
                 return Ending(_given_up(course, waited))
-            pause = min(pause_before_next(reply, course.trouble, waited), limit - waited)
+            pause = min(next_poll_delay(reply, course.last_failure, waited), limit - waited)
 
     async def ended(
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
@@ -77,7 +77,7 @@ class Following:
         """
         if job.failure is not None:
             return Ending(job.failure, is_free=True)
-        is_timed = seen_at is not None and self._clock.now() - seen_at <= 2 * LATEST_POLL
+        is_timed = seen_at is not None and self._clock.now() - seen_at <= 2 * MAX_POLL_INTERVAL
         arrival = await self._delivery.check(service, attempt.order, job)
         if arrival.failure is not None:
             return Ending(arrival.failure)
@@ -85,7 +85,7 @@ class Following:
 
     async def find(self, service: Service, attempt: Attempt) -> Job | None:
         """Look for the job of an attempt in doubt; None if the upstream's list does not show it."""
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         request = adapter.listing()
         if request is None:
             return None
@@ -100,9 +100,9 @@ class Following:
         return None
 
 
-def _given_up(course: Course, waited: timedelta) -> Failure:
-    if course.trouble is not None:
-        return theirs(course.trouble)  # not even how it stands could be learned
+def _given_up(course: PollState, waited: timedelta) -> Failure:
+    if course.last_failure is not None:
+        return as_upstream_fault(course.last_failure)  # not even how it stands could be learned
     return Failure(
         kind=FailureKind.DEGRADED,
         fault=Fault.UPSTREAM,

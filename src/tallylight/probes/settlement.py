@@ -61,7 +61,7 @@ class Settling:
         attempt = await self._become(
             attempt, AttemptState.ACCEPTED, lambda: self._rows.accept(attempt.id, job.id, now)
         )
-        if not job.state.is_over:
+        if not job.state.is_terminal:
             await self._tell(Evidence(attempt.service, now, Source.ACCEPTANCE))
         return attempt
 

@@ -9,9 +9,9 @@ from tallylight.catalogue.services import Medium, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Order
-from tallylight.upstreams.defects import failure_of, shortcomings
-from tallylight.upstreams.download import fetch
-from tallylight.upstreams.inspection import inspect
+from tallylight.upstreams.defects import defect_failure, find_defects
+from tallylight.upstreams.download import download_video
+from tallylight.upstreams.inspection import inspect_file
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.transport import Transport
 
@@ -46,7 +46,7 @@ class Delivery:
             return Arrival(self._clock.now(), other)
         with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
             file = Path(folder) / "delivery"
-            failure = await fetch(
+            failure = await download_video(
                 job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
             )
             at = self._clock.now()
@@ -68,9 +68,9 @@ def is_same_model(named: str, asked: str) -> bool:
 
 async def _shortcoming(service: Service, order: Order, file: Path) -> Failure | None:
     is_video = service.sheet.medium is Medium.VIDEO
-    return failure_of(
-        shortcomings(
-            await inspect(file),
+    return defect_failure(
+        find_defects(
+            await inspect_file(file),
             order.seconds if is_video else 0,
             order.size if is_video else "",
             audio_expected=is_video and service.sheet.has_audio,

@@ -7,14 +7,14 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.json_access import is_object
+from tallylight.upstreams.json_access import is_json_object
 from tallylight.upstreams.messages import Job, Reply
 
 _SUCCESS = range(200, 300)
 _CALLER_ERRORS = range(400, 500)
 
 #: A POST is never sent on, so it reached nobody; behind 302 and 303 a job may have been made.
-_SENT_ELSEWHERE = frozenset(
+_REDIRECTS = frozenset(
     {
         HTTPStatus.MOVED_PERMANENTLY,
         HTTPStatus.TEMPORARY_REDIRECT,
@@ -22,9 +22,9 @@ _SENT_ELSEWHERE = frozenset(
     }
 )
 
-_WORDS_OF_REFUSAL = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UNAVAILABLE})
+_REFUSAL_STATUSES = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UNAVAILABLE})
 
-_NAMED_REFUSALS = frozenset(
+_REFUSAL_KINDS = frozenset(
     {
         FailureKind.AUTH,  # whose key it was, ours or one of their pool, no job was made with it
         FailureKind.RATE_LIMITED,
@@ -37,7 +37,7 @@ _NAMED_REFUSALS = frozenset(
 
 
 #: How the protocols say that a stream ended before its own end.
-_BROKEN_OFF = frozenset({"stream:cut", "stream:broken_off"})
+_CUT_STREAM_RULES = frozenset({"stream:cut", "stream:broken_off"})
 
 
 class Acceptance(StrEnum):
@@ -53,7 +53,7 @@ def acceptance(
     outcome: Job | Failure,
     *,
     refuses_with_500: bool = False,
-    is_disclaimed: bool = False,
+    is_proven_not_billed: bool = False,
 ) -> Acceptance:
     """Return what an answer to a create says of it.
 
@@ -67,9 +67,9 @@ def acceptance(
     if isinstance(outcome, Job):
         return Acceptance.ACCEPTED  # a job that failed at once was one
     definite = (
-        not reply.sent
-        or is_disclaimed
-        or _refuses(reply, outcome, refuses_with_500=refuses_with_500)
+        not reply.was_sent
+        or is_proven_not_billed
+        or _is_refusal(reply, outcome, refuses_with_500=refuses_with_500)
     )
     return Acceptance.REFUSED if definite else Acceptance.IN_DOUBT
 
@@ -88,29 +88,29 @@ def acceptance_of_stream(job: Job, error: str) -> Acceptance:
     failure = job.failure
     if failure is None:
         return Acceptance.ACCEPTED
-    if error or failure.rule in _BROKEN_OFF:
+    if error or failure.rule in _CUT_STREAM_RULES:
         return Acceptance.IN_DOUBT
-    return Acceptance.REFUSED if _says_no(failure) else Acceptance.ACCEPTED
+    return Acceptance.REFUSED if _is_explicit_refusal(failure) else Acceptance.ACCEPTED
 
 
-def _refuses(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
+def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bool:
     if reply.error or reply.truncated or reply.status is None:
         return False
     status = reply.status
-    if status in _SENT_ELSEWHERE:
+    if status in _REDIRECTS:
         return True
     if status in _CALLER_ERRORS:
         # 408 is an intermediary's time-out, and as good as our own.
         return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
-    if not is_object(reply.body):
+    if not is_json_object(reply.body):
         return False  # a gateway's page is no word of the service behind it
     if status in _SUCCESS:
-        return _says_no(failure)
-    return status in _WORDS_OF_REFUSAL or (
+        return _is_explicit_refusal(failure)
+    return status in _REFUSAL_STATUSES or (
         status == HTTPStatus.INTERNAL_SERVER_ERROR and refuses_with_500
     )
 
 
-def _says_no(failure: Failure) -> bool:
+def _is_explicit_refusal(failure: Failure) -> bool:
     # Under HTTP 200 only the words count, and "it failed" may be said of a job that was accepted.
-    return failure.fault is not Fault.UPSTREAM or failure.kind in _NAMED_REFUSALS
+    return failure.fault is not Fault.UPSTREAM or failure.kind in _REFUSAL_KINDS

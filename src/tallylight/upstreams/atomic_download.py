@@ -7,32 +7,32 @@ from pathlib import Path
 
 from tallylight.errors import StorageError
 
-_PIECE = 1024 * 1024
+_CHUNK_SIZE = 1024 * 1024
 
 
-class TooLongError(ValueError):
+class DownloadTooLargeError(ValueError):
     """More came than was allowed."""
 
 
-async def save(chunks: AsyncIterator[bytes], target: Path, limit_bytes: int) -> None:
+async def save_atomically(chunks: AsyncIterator[bytes], path: Path, limit_bytes: int) -> None:
     """Write chunks to a temporary name beside the target, and rename it when all have come.
 
     Raises:
         TooLongError: if there are more bytes than the limit.
         StorageError: if our own disk refuses.
     """
-    part = target.with_name(f".{target.name}.part")
+    part = path.with_name(f".{path.name}.part")
     try:
         await _write(chunks, part, limit_bytes)
-        with _our_disk(target):
-            part.replace(target)
+        with _storage_errors(path):
+            part.replace(path)
     finally:
-        with _our_disk(part):
+        with _storage_errors(part):
             part.unlink(missing_ok=True)
 
 
 async def _write(chunks: AsyncIterator[bytes], part: Path, limit_bytes: int) -> None:
-    with _our_disk(part):
+    with _storage_errors(part):
         part.parent.mkdir(parents=True, exist_ok=True)
         file = part.open("wb")
     with file:
@@ -41,19 +41,19 @@ async def _write(chunks: AsyncIterator[bytes], part: Path, limit_bytes: int) -> 
         async for chunk in chunks:
             size += len(chunk)
             if size > limit_bytes:
-                raise TooLongError(f"more than {limit_bytes} bytes")
+                raise DownloadTooLargeError(f"more than {limit_bytes} bytes")
             pending += chunk
-            if len(pending) >= _PIECE:
-                with _our_disk(part):
+            if len(pending) >= _CHUNK_SIZE:
+                with _storage_errors(part):
                     await asyncio.to_thread(file.write, bytes(pending))
                 pending.clear()
-        with _our_disk(part):
+        with _storage_errors(part):
             file.write(pending)
             file.flush()
 
 
 @contextmanager
-def _our_disk(path: Path) -> Iterator[None]:
+def _storage_errors(path: Path) -> Iterator[None]:
     # Told apart from the network's faults, which are OSErrors too and the upstream's.
     try:
         yield

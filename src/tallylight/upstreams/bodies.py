@@ -9,69 +9,69 @@ from secrets import token_hex
 
 from tallylight.upstreams.messages import FilePart, Request
 
-_SMALL = 64 * 1024
-_PIECE = 256 * 1024
+_SMALL_BODY = 64 * 1024
+_CHUNK_SIZE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class EncodedBody:
     """Bytes in the pieces in which they were made, so that a big one is copied by nobody."""
 
     content_type: str
-    pieces: tuple[bytes, ...]
+    chunks: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
         """Return how many bytes there are."""
-        return sum(map(len, self.pieces))
+        return sum(map(len, self.chunks))
 
     @property
     def is_small(self) -> bool:
         """Tell whether it may be sent in one go."""
-        return self.size <= _SMALL
+        return self.size <= _SMALL_BODY
 
-    def whole(self) -> bytes:
+    def joined(self) -> bytes:
         """Return a small body in one."""
-        return b"".join(self.pieces)
+        return b"".join(self.chunks)
 
-    async def flow(self) -> AsyncIterator[memoryview]:
+    async def stream(self) -> AsyncIterator[memoryview]:
         """Yield a big body in pieces that the connection can keep up with."""
-        for piece in self.pieces:
+        for piece in self.chunks:
             view = memoryview(piece)
-            for start in range(0, len(view), _PIECE):
-                yield view[start : start + _PIECE]
+            for start in range(0, len(view), _CHUNK_SIZE):
+                yield view[start : start + _CHUNK_SIZE]
 
 
-def body_of(request: Request) -> Body | None:
+def encode_body(request: Request) -> EncodedBody | None:
     """Return a request's body, None if it has none."""
     if request.json:
-        return Body("application/json", (request.json.encode("utf-8", "replace"),))
+        return EncodedBody("application/json", (request.json.encode("utf-8", "replace"),))
     if not request.form and not request.files:
         return None
     boundary = token_hex(16)
-    return Body(
+    return EncodedBody(
         f"multipart/form-data; boundary={boundary}", tuple(_parts(request, f"--{boundary}"))
     )
 
 
-def _parts(request: Request, mark: str) -> Iterator[bytes]:
+def _parts(request: Request, delimiter: str) -> Iterator[bytes]:
     fields = (
-        f'{mark}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
+        f'{delimiter}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n{value}\r\n'
         for name, value in request.form
     )
     yield "".join(fields).encode("utf-8", "replace")
     for file in request.files:
-        yield _head(file, mark).encode("utf-8", "replace")
+        yield _part_header(file, delimiter).encode("utf-8", "replace")
         yield file.body
         yield b"\r\n"
-    yield f"{mark}--\r\n".encode()
+    yield f"{delimiter}--\r\n".encode()
 
 
-def _head(file: FilePart, mark: str) -> str:
+def _part_header(file: FilePart, delimiter: str) -> str:
     media_type = "".join(file.media_type.split())  # a line end in it would begin another header
     return (
-        f'{mark}\r\nContent-Disposition: form-data; name="{_quoted(file.label)}"; '
-        f'filename="{_quoted(file.name)}"\r\nContent-Type: {media_type}\r\n\r\n'
+        f'{delimiter}\r\nContent-Disposition: form-data; name="{_quoted(file.field_name)}"; '
+        f'filename="{_quoted(file.filename)}"\r\nContent-Type: {media_type}\r\n\r\n'
     )
 
 

@@ -8,14 +8,14 @@ import aiohttp
 
 from tallylight.clock import Clock
 from tallylight.upstreams.messages import Phase, Reply
-from tallylight.upstreams.redact import hide, scrub
+from tallylight.upstreams.redact import redact_line, redact_secrets
 
 #: All that an upstream, the path to it, or a wrong address can make the client raise.
-FAULTS = (aiohttp.ClientError, OSError, ValueError, EOFError)
+CALL_ERRORS = (aiohttp.ClientError, OSError, ValueError, EOFError)
 
 
 @dataclass(slots=True)
-class Exchange:
+class CallRecord:
     """What is known of a call so far.
 
     Args:
@@ -30,56 +30,60 @@ class Exchange:
     clock: Clock
     phase: Phase
     secrets: tuple[str, ...] = field(repr=False)
-    started: float = field(init=False)
+    started_monotonic: float = field(init=False)
     is_connected: bool = False
-    first_byte: float | None = None
+    first_byte_monotonic: float | None = None
     _status: int | None = None
     _headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.started = self.clock.monotonic()
+        self.started_monotonic = self.clock.monotonic()
 
-    def take_head(self, response: aiohttp.ClientResponse) -> None:
+    def record_head(self, response: aiohttp.ClientResponse) -> None:
         """Note the head of the answer that counts, behind all redirects."""
-        self.first_byte = self.clock.monotonic()
+        self.first_byte_monotonic = self.clock.monotonic()
         self._status = response.status
         headers = {name.lower(): value for name, value in response.headers.items()}
         text = "\n".join(headers.values())
-        if self._hide(text) != text:  # asked once for all, since it hardly ever is so
-            headers = {name: self._hide(value) for name, value in headers.items()}
+        if self._redact(text) != text:  # asked once for all, since it hardly ever is so
+            headers = {name: self._redact(value) for name, value in headers.items()}
         self._headers = headers
 
     def reply(self, body: str = "", *, error: str = "", truncated: bool = False) -> Reply:
         """Return the call as a reply, as far as it has come, without our secrets."""
-        waited = None if self.first_byte is None else self.first_byte - self.started
+        waited = (
+            None
+            if self.first_byte_monotonic is None
+            else self.first_byte_monotonic - self.started_monotonic
+        )
         return Reply(
             phase=self.phase,
             status=self._status,
             headers=self._headers,
-            body=self._hide(body),
-            error=scrub(error, self.secrets) if error else "",
-            sent=self.is_connected,
+            body=self._redact(body),
+            error=redact_line(error, self.secrets) if error else "",
+            was_sent=self.is_connected,
             truncated=truncated,
-            seconds=self.seconds(),
+            seconds=self.elapsed_seconds(),
             first_byte_seconds=waited,
         )
 
-    def seconds(self) -> float:
+    def elapsed_seconds(self) -> float:
         """Return how long the call has taken."""
-        return self.clock.monotonic() - self.started
+        return self.clock.monotonic() - self.started_monotonic
 
-    def stage(self) -> str:
+    def timeout_stage(self) -> str:
         """Return what a call that ran out of time was waiting for."""
         if not self.is_connected:
             return "no connection"
-        return "no answer" if self.first_byte is None else "no end of the answer"
+        return "no answer" if self.first_byte_monotonic is None else "no end of the answer"
 
-    def _hide(self, text: str) -> str:
+    def _redact(self, text: str) -> str:
         # A body is kept whole for its readers, so only our own key is taken out of it.
-        return hide(text, self.secrets)
+        return redact_secrets(text, self.secrets)
 
 
-def words_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Return an exception as "ClassName: message": the cause, where aiohttp has wrapped one."""
     cause: Exception = error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -96,12 +100,12 @@ def words_of(error: Exception) -> str:
 def connection_tracing() -> aiohttp.TraceConfig:
     """Return hooks that tell an `Exchange`, given as the trace context, of its connection."""
     config = aiohttp.TraceConfig()
-    config.on_connection_create_end.append(_connected)
-    config.on_connection_reuseconn.append(_connected)
+    config.on_connection_create_end.append(_on_connected)
+    config.on_connection_reuseconn.append(_on_connected)
     return config
 
 
-async def _connected(
+async def _on_connected(
     _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
 ) -> None:
     context.trace_request_ctx.is_connected = True

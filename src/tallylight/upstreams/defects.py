@@ -18,13 +18,13 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.inspection import Inspection
 
 
-class Lack(StrEnum):
+class Defect(StrEnum):
     """What can be wrong with a file, gravest first."""
 
-    UNJUDGED = "unjudged"  # our limits ended the inspection: nothing is known
+    NOT_CHECKED = "unjudged"  # our limits ended the inspection: nothing is known
     EMPTY = "empty"
     NOT_MEDIA = "not_media"
-    OTHER_MEDIUM = "other_medium"  # a picture for a video, a video for a picture
+    WRONG_MEDIUM = "other_medium"  # a picture for a video, a video for a picture
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
     BLACK = "black"
@@ -35,29 +35,29 @@ class Lack(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcoming:
+class DefectReport:
     """One thing in which a file is not what was ordered, with what was seen."""
 
-    lack: Lack
+    defect: Defect
     text: str
 
 
 _SECOND = timedelta(seconds=1)
-_LENGTH_ROOM = timedelta(seconds=0.5)
-_LENGTH_SHARE = 0.1
-_SIZE_ROOM = 16
-_SIZE_SHARE = 0.02
-_DULL_SHARE = 0.5
-_DAMAGE_SHARE = 0.01
+_LENGTH_TOLERANCE = timedelta(seconds=0.5)
+_LENGTH_TOLERANCE_RATIO = 0.1
+_SIZE_TOLERANCE = 16
+_SIZE_TOLERANCE_RATIO = 0.02
+_BLACK_OR_FROZEN_RATIO = 0.5
+_DAMAGE_RATIO = 0.01
 
 
-def shortcomings(
+def find_defects(
     inspection: Inspection,
     expected_seconds: int,
     expected_size: str,
     *,
     audio_expected: bool,
-) -> tuple[Shortcoming, ...]:
+) -> tuple[DefectReport, ...]:
     """Return in what a file falls short of an order, gravest first; empty if it is as ordered.
 
     Args:
@@ -74,93 +74,104 @@ def shortcomings(
         found = [
             _truncated(inspection),
             _damaged(inspection),
-            _dull(inspection),
+            _black_or_frozen(inspection),
             _wrong_length(inspection, timedelta(seconds=expected_seconds)),
             *found,
         ]
         if audio_expected and not inspection.has_audio:
-            found.append(Shortcoming(Lack.SILENT, "there is no sound in the video"))
-    elif inspection.black_share:
-        found = [Shortcoming(Lack.BLACK, "the picture is black"), *found]
+            found.append(DefectReport(Defect.SILENT, "there is no sound in the video"))
+    elif inspection.black_ratio:
+        found = [DefectReport(Defect.BLACK, "the picture is black"), *found]
     return tuple(shortcoming for shortcoming in found if shortcoming is not None)
 
 
-def failure_of(found: Sequence[Shortcoming]) -> Failure | None:
+def defect_failure(defects: Sequence[DefectReport]) -> Failure | None:
     """Return the failure that shortcomings make of a delivery, None if there are none."""
-    if not found:
+    if not defects:
         return None
-    gravest = found[0].lack
-    is_ours = gravest is Lack.UNJUDGED
+    gravest = defects[0].defect
+    is_ours = gravest is Defect.NOT_CHECKED
     return Failure(
         kind=FailureKind.UNKNOWN if is_ours else FailureKind.DEGRADED,
         fault=Fault.OURS if is_ours else Fault.UPSTREAM,
         rule=f"inspection:{gravest}",
-        text="; ".join(shortcoming.text for shortcoming in found),
+        text="; ".join(shortcoming.text for shortcoming in defects),
     )
 
 
-def _unusable(seen: Inspection, expected_seconds: int) -> Shortcoming | None:
-    if seen.size == 0:
-        return Shortcoming(Lack.EMPTY, "the file is empty")
-    if seen.is_limited:
-        return Shortcoming(Lack.UNJUDGED, f"the file could not be inspected: {seen.error}")
-    if seen.error or seen.frames == 0:
+def _unusable(inspection: Inspection, expected_seconds: int) -> DefectReport | None:
+    if inspection.size_bytes == 0:
+        return DefectReport(Defect.EMPTY, "the file is empty")
+    if inspection.hit_limit:
+        return DefectReport(
+            Defect.NOT_CHECKED, f"the file could not be inspected: {inspection.error}"
+        )
+    if inspection.error or inspection.frames == 0:
         what = "video" if expected_seconds else "picture"
-        return Shortcoming(Lack.NOT_MEDIA, f"the file is no {what}: {seen.error or 'no frame'}")
-    if expected_seconds and seen.is_image:
-        return Shortcoming(Lack.OTHER_MEDIUM, "the file is a picture, not a video")
-    if not expected_seconds and not seen.is_image:
-        return Shortcoming(Lack.OTHER_MEDIUM, "the file is a video, not a picture")
+        return DefectReport(
+            Defect.NOT_MEDIA, f"the file is no {what}: {inspection.error or 'no frame'}"
+        )
+    if expected_seconds and inspection.is_image:
+        return DefectReport(Defect.WRONG_MEDIUM, "the file is a picture, not a video")
+    if not expected_seconds and not inspection.is_image:
+        return DefectReport(Defect.WRONG_MEDIUM, "the file is a video, not a picture")
     return None
 
 
-def _truncated(seen: Inspection) -> Shortcoming | None:
-    if seen.stated is None or seen.length >= seen.stated - _room(seen.stated):
+def _truncated(inspection: Inspection) -> DefectReport | None:
+    if (
+        inspection.declared_length is None
+        or inspection.decoded_length
+        >= inspection.declared_length - _tolerance(inspection.declared_length)
+    ):
         return None
-    text = f"the video breaks off after {_shown(seen.length)} of {_shown(seen.stated)}"
-    return Shortcoming(Lack.TRUNCATED, text)
+    text = f"the video breaks off after {_seconds_text(inspection.decoded_length)} of {_seconds_text(inspection.declared_length)}"
+    return DefectReport(Defect.TRUNCATED, text)
 
 
-def _damaged(seen: Inspection) -> Shortcoming | None:
+def _damaged(inspection: Inspection) -> DefectReport | None:
     # One error at the end of a file that breaks off is told as truncated, or not worth telling.
-    if seen.decode_errors <= max(1, seen.frames * _DAMAGE_SHARE):
+    if inspection.decode_errors <= max(1, inspection.frames * _DAMAGE_RATIO):
         return None
-    text = f"{seen.decode_errors} broken places in {seen.frames} frames"
-    return Shortcoming(Lack.DAMAGED, text)
+    text = f"{inspection.decode_errors} broken places in {inspection.frames} frames"
+    return DefectReport(Defect.DAMAGED, text)
 
 
-def _dull(seen: Inspection) -> Shortcoming | None:
-    least = max(_SECOND, seen.length * _DULL_SHARE)
-    if seen.longest_black >= least:
-        text = f"{_shown(seen.longest_black)} of {_shown(seen.length)} are black"
-        return Shortcoming(Lack.BLACK, text)
-    if seen.longest_frozen >= least:
-        text = f"the picture stands still for {_shown(seen.longest_frozen)}"
-        return Shortcoming(Lack.FROZEN, f"{text} of {_shown(seen.length)}")
+def _black_or_frozen(inspection: Inspection) -> DefectReport | None:
+    least = max(_SECOND, inspection.decoded_length * _BLACK_OR_FROZEN_RATIO)
+    if inspection.longest_black >= least:
+        text = f"{_seconds_text(inspection.longest_black)} of {_seconds_text(inspection.decoded_length)} are black"
+        return DefectReport(Defect.BLACK, text)
+    if inspection.longest_frozen >= least:
+        text = f"the picture stands still for {_seconds_text(inspection.longest_frozen)}"
+        return DefectReport(Defect.FROZEN, f"{text} of {_seconds_text(inspection.decoded_length)}")
     return None
 
 
-def _wrong_length(seen: Inspection, expected: timedelta) -> Shortcoming | None:
-    if abs(seen.length - expected) <= _room(expected):
+def _wrong_length(inspection: Inspection, expected: timedelta) -> DefectReport | None:
+    if abs(inspection.decoded_length - expected) <= _tolerance(expected):
         return None
-    text = f"{_shown(expected)} were ordered, {_shown(seen.length)} delivered"
-    return Shortcoming(Lack.WRONG_LENGTH, text)
+    text = f"{_seconds_text(expected)} were ordered, {_seconds_text(inspection.decoded_length)} delivered"
+    return DefectReport(Defect.WRONG_LENGTH, text)
 
 
-def _wrong_size(seen: Inspection, expected_size: str) -> Shortcoming | None:
+def _wrong_size(inspection: Inspection, expected_size: str) -> DefectReport | None:
     width, _, height = expected_size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         return None
-    sides = ((int(width), seen.width), (int(height), seen.height))
-    if all(abs(got - asked) <= max(_SIZE_ROOM, asked * _SIZE_SHARE) for asked, got in sides):
+    sides = ((int(width), inspection.width), (int(height), inspection.height))
+    if all(
+        abs(got - asked) <= max(_SIZE_TOLERANCE, asked * _SIZE_TOLERANCE_RATIO)
+        for asked, got in sides
+    ):
         return None
-    text = f"{expected_size} was ordered, {seen.width}x{seen.height} delivered"
-    return Shortcoming(Lack.WRONG_SIZE, text)
+    text = f"{expected_size} was ordered, {inspection.width}x{inspection.height} delivered"
+    return DefectReport(Defect.WRONG_SIZE, text)
 
 
-def _room(length: timedelta) -> timedelta:
-    return max(_LENGTH_ROOM, length * _LENGTH_SHARE)
+def _tolerance(length: timedelta) -> timedelta:
+    return max(_LENGTH_TOLERANCE, length * _LENGTH_TOLERANCE_RATIO)
 
 
-def _shown(length: timedelta) -> str:
+def _seconds_text(length: timedelta) -> str:
     return f"{length.total_seconds():.1f} s"

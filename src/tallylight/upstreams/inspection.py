@@ -17,7 +17,7 @@ _IMAGES = frozenset({"png_pipe", "jpeg_pipe", "webp_pipe", "webp", "gif"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class InspectionLimits:
     """What looking at one file may take.
 
     Args:
@@ -26,9 +26,9 @@ class Limits:
         memory: Address space in bytes; starting up takes 200 MB of it, 4K video 300 MB more.
     """
 
-    wall: timedelta = timedelta(seconds=120)
-    cpu: timedelta = timedelta(seconds=60)
-    memory: int = 1024**3
+    wall_time: timedelta = timedelta(seconds=120)
+    cpu_time: timedelta = timedelta(seconds=60)
+    memory_bytes: int = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,22 @@ class Inspection:
         is_limited: It took more time or memory than it may, so that nothing can be said.
     """
 
-    size: int = 0
+    size_bytes: int = 0
     container: str = ""
     codec: str = ""
-    stated: timedelta | None = None
-    length: timedelta = timedelta()
+    declared_length: timedelta | None = None
+    decoded_length: timedelta = timedelta()
     width: int = 0
     height: int = 0
     fps: float = 0.0
     has_audio: bool = False
     frames: int = 0
-    black_share: float = 0.0
+    black_ratio: float = 0.0
     longest_black: timedelta = timedelta()
     longest_frozen: timedelta = timedelta()
     decode_errors: int = 0
     error: str = ""
-    is_limited: bool = False
+    hit_limit: bool = False
 
     @property
     def is_image(self) -> bool:
@@ -77,43 +77,43 @@ class Inspection:
         return self.container in _IMAGES and self.frames <= 1
 
 
-async def inspect(path: Path, limits: Limits | None = None) -> Inspection:
+async def inspect_file(path: Path, limits: InspectionLimits | None = None) -> Inspection:
     """Decode a file and return what was seen; whatever is wrong with it is a value.
 
     Raises:
         FileNotFoundError: if there is no such file.
     """
-    limits = limits or Limits()
+    limits = limits or InspectionLimits()
     size = path.stat().st_size  # noqa: ASYNC240  # one look at a local file
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
         str(_WORKER),
         str(path),
-        str(max(1, round(limits.cpu.total_seconds()))),
-        str(limits.memory),
+        str(max(1, round(limits.cpu_time.total_seconds()))),
+        str(limits.memory_bytes),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=worker_environment(),
     )
     try:
-        async with asyncio.timeout(limits.wall.total_seconds()):
+        async with asyncio.timeout(limits.wall_time.total_seconds()):
             printed, _ = await process.communicate()
     except TimeoutError:
-        took = f"{limits.wall.total_seconds():g} s"
-        return Inspection(size=size, error=f"not decoded within {took}", is_limited=True)
+        took = f"{limits.wall_time.total_seconds():g} s"
+        return Inspection(size_bytes=size, error=f"not decoded within {took}", hit_limit=True)
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
     if process.returncode:
-        return Inspection(size=size, error=_end_of(process.returncode), is_limited=True)
-    return _read(printed)
+        return Inspection(size_bytes=size, error=_exit_message(process.returncode), hit_limit=True)
+    return _parse_report(printed)
 
 
-def _end_of(returncode: int) -> str:
+def _exit_message(returncode: int) -> str:
     if returncode >= 0:
         return f"the decoder stopped with exit code {returncode}"
     with suppress(ValueError):
@@ -121,24 +121,24 @@ def _end_of(returncode: int) -> str:
     return f"the decoder was stopped by signal {-returncode}"
 
 
-def _read(printed: bytes) -> Inspection:
+def _parse_report(printed: bytes) -> Inspection:
     found = json.loads(printed)
     stated, frames = found["stated_seconds"], found["frames"]
     return Inspection(
-        size=found["size"],
+        size_bytes=found["size"],
         container=found["container"],
         codec=found["codec"],
-        stated=None if stated is None else timedelta(seconds=stated),
-        length=timedelta(seconds=found["seconds"]),
+        declared_length=None if stated is None else timedelta(seconds=stated),
+        decoded_length=timedelta(seconds=found["seconds"]),
         width=found["width"],
         height=found["height"],
         fps=found["fps"],
         has_audio=found["has_audio"],
         frames=frames,
-        black_share=found["black_frames"] / frames if frames else 0.0,
+        black_ratio=found["black_frames"] / frames if frames else 0.0,
         longest_black=timedelta(seconds=found["longest_black"]),
         longest_frozen=timedelta(seconds=found["longest_frozen"]),
         decode_errors=found["decode_errors"],
         error=found["error"],
-        is_limited=found["is_limited"],
+        hit_limit=found["is_limited"],
     )

@@ -33,8 +33,8 @@ class Phase(StrEnum):
 class FilePart:
     """A file in a multipart body; `label` is the name of its field."""
 
-    label: str
-    name: str
+    field_name: str
+    filename: str
     media_type: str
     body: bytes = field(repr=False)
 
@@ -91,7 +91,7 @@ class Reply:
     headers: Mapping[str, str]
     body: str
     error: str = ""
-    sent: bool = True
+    was_sent: bool = True
     truncated: bool = False
     seconds: float = 0.0
     first_byte_seconds: float | None = None
@@ -106,7 +106,7 @@ class JobState(StrEnum):
     FAILED = "failed"
 
     @property
-    def is_over(self) -> bool:
+    def is_terminal(self) -> bool:
         """Tell whether nothing more comes of the task."""
         return self in {JobState.COMPLETED, JobState.FAILED}
 
@@ -142,7 +142,7 @@ class Job:
     created_at: datetime | None = None
     expires_at: datetime | None = None
     prompt: str = ""
-    strange_word: str = ""
+    unknown_status: str = ""
     seconds: str = ""
     size: str = ""
     cost: Decimal | None = None
@@ -163,7 +163,7 @@ class JobStream(Protocol):
         ...
 
 
-class Key(Protocol):
+class ApiKey(Protocol):
     """A secret that shows itself only when it is asked to."""
 
     def reveal(self) -> str:
@@ -171,7 +171,7 @@ class Key(Protocol):
         ...
 
 
-class Address(Protocol):
+class UpstreamAddress(Protocol):
     """What a protocol has to know of an upstream; `catalogue.services.Upstream` is one.
 
     Named by its shape, so that what decides need not import the room that reads the environment.
@@ -193,7 +193,7 @@ class Address(Protocol):
         ...
 
     @property
-    def key(self) -> Key | None:
+    def key(self) -> ApiKey | None:
         """Return the secret, None for an upstream without one."""
         ...
 
@@ -220,7 +220,7 @@ class VideoProtocol(Protocol):
         ...
 
     @property
-    def takes_address(self) -> bool:
+    def takes_reference_url(self) -> bool:
         """Tell whether the address of such a picture will do, and not only its bytes."""
         ...
 
@@ -264,7 +264,7 @@ class VideoProtocol(Protocol):
         """
         ...
 
-    def disclaims(self, reply: Reply) -> bool:
+    def proves_not_billed(self, reply: Reply) -> bool:
         """Tell whether an error answer is one that is given only where nothing will be billed."""
         ...
 

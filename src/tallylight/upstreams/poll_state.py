@@ -4,25 +4,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.json_access import is_object
+from tallylight.upstreams.json_access import is_json_object
 from tallylight.upstreams.messages import Reply
 
-SOONEST_POLL, LATEST_POLL = timedelta(seconds=1), timedelta(seconds=10)
+MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = timedelta(seconds=1), timedelta(seconds=10)
 
-_LONGEST_PAUSE = timedelta(minutes=1)
+_MAX_RETRY_AFTER = timedelta(minutes=1)
 """How long an upstream may ask us to wait between two polls."""
 
-_LOST_POLLS, _LOST_AFTER = 3, timedelta(minutes=1)
+_MIN_MISSING_POLLS, _MIN_MISSING_TIME = 3, timedelta(minutes=1)
 """So many answers in a row that there is no such job, over so long, and it is lost. Some upstreams
 know a job only seconds after they have accepted it. A page does not count: a proxy says 404 while
 what is behind it is deployed anew."""
 
-_GONE = frozenset({404, 410})
-_ABOUT_REQUESTS = frozenset({FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN})
+_NOT_FOUND_STATUSES = frozenset({404, 410})
+_REQUEST_FAILURES = frozenset(
+    {FailureKind.INVALID_REQUEST, FailureKind.RETIRED, FailureKind.UNKNOWN}
+)
 
 
 @dataclass(slots=True)
-class Course:
+class PollState:
     """How a job's polls have gone.
 
     Args:
@@ -32,29 +34,38 @@ class Course:
         missing_since: When the first of them came.
     """
 
-    seen_at: datetime | None
-    trouble: Failure | None = None
-    missing: int = 0
+    last_seen_at: datetime | None
+    last_failure: Failure | None = None
+    missing_count: int = 0
     missing_since: datetime | None = None
 
-    def see(self, at: datetime) -> None:
+    def record_progress(self, at: datetime) -> None:
         """Take in that the job is under way."""
-        self.seen_at, self.trouble, self.missing, self.missing_since = at, None, 0, None
+        self.last_seen_at, self.last_failure, self.missing_count, self.missing_since = (
+            at,
+            None,
+            0,
+            None,
+        )
 
-    def miss(self, trouble: Failure, reply: Reply, at: datetime) -> None:
+    def record_failure(self, failure: Failure, reply: Reply, at: datetime) -> None:
         """Take in an answer that says nothing of the job, or that there is none."""
-        self.trouble = trouble
-        is_gone = trouble.http_status in _GONE and is_object(reply.body)
-        self.missing = self.missing + 1 if is_gone else 0
+        self.last_failure = failure
+        is_gone = failure.http_status in _NOT_FOUND_STATUSES and is_json_object(reply.body)
+        self.missing_count = self.missing_count + 1 if is_gone else 0
         self.missing_since = (self.missing_since or at) if is_gone else None
 
     def is_lost(self, at: datetime) -> bool:
         """Tell whether the upstream keeps saying that it knows of no such job."""
         since = self.missing_since
-        return self.missing >= _LOST_POLLS and since is not None and at - since >= _LOST_AFTER
+        return (
+            self.missing_count >= _MIN_MISSING_POLLS
+            and since is not None
+            and at - since >= _MIN_MISSING_TIME
+        )
 
 
-def pause_before_next(reply: Reply, trouble: Failure | None, waited: timedelta) -> timedelta:
+def next_poll_delay(reply: Reply, failure: Failure | None, elapsed: timedelta) -> timedelta:
     """Return how long to wait before the next poll: as the upstream wishes, else ever longer.
 
     Args:
@@ -62,26 +73,26 @@ def pause_before_next(reply: Reply, trouble: Failure | None, waited: timedelta) 
         trouble: Why it told nothing of the job, None if it did.
         waited: How long the job has been under way.
     """
-    usual = min(max(waited / 10, SOONEST_POLL), LATEST_POLL)
-    if trouble is not None and trouble.retry_after is not None:
-        return min(max(trouble.retry_after, usual), _LONGEST_PAUSE)
-    wished = None if trouble is not None else wished_pause(reply)
+    usual = min(max(elapsed / 10, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
+    if failure is not None and failure.retry_after is not None:
+        return min(max(failure.retry_after, usual), _MAX_RETRY_AFTER)
+    wished = None if failure is not None else requested_poll_delay(reply)
     return usual if wished is None else wished
 
 
-def wished_pause(reply: Reply) -> timedelta | None:
+def requested_poll_delay(reply: Reply) -> timedelta | None:
     """Return when an upstream wants to be asked again, None if it does not say."""
     wished = reply.headers.get("openai-poll-after-ms", "")
     if not wished.isdecimal():
         return None
-    return max(timedelta(milliseconds=min(int(wished[:9]), 60_000)), SOONEST_POLL)
+    return max(timedelta(milliseconds=min(int(wished[:9]), 60_000)), MIN_POLL_INTERVAL)
 
 
-def theirs(failure: Failure) -> Failure:
+def as_upstream_fault(failure: Failure) -> Failure:
     """Return what an upstream says against a job that it has accepted, with the fault its own.
 
     "There is no such video" would be our mistake, had it not made that video.
     """
-    if failure.fault is Fault.OURS or failure.kind not in _ABOUT_REQUESTS:
+    if failure.fault is Fault.OURS or failure.kind not in _REQUEST_FAILURES:
         return failure
     return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, named=False)

@@ -4,22 +4,22 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from tallylight.upstreams.call_record import FAULTS, Exchange, words_of
+from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 
 _SUCCESS = range(200, 300)
 
 
-class Relay:
+class ProxiedResponse:
     """A body that nobody keeps, and the reply as far as it is known.
 
     Iterating never raises for what an upstream does: it ends, and `reply.error` says how. Pieces
     are handed on as they come off the socket, mostly 256 KB: to cut them smaller would copy each.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, call: CallRecord) -> None:
+        self._call = call
         self._response: aiohttp.ClientResponse | None = None
-        self.reply = exchange.reply()
+        self.reply = call.reply()
 
     @property
     def is_open(self) -> bool:
@@ -27,13 +27,13 @@ class Relay:
         return self._response is not None
 
     @property
-    def length(self) -> int | None:
+    def content_length(self) -> int | None:
         """Return how many bytes follow, None if nobody knows."""
         if self._response is None or self._response.headers.get("Content-Encoding"):
             return None  # they are unpacked on the way
         return self._response.content_length
 
-    def begin(self, response: aiohttp.ClientResponse) -> None:
+    def attach(self, response: aiohttp.ClientResponse) -> None:
         """Take the bytes from a successful answer."""
         self._response = response
 
@@ -45,10 +45,10 @@ class Relay:
         while True:
             try:
                 chunk = await content.readany()
-            except FAULTS as fault:
-                error = words_of(fault)
+            except CALL_ERRORS as fault:
+                error = error_text(fault)
                 break
             if not chunk:
                 break
             yield chunk
-        self.reply = self._exchange.reply(error=error)
+        self.reply = self._call.reply(error=error)

@@ -14,17 +14,17 @@ from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
 #: Longest text that comes back.
-LIMIT: Final = 300
+MAX_LINE_LENGTH: Final = 300
 #: Shorter "secrets" are parts of ordinary words; removing them would only garble the text.
-SHORTEST_SECRET: Final = 4
-_LOOKED_AT = 20_000
-_ROUNDS = 5
+MIN_SECRET_LENGTH: Final = 4
+_MAX_INPUT = 20_000
+_MAX_PASSES = 5
 
 _LAST_WORD = re.compile(r"(?<!\S)\S+\Z")
 _INVISIBLE = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-_BREAKS = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_WHITESPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+_SECRET_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Everything after the question mark of an address: signatures, keys, sessions.
     (re.compile(r"(\b\w{2,8}://[^\s?#\"'<>]{1,500})[?#][^\s\"'<>]+"), rf"\1?{MASK}"),
     (re.compile(r"(\b\w{2,8}://)[^\s/@\"'<>]{1,200}@"), rf"\1{MASK}@"),
@@ -59,7 +59,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+def redact_line(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text as one line of at most `LIMIT` characters with no secret in it.
 
     Never raises, and scrubbing twice changes nothing more.
@@ -71,58 +71,60 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """
     spellings = _spellings(tuple(sorted(set(secrets))))
     clean = text
-    for _ in range(_ROUNDS):
-        before, clean = clean, _once(clean, spellings)
+    for _ in range(_MAX_PASSES):
+        before, clean = clean, _redact_once(clean, spellings)
         if clean == before:
             break
     return clean
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
+def redact_secrets(text: str, secrets: Iterable[str]) -> str:
     """Return a text as it is, but for known secrets in it, however they are spelled."""
-    return _without(text, _spellings(tuple(sorted(set(secrets)))))
+    return _masked(text, _spellings(tuple(sorted(set(secrets)))))
 
 
-class Veil:
+class StreamRedactor:
     """Hides known secrets in a text that comes in pieces, also where one lies over their seam."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._spellings = _spellings(tuple(sorted(set(secrets))))
-        self._kept = ""
+        self._pending = ""
 
-    def shown(self, piece: str) -> str:
+    def feed(self, chunk: str) -> str:
         """Return what can be shown by now; the end is kept back where a secret may begin in it."""
-        text = _without(self._kept + piece, self._spellings)
-        known = len(text) - max((_begun(text, each) for each in self._spellings), default=0)
-        self._kept = text[known:]
+        text = _masked(self._pending + chunk, self._spellings)
+        known = len(text) - max(
+            (_partial_match_length(text, each) for each in self._spellings), default=0
+        )
+        self._pending = text[known:]
         return text[:known]
 
-    def rest(self) -> str:
+    def finish(self) -> str:
         """Return what was kept back, once nothing more comes."""
-        kept, self._kept = self._kept, ""
+        kept, self._pending = self._pending, ""
         return kept
 
 
-def _begun(text: str, spelling: str) -> int:
+def _partial_match_length(text: str, spelling: str) -> int:
     """Return how many characters at the end of a text are the beginning of a spelling."""
     longest = min(len(text), len(spelling) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(spelling[:n])), 0)
 
 
-def _once(text: str, spellings: tuple[str, ...]) -> str:
-    line = _looked_at(_without(text, spellings))
-    line = _without(_BREAKS.sub(" ", _INVISIBLE.sub("", line)).strip(), spellings)
-    for shape, replacement in _SHAPES:
+def _redact_once(text: str, spellings: tuple[str, ...]) -> str:
+    line = _cut_input(_masked(text, spellings))
+    line = _masked(_WHITESPACE.sub(" ", _INVISIBLE.sub("", line)).strip(), spellings)
+    for shape, replacement in _SECRET_PATTERNS:
         line = shape.sub(replacement, line)
-    return line if len(line) <= LIMIT else f"{line[: LIMIT - 1].rstrip()}…"
+    return line if len(line) <= MAX_LINE_LENGTH else f"{line[: MAX_LINE_LENGTH - 1].rstrip()}…"
 
 
-def _looked_at(text: str) -> str:
+def _cut_input(text: str) -> str:
     """Return the beginning of a long text, not ending in the half of a key."""
-    return text if len(text) <= _LOOKED_AT else _LAST_WORD.sub("…", text[:_LOOKED_AT])
+    return text if len(text) <= _MAX_INPUT else _LAST_WORD.sub("…", text[:_MAX_INPUT])
 
 
-def _without(text: str, spellings: tuple[str, ...]) -> str:
+def _masked(text: str, spellings: tuple[str, ...]) -> str:
     for spelling in spellings:
         if spelling in text:
             text = text.replace(spelling, MASK)
@@ -132,18 +134,20 @@ def _without(text: str, spellings: tuple[str, ...]) -> str:
 @lru_cache(maxsize=64)
 def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
     """Return every way in which secrets may be written, longest first."""
-    known = (secret for secret in secrets if len(secret.strip()) >= SHORTEST_SECRET)
-    found = {spelling for secret in known for spelling in _ways(secret)}
-    return tuple(sorted((each for each in found if len(each) >= SHORTEST_SECRET), key=_long_first))
+    known = (secret for secret in secrets if len(secret.strip()) >= MIN_SECRET_LENGTH)
+    found = {spelling for secret in known for spelling in _encodings(secret)}
+    return tuple(
+        sorted((each for each in found if len(each) >= MIN_SECRET_LENGTH), key=_longest_first)
+    )
 
 
-def _long_first(spelling: str) -> tuple[int, str]:
+def _longest_first(spelling: str) -> tuple[int, str]:
     return -len(spelling), spelling
 
 
-def _ways(secret: str) -> Iterator[str]:
+def _encodings(secret: str) -> Iterator[str]:
     yield secret
-    yield _BREAKS.sub(" ", _INVISIBLE.sub("", secret)).strip()
+    yield _WHITESPACE.sub(" ", _INVISIBLE.sub("", secret)).strip()
     yield quote(secret, safe="", errors="replace")
     yield quote_plus(secret, errors="replace")
     yield json.dumps(secret)[1:-1]

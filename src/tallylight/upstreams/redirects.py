@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from aiohttp import InvalidURL
 from yarl import URL
 
-LIMIT = 5
+MAX_REDIRECTS = 5
 """How many redirects in a row are followed."""
 
-_STATUSES = frozenset({301, 302, 303, 307, 308})
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
 class RedirectError(InvalidURL):
     """A redirect leads to no address that can be asked."""
 
 
-def next_address(method: str, url: URL, status: int, headers: Mapping[str, str]) -> URL | None:
+def next_url(method: str, url: URL, status: int, headers: Mapping[str, str]) -> URL | None:
     """Return where an answer sends us on to, None if it is final.
 
     Only a GET is followed: whoever redirects a create has not made a job, and posting it again at
@@ -25,7 +25,7 @@ def next_address(method: str, url: URL, status: int, headers: Mapping[str, str])
         RedirectError: if the address named is none of HTTP.
     """
     location = headers.get("Location", "")
-    if method != "GET" or status not in _STATUSES or not location:
+    if method != "GET" or status not in _REDIRECT_STATUSES or not location:
         return None
     try:
         target = url.join(URL(location))
@@ -36,7 +36,7 @@ def next_address(method: str, url: URL, status: int, headers: Mapping[str, str])
     return target
 
 
-def may_carry_key(first: URL, target: URL) -> bool:
+def may_send_key(first: URL, target: URL) -> bool:
     """Tell whether a key meant for one address may be sent to another: never to another host.
 
     The same host may be left for its own TLS port, the usual redirect from http to https.

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import aiohttp
 
-from tallylight.upstreams.call_record import FAULTS, Exchange, words_of
-from tallylight.upstreams.redact import Veil
+from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
+from tallylight.upstreams.redact import StreamRedactor
 
-IDLE_LIMIT = timedelta(minutes=5)
+IDLE_TIMEOUT = timedelta(minutes=5)
 """How long a stream may be silent; sora2api speaks every 30 s, and a whole job takes 2.5–4 min."""
 
 BYTE_LIMIT = 16 * 1024 * 1024
@@ -18,24 +18,24 @@ BYTE_LIMIT = 16 * 1024 * 1024
 _SUCCESS = range(200, 300)
 
 
-class Stream:
+class StreamedResponse:
     """Text in the pieces in which it arrives, and the reply as far as it is known.
 
     Iterating never raises for what an upstream does: it ends, and `reply.error` says how.
     """
 
-    def __init__(self, exchange: Exchange, ends_at: float) -> None:
-        self._exchange = exchange
-        self._ends_at = ends_at
+    def __init__(self, call: CallRecord, deadline: float) -> None:
+        self._call = call
+        self._deadline = deadline
         self._response: aiohttp.ClientResponse | None = None
-        self.reply = exchange.reply()
+        self.reply = call.reply()
 
     @property
     def is_open(self) -> bool:
         """Tell whether the upstream took the request and streams; else `reply` says why not."""
         return self.reply.status in _SUCCESS and not self.reply.error
 
-    def begin(self, response: aiohttp.ClientResponse) -> None:
+    def attach(self, response: aiohttp.ClientResponse) -> None:
         """Take the body from a successful answer."""
         self._response = response
 
@@ -43,35 +43,35 @@ class Stream:
         if self._response is None:
             return
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        veil = Veil(self._exchange.secrets)
+        veil = StreamRedactor(self._call.secrets)
         chunks = self._response.content.iter_any()
         size = 0
         error = ""
         while size <= BYTE_LIMIT:
             try:
-                async with asyncio.timeout(self._patience()):
+                async with asyncio.timeout(self._read_timeout()):
                     chunk = await anext(chunks, b"")
-            except FAULTS as fault:
-                error = self._words(fault)
+            except CALL_ERRORS as fault:
+                error = self._error_text(fault)
                 break
             if not chunk:
                 break
             size += len(chunk)
-            if text := veil.shown(decoder.decode(chunk)):
+            if text := veil.feed(decoder.decode(chunk)):
                 yield text
-        if text := veil.shown(decoder.decode(b"", final=True)) + veil.rest():
+        if text := veil.feed(decoder.decode(b"", final=True)) + veil.finish():
             yield text
         too_long = size > BYTE_LIMIT
         error = f"BufferError: more than {BYTE_LIMIT} bytes" if too_long else error
-        self.reply = self._exchange.reply(error=error, truncated=too_long)
+        self.reply = self._call.reply(error=error, truncated=too_long)
 
-    def _patience(self) -> float:
-        left = self._ends_at - asyncio.get_running_loop().time()
-        return min(left, IDLE_LIMIT.total_seconds())
+    def _read_timeout(self) -> float:
+        left = self._deadline - asyncio.get_running_loop().time()
+        return min(left, IDLE_TIMEOUT.total_seconds())
 
-    def _words(self, fault: Exception) -> str:
+    def _error_text(self, fault: Exception) -> str:
         if not isinstance(fault, TimeoutError):
-            return words_of(fault)
-        if asyncio.get_running_loop().time() >= self._ends_at:
+            return error_text(fault)
+        if asyncio.get_running_loop().time() >= self._deadline:
             return "TimeoutError: the stream did not end within the limit of a job"
-        return f"TimeoutError: the stream was silent for {IDLE_LIMIT.total_seconds():g} s"
+        return f"TimeoutError: the stream was silent for {IDLE_TIMEOUT.total_seconds():g} s"

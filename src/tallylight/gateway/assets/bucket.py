@@ -13,7 +13,7 @@ from obstore.store import S3Store
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import AssetOptions
 from tallylight.gateway.assets.store import CHUNK, Opened, checked, slices
-from tallylight.upstreams.redact import scrub
+from tallylight.upstreams.redact import redact_line
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
@@ -109,7 +109,7 @@ class BucketStore:
         try:
             yield
         except (BaseError, OSError) as error:
-            told = scrub(str(error).partition("\n\nDebug source")[0], self._secrets)
+            told = redact_line(str(error).partition("\n\nDebug source")[0], self._secrets)
             raise StorageError(f"assets {self._place}: {type(error).__name__}: {told}") from None
 
 

@@ -17,9 +17,9 @@ from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
 from tallylight.storage.database import History
 from tallylight.upstreams.messages import Job, JobState, Reply
-from tallylight.upstreams.protocols.failures import failure_in
-from tallylight.upstreams.protocols.registry import protocol
-from tallylight.upstreams.proxy import Relay
+from tallylight.upstreams.protocols.failures import reply_failure
+from tallylight.upstreams.protocols.registry import adapter_for
+from tallylight.upstreams.proxy import ProxiedResponse
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -62,7 +62,7 @@ class Contents:
         if attempt is None or attempt.service not in self._board:
             return
         service = self._board.service(attempt.service)
-        request = protocol(service.upstream).delete(attempt.job)
+        request = adapter_for(service.upstream).delete(attempt.job)
         if request is not None:
             reply = await self._transport.send(request, service.upstream)
             if reply.status not in _SUCCESS:
@@ -95,7 +95,7 @@ class Contents:
         if attempt is None or attempt.service not in self._board:
             raise _gone(video)
         service = self._board.service(attempt.service)
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         if variant not in adapter.variants:
             raise RefusalError(
                 HTTPStatus.BAD_REQUEST,
@@ -109,21 +109,21 @@ class Contents:
         except LookupError:
             raise _gone(video) from None
         headers = {} if span is None else {"Range": _range_of(span)}
-        async with self._transport.open(request, service.upstream, headers) as relay:
+        async with self._transport.proxy(request, service.upstream, headers) as relay:
             reply = relay.reply
             if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise SpanError(None)
             if not relay.is_open:
-                failure = failure_in(reply, service.upstream.dialect, "content:nothing")
+                failure = reply_failure(reply, service.upstream.dialect, "content:nothing")
                 raise _withheld(video, service, failure)
-            part, size = _part_of(reply, relay.length)
+            part, size = _part_of(reply, relay.content_length)
             media_type = reply.headers.get("content-type", _MP4)
             yield Content(_whole(relay), media_type, size, part)
 
     async def _job(self, video: Video, attempt: Attempt) -> Job:
         """Return a delivered job as the upstream describes it now: its address may have changed."""
         service = self._board.service(attempt.service)
-        adapter = protocol(service.upstream)
+        adapter = adapter_for(service.upstream)
         if adapter.streams:
             return Job(id=attempt.job, state=JobState.COMPLETED)
         job = adapter.read_job(
@@ -140,7 +140,7 @@ class Contents:
         return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
 
 
-async def _whole(relay: Relay) -> AsyncIterator[bytes]:
+async def _whole(relay: ProxiedResponse) -> AsyncIterator[bytes]:
     """Yield the bytes of a relay.
 
     Raises:

@@ -12,7 +12,7 @@ from tallylight.errors import StorageError
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.video import Video
-from tallylight.upstreams.download import fetch
+from tallylight.upstreams.download import download_video
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.transport import Transport
 
@@ -36,7 +36,7 @@ class Delivering:
         try:
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
                 file = Path(folder) / "video"
-                failure = await fetch(
+                failure = await download_video(
                     job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
                 )
                 if failure is None:

@@ -19,7 +19,7 @@ from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import ReasonCode, Verdict
-from tallylight.upstreams.protocols.registry import protocol
+from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.verdicts.blocking import clears, is_probed
 from tallylight.verdicts.forecast import Outlook, outlook
 from tallylight.verdicts.policy import Policy
@@ -125,9 +125,12 @@ class Prospects:
 
 def capability(service: Service) -> Capability:
     """Return what a service can be asked for, by its sheet and its protocol."""
-    speaks = protocol(service.upstream)
+    speaks = adapter_for(service.upstream)
     skills = Skills(
-        speaks.operations, speaks.takes_reference, speaks.takes_address, speaks.takes_characters
+        speaks.operations,
+        speaks.takes_reference,
+        speaks.takes_reference_url,
+        speaks.takes_characters,
     )
     return Capability(service, skills)
 

@@ -24,7 +24,7 @@ from tallylight.errors import StorageError
 from tallylight.gateway.webhooks.messages import PERSISTENCE, retry_at
 from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
 from tallylight.storage.outbox import Delivery, Outbox
-from tallylight.upstreams.redact import scrub
+from tallylight.upstreams.redact import redact_line
 
 log = structlog.get_logger()
 
@@ -205,7 +205,7 @@ class _Desk:
                     return _Answer(reply.status, "")
                 text = (await reply.content.read(_MOST_READ)).decode(errors="replace")
                 asked = _seconds(reply.headers.get("retry-after", ""))
-                return _Answer(reply.status, scrub(text, self._secrets), asked)
+                return _Answer(reply.status, redact_line(text, self._secrets), asked)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: time is up, too
             return _Answer(None, type(error).__name__)
 

@@ -11,8 +11,8 @@ class Claim(Enum):
     """What an answer says of the request."""
 
     FAILED = "failed"
-    FINE = "fine"
-    NOTHING = "nothing"  # nothing that we can read
+    SUCCEEDED = "fine"
+    UNREADABLE = "nothing"  # nothing that we can read
 
 
 class Envelope(Enum):
@@ -26,7 +26,7 @@ class Envelope(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumericCode:
     """A numeric code and the envelope it stood in."""
 
     envelope: Envelope
@@ -34,7 +34,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ParsedReply:
     """What the rules look at.
 
     Args:
@@ -59,17 +59,17 @@ class Answer:
     claim: Claim
     codes: tuple[tuple[str, ...], ...] = ()
     types: tuple[tuple[str, ...], ...] = ()
-    numbers: tuple[Number, ...] = ()
+    numbers: tuple[NumericCode, ...] = ()
     state: str = ""
-    words: str = ""
+    normalized_text: str = ""
     text: str = ""
-    page: bool = False
+    is_page: bool = False
     retry_after: timedelta | None = None
-    sign: str = ""
+    symptom: str = ""
     is_streamed: bool = False
 
     @property
-    def is_of_an_open_door(self) -> bool:
+    def is_past_authentication(self) -> bool:
         """Tell whether our own key cannot be what it complains of.
 
         Keys are asked for at the door, with a 4xx or a code in the first answer. Once a stream has
@@ -81,7 +81,7 @@ class Answer:
         return self.http_status >= _FIRST_SERVER_ERROR
 
     @property
-    def status(self) -> int:
+    def effective_status(self) -> int:
         """Return the HTTP status that counts: the body's own where HTTP says all is well."""
         if self.http_status >= FIRST_ERROR_STATUS:
             return self.http_status

@@ -7,18 +7,22 @@ that failed; each has its own member that says so.
 from collections.abc import Iterator, Mapping
 
 from tallylight.upstreams.classify import states
-from tallylight.upstreams.classify.normalize import name_of
+from tallylight.upstreams.classify.normalize import normalize_code
 
 #: Members that hold the state of a job.
-STATES = frozenset({"status", "state", "task_status", "job_status"})
+STATE_KEYS = frozenset({"status", "state", "task_status", "job_status"})
 
-_GOOD_CODES = frozenset({"success", "succeed", "succeeded", "ok", "completed", "null", "none", ""})
-_GOOD_NUMBERS = frozenset({0, *range(200, 300)})
+_SUCCESS_CODES = frozenset(
+    {"success", "succeed", "succeeded", "ok", "completed", "null", "none", ""}
+)
+_SUCCESS_NUMBERS = frozenset({0, *range(200, 300)})
 #: Ends of a Gemini candidate that are none of its maker's doing.
-_STOPS = frozenset({"stop", "length", "max_tokens", "finish_reason_unspecified", "tool_calls", ""})
+_NORMAL_FINISH_REASONS = frozenset(
+    {"stop", "length", "max_tokens", "finish_reason_unspecified", "tool_calls", ""}
+)
 #: Google operations that are done and empty because the result was held back.
-_FILTERED = ("rai_media_filtered_reasons", "rai_media_filtered_count")
-_LONGEST_NUMBER = 12
+_FILTERED_KEYS = ("rai_media_filtered_reasons", "rai_media_filtered_count")
+_MAX_DIGITS = 12
 
 
 def claims_failure(node: Mapping[str, object]) -> bool:
@@ -27,65 +31,68 @@ def claims_failure(node: Mapping[str, object]) -> bool:
     Args:
         node: The object, its keys spelled as `wording.name_of` spells them.
     """
-    return any(_signs(node))
+    return any(_failure_signals(node))
 
 
-def silent_codes(node: Mapping[str, object]) -> Iterator[str]:
+def implied_codes(node: Mapping[str, object]) -> Iterator[str]:
     """Yield the codes for what an object tells without giving it one."""
-    if any(node.get(key) for key in _FILTERED):
+    if any(node.get(key) for key in _FILTERED_KEYS):
         yield "rai_media_filtered"
-    if number(str(node.get("quota_value"))) == 0:
+    if parse_integer(str(node.get("quota_value"))) == 0:
         yield "quota_value_zero"
-    yield from (f"finish_{reason}" for reason in _bad_ends(node))
+    yield from (f"finish_{reason}" for reason in _abnormal_finish_reasons(node))
 
 
-def is_good(code: str) -> bool:
+def is_success_code(code: str) -> bool:
     """Tell whether a code stands for success, or for none."""
-    return code in _GOOD_CODES
+    return code in _SUCCESS_CODES
 
 
-def number(text: str) -> int | None:
+def parse_integer(text: str) -> int | None:
     """Return the number that a text is, None if it is none."""
-    is_number = text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER
+    is_number = text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS
     return int(text) if is_number else None
 
 
-def _signs(node: Mapping[str, object]) -> Iterator[bool]:
-    yield any(_says_something(node.get(key)) for key in ("error", "errors", "failure"))
+def _failure_signals(node: Mapping[str, object]) -> Iterator[bool]:
+    yield any(_is_nonempty(node.get(key)) for key in ("error", "errors", "failure"))
     yield node.get("success") is False or node.get("ok") is False
-    yield any(_is_bad_state(node.get(key)) for key in STATES)
-    yield name_of(str(node.get("task_status"))) == "unknown"
+    yield any(_is_failure_state(node.get(key)) for key in STATE_KEYS)
+    yield normalize_code(str(node.get("task_status"))) == "unknown"
     yield "status_msg" in node and node.get("status_code", 0) != 0
-    yield _has_bad_code(node)
-    yield bool(node.get("block_reason")) or any(node.get(key) for key in _FILTERED)
-    yield any(_bad_ends(node))
+    yield _has_error_code(node)
+    yield bool(node.get("block_reason")) or any(node.get(key) for key in _FILTERED_KEYS)
+    yield any(_abnormal_finish_reasons(node))
 
 
-def _has_bad_code(node: Mapping[str, object]) -> bool:
+def _has_error_code(node: Mapping[str, object]) -> bool:
     """Tell whether the code beside a message, or beside data, stands for a failure."""
     if not {"message", "msg", "data"} & node.keys():
         return False
     code = node.get("code")
-    value = number(code) if isinstance(code, str) else code
+    value = parse_integer(code) if isinstance(code, str) else code
     if isinstance(value, int) and not isinstance(value, bool):
-        return value not in _GOOD_NUMBERS
-    return isinstance(code, str) and not is_good(name_of(code))
+        return value not in _SUCCESS_NUMBERS
+    return isinstance(code, str) and not is_success_code(normalize_code(code))
 
 
-def _bad_ends(node: Mapping[str, object]) -> Iterator[str]:
+def _abnormal_finish_reasons(node: Mapping[str, object]) -> Iterator[str]:
     """Yield the reasons for which Gemini candidates ended early."""
     candidates = node.get("candidates")
     for candidate in candidates if isinstance(candidates, list) else ():
         reason = candidate.get("finishReason") if isinstance(candidate, Mapping) else None
-        if isinstance(reason, str) and name_of(reason) not in _STOPS:
-            yield name_of(reason)
+        if isinstance(reason, str) and normalize_code(reason) not in _NORMAL_FINISH_REASONS:
+            yield normalize_code(reason)
 
 
-def _says_something(value: object) -> bool:
+def _is_nonempty(value: object) -> bool:
     if isinstance(value, dict):
         return any(item not in (None, "", 0, [], {}) for item in value.values())
     return isinstance(value, str | list) and len(value) > 0
 
 
-def _is_bad_state(word: object) -> bool:
-    return isinstance(word, str) and states.state_of(name_of(word)) in states.BAD
+def _is_failure_state(word: object) -> bool:
+    return (
+        isinstance(word, str)
+        and states.classify_state(normalize_code(word)) in states.FAILURE_STATES
+    )

@@ -17,18 +17,18 @@ from tallylight.upstreams.classify import (
     transport_errors,
     vocabulary,
 )
-from tallylight.upstreams.classify.answer import Answer, Claim
-from tallylight.upstreams.classify.normalize import folded
-from tallylight.upstreams.classify.reading import read
-from tallylight.upstreams.classify.rules import Rule, Ruling
+from tallylight.upstreams.classify.answer import Claim, ParsedReply
+from tallylight.upstreams.classify.normalize import normalize_text
+from tallylight.upstreams.classify.reading import parse_reply
+from tallylight.upstreams.classify.rules import Rule, RuleMatch
 from tallylight.upstreams.messages import Phase, Reply
-from tallylight.upstreams.redact import scrub
+from tallylight.upstreams.redact import redact_line
 
 _UNREADABLE = Rule("unreadable", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
 _EMPTY = Rule("empty", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
 _NO_SAMPLE = Rule("no-sample", FailureKind.CONTENT_REJECTED, "Gemini API: done without a sample")
 _NO_ANSWER = Rule("no-answer", FailureKind.UNKNOWN, "neither a status nor an exception")
-_CUT = Rule("cut", FailureKind.DEGRADED, "sora2api: a stream without [DONE] has failed")
+_STREAM_CUT = Rule("cut", FailureKind.DEGRADED, "sora2api: a stream without [DONE] has failed")
 _NO_RESULT = Rule("no-result", FailureKind.DEGRADED, "sora2api: no address at [DONE] is a failure")
 _REFUSAL = Rule("refusal", FailureKind.DEGRADED, "sora2api: ❌ reports a failed generation")
 _FAILED = Rule("failed", FailureKind.DEGRADED, "labelling convention: generic failures")
@@ -37,15 +37,19 @@ _EXPIRED = Rule("expired", FailureKind.DEGRADED, "Ark, OpenRouter: the job was n
 _CANCELLED = Rule("cancelled", FailureKind.UNKNOWN, "somebody ended the job")
 _LOST = Rule("lost", FailureKind.INVALID_REQUEST, "DashScope: a task id is forgotten after 24 h")
 
-_STATES = {
+_STATE_RULES = {
     states.FAILED: _FAILED,
     states.EXPIRED: _EXPIRED,
     states.CANCELLED: _CANCELLED,
     states.LOST: _LOST,
 }
-_SIGNS = {"stream:cut": _CUT, "stream:refusal": _REFUSAL, "body:no-sample": _NO_SAMPLE}
+_SYMPTOM_RULES = {
+    "stream:cut": _STREAM_CUT,
+    "stream:refusal": _REFUSAL,
+    "body:no-sample": _NO_SAMPLE,
+}
 #: Phases whose request has no result that the body would have to show.
-_SILENT_PHASES = frozenset({Phase.CANCEL, Phase.REACH})
+_PHASES_WITHOUT_RESULT = frozenset({Phase.CANCEL, Phase.REACH})
 
 
 def classify(reply: Reply, dialect: str = "") -> Failure | None:
@@ -60,123 +64,127 @@ def classify(reply: Reply, dialect: str = "") -> Failure | None:
         dialect: The upstream's dialect; only a hint for numeric codes that nothing else places.
     """
     if reply.status is None:
-        rule = transport_errors.rule_of(reply.error) if reply.error else _NO_ANSWER
-        return _failure(reply, Ruling("exception", rule), reply.error, None)
-    answer = read(reply, reply.status, dialect)
-    ruling = _edge(reply, answer) or _ruling(answer, reply)
-    if ruling is None or (reply.phase is Phase.REACH and not _closes_the_door(ruling.rule)):
+        rule = transport_errors.exception_rule(reply.error) if reply.error else _NO_ANSWER
+        return _failure(reply, RuleMatch("exception", rule), reply.error, None)
+    answer = parse_reply(reply, reply.status, dialect)
+    ruling = _edge_match(reply, answer) or _first_match(answer, reply)
+    if ruling is None or (reply.phase is Phase.REACH and not _means_api_down(ruling.rule)):
         return None
     return _failure(reply, ruling, answer.text, answer)
 
 
-def _closes_the_door(rule: Rule) -> bool:
-    return rule.blame is Fault.UPSTREAM and rule.kind is not FailureKind.UNKNOWN
+def _means_api_down(rule: Rule) -> bool:
+    return rule.effective_fault is Fault.UPSTREAM and rule.kind is not FailureKind.UNKNOWN
 
 
-def _failure(reply: Reply, ruling: Ruling, text: str, answer: Answer | None) -> Failure:
-    rule = ruling.rule
+def _failure(reply: Reply, rule_match: RuleMatch, text: str, answer: ParsedReply | None) -> Failure:
+    rule = rule_match.rule
     return Failure(
         kind=rule.kind,
-        fault=_blame(rule, answer),
-        rule=f"{ruling.by}:{rule.name}",
-        text=scrub(text),
+        fault=_resolved_fault(rule, answer),
+        rule=f"{rule_match.matched_on}:{rule.name}",
+        text=redact_line(text),
         named=rule.named,
         http_status=reply.status,
         retry_after=delays.retry_after(reply.headers, answer) if answer else None,
     )
 
 
-def _blame(rule: Rule, answer: Answer | None) -> Fault:
-    is_theirs = rule.kind is FailureKind.AUTH and answer is not None and answer.is_of_an_open_door
-    return Fault.UPSTREAM if is_theirs else rule.blame
+def _resolved_fault(rule: Rule, answer: ParsedReply | None) -> Fault:
+    is_theirs = (
+        rule.kind is FailureKind.AUTH and answer is not None and answer.is_past_authentication
+    )
+    return Fault.UPSTREAM if is_theirs else rule.effective_fault
 
 
-def _edge(reply: Reply, answer: Answer) -> Ruling | None:
+def _edge_match(reply: Reply, answer: ParsedReply) -> RuleMatch | None:
     """Return the ruling on an answer that somebody before the service gave: a page, a bare line."""
-    if not answer.sign.startswith("body:") or reply.phase is Phase.FEED:
+    if not answer.symptom.startswith("body:") or reply.phase is Phase.FEED:
         return None
-    rule = pages.edge_rule(folded(reply.body), reply.headers)
-    return Ruling("page", rule) if rule else None
+    rule = pages.edge_rule(normalize_text(reply.body), reply.headers)
+    return RuleMatch("page", rule) if rule else None
 
 
-def _ruling(answer: Answer, reply: Reply) -> Ruling | None:
+def _first_match(answer: ParsedReply, reply: Reply) -> RuleMatch | None:
     match answer.claim:
-        case Claim.FINE:
-            rule = statuses.left(answer.http_status)
-            return Ruling("status", rule) if rule else None
-        case Claim.NOTHING:
-            return _ruling_on_nothing(answer, reply)
+        case Claim.SUCCEEDED:
+            rule = statuses.fallback_status_rule(answer.http_status)
+            return RuleMatch("status", rule) if rule else None
+        case Claim.UNREADABLE:
+            return _match_without_result(answer, reply)
         case Claim.FAILED:
             has_retry = "retry-after" in reply.headers
-            return next(_rulings(answer, has_retry=has_retry), Ruling("body", _ERROR))
+            return next(_matches(answer, has_retry=has_retry), RuleMatch("body", _ERROR))
 
 
-def _rulings(answer: Answer, *, has_retry: bool) -> Iterator[Ruling]:
+def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
     """Yield the rulings on a failure, the one that counts first."""
-    if answer.status == statuses.PAYMENT and has_retry:
-        yield Ruling("status", statuses.IN_FLIGHT)
+    if answer.effective_status == statuses.PAYMENT_REQUIRED and has_retry:
+        yield RuleMatch("status", statuses.BUDGET_IN_FLIGHT)
     steps: tuple[tuple[str, Callable[[], Rule | None]], ...] = (
-        ("code", lambda: codes.telling(answer.codes)),
-        ("type", lambda: codes.telling(answer.types)),
-        ("number", lambda: numeric_codes.telling(answer)),
-        ("words", lambda: _telling_words(answer)),
-        ("number", lambda: numeric_codes.vague(answer)),
-        ("status", lambda: statuses.telling(answer.status, answer.phase)),
-        ("words", lambda: vocabulary.vague(answer.words)),
-        ("code", lambda: codes.vague(answer.codes)),
-        ("type", lambda: codes.vague(answer.types)),
-        ("stream", lambda: _SIGNS.get(answer.sign)),
-        ("status", lambda: statuses.left(answer.status)),
-        ("state", lambda: _STATES.get(answer.state)),
+        ("code", lambda: codes.specific_code_rule(answer.codes)),
+        ("type", lambda: codes.specific_code_rule(answer.types)),
+        ("number", lambda: numeric_codes.specific_number_rule(answer)),
+        ("words", lambda: _specific_phrase_rule(answer)),
+        ("number", lambda: numeric_codes.generic_number_rule(answer)),
+        ("status", lambda: statuses.specific_status_rule(answer.effective_status, answer.phase)),
+        ("words", lambda: vocabulary.generic_phrase_rule(answer.normalized_text)),
+        ("code", lambda: codes.generic_code_rule(answer.codes)),
+        ("type", lambda: codes.generic_code_rule(answer.types)),
+        ("stream", lambda: _SYMPTOM_RULES.get(answer.symptom)),
+        ("status", lambda: statuses.fallback_status_rule(answer.effective_status)),
+        ("state", lambda: _STATE_RULES.get(answer.state)),
     )
     for by, step in steps:
         rule = step()
         if rule is not None:
-            yield Ruling(by, rule)
+            yield RuleMatch(by, rule)
 
 
-def _telling_words(answer: Answer) -> Rule | None:
+def _specific_phrase_rule(answer: ParsedReply) -> Rule | None:
     """Return the rule of the words that tell.
 
     "Exceeds the limit" under a 429 is no bad parameter: such a status knows better.
     """
-    rule = vocabulary.telling(answer.words)
+    rule = vocabulary.specific_phrase_rule(answer.normalized_text)
     is_overruled = rule is not None and rule.kind is FailureKind.INVALID_REQUEST
-    return None if is_overruled and answer.status in statuses.NEVER_THE_REQUEST else rule
+    return (
+        None if is_overruled and answer.effective_status in statuses.NEVER_INVALID_REQUEST else rule
+    )
 
 
-def _ruling_on_nothing(answer: Answer, reply: Reply) -> Ruling | None:
+def _match_without_result(answer: ParsedReply, reply: Reply) -> RuleMatch | None:
     """Return the ruling on a good status whose body shows no result."""
-    redirect = statuses.left(answer.http_status)
+    redirect = statuses.fallback_status_rule(answer.http_status)
     if redirect is not None:
-        return Ruling("status", redirect)
-    if answer.phase in _SILENT_PHASES:
+        return RuleMatch("status", redirect)
+    if answer.phase in _PHASES_WITHOUT_RESULT:
         return None
-    if answer.page:
-        return _ruling_on_page(answer, reply)
-    if answer.sign == "stream:no-result":
-        return _ruling_on_talk(answer)
-    if answer.phase is Phase.FEED and answer.sign == "body:text":
+    if answer.is_page:
+        return _match_on_page(answer, reply)
+    if answer.symptom == "stream:no-result":
+        return _match_on_chat(answer)
+    if answer.phase is Phase.FEED and answer.symptom == "body:text":
         return None
-    return Ruling("body", _SIGNS.get(answer.sign) or _unreadable(answer))
+    return RuleMatch("body", _SYMPTOM_RULES.get(answer.symptom) or _unreadable_rule(answer))
 
 
-def _unreadable(answer: Answer) -> Rule:
-    return _EMPTY if answer.sign == "body:empty" else _UNREADABLE
+def _unreadable_rule(answer: ParsedReply) -> Rule:
+    return _EMPTY if answer.symptom == "body:empty" else _UNREADABLE
 
 
-def _ruling_on_page(answer: Answer, reply: Reply) -> Ruling:
+def _match_on_page(answer: ParsedReply, reply: Reply) -> RuleMatch:
     """Return the ruling on a page with a good status: a notice, a web interface, anything."""
-    said = vocabulary.rule_of(answer.words)
+    said = vocabulary.phrase_rule(answer.normalized_text)
     if said is not None and said.named:
-        return Ruling("words", said)
-    return Ruling("page", pages.interface_rule(reply.body))
+        return RuleMatch("words", said)
+    return RuleMatch("page", pages.unexpected_page_rule(reply.body))
 
 
-def _ruling_on_talk(answer: Answer) -> Ruling | None:
+def _match_on_chat(answer: ParsedReply) -> RuleMatch | None:
     """Return the ruling on a chat that ended without a result: what it says, or that it failed."""
-    said = vocabulary.rule_of(answer.words)
-    if said is not None and answer.words:
-        return Ruling("words", said)
-    is_harmless = answer.phase in {Phase.PROBE, Phase.LIST} and bool(answer.words)
-    return None if is_harmless else Ruling("stream", _NO_RESULT)
+    said = vocabulary.phrase_rule(answer.normalized_text)
+    if said is not None and answer.normalized_text:
+        return RuleMatch("words", said)
+    is_harmless = answer.phase in {Phase.PROBE, Phase.LIST} and bool(answer.normalized_text)
+    return None if is_harmless else RuleMatch("stream", _NO_RESULT)

@@ -9,30 +9,30 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from tallylight.upstreams.classify.answer import Answer
+from tallylight.upstreams.classify.answer import ParsedReply
 
-_LONGEST = timedelta(days=31)
+_MAX_DELAY = timedelta(days=31)
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 _UNIT = r"ms|milliseconds?|s|secs?|seconds?|秒|m|mins?|minutes?|分钟?|h|hours?|小时"
-_SAID = re.compile(
+_DELAY_AFTER_WORD = re.compile(
     rf"(?:try again|retry|wait|reset\w{{0,20}}|重试|再试|恢复|重置)\D{{0,20}}?"
     rf"(\d{{1,6}}(?:\.\d{{1,6}})?) ?({_UNIT})(?![a-z])"
 )
-_SAID_BEFORE = re.compile(r"(\d{1,6}) ?(秒|分钟?|小时)(?:后|之后|以后)")
+_DELAY_BEFORE_WORD = re.compile(r"(\d{1,6}) ?(秒|分钟?|小时)(?:后|之后|以后)")
 _UNITS = {"s": 1.0, "秒": 1.0, "m": 60.0, "分": 60.0, "h": 3600.0, "小": 3600.0}
 
 
-def retry_after(headers: Mapping[str, str], answer: Answer) -> timedelta | None:
+def retry_after(headers: Mapping[str, str], answer: ParsedReply) -> timedelta | None:
     """Return the wait that an answer asks for, None if it asks for none that makes sense."""
     return (
         _plausible(_seconds(headers.get("retry-after-ms", ""), 0.001))
         or _plausible(_header_seconds(headers))
         or answer.retry_after
-        or _plausible(_said_seconds(answer.words))
+        or _plausible(_text_seconds(answer.normalized_text))
     )
 
 
-def span(seconds: float | None) -> timedelta | None:
+def as_delay(seconds: float | None) -> timedelta | None:
     """Return a number of seconds as a wait, None if it is none that makes sense."""
     return _plausible(seconds)
 
@@ -59,8 +59,8 @@ def _date(value: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _said_seconds(words: str) -> float | None:
-    match = _SAID_BEFORE.search(words) or _SAID.search(words)
+def _text_seconds(text: str) -> float | None:
+    match = _DELAY_BEFORE_WORD.search(text) or _DELAY_AFTER_WORD.search(text)
     if match is None:
         return None
     unit = match[2]
@@ -69,6 +69,6 @@ def _said_seconds(words: str) -> float | None:
 
 
 def _plausible(seconds: float | None) -> timedelta | None:
-    if seconds is None or not 0 < seconds <= _LONGEST.total_seconds():
+    if seconds is None or not 0 < seconds <= _MAX_DELAY.total_seconds():
         return None
     return timedelta(seconds=seconds)

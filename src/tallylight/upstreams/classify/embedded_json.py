@@ -9,12 +9,12 @@ import json
 from typing import Final
 
 #: How many strings deep we look.
-DEPTH: Final = 8
-_LONGEST_LITERAL = 20_000
+MAX_NESTING: Final = 8
+_MAX_LITERAL = 20_000
 _DECODER = json.JSONDecoder()
 
 
-def parsed(text: str) -> object | None:
+def json_value(text: str) -> object | None:
     """Return the JSON value that a text is, None if it is none (or is `null`)."""
     try:
         value: object = json.loads(text)
@@ -23,11 +23,11 @@ def parsed(text: str) -> object | None:
     return value
 
 
-def embedded(text: str) -> object | None:
+def embedded_value(text: str) -> object | None:
     """Return the object or array that a text is or holds, None if there is none."""
     if text.lstrip().startswith('"'):
-        inner = parsed(text)
-        return embedded(inner) if isinstance(inner, str) else None
+        inner = json_value(text)
+        return embedded_value(inner) if isinstance(inner, str) else None
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     while start >= 0:
         found = _decoded(text, start)
@@ -36,7 +36,7 @@ def embedded(text: str) -> object | None:
         if isinstance(found, list) and any(isinstance(item, dict) for item in found):
             return found
         start = text.find("{", start + 1)
-        if text.count("{", 0, start + 1) > DEPTH:
+        if text.count("{", 0, start + 1) > MAX_NESTING:
             return None
     return None
 
@@ -51,7 +51,7 @@ def _decoded(text: str, start: int) -> object | None:
 
 def _literal(text: str) -> object | None:
     """Return the value of a Python dict in text."""
-    if not text.startswith("{") or len(text) > _LONGEST_LITERAL:
+    if not text.startswith("{") or len(text) > _MAX_LITERAL:
         return None
     try:
         value: object = ast.literal_eval(text)

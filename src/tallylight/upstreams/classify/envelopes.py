@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tallylight.upstreams.classify import claims, embedded_json, states
-from tallylight.upstreams.classify.answer import Envelope, Number
-from tallylight.upstreams.classify.normalize import name_of
+from tallylight.upstreams.classify.answer import Envelope, NumericCode
+from tallylight.upstreams.classify.normalize import normalize_code
 
-_CODES = frozenset(
+_CODE_KEYS = frozenset(
     {
         "code",
         "error_code",
@@ -23,7 +23,7 @@ _CODES = frozenset(
         "error_type",
     }
 )
-_WORDS = frozenset(
+_TEXT_KEYS = frozenset(
     {
         "message",
         "msg",
@@ -55,10 +55,10 @@ _WORDS = frozenset(
     }
 )
 #: Members that say what they mean by being there at all.
-_TELLING_KEYS = frozenset({"flagged_input", "block_reason"})
+_MARKER_KEYS = frozenset({"flagged_input", "block_reason"})
 _IDENTIFIER = re.compile(r"(?=..)[A-Za-z][A-Za-z0-9]*(?:[_.:-][A-Za-z0-9]+){0,12}")
 #: Where an error, or the job that failed, may be one step deeper.
-_INSIDE = frozenset(
+_NESTED_KEYS = frozenset(
     {
         "error",
         "errors",
@@ -85,12 +85,12 @@ _INSIDE = frozenset(
     }
 )
 
-_MOST_SECONDS = 10_000_000
-_MOST_NODES = 400
-_MOST_ITEMS = 20
-_DEEPEST = 24
-_NUMBERS = frozenset({"code", "status", "status_code", "error_code"})
-_DELAYS = frozenset({"retry_delay", "retry_after", "retry_after_seconds"})
+_MAX_SECONDS = 10_000_000
+_MAX_NODES = 400
+_MAX_ITEMS = 20
+_MAX_DEPTH = 24
+_NUMBER_KEYS = frozenset({"code", "status", "status_code", "error_code"})
+_DELAY_KEYS = frozenset({"retry_delay", "retry_after", "retry_after_seconds"})
 _HTTP = range(400, 600)
 _RPC = range(1, 17)
 _KLING = range(1000, 6000)
@@ -99,13 +99,13 @@ _SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)s?")
 
 
 @dataclass(slots=True)
-class Finds:
+class EnvelopeSignals:
     """What a walk has found, with the depth of each find."""
 
     codes: list[tuple[int, str]] = field(default_factory=list)
     types: list[tuple[int, str]] = field(default_factory=list)
-    numbers: list[tuple[int, Number]] = field(default_factory=list)
-    words: list[tuple[int, str]] = field(default_factory=list)
+    numbers: list[tuple[int, NumericCode]] = field(default_factory=list)
+    texts: list[tuple[int, str]] = field(default_factory=list)
     state: str = ""
     failed: bool = False
     retry_seconds: float | None = None
@@ -118,98 +118,100 @@ def by_depth(found: list[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(name for at, name in found if at == depth) for depth in depths)
 
 
-def walk(value: object, dialect: str = "") -> Finds:
+def collect_signals(value: object, dialect: str = "") -> EnvelopeSignals:
     """Return what a JSON value says, whatever envelope it is in.
 
     Args:
         value: The parsed body.
         dialect: A hint whose numbers bare numeric codes are, for envelopes that do not tell.
     """
-    finds = Finds()
-    _Step(finds, dialect, depth=0).visit(value)
+    finds = EnvelopeSignals()
+    _ObjectVisitor(finds, dialect, depth=0).visit(value)
     return finds
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _ObjectVisitor:
     """One object on the way, with all that the meaning of its members depends on."""
 
-    finds: Finds
+    signals: EnvelopeSignals
     dialect: str
     depth: int
     node: Mapping[str, object] = field(default_factory=dict)
 
     def visit(self, value: object) -> None:
         """Take down what a value says, and what is inside it."""
-        self.finds.nodes += 1
-        if self.finds.nodes > _MOST_NODES or self.depth > _DEEPEST:
+        self.signals.nodes += 1
+        if self.signals.nodes > _MAX_NODES or self.depth > _MAX_DEPTH:
             return
         if isinstance(value, list):
-            for item in value[:_MOST_ITEMS]:
+            for item in value[:_MAX_ITEMS]:
                 self.visit(item)
         elif isinstance(value, dict):
-            replace(self, node={name_of(str(key)): item for key, item in value.items()}).note()
+            replace(
+                self, node={normalize_code(str(key)): item for key, item in value.items()}
+            ).collect()
 
-    def note(self) -> None:
+    def collect(self) -> None:
         """Take down what the members of this object say."""
-        self.finds.failed = self.finds.failed or claims.claims_failure(self.node)
-        self.finds.codes.extend((self.depth, code) for code in claims.silent_codes(self.node))
+        self.signals.failed = self.signals.failed or claims.claims_failure(self.node)
+        self.signals.codes.extend((self.depth, code) for code in claims.implied_codes(self.node))
         for key, item in self.node.items():
             if isinstance(item, str):
-                self._note_text(key, item)
-                self._note_number(key, claims.number(item))
+                self._collect_text(key, item)
+                self._collect_number(key, claims.parse_integer(item))
             elif isinstance(item, int) and not isinstance(item, bool):
-                self._note_number(key, item)
-            elif key in _WORDS and isinstance(item, list):
+                self._collect_number(key, item)
+            elif key in _TEXT_KEYS and isinstance(item, list):
                 texts = (text for text in item if isinstance(text, str) and text)
-                self.finds.words.extend((self.depth + 1, text) for text in texts)
-            if key in _INSIDE and isinstance(item, dict | list):
+                self.signals.texts.extend((self.depth + 1, text) for text in texts)
+            if key in _NESTED_KEYS and isinstance(item, dict | list):
                 replace(self, depth=self.depth + 1).visit(item)
-            if key in _DELAYS:
-                self.finds.retry_seconds = _seconds(item)
+            if key in _DELAY_KEYS:
+                self.signals.retry_seconds = _seconds(item)
 
-    def _note_text(self, key: str, text: str) -> None:
+    def _collect_text(self, key: str, text: str) -> None:
         code = self._code(key, text.strip())
-        if code and not claims.is_good(code):
-            self.finds.codes.append((self.depth, code))
+        if code and not claims.is_success_code(code):
+            self.signals.codes.append((self.depth, code))
         if key == "type":
-            self.finds.types.append((self.depth, name_of(text)))
-        elif key in claims.STATES:
-            self._note_state(key, name_of(text))
-        elif text.strip() and (key in _WORDS or (key == "code" and " " in text)):
-            self._note_words(text)
+            self.signals.types.append((self.depth, normalize_code(text)))
+        elif key in claims.STATE_KEYS:
+            self._collect_state(key, normalize_code(text))
+        elif text.strip() and (key in _TEXT_KEYS or (key == "code" and " " in text)):
+            self._collect_message(text)
 
     def _code(self, key: str, text: str) -> str:
         """Return the code that a member holds, "" for none."""
-        if key == "code" or (key in _CODES and " " not in text):
-            return name_of(text)
-        if key in _TELLING_KEYS:
+        if key == "code" or (key in _CODE_KEYS and " " not in text):
+            return normalize_code(text)
+        if key in _MARKER_KEYS:
             return key
         # "TASK_QUEUE_MAXED" as a message is a code.
-        return name_of(text) if key in _WORDS and _IDENTIFIER.fullmatch(text) else ""
+        return normalize_code(text) if key in _TEXT_KEYS and _IDENTIFIER.fullmatch(text) else ""
 
-    def _note_words(self, text: str) -> None:
+    def _collect_message(self, text: str) -> None:
         """Take down a text; the JSON that hides in it is an envelope of its own."""
-        inner = embedded_json.embedded(text)
+        inner = embedded_json.embedded_value(text)
         if inner is not None:
             replace(self, depth=self.depth + 1).visit(inner)
             text = _JSON_START.split(text, maxsplit=1)[0]
-        self.finds.words.append((self.depth, text))
+        self.signals.texts.append((self.depth, text))
 
-    def _note_state(self, key: str, name: str) -> None:
+    def _collect_state(self, key: str, name: str) -> None:
         """Take down a job's state, or the google.rpc status that stands under the same name."""
         is_lost = (key, name) == ("task_status", "unknown")
-        state = states.LOST if is_lost else states.state_of(name)
-        if state and not self.finds.state:
-            self.finds.state = state
+        state = states.LOST if is_lost else states.classify_state(name)
+        if state and not self.signals.state:
+            self.signals.state = state
         elif not state and name:
-            self.finds.types.append((self.depth, name))
+            self.signals.types.append((self.depth, name))
 
-    def _note_number(self, key: str, value: int | None) -> None:
-        if value is not None and key in _NUMBERS:
+    def _collect_number(self, key: str, value: int | None) -> None:
+        if value is not None and key in _NUMBER_KEYS:
             envelope = self._envelope(key, value)
             if envelope is not None:
-                self.finds.numbers.append((self.depth, Number(envelope, value)))
+                self.signals.numbers.append((self.depth, NumericCode(envelope, value)))
 
     def _envelope(self, key: str, value: int) -> Envelope | None:
         """Return whose numeric code this is, judged by its size and its neighbours."""
@@ -232,5 +234,5 @@ def _seconds(value: object) -> float | None:
         match = _SECONDS.fullmatch(value.strip())
         return float(match[1]) if match else None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value) if 0 <= value < _MOST_SECONDS else None
+        return float(value) if 0 <= value < _MAX_SECONDS else None
     return None

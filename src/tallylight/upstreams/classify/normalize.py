@@ -28,20 +28,20 @@ _SIMPLIFIED = (
     "费资卖质账赖购赞迹软较载轻辑输转办这连周进运过达违远适迟选还边释钉衔销录钱错键锁钟鉴鉴钥长闭开间阅关阵陆队随险双杂离难云"
     "电响页顶项顺须预领头频题额类顾显风饱余驳驱验脏体么黄点党齐龙"
 )
-_FOLD = str.maketrans(_TRADITIONAL, _SIMPLIFIED) | str.maketrans("‘’“”", "''\"\"")
+_TRANSLATION = str.maketrans(_TRADITIONAL, _SIMPLIFIED) | str.maketrans("‘’“”", "''\"\"")
 
 _SPACE = re.compile(r"\s+")
 _SPACE_BETWEEN_HAN = re.compile(r"(?<=[㐀-鿿]) (?=[㐀-鿿])")
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL_CASE_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_NAME = re.compile(r"[^a-z0-9㐀-鿿]+")
 
 
-def folded(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Return a text in the form that the vocabulary is written in."""
-    plain = unicodedata.normalize("NFKC", text[:TEXT_LIMIT]).casefold().translate(_FOLD)
+    plain = unicodedata.normalize("NFKC", text[:TEXT_LIMIT]).casefold().translate(_TRANSLATION)
     return _SPACE_BETWEEN_HAN.sub("", _SPACE.sub(" ", plain)).strip()
 
 
-def name_of(code: str) -> str:
+def normalize_code(code: str) -> str:
     """Return a code in the form that the tables are written in (`invalid_api_key`)."""
-    return _NOT_NAME.sub("_", _HUMP.sub("_", code[:_NAME_LIMIT]).lower()).strip("_")
+    return _NOT_NAME.sub("_", _CAMEL_CASE_BOUNDARY.sub("_", code[:_NAME_LIMIT]).lower()).strip("_")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.answer import Answer, Envelope, Number
+from tallylight.upstreams.classify.answer import Envelope, NumericCode, ParsedReply
 from tallylight.upstreams.classify.rules import Rule
 
 _KLING = "kling.ai API reference, general information, error codes"
@@ -56,31 +56,36 @@ _KINDS: Mapping[Envelope, tuple[str, Mapping[Kind, tuple[int, ...]]]] = {
         },
     ),
 }
-_NAMED = frozenset({Kind.MAINTENANCE, Kind.SUSPENDED})
+_EXPLICIT_KINDS = frozenset({Kind.MAINTENANCE, Kind.SUSPENDED})
 
 #: Every numeric rule, under its envelope and number.
-RULES: Mapping[Number, Rule] = {
-    Number(envelope, value): Rule(f"{envelope.value}-{value}", kind, source, kind in _NAMED)
+NUMERIC_RULES: Mapping[NumericCode, Rule] = {
+    NumericCode(envelope, value): Rule(
+        f"{envelope.value}-{value}", kind, source, kind in _EXPLICIT_KINDS
+    )
     for envelope, (source, kinds) in _KINDS.items()
     for kind, values in kinds.items()
     for value in values
 }
 #: google.rpc codes are as vague as the statuses of the same meaning; kie's "generation failed" too.
-_VAGUE = frozenset(
-    {Number(Envelope.KIE, 501), *(number for number in RULES if number.envelope is Envelope.RPC)}
+_GENERIC = frozenset(
+    {
+        NumericCode(Envelope.KIE, 501),
+        *(number for number in NUMERIC_RULES if number.envelope is Envelope.RPC),
+    }
 )
 
 
-def telling(answer: Answer) -> Rule | None:
+def specific_number_rule(answer: ParsedReply) -> Rule | None:
     """Return the rule of the innermost number that says what it means."""
-    return _rule(answer, vague=False)
+    return _rule(answer, generic=False)
 
 
-def vague(answer: Answer) -> Rule | None:
+def generic_number_rule(answer: ParsedReply) -> Rule | None:
     """Return the rule of the innermost number that stands for several causes."""
-    return _rule(answer, vague=True)
+    return _rule(answer, generic=True)
 
 
-def _rule(answer: Answer, *, vague: bool) -> Rule | None:
-    fitting = (number for number in answer.numbers if (number in _VAGUE) is vague)
-    return next(filter(None, map(RULES.get, fitting)), None)
+def _rule(answer: ParsedReply, *, generic: bool) -> Rule | None:
+    fitting = (number for number in answer.numbers if (number in _GENERIC) is generic)
+    return next(filter(None, map(NUMERIC_RULES.get, fitting)), None)

@@ -15,21 +15,21 @@ _CLOUDFLARE = "developers.cloudflare.com, Cloudflare 1xxx errors"
 #: Challenges and blocks: somebody's defence against robots took us, or the account pool, for one.
 CHALLENGE = Rule("challenge", FailureKind.RISK_CONTROL, "Cloudflare challenge and block pages")
 #: The provider's edge limits us.
-LIMITED = Rule("cloudflare-1015", FailureKind.RATE_LIMITED, _CLOUDFLARE)
+EDGE_RATE_LIMIT = Rule("cloudflare-1015", FailureKind.RATE_LIMITED, _CLOUDFLARE)
 #: The edge bans our address, country or client.
-BANNED = Rule("cloudflare-ban", FailureKind.RISK_CONTROL, _CLOUDFLARE)
+EDGE_BAN = Rule("cloudflare-ban", FailureKind.RISK_CONTROL, _CLOUDFLARE)
 #: The edge cannot reach or name what is behind it.
-BEHIND = Rule("cloudflare-origin", FailureKind.DEGRADED, _CLOUDFLARE)
+ORIGIN_UNREACHABLE = Rule("cloudflare-origin", FailureKind.DEGRADED, _CLOUDFLARE)
 #: A browser's page where the API should be: the address lacks its path, usually /v1.
 WEB_INTERFACE = Rule("web-interface", FailureKind.INVALID_REQUEST, "new-api and one-api web UI")
 #: A page that is neither.
 OTHER_PAGE = Rule("page", FailureKind.UNKNOWN, "an HTML page is no API answer")
 
-_BANS = frozenset({1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1020, 1106})
-_LIMITS = frozenset({1015})
-_ORIGINS = frozenset({1000, 1001, 1002, 1003, 1004, 1014, 1016, 1018, 1033, 1101, 1102, 1200})
+_BAN_CODES = frozenset({1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1020, 1106})
+_RATE_LIMIT_CODES = frozenset({1015})
+_ORIGIN_CODES = frozenset({1000, 1001, 1002, 1003, 1004, 1014, 1016, 1018, 1033, 1101, 1102, 1200})
 
-_NUMBER = re.compile(r"\berror(?: code)?:? (1\d{3})\b|\bcloudflare error (1\d{3})\b")
+_CLOUDFLARE_CODE = re.compile(r"\berror(?: code)?:? (1\d{3})\b|\bcloudflare error (1\d{3})\b")
 _CHALLENGE = re.compile(
     r"just a moment|attention required! ?\||cf-chl|challenge-platform|cf-browser-verification"
     r"|checking your browser|verify(?:ing)? (?:that )?you are (?:a )?human|are you a robot"
@@ -41,29 +41,29 @@ _CHALLENGE = re.compile(
 _HTML = re.compile(r"<(?:!doctype html|html|head|body|title|center|h1)\b", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z!][\w-]{0,40})[^<>]{0,4000}>")
 _HIDDEN = frozenset({"script", "style", "svg"})
-_MOUNT = re.compile(
+_WEB_APP_MARKUP = re.compile(
     r"""<div[^>]{0,200}\bid=["']?(?:root|app|__next|__nuxt|main)["'> ]|<script|<noscript""",
     re.IGNORECASE,
 )
-_HEAD = 20_000
+_MAX_SCANNED = 20_000
 
 
-def is_page(body: str) -> bool:
+def is_html(body: str) -> bool:
     """Tell whether a body is HTML."""
     return _HTML.search(body[:1000]) is not None
 
 
-def visible(body: str) -> str:
+def visible_text(body: str) -> str:
     """Return the text of a page as a reader sees it, title first."""
     parts: list[str] = []
     hidden, at = "", 0
-    for tag in _TAG.finditer(body[:_HEAD]):
+    for tag in _TAG.finditer(body[:_MAX_SCANNED]):
         if not hidden:
             parts.append(body[at : tag.start()])
         at, name = tag.end(), tag[2].lower()
         if name in _HIDDEN:
             hidden = "" if tag[1] else hidden or name
-    return " ".join([*parts, "" if hidden else body[at:_HEAD]])
+    return " ".join([*parts, "" if hidden else body[at:_MAX_SCANNED]])
 
 
 def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:
@@ -75,17 +75,17 @@ def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:
     """
     if headers.get("cf-mitigated", "").lower() == "challenge":
         return CHALLENGE
-    match = _NUMBER.search(body)
+    match = _CLOUDFLARE_CODE.search(body)
     number = int(match[1] or match[2]) if match else 0
-    if number in _LIMITS or "you are being rate limited" in body:
-        return LIMITED
-    if number in _BANS:
-        return BANNED
-    if number in _ORIGINS:
-        return BEHIND
+    if number in _RATE_LIMIT_CODES or "you are being rate limited" in body:
+        return EDGE_RATE_LIMIT
+    if number in _BAN_CODES:
+        return EDGE_BAN
+    if number in _ORIGIN_CODES:
+        return ORIGIN_UNREACHABLE
     return CHALLENGE if _CHALLENGE.search(body) else None
 
 
-def interface_rule(body: str) -> Rule:
+def unexpected_page_rule(body: str) -> Rule:
     """Return the rule for a page that came with a good status where JSON was expected."""
-    return WEB_INTERFACE if _MOUNT.search(body[:_HEAD]) else OTHER_PAGE
+    return WEB_INTERFACE if _WEB_APP_MARKUP.search(body[:_MAX_SCANNED]) else OTHER_PAGE

@@ -23,7 +23,7 @@ class Phrase:
 
 
 def phrase(
-    name: str, kind: FailureKind, *words: str, named: bool = False, source: str = VOCABULARY
+    name: str, kind: FailureKind, *patterns: str, named: bool = False, source: str = VOCABULARY
 ) -> Phrase:
     """Return the entry for any of some words.
 
@@ -34,5 +34,5 @@ def phrase(
         named: They name the state of the service itself.
         source: Where they were met.
     """
-    pattern = "|".join(f"(?:{word})" for word in words)
+    pattern = "|".join(f"(?:{word})" for word in patterns)
     return Phrase(Rule(name, kind, source, named), re.compile(pattern))

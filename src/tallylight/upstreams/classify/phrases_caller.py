@@ -4,7 +4,7 @@ from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
 
 #: Refused content that is called risk control.
-LOOKALIKES: tuple[Phrase, ...] = (
+CALLER_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
         "content-risk-control",
         Kind.CONTENT_REJECTED,
@@ -17,7 +17,7 @@ LOOKALIKES: tuple[Phrase, ...] = (
 )
 
 #: What a prompt, an image or a result may not show.
-CONTENT: tuple[Phrase, ...] = (
+CONTENT_REJECTIONS: tuple[Phrase, ...] = (
     phrase(
         "account-settings",
         Kind.AUTH,
@@ -64,7 +64,7 @@ CONTENT: tuple[Phrase, ...] = (
 )
 
 #: What is wrong with the request itself.
-REQUEST: tuple[Phrase, ...] = (
+INVALID_REQUESTS: tuple[Phrase, ...] = (
     phrase(
         "not-done-yet",
         Kind.INVALID_REQUEST,

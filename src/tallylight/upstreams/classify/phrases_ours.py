@@ -3,14 +3,16 @@
 from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
 
-_MONEY = r"balance|credits?|funds?|quota|points|wallet|余额|额度|配额|积分|点数|资源包|算力"
+_BALANCE = r"balance|credits?|funds?|quota|points|wallet|余额|额度|配额|积分|点数|资源包|算力"
 _LIMIT = r"quota|limit|usage|allowance|credits?|额度|配额|限额|次数|上限"
-_OFF = r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
+_DISABLED = (
+    r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
+)
 _KEY = r"api[ -]?key|access[ -]?key|secret|token|credentials?|authorization|signature|key"
 _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 
 #: Wallets, plans and quotas; what clears within minutes stands first.
-MONEY: tuple[Phrase, ...] = (
+BALANCE: tuple[Phrase, ...] = (
     phrase(
         "budget-in-flight",
         Kind.RATE_LIMITED,
@@ -45,15 +47,15 @@ MONEY: tuple[Phrase, ...] = (
         Kind.QUOTA,
         (
             rf"(?:insufficient|(?:not|n.t) (?:have )?(?:enough|any)|no (?:more|remaining)|"
-            rf"negative|out of) (?:\w+ )?(?:{_MONEY})"
+            rf"negative|out of) (?:\w+ )?(?:{_BALANCE})"
         ),
         (
-            rf"(?:{_MONEY})\b.{{0,24}}(?:insufficient|exhausted|depleted|used up|too low|"
+            rf"(?:{_BALANCE})\b.{{0,24}}(?:insufficient|exhausted|depleted|used up|too low|"
             rf"not enough|has run out|ran out|is empty|below)"
         ),
-        rf"(?:{_MONEY}).{{0,8}}(?:不足|不够|用尽|耗尽|用完|已空|透支|为0|过期|扣费失败)",
-        rf"(?:exhausted|exceeded|used (?:up )?all|run out of|ran out of)\b.{{0,30}}(?:{_MONEY})",
-        rf"(?:{_MONEY})\b.{{0,20}}(?:exceeded|reached)",
+        rf"(?:{_BALANCE}).{{0,8}}(?:不足|不够|用尽|耗尽|用完|已空|透支|为0|过期|扣费失败)",
+        rf"(?:exhausted|exceeded|used (?:up )?all|run out of|ran out of)\b.{{0,30}}(?:{_BALANCE})",
+        rf"(?:{_BALANCE})\b.{{0,20}}(?:exceeded|reached)",
         "top[ -]?up|recharge|add (?:more )?credits",
         "欠费|预扣费|充值|续费|扣费失败",
         r"arrears|overdue|outstanding (?:balance|invoice)|unpaid",
@@ -72,7 +74,7 @@ MONEY: tuple[Phrase, ...] = (
 )
 
 #: Too much at a time.
-PACE: tuple[Phrase, ...] = (
+RATE_LIMITS: tuple[Phrase, ...] = (
     phrase(
         "pace",
         Kind.RATE_LIMITED,
@@ -99,13 +101,13 @@ DISABLED_KEYS: tuple[Phrase, ...] = (
     phrase(
         "key-off",
         Kind.AUTH,
-        rf"(?:{_KEY})\b.{{0,24}}(?:{_OFF}|inactive|expired|revoked|deleted)",
+        rf"(?:{_KEY})\b.{{0,24}}(?:{_DISABLED}|inactive|expired|revoked|deleted)",
         r"(?:令牌|密钥|秘钥|key).{0,12}(?:禁用|不可用|停用|封禁|过期|失效|吊销)",
     ),
 )
 
 #: Keys and what they may not do.
-KEYS: tuple[Phrase, ...] = (
+KEY_REFUSALS: tuple[Phrase, ...] = (
     phrase(
         "key",
         Kind.AUTH,

@@ -3,15 +3,19 @@
 from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
 
-_THING = r"account|user|channel|model|service|product|feature|interface|project|endpoint|api|line"
-_OFF = r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
-_BLAMELESS = r"(?! (?:by|due to|because|for) .{0,40}(?:content|safety|polic|moderat|prompt))"
+_SUBJECT = r"account|user|channel|model|service|product|feature|interface|project|endpoint|api|line"
+_DISABLED = (
+    r"suspended|disabled|paused|closed|banned|deactivated|switched off|turned off|locked|frozen"
+)
+_NOT_ABOUT_CONTENT = (
+    r"(?! (?:by|due to|because|for) .{0,40}(?:content|safety|polic|moderat|prompt))"
+)
 _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 _SORA2API = "TheSmallHanCat/sora2api"
 _GOOGLE = "ai.google.dev/gemini-api/docs troubleshooting, Vertex AI"
 
 #: Troubles that look like a fault of ours.
-LOOKALIKES: tuple[Phrase, ...] = (
+UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
         "pool-empty",
         Kind.DEGRADED,
@@ -63,7 +67,7 @@ LOOKALIKES: tuple[Phrase, ...] = (
 )
 
 #: Announced work.
-MAINTENANCE: tuple[Phrase, ...] = (
+MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
     phrase(
         "maintenance",
         Kind.MAINTENANCE,
@@ -76,14 +80,14 @@ MAINTENANCE: tuple[Phrase, ...] = (
 )
 
 #: A switch that somebody threw.
-STATES: tuple[Phrase, ...] = (
+SERVICE_STATES: tuple[Phrase, ...] = (
     phrase(
         "switched-off",
         Kind.SUSPENDED,
         r"\bpaused\b|temporarily (?:suspended|disabled|closed)",
-        rf"\b(?:{_THING})s?\b.{{0,40}}\b(?:{_OFF})\b",
-        rf"\b(?:{_OFF}) (?:the |this |your )?(?:{_THING})\b",
-        rf"\b(?:{_THING}) (?:\w+ )?(?:is |has been |was )?blocked{_BLAMELESS}",
+        rf"\b(?:{_SUBJECT})s?\b.{{0,40}}\b(?:{_DISABLED})\b",
+        rf"\b(?:{_DISABLED}) (?:the |this |your )?(?:{_SUBJECT})\b",
+        rf"\b(?:{_SUBJECT}) (?:\w+ )?(?:is |has been |was )?blocked{_NOT_ABOUT_CONTENT}",
         r"(?:service|generation|access) (?:has been |is |was )?(?:suspended|halted|stopped)",
         r"\b(?:account|user)\b.{0,40}terminated",
         r"暂停|停用|封禁|封号|被封|关停|暂时(?:关闭|下线|停止)|临时(?:关闭|下线)",
@@ -112,7 +116,7 @@ STATES: tuple[Phrase, ...] = (
 )
 
 #: Defences against robots.
-ROBOTS: tuple[Phrase, ...] = (
+BOT_DETECTION: tuple[Phrase, ...] = (
     phrase(
         "risk-control",
         Kind.RISK_CONTROL,
@@ -151,7 +155,7 @@ ROBOTS: tuple[Phrase, ...] = (
 )
 
 #: The service's own trouble.
-TROUBLE: tuple[Phrase, ...] = (
+SERVICE_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "overload",
         Kind.DEGRADED,
@@ -185,7 +189,7 @@ TROUBLE: tuple[Phrase, ...] = (
 )
 
 #: Words that say only that something failed.
-GENERIC: tuple[Phrase, ...] = (
+GENERIC_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "own-trouble",
         Kind.DEGRADED,

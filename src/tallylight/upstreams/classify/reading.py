@@ -4,16 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
-from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Answer, Claim
-from tallylight.upstreams.classify.normalize import TEXT_LIMIT, folded
+from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
+from tallylight.upstreams.classify.normalize import TEXT_LIMIT, normalize_text
 from tallylight.upstreams.messages import Phase, Reply
 
-_NOT_SPOKEN = frozenset({"id", "object", "model", "prompt", "url", "created", "request_id", "logs"})
-_MOST_WORDS = 30
+_IGNORED_KEYS = frozenset(
+    {"id", "object", "model", "prompt", "url", "created", "request_id", "logs"}
+)
+_MAX_TEXTS = 30
 _NO_CONTENT = 204
 
 
-def read(reply: Reply, status: int, dialect: str = "") -> Answer:
+def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
     """Return what a reply says.
 
     Args:
@@ -23,12 +25,12 @@ def read(reply: Reply, status: int, dialect: str = "") -> Answer:
     """
     body = reply.body.strip("﻿ \t\r\n\0")
     if _is_media(reply, status):
-        return Answer(reply.phase, status, Claim.FINE)
+        return ParsedReply(reply.phase, status, Claim.SUCCEEDED)
     if streams.is_stream(body):
         return _chat_answer(reply.phase, status, streams.read_stream(body), dialect)
-    value = embedded_json.parsed(body) if body else None
+    value = embedded_json.json_value(body) if body else None
     if isinstance(value, str):
-        value = embedded_json.embedded(value) or value
+        value = embedded_json.embedded_value(value) or value
     if isinstance(value, dict | list):
         chat = streams.read_completion(value)
         if chat is not None and status < FIRST_ERROR_STATUS:
@@ -43,68 +45,76 @@ def _is_media(reply: Reply, status: int) -> bool:
     return is_good and kind.startswith(("video/", "image/", "audio/", "application/octet-stream"))
 
 
-def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> Answer:
-    finds = envelopes.walk(value, dialect)
+def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> ParsedReply:
+    finds = envelopes.collect_signals(value, dialect)
     failed = status >= FIRST_ERROR_STATUS or finds.failed
-    sign = "" if failed else _emptiness(value)
-    said = [text for _, text in sorted(finds.words, key=lambda found: -found[0])]
+    sign = "" if failed else _empty_symptom(value)
+    said = [text for _, text in sorted(finds.texts, key=lambda found: -found[0])]
     if failed and not said:
-        said = list(_strings(value))[:_MOST_WORDS]
+        said = list(_fallback_texts(value))[:_MAX_TEXTS]
     text = " · ".join(dict.fromkeys(part.strip() for part in said if part.strip()))
     numbers = sorted(finds.numbers, key=lambda found: -found[0])
-    return Answer(
+    return ParsedReply(
         phase,
         status,
-        Claim.FAILED if failed else Claim.NOTHING if sign else Claim.FINE,
+        Claim.FAILED if failed else Claim.UNREADABLE if sign else Claim.SUCCEEDED,
         codes=envelopes.by_depth(finds.codes),
         types=envelopes.by_depth(finds.types),
         numbers=tuple(number for _, number in numbers),
         state=finds.state,
-        words=folded(text),
+        normalized_text=normalize_text(text),
         text=text[:TEXT_LIMIT],
-        retry_after=delays.span(finds.retry_seconds),
-        sign=sign,
+        retry_after=delays.as_delay(finds.retry_seconds),
+        symptom=sign,
     )
 
 
-def _chat_answer(phase: Phase, status: int, chat: streams.Chat, dialect: str) -> Answer:
+def _chat_answer(phase: Phase, status: int, chat: streams.ChatReply, dialect: str) -> ParsedReply:
     """Return what a chat came to: a link, an error, a refusal, or a break in the middle."""
     failed = status >= FIRST_ERROR_STATUS
     if chat.errors:
         return replace(_json_answer(phase, status, list(chat.errors), dialect), is_streamed=True)
     if chat.has_link and not chat.is_refusal and not failed:
-        return Answer(phase, status, Claim.FINE)
-    claim, sign = _of_chat_without_link(chat, failed=failed)
-    return Answer(
+        return ParsedReply(phase, status, Claim.SUCCEEDED)
+    claim, sign = _claim_without_link(chat, failed=failed)
+    return ParsedReply(
         phase,
         status,
         claim,
-        words=folded(chat.content),
+        normalized_text=normalize_text(chat.content),
         text=chat.content[:TEXT_LIMIT],
-        sign=sign,
+        symptom=sign,
         is_streamed=True,
     )
 
 
-def _of_chat_without_link(chat: streams.Chat, *, failed: bool) -> tuple[Claim, str]:
+def _claim_without_link(chat: streams.ChatReply, *, failed: bool) -> tuple[Claim, str]:
     if chat.is_refusal or failed:
         return Claim.FAILED, "stream:refusal"
-    if not chat.ended:
+    if not chat.is_complete:
         return Claim.FAILED, "stream:cut"
-    return Claim.NOTHING, "stream:no-result"
+    return Claim.UNREADABLE, "stream:no-result"
 
 
-def _text_answer(phase: Phase, status: int, body: str) -> Answer:
-    page = pages.is_page(body)
-    text = pages.visible(body) if page else body[:TEXT_LIMIT]
-    claim = Claim.FAILED if status >= FIRST_ERROR_STATUS else Claim.NOTHING
+def _text_answer(phase: Phase, status: int, body: str) -> ParsedReply:
+    page = pages.is_html(body)
+    text = pages.visible_text(body) if page else body[:TEXT_LIMIT]
+    claim = Claim.FAILED if status >= FIRST_ERROR_STATUS else Claim.UNREADABLE
     if not body and status == _NO_CONTENT:
-        claim = Claim.FINE
+        claim = Claim.SUCCEEDED
     sign = "body:page" if page else "body:text" if body else "body:empty"
-    return Answer(phase, status, claim, words=folded(text), text=text, page=page, sign=sign)
+    return ParsedReply(
+        phase,
+        status,
+        claim,
+        normalized_text=normalize_text(text),
+        text=text,
+        is_page=page,
+        symptom=sign,
+    )
 
 
-def _emptiness(value: object) -> str:
+def _empty_symptom(value: object) -> str:
     """Return the sign that a JSON answer claims a success without one, or ""."""
     if value == {}:
         return "body:empty"
@@ -123,16 +133,16 @@ def _has_sample(operation: Mapping[str, object]) -> bool:
     return any(holder.get(key) for key in ("generatedSamples", "generatedVideos", "videos"))
 
 
-def _strings(value: object, depth: int = 0) -> Iterator[str]:
+def _fallback_texts(value: object, depth: int = 0) -> Iterator[str]:
     """Yield the texts of an answer whose envelope is unknown, names and addresses left out."""
-    if depth > embedded_json.DEPTH:
+    if depth > embedded_json.MAX_NESTING:
         return
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key not in _NOT_SPOKEN:
-                yield from _strings(item, depth + 1)
+            if key not in _IGNORED_KEYS:
+                yield from _fallback_texts(item, depth + 1)
     elif isinstance(value, list):
-        for item in value[:_MOST_WORDS]:
-            yield from _strings(item, depth + 1)
+        for item in value[:_MAX_TEXTS]:
+            yield from _fallback_texts(item, depth + 1)
     elif isinstance(value, str) and not value.startswith(("http://", "https://", "data:")):
         yield value

@@ -7,7 +7,7 @@ from tallylight.model.evidence import FailureKind, Fault
 
 #: The blame that goes with a kind. Where nobody can tell what went wrong, it counts against the
 #: upstream: it is its answer that is unclear.
-FAULTS: Mapping[FailureKind, Fault] = {
+FAULT_BY_KIND: Mapping[FailureKind, Fault] = {
     FailureKind.RATE_LIMITED: Fault.OURS,
     FailureKind.QUOTA: Fault.OURS,
     FailureKind.AUTH: Fault.OURS,
@@ -41,13 +41,13 @@ class Rule:
     fault: Fault | None = None
 
     @property
-    def blame(self) -> Fault:
+    def effective_fault(self) -> Fault:
         """Return who caused the failure."""
-        return FAULTS[self.kind] if self.fault is None else self.fault
+        return FAULT_BY_KIND[self.kind] if self.fault is None else self.fault
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class RuleMatch:
     """The rule that decided, and what it was read from.
 
     Args:
@@ -56,11 +56,11 @@ class Ruling:
         rule: The rule.
     """
 
-    by: str
+    matched_on: str
     rule: Rule
 
 
-def rules(
+def rules_for(
     kind: FailureKind, source: str, names: Iterable[str], *, named: bool = False
 ) -> tuple[Rule, ...]:
     """Return one rule for each name, all with the same meaning and source."""

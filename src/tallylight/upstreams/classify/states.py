@@ -8,23 +8,23 @@ FAILED = "failed"
 EXPIRED = "expired"
 CANCELLED = "cancelled"
 LOST = "lost"  # DashScope's UNKNOWN: the task id is gone
-GOING = "going"
-DONE = "done"
+RUNNING = "going"
+SUCCEEDED = "done"
 
 _WORDS = {
     FAILED: "failed failure fail error failed_permanently rejected timeout timed_out aborted",
     EXPIRED: "expired",
     CANCELLED: "cancelled canceled cancel cancelling deleted",
-    GOING: "queued queuing queueing pending waiting submitted submitting not_start in_progress "
+    RUNNING: "queued queuing queueing pending waiting submitted submitting not_start in_progress "
     "in_queue processing running generating throttled preparing created accepted started",
-    DONE: "completed complete succeeded succeed success finished done ready generated",
+    SUCCEEDED: "completed complete succeeded succeed success finished done ready generated",
 }
 _STATE_OF = {word: state for state, words in _WORDS.items() for word in words.split()}
 
 #: States that end a job without a video.
-BAD = frozenset({FAILED, EXPIRED, CANCELLED, LOST})
+FAILURE_STATES = frozenset({FAILED, EXPIRED, CANCELLED, LOST})
 
 
-def state_of(word: str) -> str:
+def classify_state(word: str) -> str:
     """Return the state that a word (as `wording.name_of` spells it) stands for, or ""."""
     return _STATE_OF.get(word, "")

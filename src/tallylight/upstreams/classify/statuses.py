@@ -22,7 +22,7 @@ def _table(source: str, kinds: Mapping[Kind, tuple[int, ...]]) -> dict[int, Rule
 
 
 #: Statuses with one meaning; read after the words, before vague codes.
-TELLING: Mapping[int, Rule] = (
+SPECIFIC_STATUSES: Mapping[int, Rule] = (
     _table(
         _RFC,
         {
@@ -42,7 +42,7 @@ TELLING: Mapping[int, Rule] = (
     }
 )
 
-_LEFT: Mapping[int, Rule] = _table(
+_FALLBACK_STATUSES: Mapping[int, Rule] = _table(
     _RFC,
     {
         Kind.INVALID_REQUEST: (400, 416, 417, 422, 428),
@@ -51,37 +51,39 @@ _LEFT: Mapping[int, Rule] = _table(
     },
 ) | {409: Rule("409", Kind.DEGRADED, f"{_OPENAI}: lock conflict, to be tried again")}
 
-PAYMENT = 402
+PAYMENT_REQUIRED = 402
 #: Statuses that are never about the parameters of a request.
-NEVER_THE_REQUEST = frozenset({401, 402, 429})
+NEVER_INVALID_REQUEST = frozenset({401, 402, 429})
 #: OpenRouter answers 402 for a budget in flight, which clears; only then it sends Retry-After.
-IN_FLIGHT = Rule(
+BUDGET_IN_FLIGHT = Rule(
     "402-with-retry-after", Kind.RATE_LIMITED, "openrouter.ai/docs/api_reference/errors"
 )
 #: Statuses that a poll or a download answers about one job, not about the service.
-_JOB = Rule("no-such-job", Kind.INVALID_REQUEST, "vLLM-Omni 0.30, OpenRouter, new-api video_proxy")
+_NO_SUCH_JOB = Rule(
+    "no-such-job", Kind.INVALID_REQUEST, "vLLM-Omni 0.30, OpenRouter, new-api video_proxy"
+)
 _JOB_PHASES = frozenset({Phase.POLL, Phase.CONTENT, Phase.CANCEL})
 _JOB_STATUSES = frozenset({404, 409, 410, 422, 425})
 
-_SERVER = Rule("5xx", Kind.DEGRADED, _RFC)
-_CLIENT = Rule("4xx", Kind.UNKNOWN, _RFC)
-_REDIRECT = Rule("3xx", Kind.UNKNOWN, "a redirect to a login or a parking page")
+_SERVER_ERROR = Rule("5xx", Kind.DEGRADED, _RFC)
+_CLIENT_ERROR = Rule("4xx", Kind.UNKNOWN, _RFC)
+_UNFOLLOWED_REDIRECT = Rule("3xx", Kind.UNKNOWN, "a redirect to a login or a parking page")
 _FIRST_SERVER, _FIRST_CLIENT, _FIRST_REDIRECT = 500, 400, 300
 
 
-def telling(status: int, phase: Phase) -> Rule | None:
+def specific_status_rule(status: int, phase: Phase) -> Rule | None:
     """Return the rule of a status that has one meaning in this phase."""
     if phase in _JOB_PHASES and status in _JOB_STATUSES:
-        return _JOB
-    return TELLING.get(status)
+        return _NO_SUCH_JOB
+    return SPECIFIC_STATUSES.get(status)
 
 
-def left(status: int) -> Rule | None:
+def fallback_status_rule(status: int) -> Rule | None:
     """Return the rule of any other status; None for those that speak of no failure."""
-    if status in _LEFT:
-        return _LEFT[status]
+    if status in _FALLBACK_STATUSES:
+        return _FALLBACK_STATUSES[status]
     if status >= _FIRST_SERVER:
-        return _SERVER
+        return _SERVER_ERROR
     if status >= _FIRST_CLIENT:
-        return _CLIENT
-    return _REDIRECT if status >= _FIRST_REDIRECT else None
+        return _CLIENT_ERROR
+    return _UNFOLLOWED_REDIRECT if status >= _FIRST_REDIRECT else None

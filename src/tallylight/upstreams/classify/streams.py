@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from tallylight.upstreams.classify import embedded_json
 
-_MOST_EVENTS = 20_000
+_MAX_EVENTS = 20_000
 _LINK = re.compile(r"https?://|data:(?:image|video)/|<video\b", re.IGNORECASE)
 _CROSS = "❌"
 
 
 @dataclass(frozen=True, slots=True)
-class Chat:
+class ChatReply:
     """What a chat answer came to.
 
     Args:
@@ -28,7 +28,7 @@ class Chat:
 
     content: str
     errors: tuple[object, ...]
-    ended: bool
+    is_complete: bool
 
     @property
     def has_link(self) -> bool:
@@ -51,7 +51,7 @@ def is_stream(body: str) -> bool:
     return head.startswith(("data:", "event:", "id:", "retry:", ": ", ":\n"))
 
 
-def read_stream(body: str) -> Chat:
+def read_stream(body: str) -> ChatReply:
     """Return what a whole stream of events came to."""
     content: list[str] = []
     errors: list[object] = []
@@ -60,28 +60,28 @@ def read_stream(body: str) -> Chat:
         if data.strip() == "[DONE]":
             ended = True
             continue
-        event = embedded_json.parsed(data)
+        event = embedded_json.json_value(data)
         if isinstance(event, Mapping):
             if event.get("error"):
                 errors.append(event)
-            said, finished = _said(event, "delta")
+            said, finished = _content_of(event, "delta")
             content.append(said)
             ended = ended or finished
-    return Chat("".join(content), tuple(errors), ended)
+    return ChatReply("".join(content), tuple(errors), ended)
 
 
-def read_completion(value: object) -> Chat | None:
+def read_completion(value: object) -> ChatReply | None:
     """Return what a completion that came in one piece says; None if the value is none."""
     if not isinstance(value, Mapping) or not isinstance(value.get("choices"), list):
         return None
-    content, _ = _said(value, "message")
-    return Chat(content, (value,) if value.get("error") else (), ended=True)
+    content, _ = _content_of(value, "message")
+    return ChatReply(content, (value,) if value.get("error") else (), is_complete=True)
 
 
 def _events(body: str) -> Iterator[str]:
     """Yield the data of each event; several data lines of one event belong together."""
     lines: list[str] = []
-    for line in body.splitlines()[:_MOST_EVENTS]:
+    for line in body.splitlines()[:_MAX_EVENTS]:
         if line.startswith("data:"):
             lines.append(line[5:])
         elif not line.strip() and lines:
@@ -91,7 +91,7 @@ def _events(body: str) -> Iterator[str]:
         yield "\n".join(lines)
 
 
-def _said(event: Mapping[str, object], part: str) -> tuple[str, bool]:
+def _content_of(event: Mapping[str, object], part: str) -> tuple[str, bool]:
     """Return the content that an event adds and whether it says that this was the end."""
     choices = event.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):

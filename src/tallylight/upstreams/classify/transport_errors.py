@@ -21,7 +21,7 @@ def _row(
 
 
 #: Read from top to bottom; the text is "Class: message", possibly with a module before the class.
-ROWS: tuple[tuple[re.Pattern[str], Rule], ...] = (
+EXCEPTION_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     _row(
         "own-process",
         r"^[\w.]*(?:PoolTimeout|CancelledError|MemoryError|EmptyPoolError|KeyboardInterrupt)\b"
@@ -63,6 +63,6 @@ ROWS: tuple[tuple[re.Pattern[str], Rule], ...] = (
 )
 
 
-def rule_of(error: str) -> Rule:
+def exception_rule(error: str) -> Rule:
     """Return the rule for an exception given as "Class: message"."""
-    return next(rule for pattern, rule in ROWS if pattern.search(error))
+    return next(rule for pattern, rule in EXCEPTION_RULES if pattern.search(error))

@@ -12,40 +12,40 @@ from tallylight.upstreams.classify.phrases import Phrase
 from tallylight.upstreams.classify.rules import Rule
 
 #: Phrases that decide alone.
-TELLING: tuple[Phrase, ...] = tuple(
+SPECIFIC_PHRASES: tuple[Phrase, ...] = tuple(
     chain(
-        phrases_caller.LOOKALIKES,
-        phrases_upstream.LOOKALIKES,
-        phrases_ours.MONEY,
-        phrases_upstream.MAINTENANCE,
+        phrases_caller.CALLER_LOOKALIKES,
+        phrases_upstream.UPSTREAM_LOOKALIKES,
+        phrases_ours.BALANCE,
+        phrases_upstream.MAINTENANCE_NOTICES,
         phrases_ours.DISABLED_KEYS,
-        phrases_upstream.STATES,
-        phrases_upstream.ROBOTS,
-        phrases_ours.PACE,
-        phrases_caller.CONTENT,
-        phrases_ours.KEYS,
-        phrases_upstream.TROUBLE,
-        phrases_caller.REQUEST,
+        phrases_upstream.SERVICE_STATES,
+        phrases_upstream.BOT_DETECTION,
+        phrases_ours.RATE_LIMITS,
+        phrases_caller.CONTENT_REJECTIONS,
+        phrases_ours.KEY_REFUSALS,
+        phrases_upstream.SERVICE_FAILURES,
+        phrases_caller.INVALID_REQUESTS,
     )
 )
 #: Phrases that are read after the statuses that tell more.
-VAGUE: tuple[Phrase, ...] = phrases_upstream.GENERIC
+GENERIC_PHRASES: tuple[Phrase, ...] = phrases_upstream.GENERIC_FAILURES
 
 
-def telling(words: str) -> Rule | None:
+def specific_phrase_rule(text: str) -> Rule | None:
     """Return the rule of the first phrase that occurs in a folded text and decides alone."""
-    return _first(TELLING, words)
+    return _first_rule(SPECIFIC_PHRASES, text)
 
 
-def vague(words: str) -> Rule | None:
+def generic_phrase_rule(text: str) -> Rule | None:
     """Return the rule for a folded text that at least says that something failed."""
-    return _first(VAGUE, words)
+    return _first_rule(GENERIC_PHRASES, text)
 
 
-def rule_of(words: str) -> Rule | None:
+def phrase_rule(text: str) -> Rule | None:
     """Return the rule of the first phrase of either table that occurs in a folded text."""
-    return telling(words) or vague(words)
+    return specific_phrase_rule(text) or generic_phrase_rule(text)
 
 
-def _first(phrases: tuple[Phrase, ...], words: str) -> Rule | None:
-    return next((phrase.rule for phrase in phrases if phrase.pattern.search(words)), None)
+def _first_rule(phrases: tuple[Phrase, ...], text: str) -> Rule | None:
+    return next((phrase.rule for phrase in phrases if phrase.pattern.search(text)), None)

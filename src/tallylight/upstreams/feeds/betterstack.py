@@ -7,15 +7,15 @@ names what it affects as `{"status_page_resource_id": …, "status": …}`.
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
+from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
-    Component,
-    Page,
-    PageIncident,
-    PageMaintenance,
-    names_of,
+    StatusPage,
+    StatusPageComponent,
+    StatusPageIncident,
+    StatusPageMaintenance,
+    component_keys,
 )
-from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root
+from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
 
 _STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
@@ -27,69 +27,72 @@ _STATUSES: Mapping[str, Status] = {
 _ENDED = frozenset({"operational", "resolved"})
 
 
-def page_of(documents: Sequence[object]) -> Page | None:
+def parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that the document describes."""
-    found = mapping(documents[0])
-    state = text(mapping(found, "data", "attributes"), "aggregate_state")
-    if not state or not has_list(found, "included"):
+    found = object_at(documents[0])
+    state = text_at(object_at(found, "data", "attributes"), "aggregate_state")
+    if not state or not has_array(found, "included"):
         return None
     rows = tuple(
-        _component(text(row, "id"), mapping(row, "attributes"))
-        for row in items(found, "included")
-        if text(row, "type") == "status_page_resource"
+        _component(text_at(row, "id"), object_at(row, "attributes"))
+        for row in objects_at(found, "included")
+        if text_at(row, "type") == "status_page_resource"
     )
     names = {row.id: row.name for row in rows}
     reports = [
-        mapping(row, "attributes")
-        for row in items(found, "included")
-        if text(row, "type") == "status_report"
+        object_at(row, "attributes")
+        for row in objects_at(found, "included")
+        if text_at(row, "type") == "status_report"
     ]
-    return Page(
+    return StatusPage(
         components=rows,
         incidents=tuple(_incidents(reports, names)),
         maintenances=tuple(_maintenances(reports, names)),
     )
 
 
-def _component(id_: str, attributes: Mapping[str, object]) -> Component:
-    word = text(attributes, "status")
-    return Component(id_, text(attributes, "public_name"), _STATUSES.get(word), word)
+def _component(id_: str, attributes: Mapping[str, object]) -> StatusPageComponent:
+    word = text_at(attributes, "status")
+    return StatusPageComponent(id_, text_at(attributes, "public_name"), _STATUSES.get(word), word)
 
 
 def _incidents(
     reports: Sequence[Mapping[str, object]], names: Mapping[str, str]
-) -> Iterator[PageIncident]:
+) -> Iterator[StatusPageIncident]:
     for report in reports:
-        is_over = report.get("ends_at") or text(report, "aggregate_state") in _ENDED
-        if text(report, "report_type") != "maintenance" and not is_over:
-            yield PageIncident(
-                title=text(report, "title"),
+        is_over = report.get("ends_at") or text_at(report, "aggregate_state") in _ENDED
+        if text_at(report, "report_type") != "maintenance" and not is_over:
+            yield StatusPageIncident(
+                title=text_at(report, "title"),
                 is_open=True,
-                affects=_affected(report, names),
-                at=moment(report, "starts_at"),
+                affected=_affected(report, names),
+                at=timestamp_at(report, "starts_at"),
             )
 
 
 def _maintenances(
     reports: Sequence[Mapping[str, object]], names: Mapping[str, str]
-) -> Iterator[PageMaintenance]:
+) -> Iterator[StatusPageMaintenance]:
     for report in reports:
-        if text(report, "report_type") == "maintenance":
-            start = moment(report, "starts_at")
-            yield PageMaintenance(
-                title=text(report, "title"),
+        if text_at(report, "report_type") == "maintenance":
+            start = timestamp_at(report, "starts_at")
+            yield StatusPageMaintenance(
+                title=text_at(report, "title"),
                 # The rows under work say "maintenance"; a report has dates and no state.
                 is_active=False,
                 start=start,
-                end=moment(report, "ends_at"),
-                affects=_affected(report, names),
+                end=timestamp_at(report, "ends_at"),
+                affected=_affected(report, names),
                 at=start,
             )
 
 
 def _affected(report: Mapping[str, object], names: Mapping[str, str]) -> frozenset[str]:
-    ids = [text(item, "status_page_resource_id") for item in items(report, "affected_resources")]
-    return names_of((id_, names.get(id_, "")) for id_ in ids)
+    ids = [
+        text_at(item, "status_page_resource_id")
+        for item in objects_at(report, "affected_resources")
+    ]
+    return component_keys((id_, names.get(id_, "")) for id_ in ids)
 
 
-READER = FeedReader((Surface(under_root("/index.json"), page_of),))
+READER = FeedReader((FeedApi(root_paths("/index.json"), parse_page),))

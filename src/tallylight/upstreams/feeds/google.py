@@ -11,58 +11,65 @@ Source: `/incidents.schema.json` beside the list. The Gemini API's own page has 
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_list, items, moment, text
-from tallylight.upstreams.feeds.page import Component, Page, PageIncident, names_of
-from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root
+from tallylight.upstreams.feeds.loose import has_array, objects_at, text_at, timestamp_at
+from tallylight.upstreams.feeds.page import (
+    StatusPage,
+    StatusPageComponent,
+    StatusPageIncident,
+    component_keys,
+)
+from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
 
 _OUTAGE = "SERVICE_OUTAGE"
 _DISRUPTION = "SERVICE_DISRUPTION"
-_NO_TROUBLE = frozenset({"AVAILABLE", "SERVICE_INFORMATION"})
-_EVERYWHERE = "global"
+_NO_IMPACT = frozenset({"AVAILABLE", "SERVICE_INFORMATION"})
+_GLOBAL = "global"
 
 
-def page_of(documents: Sequence[object]) -> Page | None:
+def parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that the list of incidents, and that of products if it is there, describe."""
     listed, *products = documents
     if not isinstance(listed, list):
         return None
     holder = {"incidents": listed}
     rows = tuple(_products(products[0])) if products else ()
-    return Page(
+    return StatusPage(
         components=rows,
         incidents=tuple(_incidents(holder)),
         # Without the list of products, one that no open incident names is taken to be well.
-        lists_components=bool(rows),
+        lists_all_components=bool(rows),
     )
 
 
-def _products(products: object) -> Iterator[Component]:
-    for row in items(products, "products"):
-        yield Component(text(row, "id"), text(row, "title"), Status.OPERATIONAL, "AVAILABLE")
-
-
-def _incidents(holder: Mapping[str, object]) -> Iterator[PageIncident]:
-    for row in items(holder, "incidents"):
-        impact = text(row, "status_impact")
-        if row.get("end") or impact in _NO_TROUBLE:
-            continue
-        yield PageIncident(
-            title=text(row, "external_desc"),
-            is_open=True if impact in {_OUTAGE, _DISRUPTION} else None,
-            affects=names_of(
-                (text(product, "id"), text(product, "title"))
-                for product in items(row, "affected_products")
-            ),
-            at=moment(row, "modified", "begin"),
-            is_out=impact == _OUTAGE and _is_everywhere(row),
+def _products(products: object) -> Iterator[StatusPageComponent]:
+    for row in objects_at(products, "products"):
+        yield StatusPageComponent(
+            text_at(row, "id"), text_at(row, "title"), Status.OPERATIONAL, "AVAILABLE"
         )
 
 
-def _is_everywhere(row: Mapping[str, object]) -> bool:
+def _incidents(holder: Mapping[str, object]) -> Iterator[StatusPageIncident]:
+    for row in objects_at(holder, "incidents"):
+        impact = text_at(row, "status_impact")
+        if row.get("end") or impact in _NO_IMPACT:
+            continue
+        yield StatusPageIncident(
+            title=text_at(row, "external_desc"),
+            is_open=True if impact in {_OUTAGE, _DISRUPTION} else None,
+            affected=component_keys(
+                (text_at(product, "id"), text_at(product, "title"))
+                for product in objects_at(row, "affected_products")
+            ),
+            at=timestamp_at(row, "modified", "begin"),
+            is_full_outage=impact == _OUTAGE and _is_global(row),
+        )
+
+
+def _is_global(row: Mapping[str, object]) -> bool:
     """Tell whether an outage is not just that of some regions."""
     key = "currently_affected_locations"
-    locations = {text(location, "id") for location in items(row, key)}
-    return not has_list(row, key) or not locations or _EVERYWHERE in locations
+    locations = {text_at(location, "id") for location in objects_at(row, key)}
+    return not has_array(row, key) or not locations or _GLOBAL in locations
 
 
-READER = FeedReader((Surface(under_root("/incidents.json", "/products.json"), page_of),))
+READER = FeedReader((FeedApi(root_paths("/incidents.json", "/products.json"), parse_page),))

@@ -12,114 +12,118 @@ A component that is entirely out is `full_outage` here, where Statuspage says `m
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
+from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
-    Component,
-    Page,
-    PageIncident,
-    PageMaintenance,
-    names_of,
+    StatusPage,
+    StatusPageComponent,
+    StatusPageIncident,
+    StatusPageMaintenance,
+    component_keys,
 )
-from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root
-from tallylight.upstreams.feeds.statuspage import COMPONENT_STATUSES, is_open, page_of
+from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.feeds.statuspage import COMPONENT_STATUSES, is_open_incident, parse_page
 
-_WELL = "operational"
+_OPERATIONAL = "operational"
 _COMPLETE = frozenset({"maintenance_complete", "completed", "complete"})
 
 
-def _proxy(root: str) -> tuple[str, ...]:
+def _proxy_urls(root: str) -> tuple[str, ...]:
     return (f"{root}/proxy/{urlsplit(root).netloc}",)
 
 
-def _proxy_page(documents: Sequence[object]) -> Page | None:
-    summary = mapping(documents[0], "summary")
-    if not has_list(summary, "components"):
+def _proxy_page(documents: Sequence[object]) -> StatusPage | None:
+    summary = object_at(documents[0], "summary")
+    if not has_array(summary, "components"):
         return None
     troubled = {
-        text(row, "component_id"): text(row, "status")
-        for row in items(summary, "affected_components")
+        text_at(row, "component_id"): text_at(row, "status")
+        for row in objects_at(summary, "affected_components")
     }
     rows = tuple(
-        _component(text(row, "id"), text(row, "name"), troubled.get(text(row, "id"), _WELL))
-        for row in items(summary, "components")
+        _component(
+            text_at(row, "id"), text_at(row, "name"), troubled.get(text_at(row, "id"), _OPERATIONAL)
+        )
+        for row in objects_at(summary, "components")
     )
     names = {row.id: row.name for row in rows}
-    return Page(
+    return StatusPage(
         components=rows,
         incidents=tuple(_incidents(summary, names))
-        if has_list(summary, "ongoing_incidents")
+        if has_array(summary, "ongoing_incidents")
         else None,
         maintenances=tuple(_maintenances(summary, names)),
     )
 
 
-def _widget_page(documents: Sequence[object]) -> Page | None:
-    summary = mapping(documents[0])
-    if not has_list(summary, "ongoing_incidents"):
+def _widget_page(documents: Sequence[object]) -> StatusPage | None:
+    summary = object_at(documents[0])
+    if not has_array(summary, "ongoing_incidents"):
         return None
     entries = [
-        *items(summary, "ongoing_incidents"),
-        *items(summary, "in_progress_maintenances"),
+        *objects_at(summary, "ongoing_incidents"),
+        *objects_at(summary, "in_progress_maintenances"),
     ]
     rows = tuple(
-        _component(text(row, "id"), text(row, "name"), text(row, "current_status"))
+        _component(text_at(row, "id"), text_at(row, "name"), text_at(row, "current_status"))
         for entry in entries
-        for row in items(entry, "affected_components")
+        for row in objects_at(entry, "affected_components")
     )
-    return Page(
+    return StatusPage(
         components=rows,
         incidents=tuple(_incidents(summary, {})),
         maintenances=tuple(_maintenances(summary, {})),
-        lists_components=False,
+        lists_all_components=False,
     )
 
 
-def _component(id_: str, name: str, word: str) -> Component:
-    return Component(id_, name, COMPONENT_STATUSES.get(word), word)
+def _component(id_: str, name: str, word: str) -> StatusPageComponent:
+    return StatusPageComponent(id_, name, COMPONENT_STATUSES.get(word), word)
 
 
-def _incidents(summary: Mapping[str, object], names: Mapping[str, str]) -> Iterator[PageIncident]:
-    for row in items(summary, "ongoing_incidents"):
-        state = is_open(text(row, "status"))
+def _incidents(
+    summary: Mapping[str, object], names: Mapping[str, str]
+) -> Iterator[StatusPageIncident]:
+    for row in objects_at(summary, "ongoing_incidents"):
+        state = is_open_incident(text_at(row, "status"))
         if state is not False:
-            yield PageIncident(
-                title=text(row, "name"),
+            yield StatusPageIncident(
+                title=text_at(row, "name"),
                 is_open=state,
-                affects=_affected(row, names),
-                at=moment(row, "last_update_at", "published_at"),
+                affected=_affected(row, names),
+                at=timestamp_at(row, "last_update_at", "published_at"),
             )
 
 
 def _maintenances(
     summary: Mapping[str, object], names: Mapping[str, str]
-) -> Iterator[PageMaintenance]:
+) -> Iterator[StatusPageMaintenance]:
     for key, is_active in (("in_progress_maintenances", True), ("scheduled_maintenances", False)):
-        for row in items(summary, key):
-            if text(row, "status") not in _COMPLETE:
-                yield PageMaintenance(
-                    title=text(row, "name"),
+        for row in objects_at(summary, key):
+            if text_at(row, "status") not in _COMPLETE:
+                yield StatusPageMaintenance(
+                    title=text_at(row, "name"),
                     is_active=is_active,
-                    start=moment(row, "starts_at", "started_at"),
-                    end=moment(row, "ends_at", "scheduled_end_at"),
-                    affects=_affected(row, names),
-                    at=moment(row, "last_update_at", "published_at"),
+                    start=timestamp_at(row, "starts_at", "started_at"),
+                    end=timestamp_at(row, "ends_at", "scheduled_end_at"),
+                    affected=_affected(row, names),
+                    at=timestamp_at(row, "last_update_at", "published_at"),
                 )
 
 
 def _affected(row: Mapping[str, object], names: Mapping[str, str]) -> frozenset[str]:
     named = []
     for key in ("affected_components", "component_impacts"):
-        for item in items(row, key):
-            id_ = text(item, "id") if key == "affected_components" else ""
-            id_ = text(item, "component_id") or id_
-            named.append((id_, text(item, "name") or names.get(id_, "")))
-    return names_of(named)
+        for item in objects_at(row, key):
+            id_ = text_at(item, "id") if key == "affected_components" else ""
+            id_ = text_at(item, "component_id") or id_
+            named.append((id_, text_at(item, "name") or names.get(id_, "")))
+    return component_keys(named)
 
 
 READER = FeedReader(
     (
-        Surface(under_root("/api/v2/summary.json", "/api/v2/incidents.json"), page_of),
-        Surface(_proxy, _proxy_page),
-        Surface(under_root("/api/v1/summary"), _widget_page),
+        FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents.json"), parse_page),
+        FeedApi(_proxy_urls, _proxy_page),
+        FeedApi(root_paths("/api/v1/summary"), _widget_page),
     )
 )

@@ -10,9 +10,14 @@ Source: Instatus's help pages on the public status API.
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
-from tallylight.upstreams.feeds.page import Component, Page, PageIncident, PageMaintenance
-from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root
+from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
+from tallylight.upstreams.feeds.page import (
+    StatusPage,
+    StatusPageComponent,
+    StatusPageIncident,
+    StatusPageMaintenance,
+)
+from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
 
 _COMPONENT_STATUSES: Mapping[str, Status] = {
     "OPERATIONAL": Status.OPERATIONAL,
@@ -31,37 +36,39 @@ _IS_OPEN: Mapping[str, bool] = {
 _IS_ACTIVE: Mapping[str, bool] = {"NOTSTARTEDYET": False, "INPROGRESS": True, "VERIFYING": True}
 
 
-def page_of(documents: Sequence[object]) -> Page | None:
+def parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that a summary and the list of components describe."""
     summary, listed = documents
-    if not has_list(listed, "components"):
+    if not has_array(listed, "components"):
         return None
-    has_summary = bool(text(mapping(summary, "page"), "status"))
-    return Page(
-        components=tuple(_component(row) for row in items(listed, "components")),
+    has_summary = bool(text_at(object_at(summary, "page"), "status"))
+    return StatusPage(
+        components=tuple(_component(row) for row in objects_at(listed, "components")),
         incidents=tuple(_incidents(summary)) if has_summary else None,
         maintenances=tuple(_maintenances(summary)),
     )
 
 
-def _component(row: Mapping[str, object]) -> Component:
-    word = text(row, "status")
-    return Component(text(row, "id"), text(row, "name"), _COMPONENT_STATUSES.get(word), word)
+def _component(row: Mapping[str, object]) -> StatusPageComponent:
+    word = text_at(row, "status")
+    return StatusPageComponent(
+        text_at(row, "id"), text_at(row, "name"), _COMPONENT_STATUSES.get(word), word
+    )
 
 
-def _incidents(summary: object) -> Iterator[PageIncident]:
-    for row in items(summary, "activeIncidents"):
-        is_open = _IS_OPEN.get(text(row, "status"))
+def _incidents(summary: object) -> Iterator[StatusPageIncident]:
+    for row in objects_at(summary, "activeIncidents"):
+        is_open = _IS_OPEN.get(text_at(row, "status"))
         if is_open is not False:
-            yield PageIncident(text(row, "name"), is_open, at=moment(row, "started"))
+            yield StatusPageIncident(text_at(row, "name"), is_open, at=timestamp_at(row, "started"))
 
 
-def _maintenances(summary: object) -> Iterator[PageMaintenance]:
-    for row in items(summary, "activeMaintenances"):
-        is_active = _IS_ACTIVE.get(text(row, "status"))
+def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
+    for row in objects_at(summary, "activeMaintenances"):
+        is_active = _IS_ACTIVE.get(text_at(row, "status"))
         if is_active is not None:
-            start = moment(row, "start")
-            yield PageMaintenance(text(row, "name"), is_active, start, None, at=start)
+            start = timestamp_at(row, "start")
+            yield StatusPageMaintenance(text_at(row, "name"), is_active, start, None, at=start)
 
 
-READER = FeedReader((Surface(under_root("/summary.json", "/v2/components.json"), page_of),))
+READER = FeedReader((FeedApi(root_paths("/summary.json", "/v2/components.json"), parse_page),))

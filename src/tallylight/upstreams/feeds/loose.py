@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 _NOTHING: Mapping[str, object] = {}
 
 
-def document(text: str) -> object:
+def json_document(text: str) -> object:
     """Return a parsed JSON text; None where it is none (or is the word null)."""
     try:
         return json.loads(text)
@@ -18,26 +18,26 @@ def document(text: str) -> object:
         return None
 
 
-def mapping(value: object, *keys: str) -> Mapping[str, object]:
+def object_at(value: object, *keys: str) -> Mapping[str, object]:
     """Return the JSON object behind the keys, an empty one where there is none."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else _NOTHING
 
 
-def items(value: object, key: str) -> Iterator[Mapping[str, object]]:
+def objects_at(value: object, key: str) -> Iterator[Mapping[str, object]]:
     """Yield the JSON objects of the list at a key; whatever else the list holds is left out."""
     listed = value.get(key) if isinstance(value, dict) else None
     if isinstance(listed, list):
         yield from (item for item in listed if isinstance(item, dict))
 
 
-def has_list(value: object, key: str) -> bool:
+def has_array(value: object, key: str) -> bool:
     """Tell whether there is a list at a key."""
     return isinstance(value, dict) and isinstance(value.get(key), list)
 
 
-def text(value: Mapping[str, object], key: str) -> str:
+def text_at(value: Mapping[str, object], key: str) -> str:
     """Return the text at a key; a number is a text too, since some pages number their rows."""
     found = value.get(key)
     if isinstance(found, int) and not isinstance(found, bool):
@@ -45,7 +45,7 @@ def text(value: Mapping[str, object], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def moment(value: Mapping[str, object], *keys: str) -> datetime | None:
+def timestamp_at(value: Mapping[str, object], *keys: str) -> datetime | None:
     """Return the first of the keys that holds an ISO 8601 time, in UTC."""
     for key in keys:
         found = value.get(key)

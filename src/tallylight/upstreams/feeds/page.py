@@ -11,7 +11,7 @@ from tallylight.model.status import Status
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
+class StatusPageComponent:
     """One row of a page.
 
     Args:
@@ -25,16 +25,16 @@ class Component:
     id: str
     name: str
     status: Status | None
-    word: str
+    status_word: str
     at: datetime | None = None
 
-    def is_called(self, wanted: str) -> bool:
+    def matches(self, wanted: str) -> bool:
         """Tell whether an operator who wrote this means this row: by id, or by name in any case."""
         return wanted == self.id or wanted.casefold() == self.name.casefold()
 
 
 @dataclass(frozen=True, slots=True)
-class PageIncident:
+class StatusPageIncident:
     """Trouble that a page has an entry for.
 
     Args:
@@ -48,13 +48,13 @@ class PageIncident:
 
     title: str
     is_open: bool | None
-    affects: frozenset[str] = frozenset()
+    affected: frozenset[str] = frozenset()
     at: datetime | None = None
-    is_out: bool = False
+    is_full_outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class PageMaintenance:
+class StatusPageMaintenance:
     """Planned work that a page has an entry for.
 
     Args:
@@ -70,12 +70,12 @@ class PageMaintenance:
     is_active: bool
     start: datetime | None
     end: datetime | None
-    affects: frozenset[str] = frozenset()
+    affected: frozenset[str] = frozenset()
     at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StatusPage:
     """All that a page says at one moment.
 
     Args:
@@ -88,13 +88,13 @@ class Page:
         at: When the page says it changed.
     """
 
-    components: tuple[Component, ...]
-    incidents: tuple[PageIncident, ...] | None
-    maintenances: tuple[PageMaintenance, ...] = field(default=())
-    lists_components: bool = True
+    components: tuple[StatusPageComponent, ...]
+    incidents: tuple[StatusPageIncident, ...] | None
+    maintenances: tuple[StatusPageMaintenance, ...] = field(default=())
+    lists_all_components: bool = True
     at: datetime | None = None
 
 
-def names_of(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+def component_keys(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
     """Return the (id, name) pairs of named components as one set of what they can be found by."""
     return frozenset(key for id_, name in pairs for key in (id_, name.casefold()) if key)

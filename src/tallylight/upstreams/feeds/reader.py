@@ -10,19 +10,24 @@ from datetime import datetime
 
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import document
-from tallylight.upstreams.feeds.page import Page
-from tallylight.upstreams.feeds.reading import FeedReading, planned, reading_of, unreadable
+from tallylight.upstreams.feeds.loose import json_document
+from tallylight.upstreams.feeds.page import StatusPage
+from tallylight.upstreams.feeds.reading import (
+    FeedReading,
+    component_reading,
+    unreadable_feed,
+    with_planned_maintenance,
+)
 from tallylight.upstreams.messages import Phase, Reply, Request
 
 _NOT_MODIFIED = 304
-_FORGIVEN_MISSES = 2
-_PASSING = frozenset({408, 425, 429})
+_TOLERATED_FAILURES = 2
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _VALIDATORS = (("if-none-match", "etag"), ("if-modified-since", "last-modified"))
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class FeedApi:
     """One place where a format publishes.
 
     Args:
@@ -31,11 +36,11 @@ class Surface:
             the page; None where they are not this surface's.
     """
 
-    addresses: Callable[[str], tuple[str, ...]]
-    page: Callable[[Sequence[object]], Page | None]
+    urls: Callable[[str], tuple[str, ...]]
+    parse: Callable[[Sequence[object]], StatusPage | None]
 
 
-def under_root(*paths: str) -> Callable[[str], tuple[str, ...]]:
+def root_paths(*paths: str) -> Callable[[str], tuple[str, ...]]:
     """Return the addresses of a surface whose paths hang on the page's root."""
     return lambda root: tuple(root + path for path in paths)
 
@@ -44,10 +49,10 @@ def under_root(*paths: str) -> Callable[[str], tuple[str, ...]]:
 class FeedReader:
     """Reads the pages of one format."""
 
-    surfaces: tuple[Surface, ...]
+    apis: tuple[FeedApi, ...]
 
     def requests(
-        self, feed: Feed, known: Mapping[str, Reply] | None = None, surface: int = 0
+        self, feed: Feed, cached: Mapping[str, Reply] | None = None, api_index: int = 0
     ) -> tuple[Request, ...]:
         """Return what to ask of a page.
 
@@ -58,24 +63,28 @@ class FeedReader:
             surface: Where to ask.
         """
         return tuple(
-            Request(Phase.FEED, "GET", url, headers=_conditions((known or {}).get(url)))
-            for url in self.surfaces[surface].addresses(feed.url.rstrip("/"))
+            Request(Phase.FEED, "GET", url, headers=_conditional_headers((cached or {}).get(url)))
+            for url in self.apis[api_index].urls(feed.url.rstrip("/"))
         )
 
-    def read(self, replies: Sequence[Reply], component: str, surface: int = 0) -> FeedReading:
+    def read(self, replies: Sequence[Reply], component: str, api_index: int = 0) -> FeedReading:
         """Return what the answers to `requests` say about a component."""
-        page = self._page(replies, surface)
-        return unreadable(_complaint(replies)) if page is None else reading_of(page, component)
+        page = self._page(replies, api_index)
+        return (
+            unreadable_feed(_error_note(replies))
+            if page is None
+            else component_reading(page, component)
+        )
 
-    def is_read_by(self, replies: Sequence[Reply], surface: int) -> bool:
+    def can_read(self, replies: Sequence[Reply], api_index: int) -> bool:
         """Tell whether the answers are this surface's at all."""
-        return self._page(replies, surface) is not None
+        return self._page(replies, api_index) is not None
 
-    def _page(self, replies: Sequence[Reply], surface: int) -> Page | None:
-        where = self.surfaces[surface]
+    def _page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
+        where = self.apis[api_index]
         documents = [_document(reply) for reply in replies]
-        missing = len(where.addresses("")) - len(documents)
-        return where.page([*documents, *[None] * missing])
+        missing = len(where.urls("")) - len(documents)
+        return where.parse([*documents, *[None] * missing])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +101,19 @@ class FeedState:
         tried: How many surfaces were not there since one was.
     """
 
-    surface: int = 0
+    api_index: int = 0
     reading: FeedReading | None = None
     is_searching: bool = False
-    said: FeedReading | None = None
-    known: Mapping[str, Reply] = field(default_factory=dict)
-    misses: int = 0
-    tried: int = 0
+    reported: FeedReading | None = None
+    cached_replies: Mapping[str, Reply] = field(default_factory=dict)
+    failure_count: int = 0
+    apis_tried: int = 0
 
     def requests(self, reader: FeedReader, feed: Feed) -> tuple[Request, ...]:
         """Return what to ask next."""
-        return reader.requests(feed, self.known, self.surface)
+        return reader.requests(feed, self.cached_replies, self.api_index)
 
-    def after(
+    def apply_replies(
         self, reader: FeedReader, feed: Feed, replies: Sequence[Reply], at: datetime
     ) -> "FeedState":
         """Return the state once the answers to `requests`, in their order, are taken in.
@@ -114,55 +123,57 @@ class FeedState:
         cannot be read is UNKNOWN at once.
         """
         urls = [request.url for request in self.requests(reader, feed)]
-        if self.said is not None and replies and all(map(_is_unmodified, replies)):
-            return replace(self, reading=planned(self.said, at), misses=0)
+        if self.reported is not None and replies and all(map(_is_unmodified, replies)):
+            return replace(self, reading=with_planned_maintenance(self.reported, at), failure_count=0)
         answers = dict(zip(urls, replies, strict=False))
         full = {
-            url: self.known.get(url, reply) if _is_unmodified(reply) else reply
+            url: self.cached_replies.get(url, reply) if _is_unmodified(reply) else reply
             for url, reply in answers.items()
         }
         whole = tuple(full.values())
-        said = reader.read(whole, feed.component, self.surface)
-        is_half = said.says is Status.UNKNOWN and any(map(_is_passing, whole))
-        if is_half or not reader.is_read_by(whole, self.surface):
+        said = reader.read(whole, feed.component, self.api_index)
+        is_half = said.says is Status.UNKNOWN and any(map(_is_transient, whole))
+        if is_half or not reader.can_read(whole, self.api_index):
             return self._after_failure(reader, whole)
         return FeedState(
-            surface=self.surface,
-            reading=planned(said, at),
-            said=said,
-            known={url: reply for url, reply in full.items() if _conditions(reply)},
+            api_index=self.api_index,
+            reading=with_planned_maintenance(said, at),
+            reported=said,
+            cached_replies={
+                url: reply for url, reply in full.items() if _conditional_headers(reply)
+            },
         )
 
     def _after_failure(self, reader: FeedReader, replies: Sequence[Reply]) -> "FeedState":
-        complaint = unreadable(_complaint(replies))
-        if any(map(_is_passing, replies)):
-            misses = self.misses + 1
-            forgiven = self.said is not None and misses <= _FORGIVEN_MISSES
+        complaint = unreadable_feed(_error_note(replies))
+        if any(map(_is_transient, replies)):
+            misses = self.failure_count + 1
+            forgiven = self.reported is not None and misses <= _TOLERATED_FAILURES
             return replace(
                 self,
                 reading=self.reading if forgiven else complaint,
-                said=self.said if forgiven else None,
-                misses=misses,
+                reported=self.reported if forgiven else None,
+                failure_count=misses,
                 is_searching=False,
             )
-        tried = self.tried + 1
-        is_searching = tried < len(reader.surfaces)
+        tried = self.apis_tried + 1
+        is_searching = tried < len(reader.apis)
         return FeedState(
-            surface=(self.surface + 1) % len(reader.surfaces),
+            api_index=(self.api_index + 1) % len(reader.apis),
             reading=self.reading if is_searching else complaint,
             is_searching=is_searching,
-            tried=tried if is_searching else 0,
+            apis_tried=tried if is_searching else 0,
         )
 
 
-def _conditions(reply: Reply | None) -> dict[str, str]:
+def _conditional_headers(reply: Reply | None) -> dict[str, str]:
     headers = {} if reply is None or reply.truncated else reply.headers
     return {asked: headers[given] for asked, given in _VALIDATORS if headers.get(given)}
 
 
 def _document(reply: Reply) -> object:
     is_whole = not reply.error and not reply.truncated
-    return document(reply.body) if is_whole and _is_success(reply) else None
+    return json_document(reply.body) if is_whole and _is_success(reply) else None
 
 
 def _is_success(reply: Reply) -> bool:
@@ -173,24 +184,24 @@ def _is_unmodified(reply: Reply) -> bool:
     return reply.status == _NOT_MODIFIED
 
 
-def _is_passing(reply: Reply) -> bool:
+def _is_transient(reply: Reply) -> bool:
     """Tell whether the failure says nothing about what the page is."""
     if reply.status is None or reply.error:
         return True
-    return reply.status in _PASSING or reply.status >= 500  # noqa: PLR2004  # any 5xx
+    return reply.status in _TRANSIENT_STATUSES or reply.status >= 500  # noqa: PLR2004  # any 5xx
 
 
-def _complaint(replies: Sequence[Reply]) -> str:
-    return next(filter(None, map(_trouble, replies)), "the page is not in the format expected")
+def _error_note(replies: Sequence[Reply]) -> str:
+    return next(filter(None, map(_reply_error, replies)), "the page is not in the format expected")
 
 
-def _trouble(reply: Reply) -> str:
+def _reply_error(reply: Reply) -> str:
     if reply.status is None or reply.error:
         return f"no answer: {reply.error}"
     if not _is_success(reply):
         return f"HTTP {reply.status}"
     if reply.truncated:
         return "the answer is longer than the limit"
-    if document(reply.body) is None:
+    if json_document(reply.body) is None:
         return f"no JSON but {reply.headers.get('content-type') or 'something else'}"
     return ""

@@ -21,10 +21,15 @@ from datetime import datetime
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.page import Component, Page, PageIncident, PageMaintenance
-from tallylight.upstreams.redact import scrub
+from tallylight.upstreams.feeds.page import (
+    StatusPage,
+    StatusPageComponent,
+    StatusPageIncident,
+    StatusPageMaintenance,
+)
+from tallylight.upstreams.redact import redact_line
 
-_LONGEST_NOTE = 200
+_MAX_NOTE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +61,28 @@ class FeedReading:
     maintenances: tuple[PlannedMaintenance, ...] = ()
 
 
-def reading_of(page: Page, component: str) -> FeedReading:
+def component_reading(page: StatusPage, component: str) -> FeedReading:
     """Return what a page says about a component, "" for the page as a whole."""
-    rows = tuple(row for row in page.components if not component or row.is_called(component))
-    if component and not rows and page.lists_components:
-        return unreadable(f'the page has no component "{component}"')
+    rows = tuple(row for row in page.components if not component or row.matches(component))
+    if component and not rows and page.lists_all_components:
+        return unreadable_feed(f'the page has no component "{component}"')
     names = (component, *(row.name for row in rows))
     keys = {component, *(row.id for row in rows), *map(str.casefold, names)} - {""}
-    incidents = tuple(i for i in page.incidents or () if not component or _touches(i.affects, keys))
-    works = tuple(m for m in page.maintenances if not component or _touches(m.affects, keys))
-    claims = _claims(page, rows, incidents, works, is_whole=not component)
-    decided = next((status for status in _GRAVITY if status in claims), Status.OPERATIONAL)
-    reading = _told(decided, rows, incidents, works)
+    incidents = tuple(
+        i for i in page.incidents or () if not component or _is_affected(i.affected, keys)
+    )
+    works = tuple(m for m in page.maintenances if not component or _is_affected(m.affected, keys))
+    claims = _claimed_statuses(page, rows, incidents, works, is_whole=not component)
+    decided = next((status for status in _SEVERITY if status in claims), Status.OPERATIONAL)
+    reading = _reading_with_headline(decided, rows, incidents, works)
     return replace(
         reading,
         at=reading.at or page.at,
-        maintenances=tuple(sorted(_plans(works), key=lambda plan: plan.start)),
+        maintenances=tuple(sorted(_planned_maintenances(works), key=lambda plan: plan.start)),
     )
 
 
-def unreadable(why: str) -> FeedReading:
+def unreadable_feed(why: str) -> FeedReading:
     """Return the reading of a page that does not say, with the reason."""
     return FeedReading(Status.UNKNOWN, note=headline(why))
 
@@ -83,11 +90,11 @@ def unreadable(why: str) -> FeedReading:
 def headline(text: str) -> str:
     """Return a text as one scrubbed line of at most 200 characters."""
     # A page may hold half a surrogate pair, which no file or database takes.
-    line = " ".join(scrub(text.encode("utf-8", "replace").decode("utf-8")).split())
-    return line if len(line) <= _LONGEST_NOTE else line[: _LONGEST_NOTE - 1] + "…"
+    line = " ".join(redact_line(text.encode("utf-8", "replace").decode("utf-8")).split())
+    return line if len(line) <= _MAX_NOTE else line[: _MAX_NOTE - 1] + "…"
 
 
-def planned(reading: FeedReading, now: datetime) -> FeedReading:
+def with_planned_maintenance(reading: FeedReading, now: datetime) -> FeedReading:
     """Let announced work count once its time has come, though the page does not say so yet."""
     plan = next((p for p in reading.maintenances if p.start <= now < p.end), None)
     match reading.says:
@@ -105,7 +112,7 @@ def planned(reading: FeedReading, now: datetime) -> FeedReading:
             return reading
 
 
-def evidence_of(
+def feed_evidence(
     service: ServiceId, before: FeedReading | Evidence | None, after: FeedReading, at: datetime
 ) -> Evidence | None:
     """Return the evidence of a page's change; None where it says the same as before.
@@ -133,19 +140,19 @@ def evidence_of(
     )
 
 
-_GRAVITY = (Status.SUSPENDED, Status.MAINTENANCE, Status.DEGRADED, Status.UNKNOWN)
+_SEVERITY = (Status.SUSPENDED, Status.MAINTENANCE, Status.DEGRADED, Status.UNKNOWN)
 _WHOLE_ONLY = frozenset({Status.SUSPENDED, Status.MAINTENANCE})
 
 
-def _touches(affects: frozenset[str], keys: set[str]) -> bool:
+def _is_affected(affects: frozenset[str], keys: set[str]) -> bool:
     return not affects or not affects.isdisjoint(keys)
 
 
-def _claims(
-    page: Page,
-    rows: Sequence[Component],
-    incidents: Sequence[PageIncident],
-    works: Sequence[PageMaintenance],
+def _claimed_statuses(
+    page: StatusPage,
+    rows: Sequence[StatusPageComponent],
+    incidents: Sequence[StatusPageIncident],
+    works: Sequence[StatusPageMaintenance],
     *,
     is_whole: bool,
 ) -> set[Status]:
@@ -157,19 +164,21 @@ def _claims(
         if incident.is_open is None:
             claims.add(Status.UNKNOWN)
         elif incident.is_open:
-            claims.add(Status.SUSPENDED if incident.is_out and not is_whole else Status.DEGRADED)
-    if any(work.is_active and not (is_whole and work.affects) for work in works):
+            claims.add(
+                Status.SUSPENDED if incident.is_full_outage and not is_whole else Status.DEGRADED
+            )
+    if any(work.is_active and not (is_whole and work.affected) for work in works):
         claims.add(Status.MAINTENANCE)
-    if page.incidents is None or not (rows or incidents or not page.lists_components):
+    if page.incidents is None or not (rows or incidents or not page.lists_all_components):
         claims.add(Status.UNKNOWN)  # green rows alone do not prove that nothing is wrong
     return claims
 
 
-def _told(
+def _reading_with_headline(
     says: Status,
-    rows: Sequence[Component],
-    incidents: Sequence[PageIncident],
-    works: Sequence[PageMaintenance],
+    rows: Sequence[StatusPageComponent],
+    incidents: Sequence[StatusPageIncident],
+    works: Sequence[StatusPageMaintenance],
 ) -> FeedReading:
     """Return the claim with the headline and the time of whatever stands behind it."""
     behind = tuple(row for row in rows if (row.status or Status.UNKNOWN) is says)
@@ -180,7 +189,10 @@ def _told(
             ends = [work.end for work in active if work.end is not None]
             at = _newest([*active, *behind])
             return FeedReading(
-                says, headline(title or _rows(behind)), until=max(ends, default=None), at=at
+                says,
+                headline(title or _component_list(behind)),
+                until=max(ends, default=None),
+                at=at,
             )
         case Status.OPERATIONAL:
             return FeedReading(says, at=_newest(behind))
@@ -190,20 +202,20 @@ def _told(
             open_ones = tuple(incident for incident in incidents if incident.is_open)
             title = next((incident.title for incident in open_ones if incident.title), "")
             at = _newest([*open_ones, *behind])
-            return FeedReading(says, headline(title or _rows(behind)), at=at)
+            return FeedReading(says, headline(title or _component_list(behind)), at=at)
 
 
-def _rows(rows: Iterable[Component]) -> str:
-    return ", ".join(f"{row.name or row.id}: {row.word}" for row in rows)
+def _component_list(rows: Iterable[StatusPageComponent]) -> str:
+    return ", ".join(f"{row.name or row.id}: {row.status_word}" for row in rows)
 
 
 def _newest(
-    parts: Iterable[Component | PageIncident | PageMaintenance],
+    parts: Iterable[StatusPageComponent | StatusPageIncident | StatusPageMaintenance],
 ) -> datetime | None:
     return max((part.at for part in parts if part.at is not None), default=None)
 
 
-def _plans(works: Iterable[PageMaintenance]) -> Iterable[PlannedMaintenance]:
+def _planned_maintenances(works: Iterable[StatusPageMaintenance]) -> Iterable[PlannedMaintenance]:
     for work in works:
         if work.start is not None and work.end is not None and work.start < work.end:
             yield PlannedMaintenance(work.start, work.end, headline(work.title))

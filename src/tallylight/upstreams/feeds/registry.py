@@ -6,7 +6,7 @@ from types import MappingProxyType
 from tallylight.upstreams.feeds import betterstack, google, incident_io, instatus, statuspage
 from tallylight.upstreams.feeds.reader import FeedReader
 
-READERS: Mapping[str, FeedReader] = MappingProxyType(
+FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
     {
         "statuspage": statuspage.READER,
         "incident_io": incident_io.READER,
@@ -17,10 +17,10 @@ READERS: Mapping[str, FeedReader] = MappingProxyType(
 )
 
 
-def reader(format_: str) -> FeedReader:
+def feed_reader(format_: str) -> FeedReader:
     """Return the reader of a format.
 
     Raises:
         KeyError: for a name that is not in `READERS`.
     """
-    return READERS[format_]
+    return FEED_READERS[format_]

@@ -7,15 +7,15 @@ incident (an overall indicator of "none", green rows, entries that name no compo
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_list, items, mapping, moment, text
+from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
-    Component,
-    Page,
-    PageIncident,
-    PageMaintenance,
-    names_of,
+    StatusPage,
+    StatusPageComponent,
+    StatusPageIncident,
+    StatusPageMaintenance,
+    component_keys,
 )
-from tallylight.upstreams.feeds.reader import FeedReader, Surface, under_root
+from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
 
 COMPONENT_STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
@@ -38,76 +38,78 @@ _IS_OPEN: Mapping[str, bool] = {
 _IS_ACTIVE: Mapping[str, bool] = {"scheduled": False, "in_progress": True, "verifying": True}
 
 
-def page_of(documents: Sequence[object]) -> Page | None:
+def parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that a summary and a list of incidents describe.
 
     The incidents of both are taken together: either list is left out, or empty, on some pages.
     """
     summary, *more = documents
-    if not has_list(summary, "components"):
+    if not has_array(summary, "components"):
         return None
-    sources = [source for source in (summary, *more) if has_list(source, "incidents")]
+    sources = [source for source in (summary, *more) if has_array(source, "incidents")]
     incidents = tuple(incident for source in sources for incident in _incidents(source))
-    return Page(
-        components=tuple(_component(row) for row in items(summary, "components")),
+    return StatusPage(
+        components=tuple(_component(row) for row in objects_at(summary, "components")),
         incidents=tuple(dict.fromkeys(incidents)) if sources else None,
         maintenances=tuple(_maintenances(summary)),
-        at=moment(mapping(summary, "page"), "updated_at"),
+        at=timestamp_at(object_at(summary, "page"), "updated_at"),
     )
 
 
-def is_open(word: str) -> bool | None:
+def is_open_incident(word: str) -> bool | None:
     """Tell whether an incident in this state is unresolved; None for an unknown word."""
     return _IS_OPEN.get(word)
 
 
-def _component(row: Mapping[str, object]) -> Component:
-    word = text(row, "status")
-    return Component(
-        id=text(row, "id"),
-        name=text(row, "name"),
+def _component(row: Mapping[str, object]) -> StatusPageComponent:
+    word = text_at(row, "status")
+    return StatusPageComponent(
+        id=text_at(row, "id"),
+        name=text_at(row, "name"),
         status=COMPONENT_STATUSES.get(word),
-        word=word,
-        at=moment(row, "updated_at"),
+        status_word=word,
+        at=timestamp_at(row, "updated_at"),
     )
 
 
-def _incidents(source: object) -> Iterator[PageIncident]:
-    for row in items(source, "incidents"):
-        state = False if moment(row, "resolved_at") else is_open(text(row, "status"))
+def _incidents(source: object) -> Iterator[StatusPageIncident]:
+    for row in objects_at(source, "incidents"):
+        state = (
+            False if timestamp_at(row, "resolved_at") else is_open_incident(text_at(row, "status"))
+        )
         if state is not False:
-            yield PageIncident(
-                title=text(row, "name"),
+            yield StatusPageIncident(
+                title=text_at(row, "name"),
                 is_open=state,
-                affects=_affected(row),
-                at=moment(row, "updated_at", "started_at", "created_at"),
+                affected=_affected(row),
+                at=timestamp_at(row, "updated_at", "started_at", "created_at"),
             )
 
 
-def _maintenances(summary: object) -> Iterator[PageMaintenance]:
-    for row in items(summary, "scheduled_maintenances"):
-        is_active = _IS_ACTIVE.get(text(row, "status"))
+def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
+    for row in objects_at(summary, "scheduled_maintenances"):
+        is_active = _IS_ACTIVE.get(text_at(row, "status"))
         if is_active is not None:
-            yield PageMaintenance(
-                title=text(row, "name"),
+            yield StatusPageMaintenance(
+                title=text_at(row, "name"),
                 is_active=is_active,
-                start=moment(row, "scheduled_for"),
-                end=moment(row, "scheduled_until"),
-                affects=_affected(row),
-                at=moment(row, "updated_at"),
+                start=timestamp_at(row, "scheduled_for"),
+                end=timestamp_at(row, "scheduled_until"),
+                affected=_affected(row),
+                at=timestamp_at(row, "updated_at"),
             )
 
 
 def _affected(row: Mapping[str, object]) -> frozenset[str]:
-    named = [(text(item, "id"), text(item, "name")) for item in items(row, "components")]
+    named = [(text_at(item, "id"), text_at(item, "name")) for item in objects_at(row, "components")]
     named += [
-        (text(item, "code"), text(item, "name"))
-        for update in items(row, "incident_updates")
-        for item in items(update, "affected_components")
+        (text_at(item, "code"), text_at(item, "name"))
+        for update in objects_at(row, "incident_updates")
+        for item in objects_at(update, "affected_components")
     ]
-    return names_of(named)
+    return component_keys(named)
 
 
 READER = FeedReader(
-    (Surface(under_root("/api/v2/summary.json", "/api/v2/incidents/unresolved.json"), page_of),)
+    (FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents/unresolved.json"), parse_page),)
 )

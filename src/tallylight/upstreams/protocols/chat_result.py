@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-from tallylight.upstreams.json_access import web_address_of
+from tallylight.upstreams.json_access import json_http_url
 
-_SEARCHED = 64 * 1024
+_SEARCH_WINDOW = 64 * 1024
 """The result stands at the end of an answer; how much of the end is searched."""
 
 _VIDEO_TAG = re.compile(
@@ -22,37 +22,37 @@ _VIDEO_TAG = re.compile(
 _LINK = re.compile(
     r"(!?)\[([^\]\n]{0,300}+)\]\(\s*+(https?://[^)\s]{1,4000}+)\s*+\)", re.IGNORECASE
 )
-_ADDRESS = re.compile(r"https?://[^\s'\"<>)\]}`|]{1,4000}", re.IGNORECASE)
+_URL = re.compile(r"https?://[^\s'\"<>)\]}`|]{1,4000}", re.IGNORECASE)
 _VIDEO_SUFFIXES = (".mp4", ".mov", ".webm")
 _LABELS = ("下载", "下載", "download", "播放", "play", "观看", "觀看", "watch")
-_AFTER_A_SENTENCE = ".,;:!?…，。；：！？、）》」』*_"
+_TRAILING_PUNCTUATION = ".,;:!?…，。；：！？、）》」』*_"
 
 
-class Form(IntEnum):
+class LinkForm(IntEnum):
     """How a result was written, the most certain first."""
 
     VIDEO_TAG = 1  # <video src='…'>
     LINK = 2  # [点击下载](…), or any link to a video file
-    VIDEO_ADDRESS = 3  # https://….mp4
+    VIDEO_URL = 3  # https://….mp4
     IMAGE = 4  # ![Generated Image](…)
-    ADDRESS = 5  # any address at all
+    URL = 5  # any address at all
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ResultLink:
     """Where the result lies, and how it was written."""
 
-    address: str
-    form: Form
+    url: str
+    form: LinkForm
 
 
-def results_in(content: str) -> Iterator[Result]:
+def find_result_links(content: str) -> Iterator[ResultLink]:
     """Yield what may be the result, best first; of one form the last in the text."""
-    searched = content[-_SEARCHED:]
-    for form, addresses in _FORMS:
-        found = [address for one in addresses(searched) if (address := web_address_of(one))]
+    searched = content[-_SEARCH_WINDOW:]
+    for form, addresses in _FINDERS:
+        found = [address for one in addresses(searched) if (address := json_http_url(one))]
         if found:
-            yield Result(found[-1], form)
+            yield ResultLink(found[-1], form)
 
 
 def _tags(text: str) -> Iterator[str]:
@@ -66,16 +66,16 @@ def _links(text: str) -> Iterator[str]:
             yield address
 
 
-def _video_addresses(text: str) -> Iterator[str]:
-    return (address for address in _addresses(text) if _is_video_file(address))
+def _video_urls(text: str) -> Iterator[str]:
+    return (address for address in _urls(text) if _is_video_file(address))
 
 
 def _images(text: str) -> Iterator[str]:
     return (address for image, _, address in _LINK.findall(text) if image)
 
 
-def _addresses(text: str) -> Iterator[str]:
-    return (match.rstrip(_AFTER_A_SENTENCE) for match in _ADDRESS.findall(text))
+def _urls(text: str) -> Iterator[str]:
+    return (match.rstrip(_TRAILING_PUNCTUATION) for match in _URL.findall(text))
 
 
 def _is_video_file(address: str) -> bool:
@@ -83,10 +83,10 @@ def _is_video_file(address: str) -> bool:
     return path.lower().endswith(_VIDEO_SUFFIXES)
 
 
-_FORMS: tuple[tuple[Form, Callable[[str], Iterator[str]]], ...] = (
-    (Form.VIDEO_TAG, _tags),
-    (Form.LINK, _links),
-    (Form.VIDEO_ADDRESS, _video_addresses),
-    (Form.IMAGE, _images),
-    (Form.ADDRESS, _addresses),
+_FINDERS: tuple[tuple[LinkForm, Callable[[str], Iterator[str]]], ...] = (
+    (LinkForm.VIDEO_TAG, _tags),
+    (LinkForm.LINK, _links),
+    (LinkForm.VIDEO_URL, _video_urls),
+    (LinkForm.IMAGE, _images),
+    (LinkForm.URL, _urls),
 )

@@ -12,21 +12,32 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.json_access import items_of, object_of
-from tallylight.upstreams.messages import Address, Job, JobState, JobStream, Phase, Reply, Request
-from tallylight.upstreams.protocols.base import Base
+from tallylight.upstreams.json_access import json_array, unwrapped_object
+from tallylight.upstreams.messages import (
+    Job,
+    JobState,
+    JobStream,
+    Phase,
+    Reply,
+    Request,
+    UpstreamAddress,
+)
+from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.chat_stream import ChatStream
-from tallylight.upstreams.protocols.failures import failure_in
-from tallylight.upstreams.protocols.forms import address_of
+from tallylight.upstreams.protocols.failures import reply_failure
+from tallylight.upstreams.protocols.forms import reference_url
 from tallylight.upstreams.protocols.model_list import read_model_list
-from tallylight.upstreams.protocols.not_billed import of_new_api, of_sora2api
+from tallylight.upstreams.protocols.not_billed import (
+    new_api_proves_not_billed,
+    sora2api_proves_not_billed,
+)
 
 _SUCCESS = range(200, 300)
 _NO_EXTRAS: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ChatVideoProfile:
     """How one server differs from the others.
 
     Args:
@@ -37,17 +48,19 @@ class Profile:
             makes a video without the picture of an address.
     """
 
-    answers_for_free: bool = False
+    has_free_dry_run: bool = False
     echoes_model: bool = True
-    fetches_pictures: bool = True
+    fetches_image_urls: bool = True
 
 
-PROFILES: Mapping[str, Profile] = {
+CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
     # First, hence the default: the free question of sora2api is a paid job anywhere else.
-    "relay": Profile(),
+    "relay": ChatVideoProfile(),
     # Its answers always say "sora".
-    "sora2api": Profile(answers_for_free=True, echoes_model=False, fetches_pictures=False),
-    "new_api": Profile(),
+    "sora2api": ChatVideoProfile(
+        has_free_dry_run=True, echoes_model=False, fetches_image_urls=False
+    ),
+    "new_api": ChatVideoProfile(),
 }
 
 
@@ -56,10 +69,10 @@ class ChatVideo:
 
     streams = True
 
-    def __init__(self, address: Address) -> None:
-        self._base = Base.of(address)
+    def __init__(self, address: UpstreamAddress) -> None:
+        self._requests = RequestBuilder.of(address)
         self._dialect = address.dialect
-        self._profile = PROFILES[address.dialect]
+        self._profile = CHAT_VIDEO_PROFILES[address.dialect]
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -72,9 +85,9 @@ class ChatVideo:
         return True
 
     @property
-    def takes_address(self) -> bool:
+    def takes_reference_url(self) -> bool:
         """Tell whether the address of such a picture will do."""
-        return self._profile.fetches_pictures
+        return self._profile.fetches_image_urls
 
     @property
     def takes_characters(self) -> bool:
@@ -88,34 +101,36 @@ class ChatVideo:
 
     def reach(self) -> Request:
         """Return the question for models, without the key."""
-        return self._base.reach()
+        return self._requests.reach()
 
     def credentials(self, model: str) -> Request:
         """Return the free question whether a video could be made, or the one for models."""
-        if self._profile.answers_for_free:
-            return self._chat(Phase.PROBE, model, [_words("a paper boat")], streamed=False)
-        return self._base.models()
+        if self._profile.has_free_dry_run:
+            return self._chat_request(
+                Phase.PROBE, model, [_text_part("a paper boat")], streamed=False
+            )
+        return self._requests.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
         """Return why the key or the model is not accepted; None if both are."""
-        if not self._profile.answers_for_free:
+        if not self._profile.has_free_dry_run:
             return read_model_list(reply, self._dialect, model)
         if reply.status not in _SUCCESS or reply.error:
-            return failure_in(reply, self._dialect, "chat:unreadable")
+            return reply_failure(reply, self._dialect, "chat:unreadable")
         if (failure := classify(reply, self._dialect)) is not None:
             return failure
-        answer = object_of(reply.body)
-        is_chat = answer is not None and bool(items_of(answer.get("choices")))
-        return None if is_chat else failure_in(reply, self._dialect, "chat:unreadable")
+        answer = unwrapped_object(reply.body)
+        is_chat = answer is not None and bool(json_array(answer.get("choices")))
+        return None if is_chat else reply_failure(reply, self._dialect, "chat:unreadable")
 
     def create(self, order: Order, model: str) -> Request:
         """Return the paid request, whose answer streams."""
         if order.operation is not Operation.CREATE or order.source or order.characters:
             raise LookupError(f"chat_video has no words for {order.operation} or for characters")
-        parts = [_words(order.prompt)]
+        parts = [_text_part(order.prompt)]
         if order.reference is not None:
-            parts.append(self._picture(order.reference))
-        return self._chat(Phase.CREATE, model, parts, streamed=True, extras=order.extras)
+            parts.append(self._image_part(order.reference))
+        return self._chat_request(Phase.CREATE, model, parts, streamed=True, extras=order.extras)
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job in an answer that was read to its end, or why there is none.
@@ -123,7 +138,7 @@ class ChatVideo:
         To a question that was meant to be free, only an answer with a video is a job.
         """
         if reply.status not in _SUCCESS:
-            return failure_in(reply, self._dialect, "chat:unreadable")
+            return reply_failure(reply, self._dialect, "chat:unreadable")
         stream = self.open_stream()
         stream.feed(reply.body)
         job = stream.end(reply.error)
@@ -131,13 +146,13 @@ class ChatVideo:
             return replace(job.failure, http_status=reply.status)
         return job
 
-    def disclaims(self, reply: Reply) -> bool:
+    def proves_not_billed(self, reply: Reply) -> bool:
         """Tell whether an error answer is one that is given only where nothing will be billed."""
         match self._dialect:
             case "new_api":
-                return of_new_api(reply)
+                return new_api_proves_not_billed(reply)
             case "sora2api":
-                return of_sora2api(reply)
+                return sora2api_proves_not_billed(reply)
             case _:
                 return False
 
@@ -155,7 +170,7 @@ class ChatVideo:
             raise LookupError(f"there is no {variant} here, only video")
         if job.state is not JobState.COMPLETED or not job.content_url:
             raise LookupError(f"chat job {job.id} has no video")
-        return self._base.download(job.content_url)
+        return self._requests.download(job.content_url)
 
     def listing(self, after: str = "") -> Request | None:  # noqa: ARG002  # there is no first
         """Return None: chats are not listed anywhere."""
@@ -163,7 +178,7 @@ class ChatVideo:
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return what is wrong with a reply that nobody asked for."""
-        return failure_in(reply, self._dialect, "list:unreadable")
+        return reply_failure(reply, self._dialect, "list:unreadable")
 
     def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002  # leaving stops nothing
         """Return None: whoever leaves the stream still pays for the job."""
@@ -183,14 +198,14 @@ class ChatVideo:
 
     def read_character(self, reply: Reply) -> str | Failure:
         """Return what is wrong with a reply that nobody asked for."""
-        return failure_in(reply, self._dialect, "character:unreadable")
+        return reply_failure(reply, self._dialect, "character:unreadable")
 
-    def _picture(self, reference: Reference) -> Mapping[str, object]:
-        if reference.url and not self._profile.fetches_pictures:
+    def _image_part(self, reference: Reference) -> Mapping[str, object]:
+        if reference.url and not self._profile.fetches_image_urls:
             raise LookupError(f"{self._dialect} takes a picture's bytes, not its address")
-        return {"type": "image_url", "image_url": {"url": address_of(reference)}}
+        return {"type": "image_url", "image_url": {"url": reference_url(reference)}}
 
-    def _chat(
+    def _chat_request(
         self,
         phase: Phase,
         model: str,
@@ -208,12 +223,12 @@ class ChatVideo:
         return Request(
             phase,
             "POST",
-            f"{self._base.url}/chat/completions",
+            f"{self._requests.base_url}/chat/completions",
             headers={"Accept": "text/event-stream"} if streamed else {},
             json=json.dumps(body),
-            authorization=self._base.authorization,
+            authorization=self._requests.authorization,
         )
 
 
-def _words(prompt: str) -> Mapping[str, object]:
+def _text_part(prompt: str) -> Mapping[str, object]:
     return {"type": "text", "text": prompt}

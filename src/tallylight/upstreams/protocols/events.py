@@ -2,15 +2,15 @@
 
 import re
 
-from tallylight.upstreams.json_access import json_of
+from tallylight.upstreams.json_access import parse_json
 
 _END_OF_LINE = re.compile("\r\n|\n|\r")
-_KEPT_ASIDE = 64 * 1024
+_STRAY_LIMIT = 64 * 1024
 
-DONE = "[DONE]"
+DONE_MARKER = "[DONE]"
 
 
-class EventReader:
+class SseParser:
     """Takes text in any pieces and gives the data of each event once it is whole.
 
     More forgiving than the standard (https://html.spec.whatwg.org/multipage/server-sent-events.html):
@@ -19,65 +19,65 @@ class EventReader:
     """
 
     def __init__(self) -> None:
-        self._line: list[str] = []  # the pieces of a line that has not ended yet
+        self._partial_line: list[str] = []  # the pieces of a line that has not ended yet
         self._data: list[str] = []  # the data lines of an event that has not ended yet
-        self._aside: list[str] = []
-        self._aside_size = 0
+        self._stray_lines: list[str] = []
+        self._stray_size = 0
         self._is_done = False
 
     @property
-    def aside(self) -> str:
+    def stray_text(self) -> str:
         """Return what was said outside all events, up to the end mark."""
-        return "\n".join(self._aside)
+        return "\n".join(self._stray_lines)
 
     def feed(self, text: str) -> list[str]:
         """Take in more text; return the data of the events that it completes."""
         if not text:
             return []
-        if self._line and self._line[-1].endswith("\r"):
-            text = self._line.pop() + text  # the other half of a line end may come now
+        if self._partial_line and self._partial_line[-1].endswith("\r"):
+            text = self._partial_line.pop() + text  # the other half of a line end may come now
         if not ("\n" in text or "\r" in text[:-1]):
-            self._line.append(text)
+            self._partial_line.append(text)
             return []
         held = "\r" if text.endswith("\r") else ""
         lines = _END_OF_LINE.split(text.removesuffix(held))
-        lines[0] = "".join((*self._line, lines[0]))
-        self._line = [lines.pop() + held]
-        return [data for line in lines for data in self._take(line)]
+        lines[0] = "".join((*self._partial_line, lines[0]))
+        self._partial_line = [lines.pop() + held]
+        return [data for line in lines for data in self._feed_line(line)]
 
     def end(self) -> list[str]:
         """Return the data of an event that the stream broke off in."""
-        rest = "".join(self._line).removesuffix("\r")
-        self._line = []
-        return [*self._take(rest), *self._take("")]
+        rest = "".join(self._partial_line).removesuffix("\r")
+        self._partial_line = []
+        return [*self._feed_line(rest), *self._feed_line("")]
 
-    def _take(self, line: str) -> list[str]:
+    def _feed_line(self, line: str) -> list[str]:
         line = line.removeprefix("\ufeff")
         if not line:
-            return self._finished()
+            return self._completed_event()
         if line.startswith("data:"):
-            finished = self._finished() if self._is_whole() else []
+            finished = self._completed_event() if self._is_complete() else []
             self._data.append(line.removeprefix("data:").removeprefix(" "))
             return finished
         if not line.startswith((":", "event:", "id:", "retry:")):
-            self._keep_aside(line)
+            self._add_stray_line(line)
         return []
 
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         # Only asked of a single line: asked of every longer event, it would take a hostile one
         # the square of its lines.
         if len(self._data) != 1:
             return False
-        return self._data[0].strip() == DONE or json_of(self._data[0]) is not None
+        return self._data[0].strip() == DONE_MARKER or parse_json(self._data[0]) is not None
 
-    def _finished(self) -> list[str]:
+    def _completed_event(self) -> list[str]:
         data = "\n".join(self._data)
         self._data = []
-        self._is_done = self._is_done or data.strip() == DONE
+        self._is_done = self._is_done or data.strip() == DONE_MARKER
         return [data] if data else []
 
-    def _keep_aside(self, line: str) -> None:
-        room = _KEPT_ASIDE - self._aside_size
+    def _add_stray_line(self, line: str) -> None:
+        room = _STRAY_LIMIT - self._stray_size
         if room > 0 and not self._is_done:
-            self._aside.append(line[:room])
-            self._aside_size += len(line)
+            self._stray_lines.append(line[:room])
+            self._stray_size += len(line)

@@ -3,12 +3,12 @@
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Reply
-from tallylight.upstreams.redact import scrub
+from tallylight.upstreams.redact import redact_line
 
-_LINE = 200
+_MAX_LINE = 200
 
 
-def failure_in(reply: Reply, dialect: str, rule: str) -> Failure:
+def reply_failure(reply: Reply, dialect: str, rule: str) -> Failure:
     """Return the failure in a reply from which one cannot read what was asked for.
 
     Args:
@@ -30,11 +30,11 @@ def upstream_failure(
     http_status: int | None = None,
 ) -> Failure:
     """Return a failure that is the upstream's fault, with its words scrubbed and cut to a line."""
-    line = " ".join(scrub(text[: 4 * _LINE]).split())
+    line = " ".join(redact_line(text[: 4 * _MAX_LINE]).split())
     return Failure(
         kind=kind,
         fault=Fault.UPSTREAM,
         rule=rule,
-        text=line if len(line) <= _LINE else line[: _LINE - 1] + "…",
+        text=line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…",
         http_status=http_status,
     )

@@ -8,7 +8,7 @@ from tallylight.model.order import Reference
 from tallylight.upstreams.messages import FilePart
 
 _UNKNOWN_TYPE = "application/octet-stream"
-_ENDINGS = {
+_FILE_SUFFIXES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
     "image/webp": ".webp",
@@ -18,17 +18,17 @@ _ENDINGS = {
 
 def form_fields(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Return fields as text, what is nested spelled `meta[a]` and `tags[]` as the SDKs do."""
-    return tuple(pair for name, value in fields.items() for pair in _spelled(name, value))
+    return tuple(pair for name, value in fields.items() for pair in _form_pairs(name, value))
 
 
-def file_part(label: str, reference: Reference) -> FilePart:
+def file_part(field_name: str, reference: Reference) -> FilePart:
     """Return a reference whose bytes are here as a file; servers look at the name's ending."""
     media_type = reference.media_type or _UNKNOWN_TYPE
-    name = reference.name or f"reference{_ENDINGS.get(media_type, '')}"
-    return FilePart(label, name, media_type, reference.body)
+    name = reference.name or f"reference{_FILE_SUFFIXES.get(media_type, '')}"
+    return FilePart(field_name, name, media_type, reference.body)
 
 
-def address_of(reference: Reference) -> str:
+def reference_url(reference: Reference) -> str:
     """Return where a reference lies: its address, or itself as a data URL."""
     if reference.url:
         return reference.url
@@ -36,13 +36,13 @@ def address_of(reference: Reference) -> str:
     return f"data:{reference.media_type or _UNKNOWN_TYPE};base64,{text}"
 
 
-def _spelled(name: str, value: object) -> Iterator[tuple[str, str]]:
+def _form_pairs(name: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _spelled(f"{name}[{key}]", one)
+            yield from _form_pairs(f"{name}[{key}]", one)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from _spelled(f"{name}[]", one)
+            yield from _form_pairs(f"{name}[]", one)
     elif isinstance(value, str):
         yield name, value
     elif value is not None:

@@ -7,15 +7,19 @@ from urllib.parse import quote
 
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.json_access import object_of, text_of
-from tallylight.upstreams.messages import Address, Job, JobStream, Phase, Reply, Request
-from tallylight.upstreams.protocols.base import Base
-from tallylight.upstreams.protocols.failures import failure_in
+from tallylight.upstreams.json_access import json_text, unwrapped_object
+from tallylight.upstreams.messages import Job, JobStream, Phase, Reply, Request, UpstreamAddress
+from tallylight.upstreams.protocols.base import RequestBuilder
+from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import file_part
 from tallylight.upstreams.protocols.model_list import read_model_list
-from tallylight.upstreams.protocols.not_billed import of_new_api
-from tallylight.upstreams.protocols.request_body import PROFILES, Body, body_of
-from tallylight.upstreams.protocols.video_object import VideoReader
+from tallylight.upstreams.protocols.not_billed import new_api_proves_not_billed
+from tallylight.upstreams.protocols.request_body import (
+    VIDEOS_API_PROFILES,
+    RequestBody,
+    request_body_for,
+)
+from tallylight.upstreams.protocols.video_object import VideoObjectReader
 
 _SUCCESS = range(200, 300)
 
@@ -25,11 +29,11 @@ class OpenAIVideos:
 
     streams = False
 
-    def __init__(self, address: Address) -> None:
-        self._base = Base.of(address)
+    def __init__(self, address: UpstreamAddress) -> None:
+        self._requests = RequestBuilder.of(address)
         self._dialect = address.dialect
-        self._profile = PROFILES[address.dialect]
-        self._reader = VideoReader(address.dialect, self._profile.names_address)
+        self._profile = VIDEOS_API_PROFILES[address.dialect]
+        self._reader = VideoObjectReader(address.dialect, self._profile.returns_url)
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -42,14 +46,14 @@ class OpenAIVideos:
         return True
 
     @property
-    def takes_address(self) -> bool:
+    def takes_reference_url(self) -> bool:
         """Tell whether the address of such a picture will do: at all these servers it does."""
         return True
 
     @property
     def takes_characters(self) -> bool:
         """Tell whether characters can be made here and appear in a create."""
-        return self._profile.characters
+        return self._profile.has_characters
 
     @property
     def variants(self) -> frozenset[str]:
@@ -58,11 +62,11 @@ class OpenAIVideos:
 
     def reach(self) -> Request:
         """Return the question for models, without the key."""
-        return self._base.reach()
+        return self._requests.reach()
 
     def credentials(self, model: str) -> Request:  # noqa: ARG002  # the list names them all
         """Return the question for models."""
-        return self._base.models()
+        return self._requests.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
         """Return why the key or the model is not accepted; None if both are."""
@@ -70,15 +74,15 @@ class OpenAIVideos:
 
     def create(self, order: Order, model: str) -> Request:
         """Return the paid request that starts a job."""
-        return self._post(body_of(order, model, self._profile))
+        return self._create_request(request_body_for(order, model, self._profile))
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job that an answer to create or poll describes, or why there is none."""
-        return self._reader.job(reply)
+        return self._reader.read_job(reply)
 
-    def disclaims(self, reply: Reply) -> bool:
+    def proves_not_billed(self, reply: Reply) -> bool:
         """Tell whether an error answer is one that is given only where nothing will be billed."""
-        return self._dialect == "new_api" and of_new_api(reply)
+        return self._dialect == "new_api" and new_api_proves_not_billed(reply)
 
     def open_stream(self) -> JobStream:
         """Raise: a create is answered at once here."""
@@ -86,7 +90,7 @@ class OpenAIVideos:
 
     def poll(self, job_id: str) -> Request:
         """Return the request that asks how a job stands."""
-        return self._base.get(Phase.POLL, _path(job_id))
+        return self._requests.get(Phase.POLL, _job_path(job_id))
 
     def content(self, job: Job, variant: str = "video") -> Request:
         """Return the download of a completed job; the key goes along only to our own upstream."""
@@ -95,65 +99,69 @@ class OpenAIVideos:
                 f"there is no {variant} here, only {', '.join(sorted(self.variants))}"
             )
         if variant != "video":
-            return self._base.get(Phase.CONTENT, f"{_path(job.id)}/content?variant={variant}")
+            return self._requests.get(
+                Phase.CONTENT, f"{_job_path(job.id)}/content?variant={variant}"
+            )
         if job.content_url:
-            return self._base.download(job.content_url)
-        return self._base.get(Phase.CONTENT, f"{_path(job.id)}/content")
+            return self._requests.download(job.content_url)
+        return self._requests.get(Phase.CONTENT, f"{_job_path(job.id)}/content")
 
     def cancel(self, job_id: str) -> Request | None:
         """Return the request that stops a running job, None where nothing would prove it."""
-        return self._deletion(job_id) if self._profile.cancels else None
+        return self._delete_request(job_id) if self._profile.cancels else None
 
     def read_cancel(self, reply: Reply) -> bool:
         """Tell whether an answer to `cancel` proves that the job was stopped."""
-        answer = object_of(reply.body) or {}
+        answer = unwrapped_object(reply.body) or {}
         is_whole = reply.status in _SUCCESS and not reply.error
         return self._profile.cancels and is_whole and answer.get("deleted") is True
 
     def delete(self, job_id: str) -> Request | None:
         """Return the request that forgets a job that is over, None where there is none."""
-        return self._deletion(job_id) if self._profile.deletes else None
+        return self._delete_request(job_id) if self._profile.deletes else None
 
     def create_character(self, name: str, video: Reference) -> Request:
         """Return the request that keeps a character from a film."""
-        if not self._profile.characters or not video.body:
+        if not self._profile.has_characters or not video.body:
             raise LookupError("characters need a server that keeps them, and the bytes of a film")
         files = (file_part("video", video),)
-        return self._post(Body("/videos/characters", form=(("name", name),), files=files))
+        return self._create_request(
+            RequestBody("/videos/characters", form=(("name", name),), files=files)
+        )
 
     def read_character(self, reply: Reply) -> str | Failure:
         """Return the upstream's id of a character that was made, or why there is none."""
-        answer = object_of(reply.body) or {}
+        answer = unwrapped_object(reply.body) or {}
         is_refusal = reply.status not in _SUCCESS or bool(answer.get("error"))
-        made = "" if is_refusal else text_of(answer.get("id"))
-        return made or failure_in(reply, self._dialect, "character:unreadable")
+        made = "" if is_refusal else json_text(answer.get("id"))
+        return made or reply_failure(reply, self._dialect, "character:unreadable")
 
     def listing(self, after: str = "") -> Request | None:
         """Return the request that lists the newest jobs, None where the dialect has none."""
         if not self._profile.lists_jobs:
             return None
         behind = f"&after={quote(after, safe='')}" if after else ""
-        return self._base.get(Phase.LIST, f"/videos?limit=50&order=desc{behind}")
+        return self._requests.get(Phase.LIST, f"/videos?limit=50&order=desc{behind}")
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a listing."""
-        return self._reader.listing(reply)
+        return self._reader.read_list(reply)
 
-    def _post(self, body: Body) -> Request:
+    def _create_request(self, body: RequestBody) -> Request:
         return Request(
             Phase.CREATE,
             "POST",
-            f"{self._base.url}{body.path}",
+            f"{self._requests.base_url}{body.path}",
             json=body.json,
             form=body.form,
             files=body.files,
-            authorization=self._base.authorization,
+            authorization=self._requests.authorization,
         )
 
-    def _deletion(self, job_id: str) -> Request:
-        url = f"{self._base.url}{_path(job_id)}"
-        return Request(Phase.CANCEL, "DELETE", url, authorization=self._base.authorization)
+    def _delete_request(self, job_id: str) -> Request:
+        url = f"{self._requests.base_url}{_job_path(job_id)}"
+        return Request(Phase.CANCEL, "DELETE", url, authorization=self._requests.authorization)
 
 
-def _path(job_id: str) -> str:
+def _job_path(job_id: str) -> str:
     return f"/videos/{quote(job_id, safe='')}"

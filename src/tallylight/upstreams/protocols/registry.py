@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Mapping
 
-from tallylight.upstreams.messages import Address, VideoProtocol
+from tallylight.upstreams.messages import UpstreamAddress, VideoProtocol
 from tallylight.upstreams.protocols import chat_video, openai_videos, request_body
 
-PROTOCOLS: Mapping[str, Callable[[Address], VideoProtocol]] = {
+PROTOCOLS: Mapping[str, Callable[[UpstreamAddress], VideoProtocol]] = {
     "openai_videos": openai_videos.OpenAIVideos,
     "chat_video": chat_video.ChatVideo,
 }
 
 DIALECTS: Mapping[str, tuple[str, ...]] = {
-    "openai_videos": tuple(request_body.PROFILES),
-    "chat_video": tuple(chat_video.PROFILES),
+    "openai_videos": tuple(request_body.VIDEOS_API_PROFILES),
+    "chat_video": tuple(chat_video.CHAT_VIDEO_PROFILES),
 }
 """The dialects of each protocol; the first is the default, safe where nothing is known."""
 
 
-def protocol(upstream: Address) -> VideoProtocol:
+def adapter_for(upstream: UpstreamAddress) -> VideoProtocol:
     """Return an upstream's protocol, bound to its address, dialect and key.
 
     Raises:

@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.messages import FilePart
-from tallylight.upstreams.protocols.forms import address_of, file_part, form_fields
+from tallylight.upstreams.protocols.forms import file_part, form_fields, reference_url
 
 _ONLY_CREATE = frozenset({Operation.CREATE})
 _ONLY_VIDEO = frozenset({"video"})
 
 
-class Picture(StrEnum):
+class ImageField(StrEnum):
     """How a create takes the picture that it begins from."""
 
     FILE_OR_OBJECT = "file_or_object"  # a file of the form, or {"image_url": …} in JSON
@@ -27,7 +27,7 @@ class Picture(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class VideosApiProfile:
     """How one server differs from the others.
 
     Args:
@@ -45,49 +45,51 @@ class Profile:
     """
 
     multipart: bool
-    picture: Picture
+    image_field: ImageField
     integer_seconds: bool = False
     lists_jobs: bool = True
-    names_address: bool = False
+    returns_url: bool = False
     operations: frozenset[Operation] = _ONLY_CREATE
-    characters: bool = False
+    has_characters: bool = False
     variants: frozenset[str] = _ONLY_VIDEO
     deletes: bool = True
     cancels: bool = False
 
 
-PROFILES: Mapping[str, Profile] = {
-    "openai": Profile(
+VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
+    "openai": VideosApiProfile(
         multipart=True,
-        picture=Picture.FILE_OR_OBJECT,
+        image_field=ImageField.FILE_OR_OBJECT,
         operations=frozenset(Operation),
-        characters=True,
+        has_characters=True,
         variants=frozenset({"video", "thumbnail", "spritesheet"}),
     ),
     # Its content call is a proxy with a limit of 60 s that answers 502 where the address works.
-    "new_api": Profile(
+    "new_api": VideosApiProfile(
         multipart=False,
-        picture=Picture.INPUT_REFERENCE,
+        image_field=ImageField.INPUT_REFERENCE,
         lists_jobs=False,
-        names_address=True,
+        returns_url=True,
         operations=frozenset({Operation.CREATE, Operation.REMIX}),
         deletes=False,
     ),
     # JSON bodies are refused with 422.
-    "vllm_omni": Profile(multipart=True, picture=Picture.FILE_OR_FIELD, cancels=True),
+    "vllm_omni": VideosApiProfile(
+        multipart=True, image_field=ImageField.FILE_OR_FIELD, cancels=True
+    ),
     # With cloud storage its content call answers 400 and names the address in the job. Its DELETE
     # drops the record and lets the job run on.
-    "sglang": Profile(
+    "sglang": VideosApiProfile(
         multipart=False,
-        picture=Picture.REFERENCE_URL,
+        image_field=ImageField.REFERENCE_URL,
         integer_seconds=True,
-        names_address=True,
+        returns_url=True,
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     """What is posted, and where: JSON text, or a form with its files."""
 
     path: str
@@ -96,7 +98,7 @@ class Body:
     files: tuple[FilePart, ...] = ()
 
 
-def body_of(order: Order, model: str, profile: Profile) -> Body:
+def request_body_for(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
     """Return an order in a dialect's words.
 
     Raises:
@@ -110,14 +112,14 @@ def body_of(order: Order, model: str, profile: Profile) -> Body:
         case Operation.REMIX:
             return _remix(order)
         case Operation.EDIT:
-            return _derived("/videos/edits", order, {"prompt": order.prompt})
+            return _edit_body("/videos/edits", order, {"prompt": order.prompt})
         case Operation.EXTEND:
             words: dict[str, object] = {"prompt": order.prompt, "seconds": str(order.seconds)}
-            return _derived("/videos/extensions", order, words)
+            return _edit_body("/videos/extensions", order, words)
 
 
-def _create(order: Order, model: str, profile: Profile) -> Body:
-    if order.characters and not profile.characters:
+def _create(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
+    if order.characters and not profile.has_characters:
         raise LookupError("this dialect has no characters")
     if order.source:
         raise LookupError("a create has no source")
@@ -127,27 +129,29 @@ def _create(order: Order, model: str, profile: Profile) -> Body:
     if order.size:
         words["size"] = order.size
     if not profile.multipart or _needs_json(order, profile):
-        return _as_json("/videos", order, words | _picture_in_json(order.reference, profile))
-    files, fields = _picture_in_form(order.reference)
-    return _as_form("/videos", order, words | fields, files)
+        return _json_body("/videos", order, words | _image_json(order.reference, profile))
+    files, fields = _image_form(order.reference)
+    return _form_body("/videos", order, words | fields, files)
 
 
-def _needs_json(order: Order, profile: Profile) -> bool:
+def _needs_json(order: Order, profile: VideosApiProfile) -> bool:
     # Only JSON holds an object; the form's text in its place is refused (huobao-drama#49).
     has_object = order.reference is not None and bool(order.reference.url)
-    return profile.picture is Picture.FILE_OR_OBJECT and (has_object or bool(order.characters))
+    return profile.image_field is ImageField.FILE_OR_OBJECT and (
+        has_object or bool(order.characters)
+    )
 
 
-def _picture_in_json(reference: Reference | None, profile: Profile) -> dict[str, object]:
+def _image_json(reference: Reference | None, profile: VideosApiProfile) -> dict[str, object]:
     if reference is None:
         return {}
-    address = address_of(reference)
-    if profile.picture is Picture.FILE_OR_OBJECT:
+    address = reference_url(reference)
+    if profile.image_field is ImageField.FILE_OR_OBJECT:
         return {"input_reference": {"image_url": address}}
-    return {profile.picture.value: address}
+    return {profile.image_field.value: address}
 
 
-def _picture_in_form(
+def _image_form(
     reference: Reference | None,
 ) -> tuple[tuple[FilePart, ...], dict[str, object]]:
     if reference is None:
@@ -157,28 +161,28 @@ def _picture_in_form(
     return (file_part("input_reference", reference),), {}
 
 
-def _remix(order: Order) -> Body:
+def _remix(order: Order) -> RequestBody:
     if not order.source or order.reference is not None:
         raise LookupError("a remix is made from a job, and from nothing else")
     path = f"/videos/{quote(order.source, safe='')}/remix"
-    return _as_json(path, order, {"prompt": order.prompt})
+    return _json_body(path, order, {"prompt": order.prompt})
 
 
-def _derived(path: str, order: Order, words: dict[str, object]) -> Body:
+def _edit_body(path: str, order: Order, words: dict[str, object]) -> RequestBody:
     if order.source:
-        return _as_json(path, order, words | {"video": {"id": order.source}})
+        return _json_body(path, order, words | {"video": {"id": order.source}})
     if order.reference is None or order.reference.url:
         raise LookupError(f"to {order.operation} needs a job, or the bytes of a film")
-    return _as_form(path, order, words, (file_part("video", order.reference),))
+    return _form_body(path, order, words, (file_part("video", order.reference),))
 
 
-def _as_json(path: str, order: Order, words: dict[str, object]) -> Body:
+def _json_body(path: str, order: Order, words: dict[str, object]) -> RequestBody:
     if order.characters:
         words["characters"] = [{"id": each} for each in order.characters]
-    return Body(path, json=json.dumps({**order.extras, **words}))
+    return RequestBody(path, json=json.dumps({**order.extras, **words}))
 
 
-def _as_form(
+def _form_body(
     path: str, order: Order, words: dict[str, object], files: tuple[FilePart, ...]
-) -> Body:
-    return Body(path, form=form_fields({**order.extras, **words}), files=files)
+) -> RequestBody:
+    return RequestBody(path, form=form_fields({**order.extras, **words}), files=files)

@@ -42,6 +42,6 @@ _STATES: Mapping[str, JobState] = {
 } | dict.fromkeys(ENDED_WORDS, JobState.FAILED)
 
 
-def state_of(word: str) -> JobState | None:
+def job_state_of(word: str) -> JobState | None:
     """Return the state that an upstream's status word means; None for a word nobody knows."""
     return _STATES.get(word.strip().lower().replace(" ", "_").replace("-", "_"))

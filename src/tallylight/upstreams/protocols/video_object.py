@@ -12,24 +12,24 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import (
-    amount_of,
-    items_of,
-    mapping_of,
-    moment_of,
-    object_of,
-    percent_of,
-    text_of,
-    web_address_of,
+    json_amount,
+    json_array,
+    json_http_url,
+    json_object,
+    json_percent,
+    json_text,
+    json_timestamp,
+    unwrapped_object,
 )
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
-from tallylight.upstreams.protocols.failures import failure_in, upstream_failure
-from tallylight.upstreams.protocols.status_words import ENDED_WORDS, state_of
+from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
+from tallylight.upstreams.protocols.status_words import ENDED_WORDS, job_state_of
 
 _SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class VideoReader:
+class VideoObjectReader:
     """Reads the answers of one dialect.
 
     Args:
@@ -39,61 +39,63 @@ class VideoReader:
     """
 
     dialect: str
-    names_address: bool
+    returns_url: bool
 
-    def job(self, reply: Reply) -> Job | Failure:
+    def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job that an answer describes, or why there is none."""
-        video = _video_in(object_of(reply.body) or {}, reply.phase)
+        video = _video_in(unwrapped_object(reply.body) or {}, reply.phase)
         if video is None:
-            return failure_in(reply, self.dialect, "video:unreadable")
-        job = self._read(video, reply)
-        if reply.status in _SUCCESS or (job.state is JobState.FAILED and not _is_bare(video)):
+            return reply_failure(reply, self.dialect, "video:unreadable")
+        job = self._job(video, reply)
+        if reply.status in _SUCCESS or (
+            job.state is JobState.FAILED and not _lacks_video_fields(video)
+        ):
             return job
-        return failure_in(reply, self.dialect, "video:unreadable")
+        return reply_failure(reply, self.dialect, "video:unreadable")
 
-    def listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
+    def read_list(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a list, skipping what is none."""
-        entries = mapping_of(object_of(reply.body)).get("data")
+        entries = json_object(unwrapped_object(reply.body)).get("data")
         if reply.status not in _SUCCESS or not isinstance(entries, list):
-            return failure_in(reply, self.dialect, "list:unreadable")
+            return reply_failure(reply, self.dialect, "list:unreadable")
         videos = [
             (video, replace(reply, body=json.dumps(entry)))
             for entry in entries
-            if (video := _video_in(mapping_of(entry), Phase.POLL)) is not None
+            if (video := _video_in(json_object(entry), Phase.POLL)) is not None
         ]
-        return tuple(self._read(video, one) for video, one in videos)
+        return tuple(self._job(video, one) for video, one in videos)
 
-    def _read(self, video: Mapping[str, object], reply: Reply) -> Job:
-        word = text_of(video.get("status"))
-        known = state_of(word) if word else JobState.QUEUED
+    def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
+        word = json_text(video.get("status"))
+        known = job_state_of(word) if word else JobState.QUEUED
         state = known or JobState.IN_PROGRESS
-        address = _address_in(video) if state is JobState.COMPLETED else ""
+        address = _video_url(video) if state is JobState.COMPLETED else ""
         if state is JobState.COMPLETED and video.get("error") and not address:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED
         return Job(
-            id=text_of(video.get("task_id")) or text_of(video.get("id")),
+            id=json_text(video.get("task_id")) or json_text(video.get("id")),
             state=state,
-            progress=percent_of(video.get("progress")),
-            model=text_of(video.get("model")),
-            content_url=address if state is JobState.COMPLETED and self.names_address else "",
-            failure=self._why(word, video, reply) if state is JobState.FAILED else None,
-            created_at=moment_of(video.get("created_at")),
-            expires_at=moment_of(video.get("expires_at")),
-            prompt=text_of(video.get("prompt")),
-            strange_word="" if known else word,
-            seconds=text_of(video.get("seconds")),
-            size=text_of(video.get("size")),
-            cost=amount_of(mapping_of(video.get("usage")).get("cost")),
+            progress=json_percent(video.get("progress")),
+            model=json_text(video.get("model")),
+            content_url=address if state is JobState.COMPLETED and self.returns_url else "",
+            failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
+            created_at=json_timestamp(video.get("created_at")),
+            expires_at=json_timestamp(video.get("expires_at")),
+            prompt=json_text(video.get("prompt")),
+            unknown_status="" if known else word,
+            seconds=json_text(video.get("seconds")),
+            size=json_text(video.get("size")),
+            cost=json_amount(json_object(video.get("usage")).get("cost")),
         )
 
-    def _why(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
+    def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
         if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
             return failure
         ended = word.lower() in ENDED_WORDS and word.lower() != "expired"
         return upstream_failure(
             f"job:{word.lower()}",
-            _words_of(video) or f"the job's status is {word}",
+            _error_message(video) or f"the job's status is {word}",
             # Nobody says who cancelled it; a job that ran out of time is the upstream's.
             kind=FailureKind.UNKNOWN if ended else FailureKind.DEGRADED,
             http_status=reply.status,
@@ -102,8 +104,8 @@ class VideoReader:
 
 def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] | None:
     # The older route of new-api wraps the task as {"code": "success", "data": {…}}.
-    for candidate in (body, mapping_of(body.get("data"))):
-        has_id = bool(text_of(candidate.get("id")) or text_of(candidate.get("task_id")))
+    for candidate in (body, json_object(body.get("data"))):
+        has_id = bool(json_text(candidate.get("id")) or json_text(candidate.get("task_id")))
         has_status = isinstance(candidate.get("status"), str)
         if has_status and (has_id or candidate.get("object") == "video"):
             return candidate
@@ -115,29 +117,29 @@ def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] 
     return None
 
 
-def _is_bare(video: Mapping[str, object]) -> bool:
+def _lacks_video_fields(video: Mapping[str, object]) -> bool:
     # Under an HTTP error only a whole video object is believed to be one (vLLM-Omni sends it).
     return video.get("object") != "video" and "progress" not in video
 
 
-def _address_in(video: Mapping[str, object]) -> str:
-    data = mapping_of(video.get("data"))
+def _video_url(video: Mapping[str, object]) -> str:
+    data = json_object(video.get("data"))
     candidates = (
         video.get("url"),
-        *items_of(video.get("urls"))[:1],
+        *json_array(video.get("urls"))[:1],
         video.get("video_url"),
-        *items_of(video.get("unsigned_urls"))[:1],
-        mapping_of(video.get("metadata")).get("url"),
-        mapping_of(video.get("video")).get("url"),
+        *json_array(video.get("unsigned_urls"))[:1],
+        json_object(video.get("metadata")).get("url"),
+        json_object(video.get("video")).get("url"),
         video.get("result_url"),
         data.get("result_url"),
         # new-api before 2026 put the address of a finished task here
         video.get("fail_reason"),
     )
-    return next((address for one in candidates if (address := web_address_of(one))), "")
+    return next((address for one in candidates if (address := json_http_url(one))), "")
 
 
-def _words_of(video: Mapping[str, object]) -> str:
+def _error_message(video: Mapping[str, object]) -> str:
     error = video.get("error")
-    said = error if isinstance(error, str) else text_of(mapping_of(error).get("message"))
-    return said or text_of(video.get("fail_reason"))
+    said = error if isinstance(error, str) else json_text(json_object(error).get("message"))
+    return said or json_text(video.get("fail_reason"))
