@@ -8,7 +8,7 @@ from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fau
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.probes.check_round import Round
+from tallylight.probes.check_round import CheckResult
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")
@@ -21,8 +21,8 @@ def verdict(status: Status, blocked: FailureKind | None = None) -> Verdict:
     return Verdict(SORA, status, NOON, 0.9, reasons, blocked)
 
 
-def found(failure: Failure | None) -> Round:
-    return Round((Evidence(SORA, NOON, Source.CREDENTIALS, failure=failure),))
+def found(failure: Failure | None) -> CheckResult:
+    return CheckResult((Evidence(SORA, NOON, Source.CREDENTIALS, failure=failure),))
 
 
 def test_a_finding_that_counts_for_nobody_is_told_all_the_same() -> None:
@@ -38,7 +38,7 @@ def test_what_the_verdict_says_is_not_said_again() -> None:
 
 
 def test_what_was_left_out_is_told() -> None:
-    round_ = Round((), "budget per_day total: …", (Depth.CREDENTIALS,))
+    round_ = CheckResult((), "budget per_day total: …", (Depth.CREDENTIALS,))
 
     first, second = remarks(verdict(Status.OPERATIONAL), round_, ENGLISH)
 

@@ -29,9 +29,9 @@ from tallylight.model.ledger import Entry
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access
-from tallylight.probes.feeds import Feeds
-from tallylight.probes.paid_probes import Generations
-from tallylight.probes.plan import Pacing
+from tallylight.probes.feeds import FeedPoller
+from tallylight.probes.paid_probes import PaidProbeRunner
+from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.files import load_scenario
@@ -58,9 +58,9 @@ class House:
     history: History
     transport: Transport
     board: Board
-    generations: Generations
+    generations: PaidProbeRunner
     prober: Prober
-    feeds: Feeds
+    feeds: FeedPoller
     services: Mapping[str, Service]
 
     def trouble(self, name: str, *troubles: Trouble) -> None:
@@ -71,11 +71,11 @@ class House:
         """Send a paid probe and return what came of it."""
         return await self.prober.probe(self.services[name], Depth.GENERATION)
 
-    async def restarted(self) -> tuple[Board, Generations]:
+    async def restarted(self) -> tuple[Board, PaidProbeRunner]:
         """Return a board and paid probes as a new process on the same history has them."""
         board = Board(self.history, self.clock)
         await board.seat(self.services.values(), PolicyOptions())
-        return board, Generations(
+        return board, PaidProbeRunner(
             board, self.history, self.transport, self.clock, Budget(), patience=_PATIENCE
         )
 
@@ -195,11 +195,11 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
             board = Board(history, clock)
             await board.seat(services.values(), PolicyOptions())
-            generations = Generations(
+            generations = PaidProbeRunner(
                 board, history, transport, clock, total or Budget(), patience=_PATIENCE
             )
-            prober = Prober(board, transport, generations, clock, Pacing())
-            feeds = Feeds(board, transport, clock)
+            prober = Prober(board, transport, generations, clock, ProbeTiming())
+            feeds = FeedPoller(board, transport, clock)
             return House(
                 world, clock, history, transport, board, generations, prober, feeds, services
             )

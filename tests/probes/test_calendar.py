@@ -9,7 +9,7 @@ import pytest
 
 from tallylight.catalogue.services import Service, ShutdownPrecision
 from tallylight.model.status import Status
-from tallylight.probes.calendar import news_of
+from tallylight.probes.calendar import calendar_evidence
 from tallylight.verdicts.judge import judge, opening
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import Plans, Standing
@@ -33,12 +33,12 @@ def stopping(service: Service, day: date | None, **more: object) -> Service:
 
 
 def judged(service: Service, standing: Standing) -> Standing:
-    news = news_of(service, standing.plans, NOW)
+    news = calendar_evidence(service, standing.plans, NOW)
     return standing if news is None else judge(standing, news, Policy())
 
 
 def test_a_service_without_a_date_has_no_news(service: Service) -> None:
-    assert news_of(service, Plans(), NOW) is None
+    assert calendar_evidence(service, Plans(), NOW) is None
 
 
 def test_a_date_is_told_once(service: Service) -> None:
@@ -49,7 +49,7 @@ def test_a_date_is_told_once(service: Service) -> None:
 
     assert standing.plans.shutdown_at == datetime(2026, 9, 24, tzinfo=UTC)
     assert standing.plans.replacement == "omni"
-    assert news_of(ending, standing.plans, NOW) is None
+    assert calendar_evidence(ending, standing.plans, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_whatever_changes_of_a_date_is_news(service: Service, changed: dict[str,
     other = stopping(service, DAY)
     other = replace(other, sheet=replace(other.sheet, **changed))  # type: ignore[arg-type]
 
-    assert news_of(other, standing.plans, NOW) is not None
+    assert calendar_evidence(other, standing.plans, NOW) is not None
 
 
 def test_a_date_that_has_passed_retires_and_one_that_is_taken_back_revives(
@@ -78,7 +78,7 @@ def test_a_date_that_has_passed_retires_and_one_that_is_taken_back_revives(
 
     assert gone.verdict.status is Status.RETIRED
     assert back.verdict.status is Status.UNKNOWN
-    assert news_of(stopping(service, None), back.plans, NOW) is None
+    assert calendar_evidence(stopping(service, None), back.plans, NOW) is None
 
 
 def test_a_date_that_is_only_the_earliest_retires_nothing(service: Service) -> None:

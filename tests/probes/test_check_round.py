@@ -16,7 +16,7 @@ from tallylight.clock import SystemClock
 from tallylight.model.evidence import Depth, FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.probes.check_round import Round, check
+from tallylight.probes.check_round import CheckResult, check_service
 from tallylight.simulator.scenario import Billing
 
 Start = Callable[..., Awaitable[Any]]
@@ -74,11 +74,15 @@ async def half(_: bytes, writer: asyncio.StreamWriter) -> None:
     writer.write(b"Content-Length: 400\r\n\r\n" + LIST[:40])
 
 
-async def checked(start: Start, base_url: str, name: str = OFFICIAL) -> tuple[Any, Round, float]:
+async def checked(
+    start: Start, base_url: str, name: str = OFFICIAL
+) -> tuple[Any, CheckResult, float]:
     """Check a service at an address; return the house, the round and the seconds that it took."""
     house = await start(name, base_url=base_url, timeout=TIMEOUT, speed=1.0)
     began = asyncio.get_running_loop().time()
-    round_ = await check(house.prober, house.services[name], Depth.CREDENTIALS, SystemClock())
+    round_ = await check_service(
+        house.prober, house.services[name], Depth.CREDENTIALS, SystemClock()
+    )
     return house, round_, asyncio.get_running_loop().time() - began
 
 
@@ -90,8 +94,8 @@ async def closed_port() -> str:
     return f"http://127.0.0.1:{port}/v1"
 
 
-def only_failure(round_: Round) -> Any:
-    failures = [piece.failure for piece in round_.found if piece.failure is not None]
+def only_failure(round_: CheckResult) -> Any:
+    failures = [piece.failure for piece in round_.evidence if piece.failure is not None]
     assert len(failures) == 1
     return failures[0]
 
@@ -168,9 +172,11 @@ async def test_an_expired_certificate_is_told_so(start: Start) -> None:
 async def test_a_service_that_is_well_passes(start: Start) -> None:
     house = await start(OFFICIAL, timeout=TIMEOUT)
 
-    round_ = await check(house.prober, house.services[OFFICIAL], Depth.GENERATION, house.clock)
+    round_ = await check_service(
+        house.prober, house.services[OFFICIAL], Depth.GENERATION, house.clock
+    )
 
-    assert [piece.failure for piece in round_.found] == [None, None, None]
+    assert [piece.failure for piece in round_.evidence] == [None, None, None]
     assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.OPERATIONAL
 
 
@@ -179,9 +185,9 @@ async def test_a_service_without_a_price_is_not_ordered_from(start: Start) -> No
     service = house.services[OFFICIAL]
     free = replace(service, sheet=replace(service.sheet, price=None))
 
-    round_ = await check(house.prober, free, Depth.GENERATION, house.clock)
+    round_ = await check_service(house.prober, free, Depth.GENERATION, house.clock)
 
-    assert "price" in round_.withheld
+    assert "price" in round_.withheld_reason
     assert house.world.requests[OFFICIAL, "create"] == 0
 
 
@@ -213,13 +219,15 @@ async def test_a_free_question_that_started_a_job_is_booked_and_never_asked_agai
 
     async with served(relay) as address:
         house = await start(CHAT, base_url=address, billing=Billing.KEEPS_FAILURES)
-        await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
-        round_ = await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+        await check_service(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+        round_ = await check_service(
+            house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock
+        )
         _, generations = await house.restarted()
         memories = await generations.memories()
 
     assert asked.count(b"POST") == 1
-    assert round_.off == (Depth.CREDENTIALS,)
+    assert round_.skipped_depths == (Depth.CREDENTIALS,)
     assert memories[ServiceId(CHAT)].off == {Depth.CREDENTIALS}
     (entry,) = await house.entries(CHAT)
     assert (entry.purpose.value, str(entry.amount)) == ("accident", "0.15")
@@ -236,7 +244,9 @@ async def test_a_free_question_that_may_have_been_billed_is_not_repeated(start: 
 
     async with served(relay) as address:
         house = await start(CHAT, base_url=address, timeout=0.9)
-        round_ = await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+        round_ = await check_service(
+            house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock
+        )
 
     assert asked.count(b"POST") == 1
     assert only_failure(round_).kind is FailureKind.DEGRADED
@@ -245,8 +255,8 @@ async def test_a_free_question_that_may_have_been_billed_is_not_repeated(start: 
 async def test_a_real_free_question_costs_nothing(start: Start) -> None:
     house = await start(CHAT)
 
-    round_ = await check(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+    round_ = await check_service(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
 
-    assert [piece.failure for piece in round_.found] == [None, None]
+    assert [piece.failure for piece in round_.evidence] == [None, None]
     assert await house.entries(CHAT) == ()
     await house.check_books()

@@ -7,7 +7,7 @@ from typing import Any
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.probes.feeds import Feeds
+from tallylight.probes.feeds import FeedPoller
 from tallylight.simulator.scenario import FeedFault
 from tallylight.storage.database import History
 from tallylight.upstreams.classify import classify
@@ -39,15 +39,15 @@ async def told(history: History, name: str) -> list[Status | None]:
     return [piece.says for piece in reversed(pieces) if piece.source is Source.FEED]
 
 
-async def read(house: Any, feeds: Feeds, *names: str) -> None:
+async def read(house: Any, feeds: FeedPoller, *names: str) -> None:
     services = [house.services[name] for name in names]
-    await feeds.read(services[0].upstream.feed, services)
+    await feeds.poll(services[0].upstream.feed, services)
 
 
 async def test_a_page_counts_for_all_its_services_and_only_at_its_changes(start: Start) -> None:
     house = await start(SORA, PRO)
     sender = Counting(house.transport)
-    feeds = Feeds(house.board, sender, house.clock)
+    feeds = FeedPoller(house.board, sender, house.clock)
 
     for _ in range(3):
         await read(house, feeds, SORA, PRO)
@@ -104,7 +104,7 @@ async def test_an_incident_that_goes_on_over_a_restart_is_told_once(start: Start
     await house.board.save()
     board, _ = await house.restarted()
 
-    again = Feeds(board, house.transport, house.clock)
+    again = FeedPoller(board, house.transport, house.clock)
     await read(house, again, RELAY)
 
     assert await told(house.history, RELAY) == [Status.SUSPENDED]
@@ -133,7 +133,7 @@ async def test_while_our_own_network_is_away_no_page_is_asked(start: Start) -> N
         await house.board.report(piece)
     sender = Counting(house.transport)
 
-    await read(house, Feeds(house.board, sender, house.clock), SORA)
+    await read(house, FeedPoller(house.board, sender, house.clock), SORA)
 
     assert house.board.network_is_down
     assert sender.statuses == []

@@ -20,19 +20,19 @@ from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
-from tallylight.probes.budget_allocation import Rhythm
+from tallylight.probes.budget_allocation import ProbeSchedule
 from tallylight.probes.plan import (
-    Appointment,
-    Pacing,
-    Watch,
-    Why,
-    appointments,
-    opening_round,
+    PlanInput,
+    PlannedProbe,
+    ProbeReason,
+    ProbeTiming,
+    initial_delay,
+    planned_probes,
 )
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-STEADY = Pacing(jitter=0.0)
+STEADY = ProbeTiming(jitter=0.0)
 
 SHEET = FactSheet(
     provider=ProviderId("openai"),
@@ -70,66 +70,68 @@ SERVICE = Service(
     budget=Budget(),
     probe_order=Order("a paper boat", 4, "1280x720"),
 )
-WATCHED = Watch(
+WATCHED = PlanInput(
     service=SERVICE,
-    opening=NOON,
-    last={Depth.REACH: NOON, Depth.CREDENTIALS: NOON, Depth.GENERATION: NOON},
+    first_due_at=NOON,
+    last_probed_at={Depth.REACH: NOON, Depth.CREDENTIALS: NOON, Depth.GENERATION: NOON},
     status=Status.OPERATIONAL,
 )
 
 
-def planned(watch: Watch, depth: Depth, pacing: Pacing = STEADY) -> Appointment | None:
-    return next((p for p in appointments(watch, pacing) if p.depth is depth), None)
+def planned(watch: PlanInput, depth: Depth, pacing: ProbeTiming = STEADY) -> PlannedProbe | None:
+    return next((p for p in planned_probes(watch, pacing) if p.depth is depth), None)
 
 
 def test_a_new_service_is_probed_at_every_depth_in_the_opening_round() -> None:
-    watch = Watch(service=SERVICE, opening=NOON)
+    watch = PlanInput(service=SERVICE, first_due_at=NOON)
 
-    plan = appointments(watch, STEADY)
+    plan = planned_probes(watch, STEADY)
 
     assert {p.depth for p in plan} == set(Depth)
-    assert all(p.at == NOON and p.why is Why.FIRST for p in plan)
+    assert all(p.at == NOON and p.reason is ProbeReason.FIRST for p in plan)
 
 
 def test_a_bad_shallow_result_is_looked_at_again_after_10_20_and_5_seconds() -> None:
-    once = replace(WATCHED, bad_in_a_row=1)
-    twice = replace(WATCHED, bad_in_a_row=2)
-    thrice = replace(WATCHED, bad_in_a_row=3)
-    often = replace(WATCHED, bad_in_a_row=4)
+    once = replace(WATCHED, failures_in_a_row=1)
+    twice = replace(WATCHED, failures_in_a_row=2)
+    thrice = replace(WATCHED, failures_in_a_row=3)
+    often = replace(WATCHED, failures_in_a_row=4)
     soon = [
-        Appointment(Depth.REACH, NOON + timedelta(seconds=seconds), Why.CONFIRM)
+        PlannedProbe(Depth.REACH, NOON + timedelta(seconds=seconds), ProbeReason.CONFIRM)
         for seconds in (10, 20, 5)
     ]
 
     assert [planned(watch, Depth.REACH) for watch in (once, twice, thrice)] == soon
-    assert planned(often, Depth.REACH) == Appointment(Depth.REACH, NOON + MINUTE, Why.PACE)
+    assert planned(often, Depth.REACH) == PlannedProbe(
+        Depth.REACH, NOON + MINUTE, ProbeReason.ROUTINE
+    )
 
 
 def test_money_is_spent_soon_where_the_jobs_are_in_doubt() -> None:
-    doubtful = replace(WATCHED, jobs_in_doubt=True)
+    doubtful = replace(WATCHED, jobs_undecided=True)
 
-    assert planned(doubtful, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    assert planned(doubtful, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 5 * MINUTE, ProbeReason.UNDECIDED
     )
 
 
 def test_an_outage_of_hours_is_looked_at_ever_more_rarely() -> None:
-    young = replace(WATCHED, jobs_down_from=NOON - 10 * MINUTE)
-    old = replace(WATCHED, jobs_down_from=NOON - 480 * MINUTE)
+    young = replace(WATCHED, jobs_down_since=NOON - 10 * MINUTE)
+    old = replace(WATCHED, jobs_down_since=NOON - 480 * MINUTE)
 
-    assert planned(young, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    assert planned(young, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 5 * MINUTE, ProbeReason.UNDECIDED
     )
-    assert planned(old, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 60 * MINUTE, Why.DOUBT
+    assert planned(old, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 60 * MINUTE, ProbeReason.UNDECIDED
     )
 
 
 def test_an_outage_is_looked_at_sooner_where_it_refuses_for_free_or_seems_to_end() -> None:
-    old = replace(WATCHED, jobs_down_from=NOON - 480 * MINUTE)
+    old = replace(WATCHED, jobs_down_since=NOON - 480 * MINUTE)
 
-    refused = planned(replace(old, is_refused=True), Depth.GENERATION)
-    ending = planned(replace(old, jobs_recover=True), Depth.GENERATION)
+    refused = planned(replace(old, was_refused=True), Depth.GENERATION)
+    ending = planned(replace(old, jobs_recovering=True), Depth.GENERATION)
 
     assert refused is not None
     assert refused.at == NOON + 15 * MINUTE
@@ -138,8 +140,8 @@ def test_an_outage_is_looked_at_sooner_where_it_refuses_for_free_or_seems_to_end
 
 
 def test_an_outage_is_looked_at_no_later_than_is_worth_it() -> None:
-    rhythm = Rhythm(routine=120 * MINUTE, recovery=20 * MINUTE)
-    old = replace(WATCHED, jobs_down_from=NOON - 480 * MINUTE, rhythm=rhythm)
+    rhythm = ProbeSchedule(routine_interval=120 * MINUTE, recovery_interval=20 * MINUTE)
+    old = replace(WATCHED, jobs_down_since=NOON - 480 * MINUTE, schedule=rhythm)
 
     found = planned(old, Depth.GENERATION)
 
@@ -148,24 +150,24 @@ def test_an_outage_is_looked_at_no_later_than_is_worth_it() -> None:
 
 
 def test_the_routine_holds_that_was_reckoned() -> None:
-    rhythm = Rhythm(routine=120 * MINUTE, recovery=20 * MINUTE)
+    rhythm = ProbeSchedule(routine_interval=120 * MINUTE, recovery_interval=20 * MINUTE)
 
-    assert planned(replace(WATCHED, rhythm=rhythm), Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 120 * MINUTE, Why.PACE
+    assert planned(replace(WATCHED, schedule=rhythm), Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 120 * MINUTE, ProbeReason.ROUTINE
     )
 
 
 def test_where_the_jobs_are_known_the_slow_pace_holds() -> None:
-    assert planned(WATCHED, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 180 * MINUTE, Why.PACE
+    assert planned(WATCHED, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 180 * MINUTE, ProbeReason.ROUTINE
     )
 
 
 def test_live_traffic_puts_the_next_paid_probe_off() -> None:
-    busy = replace(WATCHED, traffic_at=NOON + 60 * MINUTE)
+    busy = replace(WATCHED, last_traffic_at=NOON + 60 * MINUTE)
 
-    assert planned(busy, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 240 * MINUTE, Why.PACE
+    assert planned(busy, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 240 * MINUTE, ProbeReason.ROUTINE
     )
 
 
@@ -175,36 +177,36 @@ def test_live_traffic_puts_the_next_paid_probe_off() -> None:
         replace(WATCHED, status=Status.RETIRED),
         replace(WATCHED, status=Status.MAINTENANCE),
         replace(WATCHED, is_key_refused=True),
-        replace(WATCHED, door_is_up=False),
-        replace(WATCHED, is_following=True),
-        replace(WATCHED, off=frozenset({Depth.GENERATION})),
+        replace(WATCHED, api_is_up=False),
+        replace(WATCHED, has_open_attempt=True),
+        replace(WATCHED, disabled_depths=frozenset({Depth.GENERATION})),
         replace(WATCHED, service=replace(SERVICE, probe_order=None)),
         replace(WATCHED, service=replace(SERVICE, pace=Pace(generation=None))),
     ],
 )
-def test_no_money_is_spent_where_it_cannot_tell_anything(spared: Watch) -> None:
-    assert planned(replace(spared, jobs_in_doubt=True), Depth.GENERATION) is None
+def test_no_money_is_spent_where_it_cannot_tell_anything(spared: PlanInput) -> None:
+    assert planned(replace(spared, jobs_undecided=True), Depth.GENERATION) is None
 
 
 def test_a_probe_that_a_budget_withheld_waits_before_it_asks_again() -> None:
     withheld = replace(WATCHED, withheld_at=NOON + 180 * MINUTE)
 
-    assert planned(withheld, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 185 * MINUTE, Why.PACE
+    assert planned(withheld, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 185 * MINUTE, ProbeReason.ROUTINE
     )
 
 
 def test_a_retired_service_keeps_only_a_rare_free_look_at_its_key() -> None:
     retired = replace(WATCHED, status=Status.RETIRED)
 
-    plan = appointments(retired, STEADY)
+    plan = planned_probes(retired, STEADY)
 
     assert [(p.depth, p.at) for p in plan] == [(Depth.CREDENTIALS, NOON + timedelta(days=1))]
 
 
 def test_a_free_question_that_may_have_been_billed_is_asked_ever_more_rarely() -> None:
     paces = [
-        planned(replace(WATCHED, unanswered=times), Depth.CREDENTIALS) for times in (0, 1, 2, 30)
+        planned(replace(WATCHED, unanswered_count=times), Depth.CREDENTIALS) for times in (0, 1, 2, 30)
     ]
 
     assert [p.at - NOON for p in paces if p is not None] == [
@@ -216,15 +218,15 @@ def test_a_free_question_that_may_have_been_billed_is_asked_ever_more_rarely() -
 
 
 def test_what_is_overdue_waits_for_its_place_in_the_opening_round() -> None:
-    late = replace(WATCHED, opening=NOON + 300 * MINUTE)
+    late = replace(WATCHED, first_due_at=NOON + 300 * MINUTE)
 
-    assert planned(late, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 300 * MINUTE, Why.PACE
+    assert planned(late, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 300 * MINUTE, ProbeReason.ROUTINE
     )
 
 
 def test_a_depth_that_was_billed_by_mistake_stays_off() -> None:
-    burnt = replace(WATCHED, off=frozenset({Depth.CREDENTIALS}))
+    burnt = replace(WATCHED, disabled_depths=frozenset({Depth.CREDENTIALS}))
 
     assert planned(burnt, Depth.CREDENTIALS) is None
 
@@ -235,7 +237,7 @@ def test_the_opening_round_reaches_everybody_within_one_interval(
 ) -> None:
     position = data.draw(st.integers(0, services - 1))
 
-    offset = opening_round(position, services, MINUTE)
+    offset = initial_delay(position, services, MINUTE)
 
     assert timedelta() <= offset < MINUTE
 
@@ -252,26 +254,26 @@ def test_two_paid_probes_are_never_closer_than_the_doubt_pace(
     placed = NOON - timedelta(seconds=ago)
     watch = replace(
         WATCHED,
-        jobs_in_doubt=doubt,
-        bad_in_a_row=bad,
-        door_is_up=door,
-        last={Depth.GENERATION: placed},
+        jobs_undecided=doubt,
+        failures_in_a_row=bad,
+        api_is_up=door,
+        last_probed_at={Depth.GENERATION: placed},
     )
 
-    appointment = planned(watch, Depth.GENERATION, Pacing())
+    appointment = planned(watch, Depth.GENERATION, ProbeTiming())
 
     assert appointment is None or appointment.at >= placed + 5 * MINUTE
 
 
 def test_a_first_contradiction_is_looked_at_again_within_a_minute() -> None:
-    doubted = replace(WATCHED, jobs_in_doubt=True)
-    at_odds = replace(doubted, jobs_at_odds=True)
+    doubted = replace(WATCHED, jobs_undecided=True)
+    at_odds = replace(doubted, has_conflicting_evidence=True)
 
-    assert planned(doubted, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + 5 * MINUTE, Why.DOUBT
+    assert planned(doubted, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + 5 * MINUTE, ProbeReason.UNDECIDED
     )
-    assert planned(at_odds, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, NOON + MINUTE, Why.DOUBT
+    assert planned(at_odds, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, NOON + MINUTE, ProbeReason.UNDECIDED
     )
 
 
@@ -279,13 +281,13 @@ def test_a_quick_service_that_contradicts_itself_is_asked_before_its_callers_ask
     told = NOON + 30 * MINUTE
     quick = replace(
         WATCHED,
-        jobs_in_doubt=True,
-        jobs_at_odds=True,
-        traffic_at=told,
-        usual_job=timedelta(seconds=6),
+        jobs_undecided=True,
+        has_conflicting_evidence=True,
+        last_traffic_at=told,
+        usual_job_time=timedelta(seconds=6),
     )
-    slow = replace(quick, usual_job=timedelta(seconds=90))
-    settled = replace(quick, jobs_at_odds=False)
+    slow = replace(quick, usual_job_time=timedelta(seconds=90))
+    settled = replace(quick, has_conflicting_evidence=False)
 
     wanted = [planned(watch, Depth.GENERATION) for watch in (quick, slow, settled)]
 
@@ -298,8 +300,8 @@ def test_a_quick_service_that_contradicts_itself_is_asked_before_its_callers_ask
 
 def test_no_doubt_is_paid_for_while_callers_jobs_go_on_telling() -> None:
     told = NOON + 30 * MINUTE
-    watch = replace(WATCHED, jobs_in_doubt=True, traffic_at=told)
+    watch = replace(WATCHED, jobs_undecided=True, last_traffic_at=told)
 
-    assert planned(watch, Depth.GENERATION) == Appointment(
-        Depth.GENERATION, told + 2 * MINUTE, Why.DOUBT
+    assert planned(watch, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, told + 2 * MINUTE, ProbeReason.UNDECIDED
     )

@@ -31,10 +31,10 @@ from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Incident
-from tallylight.probes.paid_probes import Memory
-from tallylight.probes.plan import Pacing
+from tallylight.probes.paid_probes import ProbeHistory
+from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
-from tallylight.probes.timers import Calls
+from tallylight.probes.timers import Timers
 from tallylight.storage.evidence import Noted
 from tallylight.storage.state_snapshots import Snapshot
 from tallylight.storage.transition_record import Record
@@ -43,7 +43,7 @@ from tallylight.verdicts.options import PolicyOptions
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-STEADY = Pacing(jitter=0.0)
+STEADY = ProbeTiming(jitter=0.0)
 
 
 class NoArchive:
@@ -118,7 +118,7 @@ class Till:
     budget: bool = True
     is_away: bool = False
     takes: timedelta = MINUTE
-    memory: dict[ServiceId, Memory] = field(default_factory=dict)
+    memory: dict[ServiceId, ProbeHistory] = field(default_factory=dict)
     booked: list[tuple[ServiceId, Depth]] = field(default_factory=list)
     left: tuple[Attempt, ...] = ()
     total: Budget = field(default_factory=Budget)
@@ -145,7 +145,7 @@ class Till:
         await self.clock.sleep(self.takes)
         return Evidence(attempt.service, self.clock.now(), Source.GENERATION)
 
-    async def memories(self) -> Mapping[ServiceId, Memory]:
+    async def memories(self) -> Mapping[ServiceId, ProbeHistory]:
         if self.is_away:
             raise StorageError("database: away")
         return self.memory
@@ -292,7 +292,7 @@ async def test_jobs_in_doubt_are_probed_again_after_five_minutes_and_then_rarely
 async def test_live_traffic_puts_paid_probes_off(tower: Watchtower) -> None:
     name = ServiceId("a")
     await tower.seat(service_of(name, Pace(MINUTE, None, HOUR)))
-    tower.till.memory[name] = Memory(placed_at=NOON - timedelta(minutes=30))
+    tower.till.memory[name] = ProbeHistory(last_intended_at=NOON - timedelta(minutes=30))
     for _ in range(6):
         traffic = Evidence(name, tower.clock.now(), Source.TRAFFIC, latency=MINUTE)
         await tower.board.report(traffic)
@@ -318,13 +318,13 @@ async def test_what_a_budget_withholds_is_asked_for_again_later_and_shown(
 
     async with tower.running():
         await tower.clock.advance(MINUTE)
-        shown = tower.prober.withheld()
+        shown = tower.prober.withheld_reasons()
         tower.till.budget = True
         await tower.clock.advance(5 * MINUTE)
 
     assert "per_day total" in shown[ServiceId("a")]
     assert close_to([at - NOON for _, at in tower.till.placed], 300)
-    assert tower.prober.withheld() == {}
+    assert tower.prober.withheld_reasons() == {}
 
 
 async def test_a_database_that_is_away_is_not_asked_four_times_a_second(
@@ -383,7 +383,7 @@ async def test_a_service_that_goes_under_a_probe_takes_nobody_with_it(tower: Wat
         await task
 
     assert len(tower.upstreams.times("b", Phase.REACH)) == 4
-    assert tower.prober.next_appointments(ServiceId("a")) == ()
+    assert tower.prober.planned_probes(ServiceId("a")) == ()
 
 
 async def test_a_hanging_service_is_not_asked_twice_at_once(tower: Watchtower) -> None:
@@ -404,7 +404,7 @@ async def test_a_retired_service_is_left_alone(tower: Watchtower) -> None:
 
     async with tower.running():
         await tower.clock.advance(HOUR)
-        (next_one,) = tower.prober.next_appointments(name)
+        (next_one,) = tower.prober.planned_probes(name)
 
     assert tower.till.placed == []
     assert tower.upstreams.times("a", Phase.REACH) == []
@@ -418,7 +418,7 @@ async def test_what_is_overdue_after_a_long_stop_is_spread_over_the_opening_roun
 ) -> None:
     names = [ServiceId(f"s{n}") for n in range(600)]
     await tower.seat(*(service_of(name, Pace(MINUTE, None, HOUR)) for name in names))
-    tower.till.memory = {name: Memory(placed_at=NOON - 9 * HOUR) for name in names}
+    tower.till.memory = {name: ProbeHistory(last_intended_at=NOON - 9 * HOUR) for name in names}
 
     async with tower.running():
         await tower.clock.advance(30 * SECOND)
@@ -430,7 +430,7 @@ async def test_what_is_overdue_after_a_long_stop_is_spread_over_the_opening_roun
 async def test_a_depth_that_cost_money_stays_off_where_a_job_is_resumed(tower: Watchtower) -> None:
     service = service_of("a", Pace(MINUTE, 10 * MINUTE, 3 * HOUR))
     await tower.seat(service)
-    tower.till.memory[service.id] = Memory(NOON - MINUTE, frozenset({Depth.CREDENTIALS}))
+    tower.till.memory[service.id] = ProbeHistory(NOON - MINUTE, frozenset({Depth.CREDENTIALS}))
     tower.till.left = (attempt_of(service, NOON - MINUTE),)
 
     async with tower.running():
@@ -462,12 +462,12 @@ async def test_a_refused_key_that_only_a_create_finds_is_tried_again(tower: Watc
 def test_calls_never_pile_up_and_none_is_missed(
     steps: list[tuple[str, int, bool]],
 ) -> None:
-    calls, now = Calls(), NOON
+    calls, now = Timers(), NOON
     wanted: dict[ServiceId, datetime] = {}
 
     for name, seconds, is_due in steps:
         id_, at = ServiceId(name), now + timedelta(seconds=seconds)
-        calls.call(id_, at)
+        calls.schedule(id_, at)
         wanted[id_] = min(at, wanted.get(id_, at))
         if is_due:
             now += 20 * SECOND

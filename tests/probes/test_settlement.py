@@ -7,7 +7,7 @@ import pytest
 
 from tallylight.errors import StorageError
 from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.probes.settlement import Settling
+from tallylight.probes.settlement import ProbeSettlement
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -15,15 +15,15 @@ OFFICIAL = "sora-2-official"
 
 
 @pytest.fixture
-async def placed(start: Start) -> tuple[Any, Settling, Attempt]:
+async def placed(start: Start) -> tuple[Any, ProbeSettlement, Attempt]:
     """Give a house, what settles there, and an attempt that was written down."""
     house = await start(OFFICIAL)
     attempt = await house.generations.place(house.services[OFFICIAL])
-    return house, Settling(house.board, house.history, house.clock), attempt
+    return house, ProbeSettlement(house.board, house.history, house.clock), attempt
 
 
 async def test_a_database_that_is_away_is_waited_for(
-    placed: tuple[Any, Settling, Attempt],
+    placed: tuple[Any, ProbeSettlement, Attempt],
 ) -> None:
     house, settling, attempt = placed
     misses = iter([True, True, True, False])
@@ -42,7 +42,7 @@ async def test_a_database_that_is_away_is_waited_for(
 
 
 async def test_a_commit_whose_answer_got_lost_is_found_to_stand(
-    placed: tuple[Any, Settling, Attempt],
+    placed: tuple[Any, ProbeSettlement, Attempt],
 ) -> None:
     house, settling, attempt = placed
     before = house.clock.now()

@@ -22,10 +22,10 @@ from tallylight.gateway.assets.opening import open_store
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.probes import check_round
-from tallylight.probes.calendar import news_of
-from tallylight.probes.feeds import Feeds
-from tallylight.probes.paid_probes import Generations
-from tallylight.probes.plan import Pacing
+from tallylight.probes.calendar import calendar_evidence
+from tallylight.probes.feeds import FeedPoller
+from tallylight.probes.paid_probes import PaidProbeRunner
+from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
 from tallylight.storage.database import History, open_history
@@ -56,9 +56,9 @@ class Runtime:
     clock: Clock
     history: History
     board: Board
-    generations: Generations
+    generations: PaidProbeRunner
     prober: Prober
-    feeds: Feeds
+    feeds: FeedPoller
     switchboard: Switchboard
     roles: Roles
     bench: Bench
@@ -115,7 +115,7 @@ class Runtime:
     async def _watch(self) -> None:
         """Do all that one process does for all."""
         clock = self.clock
-        self.prober.forget()
+        self.prober.reset()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prober.run(), name="prober")
             tasks.create_task(self.feeds.run(), name="feeds")
@@ -136,8 +136,8 @@ class Runtime:
         await self.board.seat(services, configuration.verdicts)
         self.configuration = configuration
         self._adopted.set()
-        self.generations.total = configuration.catalogue.total_budget
-        self.prober.pacing = pacing_of(configuration)
+        self.generations.total_budget = configuration.catalogue.total_budget
+        self.prober.timing = pacing_of(configuration)
         self.switchboard.adopt(configuration)
         await self.read_calendar()
 
@@ -147,18 +147,20 @@ class Runtime:
             return
         for service in self.board.services():
             standing, _ = self.board.standing(service.id)
-            evidence = news_of(service, standing.plans, self.clock.now())
+            evidence = calendar_evidence(service, standing.plans, self.clock.now())
             if evidence is not None:
                 await self.board.report(evidence)
 
     async def check(
         self, services: Collection[ServiceId], depth: Depth
-    ) -> Mapping[ServiceId, check_round.Round]:
+    ) -> Mapping[ServiceId, check_round.CheckResult]:
         """Probe services now, all at the same time; return what was found."""
         async with asyncio.TaskGroup() as tasks:
             rounds = {
                 id_: tasks.create_task(
-                    check_round.check(self.prober, self.board.service(id_), depth, self.clock)
+                    check_round.check_service(
+                        self.prober, self.board.service(id_), depth, self.clock
+                    )
                 )
                 for id_ in services
             }
@@ -221,7 +223,7 @@ async def open_runtime(
         is_judge = not is_guest and await _taken(bench, clock)
         archive: Archive = history if is_judge else ReadOnly(history)
         board = Board(archive, clock, is_judge=is_judge)
-        generations = Generations(
+        generations = PaidProbeRunner(
             board, history, transport, clock, configuration.catalogue.total_budget
         )
         runtime = Runtime(
@@ -231,7 +233,7 @@ async def open_runtime(
             board=board,
             generations=generations,
             prober=Prober(board, transport, generations, clock, pacing_of(configuration)),
-            feeds=Feeds(board, transport, clock),
+            feeds=FeedPoller(board, transport, clock),
             switchboard=open_switchboard(
                 configuration,
                 board,
@@ -260,10 +262,10 @@ async def _taken(bench: Bench, clock: Clock) -> bool:
     return await bench.take()
 
 
-def pacing_of(configuration: Configuration) -> Pacing:
+def pacing_of(configuration: Configuration) -> ProbeTiming:
     """Return what holds for all probes."""
     options = configuration.probes
-    return Pacing(confirmations=options.retry, doubt_pace=options.in_doubt_pace)
+    return ProbeTiming(retry_delays=options.retry, undecided_interval=options.in_doubt_pace)
 
 
 def _file_of(database_url: str) -> Path | None:

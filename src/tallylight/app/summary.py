@@ -16,7 +16,7 @@ from tallylight.model.verdict import Verdict
 from tallylight.verdicts.learned import Learned
 
 if TYPE_CHECKING:  # or a command that probes nothing would load all that probes
-    from tallylight.probes.check_round import Round
+    from tallylight.probes.check_round import CheckResult
 
 Entry = tuple[Service, Verdict]
 
@@ -78,18 +78,18 @@ def passes(verdict: Verdict, found: Iterable[Evidence]) -> bool:
     return alive and all(evidence.failure is None for evidence in found)
 
 
-def remarks(verdict: Verdict, round_: "Round", to: Translator) -> Iterator[str]:
+def remarks(verdict: Verdict, round_: "CheckResult", to: Translator) -> Iterator[str]:
     """Yield what a round found that its verdict does not say."""
     id_ = verdict.service
     is_told = verdict.status not in _SILENT or verdict.blocked is not None
-    for evidence in round_.found:
+    for evidence in round_.evidence:
         if evidence.failure is not None and not is_told:
             depth = depth_word(Depth(evidence.source), to)
             why = evidence.failure.text or evidence.failure.rule
             yield f"{id_}: {depth}: {why}"
-    for depth in round_.off:
+    for depth in round_.skipped_depths:
         said = to.gettext("%(id)s: %(depth)s: left out, since it has started a paid job before")
         yield said % {"id": id_, "depth": depth_word(depth, to)}
-    if round_.withheld:
+    if round_.withheld_reason:
         said = to.gettext("%(id)s: no generation probe was sent: %(why)s")
-        yield said % {"id": id_, "why": round_.withheld}
+        yield said % {"id": id_, "why": round_.withheld_reason}

@@ -27,7 +27,7 @@ from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
 
 if TYPE_CHECKING:
-    from tallylight.probes.check_round import Round
+    from tallylight.probes.check_round import CheckResult
 
 
 def add_to(application: typer.Typer) -> None:
@@ -70,7 +70,7 @@ async def _check(
         if json:
             print_json(
                 [
-                    told | {"probes": _found(round_), "withheld": round_.withheld or None}
+                    told | {"probes": _found(round_), "withheld": round_.withheld_reason or None}
                     for told, round_ in zip(
                         summary.as_json(entries, to), rounds.values(), strict=True
                     )
@@ -84,15 +84,16 @@ async def _check(
     if not runtime.is_judge:
         complain(to.gettext("A server watches this database; this round is shown, not recorded."))
     return all(
-        summary.passes(verdict, rounds[service.id].found) and not rounds[service.id].withheld
+        summary.passes(verdict, rounds[service.id].evidence)
+        and not rounds[service.id].withheld_reason
         for service, verdict in entries
     )
 
 
-def _found(round_: "Round") -> list[dict[str, object]]:
+def _found(round_: "CheckResult") -> list[dict[str, object]]:
     from tallylight.status.json_shapes import evidence_answer
 
-    return [evidence_answer(piece).model_dump(mode="json") for piece in round_.found]
+    return [evidence_answer(piece).model_dump(mode="json") for piece in round_.evidence]
 
 
 def status(

@@ -20,35 +20,35 @@ from typing import Self
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 
-SHARED_OUT_EACH = timedelta(hours=1)
+ALLOCATION_INTERVAL = timedelta(hours=1)
 """How often the money is shared out anew, from what was learned meanwhile."""
 
-KEPT = 0.25
+RESERVED_RATIO = 0.25
 """So much of a budget routine probes leave to doubt and recoveries, however calm it was lately."""
 
-_LEAST = 0.4
+_MIN_ROUTINE_RATIO = 0.4
 """So much of the money routine probes get, however stormy it was, so that no pace need be stretched
 until evidence runs out."""
 
-_ON_TOP = 0.25
+_MAX_OVERSPEND_RATIO = 0.25
 """So much more than the paces mean may be spent before doubt is paid by fewer routine probes."""
 
-_DAY = 86_400.0
-_LATELY = timedelta(days=4)
-_ASSUMED = 0.25  # of the money, for doubt, until it is known
-_LONGEST = 3.0
+_DAY_SECONDS = 86_400.0
+_DECAY_TIME = timedelta(days=4)
+_ASSUMED_RATIO = 0.25  # of the money, for doubt, until it is known
+_MAX_FACTOR = 3.0
 """Evidence on jobs holds for four paces: a longer one, jittered, would leave gaps of unknown."""
 
-_SHORTEST = 1 / 16
+_MIN_FACTOR = 1 / 16
 _STEPS = 48
 _FACTORS = tuple(
-    _SHORTEST * (_LONGEST / _SHORTEST) ** (step / (_STEPS - 1)) for step in range(_STEPS)
+    _MIN_FACTOR * (_MAX_FACTOR / _MIN_FACTOR) ** (step / (_STEPS - 1)) for step in range(_STEPS)
 )
-_HALVINGS = 40
+_BISECTIONS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Lately:
+class DecayingSpend:
     """Money spent, fading over days.
 
     Args:
@@ -56,28 +56,28 @@ class Lately:
         at: When.
     """
 
-    usd: float
+    amount_usd: float
     at: datetime
 
     @classmethod
-    def assumed(cls, pace: timedelta, price: float, at: datetime) -> Self:
+    def expected(cls, interval: timedelta, price: float, at: datetime) -> Self:
         """Return what doubt may be expected to cost where nothing is known of it yet."""
-        return cls(_ASSUMED * price * (_LATELY / pace), at)
+        return cls(_ASSUMED_RATIO * price * (_DECAY_TIME / interval), at)
 
-    def spent(self, usd: float, at: datetime) -> "Lately":
+    def plus(self, usd: float, at: datetime) -> "DecayingSpend":
         """Return it with something more spent."""
-        return Lately(self._left(at) + usd, max(at, self.at))
+        return DecayingSpend(self._remaining(at) + usd, max(at, self.at))
 
-    def a_day(self, now: datetime) -> float:
+    def per_day(self, now: datetime) -> float:
         """Return USD a day."""
-        return self._left(now) / (_LATELY / timedelta(days=1))
+        return self._remaining(now) / (_DECAY_TIME / timedelta(days=1))
 
-    def _left(self, now: datetime) -> float:
-        return self.usd * math.exp(-max(0.0, (now - self.at) / _LATELY))
+    def _remaining(self, now: datetime) -> float:
+        return self.amount_usd * math.exp(-max(0.0, (now - self.at) / _DECAY_TIME))
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ProbeCandidate:
     """What is known of one service whose routine probes cost money.
 
     Args:
@@ -89,16 +89,16 @@ class Wish:
         budget: What the service's own probes may spend.
     """
 
-    pace: timedelta
+    interval: timedelta
     price: float
-    between: timedelta
-    length: timedelta
-    beyond: float = 0.0
+    time_between_outages: timedelta
+    outage_length: timedelta
+    extra_per_day: float = 0.0
     budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class ProbeSchedule:
     """How often a service is probed for money.
 
     Args:
@@ -108,86 +108,103 @@ class Rhythm:
             last and the oftener they come.
     """
 
-    routine: timedelta
-    recovery: timedelta
+    routine_interval: timedelta
+    recovery_interval: timedelta
 
 
-def rhythms(wishes: Mapping[ServiceId, Wish], total: Budget) -> Mapping[ServiceId, Rhythm]:
+def allocate_schedules(
+    candidates: Mapping[ServiceId, ProbeCandidate], total: Budget
+) -> Mapping[ServiceId, ProbeSchedule]:
     """Return how often each service is probed for the money that the operator meant to spend."""
-    meant = sum(_a_day(wish, 1.0) for wish in wishes.values())
-    beyond = sum(wish.beyond for wish in wishes.values())
-    money = _routine_money(meant, beyond, total)
-    values = {id_: _values(wish) for id_, wish in wishes.items()}
-    factors = _affordable(wishes, values, money)
-    return {id_: _rhythm(wish, factors[id_]) for id_, wish in wishes.items()}
+    meant = sum(_cost_per_day(wish, 1.0) for wish in candidates.values())
+    beyond = sum(wish.extra_per_day for wish in candidates.values())
+    money = _routine_per_day(meant, beyond, total)
+    values = {id_: _marginal_values(wish) for id_, wish in candidates.items()}
+    factors = _affordable_factors(candidates, values, money)
+    return {id_: _schedule(wish, factors[id_]) for id_, wish in candidates.items()}
 
 
-def _rhythm(wish: Wish, factor: float) -> Rhythm:
-    own = _routine_money(math.inf, wish.beyond, wish.budget)
-    least = wish.price * _DAY / own if own else math.inf
-    seconds = max(wish.pace.total_seconds() * factor, least)
+def _schedule(candidate: ProbeCandidate, factor: float) -> ProbeSchedule:
+    own = _routine_per_day(math.inf, candidate.extra_per_day, candidate.budget)
+    least = candidate.price * _DAY_SECONDS / own if own else math.inf
+    seconds = max(candidate.interval.total_seconds() * factor, least)
     routine = timedelta(seconds=min(seconds, timedelta(days=365).total_seconds()))
-    return Rhythm(routine, min(wish.pace, routine * math.sqrt(wish.length / wish.between)))
+    return ProbeSchedule(
+        routine,
+        min(
+            candidate.interval,
+            routine * math.sqrt(candidate.outage_length / candidate.time_between_outages),
+        ),
+    )
 
 
-def _affordable(
-    wishes: Mapping[ServiceId, Wish], values: Mapping[ServiceId, tuple[float, ...]], money: float
+def _affordable_factors(
+    candidates: Mapping[ServiceId, ProbeCandidate],
+    values: Mapping[ServiceId, tuple[float, ...]],
+    money: float,
 ) -> Mapping[ServiceId, float]:
     """Return by which factor each pace is stretched so that the last dollar buys the same."""
     low, high = -60.0, 60.0  # logarithms of what the last dollar spares
-    for _ in range(_HALVINGS):
+    for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _spend(wishes, _chosen(values, math.exp(middle))) > money:
+        if _total_per_day(candidates, _factors_at(values, math.exp(middle))) > money:
             low = middle
         else:
             high = middle
-    factors = _chosen(values, math.exp(high))
-    spend = _spend(wishes, factors)
+    factors = _factors_at(values, math.exp(high))
+    spend = _total_per_day(candidates, factors)
     if spend <= money * (1 + 1e-9) or not money:
-        return factors if money else dict.fromkeys(wishes, math.inf)
+        return factors if money else dict.fromkeys(candidates, math.inf)
     return {id_: factor * spend / money for id_, factor in factors.items()}
 
 
-def _chosen(values: Mapping[ServiceId, tuple[float, ...]], worth: float) -> dict[ServiceId, float]:
+def _factors_at(
+    values: Mapping[ServiceId, tuple[float, ...]], marginal_value: float
+) -> dict[ServiceId, float]:
     return {
-        id_: _FACTORS[min(bisect_left(found, worth), _STEPS - 1)] if found else 1.0
+        id_: _FACTORS[min(bisect_left(found, marginal_value), _STEPS - 1)] if found else 1.0
         for id_, found in values.items()
     }
 
 
-def _values(wish: Wish) -> tuple[float, ...]:
+def _marginal_values(candidate: ProbeCandidate) -> tuple[float, ...]:
     """Return what the last dollar spares at each pace; it grows with the pace."""
-    if not wish.price:
+    if not candidate.price:
         return ()
-    length = wish.length.total_seconds()
-    most = length * length / wish.between.total_seconds() / wish.price
+    length = candidate.outage_length.total_seconds()
+    most = length * length / candidate.time_between_outages.total_seconds() / candidate.price
     found = []
     for factor in _FACTORS:
-        ratio = wish.pace.total_seconds() * factor / length
+        ratio = candidate.interval.total_seconds() * factor / length
         found.append(most * (1 - math.exp(-ratio) * (1 + ratio)))
     return tuple(found)
 
 
-def _spend(wishes: Mapping[ServiceId, Wish], factors: Mapping[ServiceId, float]) -> float:
-    return sum(_a_day(wish, factors[id_]) for id_, wish in wishes.items())
+def _total_per_day(
+    candidates: Mapping[ServiceId, ProbeCandidate], factors: Mapping[ServiceId, float]
+) -> float:
+    return sum(_cost_per_day(wish, factors[id_]) for id_, wish in candidates.items())
 
 
-def _a_day(wish: Wish, factor: float) -> float:
-    return wish.price * _DAY / (wish.pace.total_seconds() * factor)
+def _cost_per_day(candidate: ProbeCandidate, factor: float) -> float:
+    return candidate.price * _DAY_SECONDS / (candidate.interval.total_seconds() * factor)
 
 
-def _routine_money(meant: float, beyond: float, budget: Budget) -> float:
+def _routine_per_day(planned: float, extra: float, budget: Budget) -> float:
     """Return what routine probes may spend a day.
 
     Doubt goes first: it is raised by something, and its probe decides.
     """
-    limit = _a_day_of(budget)
-    most = min(meant, (1 - KEPT) * limit)
-    return max(_LEAST * most, min(most, (1 + _ON_TOP) * meant - beyond, limit - beyond))
+    limit = _budget_per_day(budget)
+    most = min(planned, (1 - RESERVED_RATIO) * limit)
+    return max(
+        _MIN_ROUTINE_RATIO * most,
+        min(most, (1 + _MAX_OVERSPEND_RATIO) * planned - extra, limit - extra),
+    )
 
 
-def _a_day_of(budget: Budget) -> float:
+def _budget_per_day(budget: Budget) -> float:
     """Return what a budget allows a day, in its tightest window."""
-    days = {name: window.total_seconds() / _DAY for name, window in BUDGET_WINDOWS.items()}
+    days = {name: window.total_seconds() / _DAY_SECONDS for name, window in BUDGET_WINDOWS.items()}
     limits = [float(limit) / days[name] for name, limit in budget.limits.items()]
     return min(limits, default=math.inf)

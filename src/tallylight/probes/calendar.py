@@ -8,7 +8,7 @@ from tallylight.model.status import Status
 from tallylight.verdicts.state import Plans
 
 
-def news_of(service: Service, known: Plans, now: datetime) -> Evidence | None:
+def calendar_evidence(service: Service, known: Plans, now: datetime) -> Evidence | None:
     """Return what the calendar says of a service and the judge does not know yet.
 
     A date that is only the earliest possible one ("not before") warns and retires nothing; where

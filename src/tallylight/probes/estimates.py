@@ -6,7 +6,7 @@ from tallylight.catalogue.services import Service
 from tallylight.model.money import cost_of
 
 
-def estimate(service: Service) -> Decimal | None:
+def estimated_cost(service: Service) -> Decimal | None:
     """Return the price of a service's probe in USD; None where nothing is known to reckon with."""
     price, order = service.sheet.price, service.probe_order
     if price is None or order is None:

@@ -11,41 +11,41 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Feed, Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Source
-from tallylight.probes.free_probes import Sender
+from tallylight.probes.free_probes import RequestSender
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import feed_evidence
 from tallylight.upstreams.feeds.registry import feed_reader
 
 log = structlog.get_logger()
 
-_LOOK = timedelta(seconds=1)
+_REFRESH_INTERVAL = timedelta(seconds=1)
 
 
-class Feeds:
+class FeedPoller:
     """Keeps what each page said last, and reports what changes."""
 
-    def __init__(self, board: Board, sender: Sender, clock: Clock) -> None:
+    def __init__(self, board: Board, sender: RequestSender, clock: Clock) -> None:
         self._board = board
         self._sender = sender
         self._clock = clock
         self._states: dict[Feed, FeedState] = {}
         self._services: tuple[Service, ...] = ()
-        self._pages: dict[Feed, list[Service]] = {}
+        self._by_feed: dict[Feed, list[Service]] = {}
 
     async def run(self) -> Never:
         """Read every page at its interval until cancelled; pages come and go with the services."""
         readers: dict[Feed, asyncio.Task[Never]] = {}
         async with asyncio.TaskGroup() as tasks:
             while True:
-                pages = self._current_pages()
+                pages = self._services_by_feed()
                 for feed in pages.keys() - readers.keys():
-                    readers[feed] = tasks.create_task(self._keep_reading(feed))
+                    readers[feed] = tasks.create_task(self._poll_forever(feed))
                 for feed in readers.keys() - pages.keys():
                     readers.pop(feed).cancel()
                     self._states.pop(feed, None)
-                await self._clock.sleep(_LOOK)
+                await self._clock.sleep(_REFRESH_INTERVAL)
 
-    async def read(self, feed: Feed, services: Sequence[Service]) -> None:
+    async def poll(self, feed: Feed, services: Sequence[Service]) -> None:
         """Read one page now, and report to the board what it says anew.
 
         While it is our own network that is away, nothing is asked: it would tell of us.
@@ -77,21 +77,21 @@ class Feeds:
             if evidence is not None:
                 await self._board.report(evidence)
 
-    async def _keep_reading(self, feed: Feed) -> Never:
+    async def _poll_forever(self, feed: Feed) -> Never:
         while True:
             try:
-                if services := self._current_pages().get(feed):
-                    await self.read(feed, services)
+                if services := self._services_by_feed().get(feed):
+                    await self.poll(feed, services)
             except Exception:
                 # The root of a page's task: one page that we misread must not silence the others.
                 log.exception("feed.failed", url=feed.url)
             await self._clock.sleep(feed.interval)
 
-    def _current_pages(self) -> Mapping[Feed, Sequence[Service]]:
+    def _services_by_feed(self) -> Mapping[Feed, Sequence[Service]]:
         services = self._board.services()
         if services != self._services:
-            self._services, self._pages = services, {}
+            self._services, self._by_feed = services, {}
             for service in services:
                 if service.upstream.feed is not None:
-                    self._pages.setdefault(service.upstream.feed, []).append(service)
-        return self._pages
+                    self._by_feed.setdefault(service.upstream.feed, []).append(service)
+        return self._by_feed

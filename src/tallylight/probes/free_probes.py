@@ -11,7 +11,7 @@ from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Job, Reply, Request
 from tallylight.upstreams.protocols.registry import adapter_for
 
-_CLOSED_DOOR = frozenset(
+_API_DOWN_KINDS = frozenset(
     {
         FailureKind.DEGRADED,
         FailureKind.RISK_CONTROL,
@@ -22,13 +22,13 @@ _CLOSED_DOOR = frozenset(
 """What an answer to `reach` may say against the door. A 401 or 404 without a key proves that
 somebody is at home."""
 
-_UNREADABLE = frozenset({"body", "page"})
+_UNREADABLE_RULES = frozenset({"body", "page"})
 """What the classifier's rules begin with where an answer could not be read at all."""
 
-_LONGEST_TEXT = 200
+_MAX_TEXT = 200
 
 
-class Sender(Protocol):
+class RequestSender(Protocol):
     """Sends one request; `upstreams.transport.Transport` is one."""
 
     async def send(self, request: Request, upstream: Upstream) -> Reply:
@@ -37,7 +37,7 @@ class Sender(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Shallow:
+class FreeProbeResult:
     """What a free probe found.
 
     Args:
@@ -47,38 +47,40 @@ class Shallow:
     """
 
     evidence: Evidence
-    billed: Job | None = None
-    is_doubtful: bool = False
+    billed_job: Job | None = None
+    may_be_billed: bool = False
 
 
-async def reach(service: Service, sender: Sender, clock: Clock) -> Shallow:
+async def probe_reach(service: Service, sender: RequestSender, clock: Clock) -> FreeProbeResult:
     """Ask whether a service's upstream answers at all."""
     request = adapter_for(service.upstream).reach()
     reply = await sender.send(request, service.upstream)
     failure = classify(reply, service.upstream.dialect)
-    if failure is not None and failure.kind not in _CLOSED_DOOR and reply.status is not None:
+    if failure is not None and failure.kind not in _API_DOWN_KINDS and reply.status is not None:
         failure = None
-    return Shallow(_evidence(service, Source.REACH, reply, failure, clock))
+    return FreeProbeResult(_evidence(service, Source.REACH, reply, failure, clock))
 
 
-async def credentials(service: Service, sender: Sender, clock: Clock) -> Shallow:
+async def probe_credentials(
+    service: Service, sender: RequestSender, clock: Clock
+) -> FreeProbeResult:
     """Ask whether an upstream knows our key and still offers the model."""
     adapter = adapter_for(service.upstream)
     request = adapter.credentials(service.model)
     reply = await sender.send(request, service.upstream)
     failure = adapter.read_credentials(reply, service.model)
-    if failure is not None and failure.rule.partition(":")[0] in _UNREADABLE:
-        failure = replace(failure, text=_clearer(failure.text, reply))
+    if failure is not None and failure.rule.partition(":")[0] in _UNREADABLE_RULES:
+        failure = replace(failure, text=_described(failure.text, reply))
     evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
     if request.method != "POST":
-        return Shallow(evidence)
+        return FreeProbeResult(evidence)
     # A failure for want of a chat answer does not show that there was no job.
     job = adapter.read_job(reply)
     is_doubtful = reply.was_sent and (reply.status is None or bool(reply.error))
-    return Shallow(evidence, job if isinstance(job, Job) else None, is_doubtful)
+    return FreeProbeResult(evidence, job if isinstance(job, Job) else None, is_doubtful)
 
 
-def _clearer(text: str, reply: Reply) -> str:
+def _described(text: str, reply: Reply) -> str:
     """Return the words of an answer that is none, after a word on what it is instead."""
     kind = reply.headers.get("content-type", "").partition(";")[0] or "something"
     match reply:
@@ -91,7 +93,7 @@ def _clearer(text: str, reply: Reply) -> str:
         case _:
             what = f"{kind} that is no such answer"
     line = f"HTTP {reply.status} with {what}" + (f": {text}" if text else "")
-    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+    return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
 
 
 def _evidence(

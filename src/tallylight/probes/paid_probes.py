@@ -21,9 +21,9 @@ from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fau
 from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
-from tallylight.probes.estimates import estimate
-from tallylight.probes.poll import Following
-from tallylight.probes.settlement import Ending, Settling
+from tallylight.probes.estimates import estimated_cost
+from tallylight.probes.poll import ProbePoller
+from tallylight.probes.settlement import ProbeOutcome, ProbeSettlement
 from tallylight.storage.database import History
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.messages import Job, Reply, Request
@@ -32,7 +32,7 @@ from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
-PATIENCE = timedelta(minutes=2)
+PROBE_CREATE_TIMEOUT = timedelta(minutes=2)
 """How long a create may take to be answered, whatever the limit of other calls: some relays answer
 once their own upstream has, and each create that is given up leaves a doubt that costs money."""
 
@@ -52,7 +52,7 @@ _NAMELESS = Failure(
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ProbeHistory:
     """What the history knows of a service's paid probes.
 
     Args:
@@ -60,11 +60,11 @@ class Memory:
         off: Depths of free probes that once started a job.
     """
 
-    placed_at: datetime | None = None
-    off: frozenset[Depth] = frozenset()
+    last_intended_at: datetime | None = None
+    disabled_depths: frozenset[Depth] = frozenset()
 
 
-class Generations:
+class PaidProbeRunner:
     """Places generation probes and follows them.
 
     Args:
@@ -80,18 +80,18 @@ class Generations:
         clock: Clock,
         total: Budget,
         *,
-        patience: timedelta = PATIENCE,
+        patience: timedelta = PROBE_CREATE_TIMEOUT,
     ) -> None:
         self._board = board
         self._history = history
         self._transport = transport
         self._clock = clock
-        self._following = Following(transport, clock)
-        self._settling = Settling(board, history, clock)
+        self._following = ProbePoller(transport, clock)
+        self._settling = ProbeSettlement(board, history, clock)
         self._patience = patience
-        self.total = total
+        self.total_budget = total
 
-    async def place(self, service: Service) -> Attempt:
+    async def prepare(self, service: Service) -> Attempt:
         """Set the money for a video aside and write its order down; nothing is sent yet.
 
         Raises:
@@ -99,7 +99,7 @@ class Generations:
             ValueError: if the service has no order or no price to probe with.
             StorageError: if the database is away.
         """
-        cost, order = estimate(service), service.probe_order
+        cost, order = estimated_cost(service), service.probe_order
         if cost is None or order is None:
             raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
         now, id_ = self._clock.now(), AttemptId(uuid4().hex)
@@ -108,7 +108,7 @@ class Generations:
             Purpose.PROBE,
             cost,
             budget=service.budget,
-            total=self.total,
+            total=self.total_budget,
             at=now,
             note="generation probe",
         )
@@ -125,7 +125,7 @@ class Generations:
         await self._history.attempts.intend(attempt)
         return attempt
 
-    async def carry_out(self, service: Service, attempt: Attempt) -> Evidence:
+    async def run(self, service: Service, attempt: Attempt) -> Evidence:
         """Send what was placed, the only time, and take it to its end."""
         adapter = adapter_for(service.upstream)
         request = adapter.create(attempt.order, attempt.model)
@@ -135,7 +135,7 @@ class Generations:
         reply = await self._transport.send(request, patient)
         return await self._answered(service, attempt, reply, adapter.read_job(reply))
 
-    async def unfinished(self) -> tuple[Attempt, ...]:
+    async def open_attempts(self) -> tuple[Attempt, ...]:
         """Return the probes that a former process left under way, of services on the board."""
         return tuple(
             attempt
@@ -143,35 +143,37 @@ class Generations:
             if attempt.service in self._board
         )
 
-    async def follow(self, attempt: Attempt) -> Evidence:
+    async def resume(self, attempt: Attempt) -> Evidence:
         """Take an attempt that was left unfinished to its end; nothing is ever sent again."""
         service = self._board.service(attempt.service)
         log.info("probe.resumed", service=service.id, attempt=attempt.id, state=attempt.state)
         match attempt.state:
             case AttemptState.ACCEPTED if adapter_for(service.upstream).streams:
                 # Whoever has lost the stream cannot ask again; the job may go on and be billed.
-                return await self._settling.end(service, attempt, Ending(_INTERRUPTED))
+                return await self._settling.record_ended(
+                    service, attempt, ProbeOutcome(_INTERRUPTED)
+                )
             case AttemptState.ACCEPTED:
-                ending = await self._following.to_its_end(service, attempt, None, None)
-                return await self._settling.end(service, attempt, ending)
+                ending = await self._following.poll_to_end(service, attempt, None, None)
+                return await self._settling.record_ended(service, attempt, ending)
             case AttemptState.INTENDED:
-                attempt = await self._settling.doubt(attempt, _INTERRUPTED.text)
+                attempt = await self._settling.record_in_doubt(attempt, _INTERRUPTED.text)
             case _:
                 pass
         return await self._reconcile(service, attempt, _INTERRUPTED)
 
-    async def memories(self) -> Mapping[ServiceId, Memory]:
+    async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         """Return what the history knows of the paid probes of all services."""
         placed = await self._history.attempts.last_intended(Purpose.PROBE)
         billed = await self._history.ledger.accidents()
         return {
-            id_: Memory(placed.get(id_), frozenset(map(Depth, billed.get(id_, ()))))
+            id_: ProbeHistory(placed.get(id_), frozenset(map(Depth, billed.get(id_, ()))))
             for id_ in placed.keys() | billed.keys()
         }
 
-    async def book_accident(self, service: Service, depth: Depth, job: Job) -> None:
+    async def record_accident(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a probe that was meant to be free and started a job."""
-        cost = estimate(service) or Decimal(0)
+        cost = estimated_cost(service) or Decimal(0)
         await self._history.ledger.charge(
             service.id, Purpose.ACCIDENT, cost, at=self._clock.now(), note=depth.value
         )
@@ -188,29 +190,29 @@ class Generations:
                 is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
             if said is Acceptance.REFUSED:
-                return await self._settling.refuse(attempt, outcome)
-            attempt = await self._settling.doubt(attempt, outcome.text)
+                return await self._settling.record_refused(attempt, outcome)
+            attempt = await self._settling.record_in_doubt(attempt, outcome.text)
             return await self._reconcile(service, attempt, outcome)
         if not outcome.id and not outcome.state.is_terminal:
-            attempt = await self._settling.doubt(attempt, _NAMELESS.text)
+            attempt = await self._settling.record_in_doubt(attempt, _NAMELESS.text)
             return await self._reconcile(service, attempt, _NAMELESS)
         return await self._accepted(service, attempt, outcome, self._clock.now())
 
     async def _accepted(
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
     ) -> Evidence:
-        attempt = await self._settling.accept(attempt, job)
-        ending = await self._following.to_its_end(service, attempt, job, seen_at)
-        return await self._settling.end(service, attempt, ending)
+        attempt = await self._settling.record_accepted(attempt, job)
+        ending = await self._following.poll_to_end(service, attempt, job, seen_at)
+        return await self._settling.record_ended(service, attempt, ending)
 
     async def _reconcile(self, service: Service, attempt: Attempt, failure: Failure) -> Evidence:
         """Find out whether an attempt in doubt was accepted; it is never sent again.
 
         A list that does not show it proves nothing: lists lag, lie and end. So it counts as paid.
         """
-        job = await self._following.find(service, attempt)
+        job = await self._following.find_job(service, attempt)
         if job is None:
-            return await self._settling.end(service, attempt, Ending(failure))
+            return await self._settling.record_ended(service, attempt, ProbeOutcome(failure))
         seen_at = None if job.state.is_terminal else self._clock.now()
         return await self._accepted(service, attempt, job, seen_at)
 
@@ -228,7 +230,7 @@ class Generations:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if attempt.state is AttemptState.INTENDED and job.progress is not None:
-                        attempt = await self._settling.accept(attempt, job)
+                        attempt = await self._settling.record_accepted(attempt, job)
         if not began:
             outcome = adapter.read_job(answer.reply)
             return await self._answered(service, attempt, answer.reply, outcome)
@@ -240,12 +242,14 @@ class Generations:
         said = acceptance_of_stream(job, error)
         if attempt.state is AttemptState.INTENDED:
             if job.failure is not None and said is Acceptance.REFUSED:
-                return await self._settling.refuse(attempt, job.failure)
+                return await self._settling.record_refused(attempt, job.failure)
             if job.failure is not None and said is Acceptance.IN_DOUBT:
-                attempt = await self._settling.doubt(attempt, job.failure.text)
-                return await self._settling.end(service, attempt, Ending(job.failure))
-            attempt = await self._settling.accept(attempt, job)
-        ending = await self._following.ended(service, attempt, job, self._clock.now())
+                attempt = await self._settling.record_in_doubt(attempt, job.failure.text)
+                return await self._settling.record_ended(
+                    service, attempt, ProbeOutcome(job.failure)
+                )
+            attempt = await self._settling.record_accepted(attempt, job)
+        ending = await self._following.outcome_of(service, attempt, job, self._clock.now())
         if said is Acceptance.IN_DOUBT:  # broken off: the job may go on without us
-            ending = replace(ending, is_free=False)
-        return await self._settling.end(service, attempt, ending)
+            ending = replace(ending, is_proven_not_billed=False)
+        return await self._settling.record_ended(service, attempt, ending)

@@ -14,23 +14,23 @@ from zlib import crc32
 from tallylight.catalogue.services import Service
 from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
-from tallylight.probes.budget_allocation import Rhythm
+from tallylight.probes.budget_allocation import ProbeSchedule
 from tallylight.quick import quick
 
-_MOST_DOUBLINGS = 20
+_MAX_DOUBLINGS = 20
 
 
-class Why(StrEnum):
+class ProbeReason(StrEnum):
     """What a probe is to find out."""
 
     FIRST = "first"  # nothing is known yet
-    PACE = "pace"  # the evidence grows stale
+    ROUTINE = "pace"  # the evidence grows stale
     CONFIRM = "confirm"  # a bad shallow result is looked at again
-    DOUBT = "doubt"  # the evidence on jobs is contradictory
+    UNDECIDED = "doubt"  # the evidence on jobs is contradictory
 
 
 @dataclass(frozen=True, slots=True)
-class Pacing:
+class ProbeTiming:
     """What holds for the probes of all services.
 
     Args:
@@ -51,24 +51,24 @@ class Pacing:
             a free question is asked which may have been billed.
     """
 
-    confirmations: tuple[timedelta, ...] = (
+    retry_delays: tuple[timedelta, ...] = (
         timedelta(seconds=10),
         timedelta(seconds=20),
         timedelta(seconds=5),
     )
-    doubt_pace: timedelta = timedelta(minutes=5)
-    patience: float = 1 / 8
-    refused: float = 1 / 4
-    odds_pace: timedelta = timedelta(minutes=1)
-    traffic_rest: timedelta = timedelta(minutes=2)
-    quicker: float = 2.0
+    undecided_interval: timedelta = timedelta(minutes=5)
+    outage_backoff: float = 1 / 8
+    refusal_factor: float = 1 / 4
+    conflict_interval: timedelta = timedelta(minutes=1)
+    traffic_wait: timedelta = timedelta(minutes=2)
+    job_time_factor: float = 2.0
     jitter: float = 0.1
-    rare_pace: timedelta = timedelta(days=1)
+    rare_interval: timedelta = timedelta(days=1)
 
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Watch:
+class PlanInput:
     """All that the plan needs to know about one service at one moment.
 
     Args:
@@ -96,54 +96,54 @@ class Watch:
     """
 
     service: Service
-    opening: datetime
-    last: Mapping[Depth, datetime] = field(default_factory=dict)
-    bad_in_a_row: int = 0
-    jobs_in_doubt: bool = False
-    jobs_at_odds: bool = False
-    jobs_down_from: datetime | None = None
-    jobs_recover: bool = False
-    is_refused: bool = False
-    rhythm: Rhythm | None = None
-    door_is_up: bool = True
+    first_due_at: datetime
+    last_probed_at: Mapping[Depth, datetime] = field(default_factory=dict)
+    failures_in_a_row: int = 0
+    jobs_undecided: bool = False
+    has_conflicting_evidence: bool = False
+    jobs_down_since: datetime | None = None
+    jobs_recovering: bool = False
+    was_refused: bool = False
+    schedule: ProbeSchedule | None = None
+    api_is_up: bool = True
     status: Status = Status.UNKNOWN
     is_key_refused: bool = False
-    traffic_at: datetime | None = None
-    usual_job: timedelta | None = None
-    is_following: bool = False
+    last_traffic_at: datetime | None = None
+    usual_job_time: timedelta | None = None
+    has_open_attempt: bool = False
     withheld_at: datetime | None = None
-    off: frozenset[Depth] = frozenset()
-    unanswered: int = 0
+    disabled_depths: frozenset[Depth] = frozenset()
+    unanswered_count: int = 0
 
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Appointment:
+class PlannedProbe:
     """One probe to come."""
 
     depth: Depth
     at: datetime
-    why: Why
+    reason: ProbeReason
 
 
-def appointments(watch: Watch, pacing: Pacing) -> tuple[Appointment, ...]:
+def planned_probes(service_input: PlanInput, timing: ProbeTiming) -> tuple[PlannedProbe, ...]:
     """Return the next probe of each depth that is worth one, soonest first."""
-    planned = (appointment(watch, pacing, depth) for depth in Depth)
+    planned = (next_probe(service_input, timing, depth) for depth in Depth)
     return tuple(sorted((p for p in planned if p is not None), key=lambda p: p.at))
 
 
-def appointment(watch: Watch, pacing: Pacing, depth: Depth) -> Appointment | None:
+def next_probe(service_input: PlanInput, timing: ProbeTiming, depth: Depth) -> PlannedProbe | None:
     """Return the next probe of one depth, None if none is worth it."""
     match depth:
         case Depth.REACH:
-            return _shallow(watch, pacing, depth, watch.service.pace.reach)
+            return _free_probe(service_input, timing, depth, service_input.service.pace.reach)
         case Depth.CREDENTIALS:
-            return _shallow(watch, pacing, depth, watch.service.pace.credentials)
+            return _free_probe(service_input, timing, depth, service_input.service.pace.credentials)
         case Depth.GENERATION:
-            return _generation(watch, pacing)
+            return _paid_probe(service_input, timing)
 
 
-def opening_round(position: int, services: int, interval: timedelta) -> timedelta:
+def initial_delay(position: int, services: int, interval: timedelta) -> timedelta:
     """Return how long after the start the first probe of a service is due.
 
     A few services are probed within a second or two of the start, thousands evenly over most of
@@ -154,86 +154,103 @@ def opening_round(position: int, services: int, interval: timedelta) -> timedelt
     return spread * position / max(services, 1)
 
 
-def _shallow(
-    watch: Watch, pacing: Pacing, depth: Depth, pace: timedelta | None
-) -> Appointment | None:
-    if pace is None or depth in watch.off:
+def _free_probe(
+    service_input: PlanInput, timing: ProbeTiming, depth: Depth, interval: timedelta | None
+) -> PlannedProbe | None:
+    if interval is None or depth in service_input.disabled_depths:
         return None
-    if watch.status is Status.RETIRED:
+    if service_input.status is Status.RETIRED:
         if depth is Depth.REACH:
             return None
-        pace = max(pace, pacing.rare_pace)
-    if depth is Depth.CREDENTIALS and watch.unanswered:
-        pace = max(pace, min(pace * 2 ** min(watch.unanswered, _MOST_DOUBLINGS), pacing.rare_pace))
-    last = watch.last.get(depth)
+        interval = max(interval, timing.rare_interval)
+    if depth is Depth.CREDENTIALS and service_input.unanswered_count:
+        interval = max(
+            interval,
+            min(
+                interval * 2 ** min(service_input.unanswered_count, _MAX_DOUBLINGS),
+                timing.rare_interval,
+            ),
+        )
+    last = service_input.last_probed_at.get(depth)
     if last is None:
-        return Appointment(depth, watch.opening, Why.FIRST)
-    if depth is Depth.REACH and 0 < watch.bad_in_a_row <= len(pacing.confirmations):
-        soon = min(pace, pacing.confirmations[watch.bad_in_a_row - 1])
-        return Appointment(depth, last + soon, Why.CONFIRM)
-    return Appointment(depth, last + _jittered(pace, watch, last, pacing), Why.PACE)
-
-
-def _generation(watch: Watch, pacing: Pacing) -> Appointment | None:
-    pace = watch.service.pace.generation
-    if pace is None or not _may_spend(watch):
-        return None
-    routine = pace if watch.rhythm is None else watch.rhythm.routine
-    placed = watch.last.get(Depth.GENERATION)
-    told = max((at for at in (placed, watch.traffic_at) if at is not None), default=None)
-    if told is None:
-        wanted = Appointment(Depth.GENERATION, watch.opening, Why.FIRST)
-    elif watch.jobs_in_doubt or watch.jobs_down_from is not None:
-        rest = _rest(watch, pacing, placed or told)
-        soon = (placed or told) + min(pace, rest)
-        if watch.traffic_at is not None:
-            soon = max(soon, watch.traffic_at + min(pace, _traffic_rest(watch, pacing)))
-        wanted = Appointment(Depth.GENERATION, soon, Why.DOUBT)
-    else:
-        due = told + _jittered(routine, watch, told, pacing)
-        wanted = Appointment(Depth.GENERATION, due, Why.PACE)
-    # A restart after a long time must not place all that is overdue at once.
-    if wanted.at < watch.opening:
-        wanted = replace(wanted, at=watch.opening)
-    if watch.withheld_at is None:
-        return wanted
-    again = watch.withheld_at + min(pace, pacing.doubt_pace)
-    return replace(wanted, at=max(wanted.at, again))
-
-
-def _rest(watch: Watch, pacing: Pacing, placed: datetime) -> timedelta:
-    """Return how long to wait before jobs that are not known to be well are looked at again."""
-    if watch.jobs_at_odds:
-        return pacing.odds_pace
-    if watch.jobs_down_from is None or watch.jobs_recover:
-        return pacing.doubt_pace
-    patience = pacing.patience * (pacing.refused if watch.is_refused else 1)
-    patient = (placed - watch.jobs_down_from) * patience
-    if watch.rhythm is not None:
-        patient = min(patient, watch.rhythm.recovery)
-    return max(pacing.doubt_pace, patient)
-
-
-def _traffic_rest(watch: Watch, pacing: Pacing) -> timedelta:
-    if watch.usual_job is None or not watch.jobs_at_odds:
-        return pacing.traffic_rest
-    return min(pacing.traffic_rest, watch.usual_job * pacing.quicker)
-
-
-def _may_spend(watch: Watch) -> bool:
-    # A refusal costs nothing, and is often the only way to see a wallet filled or a key accepted
-    # again; what the free question for credentials has found, it will find to be over.
-    return (
-        watch.service.probe_order is not None
-        and watch.door_is_up
-        and not watch.is_following
-        and Depth.GENERATION not in watch.off
-        and watch.status not in {Status.RETIRED, Status.MAINTENANCE}
-        and not watch.is_key_refused
+        return PlannedProbe(depth, service_input.first_due_at, ProbeReason.FIRST)
+    if depth is Depth.REACH and 0 < service_input.failures_in_a_row <= len(timing.retry_delays):
+        soon = min(interval, timing.retry_delays[service_input.failures_in_a_row - 1])
+        return PlannedProbe(depth, last + soon, ProbeReason.CONFIRM)
+    return PlannedProbe(
+        depth, last + _jittered(interval, service_input, last, timing), ProbeReason.ROUTINE
     )
 
 
-def _jittered(pace: timedelta, watch: Watch, last: datetime, pacing: Pacing) -> timedelta:
+def _paid_probe(service_input: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
+    pace = service_input.service.pace.generation
+    if pace is None or not _may_spend(service_input):
+        return None
+    routine = pace if service_input.schedule is None else service_input.schedule.routine_interval
+    placed = service_input.last_probed_at.get(Depth.GENERATION)
+    told = max(
+        (at for at in (placed, service_input.last_traffic_at) if at is not None), default=None
+    )
+    if told is None:
+        wanted = PlannedProbe(Depth.GENERATION, service_input.first_due_at, ProbeReason.FIRST)
+    elif service_input.jobs_undecided or service_input.jobs_down_since is not None:
+        rest = _retry_delay(service_input, timing, placed or told)
+        soon = (placed or told) + min(pace, rest)
+        if service_input.last_traffic_at is not None:
+            soon = max(
+                soon,
+                service_input.last_traffic_at + min(pace, _traffic_wait(service_input, timing)),
+            )
+        wanted = PlannedProbe(Depth.GENERATION, soon, ProbeReason.UNDECIDED)
+    else:
+        due = told + _jittered(routine, service_input, told, timing)
+        wanted = PlannedProbe(Depth.GENERATION, due, ProbeReason.ROUTINE)
+    # A restart after a long time must not place all that is overdue at once.
+    if wanted.at < service_input.first_due_at:
+        wanted = replace(wanted, at=service_input.first_due_at)
+    if service_input.withheld_at is None:
+        return wanted
+    again = service_input.withheld_at + min(pace, timing.undecided_interval)
+    return replace(wanted, at=max(wanted.at, again))
+
+
+def _retry_delay(
+    service_input: PlanInput, timing: ProbeTiming, last_intended_at: datetime
+) -> timedelta:
+    """Return how long to wait before jobs that are not known to be well are looked at again."""
+    if service_input.has_conflicting_evidence:
+        return timing.conflict_interval
+    if service_input.jobs_down_since is None or service_input.jobs_recovering:
+        return timing.undecided_interval
+    patience = timing.outage_backoff * (timing.refusal_factor if service_input.was_refused else 1)
+    patient = (last_intended_at - service_input.jobs_down_since) * patience
+    if service_input.schedule is not None:
+        patient = min(patient, service_input.schedule.recovery_interval)
+    return max(timing.undecided_interval, patient)
+
+
+def _traffic_wait(service_input: PlanInput, timing: ProbeTiming) -> timedelta:
+    if service_input.usual_job_time is None or not service_input.has_conflicting_evidence:
+        return timing.traffic_wait
+    return min(timing.traffic_wait, service_input.usual_job_time * timing.job_time_factor)
+
+
+def _may_spend(service_input: PlanInput) -> bool:
+    # A refusal costs nothing, and is often the only way to see a wallet filled or a key accepted
+    # again; what the free question for credentials has found, it will find to be over.
+    return (
+        service_input.service.probe_order is not None
+        and service_input.api_is_up
+        and not service_input.has_open_attempt
+        and Depth.GENERATION not in service_input.disabled_depths
+        and service_input.status not in {Status.RETIRED, Status.MAINTENANCE}
+        and not service_input.is_key_refused
+    )
+
+
+def _jittered(
+    interval: timedelta, service_input: PlanInput, last: datetime, timing: ProbeTiming
+) -> timedelta:
     # A hash in place of chance: the plan stays pure and a test can repeat it.
-    share = crc32(f"{watch.service.id}/{last.timestamp()}".encode()) / 2**32
-    return timedelta(0, pace.total_seconds() * (1 + pacing.jitter * (2 * share - 1)))
+    share = crc32(f"{service_input.service.id}/{last.timestamp()}".encode()) / 2**32
+    return timedelta(0, interval.total_seconds() * (1 + timing.jitter * (2 * share - 1)))

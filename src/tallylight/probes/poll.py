@@ -7,8 +7,8 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.probes.settlement import Ending
-from tallylight.probes.verify import Delivery
+from tallylight.probes.settlement import ProbeOutcome
+from tallylight.probes.verify import DeliveryVerifier
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.poll_state import (
     MAX_POLL_INTERVAL,
@@ -24,17 +24,17 @@ _SEARCHES = (timedelta(), timedelta(seconds=10), timedelta(seconds=30), timedelt
 """When to look for a job in doubt in the upstream's list; a job may show there a little late."""
 
 
-class Following:
+class ProbePoller:
     """Asks upstreams how their jobs stand."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
-        self._delivery = Delivery(transport, clock)
+        self._delivery = DeliveryVerifier(transport, clock)
 
-    async def to_its_end(
+    async def poll_to_end(
         self, service: Service, attempt: Attempt, job: Job | None, seen_at: datetime | None
-    ) -> Ending:
+    ) -> ProbeOutcome:
         """Poll an accepted job until it has ended, or has taken longer than jobs may.
 
         Args:
@@ -44,7 +44,7 @@ class Following:
             seen_at: When this process saw it under way; None if it did not.
         """
         if job is not None and job.state.is_terminal:
-            return await self.ended(service, attempt, job, seen_at)
+            return await self.outcome_of(service, attempt, job, seen_at)
         adapter = adapter_for(service.upstream)
         began = attempt.accepted_at or attempt.intended_at
         course = PollState(seen_at)
@@ -57,33 +57,35 @@ class Following:
                 # It says nothing of the job, which is paid for: ask on.
                 course.record_failure(answer, reply, now)
                 if course.is_lost(now):
-                    return Ending(replace(as_upstream_fault(answer), rule="job:lost"))
+                    return ProbeOutcome(replace(as_upstream_fault(answer), rule="job:lost"))
             elif answer.state.is_terminal:
-                return await self.ended(service, attempt, answer, course.last_seen_at)
+                return await self.outcome_of(service, attempt, answer, course.last_seen_at)
             else:
                 course.record_progress(now)
             waited, limit = now - began, service.upstream.job_timeout
             if waited >= limit:
-                return Ending(_given_up(course, waited))
+                return ProbeOutcome(_given_up(course, waited))
             pause = min(next_poll_delay(reply, course.last_failure, waited), limit - waited)
 
-    async def ended(
+    async def outcome_of(
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
-    ) -> Ending:
+    ) -> ProbeOutcome:
         """Return how a job that is over ended: its video is fetched and looked at.
 
         A time is told only if the job was seen under way shortly before: nobody knows how long
         one lay finished that was found so after a restart.
         """
         if job.failure is not None:
-            return Ending(job.failure, is_free=True)
+            return ProbeOutcome(job.failure, is_proven_not_billed=True)
         is_timed = seen_at is not None and self._clock.now() - seen_at <= 2 * MAX_POLL_INTERVAL
-        arrival = await self._delivery.check(service, attempt.order, job)
+        arrival = await self._delivery.verify(service, attempt.order, job)
         if arrival.failure is not None:
-            return Ending(arrival.failure)
-        return Ending(None, latency=arrival.at - attempt.intended_at if is_timed else None)
+            return ProbeOutcome(arrival.failure)
+        return ProbeOutcome(
+            None, latency=arrival.arrived_at - attempt.intended_at if is_timed else None
+        )
 
-    async def find(self, service: Service, attempt: Attempt) -> Job | None:
+    async def find_job(self, service: Service, attempt: Attempt) -> Job | None:
         """Look for the job of an attempt in doubt; None if the upstream's list does not show it."""
         adapter = adapter_for(service.upstream)
         request = adapter.listing()

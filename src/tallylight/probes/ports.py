@@ -8,7 +8,7 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.probes.paid_probes import Memory
+from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.upstreams.messages import Job
 
 
@@ -16,30 +16,30 @@ class PaidProbes(Protocol):
     """Places orders, follows jobs, remembers both."""
 
     @property
-    def total(self) -> Budget:
+    def total_budget(self) -> Budget:
         """Return what all probes together may spend."""
         ...
 
-    async def place(self, service: Service, /) -> Attempt:
+    async def prepare(self, service: Service, /) -> Attempt:
         """Set the money aside and write the order down."""
         ...
 
-    async def carry_out(self, service: Service, attempt: Attempt, /) -> Evidence:
+    async def run(self, service: Service, attempt: Attempt, /) -> Evidence:
         """Send what was placed and take it to its end."""
         ...
 
-    async def unfinished(self) -> tuple[Attempt, ...]:
+    async def open_attempts(self) -> tuple[Attempt, ...]:
         """Return what a former process left under way."""
         ...
 
-    async def follow(self, attempt: Attempt, /) -> Evidence:
+    async def resume(self, attempt: Attempt, /) -> Evidence:
         """Take that to its end."""
         ...
 
-    async def memories(self) -> Mapping[ServiceId, Memory]:
+    async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         """Return what the history knows of all services."""
         ...
 
-    async def book_accident(self, service: Service, depth: Depth, job: Job, /) -> None:
+    async def record_accident(self, service: Service, depth: Depth, job: Job, /) -> None:
         """Record the cost of a probe that was meant to be free."""
         ...

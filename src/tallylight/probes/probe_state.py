@@ -7,10 +7,10 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Depth, FailureKind, Source
-from tallylight.probes.budget_allocation import Lately, Rhythm, Wish
-from tallylight.probes.estimates import estimate
-from tallylight.probes.free_probes import Shallow
-from tallylight.probes.plan import Watch
+from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
+from tallylight.probes.estimates import estimated_cost
+from tallylight.probes.free_probes import FreeProbeResult
+from tallylight.probes.plan import PlanInput
 from tallylight.verdicts.judge import (
     door_is_up,
     jobs_are_at_odds,
@@ -21,13 +21,13 @@ from tallylight.verdicts.outage_history import expected
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import Standing
 
-_SHALLOW = frozenset({Source.REACH, Source.CREDENTIALS})
+_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 
-_IN_TURN = 0.8  # what comes sooner than this share of the routine is out of its turn
+_ROUTINE_SHARE = 0.8  # what comes sooner than this share of the routine is out of its turn
 
 
 @dataclass(slots=True)
-class Diary:
+class ProbeState:
     """One service's probes so far.
 
     Args:
@@ -44,101 +44,111 @@ class Diary:
         beyond: What probes out of their turn cost lately: doubts and recoveries.
     """
 
-    opening: datetime
-    last: dict[Depth, datetime] = field(default_factory=dict)
-    under_way: set[Depth] = field(default_factory=set)
-    off: frozenset[Depth] = frozenset()
-    bad_in_a_row: int = 0
-    unanswered: int = 0
-    put_off_at: datetime | None = None
-    withheld: str = ""
-    rhythm: Rhythm | None = None
-    is_refused: bool = False
-    beyond: Lately | None = None
+    first_due_at: datetime
+    last_probed_at: dict[Depth, datetime] = field(default_factory=dict)
+    in_progress: set[Depth] = field(default_factory=set)
+    disabled_depths: frozenset[Depth] = frozenset()
+    failures_in_a_row: int = 0
+    unanswered_count: int = 0
+    withheld_at: datetime | None = None
+    withheld_reason: str = ""
+    schedule: ProbeSchedule | None = None
+    was_refused: bool = False
+    extra_spend: DecayingSpend | None = None
 
-    def enter(self, found: Shallow) -> None:
+    def record_free_probe(self, result: FreeProbeResult) -> None:
         """Take in what a free probe found."""
-        if found.evidence.is_bad:
-            self.bad_in_a_row += 1
-        elif found.evidence.is_good:
-            self.bad_in_a_row = 0
-        if found.evidence.source is Source.CREDENTIALS:
-            self.unanswered = self.unanswered + 1 if found.is_doubtful else 0
+        if result.evidence.is_bad:
+            self.failures_in_a_row += 1
+        elif result.evidence.is_good:
+            self.failures_in_a_row = 0
+        if result.evidence.source is Source.CREDENTIALS:
+            self.unanswered_count = self.unanswered_count + 1 if result.may_be_billed else 0
 
-    def placed(self, at: datetime) -> None:
+    def record_intended(self, at: datetime) -> None:
         """Take in that a generation was placed."""
-        self.last[Depth.GENERATION] = at
-        self.put_off_at, self.withheld = None, ""
+        self.last_probed_at[Depth.GENERATION] = at
+        self.withheld_at, self.withheld_reason = None, ""
 
-    def ended(self, placed_at: datetime, before: datetime | None, cost: float) -> None:
+    def record_cost(
+        self, intended_at: datetime, previous_intended_at: datetime | None, cost: float
+    ) -> None:
         """Take in what a generation cost; 0 if it was refused."""
-        self.is_refused = not cost
-        if self.rhythm is None or self.beyond is None or before is None:
+        self.was_refused = not cost
+        if self.schedule is None or self.extra_spend is None or previous_intended_at is None:
             return
-        if placed_at - before < self.rhythm.routine * _IN_TURN:
-            self.beyond = self.beyond.spent(cost, placed_at)
+        if intended_at - previous_intended_at < self.schedule.routine_interval * _ROUTINE_SHARE:
+            self.extra_spend = self.extra_spend.plus(cost, intended_at)
 
-    def put_off(self, at: datetime, budget: str) -> None:
+    def record_withheld(self, at: datetime, reason: str) -> None:
         """Take in that a generation could not be placed, and which budget did not allow it."""
-        self.put_off_at, self.withheld = at, budget
+        self.withheld_at, self.withheld_reason = at, reason
 
 
-def watch_of(service: Service, diary: Diary, board: Board, clock: Clock) -> Watch:
+def current_plan_input(
+    service: Service, probe_state: ProbeState, board: Board, clock: Clock
+) -> PlanInput:
     """Return all that the plan needs to know about a service now."""
     standing, policy = board.standing(service.id)
     traffic = board.newest(service.id, Source.TRAFFIC)
     traffic_at = None if traffic is None else traffic.at
     in_doubt = jobs_are_in_doubt(standing, clock.now(), policy)
-    return watch(service, diary, standing, traffic_at, in_doubt=in_doubt)
+    return plan_input(service, probe_state, standing, traffic_at, jobs_undecided=in_doubt)
 
 
-def watch(
+def plan_input(
     service: Service,
-    diary: Diary,
-    standing: Standing,
+    probe_state: ProbeState,
+    service_state: Standing,
     traffic_at: datetime | None,
     *,
-    in_doubt: bool,
-) -> Watch:
+    jobs_undecided: bool,
+) -> PlanInput:
     """Return what the plan needs to know, from a diary and a standing."""
-    blocked, usual = standing.blocked, standing.record.median
-    return Watch(
+    blocked, usual = service_state.blocked, service_state.record.median
+    return PlanInput(
         service=service,
-        opening=diary.opening,
-        last=diary.last,
-        bad_in_a_row=diary.bad_in_a_row,
-        jobs_in_doubt=in_doubt,
-        jobs_at_odds=jobs_are_at_odds(standing),
-        jobs_down_from=jobs_down_from(standing),
-        jobs_recover=not standing.jobs.is_failing,
-        is_refused=diary.is_refused,
-        rhythm=diary.rhythm,
-        door_is_up=door_is_up(standing),
-        status=standing.verdict.status,
+        first_due_at=probe_state.first_due_at,
+        last_probed_at=probe_state.last_probed_at,
+        failures_in_a_row=probe_state.failures_in_a_row,
+        jobs_undecided=jobs_undecided,
+        has_conflicting_evidence=jobs_are_at_odds(service_state),
+        jobs_down_since=jobs_down_from(service_state),
+        jobs_recovering=not service_state.jobs.is_failing,
+        was_refused=probe_state.was_refused,
+        schedule=probe_state.schedule,
+        api_is_up=door_is_up(service_state),
+        status=service_state.verdict.status,
         is_key_refused=(
             blocked is not None
             and blocked.kind is FailureKind.AUTH
-            and blocked.source in _SHALLOW
+            and blocked.source in _FREE_SOURCES
             and service.pace.credentials is not None
-            and Depth.CREDENTIALS not in diary.off
+            and Depth.CREDENTIALS not in probe_state.disabled_depths
         ),
-        traffic_at=traffic_at,
-        usual_job=None if usual is None else timedelta(seconds=usual),
-        is_following=Depth.GENERATION in diary.under_way,
-        withheld_at=diary.put_off_at,
-        off=diary.off,
-        unanswered=diary.unanswered,
+        last_traffic_at=traffic_at,
+        usual_job_time=None if usual is None else timedelta(seconds=usual),
+        has_open_attempt=Depth.GENERATION in probe_state.in_progress,
+        withheld_at=probe_state.withheld_at,
+        disabled_depths=probe_state.disabled_depths,
+        unanswered_count=probe_state.unanswered_count,
     )
 
 
-def wish_of(
-    service: Service, diary: Diary, standing: Standing, now: datetime, policy: Policy
-) -> Wish | None:
+def probe_candidate(
+    service: Service,
+    probe_state: ProbeState,
+    service_state: Standing,
+    now: datetime,
+    policy: Policy,
+) -> ProbeCandidate | None:
     """Return what sharing the money out needs to know of a service; None if it takes none."""
-    pace, price = service.pace.generation, estimate(service)
+    pace, price = service.pace.generation, estimated_cost(service)
     if pace is None or not price:
         return None
-    between, length = expected(standing, now, policy)
-    usual = Lately.assumed(pace, float(price), now)
-    diary.beyond = diary.beyond or usual
-    return Wish(pace, float(price), between, length, diary.beyond.a_day(now), service.budget)
+    between, length = expected(service_state, now, policy)
+    usual = DecayingSpend.expected(pace, float(price), now)
+    probe_state.extra_spend = probe_state.extra_spend or usual
+    return ProbeCandidate(
+        pace, float(price), between, length, probe_state.extra_spend.per_day(now), service.budget
+    )

@@ -26,13 +26,13 @@ from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _PATIENCE = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ProbeOutcome:
     """How a job that was accepted ended.
 
     Args:
@@ -43,11 +43,11 @@ class Ending:
     """
 
     failure: Failure | None
-    is_free: bool = False
+    is_proven_not_billed: bool = False
     latency: timedelta | None = None
 
 
-class Settling:
+class ProbeSettlement:
     """Writes down what becomes of attempts."""
 
     def __init__(self, board: Board, history: History, clock: Clock) -> None:
@@ -55,7 +55,7 @@ class Settling:
         self._history = history
         self._clock = clock
 
-    async def accept(self, attempt: Attempt, job: Job) -> Attempt:
+    async def record_accepted(self, attempt: Attempt, job: Job) -> Attempt:
         """Write down that the upstream has a job for it."""
         now = self._clock.now()
         attempt = await self._become(
@@ -65,13 +65,13 @@ class Settling:
             await self._tell(Evidence(attempt.service, now, Source.ACCEPTANCE))
         return attempt
 
-    async def doubt(self, attempt: Attempt, why: str) -> Attempt:
+    async def record_in_doubt(self, attempt: Attempt, why: str) -> Attempt:
         """Write down that nobody knows whether it was accepted."""
         return await self._become(
             attempt, AttemptState.IN_DOUBT, lambda: self._rows.doubt(attempt.id, why)
         )
 
-    async def refuse(self, attempt: Attempt, failure: Failure) -> Evidence:
+    async def record_refused(self, attempt: Attempt, failure: Failure) -> Evidence:
         """Write down that the upstream has no job for it: nothing was billed."""
         evidence = await self._report(attempt.service, failure, None)
         await self._become(
@@ -82,7 +82,9 @@ class Settling:
         await self._insist(lambda: self._history.ledger.release(attempt.entry))
         return evidence
 
-    async def end(self, service: Service, attempt: Attempt, ending: Ending) -> Evidence:
+    async def record_ended(
+        self, service: Service, attempt: Attempt, ending: ProbeOutcome
+    ) -> Evidence:
         """Write down how an attempt that was accepted, or may have been, ended."""
         failure = ending.failure
         evidence = await self._report(attempt.service, failure, ending.latency)
@@ -98,7 +100,7 @@ class Settling:
                 AttemptState.FAILED,
                 lambda: self._rows.fail(attempt.id, failure, evidence.at),
             )
-        if ending.is_free and service.upstream.bills is Bills.DELIVERIES:
+        if ending.is_proven_not_billed and service.upstream.bills is Bills.DELIVERIES:
             await self._insist(lambda: self._history.ledger.release(attempt.entry))
         else:  # it was paid for, or may have been
             await self._insist(lambda: self._history.ledger.settle(attempt.entry))
@@ -148,7 +150,7 @@ class Settling:
 
         return await self._insist(once)
 
-    async def _insist(self, write: Callable[[], Awaitable[T]]) -> T:
+    async def _insist(self, write: Callable[[], Awaitable[_T]]) -> _T:
         for pause in _PATIENCE:
             try:
                 return await write()

@@ -19,7 +19,7 @@ _LARGEST_VIDEO = 500 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class VerifiedDelivery:
     """How a delivery went.
 
     Args:
@@ -27,23 +27,23 @@ class Arrival:
         failure: What is wrong with what came, None if it is what was ordered.
     """
 
-    at: datetime
+    arrived_at: datetime
     failure: Failure | None
 
 
-class Delivery:
+class DeliveryVerifier:
     """Downloads a finished job's video and looks at every frame."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
 
-    async def check(self, service: Service, order: Order, job: Job) -> Arrival:
+    async def verify(self, service: Service, order: Order, job: Job) -> VerifiedDelivery:
         """Return when a job's video arrived and what is wrong with it."""
         if job.model and not is_same_model(job.model, service.model):
             text = f"asked for {service.model}, delivered by {job.model}"
             other = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:other_model", text)
-            return Arrival(self._clock.now(), other)
+            return VerifiedDelivery(self._clock.now(), other)
         with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
             file = Path(folder) / "delivery"
             failure = await download_video(
@@ -52,7 +52,7 @@ class Delivery:
             at = self._clock.now()
             if failure is None:
                 failure = await _shortcoming(service, order, file)
-        return Arrival(at, failure)
+        return VerifiedDelivery(at, failure)
 
 
 def is_same_model(named: str, asked: str) -> bool:

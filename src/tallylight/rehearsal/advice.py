@@ -9,7 +9,7 @@ from tallylight.catalogue.orders import cheapest_order
 from tallylight.catalogue.services import Service
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Access
-from tallylight.probes.estimates import estimate
+from tallylight.probes.estimates import estimated_cost
 from tallylight.rehearsal import baselines
 from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
 from tallylight.rehearsal.generate import generated
@@ -205,7 +205,7 @@ def _price(service: Service) -> Decimal | None:
     """Return what a paid probe costs, or would if the service were probed for money."""
     if service.probe_order is None:
         service = replace(service, probe_order=cheapest_order(service.sheet))
-    return estimate(service)
+    return estimated_cost(service)
 
 
 def _allowed(services: Iterable[Service], total: Budget) -> Decimal | None:

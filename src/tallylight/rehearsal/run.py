@@ -13,10 +13,10 @@ from tallylight.catalogue.services import Pace
 from tallylight.model.evidence import Depth, Evidence, Fault, Source
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
-from tallylight.probes.budget_allocation import SHARED_OUT_EACH, rhythms
-from tallylight.probes.free_probes import Shallow
-from tallylight.probes.plan import Pacing, appointment, opening_round
-from tallylight.probes.probe_state import Diary, watch, wish_of
+from tallylight.probes.budget_allocation import ALLOCATION_INTERVAL, allocate_schedules
+from tallylight.probes.free_probes import FreeProbeResult
+from tallylight.probes.plan import ProbeTiming, initial_delay, next_probe
+from tallylight.probes.probe_state import ProbeState, plan_input, probe_candidate
 from tallylight.rehearsal.budget_tracker import Purse
 from tallylight.rehearsal.network_monitor import Line
 from tallylight.rehearsal.record import Record, Turn
@@ -47,7 +47,7 @@ class Means:
     pace: Pace = USUAL_PACE
     total: Budget = field(default_factory=Budget)
     each: Budget = field(default_factory=Budget)
-    pacing: Pacing = field(default_factory=Pacing)
+    pacing: ProbeTiming = field(default_factory=ProbeTiming)
     options: PolicyOptions = field(default_factory=PolicyOptions)
 
 
@@ -63,11 +63,11 @@ class _Watched:
         self.service = service_of(scene, means.pace, means.each)
         self.policy = policy_of(self.service, means.options)
         self.standing: Standing = opening(scene.id, START)
-        self.diary = Diary(opening_at)
+        self.diary = ProbeState(opening_at)
         self.due: dict[Depth, datetime] = {}
         self.in_doubt = False
         self.traffic_at: datetime | None = None
-        self.seen = watch(self.service, self.diary, self.standing, None, in_doubt=False)
+        self.seen = plan_input(self.service, self.diary, self.standing, None, jobs_undecided=False)
         self.arrivals: Iterator[datetime] = scene.arrivals()
         self.purse = Purse(means.each)
         self.turns = [Turn(START, Status.UNKNOWN)]
@@ -88,11 +88,11 @@ class _Run:
         self._count = 0
         self._line = Line()
         self._total = Purse(means.total)
-        self._shared_at = START - SHARED_OUT_EACH
+        self._shared_at = START - ALLOCATION_INTERVAL
         found = tuple(scenes)
         pace = means.pace.reach or means.pace.credentials or timedelta(minutes=1)
         self.watched = [
-            _Watched(scene, means, START + opening_round(position, len(found), pace))
+            _Watched(scene, means, START + initial_delay(position, len(found), pace))
             for position, scene in enumerate(found)
         ]
 
@@ -108,7 +108,7 @@ class _Run:
                     self._probe(watched, what, now)
             elif isinstance(what, Evidence):
                 if what.source is Source.GENERATION:
-                    watched.diary.under_way.discard(Depth.GENERATION)
+                    watched.diary.in_progress.discard(Depth.GENERATION)
                 self._hear(watched, what, None)
             else:
                 self._arrive(watched, now)
@@ -126,18 +126,18 @@ class _Run:
 
     def _plan(self, watched: _Watched, depths: tuple[Depth, ...], now: datetime) -> None:
         """Let the plan say when these depths are probed next, from what is known now."""
-        watched.seen = watch(
+        watched.seen = plan_input(
             watched.service,
             watched.diary,
             watched.standing,
             watched.traffic_at,
-            in_doubt=watched.in_doubt,
+            jobs_undecided=watched.in_doubt,
         )
         for depth in depths:
             self._appoint(watched, depth, now)
 
     def _appoint(self, watched: _Watched, depth: Depth, now: datetime) -> None:
-        planned = appointment(watched.seen, self._means.pacing, depth)
+        planned = next_probe(watched.seen, self._means.pacing, depth)
         if planned is None:
             watched.due.pop(depth, None)
             return
@@ -154,29 +154,29 @@ class _Run:
         failure = watched.scene.shallow(depth, now)
         evidence = Evidence(watched.scene.id, now, _SOURCES[depth], failure)
         diary = watched.diary
-        diary.last[depth] = now
-        if failure is None and not diary.bad_in_a_row:
+        diary.last_probed_at[depth] = now
+        if failure is None and not diary.failures_in_a_row:
             self._hear(watched, evidence, depth)  # nothing to enter
         else:
-            diary.enter(Shallow(evidence))
+            diary.record_free_probe(FreeProbeResult(evidence))
             self._hear(watched, evidence, None)
 
     def _share_out(self, now: datetime) -> None:
-        if now - self._shared_at < SHARED_OUT_EACH:
+        if now - self._shared_at < ALLOCATION_INTERVAL:
             return
         self._shared_at = now
         wishes = {
             watched.service.id: wish
             for watched in self.watched
             if (
-                wish := wish_of(
+                wish := probe_candidate(
                     watched.service, watched.diary, watched.standing, now, watched.policy
                 )
             )
         }
-        shared = rhythms(wishes, self._means.total)
+        shared = allocate_schedules(wishes, self._means.total)
         for watched in self.watched:
-            watched.diary.rhythm = shared.get(watched.service.id)
+            watched.diary.schedule = shared.get(watched.service.id)
 
     def _spend(self, watched: _Watched, now: datetime) -> None:
         self._share_out(now)
@@ -188,18 +188,18 @@ class _Run:
         price = watched.scene.price
         if not (watched.purse.allows(price, now) and self._total.allows(price, now)):
             watched.withheld += 1
-            watched.diary.put_off(now, "budget")
+            watched.diary.record_withheld(now, "budget")
             self._plan(watched, _PAID, now)
             return
         asked = watched.scene.job(now)
         watched.paid += 1
-        before = watched.diary.last.get(Depth.GENERATION)
+        before = watched.diary.last_probed_at.get(Depth.GENERATION)
         if asked.is_accepted:
             watched.purse.spend(price, now)
             self._total.spend(price, now)
-        watched.diary.placed(now)
-        watched.diary.ended(now, before, float(price) if asked.is_accepted else 0.0)
-        watched.diary.under_way.add(Depth.GENERATION)
+        watched.diary.record_intended(now)
+        watched.diary.record_cost(now, before, float(price) if asked.is_accepted else 0.0)
+        watched.diary.in_progress.add(Depth.GENERATION)
         found = Evidence(
             watched.scene.id, asked.ends_at, Source.GENERATION, asked.failure, asked.ends_at - now
         )

@@ -124,7 +124,9 @@ class FeedState:
         """
         urls = [request.url for request in self.requests(reader, feed)]
         if self.reported is not None and replies and all(map(_is_unmodified, replies)):
-            return replace(self, reading=with_planned_maintenance(self.reported, at), failure_count=0)
+            return replace(
+                self, reading=with_planned_maintenance(self.reported, at), failure_count=0
+            )
         answers = dict(zip(urls, replies, strict=False))
         full = {
             url: self.cached_replies.get(url, reply) if _is_unmodified(reply) else reply
