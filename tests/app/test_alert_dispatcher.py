@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from tallylight.alerts.options import AlertOptions
-from tallylight.app.alert_dispatcher import Desk
+from tallylight.app.alert_dispatcher import AlertDispatcher
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.config.settings import Configuration, load_settings
@@ -109,9 +109,9 @@ async def board(history: History, clock: VirtualClock, configuration: Configurat
     return found
 
 
-def desk(board: Board, history: History, clock: VirtualClock, url: str) -> Desk:
+def desk(board: Board, history: History, clock: VirtualClock, url: str) -> AlertDispatcher:
     options = AlertOptions.model_validate({"receivers": {"hook": {"url": url}}})
-    return Desk(board, history, clock, options, Language.EN)
+    return AlertDispatcher(board, history, clock, options, Language.EN)
 
 
 def jobs(clock: VirtualClock, failure: Failure | None) -> Evidence:
@@ -128,7 +128,7 @@ async def until_told(inbox: Inbox, clock: VirtualClock) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(found: Desk) -> AsyncIterator[None]:
+async def running(found: AlertDispatcher) -> AsyncIterator[None]:
     task = asyncio.create_task(found.run())
     try:
         yield
@@ -196,7 +196,7 @@ async def test_what_was_told_is_not_told_again_after_a_restart(
 async def test_without_receivers_the_desk_goes_home(
     board: Board, history: History, clock: VirtualClock
 ) -> None:
-    idle = Desk(board, history, clock, AlertOptions(), Language.EN)
+    idle = AlertDispatcher(board, history, clock, AlertOptions(), Language.EN)
 
     async with asyncio.timeout(5):
         await idle.run()

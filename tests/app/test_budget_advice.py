@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.budget_advice import Adviser, answered
+from tallylight.app.budget_advice import BudgetAdviser, run_advice_worker
 from tallylight.catalogue.services import Catalogue
 from tallylight.config.settings import Configuration
 from tallylight.errors import TallylightError
@@ -36,7 +36,7 @@ class Office:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
-        self.adviser = Adviser(lambda: self.configuration)
+        self.adviser = BudgetAdviser(lambda: self.configuration)
 
     @property
     def state(self) -> AdviceState:
@@ -53,7 +53,7 @@ def office(load: Load) -> Office:
 async def test_who_asks_first_begins_the_computing_and_does_not_wait(office: Office) -> None:
     assert office.state is AdviceState.COMPUTING
 
-    await office.adviser.answer_next()
+    await office.adviser.compute_next()
 
     found = office.adviser.advice()
     assert found.state is AdviceState.READY
@@ -68,7 +68,7 @@ async def test_a_question_is_answered_once_and_anew_when_it_changes(
     office: Office, load: Load
 ) -> None:
     assert office.state is AdviceState.COMPUTING
-    await office.adviser.answer_next()
+    await office.adviser.compute_next()
 
     office.configuration = load(FREE + "status: {title: Another title}\n")
     same = office.state
@@ -76,7 +76,7 @@ async def test_a_question_is_answered_once_and_anew_when_it_changes(
     other = office.state
 
     assert (same, other) == (AdviceState.READY, AdviceState.COMPUTING)
-    await office.adviser.answer_next()
+    await office.adviser.compute_next()
     assert office.adviser.advice().priced == 2
 
 
@@ -97,7 +97,7 @@ async def test_a_worker_that_fails_is_told_of_and_not_tried_again(office: Office
     office.configuration = Configuration(None, Catalogue({service.id: broken}))
 
     before = office.state
-    await office.adviser.answer_next()
+    await office.adviser.compute_next()
 
     assert (before, office.state) == (AdviceState.COMPUTING, AdviceState.FAILED)
 
@@ -106,11 +106,11 @@ async def test_a_worker_that_fails_raises() -> None:
     nonsense = Question((Asked(Access.OFFICIAL, Decimal(-1), has_feed=False),), 0, None)
 
     with pytest.raises(TallylightError, match="the worker of the advice ended"):
-        await answered(nonsense)
+        await run_advice_worker(nonsense)
 
 
 async def test_a_worker_is_killed_with_whoever_waits_for_it() -> None:
-    waiting = asyncio.create_task(answered(PRICEY))
+    waiting = asyncio.create_task(run_advice_worker(PRICEY))
     async with asyncio.timeout(20):
         while not _workers():
             await asyncio.to_thread(_workers)  # a turn of the loop and of the machine

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tallylight.app import learned_report
-from tallylight.app.cluster.read_only_storage import open_reading
+from tallylight.app.cluster.read_only_storage import open_read_only
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.config.settings import Configuration
@@ -91,7 +91,7 @@ async def test_what_was_learned_is_the_same_after_a_restart(
 ) -> None:
     before = await live(is_killed=is_killed)
 
-    async with open_reading(configuration, clock) as (board, _):
+    async with open_read_only(configuration, clock) as (board, _):
         after = learned(*board.standing(SORA))
 
     assert after == before
@@ -108,7 +108,7 @@ def test_it_is_told_in_sentences() -> None:
         usual_job=None,
     )
 
-    said = list(learned_report.as_lines(found, translator(Language.EN)))
+    said = list(learned_report.learned_lines(found, translator(Language.EN)))
 
     assert [line.replace("\N{NARROW NO-BREAK SPACE}", " ") for line in said] == [
         "Fails though it stands, at the door: 5 % as usual; 1 of 30 seen",
@@ -121,7 +121,7 @@ def test_it_is_told_in_sentences() -> None:
 def test_it_is_told_to_machines() -> None:
     nothing = LearnedNoise(0.03, 0, 0, is_learned=False)
 
-    told = learned_report.as_json(Learned(nothing, nothing, timedelta(minutes=2), None))
+    told = learned_report.learned_json(Learned(nothing, nothing, timedelta(minutes=2), None))
 
     assert told == {
         "door_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},

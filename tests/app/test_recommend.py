@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.cluster.read_only_storage import ReadOnly
-from tallylight.app.recommend import Recommender, recommender_of
+from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
+from tallylight.app.recommend import RouteRecommender, board_recommender
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.config.settings import Configuration
@@ -59,18 +59,18 @@ def clock() -> VirtualClock:
 async def board(load: Load, clock: VirtualClock, tmp_path: Path) -> AsyncIterator[Board]:
     configuration = load(HOUSE)
     async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
-        board = Board(ReadOnly(history), clock)
+        board = Board(ReadOnlyStorage(history), clock)
         await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
         yield board
 
 
 @pytest.fixture
-def recommender(board: Board, clock: VirtualClock, load: Load) -> Recommender:
+def recommender(board: Board, clock: VirtualClock, load: Load) -> RouteRecommender:
     configuration = load(HOUSE)
-    return recommender_of(board, clock, lambda: configuration)
+    return board_recommender(board, clock, lambda: configuration)
 
 
-async def test_all_services_that_make_videos_are_compared(recommender: Recommender) -> None:
+async def test_all_services_that_make_videos_are_compared(recommender: RouteRecommender) -> None:
     found = recommender.recommend(Wanted())
 
     assert found.wanted.policy == "commercial"
@@ -82,7 +82,7 @@ async def test_all_services_that_make_videos_are_compared(recommender: Recommend
     assert found.left_out == ()
 
 
-async def test_what_a_service_cannot_do_leaves_it_out(recommender: Recommender) -> None:
+async def test_what_a_service_cannot_do_leaves_it_out(recommender: RouteRecommender) -> None:
     found = recommender.recommend(Wanted("cheapest", 8, "1280x720"))
 
     assert [each.service.id for each in found.ranked] == ["official"]
@@ -91,7 +91,7 @@ async def test_what_a_service_cannot_do_leaves_it_out(recommender: Recommender) 
     ]
 
 
-async def test_a_model_is_compared_in_its_own_order(recommender: Recommender) -> None:
+async def test_a_model_is_compared_in_its_own_order(recommender: RouteRecommender) -> None:
     written = recommender.recommend(Wanted(model="film"))
     cheap = recommender.recommend(Wanted(model="cheap"))
     named = recommender.recommend(Wanted("official", model="film"))
@@ -103,13 +103,13 @@ async def test_a_model_is_compared_in_its_own_order(recommender: Recommender) ->
 
 
 @pytest.mark.parametrize("wanted", [Wanted("nonsense"), Wanted(model="nonsense")])
-async def test_what_there_is_not_is_named(recommender: Recommender, wanted: Wanted) -> None:
+async def test_what_there_is_not_is_named(recommender: RouteRecommender, wanted: Wanted) -> None:
     with pytest.raises(LookupError, match=r"'nonsense'.* there are "):
         recommender.recommend(wanted)
 
 
 async def test_what_was_seen_of_a_service_moves_its_price_of_a_delivered_video(
-    recommender: Recommender, board: Board, clock: VirtualClock
+    recommender: RouteRecommender, board: Board, clock: VirtualClock
 ) -> None:
     for number in range(40):
         await clock.advance(timedelta(seconds=40))

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tallylight.app.summary import remarks
+from tallylight.app.summary import check_remarks
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -26,21 +26,21 @@ def found(failure: Failure | None) -> CheckResult:
 
 
 def test_a_finding_that_counts_for_nobody_is_told_all_the_same() -> None:
-    told = list(remarks(verdict(Status.UNKNOWN), found(REFUSED), ENGLISH))
+    told = list(check_remarks(verdict(Status.UNKNOWN), found(REFUSED), ENGLISH))
 
     assert told == ["sora: Credentials probe: no such size"]
 
 
 def test_what_the_verdict_says_is_not_said_again() -> None:
-    assert list(remarks(verdict(Status.SUSPENDED), found(REFUSED), ENGLISH)) == []
+    assert list(check_remarks(verdict(Status.SUSPENDED), found(REFUSED), ENGLISH)) == []
     blocked = verdict(Status.UNKNOWN, FailureKind.AUTH)
-    assert list(remarks(blocked, found(REFUSED), ENGLISH)) == []
+    assert list(check_remarks(blocked, found(REFUSED), ENGLISH)) == []
 
 
 def test_what_was_left_out_is_told() -> None:
     round_ = CheckResult((), "budget per_day total: …", (Depth.CREDENTIALS,))
 
-    first, second = remarks(verdict(Status.OPERATIONAL), round_, ENGLISH)
+    first, second = check_remarks(verdict(Status.OPERATIONAL), round_, ENGLISH)
 
     assert "left out" in first
     assert "budget per_day" in second

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylight.app.cluster.read_only_storage import ReadOnly
+from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
@@ -36,7 +36,7 @@ class Pair:
         self.history = history
         self.clock = clock
         self.judge = Board(history, clock)
-        self.follower = Board(ReadOnly(history), clock, is_judge=False)
+        self.follower = Board(ReadOnlyStorage(history), clock, is_judge=False)
 
     async def agree(self) -> None:
         """Let what one knows reach the other."""
@@ -136,7 +136,7 @@ async def test_who_takes_over_records_what_its_dead_judge_could_not(
     await deliver(pair.judge, pair.clock)
     await pair.history.flush()
     async with open_history(pair.address, pair.clock) as other:
-        board = Board(ReadOnly(other), pair.clock, is_judge=False)
+        board = Board(ReadOnlyStorage(other), pair.clock, is_judge=False)
         await board.seat([make_service()], PolicyOptions())
         for _ in range(9):  # noted by the judge, which dies before it has judged
             await pair.clock.advance(timedelta(minutes=1))
@@ -151,7 +151,7 @@ async def test_who_takes_over_records_what_its_dead_judge_could_not(
 
 
 async def test_a_judge_that_steps_down_passes_on_what_it_meets(pair: Pair) -> None:
-    await pair.judge.change_role(ReadOnly(pair.history), is_judge=False)
+    await pair.judge.change_role(ReadOnlyStorage(pair.history), is_judge=False)
     await pair.follower.change_role(pair.history, is_judge=True)
     pair.judge, pair.follower = pair.follower, pair.judge
 

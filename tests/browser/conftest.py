@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 from starlette.applications import Starlette
 
-from tallylight.app.recommend import Recommender
+from tallylight.app.recommend import RouteRecommender
 from tallylight.board import Board
 from tallylight.catalogue.services import (
     FactSheet,
@@ -231,7 +231,7 @@ async def address(
 ) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
     prospects = Prospects(board, Circuit(), clock)
-    recommender = Recommender(board, prospects, lambda: default_routes(board.services()))
+    recommender = RouteRecommender(board, prospects, lambda: default_routes(board.services()))
     app = make_app(StatusState(board, history, clock, adviser=desk, recommender=recommender))
     async with served(app) as address:
         yield address

@@ -124,9 +124,9 @@ async def test_who_judges_hears_what_a_client_sees(
         async with asyncio.timeout(60):
             while judge.board.newest(ServiceId("official"), Source.TRAFFIC) is None:
                 await clock.sleep(timedelta(seconds=1))
-                await judge.hear()
+                await judge.judge_forwarded_evidence()
 
-        assert (judge.is_judge, runtime_of(client).is_judge) == (True, False)
+        assert (judge.is_leader, runtime_of(client).is_leader) == (True, False)
         assert judge.board.verdict(ServiceId("official")).status is Status.OPERATIONAL
 
 

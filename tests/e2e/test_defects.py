@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from tallylight.app.serving import serving
+from tallylight.app.serving import running_server
 from tallylight.clock import SystemClock
 from tallylight.config.settings import load_settings
 from tallylight.errors import TallylightError
@@ -55,7 +55,7 @@ async def test_the_server_ends_and_says_which_task_failed(
 
     with capture_logs() as logs:
         async with (
-            serving(load_settings(write(document)), clock) as served,
+            running_server(load_settings(write(document)), clock) as served,
             aiohttp.ClientSession(served.address) as client,
         ):
             async with asyncio.timeout(20):
@@ -64,7 +64,7 @@ async def test_the_server_ends_and_says_which_task_failed(
             clock.is_broken = True
             async with asyncio.timeout(20):
                 with pytest.raises(TallylightError, match="a defect of its own"):
-                    await served.until(asyncio.Event())
+                    await served.run_until(asyncio.Event())
             answer = await client.get("/readyz")
             told = await answer.json()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.gateway_wiring import Switchboard, open_switchboard
+from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
@@ -67,14 +67,14 @@ class Studio:
     clock: Clock
     history: History
     board: Board
-    switchboard: Switchboard
+    switchboard: GatewayWiring
     configuration: Configuration
     running: asyncio.Task[None]
 
     @property
     def store(self) -> AssetStore:
         """Return where content and references are kept."""
-        return self.switchboard._store
+        return self.switchboard._assets
 
     @property
     def assets(self) -> Path:
@@ -84,7 +84,7 @@ class Studio:
 
     async def die(self) -> None:
         """Stop as a kill -9 does: nothing more is written, no lease is given back."""
-        crew = self.switchboard._crew
+        crew = self.switchboard._leases
         self.running.cancel()
         following = tuple(crew._tasks.values())
         for task in following:
@@ -159,7 +159,7 @@ class Studio:
     async def left_alone(self, video: Video) -> None:
         """Return once nothing more is done for a video: its caller hears of the end first."""
         async with asyncio.timeout(60):
-            while self.switchboard._crew.live(video.id) is not None:
+            while self.switchboard._leases.live(video.id) is not None:
                 await self.clock.sleep(timedelta(seconds=1))
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:
@@ -220,7 +220,7 @@ async def start(
             board = Board(history, clock)
             await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
-            switchboard = open_switchboard(configuration, board, history, transport, store, clock)
+            switchboard = wire_gateway(configuration, board, history, transport, store, clock)
             running = asyncio.create_task(switchboard.run())
 
             async def stop() -> None:

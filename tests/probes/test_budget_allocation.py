@@ -78,7 +78,10 @@ def test_of_two_like_services_the_cheaper_one_is_probed_more_often() -> None:
 
 
 def test_of_two_like_services_the_one_that_fails_more_is_probed_more_often() -> None:
-    fleet = {ServiceId("good"): STEADY, ServiceId("bad"): replace(STEADY, time_between_outages=DAY / 2)}
+    fleet = {
+        ServiceId("good"): STEADY,
+        ServiceId("bad"): replace(STEADY, time_between_outages=DAY / 2),
+    }
 
     shared = allocate_schedules(fleet, Budget())
 

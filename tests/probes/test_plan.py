@@ -206,7 +206,8 @@ def test_a_retired_service_keeps_only_a_rare_free_look_at_its_key() -> None:
 
 def test_a_free_question_that_may_have_been_billed_is_asked_ever_more_rarely() -> None:
     paces = [
-        planned(replace(WATCHED, unanswered_count=times), Depth.CREDENTIALS) for times in (0, 1, 2, 30)
+        planned(replace(WATCHED, unanswered_count=times), Depth.CREDENTIALS)
+        for times in (0, 1, 2, 30)
     ]
 
     assert [p.at - NOON for p in paces if p is not None] == [

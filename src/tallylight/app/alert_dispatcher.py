@@ -23,11 +23,11 @@ from tallylight.verdicts.judge import is_worth_an_alert
 
 log = structlog.get_logger()
 
-_LOOK = timedelta(seconds=1)
-_MEMO = "alerts"
+_TICK = timedelta(seconds=1)
+_MEMO_NAME = "alerts"
 
 
-class Desk:
+class AlertDispatcher:
     """Tells receivers what changes; a configuration without receivers tells nobody."""
 
     def __init__(
@@ -50,15 +50,15 @@ class Desk:
         """Tell until cancelled; return at once if there is nobody to be told."""
         if not self._has_receivers:
             return
-        kept = await self._history.memo(_MEMO)
+        kept = await self._history.memo(_MEMO_NAME)
         state = AlertState() if kept is None else snapshot.load(kept)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._delivery.run(), name="receivers")
-            await self._tell(state)
+            await self._dispatch(state)
 
-    async def _tell(self, state: AlertState) -> None:
+    async def _dispatch(self, state: AlertState) -> None:
         async with self._board.subscribe() as events:
-            state = self._observed(state, self._board.verdicts())
+            state = self._observe(state, self._board.verdicts())
             kept = state
             while True:
                 now = self._clock.now()
@@ -70,17 +70,17 @@ class Desk:
                         state = rules.observe_network(state, now, self._rules, is_down=is_down)
                     else:
                         touched[event.service] = None
-                state = self._observed(state, touched)
+                state = self._observe(state, touched)
                 state, told = rules.pass_time(
                     state, now, self._rules, roster(self._board.services())
                 )
-                if state != kept and await self._keep(state):
+                if state != kept and await self._save_state(state):
                     kept = state
                 for notification in told:
                     self._delivery.send(notification)
-                await self._clock.sleep(_LOOK)
+                await self._clock.sleep(_TICK)
 
-    def _observed(self, state: AlertState, services: Iterable[ServiceId]) -> AlertState:
+    def _observe(self, state: AlertState, services: Iterable[ServiceId]) -> AlertState:
         now = self._clock.now()
         on_board = self._board.verdicts()
         for id_ in services:
@@ -96,18 +96,18 @@ class Desk:
                 )
         return state
 
-    async def _keep(self, state: AlertState) -> bool:
+    async def _save_state(self, state: AlertState) -> bool:
         try:
-            await self._history.keep_memo(_MEMO, snapshot.dump(state))
+            await self._history.keep_memo(_MEMO_NAME, snapshot.dump(state))
         except StorageError as error:
             log.warning("alerts.state_not_kept", error=str(error))
             return False
         return True
 
     def _message(self, notification: Notification) -> Message:
-        return message(notification, self._name, self._translator)
+        return message(notification, self._service_name, self._translator)
 
-    def _name(self, service: ServiceId) -> str:
+    def _service_name(self, service: ServiceId) -> str:
         try:
             return self._board.service(service).name
         except KeyError:  # it was taken out of the configuration meanwhile

@@ -19,60 +19,60 @@ from tallylight.status.advice import Advice, AdviceState
 
 log = structlog.get_logger()
 
-_LONGEST = timedelta(minutes=10)
+_WORKER_TIMEOUT = timedelta(minutes=10)
 """On the wall: the worker gives way to everything else on the machine."""
 
 
-class Adviser:
+class BudgetAdviser:
     """Answers each question once; nobody who only asks ever waits."""
 
     def __init__(self, configuration: Callable[[], Configuration]) -> None:
         self._configuration = configuration
-        self._asked_of: Configuration | None = None
+        self._question_configuration: Configuration | None = None
         self._question = Question((), 0, None)
-        self._answered: tuple[Question, Answer | None] | None = None
-        self._wanted = asyncio.Event()
+        self._latest: tuple[Question, Answer | None] | None = None
+        self._wake = asyncio.Event()
 
     def advice(self) -> Advice:
         """Return what is known; what is not begins to be computed."""
-        question = self._asked()
+        question = self._current_question()
         if not question.services:
-            return _advice(AdviceState.UNPRICED, question)
-        if self._answered is None or self._answered[0] != question:
-            self._wanted.set()
-            return _advice(AdviceState.COMPUTING, question)
-        answer = self._answered[1]
+            return _advice_for(AdviceState.UNPRICED, question)
+        if self._latest is None or self._latest[0] != question:
+            self._wake.set()
+            return _advice_for(AdviceState.COMPUTING, question)
+        answer = self._latest[1]
         if answer is None:
-            return _advice(AdviceState.FAILED, question)
-        return _advice(AdviceState.READY, question, answer)
+            return _advice_for(AdviceState.FAILED, question)
+        return _advice_for(AdviceState.READY, question, answer)
 
     async def run(self) -> Never:
         """Answer what is asked until cancelled; a worker under way is killed by that."""
         while True:
-            await self.answer_next()
+            await self.compute_next()
 
-    async def answer_next(self) -> None:
+    async def compute_next(self) -> None:
         """Wait for a question that has no answer yet, and answer it."""
-        await self._wanted.wait()
-        self._wanted.clear()
+        await self._wake.wait()
+        self._wake.clear()
         question = self._question
         answer: Answer | None = None
         try:
-            answer = await answered(question)
+            answer = await run_advice_worker(question)
         except Exception:
             # The root of this task: without this section the page is whole.
             log.exception("advice.failed", services=len(question.services))
-        self._answered = (question, answer)
+        self._latest = (question, answer)
 
-    def _asked(self) -> Question:
+    def _current_question(self) -> Question:
         configuration = self._configuration()
-        if configuration is not self._asked_of:
-            self._asked_of, catalogue = configuration, configuration.catalogue
+        if configuration is not self._question_configuration:
+            self._question_configuration, catalogue = configuration, configuration.catalogue
             self._question = question_of(catalogue.services.values(), catalogue.total_budget)
         return self._question
 
 
-async def answered(question: Question) -> Answer:
+async def run_advice_worker(question: Question) -> Answer:
     """Return a worker's answer.
 
     A process that is started afresh and killed if nobody waits for it any more: a pool's worker
@@ -93,7 +93,7 @@ async def answered(question: Question) -> Answer:
         env=worker_environment(),
     )
     try:
-        async with asyncio.timeout(_LONGEST.total_seconds()):
+        async with asyncio.timeout(_WORKER_TIMEOUT.total_seconds()):
             printed, _ = await process.communicate(QUESTION.dump_json(question))
     finally:
         if process.returncode is None:
@@ -105,7 +105,7 @@ async def answered(question: Question) -> Answer:
     return ANSWER.validate_json(printed)
 
 
-def _advice(state: AdviceState, question: Question, answer: Answer | None = None) -> Advice:
+def _advice_for(state: AdviceState, question: Question, answer: Answer | None = None) -> Advice:
     known = Advice(
         state=state,
         own=question.own,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import uvloop
 
-from tallylight.app.invocation import own_spelling
-from tallylight.app.serving import serving
+from tallylight.app.invocation import own_command
+from tallylight.app.serving import running_server
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import load_settings
 from tallylight.errors import ConfigurationError, Problem
@@ -29,7 +29,7 @@ def run_demo(
     port: int,
     seconds: float | None,
     to: Translator,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> None:
     """Run the demo until it is stopped or its time is over.
 
@@ -50,7 +50,7 @@ def run_demo(
     except (OSError, UnicodeDecodeError) as error:
         why = f"{scenario} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise ConfigurationError((Problem("--scenario", "", why),)) from None
-    uvloop.run(_run(found, port, seconds, to, say))
+    uvloop.run(_run(found, port, seconds, to, print_line))
 
 
 async def _run(
@@ -58,7 +58,7 @@ async def _run(
     port: int,
     seconds: float | None,
     to: Translator,
-    say: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -68,15 +68,15 @@ async def _run(
     with tempfile.TemporaryDirectory(prefix="tallylight-demo-") as folder:
         async with serve_world(scenario) as world:
             config = write_configuration(Path(folder), scenario, world, port, clock)
-            async with serving(load_settings(config), clock) as served:
-                _, key = await served.runtime.switchboard.keys.create("demo")
-                for line in _introduction(scenario, world, served.address, config, key, to):
-                    say(line)
+            async with running_server(load_settings(config), clock) as served:
+                _, key = await served.runtime.gateway_wiring.keys.create("demo")
+                for line in _introduction_lines(scenario, world, served.address, config, key, to):
+                    print_line(line)
                 try:
                     async with asyncio.timeout(seconds):
-                        await served.until(stop)
+                        await served.run_until(stop)
                 except TimeoutError:
-                    say(to.gettext("The time is over; the demo stops."))
+                    print_line(to.gettext("The time is over; the demo stops."))
 
 
 def write_configuration(
@@ -98,14 +98,14 @@ def write_configuration(
     return path
 
 
-def _order(scenario: Scenario) -> str:
+def _sample_request(scenario: Scenario) -> str:
     """Return what lets curl ask for a video that the scenario's first model can make."""
     videos = [one for one in scenario.services.values() if one.medium == "video"]
     body = json.dumps({"model": videos[0].model, "prompt": "A paper boat on a pond"})
     return f"-H 'Content-Type: application/json' -d '{body}'"
 
 
-def _introduction(  # noqa: PLR0913, PLR0917  # what there is to tell
+def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
     scenario: Scenario, world: World, address: str, config: Path, key: str, to: Translator
 ) -> list[str]:
     service = next(iter(scenario.services))
@@ -122,10 +122,10 @@ def _introduction(  # noqa: PLR0913, PLR0917  # what there is to tell
         to.gettext("Its own ledger:   %s/_sim/ledger") % world.base_url,
         "",
         to.gettext("Ask for a video:"),
-        f"  curl {address}/v1/videos -H 'Authorization: Bearer {key}' {_order(scenario)}",
+        f"  curl {address}/v1/videos -H 'Authorization: Bearer {key}' {_sample_request(scenario)}",
         to.gettext("Switch a service off, and watch its lamp:"),
         f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
         to.gettext("Ask from another terminal:"),
-        f"  {own_spelling()} status --config {shlex.quote(str(config))}",
+        f"  {own_command()} status --config {shlex.quote(str(config))}",
         "",
     ]

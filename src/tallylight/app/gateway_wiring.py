@@ -36,11 +36,11 @@ from tallylight.scheduler import every
 from tallylight.storage.database import History
 from tallylight.upstreams.transport import Transport
 
-_TIDYING = timedelta(minutes=10)
+_CLEANUP_INTERVAL = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
-class Switchboard:
+class GatewayWiring:
     """The gateway, and what has to run beside it.
 
     Args:
@@ -54,14 +54,14 @@ class Switchboard:
 
     gateway: Gateway
     keys: Keys
-    prospects: Prospects
-    conditions: Conditions
-    door_terms: DoorTerms
+    candidates: Prospects
+    settings: Conditions
+    http_settings: DoorTerms
     metrics: CollectorRegistry
-    _witness: Witness
-    _crew: Crew
-    _courier: Courier
-    _store: AssetStore
+    _outcomes: Witness
+    _leases: Crew
+    _webhooks: Courier
+    _assets: AssetStore
     _history: History
     _clock: Clock
 
@@ -69,48 +69,50 @@ class Switchboard:
         """Follow videos, look after keys and assets, until cancelled."""
         async with asyncio.TaskGroup() as around:
             journal = around.create_task(self._history.journal.run(), name="journal")
-            telling = around.create_task(self._witness.run(), name="traffic")
+            telling = around.create_task(self._outcomes.run(), name="traffic")
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self.keys.run(), name="keys")
-                    tasks.create_task(self._crew.run(), name="videos")
-                    tasks.create_task(self._courier.run(), name="webhooks")
-                    tidying = every(_TIDYING, self._tidy, self._clock, name="assets")
+                    tasks.create_task(self._leases.run(), name="videos")
+                    tasks.create_task(self._webhooks.run(), name="webhooks")
+                    tidying = every(
+                        _CLEANUP_INTERVAL, self._delete_expired_assets, self._clock, name="assets"
+                    )
                     tasks.create_task(tidying, name="assets")
             finally:
                 # The last, since the others write and tell as they end.
                 telling.cancel()
                 journal.cancel()
 
-    def adopt(self, configuration: Configuration) -> None:
+    def apply_config(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
-        conditions, options = self.conditions, configuration.gateway
+        conditions, options = self.settings, configuration.gateway
         conditions.routes = configuration.routes
         conditions.answer_within = options.answer_within
         conditions.budget = options.budget.budget()
         conditions.keep = configuration.assets.keep
-        self._courier.adopt(options.webhooks)
-        self.door_terms.is_open = options.open
-        self.door_terms.largest_body = options.largest_body
+        self._webhooks.adopt(options.webhooks)
+        self.http_settings.is_open = options.open
+        self.http_settings.largest_body = options.largest_body
 
-    async def _tidy(self) -> None:
+    async def _delete_expired_assets(self) -> None:
         """Delete the content of videos that has expired."""
         videos = self._history.videos
         while expired := await videos.expired(self._clock.now()):
             for video in expired:
                 # The row last: what it names can be deleted once more.
-                await self._store.delete(video.asset)
+                await self._assets.delete(video.asset)
             await videos.forget_assets([video.id for video in expired])
 
 
-def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
     configuration: Configuration,
     board: Board,
     history: History,
     transport: Transport,
     store: AssetStore,
     clock: Clock,
-) -> Switchboard:
+) -> GatewayWiring:
     """Return the gateway of a configuration; nothing runs yet."""
     keys = Keys(history.keys, clock)
     conditions = Conditions(keys)
@@ -158,19 +160,19 @@ def open_switchboard(  # noqa: PLR0913, PLR0917  # the rooms that it ties togeth
         Contents(board, history, transport, store),
         clock,
     )
-    switchboard = Switchboard(
+    switchboard = GatewayWiring(
         gateway=gateway,
         keys=keys,
-        prospects=prospects,
-        conditions=conditions,
-        door_terms=DoorTerms(),
+        candidates=prospects,
+        settings=conditions,
+        http_settings=DoorTerms(),
         metrics=meters.registry,
-        _witness=witness,
-        _crew=crew,
-        _courier=courier,
-        _store=store,
+        _outcomes=witness,
+        _leases=crew,
+        _webhooks=courier,
+        _assets=store,
         _history=history,
         _clock=clock,
     )
-    switchboard.adopt(configuration)
+    switchboard.apply_config(configuration)
     return switchboard

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 
-def spelling(script: str, python: str, on_path: str | None) -> str:
+def command_for(script: str, python: str, on_path: str | None) -> str:
     """Return what to type in any folder to run this program.
 
     Args:
@@ -22,6 +22,6 @@ def spelling(script: str, python: str, on_path: str | None) -> str:
     return shlex.quote(str(own.absolute()))  # an environment that make made is not on the PATH
 
 
-def own_spelling() -> str:
+def own_command() -> str:
     """Return what to type to run this program as it was started."""
-    return spelling(sys.argv[0], sys.executable, shutil.which("tallylight"))
+    return command_for(sys.argv[0], sys.executable, shutil.which("tallylight"))

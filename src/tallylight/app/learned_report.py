@@ -9,29 +9,29 @@ from tallylight.i18n.formatting import duration, number, share
 from tallylight.verdicts.learned import Learned, LearnedNoise
 
 
-def as_lines(found: Learned, to: Translator) -> Iterator[str]:
+def learned_lines(learned: Learned, to: Translator) -> Iterator[str]:
     """Yield a sentence for each quantity; what is not known yet says so."""
     unknown = to.gettext("not known yet")
-    yield to.gettext("Fails though it stands, at the door: %s") % _noise(found.door, to)
-    yield to.gettext("Fails though it stands, in jobs: %s") % _noise(found.jobs, to)
-    lag, usual = found.feed_lag, found.usual_job
+    yield to.gettext("Fails though it stands, at the door: %s") % _noise_text(learned.door, to)
+    yield to.gettext("Fails though it stands, in jobs: %s") % _noise_text(learned.jobs, to)
+    lag, usual = learned.feed_lag, learned.usual_job
     told = unknown if lag is None else duration(lag, to)
     yield to.gettext("Its official page tells of trouble after: %s") % told
     told = unknown if usual is None else duration(usual, to)
     yield to.gettext("A job usually takes: %s") % told
 
 
-def as_json(found: Learned) -> dict[str, object]:
+def learned_json(learned: Learned) -> dict[str, object]:
     """Return the same for machines."""
     return {
-        "door_noise": asdict(found.door),
-        "job_noise": asdict(found.jobs),
-        "feed_lag_s": _seconds(found.feed_lag),
-        "usual_job_s": _seconds(found.usual_job),
+        "door_noise": asdict(learned.door),
+        "job_noise": asdict(learned.jobs),
+        "feed_lag_s": _seconds(learned.feed_lag),
+        "usual_job_s": _seconds(learned.usual_job),
     }
 
 
-def _noise(noise: LearnedNoise, to: Translator) -> str:
+def _noise_text(noise: LearnedNoise, to: Translator) -> str:
     told = (
         to.gettext("%(share)s, learned from %(bad)s of %(of)s")
         if noise.is_learned

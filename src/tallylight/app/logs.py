@@ -47,12 +47,12 @@ def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[libraries], force=True)
 
 
-def keep_to_warnings() -> None:
+def configure_warnings_only() -> None:
     """Send warnings alone: for a command whose own output says the rest."""
     configure_logs(as_json=False, level=logging.WARNING)
 
 
-def leave_to_logging() -> None:
+def configure_for_library() -> None:
     """Hand events to the standard library's loggers: for the programs that we are a part of.
 
     Such a program sees of them what it sees of all libraries, and nothing lands on its standard

@@ -17,17 +17,17 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
 
-_EVERYBODY = ""
+_ALL_SERVICES = ""
 
 
-class Recommender:
+class RouteRecommender:
     """Implements `status.recommendation.Recommender`."""
 
     def __init__(
-        self, board: Board, prospects: Prospects, routes: Callable[[], Mapping[str, Route]]
+        self, board: Board, candidates: Prospects, routes: Callable[[], Mapping[str, Route]]
     ) -> None:
         self._board = board
-        self._prospects = prospects
+        self._candidates = candidates
         self._routes = routes
 
     def policies(self) -> Sequence[str]:
@@ -53,7 +53,7 @@ class Recommender:
         ranking = rank(
             Order("", wanted.seconds or 0, wanted.size),
             route,
-            self._prospects.of(route.services),
+            self._candidates.of(route.services),
             chosen=chosen,
             policy=policy,
         )
@@ -62,19 +62,19 @@ class Recommender:
         return Recommendation(
             wanted=Wanted(told, wanted.seconds, wanted.size, wanted.model),
             ranked=tuple(map(self._recommended, ranking.choices)),
-            left_out=tuple(map(self._left_out, ranking.excluded)),
+            left_out=tuple(map(self._excluded, ranking.excluded)),
             delivery=ranking.delivery,
         )
 
     def _route(self, model: str) -> Route:
-        if model == _EVERYBODY:
-            return Route(model, self._videos())
+        if model == _ALL_SERVICES:
+            return Route(model, self._video_services())
         routes = self._routes()
         if model not in routes:
             raise LookupError(f"there is no model '{model}'; there are {', '.join(routes)}")
         return routes[model]
 
-    def _videos(self) -> tuple[ServiceId, ...]:
+    def _video_services(self) -> tuple[ServiceId, ...]:
         services = self._board.services()
         return tuple(each.id for each in services if each.sheet.medium is Medium.VIDEO)
 
@@ -92,7 +92,7 @@ class Recommender:
             why=tuple(each.value for each in choice.why),
         )
 
-    def _left_out(self, exclusion: Exclusion) -> LeftOut:
+    def _excluded(self, exclusion: Exclusion) -> LeftOut:
         id_ = exclusion.service
         return LeftOut(
             service=self._board.service(id_),
@@ -104,12 +104,12 @@ class Recommender:
         )
 
 
-def recommender_of(
+def board_recommender(
     board: Board, clock: Clock, configuration: Callable[[], Configuration]
-) -> Recommender:
+) -> RouteRecommender:
     """Return who recommends by the board alone, where no callers' videos are seen."""
     prospects = Prospects(board, Circuit(), clock)
-    return Recommender(board, prospects, lambda: configuration().routes)
+    return RouteRecommender(board, prospects, lambda: configuration().routes)
 
 
 def _policy(name: str) -> Policy | None:

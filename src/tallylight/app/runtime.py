@@ -10,11 +10,11 @@ from typing import Never
 
 import structlog
 
-from tallylight.app.alert_dispatcher import Desk
-from tallylight.app.cluster.leader_lock import Bench
-from tallylight.app.cluster.read_only_storage import ReadOnly
-from tallylight.app.cluster.roles import Roles
-from tallylight.app.gateway_wiring import Switchboard, open_switchboard
+from tallylight.app.alert_dispatcher import AlertDispatcher
+from tallylight.app.cluster.leader_lock import LeaderLock
+from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
+from tallylight.app.cluster.roles import ClusterRole
+from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
 from tallylight.board import Archive, Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
@@ -33,15 +33,15 @@ from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
-_TICK = timedelta(seconds=5)
-_SAVE = timedelta(minutes=15)
-_FOLD = timedelta(minutes=5)
-_FORGET = timedelta(hours=1)
-_CALENDAR = timedelta(hours=6)
-_HEAR = timedelta(seconds=2)
+_TICK_INTERVAL = timedelta(seconds=5)
+_SNAPSHOT_INTERVAL = timedelta(minutes=15)
+_ROLLUP_INTERVAL = timedelta(minutes=5)
+_RETENTION_INTERVAL = timedelta(hours=1)
+_CALENDAR_INTERVAL = timedelta(hours=6)
+_FORWARDED_EVIDENCE_INTERVAL = timedelta(seconds=2)
 
-_TRIES = 10
-_BETWEEN_TRIES = timedelta(milliseconds=50)
+_LOCK_ATTEMPTS = 10
+_LOCK_RETRY_DELAY = timedelta(milliseconds=50)
 
 
 @dataclass(slots=True)
@@ -56,23 +56,23 @@ class Runtime:
     clock: Clock
     history: History
     board: Board
-    generations: PaidProbeRunner
+    paid_probes: PaidProbeRunner
     prober: Prober
-    feeds: FeedPoller
-    switchboard: Switchboard
-    roles: Roles
-    bench: Bench
-    _adopted: asyncio.Event = field(default_factory=asyncio.Event)
+    feed_poller: FeedPoller
+    gateway_wiring: GatewayWiring
+    role: ClusterRole
+    leader_lock: LeaderLock
+    _config_changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def is_judge(self) -> bool:
+    def is_leader(self) -> bool:
         """Tell whether this process's verdicts are recorded; of several, one's are."""
         return self.board.is_judge
 
     @property
-    def is_at_work(self) -> bool:
+    def is_monitoring(self) -> bool:
         """Tell whether the probes run here, or what another process finds arrives."""
-        return self.prober.is_running if self.is_judge else self.roles.is_following
+        return self.prober.is_running if self.is_leader else self.role.is_following
 
     async def run(self) -> None:
         """Watch until cancelled, or stand by while another process of the same database does.
@@ -80,70 +80,70 @@ class Runtime:
         Raises:
             ExceptionGroup: if a task fails, among them the history's own that stores what is found.
         """
-        await self._work(self.roles.run(self._watch))
+        await self._run_tasks(self.role.run(self._lead))
 
-    async def make_videos(self) -> None:
+    async def run_embedded(self) -> None:
         """Follow videos and learn from them as a guest, until cancelled; nothing is probed."""
-        await self._work(self.roles.visit(self.help_out))
+        await self._run_tasks(self.role.run_embedded(self.lead_briefly))
 
-    async def help_out(self) -> None:
+    async def lead_briefly(self) -> None:
         """Judge what guests have seen, if nobody else does, and leave the place at once.
 
         A guest that kept it would keep servers from probing.
         """
         await self.history.hearsay.writer.flush()
-        if not await self.bench.take():
+        if not await self.leader_lock.acquire():
             return
         try:
             await self.board.change_role(self.history, is_judge=True)
-            await self.hear()
+            await self.judge_forwarded_evidence()
             await self.read_calendar()
             await self.board.save()
         finally:
             try:
-                await self.board.change_role(ReadOnly(self.history), is_judge=False)
+                await self.board.change_role(ReadOnlyStorage(self.history), is_judge=False)
                 await self.history.leave_to_others()
             finally:
-                await self.bench.leave()
+                await self.leader_lock.release()
 
-    async def _work(self, role: Coroutine[object, object, None]) -> None:
+    async def _run_tasks(self, role: Coroutine[object, object, None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.history.storing(), name="history")
-            tasks.create_task(self.switchboard.run(), name="gateway")
+            tasks.create_task(self.gateway_wiring.run(), name="gateway")
             tasks.create_task(role, name="role")
 
-    async def _watch(self) -> None:
+    async def _lead(self) -> None:
         """Do all that one process does for all."""
         clock = self.clock
         self.prober.reset()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.prober.run(), name="prober")
-            tasks.create_task(self.feeds.run(), name="feeds")
+            tasks.create_task(self.feed_poller.run(), name="feeds")
             for interval, action, name in (
-                (_TICK, self.board.pass_time, "time"),
-                (_HEAR, self.hear, "hearsay"),
-                (_SAVE, self.board.save, "standings"),
-                (_FOLD, self.history.fold, "rollups"),
-                (_FORGET, self._forget, "retention"),
-                (_CALENDAR, self.read_calendar, "calendar"),
+                (_TICK_INTERVAL, self.board.pass_time, "time"),
+                (_FORWARDED_EVIDENCE_INTERVAL, self.judge_forwarded_evidence, "hearsay"),
+                (_SNAPSHOT_INTERVAL, self.board.save, "standings"),
+                (_ROLLUP_INTERVAL, self.history.fold, "rollups"),
+                (_RETENTION_INTERVAL, self._apply_retention, "retention"),
+                (_CALENDAR_INTERVAL, self.read_calendar, "calendar"),
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
-            tasks.create_task(self._keep_telling(), name="alerts")
+            tasks.create_task(self._run_alerts(), name="alerts")
 
-    async def adopt(self, configuration: Configuration) -> None:
+    async def apply_config(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
         services = configuration.catalogue.services.values()
         await self.board.seat(services, configuration.verdicts)
         self.configuration = configuration
-        self._adopted.set()
-        self.generations.total_budget = configuration.catalogue.total_budget
-        self.prober.timing = pacing_of(configuration)
-        self.switchboard.adopt(configuration)
+        self._config_changed.set()
+        self.paid_probes.total_budget = configuration.catalogue.total_budget
+        self.prober.timing = probe_timing(configuration)
+        self.gateway_wiring.apply_config(configuration)
         await self.read_calendar()
 
     async def read_calendar(self) -> None:
         """Report the lifecycle dates of all fact sheets, as far as they are new."""
-        if not self.is_judge:
+        if not self.is_leader:
             return
         for service in self.board.services():
             standing, _ = self.board.standing(service.id)
@@ -166,12 +166,12 @@ class Runtime:
             }
         return {id_: task.result() for id_, task in rounds.items()}
 
-    async def _keep_telling(self) -> Never:
+    async def _run_alerts(self) -> Never:
         """Run the desk of alerts, a new one for each configuration."""
         while True:
-            self._adopted.clear()
+            self._config_changed.clear()
             configuration = self.configuration
-            desk = Desk(
+            desk = AlertDispatcher(
                 self.board,
                 self.history,
                 self.clock,
@@ -180,27 +180,27 @@ class Runtime:
             )
             async with asyncio.TaskGroup() as tasks:
                 telling = tasks.create_task(desk.run(), name="desk")
-                await self._adopted.wait()
+                await self._config_changed.wait()
                 telling.cancel()
 
-    async def hear(self) -> None:
+    async def judge_forwarded_evidence(self) -> None:
         """Judge what processes that do not judge have seen."""
-        if self.is_judge:
-            await self.history.hearsay.hear(self._judge)
+        if self.is_leader:
+            await self.history.hearsay.hear(self._apply_evidence)
 
-    async def _judge(self, evidence: Evidence) -> None:
+    async def _apply_evidence(self, evidence: Evidence) -> None:
         if evidence.service in self.board:
             await self.board.adopt(evidence)
         else:  # another process has a service that this one has not
             self.history.note(evidence)
 
-    async def _forget(self) -> None:
+    async def _apply_retention(self) -> None:
         await self.history.forget(self.configuration.retention)
 
 
 @asynccontextmanager
 async def open_runtime(
-    configuration: Configuration, clock: Clock, *, is_guest: bool = False
+    configuration: Configuration, clock: Clock, *, is_embedded: bool = False
 ) -> AsyncIterator[Runtime]:
     """Open the house: the database, the connections, the board as it was left.
 
@@ -218,10 +218,10 @@ async def open_runtime(
         Transport(clock) as transport,
         AsyncExitStack() as stack,
     ):
-        bench = Bench(history, _file_of(configuration.database_url))
-        stack.push_async_callback(bench.leave)
-        is_judge = not is_guest and await _taken(bench, clock)
-        archive: Archive = history if is_judge else ReadOnly(history)
+        bench = LeaderLock(history, _sqlite_file(configuration.database_url))
+        stack.push_async_callback(bench.release)
+        is_judge = not is_embedded and await _acquire_leader_lock(bench, clock)
+        archive: Archive = history if is_judge else ReadOnlyStorage(history)
         board = Board(archive, clock, is_judge=is_judge)
         generations = PaidProbeRunner(
             board, history, transport, clock, configuration.catalogue.total_budget
@@ -231,10 +231,10 @@ async def open_runtime(
             clock=clock,
             history=history,
             board=board,
-            generations=generations,
-            prober=Prober(board, transport, generations, clock, pacing_of(configuration)),
-            feeds=FeedPoller(board, transport, clock),
-            switchboard=open_switchboard(
+            paid_probes=generations,
+            prober=Prober(board, transport, generations, clock, probe_timing(configuration)),
+            feed_poller=FeedPoller(board, transport, clock),
+            gateway_wiring=wire_gateway(
                 configuration,
                 board,
                 history,
@@ -242,32 +242,32 @@ async def open_runtime(
                 open_store(configuration.assets, configuration.database_url),
                 clock,
             ),
-            roles=Roles(bench, board, history, clock),
-            bench=bench,
+            role=ClusterRole(bench, board, history, clock),
+            leader_lock=bench,
         )
-        await runtime.adopt(configuration)
-        await runtime.hear()
+        await runtime.apply_config(configuration)
+        await runtime.judge_forwarded_evidence()
         try:
             yield runtime
         finally:
             await board.save()
 
 
-async def _taken(bench: Bench, clock: Clock) -> bool:
+async def _acquire_leader_lock(leader_lock: LeaderLock, clock: Clock) -> bool:
     """Try to become the one that judges; a guest may have the place for a moment."""
-    for _ in range(_TRIES):
-        if await bench.take():
+    for _ in range(_LOCK_ATTEMPTS):
+        if await leader_lock.acquire():
             return True
-        await clock.sleep(_BETWEEN_TRIES)
-    return await bench.take()
+        await clock.sleep(_LOCK_RETRY_DELAY)
+    return await leader_lock.acquire()
 
 
-def pacing_of(configuration: Configuration) -> ProbeTiming:
+def probe_timing(configuration: Configuration) -> ProbeTiming:
     """Return what holds for all probes."""
     options = configuration.probes
     return ProbeTiming(retry_delays=options.retry, undecided_interval=options.in_doubt_pace)
 
 
-def _file_of(database_url: str) -> Path | None:
+def _sqlite_file(database_url: str) -> Path | None:
     scheme, _, path = database_url.partition(":///")
     return Path(path) if scheme == "sqlite" else None

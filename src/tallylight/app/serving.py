@@ -14,8 +14,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from tallylight.app.budget_advice import Adviser
-from tallylight.app.recommend import Recommender
+from tallylight.app.budget_advice import BudgetAdviser
+from tallylight.app.recommend import RouteRecommender
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import reload
@@ -27,7 +27,7 @@ from tallylight.status.ports import StatusState
 
 log = structlog.get_logger()
 
-_STOPPING_SECONDS = 3
+_SHUTDOWN_SECONDS = 3
 
 
 def run_server(configuration: Configuration, path: Path | None) -> None:
@@ -50,19 +50,19 @@ async def _run(configuration: Configuration, path: Path | None, clock: Clock) ->
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     loop.add_signal_handler(signal.SIGHUP, hup.set)
-    _warn(configuration)
-    async with serving(configuration, clock) as served:
+    _log_warnings(configuration)
+    async with running_server(configuration, clock) as served:
         log.info("serving", address=served.address, services=len(served.runtime.board.services()))
-        reloading = asyncio.create_task(_keep_reloading(served.runtime, path, hup), name="reload")
+        reloading = asyncio.create_task(_reload_on_change(served.runtime, path, hup), name="reload")
         try:
-            await served.until(stop, reloading)
+            await served.run_until(stop, reloading)
         finally:
             reloading.cancel()
     log.info("stopped")
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningServer:
     """A server at work.
 
     Args:
@@ -75,7 +75,7 @@ class Served:
     address: str
     tasks: tuple[asyncio.Task[None], ...]
 
-    async def until(self, stop: asyncio.Event, *more: asyncio.Task[Never]) -> None:
+    async def run_until(self, stop: asyncio.Event, *more: asyncio.Task[Never]) -> None:
         """Return once it shall stop.
 
         Raises:
@@ -98,7 +98,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[Served]:
+async def running_server(
+    configuration: Configuration, clock: Clock
+) -> AsyncIterator[RunningServer]:
     """Watch and serve as long as the block lasts.
 
     Raises:
@@ -107,31 +109,31 @@ async def serving(configuration: Configuration, clock: Clock) -> AsyncIterator[S
     """
     with _listener(configuration) as listener:
         async with open_runtime(configuration, clock) as runtime:
-            if not (runtime.is_judge or runtime.bench.is_for_several):
+            if not (runtime.is_leader or runtime.leader_lock.is_shared):
                 raise StorageError(
                     "database: another tallylight server watches on this database; stop it, give "
                     "this one a database of its own, or share a PostgreSQL"
                 )
             watching = asyncio.create_task(runtime.run(), name="watching")
-            adviser = Adviser(lambda: runtime.configuration)
+            adviser = BudgetAdviser(lambda: runtime.configuration)
             advising = asyncio.create_task(adviser.run(), name="advice")
-            page = make_app(_state(runtime, watching, adviser))
+            page = make_app(_status_state(runtime, watching, adviser))
             server = _Server(
                 uvicorn.Config(
-                    _with_doors(page, runtime, clock),
+                    _with_gateway(page, runtime, clock),
                     log_config=None,
                     access_log=False,
                     server_header=False,
                     ws="none",
-                    timeout_graceful_shutdown=_STOPPING_SECONDS,
+                    timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
                 )
             )
             answering = asyncio.create_task(server.serve([listener]), name="page")
             try:
-                await server.listening(answering)
+                await server.wait_until_listening(answering)
                 host, port = listener.getsockname()[:2]
                 address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-                yield Served(runtime, address, (watching, answering))
+                yield RunningServer(runtime, address, (watching, answering))
             finally:
                 close(page)
                 server.should_exit = True
@@ -145,24 +147,24 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._listens = asyncio.Event()
+        self._is_listening = asyncio.Event()
 
-    async def listening(self, answering: asyncio.Task[None]) -> None:
+    async def wait_until_listening(self, server_task: asyncio.Task[None]) -> None:
         """Return once it listens.
 
         Raises:
             TallylightError: if its task ends instead.
         """
-        listens = asyncio.create_task(self._listens.wait())
-        await asyncio.wait((listens, answering), return_when=asyncio.FIRST_COMPLETED)
+        listens = asyncio.create_task(self._is_listening.wait())
+        await asyncio.wait((listens, server_task), return_when=asyncio.FIRST_COMPLETED)
         listens.cancel()
-        if answering.done():
+        if server_task.done():
             raise TallylightError("the page cannot be served; the log says why")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell when the server listens."""
         await super().startup(sockets)
-        self._listens.set()
+        self._is_listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -170,12 +172,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _with_doors(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
-    board = runtime.switchboard
-    return Doors(page, board.gateway, board.keys, board.door_terms, clock)
+def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
+    board = runtime.gateway_wiring
+    return Doors(page, board.gateway, board.keys, board.http_settings, clock)
 
 
-def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> StatusState:
+def _status_state(
+    runtime: Runtime, watching: asyncio.Task[None], adviser: BudgetAdviser
+) -> StatusState:
     return StatusState(
         board=runtime.board,
         history=runtime.history,
@@ -183,13 +187,13 @@ def _state(runtime: Runtime, watching: asyncio.Task[None], adviser: Adviser) -> 
         options=runtime.configuration.status,
         plan=runtime.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
-        is_judge=lambda: runtime.is_judge,
-        is_at_work=lambda: runtime.is_at_work and not watching.done(),
+        is_judge=lambda: runtime.is_leader,
+        is_at_work=lambda: runtime.is_monitoring and not watching.done(),
         adviser=adviser,
-        recommender=Recommender(
-            runtime.board, runtime.switchboard.prospects, lambda: runtime.configuration.routes
+        recommender=RouteRecommender(
+            runtime.board, runtime.gateway_wiring.candidates, lambda: runtime.configuration.routes
         ),
-        metrics=runtime.switchboard.metrics,
+        metrics=runtime.gateway_wiring.metrics,
     )
 
 
@@ -209,33 +213,35 @@ def _listener(configuration: Configuration) -> socket.socket:
     return listener
 
 
-async def _keep_reloading(runtime: Runtime, path: Path | None, hup: asyncio.Event) -> Never:
+async def _reload_on_change(
+    runtime: Runtime, path: Path | None, reload_requested: asyncio.Event
+) -> Never:
     refused: frozenset[Path] = frozenset()
     while True:
         # A secret file that the refused one lacks may come while that stays as it is.
         files = runtime.configuration.files | refused
         async with asyncio.TaskGroup() as tasks:
-            looking = tasks.create_task(_ring_on_change(files, runtime.clock, hup))
-            await hup.wait()
+            looking = tasks.create_task(_set_on_change(files, runtime.clock, reload_requested))
+            await reload_requested.wait()
             looking.cancel()
-        hup.clear()
+        reload_requested.clear()
         try:
             found = reload.reload(runtime.configuration, path)
-            await runtime.adopt(found)
+            await runtime.apply_config(found)
         except TallylightError as error:
             log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
             refused = error.files if isinstance(error, ConfigurationError) else frozenset()
         else:
             refused = frozenset()
-            _warn(found)
+            _log_warnings(found)
             log.info("configuration.reloaded", services=len(runtime.board.services()))
 
 
-async def _ring_on_change(files: Iterable[Path], clock: Clock, bell: asyncio.Event) -> None:
+async def _set_on_change(files: Iterable[Path], clock: Clock, event: asyncio.Event) -> None:
     async for _ in reload.changes(files, clock):
-        bell.set()
+        event.set()
 
 
-def _warn(configuration: Configuration) -> None:
+def _log_warnings(configuration: Configuration) -> None:
     for warning in configuration.warnings:
         log.warning("configuration.unwise", problem=str(warning))

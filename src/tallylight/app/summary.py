@@ -18,31 +18,35 @@ from tallylight.verdicts.learned import Learned
 if TYPE_CHECKING:  # or a command that probes nothing would load all that probes
     from tallylight.probes.check_round import CheckResult
 
-Entry = tuple[Service, Verdict]
+ServiceVerdict = tuple[Service, Verdict]
 
-_SILENT = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
+_QUIET_STATUSES = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 """What a service is called though a probe may just have failed, through nobody's or our fault."""
 
 
-def as_text(entries: Iterable[Entry], to: Translator) -> str:
+def summary_text(entries: Iterable[ServiceVerdict], to: Translator) -> str:
     """Return one line for each service, with its first reason."""
-    return "\n".join(line for service, verdict in entries for line in _head(service, verdict, to))
+    return "\n".join(
+        line for service, verdict in entries for line in _summary_lines(service, verdict, to)
+    )
 
 
-def in_full(entries: Iterable[Entry], known: Mapping[ServiceId, Learned], to: Translator) -> str:
+def detailed_text(
+    entries: Iterable[ServiceVerdict], known: Mapping[ServiceId, Learned], to: Translator
+) -> str:
     """Return the same with every reason, and with what was learned of each service."""
     return "\n".join(
         line
         for service, verdict in entries
         for line in (
-            *_head(service, verdict, to),
+            *_summary_lines(service, verdict, to),
             *(f"   {sentence(reason, to)}" for reason in verdict.reasons[1:]),
-            *(f"   {told}" for told in learned_report.as_lines(known[service.id], to)),
+            *(f"   {told}" for told in learned_report.learned_lines(known[service.id], to)),
         )
     )
 
 
-def as_json(entries: Iterable[Entry], to: Translator) -> list[dict[str, object]]:
+def summary_json(entries: Iterable[ServiceVerdict], to: Translator) -> list[dict[str, object]]:
     """Return the lamps and all reasons for machines."""
     return [
         {
@@ -59,7 +63,7 @@ def as_json(entries: Iterable[Entry], to: Translator) -> list[dict[str, object]]
     ]
 
 
-def _head(service: Service, verdict: Verdict, to: Translator) -> Iterator[str]:
+def _summary_lines(service: Service, verdict: Verdict, to: Translator) -> Iterator[str]:
     since = to.gettext("since %s") % moment_short(verdict.since, to)
     word = status_word(verdict.status, to)
     yield f"{verdict.status.lamp} {service.name} ({service.id}) · {word} · {since}"
@@ -68,28 +72,28 @@ def _head(service: Service, verdict: Verdict, to: Translator) -> Iterator[str]:
         yield f"   {blocked_note(verdict.blocked, to)}"
 
 
-def passes(verdict: Verdict, found: Iterable[Evidence]) -> bool:
+def check_passed(verdict: Verdict, results: Iterable[Evidence]) -> bool:
     """Tell whether a round of probes found nothing wrong.
 
     Free probes cannot prove that jobs are done, so a status that is unknown for want of a
     generation passes as long as nothing failed.
     """
     alive = verdict.status in {Status.OPERATIONAL, Status.UNKNOWN} and verdict.blocked is None
-    return alive and all(evidence.failure is None for evidence in found)
+    return alive and all(evidence.failure is None for evidence in results)
 
 
-def remarks(verdict: Verdict, round_: "CheckResult", to: Translator) -> Iterator[str]:
+def check_remarks(verdict: Verdict, result: "CheckResult", to: Translator) -> Iterator[str]:
     """Yield what a round found that its verdict does not say."""
     id_ = verdict.service
-    is_told = verdict.status not in _SILENT or verdict.blocked is not None
-    for evidence in round_.evidence:
+    is_told = verdict.status not in _QUIET_STATUSES or verdict.blocked is not None
+    for evidence in result.evidence:
         if evidence.failure is not None and not is_told:
             depth = depth_word(Depth(evidence.source), to)
             why = evidence.failure.text or evidence.failure.rule
             yield f"{id_}: {depth}: {why}"
-    for depth in round_.skipped_depths:
+    for depth in result.skipped_depths:
         said = to.gettext("%(id)s: %(depth)s: left out, since it has started a paid job before")
         yield said % {"id": id_, "depth": depth_word(depth, to)}
-    if round_.withheld_reason:
+    if result.withheld_reason:
         said = to.gettext("%(id)s: no generation probe was sent: %(why)s")
-        yield said % {"id": id_, "why": round_.withheld_reason}
+        yield said % {"id": id_, "why": result.withheld_reason}

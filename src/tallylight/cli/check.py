@@ -56,12 +56,12 @@ async def _check(
     wanted: Sequence[str] | None, depth: Depth, config: Path | None, json: bool, to: Translator
 ) -> bool:
     from tallylight.app import summary
-    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.logs import configure_warnings_only
     from tallylight.app.runtime import open_runtime
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_settings
 
-    keep_to_warnings()
+    configure_warnings_only()
     async with open_runtime(load_settings(config), SystemClock()) as runtime:
         board = runtime.board
         ids = chosen(wanted, board.verdicts(), to)
@@ -72,19 +72,19 @@ async def _check(
                 [
                     told | {"probes": _found(round_), "withheld": round_.withheld_reason or None}
                     for told, round_ in zip(
-                        summary.as_json(entries, to), rounds.values(), strict=True
+                        summary.summary_json(entries, to), rounds.values(), strict=True
                     )
                 ]
             )
         else:
-            print_line(summary.as_text(entries, to))
+            print_line(summary.summary_text(entries, to))
     for service, verdict in entries:
-        for remark in summary.remarks(verdict, rounds[service.id], to):
+        for remark in summary.check_remarks(verdict, rounds[service.id], to):
             complain(remark)
-    if not runtime.is_judge:
+    if not runtime.is_leader:
         complain(to.gettext("A server watches this database; this round is shown, not recorded."))
     return all(
-        summary.passes(verdict, rounds[service.id].evidence)
+        summary.check_passed(verdict, rounds[service.id].evidence)
         and not rounds[service.id].withheld_reason
         for service, verdict in entries
     )
@@ -125,13 +125,16 @@ async def _status(
         known = {id_: learned(*board.standing(id_)) for id_ in ids}
         if json:
             more = [
-                {"learned": learned_report.as_json(known[id_])} if verbose else {} for id_ in ids
+                {"learned": learned_report.learned_json(known[id_])} if verbose else {}
+                for id_ in ids
             ]
-            told = summary.as_json(entries, to)
+            told = summary.summary_json(entries, to)
             print_json([each | rest for each, rest in zip(told, more, strict=True)])
         else:
             print_line(
-                summary.in_full(entries, known, to) if verbose else summary.as_text(entries, to)
+                summary.detailed_text(entries, known, to)
+                if verbose
+                else summary.summary_text(entries, to)
             )
         return all(verdict.status is Status.OPERATIONAL for _, verdict in entries)
 
@@ -180,6 +183,8 @@ async def _looks(
     while True:
         async with reading(configuration, clock) as (board, _):
             ids = chosen(wanted, board.verdicts(), to)
-            text = summary.as_text([(board.service(id_), board.verdict(id_)) for id_ in ids], to)
+            text = summary.summary_text(
+                [(board.service(id_), board.verdict(id_)) for id_ in ids], to
+            )
         yield text
         await clock.sleep(every)

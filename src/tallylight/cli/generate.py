@@ -117,11 +117,11 @@ def generate(
 
 
 async def _generate(task: _Task, to: Translator) -> int:
-    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.logs import configure_warnings_only
     from tallylight.client.async_video_client import AsyncVideoClient
     from tallylight.gateway.requests import RefusalError
 
-    keep_to_warnings()
+    configure_warnings_only()
     async with AsyncVideoClient.from_config(task.config) as client:
         try:
             with progress(to) as show:
@@ -234,12 +234,12 @@ async def _say_how_to_fetch(client: "AsyncVideoClient", task: _Task, to: Transla
 
 def _command(id_: str, task: _Task) -> str:
     """Return what to type to fetch a video."""
-    from tallylight.app.invocation import own_spelling
+    from tallylight.app.invocation import own_command
 
     words = ["generate", "--resume", id_]
     words += ["--out", str(task.out)] if task.out is not None else []
     words += ["--config", str(task.config)] if task.config is not None else []
-    return f"{own_spelling()} {shlex.join(words)}"
+    return f"{own_command()} {shlex.join(words)}"
 
 
 def _check_out(task: _Task, to: Translator) -> None:

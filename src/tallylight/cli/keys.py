@@ -195,12 +195,12 @@ def _configuration(config: Path | None) -> "Configuration":
 
 @asynccontextmanager
 async def _opened(configuration: "Configuration") -> AsyncIterator["Keys"]:
-    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.logs import configure_warnings_only
     from tallylight.clock import SystemClock
     from tallylight.gateway.keys import Keys
     from tallylight.storage.database import open_history
 
-    keep_to_warnings()
+    configure_warnings_only()
     clock = SystemClock()
     async with open_history(configuration.database_url, clock) as history:
         yield Keys(history.keys, clock)

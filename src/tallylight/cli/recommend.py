@@ -58,7 +58,7 @@ def recommend(
 
 
 async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Translator) -> bool:
-    from tallylight.app.recommend import recommender_of
+    from tallylight.app.recommend import board_recommender
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_settings
     from tallylight.status.json_shapes import recommendation_answer
@@ -66,7 +66,7 @@ async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Tran
     configuration, clock = load_settings(config), SystemClock()
     async with reading(configuration, clock) as (board, _):
         try:
-            found = recommender_of(board, clock, lambda: configuration).recommend(wanted)
+            found = board_recommender(board, clock, lambda: configuration).recommend(wanted)
         except LookupError as error:
             raise typer.BadParameter(str(error)) from None
     if json:

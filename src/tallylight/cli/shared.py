@@ -75,11 +75,11 @@ async def reading(
     configuration: "Configuration", clock: "Clock"
 ) -> AsyncIterator[tuple["Board", "History"]]:
     """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
-    from tallylight.app.cluster.read_only_storage import open_reading
-    from tallylight.app.logs import keep_to_warnings
+    from tallylight.app.cluster.read_only_storage import open_read_only
+    from tallylight.app.logs import configure_warnings_only
 
-    keep_to_warnings()
-    async with open_reading(configuration, clock) as opened:
+    configure_warnings_only()
+    async with open_read_only(configuration, clock) as opened:
         yield opened
 
 

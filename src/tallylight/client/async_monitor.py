@@ -12,7 +12,7 @@ from typing import Self
 import structlog
 
 from tallylight.app import summary
-from tallylight.app.logs import leave_to_logging
+from tallylight.app.logs import configure_for_library
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration, load_settings
@@ -50,7 +50,7 @@ class AsyncMonitor:
         on_change: OnChange | None = None,
         clock: Clock | None = None,
     ) -> None:
-        leave_to_logging()
+        configure_for_library()
         self._configuration = configuration
         self._on_change = on_change
         self._clock = clock or SystemClock()
@@ -105,7 +105,7 @@ class AsyncMonitor:
         """Return the lamps as text, a service a line with its first reason."""
         board = (await self._open()).board
         entries = [(board.service(id_), verdict) for id_, verdict in board.verdicts().items()]
-        return summary.as_text(entries, translator(Language(language)))
+        return summary.summary_text(entries, translator(Language(language)))
 
     async def uptime(self, service: str, hours: float = 24) -> Availability:
         """Return how available a service was over the last hours.

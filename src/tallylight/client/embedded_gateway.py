@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from tallylight.app.logs import leave_to_logging
+from tallylight.app.logs import configure_for_library
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
@@ -25,7 +25,7 @@ class Studio:
     """The gateway of a configuration, and what has to run beside it."""
 
     def __init__(self, configuration: Configuration, clock: Clock) -> None:
-        leave_to_logging()
+        configure_for_library()
         self.configuration = configuration
         self._clock = clock
         self._stack = AsyncExitStack()
@@ -45,11 +45,11 @@ class Studio:
                 raise RuntimeError(_CLOSED)
             if self._runtime is None or self._working is None:
                 self._runtime = await self._stack.enter_async_context(
-                    open_runtime(self.configuration, self._clock, is_guest=True)
+                    open_runtime(self.configuration, self._clock, is_embedded=True)
                 )
-                self._working = asyncio.create_task(self._runtime.make_videos(), name="videos")
+                self._working = asyncio.create_task(self._runtime.run_embedded(), name="videos")
                 self._working.add_done_callback(_tell_of_defect)
-            return self._runtime.switchboard.gateway, self._working
+            return self._runtime.gateway_wiring.gateway, self._working
 
     async def ask(self, question: Callable[[Gateway], Coroutine[object, object, T]]) -> T:
         """Ask the gateway something.
@@ -82,7 +82,7 @@ class Studio:
                 await asyncio.gather(self._working, return_exceptions=True)
             try:
                 if self._runtime is not None:
-                    await self._runtime.help_out()
+                    await self._runtime.lead_briefly()
             except StorageError as error:
                 log.warning("videos.unjudged", error=str(error))
             finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tallylight.app.cluster.leader_lock import Bench
+from tallylight.app.cluster.leader_lock import LeaderLock
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
@@ -49,45 +49,45 @@ def cut_off(address: str) -> None:
 async def test_one_has_the_place_and_the_next_after_it(
     histories: tuple[History, History],
 ) -> None:
-    one, two = (Bench(history, None) for history in histories)
+    one, two = (LeaderLock(history, None) for history in histories)
 
-    assert await one.take()
-    assert not await two.take()
-    await one.leave()
-    assert await two.take()
-    assert await two.is_kept()
-    await two.leave()
+    assert await one.acquire()
+    assert not await two.acquire()
+    await one.release()
+    assert await two.acquire()
+    assert await two.is_held()
+    await two.release()
 
 
 async def test_a_claim_that_broke_is_renewed_if_nobody_was_faster(
     histories: tuple[History, History], address: str
 ) -> None:
-    one, two = (Bench(history, None) for history in histories)
-    await one.take()
+    one, two = (LeaderLock(history, None) for history in histories)
+    await one.acquire()
 
     cut_off(address)
 
-    assert await one.is_kept()
-    assert not await two.take()
-    await one.leave()
+    assert await one.is_held()
+    assert not await two.acquire()
+    await one.release()
 
 
 async def test_who_was_replaced_learns_of_it_and_writes_nothing_more(
     histories: tuple[History, History], address: str, clock: VirtualClock
 ) -> None:
     former, judge = histories
-    one, two = (Bench(history, None) for history in histories)
-    await one.take()
+    one, two = (LeaderLock(history, None) for history in histories)
+    await one.acquire()
     former.note(Evidence(SORA, clock.now(), Source.TRAFFIC))
 
     cut_off(address)
-    assert await two.take()
+    assert await two.acquire()
 
     for writing in (former.flush(), former.record(list), former.save_standings(dict)):
         with pytest.raises(StorageError, match="another process judges"):
             await writing
     assert await judge.evidence() == ()
-    assert not await one.is_kept()
+    assert not await one.is_held()
 
     # What it had found in the meantime is told to the one that judges now.
     await former.leave_to_others()
@@ -99,30 +99,30 @@ async def test_who_was_replaced_learns_of_it_and_writes_nothing_more(
 
     await judge.hearsay.hear(judged)
     assert heard == [Evidence(SORA, clock.now(), Source.TRAFFIC)]
-    await two.leave()
+    await two.release()
 
 
 async def test_who_judged_and_died_in_between_is_noticed(
     histories: tuple[History, History], address: str
 ) -> None:
-    one, two = (Bench(history, None) for history in histories)
-    await one.take()
+    one, two = (LeaderLock(history, None) for history in histories)
+    await one.acquire()
     cut_off(address)
-    await two.take()
-    await two.leave()
+    await two.acquire()
+    await two.release()
 
-    assert not await one.is_kept()  # what the other has judged is unknown here
+    assert not await one.is_held()  # what the other has judged is unknown here
 
 
 async def test_a_file_is_one_processs_alone(tmp_path: Path, clock: VirtualClock) -> None:
     file = tmp_path / "history.db"
     async with open_history(f"sqlite:///{file}", clock) as history:
-        one, two = Bench(history, file), Bench(history, file)
+        one, two = LeaderLock(history, file), LeaderLock(history, file)
 
-        assert await one.take()
-        assert not await two.take()
-        await one.leave()
-        assert await two.take()
-        assert await two.is_kept()
-        await two.leave()
-    assert not one.is_for_several
+        assert await one.acquire()
+        assert not await two.acquire()
+        await one.release()
+        assert await two.acquire()
+        assert await two.is_held()
+        await two.release()
+    assert not one.is_shared

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
-from tallylight.app.serving import Served, serving
+from tallylight.app.serving import RunningServer, running_server
 from tallylight.clock import SystemClock
 from tallylight.config.settings import load_settings
 from tallylight.simulator.catalogue import catalogue_of
@@ -38,13 +38,13 @@ class Gateway:
 
     address: str
     key: str
-    served: Served
+    served: RunningServer
     world: World
     http: aiohttp.ClientSession
 
     async def make_key(self, *routes: str, per_minute: int | None = None) -> str:
         """Make another key."""
-        keys = self.served.runtime.switchboard.keys
+        keys = self.served.runtime.gateway_wiring.keys
         _, secret = await keys.create("another", routes=routes, per_minute=per_minute)
         return secret
 
@@ -69,8 +69,8 @@ def _write_configuration(folder: Path, world: World, *, is_open: bool) -> Path:
 async def _at_work(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
     async with serve_world(load_scenario("calm"), speed=SPEED) as world:
         configuration = load_settings(_write_configuration(folder, world, is_open=is_open), {})
-        async with serving(configuration, SystemClock()) as served:
-            _, key = await served.runtime.switchboard.keys.create("test")
+        async with running_server(configuration, SystemClock()) as served:
+            _, key = await served.runtime.gateway_wiring.keys.create("test")
             headers = {"Authorization": f"Bearer {key}"}
             async with aiohttp.ClientSession(served.address, headers=headers) as http:
                 yield Gateway(served.address, key, served, world, http)

@@ -44,7 +44,7 @@ async def _ask(
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    switchboard = gateway.served.runtime.switchboard
+    switchboard = gateway.served.runtime.gateway_wiring
     doors = Doors(Starlette(), switchboard.gateway, Broken(error), DoorTerms(), SystemClock())
     scope = {
         "type": "http",

@@ -13,7 +13,7 @@ from tallylight.storage.engine import Held
 log = structlog.get_logger()
 
 
-class Bench:
+class LeaderLock:
     """Taken by one process at a time; free again as soon as that ends, however it does.
 
     A PostgreSQL keeps the place itself. Beside a file of SQLite stands a lock.
@@ -27,66 +27,70 @@ class Bench:
         self._history = history
         self._file = file
         self._stack = AsyncExitStack()
-        self._held: Held | None = None
+        self._claim_handle: Held | None = None
 
     @property
-    def is_for_several(self) -> bool:
+    def is_shared(self) -> bool:
         """Tell whether several servers may work on this database."""
         return self._file is None
 
-    async def take(self) -> bool:
+    async def acquire(self) -> bool:
         """Try to take the place; tell whether this process judges now.
 
         Raises:
             StorageError: if the database is away, or the file of the lock cannot be opened.
         """
-        is_ours = self._lock(self._file) if self._file else await self._claim() is not None
+        is_ours = (
+            self._acquire_file(self._file)
+            if self._file
+            else await self._acquire_database() is not None
+        )
         if not is_ours:
             return False
         try:
             await self._history.judgeship.begin()
         except StorageError:
-            await self.leave()
+            await self.release()
             raise
         return True
 
-    async def is_kept(self) -> bool:
+    async def is_held(self) -> bool:
         """Tell whether nobody has judged since this process took the place.
 
         While the database is away nobody can say, and it goes on; what it writes would be refused.
         """
         if self._file is not None:
             return True
-        if self._held is not None and await self._held.is_alive():
+        if self._claim_handle is not None and await self._claim_handle.is_alive():
             return True
-        await self.leave()
+        await self.release()
         try:
-            if await self._claim() is None:
+            if await self._acquire_database() is None:
                 return False
             if await self._history.judgeship.stands():
                 return True
         except StorageError as error:
             log.warning("judge.unsure", error=str(error))
-            await self.leave()
+            await self.release()
             return True
-        await self.leave()
+        await self.release()
         return False
 
-    async def leave(self) -> None:
+    async def release(self) -> None:
         """Let another process take it."""
-        self._held = None
+        self._claim_handle = None
         try:
             await self._stack.aclose()
         except StorageError as error:  # its connection is gone, and the claim with it
             log.debug("judge.left", error=str(error))
 
-    async def _claim(self) -> Held | None:
-        self._held = await self._stack.enter_async_context(self._history.claim_judging())
-        if self._held is None:
+    async def _acquire_database(self) -> Held | None:
+        self._claim_handle = await self._stack.enter_async_context(self._history.claim_judging())
+        if self._claim_handle is None:
             await self._stack.aclose()
-        return self._held
+        return self._claim_handle
 
-    def _lock(self, database: Path) -> bool:
+    def _acquire_file(self, database: Path) -> bool:
         path = Path(f"{database}.lock")
         try:
             file = path.open("a", encoding="ascii")

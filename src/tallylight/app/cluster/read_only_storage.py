@@ -15,10 +15,10 @@ from tallylight.storage.evidence import Noted
 from tallylight.storage.state_snapshots import Snapshot
 from tallylight.storage.transition_record import Record
 
-_TOLD = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
+_FORWARDED_SOURCES = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
 
 
-class ReadOnly:
+class ReadOnlyStorage:
     """Lets a second board judge beside the one that writes: it reads all and stores nothing.
 
     But what callers' videos show is passed on to the one that writes: nobody else sees those.
@@ -27,33 +27,36 @@ class ReadOnly:
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def note(self, piece: Evidence) -> None:
+    def store_evidence(self, evidence: Evidence) -> None:
         """Store nothing, and pass on what callers' videos show."""
-        if piece.source in _TOLD:
-            self._history.hearsay.tell(piece)
+        if evidence.source in _FORWARDED_SOURCES:
+            self._history.hearsay.tell(evidence)
 
-    async def record(self, records: Callable[[], Sequence[Record]]) -> None:
+    async def record_transitions(self, records: Callable[[], Sequence[Record]]) -> None:
         """Store nothing."""
         records()  # which thereby count as told
 
-    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
+    async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         """Store nothing."""
 
-    async def standings(self) -> Mapping[ServiceId, Snapshot]:
+    async def snapshots(self) -> Mapping[ServiceId, Snapshot]:
         """Return the stored snapshots."""
         return await self._history.standings()
 
     def replay(
-        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime
+        self,
+        services: Collection[ServiceId],
+        snapshot_ids: Mapping[ServiceId, int],
+        since: datetime,
     ) -> AsyncIterator[Noted]:
         """Yield the evidence that snapshots do not contain."""
-        return self._history.replay(services, folded, since)
+        return self._history.replay(services, snapshot_ids, since)
 
-    async def following(self, mark: int) -> Sequence[Noted]:
+    async def evidence_after(self, cursor: int) -> Sequence[Noted]:
         """Return evidence that follows an id."""
-        return await self._history.following(mark)
+        return await self._history.following(cursor)
 
-    async def newest_mark(self) -> int:
+    async def newest_cursor(self) -> int:
         """Return the id of the evidence that was stored last."""
         return await self._history.newest_mark()
 
@@ -63,11 +66,11 @@ class ReadOnly:
 
 
 @asynccontextmanager
-async def open_reading(
+async def open_read_only(
     configuration: Configuration, clock: Clock
 ) -> AsyncIterator[tuple[Board, History]]:
     """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
     async with open_history(configuration.database_url, clock) as history:
-        board = Board(ReadOnly(history), clock, is_judge=False)
+        board = Board(ReadOnlyStorage(history), clock, is_judge=False)
         await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
         yield board, history

@@ -7,8 +7,8 @@ from typing import Never
 
 import structlog
 
-from tallylight.app.cluster.leader_lock import Bench
-from tallylight.app.cluster.read_only_storage import ReadOnly
+from tallylight.app.cluster.leader_lock import LeaderLock
+from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
@@ -17,35 +17,37 @@ from tallylight.storage.database import History
 
 log = structlog.get_logger()
 
-_TRY = timedelta(seconds=1)
+_LEADER_RETRY_INTERVAL = timedelta(seconds=1)
 """So often does a follower try to become the judge, and the judge look whether it still is."""
 
-_FOLLOW = timedelta(seconds=1)
+_FOLLOW_INTERVAL = timedelta(seconds=1)
 _TICK = timedelta(seconds=5)
-_AGREE = timedelta(minutes=5)
+_RESYNC_INTERVAL = timedelta(minutes=5)
 """So often does a follower begin anew from what is stored: should it ever differ, then not long."""
 
-_BEHIND = 15.0
+_STALE_SECONDS = 15.0
 """A follower that has read nothing for so many seconds does not know what stands."""
 
 
-class Roles:
+class ClusterRole:
     """Sees to it that this process does what its role asks."""
 
-    def __init__(self, bench: Bench, board: Board, history: History, clock: Clock) -> None:
-        self._bench = bench
+    def __init__(
+        self, leader_lock: LeaderLock, board: Board, history: History, clock: Clock
+    ) -> None:
+        self._leader_lock = leader_lock
         self._board = board
         self._history = history
         self._clock = clock
-        self._followed_at = float("-inf")
-        self._is_away = False
+        self._last_read_at = float("-inf")
+        self._database_is_away = False
 
     @property
     def is_following(self) -> bool:
         """Tell whether what another process judges arrives here."""
-        return self._clock.monotonic() - self._followed_at < _BEHIND
+        return self._clock.monotonic() - self._last_read_at < _STALE_SECONDS
 
-    async def run(self, judge: Callable[[], Awaitable[object]]) -> Never:
+    async def run(self, lead: Callable[[], Awaitable[object]]) -> Never:
         """Judge while this process is the one to, else follow, for ever.
 
         Args:
@@ -54,12 +56,12 @@ class Roles:
         while True:
             if not self._board.is_judge:
                 await self._follow()
-                await self._take_over()
+                await self._become_leader()
             else:
-                await self._judge(judge)
+                await self._lead(lead)
                 await self._step_down()
 
-    async def visit(self, help_out: Callable[[], Awaitable[None]]) -> None:
+    async def run_embedded(self, lead_briefly: Callable[[], Awaitable[None]]) -> None:
         """Follow for ever: a guest keeps nobody from judging, but for moments.
 
         Args:
@@ -68,9 +70,9 @@ class Roles:
         clock = self._clock
         async with asyncio.TaskGroup() as tasks:
             for interval, action, name in (
-                (_FOLLOW, self._look, "board"),
+                (_FOLLOW_INTERVAL, self._read_board, "board"),
                 (_TICK, self._board.pass_time, "time"),
-                (_AGREE, help_out, "standings"),
+                (_RESYNC_INTERVAL, lead_briefly, "standings"),
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
 
@@ -81,64 +83,64 @@ class Roles:
             work = [
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
                 for interval, action, name in (
-                    (_FOLLOW, self._look, "board"),
+                    (_FOLLOW_INTERVAL, self._read_board, "board"),
                     (_TICK, self._board.pass_time, "time"),
-                    (_AGREE, self._agree, "standings"),
+                    (_RESYNC_INTERVAL, self._resync, "standings"),
                 )
             ]
-            while not await self._is_ours():
-                await clock.sleep(_TRY)
+            while not await self._try_acquire():
+                await clock.sleep(_LEADER_RETRY_INTERVAL)
             for task in work:
                 task.cancel()
 
-    async def _look(self) -> None:
+    async def _read_board(self) -> None:
         try:
             await self._board.follow()
         except StorageError as error:
-            if not self._is_away:
+            if not self._database_is_away:
                 log.warning("board.behind", error=str(error))
-            self._is_away = True
+            self._database_is_away = True
         else:
-            self._followed_at, self._is_away = self._clock.monotonic(), False
+            self._last_read_at, self._database_is_away = self._clock.monotonic(), False
 
-    async def _agree(self) -> None:
-        if not self._is_away:
-            await self._board.change_role(ReadOnly(self._history), is_judge=False)
+    async def _resync(self) -> None:
+        if not self._database_is_away:
+            await self._board.change_role(ReadOnlyStorage(self._history), is_judge=False)
 
-    async def _is_ours(self) -> bool:
+    async def _try_acquire(self) -> bool:
         try:
-            return await self._bench.take()
+            return await self._leader_lock.acquire()
         except StorageError as error:
             log.debug("judge.untaken", error=str(error))
             return False
 
-    async def _take_over(self) -> None:
+    async def _become_leader(self) -> None:
         try:
             await self._board.change_role(self._history, is_judge=True)
         except StorageError as error:
             log.warning("judge.untaken", error=str(error))
-            await self._bench.leave()
+            await self._leader_lock.release()
         else:
             log.info("role.judge")
 
-    async def _judge(self, judge: Callable[[], Awaitable[object]]) -> None:
+    async def _lead(self, lead: Callable[[], Awaitable[object]]) -> None:
         """Judge until another process does."""
         async with asyncio.TaskGroup() as tasks:
-            judging = tasks.create_task(_coroutine(judge), name="judge")
-            while await self._bench.is_kept():
-                await self._clock.sleep(_TRY)
+            judging = tasks.create_task(_coroutine(lead), name="judge")
+            while await self._leader_lock.is_held():
+                await self._clock.sleep(_LEADER_RETRY_INTERVAL)
             judging.cancel()
 
     async def _step_down(self) -> None:
         while self._board.is_judge:
             try:
-                await self._board.change_role(ReadOnly(self._history), is_judge=False)
+                await self._board.change_role(ReadOnlyStorage(self._history), is_judge=False)
             except StorageError as error:
                 log.warning("judge.waits", error=str(error))
-                await self._clock.sleep(_TRY)
+                await self._clock.sleep(_LEADER_RETRY_INTERVAL)
         await self._history.leave_to_others()
         log.warning("role.follower")
 
 
-async def _coroutine(judge: Callable[[], Awaitable[object]]) -> None:
-    await judge()
+async def _coroutine(lead: Callable[[], Awaitable[object]]) -> None:
+    await lead()
