@@ -26,7 +26,7 @@ from starlette.applications import Starlette
 
 from tallylight.cli import main
 from tallylight.clock import Clock
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.documents.environment import environment
 from tallylight.errors import ConfigurationError
 from tallylight.status.application import close
@@ -220,7 +220,7 @@ def load(tmp_path: Path) -> Load:
     def load(text: str, **environment: str) -> Configuration:
         path = tmp_path / "tallylight.yaml"
         path.write_text(text, encoding="utf-8")
-        return load_settings(path, environment)
+        return load_configuration(path, environment)
 
     return load
 

@@ -15,7 +15,7 @@ from tallylight.alerts.options import AlertOptions
 from tallylight.app.alert_dispatcher import AlertDispatcher
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -88,7 +88,7 @@ def configuration(tmp_path: Path) -> Configuration:
             }
         )
     )
-    return load_settings(file, {})
+    return load_configuration(file, {})
 
 
 @pytest.fixture

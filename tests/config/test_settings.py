@@ -7,8 +7,8 @@ import pytest
 
 from tallylight.catalogue.services import Bills, Pace, ShutdownPrecision
 from tallylight.clock import VirtualClock
-from tallylight.config.sections import Listen
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.sections import ListenAddress
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
@@ -47,13 +47,13 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "night.url").write_text("json://night.example\n", encoding="utf-8")
     names = ("SAYGM_API_KEY", "RELAY_API_KEY", "TEAM_NOTIFICATION_URL")
 
-    found = load_settings(path, dict.fromkeys(names, "value-1"))
+    found = load_configuration(path, dict.fromkeys(names, "value-1"))
 
     assert len(found.catalogue.services) == 4
     assert found.catalogue.total_budget == Budget(
         Decimal("0.75"), Decimal("3.00"), Decimal("60.00")
     )
-    assert found.status.listen == Listen("127.0.0.1", 8080)
+    assert found.status.listen == ListenAddress("127.0.0.1", 8080)
     assert found.retention == Retention()
     assert found.warnings == ()
     assert len(found.files) == 3
@@ -346,13 +346,13 @@ def test_an_unknown_database_is_refused_without_its_address(complain: Complain, 
 @pytest.mark.parametrize(
     ("written", "listen"),
     [
-        ("0.0.0.0:80", Listen("0.0.0.0", 80)),  # noqa: S104  # as an operator writes it
-        (":8081", Listen("0.0.0.0", 8081)),  # noqa: S104
-        ("'[::1]:0'", Listen("::1", 0)),
+        ("0.0.0.0:80", ListenAddress("0.0.0.0", 80)),  # noqa: S104  # as an operator writes it
+        (":8081", ListenAddress("0.0.0.0", 8081)),  # noqa: S104
+        ("'[::1]:0'", ListenAddress("::1", 0)),
     ],
 )
 def test_the_address_to_listen_at_is_host_and_port(
-    load: Load, written: str, listen: Listen
+    load: Load, written: str, listen: ListenAddress
 ) -> None:
     assert load(
         f"{SMALL}status: {{listen: '{written.strip(chr(39))}'}}\n", KEY="x"
@@ -371,14 +371,14 @@ def test_without_a_file_the_keys_of_the_environment_say_what_is_watched(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    found = load_settings(None, {"LAOZHANG_API_KEY": MARKED}, VirtualClock(TODAY))
+    found = load_configuration(None, {"LAOZHANG_API_KEY": MARKED}, VirtualClock(TODAY))
 
     (service,) = found.catalogue.services.values()
     assert service.id == "gemini-omni-1.2-flash-laozhang"
     assert service.pace == Pace(generation=None)
     assert service.upstream.bills is Bills.DELIVERIES
     assert service.upstream.base_url == "https://api.laozhang.ai/v1"
-    assert found.source is None
+    assert found.path is None
     assert MARKED not in repr(found)
 
 
@@ -389,8 +389,8 @@ def test_without_a_file_retired_models_are_left_out(
     keys = {"OPENAI_API_KEY": "x", "SAYGM_API_KEY": "x"}
     before = VirtualClock(datetime(2026, 9, 23, tzinfo=UTC))
 
-    now = load_settings(None, keys, VirtualClock(TODAY)).catalogue.services
-    then = load_settings(None, keys, before).catalogue.services
+    now = load_configuration(None, keys, VirtualClock(TODAY)).catalogue.services
+    then = load_configuration(None, keys, before).catalogue.services
 
     assert "sora-2-openai" not in now
     assert "minimax-h3-saygm" in now
@@ -403,7 +403,7 @@ def test_without_a_file_and_without_keys_the_error_says_what_to_do(
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ConfigurationError) as raised:
-        load_settings(None, {"OPENAI_API_KEY": MARKED}, VirtualClock(TODAY))
+        load_configuration(None, {"OPENAI_API_KEY": MARKED}, VirtualClock(TODAY))
 
     said = str(raised.value)
     assert "OPENAI_API_KEY is set, but no live model is known there" in said
@@ -419,6 +419,6 @@ def test_without_a_path_the_file_in_the_working_directory_is_taken(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tallylight.yaml").write_text(SMALL, encoding="utf-8")
 
-    found = load_settings(None, {"KEY": "x"})
+    found = load_configuration(None, {"KEY": "x"})
 
     assert list(found.catalogue.services) == ["h3"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.config.schema import schema
+from tallylight.config.schema import configuration_schema
 from tallylight.config.settings import Configuration
 
 Load = Callable[..., Configuration]
@@ -31,7 +31,7 @@ def inner(node: Node) -> Iterator[Node]:
     """Yield the schemas that a value of this node may follow."""
     reference = node.get("$ref")
     if isinstance(reference, str):
-        definitions = mapping(schema()["$defs"])
+        definitions = mapping(configuration_schema()["$defs"])
         yield from inner(mapping(definitions[reference.rpartition("/")[2]]))
     branches = node.get("anyOf")
     for branch in branches if isinstance(branches, list) else ():
@@ -49,11 +49,11 @@ def keys(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
             yield from keys(mapping(pattern), f"{prefix}<id>.")
 
 
-KEYS = dict(keys(schema()))
+KEYS = dict(keys(configuration_schema()))
 
 
 def test_the_schema_is_json_and_names_every_section() -> None:
-    found = json.loads(json.dumps(schema()))
+    found = json.loads(json.dumps(configuration_schema()))
 
     assert found["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert sorted(found["properties"]) == [
@@ -72,7 +72,7 @@ def test_the_schema_is_json_and_names_every_section() -> None:
 
 
 def test_the_schema_names_what_is_allowed() -> None:
-    definitions = json.loads(json.dumps(schema()))["$defs"]
+    definitions = json.loads(json.dumps(configuration_schema()))["$defs"]
 
     upstream = definitions["UpstreamOptions"]["properties"]
     assert "openai_videos" in upstream["protocol"]["enum"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tallylight.clock import VirtualClock
-from tallylight.config.reload import changes, reload
+from tallylight.config.reload import file_changes, reload_configuration
 from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError
 
@@ -35,7 +35,7 @@ def test_a_changed_file_takes_the_place_of_the_old_as_a_whole(load: Load, path: 
     before = load(TEXT, KEY="x")
     path.write_text(f"{TEXT}  more: {{upstream: saygm, model: minimax/h3}}\n", encoding="utf-8")
 
-    after = reload(before, path, {"KEY": "y"})
+    after = reload_configuration(before, path, {"KEY": "y"})
 
     assert list(after.catalogue.services) == ["h3", "more"]
     assert list(before.catalogue.services) == ["h3"]
@@ -46,7 +46,7 @@ def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
     path.write_text(TEXT.replace("saygm, model", "nowhere, model"), encoding="utf-8")
 
     with pytest.raises(ConfigurationError, match="is no upstream"):
-        reload(before, path, {"KEY": "x"})
+        reload_configuration(before, path, {"KEY": "x"})
 
 
 def test_a_refused_file_tells_which_files_may_mend_it(load: Load, path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_refused_file_tells_which_files_may_mend_it(load: Load, path: Path) ->
     path.write_text(TEXT.replace('"${KEY}"', "{file: saygm.key}"), encoding="utf-8")
 
     with pytest.raises(ConfigurationError, match=r"there is no file saygm\.key") as raised:
-        reload(before, path, {})
+        reload_configuration(before, path, {})
 
     assert raised.value.files == {path, path.with_name("saygm.key")}
 
@@ -67,7 +67,7 @@ def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> No
     )
 
     with pytest.raises(ConfigurationError) as raised:
-        reload(before, path, {"KEY": "x"})
+        reload_configuration(before, path, {"KEY": "x"})
 
     assert str(raised.value).splitlines() == [
         "tallylight.yaml: database.url: was changed, which needs a restart",
@@ -82,7 +82,7 @@ async def told(path: Path, clock: VirtualClock) -> AsyncIterator[list[datetime]]
     moments: list[datetime] = []
 
     async def watch() -> None:
-        async for _ in changes([path], clock, POLL):
+        async for _ in file_changes([path], clock, POLL):
             moments.append(clock.now())  # noqa: PERF401  # the watcher never ends
 
     watching = asyncio.create_task(watch())
@@ -122,7 +122,7 @@ async def test_a_file_that_goes_away_has_changed(
 
 async def test_a_file_that_appears_has_changed(tmp_path: Path, clock: VirtualClock) -> None:
     absent = tmp_path / "saygm.key"
-    turns = changes([absent], clock, POLL)
+    turns = file_changes([absent], clock, POLL)
     change = asyncio.ensure_future(anext(turns))
     await clock.advance(POLL)
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from tallylight.app.serving import running_server
 from tallylight.clock import SystemClock
-from tallylight.config.settings import load_settings
+from tallylight.config.settings import load_configuration
 from tallylight.errors import TallylightError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def test_the_server_ends_and_says_which_task_failed(
 
     with capture_logs() as logs:
         async with (
-            running_server(load_settings(write(document)), clock) as served,
+            running_server(load_configuration(write(document)), clock) as served,
             aiohttp.ClientSession(served.address) as client,
         ):
             async with asyncio.timeout(20):

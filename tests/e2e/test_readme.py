@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from tallylight.cli.shared import application
-from tallylight.config.settings import load_settings
+from tallylight.config.settings import load_configuration
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Document, Launcher, Serve
@@ -97,7 +97,7 @@ def test_the_configuration_of_the_readme_is_usable(tmp_path: Path) -> None:
     path = tmp_path / "tallylight.yaml"
     path.write_text(block, encoding="utf-8")
 
-    found = load_settings(path, {"SAYGM_API_KEY": "x"})
+    found = load_configuration(path, {"SAYGM_API_KEY": "x"})
 
     assert [*found.catalogue.services] == ["h3"]
     assert found.warnings == ()

@@ -13,7 +13,7 @@ import uvloop
 from tallylight.app.invocation import own_command
 from tallylight.app.serving import running_server
 from tallylight.clock import Clock, SystemClock
-from tallylight.config.settings import load_settings
+from tallylight.config.settings import load_configuration
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.i18n import Translator
 from tallylight.simulator.catalogue import catalogue_of
@@ -68,7 +68,7 @@ async def _run(
     with tempfile.TemporaryDirectory(prefix="tallylight-demo-") as folder:
         async with serve_world(scenario) as world:
             config = write_configuration(Path(folder), scenario, world, port, clock)
-            async with running_server(load_settings(config), clock) as served:
+            async with running_server(load_configuration(config), clock) as served:
                 _, key = await served.runtime.gateway_wiring.keys.create("demo")
                 for line in _introduction_lines(scenario, world, served.address, config, key, to):
                     print_line(line)

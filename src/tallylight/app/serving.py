@@ -206,7 +206,7 @@ def _listener(configuration: Configuration) -> socket.socket:
         listener.bind((listen.host, listen.port))
     except OSError as error:
         listener.close()
-        where = str(configuration.source or "configuration")
+        where = str(configuration.path or "configuration")
         reason = f"cannot listen on {listen}: {error.strerror}"
         raise ConfigurationError((Problem(where, "status.listen", reason),)) from None
     listener.listen(512)
@@ -226,7 +226,7 @@ async def _reload_on_change(
             looking.cancel()
         reload_requested.clear()
         try:
-            found = reload.reload(runtime.configuration, path)
+            found = reload.reload_configuration(runtime.configuration, path)
             await runtime.apply_config(found)
         except TallylightError as error:
             log.error("configuration.refused", problem=str(error))  # noqa: TRY400  # no defect
@@ -238,7 +238,7 @@ async def _reload_on_change(
 
 
 async def _set_on_change(files: Iterable[Path], clock: Clock, event: asyncio.Event) -> None:
-    async for _ in reload.changes(files, clock):
+    async for _ in reload.file_changes(files, clock):
         event.set()
 
 

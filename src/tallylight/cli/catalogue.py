@@ -146,9 +146,9 @@ async def _fetched(address: str) -> str:
 @config.command("check")
 def check_config(path: Config = None, lang: Lang = None) -> None:
     """Say whether the configuration can be used, and if not, which line to change."""
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
 
-    to, found = speech(lang), load_settings(path)
+    to, found = speech(lang), load_configuration(path)
     for warning in found.warnings:
         complain(to.gettext("warning: %s") % warning)
     built_in = to.gettext("built-in fact sheets with keys from the environment")
@@ -156,15 +156,15 @@ def check_config(path: Config = None, lang: Lang = None) -> None:
     told = to.ngettext(
         "%(file)s can be used: %(count)d service", "%(file)s can be used: %(count)d services", count
     )
-    print_line(told % {"file": str(found.source or built_in), "count": count})
+    print_line(told % {"file": str(found.path or built_in), "count": count})
 
 
 @config.command("schema")
 def print_schema() -> None:
     """Print the JSON Schema of tallylight.yaml, for editors."""
-    from tallylight.config.schema import schema
+    from tallylight.config.schema import configuration_schema
 
-    print_json(schema())
+    print_json(configuration_schema())
 
 
 def _plain(value: object) -> object:

@@ -59,10 +59,10 @@ async def _check(
     from tallylight.app.logs import configure_warnings_only
     from tallylight.app.runtime import open_runtime
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
 
     configure_warnings_only()
-    async with open_runtime(load_settings(config), SystemClock()) as runtime:
+    async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
         ids = chosen(wanted, board.verdicts(), to)
         rounds = await runtime.check(ids, depth)
@@ -116,10 +116,10 @@ async def _status(
 ) -> bool:
     from tallylight.app import learned_report, summary
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
     from tallylight.verdicts.learned import learned
 
-    async with reading(load_settings(config), SystemClock()) as (board, _):
+    async with reading(load_configuration(config), SystemClock()) as (board, _):
         ids = chosen(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         known = {id_: learned(*board.standing(id_)) for id_ in ids}
@@ -177,9 +177,9 @@ async def _looks(
 ) -> AsyncIterator[str]:
     from tallylight.app import summary
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
 
-    configuration, clock = load_settings(config), SystemClock()
+    configuration, clock = load_configuration(config), SystemClock()
     while True:
         async with reading(configuration, clock) as (board, _):
             ids = chosen(wanted, board.verdicts(), to)

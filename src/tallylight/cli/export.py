@@ -72,11 +72,11 @@ async def _export(
     to: Translator,
 ) -> None:
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
     from tallylight.storage.export import export
 
     clock = SystemClock()
-    async with reading(load_settings(config), clock) as (board, history):
+    async with reading(load_configuration(config), clock) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)
         end = clock.now()
         await export(
@@ -100,10 +100,10 @@ async def _cost(
     limit: int, window: Window, config: Path | None, json: bool, to: Translator
 ) -> None:
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
     from tallylight.status.budgets import spendings, traffic_spendings
 
-    configuration, clock = load_settings(config), SystemClock()
+    configuration, clock = load_configuration(config), SystemClock()
     async with reading(configuration, clock) as (board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
         budgets = await spendings(history.ledger, board.services(), total, now)

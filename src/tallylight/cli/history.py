@@ -51,11 +51,11 @@ async def _uptime(
     wanted: Sequence[str] | None, window: Window, config: Path | None, json: bool, to: Translator
 ) -> None:
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
     from tallylight.verdicts.availability import availability
 
     clock = SystemClock()
-    async with reading(load_settings(config), clock) as (board, history):
+    async with reading(load_configuration(config), clock) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)
         end = clock.now()
         start = end - window.length
@@ -130,9 +130,9 @@ async def _incidents(
     wanted: Sequence[str] | None, limit: int, config: Path | None, json: bool, to: Translator
 ) -> None:
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
 
-    async with reading(load_settings(config), SystemClock()) as (board, history):
+    async with reading(load_configuration(config), SystemClock()) as (board, history):
         ids = chosen(wanted, board.verdicts(), to)
         names = {id_: board.service(id_).name for id_ in ids}
         found = [one for id_ in ids for one in await history.incidents(id_, limit=limit)]

@@ -188,9 +188,9 @@ async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
 
 
 def _configuration(config: Path | None) -> "Configuration":
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
 
-    return load_settings(config)
+    return load_configuration(config)
 
 
 @asynccontextmanager

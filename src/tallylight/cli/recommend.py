@@ -60,10 +60,10 @@ def recommend(
 async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Translator) -> bool:
     from tallylight.app.recommend import board_recommender
     from tallylight.clock import SystemClock
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
     from tallylight.status.json_shapes import recommendation_answer
 
-    configuration, clock = load_settings(config), SystemClock()
+    configuration, clock = load_configuration(config), SystemClock()
     async with reading(configuration, clock) as (board, _):
         try:
             found = board_recommender(board, clock, lambda: configuration).recommend(wanted)

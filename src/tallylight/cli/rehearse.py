@@ -120,11 +120,11 @@ def list_traces(json: Json = False, lang: Lang = None) -> None:
 
 def _own(config: Path | None, means: "Means", to: "Translator") -> "tuple[Trace, Means]":
     """Return the usual trouble of the operator's services, and their budgets unless one is said."""
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
     from tallylight.model.money import Budget
     from tallylight.rehearsal.advice import question_of, usual_trouble
 
-    catalogue = load_settings(config).catalogue
+    catalogue = load_configuration(config).catalogue
     question = question_of(catalogue.services.values(), catalogue.total_budget)
     if not question.services:
         raise typer.BadParameter(to.gettext("No service has a probe of known price."))

@@ -26,10 +26,10 @@ def serve(
     """Watch all services and serve the page and the APIs, until stopped."""
     from tallylight.app.logs import configure_logs
     from tallylight.app.serving import run_server
-    from tallylight.config.settings import load_settings
+    from tallylight.config.settings import load_configuration
 
     configure_logs(as_json=json_logs)
-    run_server(load_settings(config), config)
+    run_server(load_configuration(config), config)
 
 
 def demo(

@@ -15,7 +15,7 @@ from tallylight.app import summary
 from tallylight.app.logs import configure_for_library
 from tallylight.app.runtime import Runtime, open_runtime
 from tallylight.clock import Clock, SystemClock
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
@@ -69,7 +69,7 @@ class AsyncMonitor:
         Raises:
             ConfigurationError: with everything that is wrong in the file.
         """
-        return cls(load_settings(None if path is None else Path(path)), on_change=on_change)
+        return cls(load_configuration(None if path is None else Path(path)), on_change=on_change)
 
     async def __aenter__(self) -> Self:
         await self._open()

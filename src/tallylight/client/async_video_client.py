@@ -16,7 +16,7 @@ from tallylight.client.async_video import AsyncVideo
 from tallylight.client.create_params import Picture, creation_of, policy_of
 from tallylight.client.embedded_gateway import Studio
 from tallylight.clock import Clock, SystemClock
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.requests import RefusalError
@@ -41,7 +41,7 @@ class AsyncVideoClient:
         Raises:
             ConfigurationError: with everything that is wrong in the file.
         """
-        return cls(load_settings(None if path is None else Path(path)))
+        return cls(load_configuration(None if path is None else Path(path)))
 
     async def __aenter__(self) -> Self:
         await self._studio.open()

@@ -12,7 +12,7 @@ from typing import Self
 
 from tallylight.client.async_monitor import AsyncMonitor, OnChange
 from tallylight.client.loop_thread import LoopThread
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Depth
 from tallylight.model.verdict import Transition, Verdict
@@ -47,7 +47,7 @@ class Monitor:
         Raises:
             ConfigurationError: with everything that is wrong in the file.
         """
-        return cls(load_settings(None if path is None else Path(path)), on_change=on_change)
+        return cls(load_configuration(None if path is None else Path(path)), on_change=on_change)
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ from tallylight.client.async_video_client import AsyncVideoClient
 from tallylight.client.create_params import Picture
 from tallylight.client.loop_thread import LoopThread
 from tallylight.client.video_state import VideoFacts
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 
 
 class Video(VideoFacts):
@@ -80,7 +80,7 @@ class VideoClient:
         Raises:
             ConfigurationError: with everything that is wrong in the file.
         """
-        return cls(load_settings(None if path is None else Path(path)))
+        return cls(load_configuration(None if path is None else Path(path)))
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
-from tallylight.config.report import Findings
+from tallylight.config.report import ConfigReport
 from tallylight.documents.addresses import is_loopback, is_private
 from tallylight.documents.validation_messages import did_you_mean, not_allowed
 from tallylight.documents.yaml_tree import Place
@@ -29,28 +29,32 @@ from tallylight.model.status import Access
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 
-_FACTS = frozenset({"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"})
-_FREE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
+_FACT_FIELDS = frozenset(
+    {"price", "lengths", "sizes", "announced_at", "shutdown_at", "replacement"}
+)
+_FREE_PRICE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
 
 
 def upstreams_of(
-    options: Mapping[str, UpstreamOptions], directory: Path, findings: Findings
+    options: Mapping[str, UpstreamOptions], directory: Path, report: ConfigReport
 ) -> dict[str, Upstream]:
     """Return the upstreams; what is wrong with them goes to the findings."""
-    return {name: _upstream(name, each, directory, findings) for name, each in options.items()}
+    return {name: _upstream(name, each, directory, report) for name, each in options.items()}
 
 
-def _upstream(name: str, options: UpstreamOptions, directory: Path, findings: Findings) -> Upstream:
+def _upstream(
+    name: str, options: UpstreamOptions, directory: Path, report: ConfigReport
+) -> Upstream:
     place = ("upstreams", name)
     dialects = DIALECTS.get(options.protocol, ())
     if not dialects:
-        findings.refuse((*place, "protocol"), not_allowed(options.protocol, tuple(DIALECTS)))
+        report.add_error((*place, "protocol"), not_allowed(options.protocol, tuple(DIALECTS)))
     elif options.dialect and options.dialect not in dialects:
-        findings.refuse((*place, "dialect"), not_allowed(options.dialect, dialects))
-    _check_encryption(place, options, findings)
+        report.add_error((*place, "dialect"), not_allowed(options.dialect, dialects))
+    _check_encryption(place, options, report)
     ca_file = str(directory / options.ca_file) if options.ca_file else ""
     if ca_file and not Path(ca_file).is_file():
-        findings.refuse((*place, "ca_file"), f"there is no file {options.ca_file}")
+        report.add_error((*place, "ca_file"), f"there is no file {options.ca_file}")
     return Upstream(
         id=UpstreamId(name),
         provider=ProviderId(options.provider),
@@ -61,34 +65,38 @@ def _upstream(name: str, options: UpstreamOptions, directory: Path, findings: Fi
         timeout=options.timeout,
         job_timeout=options.job_timeout,
         ca_file=ca_file,
-        feed=_feed(place, options, findings),
+        feed=_feed(place, options, report),
         bills=options.bills,
         refuses_with_500=options.refuses_with_500,
         lists_all_jobs=options.lists_all_jobs,
     )
 
 
-def _check_encryption(place: Place, options: UpstreamOptions, findings: Findings) -> None:
+def _check_encryption(key_path: Place, options: UpstreamOptions, report: ConfigReport) -> None:
     is_open = options.base_url.startswith("http:") and not is_loopback(options.base_url)
     if options.key is None or not is_open:
         return
     if is_private(options.base_url):
-        findings.warn((*place, "base_url"), "sends the key unencrypted through your own network")
+        report.add_warning(
+            (*key_path, "base_url"), "sends the key unencrypted through your own network"
+        )
     else:
-        findings.refuse((*place, "base_url"), "would send the key unencrypted; use https")
+        report.add_error((*key_path, "base_url"), "would send the key unencrypted; use https")
 
 
-def _feed(place: Place, options: UpstreamOptions, findings: Findings) -> Feed | None:
+def _feed(key_path: Place, options: UpstreamOptions, report: ConfigReport) -> Feed | None:
     feed = options.feed
     if feed is None:
         return None
     if feed.format not in FEED_READERS:
-        findings.refuse((*place, "feed", "format"), not_allowed(feed.format, tuple(FEED_READERS)))
+        report.add_error(
+            (*key_path, "feed", "format"), not_allowed(feed.format, tuple(FEED_READERS))
+        )
     return Feed(feed.format, feed.url, feed.component, feed.interval)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """What a service's entry is read with.
 
     Args:
@@ -99,44 +107,44 @@ class Surroundings:
     """
 
     upstreams: Mapping[str, Upstream]
-    probes: ProbeOptions
-    findings: Findings
-    written_on: date
+    probe_defaults: ProbeOptions
+    report: ConfigReport
+    file_date: date
 
 
-def services_of(options: Mapping[str, ServiceOptions], around: Surroundings) -> Iterator[Service]:
+def services_of(options: Mapping[str, ServiceOptions], context: Environment) -> Iterator[Service]:
     """Yield the services that are valid; what is wrong with others goes to the findings."""
     for name, each in options.items():
-        upstream = around.upstreams.get(each.upstream)
+        upstream = context.upstreams.get(each.upstream)
         if upstream is not None:
-            service = _service(name, each, upstream, around)
+            service = _service(name, each, upstream, context)
             if service is not None:
                 yield service
             continue
-        known = around.findings.document.names("upstreams")
+        known = context.report.document.names("upstreams")
         if each.upstream not in known:  # else the upstream's own fault has been told
             place = ("services", name, "upstream")
-            around.findings.refuse(place, f"is no upstream: {not_allowed(each.upstream, known)}")
+            context.report.add_error(place, f"is no upstream: {not_allowed(each.upstream, known)}")
 
 
 def _service(
-    name: str, options: ServiceOptions, upstream: Upstream, around: Surroundings
+    name: str, options: ServiceOptions, upstream: Upstream, context: Environment
 ) -> Service | None:
     place = ("services", name)
-    base = _built_in(options, upstream)
+    base = _built_in_sheet(options, upstream)
     if base is None and options.sheet is not None:
         hint = did_you_mean(options.sheet, tuple(facts.load()))
         reason = f"'{options.sheet}' is no fact sheet{hint}; see `tallylight catalogue list`"
-        around.findings.refuse((*place, "sheet"), reason)
+        context.report.add_error((*place, "sheet"), reason)
         return None
     access = options.access or (base.access if base else None)
     if access is None:
         allowed = ", ".join(Access)
-        around.findings.refuse((*place, "access"), f"is missing; allowed: {allowed}")
+        context.report.add_error((*place, "access"), f"is missing; allowed: {allowed}")
         return None
-    blank = _blank(options, upstream, access, around)
-    sheet = overlaid(base or blank, options, access, around.written_on)
-    order = _probe_order(place, options, sheet, around)
+    blank = _empty_sheet(options, upstream, access, context)
+    sheet = overlay_facts(base or blank, options, access, context.file_date)
+    order = _probe_order(place, options, sheet, context)
     return Service(
         id=ServiceId(name),
         name=options.name or sheet.title,
@@ -144,21 +152,21 @@ def _service(
         model=options.model,
         access=access,
         sheet=sheet,
-        pace=_pace(place, options, order, around),
+        pace=_probe_intervals(place, options, order, context),
         budget=options.budget.budget(),
         probe_order=order,
     )
 
 
-def _built_in(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
+def _built_in_sheet(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
     if options.sheet is not None:
         return facts.sheet(options.sheet)
     is_unwanted = "sheet" in options.model_fields_set
     return None if is_unwanted else facts.find(upstream.provider, options.model)
 
 
-def _blank(
-    options: ServiceOptions, upstream: Upstream, access: Access, around: Surroundings
+def _empty_sheet(
+    options: ServiceOptions, upstream: Upstream, access: Access, context: Environment
 ) -> FactSheet:
     return FactSheet(
         provider=upstream.provider,
@@ -169,21 +177,23 @@ def _blank(
         protocol=upstream.protocol,
         lengths=(),
         sizes=(),
-        price=_FREE if access is Access.SELF_HOSTED else None,
+        price=_FREE_PRICE if access is Access.SELF_HOSTED else None,
         announced_at=None,
         shutdown_at=None,
         shutdown_precision=ShutdownPrecision.EXACT,
         replacement="",
         notes="",
         sources=(),
-        as_of=around.written_on,
+        as_of=context.file_date,
     )
 
 
-def overlaid(base: FactSheet, options: ServiceOptions, access: Access, on: date) -> FactSheet:
+def overlay_facts(
+    base: FactSheet, options: ServiceOptions, access: Access, file_date: date
+) -> FactSheet:
     """Return a sheet with the operator's own facts laid over; an explicit null empties a date."""
     said = options.model_fields_set
-    facts_said = said & _FACTS
+    facts_said = said & _FACT_FIELDS
     return replace(
         base,
         medium=options.medium or base.medium,
@@ -197,7 +207,7 @@ def overlaid(base: FactSheet, options: ServiceOptions, access: Access, on: date)
         replacement=base.replacement if options.replacement is None else options.replacement,
         notes=base.notes if options.notes is None else options.notes,
         sources=base.sources if options.sources is None else options.sources,
-        as_of=options.as_of or (on if facts_said else base.as_of),
+        as_of=options.as_of or (file_date if facts_said else base.as_of),
     )
 
 
@@ -209,33 +219,35 @@ def _precision(base: FactSheet, options: ServiceOptions) -> ShutdownPrecision:
 
 
 def _probe_order(
-    place: Place, options: ServiceOptions, sheet: FactSheet, around: Surroundings
+    key_path: Place, options: ServiceOptions, sheet: FactSheet, context: Environment
 ) -> Order | None:
     wanted = options.probes
     if wanted.seconds is not None:
         if sheet.lengths and wanted.seconds not in sheet.lengths:
             allowed = tuple(map(str, sheet.lengths))
-            around.findings.refuse(
-                (*place, "probes", "seconds"), not_allowed(wanted.seconds, allowed)
+            context.report.add_error(
+                (*key_path, "probes", "seconds"), not_allowed(wanted.seconds, allowed)
             )
         sheet = replace(sheet, lengths=(wanted.seconds,))
     if wanted.size is not None:
         if sheet.sizes and wanted.size not in sheet.sizes:
-            around.findings.refuse(
-                (*place, "probes", "size"), not_allowed(wanted.size, sheet.sizes)
+            context.report.add_error(
+                (*key_path, "probes", "size"), not_allowed(wanted.size, sheet.sizes)
             )
         sheet = replace(sheet, sizes=(wanted.size,))
     order = cheapest_order(sheet)
-    return None if order is None else replace(order, prompt=around.probes.prompt)
+    return None if order is None else replace(order, prompt=context.probe_defaults.prompt)
 
 
-def _pace(place: Place, options: ServiceOptions, order: Order | None, around: Surroundings) -> Pace:
-    pace = options.probes.over(around.probes.pace())
+def _probe_intervals(
+    key_path: Place, options: ServiceOptions, order: Order | None, context: Environment
+) -> Pace:
+    pace = options.probes.merged_with(context.probe_defaults.intervals())
     if pace.generation is None or order is not None:
         return pace
     if "generation" in options.probes.model_fields_set:
-        around.findings.refuse(
-            (*place, "probes", "generation"),
+        context.report.add_error(
+            (*key_path, "probes", "generation"),
             "cannot be priced; set this service's price, lengths and sizes",
         )
     # A pace for all reaches only those whose cost is known before they are asked.

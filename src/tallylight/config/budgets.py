@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from tallylight.catalogue.services import Service
-from tallylight.config.report import Findings
+from tallylight.config.report import ConfigReport
 from tallylight.documents.document import Document
 from tallylight.documents.yaml_tree import Place
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget, cost_of
 
 
-def check_budgets(services: Mapping[ServiceId, Service], total: Budget, findings: Findings) -> None:
+def check_budgets(
+    services: Mapping[ServiceId, Service], total: Budget, report: ConfigReport
+) -> None:
     """Refuse paid probes that no budget limits; warn of budgets that never pay for one."""
     unlimited = []
     for service in services.values():
@@ -19,19 +21,21 @@ def check_budgets(services: Mapping[ServiceId, Service], total: Budget, findings
         if service.pace.generation is None or not cost:
             continue
         limits = [
-            limit for each in (service.budget, total) if (limit := _tightest(each)) is not None
+            limit
+            for each in (service.budget, total)
+            if (limit := _smallest_limit(each)) is not None
         ]
         if not limits:
             unlimited.append(service.id)
         elif min(limits) < cost:
-            findings.warn(
+            report.add_warning(
                 ("services", service.id),
                 f"its paid probe costs {cost} USD, more than its budget of {min(limits)} USD: "
                 "it is never sent",
             )
     if unlimited:
-        findings.refuse(
-            _place_of_pace(unlimited[0], findings.document),
+        report.add_error(
+            _generation_key_path(unlimited[0], report.document),
             "paid probes need a limit: set budgets.per_day, or budget.per_day of "
             + ", ".join(unlimited),
         )
@@ -44,11 +48,11 @@ def probe_cost(service: Service) -> Decimal | None:
     return cost_of(service.sheet.price, service.probe_order)
 
 
-def _tightest(budget: Budget) -> Decimal | None:
+def _smallest_limit(budget: Budget) -> Decimal | None:
     limits = (budget.per_hour, budget.per_day, budget.per_month)
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _place_of_pace(service: ServiceId, document: Document) -> Place:
+def _generation_key_path(service: ServiceId, document: Document) -> Place:
     own = ("services", service, "probes", "generation")
     return own if own in document.lines else ("probes", "generation")

@@ -24,7 +24,7 @@ from tallylight.upstreams.protocols.registry import DIALECTS
 _NOT_ID = re.compile(r"[^a-z0-9.]+")
 
 
-def catalogue_of(environment: Mapping[str, str], today: date) -> Catalogue:
+def environment_catalogue(environment: Mapping[str, str], today: date) -> Catalogue:
     """Return the live models of every provider that we speak to and have a key of.
 
     They are probed for free only: what may be spent is for a file to say.
@@ -39,25 +39,27 @@ def catalogue_of(environment: Mapping[str, str], today: date) -> Catalogue:
         for service in _services(provider, known, environment[known.key_variable], today)
     }
     if not found:
-        raise ConfigurationError((Problem("configuration", "", _advice(environment, today)),))
+        raise ConfigurationError(
+            (Problem("configuration", "", _no_key_message(environment, today)),)
+        )
     return Catalogue(services=found)
 
 
-def _services(provider: str, known: BuiltInUpstream, key: str, today: date) -> Iterator[Service]:
+def _services(provider: str, built_in: BuiltInUpstream, key: str, today: date) -> Iterator[Service]:
     upstream = Upstream(
         id=UpstreamId(provider),
         provider=ProviderId(provider),
-        base_url=known.base_url,
-        protocol=known.protocol,
-        dialect=known.dialect or DIALECTS[known.protocol][0],
+        base_url=built_in.base_url,
+        protocol=built_in.protocol,
+        dialect=built_in.dialect or DIALECTS[built_in.protocol][0],
         key=Secret(key.strip()),
-        feed=_feed(known),
-        bills=known.bills,
+        feed=_feed(built_in),
+        bills=built_in.bills,
     )
-    for sheet in _live(provider, known, today):
+    for sheet in _live_sheets(provider, built_in, today):
         yield Service(
             id=ServiceId(_NOT_ID.sub("-", f"{sheet.model}-{provider}".lower())),
-            name=f"{sheet.title} ({known.title})",
+            name=f"{sheet.title} ({built_in.title})",
             upstream=upstream,
             model=sheet.model,
             access=sheet.access,
@@ -68,20 +70,20 @@ def _services(provider: str, known: BuiltInUpstream, key: str, today: date) -> I
         )
 
 
-def _live(provider: str, known: BuiltInUpstream, today: date) -> Iterator[FactSheet]:
+def _live_sheets(provider: str, built_in: BuiltInUpstream, today: date) -> Iterator[FactSheet]:
     for sheet in facts.load().values():
-        is_spoken = (sheet.provider, sheet.protocol) == (provider, known.protocol)
+        is_spoken = (sheet.provider, sheet.protocol) == (provider, built_in.protocol)
         if is_spoken and not sheet.is_retired(today):
             yield sheet
 
 
-def _feed(known: BuiltInUpstream) -> Feed | None:
-    if known.feed is None or known.feed["format"] not in FEED_READERS:
+def _feed(built_in: BuiltInUpstream) -> Feed | None:
+    if built_in.feed is None or built_in.feed["format"] not in FEED_READERS:
         return None
-    return Feed(known.feed["format"], known.feed["url"], known.feed.get("component", ""))
+    return Feed(built_in.feed["format"], built_in.feed["url"], built_in.feed.get("component", ""))
 
 
-def _advice(environment: Mapping[str, str], today: date) -> str:
+def _no_key_message(environment: Mapping[str, str], today: date) -> str:
     spoken = {
         provider: known
         for provider, known in facts.upstreams().items()
@@ -93,7 +95,7 @@ def _advice(environment: Mapping[str, str], today: date) -> str:
     useful = [
         known.key_variable
         for provider, known in spoken.items()
-        if any(_live(provider, known, today))
+        if any(_live_sheets(provider, known, today))
     ]
     why = f" ({', '.join(unused)} is set, but no live model is known there)" if unused else ""
     return (

@@ -19,16 +19,16 @@ from tallylight.documents.secret import SecretText
 from tallylight.documents.section import Name, Section
 from tallylight.model.status import Access
 
-_FEED_FLOOR = timedelta(seconds=60)
+_MIN_FEED_INTERVAL = timedelta(seconds=60)
 
 
-def _feed_interval(value: timedelta) -> timedelta:
-    if value < _FEED_FLOOR:
+def _checked_feed_interval(value: timedelta) -> timedelta:
+    if value < _MIN_FEED_INTERVAL:
         raise ValueError("is under the 60s that status pages ask their readers to wait")
     return value
 
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
+ConfigId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
 
 
 class FeedOptions(Section):
@@ -39,7 +39,7 @@ class FeedOptions(Section):
     component: str = Field(
         "", description="Name or id of the component to read; without it the whole page counts."
     )
-    interval: Annotated[Duration, AfterValidator(_feed_interval)] = Field(
+    interval: Annotated[Duration, AfterValidator(_checked_feed_interval)] = Field(
         timedelta(minutes=2), description="How often to read it, 60s at least."
     )
 
@@ -104,7 +104,7 @@ class ServiceProbeOptions(Section):
         None, description="Size of the probe's video; without it the cheapest."
     )
 
-    def over(self, default: Pace) -> Pace:
+    def merged_with(self, default: Pace) -> Pace:
         """Return the paces that hold for the service."""
         said = self.model_fields_set
         return Pace(
@@ -188,10 +188,10 @@ class ProbeOptions(Section):
         PROBE_PROMPT, min_length=1, max_length=1000, description="The text of a paid probe."
     )
 
-    def pace(self) -> Pace:
+    def intervals(self) -> Pace:
         """Return the paces that hold where a service says nothing."""
         return Pace(self.reach, self.credentials, self.generation)
 
 
-Upstreams = dict[Id, UpstreamOptions]
-Services = dict[Id, ServiceOptions]
+UpstreamsSection = dict[ConfigId, UpstreamOptions]
+ServicesSection = dict[ConfigId, ServiceOptions]

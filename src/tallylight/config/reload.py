@@ -5,15 +5,15 @@ from datetime import timedelta
 from pathlib import Path
 
 from tallylight.clock import Clock
-from tallylight.config.settings import Configuration, load_settings
+from tallylight.config.settings import Configuration, load_configuration
 from tallylight.errors import ConfigurationError, Problem
 
-POLL = timedelta(seconds=2)
+POLL_INTERVAL = timedelta(seconds=2)
 
-Signature = tuple[tuple[str, int, int, int], ...]
+FileSignatures = tuple[tuple[str, int, int, int], ...]
 
 
-def reload(
+def reload_configuration(
     previous: Configuration, path: Path | None, environment: Mapping[str, str] | None = None
 ) -> Configuration:
     """Return the configuration as the file now stands.
@@ -22,8 +22,8 @@ def reload(
         ConfigurationError: if it cannot be used or changes what only a restart can; the previous
             one then goes on standing.
     """
-    found = load_settings(path, environment)
-    name = "configuration" if found.source is None else found.source.name
+    found = load_configuration(path, environment)
+    name = "configuration" if found.path is None else found.path.name
     fixed = {
         "database.url": found.database_url == previous.database_url,
         "status.listen": found.status.listen == previous.status.listen,
@@ -38,8 +38,8 @@ def reload(
     return found
 
 
-async def changes(
-    files: Iterable[Path], clock: Clock, poll: timedelta = POLL
+async def file_changes(
+    files: Iterable[Path], clock: Clock, poll: timedelta = POLL_INTERVAL
 ) -> AsyncIterator[None]:
     """Yield after each change of one of the files, once they have come to rest.
 
@@ -47,21 +47,21 @@ async def changes(
     polls agree.
     """
     watched = tuple(sorted(files))
-    known = settled = _signature(watched)
+    known = settled = _signatures(watched)
     while True:
         await clock.sleep(poll)
-        seen = _signature(watched)
+        seen = _signatures(watched)
         if seen == settled != known:
             known = seen
             yield
         settled = seen
 
 
-def _signature(files: Iterable[Path]) -> Signature:
-    return tuple(_of_file(path) for path in files)
+def _signatures(files: Iterable[Path]) -> FileSignatures:
+    return tuple(_file_signature(path) for path in files)
 
 
-def _of_file(path: Path) -> tuple[str, int, int, int]:
+def _file_signature(path: Path) -> tuple[str, int, int, int]:
     try:
         found = path.stat()
     except OSError:

@@ -8,17 +8,17 @@ from tallylight.errors import Problem
 
 
 @dataclass(slots=True)
-class Findings:
+class ConfigReport:
     """What is wrong, and what is only unwise, with a file that was read."""
 
     document: Document
-    problems: list[Problem] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
-    def refuse(self, place: Place, reason: str) -> None:
+    def add_error(self, key_path: Place, reason: str) -> None:
         """Note what makes the file unusable."""
-        self.problems.append(self.document.problem(place, reason))
+        self.errors.append(self.document.problem(key_path, reason))
 
-    def warn(self, place: Place, reason: str) -> None:
+    def add_warning(self, key_path: Place, reason: str) -> None:
         """Note what can hardly be meant."""
-        self.warnings.append(self.document.problem(place, reason))
+        self.warnings.append(self.document.problem(key_path, reason))

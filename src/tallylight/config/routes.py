@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tallylight.catalogue.services import Medium, Service
-from tallylight.config.report import Findings
+from tallylight.config.report import ConfigReport
 from tallylight.documents.validation_messages import not_allowed
 from tallylight.gateway.routing.options import RouteOptions
 from tallylight.gateway.routing.routes import Route, default_routes
@@ -13,11 +13,11 @@ from tallylight.model.ids import ServiceId
 def routes_of(
     options: Mapping[str, RouteOptions],
     services: Mapping[ServiceId, Service],
-    findings: Findings,
+    report: ConfigReport,
 ) -> Mapping[str, Route]:
     """Return the routes by name; what is wrong with them goes to the findings."""
     for name, each in options.items():
-        _check(name, each, services, findings)
+        _check(name, each, services, report)
     if not options:
         return default_routes(services.values())
     return {name: each.route(name) for name, each in options.items()}
@@ -27,22 +27,22 @@ def _check(
     name: str,
     options: RouteOptions,
     services: Mapping[ServiceId, Service],
-    findings: Findings,
+    report: ConfigReport,
 ) -> None:
-    known = findings.document.names("services")
+    known = report.document.names("services")
     seen: set[str] = set()
     for index, id_ in enumerate(options.services):
         place = ("routes", name, "services", index)
         service = services.get(ServiceId(id_))
         if id_ in seen:
-            findings.refuse(place, f"'{id_}' stands here twice")
+            report.add_error(place, f"'{id_}' stands here twice")
         elif id_ not in known:
-            findings.refuse(place, f"is no service: {not_allowed(id_, known)}")
+            report.add_error(place, f"is no service: {not_allowed(id_, known)}")
         elif service is not None and service.sheet.medium is not Medium.VIDEO:
-            findings.refuse(place, f"'{id_}' makes images; a route serves videos")
+            report.add_error(place, f"'{id_}' makes images; a route serves videos")
         seen.add(id_)
     for id_ in options.weights.keys() - seen:
-        findings.refuse(
+        report.add_error(
             ("routes", name, "weights", id_),
             f"is none of the route's services: {', '.join(options.services)}",
         )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from tallylight.config.sections import Listen
+from tallylight.config.sections import ListenAddress
 from tallylight.config.settings import Settings
 from tallylight.documents.parsers import OFF, written_duration
 from tallylight.upstreams.feeds.registry import FEED_READERS
@@ -18,7 +18,7 @@ class _Generator(GenerateJsonSchema):
         match dft:
             case timedelta():
                 return written_duration(dft)
-            case Listen():
+            case ListenAddress():
                 return str(dft)
             case tuple():
                 return [self.encode_default(each) for each in dft]
@@ -26,7 +26,7 @@ class _Generator(GenerateJsonSchema):
                 return super().encode_default(dft)
 
 
-def schema() -> dict[str, object]:
+def configuration_schema() -> dict[str, object]:
     """Return the schema, with the protocols, dialects and feed formats that this version has."""
     found = Settings.model_json_schema(schema_generator=_Generator)
     definitions = found["$defs"]

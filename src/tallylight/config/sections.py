@@ -20,7 +20,7 @@ DEFAULT_DATABASE = "sqlite:///tallylight.db"
 _LAST_PORT = 65_535
 
 
-def _database(url: str) -> str:
+def _checked_database_url(url: str) -> str:
     # The address itself is not shown: it may hold a password.
     if not url.startswith(("sqlite:///", "postgresql://")):
         raise ValueError("is not an address; write sqlite:///path or postgresql://user@host/name")
@@ -42,7 +42,7 @@ class RetentionOptions(Section):
 class DatabaseOptions(Section):
     """Where the history is kept."""
 
-    url: Annotated[str, AfterValidator(_database), Field(repr=False)] = Field(
+    url: Annotated[str, AfterValidator(_checked_database_url), Field(repr=False)] = Field(
         DEFAULT_DATABASE,
         description="sqlite:///file relative to the working directory, sqlite:////absolute/file, "
         "or postgresql://user@host/name.",
@@ -53,7 +53,7 @@ class DatabaseOptions(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Listen:
+class ListenAddress:
     """Where the server waits for readers."""
 
     host: str
@@ -64,24 +64,24 @@ class Listen:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _listen(value: object) -> Listen:
-    if isinstance(value, Listen):
+def _parse_listen_address(value: object) -> ListenAddress:
+    if isinstance(value, ListenAddress):
         return value
     host, colon, port = str(value).rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _LAST_PORT:
         raise ValueError(f"'{value}' is no address to listen at; write 127.0.0.1:8080")
-    return Listen(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104  # ":8080", as written
+    return ListenAddress(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104  # ":8080", as written
 
 
 class PageOptions(StatusOptions):
     """The page and its address."""
 
     listen: Annotated[
-        Listen,
-        BeforeValidator(_listen),
+        ListenAddress,
+        BeforeValidator(_parse_listen_address),
         PlainSerializer(str),
         WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080", ":8080"]}),
     ] = Field(
-        Listen("127.0.0.1", 8080),
+        ListenAddress("127.0.0.1", 8080),
         description="Where the server waits, host:port; port 0 takes a free one.",
     )

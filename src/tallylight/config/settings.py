@@ -12,8 +12,8 @@ from tallylight.catalogue.services import Catalogue
 from tallylight.clock import Clock, SystemClock
 from tallylight.config import assembly, from_environment
 from tallylight.config.budgets import check_budgets
-from tallylight.config.options import ProbeOptions, Services, Upstreams
-from tallylight.config.report import Findings
+from tallylight.config.options import ProbeOptions, ServicesSection, UpstreamsSection
+from tallylight.config.report import ConfigReport
 from tallylight.config.routes import routes_of
 from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
 from tallylight.documents.addresses import is_loopback
@@ -35,10 +35,10 @@ DEFAULT_PATH = Path("tallylight.yaml")
 class Settings(Section):
     """What tallylight.yaml may say."""
 
-    upstreams: Upstreams = Field(
+    upstreams: UpstreamsSection = Field(
         default_factory=dict, description="The addresses that services are reached at, by id."
     )
-    services: Services = Field(default_factory=dict, description="What is watched, by id.")
+    services: ServicesSection = Field(default_factory=dict, description="What is watched, by id.")
     routes: Routes = Field(
         default_factory=dict,
         description="The models that callers may ask for, by name. Without it each model is one, "
@@ -90,7 +90,7 @@ class Configuration:
         files: The file and the secret files it names, to be watched for changes.
     """
 
-    source: Path | None
+    path: Path | None
     catalogue: Catalogue
     routes: Mapping[str, Route] = field(default_factory=dict)
     probes: ProbeOptions = field(default_factory=ProbeOptions)
@@ -105,7 +105,7 @@ class Configuration:
     files: frozenset[Path] = frozenset()
 
 
-def load_settings(
+def load_configuration(
     path: Path | None,
     environment: Mapping[str, str] | None = None,
     clock: Clock | None = None,
@@ -124,9 +124,9 @@ def load_settings(
     variables = process_environment() if environment is None else environment
     if path is None and not DEFAULT_PATH.exists():
         today = (clock or SystemClock()).now().date()
-        catalogue = from_environment.catalogue_of(variables, today)
+        catalogue = from_environment.environment_catalogue(variables, today)
         routes = default_routes(catalogue.services.values())
-        return Configuration(source=None, catalogue=catalogue, routes=routes)
+        return Configuration(path=None, catalogue=catalogue, routes=routes)
     source = path or DEFAULT_PATH
     return configuration_of(read(source, variables), source)
 
@@ -138,20 +138,20 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         ConfigurationError: with everything that is wrong, in the order of the file.
     """
     settings, problems = salvaged(document, Settings)
-    findings = Findings(document, list(problems))
+    findings = ConfigReport(document, list(problems))
     if settings is None:
         raise ConfigurationError(in_order(problems), document.files)
     catalogue = _catalogue(settings, source, findings)
     routes = routes_of(settings.routes, catalogue.services, findings)
     _check_receivers(settings.alerts, findings)
     _check_gateway(settings, findings)
-    if not settings.services and not findings.problems:
-        findings.refuse(("services",), "names no service; there is nothing to watch")
-    if findings.problems:
-        raise ConfigurationError(in_order(findings.problems), document.files)
+    if not settings.services and not findings.errors:
+        findings.add_error(("services",), "names no service; there is nothing to watch")
+    if findings.errors:
+        raise ConfigurationError(in_order(findings.errors), document.files)
     retention = settings.database.retention
     return Configuration(
-        source=source,
+        path=source,
         catalogue=catalogue,
         routes=routes,
         probes=settings.probes,
@@ -167,34 +167,34 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     )
 
 
-def _catalogue(settings: Settings, source: Path, findings: Findings) -> Catalogue:
-    upstreams = assembly.upstreams_of(settings.upstreams, source.parent, findings)
-    around = assembly.Surroundings(upstreams, settings.probes, findings, _written_on(source))
+def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalogue:
+    upstreams = assembly.upstreams_of(settings.upstreams, source.parent, report)
+    around = assembly.Environment(upstreams, settings.probes, report, _file_date(source))
     services = {each.id: each for each in assembly.services_of(settings.services, around)}
     total = settings.budgets.budget()
-    check_budgets(services, total, findings)
+    check_budgets(services, total, report)
     return Catalogue(services=services, total_budget=total)
 
 
-def _check_receivers(alerts: AlertOptions, findings: Findings) -> None:
-    known = findings.document.names("services")
+def _check_receivers(alerts: AlertOptions, report: ConfigReport) -> None:
+    known = report.document.names("services")
     for name, receiver in alerts.receivers.items():
         for service in sorted(receiver.services or ()):
             if service not in known:
                 place = ("alerts", "receivers", name, "services")
-                findings.refuse(place, f"'{service}' is no service; there is {', '.join(known)}")
+                report.add_error(place, f"'{service}' is no service; there is {', '.join(known)}")
 
 
-def _check_gateway(settings: Settings, findings: Findings) -> None:
+def _check_gateway(settings: Settings, report: ConfigReport) -> None:
     if settings.gateway.open and not is_loopback(f"http://{settings.status.listen}"):
-        findings.refuse(
+        report.add_error(
             ("gateway", "open"),
             f"would let whoever reaches {settings.status.listen} spend your money; listen on "
             "127.0.0.1 or make keys with `tallylight keys create`",
         )
 
 
-def _written_on(source: Path) -> date:
+def _file_date(source: Path) -> date:
     try:
         seconds = source.stat().st_mtime
     except OSError:  # given as text, as in tests and by the demo

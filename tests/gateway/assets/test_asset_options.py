@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.config.settings import load_settings
+from tallylight.config.settings import load_configuration
 from tallylight.errors import ConfigurationError
 from tallylight.gateway.assets.options import AssetOptions
 
@@ -24,7 +24,9 @@ def assets(tmp_path: Path) -> Assets:
     def load(section: str) -> AssetOptions:
         path = tmp_path / "tallylight.yaml"
         path.write_text(f"assets:\n{section}{_REST}", encoding="utf-8")
-        return load_settings(path, {"S3_ID": "id-of-a-key", "S3_SECRET": "secret-of-a-key"}).assets
+        return load_configuration(
+            path, {"S3_ID": "id-of-a-key", "S3_SECRET": "secret-of-a-key"}
+        ).assets
 
     return load
 

@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 
 from tallylight.app.serving import RunningServer, running_server
 from tallylight.clock import SystemClock
-from tallylight.config.settings import load_settings
+from tallylight.config.settings import load_configuration
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_world
@@ -68,7 +68,7 @@ def _write_configuration(folder: Path, world: World, *, is_open: bool) -> Path:
 @asynccontextmanager
 async def _at_work(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
     async with serve_world(load_scenario("calm"), speed=SPEED) as world:
-        configuration = load_settings(_write_configuration(folder, world, is_open=is_open), {})
+        configuration = load_configuration(_write_configuration(folder, world, is_open=is_open), {})
         async with running_server(configuration, SystemClock()) as served:
             _, key = await served.runtime.gateway_wiring.keys.create("test")
             headers = {"Authorization": f"Bearer {key}"}
