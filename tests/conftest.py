@@ -27,7 +27,7 @@ from starlette.applications import Starlette
 from tallylight.cli import main
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, load_configuration
-from tallylight.documents.environment import environment
+from tallylight.documents.environment import process_environment
 from tallylight.errors import ConfigurationError
 from tallylight.status.application import close
 
@@ -166,7 +166,7 @@ def command(
 
 
 def _running_server() -> str | None:
-    return environment().get("TALLYLIGHT_TEST_POSTGRES")
+    return process_environment().get("TALLYLIGHT_TEST_POSTGRES")
 
 
 @pytest.fixture(scope="session")

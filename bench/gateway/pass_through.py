@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tallylight.documents.environment import environment
+from tallylight.documents.environment import process_environment
 
 Message = MutableMapping[str, Any]
 _SMALL = 65_536
@@ -18,7 +18,7 @@ class PassThrough:
     """Sends each request on and each answer back."""
 
     def __init__(self) -> None:
-        self._upstream = environment()["UPSTREAM"]
+        self._upstream = process_environment()["UPSTREAM"]
         self._session: aiohttp.ClientSession | None = None
 
     async def __call__(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tallylight.clock import VirtualClock
-from tallylight.documents.document import parse
+from tallylight.documents.document import parse_document
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import open_history
@@ -75,6 +75,6 @@ def test_a_credential_of_systemd_is_read_from_where_the_variable_says(tmp_path: 
     (line,) = re.findall(r"^key: .+$", TEXT, re.MULTILINE)
     (tmp_path / "saygm.key").write_text("sk-planted\n", encoding="utf-8")
 
-    found = parse(line, "a.yaml", Path("/etc"), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    found = parse_document(line, "a.yaml", Path("/etc"), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
 
-    assert found.tree == {"key": "sk-planted"}
+    assert found.values == {"key": "sk-planted"}

@@ -10,7 +10,7 @@ import pytest
 from tallylight import AsyncVideoClient
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
-from tallylight.documents.document import parse
+from tallylight.documents.document import parse_document
 from tallylight.simulator.catalogue import catalogue_of
 from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.scenario import parse_scenario
@@ -93,7 +93,7 @@ def configure(world: World, database_url: str, tmp_path: Path) -> Configure:
             **sections,
         }
         text = json.dumps(document, default=str)  # JSON is YAML
-        return configuration_of(parse(text, "test.yaml", tmp_path, {}), tmp_path)
+        return configuration_of(parse_document(text, "test.yaml", tmp_path, {}), tmp_path)
 
     return configure
 

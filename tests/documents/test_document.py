@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from tallylight.documents.document import Document, parse, read, validated
+from tallylight.documents.document import Document, parse_document, read_document, validate_document
 from tallylight.documents.parsers import Duration, Money
 from tallylight.documents.secret import SecretText
 from tallylight.errors import ConfigurationError
@@ -38,12 +38,12 @@ class File(BaseModel):
 
 
 def document(text: str, environment: Mapping[str, str] | None = None) -> Document:
-    return parse(text, NAME, Path(), environment or {})
+    return parse_document(text, NAME, Path(), environment or {})
 
 
 def problems(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigurationError) as raised:
-        validated(document(text, environment), File)
+        validate_document(document(text, environment), File)
     return str(raised.value).splitlines()
 
 
@@ -146,7 +146,7 @@ def test_broken_yaml_is_one_problem_and_no_traceback(text: str) -> None:
 @given(st.text(max_size=200))
 def test_any_text_is_a_document_or_a_configuration_error(text: str) -> None:
     with suppress(ConfigurationError):
-        assert isinstance(validated(document(text), File), File)
+        assert isinstance(validate_document(document(text), File), File)
 
 
 def test_a_repeated_key_is_told_with_both_lines() -> None:
@@ -186,7 +186,7 @@ def test_aliases_of_aliases_cannot_fill_the_memory() -> None:
 
 
 def test_merged_keys_come_from_the_anchor_unless_said_again() -> None:
-    found = validated(
+    found = validate_document(
         document(
             "shared: &base {count: 2, access: reverse}\n"
             "things:\n  a: {<<: *base}\n  b: {<<: *base, count: 3}\n"
@@ -199,14 +199,14 @@ def test_merged_keys_come_from_the_anchor_unless_said_again() -> None:
 
 
 def test_numbers_with_a_point_stay_exact() -> None:
-    found = validated(document("things:\n  a: {price: 0.1}\n  b: {price: '2.00'}\n"), File)
+    found = validate_document(document("things:\n  a: {price: 0.1}\n  b: {price: '2.00'}\n"), File)
 
     assert found.things["a"].price == Decimal("0.1")
     assert str(found.things["b"].price) == "2.00"
 
 
 def test_variables_are_put_in_also_inside_a_text() -> None:
-    found = validated(
+    found = validate_document(
         document(
             "things:\n  a:\n    base_url: https://${HOST}/v1\n"
             "    count: ${COUNT}\n    tags: ['$${A}']\n",
@@ -240,9 +240,9 @@ def test_a_secret_file_is_read_from_beside_the_configuration(tmp_path: Path) -> 
     path = tmp_path / NAME
     path.write_text("things:\n  a:\n    key: {file: keys/saygm}\n", encoding="utf-8")
 
-    found = read(path, {})
+    found = read_document(path, {})
 
-    key = validated(found, File).things["a"].key
+    key = validate_document(found, File).things["a"].key
     assert key is not None
     assert key.reveal() == MARKED
     assert found.files == {path, tmp_path / "keys" / "saygm"}
@@ -260,7 +260,7 @@ def test_secret_files_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     )
 
     with pytest.raises(ConfigurationError) as raised:
-        validated(read(path, {}), File)
+        validate_document(read_document(path, {}), File)
 
     assert str(raised.value).splitlines() == [
         "tallylight.yaml:2: things.missing.key: there is no file missing",
@@ -282,23 +282,23 @@ def test_a_file_without_usable_text_is_refused(tmp_path: Path, content: bytes, r
     path.write_bytes(content)
 
     with pytest.raises(ConfigurationError) as raised:
-        read(path, {})
+        read_document(path, {})
 
     assert str(raised.value) == f"{path}: {reason}"
 
 
 def test_a_directory_and_a_missing_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="is a directory; name a file"):
-        read(tmp_path, {})
+        read_document(tmp_path, {})
     with pytest.raises(ConfigurationError, match="there is no such file"):
-        read(tmp_path / NAME, {})
+        read_document(tmp_path / NAME, {})
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(b"\xef\xbb\xbfthings: {}\n")
 
-    assert read(path, {}).tree == {"things": {}}
+    assert read_document(path, {}).values == {"things": {}}
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
 )
 def test_no_problem_shows_a_key(text: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        validated(document(text, {"KEY": MARKED}), File)
+        validate_document(document(text, {"KEY": MARKED}), File)
 
     assert MARKED not in str(raised.value)
     assert MARKED not in repr(raised.value)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.documents import parsers
-from tallylight.documents.secret import Secret, secret
+from tallylight.documents.secret import Secret, parse_secret
 
 
 @pytest.mark.parametrize(
@@ -21,78 +21,78 @@ from tallylight.documents.secret import Secret, secret
     ],
 )
 def test_a_duration_is_a_number_and_a_unit(written: str, length: timedelta) -> None:
-    assert parsers.duration(written) == length
+    assert parsers.parse_duration(written) == length
 
 
 @pytest.mark.parametrize("written", ["", "30", 30, "s", "3 hours", "1h30m", "-1s", None, True])
 def test_anything_else_is_no_duration(written: object) -> None:
     with pytest.raises(ValueError, match="is not a duration; write 30s, 10m, 3h or 2d"):
-        parsers.duration(written)
+        parsers.parse_duration(written)
 
 
 @pytest.mark.parametrize("written", ["999999999999999d", f"{'9' * 400}d"])
 def test_an_endless_duration_is_told(written: str) -> None:
     with pytest.raises(ValueError, match="is too long"):
-        parsers.duration(written)
+        parsers.parse_duration(written)
 
 
 def test_a_pace_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="is not longer than nothing"):
-        parsers.positive_duration("0s")
+        parsers.parse_positive_duration("0s")
 
 
 @given(st.integers(min_value=1, max_value=10**12))
 def test_a_written_duration_reads_the_same(milliseconds: int) -> None:
     length = timedelta(milliseconds=milliseconds)
 
-    assert parsers.duration(parsers.written_duration(length)) == length
+    assert parsers.parse_duration(parsers.serialize_duration(length)) == length
 
 
 @pytest.mark.parametrize("written", ["off", None, False])
 def test_a_pace_can_be_off(written: object) -> None:
-    assert parsers.pace(written) is None
+    assert parsers.parse_interval(written) is None
 
 
 @given(st.decimals(min_value=0, max_value=1_000_000, places=6))
 def test_money_is_taken_exactly_as_written(amount: Decimal) -> None:
-    assert parsers.money(str(amount)) == amount
+    assert parsers.parse_money(str(amount)) == amount
 
 
 @pytest.mark.parametrize("written", ["", "ten", "1,50", -1, "NaN", "inf", True, None, [], 1e12])
 def test_what_is_no_amount_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="is not an amount"):
-        parsers.money(written)
+        parsers.parse_money(written)
 
 
 def test_lengths_are_a_list_or_a_stretch() -> None:
-    assert parsers.lengths([12, 4, 8]) == (4, 8, 12)
-    assert parsers.lengths("3-6") == (3, 4, 5, 6)
+    assert parsers.parse_lengths([12, 4, 8]) == (4, 8, 12)
+    assert parsers.parse_lengths("3-6") == (3, 4, 5, 6)
 
 
 @pytest.mark.parametrize("written", ["4", "8-4", "0-4", ["4"], [0], [True], 4, [4.5]])
 def test_what_are_no_lengths_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match=r"are not lengths; write \[4, 8, 12\] or 3-15"):
-        parsers.lengths(written)
+        parsers.parse_lengths(written)
 
 
 def test_a_class_of_sizes_stands_for_both_shapes() -> None:
-    assert parsers.sizes(["720p", "1024x1792"]) == ("1280x720", "720x1280", "1024x1792")
+    assert parsers.parse_sizes(["720p", "1024x1792"]) == ("1280x720", "720x1280", "1024x1792")
 
 
 @pytest.mark.parametrize("written", ["720p", [720], ["720"], ["1280*720"], ["0x720"]])
 def test_what_are_no_sizes_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match=r"write \[720p\]|write WIDTHxHEIGHT"):
-        parsers.sizes(written)
+        parsers.parse_sizes(written)
 
 
 def test_a_rate_may_be_named_by_resolution_or_size() -> None:
-    assert parsers.resolution("720p") == "720p"
-    assert parsers.resolution("1792x1024") == "1024p"
-    assert parsers.resolution("*") == "*"
+    assert parsers.parse_resolution("720p") == "720p"
+    assert parsers.parse_resolution("1792x1024") == "1024p"
+    assert parsers.parse_resolution("*") == "*"
 
 
 def test_a_key_never_shows_itself() -> None:
-    found = secret("sk-marked-key")
+    found = parse_secret("sk-marked-key")
 
     assert found == Secret("sk-marked-key")
     assert "marked" not in f"{found!r} {found}"
@@ -101,7 +101,7 @@ def test_a_key_never_shows_itself() -> None:
 @pytest.mark.parametrize("written", ["", " sk-marked", "sk-marked\n", "sk\x00marked", 12345])
 def test_a_key_that_no_header_can_carry_is_refused_unseen(written: object) -> None:
     with pytest.raises(ValueError, match=r"is empty|must be a text") as raised:
-        secret(written)
+        parse_secret(written)
 
     assert "marked" not in str(raised.value)
     assert "12345" not in str(raised.value)

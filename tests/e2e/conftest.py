@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 import requests
 
-from tallylight.documents.environment import environment
+from tallylight.documents.environment import process_environment
 
 T = TypeVar("T")
 
@@ -159,7 +159,7 @@ class Launcher:
 
 
 def _surroundings(home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in environment().items() if name in _KEPT}
+    kept = {name: value for name, value in process_environment().items() if name in _KEPT}
     return kept | {"HOME": str(home), "LANG": "C.UTF-8"}
 
 

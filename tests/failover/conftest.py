@@ -14,7 +14,7 @@ from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
-from tallylight.documents.document import parse
+from tallylight.documents.document import parse_document
 from tallylight.documents.secret import Secret
 from tallylight.gateway.assets.directory import DirectoryStore
 from tallylight.gateway.assets.opening import open_store
@@ -216,7 +216,9 @@ async def start(
             transport = await stack.enter_async_context(Transport(clock))
             # JSON is YAML.
             text = json.dumps(document_of(worlds[0], **sections), default=str)
-            configuration = configuration_of(parse(text, "test.yaml", tmp_path, {}), tmp_path)
+            configuration = configuration_of(
+                parse_document(text, "test.yaml", tmp_path, {}), tmp_path
+            )
             board = Board(history, clock)
             await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")

@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import ProviderFacts
-from tallylight.documents.document import parse, validated
+from tallylight.documents.document import parse_document, validate_document
 
 
 def folder(environment: Mapping[str, str]) -> Path:
@@ -32,7 +32,7 @@ def sheets_of(text: str, name: str) -> tuple[FactSheet, ...]:
     Raises:
         ConfigurationError: with everything that is wrong in it.
     """
-    return tuple(validated(parse(text, name, Path(), {}), ProviderFacts).sheets())
+    return tuple(validate_document(parse_document(text, name, Path(), {}), ProviderFacts).sheets())
 
 
 def install(text: str, name: str, into: Path) -> tuple[FactSheet, ...]:

@@ -108,12 +108,12 @@ def update_sheets(
 ) -> None:
     """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
     from tallylight.catalogue.updates import folder, install
-    from tallylight.documents.environment import environment
+    from tallylight.documents.environment import process_environment
 
     try:
         is_address = source.startswith(("https://", "http://"))
         text = asyncio.run(_fetched(source)) if is_address else Path(source).read_text("utf-8")
-        kept_in = folder(environment())
+        kept_in = folder(process_environment())
         sheets = install(text, source.rpartition("/")[2], kept_in)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{source}: {error}") from None

@@ -36,10 +36,10 @@ def add_to(application: typer.Typer) -> None:
 
 
 def _dollars(text: str) -> Decimal:
-    from tallylight.documents.parsers import money
+    from tallylight.documents.parsers import parse_money
 
     try:
-        return money(text)
+        return parse_money(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

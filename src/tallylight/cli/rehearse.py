@@ -150,7 +150,7 @@ def _workers(world: "Trace") -> int:
 
 
 def _means(budget: str | None, pace: str | None, to: "Translator") -> "Means":
-    from tallylight.documents.parsers import pace as read_pace
+    from tallylight.documents.parsers import parse_interval as read_pace
     from tallylight.rehearsal.run import Means
 
     means = Means()

@@ -65,9 +65,9 @@ Services = Annotated[list[str] | None, typer.Argument(help="Ids of services (def
 
 def speech(language: Language | None) -> Translator:
     """Return the translator for a command's output."""
-    from tallylight.documents.environment import environment
+    from tallylight.documents.environment import process_environment
 
-    return translator(language or from_locale(environment()))
+    return translator(language or from_locale(process_environment()))
 
 
 @asynccontextmanager

@@ -20,8 +20,8 @@ from tallylight.catalogue.services import (
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
 from tallylight.config.report import ConfigReport
 from tallylight.documents.addresses import is_loopback, is_private
-from tallylight.documents.validation_messages import did_you_mean, not_allowed
-from tallylight.documents.yaml_tree import Place
+from tallylight.documents.validation_messages import did_you_mean, not_allowed_message
+from tallylight.documents.yaml_tree import KeyPath
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.order import Order
@@ -48,9 +48,11 @@ def _upstream(
     place = ("upstreams", name)
     dialects = DIALECTS.get(options.protocol, ())
     if not dialects:
-        report.add_error((*place, "protocol"), not_allowed(options.protocol, tuple(DIALECTS)))
+        report.add_error(
+            (*place, "protocol"), not_allowed_message(options.protocol, tuple(DIALECTS))
+        )
     elif options.dialect and options.dialect not in dialects:
-        report.add_error((*place, "dialect"), not_allowed(options.dialect, dialects))
+        report.add_error((*place, "dialect"), not_allowed_message(options.dialect, dialects))
     _check_encryption(place, options, report)
     ca_file = str(directory / options.ca_file) if options.ca_file else ""
     if ca_file and not Path(ca_file).is_file():
@@ -72,7 +74,7 @@ def _upstream(
     )
 
 
-def _check_encryption(key_path: Place, options: UpstreamOptions, report: ConfigReport) -> None:
+def _check_encryption(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> None:
     is_open = options.base_url.startswith("http:") and not is_loopback(options.base_url)
     if options.key is None or not is_open:
         return
@@ -84,13 +86,13 @@ def _check_encryption(key_path: Place, options: UpstreamOptions, report: ConfigR
         report.add_error((*key_path, "base_url"), "would send the key unencrypted; use https")
 
 
-def _feed(key_path: Place, options: UpstreamOptions, report: ConfigReport) -> Feed | None:
+def _feed(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> Feed | None:
     feed = options.feed
     if feed is None:
         return None
     if feed.format not in FEED_READERS:
         report.add_error(
-            (*key_path, "feed", "format"), not_allowed(feed.format, tuple(FEED_READERS))
+            (*key_path, "feed", "format"), not_allowed_message(feed.format, tuple(FEED_READERS))
         )
     return Feed(feed.format, feed.url, feed.component, feed.interval)
 
@@ -121,10 +123,12 @@ def services_of(options: Mapping[str, ServiceOptions], context: Environment) -> 
             if service is not None:
                 yield service
             continue
-        known = context.report.document.names("upstreams")
+        known = context.report.document.entry_names("upstreams")
         if each.upstream not in known:  # else the upstream's own fault has been told
             place = ("services", name, "upstream")
-            context.report.add_error(place, f"is no upstream: {not_allowed(each.upstream, known)}")
+            context.report.add_error(
+                place, f"is no upstream: {not_allowed_message(each.upstream, known)}"
+            )
 
 
 def _service(
@@ -219,20 +223,20 @@ def _precision(base: FactSheet, options: ServiceOptions) -> ShutdownPrecision:
 
 
 def _probe_order(
-    key_path: Place, options: ServiceOptions, sheet: FactSheet, context: Environment
+    key_path: KeyPath, options: ServiceOptions, sheet: FactSheet, context: Environment
 ) -> Order | None:
     wanted = options.probes
     if wanted.seconds is not None:
         if sheet.lengths and wanted.seconds not in sheet.lengths:
             allowed = tuple(map(str, sheet.lengths))
             context.report.add_error(
-                (*key_path, "probes", "seconds"), not_allowed(wanted.seconds, allowed)
+                (*key_path, "probes", "seconds"), not_allowed_message(wanted.seconds, allowed)
             )
         sheet = replace(sheet, lengths=(wanted.seconds,))
     if wanted.size is not None:
         if sheet.sizes and wanted.size not in sheet.sizes:
             context.report.add_error(
-                (*key_path, "probes", "size"), not_allowed(wanted.size, sheet.sizes)
+                (*key_path, "probes", "size"), not_allowed_message(wanted.size, sheet.sizes)
             )
         sheet = replace(sheet, sizes=(wanted.size,))
     order = cheapest_order(sheet)
@@ -240,7 +244,7 @@ def _probe_order(
 
 
 def _probe_intervals(
-    key_path: Place, options: ServiceOptions, order: Order | None, context: Environment
+    key_path: KeyPath, options: ServiceOptions, order: Order | None, context: Environment
 ) -> Pace:
     pace = options.probes.merged_with(context.probe_defaults.intervals())
     if pace.generation is None or order is not None:

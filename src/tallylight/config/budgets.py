@@ -6,7 +6,7 @@ from decimal import Decimal
 from tallylight.catalogue.services import Service
 from tallylight.config.report import ConfigReport
 from tallylight.documents.document import Document
-from tallylight.documents.yaml_tree import Place
+from tallylight.documents.yaml_tree import KeyPath
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget, cost_of
 
@@ -53,6 +53,6 @@ def _smallest_limit(budget: Budget) -> Decimal | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _generation_key_path(service: ServiceId, document: Document) -> Place:
+def _generation_key_path(service: ServiceId, document: Document) -> KeyPath:
     own = ("services", service, "probes", "generation")
     return own if own in document.lines else ("probes", "generation")

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
 from tallylight.catalogue.services import Bills, Medium, Pace, ShutdownPrecision
-from tallylight.documents.addresses import Address
+from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.budget import BudgetOptions
-from tallylight.documents.parsers import Duration, Lengths, PaceOption, Size, Sizes
+from tallylight.documents.parsers import Duration, IntervalOption, Lengths, Size, Sizes
 from tallylight.documents.secret import SecretText
 from tallylight.documents.section import Name, Section
 from tallylight.model.status import Access
@@ -35,7 +35,7 @@ class FeedOptions(Section):
     """A provider's status page."""
 
     format: str = Field(description="The page's format: a name in the registry of feed readers.")
-    url: Address = Field(description="The page's root, https://status.example.com.")
+    url: HttpUrl = Field(description="The page's root, https://status.example.com.")
     component: str = Field(
         "", description="Name or id of the component to read; without it the whole page counts."
     )
@@ -51,7 +51,7 @@ class UpstreamOptions(Section):
         description="Who stands behind it. Fact sheets are found by it, and unrelated providers "
         "that fail in the same moment point to our own network."
     )
-    base_url: Address = Field(
+    base_url: HttpUrl = Field(
         description="The address that the protocol's paths are appended to, "
         "https://api.example.com/v1."
     )
@@ -90,11 +90,11 @@ class UpstreamOptions(Section):
 class ServiceProbeOptions(Section):
     """How one service is probed; what is left out holds as in `probes`."""
 
-    reach: PaceOption = Field(None, description="Pace of the free probe: does it answer?")
-    credentials: PaceOption = Field(
+    reach: IntervalOption = Field(None, description="Pace of the free probe: does it answer?")
+    credentials: IntervalOption = Field(
         None, description="Pace of the free probe: does it know our key and list the model?"
     )
-    generation: PaceOption = Field(
+    generation: IntervalOption = Field(
         None, description="Pace of the paid probe: does a video arrive? Needs a budget."
     )
     seconds: int | None = Field(
@@ -161,14 +161,14 @@ class ServiceOptions(Section):
 class ProbeOptions(Section):
     """How services are probed, unless they say otherwise."""
 
-    reach: PaceOption = Field(
+    reach: IntervalOption = Field(
         timedelta(seconds=60), description="Pace of the free probe: does it answer?"
     )
-    credentials: PaceOption = Field(
+    credentials: IntervalOption = Field(
         timedelta(minutes=10),
         description="Pace of the free probe: does it know our key and list the model?",
     )
-    generation: PaceOption = Field(
+    generation: IntervalOption = Field(
         None, description="Pace of the paid probe: does a video arrive? Needs a budget."
     )
     in_doubt_pace: Duration = Field(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.config.report import ConfigReport
-from tallylight.documents.validation_messages import not_allowed
+from tallylight.documents.validation_messages import not_allowed_message
 from tallylight.gateway.routing.options import RouteOptions
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
@@ -29,7 +29,7 @@ def _check(
     services: Mapping[ServiceId, Service],
     report: ConfigReport,
 ) -> None:
-    known = report.document.names("services")
+    known = report.document.entry_names("services")
     seen: set[str] = set()
     for index, id_ in enumerate(options.services):
         place = ("routes", name, "services", index)
@@ -37,7 +37,7 @@ def _check(
         if id_ in seen:
             report.add_error(place, f"'{id_}' stands here twice")
         elif id_ not in known:
-            report.add_error(place, f"is no service: {not_allowed(id_, known)}")
+            report.add_error(place, f"is no service: {not_allowed_message(id_, known)}")
         elif service is not None and service.sheet.medium is not Medium.VIDEO:
             report.add_error(place, f"'{id_}' makes images; a route serves videos")
         seen.add(id_)

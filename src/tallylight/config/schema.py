@@ -6,7 +6,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from tallylight.config.sections import ListenAddress
 from tallylight.config.settings import Settings
-from tallylight.documents.parsers import OFF, written_duration
+from tallylight.documents.parsers import OFF, serialize_duration
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.protocols.registry import DIALECTS
 
@@ -17,7 +17,7 @@ class _Generator(GenerateJsonSchema):
     def encode_default(self, dft: object) -> object:
         match dft:
             case timedelta():
-                return written_duration(dft)
+                return serialize_duration(dft)
             case ListenAddress():
                 return str(dft)
             case tuple():

@@ -18,8 +18,8 @@ from tallylight.config.routes import routes_of
 from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOptions
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
-from tallylight.documents.document import Document, in_order, read, salvaged
-from tallylight.documents.environment import environment as process_environment
+from tallylight.documents.document import Document, in_file_order, read_document, validate_partially
+from tallylight.documents.environment import process_environment as process_environment
 from tallylight.documents.section import Section
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.gateway.assets.options import AssetOptions
@@ -128,7 +128,7 @@ def load_configuration(
         routes = default_routes(catalogue.services.values())
         return Configuration(path=None, catalogue=catalogue, routes=routes)
     source = path or DEFAULT_PATH
-    return configuration_of(read(source, variables), source)
+    return configuration_of(read_document(source, variables), source)
 
 
 def configuration_of(document: Document, source: Path) -> Configuration:
@@ -137,10 +137,10 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     Raises:
         ConfigurationError: with everything that is wrong, in the order of the file.
     """
-    settings, problems = salvaged(document, Settings)
+    settings, problems = validate_partially(document, Settings)
     findings = ConfigReport(document, list(problems))
     if settings is None:
-        raise ConfigurationError(in_order(problems), document.files)
+        raise ConfigurationError(in_file_order(problems), document.files)
     catalogue = _catalogue(settings, source, findings)
     routes = routes_of(settings.routes, catalogue.services, findings)
     _check_receivers(settings.alerts, findings)
@@ -148,7 +148,7 @@ def configuration_of(document: Document, source: Path) -> Configuration:
     if not settings.services and not findings.errors:
         findings.add_error(("services",), "names no service; there is nothing to watch")
     if findings.errors:
-        raise ConfigurationError(in_order(findings.errors), document.files)
+        raise ConfigurationError(in_file_order(findings.errors), document.files)
     retention = settings.database.retention
     return Configuration(
         path=source,
@@ -177,7 +177,7 @@ def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalo
 
 
 def _check_receivers(alerts: AlertOptions, report: ConfigReport) -> None:
-    known = report.document.names("services")
+    known = report.document.entry_names("services")
     for name, receiver in alerts.receivers.items():
         for service in sorted(receiver.services or ()):
             if service not in known:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 
-def address(value: str) -> str:
+def parse_http_url(value: str) -> str:
     """Return an http(s) address without the slash at its end."""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -40,4 +40,4 @@ def is_private(url: str) -> bool:
         return "." not in host or host.endswith((".local", ".internal", ".lan"))
 
 
-Address = Annotated[str, AfterValidator(address), Field(json_schema_extra={"format": "uri"})]
+HttpUrl = Annotated[str, AfterValidator(parse_http_url), Field(json_schema_extra={"format": "uri"})]

@@ -13,16 +13,16 @@ from pydantic import BaseModel, ValidationError
 
 from tallylight.documents.environment import read_secret_file
 from tallylight.documents.substitution import Substitution
-from tallylight.documents.validation_messages import reason_of
-from tallylight.documents.yaml_tree import Place, Step, read_tree
+from tallylight.documents.validation_messages import validation_message
+from tallylight.documents.yaml_tree import KeyPath, PathStep, parse_yaml
 from tallylight.errors import ConfigurationError, Problem
 
-M = TypeVar("M", bound=BaseModel)
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
 
-_LARGEST_FILE = 4 * 1024 * 1024
+_MAX_FILE_BYTES = 4 * 1024 * 1024
 _SECRET_KEYS = frozenset({"key", "token", "secret", "password", "url"})
-_HIDDEN = "***"
-_SHORTEST_SECRET = 4  # hiding every "is" would make problems unreadable and protect no key
+_MASK = "***"
+_MIN_SECRET_LENGTH = 4  # hiding every "is" would make problems unreadable and protect no key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,51 +39,53 @@ class Document:
     """
 
     name: str
-    tree: Mapping[str, object]
-    lines: Mapping[Place, int]
+    values: Mapping[str, object]
+    lines: Mapping[KeyPath, int]
     problems: tuple[Problem, ...]
     secrets: frozenset[str]
     files: frozenset[Path] = frozenset()
 
-    def problem(self, place: Place, reason: str) -> Problem:
+    def problem(self, key_path: KeyPath, reason: str) -> Problem:
         """Return what is wrong at a place, or at the nearest one around it that the file has."""
-        known = place
+        known = key_path
         while known and known not in self.lines:
             known = known[:-1]
         line = self.lines.get(known)
         for text in self.secrets:
-            reason = reason.replace(text, _HIDDEN)
-        where = self.name if line is None or not place else f"{self.name}:{line}"
-        return Problem(where, dotted(place), reason)
+            reason = reason.replace(text, _MASK)
+        where = self.name if line is None or not key_path else f"{self.name}:{line}"
+        return Problem(where, dotted_path(key_path), reason)
 
-    def names(self, section: str) -> tuple[str, ...]:
+    def entry_names(self, section: str) -> tuple[str, ...]:
         """Return the names in a section, whether their entries are valid or not."""
-        entries = self.tree.get(section)
+        entries = self.values.get(section)
         return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
 
 
-def dotted(place: Place) -> str:
+def dotted_path(key_path: KeyPath) -> str:
     """Return a place as it is shown: "services.sora-2.access"."""
-    return ".".join(map(str, place))
+    return ".".join(map(str, key_path))
 
 
-def read(path: Path, environment: Mapping[str, str]) -> Document:
+def read_document(path: Path, environment: Mapping[str, str]) -> Document:
     """Read a file.
 
     Raises:
         ConfigurationError: if it cannot be read or is no YAML mapping.
     """
-    document = parse(_text_of(path), path.name, path.parent, environment)
+    document = parse_document(_read_text(path), path.name, path.parent, environment)
     return replace(document, files=document.files | {path})
 
 
-def parse(text: str, name: str, directory: Path, environment: Mapping[str, str]) -> Document:
+def parse_document(
+    text: str, name: str, directory: Path, environment: Mapping[str, str]
+) -> Document:
     """Parse the text of a file; secret files are sought from the directory.
 
     Raises:
         ConfigurationError: if the text is no YAML mapping.
     """
-    tree = read_tree(text, name)
+    tree = parse_yaml(text, name)
     files: set[Path] = set()
 
     def secret_file(path: str) -> str:
@@ -91,38 +93,41 @@ def parse(text: str, name: str, directory: Path, environment: Mapping[str, str])
         return read_secret_file(directory / path)
 
     substitution = Substitution(environment, secret_file)
-    values = substitution.of(tree.value)
+    values = substitution.apply(tree.value)
     if not isinstance(values, Mapping):
         raise ConfigurationError((Problem(name, "", "must be a mapping of sections"),))
-    secrets = {text for text in substitution.secrets if len(text) >= _SHORTEST_SECRET}
+    secrets = {text for text in substitution.secrets if len(text) >= _MIN_SECRET_LENGTH}
     document = Document(
         name=name,
-        tree=values,
+        values=values,
         lines=tree.lines,
         problems=(),
         secrets=frozenset(secrets | set(_plain_secrets(values))),
         files=frozenset(files),
     )
     problems = [
-        *(Problem(f"{name}:{line}", dotted(place), reason) for line, place, reason in tree.repeats),
+        *(
+            Problem(f"{name}:{line}", dotted_path(place), reason)
+            for line, place, reason in tree.duplicate_keys
+        ),
         *(document.problem(place, reason) for place, reason in substitution.problems),
     ]
     return replace(document, problems=tuple(problems))
 
 
-def validated(document: Document, model: type[M]) -> M:
+def validate_document(document: Document, model: type[_ModelT]) -> _ModelT:
     """Return the file's values as a checked model.
 
     Raises:
         ConfigurationError: with everything that is wrong, in the order of the file.
     """
-    found, problems = salvaged(document, model)
+    found, problems = validate_partially(document, model)
     if problems or found is None:
-        raise ConfigurationError(in_order(problems))
+        raise ConfigurationError(in_file_order(problems))
     return found
 
 
-def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Return problems in the order of the file."""
 
     def line(problem: Problem) -> int:
@@ -132,33 +137,37 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=line))
 
 
-def salvaged(document: Document, model: type[M]) -> tuple[M | None, tuple[Problem, ...]]:
+def validate_partially(
+    document: Document, model: type[_ModelT]
+) -> tuple[_ModelT | None, tuple[Problem, ...]]:
     """Return what can be used of a file, and everything that is wrong with it.
 
     Entries with a fault (one service, one upstream, one section) are left out of the model, so
     that the rest can still be checked against each other in the same round.
     """
     try:
-        return model.model_validate(document.tree), document.problems
+        return model.model_validate(document.values), document.problems
     except ValidationError as error:
         findings = error.errors(include_url=False)
     broken = {problem.key for problem in document.problems}
     schema = model.model_json_schema()
     problems = list(document.problems)
     for finding in findings:
-        place = _place(finding["loc"], document)
-        if dotted(place) not in broken:
-            problems.append(document.problem(place, reason_of(finding, place, schema)))
-    pruned = _without(document.tree, {_place(finding["loc"], document) for finding in findings})
+        place = _key_path_of(finding["loc"], document)
+        if dotted_path(place) not in broken:
+            problems.append(document.problem(place, validation_message(finding, place, schema)))
+    pruned = _pruned(
+        document.values, {_key_path_of(finding["loc"], document) for finding in findings}
+    )
     try:
         return model.model_validate(pruned), tuple(problems)
     except ValidationError:
         return None, tuple(problems)
 
 
-def _place(location: tuple[Step, ...], document: Document) -> Place:
+def _key_path_of(location: tuple[PathStep, ...], document: Document) -> KeyPath:
     """Return where in the file a finding is; pydantic also names branches of unions."""
-    place: Place = ()
+    place: KeyPath = ()
     for step in location:
         if (*place, step) in document.lines:
             place = (*place, step)
@@ -167,12 +176,12 @@ def _place(location: tuple[Step, ...], document: Document) -> Place:
     return (*place, missing) if is_missing else place
 
 
-def _without(tree: Mapping[str, object], places: set[Place]) -> dict[str, object]:
+def _pruned(tree: Mapping[str, object], key_paths: set[KeyPath]) -> dict[str, object]:
     rest: dict[str, object] = {}
     for section, entries in tree.items():
-        if (section,) in places:
+        if (section,) in key_paths:
             continue
-        bad = {place[1] for place in places if place[:1] == (section,) and len(place) > 1}
+        bad = {place[1] for place in key_paths if place[:1] == (section,) and len(place) > 1}
         if not bad:
             rest[section] = entries
         elif isinstance(entries, Mapping):
@@ -189,19 +198,19 @@ def _plain_secrets(value: object, *, is_secret: bool = False) -> Iterator[str]:
         case list():
             for each in value:
                 yield from _plain_secrets(each, is_secret=is_secret)
-        case str() if is_secret and len(value) >= _SHORTEST_SECRET:
+        case str() if is_secret and len(value) >= _MIN_SECRET_LENGTH:
             yield value
         case _:
             return
 
 
-def _text_of(path: Path) -> str:
+def _read_text(path: Path) -> str:
     def refusal(reason: str) -> ConfigurationError:
         return ConfigurationError((Problem(str(path), "", reason),))
 
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise refusal(f"is larger than {_LARGEST_FILE // 1024 // 1024} MiB")
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise refusal(f"is larger than {_MAX_FILE_BYTES // 1024 // 1024} MiB")
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise refusal("there is no such file") from None

@@ -4,18 +4,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+_FORWARDED_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 
 
-def environment() -> Mapping[str, str]:
+def process_environment() -> Mapping[str, str]:
     """Return the process's environment."""
     return os.environ  # noqa: TID251  # the one place
 
 
 def worker_environment() -> Mapping[str, str]:
     """Return what a worker process may know of the environment: enough to start, and no key."""
-    known = environment()
-    return {name: known[name] for name in _PASSED_ON if name in known}
+    known = process_environment()
+    return {name: known[name] for name in _FORWARDED_VARIABLES if name in known}
 
 
 def read_secret_file(path: Path) -> str:

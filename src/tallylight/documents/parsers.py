@@ -20,8 +20,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _LENGTHS = re.compile(r"(\d+)\s*-\s*(\d+)")
 _CLASS = re.compile(r"\d{3,4}p|[1248]k")
 _SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
-_LONGEST_CLIP = 3600
-_LARGEST_AMOUNT = 1_000_000
+_MAX_CLIP_SECONDS = 3600
+_MAX_AMOUNT = 1_000_000
 
 # Frames in 16:9; the upright one of each is its mirror. 480 and 768 lines have no exact 16:9:
 # 854x480 is what Volcengine documents, 1366x768 the usual screen.
@@ -37,36 +37,36 @@ _LANDSCAPE = {
 }
 
 
-def duration(value: object) -> timedelta:
+def parse_duration(value: object) -> timedelta:
     """Return the duration that "30s", "10m", "3h", "2d" or "500ms" stands for."""
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{_shown(value)} is not a duration; write 30s, 10m, 3h or 2d")
+        raise ValueError(f"{_quoted(value)} is not a duration; write 30s, 10m, 3h or 2d")
     try:
         return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
     except OverflowError:
-        raise ValueError(f"{_shown(value)} is too long") from None
+        raise ValueError(f"{_quoted(value)} is too long") from None
 
 
-def pace(value: object) -> timedelta | None:
+def parse_interval(value: object) -> timedelta | None:
     """Return how often something happens: a duration, or None for "off"."""
     # YAML 1.1 editors may have turned the bare word into false.
     if value is None or value is False or value == OFF:
         return None
-    return positive_duration(value)
+    return parse_positive_duration(value)
 
 
-def positive_duration(value: object) -> timedelta:
+def parse_positive_duration(value: object) -> timedelta:
     """Return a duration longer than nothing."""
-    length = duration(value)
+    length = parse_duration(value)
     if length <= timedelta():
-        raise ValueError(f"{_shown(value)} is not longer than nothing")
+        raise ValueError(f"{_quoted(value)} is not longer than nothing")
     return length
 
 
-def written_duration(value: timedelta) -> str:
+def serialize_duration(value: timedelta) -> str:
     """Return a duration as it is written in the file: the largest unit that divides it."""
     milliseconds = round(value / timedelta(milliseconds=1))
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
@@ -75,66 +75,68 @@ def written_duration(value: timedelta) -> str:
     return f"{milliseconds}ms" if milliseconds else "0s"
 
 
-def money(value: object) -> Decimal:
+def parse_money(value: object) -> Decimal:
     """Return an amount in USD, exactly as it is written."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError(f"{_shown(value)} is not an amount; write US dollars as in 0.10")  # noqa: TRY004  # pydantic takes ValueError
+        raise ValueError(f"{_quoted(value)} is not an amount; write US dollars as in 0.10")  # noqa: TRY004  # pydantic takes ValueError
     try:
         amount = Decimal(str(value).strip())
     except InvalidOperation:
-        raise ValueError(f"{_shown(value)} is not an amount; write US dollars as in 0.10") from None
-    if not amount.is_finite() or not 0 <= amount <= _LARGEST_AMOUNT:
-        raise ValueError(f"{_shown(value)} is not an amount from 0 to {_LARGEST_AMOUNT} US dollars")
+        raise ValueError(
+            f"{_quoted(value)} is not an amount; write US dollars as in 0.10"
+        ) from None
+    if not amount.is_finite() or not 0 <= amount <= _MAX_AMOUNT:
+        raise ValueError(f"{_quoted(value)} is not an amount from 0 to {_MAX_AMOUNT} US dollars")
     return amount
 
 
-def lengths(value: object) -> tuple[int, ...]:
+def parse_lengths(value: object) -> tuple[int, ...]:
     """Return clip lengths in seconds, ascending, from [4, 8, 12] or "3-15"."""
     if isinstance(value, str) and (match := _LENGTHS.fullmatch(value.strip())):
-        first, last = int(match[1]), min(int(match[2]), _LONGEST_CLIP)
+        first, last = int(match[1]), min(int(match[2]), _MAX_CLIP_SECONDS)
         if 0 < first <= last:
             return tuple(range(first, last + 1))
     if isinstance(value, list | tuple) and all(_is_length(item) for item in value):
         return tuple(sorted(set(value)))
-    raise ValueError(f"{_shown(value)} are not lengths; write [4, 8, 12] or 3-15, in seconds")
+    raise ValueError(f"{_quoted(value)} are not lengths; write [4, 8, 12] or 3-15, in seconds")
 
 
-def sizes(value: object) -> tuple[str, ...]:
+def parse_sizes(value: object) -> tuple[str, ...]:
     """Return sizes as WIDTHxHEIGHT; a class such as "720p" stands for 16:9 and 9:16."""
     if not isinstance(value, list | tuple):
-        raise ValueError(f"{_shown(value)} is not a list of sizes; write [720p] or [1280x720]")  # noqa: TRY004  # pydantic takes ValueError
-    return tuple(dict.fromkeys(size for item in value for size in _sizes_of(item)))
+        raise ValueError(f"{_quoted(value)} is not a list of sizes; write [720p] or [1280x720]")  # noqa: TRY004  # pydantic takes ValueError
+    return tuple(dict.fromkeys(size for item in value for size in _expand_size(item)))
 
 
-def _sizes_of(item: object) -> tuple[str, ...]:
+def _expand_size(item: object) -> tuple[str, ...]:
     if isinstance(item, str) and item in _LANDSCAPE:
         width, _, height = _LANDSCAPE[item].partition("x")
         return (f"{width}x{height}", f"{height}x{width}")
     if isinstance(item, str) and _SIZE.fullmatch(item):
         return (item,)
     known = ", ".join(_LANDSCAPE)
-    raise ValueError(f"{_shown(item)} is not a size; write WIDTHxHEIGHT or one of {known}")
+    raise ValueError(f"{_quoted(item)} is not a size; write WIDTHxHEIGHT or one of {known}")
 
 
-def one_size(value: object) -> str:
+def parse_size(value: object) -> str:
     """Return one size as WIDTHxHEIGHT; a class such as "720p" is its landscape."""
-    return _sizes_of(value)[0]
+    return _expand_size(value)[0]
 
 
-def resolution(value: object) -> str:
+def parse_resolution(value: object) -> str:
     """Return the key of a rate: "720p", "4k", "*" for all others, or a size in its class."""
     if isinstance(value, str) and _SIZE.fullmatch(value):
         return resolution_of(value)
     if isinstance(value, str) and (value == "*" or _CLASS.fullmatch(value)):
         return value
-    raise ValueError(f'{_shown(value)} is not a resolution; write 720p, 4k or "*" for all others')
+    raise ValueError(f'{_quoted(value)} is not a resolution; write 720p, 4k or "*" for all others')
 
 
 def _is_length(item: object) -> bool:
-    return isinstance(item, int) and not isinstance(item, bool) and 0 < item <= _LONGEST_CLIP
+    return isinstance(item, int) and not isinstance(item, bool) and 0 < item <= _MAX_CLIP_SECONDS
 
 
-def _shown(value: object) -> str:
+def _quoted(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"'{value}'" if isinstance(value, str | int | float | Decimal) else "this"
@@ -152,36 +154,41 @@ _LENGTHS_SCHEMA = {
     ]
 }
 _SIZES_SCHEMA = {"type": "array", "items": {"type": "string"}, "examples": [["720p", "1024x1792"]]}
-_written = PlainSerializer(written_duration, return_type=str)
+_duration_serializer = PlainSerializer(serialize_duration, return_type=str)
 
 Duration = Annotated[
-    timedelta, BeforeValidator(positive_duration), _written, WithJsonSchema(_DURATION_SCHEMA)
+    timedelta,
+    BeforeValidator(parse_positive_duration),
+    _duration_serializer,
+    WithJsonSchema(_DURATION_SCHEMA),
 ]
 """A stretch of time longer than nothing: "30s"."""
 
-PaceOption = Annotated[
+IntervalOption = Annotated[
     timedelta | None,
-    BeforeValidator(pace),
-    PlainSerializer(lambda value: OFF if value is None else written_duration(value)),
+    BeforeValidator(parse_interval),
+    PlainSerializer(lambda value: OFF if value is None else serialize_duration(value)),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"const": OFF}]}),
 ]
 """How often a probe is sent: a duration, or "off"."""
 
 Money = Annotated[
     Decimal,
-    BeforeValidator(money),
+    BeforeValidator(parse_money),
     WithJsonSchema({"type": ["number", "string"], "minimum": 0, "examples": [0.1, "2.00"]}),
 ]
 """US dollars, exact."""
 
-Lengths = Annotated[tuple[int, ...], BeforeValidator(lengths), WithJsonSchema(_LENGTHS_SCHEMA)]
+Lengths = Annotated[
+    tuple[int, ...], BeforeValidator(parse_lengths), WithJsonSchema(_LENGTHS_SCHEMA)
+]
 """Clip lengths in seconds: [4, 8, 12] or "3-15"."""
 
-Sizes = Annotated[tuple[str, ...], BeforeValidator(sizes), WithJsonSchema(_SIZES_SCHEMA)]
+Sizes = Annotated[tuple[str, ...], BeforeValidator(parse_sizes), WithJsonSchema(_SIZES_SCHEMA)]
 """Frame sizes: WIDTHxHEIGHT or a class such as 720p."""
 
-Size = Annotated[str, BeforeValidator(one_size)]
+Size = Annotated[str, BeforeValidator(parse_size)]
 """One frame size."""
 
-Resolution = Annotated[str, BeforeValidator(resolution)]
+Resolution = Annotated[str, BeforeValidator(parse_resolution)]
 """The key of a rate."""

@@ -24,7 +24,7 @@ class Secret:
         return "***"
 
 
-def secret(value: object) -> Secret:
+def parse_secret(value: object) -> Secret:
     """Return a key that no longer shows itself; its own text stays out of every error."""
     if isinstance(value, Secret):
         return value
@@ -40,7 +40,7 @@ SecretText = Annotated[
     Secret,
     GetPydanticSchema(
         lambda _type, _handler: core_schema.no_info_plain_validator_function(
-            secret,
+            parse_secret,
             # Else pydantic would write out the dataclass, with the key in it.
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )

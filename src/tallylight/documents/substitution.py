@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tallylight.documents.yaml_tree import Place
+from tallylight.documents.yaml_tree import KeyPath
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 
@@ -23,53 +23,55 @@ class Substitution:
     environment: Mapping[str, str]
     read_file: Callable[[str], str]
     secrets: set[str] = field(default_factory=set)
-    problems: list[tuple[Place, str]] = field(default_factory=list)
+    problems: list[tuple[KeyPath, str]] = field(default_factory=list)
 
-    def of(self, value: object, place: Place = ()) -> object:
+    def apply(self, value: object, key_path: KeyPath = ()) -> object:
         """Return the value with everything filled in."""
         match value:
             case {"file": str(path), **others} if not others:
-                return self._file(self._text(path, place), place)
+                return self._file(self._text(path, key_path), key_path)
             case Mapping():
-                return {key: self.of(each, (*place, key)) for key, each in value.items()}
+                return {key: self.apply(each, (*key_path, key)) for key, each in value.items()}
             case list():
-                return [self.of(each, (*place, i)) for i, each in enumerate(value)]
+                return [self.apply(each, (*key_path, i)) for i, each in enumerate(value)]
             case str():
-                return self._text(value, place)
+                return self._text(value, key_path)
             case _:
                 return value
 
-    def _text(self, text: str, place: Place) -> str:
-        return _REFERENCE.sub(lambda match: self._reference(match, place), text)
+    def _text(self, text: str, key_path: KeyPath) -> str:
+        return _REFERENCE.sub(lambda match: self._reference(match, key_path), text)
 
-    def _reference(self, match: re.Match[str], place: Place) -> str:
+    def _reference(self, match: re.Match[str], key_path: KeyPath) -> str:
         name = match[1]
         if match[0] == "$${":
             return "${"
         if name is None:
-            self.problems.append((place, "has a ${ that names no variable; write $${ for the text"))
+            self.problems.append(
+                (key_path, "has a ${ that names no variable; write $${ for the text")
+            )
             return match[0]
         value = self.environment.get(name, "")
         if not value:
             state = "is empty" if name in self.environment else "is not set"
-            self.problems.append((place, f"environment variable {name} {state}"))
+            self.problems.append((key_path, f"environment variable {name} {state}"))
             return match[0]
         self.secrets.add(value)
         return value
 
-    def _file(self, path: str, place: Place) -> str:
+    def _file(self, path: str, key_path: KeyPath) -> str:
         try:
             text = self.read_file(path)
         except FileNotFoundError:
-            self.problems.append((place, f"there is no file {path}"))
+            self.problems.append((key_path, f"there is no file {path}"))
         except UnicodeDecodeError:
-            self.problems.append((place, f"the file {path} is not UTF-8 text"))
+            self.problems.append((key_path, f"the file {path} is not UTF-8 text"))
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "its name is not usable"
-            self.problems.append((place, f"the file {path} cannot be read: {why}"))
+            self.problems.append((key_path, f"the file {path} cannot be read: {why}"))
         else:
             if text:
                 self.secrets.add(text)
                 return text
-            self.problems.append((place, f"the file {path} is empty"))
+            self.problems.append((key_path, f"the file {path} is empty"))
         return "${file}"

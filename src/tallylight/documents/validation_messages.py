@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from tallylight.documents.yaml_tree import Place
+from tallylight.documents.yaml_tree import KeyPath
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _Schema = Mapping[str, object]
 
-_TYPES: Mapping[str, str] = {
+_TYPE_MESSAGES: Mapping[str, str] = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "date_from_datetime_parsing": "must be a date, as in 2026-09-24",
@@ -32,7 +32,7 @@ _TYPES: Mapping[str, str] = {
 }
 
 
-def reason_of(finding: "ErrorDetails", place: Place, schema: _Schema) -> str:
+def validation_message(error: "ErrorDetails", key_path: KeyPath, schema: _Schema) -> str:
     """Return a finding as one clause.
 
     Args:
@@ -40,23 +40,25 @@ def reason_of(finding: "ErrorDetails", place: Place, schema: _Schema) -> str:
         place: Where it is in the file.
         schema: The JSON Schema of the whole model, which knows the keys allowed at each place.
     """
-    kind = finding["type"]
-    context: Mapping[str, object] = finding.get("ctx", {})
+    kind = error["type"]
+    context: Mapping[str, object] = error.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_key(str(place[-1]) if place else "", keys_at(schema, place[:-1]))
+        return _unknown_key(
+            str(key_path[-1]) if key_path else "", known_keys(schema, key_path[:-1])
+        )
     if kind in {"enum", "literal_error"}:
         allowed = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "")
-        return not_allowed(finding["input"], allowed.split(", "))
+        return not_allowed_message(error["input"], allowed.split(", "))
     if kind == "string_pattern_mismatch":
         return f"does not have the form {context.get('pattern')}"
     if kind == "value_error":
-        return finding["msg"].removeprefix("Value error, ")
-    if kind in _TYPES:
-        return _TYPES[kind]
-    return finding["msg"].replace("Input should", "should").replace("String should", "should")
+        return error["msg"].removeprefix("Value error, ")
+    if kind in _TYPE_MESSAGES:
+        return _TYPE_MESSAGES[kind]
+    return error["msg"].replace("Input should", "should").replace("String should", "should")
 
 
-def not_allowed(value: object, allowed: "list[str] | tuple[str, ...]") -> str:
+def not_allowed_message(value: object, allowed: "list[str] | tuple[str, ...]") -> str:
     """Return why a value is refused, and which ones are not."""
     shown = f"'{value}' is" if isinstance(value, str | int) else "this is"
     hint = did_you_mean(str(value), allowed)
@@ -69,11 +71,11 @@ def did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
-def keys_at(schema: _Schema, place: Place) -> list[str]:
+def known_keys(schema: _Schema, key_path: KeyPath) -> list[str]:
     """Return the keys that a schema knows at a place."""
-    nodes = list(_resolved(schema, schema))
-    for step in place:
-        nodes = [inner for node in nodes for inner in _inner(schema, node, str(step))]
+    nodes = list(_resolve_refs(schema, schema))
+    for step in key_path:
+        nodes = [inner for node in nodes for inner in _child_schemas(schema, node, str(step))]
     return sorted({key for node in nodes for key in _mapping(node.get("properties"))})
 
 
@@ -83,27 +85,27 @@ def _unknown_key(key: str, known: list[str]) -> str:
     return f"is not a known key{hint}; allowed: {', '.join(known)}"
 
 
-def _inner(schema: _Schema, node: _Schema, step: str) -> Iterator[_Schema]:
+def _child_schemas(schema: _Schema, node: _Schema, step: str) -> Iterator[_Schema]:
     properties = _mapping(node.get("properties"))
     if step in properties:
-        yield from _resolved(schema, _mapping(properties[step]))
+        yield from _resolve_refs(schema, _mapping(properties[step]))
     for key in ("additionalProperties", "items"):
-        yield from _resolved(schema, _mapping(node.get(key)))
+        yield from _resolve_refs(schema, _mapping(node.get(key)))
     for pattern in _mapping(node.get("patternProperties")).values():
-        yield from _resolved(schema, _mapping(pattern))
+        yield from _resolve_refs(schema, _mapping(pattern))
 
 
-def _resolved(schema: _Schema, node: _Schema) -> Iterator[_Schema]:
+def _resolve_refs(schema: _Schema, node: _Schema) -> Iterator[_Schema]:
     reference = node.get("$ref")
     if isinstance(reference, str):
         named = _mapping(schema.get("$defs")).get(reference.rpartition("/")[2])
-        yield from _resolved(schema, _mapping(named))
+        yield from _resolve_refs(schema, _mapping(named))
     elif node:
         yield node
     branches = node.get("anyOf")
     if isinstance(branches, list):
         for branch in branches:
-            yield from _resolved(schema, _mapping(branch))
+            yield from _resolve_refs(schema, _mapping(branch))
 
 
 def _mapping(value: object) -> _Schema:

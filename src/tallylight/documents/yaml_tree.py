@@ -16,18 +16,18 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tallylight.errors import ConfigurationError, Problem
 
-Step: TypeAlias = str | int
-Place: TypeAlias = tuple[Step, ...]
+PathStep: TypeAlias = str | int
+KeyPath: TypeAlias = tuple[PathStep, ...]
 
-_MOST_NODES = 200_000
-_DEEPEST = 50
+_MAX_NODES = 200_000
+_MAX_DEPTH = 50
 _TAG = "tag:yaml.org,2002:"
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _TRUE = {"true", "True", "TRUE"}
 
 
 @dataclass(slots=True)
-class Tree:
+class YamlTree:
     """A parsed text.
 
     Args:
@@ -37,11 +37,11 @@ class Tree:
     """
 
     value: object = None
-    lines: dict[Place, int] = field(default_factory=dict)
-    repeats: list[tuple[int, Place, str]] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    duplicate_keys: list[tuple[int, KeyPath, str]] = field(default_factory=list)
 
 
-def read_tree(text: str, name: str) -> Tree:
+def parse_yaml(text: str, name: str) -> YamlTree:
     """Parse YAML text.
 
     Raises:
@@ -52,67 +52,67 @@ def read_tree(text: str, name: str) -> Tree:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = name if mark is None else f"{name}:{mark.line + 1}"
-        raise ConfigurationError((Problem(where, "", _syntax(error)),)) from None
+        raise ConfigurationError((Problem(where, "", _syntax_message(error)),)) from None
     except (YAMLError, ValueError, RecursionError) as error:
         reason = f"is not YAML ({type(error).__name__})"
         raise ConfigurationError((Problem(name, "", reason),)) from None
-    tree = Tree()
+    tree = YamlTree()
     if root is not None:
-        tree.value = _Reader(tree, name).value(root, ())
+        tree.value = _TreeBuilder(tree, name).value(root, ())
     return tree
 
 
-def _syntax(error: MarkedYAMLError) -> str:
+def _syntax_message(error: MarkedYAMLError) -> str:
     # What stands between quotes is the file's own text, and that may be a key.
     parts = ", ".join(part for part in (error.context, error.problem) if part)
     said = _QUOTED.sub(lambda match: match[0] if len(match[0]) == len("' '") else "…", parts)
     return f"is not YAML: {said}"
 
 
-class _Reader:
+class _TreeBuilder:
     """Turns nodes into values; keeps count, so that aliases of aliases cannot fill the memory."""
 
-    def __init__(self, tree: Tree, name: str) -> None:
+    def __init__(self, tree: YamlTree, name: str) -> None:
         self._tree = tree
         self._name = name
         self._nodes = 0
 
-    def value(self, node: Node, place: Place) -> object:
+    def value(self, node: Node, key_path: KeyPath) -> object:
         line = node.start_mark.line + 1
-        self._tree.lines.setdefault(place, line)
+        self._tree.lines.setdefault(key_path, line)
         self._nodes += 1
-        if self._nodes > _MOST_NODES or len(place) > _DEEPEST:
+        if self._nodes > _MAX_NODES or len(key_path) > _MAX_DEPTH:
             reason = "is nested too deeply, or its aliases repeat too much"
             raise ConfigurationError((Problem(f"{self._name}:{line}", "", reason),))
         match node:
             case MappingNode():
-                return self._mapping(node, place)
+                return self._mapping(node, key_path)
             case SequenceNode():
-                return [self.value(each, (*place, i)) for i, each in enumerate(node.value)]
+                return [self.value(each, (*key_path, i)) for i, each in enumerate(node.value)]
             case _:
                 return _scalar(node)
 
-    def _mapping(self, node: MappingNode, place: Place) -> dict[str, object]:
+    def _mapping(self, node: MappingNode, key_path: KeyPath) -> dict[str, object]:
         merged: dict[str, object] = {}
         own: dict[str, object] = {}
         first_lines: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if str(key_node.tag) == f"{_TAG}merge":
-                merged = {**self._merged(value_node, place), **merged}
+                merged = {**self._merged(value_node, key_path), **merged}
                 continue
             key = self._key(key_node)
-            here = (*place, key)
+            here = (*key_path, key)
             if key in own:
                 reason = f"stands twice; first in line {first_lines[key]}"
-                self._tree.repeats.append((line, here, reason))
+                self._tree.duplicate_keys.append((line, here, reason))
             first_lines.setdefault(key, line)
             self._tree.lines[here] = line
             own[key] = self.value(value_node, here)
         return {**merged, **own}
 
-    def _merged(self, node: Node, place: Place) -> dict[str, object]:
-        value = self.value(node, place)
+    def _merged(self, node: Node, key_path: KeyPath) -> dict[str, object]:
+        value = self.value(node, key_path)
         sources = value if isinstance(value, list) else [value]
         merged: dict[str, object] = {}
         for source in reversed(sources):
@@ -135,14 +135,14 @@ def _scalar(node: Node) -> object:
         case "bool":
             return text in _TRUE
         case "int":
-            return _whole(text)
+            return _integer(text)
         case "float":
             return _decimal(text)
         case _:
             return text
 
 
-def _whole(text: str) -> object:
+def _integer(text: str) -> object:
     try:
         return int(text.replace("_", ""), 0 if text.lstrip("+-")[:2] in {"0x", "0o"} else 10)
     except ValueError:

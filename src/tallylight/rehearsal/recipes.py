@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tallylight.documents.validation_messages import reason_of
+from tallylight.documents.validation_messages import validation_message
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.rehearsal.behaviour import Recipe
 from tallylight.rehearsal.generate import generated
@@ -43,7 +43,7 @@ def parsed(text: str, name: str) -> Recipe:
                 Problem(
                     name,
                     ".".join(map(str, finding["loc"])),
-                    reason_of(finding, tuple(finding["loc"]), schema),
+                    validation_message(finding, tuple(finding["loc"]), schema),
                 )
                 for finding in error.errors(include_url=False)
             )

@@ -12,7 +12,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tallylight.documents.parsers import Money
-from tallylight.documents.validation_messages import reason_of
+from tallylight.documents.validation_messages import validation_message
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
@@ -185,7 +185,7 @@ def parsed(text: str, name: str) -> Trace:
         for finding in error.errors(include_url=False):
             place = tuple(finding["loc"])
             key = ".".join(map(str, place))
-            problems.append(Problem(name, key, reason_of(finding, place, schema)))
+            problems.append(Problem(name, key, validation_message(finding, place, schema)))
         raise ConfigurationError(tuple(problems)) from None
 
 

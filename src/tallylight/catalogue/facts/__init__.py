@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import BuiltInUpstream, BuiltInUpstreams, ProviderFacts
 from tallylight.catalogue.updates import folder, installed
-from tallylight.documents.document import parse, validated
-from tallylight.documents.environment import environment
+from tallylight.documents.document import parse_document, validate_document
+from tallylight.documents.environment import process_environment
 from tallylight.errors import ConfigurationError, Problem
 
 M = TypeVar("M", bound=BaseModel)
@@ -83,9 +83,9 @@ def _of_file(name: str) -> Mapping[str, FactSheet]:
 
 @cache
 def _updates() -> Mapping[str, FactSheet]:
-    return installed(folder(environment()))
+    return installed(folder(process_environment()))
 
 
 def _read(name: str, model: type[M]) -> M:
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
-    return validated(parse(text, name, Path(), {}), model)
+    return validate_document(parse_document(text, name, Path(), {}), model)

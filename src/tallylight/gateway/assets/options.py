@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from tallylight.documents.addresses import address, is_loopback, is_private
+from tallylight.documents.addresses import is_loopback, is_private, parse_http_url
 from tallylight.documents.parsers import Duration
 from tallylight.documents.secret import Secret, SecretText
 from tallylight.documents.section import Section
@@ -36,7 +36,7 @@ def _location(value: str) -> str:
 
 
 def _endpoint(value: str) -> str:
-    url = address(value)
+    url = parse_http_url(value)
     if url.startswith("http:") and not is_loopback(url) and not is_private(url):
         raise ValueError("would be given videos unencrypted; use https")
     return url
