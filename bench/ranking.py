@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from tallylight.catalogue import facts
-from tallylight.catalogue.services import Pace, Service, Upstream
+from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
 from tallylight.gateway.routing.capability import Capability, Skills
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.ranking import Prospect
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _prospect(number: int) -> Prospect:
-    sheet = next(iter(facts.load().values()))
+    sheet = next(iter(facts.fact_sheets().values()))
     price = Price(PriceUnit.PER_SECOND, {"*": Decimal(number + 10) / 100})
     sheet = replace(sheet, lengths=(4, 8, 12), sizes=("1280x720", "720x1280"), price=price)
     service = Service(
@@ -64,7 +64,7 @@ def _prospect(number: int) -> Prospect:
         model="sora-2",
         access=Access.OFFICIAL,
         sheet=sheet,
-        pace=Pace(),
+        probe_intervals=ProbeIntervals(),
         budget=Budget(),
         probe_order=None,
     )

@@ -12,7 +12,7 @@ from tallylight.board import Board
 from tallylight.catalogue.services import (
     FactSheet,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -80,7 +80,7 @@ def make_service() -> MakeService:
             model=name,
             access=access,
             sheet=sheet,
-            pace=Pace(generation=generation),
+            probe_intervals=ProbeIntervals(generation=generation),
             budget=Budget(),
             probe_order=None,
         )

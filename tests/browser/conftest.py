@@ -18,7 +18,7 @@ from tallylight.catalogue.services import (
     FactSheet,
     Feed,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -100,7 +100,7 @@ def _service(id_: str, name: str, access: Access, provider: str) -> Service:
         model=id_,
         access=access,
         sheet=sheet,
-        pace=Pace(generation=timedelta(hours=3)),
+        probe_intervals=ProbeIntervals(generation=timedelta(hours=3)),
         budget=Budget(per_day=Decimal(2)),
         probe_order=Order("a lamp", 4, "1280x720"),
     )

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue import facts
-from tallylight.catalogue.orders import PROBE_PROMPT, cheapest_order, orders_of
+from tallylight.catalogue.orders import PROBE_PROMPT, allowed_orders, cheapest_order
 from tallylight.catalogue.services import FactSheet, Medium, ShutdownPrecision
 from tallylight.model.money import PriceUnit, cost_of
 from tallylight.model.order import Order
@@ -119,7 +119,7 @@ ENDING = {
 
 
 def sheet(name: str) -> FactSheet:
-    return facts.load()[name]
+    return facts.fact_sheets()[name]
 
 
 def is_gone(found: FactSheet) -> bool:
@@ -214,7 +214,7 @@ def test_an_image_costs_its_tokens() -> None:
 def test_the_reverse_line_costs_by_the_call_whatever_its_length() -> None:
     for model in ("sora_video2", "sora_video2-landscape-15s"):
         for provider in ("laozhang", "apiyi"):
-            found = facts.find(provider, model)
+            found = facts.find_sheet(provider, model)
             assert found is not None
             assert found.access is Access.REVERSE
             assert found.price is not None
@@ -233,9 +233,9 @@ def test_conflicting_sources_are_called_so() -> None:
     assert sheet("azure/sora-2").shutdown_precision is ShutdownPrecision.CONFLICTING
 
 
-@pytest.mark.parametrize("found", facts.load().values(), ids=lambda found: found.id)
+@pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
 def test_every_sheet_is_whole(found: FactSheet) -> None:
-    assert facts.find(found.provider, found.model) is found
+    assert facts.find_sheet(found.provider, found.model) is found
     assert found.sources
     assert found.as_of <= TODAY
     assert found.lengths == tuple(sorted(found.lengths))
@@ -247,38 +247,38 @@ def test_every_sheet_is_whole(found: FactSheet) -> None:
         assert found.notes
 
 
-@pytest.mark.parametrize("found", facts.load().values(), ids=lambda found: found.id)
+@pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
 def test_every_size_of_a_priced_sheet_has_a_rate_unless_the_notes_say_why(
     found: FactSheet,
 ) -> None:
     if found.price is None:
         return
 
-    for order in orders_of(found):
+    for order in allowed_orders(found):
         try:
             cost_of(found.price, order)
         except LookupError:
             assert "not known" in found.notes
 
 
-@pytest.mark.parametrize("found", facts.load().values(), ids=lambda found: found.id)
+@pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
 def test_sizes_stand_in_the_order_of_their_cost(found: FactSheet) -> None:
     if found.price is None or found.model == "gemini-omni-1.2-flash":
         return
 
-    orders = orders_of(found)
+    orders = allowed_orders(found)
 
     costs = [cost_of(found.price, order) for order in orders if order.seconds == orders[0].seconds]
     assert costs == sorted(costs)
 
 
 def test_what_is_not_known_is_none() -> None:
-    assert facts.find("openai", "sora-3") is None
-    assert facts.find("nobody", "sora-2") is None
+    assert facts.find_sheet("openai", "sora-3") is None
+    assert facts.find_sheet("nobody", "sora-2") is None
 
 
 def test_loading_twice_reads_once() -> None:
-    assert facts.load() is facts.load()
+    assert facts.fact_sheets() is facts.fact_sheets()
 
 
 def test_no_order_is_made_of_unknown_lengths_or_prices() -> None:
@@ -287,12 +287,12 @@ def test_no_order_is_made_of_unknown_lengths_or_prices() -> None:
 
 
 def test_a_file_is_named_for_its_provider() -> None:
-    providers = {f"{found.provider}.yaml" for found in facts.built_in().values()}
+    providers = {f"{found.provider}.yaml" for found in facts.built_in_sheets().values()}
 
-    assert providers == set(facts.provider_files())
+    assert providers == set(facts.provider_file_names())
 
 
 def test_every_built_in_upstream_has_a_sheet() -> None:
-    providers = {found.provider for found in facts.load().values()}
+    providers = {found.provider for found in facts.fact_sheets().values()}
 
-    assert set(facts.upstreams()) <= providers
+    assert set(facts.built_in_upstreams()) <= providers

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.catalogue.facts import built_in
-from tallylight.catalogue.updates import folder, install, installed
+from tallylight.catalogue.facts import built_in_sheets
+from tallylight.catalogue.updates import install_update, installed_updates, updates_folder
 from tallylight.errors import ConfigurationError
 
 NEWER = """
@@ -24,35 +24,35 @@ models:
 
 
 def test_an_update_is_kept_and_found_again(tmp_path: Path) -> None:
-    sheets = install(NEWER, "newer.yaml", tmp_path / "facts")
+    sheets = install_update(NEWER, "newer.yaml", tmp_path / "facts")
 
-    found = installed(tmp_path / "facts")
+    found = installed_updates(tmp_path / "facts")
 
     assert [sheet.id for sheet in sheets] == ["openai/sora-3"]
     assert found["openai/sora-3"].shutdown_at == date(2027, 6, 1)
-    assert "openai/sora-3" not in built_in()
+    assert "openai/sora-3" not in built_in_sheets()
 
 
 def test_a_later_update_of_a_provider_takes_the_place_of_the_former(tmp_path: Path) -> None:
-    install(NEWER, "newer.yaml", tmp_path)
-    install(NEWER.replace("sora-3", "sora-4"), "newest.yaml", tmp_path)
+    install_update(NEWER, "newer.yaml", tmp_path)
+    install_update(NEWER.replace("sora-3", "sora-4"), "newest.yaml", tmp_path)
 
-    assert list(installed(tmp_path)) == ["openai/sora-4"]
+    assert list(installed_updates(tmp_path)) == ["openai/sora-4"]
 
 
 def test_an_update_with_a_fault_changes_nothing(tmp_path: Path) -> None:
-    install(NEWER, "newer.yaml", tmp_path)
+    install_update(NEWER, "newer.yaml", tmp_path)
 
     with pytest.raises(ConfigurationError) as refusal:
-        install(NEWER.replace("per_second", "per_secnd"), "broken.yaml", tmp_path)
+        install_update(NEWER.replace("per_second", "per_secnd"), "broken.yaml", tmp_path)
 
     assert "broken.yaml:10" in {problem.where for problem in refusal.value.problems}
-    assert list(installed(tmp_path)) == ["openai/sora-3"]
+    assert list(installed_updates(tmp_path)) == ["openai/sora-3"]
     assert [path.name for path in tmp_path.iterdir()] == ["openai.yaml"]
 
 
 def test_without_a_folder_there_are_no_updates(tmp_path: Path) -> None:
-    assert installed(tmp_path / "nowhere") == {}
+    assert installed_updates(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_without_a_folder_there_are_no_updates(tmp_path: Path) -> None:
     ],
 )
 def test_the_folder_is_the_users(environment: dict[str, str], expected: Path) -> None:
-    assert folder(environment) == expected
+    assert updates_folder(environment) == expected

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.catalogue.services import Bills, Pace, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, ProbeIntervals, ShutdownPrecision
 from tallylight.clock import VirtualClock
 from tallylight.config.sections import ListenAddress
 from tallylight.config.settings import Configuration, load_configuration
@@ -66,7 +66,7 @@ def test_a_small_file_takes_the_facts_of_the_built_in_sheet(load: Load) -> None:
     assert service.name == "MiniMax H3"
     assert service.access is Access.OFFICIAL
     assert service.sheet.id == "saygm/minimax/h3"
-    assert service.pace == Pace()
+    assert service.probe_intervals == ProbeIntervals()
     assert service.probe_order is not None
     assert (service.probe_order.seconds, service.probe_order.size) == (4, "1344x768")
     assert service.upstream.dialect == "openai"
@@ -256,7 +256,9 @@ def test_paid_probes_without_a_budget_are_one_clear_problem(complain: Complain) 
 def test_any_limit_makes_paid_probes_possible(load: Load, budget: str) -> None:
     found = load(f"{SMALL}    probes: {{generation: 3h}}\n{budget}", KEY="x")
 
-    assert found.catalogue.services[ServiceId("h3")].pace.generation == timedelta(hours=3)
+    assert found.catalogue.services[ServiceId("h3")].probe_intervals.generation == timedelta(
+        hours=3
+    )
 
 
 def test_a_budget_that_never_pays_for_a_probe_is_worth_a_warning(load: Load) -> None:
@@ -288,7 +290,7 @@ def test_a_paid_probe_of_unknown_cost_is_refused_where_it_was_asked_for(
 
     found = load(f"{text}probes: {{generation: 3h}}\n", KEY="x")
 
-    assert found.catalogue.services[ServiceId("h3")].pace.generation is None
+    assert found.catalogue.services[ServiceId("h3")].probe_intervals.generation is None
     assert complain(asked, KEY="x") == [
         (
             "tallylight.yaml:11: services.h3.probes.generation: cannot be priced; "
@@ -305,7 +307,7 @@ def test_a_service_overrides_the_paces_and_the_order_of_its_probes(load: Load) -
     )
 
     service = found.catalogue.services[ServiceId("h3")]
-    assert service.pace == Pace(timedelta(seconds=30), None, None)
+    assert service.probe_intervals == ProbeIntervals(timedelta(seconds=30), None, None)
     assert service.probe_order == Order("A red kite.", 6, "1024x768")
 
 
@@ -375,8 +377,8 @@ def test_without_a_file_the_keys_of_the_environment_say_what_is_watched(
 
     (service,) = found.catalogue.services.values()
     assert service.id == "gemini-omni-1.2-flash-laozhang"
-    assert service.pace == Pace(generation=None)
-    assert service.upstream.bills is Bills.DELIVERIES
+    assert service.probe_intervals == ProbeIntervals(generation=None)
+    assert service.upstream.bills is BillingBasis.DELIVERIES
     assert service.upstream.base_url == "https://api.laozhang.ai/v1"
     assert found.path is None
     assert MARKED not in repr(found)

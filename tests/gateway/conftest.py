@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tallylight.catalogue.services import (
-    Bills,
+    BillingBasis,
     FactSheet,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -68,7 +68,7 @@ def make_service() -> MakeService:
         price: str | None = "0.10",
         lengths: tuple[int, ...] = (4, 8, 12),
         sizes: tuple[str, ...] = ("1280x720", "720x1280"),
-        bills: Bills = Bills.ACCEPTANCES,
+        bills: BillingBasis = BillingBasis.ACCEPTANCES,
         medium: Medium = Medium.VIDEO,
         generation: timedelta | None = timedelta(hours=3),
         rates: Mapping[str, str] | None = None,
@@ -111,7 +111,7 @@ def make_service() -> MakeService:
             model="sora-2",
             access=access,
             sheet=sheet,
-            pace=Pace(generation=generation),
+            probe_intervals=ProbeIntervals(generation=generation),
             budget=Budget(),
             probe_order=None,
         )

@@ -12,11 +12,11 @@ import pytest
 
 from tallylight.board import Board
 from tallylight.catalogue.services import (
-    Bills,
+    BillingBasis,
     FactSheet,
     Feed,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -110,7 +110,7 @@ def service_of(  # noqa: PLR0913  # each has its default
     world: World,
     name: str,
     *,
-    bills: Bills = Bills.DELIVERIES,
+    bills: BillingBasis = BillingBasis.DELIVERIES,
     budget: Budget | None = None,
     timeout: float = 1.0,
     job_timeout: float = 60.0,
@@ -160,7 +160,7 @@ def service_of(  # noqa: PLR0913  # each has its default
             sources=(),
             as_of=date(2026, 1, 28),
         ),
-        pace=Pace(generation=timedelta(hours=3)),
+        probe_intervals=ProbeIntervals(generation=timedelta(hours=3)),
         budget=budget or Budget(),
         probe_order=Order("A paper boat drifts across a pond.", seconds, part.sizes[0]),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tallylight.catalogue.services import Bills
+from tallylight.catalogue.services import BillingBasis
 from tallylight.errors import BudgetError
 from tallylight.model.evidence import FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -27,8 +27,8 @@ OFFICIAL, RELAY, CHAT, IMAGE = (
     "gpt-image-reverse",
 )
 SETTLED, RELEASED = EntryState.SETTLED, EntryState.RELEASED
-ACCEPTANCES = (Bills.ACCEPTANCES, Billing.KEEPS_FAILURES)
-DELIVERIES = (Bills.DELIVERIES, Billing.BILLS_DELIVERIES)
+ACCEPTANCES = (BillingBasis.ACCEPTANCES, Billing.KEEPS_FAILURES)
+DELIVERIES = (BillingBasis.DELIVERIES, Billing.BILLS_DELIVERIES)
 
 
 def refuse(sign: str) -> Trouble:
@@ -42,7 +42,7 @@ def flawed(flaw: str) -> Trouble:
 @pytest.mark.parametrize("name", [OFFICIAL, RELAY, CHAT, IMAGE])
 @pytest.mark.parametrize(("bills", "billing"), [ACCEPTANCES, DELIVERIES])
 async def test_a_video_that_arrives_speaks_for_the_service_and_is_paid_for(
-    start: Start, name: str, bills: Bills, billing: Billing
+    start: Start, name: str, bills: BillingBasis, billing: Billing
 ) -> None:
     house = await start(name, bills=bills, billing=billing)
 
@@ -74,7 +74,7 @@ async def test_a_video_that_arrives_speaks_for_the_service_and_is_paid_for(
 async def test_a_refusal_costs_nothing_and_is_blamed_on_whoever_it_was(
     start: Start, name: str, sign: str, fault: Fault
 ) -> None:
-    house = await start(name, bills=Bills.ACCEPTANCES, billing=Billing.KEEPS_FAILURES)
+    house = await start(name, bills=BillingBasis.ACCEPTANCES, billing=Billing.KEEPS_FAILURES)
     house.trouble(name, refuse(sign))
 
     found = await house.generate(name)
@@ -111,7 +111,7 @@ async def test_a_refusal_costs_nothing_and_is_blamed_on_whoever_it_was(
 async def test_a_video_that_is_not_the_one_ordered_is_a_failure_that_was_paid_for(
     start: Start, name: str, trouble: Trouble, rule: str
 ) -> None:
-    house = await start(name, bills=Bills.DELIVERIES, billing=Billing.BILLS_DELIVERIES)
+    house = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.BILLS_DELIVERIES)
     house.trouble(name, trouble)
 
     found = await house.generate(name)
@@ -143,7 +143,7 @@ async def test_another_models_video_is_a_failure(start: Start) -> None:
 )
 @pytest.mark.parametrize(("bills", "billing"), [ACCEPTANCES, DELIVERIES])
 async def test_a_job_that_fails_later_is_paid_for_by_what_the_upstream_bills(
-    start: Start, name: str, form: str, bills: Bills, billing: Billing
+    start: Start, name: str, form: str, bills: BillingBasis, billing: Billing
 ) -> None:
     house = await start(name, bills=bills, billing=billing)
     house.trouble(name, {"kind": "fail", "form": form})
@@ -153,7 +153,7 @@ async def test_a_job_that_fails_later_is_paid_for_by_what_the_upstream_bills(
     assert found.is_bad
     (entry,) = await house.entries(name)
     # A stream that just closes leaves open whether the job goes on.
-    is_free = bills is Bills.DELIVERIES and form != "close"
+    is_free = bills is BillingBasis.DELIVERIES and form != "close"
     assert entry.state is (RELEASED if is_free else SETTLED)
     await house.check_books()
 
@@ -173,7 +173,7 @@ async def test_refused_content_says_nothing_against_the_service(start: Start) ->
 @pytest.mark.parametrize(("bills", "billing"), [ACCEPTANCES, DELIVERIES])
 @pytest.mark.parametrize("kind", ["hang", "reset"])
 async def test_a_create_in_doubt_is_found_in_the_list_and_followed(
-    start: Start, kind: str, bills: Bills, billing: Billing
+    start: Start, kind: str, bills: BillingBasis, billing: Billing
 ) -> None:
     house = await start(OFFICIAL, bills=bills, billing=billing)
     house.trouble(OFFICIAL, {"kind": kind, "accepts": True})
@@ -195,7 +195,7 @@ async def test_a_create_in_doubt_is_found_in_the_list_and_followed(
 async def test_a_doubt_that_nothing_resolves_counts_as_paid_and_is_never_sent_again(
     start: Start, name: str, kind: str, *, accepts: bool
 ) -> None:
-    house = await start(name, bills=Bills.DELIVERIES, billing=Billing.KEEPS_FAILURES)
+    house = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.KEEPS_FAILURES)
     # The list leaves the job out: that it does not show one proves nothing.
     house.trouble(name, {"kind": kind, "accepts": accepts}, {"kind": "list_lie", "hides": "all"})
 

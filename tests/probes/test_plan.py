@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tallylight.catalogue.services import (
     FactSheet,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -66,7 +66,7 @@ SERVICE = Service(
     model="sora-2",
     access=Access.OFFICIAL,
     sheet=SHEET,
-    pace=Pace(reach=MINUTE, credentials=10 * MINUTE, generation=180 * MINUTE),
+    probe_intervals=ProbeIntervals(reach=MINUTE, credentials=10 * MINUTE, generation=180 * MINUTE),
     budget=Budget(),
     probe_order=Order("a paper boat", 4, "1280x720"),
 )
@@ -181,7 +181,7 @@ def test_live_traffic_puts_the_next_paid_probe_off() -> None:
         replace(WATCHED, has_open_attempt=True),
         replace(WATCHED, disabled_depths=frozenset({Depth.GENERATION})),
         replace(WATCHED, service=replace(SERVICE, probe_order=None)),
-        replace(WATCHED, service=replace(SERVICE, pace=Pace(generation=None))),
+        replace(WATCHED, service=replace(SERVICE, probe_intervals=ProbeIntervals(generation=None))),
     ],
 )
 def test_no_money_is_spent_where_it_cannot_tell_anything(spared: PlanInput) -> None:

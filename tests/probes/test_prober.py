@@ -16,7 +16,7 @@ from tallylight.board import Board
 from tallylight.catalogue.services import (
     FactSheet,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -166,7 +166,7 @@ def attempt_of(service: Service, at: datetime) -> Attempt:
     )
 
 
-def service_of(name: str, pace: Pace) -> Service:
+def service_of(name: str, pace: ProbeIntervals) -> Service:
     return Service(
         id=ServiceId(name),
         name=name,
@@ -198,13 +198,13 @@ def service_of(name: str, pace: Pace) -> Service:
             sources=(),
             as_of=date(2026, 1, 1),
         ),
-        pace=pace,
+        probe_intervals=pace,
         budget=Budget(),
         probe_order=Order("a boat", 4, "1280x720"),
     )
 
 
-REACH = Pace(reach=MINUTE, credentials=None, generation=None)
+REACH = ProbeIntervals(reach=MINUTE, credentials=None, generation=None)
 
 
 @dataclass
@@ -279,7 +279,7 @@ async def test_a_thousand_services_are_all_reached_within_one_interval(tower: Wa
 async def test_jobs_in_doubt_are_probed_again_after_five_minutes_and_then_rarely(
     tower: Watchtower,
 ) -> None:
-    await tower.seat(service_of("a", Pace(MINUTE, None, 3 * HOUR)))
+    await tower.seat(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
 
     async with tower.running():
         await tower.clock.advance(2 * HOUR)
@@ -291,7 +291,7 @@ async def test_jobs_in_doubt_are_probed_again_after_five_minutes_and_then_rarely
 
 async def test_live_traffic_puts_paid_probes_off(tower: Watchtower) -> None:
     name = ServiceId("a")
-    await tower.seat(service_of(name, Pace(MINUTE, None, HOUR)))
+    await tower.seat(service_of(name, ProbeIntervals(MINUTE, None, HOUR)))
     tower.till.memory[name] = ProbeHistory(last_intended_at=NOON - timedelta(minutes=30))
     for _ in range(6):
         traffic = Evidence(name, tower.clock.now(), Source.TRAFFIC, latency=MINUTE)
@@ -313,7 +313,7 @@ async def test_live_traffic_puts_paid_probes_off(tower: Watchtower) -> None:
 async def test_what_a_budget_withholds_is_asked_for_again_later_and_shown(
     tower: Watchtower,
 ) -> None:
-    await tower.seat(service_of("a", Pace(MINUTE, None, 3 * HOUR)))
+    await tower.seat(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
     tower.till.budget = False
 
     async with tower.running():
@@ -330,7 +330,7 @@ async def test_what_a_budget_withholds_is_asked_for_again_later_and_shown(
 async def test_a_database_that_is_away_is_not_asked_four_times_a_second(
     tower: Watchtower, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await tower.seat(service_of("a", Pace(MINUTE, None, 3 * HOUR)))
+    await tower.seat(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
     async with tower.running():
         await tower.clock.advance(2 * MINUTE)
         placed = len(tower.till.placed)
@@ -398,7 +398,7 @@ async def test_a_hanging_service_is_not_asked_twice_at_once(tower: Watchtower) -
 
 async def test_a_retired_service_is_left_alone(tower: Watchtower) -> None:
     name = ServiceId("a")
-    await tower.seat(service_of(name, Pace(MINUTE, 10 * MINUTE, 3 * HOUR)))
+    await tower.seat(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR)))
     gone = Evidence(name, NOON, Source.CALENDAR, says=Status.RETIRED, until=NOON - HOUR)
     await tower.board.report(gone)
 
@@ -417,7 +417,7 @@ async def test_what_is_overdue_after_a_long_stop_is_spread_over_the_opening_roun
     tower: Watchtower,
 ) -> None:
     names = [ServiceId(f"s{n}") for n in range(600)]
-    await tower.seat(*(service_of(name, Pace(MINUTE, None, HOUR)) for name in names))
+    await tower.seat(*(service_of(name, ProbeIntervals(MINUTE, None, HOUR)) for name in names))
     tower.till.memory = {name: ProbeHistory(last_intended_at=NOON - 9 * HOUR) for name in names}
 
     async with tower.running():
@@ -428,7 +428,7 @@ async def test_what_is_overdue_after_a_long_stop_is_spread_over_the_opening_roun
 
 
 async def test_a_depth_that_cost_money_stays_off_where_a_job_is_resumed(tower: Watchtower) -> None:
-    service = service_of("a", Pace(MINUTE, 10 * MINUTE, 3 * HOUR))
+    service = service_of("a", ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR))
     await tower.seat(service)
     tower.till.memory[service.id] = ProbeHistory(NOON - MINUTE, frozenset({Depth.CREDENTIALS}))
     tower.till.left = (attempt_of(service, NOON - MINUTE),)
@@ -441,7 +441,7 @@ async def test_a_depth_that_cost_money_stays_off_where_a_job_is_resumed(tower: W
 
 async def test_a_refused_key_that_only_a_create_finds_is_tried_again(tower: Watchtower) -> None:
     name = ServiceId("a")
-    await tower.seat(service_of(name, Pace(MINUTE, 10 * MINUTE, HOUR)))
+    await tower.seat(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, HOUR)))
     refused = Failure(FailureKind.AUTH, Fault.OURS, "code:group", http_status=403)
     await tower.board.report(Evidence(name, NOON, Source.GENERATION, failure=refused))
     assert tower.board.verdict(name).blocked is FailureKind.AUTH

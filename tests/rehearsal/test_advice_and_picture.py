@@ -35,8 +35,8 @@ REVERSE = Asked(Access.REVERSE, Decimal("0.10"), has_feed=False)
 
 
 def _named(service: Service, generation: timedelta | None, **budget: Decimal) -> Service:
-    pace = replace(service.pace, generation=generation)
-    return replace(service, pace=pace, budget=Budget(**budget))
+    pace = replace(service.probe_intervals, generation=generation)
+    return replace(service, probe_intervals=pace, budget=Budget(**budget))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tallylight.catalogue.services import (
     FactSheet,
     Feed,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -94,7 +94,7 @@ def a_service(
         model="sora-2",
         access=access,
         sheet=sheet or a_sheet("sora-2", access),
-        pace=Pace(),
+        probe_intervals=ProbeIntervals(),
         budget=Budget(per_day=Decimal("2.00")),
         probe_order=Order("a lamp", 4, "1280x720"),
     )

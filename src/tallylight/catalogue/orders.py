@@ -8,7 +8,7 @@ PROBE_PROMPT = "A paper boat drifts across a calm pond in soft morning light, st
 """A text that no moderation minds and that moves, so that a frozen picture shows."""
 
 
-def orders_of(sheet: FactSheet) -> tuple[Order, ...]:
+def allowed_orders(sheet: FactSheet) -> tuple[Order, ...]:
     """Return every order of one length and size that a sheet allows; none if it names none."""
     lengths = (0,) if sheet.medium is Medium.IMAGE else sheet.lengths
     return tuple(Order(PROBE_PROMPT, seconds, size) for seconds in lengths for size in sheet.sizes)
@@ -20,7 +20,7 @@ def cheapest_order(sheet: FactSheet) -> Order | None:
     if price is None:
         return None
     priced = []
-    for order in orders_of(sheet):
+    for order in allowed_orders(sheet):
         try:
             priced.append((cost_of(price, order), order.seconds, order))
         except LookupError:

@@ -11,16 +11,16 @@ from tallylight.documents.section import Section
 from tallylight.model.money import ANY_RESOLUTION, Price, PriceUnit
 
 
-def _rates(value: object) -> object:
+def _as_rates(value: object) -> object:
     # A single figure is the rate for every resolution.
     return value if isinstance(value, Mapping) else {ANY_RESOLUTION: value}
 
 
-Rates = Annotated[dict[Resolution, Money], BeforeValidator(_rates), Field(min_length=1)]
+Rates = Annotated[dict[Resolution, Money], BeforeValidator(_as_rates), Field(min_length=1)]
 """USD by resolution, {720p: 0.10, "*": 0.20}, or one figure for all."""
 
 Tokens = Annotated[
-    dict[Resolution, Annotated[int, Field(gt=0)]], BeforeValidator(_rates), Field(min_length=1)
+    dict[Resolution, Annotated[int, Field(gt=0)]], BeforeValidator(_as_rates), Field(min_length=1)
 ]
 
 

@@ -23,7 +23,7 @@ class Medium(StrEnum):
     IMAGE = "image"
 
 
-class Bills(StrEnum):
+class BillingBasis(StrEnum):
     """What an upstream takes money for."""
 
     ACCEPTANCES = "acceptances"  # every accepted job, also one that fails
@@ -144,13 +144,13 @@ class Upstream:
     job_timeout: timedelta = timedelta(minutes=20)
     ca_file: str = ""
     feed: Feed | None = None
-    bills: Bills = Bills.ACCEPTANCES
+    bills: BillingBasis = BillingBasis.ACCEPTANCES
     refuses_with_500: bool = False
     lists_all_jobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ProbeIntervals:
     """How often a service is probed, by depth; None where a depth is switched off."""
 
     reach: timedelta | None = timedelta(seconds=60)
@@ -180,7 +180,7 @@ class Service:
     model: str
     access: Access
     sheet: FactSheet
-    pace: Pace
+    probe_intervals: ProbeIntervals
     budget: Budget
     probe_order: Order | None
 

@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import Bills, FactSheet, Medium, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, FactSheet, Medium, ShutdownPrecision
 from tallylight.documents.parsers import Lengths, Sizes
 from tallylight.documents.section import Name, Section
 from tallylight.model.ids import ProviderId
 from tallylight.model.status import Access
 
-Word = Annotated[str, Field(min_length=1)]
+NonEmptyText = Annotated[str, Field(min_length=1)]
 
 
 class ModelFacts(Section):
@@ -22,9 +22,9 @@ class ModelFacts(Section):
     What is left out holds as at the top of the file.
     """
 
-    model: Word
-    also: tuple[Word, ...] = ()
-    title: Word
+    model: NonEmptyText
+    also: tuple[NonEmptyText, ...] = ()
+    title: NonEmptyText
     medium: Medium = Medium.VIDEO
     access: Access | None = None
     protocol: str | None = None
@@ -37,7 +37,7 @@ class ModelFacts(Section):
     shutdown_precision: ShutdownPrecision = ShutdownPrecision.EXACT
     replacement: str = ""
     notes: str = ""
-    sources: tuple[Word, ...] = ()
+    sources: tuple[NonEmptyText, ...] = ()
     as_of: date | None = None
 
 
@@ -47,7 +47,7 @@ class ProviderFacts(Section):
     provider: Name
     access: Access = Access.OFFICIAL
     protocol: str = ""
-    sources: Annotated[tuple[Word, ...], Field(min_length=1)]
+    sources: Annotated[tuple[NonEmptyText, ...], Field(min_length=1)]
     as_of: date
     models: Annotated[tuple[ModelFacts, ...], Field(min_length=1)]
 
@@ -93,12 +93,12 @@ class BuiltInUpstream(Section):
         notes: What is not verified.
     """
 
-    title: Word
-    base_url: Word
-    protocol: Word
+    title: NonEmptyText
+    base_url: NonEmptyText
+    protocol: NonEmptyText
     dialect: str = ""
-    key_variable: Word
-    bills: Bills = Bills.ACCEPTANCES
+    key_variable: NonEmptyText
+    bills: BillingBasis = BillingBasis.ACCEPTANCES
     feed: dict[str, str] | None = None
     notes: str = ""
 

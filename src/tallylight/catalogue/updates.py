@@ -14,7 +14,7 @@ from tallylight.catalogue.sheets import ProviderFacts
 from tallylight.documents.document import parse_document, validate_document
 
 
-def folder(environment: Mapping[str, str]) -> Path:
+def updates_folder(environment: Mapping[str, str]) -> Path:
     """Return where updates are kept: $TALLYLIGHT_FACTS, else the user's data directory.
 
     Source:
@@ -26,7 +26,7 @@ def folder(environment: Mapping[str, str]) -> Path:
     return Path(data) / "tallylight" / "facts"
 
 
-def sheets_of(text: str, name: str) -> tuple[FactSheet, ...]:
+def parse_sheets(text: str, name: str) -> tuple[FactSheet, ...]:
     """Return the sheets of a file's text.
 
     Raises:
@@ -35,7 +35,7 @@ def sheets_of(text: str, name: str) -> tuple[FactSheet, ...]:
     return tuple(validate_document(parse_document(text, name, Path(), {}), ProviderFacts).sheets())
 
 
-def install(text: str, name: str, into: Path) -> tuple[FactSheet, ...]:
+def install_update(text: str, name: str, directory: Path) -> tuple[FactSheet, ...]:
     """Check a file's text and keep it, whole or not at all; return its sheets.
 
     It takes the place of an earlier update of the same provider.
@@ -44,10 +44,10 @@ def install(text: str, name: str, into: Path) -> tuple[FactSheet, ...]:
         ConfigurationError: with everything that is wrong in it; nothing is changed then.
         OSError: if the folder cannot be written.
     """
-    sheets = sheets_of(text, name)
-    into.mkdir(parents=True, exist_ok=True)
-    target = into / f"{sheets[0].provider}.yaml"
-    with NamedTemporaryFile("w", encoding="utf-8", dir=into, delete=False) as scratch:
+    sheets = parse_sheets(text, name)
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory / f"{sheets[0].provider}.yaml"
+    with NamedTemporaryFile("w", encoding="utf-8", dir=directory, delete=False) as scratch:
         scratch.write(text)
     try:
         Path(scratch.name).replace(target)
@@ -58,7 +58,7 @@ def install(text: str, name: str, into: Path) -> tuple[FactSheet, ...]:
     return sheets
 
 
-def installed(kept_in: Path) -> Mapping[str, FactSheet]:
+def installed_updates(directory: Path) -> Mapping[str, FactSheet]:
     """Return the sheets of all updates, by id; none where there is no folder.
 
     Raises:
@@ -66,6 +66,6 @@ def installed(kept_in: Path) -> Mapping[str, FactSheet]:
     """
     return {
         sheet.id: sheet
-        for path in sorted(kept_in.glob("*.yaml"))
-        for sheet in sheets_of(path.read_text(encoding="utf-8"), str(path))
+        for path in sorted(directory.glob("*.yaml"))
+        for sheet in parse_sheets(path.read_text(encoding="utf-8"), str(path))
     }

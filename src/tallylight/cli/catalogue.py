@@ -52,7 +52,7 @@ def list_sheets(
     to, today = speech(lang), SystemClock().now().date()
     sheets = [
         sheet
-        for sheet in facts.load().values()
+        for sheet in facts.fact_sheets().values()
         if provider in {None, sheet.provider} and not (live and sheet.is_retired(today))
     ]
     if json:
@@ -90,7 +90,7 @@ def show_sheet(
     from tallylight.catalogue import facts
 
     to = speech(lang)
-    found = facts.sheet(sheet)
+    found = facts.sheet_by_id(sheet)
     if found is None:
         raise typer.BadParameter(
             to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet
@@ -107,14 +107,14 @@ def update_sheets(
     lang: Lang = None,
 ) -> None:
     """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
-    from tallylight.catalogue.updates import folder, install
+    from tallylight.catalogue.updates import install_update, updates_folder
     from tallylight.documents.environment import process_environment
 
     try:
         is_address = source.startswith(("https://", "http://"))
         text = asyncio.run(_fetched(source)) if is_address else Path(source).read_text("utf-8")
-        kept_in = folder(process_environment())
-        sheets = install(text, source.rpartition("/")[2], kept_in)
+        kept_in = updates_folder(process_environment())
+        sheets = install_update(text, source.rpartition("/")[2], kept_in)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{source}: {error}") from None
     told = speech(lang).ngettext(

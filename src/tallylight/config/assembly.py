@@ -12,7 +12,7 @@ from tallylight.catalogue.services import (
     FactSheet,
     Feed,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -137,7 +137,7 @@ def _service(
     place = ("services", name)
     base = _built_in_sheet(options, upstream)
     if base is None and options.sheet is not None:
-        hint = did_you_mean(options.sheet, tuple(facts.load()))
+        hint = did_you_mean(options.sheet, tuple(facts.fact_sheets()))
         reason = f"'{options.sheet}' is no fact sheet{hint}; see `tallylight catalogue list`"
         context.report.add_error((*place, "sheet"), reason)
         return None
@@ -156,7 +156,7 @@ def _service(
         model=options.model,
         access=access,
         sheet=sheet,
-        pace=_probe_intervals(place, options, order, context),
+        probe_intervals=_probe_intervals(place, options, order, context),
         budget=options.budget.budget(),
         probe_order=order,
     )
@@ -164,9 +164,9 @@ def _service(
 
 def _built_in_sheet(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
     if options.sheet is not None:
-        return facts.sheet(options.sheet)
+        return facts.sheet_by_id(options.sheet)
     is_unwanted = "sheet" in options.model_fields_set
-    return None if is_unwanted else facts.find(upstream.provider, options.model)
+    return None if is_unwanted else facts.find_sheet(upstream.provider, options.model)
 
 
 def _empty_sheet(
@@ -245,7 +245,7 @@ def _probe_order(
 
 def _probe_intervals(
     key_path: KeyPath, options: ServiceOptions, order: Order | None, context: Environment
-) -> Pace:
+) -> ProbeIntervals:
     pace = options.probes.merged_with(context.probe_defaults.intervals())
     if pace.generation is None or order is not None:
         return pace

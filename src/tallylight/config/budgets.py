@@ -18,7 +18,7 @@ def check_budgets(
     unlimited = []
     for service in services.values():
         cost = probe_cost(service)
-        if service.pace.generation is None or not cost:
+        if service.probe_intervals.generation is None or not cost:
             continue
         limits = [
             limit

@@ -9,7 +9,7 @@ from tallylight.catalogue.services import (
     Catalogue,
     FactSheet,
     Feed,
-    Pace,
+    ProbeIntervals,
     Service,
     Upstream,
 )
@@ -34,7 +34,7 @@ def environment_catalogue(environment: Mapping[str, str], today: date) -> Catalo
     """
     found = {
         service.id: service
-        for provider, known in facts.upstreams().items()
+        for provider, known in facts.built_in_upstreams().items()
         if known.protocol in DIALECTS and environment.get(known.key_variable)
         for service in _services(provider, known, environment[known.key_variable], today)
     }
@@ -64,14 +64,14 @@ def _services(provider: str, built_in: BuiltInUpstream, key: str, today: date) -
             model=sheet.model,
             access=sheet.access,
             sheet=sheet,
-            pace=Pace(generation=None),
+            probe_intervals=ProbeIntervals(generation=None),
             budget=Budget(),
             probe_order=None,
         )
 
 
 def _live_sheets(provider: str, built_in: BuiltInUpstream, today: date) -> Iterator[FactSheet]:
-    for sheet in facts.load().values():
+    for sheet in facts.fact_sheets().values():
         is_spoken = (sheet.provider, sheet.protocol) == (provider, built_in.protocol)
         if is_spoken and not sheet.is_retired(today):
             yield sheet
@@ -86,7 +86,7 @@ def _feed(built_in: BuiltInUpstream) -> Feed | None:
 def _no_key_message(environment: Mapping[str, str], today: date) -> str:
     spoken = {
         provider: known
-        for provider, known in facts.upstreams().items()
+        for provider, known in facts.built_in_upstreams().items()
         if known.protocol in DIALECTS
     }
     unused = [

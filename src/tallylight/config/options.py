@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from tallylight.catalogue.orders import PROBE_PROMPT
 from tallylight.catalogue.prices import PriceOptions
-from tallylight.catalogue.services import Bills, Medium, Pace, ShutdownPrecision
+from tallylight.catalogue.services import BillingBasis, Medium, ProbeIntervals, ShutdownPrecision
 from tallylight.documents.addresses import HttpUrl
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.parsers import Duration, IntervalOption, Lengths, Size, Sizes
@@ -69,8 +69,8 @@ class UpstreamOptions(Section):
         timedelta(minutes=20), description="How long a job may take before it counts as stalled."
     )
     ca_file: str = Field("", description="A PEM file of authorities to trust beside the system's.")
-    bills: Bills = Field(
-        Bills.ACCEPTANCES,
+    bills: BillingBasis = Field(
+        BillingBasis.ACCEPTANCES,
         description="What it takes money for: acceptances (every accepted job) or deliveries "
         "(finished videos alone, failed jobs are refunded).",
     )
@@ -104,10 +104,10 @@ class ServiceProbeOptions(Section):
         None, description="Size of the probe's video; without it the cheapest."
     )
 
-    def merged_with(self, default: Pace) -> Pace:
+    def merged_with(self, default: ProbeIntervals) -> ProbeIntervals:
         """Return the paces that hold for the service."""
         said = self.model_fields_set
-        return Pace(
+        return ProbeIntervals(
             reach=self.reach if "reach" in said else default.reach,
             credentials=self.credentials if "credentials" in said else default.credentials,
             generation=self.generation if "generation" in said else default.generation,
@@ -188,9 +188,9 @@ class ProbeOptions(Section):
         PROBE_PROMPT, min_length=1, max_length=1000, description="The text of a paid probe."
     )
 
-    def intervals(self) -> Pace:
+    def intervals(self) -> ProbeIntervals:
         """Return the paces that hold where a service says nothing."""
-        return Pace(self.reach, self.credentials, self.generation)
+        return ProbeIntervals(self.reach, self.credentials, self.generation)
 
 
 UpstreamsSection = dict[ConfigId, UpstreamOptions]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tallylight.catalogue.services import Bills, Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.gateway.assets.fetch import Delivering
 from tallylight.gateway.errors import SUPERSEDED, error_of, is_callers
@@ -86,7 +86,7 @@ class Completing:
 
     async def _fail(self, live: Live, attempt: Attempt, service: Service, failure: Failure) -> None:
         live.refusals.append((service.id, failure))
-        if service.upstream.bills is Bills.DELIVERIES:
+        if service.upstream.bills is BillingBasis.DELIVERIES:
             self._books.fail_free(live, attempt, failure)
         else:
             self._books.fail(live, attempt, failure)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from tallylight.board import Board
-from tallylight.catalogue.services import Bills, Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.gateway.errors import SUPERSEDED, stalled
 from tallylight.gateway.finish import Completing
@@ -220,7 +220,7 @@ class Following:
             self._books.fail_free(live, attempt, failure)
             return True
         may_pay = live.route.when_in_doubt is WhenInDoubt.PAY_TWICE
-        if not may_pay and service.upstream.bills is not Bills.DELIVERIES:
+        if not may_pay and service.upstream.bills is not BillingBasis.DELIVERIES:
             log.info("attempt.stalled", service=service.id, attempt=attempt.id)
             return False
         log.info("attempt.given_up", service=service.id, attempt=attempt.id)

@@ -136,9 +136,13 @@ def next_probe(service_input: PlanInput, timing: ProbeTiming, depth: Depth) -> P
     """Return the next probe of one depth, None if none is worth it."""
     match depth:
         case Depth.REACH:
-            return _free_probe(service_input, timing, depth, service_input.service.pace.reach)
+            return _free_probe(
+                service_input, timing, depth, service_input.service.probe_intervals.reach
+            )
         case Depth.CREDENTIALS:
-            return _free_probe(service_input, timing, depth, service_input.service.pace.credentials)
+            return _free_probe(
+                service_input, timing, depth, service_input.service.probe_intervals.credentials
+            )
         case Depth.GENERATION:
             return _paid_probe(service_input, timing)
 
@@ -183,7 +187,7 @@ def _free_probe(
 
 
 def _paid_probe(service_input: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
-    pace = service_input.service.pace.generation
+    pace = service_input.service.probe_intervals.generation
     if pace is None or not _may_spend(service_input):
         return None
     routine = pace if service_input.schedule is None else service_input.schedule.routine_interval

@@ -123,7 +123,7 @@ def plan_input(
             blocked is not None
             and blocked.kind is FailureKind.AUTH
             and blocked.source in _FREE_SOURCES
-            and service.pace.credentials is not None
+            and service.probe_intervals.credentials is not None
             and Depth.CREDENTIALS not in probe_state.disabled_depths
         ),
         last_traffic_at=traffic_at,
@@ -143,7 +143,7 @@ def probe_candidate(
     policy: Policy,
 ) -> ProbeCandidate | None:
     """Return what sharing the money out needs to know of a service; None if it takes none."""
-    pace, price = service.pace.generation, estimated_cost(service)
+    pace, price = service.probe_intervals.generation, estimated_cost(service)
     if pace is None or not price:
         return None
     between, length = expected(service_state, now, policy)

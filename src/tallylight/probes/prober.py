@@ -234,7 +234,11 @@ class Prober:
         now = self._clock.now()
         for position, service in enumerate(services):
             if service.id not in self._states:
-                pace = service.pace.reach or service.pace.credentials or timedelta(minutes=1)
+                pace = (
+                    service.probe_intervals.reach
+                    or service.probe_intervals.credentials
+                    or timedelta(minutes=1)
+                )
                 opening = now + initial_delay(position, len(services), pace)
                 memory = memories.get(service.id, ProbeHistory())
                 self._states[service.id] = _with_history(ProbeState(opening), memory)

@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 
 from tallylight.board import Board
-from tallylight.catalogue.services import Bills, Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.attempt import Attempt, AttemptState
@@ -100,7 +100,7 @@ class ProbeSettlement:
                 AttemptState.FAILED,
                 lambda: self._rows.fail(attempt.id, failure, evidence.at),
             )
-        if ending.is_proven_not_billed and service.upstream.bills is Bills.DELIVERIES:
+        if ending.is_proven_not_billed and service.upstream.bills is BillingBasis.DELIVERIES:
             await self._insist(lambda: self._history.ledger.release(attempt.entry))
         else:  # it was paid for, or may have been
             await self._insist(lambda: self._history.ledger.settle(attempt.entry))

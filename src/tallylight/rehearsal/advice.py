@@ -211,7 +211,7 @@ def _price(service: Service) -> Decimal | None:
 def _allowed(services: Iterable[Service], total: Budget) -> Decimal | None:
     """Return the USD a day that the budgets allow, in all and of each service together."""
     each = [
-        Decimal(0) if service.pace.generation is None else _a_day(service.budget)
+        Decimal(0) if service.probe_intervals.generation is None else _a_day(service.budget)
         for service in services
     ]
     limits = [amount for amount in each if amount is not None]

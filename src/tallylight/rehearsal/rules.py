@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from multiprocessing import get_context
 
-from tallylight.catalogue.services import Pace
+from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.money import Budget
 from tallylight.rehearsal import baselines
 from tallylight.rehearsal.record import Record
@@ -20,7 +20,7 @@ from tallylight.rehearsal.world import Scene, scenes
 OURS = "tallylight"
 UNBUDGETED = "tallylight, paid probe each 5 min"
 
-EVERY_FIVE_MINUTES = Pace(generation=timedelta(minutes=5))
+EVERY_FIVE_MINUTES = ProbeIntervals(generation=timedelta(minutes=5))
 """Our judge with money for a paid probe every five minutes."""
 
 _UNBUDGETED_SERVICE_DAYS = 360.0

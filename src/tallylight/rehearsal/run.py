@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tallylight.catalogue.services import Pace
+from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Depth, Evidence, Fault, Source
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
@@ -44,7 +44,7 @@ class Means:
         options: What the operator wrote of the judging.
     """
 
-    pace: Pace = USUAL_PACE
+    pace: ProbeIntervals = USUAL_PACE
     total: Budget = field(default_factory=Budget)
     each: Budget = field(default_factory=Budget)
     pacing: ProbeTiming = field(default_factory=ProbeTiming)

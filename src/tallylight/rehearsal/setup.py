@@ -4,10 +4,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import (
-    Bills,
+    BillingBasis,
     FactSheet,
     Medium,
-    Pace,
+    ProbeIntervals,
     Service,
     ShutdownPrecision,
     Upstream,
@@ -17,13 +17,13 @@ from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.rehearsal.world import STALLED_AFTER, Scene
 
-USUAL_PACE = Pace(generation=timedelta(hours=5, minutes=30))
+USUAL_PACE = ProbeIntervals(generation=timedelta(hours=5, minutes=30))
 """The free depths as the catalogue has them, and a paid probe for when nothing else calls."""
 
 _ORDER = Order("a rehearsal", 4, "1280x720")
 
 
-def service_of(scene: Scene, pace: Pace, budget: Budget) -> Service:
+def service_of(scene: Scene, pace: ProbeIntervals, budget: Budget) -> Service:
     """Return the service that stands for a scene."""
     provider = ProviderId(scene.id)
     return Service(
@@ -37,12 +37,12 @@ def service_of(scene: Scene, pace: Pace, budget: Budget) -> Service:
             dialect="",
             key=None,
             job_timeout=STALLED_AFTER,
-            bills=Bills.ACCEPTANCES,
+            bills=BillingBasis.ACCEPTANCES,
         ),
         model=scene.id,
         access=scene.access,
         sheet=_sheet(scene, provider),
-        pace=pace,
+        probe_intervals=pace,
         budget=budget,
         probe_order=_ORDER,
     )

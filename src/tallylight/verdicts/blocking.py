@@ -10,7 +10,7 @@ clears the key then, so a service with a public list of models does not flap.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tallylight.catalogue.services import Pace
+from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.verdicts.named_failures import is_deeper, is_refuted
 from tallylight.verdicts.state import Answer, Standing
@@ -49,7 +49,7 @@ def cleared(standing: Standing, evidence: Evidence) -> Standing:
     return replace(standing, blocked=blocked, cleared_by_probe=by_probe)
 
 
-def is_probed(blocked: Answer, pace: Pace, now: datetime, *, is_key_known: bool) -> bool:
+def is_probed(blocked: Answer, pace: ProbeIntervals, now: datetime, *, is_key_known: bool) -> bool:
     """Tell whether a probe will find that a service can be asked again.
 
     Each credentials probe that is refused renews the block. One that has neither cleared nor

@@ -13,7 +13,7 @@ the rules were measured with (`docs/verdicts.md`)."""
 
 def policy_of(service: Service, options: PolicyOptions) -> Policy:
     """Return the policy that a service is judged by."""
-    pace, upstream = service.pace, service.upstream
+    pace, upstream = service.probe_intervals, service.upstream
     shallow = [p for p in (pace.reach, pace.credentials) if p is not None]
     jobs = pace.generation
     hold_door = 2 * min(shallow) + upstream.timeout if shallow else UNWATCHED_JOBS_HOLD

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from tallylight.catalogue.services import Bills, Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import Policy, Prefer, Preset, policy_of
 from tallylight.gateway.routing.ranking import Because, Prospect, Ranking
@@ -32,7 +32,7 @@ def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
         name: str, price: str | None = "0.10", access: str = "official", **more: object
     ) -> Prospect:
         kind = Access(access)
-        bills = Bills(str(more.pop("bills", "acceptances")))
+        bills = BillingBasis(str(more.pop("bills", "acceptances")))
         return make_prospect(make_service(name, price=price, access=kind, bills=bills), **more)
 
     return make

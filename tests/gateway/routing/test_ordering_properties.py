@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tallylight.catalogue.services import Bills, Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import WEIGHINGS, Policy, Preset
 from tallylight.gateway.routing.ranking import Prospect
@@ -45,7 +45,7 @@ def some(make_service: MakeService, make_prospect: MakeProspect) -> Some:
             price=st.none() | st.sampled_from(["0", "0.05", "0.10", "0.1001", "0.50"]),
             lengths=LENGTHS,
             sizes=SIZES,
-            bills=st.sampled_from(Bills),
+            bills=st.sampled_from(BillingBasis),
         )
         return services.flatmap(
             lambda service: st.builds(
@@ -194,7 +194,10 @@ def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: P
     draw: float | None,
     cheaper: int,
 ) -> None:
-    bills, delivery = data.draw(st.sampled_from(Bills)), data.draw(st.sampled_from([0.4, 0.95]))
+    bills, delivery = (
+        data.draw(st.sampled_from(BillingBasis)),
+        data.draw(st.sampled_from([0.4, 0.95])),
+    )
     pair = [
         make_prospect(make_service(name, price=price, bills=bills), delivery=delivery)
         for name, price in (

@@ -15,64 +15,66 @@ from pydantic import BaseModel
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.catalogue.sheets import BuiltInUpstream, BuiltInUpstreams, ProviderFacts
-from tallylight.catalogue.updates import folder, installed
+from tallylight.catalogue.updates import installed_updates, updates_folder
 from tallylight.documents.document import parse_document, validate_document
 from tallylight.documents.environment import process_environment
 from tallylight.errors import ConfigurationError, Problem
 
-M = TypeVar("M", bound=BaseModel)
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
 
 _UPSTREAMS = "upstreams.yaml"
 
 
 @cache
-def load() -> Mapping[str, FactSheet]:
+def fact_sheets() -> Mapping[str, FactSheet]:
     """Return every sheet by its id, "openai/sora-2"; updates take the place of built-in ones.
 
     Raises:
         ConfigurationError: if an update was changed by hand and is no longer usable.
     """
-    return MappingProxyType({**built_in(), **_updates()})
+    return MappingProxyType({**built_in_sheets(), **_updated_sheets()})
 
 
 @cache
-def built_in() -> Mapping[str, FactSheet]:
+def built_in_sheets() -> Mapping[str, FactSheet]:
     """Return the sheets that came with this release, by id."""
-    return MappingProxyType({k: v for name in provider_files() for k, v in _of_file(name).items()})
+    return MappingProxyType(
+        {k: v for name in provider_file_names() for k, v in _sheets_in_file(name).items()}
+    )
 
 
-def sheet(id_: str) -> FactSheet | None:
+def sheet_by_id(id_: str) -> FactSheet | None:
     """Return the sheet of an id; None if there is none. Only its provider's file is read.
 
     Raises:
         ConfigurationError: if an update was changed by hand and is no longer usable.
     """
-    if id_ in _updates():
-        return _updates()[id_]
+    if id_ in _updated_sheets():
+        return _updated_sheets()[id_]
     name = f"{id_.partition('/')[0]}.yaml"
-    return _of_file(name).get(id_) if name in provider_files() else None
+    return _sheets_in_file(name).get(id_) if name in provider_file_names() else None
 
 
-def find(provider: str, model: str) -> FactSheet | None:
+def find_sheet(provider: str, model: str) -> FactSheet | None:
     """Return the sheet of a model at a provider; None if nothing is known."""
-    return sheet(f"{provider}/{model}")
+    return sheet_by_id(f"{provider}/{model}")
 
 
 @cache
-def upstreams() -> Mapping[str, BuiltInUpstream]:
+def built_in_upstreams() -> Mapping[str, BuiltInUpstream]:
     """Return by provider where it is reached and which variable holds its key."""
     return MappingProxyType(_read(_UPSTREAMS, BuiltInUpstreams).upstreams)
 
 
 @cache
-def provider_files() -> tuple[str, ...]:
+def provider_file_names() -> tuple[str, ...]:
     """Return the names of the files of fact sheets, a provider's each, in order."""
     names = (entry.name for entry in files(__name__).iterdir())
     return tuple(sorted(name for name in names if name.endswith(".yaml") and name != _UPSTREAMS))
 
 
 @cache
-def _of_file(name: str) -> Mapping[str, FactSheet]:
+def _sheets_in_file(name: str) -> Mapping[str, FactSheet]:
     sheets: dict[str, FactSheet] = {}
     for each in _read(name, ProviderFacts).sheets():
         if each.id in sheets:
@@ -82,10 +84,10 @@ def _of_file(name: str) -> Mapping[str, FactSheet]:
 
 
 @cache
-def _updates() -> Mapping[str, FactSheet]:
-    return installed(folder(process_environment()))
+def _updated_sheets() -> Mapping[str, FactSheet]:
+    return installed_updates(updates_folder(process_environment()))
 
 
-def _read(name: str, model: type[M]) -> M:
+def _read(name: str, model: type[_ModelT]) -> _ModelT:
     text = files(__name__).joinpath(name).read_text(encoding="utf-8")
     return validate_document(parse_document(text, name, Path(), {}), model)

@@ -178,7 +178,7 @@ def _is_out(verdict: Verdict) -> bool:
 
 
 def _is_probed(known: _Known, now: datetime) -> bool:
-    standing, pace = known.standing, known.service.pace
+    standing, pace = known.standing, known.service.probe_intervals
     if standing.blocked is None or known.verdict.status in _DOWN:
         return pace.generation is not None
     is_key_known = clears(standing, Source.CREDENTIALS)

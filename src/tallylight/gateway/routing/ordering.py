@@ -15,7 +15,7 @@ from decimal import Decimal
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from tallylight.catalogue.services import Bills
+from tallylight.catalogue.services import BillingBasis
 from tallylight.gateway.routing.capability import Fit, Misfit, wish_of
 from tallylight.gateway.routing.presets import WEIGHINGS, Policy, Weighing
 from tallylight.gateway.routing.ranking import Bar, Because, Choice, Exclusion, Prospect, Ranking
@@ -221,7 +221,7 @@ def _score(prospect: Prospect, dollars: float, weighing: Weighing) -> float:
     """Return the expected cost until a video arrives, in the policy's dollars."""
     delivery = max(prospect.delivery, _LEAST_DELIVERY)
     trouble = weighing.an_hour * prospect.seconds / _HOUR + weighing.a_failure * (1 - delivery)
-    if prospect.service.upstream.bills is Bills.DELIVERIES:
+    if prospect.service.upstream.bills is BillingBasis.DELIVERIES:
         return weighing.money * dollars + trouble / delivery
     return (weighing.money * dollars + trouble) / delivery
 

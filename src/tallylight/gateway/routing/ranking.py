@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from tallylight.catalogue.services import Bills, Service
+from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.gateway.routing.capability import Capability
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
@@ -107,7 +107,7 @@ class Choice:
     @property
     def expected_cost(self) -> Decimal:
         """Return the price of a video that arrives, in USD, if this service alone is asked."""
-        if self.service.upstream.bills is Bills.DELIVERIES:
+        if self.service.upstream.bills is BillingBasis.DELIVERIES:
             return self.cost
         return (self.cost / Decimal(self.delivery)).quantize(Decimal("0.000001"))
 
