@@ -28,7 +28,7 @@ RISK = Failure(
     fault=Fault.UPSTREAM,
     rule="words:risk-control",
     text="账号触发风控",
-    named=True,
+    names_state=True,
     http_status=403,
 )
 

@@ -82,7 +82,7 @@ async def _outage_with_a_late_page(board: Board, clock: VirtualClock) -> None:
     await clock.advance(timedelta(minutes=12))
     says = board.verdict(SORA).status
     assert says is not Status.OPERATIONAL
-    await board.report(Evidence(SORA, clock.now(), Source.FEED, says=says))
+    await board.report(Evidence(SORA, clock.now(), Source.FEED, claimed_status=says))
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["closed", "killed"])

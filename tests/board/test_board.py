@@ -326,7 +326,7 @@ async def test_an_unreadable_feed_is_remembered_too(
 
     remembered = again.newest(SORA, Source.FEED)
     assert remembered is not None
-    assert (remembered.says, remembered.until) == (Status.UNKNOWN, None)
+    assert (remembered.claimed_status, remembered.until) == (Status.UNKNOWN, None)
 
 
 async def test_the_newest_failing_answer_survives_a_restart(

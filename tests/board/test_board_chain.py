@@ -86,14 +86,16 @@ class Life(RuleBasedStateMachine):
     @rule(service=st.sampled_from("ab"), says=CLAIMS)
     def hear_of_a_feed(self, service: str, says: Status) -> None:
         now = self.clock.now()
-        self.run(self.board.report(Evidence(ServiceId(service), now, Source.FEED, says=says)))
+        self.run(
+            self.board.report(Evidence(ServiceId(service), now, Source.FEED, claimed_status=says))
+        )
 
     @rule(service=st.sampled_from("ab"), hours=st.integers(-2, 48), certain=st.booleans())
     def hear_of_a_shutdown(self, service: str, hours: int, *, certain: bool) -> None:
         now = self.clock.now()
         says = Status.RETIRED if certain else Status.OPERATIONAL
         until = now + timedelta(hours=hours)
-        piece = Evidence(ServiceId(service), now, Source.CALENDAR, says=says, until=until)
+        piece = Evidence(ServiceId(service), now, Source.CALENDAR, claimed_status=says, until=until)
         self.run(self.board.report(piece))
 
     @rule(minutes=st.integers(1, 600))

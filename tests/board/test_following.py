@@ -22,7 +22,9 @@ from tallylight.verdicts.options import PolicyOptions
 SORA = ServiceId("sora")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 A_WHILE = timedelta(seconds=10)
-SUSPENDED = Failure(FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", named=True)
+SUSPENDED = Failure(
+    FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", names_state=True
+)
 OVERLOADED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "code:overloaded", http_status=503)
 
 MakeService = Callable[..., Service]

@@ -44,7 +44,7 @@ PAUSED = Failure(
     Fault.UPSTREAM,
     "words:paused",
     "temporarily paused by the operator",
-    named=True,
+    names_state=True,
     http_status=503,
 )
 
@@ -143,7 +143,9 @@ async def board(history: History, clock: VirtualClock) -> Board:
     for minutes in (12, 8, 4, 0):
         await board.report(_failure("sora-reverse", NOW - timedelta(minutes=minutes)))
     await board.report(
-        Evidence(ServiceId("sora"), NOW, Source.FEED, says=Status.DEGRADED, note="Slow <jobs>")
+        Evidence(
+            ServiceId("sora"), NOW, Source.FEED, claimed_status=Status.DEGRADED, note="Slow <jobs>"
+        )
     )
     return board
 

@@ -153,7 +153,7 @@ class Studio:
         async with asyncio.timeout(60):
             while True:
                 found = await self.switchboard.gateway.changed(id_, ANYBODY, timedelta(seconds=5))
-                if found.is_over:
+                if found.is_terminal:
                     return found
 
     async def left_alone(self, video: Video) -> None:

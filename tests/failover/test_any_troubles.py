@@ -59,7 +59,7 @@ async def seen_to_its_end(studio: Studio, dice: Random, prompt: str) -> Sequence
     except RefusalError:
         return ()
     async with asyncio.timeout(90):
-        while not seen[-1].is_over:
+        while not seen[-1].is_terminal:
             seen.append(
                 await studio.switchboard.gateway.changed(seen[0].id, ANYBODY, timedelta(seconds=9))
             )

@@ -101,7 +101,7 @@ async def test_who_loses_its_video_before_a_further_attempt_sends_nothing(start:
     assert [entry.state for entry in await studio.history.ledger.entries()] == [EntryState.RELEASED]
     stands = await studio.history.videos.one(video.id)
     assert stands is not None
-    assert (stands.owner, stands.is_over) == ("another", False)
+    assert (stands.owner, stands.is_terminal) == ("another", False)
 
 
 async def test_a_video_that_ends_as_it_is_taken_over_is_not_made_again(start: Start) -> None:

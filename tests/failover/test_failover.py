@@ -112,7 +112,7 @@ async def test_towards_its_caller_a_video_never_runs_backwards(start: Start) -> 
     studio.trouble("a", {"kind": "fail", "after": 8})
     seen = [await studio.create()]
 
-    while not seen[-1].is_over:
+    while not seen[-1].is_terminal:
         seen.append(
             await studio.switchboard.gateway.changed(seen[0].id, ANYBODY, timedelta(seconds=30))
         )
@@ -305,8 +305,8 @@ async def test_the_bytes_of_a_reference_reach_the_next_service(start: Start) -> 
     video = await studio.ended(await studio.create(reference=picture))
     await studio.left_alone(video)
 
-    assert video.wish.stored
-    assert await studio.store.size(video.wish.stored) is None  # of no more use
+    assert video.params.reference_asset
+    assert await studio.store.size(video.params.reference_asset) is None  # of no more use
     assert video.service == "b"
 
 

@@ -110,7 +110,7 @@ async def test_a_repetition_elsewhere_is_told_no_video_that_is_refused_here(star
         size="1280x720",
         created_at=now,
         deadline=now + timedelta(minutes=10),
-        idempotency="mine",
+        idempotency_key="mine",
         fingerprint="a paper boat",
         owner="elsewhere",
     )

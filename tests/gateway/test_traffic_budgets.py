@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId, ServiceId
-from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.status.budgets import Spending, traffic_spendings
 from tallylight.storage.database import History
@@ -16,8 +16,8 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")
 
 
-def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> Entry:
-    return Entry(
+def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> LedgerEntry:
+    return LedgerEntry(
         id=EntryId(name),
         service=SORA,
         purpose=Purpose.TRAFFIC,

@@ -51,23 +51,23 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         "Videos take up to 3.1 times as long as usual (4 min 10 s, where 1 min 20 s is usual).",
     ),
     (
-        ReasonCode.JOBS_UNWATCHED,
+        ReasonCode.NO_RECENT_JOBS,
         {"last_at": SINCE, "hold_seconds": 21600},
         "No job has ended since 28 Jan, 09:00 UTC, so whether videos arrive is not known.",
     ),
-    (ReasonCode.DOOR_OPEN, {"answers": 9}, "It answers, last at 28 Jan, 13:51 UTC."),
+    (ReasonCode.API_RESPONDING, {"answers": 9}, "It answers, last at 28 Jan, 13:51 UTC."),
     (
         ReasonCode.DOOR_REOPENED,
         {"answers": 9, "since": SINCE},
         "It has answered again since 28 Jan, 09:00 UTC; whether videos arrive is not checked.",
     ),
     (
-        ReasonCode.DOOR_CLOSED,
+        ReasonCode.API_DOWN,
         {"failed": 3, "of": 3, "since": SINCE, "http_status": 502},
         "No check has got through since 28 Jan, 09:00 UTC (3 of 3 failed, HTTP 502).",
     ),
     (
-        ReasonCode.RISK_CONTROL_SIGNS,
+        ReasonCode.RISK_CONTROL_SUSPECTED,
         {"signs": 2, "first_at": SINCE, "first_rule": "page:challenge"},
         (
             "Two independent signs point at risk control "
@@ -75,7 +75,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ),
     ),
     (
-        ReasonCode.MAINTENANCE_PLANNED,
+        ReasonCode.MAINTENANCE_SCHEDULED,
         {"until": "2026-01-28T16:00:00+00:00", "note": "database upgrade"},
         (
             "Maintenance has been announced from 28 Jan, 13:51 UTC to 28 Jan, 16:00 UTC: "
@@ -83,7 +83,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ),
     ),
     (
-        ReasonCode.FEED_REPORTS,
+        ReasonCode.FEED_NOT_OPERATIONAL,
         {"says": "degraded", "since": SINCE, "note": "Elevated errors"},
         (
             "Its official status page has reported “Degraded” since 28 Jan, 09:00 UTC: "
@@ -101,7 +101,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         "It may be shut down from 24 September 2026 on.",
     ),
     (
-        ReasonCode.GONE_REPEATEDLY,
+        ReasonCode.RETIREMENT_REPORTED,
         {"times": 3, "since": SINCE, "answer": "model_not_found"},
         (
             "It has been answering since 28 Jan, 09:00 UTC that the model is gone (3 times); "
@@ -109,7 +109,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ),
     ),
     (
-        ReasonCode.WALLET_EMPTY,
+        ReasonCode.BALANCE_EMPTY,
         {"http_status": 402},
         "Our balance or quota is used up (HTTP 402, last at 28 Jan, 13:51 UTC).",
     ),
@@ -126,7 +126,7 @@ def test_a_reason_tells_times_and_the_answer(
 def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
     facts: dict[str, str | int | float] = {"http_status": 403, "answer": "账号触发风控"}
 
-    told = sentence(Reason(ReasonCode.RISK_CONTROL_NAMED, AT, facts), HANT)
+    told = sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
 
     assert told == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
 

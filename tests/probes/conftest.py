@@ -25,7 +25,7 @@ from tallylight.clock import Clock
 from tallylight.documents.secret import Secret
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
-from tallylight.model.ledger import Entry
+from tallylight.model.ledger import LedgerEntry
 from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access
@@ -79,7 +79,7 @@ class House:
             board, self.history, self.transport, self.clock, Budget(), patience=_PATIENCE
         )
 
-    async def entries(self, name: str) -> tuple[Entry, ...]:
+    async def entries(self, name: str) -> tuple[LedgerEntry, ...]:
         """Return our ledger of one service."""
         return await self.history.ledger.entries(ServiceId(name))
 

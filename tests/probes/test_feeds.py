@@ -36,7 +36,7 @@ class Counting:
 async def told(history: History, name: str) -> list[Status | None]:
     await history.flush()
     pieces = await history.evidence(ServiceId(name))
-    return [piece.says for piece in reversed(pieces) if piece.source is Source.FEED]
+    return [piece.claimed_status for piece in reversed(pieces) if piece.source is Source.FEED]
 
 
 async def read(house: Any, feeds: FeedPoller, *names: str) -> None:

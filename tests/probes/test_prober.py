@@ -399,7 +399,7 @@ async def test_a_hanging_service_is_not_asked_twice_at_once(tower: Watchtower) -
 async def test_a_retired_service_is_left_alone(tower: Watchtower) -> None:
     name = ServiceId("a")
     await tower.seat(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR)))
-    gone = Evidence(name, NOON, Source.CALENDAR, says=Status.RETIRED, until=NOON - HOUR)
+    gone = Evidence(name, NOON, Source.CALENDAR, claimed_status=Status.RETIRED, until=NOON - HOUR)
     await tower.board.report(gone)
 
     async with tower.running():

@@ -320,10 +320,15 @@ async def furnish(house: House) -> None:
             )
         )
         board.see(
-            Evidence(ServiceId(id_), NOW - timedelta(days=3), Source.FEED, says=Status.OPERATIONAL)
+            Evidence(
+                ServiceId(id_),
+                NOW - timedelta(days=3),
+                Source.FEED,
+                claimed_status=Status.OPERATIONAL,
+            )
         )
     named = a_reason(
-        ReasonCode.RISK_CONTROL_NAMED,
+        ReasonCode.RISK_CONTROL_REPORTED,
         NOW - timedelta(minutes=9),
         kind="risk_control",
         answer="当前账号触发风控，请稍后再试",
@@ -344,7 +349,7 @@ async def furnish(house: House) -> None:
         incident=an_incident("sora-2-reverse-1", limited, Status.RISK_CONTROL, named, failing),
     )
     paused = a_reason(
-        ReasonCode.SUSPENSION_NAMED,
+        ReasonCode.SUSPENSION_REPORTED,
         NOW - timedelta(minutes=2),
         kind="suspended",
         answer="Sora 2 Pro is temporarily paused by the operator <b>until further notice</b>",
@@ -375,7 +380,7 @@ async def furnish(house: House) -> None:
         Fault.UPSTREAM,
         "words:paused",
         "temporarily paused",
-        named=True,
+        names_state=True,
         http_status=503,
     )
     for minutes in (5, 4, 3, 2, 1):

@@ -68,7 +68,7 @@ async def test_reasons_speak_the_readers_language(get: Get, path: str, header: s
 async def test_a_blocked_service_says_what_keeps_us_out(
     get: Get, pin: Callable[[Verdict], object]
 ) -> None:
-    why = Reason(ReasonCode.WALLET_EMPTY, NOW, {"http_status": 402})
+    why = Reason(ReasonCode.BALANCE_EMPTY, NOW, {"http_status": 402})
     pin(Verdict(ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (why,), FailureKind.QUOTA))
 
     image = await (await get("/api/services/image")).json()
@@ -179,7 +179,14 @@ async def test_the_ends_of_time_are_answered(get: Get, before: str) -> None:
 async def test_a_feed_that_cannot_be_read_is_unknown(
     get: Get, see: Callable[[Evidence], None]
 ) -> None:
-    see(Evidence(ServiceId("image"), NOW - timedelta(minutes=2), Source.FEED, says=Status.UNKNOWN))
+    see(
+        Evidence(
+            ServiceId("image"),
+            NOW - timedelta(minutes=2),
+            Source.FEED,
+            claimed_status=Status.UNKNOWN,
+        )
+    )
 
     image = await (await get("/api/services/image")).json()
 

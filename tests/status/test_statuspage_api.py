@@ -125,7 +125,9 @@ async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_inciden
     make_incident: Callable[..., Incident],
 ) -> None:
     planned = Reason(
-        ReasonCode.MAINTENANCE_PLANNED, NOW, {"until": "2026-01-28T16:00:00+00:00", "note": "disks"}
+        ReasonCode.MAINTENANCE_SCHEDULED,
+        NOW,
+        {"until": "2026-01-28T16:00:00+00:00", "note": "disks"},
     )
     under_way = make_incident("image-2", "image", Status.MAINTENANCE, planned)
 
@@ -145,7 +147,7 @@ async def test_an_announced_maintenance_is_upcoming(
 ) -> None:
     see(
         Evidence(
-            ServiceId("image"), NOW + timedelta(hours=2), Source.FEED, says=Status.MAINTENANCE,
+            ServiceId("image"), NOW + timedelta(hours=2), Source.FEED, claimed_status=Status.MAINTENANCE,
             until=NOW + timedelta(hours=3), note="new disks",
         )
     )  # fmt: skip

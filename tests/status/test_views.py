@@ -12,7 +12,7 @@ from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Reason, ReasonCode, Spell, Verdict
+from tallylight.model.verdict import Reason, ReasonCode, StatusInterval, Verdict
 from tallylight.status.views.day_bars import HEIGHT, bar, day_title, days_of
 from tallylight.status.views.overview import overview, worst_of
 from tallylight.status.views.services import Facts, service_view
@@ -25,7 +25,7 @@ HAIR = "\N{NARROW NO-BREAK SPACE}"
 
 
 def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
-    spells = [Spell(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
+    spells = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
 
     before, yesterday, today = days_of(spells, NOW, 3)
 
@@ -41,9 +41,11 @@ def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
 def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
     start = MIDNIGHT - timedelta(days=1)
     spells = [
-        Spell(Status.OPERATIONAL, start, start + timedelta(hours=6)),
-        Spell(Status.SUSPENDED, start + timedelta(hours=6), start + timedelta(hours=6, minutes=1)),
-        Spell(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
+        StatusInterval(Status.OPERATIONAL, start, start + timedelta(hours=6)),
+        StatusInterval(
+            Status.SUSPENDED, start + timedelta(hours=6), start + timedelta(hours=6, minutes=1)
+        ),
+        StatusInterval(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
     ]
 
     drawn = bar(days_of(spells, NOW, 2), EN)
@@ -60,7 +62,7 @@ def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
 def test_no_day_is_taller_than_the_bar(stretches: list[tuple[Status, int]]) -> None:
     spells, at = [], NOW - timedelta(days=5)
     for status, minutes in stretches:
-        spells.append(Spell(status, at, at + timedelta(minutes=minutes)))
+        spells.append(StatusInterval(status, at, at + timedelta(minutes=minutes)))
         at += timedelta(minutes=minutes)
 
     for each in days_of(spells, NOW, 6):
@@ -73,9 +75,9 @@ def test_no_day_is_taller_than_the_bar(stretches: list[tuple[Status, int]]) -> N
 
 def test_an_uptime_stands_beside_what_was_watched() -> None:
     spells = [
-        Spell(Status.UNKNOWN, NOW - timedelta(hours=24), NOW - timedelta(hours=20)),
-        Spell(Status.SUSPENDED, NOW - timedelta(hours=20), NOW - timedelta(hours=19)),
-        Spell(Status.OPERATIONAL, NOW - timedelta(hours=19), NOW),
+        StatusInterval(Status.UNKNOWN, NOW - timedelta(hours=24), NOW - timedelta(hours=20)),
+        StatusInterval(Status.SUSPENDED, NOW - timedelta(hours=20), NOW - timedelta(hours=19)),
+        StatusInterval(Status.OPERATIONAL, NOW - timedelta(hours=19), NOW),
     ]
 
     found = uptime(spells, Window.DAY, NOW, EN)
@@ -134,7 +136,7 @@ def test_a_service_of_which_nothing_is_known_has_no_since(
 
 def test_the_newest_answer_gives_the_latency(make_service: Callable[..., Service]) -> None:
     verdict = Verdict(
-        ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (Reason(ReasonCode.DOOR_OPEN, NOW),)
+        ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (Reason(ReasonCode.API_RESPONDING, NOW),)
     )
     newest = {
         Source.REACH: Evidence(

@@ -67,7 +67,7 @@ async def test_doubt_is_remembered_when_it_is_over(history: History) -> None:
     accepted = await history.attempts.accept(INTENDED.id, "video_1", LATER)
 
     assert accepted.state is AttemptState.ACCEPTED
-    assert accepted.doubt == "the connection broke after the request was sent"
+    assert accepted.doubt_reason == "the connection broke after the request was sent"
 
 
 async def test_unfinished_attempts_are_found_after_a_crash(

@@ -48,7 +48,7 @@ async def eventful(history: History) -> History:
     history.note(Evidence(SORA, END, Source.REACH, note="after the window"))
     before = Verdict(SORA, Status.UNKNOWN, NOON, 0.5, ())
     after = Verdict(
-        SORA, Status.SUSPENDED, NOON, 0.75, (Reason(ReasonCode.SUSPENSION_NAMED, NOON),)
+        SORA, Status.SUSPENDED, NOON, 0.75, (Reason(ReasonCode.SUSPENSION_REPORTED, NOON),)
     )
     half = NOON + timedelta(hours=0.5)
     found = Transition(SORA, half, END, before, after)

@@ -11,7 +11,9 @@ from tallylight.model.ids import ServiceId
 from tallylight.storage.database import History, open_history
 
 SORA = ServiceId("sora-2-official")
-SUSPENDED = Failure(FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", named=True)
+SUSPENDED = Failure(
+    FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", names_state=True
+)
 
 Judge = Callable[[Evidence], object]
 

@@ -13,10 +13,10 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError, StorageError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import NO_VIDEO, AttemptId, KeyId, ServiceId, VideoId
-from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.model.video import Video, VideoError, VideoStatus, Wish
+from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.database import History, open_history
 from tallylight.storage.transaction import Finding, Limit, Notice, Writing
 from tallylight.storage.videos import new_video_id
@@ -42,8 +42,8 @@ def video_of(**changes: object) -> Video:
     return replace(video, **changes)  # type: ignore[arg-type]  # a test's shorthand
 
 
-def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, Entry]:
-    entry = Entry(
+def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, LedgerEntry]:
+    entry = LedgerEntry(
         id=EntryId(f"{video.id}-{number}"),
         service=SERVICE,
         purpose=Purpose.TRAFFIC,
@@ -96,15 +96,15 @@ async def written(history: History) -> AsyncIterator[History]:
 
 
 async def test_a_video_comes_back_as_it_was_written(written: History) -> None:
-    wish = Wish(
+    wish = CreateParams(
         operation=Operation.REMIX,
         source=VideoId("video_before"),
         reference=Reference(media_type="image/png", name="boat.png"),
-        stored="references/x",
+        reference_asset="references/x",
         characters=("char_1",),
         extras={"seed": 7, "meta": {"a": "1"}},
-        pinned=SERVICE,
-        chosen=("seconds",),
+        pinned_service=SERVICE,
+        defaulted_fields=("seconds",),
         policy="production",
     )
     video = video_of(wish=wish, idempotency="mine", substituted={"seconds": "10→8"})

@@ -217,7 +217,7 @@ async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: Histor
 
     recent, older = await ledger.sums(HOUR, NOON), await ledger.sums(3 * HOUR, NOON)
 
-    assert [(each.purpose, each.service, each.entries, each.amount) for each in recent] == [
+    assert [(each.purpose, each.service, each.entry_count, each.amount) for each in recent] == [
         (Purpose.TRAFFIC, VEO, 2, Decimal("0.8")),
         (Purpose.PROBE, SORA, 1, Decimal("0.4")),
     ]

@@ -16,7 +16,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId, KeyId, ServiceId
-from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoError, VideoStatus
@@ -38,7 +38,7 @@ class Pair:
     second: History
     video: Video
     attempt: Attempt
-    entry: Entry
+    entry: LedgerEntry
 
     def further(self, **changes: object) -> Writing:
         """Return what the first writes before it sends a further attempt."""
@@ -70,10 +70,10 @@ class Pair:
         return [each.id for each in entries if each.state is EntryState.RESERVED]
 
 
-def attempt_of(video: Video, number: int) -> tuple[Attempt, Entry]:
+def attempt_of(video: Video, number: int) -> tuple[Attempt, LedgerEntry]:
     name, service = f"{video.id}.{number}", ServiceId("sora-2-official")
     price = Decimal("0.4")
-    entry = Entry(
+    entry = LedgerEntry(
         EntryId(name), service, Purpose.TRAFFIC, video.id, EntryState.RESERVED, price, price, NOON
     )
     attempt = Attempt(

@@ -45,7 +45,7 @@ def good(service: ServiceId = SORA, minutes: float = 0) -> Evidence:
 def verdict(status: Status, minutes: float = 0, service: ServiceId = SORA) -> Verdict:
     reasons = (
         Reason(ReasonCode.JOBS_FAILING, at(minutes), {"bad": 3, "share": 0.5, "answer": "暫停"}),
-        Reason(ReasonCode.DOOR_OPEN, at(minutes)),
+        Reason(ReasonCode.API_RESPONDING, at(minutes)),
     )
     return Verdict(service, status, at(minutes), 0.97, reasons, FailureKind.QUOTA)
 
@@ -86,7 +86,7 @@ EVERY_FIELD = (
             Fault.UPSTREAM,
             "code:sentinel_block",
             text="帳號風控中",
-            named=True,
+            names_state=True,
             http_status=403,
             retry_after=timedelta(seconds=1.5),
         ),
@@ -94,7 +94,9 @@ EVERY_FIELD = (
         vantage="tokyo",
     ),
     Evidence(VEO, at(2), Source.REACH, failure=Failure(FailureKind.UNKNOWN, Fault.OURS, "dns")),
-    Evidence(VEO, at(3), Source.FEED, says=Status.MAINTENANCE, until=at(90), note="Upgrade"),
+    Evidence(
+        VEO, at(3), Source.FEED, claimed_status=Status.MAINTENANCE, until=at(90), note="Upgrade"
+    ),
 )
 
 

@@ -36,7 +36,7 @@ async def all_rollups(history: History, grain: Grain) -> tuple[Rollup, ...]:
 
 
 async def test_evidence_is_summed_up_by_stretches_of_time(history: History) -> None:
-    feed = Evidence(SORA, NOON, Source.FEED, says=Status.DEGRADED)
+    feed = Evidence(SORA, NOON, Source.FEED, claimed_status=Status.DEGRADED)
     pieces = (seen(0), seen(4.9, 80), seen(3, None, BROKEN), seen(4, 10, REFUSED), seen(5), feed)
     for piece in pieces:
         history.note(piece)

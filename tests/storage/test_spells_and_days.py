@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell, Transition, Verdict
+from tallylight.model.verdict import StatusInterval, Transition, Verdict
 from tallylight.storage.database import History, open_history
 from tallylight.storage.engine import Connections
 from tallylight.storage.tables import day_status
@@ -47,7 +47,7 @@ async def days_stored(connections: Connections) -> int:
         return int(await connection.scalar(days) or 0)
 
 
-def seconds(spells: tuple[Spell, ...]) -> dict[Status, float]:
+def seconds(spells: tuple[StatusInterval, ...]) -> dict[Status, float]:
     sums: dict[Status, float] = {}
     for spell in spells:
         length = (spell.end - spell.start).total_seconds()
@@ -62,10 +62,10 @@ async def test_before_its_first_transition_a_service_is_unknown(history: History
 
     assert spells == {
         SORA: (
-            Spell(Status.UNKNOWN, at(0), at(2)),
-            Spell(Status.OPERATIONAL, at(2), at(5)),
+            StatusInterval(Status.UNKNOWN, at(0), at(2)),
+            StatusInterval(Status.OPERATIONAL, at(2), at(5)),
         ),
-        VEO: (Spell(Status.UNKNOWN, at(0), at(5)),),
+        VEO: (StatusInterval(Status.UNKNOWN, at(0), at(5)),),
     }
 
 
@@ -80,8 +80,8 @@ async def test_a_window_begins_with_what_stood_there(history: History) -> None:
     spells = await history.spells([SORA], at(3), at(9))
 
     assert spells[SORA] == (
-        Spell(Status.DEGRADED, at(3), at(7)),
-        Spell(Status.OPERATIONAL, at(7), at(9)),
+        StatusInterval(Status.DEGRADED, at(3), at(7)),
+        StatusInterval(Status.OPERATIONAL, at(7), at(9)),
     )
 
 
@@ -97,10 +97,10 @@ async def test_a_back_dated_transition_takes_the_place_of_later_ones(history: Hi
     later = await history.spells([SORA], at(4), at(9))
 
     assert everything[SORA] == (
-        Spell(Status.OPERATIONAL, at(1), at(3)),
-        Spell(Status.SUSPENDED, at(3), at(9)),
+        StatusInterval(Status.OPERATIONAL, at(1), at(3)),
+        StatusInterval(Status.SUSPENDED, at(3), at(9)),
     )
-    assert later[SORA] == (Spell(Status.SUSPENDED, at(4), at(9)),)
+    assert later[SORA] == (StatusInterval(Status.SUSPENDED, at(4), at(9)),)
 
 
 CHANGES = st.lists(

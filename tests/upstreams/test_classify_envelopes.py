@@ -341,7 +341,7 @@ def test_an_answer_that_names_the_state_says_so(body: object, status: int, named
     found = failure(body, status)
 
     assert found is not None
-    assert found.named is named
+    assert found.names_state is named
 
 
 def test_a_failure_tells_what_it_was_read_from() -> None:

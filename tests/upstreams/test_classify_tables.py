@@ -70,7 +70,7 @@ def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
     assert found is not None
     assert found.rule == f"code:{rule.name}"
     assert found.kind is rule.kind
-    assert found.named == rule.named
+    assert found.names_state == rule.named
 
 
 @pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)

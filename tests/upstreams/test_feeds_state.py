@@ -202,7 +202,7 @@ def test_a_first_reading_is_evidence() -> None:
     reading = FeedReading(Status.DEGRADED, note="Slow", at=NOW - timedelta(minutes=14))
 
     assert feed_evidence(SERVICE, None, reading, NOW) == Evidence(
-        SERVICE, NOW, Source.FEED, says=Status.DEGRADED, note="Slow"
+        SERVICE, NOW, Source.FEED, claimed_status=Status.DEGRADED, note="Slow"
     )
 
 
@@ -214,7 +214,7 @@ def test_a_repeated_claim_is_no_evidence_even_under_another_headline() -> None:
 
 
 def test_a_repeated_claim_is_no_evidence_after_a_restart() -> None:
-    stored = Evidence(SERVICE, NOW, Source.FEED, says=Status.DEGRADED, note="Slow")
+    stored = Evidence(SERVICE, NOW, Source.FEED, claimed_status=Status.DEGRADED, note="Slow")
 
     assert feed_evidence(SERVICE, stored, FeedReading(Status.DEGRADED), NOW) is None
 

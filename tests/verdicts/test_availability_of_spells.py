@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import (
     Totals,
     availability,
@@ -21,11 +21,11 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def spells(*told: tuple[Status, float]) -> list[Spell]:
+def spells(*told: tuple[Status, float]) -> list[StatusInterval]:
     """Return spells of so many hours each, one after the other from the start."""
     found, now = [], START
     for status, hours in told:
-        found.append(Spell(status, now, now + timedelta(hours=hours)))
+        found.append(StatusInterval(status, now, now + timedelta(hours=hours)))
         now = found[-1].end
     return found
 

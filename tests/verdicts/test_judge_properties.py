@@ -49,7 +49,7 @@ def evidence(draw: st.DrawFn, moment: datetime) -> Evidence:
         until = draw(st.one_of(st.none(), st.integers(1, 200_000)))
         says = draw(st.sampled_from(Status))
         ends = None if until is None else moment + timedelta(seconds=until)
-        return Evidence(SERVICE, moment, source, says=says, until=ends, note="a note")
+        return Evidence(SERVICE, moment, source, claimed_status=says, until=ends, note="a note")
     failure = draw(st.one_of(st.none(), FAILURES))
     seconds = draw(st.one_of(st.none(), st.floats(0.01, 2000)))
     latency = None if seconds is None or failure else timedelta(seconds=seconds)

@@ -52,7 +52,7 @@ class Story:
             source=source,
             failure=failure,
             latency=None if latency is None else timedelta(seconds=latency),
-            says=says,
+            claimed_status=says,
             until=None if until is None else self.at(until),
             note=note,
         )
@@ -148,7 +148,7 @@ def test_good_shallow_probes_never_make_jobs_up(story: Story) -> None:
         story.tell(60 * minute + 1, Source.CREDENTIALS)
 
     assert set(story.seen) == {Status.UNKNOWN}
-    assert codes(story) == [ReasonCode.JOBS_UNWATCHED, ReasonCode.DOOR_OPEN]
+    assert codes(story) == [ReasonCode.NO_RECENT_JOBS, ReasonCode.API_RESPONDING]
     assert story.standing.verdict.reasons[1].facts["answers"] == 1000
 
 
@@ -225,7 +225,7 @@ def test_jobs_without_fresh_evidence_are_unknown_from_the_end_of_their_hold(
     assert held.verdict.status is Status.OPERATIONAL
     assert story.status is Status.UNKNOWN
     assert story.standing.verdict.since == story.at(6 * HOUR)
-    assert codes(story) == [ReasonCode.JOBS_UNWATCHED]
+    assert codes(story) == [ReasonCode.NO_RECENT_JOBS]
 
 
 def test_a_name_tells_risk_control_at_once(story: Story) -> None:
@@ -233,7 +233,7 @@ def test_a_name_tells_risk_control_at_once(story: Story) -> None:
     story.fail(300, 600, failure=RISK)
 
     assert story.status is Status.RISK_CONTROL
-    assert codes(story)[:2] == [ReasonCode.RISK_CONTROL_NAMED, ReasonCode.JOBS_FAILING]
+    assert codes(story)[:2] == [ReasonCode.RISK_CONTROL_REPORTED, ReasonCode.JOBS_FAILING]
     assert story.standing.verdict.reasons[0].facts["answer"] == "the words of risk_control"
 
 
@@ -241,7 +241,7 @@ def test_the_first_job_of_an_unknown_service_can_already_tell(story: Story) -> N
     story.fail(5, failure=PAUSE)
 
     assert story.status is Status.SUSPENDED
-    assert codes(story)[0] is ReasonCode.SUSPENSION_NAMED
+    assert codes(story)[0] is ReasonCode.SUSPENSION_REPORTED
 
 
 def test_two_independent_signs_name_risk_control_on_a_reverse_service(
@@ -255,7 +255,7 @@ def test_two_independent_signs_name_risk_control_on_a_reverse_service(
 
     assert after_one is Status.DEGRADED  # the same sign twice in two minutes is one
     assert reverse_story.status is Status.RISK_CONTROL
-    assert codes(reverse_story)[0] is ReasonCode.RISK_CONTROL_SIGNS
+    assert codes(reverse_story)[0] is ReasonCode.RISK_CONTROL_SUSPECTED
 
 
 def test_the_same_sign_is_independent_of_itself_after_ten_minutes(
@@ -306,7 +306,7 @@ def test_a_maintenance_that_answers_name_is_shown(story: Story) -> None:
     story.fail(300, 600, failure=UPKEEP)
 
     assert story.status is Status.MAINTENANCE
-    assert codes(story)[0] is ReasonCode.MAINTENANCE_NAMED
+    assert codes(story)[0] is ReasonCode.MAINTENANCE_REPORTED
 
 
 def test_a_closed_door_suspends_what_delivered_before(story: Story) -> None:
@@ -320,7 +320,7 @@ def test_a_closed_door_suspends_what_delivered_before(story: Story) -> None:
     assert story.standing.verdict.since == story.at(1800)
     assert not door_is_up(story.standing)
     assert is_worth_an_alert(story.standing, story.policy)
-    assert ReasonCode.DOOR_CLOSED in codes(story)
+    assert ReasonCode.API_DOWN in codes(story)
 
 
 def close_door(story: Story, after: float) -> None:
@@ -445,7 +445,7 @@ def test_slow_jobs_are_degraded_against_their_own_baseline(story: Story) -> None
     ("ours", "code"),
     [
         (KEY, ReasonCode.KEY_REFUSED),
-        (WALLET, ReasonCode.WALLET_EMPTY),
+        (WALLET, ReasonCode.BALANCE_EMPTY),
     ],
 )
 def test_our_key_and_wallet_block_and_leave_the_status(
@@ -530,7 +530,7 @@ def test_a_feed_alone_turns_nothing(story: Story) -> None:
 
     assert unknown is Status.UNKNOWN
     assert story.status is Status.OPERATIONAL
-    assert codes(story) == [ReasonCode.JOBS_DELIVERED, ReasonCode.FEED_REPORTS]
+    assert codes(story) == [ReasonCode.JOBS_DELIVERED, ReasonCode.FEED_NOT_OPERATIONAL]
 
 
 def test_a_feed_counts_once_at_its_change(story: Story) -> None:
@@ -571,7 +571,7 @@ def test_a_feed_may_say_maintenance_until_it_ends(story: Story) -> None:
     story.wait(4300)
 
     assert during.status is Status.MAINTENANCE
-    assert during.reasons[0].code is ReasonCode.MAINTENANCE_PLANNED
+    assert during.reasons[0].code is ReasonCode.MAINTENANCE_SCHEDULED
     assert story.status is Status.OPERATIONAL
     assert story.standing.verdict.since == story.at(4200)
 
@@ -631,7 +631,7 @@ def test_the_same_unmistakable_answer_over_a_day_retires(story: Story) -> None:
 
     assert at_once is not Status.RETIRED
     assert story.status is Status.RETIRED
-    assert codes(story)[0] is ReasonCode.GONE_REPEATEDLY
+    assert codes(story)[0] is ReasonCode.RETIREMENT_REPORTED
     assert story.standing.verdict.reasons[0].facts["times"] == 5
 
 

@@ -48,7 +48,7 @@ def test_the_lag_of_a_page_is_learned_from_outages_that_were_known_before() -> N
     for minutes in (10, 11, 12, 13):
         standing = judge(standing, _job(minutes, BROKEN), Policy())
     told = Evidence(
-        SERVICE, START + timedelta(minutes=30), Source.FEED, says=standing.verdict.status
+        SERVICE, START + timedelta(minutes=30), Source.FEED, claimed_status=standing.verdict.status
     )
 
     found = learned(judge(standing, told, Policy()), Policy())

@@ -132,7 +132,7 @@ def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
             bool(left) and left[0].start <= at and (source is not Source.REACH or left[0].shows)
         )
         bad = says is None and (is_down or chance.random() < noise[source])
-        evidence = Evidence(SERVICE, moment, source, BROKEN if bad else None, says=says)
+        evidence = Evidence(SERVICE, moment, source, BROKEN if bad else None, claimed_status=says)
         standing = judge(standing, evidence, policy)
         shown = standing.verdict.status in BAD
         if shown is not watch.turns[-1][1]:

@@ -77,7 +77,7 @@ def _body(told: Notification, name_of: NameOf, to: Translator) -> Iterable[str]:
 
 def _line(change: Change, name_of: NameOf, to: Translator) -> str:
     line = to.gettext("%(lamp)s %(name)s: %(status)s since %(since)s") % {
-        "lamp": change.after.lamp,
+        "lamp": change.after.icon,
         "name": name_of(change.service),
         "status": status_word(change.after, to),
         "since": moment_short(change.since, to),
@@ -102,7 +102,7 @@ def _resolved(told: Notification, name_of: NameOf, to: Translator) -> str:
 
 
 def _lamp(told: Notification) -> str:
-    return next((change.after.lamp for change in told.changes), "")
+    return next((change.after.icon for change in told.changes), "")
 
 
 def _states(told: Notification, names: str, to: Translator) -> str:

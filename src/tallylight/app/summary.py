@@ -66,7 +66,7 @@ def summary_json(entries: Iterable[ServiceVerdict], to: Translator) -> list[dict
 def _summary_lines(service: Service, verdict: Verdict, to: Translator) -> Iterator[str]:
     since = to.gettext("since %s") % moment_short(verdict.since, to)
     word = status_word(verdict.status, to)
-    yield f"{verdict.status.lamp} {service.name} ({service.id}) · {word} · {since}"
+    yield f"{verdict.status.icon} {service.name} ({service.id}) · {word} · {since}"
     yield f"   {sentence(verdict.reasons[0], to)}"
     if verdict.blocked is not None:
         yield f"   {blocked_note(verdict.blocked, to)}"

@@ -125,10 +125,15 @@ def _remembered(standing: Standing) -> Iterator[Evidence]:
             answer = layer.answer
             yield Evidence(standing.service, answer.at, answer.source, failure=_failure_of(answer))
     if not feed.is_readable:
-        yield Evidence(standing.service, standing.at, Source.FEED, says=Status.UNKNOWN)
+        yield Evidence(standing.service, standing.at, Source.FEED, claimed_status=Status.UNKNOWN)
     elif feed.at is not None:
         yield Evidence(
-            standing.service, feed.at, Source.FEED, says=feed.says, until=feed.until, note=feed.note
+            standing.service,
+            feed.at,
+            Source.FEED,
+            claimed_status=feed.says,
+            until=feed.until,
+            note=feed.note,
         )
 
 
@@ -138,6 +143,6 @@ def _failure_of(answer: Answer) -> Failure:
         fault=Fault.UPSTREAM,  # a layer counts nothing else
         rule=answer.rule,
         text=answer.text,
-        named=answer.named,
+        names_state=answer.named,
         http_status=answer.http_status,
     )

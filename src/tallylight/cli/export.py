@@ -26,7 +26,7 @@ from tallylight.storage.export_formats import ExportFormat, ExportTable
 
 if TYPE_CHECKING:
     from tallylight.model.ids import KeyId
-    from tallylight.model.ledger import Entry, Purpose, Sum
+    from tallylight.model.ledger import LedgerEntry, Purpose, SpendingTotal
     from tallylight.status.budgets import Spending
 
 
@@ -132,8 +132,8 @@ async def _cost(
 
 def _as_json(
     budgets: Sequence["Spending"],
-    sums: Sequence["Sum"],
-    entries: Sequence["Entry"],
+    sums: Sequence["SpendingTotal"],
+    entries: Sequence["LedgerEntry"],
     keys: Mapping["KeyId", str],
 ) -> dict[str, object]:
     from tallylight.status.json_shapes import budget_answer, entry_answer
@@ -148,7 +148,7 @@ def _as_json(
             "purpose": each.purpose.value,
             "key": keys.get(each.payer, each.payer) or None,
             "service": each.service,
-            "entries": each.entries,
+            "entries": each.entry_count,
             "amount_usd": float(each.amount),
         }
         for each in sums
@@ -190,7 +190,7 @@ def _scope(scope: str, to: Translator) -> str:
 
 
 def _print_sums(
-    sums: Sequence["Sum"], keys: Mapping["KeyId", str], window: Window, to: Translator
+    sums: Sequence["SpendingTotal"], keys: Mapping["KeyId", str], window: Window, to: Translator
 ) -> None:
     from tallylight.i18n.formatting import number
     from tallylight.i18n.prices import dollars
@@ -207,7 +207,7 @@ def _print_sums(
             _purpose(each.purpose, to),
             keys.get(each.payer, each.payer) or "–",
             each.service,
-            number(each.entries, to),
+            number(each.entry_count, to),
             dollars(each.amount),
         )
         for each in sums
@@ -216,7 +216,7 @@ def _print_sums(
     print_line()
 
 
-def _row(entry: "Entry", keys: Mapping["KeyId", str], to: Translator) -> tuple[str, ...]:
+def _row(entry: "LedgerEntry", keys: Mapping["KeyId", str], to: Translator) -> tuple[str, ...]:
     from tallylight.i18n.formatting import moment_short
     from tallylight.i18n.prices import dollars
 
@@ -238,11 +238,11 @@ def _purpose(purpose: "Purpose", to: Translator) -> str:
             return to.gettext("Generation probe")
         case Purpose.TRAFFIC:
             return to.gettext("Live traffic")
-        case Purpose.ACCIDENT:
+        case Purpose.UNEXPECTED_CHARGE:
             return to.gettext("A probe that was meant to be free")
 
 
-def _state(entry: "Entry", to: Translator) -> str:
+def _state(entry: "LedgerEntry", to: Translator) -> str:
     from tallylight.model.ledger import EntryState
 
     match entry.state:

@@ -176,7 +176,7 @@ def _lines(incident: "Incident", name: str, to: Translator) -> list[str]:
     if incident.ended_at is not None:
         length = duration(incident.ended_at - incident.started_at, to)
     began, word = moment(incident.started_at, to), status_word(incident.worst, to)
-    lines = [f"{incident.worst.lamp} {name} · {word} · {began} · {length}"]
+    lines = [f"{incident.worst.icon} {name} · {word} · {began} · {length}"]
     for update in incident.updates:
         why = sentence(update.reasons[0], to) if update.reasons else ""
         lines.append(f"   {moment(update.at, to)}  {status_word(update.status, to)}  {why}")

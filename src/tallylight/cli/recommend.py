@@ -97,7 +97,7 @@ def _print(found: "Recommendation", to: Translator) -> None:
             (
                 str(place),
                 f"{each.name} ({each.id})",
-                f"{each.status.lamp} {each.word}",
+                f"{each.status.icon} {each.word}",
                 each.asked,
                 each.price,
                 each.delivery,
@@ -115,4 +115,4 @@ def _print(found: "Recommendation", to: Translator) -> None:
     else:
         complain(to.gettext("No service can be asked for this."))
     for out in view.left_out:
-        print_line(f"{out.status.lamp} {out.id}: {out.why}")
+        print_line(f"{out.status.icon} {out.id}: {out.why}")

@@ -57,7 +57,7 @@ class VideoFacts:
     @property
     def is_over(self) -> bool:
         """Tell whether it is completed or has failed, which never changes."""
-        return self._look.record.is_over
+        return self._look.record.is_terminal
 
     @property
     def progress(self) -> int:
@@ -102,7 +102,7 @@ class VideoFacts:
     @property
     def substituted(self) -> Mapping[str, str]:
         """Return what a service was asked for in place of what was asked: {"seconds": "10→8"}."""
-        return self._look.record.substituted
+        return self._look.record.substitutions
 
     @property
     def error(self) -> VideoError | None:
@@ -112,7 +112,7 @@ class VideoFacts:
     @property
     def idempotency_key(self) -> str:
         """Return the key by which its create is known again, "" for none."""
-        return self._look.record.idempotency
+        return self._look.record.idempotency_key
 
     @property
     def created_at(self) -> datetime:

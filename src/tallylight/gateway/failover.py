@@ -36,7 +36,7 @@ from tallylight.gateway.submit import PATIENCE, Submitting
 from tallylight.gateway.tracked_video import Live
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId
-from tallylight.model.ledger import Entry, EntryId, EntryState, Purpose
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.video import VideoError
 from tallylight.storage.database import History
 from tallylight.storage.transaction import Limit
@@ -96,7 +96,7 @@ class Failover:
             limits: What further attempts may cost.
             job: As the current attempt's job was last seen, if it was.
         """
-        while not (live.video.is_over or live.is_let_go):
+        while not (live.video.is_terminal or live.is_let_go):
             attempt = live.current
             if attempt is not None:
                 await self._go_on(live, attempt, job)
@@ -183,7 +183,7 @@ class Failover:
             await self._completing.fail_video(live, told(newest[1], newest[0]))
         elif self._clock.now() >= live.video.deadline:
             await self._completing.fail_video(live, OVERDUE)
-        return live.video.is_over
+        return live.video.is_terminal
 
     async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | None:
         """Send to the next service, or wait, or end the video; return the job if there is one."""
@@ -217,7 +217,7 @@ class Failover:
                 log.info("video.lost", video=live.video.id)
                 live.is_let_go = True
                 return None
-            live.video = replace(live.video, substituted=choice.substituted)
+            live.video = replace(live.video, substitutions=choice.substituted)
             return await self._submitting.send(live, attempt, choice.service, order)
         finally:
             live.is_sending = False
@@ -275,12 +275,12 @@ class Failover:
         return min(pause, held_for) if is_held else pause
 
 
-def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, Entry]:
+def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, LedgerEntry]:
     """Return a further attempt and the money to be set aside for it; nothing is written yet."""
     video, service = live.video, choice.service
     number = len(live.attempts) + 1
     name = f"{video.id}.{number}"  # which is there once, whoever else makes an attempt at it
-    entry = Entry(
+    entry = LedgerEntry(
         id=EntryId(name),
         service=service.id,
         purpose=Purpose.TRAFFIC,

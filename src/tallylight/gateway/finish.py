@@ -16,7 +16,7 @@ from tallylight.gateway.store import Books, ended, settled
 from tallylight.gateway.tracked_video import Live
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure, Fault
-from tallylight.model.ledger import Entry
+from tallylight.model.ledger import LedgerEntry
 from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.storage.transaction import Notice
 from tallylight.upstreams.messages import Job
@@ -80,7 +80,7 @@ class Completing:
             # … unless it was told in the very moment of the writing that the video is queued.
             await self._books.note(live, notices=self._notices(video, now))
         live.settle()
-        await self._sources.forget(video.wish)
+        await self._sources.forget(video.params)
         self._witness.ended(video)
         log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 
@@ -119,14 +119,14 @@ class Completing:
             notices=self._notices(video, now),
         )
         live.settle()
-        await self._sources.forget(video.wish)
+        await self._sources.forget(video.params)
         self._witness.ended(video)
         log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
 
 
 def _superseded(
     live: Live, attempts: Sequence[Attempt], now: datetime
-) -> tuple[list[Attempt], list[Entry]]:
+) -> tuple[list[Attempt], list[LedgerEntry]]:
     """Return attempts that nobody waits for any more, ended; they may yet be made, and billed."""
     closed = [ended(each, AttemptState.FAILED, now, SUPERSEDED) for each in attempts]
     return closed, [settled(live.entries[each.entry]) for each in attempts]

@@ -84,7 +84,7 @@ class Gateway:
         found = self._crew.seen(id_)
         if found is None:
             found = await self._history.videos.one(id_)
-            if found is not None and found.is_over:
+            if found is not None and found.is_terminal:
                 self._crew.remember(found)
         if found is None or found.key != caller.key:
             raise unknown_video(id_)
@@ -111,7 +111,7 @@ class Gateway:
     async def delete(self, id_: VideoId, caller: Caller) -> None:
         """Forget a video that has an end."""
         video = await self.video(id_, caller)
-        if not video.is_over:
+        if not video.is_terminal:
             raise RefusalError(
                 HTTPStatus.CONFLICT,
                 f"Video {id_} is {video.status}; only completed or failed videos can be deleted.",
@@ -170,17 +170,17 @@ class Gateway:
             key=caller.key,
             model=route.name,
             prompt=ask.prompt,
-            seconds=asked.seconds + wish.onto,
+            seconds=asked.seconds + wish.base_seconds,
             size=asked.size,
             created_at=now,
             deadline=now + route.deadline,
-            wish=await self._sources.keep(id_, wish, order),
-            idempotency=ask.idempotency,
+            params=await self._sources.keep(id_, wish, order),
+            idempotency_key=ask.idempotency,
             fingerprint=ask.fingerprint,
             owner=self._crew.name,
             attempts=0 if choice is None else 1,
             cost=Decimal(0) if choice is None else choice.cost,
-            substituted={} if choice is None else choice.substituted,
+            substitutions={} if choice is None else choice.substituted,
         )
         live = Live(video, route)
         taken: Live | Video | None = None
@@ -191,7 +191,7 @@ class Gateway:
             taken = await opening
         finally:
             if taken is not live:  # nobody will ask for its picture
-                await self._sources.forget(video.wish)
+                await self._sources.forget(video.params)
         return taken
 
     async def _hold(self, live: Live, limits: tuple[Limit, ...]) -> Live | Video:
@@ -216,7 +216,7 @@ class Gateway:
     async def _answer(self, live: Live) -> Video:
         """Return what the caller of a create is told."""
         live.is_settled = True
-        if not live.video.is_over or live.paid_for or live.is_answered:
+        if not live.video.is_terminal or live.paid_for or live.is_answered:
             live.is_answered = True
             return live.video
         await self._history.videos.delete(live.video.id, self._clock.now())

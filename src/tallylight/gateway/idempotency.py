@@ -96,7 +96,7 @@ class Repeats:
 
     async def of_idempotency(self, video: Video, within: timedelta) -> Live | Video:
         """Return the video of the same idempotency key that another process has written."""
-        written = await self._history.videos.by_idempotency(video.key, video.idempotency)
+        written = await self._history.videos.by_idempotency(video.key, video.idempotency_key)
         found = None
         if written is not None:
             found = await self._same(written, video.fingerprint, within)
@@ -137,7 +137,7 @@ class Repeats:
         """
         until = self._clock.now() + within
         found: Video | None = video
-        while found is not None and not (found.service or found.is_over):
+        while found is not None and not (found.service or found.is_terminal):
             if self._clock.now() >= until or self._crew.live(video.id) is not None:
                 break
             await self._clock.sleep(_BETWEEN_LOOKS)

@@ -22,7 +22,7 @@ from tallylight.model.attempt import AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.model.video import Video, VideoStatus, Wish
+from tallylight.model.video import CreateParams, Video, VideoStatus
 from tallylight.storage.characters import CharacterRow
 from tallylight.storage.database import History
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -52,7 +52,7 @@ class Sources:
         self._store = store
         self._clock = clock
 
-    async def wish_of(self, ask: Ask, key: KeyId, route: Route) -> tuple[Wish, Order]:
+    async def wish_of(self, ask: Ask, key: KeyId, route: Route) -> tuple[CreateParams, Order]:
         """Return what a request asks for, in full.
 
         Raises:
@@ -88,20 +88,20 @@ class Sources:
             characters=characters,
             extras=ask.extras,
         )
-        wish = Wish(
+        wish = CreateParams(
             operation=ask.operation,
             source=ask.source,
             reference=None if ask.reference is None else replace(ask.reference, body=b""),
             characters=ask.characters,
             extras=ask.extras,
-            pinned=pinned,
-            chosen=tuple(chosen),
+            pinned_service=pinned,
+            defaulted_fields=tuple(chosen),
             policy=ask.policy,
-            onto=source.seconds if source and ask.operation is Operation.EXTEND else 0,
+            base_seconds=source.seconds if source and ask.operation is Operation.EXTEND else 0,
         )
         return wish, order
 
-    async def keep(self, id_: VideoId, wish: Wish, order: Order) -> Wish:
+    async def keep(self, id_: VideoId, wish: CreateParams, order: Order) -> CreateParams:
         """Keep the bytes of a reference, for services that may have to be asked later."""
         reference = order.reference
         if reference is None or not reference.body:
@@ -110,20 +110,20 @@ class Sources:
         await self._store.put(name, reference.body)
         return replace(wish, stored=name)
 
-    async def forget(self, wish: Wish) -> None:
+    async def forget(self, wish: CreateParams) -> None:
         """Delete the bytes of a reference that no service will be asked for any more."""
-        if not wish.stored:
+        if not wish.reference_asset:
             return
         try:
-            await self._store.delete(wish.stored)
+            await self._store.delete(wish.reference_asset)
         except StorageError as error:
-            log.warning("reference.kept", name=wish.stored, error=str(error))
+            log.warning("reference.kept", name=wish.reference_asset, error=str(error))
 
     async def order_of(self, video: Video) -> Order:
         """Return all that is asked of a service for a video, read from where it is kept."""
-        wish, order = video.wish, video.order()
-        if wish.stored and wish.reference is not None:
-            async with self._store.open(wish.stored) as (_, chunks):
+        wish, order = video.params, video.order()
+        if wish.reference_asset and wish.reference is not None:
+            async with self._store.open(wish.reference_asset) as (_, chunks):
                 body = b"".join([chunk async for chunk in chunks])
             order = replace(order, reference=replace(wish.reference, body=body))
         if wish.source:

@@ -139,7 +139,7 @@ class Crew:
         """Return once a caller can be told what became of a create, or after a while."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while not (live.is_settled or live.video.is_over or live.is_let_go):
+                while not (live.is_settled or live.video.is_terminal or live.is_let_go):
                     await live.change()
         except TimeoutError:
             return
@@ -173,7 +173,7 @@ class Crew:
         finally:
             self._lives.pop(id_, None)
             self._tasks.pop(id_, None)
-            if live.video.is_over:
+            if live.video.is_terminal:
                 self.remember(live.video)
             live.tell()
 
@@ -200,7 +200,7 @@ class Crew:
 
         One that was just ended is not known here for a moment, hence it is missed twice.
         """
-        lost = [live for live in held if live.video.id not in owned and not live.video.is_over]
+        lost = [live for live in held if live.video.id not in owned and not live.video.is_terminal]
         for live in lost:
             if live.video.id in self._missed:
                 self._let_go(live)

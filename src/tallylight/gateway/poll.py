@@ -127,7 +127,7 @@ class Following:
                 if job.failure is None:
                     await self._stop_other(live)
                 await self._completing.end(live, attempt, service, job)
-            if live.video.is_over:
+            if live.video.is_terminal:
                 return True
         return False
 

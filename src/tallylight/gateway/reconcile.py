@@ -155,7 +155,7 @@ def _is_model(named: str, asked: str) -> bool:
 
 def _is_as_asked(job: Job, live: Live, attempt: Attempt) -> bool:
     """Tell whether a job has the measures that were asked for, as far as it names them."""
-    if live.video.wish.operation is not Operation.CREATE:
+    if live.video.params.operation is not Operation.CREATE:
         return True  # it has those of its source, which are not asked for
     seconds = str(attempt.order.seconds)
     is_length = job.seconds in {"", seconds, f"{seconds}.0"}

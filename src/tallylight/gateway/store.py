@@ -18,7 +18,7 @@ from tallylight.gateway.tracked_video import Live
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import ServiceId
-from tallylight.model.ledger import Entry, EntryState
+from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.video import Video
 from tallylight.storage.database import History
 from tallylight.storage.transaction import Finding, Limit, Notice, Writing
@@ -39,7 +39,7 @@ class Books:
         self._clock = clock
 
     async def open(
-        self, live: Live, attempt: Attempt, entry: Entry, limits: tuple[Limit, ...]
+        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[Limit, ...]
     ) -> bool:
         """Write a new video down, which counts its first attempt, with that and the money for it.
 
@@ -69,7 +69,7 @@ class Books:
         return await self._journal.write(Writing(new_video=live.video, leased_until=leased_until))
 
     async def intend(
-        self, live: Live, attempt: Attempt, entry: Entry, limits: tuple[Limit, ...]
+        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[Limit, ...]
     ) -> bool:
         """Write a further attempt down; only after this may it be sent.
 
@@ -121,7 +121,7 @@ class Books:
         *,
         video: Video | None = None,
         attempts: Sequence[Attempt] = (),
-        entries: Sequence[Entry] = (),
+        entries: Sequence[LedgerEntry] = (),
         notices: Sequence[Notice] = (),
     ) -> None:
         """Write down what has happened, however long the database is away; then let it be seen."""
@@ -153,7 +153,7 @@ class Books:
 
     async def doubt(self, live: Live, attempt: Attempt, why: str) -> None:
         """Write down that nobody knows whether it was accepted."""
-        await self.note(live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt=why),))
+        await self.note(live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),))
 
     def fail(self, live: Live, attempt: Attempt, failure: Failure) -> None:
         """Take in that an attempt brings no video; it counts as paid for."""
@@ -169,7 +169,7 @@ class Books:
         attempt: Attempt,
         state: AttemptState,
         failure: Failure,
-        closed: Callable[[Entry], Entry],
+        closed: Callable[[LedgerEntry], LedgerEntry],
     ) -> None:
         over = ended(attempt, state, self._clock.now(), failure)
         live.end(over, closed(live.entries[attempt.entry]))
@@ -187,7 +187,7 @@ class Books:
                 return
 
 
-def _unwritten(live: Live) -> tuple[tuple[Attempt, ...], tuple[Entry, ...]]:
+def _unwritten(live: Live) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
     """Return what attempts have come to and is not written yet, and the money of each."""
     attempts = tuple(attempt for attempt, _ in live.unwritten)
     return attempts, tuple(entry for _, entry in live.unwritten)
@@ -200,12 +200,12 @@ def ended(
     return replace(attempt, state=state, ended_at=at, failure=failure)
 
 
-def settled(entry: Entry, amount: Decimal | None = None) -> Entry:
+def settled(entry: LedgerEntry, amount: Decimal | None = None) -> LedgerEntry:
     """Return an entry whose money was spent; without an amount, as much as was reserved."""
     known = entry.estimate if amount is None else amount
     return replace(entry, state=EntryState.SETTLED, amount=known)
 
 
-def released(entry: Entry) -> Entry:
+def released(entry: LedgerEntry) -> LedgerEntry:
     """Return an entry whose money was not spent."""
     return replace(entry, state=EntryState.RELEASED, amount=Decimal(0))

@@ -10,7 +10,7 @@ from tallylight.gateway.routing.routes import Route
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import ServiceId
-from tallylight.model.ledger import Entry, EntryId
+from tallylight.model.ledger import EntryId, LedgerEntry
 from tallylight.model.video import Video, VideoStatus
 
 _ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
@@ -39,7 +39,7 @@ class Live:
     video: Video
     route: Route
     attempts: list[Attempt] = field(default_factory=list)
-    entries: dict[EntryId, Entry] = field(default_factory=dict)
+    entries: dict[EntryId, LedgerEntry] = field(default_factory=dict)
     refusals: list[tuple[ServiceId, Failure]] = field(default_factory=list)
     is_answered: bool = False
     is_settled: bool = False
@@ -48,7 +48,7 @@ class Live:
     is_sending: bool = False
     round_from: int = 0
     rounds: int = 0
-    unwritten: list[tuple[Attempt, Entry]] = field(default_factory=list)
+    unwritten: list[tuple[Attempt, LedgerEntry]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -102,13 +102,13 @@ class Live:
         """Return what all attempts cost together, as far as it is known, in USD."""
         return sum((entry.amount for entry in self.entries.values()), Decimal(0))
 
-    def take(self, video: Video, attempt: Attempt, entry: Entry) -> None:
+    def take(self, video: Video, attempt: Attempt, entry: LedgerEntry) -> None:
         """Take in an attempt that was written down."""
         self.attempts.append(attempt)
         self.entries[entry.id] = entry
         self.video = video
 
-    def end(self, attempt: Attempt, entry: Entry) -> None:
+    def end(self, attempt: Attempt, entry: LedgerEntry) -> None:
         """Take in what an attempt has come to, before it is written."""
         self._know((attempt,), (entry,))
         self.unwritten.append((attempt, entry))
@@ -117,7 +117,7 @@ class Live:
         self,
         video: Video | None = None,
         attempts: tuple[Attempt, ...] = (),
-        entries: tuple[Entry, ...] = (),
+        entries: tuple[LedgerEntry, ...] = (),
     ) -> None:
         """Take in what changed, and wake who waits for it."""
         self._know(attempts, entries)
@@ -125,7 +125,7 @@ class Live:
             self.video = video
         self.tell()
 
-    def _know(self, attempts: tuple[Attempt, ...], entries: tuple[Entry, ...]) -> None:
+    def _know(self, attempts: tuple[Attempt, ...], entries: tuple[LedgerEntry, ...]) -> None:
         newer = {attempt.id: attempt for attempt in attempts}
         self.attempts = [newer.get(each.id, each) for each in self.attempts]
         self.entries.update({entry.id: entry for entry in entries})

@@ -77,29 +77,29 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return to.gettext("Part of the jobs fail")
         case ReasonCode.JOBS_SLOW:
             return _slow(facts, to)
-        case ReasonCode.JOBS_UNWATCHED:
+        case ReasonCode.NO_RECENT_JOBS:
             return _unwatched(facts, to)
-        case ReasonCode.DOOR_OPEN:
+        case ReasonCode.API_RESPONDING:
             return to.gettext("It answers, last at %s") % facts.at
         case ReasonCode.DOOR_REOPENED:
             return to.gettext(
                 "It has answered again since %s; whether videos arrive is not checked"
             ) % (facts.told("since"))
-        case ReasonCode.DOOR_CLOSED:
+        case ReasonCode.API_DOWN:
             return to.gettext("No check has got through since %s") % facts.told("since")
-        case ReasonCode.DOOR_PARTLY_CLOSED:
+        case ReasonCode.API_PARTLY_FAILING:
             return to.gettext("Part of the checks have been failing since %s") % facts.told("since")
-        case ReasonCode.RISK_CONTROL_NAMED:
+        case ReasonCode.RISK_CONTROL_REPORTED:
             return to.gettext("The upstream itself names risk control")
-        case ReasonCode.RISK_CONTROL_SIGNS:
+        case ReasonCode.RISK_CONTROL_SUSPECTED:
             return to.gettext("Two independent signs point at risk control")
-        case ReasonCode.SUSPENSION_NAMED:
+        case ReasonCode.SUSPENSION_REPORTED:
             return to.gettext("The upstream itself says that it is paused")
-        case ReasonCode.MAINTENANCE_PLANNED:
+        case ReasonCode.MAINTENANCE_SCHEDULED:
             return _maintenance(facts, to)
-        case ReasonCode.MAINTENANCE_NAMED:
+        case ReasonCode.MAINTENANCE_REPORTED:
             return to.gettext("The upstream itself says that it is under maintenance")
-        case ReasonCode.FEED_REPORTS:
+        case ReasonCode.FEED_NOT_OPERATIONAL:
             return _feed(facts, to)
         case ReasonCode.FEED_UNREADABLE:
             return to.gettext("Its official status page cannot be read, so it counts for nothing")
@@ -107,13 +107,13 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return _shutdown_ahead(facts, to)
         case ReasonCode.SHUTDOWN_PASSED:
             return to.gettext("It was shut down on %s") % _date(facts, to)
-        case ReasonCode.GONE_REPEATEDLY:
+        case ReasonCode.RETIREMENT_REPORTED:
             return to.gettext("It has been answering since %s that the model is gone") % (
                 facts.told("since")
             )
         case ReasonCode.KEY_REFUSED:
             return to.gettext("Our key is refused")
-        case ReasonCode.WALLET_EMPTY:
+        case ReasonCode.BALANCE_EMPTY:
             return to.gettext("Our balance or quota is used up")
         case ReasonCode.OWN_NETWORK:
             return to.gettext("Our own network fails: unrelated providers are out of reach at once")
@@ -128,9 +128,9 @@ def _details(code: ReasonCode, facts: _Facts, to: Translator) -> Iterator[str]:
             yield _delivered(facts, to)
         case ReasonCode.JOBS_SLOW:
             yield _pace(facts, to)
-        case ReasonCode.RISK_CONTROL_SIGNS if facts.moment("first_at"):
+        case ReasonCode.RISK_CONTROL_SUSPECTED if facts.moment("first_at"):
             yield to.gettext("the first at %s") % facts.told("first_at")
-        case ReasonCode.GONE_REPEATEDLY if times:
+        case ReasonCode.RETIREMENT_REPORTED if times:
             yield to.ngettext("%d time", "%d times", int(times)) % times
         case ReasonCode.SHUTDOWN_AHEAD | ReasonCode.SHUTDOWN_PASSED if facts.text("replacement"):
             yield to.gettext("its provider names %s instead") % facts.text("replacement")
@@ -149,12 +149,12 @@ def _details(code: ReasonCode, facts: _Facts, to: Translator) -> Iterator[str]:
 
 _SAID_AT = frozenset(
     {
-        ReasonCode.RISK_CONTROL_NAMED,
-        ReasonCode.RISK_CONTROL_SIGNS,
-        ReasonCode.SUSPENSION_NAMED,
-        ReasonCode.MAINTENANCE_NAMED,
+        ReasonCode.RISK_CONTROL_REPORTED,
+        ReasonCode.RISK_CONTROL_SUSPECTED,
+        ReasonCode.SUSPENSION_REPORTED,
+        ReasonCode.MAINTENANCE_REPORTED,
         ReasonCode.KEY_REFUSED,
-        ReasonCode.WALLET_EMPTY,
+        ReasonCode.BALANCE_EMPTY,
         ReasonCode.OWN_NETWORK,
     }
 )

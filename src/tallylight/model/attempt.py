@@ -59,7 +59,7 @@ class Attempt:
     accepted_at: datetime | None = None
     ended_at: datetime | None = None
     job: str = ""
-    doubt: str = ""
+    doubt_reason: str = ""
     failure: Failure | None = None
     video: VideoId = NO_VIDEO
     number: int = 0

@@ -32,7 +32,7 @@ class Source(StrEnum):
 class Layer(StrEnum):
     """The two layers that a service is judged in (`reference/verdict-rules.md`, rule 1)."""
 
-    DOOR = "door"  # reach, credentials
+    API = "door"  # reach, credentials
     JOBS = "jobs"  # generations, accepted and finished traffic, feed
 
 
@@ -79,7 +79,7 @@ class Failure:
     fault: Fault
     rule: str
     text: str = ""
-    named: bool = False
+    names_state: bool = False
     http_status: int | None = None
     retry_after: timedelta | None = None
 
@@ -108,7 +108,7 @@ class Evidence:
     source: Source
     failure: Failure | None = None
     latency: timedelta | None = None
-    says: Status | None = None
+    claimed_status: Status | None = None
     until: datetime | None = None
     note: str = ""
     vantage: str = ""
@@ -116,7 +116,7 @@ class Evidence:
     @property
     def is_good(self) -> bool:
         """Tell whether it speaks for the service."""
-        return self.failure is None and self.says in {None, Status.OPERATIONAL}
+        return self.failure is None and self.claimed_status in {None, Status.OPERATIONAL}
 
     @property
     def is_bad(self) -> bool:

@@ -17,10 +17,10 @@ class Purpose(StrEnum):
 
     PROBE = "probe"
     TRAFFIC = "traffic"  # a caller's video
-    ACCIDENT = "accident"  # a probe that was meant to be free and started a job
+    UNEXPECTED_CHARGE = "accident"  # a probe that was meant to be free and started a job
 
 
-PROBING = (Purpose.PROBE, Purpose.ACCIDENT)
+PROBE_PURPOSES = (Purpose.PROBE, Purpose.UNEXPECTED_CHARGE)
 """What the budgets of probes count; callers' videos have limits of their own."""
 
 
@@ -34,7 +34,7 @@ class EntryState(StrEnum):
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One piece of spending.
 
     Args:
@@ -61,7 +61,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class SpendingTotal:
     """What was spent or reserved for one purpose by one payer on one service.
 
     Args:
@@ -75,5 +75,5 @@ class Sum:
     purpose: Purpose
     payer: KeyId
     service: ServiceId
-    entries: int
+    entry_count: int
     amount: Decimal

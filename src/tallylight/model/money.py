@@ -16,7 +16,7 @@ BUDGET_WINDOWS: Mapping[str, timedelta] = {
 }
 """The windows of a `Budget`, by its fields' names; each ends at the moment asked about."""
 
-MICRO = Decimal(1_000_000)
+MICROS_PER_USD = Decimal(1_000_000)
 """So many of the smallest amounts that are counted make a dollar."""
 
 ANY_RESOLUTION = "*"
@@ -25,7 +25,7 @@ ANY_RESOLUTION = "*"
 _T = TypeVar("_T")
 
 _UHD_LINES = 2160
-_NAMED_CLASSES: Mapping[int, str] = {1440: "2k", _UHD_LINES: "4k"}
+_RESOLUTION_NAMES: Mapping[int, str] = {1440: "2k", _UHD_LINES: "4k"}
 
 
 class PriceUnit(StrEnum):
@@ -75,14 +75,16 @@ class Budget:
         return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-class Excess(NamedTuple):
+class ExceededLimit(NamedTuple):
     """A budget that does not allow a spending: its window's name and its limit in USD."""
 
     window: str
     limit: Decimal
 
 
-def excess(budget: Budget, asked: Decimal, spent: Mapping[str, int | Decimal]) -> Excess | None:
+def exceeded_limit(
+    budget: Budget, requested: Decimal, spent: Mapping[str, int | Decimal]
+) -> ExceededLimit | None:
     """Return the first limit that a spending would exceed, None if it exceeds none.
 
     Args:
@@ -90,14 +92,14 @@ def excess(budget: Budget, asked: Decimal, spent: Mapping[str, int | Decimal]) -
         asked: The spending, in USD.
         spent: What was spent or set aside in the window of each limit, in millionths of a dollar.
     """
-    amount = micros(asked)
+    amount = to_micro_usd(requested)
     for name, limit in budget.limits.items():
-        if spent[name] + amount > limit * MICRO:
-            return Excess(name, limit)
+        if spent[name] + amount > limit * MICROS_PER_USD:
+            return ExceededLimit(name, limit)
     return None
 
 
-def micros(amount: Decimal) -> int:
+def to_micro_usd(amount: Decimal) -> int:
     """Return USD in whole millionths, rounded up, so that sums are exact and never too low.
 
     Raises:
@@ -105,7 +107,7 @@ def micros(amount: Decimal) -> int:
     """
     if amount < 0:
         raise ValueError(f"an amount of money below zero: {amount}")
-    return int((amount * MICRO).to_integral_value(ROUND_CEILING))
+    return int((amount * MICROS_PER_USD).to_integral_value(ROUND_CEILING))
 
 
 def resolution_of(size: str) -> str:
@@ -118,7 +120,7 @@ def resolution_of(size: str) -> str:
     if not (width.isdecimal() and height.isdecimal()):
         raise ValueError(f'"{size}" is not a size; write WIDTHxHEIGHT, as in 1280x720')
     lines = min(int(width), int(height), _UHD_LINES)
-    return _NAMED_CLASSES.get(lines, f"{lines}p")
+    return _RESOLUTION_NAMES.get(lines, f"{lines}p")
 
 
 def cost_of(price: Price, order: Order, *, audio: bool = True, input_images: int = 0) -> Decimal:
@@ -140,7 +142,7 @@ def cost_of(price: Price, order: Order, *, audio: bool = True, input_images: int
         case PriceUnit.PER_BLOCK:
             return _rate(_block(price, order.seconds), order) + surcharge
         case PriceUnit.PER_MILLION_TOKENS:
-            tokens = _of_resolution(price.tokens, order, "estimate of tokens")
+            tokens = _for_resolution(price.tokens, order, "estimate of tokens")
             units = max(order.seconds, 1)
             rate = _rate(_rates(price, audio=audio), order)
             return rate * tokens * units / 1_000_000 + surcharge
@@ -155,7 +157,7 @@ def _rates(price: Price, *, audio: bool) -> Mapping[str, Decimal]:
 
 
 def _rate(rates: Mapping[str, Decimal], order: Order) -> Decimal:
-    return _of_resolution(rates, order, "rate")
+    return _for_resolution(rates, order, "rate")
 
 
 def _block(price: Price, seconds: int) -> Mapping[str, Decimal]:
@@ -167,7 +169,7 @@ def _block(price: Price, seconds: int) -> Mapping[str, Decimal]:
     return price.blocks[fitting]
 
 
-def _of_resolution(values: Mapping[str, _T], order: Order, what: str) -> _T:
+def _for_resolution(values: Mapping[str, _T], order: Order, what: str) -> _T:
     try:
         resolution = resolution_of(order.size)
     except ValueError as error:

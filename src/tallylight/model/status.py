@@ -24,12 +24,12 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
     @property
-    def lamp(self) -> str:
+    def icon(self) -> str:
         """Return the lamp that the status lights; always shown beside its word."""
-        return _LAMPS[self]
+        return _ICONS[self]
 
 
-_LAMPS: Mapping[Status, str] = {
+_ICONS: Mapping[Status, str] = {
     Status.OPERATIONAL: "🟢",
     Status.DEGRADED: "🟡",
     Status.RISK_CONTROL: "🟡",

@@ -18,23 +18,23 @@ class ReasonCode(StrEnum):
     JOBS_FAILING = "jobs_failing"
     JOBS_PARTLY_FAILING = "jobs_partly_failing"
     JOBS_SLOW = "jobs_slow"
-    JOBS_UNWATCHED = "jobs_unwatched"
-    DOOR_OPEN = "door_open"
+    NO_RECENT_JOBS = "jobs_unwatched"
+    API_RESPONDING = "door_open"
     DOOR_REOPENED = "door_reopened"
-    DOOR_CLOSED = "door_closed"
-    DOOR_PARTLY_CLOSED = "door_partly_closed"
-    RISK_CONTROL_NAMED = "risk_control_named"
-    RISK_CONTROL_SIGNS = "risk_control_signs"
-    SUSPENSION_NAMED = "suspension_named"
-    MAINTENANCE_PLANNED = "maintenance_planned"
-    MAINTENANCE_NAMED = "maintenance_named"
-    FEED_REPORTS = "feed_reports"
+    API_DOWN = "door_closed"
+    API_PARTLY_FAILING = "door_partly_closed"
+    RISK_CONTROL_REPORTED = "risk_control_named"
+    RISK_CONTROL_SUSPECTED = "risk_control_signs"
+    SUSPENSION_REPORTED = "suspension_named"
+    MAINTENANCE_SCHEDULED = "maintenance_planned"
+    MAINTENANCE_REPORTED = "maintenance_named"
+    FEED_NOT_OPERATIONAL = "feed_reports"
     FEED_UNREADABLE = "feed_unreadable"
     SHUTDOWN_AHEAD = "shutdown_ahead"
     SHUTDOWN_PASSED = "shutdown_passed"
-    GONE_REPEATEDLY = "gone_repeatedly"
+    RETIREMENT_REPORTED = "gone_repeatedly"
     KEY_REFUSED = "key_refused"
-    WALLET_EMPTY = "wallet_empty"
+    BALANCE_EMPTY = "wallet_empty"
     OWN_NETWORK = "own_network"
     NO_EVIDENCE = "no_evidence"
 
@@ -99,7 +99,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Spell:
+class StatusInterval:
     """A stretch of one status: from `start`, inclusive, to `end`, exclusive."""
 
     status: Status

@@ -21,7 +21,7 @@ class VideoStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CreateParams:
     """What a caller asked for beside prompt, seconds and size.
 
     Args:
@@ -40,13 +40,13 @@ class Wish:
     operation: Operation = Operation.CREATE
     source: VideoId = NO_VIDEO
     reference: Reference | None = None
-    stored: str = ""
+    reference_asset: str = ""
     characters: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
-    pinned: ServiceId = NO_SERVICE
-    chosen: tuple[str, ...] = ()
+    pinned_service: ServiceId = NO_SERVICE
+    defaulted_fields: tuple[str, ...] = ()
     policy: str = ""
-    onto: int = 0
+    base_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ class Video:
     size: str
     created_at: datetime
     deadline: datetime
-    wish: Wish = field(default_factory=Wish)
-    idempotency: str = ""
+    params: CreateParams = field(default_factory=CreateParams)
+    idempotency_key: str = ""
     fingerprint: str = ""
     owner: str = ""
     status: VideoStatus = VideoStatus.QUEUED
@@ -106,7 +106,7 @@ class Video:
     service: ServiceId = NO_SERVICE
     attempts: int = 0
     cost: Decimal = Decimal(0)
-    substituted: Mapping[str, str] = field(default_factory=dict)
+    substitutions: Mapping[str, str] = field(default_factory=dict)
     error: VideoError | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -115,7 +115,7 @@ class Video:
     deleted_at: datetime | None = None
 
     @property
-    def is_over(self) -> bool:
+    def is_terminal(self) -> bool:
         """Tell whether it has an end, which never changes."""
         return self.ended_at is not None
 
@@ -123,10 +123,10 @@ class Video:
         """Return what is asked for, in our own names, before anything is fitted to a service."""
         return Order(
             prompt=self.prompt,
-            seconds=self.seconds - self.wish.onto,
+            seconds=self.seconds - self.params.base_seconds,
             size=self.size,
-            operation=self.wish.operation,
-            reference=self.wish.reference,
-            characters=self.wish.characters,
-            extras=self.wish.extras,
+            operation=self.params.operation,
+            reference=self.params.reference,
+            characters=self.params.characters,
+            extras=self.params.extras,
         )

@@ -27,7 +27,7 @@ def calendar_evidence(service: Service, known: Plans, now: datetime) -> Evidence
         service=service.id,
         at=now,
         source=Source.CALENDAR,
-        says=Status.RETIRED if until is not None and is_certain else Status.OPERATIONAL,
+        claimed_status=Status.RETIRED if until is not None and is_certain else Status.OPERATIONAL,
         until=until,
         note=note,
     )

@@ -175,7 +175,7 @@ class PaidProbeRunner:
         """Record the cost of a probe that was meant to be free and started a job."""
         cost = estimated_cost(service) or Decimal(0)
         await self._history.ledger.charge(
-            service.id, Purpose.ACCIDENT, cost, at=self._clock.now(), note=depth.value
+            service.id, Purpose.UNEXPECTED_CHARGE, cost, at=self._clock.now(), note=depth.value
         )
         log.warning("probe.billed", service=service.id, depth=depth, job=job.id, cost_usd=str(cost))
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
+from tallylight.model.money import (
+    BUDGET_WINDOWS,
+    MICROS_PER_USD,
+    Budget,
+    exceeded_limit,
+    to_micro_usd,
+)
 
 
 @dataclass(slots=True)
@@ -19,17 +25,17 @@ class Purse:
     def allows(self, amount: Decimal, at: datetime) -> bool:
         """Tell whether a spending stays within the budget."""
         spent = {name: self._spent(name, at) for name in self.budget.limits}
-        return excess(self.budget, amount, spent) is None
+        return exceeded_limit(self.budget, amount, spent) is None
 
     def spend(self, amount: Decimal, at: datetime) -> None:
         """Count a spending."""
         self.times.append(at)
-        self.amounts.append(micros(amount))
+        self.amounts.append(to_micro_usd(amount))
 
     @property
     def total(self) -> Decimal:
         """Return all that was ever spent, in USD."""
-        return sum(self.amounts) / MICRO
+        return sum(self.amounts) / MICROS_PER_USD
 
     def _spent(self, window: str, at: datetime) -> int:
         first = bisect_right(self.times, at - BUDGET_WINDOWS[window])

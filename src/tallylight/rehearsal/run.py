@@ -115,7 +115,7 @@ class _Run:
 
     def _begin(self, watched: _Watched) -> None:
         for said in watched.scene.told():
-            told = Evidence(watched.scene.id, said.at, Source.FEED, says=said.says)
+            told = Evidence(watched.scene.id, said.at, Source.FEED, claimed_status=said.says)
             self._push(said.at, watched, told)
         self._await_arrival(watched)
         self._plan(watched, _ALL, START)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tallylight.catalogue.services import Service
 from tallylight.model.gateway_key import GatewayKey
-from tallylight.model.ledger import Purpose, Sum
+from tallylight.model.ledger import Purpose, SpendingTotal
 from tallylight.model.money import Budget
 from tallylight.storage.ledger import Ledger
 
@@ -71,7 +71,7 @@ async def traffic_spendings(
     return tuple(found)
 
 
-def _total(sums: Iterable[Sum]) -> Decimal:
+def _total(sums: Iterable[SpendingTotal]) -> Decimal:
     return sum((each.amount for each in sums), Decimal(0))
 
 

@@ -108,7 +108,7 @@ class Live:
                 "id": transition.service,
                 "name": self._name(transition),
                 "status": after.status.value,
-                "lamp": after.status.lamp,
+                "lamp": after.status.icon,
                 "word": status_word(after.status, to),
                 "before": transition.before.status.value,
                 "since": after.since.isoformat(),

@@ -8,7 +8,7 @@ from tallylight.i18n.prices import price_text
 from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
-from tallylight.model.ledger import Entry
+from tallylight.model.ledger import LedgerEntry
 from tallylight.status.advice import Advice, Bought
 from tallylight.status.budgets import Spending
 from tallylight.status.models import (
@@ -46,7 +46,7 @@ def service_answer(facts: Facts, uptime: Uptime, to: Translator) -> ServiceAnswe
         id=service.id,
         name=service.name,
         status=verdict.status,
-        lamp=verdict.status.lamp,
+        lamp=verdict.status.icon,
         since=verdict.since,
         confidence=round(verdict.confidence, 4),
         reasons=[sentence(reason, to) for reason in verdict.reasons],
@@ -55,8 +55,8 @@ def service_answer(facts: Facts, uptime: Uptime, to: Translator) -> ServiceAnswe
         provider=service.upstream.provider,
         model=service.model,
         official_feed=None
-        if feed is None or feed.says is None
-        else OfficialFeed(status=feed.says, note=feed.note, at=feed.at),
+        if feed is None or feed.claimed_status is None
+        else OfficialFeed(status=feed.claimed_status, note=feed.note, at=feed.at),
         latency_ms=None if latency is None else round(latency.total_seconds() * 1000),
         job_seconds=None if job_time is None else job_time.total_seconds(),
         price=price_text(service.sheet.price, to),
@@ -135,13 +135,13 @@ def evidence_answer(piece: Evidence) -> EvidenceAnswer:
             retry_after_s=None if wait is None else wait.total_seconds(),
         ),
         latency_ms=None if piece.latency is None else round(piece.latency.total_seconds() * 1000),
-        says=piece.says,
+        says=piece.claimed_status,
         until=piece.until,
         note=piece.note,
     )
 
 
-def entry_answer(entry: Entry) -> EntryAnswer:
+def entry_answer(entry: LedgerEntry) -> EntryAnswer:
     """Return one piece of spending."""
     return EntryAnswer(
         id=entry.id,

@@ -7,7 +7,7 @@ from datetime import datetime
 from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.status.ports import StatusState
 from tallylight.status.uptime_cache import Past
 from tallylight.status.views.services import Facts
@@ -52,7 +52,7 @@ class Reading:
         except KeyError:
             return id_
 
-    def _facts(self, id_: ServiceId, spells: Sequence[Spell]) -> Facts:
+    def _facts(self, id_: ServiceId, spells: Sequence[StatusInterval]) -> Facts:
         board = self.state.board
         found = {source: board.newest(id_, source) for source in Source}
         return Facts(

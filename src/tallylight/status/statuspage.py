@@ -93,7 +93,7 @@ class _Sight:
             planned_maintenance(facts.feed, part, self.base, self.to)
             for facts, part in zip(self.facts, self.components, strict=True)
             if facts.feed is not None
-            and facts.feed.says is Status.MAINTENANCE
+            and facts.feed.claimed_status is Status.MAINTENANCE
             and facts.feed.at > now
         ]
 

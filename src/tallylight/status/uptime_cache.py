@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tallylight.clock import Clock
 from tallylight.model.ids import ServiceId
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.storage.database import History
 
 REACH = timedelta(days=90)
@@ -19,11 +19,13 @@ class Past:
     def __init__(self, history: History, clock: Clock) -> None:
         self._history = history
         self._clock = clock
-        self._spells: Mapping[ServiceId, Sequence[Spell]] = {}
+        self._spells: Mapping[ServiceId, Sequence[StatusInterval]] = {}
         self._read_at: datetime | None = None
         self._reading = asyncio.Lock()
 
-    async def spells(self, services: Sequence[ServiceId]) -> Mapping[ServiceId, Sequence[Spell]]:
+    async def spells(
+        self, services: Sequence[ServiceId]
+    ) -> Mapping[ServiceId, Sequence[StatusInterval]]:
         """Return the spells of these services over the last ninety days."""
         async with self._reading:  # or ten readers would ask ten times
             if not self._is_fresh(services):

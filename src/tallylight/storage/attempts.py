@@ -25,7 +25,7 @@ from tallylight.errors import StorageError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
-from tallylight.model.ledger import Entry, EntryId, Purpose
+from tallylight.model.ledger import EntryId, LedgerEntry, Purpose
 from tallylight.model.order import Order
 from tallylight.storage.engine import Connections, Turn
 from tallylight.storage.ledger import entries_of
@@ -51,7 +51,7 @@ class Tried(NamedTuple):
     """
 
     attempts: tuple[Attempt, ...]
-    entries: Mapping[EntryId, Entry]
+    entries: Mapping[EntryId, LedgerEntry]
 
 
 class Attempts:
@@ -211,7 +211,7 @@ def values_of(attempt: Attempt) -> dict[str, object]:
         "accepted_at_us": attempt.accepted_at,
         "ended_at_us": attempt.ended_at,
         "job": attempt.job,
-        "doubt": attempt.doubt,
+        "doubt": attempt.doubt_reason,
         "video": attempt.video,
         "number": attempt.number,
         "started_at_us": attempt.started_at,
@@ -234,7 +234,7 @@ def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
         accepted_at=row.accepted_at_us,
         ended_at=row.ended_at_us,
         job=row.job,
-        doubt=row.doubt,
+        doubt_reason=row.doubt,
         failure=failure_of(row),
         video=VideoId(row.video),
         number=row.number,

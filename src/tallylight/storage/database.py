@@ -18,7 +18,7 @@ from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Incident, Spell, Transition
+from tallylight.model.verdict import Incident, StatusInterval, Transition
 from tallylight.storage import (
     day_status,
     evidence,
@@ -207,7 +207,7 @@ class History:
 
     async def spells(
         self, services: Collection[ServiceId], start: datetime, end: datetime
-    ) -> Mapping[ServiceId, tuple[Spell, ...]]:
+    ) -> Mapping[ServiceId, tuple[StatusInterval, ...]]:
         """Return what each service was in every moment of [start, end).
 
         The spells tile the window; before the first transition a service is UNKNOWN.

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.storage import cursors, transitions
 from tallylight.storage.engine import upsert
 from tallylight.storage.tables import day_status as table
@@ -98,7 +98,7 @@ def _columns(lengths: Counter[Status]) -> dict[str, object]:
     return {f"{status}_us": lengths[status] for status in _KNOWN}
 
 
-def _lengths(spells: Iterable[Spell]) -> Counter[Status]:
+def _lengths(spells: Iterable[StatusInterval]) -> Counter[Status]:
     lengths: Counter[Status] = Counter()
     for spell in spells:
         lengths[spell.status] += (spell.end - spell.start) // MICROSECOND

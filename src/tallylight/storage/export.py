@@ -187,7 +187,7 @@ def _evidence_row(piece: Evidence) -> Row:
         "rule": _given(failure, lambda it: it.rule),
         "text": _given(failure, lambda it: it.text),
         "retry_after_s": _given(failure, lambda it: _given(it.retry_after, _seconds)),
-        "says": _given(piece.says, lambda status: status.value),
+        "says": _given(piece.claimed_status, lambda status: status.value),
         "until": _given(piece.until, _iso),
         "note": piece.note,
         "vantage": piece.vantage,

@@ -16,12 +16,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.errors import BudgetError, StorageError
 from tallylight.model.ids import KeyId, ServiceId
-from tallylight.model.ledger import PROBING, Entry, EntryId, EntryState, Purpose, Sum
-from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess, micros
+from tallylight.model.ledger import (
+    PROBE_PURPOSES,
+    EntryId,
+    EntryState,
+    LedgerEntry,
+    Purpose,
+    SpendingTotal,
+)
+from tallylight.model.money import (
+    BUDGET_WINDOWS,
+    MICROS_PER_USD,
+    Budget,
+    exceeded_limit,
+    to_micro_usd,
+)
 from tallylight.storage.engine import Connections, Turn
 from tallylight.storage.tables import ledger as table
 
-_IS_PROBING = table.c.purpose.in_([purpose.value for purpose in PROBING])
+_IS_PROBING = table.c.purpose.in_([purpose.value for purpose in PROBE_PURPOSES])
 
 
 class Ledger:
@@ -91,7 +104,7 @@ class Ledger:
         """Return what probes spent or reserved in the window that ends at a moment, in USD."""
         async with self._connections.reading() as connection:
             (micros,) = await _spent(connection, (window,), at, service)
-            return micros / MICRO
+            return micros / MICROS_PER_USD
 
     async def spent_by_service(
         self, window: timedelta, at: datetime
@@ -105,9 +118,11 @@ class Ledger:
         )
         async with self._connections.reading() as connection:
             found = await connection.execute(query)
-            return {ServiceId(row.service): Decimal(row.micros or 0) / MICRO for row in found}
+            return {
+                ServiceId(row.service): Decimal(row.micros or 0) / MICROS_PER_USD for row in found
+            }
 
-    async def sums(self, window: timedelta, at: datetime) -> tuple[Sum, ...]:
+    async def sums(self, window: timedelta, at: datetime) -> tuple[SpendingTotal, ...]:
         """Return what was spent in the window that ends at a moment, the largest first."""
         amount = func.sum(table.c.amount_micro_usd).label("micros")
         of = (table.c.purpose, table.c.payer, table.c.service)
@@ -119,12 +134,12 @@ class Ledger:
         )
         async with self._connections.reading() as connection:
             return tuple(
-                Sum(
+                SpendingTotal(
                     Purpose(row.purpose),
                     KeyId(row.payer),
                     ServiceId(row.service),
                     row.entries,
-                    Decimal(row.micros or 0) / MICRO,
+                    Decimal(row.micros or 0) / MICROS_PER_USD,
                 )
                 for row in await connection.execute(query)
             )
@@ -136,7 +151,7 @@ class Ledger:
         start: datetime | None = None,
         end: datetime | None = None,
         limit: int = 100,
-    ) -> tuple[Entry, ...]:
+    ) -> tuple[LedgerEntry, ...]:
         """Return entries reserved in [start, end), newest first."""
         where: list[ColumnElement[bool]] = []
         if service is not None:
@@ -149,7 +164,7 @@ class Ledger:
         async with self._connections.reading() as connection:
             return tuple(_entry(row) for row in await connection.execute(query.limit(limit)))
 
-    async def some(self, ids: Collection[EntryId]) -> Mapping[EntryId, Entry]:
+    async def some(self, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
         """Return the entries of these ids, as far as there are such."""
         async with self._connections.reading() as connection:
             return await entries_of(connection, ids)
@@ -158,7 +173,7 @@ class Ledger:
         """Return by service the notes of what was charged for probes that were meant to be free."""
         charged = (
             select(table.c.service, table.c.note)
-            .where(table.c.purpose == Purpose.ACCIDENT.value)
+            .where(table.c.purpose == Purpose.UNEXPECTED_CHARGE.value)
             .distinct()
         )
         found: dict[ServiceId, frozenset[str]] = {}
@@ -169,7 +184,7 @@ class Ledger:
         return found
 
     async def _end(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
-        wanted = table.c.estimate_micro_usd if amount is None else literal(micros(amount))
+        wanted = table.c.estimate_micro_usd if amount is None else literal(to_micro_usd(amount))
         is_mine = table.c.id == entry
         change = (
             update(table)
@@ -186,8 +201,8 @@ class Ledger:
                 raise StorageError(f"ledger: there is no entry {entry}")
             if (row.state, row.amount_micro_usd) != (state.value, row.wanted):
                 raise StorageError(
-                    f"ledger: entry {entry} is {row.state} at {row.amount_micro_usd / MICRO} USD "
-                    f"and cannot become {state} at {row.wanted / MICRO} USD"
+                    f"ledger: entry {entry} is {row.state} at {row.amount_micro_usd / MICROS_PER_USD} USD "
+                    f"and cannot become {state} at {row.wanted / MICROS_PER_USD} USD"
                 )
 
 
@@ -204,10 +219,10 @@ async def _refuse_excess(  # noqa: PLR0913, PLR0917  # private, called twice abo
         return
     sums = await _spent(connection, tuple(BUDGET_WINDOWS[name] for name in names), at, service)
     spent = dict(zip(names, sums, strict=True))
-    found = excess(budget, amount, spent)
+    found = exceeded_limit(budget, amount, spent)
     if found is not None:
         name, limit = found
-        raise BudgetError(f"{name} {whose}", limit, spent[name] / MICRO, amount)
+        raise BudgetError(f"{name} {whose}", limit, spent[name] / MICROS_PER_USD, amount)
 
 
 async def _spent(
@@ -237,20 +252,20 @@ async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
     at: datetime,
     note: str,
 ) -> EntryId:
-    entry = Entry(EntryId(uuid4().hex), service, purpose, note, state, amount, amount, at)
+    entry = LedgerEntry(EntryId(uuid4().hex), service, purpose, note, state, amount, amount, at)
     await connection.execute(insert(table), values_of(entry))
     return entry.id
 
 
 async def entries_of(
     connection: AsyncConnection, ids: Collection[EntryId]
-) -> Mapping[EntryId, Entry]:
+) -> Mapping[EntryId, LedgerEntry]:
     """Return the entries of these ids as a transaction sees them, as far as there are such."""
     found = await connection.execute(select(table).where(table.c.id.in_(ids)))
     return {entry.id: entry for entry in map(_entry, found)}
 
 
-def values_of(entry: Entry) -> dict[str, object]:
+def values_of(entry: LedgerEntry) -> dict[str, object]:
     """Return what the row of an entry holds."""
     return {
         "id": entry.id,
@@ -258,22 +273,22 @@ def values_of(entry: Entry) -> dict[str, object]:
         "purpose": entry.purpose.value,
         "note": entry.note,
         "state": entry.state.value,
-        "estimate_micro_usd": micros(entry.estimate),
-        "amount_micro_usd": micros(entry.amount),
+        "estimate_micro_usd": to_micro_usd(entry.estimate),
+        "amount_micro_usd": to_micro_usd(entry.amount),
         "at_us": entry.at,
         "payer": entry.payer,
     }
 
 
-def _entry(row: Row[*tuple[object, ...]]) -> Entry:
-    return Entry(
+def _entry(row: Row[*tuple[object, ...]]) -> LedgerEntry:
+    return LedgerEntry(
         id=EntryId(row.id),
         service=ServiceId(row.service),
         purpose=Purpose(row.purpose),
         note=row.note,
         state=EntryState(row.state),
-        estimate=row.estimate_micro_usd / MICRO,
-        amount=row.amount_micro_usd / MICRO,
+        estimate=row.estimate_micro_usd / MICROS_PER_USD,
+        amount=row.amount_micro_usd / MICROS_PER_USD,
         at=row.at_us,
         payer=KeyId(row.payer),
     )

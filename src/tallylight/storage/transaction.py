@@ -27,8 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from tallylight.errors import BudgetError
 from tallylight.model.attempt import Attempt
 from tallylight.model.ids import KeyId, ServiceId, VideoId
-from tallylight.model.ledger import Entry, EntryState, Purpose
-from tallylight.model.money import BUDGET_WINDOWS, MICRO, Budget, excess
+from tallylight.model.ledger import EntryState, LedgerEntry, Purpose
+from tallylight.model.money import BUDGET_WINDOWS, MICROS_PER_USD, Budget, exceeded_limit
 from tallylight.model.video import Video, VideoStatus
 from tallylight.quick import quick
 from tallylight.storage import attempts as attempt_rows
@@ -101,11 +101,11 @@ class Writing:
     new_video: Video | None = None
     leased_until: datetime | None = None
     new_attempt: Attempt | None = None
-    new_entry: Entry | None = None
+    new_entry: LedgerEntry | None = None
     limits: tuple[Limit, ...] = ()
     video: Video | None = None
     attempts: tuple[Attempt, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     notices: tuple[Notice, ...] = ()
     finding: Finding | None = None
 
@@ -126,7 +126,7 @@ class Writing:
     def is_contested(self) -> bool:
         """Tell whether somebody else may have written the same, or the money may not be there."""
         video = self.new_video
-        is_known = video is not None and bool(video.idempotency)
+        is_known = video is not None and bool(video.idempotency_key)
         is_limited = any(limit.budget.limits for limit in self.limits)
         return is_known or self.is_further or is_limited or self.finding is not None
 
@@ -225,7 +225,7 @@ def _once(connection: Connection, table: Table) -> Insert:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
-def _refusal(connection: Connection, limit: Limit, entry: Entry) -> BudgetError | None:
+def _refusal(connection: Connection, limit: Limit, entry: LedgerEntry) -> BudgetError | None:
     names = limit.budget.limits
     if not names:
         return None
@@ -239,11 +239,13 @@ def _refusal(connection: Connection, limit: Limit, entry: Entry) -> BudgetError 
         if limit.payer is not None:
             query = query.where(ledger.c.payer == limit.payer)
         spent[name] = int(connection.scalar(query) or 0)
-    found = excess(limit.budget, entry.estimate, spent)
+    found = exceeded_limit(limit.budget, entry.estimate, spent)
     if found is None:
         return None
     window, most = found
-    return BudgetError(f"{window} {limit.name}", most, spent[window] / MICRO, entry.estimate)
+    return BudgetError(
+        f"{window} {limit.name}", most, spent[window] / MICROS_PER_USD, entry.estimate
+    )
 
 
 def _collect(writing: Writing, rows: _Rows) -> None:

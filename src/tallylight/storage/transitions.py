@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell, Transition, Verdict
+from tallylight.model.verdict import StatusInterval, Transition, Verdict
 from tallylight.storage.tables import standings
 from tallylight.storage.tables import transitions as table
 from tallylight.storage.types import microseconds, reasons_of, reasons_text
@@ -51,7 +51,7 @@ async def between(
 
 async def spells(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
-) -> dict[ServiceId, tuple[Spell, ...]]:
+) -> dict[ServiceId, tuple[StatusInterval, ...]]:
     """Return what each service was, moment for moment, from start to end."""
     changes = await _changes(connection, services, start, end)
     return {service: spells_of(changes.get(service, ()), start, end) for service in services}
@@ -59,7 +59,7 @@ async def spells(
 
 def spells_of(
     changes: Iterable[tuple[datetime, Status]], start: datetime, end: datetime
-) -> tuple[Spell, ...]:
+) -> tuple[StatusInterval, ...]:
     """Return the spells that changes of status cut [start, end) into.
 
     Args:
@@ -76,7 +76,7 @@ def spells_of(
             starts.append((max(at, start), status))
     ends = [at for at, _ in starts[1:]] + [end]
     return tuple(
-        Spell(status=status, start=at, end=min(until, end))
+        StatusInterval(status=status, start=at, end=min(until, end))
         for (at, status), until in zip(starts, ends, strict=True)
         if at < min(until, end)
     )

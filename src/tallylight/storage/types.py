@@ -110,7 +110,7 @@ def failure_values(failure: Failure | None) -> dict[str, object]:
         "fault": failure.fault.value,
         "rule": failure.rule,
         "text": failure.text,
-        "named": failure.named,
+        "named": failure.names_state,
         "http_status": failure.http_status,
         "retry_after_us": failure.retry_after,
     }
@@ -130,7 +130,7 @@ def failure_of(row: Row[*tuple[object, ...]]) -> Failure | None:
         fault=Fault(row.fault),
         rule=row.rule,
         text=row.text,
-        named=row.named,
+        names_state=row.named,
         http_status=row.http_status,
         retry_after=row.retry_after_us,
     )

@@ -15,9 +15,9 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
 from tallylight.model.ids import KeyId, ServiceId, VideoId
-from tallylight.model.money import MICRO, micros
+from tallylight.model.money import MICROS_PER_USD, to_micro_usd
 from tallylight.model.order import Operation, Reference
-from tallylight.model.video import Video, VideoError, VideoStatus, Wish
+from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.attempts import Tried, tried_of
 from tallylight.storage.engine import Connections, Turn
 from tallylight.storage.tables import videos as table
@@ -168,8 +168,8 @@ def values_of(video: Video, leased_until: datetime) -> dict[str, object]:
         "prompt": video.prompt,
         "seconds": video.seconds,
         "size": video.size,
-        "wish": _wish_text(video.wish),
-        "idempotency": video.idempotency,
+        "wish": _wish_text(video.params),
+        "idempotency": video.idempotency_key,
         "fingerprint": video.fingerprint,
         "created_at_us": video.created_at,
         "deadline_us": video.deadline,
@@ -187,8 +187,8 @@ def changing_values_of(video: Video) -> dict[str, object]:
         "progress": video.progress,
         "service": video.service,
         "attempts": video.attempts,
-        "cost_micro_usd": micros(video.cost),
-        "substituted": json.dumps(dict(video.substituted)) if video.substituted else "{}",
+        "cost_micro_usd": to_micro_usd(video.cost),
+        "substituted": json.dumps(dict(video.substitutions)) if video.substitutions else "{}",
         "error_code": "" if video.error is None else video.error.code,
         "error_message": "" if video.error is None else video.error.message,
         "started_at_us": video.started_at,
@@ -198,42 +198,42 @@ def changing_values_of(video: Video) -> dict[str, object]:
     }
 
 
-def _wish_text(wish: Wish) -> str:
+def _wish_text(wish: CreateParams) -> str:
     reference = wish.reference
     said = {
         "operation": "" if wish.operation is Operation.CREATE else wish.operation.value,
         "source": wish.source,
         "reference": reference and [reference.url, reference.media_type, reference.name],
-        "stored": wish.stored,
+        "stored": wish.reference_asset,
         "characters": wish.characters,
         "extras": wish.extras,
-        "pinned": wish.pinned,
-        "chosen": wish.chosen,
+        "pinned": wish.pinned_service,
+        "chosen": wish.defaulted_fields,
         "policy": wish.policy,
-        "onto": wish.onto,
+        "onto": wish.base_seconds,
     }
     return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
 
 
-def _wish_of(text: str) -> Wish:
+def _wish_of(text: str) -> CreateParams:
     if text == "{}":
-        return Wish()
+        return CreateParams()
     said = json.loads(text)
     reference = None
     if "reference" in said:
         url, media_type, name = said["reference"]
         reference = Reference(url=url, media_type=media_type, name=name)
-    return Wish(
+    return CreateParams(
         operation=Operation(said.get("operation", Operation.CREATE)),
         source=VideoId(said.get("source", "")),
         reference=reference,
-        stored=said.get("stored", ""),
+        reference_asset=said.get("stored", ""),
         characters=tuple(said.get("characters", ())),
         extras=said.get("extras", {}),
-        pinned=ServiceId(said.get("pinned", "")),
-        chosen=tuple(said.get("chosen", ())),
+        pinned_service=ServiceId(said.get("pinned", "")),
+        defaulted_fields=tuple(said.get("chosen", ())),
         policy=said.get("policy", ""),
-        onto=said.get("onto", 0),
+        base_seconds=said.get("onto", 0),
     )
 
 
@@ -248,16 +248,16 @@ def _video(row: Row[*tuple[object, ...]]) -> Video:
         size=row.size,
         created_at=row.created_at_us,
         deadline=row.deadline_us,
-        wish=_wish_of(row.wish),
-        idempotency=row.idempotency,
+        params=_wish_of(row.wish),
+        idempotency_key=row.idempotency,
         fingerprint=row.fingerprint,
         owner=row.owner,
         status=VideoStatus(row.status),
         progress=row.progress,
         service=ServiceId(row.service),
         attempts=row.attempts,
-        cost=Decimal(row.cost_micro_usd) / MICRO,
-        substituted=json.loads(row.substituted),
+        cost=Decimal(row.cost_micro_usd) / MICROS_PER_USD,
+        substitutions=json.loads(row.substituted),
         error=VideoError(row.error_code, row.error_message) if is_failed else None,
         started_at=row.started_at_us,
         ended_at=row.ended_at_us,

@@ -95,4 +95,4 @@ def as_upstream_fault(failure: Failure) -> Failure:
     """
     if failure.fault is Fault.OURS or failure.kind not in _REQUEST_FAILURES:
         return failure
-    return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, named=False)
+    return replace(failure, kind=FailureKind.DEGRADED, fault=Fault.UPSTREAM, names_state=False)

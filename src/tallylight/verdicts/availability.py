@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.intervals import gamma, time_between
 
 UP = frozenset({Status.OPERATIONAL, Status.DEGRADED})
@@ -77,7 +77,7 @@ class DayBar:
     shares: Mapping[Status, float]
 
 
-def availability(spells: Sequence[Spell], start: datetime, end: datetime) -> Availability:
+def availability(spells: Sequence[StatusInterval], start: datetime, end: datetime) -> Availability:
     """Return the availability of a window.
 
     Args:
@@ -91,7 +91,7 @@ def availability(spells: Sequence[Spell], start: datetime, end: datetime) -> Ava
     return of_totals(totals(spells, start, end))
 
 
-def totals(spells: Sequence[Spell], start: datetime, end: datetime) -> Totals:
+def totals(spells: Sequence[StatusInterval], start: datetime, end: datetime) -> Totals:
     """Return the sums of a window; what no spell covers is unknown."""
     seconds: dict[Status, float] = {}
     outages: list[float] = []
@@ -151,7 +151,9 @@ def of_totals(summed: Totals) -> Availability:
     )
 
 
-def day_bars(spells: Sequence[Spell], start: datetime, end: datetime) -> tuple[DayBar, ...]:
+def day_bars(
+    spells: Sequence[StatusInterval], start: datetime, end: datetime
+) -> tuple[DayBar, ...]:
     """Return one bar for each day (UTC) that a window touches, oldest first."""
     bars, at = [], start
     while at < end:

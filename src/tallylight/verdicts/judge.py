@@ -242,7 +242,7 @@ def _heard(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
 
 def _planned(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
     plans = lifecycle.with_calendar(standing.plans, evidence)
-    if evidence.says is Status.MAINTENANCE:
+    if evidence.claimed_status is Status.MAINTENANCE:
         return replace(standing, plans=plans)  # its date may lie ahead: time does not move
     standing = _brought_to(standing, evidence.at, policy)
     return replace(standing, at=max(standing.at, evidence.at), plans=plans)

@@ -21,9 +21,9 @@ def with_calendar(plans: Plans, evidence: Evidence) -> Plans:
     `until` stops the service on that date, any other word with `until` only warns of it, and one
     without takes the date back.
     """
-    if evidence.says is Status.MAINTENANCE:
+    if evidence.claimed_status is Status.MAINTENANCE:
         return plans if evidence.until is None else _with_window(plans, evidence, evidence.until)
-    is_certain = evidence.says is Status.RETIRED
+    is_certain = evidence.claimed_status is Status.RETIRED
     date = evidence.until or (evidence.at if is_certain else None)
     return replace(
         plans,
@@ -40,7 +40,7 @@ def window_at(plans: Plans, at: datetime) -> Window | None:
 
 def with_feed(standing: Standing, evidence: Evidence, policy: Policy) -> Standing:
     """Return the standing after the feed was read; it counts once, at its change (rule 4)."""
-    feed, says = standing.feed, evidence.says or Status.OPERATIONAL
+    feed, says = standing.feed, evidence.claimed_status or Status.OPERATIONAL
     if evidence.failure is not None or says is Status.UNKNOWN:
         return replace(standing, feed=replace(feed, is_readable=False))
     if feed.at is not None and evidence.at < feed.at:
@@ -83,7 +83,7 @@ def _weight_of_change(says: Status, policy: Policy) -> float:
 def _lag(standing: Standing, evidence: Evidence) -> float | None:
     """Return how late the feed tells of trouble that we knew of already."""
     verdict, before = standing.verdict, standing.feed.lag
-    if evidence.says not in _TROUBLE or verdict.status not in _TROUBLE:
+    if evidence.claimed_status not in _TROUBLE or verdict.status not in _TROUBLE:
         return before
     lag = max(0.0, (evidence.at - verdict.since).total_seconds())
     return lag if before is None else before + _LAG_SHARE * (lag - before)

@@ -36,7 +36,7 @@ def answer_of(evidence: Evidence) -> Answer | None:
         kind=failure.kind,
         rule=failure.rule,
         text=failure.text,
-        named=failure.named,
+        named=failure.names_state,
         http_status=failure.http_status,
     )
 

@@ -39,7 +39,7 @@ def reasons(
     return tuple(told) or (Reason(ReasonCode.NO_EVIDENCE, standing.at),)
 
 
-_OURS = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.WALLET_EMPTY})
+_OURS = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY})
 
 
 def _of_status(standing: Standing, finding: Finding, policy: Policy) -> Iterator[Reason]:
@@ -64,7 +64,7 @@ def _beside(standing: Standing, finding: Finding, policy: Policy) -> Iterator[Re
     blocked, feed, plans, gone = standing.blocked, standing.feed, standing.plans, standing.gone
     if blocked is not None:
         is_key = blocked.kind is FailureKind.AUTH
-        code = ReasonCode.KEY_REFUSED if is_key else ReasonCode.WALLET_EMPTY
+        code = ReasonCode.KEY_REFUSED if is_key else ReasonCode.BALANCE_EMPTY
         yield Reason(code, blocked.at, _said(blocked))
     if gone is not None and finding.status not in {Status.RETIRED, Status.OPERATIONAL}:
         yield _gone(gone)
@@ -72,7 +72,7 @@ def _beside(standing: Standing, finding: Finding, policy: Policy) -> Iterator[Re
         is_told = finding.status is Status.MAINTENANCE and is_in_maintenance(standing)
         if not is_told:
             facts: Facts = {"says": feed.says.value, "since": _iso(feed.at), "note": feed.note}
-            yield Reason(ReasonCode.FEED_REPORTS, feed.at, facts)
+            yield Reason(ReasonCode.FEED_NOT_OPERATIONAL, feed.at, facts)
     if not feed.is_readable:
         yield Reason(ReasonCode.FEED_UNREADABLE, standing.at)
     date = plans.shutdown_at
@@ -96,12 +96,12 @@ def _maintenance(standing: Standing, finding: Finding) -> Iterator[Reason]:
     window, feed = window_at(standing.plans, standing.at), standing.feed
     if window is not None:
         facts: Facts = {"until": _iso(window.end), "note": window.note, "by": "calendar"}
-        yield Reason(ReasonCode.MAINTENANCE_PLANNED, window.start, facts)
+        yield Reason(ReasonCode.MAINTENANCE_SCHEDULED, window.start, facts)
     elif feed.at is not None and is_in_maintenance(standing):
         facts = {"note": feed.note, "by": "feed"}
         if feed.until is not None:
             facts["until"] = _iso(feed.until)
-        yield Reason(ReasonCode.MAINTENANCE_PLANNED, feed.at, facts)
+        yield Reason(ReasonCode.MAINTENANCE_SCHEDULED, feed.at, facts)
     yield from _named(finding)
 
 
@@ -112,13 +112,13 @@ def _named(finding: Finding) -> Iterator[Reason]:
     if finding.signs is not None:
         first, second = finding.signs
         facts: Facts = {"signs": 2, "first_rule": first.rule, "first_at": _iso(first.at)}
-        yield Reason(ReasonCode.RISK_CONTROL_SIGNS, second.at, facts | _said(second))
+        yield Reason(ReasonCode.RISK_CONTROL_SUSPECTED, second.at, facts | _said(second))
 
 
 _NAME_CODES: Mapping[FailureKind, ReasonCode] = {
-    FailureKind.RISK_CONTROL: ReasonCode.RISK_CONTROL_NAMED,
-    FailureKind.SUSPENDED: ReasonCode.SUSPENSION_NAMED,
-    FailureKind.MAINTENANCE: ReasonCode.MAINTENANCE_NAMED,
+    FailureKind.RISK_CONTROL: ReasonCode.RISK_CONTROL_REPORTED,
+    FailureKind.SUSPENDED: ReasonCode.SUSPENSION_REPORTED,
+    FailureKind.MAINTENANCE: ReasonCode.MAINTENANCE_REPORTED,
 }
 
 
@@ -129,11 +129,11 @@ def _unknown(standing: Standing, policy: Policy) -> Iterator[Reason]:
             "last_at": _iso(jobs.last),
             "hold_seconds": int(policy.hold_jobs.total_seconds()),
         }
-        yield Reason(ReasonCode.JOBS_UNWATCHED, jobs.last, facts)
+        yield Reason(ReasonCode.NO_RECENT_JOBS, jobs.last, facts)
     elif jobs.bad_run is not None:
         yield _failing(ReasonCode.JOBS_FAILING, jobs)
     elif standing.door.last is not None:
-        yield Reason(ReasonCode.JOBS_UNWATCHED, standing.at)
+        yield Reason(ReasonCode.NO_RECENT_JOBS, standing.at)
 
 
 def _recovered(standing: Standing, at: datetime, policy: Policy) -> Iterator[Reason]:
@@ -174,13 +174,13 @@ def _of_door(standing: Standing) -> Iterator[Reason]:
     door = standing.door
     if door.state is State.DOWN:
         partly = door.broken_good > 0
-        yield _failing(ReasonCode.DOOR_PARTLY_CLOSED if partly else ReasonCode.DOOR_CLOSED, door)
+        yield _failing(ReasonCode.API_PARTLY_FAILING if partly else ReasonCode.API_DOWN, door)
     elif door.state is State.UP and door.good_run is not None:
         run = door.good_run
         facts: Facts = {"answers": run.length, "since": _iso(run.since)}
-        yield Reason(ReasonCode.DOOR_OPEN, run.last, facts)
+        yield Reason(ReasonCode.API_RESPONDING, run.last, facts)
     elif door.state is State.UNDECIDED and door.is_failing:
-        yield _failing(ReasonCode.DOOR_PARTLY_CLOSED, door)
+        yield _failing(ReasonCode.API_PARTLY_FAILING, door)
 
 
 def _delivered(standing: Standing, policy: Policy) -> Iterator[Reason]:
@@ -237,7 +237,7 @@ def _partly(standing: Standing, policy: Policy) -> Reason:
 
 def _gone(gone: Gone) -> Reason:
     facts: Facts = {"times": gone.count, "since": _iso(gone.first.at)}
-    return Reason(ReasonCode.GONE_REPEATEDLY, gone.last, facts | _said(gone.first))
+    return Reason(ReasonCode.RETIREMENT_REPORTED, gone.last, facts | _said(gone.first))
 
 
 def _shutdown(standing: Standing, date: datetime) -> Facts:

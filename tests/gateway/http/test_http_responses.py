@@ -19,7 +19,7 @@ from tallylight.gateway.http.serialize import page_text, video_text
 from tallylight.gateway.requests import RefusalError
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation
-from tallylight.model.video import Video, VideoError, VideoStatus, Wish
+from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VIDEO = Video(
@@ -70,9 +70,9 @@ def test_a_video_has_its_thirteen_members_whatever_is_in_them(
 
 
 def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
-    wish = Wish(operation=Operation.REMIX, source=VideoId("video_0"))
-    remix = replace(VIDEO, wish=wish)
-    edit = replace(VIDEO, wish=replace(wish, operation=Operation.EDIT))
+    wish = CreateParams(operation=Operation.REMIX, source=VideoId("video_0"))
+    remix = replace(VIDEO, params=wish)
+    edit = replace(VIDEO, params=replace(wish, operation=Operation.EDIT))
 
     assert json.loads(video_text(remix))["remixed_from_video_id"] == "video_0"
     assert json.loads(video_text(edit))["remixed_from_video_id"] is None
@@ -92,7 +92,7 @@ def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
         service=ServiceId("sora-2-官轉"),
         attempts=2,
         cost=Decimal("1.200000"),
-        substituted={"seconds": "10→8", "size": "1x2→2x4"},
+        substitutions={"seconds": "10→8", "size": "1x2→2x4"},
     )
 
     assert dict(told_of(video)) == {

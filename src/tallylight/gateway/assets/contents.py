@@ -55,7 +55,7 @@ class Contents:
 
     async def delete(self, video: Video) -> None:
         """Delete what is kept of a video, and let the service forget it where it can."""
-        for name in (video.asset, video.wish.stored):
+        for name in (video.asset, video.params.reference_asset):
             if name:
                 await self._store.delete(name)
         attempt = await self._delivered(video)

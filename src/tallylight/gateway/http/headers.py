@@ -21,14 +21,14 @@ def told_of(video: Video) -> tuple[Header, ...]:
     ]
     if video.service:
         headers.append((b"x-tallylight-service", _ascii(video.service)))
-    if video.substituted:
-        headers.append((b"x-tallylight-substituted", _substituted(video.substituted)))
+    if video.substitutions:
+        headers.append((b"x-tallylight-substituted", _substituted(video.substitutions)))
     return tuple(headers)
 
 
 def poll_after(video: Video, now: datetime, shortest: timedelta) -> tuple[Header, ...]:
     """Return when it is worth asking again: the longer a video takes, the less often."""
-    if video.is_over:
+    if video.is_terminal:
         return ()
     wait = min(max((now - video.created_at) / _POLLS, shortest), _LONGEST_POLL)
     return ((b"openai-poll-after-ms", b"%d" % (wait // timedelta(milliseconds=1))),)

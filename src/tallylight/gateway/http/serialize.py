@@ -17,7 +17,7 @@ from tallylight.model.video import Video, VideoStatus
 def video_text(video: Video) -> str:
     """Return a video as JSON."""
     is_done = video.status is VideoStatus.COMPLETED
-    is_remix = video.wish.operation is Operation.REMIX and video.wish.source
+    is_remix = video.params.operation is Operation.REMIX and video.params.source
     error = video.error
     return (
         f'{{"id":{quoted(video.id)},"object":"video","model":{quoted(video.model)},'
@@ -26,7 +26,7 @@ def video_text(video: Video) -> str:
         f'"completed_at":{_unix(video.ended_at) if is_done else "null"},'
         f'"expires_at":{_unix(video.expires_at)},"prompt":{quoted(video.prompt)},'
         f'"size":{quoted(video.size)},"seconds":"{video.seconds}",'
-        f'"remixed_from_video_id":{quoted(video.wish.source) if is_remix else "null"},"error":'
+        f'"remixed_from_video_id":{quoted(video.params.source) if is_remix else "null"},"error":'
         + (
             "null}"
             if error is None

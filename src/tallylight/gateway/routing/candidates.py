@@ -166,7 +166,7 @@ def _may_be_tried(known: _Known, course: Course, now: datetime) -> bool:
     verdict = known.verdict
     if not _is_out(verdict) or _is_probed(known, now):
         return False
-    if verdict.reasons[0].code is ReasonCode.MAINTENANCE_PLANNED:
+    if verdict.reasons[0].code is ReasonCode.MAINTENANCE_SCHEDULED:
         return False
     rest = _FIRST_TRIAL * 2.0 ** min(max(0, course.failures - live.MANY), _DOUBLINGS)
     newest = max(each for each in (verdict.since, course.failed_at) if each is not None)

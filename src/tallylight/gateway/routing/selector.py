@@ -13,7 +13,7 @@ from tallylight.gateway.settings import Conditions
 from tallylight.gateway.tracked_video import Live
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
-from tallylight.model.video import Wish
+from tallylight.model.video import CreateParams
 from tallylight.storage.transaction import Limit
 
 
@@ -28,12 +28,12 @@ class Choosing:
     def rank(self, live: Live, limits: Collection[Limit]) -> Ranking:
         """Return the services that may be asked next for a video, the best first."""
         order = live.video.order()
-        return self.first(order, live.video.wish, live.route, limits, live.tried)
+        return self.first(order, live.video.params, live.route, limits, live.tried)
 
     def first(
         self,
         order: Order,
-        wish: Wish,
+        wish: CreateParams,
         route: Route,
         limits: Collection[Limit],
         tried: Collection[ServiceId] = (),
@@ -44,8 +44,8 @@ class Choosing:
             route,
             self._prospects.of(route.services),
             tried=tried,
-            pinned=wish.pinned,
-            chosen=wish.chosen,
+            pinned=wish.pinned_service,
+            chosen=wish.defaulted_fields,
             policy=policy_of(wish.policy) if wish.policy else None,
             is_limited=bool(limits),
             draw=self._chance.random(),

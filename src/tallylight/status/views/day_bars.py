@@ -9,7 +9,7 @@ from tallylight.i18n.formatting import day as day_text
 from tallylight.i18n.formatting import share as share_text
 from tallylight.i18n.labels import status_word
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import day_bars
 
 #: From the foot of the bar to its top; also, which status names a mixed day.
@@ -93,7 +93,7 @@ class Bar:
     text: str
 
 
-def days_of(spells: Sequence[Spell], now: datetime, count: int) -> tuple[Day, ...]:
+def days_of(spells: Sequence[StatusInterval], now: datetime, count: int) -> tuple[Day, ...]:
     """Return the last days up to today, oldest first.
 
     Args:

@@ -76,8 +76,8 @@ def _evidence(piece: Evidence, now: datetime, to: Translator) -> EvidenceView:
     said = "good" if piece.is_good else "bad" if piece.is_bad else "neutral"
     if piece.failure is not None:
         finding = failure_word(piece.failure.kind, to)
-    elif piece.says is not None:
-        finding = status_word(piece.says, to)
+    elif piece.claimed_status is not None:
+        finding = status_word(piece.claimed_status, to)
     else:
         finding = to.gettext("Good")
     return EvidenceView(

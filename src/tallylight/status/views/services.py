@@ -12,7 +12,7 @@ from tallylight.i18n.prices import price_text
 from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell, Verdict
+from tallylight.model.verdict import StatusInterval, Verdict
 from tallylight.status.views.day_bars import Bar, bar, days_of
 from tallylight.status.views.timestamps import Moment, moment
 from tallylight.status.views.uptimes import Uptime, Window, uptime
@@ -38,7 +38,7 @@ class Facts:
     service: Service
     verdict: Verdict
     newest: Mapping[Source, Evidence] = field(default_factory=dict)
-    spells: Sequence[Spell] = ()
+    spells: Sequence[StatusInterval] = ()
 
     @property
     def checked_at(self) -> datetime | None:
@@ -168,16 +168,16 @@ def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
 
 def _feed(facts: Facts, now: datetime, to: Translator) -> FeedView | None:
     feed = facts.feed
-    if feed is None or feed.says is None:
+    if feed is None or feed.claimed_status is None:
         return None
-    readable = feed.says is not Status.UNKNOWN
+    readable = feed.claimed_status is not Status.UNKNOWN
     return FeedView(
-        status=feed.says,
-        word=status_word(feed.says, to) if readable else to.gettext("cannot be read"),
+        status=feed.claimed_status,
+        word=status_word(feed.claimed_status, to) if readable else to.gettext("cannot be read"),
         note=feed.note,
         at=moment(feed.at, now, to),
         differs=readable
-        and feed.says is not facts.verdict.status
+        and feed.claimed_status is not facts.verdict.status
         and facts.verdict.status is not Status.UNKNOWN,
     )
 

@@ -50,14 +50,14 @@ _S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
 
 _IDENTIFIED = frozenset(
     {
-        ReasonCode.RISK_CONTROL_NAMED,
-        ReasonCode.RISK_CONTROL_SIGNS,
-        ReasonCode.SUSPENSION_NAMED,
-        ReasonCode.MAINTENANCE_NAMED,
-        ReasonCode.MAINTENANCE_PLANNED,
-        ReasonCode.FEED_REPORTS,
+        ReasonCode.RISK_CONTROL_REPORTED,
+        ReasonCode.RISK_CONTROL_SUSPECTED,
+        ReasonCode.SUSPENSION_REPORTED,
+        ReasonCode.MAINTENANCE_REPORTED,
+        ReasonCode.MAINTENANCE_SCHEDULED,
+        ReasonCode.FEED_NOT_OPERATIONAL,
         ReasonCode.SHUTDOWN_PASSED,
-        ReasonCode.GONE_REPEATEDLY,
+        ReasonCode.RETIREMENT_REPORTED,
     }
 )
 

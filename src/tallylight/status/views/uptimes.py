@@ -8,7 +8,7 @@ from enum import StrEnum
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import share, watched_share
 from tallylight.model.status import Status
-from tallylight.model.verdict import Spell
+from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import Availability, of_totals, percentage, totals
 
 
@@ -84,7 +84,9 @@ class Uptime:
     seconds: Mapping[Status, float]
 
 
-def uptime(spells: Sequence[Spell], window: Window, now: datetime, to: Translator) -> Uptime:
+def uptime(
+    spells: Sequence[StatusInterval], window: Window, now: datetime, to: Translator
+) -> Uptime:
     """Return the uptime over a window that ends now."""
     start = now - window.length
     summed = totals(spells, start, now)

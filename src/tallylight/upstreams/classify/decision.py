@@ -84,7 +84,7 @@ def _failure(reply: Reply, rule_match: RuleMatch, text: str, answer: ParsedReply
         fault=_resolved_fault(rule, answer),
         rule=f"{rule_match.matched_on}:{rule.name}",
         text=redact_line(text),
-        named=rule.named,
+        names_state=rule.named,
         http_status=reply.status,
         retry_after=delays.retry_after(reply.headers, answer) if answer else None,
     )

@@ -128,13 +128,13 @@ def feed_evidence(
         at: When it was read. Pages date their changes minutes back; evidence that came from the
             past would be passed over when the board is rebuilt.
     """
-    if before is not None and (before.says, before.until) == (after.says, after.until):
+    if before is not None and (before.claimed_status, before.until) == (after.says, after.until):
         return None
     return Evidence(
         service=service,
         at=at,
         source=Source.FEED,
-        says=after.says,
+        claimed_status=after.says,
         until=after.until,
         note=after.note,
     )
