@@ -19,7 +19,7 @@ from tallylight.config.settings import Configuration, load_configuration
 from tallylight.i18n import Language
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 NOON = datetime(2026, 1, 28, 12, tzinfo=UTC)
 SERVICE = ServiceId("sora-2-reverse")
@@ -92,8 +92,8 @@ def configuration(tmp_path: Path) -> Configuration:
 
 
 @pytest.fixture
-async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[History]:
-    async with open_history(f"sqlite:///{tmp_path / 'alerts.db'}", clock) as found:
+async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
+    async with open_storage(f"sqlite:///{tmp_path / 'alerts.db'}", clock) as found:
         yield found
 
 
@@ -103,13 +103,13 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-async def board(history: History, clock: VirtualClock, configuration: Configuration) -> Board:
+async def board(history: Storage, clock: VirtualClock, configuration: Configuration) -> Board:
     found = Board(history, clock)
     await found.seat(configuration.catalogue.services.values(), configuration.verdicts)
     return found
 
 
-def desk(board: Board, history: History, clock: VirtualClock, url: str) -> AlertDispatcher:
+def desk(board: Board, history: Storage, clock: VirtualClock, url: str) -> AlertDispatcher:
     options = AlertOptions.model_validate({"receivers": {"hook": {"url": url}}})
     return AlertDispatcher(board, history, clock, options, Language.EN)
 
@@ -138,7 +138,7 @@ async def running(found: AlertDispatcher) -> AsyncIterator[None]:
 
 
 async def test_a_receiver_is_told_of_risk_control_and_of_the_recovery(
-    board: Board, history: History, clock: VirtualClock, inbox: Inbox
+    board: Board, history: Storage, clock: VirtualClock, inbox: Inbox
 ) -> None:
     await board.report(jobs(clock, None))
 
@@ -159,7 +159,7 @@ async def test_a_receiver_is_told_of_risk_control_and_of_the_recovery(
 
 
 async def test_each_outage_that_only_free_checks_see_is_told_and_its_end_too(
-    board: Board, history: History, clock: VirtualClock, inbox: Inbox
+    board: Board, history: Storage, clock: VirtualClock, inbox: Inbox
 ) -> None:
     broken = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
     told = []
@@ -177,7 +177,7 @@ async def test_each_outage_that_only_free_checks_see_is_told_and_its_end_too(
 
 
 async def test_what_was_told_is_not_told_again_after_a_restart(
-    board: Board, history: History, clock: VirtualClock, inbox: Inbox
+    board: Board, history: Storage, clock: VirtualClock, inbox: Inbox
 ) -> None:
     await board.report(jobs(clock, None))
     async with running(desk(board, history, clock, inbox.url)):
@@ -194,7 +194,7 @@ async def test_what_was_told_is_not_told_again_after_a_restart(
 
 
 async def test_without_receivers_the_desk_goes_home(
-    board: Board, history: History, clock: VirtualClock
+    board: Board, history: Storage, clock: VirtualClock
 ) -> None:
     idle = AlertDispatcher(board, history, clock, AlertOptions(), Language.EN)
 

@@ -14,7 +14,7 @@ from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 from tallylight.verdicts.learned import Learned, LearnedNoise, learned
 
 SORA = ServiceId("sora")
@@ -55,7 +55,7 @@ def live(configuration: Configuration, clock: VirtualClock) -> Live:
     """Return what watches a noisy service for some hundred jobs, and tells what was learned."""
 
     async def live(*, is_killed: bool = False) -> Learned:
-        async with open_history(configuration.database_url, clock) as history:
+        async with open_storage(configuration.database_url, clock) as history:
             board = Board(history, clock)
             services = configuration.catalogue.services.values()
             await board.seat(services, configuration.verdicts)

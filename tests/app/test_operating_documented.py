@@ -14,7 +14,7 @@ from tallylight.clock import VirtualClock
 from tallylight.documents.document import parse_document
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
@@ -58,8 +58,8 @@ async def test_its_backup_of_a_database_in_use_is_whole(tmp_path: Path) -> None:
     (command,) = re.findall(r"^python3 (-c .+)$", TEXT, re.MULTILINE)
     address = f"sqlite:///{tmp_path}/tallylight.db"
 
-    async with open_history(address, VirtualClock(NOON)) as history:
-        history.note(Evidence(SORA, NOON, Source.REACH))
+    async with open_storage(address, VirtualClock(NOON)) as history:
+        history.add_evidence(Evidence(SORA, NOON, Source.REACH))
         await history.flush()
         subprocess.run(  # noqa: ASYNC221, S603  # what the document says
             [sys.executable, *shlex.split(command)], cwd=tmp_path, check=True

@@ -25,7 +25,7 @@ from tallylight.status.views.recommendation import (
     policy_word,
     why_sentence,
 )
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 Load = Callable[..., Configuration]
 
@@ -58,7 +58,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 async def board(load: Load, clock: VirtualClock, tmp_path: Path) -> AsyncIterator[Board]:
     configuration = load(HOUSE)
-    async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
+    async with open_storage(f"sqlite:///{tmp_path}/history.db", clock) as history:
         board = Board(ReadOnlyStorage(history), clock)
         await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
         yield board

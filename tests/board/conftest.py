@@ -22,7 +22,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget
 from tallylight.model.status import Access
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -117,7 +117,7 @@ def new_file(tmp_path_factory: pytest.TempPathFactory) -> NewFile:
     template = tmp_path_factory.mktemp("template") / "history.db"
 
     async def prepare() -> None:
-        async with open_history(f"sqlite:///{template}", VirtualClock(NOON)):
+        async with open_storage(f"sqlite:///{template}", VirtualClock(NOON)):
             pass
 
     asyncio.run(prepare())
@@ -134,13 +134,13 @@ def file(new_file: NewFile) -> Path:
 
 
 @pytest.fixture
-async def history(file: Path, clock: VirtualClock) -> AsyncIterator[History]:
-    async with open_history(f"sqlite:///{file}", clock) as history:
+async def history(file: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
+    async with open_storage(f"sqlite:///{file}", clock) as history:
         yield history
 
 
 @pytest.fixture
-async def board(history: History, clock: VirtualClock, make_service: MakeService) -> Board:
+async def board(history: Storage, clock: VirtualClock, make_service: MakeService) -> Board:
     """Give a board with one service, "sora"."""
     board = Board(history, clock)
     await board.seat([make_service()], PolicyOptions())

@@ -15,10 +15,10 @@ from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Transition
-from tallylight.storage.database import History, open_history
-from tallylight.storage.evidence import Noted
-from tallylight.storage.state_snapshots import Snapshot
-from tallylight.storage.transition_record import Record
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.evidence import EvidenceRecord
+from tallylight.storage.state_snapshots import StateSnapshot
+from tallylight.storage.transition_record import TransitionRecord
 from tallylight.verdicts.options import PolicyOptions
 
 SORA = ServiceId("sora")
@@ -35,7 +35,7 @@ class Killed(BaseException):
 class Fickle:
     """A history whose database is away while a test says so, or which sees few writes more."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: Storage) -> None:
         self._history = history
         self.is_away = False
         self.writes: int | None = None
@@ -43,30 +43,30 @@ class Fickle:
         self.gate.set()
 
     def note(self, piece: Evidence) -> None:
-        self._history.note(piece)
+        self._history.add_evidence(piece)
 
-    async def record(self, records: Callable[[], Sequence[Record]]) -> None:
+    async def record(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         self._check()
         await self.gate.wait()
-        await self._history.record(records)
+        await self._history.record_transitions(records)
 
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         self._check()
-        await self._history.save_standings(snapshot)
+        await self._history.save_snapshots(snapshot)
 
-    async def standings(self) -> Mapping[ServiceId, Snapshot]:
-        return await self._history.standings()
+    async def standings(self) -> Mapping[ServiceId, StateSnapshot]:
+        return await self._history.snapshots()
 
     def replay(
         self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime
-    ) -> AsyncIterator[Noted]:
+    ) -> AsyncIterator[EvidenceRecord]:
         return self._history.replay(services, folded, since)
 
-    async def following(self, mark: int) -> Sequence[Noted]:
-        return await self._history.following(mark)
+    async def following(self, mark: int) -> Sequence[EvidenceRecord]:
+        return await self._history.evidence_after(mark)
 
     async def newest_mark(self) -> int:
-        return await self._history.newest_mark()
+        return await self._history.latest_cursor()
 
     async def open_incidents(self) -> Sequence[Incident]:
         return await self._history.open_incidents()
@@ -84,7 +84,7 @@ def drained(events: asyncio.Queue[Event]) -> list[Event]:
     return [events.get_nowait() for _ in range(events.qsize())]
 
 
-async def recorded(history: History, clock: VirtualClock) -> tuple[Transition, ...]:
+async def recorded(history: Storage, clock: VirtualClock) -> tuple[Transition, ...]:
     return await history.transitions(None, clock.now() - timedelta(days=9), clock.now() + MINUTE)
 
 
@@ -101,7 +101,7 @@ async def deliver(board: Board, clock: VirtualClock, say: Say, times: int = 4) -
 
 
 async def test_evidence_is_announced_before_the_transition_that_it_causes(
-    board: Board, history: History, clock: VirtualClock, say: Say
+    board: Board, history: Storage, clock: VirtualClock, say: Say
 ) -> None:
     async with board.subscribe() as events:
         await deliver(board, clock, say, 1)
@@ -114,7 +114,7 @@ async def test_evidence_is_announced_before_the_transition_that_it_causes(
 
 
 async def test_a_transition_is_durable_before_anyone_sees_it_or_hears_of_it(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
@@ -152,7 +152,7 @@ async def test_whoever_sleeps_loses_the_oldest_only(
 
 
 async def test_a_database_that_was_away_loses_no_transition(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
@@ -174,7 +174,7 @@ async def test_a_database_that_was_away_loses_no_transition(
 
 
 async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
-    history: History, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
@@ -187,10 +187,10 @@ async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
     fickle.gate.clear()  # the transition is being told as the snapshots are stored
     telling = asyncio.create_task(board.pass_time())
     await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
-    await history.save_standings(board._snapshots)
+    await history.save_snapshots(board._snapshots)
     telling.cancel()
 
-    async with open_history(f"sqlite:///{file}", clock) as again:
+    async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
         await other.seat([make_service()], PolicyOptions())
         chain = await recorded(again, clock)
@@ -201,7 +201,7 @@ async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
 
 
 async def test_transitions_that_waited_are_stored_together_with_the_standing_that_holds_them(
-    history: History, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     """Or a process that dies between the first and the second would lose the second."""
     fickle = Fickle(history)
@@ -216,7 +216,7 @@ async def test_transitions_that_waited_are_stored_together_with_the_standing_tha
     with pytest.raises(Killed):
         await board.save()
 
-    async with open_history(f"sqlite:///{file}", clock) as again:
+    async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
         await other.seat([make_service()], PolicyOptions())
         chain = await recorded(again, clock)
@@ -227,7 +227,7 @@ async def test_transitions_that_waited_are_stored_together_with_the_standing_tha
 
 
 async def test_whoever_is_cancelled_leaves_no_transition_half_told(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
@@ -244,7 +244,7 @@ async def test_whoever_is_cancelled_leaves_no_transition_half_told(
 
 
 async def test_a_job_that_stalls_everywhere_is_not_our_own_network(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
     await board.seat([make_service(name, name) for name in "abc"], PolicyOptions())
@@ -259,7 +259,7 @@ async def test_a_job_that_stalls_everywhere_is_not_our_own_network(
 
 
 async def test_unrelated_providers_failing_together_freeze_the_verdicts(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
     await board.seat([make_service(name, name) for name in "abcd"], PolicyOptions())
@@ -283,7 +283,7 @@ async def test_unrelated_providers_failing_together_freeze_the_verdicts(
 
 
 async def test_one_provider_alone_is_its_own_trouble(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
     services = [make_service("a", "a"), make_service("b", "b"), make_service("c", "c")]
@@ -298,7 +298,7 @@ async def test_one_provider_alone_is_its_own_trouble(
 
 
 async def test_what_a_feed_said_before_a_restart_is_remembered(
-    board: Board, history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     await deliver(board, clock, say, 2)
     until = clock.now() + timedelta(hours=2)
@@ -316,7 +316,7 @@ async def test_what_a_feed_said_before_a_restart_is_remembered(
 
 
 async def test_an_unreadable_feed_is_remembered_too(
-    board: Board, history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     await board.report(say(Source.FEED, says=Status.UNKNOWN, note="no JSON but text/html"))
     await board.save()
@@ -330,7 +330,7 @@ async def test_an_unreadable_feed_is_remembered_too(
 
 
 async def test_the_newest_failing_answer_survives_a_restart(
-    board: Board, history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     await deliver(board, clock, say, 1)
     await clock.advance(MINUTE)
@@ -345,7 +345,7 @@ async def test_the_newest_failing_answer_survives_a_restart(
 
 
 async def test_evidence_noted_long_before_a_restart_still_counts_as_long_as_it_holds(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     slow = make_service(generation=timedelta(hours=24))
     board = Board(history, clock)
@@ -388,7 +388,7 @@ async def check(
 
 
 async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
     await board.seat([make_service(generation=None)], PolicyOptions())
@@ -409,7 +409,7 @@ async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
 
 
 async def test_an_incident_in_which_checks_fell_silent_ends_when_they_succeed(
-    history: History, clock: VirtualClock, make_service: MakeService, say: Say
+    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)

@@ -21,7 +21,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Transition
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -59,8 +59,8 @@ class Life(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def open(self) -> None:
-        history = open_history(f"sqlite:///{self.file}", self.clock)
-        self.history: History = await self.stack.enter_async_context(history)
+        history = open_storage(f"sqlite:///{self.file}", self.clock)
+        self.history: Storage = await self.stack.enter_async_context(history)
         self.board = Board(self.history, self.clock)
         self.events: asyncio.Queue[Event] = await self.stack.enter_async_context(
             self.board.subscribe()

@@ -16,7 +16,7 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Transition
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
 
 SORA = ServiceId("sora")
@@ -33,7 +33,7 @@ MakeService = Callable[..., Service]
 class Pair:
     """A board that judges and one that follows it, on one history."""
 
-    def __init__(self, history: History, clock: VirtualClock, address: str = "") -> None:
+    def __init__(self, history: Storage, clock: VirtualClock, address: str = "") -> None:
         self.address = address
         self.history = history
         self.clock = clock
@@ -42,8 +42,8 @@ class Pair:
 
     async def agree(self) -> None:
         """Let what one knows reach the other."""
-        await self.history.hearsay.writer.flush()
-        await self.history.hearsay.hear(self.judge.adopt)
+        await self.history.forwarded_evidence.buffer.flush()
+        await self.history.forwarded_evidence.consume(self.judge.adopt)
         await self.history.flush()
         await self.clock.advance(A_WHILE)
         await self.judge.pass_time()
@@ -58,14 +58,14 @@ class Pair:
 
 @pytest.fixture
 async def pair(
-    history: History, clock: VirtualClock, make_service: MakeService, file: Path
+    history: Storage, clock: VirtualClock, make_service: MakeService, file: Path
 ) -> Pair:
     pair = await seated(history, clock, make_service())
     pair.address = f"sqlite:///{file}"
     return pair
 
 
-async def seated(history: History, clock: VirtualClock, service: Service) -> Pair:
+async def seated(history: Storage, clock: VirtualClock, service: Service) -> Pair:
     pair = Pair(history, clock)
     for board in (pair.judge, pair.follower):
         await board.seat([service], PolicyOptions())
@@ -137,12 +137,12 @@ async def test_who_takes_over_records_what_its_dead_judge_could_not(
 ) -> None:
     await deliver(pair.judge, pair.clock)
     await pair.history.flush()
-    async with open_history(pair.address, pair.clock) as other:
+    async with open_storage(pair.address, pair.clock) as other:
         board = Board(ReadOnlyStorage(other), pair.clock, is_judge=False)
         await board.seat([make_service()], PolicyOptions())
         for _ in range(9):  # noted by the judge, which dies before it has judged
             await pair.clock.advance(timedelta(minutes=1))
-            pair.history.note(seen(pair.clock, Source.TRAFFIC, OVERLOADED))
+            pair.history.add_evidence(seen(pair.clock, Source.TRAFFIC, OVERLOADED))
         await pair.history.flush()
 
         await board.change_role(other, is_judge=True)
@@ -183,7 +183,7 @@ async def test_judge_and_follower_stand_alike_whatever_either_meets(
     steps: list[tuple[str, Source, Failure | None, int]],
 ) -> None:
     clock = VirtualClock(NOON)
-    async with open_history(f"sqlite:///{new_file()}", clock) as history:
+    async with open_storage(f"sqlite:///{new_file()}", clock) as history:
         pair = await seated(history, clock, make_service())
         for who, source, failure, seconds in steps:
             board = pair.judge if who == "judge" or source is Source.REACH else pair.follower

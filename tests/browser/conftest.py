@@ -35,7 +35,7 @@ from tallylight.model.status import Access, Status
 from tallylight.status.advice import Advice, AdviceState
 from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
@@ -122,14 +122,14 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[History]:
+async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
     """Return a history in SQLite."""
-    async with open_history(f"sqlite:///{tmp_path}/history.db", clock) as history:
+    async with open_storage(f"sqlite:///{tmp_path}/history.db", clock) as history:
         yield history
 
 
 @pytest.fixture
-async def board(history: History, clock: VirtualClock) -> Board:
+async def board(history: Storage, clock: VirtualClock) -> Board:
     """Return a board that has judged: two deliver, one is paused, of one nothing is known."""
     board = Board(history, clock)
     await board.seat(_services(), PolicyOptions())
@@ -229,7 +229,7 @@ def desk() -> Desk:
 
 @pytest.fixture
 async def address(
-    board: Board, history: History, clock: VirtualClock, desk: Desk, served: Served
+    board: Board, history: Storage, clock: VirtualClock, desk: Desk, served: Served
 ) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
     prospects = Prospects(board, Circuit(), clock)

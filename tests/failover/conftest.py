@@ -29,8 +29,8 @@ from tallylight.simulator.faults import TROUBLE
 from tallylight.simulator.scenario import Key, Scenario, parse_scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.world import World
-from tallylight.storage.database import History, open_history
-from tallylight.storage.transaction import Writing
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transaction import WriteBatch
 from tallylight.upstreams.transport import Transport
 
 SPEED = 20.0  # seconds of the house and of the world to a real one
@@ -65,7 +65,7 @@ class Studio:
 
     world: World
     clock: Clock
-    history: History
+    history: Storage
     board: Board
     switchboard: GatewayWiring
     configuration: Configuration
@@ -104,10 +104,10 @@ class Studio:
 
     async def die_after(self, writings: int) -> None:
         """Die once so many writings are durable, and before the next one is."""
-        journal, write = self.history.journal, self.history.journal.write
+        journal, write = self.history.group_commit, self.history.group_commit.write
         written, enough = 0, asyncio.Event()
 
-        async def counted(writing: Writing) -> bool:
+        async def counted(writing: WriteBatch) -> bool:
             nonlocal written
             if enough.is_set():
                 await asyncio.Event().wait()
@@ -164,7 +164,7 @@ class Studio:
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:
         """Return what was sent for a video."""
-        return await self.history.attempts.of_video(video.id)
+        return await self.history.attempts.for_video(video.id)
 
     async def tried(self, video: Video) -> list[tuple[str, AttemptState]]:
         """Return whom it was sent to, and what became of that."""
@@ -211,7 +211,7 @@ async def start(
             if not worlds:
                 worlds.append(await stack.enter_async_context(serve_world(scenario, speed=SPEED)))
             history = await stack.enter_async_context(
-                open_history(f"sqlite:///{tmp_path / 'history.db'}", clock)
+                open_storage(f"sqlite:///{tmp_path / 'history.db'}", clock)
             )
             transport = await stack.enter_async_context(Transport(clock))
             # JSON is YAML.

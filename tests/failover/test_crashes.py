@@ -12,8 +12,8 @@ from tallylight.model.attempt import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.attempts import Tried
-from tallylight.storage.engine import Turn
-from tallylight.storage.transaction import Writing
+from tallylight.storage.engine import LockId
+from tallylight.storage.transaction import WriteBatch
 
 from .conftest import Start, Studio
 
@@ -21,7 +21,7 @@ UNLISTED = {"services": ["c", "a"], "explicit": True}
 
 
 async def the_video(studio: Studio) -> Video:
-    (video,) = await studio.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await studio.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
     return video
 
 
@@ -71,7 +71,9 @@ async def test_who_loses_its_lease_follows_the_video_no_more(start: Start) -> No
     video = await first.create()
     (lost,) = first.switchboard._leases._tasks.values()
     second = await start()
-    await second.history.videos.hand_over([video.id], second.clock.now() - timedelta(seconds=1))
+    await second.history.videos.release_leases(
+        [video.id], second.clock.now() - timedelta(seconds=1)
+    )
 
     async with asyncio.timeout(30):
         await asyncio.wait((lost,))
@@ -83,12 +85,12 @@ async def test_who_loses_its_lease_follows_the_video_no_more(start: Start) -> No
 async def test_who_loses_its_video_before_a_further_attempt_sends_nothing(start: Start) -> None:
     studio = await start()
     studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
-    journal, write = studio.history.journal, studio.history.journal.write
+    journal, write = studio.history.group_commit, studio.history.group_commit.write
     take = text("UPDATE videos SET owner = 'another', leased_until_us = 9999999999999999")
 
-    async def write_late(writing: Writing) -> bool:
+    async def write_late(writing: WriteBatch) -> bool:
         if writing.is_further:
-            async with studio.history._connections.noting(Turn.VIDEO) as connection:
+            async with studio.history._connections.relaxed_transaction(LockId.VIDEO) as connection:
                 await connection.execute(take)
         return await write(writing)
 
@@ -99,7 +101,7 @@ async def test_who_loses_its_video_before_a_further_attempt_sends_nothing(start:
     assert await studio.tried(video) == [("a", AttemptState.REFUSED)]
     assert studio.creates("b") == 0
     assert [entry.state for entry in await studio.history.ledger.entries()] == [EntryState.RELEASED]
-    stands = await studio.history.videos.one(video.id)
+    stands = await studio.history.videos.get(video.id)
     assert stands is not None
     assert (stands.owner, stands.is_terminal) == ("another", False)
 
@@ -110,7 +112,7 @@ async def test_a_video_that_ends_as_it_is_taken_over_is_not_made_again(start: St
     video = await first.create()
     await first.die()
     second = await start()
-    take_over = second.history.videos.take_over
+    take_over = second.history.videos.claim_expired
     taken = asyncio.Event()
 
     async def take_over_late(
@@ -121,12 +123,14 @@ async def test_a_video_that_ends_as_it_is_taken_over_is_not_made_again(start: St
             (attempt,) = await second.attempts(under_way)
             over = replace(under_way, status=VideoStatus.COMPLETED, progress=100, ended_at=now)
             delivered = replace(attempt, state=AttemptState.DELIVERED, ended_at=now)
-            await second.history.journal.write(Writing(video=over, attempts=(delivered,)))
+            await second.history.group_commit.write(WriteBatch(video=over, attempts=(delivered,)))
             taken.set()
         return found
 
-    second.history.videos.take_over = take_over_late  # type: ignore[method-assign]  # the real one
-    await second.history.videos.hand_over([video.id], second.clock.now() - timedelta(seconds=1))
+    second.history.videos.claim_expired = take_over_late  # type: ignore[method-assign]  # the real one
+    await second.history.videos.release_leases(
+        [video.id], second.clock.now() - timedelta(seconds=1)
+    )
     await taken.wait()
     await second.clock.sleep(timedelta(seconds=1))
     await second.left_alone(video)
@@ -146,7 +150,7 @@ async def test_an_answer_that_another_process_hears_ends_the_doubt(start: Start)
     (attempt,) = await other.attempts(video)
     (job,) = [entry.job for entry in other.world.ledger.entries]
     heard = replace(attempt, state=AttemptState.ACCEPTED, job=job, accepted_at=other.clock.now())
-    await other.history.journal.write(Writing(attempts=(heard,)))
+    await other.history.group_commit.write(WriteBatch(attempts=(heard,)))
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "c")

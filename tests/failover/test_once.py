@@ -12,7 +12,7 @@ from tallylight.gateway.requests import RefusalError
 from tallylight.model.attempt import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.world import Commission
-from tallylight.storage.transaction import Writing
+from tallylight.storage.transaction import WriteBatch
 from tallylight.storage.videos import new_video_id
 
 from .conftest import Start
@@ -115,7 +115,7 @@ async def test_a_repetition_elsewhere_is_told_no_video_that_is_refused_here(star
         owner="elsewhere",
     )
     until = now + timedelta(minutes=10)
-    await studio.history.journal.write(Writing(new_video=elsewhere, leased_until=until))
+    await studio.history.group_commit.write(WriteBatch(new_video=elsewhere, leased_until=until))
     asking = asyncio.create_task(studio.create(idempotency="mine"))
     await studio.clock.sleep(timedelta(seconds=5))
 
@@ -152,7 +152,7 @@ async def test_a_create_cut_off_by_death_is_found_and_not_sent_again(start: Star
     await dying.die_asking("a")
 
     other = await start()
-    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
@@ -168,7 +168,7 @@ async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Star
         dying.world.accept(other_job, None, f"video_other{number}")
 
     other = await start()
-    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
@@ -186,7 +186,7 @@ async def test_a_complete_list_has_its_minute_from_when_we_began_to_look(start: 
     while not other.world.requests["a", "list"]:
         await other.clock.sleep(timedelta(seconds=1))
     other.trouble("a")
-    (video,) = await other.history.videos.listed(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
@@ -210,7 +210,7 @@ async def test_a_process_that_lost_its_video_sends_nothing_for_it(start: Start) 
     video = await first.create()
     second = await start()
     now = second.clock.now()
-    await second.history.videos.hand_over([video.id], now - timedelta(seconds=1))
+    await second.history.videos.release_leases([video.id], now - timedelta(seconds=1))
 
     seen = await second.ended(video)
 

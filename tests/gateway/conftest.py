@@ -25,7 +25,7 @@ from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Operation
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 NewDatabase = Callable[[str | None], str]
 MakeService = Callable[..., Service]
@@ -52,8 +52,8 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-async def history(address: str, clock: VirtualClock) -> AsyncIterator[History]:
-    async with open_history(address, clock) as history:
+async def history(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
+    async with open_storage(address, clock) as history:
         yield history
 
 

@@ -12,8 +12,8 @@ from tallylight.errors import StorageError
 from tallylight.gateway.keys import Caller, Keys
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
-from tallylight.storage.database import History, open_history
-from tallylight.storage.gateway_keys import GatewayKeys, Ring
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.gateway_keys import ActiveKeys, GatewayKeys
 
 SECOND = timedelta(seconds=1)
 
@@ -24,15 +24,15 @@ class Counted(GatewayKeys):
     looks = 0
     is_away = False
 
-    async def ring(self, known: int | None) -> Ring | None:
+    async def ring(self, known: int | None) -> ActiveKeys | None:
         self.looks += 1
         if self.is_away:
             raise StorageError("database: it is away")
-        return await super().ring(known)
+        return await super().active_keys(known)
 
 
 @pytest.fixture
-def keys(history: History, clock: VirtualClock) -> Keys:
+def keys(history: Storage, clock: VirtualClock) -> Keys:
     return Keys(history.keys, clock)
 
 
@@ -56,10 +56,10 @@ async def test_a_key_opens_what_it_was_made_for(keys: Keys) -> None:
     assert secret.endswith(made.hint)
 
 
-async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, history: History) -> None:
+async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, history: Storage) -> None:
     _, secret = await keys.create("films")
 
-    async with history.keys._connections.reading() as connection:
+    async with history.keys._connections.read_transaction() as connection:
         rows = (await connection.execute(text("SELECT * FROM gateway_keys"))).all()
 
     assert len(rows) == 1
@@ -75,7 +75,7 @@ async def test_what_is_no_key_opens_nothing(keys: Keys) -> None:
 
 
 async def test_a_key_made_elsewhere_is_known_at_once(
-    keys: Keys, history: History, clock: VirtualClock
+    keys: Keys, history: Storage, clock: VirtualClock
 ) -> None:
     elsewhere = Keys(history.keys, clock)
     async with looking(keys):
@@ -90,7 +90,7 @@ async def test_a_key_made_elsewhere_is_known_at_once(
 async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
     address: str, clock: VirtualClock
 ) -> None:
-    async with open_history(address, clock) as ours, open_history(address, clock) as theirs:
+    async with open_storage(address, clock) as ours, open_storage(address, clock) as theirs:
         here, there = Keys(ours.keys, clock), Keys(theirs.keys, clock)
         made, secret = await here.create("films")
         _, other = await here.create("others")
@@ -115,7 +115,7 @@ async def _until_refused(keys: Keys, secret: str, clock: VirtualClock) -> None:
             await asyncio.to_thread(lambda: None)
 
 
-async def test_known_keys_cost_the_database_nothing(history: History, clock: VirtualClock) -> None:
+async def test_known_keys_cost_the_database_nothing(history: Storage, clock: VirtualClock) -> None:
     _, secret = await Keys(history.keys, clock).create("films")
     stored = Counted(history.keys._connections)
     keys = Keys(stored, clock)
@@ -127,7 +127,7 @@ async def test_known_keys_cost_the_database_nothing(history: History, clock: Vir
 
 
 async def test_a_flood_of_guesses_does_not_reach_the_database(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
     stored = Counted(history.keys._connections)
     keys = Keys(stored, clock)
@@ -152,7 +152,7 @@ async def until_known(keys: Keys, secret: str, clock: VirtualClock) -> None:
             await asyncio.to_thread(lambda: None)
 
 
-async def test_guesses_of_the_same_moment_share_a_look(history: History) -> None:
+async def test_guesses_of_the_same_moment_share_a_look(history: Storage) -> None:
     stored = Counted(history.keys._connections)
     keys = Keys(stored, SystemClock())
 
@@ -161,7 +161,7 @@ async def test_guesses_of_the_same_moment_share_a_look(history: History) -> None
     assert stored.looks <= 2
 
 
-async def test_a_key_made_right_after_a_look_is_known(history: History) -> None:
+async def test_a_key_made_right_after_a_look_is_known(history: Storage) -> None:
     keys, elsewhere = (Keys(history.keys, SystemClock()) for _ in range(2))
 
     for _ in range(5):
@@ -171,7 +171,7 @@ async def test_a_key_made_right_after_a_look_is_known(history: History) -> None:
 
 
 async def test_a_database_that_is_away_takes_no_key_away(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
     _, secret = await Keys(history.keys, clock).create("films")
     stored = Counted(history.keys._connections)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from tallylight.cli.shared import application
 from tallylight.clock import SystemClock
 from tallylight.gateway.keys import Caller, Keys
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 _CONFIGURATION = """
 upstreams: {{u: {{provider: saygm, base_url: "https://u.example"}}}}
@@ -58,7 +58,7 @@ def caller_of(key: str, address: str) -> Caller | None:
     """Return whom a server would take the key for."""
 
     async def ask() -> Caller | None:
-        async with open_history(address, SystemClock()) as history:
+        async with open_storage(address, SystemClock()) as history:
             return await Keys(history.keys, SystemClock()).of(key)
 
     return asyncio.run(ask())

@@ -9,8 +9,8 @@ from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.status.budgets import Spending, traffic_spendings
-from tallylight.storage.database import History
-from tallylight.storage.transaction import Writing
+from tallylight.storage.database import Storage
+from tallylight.storage.transaction import WriteBatch
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")
@@ -31,15 +31,15 @@ def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> LedgerEntry
 
 
 async def test_the_limits_of_keys_and_of_all_videos_tell_how_far_they_are_used_up(
-    history: History,
+    history: Storage,
 ) -> None:
-    writing = asyncio.create_task(history.journal.run())
+    writing = asyncio.create_task(history.group_commit.run())
     for each in (
         entry("1", "k1", "0.5"),
         entry("2", "k1", "2", hours_ago=3),
         entry("3", "k2", "0.25"),
     ):
-        await history.journal.write(Writing(new_entry=each))
+        await history.group_commit.write(WriteBatch(new_entry=each))
     writing.cancel()
     await history.ledger.charge(SORA, Purpose.PROBE, Decimal(9), at=NOON, note="")
     keys = [
@@ -48,7 +48,7 @@ async def test_the_limits_of_keys_and_of_all_videos_tell_how_far_they_are_used_u
     ]
 
     found = await traffic_spendings(history.ledger, keys, Budget(per_hour=Decimal(3)), NOON)
-    (first, *_) = await history.ledger.sums(timedelta(days=1), NOON)
+    (first, *_) = await history.ledger.totals(timedelta(days=1), NOON)
 
     assert found == (
         Spending("videos", "1h", Decimal(3), Decimal("0.75")),

@@ -38,7 +38,7 @@ from tallylight.simulator.files import load_scenario
 from tallylight.simulator.scenario import Billing, Scenario
 from tallylight.simulator.server import serve_world
 from tallylight.simulator.world import World
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
 
@@ -55,7 +55,7 @@ class House:
 
     world: World
     clock: Clock
-    history: History
+    history: Storage
     transport: Transport
     board: Board
     generations: PaidProbeRunner
@@ -190,7 +190,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             world = await stack.enter_async_context(serve_world(scenario, speed=speed))
             clock = hurried(speed)
             address = f"sqlite:///{tmp_path / 'history.db'}"
-            history = await stack.enter_async_context(open_history(address, clock))
+            history = await stack.enter_async_context(open_storage(address, clock))
             transport = await stack.enter_async_context(Transport(clock))
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
             board = Board(history, clock)

@@ -9,7 +9,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.probes.feeds import FeedPoller
 from tallylight.simulator.scenario import FeedFault
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
@@ -33,7 +33,7 @@ class Counting:
         return reply
 
 
-async def told(history: History, name: str) -> list[Status | None]:
+async def told(history: Storage, name: str) -> list[Status | None]:
     await history.flush()
     pieces = await history.evidence(ServiceId(name))
     return [piece.claimed_status for piece in reversed(pieces) if piece.source is Source.FEED]

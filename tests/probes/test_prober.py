@@ -35,9 +35,9 @@ from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.probes.timers import Timers
-from tallylight.storage.evidence import Noted
-from tallylight.storage.state_snapshots import Snapshot
-from tallylight.storage.transition_record import Record
+from tallylight.storage.evidence import EvidenceRecord
+from tallylight.storage.state_snapshots import StateSnapshot
+from tallylight.storage.transition_record import TransitionRecord
 from tallylight.upstreams.messages import Job, Phase, Reply, Request
 from tallylight.verdicts.options import PolicyOptions
 
@@ -54,22 +54,22 @@ class NoArchive:
     def note(self, piece: Evidence) -> None:
         pass
 
-    async def record(self, records: Callable[[], Sequence[Record]]) -> None:
+    async def record(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         records()
 
     async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         pass
 
-    async def standings(self) -> Mapping[ServiceId, Snapshot]:
+    async def standings(self) -> Mapping[ServiceId, StateSnapshot]:
         return {}
 
     async def replay(
         self, _: Collection[ServiceId], __: Mapping[ServiceId, int], ___: datetime
-    ) -> AsyncIterator[Noted]:
+    ) -> AsyncIterator[EvidenceRecord]:
         for number, piece in enumerate(self.kept, start=1):
-            yield Noted(number, piece)
+            yield EvidenceRecord(number, piece)
 
-    async def following(self, _: int) -> Sequence[Noted]:
+    async def following(self, _: int) -> Sequence[EvidenceRecord]:
         return ()
 
     async def newest_mark(self) -> int:

@@ -42,8 +42,8 @@ from tallylight.model.verdict import (
 from tallylight.status.application import make_app
 from tallylight.status.ports import StatusState
 from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
-from tallylight.storage.database import History, open_history
-from tallylight.storage.transition_record import Record
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transition_record import TransitionRecord
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 KEY = "sk-planted-4f1d9a"
@@ -229,7 +229,7 @@ class House:
     """What stands behind the faces."""
 
     board: PinnedBoard
-    history: History
+    history: Storage
     clock: VirtualClock
     plan: Plan
 
@@ -254,7 +254,9 @@ class House:
     ) -> None:
         """Pin a verdict and record how it came to stand."""
         transition = replace(self.board.pin(verdict), recorded_at=recorded_at or verdict.since)
-        await self.history.record(lambda: [Record(transition.service, transition, "{}", incident)])
+        await self.history.record_transitions(
+            lambda: [TransitionRecord(transition.service, transition, "{}", incident)]
+        )
 
 
 def january() -> PinnedBoard:
@@ -384,7 +386,7 @@ async def furnish(house: House) -> None:
         http_status=503,
     )
     for minutes in (5, 4, 3, 2, 1):
-        house.history.note(
+        house.history.add_evidence(
             Evidence(
                 halted,
                 NOW - timedelta(minutes=minutes),
@@ -412,7 +414,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PinnedBoa
 
     async def make() -> None:
         clock = VirtualClock(NOW)
-        async with open_history(f"sqlite:///{path}", clock) as history:
+        async with open_storage(f"sqlite:///{path}", clock) as history:
             await furnish(House(board, history, clock, Plan()))
 
     asyncio.run(make())
@@ -425,7 +427,7 @@ async def house(tmp_path: Path, furnished: tuple[Path, PinnedBoard]) -> AsyncIte
     template, board = furnished
     clock, path = VirtualClock(NOW), tmp_path / "history.db"
     shutil.copy(template, path)
-    async with open_history(f"sqlite:///{path}", clock) as history:
+    async with open_storage(f"sqlite:///{path}", clock) as history:
         yield House(copy.deepcopy(board), history, clock, Plan())
 
 
@@ -447,7 +449,7 @@ def make_incident() -> Callable[..., Incident]:
 
 
 @pytest.fixture
-def history(house: House) -> History:
+def history(house: House) -> Storage:
     """Return the January house's history."""
     return house.history
 

@@ -13,7 +13,7 @@ from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
@@ -119,9 +119,15 @@ async def test_uptime_is_told_over_the_window_that_was_asked_for(get: Get) -> No
     assert limited["low"] < limited["uptime"] < limited["high"]
 
 
-async def test_the_ledger_shows_budgets_and_spending(get: Get, history: History) -> None:
+async def test_the_ledger_shows_budgets_and_spending(get: Get, history: Storage) -> None:
     entry = await history.ledger.reserve(
-        HALTED, Purpose.PROBE, Decimal("0.40"), budget=Budget(), total=Budget(), at=NOW, note="4 s"
+        HALTED,
+        Purpose.PROBE,
+        Decimal("0.40"),
+        budget=Budget(),
+        total_budget=Budget(),
+        at=NOW,
+        note="4 s",
     )
     await history.ledger.settle(entry, Decimal("0.38"))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tallylight.clock import VirtualClock
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 _NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def new_address(new_database: NewDatabase) -> Callable[[], str]:
     template = new_database(None)
 
     async def prepare() -> None:
-        async with open_history(template, VirtualClock(_NOON)):
+        async with open_storage(template, VirtualClock(_NOON)):
             pass
 
     asyncio.run(prepare())
@@ -68,6 +68,6 @@ def clock() -> VirtualClock:
 
 
 @pytest.fixture
-async def history(address: str, clock: VirtualClock) -> AsyncIterator[History]:
-    async with open_history(address, clock) as history:
+async def history(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
+    async with open_storage(address, clock) as history:
         yield history

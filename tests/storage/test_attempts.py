@@ -15,7 +15,7 @@ from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import EntryId, Purpose
 from tallylight.model.order import Order
 from tallylight.storage.attempts import Attempts
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=2)
@@ -39,32 +39,34 @@ INTENDED = Attempt(
 ACCEPTED = replace(INTENDED, state=AttemptState.ACCEPTED, job="video_1", accepted_at=LATER)
 
 
-async def test_an_attempt_goes_its_way_to_delivery(history: History) -> None:
-    await history.attempts.intend(INTENDED)
-    assert await history.attempts.one(INTENDED.id) == INTENDED
+async def test_an_attempt_goes_its_way_to_delivery(history: Storage) -> None:
+    await history.attempts.create(INTENDED)
+    assert await history.attempts.get(INTENDED.id) == INTENDED
 
-    accepted = await history.attempts.accept(INTENDED.id, "video_1", LATER)
-    delivered = await history.attempts.deliver(INTENDED.id, LATER)
+    accepted = await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
+    delivered = await history.attempts.mark_delivered(INTENDED.id, LATER)
 
     assert accepted == ACCEPTED
     assert delivered == replace(ACCEPTED, state=AttemptState.DELIVERED, ended_at=LATER)
-    assert await history.attempts.one(INTENDED.id) == delivered
+    assert await history.attempts.get(INTENDED.id) == delivered
 
 
-async def test_a_refused_attempt_keeps_the_refusal(history: History) -> None:
-    await history.attempts.intend(INTENDED)
+async def test_a_refused_attempt_keeps_the_refusal(history: Storage) -> None:
+    await history.attempts.create(INTENDED)
 
-    refused = await history.attempts.refuse(INTENDED.id, BUSY, LATER)
+    refused = await history.attempts.mark_refused(INTENDED.id, BUSY, LATER)
 
     expected = replace(INTENDED, state=AttemptState.REFUSED, failure=BUSY, ended_at=LATER)
     assert refused == expected
 
 
-async def test_doubt_is_remembered_when_it_is_over(history: History) -> None:
-    await history.attempts.intend(INTENDED)
-    await history.attempts.doubt(INTENDED.id, "the connection broke after the request was sent")
+async def test_doubt_is_remembered_when_it_is_over(history: Storage) -> None:
+    await history.attempts.create(INTENDED)
+    await history.attempts.mark_in_doubt(
+        INTENDED.id, "the connection broke after the request was sent"
+    )
 
-    accepted = await history.attempts.accept(INTENDED.id, "video_1", LATER)
+    accepted = await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
 
     assert accepted.state is AttemptState.ACCEPTED
     assert accepted.doubt_reason == "the connection broke after the request was sent"
@@ -74,19 +76,19 @@ async def test_unfinished_attempts_are_found_after_a_crash(
     address: str, clock: VirtualClock
 ) -> None:
     ids = [AttemptId(f"a-{number}") for number in range(6)]
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         attempts = history.attempts
         for number, attempt in enumerate(ids):
             begun = NOON + timedelta(seconds=number)
-            await attempts.intend(replace(INTENDED, id=attempt, intended_at=begun))
-        await attempts.refuse(ids[0], BUSY, LATER)
-        await attempts.doubt(ids[1], "cut off")
+            await attempts.create(replace(INTENDED, id=attempt, intended_at=begun))
+        await attempts.mark_refused(ids[0], BUSY, LATER)
+        await attempts.mark_in_doubt(ids[1], "cut off")
         for attempt in ids[2:5]:
-            await attempts.accept(attempt, "job", LATER)
-        await attempts.deliver(ids[2], LATER)
-        await attempts.fail(ids[3], STALLED, LATER)
+            await attempts.mark_accepted(attempt, "job", LATER)
+        await attempts.mark_delivered(ids[2], LATER)
+        await attempts.mark_failed(ids[3], STALLED, LATER)
 
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         unfinished = await history.attempts.unfinished(Purpose.PROBE)
 
     assert [(attempt.id, attempt.state) for attempt in unfinished] == [
@@ -97,17 +99,17 @@ async def test_unfinished_attempts_are_found_after_a_crash(
 
 
 Step = Callable[[Attempts], Awaitable[Attempt]]
-ACCEPT: Step = lambda attempts: attempts.accept(INTENDED.id, "other", LATER)  # noqa: E731
-REFUSE: Step = lambda attempts: attempts.refuse(INTENDED.id, BUSY, LATER)  # noqa: E731
-DOUBT: Step = lambda attempts: attempts.doubt(INTENDED.id, "why")  # noqa: E731
-DELIVER: Step = lambda attempts: attempts.deliver(INTENDED.id, LATER)  # noqa: E731
-FAIL: Step = lambda attempts: attempts.fail(INTENDED.id, STALLED, LATER)  # noqa: E731
+ACCEPT: Step = lambda attempts: attempts.mark_accepted(INTENDED.id, "other", LATER)  # noqa: E731
+REFUSE: Step = lambda attempts: attempts.mark_refused(INTENDED.id, BUSY, LATER)  # noqa: E731
+DOUBT: Step = lambda attempts: attempts.mark_in_doubt(INTENDED.id, "why")  # noqa: E731
+DELIVER: Step = lambda attempts: attempts.mark_delivered(INTENDED.id, LATER)  # noqa: E731
+FAIL: Step = lambda attempts: attempts.mark_failed(INTENDED.id, STALLED, LATER)  # noqa: E731
 ENDS = {"refused": (REFUSE,), "delivered": (ACCEPT, DELIVER), "failed": (ACCEPT, FAIL)}
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_an_end_never_changes(history: History, end: str) -> None:
-    await history.attempts.intend(INTENDED)
+async def test_an_end_never_changes(history: Storage, end: str) -> None:
+    await history.attempts.create(INTENDED)
     for step in ENDS[end]:
         ended = await step(history.attempts)
 
@@ -115,32 +117,32 @@ async def test_an_end_never_changes(history: History, end: str) -> None:
         with pytest.raises(StorageError, match=f"is {end}"):
             await step(history.attempts)
 
-    assert await history.attempts.one(INTENDED.id) == ended
+    assert await history.attempts.get(INTENDED.id) == ended
 
 
-async def test_nothing_is_delivered_that_was_not_accepted(history: History) -> None:
-    await history.attempts.intend(INTENDED)
+async def test_nothing_is_delivered_that_was_not_accepted(history: Storage) -> None:
+    await history.attempts.create(INTENDED)
 
     with pytest.raises(StorageError, match="is intended and cannot become delivered"):
-        await history.attempts.deliver(INTENDED.id, LATER)
+        await history.attempts.mark_delivered(INTENDED.id, LATER)
 
 
-async def test_an_attempt_is_intended_once(history: History) -> None:
-    await history.attempts.intend(INTENDED)
+async def test_an_attempt_is_intended_once(history: Storage) -> None:
+    await history.attempts.create(INTENDED)
 
     with pytest.raises(StorageError):
-        await history.attempts.intend(INTENDED)
+        await history.attempts.create(INTENDED)
     with pytest.raises(StorageError, match="no attempt"):
-        await history.attempts.doubt(AttemptId("another"), "why")
+        await history.attempts.mark_in_doubt(AttemptId("another"), "why")
 
 
-async def test_of_two_ends_at_once_one_wins(history: History) -> None:
-    await history.attempts.intend(INTENDED)
-    await history.attempts.accept(INTENDED.id, "video_1", LATER)
+async def test_of_two_ends_at_once_one_wins(history: Storage) -> None:
+    await history.attempts.create(INTENDED)
+    await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
 
     outcomes = await asyncio.gather(
         DELIVER(history.attempts), FAIL(history.attempts), return_exceptions=True
     )
 
     (won,) = (outcome for outcome in outcomes if isinstance(outcome, Attempt))
-    assert await history.attempts.one(INTENDED.id) == won
+    assert await history.attempts.get(INTENDED.id) == won

@@ -8,7 +8,7 @@ import pytest
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 ONE, OTHER = ServiceId("one"), ServiceId("other")
 
@@ -19,12 +19,12 @@ _TURN = timedelta()
 async def test_a_cancelled_writer_keeps_nobody_from_writing(
     address: str, clock: VirtualClock
 ) -> None:
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
 
         async def write() -> None:
             while True:
-                history.note(Evidence(ONE, clock.now(), Source.REACH))
-                await history.save_standings(lambda: {ONE: "{}"})
+                history.add_evidence(Evidence(ONE, clock.now(), Source.REACH))
+                await history.save_snapshots(lambda: {ONE: "{}"})
 
         for turns in range(60):
             writers = [asyncio.create_task(write()) for _ in range(3)]
@@ -33,9 +33,9 @@ async def test_a_cancelled_writer_keeps_nobody_from_writing(
             for writer in writers:
                 writer.cancel()
             await asyncio.gather(*writers, return_exceptions=True)
-            await history.save_standings(lambda: {OTHER: "{}"})
+            await history.save_snapshots(lambda: {OTHER: "{}"})
 
-        assert OTHER in await history.standings()
+        assert OTHER in await history.snapshots()
 
 
 async def test_whoever_looks_again_and_again_can_be_stopped_at_every_moment(
@@ -43,8 +43,8 @@ async def test_whoever_looks_again_and_again_can_be_stopped_at_every_moment(
 ) -> None:
     async def look() -> None:
         while True:
-            async with open_history(address, clock) as history:
-                await history.standings()
+            async with open_storage(address, clock) as history:
+                await history.snapshots()
 
     for turns in range(0, 2400, 12):
         looking = asyncio.create_task(look())

@@ -8,7 +8,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")
@@ -25,11 +25,11 @@ class BrokenClock(VirtualClock):
 
 async def test_whoever_waits_learns_at_once_that_nothing_is_stored_any_more(address: str) -> None:
     with capture_logs() as logs:
-        async with open_history(address, BrokenClock(NOON)) as history:
-            history.note(PIECE)
+        async with open_storage(address, BrokenClock(NOON)) as history:
+            history.add_evidence(PIECE)
             async with asyncio.timeout(20):
                 with pytest.raises(StorageError, match="no longer stored, by a defect"):
-                    await history.storing()
+                    await history.wait_for_buffer()
 
     assert [entry["event"] for entry in logs] == ["history.writer_failed"]
     assert "exc_info" in logs[0]
@@ -38,18 +38,18 @@ async def test_whoever_waits_learns_at_once_that_nothing_is_stored_any_more(addr
 async def test_what_was_noted_before_the_defect_is_stored_at_the_end(
     address: str, clock: VirtualClock
 ) -> None:
-    async with open_history(address, BrokenClock(NOON)) as history:
-        history.note(PIECE)
+    async with open_storage(address, BrokenClock(NOON)) as history:
+        history.add_evidence(PIECE)
         with pytest.raises(StorageError):
-            await history.storing()
+            await history.wait_for_buffer()
 
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         assert await history.evidence(SORA, end=NOON + timedelta(seconds=1)) == (PIECE,)
 
 
-async def test_giving_up_the_waiting_does_not_end_the_storing(history: History) -> None:
+async def test_giving_up_the_waiting_does_not_end_the_storing(history: Storage) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await history.storing()
+            await history.wait_for_buffer()
 
-    assert not history._storing.done()
+    assert not history._buffer_task.done()

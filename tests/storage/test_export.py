@@ -17,11 +17,11 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Transition, Verdict
-from tallylight.storage.database import History
-from tallylight.storage.engine import Turn
-from tallylight.storage.export import COLUMNS, export
+from tallylight.storage.database import Storage
+from tallylight.storage.engine import LockId
+from tallylight.storage.export import EXPORT_COLUMNS, export
 from tallylight.storage.export_formats import ExportFormat, ExportTable
-from tallylight.storage.transition_record import Record
+from tallylight.storage.transition_record import TransitionRecord
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 END = NOON + timedelta(hours=2)
@@ -38,26 +38,28 @@ PAUSED = Failure(
 
 
 @pytest.fixture
-async def eventful(history: History) -> History:
+async def eventful(history: Storage) -> Storage:
     """Give a history of 2,500 reaches, a failure and a transition; of another service too."""
     for number in range(2500):
         moment = NOON + timedelta(seconds=number)
-        history.note(Evidence(SORA, moment, Source.REACH, latency=timedelta(milliseconds=87.5)))
-    history.note(Evidence(SORA, NOON, Source.TRAFFIC, failure=PAUSED, vantage="tokyo"))
-    history.note(Evidence(VEO, NOON, Source.REACH))
-    history.note(Evidence(SORA, END, Source.REACH, note="after the window"))
+        history.add_evidence(
+            Evidence(SORA, moment, Source.REACH, latency=timedelta(milliseconds=87.5))
+        )
+    history.add_evidence(Evidence(SORA, NOON, Source.TRAFFIC, failure=PAUSED, vantage="tokyo"))
+    history.add_evidence(Evidence(VEO, NOON, Source.REACH))
+    history.add_evidence(Evidence(SORA, END, Source.REACH, note="after the window"))
     before = Verdict(SORA, Status.UNKNOWN, NOON, 0.5, ())
     after = Verdict(
         SORA, Status.SUSPENDED, NOON, 0.75, (Reason(ReasonCode.SUSPENSION_REPORTED, NOON),)
     )
     half = NOON + timedelta(hours=0.5)
     found = Transition(SORA, half, END, before, after)
-    await history.record(lambda: [Record(found.service, found, "", None)])
+    await history.record_transitions(lambda: [TransitionRecord(found.service, found, "", None)])
     return history
 
 
 async def written(
-    history: History,
+    history: Storage,
     out: Path,
     format_: ExportFormat,
     table: ExportTable | None = None,
@@ -67,7 +69,7 @@ async def written(
     return out
 
 
-async def test_json_holds_the_three_tables(eventful: History, tmp_path: Path) -> None:
+async def test_json_holds_the_three_tables(eventful: Storage, tmp_path: Path) -> None:
     path = await written(eventful, tmp_path / "history.json", ExportFormat.JSON)
 
     document = json.loads(path.read_text(encoding="utf-8"))
@@ -98,16 +100,16 @@ async def test_json_holds_the_three_tables(eventful: History, tmp_path: Path) ->
     uptime = document["uptime"][0]
     assert (uptime["suspended_s"], uptime["unknown_s"]) == (5400.0, 1800.0)
     for name, rows in document.items():
-        assert all(list(row) == list(COLUMNS[ExportTable(name)]) for row in rows)
+        assert all(list(row) == list(EXPORT_COLUMNS[ExportTable(name)]) for row in rows)
 
 
-async def test_an_empty_history_is_a_whole_document(history: History, tmp_path: Path) -> None:
+async def test_an_empty_history_is_a_whole_document(history: Storage, tmp_path: Path) -> None:
     path = await written(history, tmp_path / "history.json", ExportFormat.JSON, services=())
 
     assert json.loads(path.read_text()) == {"evidence": [], "transitions": [], "uptime": []}
 
 
-async def test_csv_is_a_zip_of_tables(eventful: History, tmp_path: Path) -> None:
+async def test_csv_is_a_zip_of_tables(eventful: Storage, tmp_path: Path) -> None:
     path = await written(eventful, tmp_path / "history.zip", ExportFormat.CSV)
 
     with zipfile.ZipFile(path) as archive:
@@ -118,7 +120,7 @@ async def test_csv_is_a_zip_of_tables(eventful: History, tmp_path: Path) -> None
     assert rows[2500]["text"] == '分組 "官逆" 暫停,\n稍後再試'
 
 
-async def test_a_single_table_is_a_plain_file(eventful: History, tmp_path: Path) -> None:
+async def test_a_single_table_is_a_plain_file(eventful: Storage, tmp_path: Path) -> None:
     path = await written(
         eventful, tmp_path / "uptime.csv", ExportFormat.CSV, ExportTable.UPTIME, (SORA, VEO)
     )
@@ -129,7 +131,7 @@ async def test_a_single_table_is_a_plain_file(eventful: History, tmp_path: Path)
     assert rows[1]["unknown_s"] == "7200.0"
 
 
-async def test_parquet_has_types(eventful: History, tmp_path: Path) -> None:
+async def test_parquet_has_types(eventful: Storage, tmp_path: Path) -> None:
     path = await written(
         eventful, tmp_path / "e.parquet", ExportFormat.PARQUET, ExportTable.EVIDENCE
     )
@@ -150,7 +152,7 @@ async def test_parquet_has_types(eventful: History, tmp_path: Path) -> None:
     )
 
 
-async def test_parquet_of_everything_is_a_zip(eventful: History, tmp_path: Path) -> None:
+async def test_parquet_of_everything_is_a_zip(eventful: Storage, tmp_path: Path) -> None:
     path = await written(eventful, tmp_path / "all.zip", ExportFormat.PARQUET)
 
     with zipfile.ZipFile(path) as archive:
@@ -158,10 +160,10 @@ async def test_parquet_of_everything_is_a_zip(eventful: History, tmp_path: Path)
         assert all(archive.read(name).startswith(b"PAR1") for name in archive.namelist())
 
 
-async def test_a_file_is_replaced_only_by_a_whole_one(eventful: History, tmp_path: Path) -> None:
+async def test_a_file_is_replaced_only_by_a_whole_one(eventful: Storage, tmp_path: Path) -> None:
     out = tmp_path / "history.json"
     out.write_text("the last one")
-    async with eventful._connections.writing(Turn.MIGRATION) as connection:
+    async with eventful._connections.durable_transaction(LockId.MIGRATION) as connection:
         await connection.exec_driver_sql("DROP TABLE transitions")
 
     with pytest.raises(StorageError, match="transitions"):

@@ -8,7 +8,7 @@ import pytest
 from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 SORA = ServiceId("sora-2-official")
 SUSPENDED = Failure(
@@ -24,51 +24,51 @@ def seen(clock: VirtualClock, seconds: int = 0, failure: Failure | None = None) 
     return Evidence(SORA, at, Source.TRAFFIC, failure=failure, latency=took)
 
 
-async def heard(history: History) -> list[Evidence]:
+async def heard(history: Storage) -> list[Evidence]:
     """Return what reaches the one that judges."""
     found: list[Evidence] = []
 
     async def judge(piece: Evidence) -> None:
         found.append(piece)
 
-    await history.hearsay.hear(judge)
+    await history.forwarded_evidence.consume(judge)
     return found
 
 
 async def test_what_one_process_tells_another_hears_in_order_and_once(
-    address: str, history: History, clock: VirtualClock
+    address: str, history: Storage, clock: VirtualClock
 ) -> None:
     pieces = [seen(clock, second) for second in range(700)]
     pieces += [seen(clock, 700, SUSPENDED)]
 
-    async with open_history(address, clock) as other:
+    async with open_storage(address, clock) as other:
         for piece in pieces:
-            other.hearsay.tell(piece)
+            other.forwarded_evidence.forward(piece)
 
     assert await heard(history) == pieces
     assert await heard(history) == []
 
 
 async def test_what_is_heard_is_no_evidence_before_it_is_judged(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
-    history.hearsay.tell(seen(clock))
-    await history.hearsay.writer.flush()
+    history.forwarded_evidence.forward(seen(clock))
+    await history.forwarded_evidence.buffer.flush()
 
     assert await history.evidence(SORA) == ()
 
 
 async def test_what_could_not_be_judged_is_heard_again(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
     piece = seen(clock)
-    history.hearsay.tell(piece)
-    await history.hearsay.writer.flush()
+    history.forwarded_evidence.forward(piece)
+    await history.forwarded_evidence.buffer.flush()
 
     async def fail(_: Evidence) -> None:
         raise RuntimeError("a defect of ours")
 
     with pytest.raises(RuntimeError):
-        await history.hearsay.hear(fail)
+        await history.forwarded_evidence.consume(fail)
 
     assert await heard(history) == [piece]

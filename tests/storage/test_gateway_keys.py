@@ -8,7 +8,7 @@ from tallylight.errors import StorageError
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY = GatewayKey(
@@ -24,53 +24,53 @@ KEY = GatewayKey(
 OPEN = GatewayKey(KeyId("key_2"), "all", "b" * 64, "0000", NOON + timedelta(hours=1))
 
 
-async def test_keys_are_kept_with_all_that_is_known_of_them(history: History) -> None:
+async def test_keys_are_kept_with_all_that_is_known_of_them(history: Storage) -> None:
     await history.keys.add(OPEN)
     await history.keys.add(KEY)
 
-    assert await history.keys.all() == (KEY, OPEN)
+    assert await history.keys.list_all() == (KEY, OPEN)
 
 
-async def test_the_ring_is_read_again_only_when_something_changed(history: History) -> None:
-    nothing = await history.keys.ring(None)
+async def test_the_ring_is_read_again_only_when_something_changed(history: Storage) -> None:
+    nothing = await history.keys.active_keys(None)
     assert nothing is not None
     assert not nothing.keys
 
     await history.keys.add(KEY)
-    ring = await history.keys.ring(nothing.version)
+    ring = await history.keys.active_keys(nothing.version)
 
     assert ring is not None
     assert ring.keys == {KEY.digest: KEY}
-    assert await history.keys.ring(ring.version) is None
+    assert await history.keys.active_keys(ring.version) is None
 
 
-async def test_a_revoked_key_leaves_the_ring_and_stays_in_the_list(history: History) -> None:
+async def test_a_revoked_key_leaves_the_ring_and_stays_in_the_list(history: Storage) -> None:
     await history.keys.add(KEY)
     await history.keys.add(OPEN)
-    before = await history.keys.ring(None)
+    before = await history.keys.active_keys(None)
     assert before is not None
 
     revoked = await history.keys.revoke(KEY.id, NOON + timedelta(days=1))
-    after = await history.keys.ring(before.version)
+    after = await history.keys.active_keys(before.version)
 
     assert revoked == replace(KEY, revoked_at=NOON + timedelta(days=1))
     assert after is not None
     assert after.keys == {OPEN.digest: OPEN}
-    assert await history.keys.all() == (revoked, OPEN)
+    assert await history.keys.list_all() == (revoked, OPEN)
 
 
-async def test_a_key_is_revoked_once(history: History) -> None:
+async def test_a_key_is_revoked_once(history: Storage) -> None:
     await history.keys.add(KEY)
     await history.keys.revoke(KEY.id, NOON)
-    ring = await history.keys.ring(None)
+    ring = await history.keys.active_keys(None)
     assert ring is not None
 
     assert await history.keys.revoke(KEY.id, NOON + timedelta(days=1)) is None
     assert await history.keys.revoke(KeyId("key_9"), NOON) is None
-    assert await history.keys.ring(ring.version) is None
+    assert await history.keys.active_keys(ring.version) is None
 
 
-async def test_two_keys_never_share_a_digest(history: History) -> None:
+async def test_two_keys_never_share_a_digest(history: Storage) -> None:
     await history.keys.add(KEY)
 
     with pytest.raises(StorageError, match=r"(?i)unique"):

@@ -17,8 +17,8 @@ from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
-from tallylight.storage.database import History, open_history
-from tallylight.storage.transaction import Finding, Limit, Notice, Writing
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLimit, WriteBatch
 from tallylight.storage.videos import new_video_id
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -68,9 +68,9 @@ def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, LedgerEntry]:
     return attempt, entry
 
 
-def opening(video: Video, *limits: Limit) -> Writing:
+def opening(video: Video, *limits: SpendingLimit) -> WriteBatch:
     attempt, entry = attempt_of(video)
-    return Writing(
+    return WriteBatch(
         new_video=video,
         leased_until=NOON + timedelta(seconds=15),
         new_attempt=attempt,
@@ -80,8 +80,8 @@ def opening(video: Video, *limits: Limit) -> Writing:
 
 
 @asynccontextmanager
-async def journaling(history: History) -> AsyncIterator[None]:
-    task = asyncio.create_task(history.journal.run())
+async def journaling(history: Storage) -> AsyncIterator[None]:
+    task = asyncio.create_task(history.group_commit.run())
     try:
         yield
     finally:
@@ -90,12 +90,12 @@ async def journaling(history: History) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def written(history: History) -> AsyncIterator[History]:
+async def written(history: Storage) -> AsyncIterator[Storage]:
     async with journaling(history):
         yield history
 
 
-async def test_a_video_comes_back_as_it_was_written(written: History) -> None:
+async def test_a_video_comes_back_as_it_was_written(written: Storage) -> None:
     wish = CreateParams(
         operation=Operation.REMIX,
         source=VideoId("video_before"),
@@ -109,162 +109,172 @@ async def test_a_video_comes_back_as_it_was_written(written: History) -> None:
     )
     video = video_of(wish=wish, idempotency="mine", substituted={"seconds": "10→8"})
 
-    assert await written.journal.write(opening(video))
+    assert await written.group_commit.write(opening(video))
 
-    assert await written.videos.one(video.id) == video
-    (attempt,) = await written.attempts.of_video(video.id)
+    assert await written.videos.get(video.id) == video
+    (attempt,) = await written.attempts.for_video(video.id)
     assert attempt == attempt_of(video)[0]
-    assert (await written.ledger.some([attempt.entry]))[attempt.entry] == attempt_of(video)[1]
+    assert (await written.ledger.by_ids([attempt.entry]))[attempt.entry] == attempt_of(video)[1]
 
 
-async def test_many_writers_share_transactions_and_each_is_written(written: History) -> None:
+async def test_many_writers_share_transactions_and_each_is_written(written: Storage) -> None:
     videos = [video_of() for _ in range(300)]
 
-    results = await asyncio.gather(*(written.journal.write(opening(video)) for video in videos))
+    results = await asyncio.gather(
+        *(written.group_commit.write(opening(video)) for video in videos)
+    )
 
     assert all(results)
-    listed = await written.videos.listed(KEY, after=None, limit=300, order="asc")
+    listed = await written.videos.list_page(KEY, after=None, limit=300, order="asc")
     assert {video.id for video in listed} == {video.id for video in videos}
 
 
-async def test_one_idempotency_key_makes_one_video(written: History) -> None:
+async def test_one_idempotency_key_makes_one_video(written: Storage) -> None:
     videos = [video_of(idempotency="same") for _ in range(5)]
 
-    results = await asyncio.gather(*(written.journal.write(opening(video)) for video in videos))
+    results = await asyncio.gather(
+        *(written.group_commit.write(opening(video)) for video in videos)
+    )
 
     assert sorted(results) == [False, False, False, False, True]
     assert len(await written.ledger.entries()) == 1
     (first,) = [video for video, is_first in zip(videos, results, strict=True) if is_first]
-    assert await written.videos.by_idempotency(KEY, "same") == first
+    assert await written.videos.by_idempotency_key(KEY, "same") == first
 
 
-async def test_only_one_of_two_replicas_may_send_an_attempt(written: History) -> None:
+async def test_only_one_of_two_replicas_may_send_an_attempt(written: Storage) -> None:
     video = video_of()
-    await written.journal.write(opening(video))
+    await written.group_commit.write(opening(video))
     attempt, entry = attempt_of(video, 2)
     rival = replace(attempt, id=AttemptId("rival")), replace(entry, id=EntryId("rival"))
 
     results = await asyncio.gather(
-        written.journal.write(Writing(new_attempt=attempt, new_entry=entry)),
-        written.journal.write(Writing(new_attempt=rival[0], new_entry=rival[1])),
+        written.group_commit.write(WriteBatch(new_attempt=attempt, new_entry=entry)),
+        written.group_commit.write(WriteBatch(new_attempt=rival[0], new_entry=rival[1])),
     )
 
     assert sorted(results) == [False, True]
-    assert len(await written.attempts.of_video(video.id)) == 2
+    assert len(await written.attempts.for_video(video.id)) == 2
     assert len(await written.ledger.entries()) == 2
 
 
-async def test_a_job_that_was_found_becomes_one_attempts_alone(written: History) -> None:
+async def test_a_job_that_was_found_becomes_one_attempts_alone(written: Storage) -> None:
     attempts = []
     for service in (SERVICE, ServiceId("sora-2-twin")):
         attempt, entry = attempt_of(video_of())
         attempt = replace(attempt, service=service)
-        await written.journal.write(Writing(new_attempt=attempt, new_entry=entry))
+        await written.group_commit.write(WriteBatch(new_attempt=attempt, new_entry=entry))
         attempts.append(replace(attempt, state=AttemptState.ACCEPTED, job="video_found"))
     services = tuple(attempt.service for attempt in attempts)
 
     results = await asyncio.gather(
-        *(written.journal.write(Writing(finding=Finding(each, services))) for each in attempts)
+        *(
+            written.group_commit.write(WriteBatch(claimed_job=ClaimedJob(each, services)))
+            for each in attempts
+        )
     )
-    again = Writing(finding=Finding(attempts[0], services))
+    again = WriteBatch(claimed_job=ClaimedJob(attempts[0], services))
     other = replace(attempts[0], job="video_other")
-    second = Writing(finding=Finding(other, services))
+    second = WriteBatch(claimed_job=ClaimedJob(other, services))
 
     assert results == [True, False]
-    assert await written.journal.write(again)  # it is its own
-    assert not await written.journal.write(second)  # it has one
-    found = [await written.attempts.one(attempt.id) for attempt in attempts]
+    assert await written.group_commit.write(again)  # it is its own
+    assert not await written.group_commit.write(second)  # it has one
+    found = [await written.attempts.get(attempt.id) for attempt in attempts]
     assert [attempt and attempt.job for attempt in found] == ["video_found", ""]
 
 
-async def test_two_cannot_both_take_the_rest_of_a_limit(written: History) -> None:
-    limit = Limit(Budget(per_day=Decimal(1)), KEY, "of this key")
+async def test_two_cannot_both_take_the_rest_of_a_limit(written: Storage) -> None:
+    limit = SpendingLimit(Budget(per_day=Decimal(1)), KEY, "of this key")
     videos = [video_of() for _ in range(4)]
 
     results = await asyncio.gather(
-        *(written.journal.write(opening(video, limit)) for video in videos), return_exceptions=True
+        *(written.group_commit.write(opening(video, limit)) for video in videos),
+        return_exceptions=True,
     )
 
     assert [result for result in results if result is True] == [True, True]
     refusals = [result for result in results if isinstance(result, BudgetError)]
     assert len(refusals) == 2
     assert "per_day of this key" in str(refusals[0])
-    assert len(await written.videos.listed(KEY, after=None, limit=9, order="asc")) == 2
+    assert len(await written.videos.list_page(KEY, after=None, limit=9, order="asc")) == 2
 
 
-async def test_another_payer_and_probes_do_not_count_against_a_limit(written: History) -> None:
-    limit = Limit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
-    await written.journal.write(opening(video_of(key=KeyId("key_2"))))
+async def test_another_payer_and_probes_do_not_count_against_a_limit(written: Storage) -> None:
+    limit = SpendingLimit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
+    await written.group_commit.write(opening(video_of(key=KeyId("key_2"))))
     await written.ledger.reserve(
-        SERVICE, Purpose.PROBE, Decimal(9), budget=Budget(), total=Budget(), at=NOON
+        SERVICE, Purpose.PROBE, Decimal(9), budget=Budget(), total_budget=Budget(), at=NOON
     )
 
-    assert await written.journal.write(opening(video_of(), limit))
+    assert await written.group_commit.write(opening(video_of(), limit))
 
 
-async def test_an_end_is_never_changed(written: History) -> None:
+async def test_an_end_is_never_changed(written: Storage) -> None:
     video = video_of()
-    await written.journal.write(opening(video))
+    await written.group_commit.write(opening(video))
     attempt, entry = attempt_of(video)
     over = replace(
         video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON, service=SERVICE
     )
     delivered = replace(attempt, state=AttemptState.DELIVERED, job="j", ended_at=NOON)
     settled = replace(entry, state=EntryState.SETTLED, amount=Decimal("0.3"))
-    await written.journal.write(Writing(video=over, attempts=(delivered,), entries=(settled,)))
+    await written.group_commit.write(
+        WriteBatch(video=over, attempts=(delivered,), entries=(settled,))
+    )
 
     failed = replace(video, status=VideoStatus.FAILED, error=VideoError("x", "late"), ended_at=NOON)
-    await written.journal.write(
-        Writing(
+    await written.group_commit.write(
+        WriteBatch(
             video=failed,
             attempts=(replace(attempt, state=AttemptState.FAILED, ended_at=NOON),),
             entries=(replace(entry, state=EntryState.RELEASED, amount=Decimal(0)),),
         )
     )
 
-    assert await written.videos.one(video.id) == over
-    assert await written.attempts.of_video(video.id) == (delivered,)
-    assert (await written.ledger.some([entry.id]))[entry.id] == settled
+    assert await written.videos.get(video.id) == over
+    assert await written.attempts.for_video(video.id) == (delivered,)
+    assert (await written.ledger.by_ids([entry.id]))[entry.id] == settled
 
 
-async def test_only_a_silent_owner_loses_its_videos(written: History) -> None:
+async def test_only_a_silent_owner_loses_its_videos(written: Storage) -> None:
     mine, theirs = video_of(), video_of(owner="they")
     for video in (mine, theirs):
-        await written.journal.write(opening(video))
-    await written.videos.renew("me", NOON + timedelta(seconds=60))
+        await written.group_commit.write(opening(video))
+    await written.videos.renew_leases("me", NOON + timedelta(seconds=60))
 
     at = NOON + timedelta(seconds=20)
-    taken = await written.videos.take_over("third", at, at + timedelta(seconds=15))
-    again = await written.videos.take_over("fourth", at, at + timedelta(seconds=15))
+    taken = await written.videos.claim_expired("third", at, at + timedelta(seconds=15))
+    again = await written.videos.claim_expired("fourth", at, at + timedelta(seconds=15))
 
     assert [video.id for video, _ in taken] == [theirs.id]
     assert taken[0][0].owner == "third"
     assert again == ()
 
 
-async def test_who_has_lost_a_video_can_only_say_that_it_is_there(written: History) -> None:
+async def test_who_has_lost_a_video_can_only_say_that_it_is_there(written: Storage) -> None:
     video = video_of(owner="another")
-    await written.journal.write(opening(video))
+    await written.group_commit.write(opening(video))
     mine = replace(video, owner="me")
     failed = replace(
         mine, status=VideoStatus.FAILED, error=VideoError("x", "of mine"), ended_at=NOON
     )
     there = replace(mine, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON)
 
-    await written.journal.write(Writing(video=replace(mine, progress=50)))
-    await written.journal.write(Writing(video=failed))
-    before = await written.videos.one(video.id)
-    await written.journal.write(Writing(video=there))
-    after = await written.videos.one(video.id)
+    await written.group_commit.write(WriteBatch(video=replace(mine, progress=50)))
+    await written.group_commit.write(WriteBatch(video=failed))
+    before = await written.videos.get(video.id)
+    await written.group_commit.write(WriteBatch(video=there))
+    after = await written.videos.get(video.id)
 
     assert before == video
     assert after == replace(there, owner="another")
 
 
-async def test_what_has_ended_is_written_though_no_money_is_left(written: History) -> None:
-    limit = Limit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
+async def test_what_has_ended_is_written_though_no_money_is_left(written: Storage) -> None:
+    limit = SpendingLimit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
     video = video_of()
-    await written.journal.write(opening(video, limit))
+    await written.group_commit.write(opening(video, limit))
     first, entry = attempt_of(video)
     refused = replace(first, state=AttemptState.REFUSED, ended_at=NOON)
     released = replace(entry, state=EntryState.RELEASED, amount=Decimal(0))
@@ -272,8 +282,8 @@ async def test_what_has_ended_is_written_though_no_money_is_left(written: Histor
     dearer = replace(dearer, estimate=Decimal(9), amount=Decimal(9))
 
     with pytest.raises(BudgetError):
-        await written.journal.write(
-            Writing(
+        await written.group_commit.write(
+            WriteBatch(
                 new_attempt=second,
                 new_entry=dearer,
                 limits=(limit,),
@@ -282,20 +292,20 @@ async def test_what_has_ended_is_written_though_no_money_is_left(written: Histor
             )
         )
 
-    assert await written.attempts.of_video(video.id) == (refused,)
-    assert (await written.ledger.some([entry.id]))[entry.id] == released
+    assert await written.attempts.for_video(video.id) == (refused,)
+    assert (await written.ledger.by_ids([entry.id]))[entry.id] == released
 
 
-async def test_pages_follow_one_another_in_both_directions(written: History) -> None:
+async def test_pages_follow_one_another_in_both_directions(written: Storage) -> None:
     videos = [video_of(created_at=NOON + timedelta(seconds=second // 2)) for second in range(7)]
     for video in videos:
-        await written.journal.write(opening(video))
+        await written.group_commit.write(opening(video))
 
     for order in ("asc", "desc"):
         seen: list[VideoId] = []
         after = None
         while True:
-            found = await written.videos.listed(
+            found = await written.videos.list_page(
                 KEY,
                 after=after,
                 limit=3,
@@ -307,58 +317,58 @@ async def test_pages_follow_one_another_in_both_directions(written: History) -> 
             after = found[2]
         assert len(seen) == len(set(seen)) == 7
 
-    assert await written.videos.listed(KeyId("x"), after=None, limit=3, order="asc") == ()
+    assert await written.videos.list_page(KeyId("x"), after=None, limit=3, order="asc") == ()
 
 
-async def test_a_deleted_video_is_gone_and_its_money_is_not(written: History) -> None:
+async def test_a_deleted_video_is_gone_and_its_money_is_not(written: Storage) -> None:
     video = video_of(idempotency="again")
-    await written.journal.write(opening(video))
+    await written.group_commit.write(opening(video))
 
     assert await written.videos.delete(video.id, NOON)
 
-    assert await written.videos.one(video.id) is None
-    assert await written.videos.by_idempotency(KEY, "again") is None
+    assert await written.videos.get(video.id) is None
+    assert await written.videos.by_idempotency_key(KEY, "again") is None
     assert not await written.videos.delete(video.id, NOON)
     assert len(await written.ledger.entries()) == 1
 
 
 async def test_what_is_written_outlives_the_process(address: str, clock: VirtualClock) -> None:
     video = video_of()
-    async with open_history(address, clock) as history, journaling(history):
-        await history.journal.write(
+    async with open_storage(address, clock) as history, journaling(history):
+        await history.group_commit.write(
             replace(
                 opening(video),
-                notices=(Notice("msg_1", "shop", video.id, "{}", NOON),),
+                messages=(OutboxMessage("msg_1", "shop", video.id, "{}", NOON),),
             )
         )
 
-    async with open_history(address, clock) as history:
-        found = await history.videos.one(video.id)
+    async with open_storage(address, clock) as history:
+        found = await history.videos.get(video.id)
 
     assert found == video
     assert found is not None
     assert found.id != NO_VIDEO
 
 
-async def test_what_cannot_be_written_fails_alone(written: History) -> None:
+async def test_what_cannot_be_written_fails_alone(written: Storage) -> None:
     broken = video_of(created_at="yesterday")
 
     with pytest.raises(StorageError):
-        await written.journal.write(Writing(new_video=broken))
+        await written.group_commit.write(WriteBatch(new_video=broken))
 
-    assert await written.journal.write(opening(video_of()))
+    assert await written.group_commit.write(opening(video_of()))
 
 
 async def test_what_no_driver_takes_fails_alone_of_all_that_shares_its_transaction(
-    written: History,
+    written: Storage,
 ) -> None:
     videos = [video_of(), video_of(prompt="caf\udce9"), video_of()]
 
     told = await asyncio.gather(
-        *(written.journal.write(opening(video)) for video in videos), return_exceptions=True
+        *(written.group_commit.write(opening(video)) for video in videos), return_exceptions=True
     )
 
     assert told[0] is told[2] is True
     assert isinstance(told[1], StorageError)
-    found = [await written.videos.one(video.id) for video in videos]
+    found = [await written.videos.get(video.id) for video in videos]
     assert found == [videos[0], None, videos[2]]

@@ -14,7 +14,7 @@ from tallylight.errors import BudgetError, StorageError
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryId, EntryState, Purpose
 from tallylight.model.money import Budget
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")
@@ -24,7 +24,7 @@ NO_LIMIT = Budget()
 
 
 async def reserve(  # noqa: PLR0913  # what a budget depends on
-    history: History,
+    history: Storage,
     amount: str,
     *,
     budget: Budget = NO_LIMIT,
@@ -33,13 +33,19 @@ async def reserve(  # noqa: PLR0913  # what a budget depends on
     at: datetime = NOON,
 ) -> EntryId:
     return await history.ledger.reserve(
-        service, Purpose.PROBE, Decimal(amount), budget=budget, total=total, at=at
+        service, Purpose.PROBE, Decimal(amount), budget=budget, total_budget=total, at=at
     )
 
 
-async def test_what_is_reserved_counts_as_spent(history: History) -> None:
+async def test_what_is_reserved_counts_as_spent(history: Storage) -> None:
     entry = await history.ledger.reserve(
-        SORA, Purpose.PROBE, Decimal("0.4"), budget=NO_LIMIT, total=NO_LIMIT, at=NOON, note="4 s"
+        SORA,
+        Purpose.PROBE,
+        Decimal("0.4"),
+        budget=NO_LIMIT,
+        total_budget=NO_LIMIT,
+        at=NOON,
+        note="4 s",
     )
 
     assert await history.ledger.spent(HOUR, NOON) == Decimal("0.4")
@@ -49,7 +55,7 @@ async def test_what_is_reserved_counts_as_spent(history: History) -> None:
     assert found.amount == found.estimate == Decimal("0.4")
 
 
-async def test_settling_replaces_the_estimate(history: History) -> None:
+async def test_settling_replaces_the_estimate(history: Storage) -> None:
     entry = await reserve(history, "0.4")
 
     await history.ledger.settle(entry, Decimal("0.3000001"))
@@ -61,7 +67,7 @@ async def test_settling_replaces_the_estimate(history: History) -> None:
     assert found.amount == Decimal("0.300001")  # a millionth is the least, rounded up
 
 
-async def test_what_is_released_was_not_spent(history: History) -> None:
+async def test_what_is_released_was_not_spent(history: Storage) -> None:
     entry = await reserve(history, "0.4")
 
     await history.ledger.release(entry)
@@ -70,7 +76,7 @@ async def test_what_is_released_was_not_spent(history: History) -> None:
     assert await history.ledger.spent(HOUR, NOON) == 0
 
 
-async def test_what_has_ended_does_not_change(history: History) -> None:
+async def test_what_has_ended_does_not_change(history: Storage) -> None:
     entry = await reserve(history, "0.4")
     await history.ledger.settle(entry, Decimal("0.4"))
 
@@ -83,7 +89,7 @@ async def test_what_has_ended_does_not_change(history: History) -> None:
     assert await history.ledger.spent(HOUR, NOON) == Decimal("0.4")
 
 
-async def test_a_refusal_names_the_budget_and_writes_nothing(history: History) -> None:
+async def test_a_refusal_names_the_budget_and_writes_nothing(history: Storage) -> None:
     await reserve(history, "0.7")
 
     with pytest.raises(BudgetError) as caught:
@@ -95,7 +101,7 @@ async def test_a_refusal_names_the_budget_and_writes_nothing(history: History) -
     assert len(await history.ledger.entries()) == 1
 
 
-async def test_a_budget_may_be_spent_to_the_last_millionth(history: History) -> None:
+async def test_a_budget_may_be_spent_to_the_last_millionth(history: Storage) -> None:
     budget = Budget(per_hour=Decimal("0.3"))
     for _ in range(3):
         await reserve(history, "0.1", budget=budget)
@@ -104,7 +110,7 @@ async def test_a_budget_may_be_spent_to_the_last_millionth(history: History) -> 
         await reserve(history, "0.000001", budget=budget)
 
 
-async def test_the_total_counts_all_services(history: History) -> None:
+async def test_the_total_counts_all_services(history: Storage) -> None:
     await reserve(history, "0.7", service=VEO)
 
     await reserve(history, "0.4", budget=Budget(per_month=Decimal(1)))
@@ -120,7 +126,7 @@ async def test_the_total_counts_all_services(history: History) -> None:
         (Budget(per_month=Decimal(1)), timedelta(days=30)),
     ],
 )
-async def test_windows_roll(history: History, budget: Budget, window: timedelta) -> None:
+async def test_windows_roll(history: Storage, budget: Budget, window: timedelta) -> None:
     await reserve(history, "1", budget=budget)
 
     with pytest.raises(BudgetError):
@@ -129,7 +135,7 @@ async def test_windows_roll(history: History, budget: Budget, window: timedelta)
 
 
 async def test_what_was_spent_already_is_written_down_whatever_the_budget(
-    history: History,
+    history: Storage,
 ) -> None:
     await history.ledger.charge(SORA, Purpose.PROBE, Decimal(3), at=NOON, note="was not free")
 
@@ -138,10 +144,10 @@ async def test_what_was_spent_already_is_written_down_whatever_the_budget(
 
 
 async def test_a_reservation_outlives_a_crash(address: str, clock: VirtualClock) -> None:
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         await reserve(history, "1")
 
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         with pytest.raises(BudgetError):
             await reserve(history, "0.5", total=Budget(per_day=Decimal(1)))
 
@@ -151,7 +157,7 @@ async def test_many_at_once_never_take_more_than_there_is(
 ) -> None:
     """Two histories on one database stand for two processes."""
 
-    async def asks(history: History, service: ServiceId) -> bool:
+    async def asks(history: Storage, service: ServiceId) -> bool:
         try:
             total = Budget(per_day=Decimal(5))
             await reserve(history, "1", service=service, total=total)
@@ -159,7 +165,7 @@ async def test_many_at_once_never_take_more_than_there_is(
             return False
         return True
 
-    async with open_history(address, clock) as one, open_history(address, clock) as other:
+    async with open_storage(address, clock) as one, open_storage(address, clock) as other:
         granted = await asyncio.gather(
             *(asks(one, SORA) for _ in range(10)), *(asks(other, VEO) for _ in range(10))
         )
@@ -185,12 +191,12 @@ async def test_no_window_ever_holds_more_than_its_budget(
     budget = Budget(per_hour=Decimal("0.7"), per_day=Decimal(2))
     total = Budget(per_hour=Decimal(1), per_day=Decimal("2.5"))
     now, refusals = NOON, list[BudgetError]()
-    async with open_history(new_address(), VirtualClock(NOON)) as history:
+    async with open_storage(new_address(), VirtualClock(NOON)) as history:
         for service, amount, minutes, is_spent in asked:
             now += timedelta(minutes=minutes)
             try:
                 entry = await history.ledger.reserve(
-                    service, Purpose.PROBE, amount, budget=budget, total=total, at=now
+                    service, Purpose.PROBE, amount, budget=budget, total_budget=total, at=now
                 )
             except BudgetError as refusal:
                 refusals.append(refusal)
@@ -206,7 +212,7 @@ async def test_no_window_ever_holds_more_than_its_budget(
     assert all(refusal.spent + refusal.asked > refusal.limit for refusal in refusals)
 
 
-async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: History) -> None:
+async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: Storage) -> None:
     ledger = history.ledger
     await reserve(history, "0.4")
     released = await reserve(history, "9")
@@ -215,7 +221,7 @@ async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: Histor
     await ledger.charge(VEO, Purpose.TRAFFIC, Decimal("0.7"), at=NOON, note="")
     await ledger.charge(VEO, Purpose.TRAFFIC, Decimal("0.1"), at=NOON, note="")
 
-    recent, older = await ledger.sums(HOUR, NOON), await ledger.sums(3 * HOUR, NOON)
+    recent, older = await ledger.totals(HOUR, NOON), await ledger.totals(3 * HOUR, NOON)
 
     assert [(each.purpose, each.service, each.entry_count, each.amount) for each in recent] == [
         (Purpose.TRAFFIC, VEO, 2, Decimal("0.8")),

@@ -20,9 +20,9 @@ from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
 from tallylight.model.video import Video, VideoError, VideoStatus
-from tallylight.storage.database import History, open_history
-from tallylight.storage.engine import Turn
-from tallylight.storage.transaction import Limit, Writing
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.engine import LockId
+from tallylight.storage.transaction import SpendingLimit, WriteBatch
 from tallylight.storage.videos import new_video_id
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -34,18 +34,18 @@ LATE = NOON + timedelta(minutes=1)
 class Pair:
     """Two processes on one database; the first has a video under way."""
 
-    first: History
-    second: History
+    first: Storage
+    second: Storage
     video: Video
     attempt: Attempt
     entry: LedgerEntry
 
-    def further(self, **changes: object) -> Writing:
+    def further(self, **changes: object) -> WriteBatch:
         """Return what the first writes before it sends a further attempt."""
         attempt, entry = attempt_of(self.video, 2)
         refused = replace(self.attempt, state=AttemptState.REFUSED, ended_at=NOON)
         released = replace(self.entry, state=EntryState.RELEASED, amount=Decimal(0))
-        writing = Writing(
+        writing = WriteBatch(
             new_attempt=attempt,
             new_entry=entry,
             video=replace(self.video, attempts=2),
@@ -54,15 +54,15 @@ class Pair:
         )
         return replace(writing, **changes)  # type: ignore[arg-type]  # a test's shorthand
 
-    def completion(self) -> Writing:
+    def completion(self) -> WriteBatch:
         """Return what is written when the first attempt has delivered."""
         done = replace(self.video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON)
         delivered = replace(self.attempt, state=AttemptState.DELIVERED, ended_at=NOON)
         settled = replace(self.entry, state=EntryState.SETTLED)
-        return Writing(video=done, attempts=(delivered,), entries=(settled,))
+        return WriteBatch(video=done, attempts=(delivered,), entries=(settled,))
 
     async def states(self) -> list[AttemptState]:
-        return [each.state for each in await self.first.attempts.of_video(self.video.id)]
+        return [each.state for each in await self.first.attempts.for_video(self.video.id)]
 
     async def reserved(self) -> list[EntryId]:
         """Return what money is set aside for."""
@@ -91,9 +91,9 @@ def attempt_of(video: Video, number: int) -> tuple[Attempt, LedgerEntry]:
 
 
 @asynccontextmanager
-async def opened(address: str, clock: VirtualClock) -> AsyncIterator[History]:
-    async with open_history(address, clock) as history:
-        task = asyncio.create_task(history.journal.run())
+async def opened(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
+    async with open_storage(address, clock) as history:
+        task = asyncio.create_task(history.group_commit.run())
         try:
             yield history
         finally:
@@ -119,8 +119,8 @@ async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
             attempts=1,
         )
         attempt, entry = attempt_of(video, 1)
-        await first.journal.write(
-            Writing(
+        await first.group_commit.write(
+            WriteBatch(
                 new_video=video, leased_until=NOON + LEASE, new_attempt=attempt, new_entry=entry
             )
         )
@@ -128,60 +128,60 @@ async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
 
 
 async def test_the_owner_of_a_video_without_an_end_may_try_further(pair: Pair) -> None:
-    assert await pair.first.journal.write(pair.further())
+    assert await pair.first.group_commit.write(pair.further())
 
     assert await pair.states() == [AttemptState.REFUSED, AttemptState.INTENDED]
     assert await pair.reserved() == [EntryId(f"{pair.video.id}.2")]
 
 
 async def test_who_has_lost_a_video_tries_no_further_and_sets_no_money_aside(pair: Pair) -> None:
-    await pair.second.videos.take_over("second", LATE, LATE + LEASE)
+    await pair.second.videos.claim_expired("second", LATE, LATE + LEASE)
 
-    assert not await pair.first.journal.write(pair.further())
+    assert not await pair.first.group_commit.write(pair.further())
 
     assert await pair.states() == [AttemptState.REFUSED]  # what has ended is written all the same
     assert await pair.reserved() == []
-    stands = await pair.first.videos.one(pair.video.id)
+    stands = await pair.first.videos.get(pair.video.id)
     assert stands is not None
     assert (stands.owner, stands.attempts) == ("second", 1)
 
 
 async def test_a_video_that_nobody_owns_is_tried_by_nobody(pair: Pair) -> None:
-    await pair.second.videos.hand_over([pair.video.id], NOON)
+    await pair.second.videos.release_leases([pair.video.id], NOON)
 
-    assert not await pair.first.journal.write(pair.further())
+    assert not await pair.first.group_commit.write(pair.further())
 
 
 async def test_a_video_that_has_an_end_is_not_tried_further(pair: Pair) -> None:
     error = VideoError("x", "over")
     failed = replace(pair.video, status=VideoStatus.FAILED, error=error, ended_at=NOON)
-    await pair.first.journal.write(Writing(video=failed))
+    await pair.first.group_commit.write(WriteBatch(video=failed))
 
-    assert not await pair.first.journal.write(pair.further())
+    assert not await pair.first.group_commit.write(pair.further())
 
     assert await pair.reserved() == []
 
 
 async def test_who_has_lost_a_video_hears_of_no_budget(pair: Pair) -> None:
-    limit = Limit(Budget(per_day=Decimal("0.1")), None, "of all")
+    limit = SpendingLimit(Budget(per_day=Decimal("0.1")), None, "of all")
     with pytest.raises(BudgetError):
-        await pair.first.journal.write(pair.further(limits=(limit,)))
-    await pair.second.videos.take_over("second", LATE, LATE + LEASE)
+        await pair.first.group_commit.write(pair.further(limits=(limit,)))
+    await pair.second.videos.claim_expired("second", LATE, LATE + LEASE)
 
-    assert not await pair.first.journal.write(pair.further(limits=(limit,)))
+    assert not await pair.first.group_commit.write(pair.further(limits=(limit,)))
 
 
 async def test_one_lost_video_holds_up_no_other_of_its_transaction(pair: Pair) -> None:
     other = replace(pair.video, id=new_video_id(), owner="second")
     attempt, entry = attempt_of(other, 1)
-    await pair.first.journal.write(
-        Writing(new_video=other, leased_until=NOON, new_attempt=attempt, new_entry=entry)
+    await pair.first.group_commit.write(
+        WriteBatch(new_video=other, leased_until=NOON, new_attempt=attempt, new_entry=entry)
     )
     further, reserved = attempt_of(other, 2)
-    lost = Writing(new_attempt=further, new_entry=reserved, video=replace(other, owner="first"))
+    lost = WriteBatch(new_attempt=further, new_entry=reserved, video=replace(other, owner="first"))
 
     results = await asyncio.gather(
-        *(pair.first.journal.write(each) for each in (lost, pair.further(), lost))
+        *(pair.first.group_commit.write(each) for each in (lost, pair.further(), lost))
     )
 
     assert results == [False, True, False]
@@ -189,9 +189,9 @@ async def test_one_lost_video_holds_up_no_other_of_its_transaction(pair: Pair) -
 
 async def test_an_intent_waits_for_a_take_over_that_is_under_way(pair: Pair) -> None:
     take = text("UPDATE videos SET owner = 'second' WHERE id = :id")
-    async with pair.second._connections.noting(Turn.VIDEO) as connection:
+    async with pair.second._connections.relaxed_transaction(LockId.VIDEO) as connection:
         await connection.execute(take, {"id": pair.video.id})
-        intending = asyncio.create_task(pair.first.journal.write(pair.further()))
+        intending = asyncio.create_task(pair.first.group_commit.write(pair.further()))
         await until_locked(connection.dialect.name, pair)
         assert not intending.done()
 
@@ -203,7 +203,7 @@ async def test_a_take_over_passes_by_a_video_for_which_an_intent_is_being_writte
     pair: Pair,
 ) -> None:
     loop = asyncio.get_running_loop()
-    take_over = pair.second.videos.take_over("second", LATE, LATE + LEASE)
+    take_over = pair.second.videos.claim_expired("second", LATE, LATE + LEASE)
     locks: list[str] = []
     passed: list[object] = []
 
@@ -213,14 +213,16 @@ async def test_a_take_over_passes_by_a_video_for_which_an_intent_is_being_writte
             if connection.dialect.name == "postgresql":  # on SQLite it would wait for its turn
                 passed.append(asyncio.run_coroutine_threadsafe(take_over, loop).result(20))
 
-    event.listen(pair.first._connections._sync, "after_cursor_execute", meanwhile)
-    assert await pair.first.journal.write(pair.further())
+    event.listen(pair.first._connections._thread_engine, "after_cursor_execute", meanwhile)
+    assert await pair.first.group_commit.write(pair.further())
 
     assert len(locks) == 1
     assert passed in ([], [()])
     if not passed:
         await take_over
-    ((_, tried),) = await pair.second.videos.take_over("third", LATE + 2 * LEASE, LATE + 3 * LEASE)
+    ((_, tried),) = await pair.second.videos.claim_expired(
+        "third", LATE + 2 * LEASE, LATE + 3 * LEASE
+    )
     assert [each.state for each in tried.attempts] == [AttemptState.REFUSED, AttemptState.INTENDED]
 
 
@@ -237,24 +239,24 @@ async def test_no_video_ends_between_its_take_over_and_the_reading_of_its_attemp
 
     engine = pair.second._connections._engine.sync_engine
     event.listen(engine, "before_cursor_execute", meanwhile)
-    ((video, tried),) = await pair.second.videos.take_over("second", LATE, LATE + LEASE)
+    ((video, tried),) = await pair.second.videos.claim_expired("second", LATE, LATE + LEASE)
 
     assert len(reached) == 1
     assert [each.state for each in tried.attempts] == [AttemptState.INTENDED]
     assert list(tried.entries) == [pair.entry.id]
-    await pair.first.journal.write(pair.completion())
+    await pair.first.group_commit.write(pair.completion())
     assert await pair.states() == [AttemptState.DELIVERED]
     further, entry = attempt_of(video, 2)
-    assert not await pair.second.journal.write(
-        Writing(new_attempt=further, new_entry=entry, video=video)
+    assert not await pair.second.group_commit.write(
+        WriteBatch(new_attempt=further, new_entry=entry, video=video)
     )
 
 
 async def test_a_video_that_is_being_ended_is_not_taken_over(pair: Pair) -> None:
     end = text("UPDATE videos SET ended_at_us = 1 WHERE id = :id")
-    async with pair.first._connections.noting(Turn.KEY) as connection:
+    async with pair.first._connections.relaxed_transaction(LockId.KEY) as connection:
         await connection.execute(end, {"id": pair.video.id})
-        taking = asyncio.create_task(pair.second.videos.take_over("second", LATE, LATE + LEASE))
+        taking = asyncio.create_task(pair.second.videos.claim_expired("second", LATE, LATE + LEASE))
         if connection.dialect.name == "postgresql":
             assert await taking == ()
 
@@ -269,7 +271,7 @@ async def until_locked(dialect: str, pair: Pair) -> None:
     )
     async with asyncio.timeout(20):
         while dialect == "postgresql":
-            async with pair.second._connections.reading() as connection:
+            async with pair.second._connections.read_transaction() as connection:
                 if await connection.scalar(waiting):
                     return
 

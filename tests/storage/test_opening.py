@@ -15,8 +15,8 @@ from sqlalchemy import Connection, create_engine, text
 from tallylight.clock import VirtualClock
 from tallylight.errors import ConfigurationError, StorageError
 from tallylight.storage.address import database_url
-from tallylight.storage.database import open_history
-from tallylight.storage.engine import Turn, connect
+from tallylight.storage.database import open_storage
+from tallylight.storage.engine import LockId, connect
 from tallylight.storage.migration import HEAD, stored_revision
 from tallylight.storage.tables import metadata
 
@@ -54,7 +54,7 @@ def test_another_address_is_refused_without_being_shown(address: str, complaint:
 
 async def test_a_missing_directory_is_named(tmp_path: Path, clock: VirtualClock) -> None:
     with pytest.raises(StorageError, match=f"{tmp_path}/absent does not exist"):
-        async with open_history(f"sqlite:///{tmp_path}/absent/history.db", clock):
+        async with open_storage(f"sqlite:///{tmp_path}/absent/history.db", clock):
             pass
 
 
@@ -62,7 +62,7 @@ async def test_what_is_no_database_is_refused(tmp_path: Path, clock: VirtualCloc
     (tmp_path / "history.db").write_text("Dear diary, " * 1000)
 
     with pytest.raises(StorageError, match="not a database"):
-        async with open_history(f"sqlite:///{tmp_path}/history.db", clock):
+        async with open_storage(f"sqlite:///{tmp_path}/history.db", clock):
             pass
 
 
@@ -73,8 +73,8 @@ async def test_the_tables_are_those_that_the_code_expects(
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
     async with (
-        open_history(empty_address, clock) as history,
-        history._connections.reading() as connection,
+        open_storage(empty_address, clock) as history,
+        history._connections.read_transaction() as connection,
     ):
         assert await connection.run_sync(differences) == []
         assert await connection.run_sync(stored_revision) == HEAD
@@ -92,8 +92,8 @@ async def test_two_that_open_an_empty_database_at_once_share_it(
 ) -> None:
     async def opens() -> str | None:
         async with (
-            open_history(empty_address, clock) as history,
-            history._connections.reading() as connection,
+            open_storage(empty_address, clock) as history,
+            history._connections.read_transaction() as connection,
         ):
             return await connection.run_sync(stored_revision)
 
@@ -101,15 +101,15 @@ async def test_two_that_open_an_empty_database_at_once_share_it(
 
 
 async def test_a_newer_database_is_left_alone(address: str, clock: VirtualClock) -> None:
-    async with open_history(address, clock):
+    async with open_storage(address, clock):
         pass
     connections = connect(address)
-    async with connections.writing(Turn.MIGRATION) as connection:
+    async with connections.durable_transaction(LockId.MIGRATION) as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await connections.close()
 
     with pytest.raises(StorageError, match="revision 9999, which this tallylight"):
-        async with open_history(address, clock):
+        async with open_storage(address, clock):
             pass
 
 
@@ -117,7 +117,7 @@ async def test_opening_an_up_to_date_database_needs_no_migration_tool(
     tmp_path: Path, clock: VirtualClock
 ) -> None:
     address = f"sqlite:///{tmp_path}/history.db"
-    async with open_history(address, clock):
+    async with open_storage(address, clock):
         pass
     program = f"""
 import asyncio, sys
@@ -139,22 +139,22 @@ asyncio.run(main())
 
 
 async def test_a_durable_transaction_waits_for_the_disk(address: str, clock: VirtualClock) -> None:
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         connections = history._connections
         is_sqlite = address.startswith("sqlite")
         asked = text("PRAGMA synchronous" if is_sqlite else "SHOW synchronous_commit")
 
         for _ in range(2):  # in turn on the same connection
-            async with connections.noting(Turn.EVIDENCE) as connection:
+            async with connections.relaxed_transaction(LockId.EVIDENCE) as connection:
                 passing = await connection.scalar(asked)
-            async with connections.writing(Turn.LEDGER) as connection:
+            async with connections.durable_transaction(LockId.LEDGER) as connection:
                 durable = await connection.scalar(asked)
 
             assert (passing, durable) == ((1, 2) if is_sqlite else ("off", "on"))
 
 
 async def test_sqlite_keeps_a_write_ahead_log(tmp_path: Path, clock: VirtualClock) -> None:
-    async with open_history(f"sqlite:///{tmp_path}/history.db", clock):
+    async with open_storage(f"sqlite:///{tmp_path}/history.db", clock):
         pass
 
     with create_engine(f"sqlite:///{tmp_path}/history.db").connect() as connection:

@@ -8,55 +8,55 @@ from sqlalchemy import text
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.storage.characters import CharacterRow
-from tallylight.storage.database import History, open_history
-from tallylight.storage.transaction import Notice, Writing
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transaction import OutboxMessage, WriteBatch
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def written(history: History) -> AsyncIterator[History]:
+async def written(history: Storage) -> AsyncIterator[Storage]:
     """Give a history whose journal writes."""
-    task = asyncio.create_task(history.journal.run())
+    task = asyncio.create_task(history.group_commit.run())
     yield history
     task.cancel()
 
 
-def notice(number: int, endpoint: str = "billing", at: datetime = NOON) -> Notice:
-    return Notice(f"msg_{number}", endpoint, f"video_{number}", f'{{"n":{number}}}', at)
+def notice(number: int, endpoint: str = "billing", at: datetime = NOON) -> OutboxMessage:
+    return OutboxMessage(f"msg_{number}", endpoint, f"video_{number}", f'{{"n":{number}}}', at)
 
 
-async def rows(history: History) -> list[tuple[object, ...]]:
-    async with history.outbox._connections.reading() as connection:
+async def rows(history: Storage) -> list[tuple[object, ...]]:
+    async with history.outbox._connections.read_transaction() as connection:
         query = text("SELECT id, due_at_us IS NULL, tries, answer FROM outbox ORDER BY id")
         return [(row[0], bool(row[1]), row[2], row[3]) for row in await connection.execute(query)]
 
 
-async def test_what_is_due_is_claimed_once(written: History) -> None:
-    await written.journal.write(Writing(notices=(notice(1), notice(2, "audit"))))
+async def test_what_is_due_is_claimed_once(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=(notice(1), notice(2, "audit"))))
 
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
-    assert (claimed.id, claimed.body, claimed.tries) == ("msg_1", '{"n":1}', 1)
+    assert (claimed.id, claimed.body, claimed.attempt_number) == ("msg_1", '{"n":1}', 1)
     assert claimed.created_at == NOON
     assert await written.outbox.claim("billing", NOON + MINUTE / 2, NOON + MINUTE, 10) == ()
 
 
-async def test_a_claim_that_nobody_ends_is_claimed_again(written: History) -> None:
-    await written.journal.write(Writing(notices=(notice(1),)))
+async def test_a_claim_that_nobody_ends_is_claimed_again(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
     (again,) = await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
 
-    assert (again.id, again.tries) == ("msg_1", 2)
+    assert (again.id, again.attempt_number) == ("msg_1", 2)
 
 
 async def test_two_processes_never_claim_the_same(address: str) -> None:
     clock = VirtualClock(NOON)
-    async with open_history(address, clock) as one, open_history(address, clock) as two:
-        writing = asyncio.create_task(one.journal.run())
-        await one.journal.write(Writing(notices=tuple(map(notice, range(100)))))
+    async with open_storage(address, clock) as one, open_storage(address, clock) as two:
+        writing = asyncio.create_task(one.group_commit.run())
+        await one.group_commit.write(WriteBatch(messages=tuple(map(notice, range(100)))))
         writing.cancel()
 
         claims = await asyncio.gather(
@@ -71,72 +71,72 @@ async def test_two_processes_never_claim_the_same(address: str) -> None:
     assert len(ids) == len(set(ids)) == 100
 
 
-async def test_what_arrived_is_never_due_again(written: History) -> None:
-    await written.journal.write(Writing(notices=(notice(1),)))
+async def test_what_arrived_is_never_due_again(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
-    await written.outbox.delivered(claimed, NOON, "204")
-    await written.outbox.postpone(claimed, NOON, "a late word")
+    await written.outbox.mark_delivered(claimed, NOON, "204")
+    await written.outbox.reschedule(claimed, NOON, "a late word")
 
     assert await written.outbox.claim("billing", NOON + 9 * MINUTE, NOON + 10 * MINUTE, 9) == ()
     assert await rows(written) == [("msg_1", True, 1, "204")]
 
 
-async def test_who_lost_its_claim_changes_nothing(written: History) -> None:
-    await written.journal.write(Writing(notices=(notice(1),)))
+async def test_who_lost_its_claim_changes_nothing(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (slow,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
     await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
 
     await written.outbox.give_up(slow, "500")
-    await written.outbox.postpone(slow, NOON, "500")
+    await written.outbox.reschedule(slow, NOON, "500")
 
     assert await rows(written) == [("msg_1", False, 2, "")]
     assert await written.outbox.claim("billing", NOON + MINUTE, NOON + 9 * MINUTE, 10) == ()
 
 
-async def test_an_arrival_counts_whoever_tells_of_it(written: History) -> None:
-    await written.journal.write(Writing(notices=(notice(1),)))
+async def test_an_arrival_counts_whoever_tells_of_it(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (slow,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
     await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
 
-    await written.outbox.delivered(slow, NOON + MINUTE, "200")
+    await written.outbox.mark_delivered(slow, NOON + MINUTE, "200")
 
     assert await rows(written) == [("msg_1", True, 2, "200")]
 
 
-async def test_what_is_too_old_is_given_up_whoever_it_was_for(written: History) -> None:
+async def test_what_is_too_old_is_given_up_whoever_it_was_for(written: Storage) -> None:
     old = notice(1, "removed", NOON - timedelta(hours=80))
-    await written.journal.write(Writing(notices=(old, notice(2, "removed"))))
+    await written.group_commit.write(WriteBatch(messages=(old, notice(2, "removed"))))
 
-    await written.outbox.give_up_before(NOON - timedelta(hours=72), "too old")
+    await written.outbox.give_up_older_than(NOON - timedelta(hours=72), "too old")
 
     assert await rows(written) == [("msg_1", True, 0, "too old"), ("msg_2", False, 0, "")]
 
 
-async def test_what_is_over_is_forgotten_one_day_and_what_is_due_is_not(written: History) -> None:
-    await written.journal.write(Writing(notices=tuple(map(notice, range(5)))))
+async def test_what_is_over_is_forgotten_one_day_and_what_is_due_is_not(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=tuple(map(notice, range(5)))))
     claimed = await written.outbox.claim("billing", NOON, NOON + MINUTE, 4)
     for each in claimed[:2]:
-        await written.outbox.delivered(each, NOON, "200")
+        await written.outbox.mark_delivered(each, NOON, "200")
     await written.outbox.give_up(claimed[2], "500")
 
-    await written.outbox.forget(NOON)
+    await written.outbox.delete_older_than(NOON)
     before = len(await rows(written))
-    await written.outbox.forget(NOON + MINUTE)
+    await written.outbox.delete_older_than(NOON + MINUTE)
 
     assert before == 5
     assert len(await rows(written)) == 2
     assert not any(is_over for _, is_over, _, _ in await rows(written))
 
 
-async def test_a_notice_that_is_there_stops_nobody(written: History) -> None:
-    await written.journal.write(Writing(notices=(notice(1),)))
+async def test_a_notice_that_is_there_stops_nobody(written: Storage) -> None:
+    await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
-    await written.outbox.delivered(claimed, NOON, "200")
+    await written.outbox.mark_delivered(claimed, NOON, "200")
 
     first, second = await asyncio.gather(
-        written.journal.write(Writing(notices=(notice(1, at=NOON + MINUTE), notice(2)))),
-        written.journal.write(Writing(notices=(notice(3), notice(2)))),
+        written.group_commit.write(WriteBatch(messages=(notice(1, at=NOON + MINUTE), notice(2)))),
+        written.group_commit.write(WriteBatch(messages=(notice(3), notice(2)))),
     )
 
     assert first
@@ -145,10 +145,10 @@ async def test_a_notice_that_is_there_stops_nobody(written: History) -> None:
     assert (await rows(written))[0] == ("msg_1", True, 1, "200")
 
 
-async def test_a_character_is_kept_with_whose_service_knows_it(history: History) -> None:
+async def test_a_character_is_kept_with_whose_service_knows_it(history: Storage) -> None:
     row = CharacterRow("char_1", KeyId("key_1"), "犬", ServiceId("sora"), "ch_up", NOON)
 
     await history.characters.add(row)
 
-    assert await history.characters.one("char_1") == row
-    assert await history.characters.one("char_2") is None
+    assert await history.characters.get("char_1") == row
+    assert await history.characters.get("char_2") is None

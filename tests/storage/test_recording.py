@@ -24,10 +24,10 @@ from tallylight.model.verdict import (
     Transition,
     Verdict,
 )
-from tallylight.storage.database import History, open_history
-from tallylight.storage.engine import Turn, connect
-from tallylight.storage.evidence_buffer import Writer
-from tallylight.storage.transition_record import Record
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.engine import LockId, connect
+from tallylight.storage.evidence_buffer import EvidenceBuffer
+from tallylight.storage.transition_record import TransitionRecord
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")
@@ -59,18 +59,18 @@ def incident() -> Incident:
     return Incident(IncidentId("sora-1"), SORA, at(0), None, Status.SUSPENDED, (update,))
 
 
-async def replayed(history: History) -> list[Evidence]:
-    folded = {id_: stored.folded for id_, stored in (await history.standings()).items()}
+async def replayed(history: Storage) -> list[Evidence]:
+    folded = {id_: stored.cursor for id_, stored in (await history.snapshots()).items()}
     return [noted.evidence async for noted in history.replay([SORA, VEO], folded, at(-60))]
 
 
-async def texts(history: History) -> dict[ServiceId, str]:
-    return {id_: stored.standing for id_, stored in (await history.standings()).items()}
+async def texts(history: Storage) -> dict[ServiceId, str]:
+    return {id_: stored.state for id_, stored in (await history.snapshots()).items()}
 
 
 async def change(address: str, statement: str) -> None:
     connections = connect(address)
-    async with connections.writing(Turn.MIGRATION) as connection:
+    async with connections.durable_transaction(LockId.MIGRATION) as connection:
         await connection.execute(text(statement))
     await connections.close()
 
@@ -100,9 +100,9 @@ EVERY_FIELD = (
 )
 
 
-async def test_evidence_comes_back_as_it_was_noted(history: History) -> None:
+async def test_evidence_comes_back_as_it_was_noted(history: Storage) -> None:
     for piece in EVERY_FIELD:
-        history.note(piece)
+        history.add_evidence(piece)
     await history.flush()
 
     assert await history.evidence() == EVERY_FIELD[::-1]
@@ -112,9 +112,9 @@ async def test_evidence_comes_back_as_it_was_noted(history: History) -> None:
 
 
 async def test_what_is_noted_is_stored_a_second_later(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
-    history.note(good())
+    history.add_evidence(good())
     assert await history.evidence() == ()
 
     await clock.advance(timedelta(seconds=1))
@@ -125,21 +125,21 @@ async def test_what_is_noted_is_stored_a_second_later(
 
 
 async def test_closing_stores_what_still_waits(address: str, clock: VirtualClock) -> None:
-    async with open_history(address, clock) as history:
-        history.note(good())
+    async with open_storage(address, clock) as history:
+        history.add_evidence(good())
 
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         assert await history.evidence() == (good(),)
 
 
 async def test_evidence_of_the_past_is_found_by_its_time(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
     late = good(minutes=-600)
-    history.note(late)
+    history.add_evidence(late)
     await history.flush()
     await clock.advance(timedelta(minutes=1))
-    history.note(good(minutes=1))
+    history.add_evidence(good(minutes=1))
     await history.flush()
 
     assert await history.evidence(SORA, start=at(-601), end=at(-599)) == (late,)
@@ -147,14 +147,14 @@ async def test_evidence_of_the_past_is_found_by_its_time(
 
 
 async def test_a_failed_flush_loses_nothing(
-    address: str, history: History, clock: VirtualClock
+    address: str, history: Storage, clock: VirtualClock
 ) -> None:
     await change(address, "ALTER TABLE evidence RENAME TO away")
-    history.note(good(minutes=1))
+    history.add_evidence(good(minutes=1))
 
     with pytest.raises(StorageError, match="evidence"):
         await history.flush()
-    history.note(good(minutes=2))
+    history.add_evidence(good(minutes=2))
     await change(address, "ALTER TABLE away RENAME TO evidence")
     await clock.advance(timedelta(seconds=1))
 
@@ -167,23 +167,25 @@ async def test_a_failed_flush_loses_nothing(
 async def test_a_full_buffer_drops_the_oldest_and_counts_them(
     address: str, clock: VirtualClock
 ) -> None:
-    async with open_history(address, clock) as history:
-        writer = Writer(history._connections, clock, bound=3)
+    async with open_storage(address, clock) as history:
+        writer = EvidenceBuffer(history._connections, clock, max_size=3)
         for minute in range(5):
-            writer.note(good(minutes=minute))
+            writer.add(good(minutes=minute))
 
         await writer.flush()
 
         assert [piece.at for piece in await history.evidence()] == [at(4), at(3), at(2)]
         assert writer.dropped == 2
-        assert writer.waiting == 0
+        assert writer.pending == 0
 
 
-async def test_a_transition_is_stored_with_the_evidence_that_led_to_it(history: History) -> None:
+async def test_a_transition_is_stored_with_the_evidence_that_led_to_it(history: Storage) -> None:
     found = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
-    history.note(good())
+    history.add_evidence(good())
 
-    await history.record(lambda: [Record(found.service, found, "{standing}", incident())])
+    await history.record_transitions(
+        lambda: [TransitionRecord(found.service, found, "{standing}", incident())]
+    )
 
     assert await history.transitions(SORA, at(0), at(1)) == (found,)
     assert await history.transitions(None, at(0), at(1)) == (found,)
@@ -193,13 +195,15 @@ async def test_a_transition_is_stored_with_the_evidence_that_led_to_it(history: 
     assert await history.incident(IncidentId("sora-1")) == incident()
 
 
-async def test_a_transition_is_stored_wholly_or_not_at_all(address: str, history: History) -> None:
+async def test_a_transition_is_stored_wholly_or_not_at_all(address: str, history: Storage) -> None:
     await change(address, "ALTER TABLE incidents RENAME TO away")
-    history.note(good())
+    history.add_evidence(good())
     found = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
 
     with pytest.raises(StorageError):
-        await history.record(lambda: [Record(found.service, found, "{}", incident())])
+        await history.record_transitions(
+            lambda: [TransitionRecord(found.service, found, "{}", incident())]
+        )
 
     assert await history.evidence() == ()
     assert await texts(history) == {}
@@ -208,15 +212,17 @@ async def test_a_transition_is_stored_wholly_or_not_at_all(address: str, history
     assert await history.evidence() == (good(),)
 
 
-async def test_incidents_are_updated_under_their_id(history: History) -> None:
+async def test_incidents_are_updated_under_their_id(history: Storage) -> None:
     first = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
-    await history.record(lambda: [Record(first.service, first, "", incident())])
+    await history.record_transitions(
+        lambda: [TransitionRecord(first.service, first, "", incident())]
+    )
     recovery = IncidentUpdate(at(9), Status.OPERATIONAL, ())
     ended = replace(incident(), ended_at=at(9), updates=(*incident().updates, recovery))
     assert await history.incidents(SORA, open_only=True) == (incident(),)
 
     last = transition(9, Status.SUSPENDED, Status.OPERATIONAL)
-    await history.record(lambda: [Record(last.service, last, "", ended)])
+    await history.record_transitions(lambda: [TransitionRecord(last.service, last, "", ended)])
 
     assert await history.incidents() == (ended,)
     assert await history.incidents(open_only=True) == ()
@@ -226,22 +232,22 @@ async def test_incidents_are_updated_under_their_id(history: History) -> None:
     assert await history.incident(IncidentId("another")) is None
 
 
-async def test_the_clock_standing_still_keeps_the_order(history: History) -> None:
+async def test_the_clock_standing_still_keeps_the_order(history: Storage) -> None:
     pieces = [good(minutes=minute) for minute in (3, 1, 2)]
     for piece in pieces:
-        history.note(piece)
+        history.add_evidence(piece)
         await history.flush()
 
     assert await replayed(history) == pieces
 
 
 async def test_replay_leaves_out_what_is_older_than_asked(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
-    history.note(good(minutes=0))
+    history.add_evidence(good(minutes=0))
     await clock.advance(timedelta(minutes=5))
-    history.note(good(minutes=5))
-    history.note(good(ServiceId("nobody's"), minutes=5))
+    history.add_evidence(good(minutes=5))
+    history.add_evidence(good(ServiceId("nobody's"), minutes=5))
     await history.flush()
 
     found = [noted.evidence async for noted in history.replay([SORA], {}, at(5))]
@@ -265,24 +271,26 @@ async def test_after_a_crash_each_stored_piece_is_folded_exactly_once(
     def snapshot(service: ServiceId) -> str:
         return " ".join(str(number) for number in folded[service])
 
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         for step in steps:
             match step:
                 case "note":
                     number = next(numbers)
                     service = (SORA, VEO)[number % 2]
-                    history.note(good(service, minutes=-number))
+                    history.add_evidence(good(service, minutes=-number))
                     folded[service].append(number)
                 case "flush":
                     await history.flush()
                 case "record":
-                    await history.record(lambda: [Record(turn.service, turn, snapshot(SORA), None)])
+                    await history.record_transitions(
+                        lambda: [TransitionRecord(turn.service, turn, snapshot(SORA), None)]
+                    )
                 case "save":
-                    await history.save_standings(lambda: {id_: snapshot(id_) for id_ in folded})
+                    await history.save_snapshots(lambda: {id_: snapshot(id_) for id_ in folded})
                 case _:
                     await clock.advance(timedelta(milliseconds=1))
 
-    async with open_history(address, clock) as history:
+    async with open_storage(address, clock) as history:
         stored = await texts(history)
         recalled = {id_: [int(n) for n in stored.get(id_, "").split()] for id_ in folded}
         for piece in await replayed(history):
@@ -290,15 +298,15 @@ async def test_after_a_crash_each_stored_piece_is_folded_exactly_once(
     assert recalled == folded
 
 
-async def test_snapshots_are_taken_when_they_are_written(history: History) -> None:
-    history.note(good(minutes=1))
+async def test_snapshots_are_taken_when_they_are_written(history: Storage) -> None:
+    history.add_evidence(good(minutes=1))
     folded = [1]
-    async with history._writer.lending():  # somebody else's turn
+    async with history._buffer.draining():  # somebody else's turn
         saving = asyncio.create_task(
-            history.save_standings(lambda: {SORA: " ".join(map(str, folded))})
+            history.save_snapshots(lambda: {SORA: " ".join(map(str, folded))})
         )
         await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
-        history.note(good(minutes=2))
+        history.add_evidence(good(minutes=2))
         folded.append(2)
     await saving
 

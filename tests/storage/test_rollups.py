@@ -13,8 +13,8 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage import histogram, rollups
-from tallylight.storage.database import History, open_history
-from tallylight.storage.engine import Turn
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.engine import LockId
 from tallylight.storage.retention import Retention
 from tallylight.storage.rollups import Grain, Rollup
 
@@ -31,24 +31,24 @@ def seen(minutes: float, latency: float | None = 120, failure: Failure | None = 
     return Evidence(SORA, NOON + timedelta(minutes=minutes), Source.REACH, failure, span)
 
 
-async def all_rollups(history: History, grain: Grain) -> tuple[Rollup, ...]:
+async def all_rollups(history: Storage, grain: Grain) -> tuple[Rollup, ...]:
     return await history.rollups(grain, [SORA, VEO], NOON - 3 * MONTH, NOON + 3 * MONTH)
 
 
-async def test_evidence_is_summed_up_by_stretches_of_time(history: History) -> None:
+async def test_evidence_is_summed_up_by_stretches_of_time(history: Storage) -> None:
     feed = Evidence(SORA, NOON, Source.FEED, claimed_status=Status.DEGRADED)
     pieces = (seen(0), seen(4.9, 80), seen(3, None, BROKEN), seen(4, 10, REFUSED), seen(5), feed)
     for piece in pieces:
-        history.note(piece)
+        history.add_evidence(piece)
     await history.flush()
 
-    await history.fold()
+    await history.update_rollups()
 
     claim, first, second = await all_rollups(history, Grain.FIVE_MINUTES)
     assert (claim.source, claim.good, claim.bad, claim.neutral) == (Source.FEED, 0, 0, 1)
     assert (first.start, first.good, first.bad, first.neutral) == (NOON, 2, 1, 1)
     assert first.latency_sum == timedelta(milliseconds=210)
-    assert histogram.count(first.latencies) == 3
+    assert histogram.total_count(first.latencies) == 3
     assert (second.start, second.good) == (NOON + timedelta(minutes=5), 1)
     hour = (await all_rollups(history, Grain.HOUR))[1]
     assert (hour.start, hour.good, hour.bad, hour.neutral) == (NOON, 3, 1, 1)
@@ -75,76 +75,76 @@ async def test_sums_are_the_same_in_whatever_portions_they_are_folded(
     new_address: Callable[[], str], pieces: list[Evidence], portions: list[int]
 ) -> None:
     """After each piece a portion is folded, or nothing (0); late pieces are among them."""
-    async with open_history(new_address(), VirtualClock(NOON)) as history:
+    async with open_storage(new_address(), VirtualClock(NOON)) as history:
         for piece, portion in zip(pieces, portions, strict=False):
-            history.note(piece)
+            history.add_evidence(piece)
             if portion:
                 await history.flush()
-                async with history._connections.noting(Turn.FOLD) as connection:
-                    await rollups.fold(connection, portion)
+                async with history._connections.relaxed_transaction(LockId.ROLLUP) as connection:
+                    await rollups.fold_batch(connection, portion)
         await history.flush()
 
-        await history.fold()
-        await history.fold()
+        await history.update_rollups()
+        await history.update_rollups()
 
         found = {
             (one.grain, one.start, one.service, one.source): one
             for grain in Grain
             for one in await all_rollups(history, grain)
         }
-    assert found == rollups.summed(pieces)
+    assert found == rollups.summarize(pieces)
 
 
-async def test_a_fold_that_fails_changes_nothing(history: History) -> None:
-    history.note(seen(0))
+async def test_a_fold_that_fails_changes_nothing(history: Storage) -> None:
+    history.add_evidence(seen(0))
     await history.flush()
 
     async def fold_and_fail() -> None:
-        async with history._connections.noting(Turn.FOLD) as connection:
-            await rollups.fold(connection)
+        async with history._connections.relaxed_transaction(LockId.ROLLUP) as connection:
+            await rollups.fold_batch(connection)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await fold_and_fail()
     assert await all_rollups(history, Grain.DAY) == ()
-    await history.fold()
+    await history.update_rollups()
     (day,) = await all_rollups(history, Grain.DAY)
     assert day.good == 1
 
 
 async def test_old_evidence_is_forgotten_once_it_is_in_the_sums(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
-    history.note(seen(0))
+    history.add_evidence(seen(0))
     await history.flush()
     await clock.advance(MONTH)
     young = seen(31 * 24 * 60)
-    history.note(young)
+    history.add_evidence(young)
     await history.flush()
 
-    await history.forget(Retention())
+    await history.apply_retention(Retention())
     assert len(await history.evidence()) == 2  # not folded yet
-    await history.fold()
-    await history.forget(Retention())
+    await history.update_rollups()
+    await history.apply_retention(Retention())
 
     assert await history.evidence() == (young,)
     assert sum(day.good for day in await all_rollups(history, Grain.DAY)) == 2
 
 
 async def test_rollups_are_kept_the_longer_the_coarser_they_are(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
-    history.note(seen(0))
+    history.add_evidence(seen(0))
     await history.flush()
-    await history.fold()
+    await history.update_rollups()
 
     await clock.advance(timedelta(days=91))
-    await history.forget(Retention())
+    await history.apply_retention(Retention())
     kept = [grain for grain in Grain if await all_rollups(history, grain)]
     assert kept == [Grain.HOUR, Grain.DAY]
 
     await clock.advance(timedelta(days=730))
-    await history.forget(Retention())
+    await history.apply_retention(Retention())
     kept = [grain for grain in Grain if await all_rollups(history, grain)]
     assert kept == [Grain.DAY]
 
@@ -156,9 +156,9 @@ LATENCIES = st.lists(
 
 @given(LATENCIES, st.floats(0, 1))
 def test_a_quantile_is_right_within_a_fifth(latencies: list[timedelta], share: float) -> None:
-    bins = histogram.merged(*({histogram.bin_of(latency): 1} for latency in latencies))
+    bins = histogram.merge_bins(*({histogram.bin_of(latency): 1} for latency in latencies))
 
-    found = histogram.quantile(bins, share)
+    found = histogram.latency_quantile(bins, share)
 
     true = sorted(latencies)[max(0, math.ceil(share * len(latencies)) - 1)]
     assert found is not None
@@ -177,15 +177,15 @@ def test_a_latency_lies_in_its_bin(latencies: list[timedelta]) -> None:
 
 @given(st.dictionaries(st.integers(0, 104), st.integers(1, 10**6)))
 def test_a_histogram_survives_its_text(bins: dict[int, int]) -> None:
-    assert histogram.bins_of(histogram.bins_text(bins)) == bins
+    assert histogram.parse_bins(histogram.format_bins(bins)) == bins
 
 
 def test_an_empty_histogram_has_no_quantile() -> None:
-    assert histogram.quantile({}, 0.5) is None
+    assert histogram.latency_quantile({}, 0.5) is None
 
 
 def test_what_is_too_long_to_measure_lies_in_the_last_bin() -> None:
     longest = histogram.bin_of(timedelta(days=400))
 
     assert longest == histogram.bin_of(timedelta(days=1))
-    assert histogram.quantile({longest: 1}, 1.0) == histogram.upper_bound(longest)
+    assert histogram.latency_quantile({longest: 1}, 1.0) == histogram.upper_bound(longest)

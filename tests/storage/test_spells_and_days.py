@@ -12,11 +12,11 @@ from tallylight.clock import VirtualClock
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Transition, Verdict
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import Connections
-from tallylight.storage.tables import day_status
-from tallylight.storage.transition_record import Record
-from tallylight.storage.transitions import spells_of
+from tallylight.storage.tables import day_status_table
+from tallylight.storage.transition_record import TransitionRecord
+from tallylight.storage.transitions import intervals_from_changes
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SORA = ServiceId("sora-2-official")
@@ -37,13 +37,15 @@ def transition(
     return Transition(service, at(hours), recorded_at, before, after)
 
 
-async def record(history: History, *transitions: Transition) -> None:
-    await history.record(lambda: [Record(one.service, one, "", None) for one in transitions])
+async def record(history: Storage, *transitions: Transition) -> None:
+    await history.record_transitions(
+        lambda: [TransitionRecord(one.service, one, "", None) for one in transitions]
+    )
 
 
 async def days_stored(connections: Connections) -> int:
-    async with connections.reading() as connection:
-        days = select(func.count(day_status.c.day_us.distinct()))
+    async with connections.read_transaction() as connection:
+        days = select(func.count(day_status_table.c.day_us.distinct()))
         return int(await connection.scalar(days) or 0)
 
 
@@ -55,10 +57,10 @@ def seconds(spells: tuple[StatusInterval, ...]) -> dict[Status, float]:
     return sums
 
 
-async def test_before_its_first_transition_a_service_is_unknown(history: History) -> None:
+async def test_before_its_first_transition_a_service_is_unknown(history: Storage) -> None:
     await record(history, transition(2, Status.OPERATIONAL))
 
-    spells = await history.spells([SORA, VEO], at(0), at(5))
+    spells = await history.status_intervals([SORA, VEO], at(0), at(5))
 
     assert spells == {
         SORA: (
@@ -69,7 +71,7 @@ async def test_before_its_first_transition_a_service_is_unknown(history: History
     }
 
 
-async def test_a_window_begins_with_what_stood_there(history: History) -> None:
+async def test_a_window_begins_with_what_stood_there(history: Storage) -> None:
     await record(
         history,
         transition(1, Status.OPERATIONAL),
@@ -77,7 +79,7 @@ async def test_a_window_begins_with_what_stood_there(history: History) -> None:
         transition(7, Status.OPERATIONAL),
     )
 
-    spells = await history.spells([SORA], at(3), at(9))
+    spells = await history.status_intervals([SORA], at(3), at(9))
 
     assert spells[SORA] == (
         StatusInterval(Status.DEGRADED, at(3), at(7)),
@@ -85,7 +87,7 @@ async def test_a_window_begins_with_what_stood_there(history: History) -> None:
     )
 
 
-async def test_a_back_dated_transition_takes_the_place_of_later_ones(history: History) -> None:
+async def test_a_back_dated_transition_takes_the_place_of_later_ones(history: Storage) -> None:
     await record(
         history,
         transition(1, Status.OPERATIONAL),
@@ -93,8 +95,8 @@ async def test_a_back_dated_transition_takes_the_place_of_later_ones(history: Hi
         transition(3, Status.SUSPENDED, recorded=6),
     )
 
-    everything = await history.spells([SORA], at(1), at(9))
-    later = await history.spells([SORA], at(4), at(9))
+    everything = await history.status_intervals([SORA], at(1), at(9))
+    later = await history.status_intervals([SORA], at(4), at(9))
 
     assert everything[SORA] == (
         StatusInterval(Status.OPERATIONAL, at(1), at(3)),
@@ -115,7 +117,9 @@ def test_spells_tile_the_window(
 ) -> None:
     start, end = at(window[0]), at(sum(window))
 
-    spells = spells_of([(at(hours), status) for hours, _, status in changes], start, end)
+    spells = intervals_from_changes(
+        [(at(hours), status) for hours, _, status in changes], start, end
+    )
 
     assert spells[0].start == start
     assert spells[-1].end == end
@@ -133,7 +137,9 @@ def test_a_later_recorded_change_overrules_from_its_time_on(
     for hours, _, status in changes:
         painted[hours:] = [status] * (200 - hours)
 
-    spells = spells_of([(at(hours), status) for hours, _, status in changes], start, end)
+    spells = intervals_from_changes(
+        [(at(hours), status) for hours, _, status in changes], start, end
+    )
 
     for hour in range(window[0], sum(window)):
         (found,) = (s.status for s in spells if s.start <= at(hour) < s.end)
@@ -150,47 +156,47 @@ async def test_sums_from_closed_days_equal_the_spells(
 ) -> None:
     """Also with days closed in between, and reopened by what is back-dated into them."""
     clock = VirtualClock(at(0))
-    async with open_history(new_address(), clock) as history:
+    async with open_storage(new_address(), clock) as history:
         for number, (hours, lag, status) in enumerate(changes):
             if number == closed_before:
                 await clock.advance(100 * HOUR)
-                await history.fold()
+                await history.update_rollups()
             await record(history, transition(hours, status, recorded=hours + lag))
         if closed_before % 2:
             await clock.advance(50 * HOUR)
-            await history.fold()
+            await history.update_rollups()
         asked = [(at(first), at(first + length)) for first, length in windows]
 
         for start, end in asked:
             sums = await history.status_seconds([SORA, VEO], start, end)
 
-            spells = await history.spells([SORA, VEO], start, end)
+            spells = await history.status_intervals([SORA, VEO], start, end)
             assert sums == {service: seconds(tiles) for service, tiles in spells.items()}
             assert sums[VEO] == {Status.UNKNOWN: (end - start).total_seconds()}
 
 
-async def test_days_are_closed_when_they_are_over(history: History, clock: VirtualClock) -> None:
+async def test_days_are_closed_when_they_are_over(history: Storage, clock: VirtualClock) -> None:
     await record(history, transition(12, Status.OPERATIONAL))
     clock._now = at(71)
 
-    await history.fold()
+    await history.update_rollups()
 
     assert await days_stored(history._connections) == 2
     await clock.advance(HOUR)
-    await history.fold()
+    await history.update_rollups()
     assert await days_stored(history._connections) == 3
 
 
 async def test_a_correction_of_the_past_opens_its_days_again(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
     await record(history, transition(0, Status.OPERATIONAL))
     clock._now = at(100)
-    await history.fold()
+    await history.update_rollups()
 
     await record(history, transition(36, Status.SUSPENDED, recorded=100))
 
     expected = {SORA: {Status.OPERATIONAL: 36 * 3600.0, Status.SUSPENDED: 60 * 3600.0}}
     assert await history.status_seconds([SORA], at(0), at(96)) == expected
-    await history.fold()
+    await history.update_rollups()
     assert await history.status_seconds([SORA], at(0), at(96)) == expected

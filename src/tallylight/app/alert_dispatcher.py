@@ -18,7 +18,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.i18n import Language, translator
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.verdicts.judge import is_worth_an_alert
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ class AlertDispatcher:
     def __init__(
         self,
         board: Board,
-        history: History,
+        history: Storage,
         clock: Clock,
         options: AlertOptions,
         language: Language,
@@ -50,7 +50,7 @@ class AlertDispatcher:
         """Tell until cancelled; return at once if there is nobody to be told."""
         if not self._has_receivers:
             return
-        kept = await self._history.memo(_MEMO_NAME)
+        kept = await self._history.component_state(_MEMO_NAME)
         state = AlertState() if kept is None else snapshot.load(kept)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._delivery.run(), name="receivers")
@@ -98,7 +98,7 @@ class AlertDispatcher:
 
     async def _save_state(self, state: AlertState) -> bool:
         try:
-            await self._history.keep_memo(_MEMO_NAME, snapshot.dump(state))
+            await self._history.save_component_state(_MEMO_NAME, snapshot.dump(state))
         except StorageError as error:
             log.warning("alerts.state_not_kept", error=str(error))
             return False

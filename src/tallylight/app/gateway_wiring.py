@@ -33,7 +33,7 @@ from tallylight.gateway.submit import Submitting
 from tallylight.gateway.webhooks.messages import notices_of
 from tallylight.gateway.webhooks.sender import Courier
 from tallylight.scheduler import every
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.transport import Transport
 
 _CLEANUP_INTERVAL = timedelta(minutes=10)
@@ -62,13 +62,13 @@ class GatewayWiring:
     _leases: Crew
     _webhooks: Courier
     _assets: AssetStore
-    _history: History
+    _history: Storage
     _clock: Clock
 
     async def run(self) -> None:
         """Follow videos, look after keys and assets, until cancelled."""
         async with asyncio.TaskGroup() as around:
-            journal = around.create_task(self._history.journal.run(), name="journal")
+            journal = around.create_task(self._history.group_commit.run(), name="journal")
             telling = around.create_task(self._outcomes.run(), name="traffic")
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -98,17 +98,17 @@ class GatewayWiring:
     async def _delete_expired_assets(self) -> None:
         """Delete the content of videos that has expired."""
         videos = self._history.videos
-        while expired := await videos.expired(self._clock.now()):
+        while expired := await videos.with_expired_assets(self._clock.now()):
             for video in expired:
                 # The row last: what it names can be deleted once more.
                 await self._assets.delete(video.asset)
-            await videos.forget_assets([video.id for video in expired])
+            await videos.clear_assets([video.id for video in expired])
 
 
 def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
     configuration: Configuration,
     board: Board,
-    history: History,
+    history: Storage,
     transport: Transport,
     store: AssetStore,
     clock: Clock,

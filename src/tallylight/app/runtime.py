@@ -28,7 +28,7 @@ from tallylight.probes.paid_probes import PaidProbeRunner
 from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
 from tallylight.scheduler import every
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ class Runtime:
 
     configuration: Configuration
     clock: Clock
-    history: History
+    history: Storage
     board: Board
     paid_probes: PaidProbeRunner
     prober: Prober
@@ -91,7 +91,7 @@ class Runtime:
 
         A guest that kept it would keep servers from probing.
         """
-        await self.history.hearsay.writer.flush()
+        await self.history.forwarded_evidence.buffer.flush()
         if not await self.leader_lock.acquire():
             return
         try:
@@ -102,13 +102,13 @@ class Runtime:
         finally:
             try:
                 await self.board.change_role(ReadOnlyStorage(self.history), is_judge=False)
-                await self.history.leave_to_others()
+                await self.history.forward_buffered()
             finally:
                 await self.leader_lock.release()
 
     async def _run_tasks(self, role: Coroutine[object, object, None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.history.storing(), name="history")
+            tasks.create_task(self.history.wait_for_buffer(), name="history")
             tasks.create_task(self.gateway_wiring.run(), name="gateway")
             tasks.create_task(role, name="role")
 
@@ -123,7 +123,7 @@ class Runtime:
                 (_TICK_INTERVAL, self.board.pass_time, "time"),
                 (_FORWARDED_EVIDENCE_INTERVAL, self.judge_forwarded_evidence, "hearsay"),
                 (_SNAPSHOT_INTERVAL, self.board.save, "standings"),
-                (_ROLLUP_INTERVAL, self.history.fold, "rollups"),
+                (_ROLLUP_INTERVAL, self.history.update_rollups, "rollups"),
                 (_RETENTION_INTERVAL, self._apply_retention, "retention"),
                 (_CALENDAR_INTERVAL, self.read_calendar, "calendar"),
             ):
@@ -186,16 +186,16 @@ class Runtime:
     async def judge_forwarded_evidence(self) -> None:
         """Judge what processes that do not judge have seen."""
         if self.is_leader:
-            await self.history.hearsay.hear(self._apply_evidence)
+            await self.history.forwarded_evidence.consume(self._apply_evidence)
 
     async def _apply_evidence(self, evidence: Evidence) -> None:
         if evidence.service in self.board:
             await self.board.adopt(evidence)
         else:  # another process has a service that this one has not
-            self.history.note(evidence)
+            self.history.add_evidence(evidence)
 
     async def _apply_retention(self) -> None:
-        await self.history.forget(self.configuration.retention)
+        await self.history.apply_retention(self.configuration.retention)
 
 
 @asynccontextmanager
@@ -214,7 +214,7 @@ async def open_runtime(
         StorageError: if the database cannot be reached.
     """
     async with (
-        open_history(configuration.database_url, clock) as history,
+        open_storage(configuration.database_url, clock) as history,
         Transport(clock) as transport,
         AsyncExitStack() as stack,
     ):

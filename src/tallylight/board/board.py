@@ -116,7 +116,7 @@ class Board:
         async with self._seating:
             while page := await self._history.following(self._mark):
                 for noted in page:
-                    self._mark = noted.at_us
+                    self._mark = noted.recorded_at_us
                     seat = self._seats.get(noted.evidence.service)
                     if seat is None:
                         continue
@@ -252,7 +252,7 @@ class Board:
             if incident.service in newcomers:
                 newcomers[incident.service].incident = incident
         begin = self._clock.now() - UNWATCHED_JOBS_HOLD
-        folded = {id_: stored[id_].folded for id_ in known}
+        folded = {id_: stored[id_].cursor for id_ in known}
         turns: list[tuple[Seat, Transition]] = []
         async for noted in history.replay(newcomers.keys(), folded, begin):
             seat = newcomers[noted.evidence.service]

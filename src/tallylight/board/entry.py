@@ -9,8 +9,8 @@ from tallylight.catalogue.services import Service
 from tallylight.model.evidence import Evidence, Failure, Fault, Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Verdict
-from tallylight.storage.evidence import Noted
-from tallylight.storage.state_snapshots import Snapshot
+from tallylight.storage.evidence import EvidenceRecord
+from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
 from tallylight.verdicts.judge import judge, pass_time
 from tallylight.verdicts.policy import Policy
@@ -66,12 +66,12 @@ class Seat:
         if before is None or evidence.at >= before.at:
             self.newest[evidence.source] = evidence
 
-    def learn(self, noted: Noted) -> bool:
+    def learn(self, noted: EvidenceRecord) -> bool:
         """Fold what the process that judges has stored; tell whether it is news here."""
-        if noted.at_us <= self.folded:
+        if noted.recorded_at_us <= self.folded:
             return False
         piece = noted.evidence
-        self.folded = noted.at_us
+        self.folded = noted.recorded_at_us
         self.told = judge(_passed(self.told, piece.at, self.policy), piece, self.policy)
         for own in self.supposed:
             if (own.at, own.source) == (piece.at, piece.source):
@@ -95,13 +95,13 @@ class Seat:
         # What was found by now may not have been told: silence counts later than at the judge's.
         self.standing = _passed(standing, now - _TOLD_WITHIN, self.policy)
 
-    def recall(self, stored: Snapshot) -> None:
+    def recall(self, stored: StateSnapshot) -> None:
         """Take up a standing that was stored, with the evidence that can be read from it.
 
         So a page that goes on saying what it said before the restart says nothing new.
         """
-        self.standing = self.told = snapshot.load(stored.standing)
-        self.folded = stored.folded
+        self.standing = self.told = snapshot.load(stored.state)
+        self.folded = stored.cursor
         self.show()
         for evidence in _remembered(self.standing):
             self.hear(evidence)

@@ -16,7 +16,7 @@ from tallylight.board.storage_port import Archive
 from tallylight.errors import StorageError
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident, Transition
-from tallylight.storage.transition_record import Record
+from tallylight.storage.transition_record import TransitionRecord
 
 log = structlog.get_logger()
 
@@ -74,7 +74,7 @@ class Chronicle:
                 for _ in range(self._being_told):
                     self._untold.popleft()
 
-    def _records(self) -> Sequence[Record]:
+    def _records(self) -> Sequence[TransitionRecord]:
         """Return all that waits, as it is at the moment of writing.
 
         All of it, since a snapshot holds every transition of its service up to now: were they told
@@ -82,6 +82,6 @@ class Chronicle:
         """
         self._being_told = len(self._untold)
         return [
-            Record(each.service, each.transition, each.standing(), each.incident)
+            TransitionRecord(each.service, each.transition, each.standing(), each.incident)
             for each in self._untold
         ]

@@ -7,9 +7,9 @@ from typing import Protocol
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident
-from tallylight.storage.evidence import Noted
-from tallylight.storage.state_snapshots import Snapshot
-from tallylight.storage.transition_record import Record
+from tallylight.storage.evidence import EvidenceRecord
+from tallylight.storage.state_snapshots import StateSnapshot
+from tallylight.storage.transition_record import TransitionRecord
 
 
 class Archive(Protocol):
@@ -19,7 +19,7 @@ class Archive(Protocol):
         """Keep evidence."""
         ...
 
-    async def record(self, records: Callable[[], Sequence[Record]], /) -> None:
+    async def record(self, records: Callable[[], Sequence[TransitionRecord]], /) -> None:
         """Store transitions with all evidence noted before them.
 
         The records are asked for once, when it is this call's turn to write.
@@ -30,13 +30,13 @@ class Archive(Protocol):
         """Store snapshots together with all evidence that is in them."""
         ...
 
-    async def standings(self) -> Mapping[ServiceId, Snapshot]:
+    async def standings(self) -> Mapping[ServiceId, StateSnapshot]:
         """Return the stored snapshot of every service that has one."""
         ...
 
     def replay(
         self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime, /
-    ) -> AsyncIterator[Noted]:
+    ) -> AsyncIterator[EvidenceRecord]:
         """Yield the evidence that snapshots do not contain.
 
         Args:
@@ -46,7 +46,7 @@ class Archive(Protocol):
         """
         ...
 
-    async def following(self, mark: int, /) -> Sequence[Noted]:
+    async def following(self, mark: int, /) -> Sequence[EvidenceRecord]:
         """Return evidence that follows an id, oldest first; nothing once there is no more."""
         ...
 

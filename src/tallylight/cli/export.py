@@ -107,9 +107,9 @@ async def _cost(
     async with reading(configuration, clock) as (board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
         budgets = await spendings(history.ledger, board.services(), total, now)
-        sums = await history.ledger.sums(window.length, now)
+        sums = await history.ledger.totals(window.length, now)
         entries = await history.ledger.entries(limit=limit)
-        known = await history.keys.all()
+        known = await history.keys.list_all()
         open_keys = [key for key in known if key.revoked_at is None]
         all_videos = configuration.gateway.budget.budget()
         budgets += await traffic_spendings(history.ledger, open_keys, all_videos, now)

@@ -59,7 +59,7 @@ async def _uptime(
         ids = chosen(wanted, board.verdicts(), to)
         end = clock.now()
         start = end - window.length
-        spells = await history.spells(ids, start, end)
+        spells = await history.status_intervals(ids, start, end)
     found = {id_: availability(spells[id_], start, end) for id_ in ids}
     if json:
         print_json([{"id": id_, "window": window.value} | _plain(found[id_]) for id_ in ids])

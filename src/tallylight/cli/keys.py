@@ -198,11 +198,11 @@ async def _opened(configuration: "Configuration") -> AsyncIterator["Keys"]:
     from tallylight.app.logs import configure_warnings_only
     from tallylight.clock import SystemClock
     from tallylight.gateway.keys import Keys
-    from tallylight.storage.database import open_history
+    from tallylight.storage.database import open_storage
 
     configure_warnings_only()
     clock = SystemClock()
-    async with open_history(configuration.database_url, clock) as history:
+    async with open_storage(configuration.database_url, clock) as history:
         yield Keys(history.keys, clock)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tallylight.board import Board
     from tallylight.clock import Clock
     from tallylight.config.settings import Configuration
-    from tallylight.storage.database import History
+    from tallylight.storage.database import Storage
 
 application = typer.Typer(
     name="tallylight",
@@ -73,7 +73,7 @@ def speech(language: Language | None) -> Translator:
 @asynccontextmanager
 async def reading(
     configuration: "Configuration", clock: "Clock"
-) -> AsyncIterator[tuple["Board", "History"]]:
+) -> AsyncIterator[tuple["Board", "Storage"]]:
     """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
     from tallylight.app.cluster.read_only_storage import open_read_only
     from tallylight.app.logs import configure_warnings_only

@@ -118,7 +118,7 @@ class AsyncMonitor:
         end = self._clock.now()
         start = end - timedelta(hours=hours)
         await runtime.history.flush()
-        spells = await runtime.history.spells([id_], start, end)
+        spells = await runtime.history.status_intervals([id_], start, end)
         return availability(spells[id_], start, end)
 
     async def export(self, out: str | Path, days: float = 30) -> None:

@@ -38,8 +38,8 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.video import VideoError
-from tallylight.storage.database import History
-from tallylight.storage.transaction import Limit
+from tallylight.storage.database import Storage
+from tallylight.storage.transaction import SpendingLimit
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import adapter_for
 
@@ -66,7 +66,7 @@ class Failover:
         completing: Completing,
         witness: Witness,
         sources: Sources,
-        history: History,
+        history: Storage,
         clock: Clock,
     ) -> None:
         self._board = board
@@ -81,14 +81,16 @@ class Failover:
         self._sources = sources
         self._clock = clock
 
-    async def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
+    async def begin(self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
         """Send the first attempt of a video, which was written down with it, and follow it."""
         job = await self._submitting.send(live, live.attempts[-1], choice.service, choice.order)
         live.is_sending = False
         del choice  # or its picture would be held as long as the job takes
         await self.follow(live, limits, job)
 
-    async def follow(self, live: Live, limits: tuple[Limit, ...], job: Job | None = None) -> None:
+    async def follow(
+        self, live: Live, limits: tuple[SpendingLimit, ...], job: Job | None = None
+    ) -> None:
         """Take a video to its end, or return early if this process has to let it go.
 
         Args:
@@ -151,12 +153,12 @@ class Failover:
 
     async def _is_answered_elsewhere(self, live: Live, attempt: Attempt) -> bool:
         """Tell whether another process has heard what became of an attempt; take that in."""
-        written = await self._history.attempts.one(attempt.id)
+        written = await self._history.attempts.get(attempt.id)
         if written is None or written.state in {AttemptState.INTENDED, AttemptState.IN_DOUBT}:
             return False
         if written.state is AttemptState.DELIVERED:  # by one that could not end the video with it
             written = replace(written, state=AttemptState.ACCEPTED, ended_at=None)
-        entries = await self._history.ledger.some([written.entry])
+        entries = await self._history.ledger.by_ids([written.entry])
         if written.failure is not None:
             live.refusals.append((written.service, written.failure))
         live.become(attempts=(written,), entries=tuple(entries.values()))
@@ -185,7 +187,7 @@ class Failover:
             await self._completing.fail_video(live, OVERDUE)
         return live.video.is_terminal
 
-    async def _next(self, live: Live, limits: tuple[Limit, ...]) -> Job | None:
+    async def _next(self, live: Live, limits: tuple[SpendingLimit, ...]) -> Job | None:
         """Send to the next service, or wait, or end the video; return the job if there is one."""
         ranking = self._choosing.rank(live, limits)
         is_spent = live.paid_for >= live.route.attempts
@@ -200,7 +202,9 @@ class Failover:
             await self._give_up(live, VideoError("insufficient_quota", str(error)))
         return None
 
-    async def _send(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> Job | None:
+    async def _send(
+        self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]
+    ) -> Job | None:
         """Write a further attempt down and send it; return the job if there is one."""
         fitted = choice.order
         try:

@@ -18,12 +18,12 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure, Fault
 from tallylight.model.ledger import LedgerEntry
 from tallylight.model.video import Video, VideoError, VideoStatus
-from tallylight.storage.transaction import Notice
+from tallylight.storage.transaction import OutboxMessage
 from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
 
-Notices = Callable[[Video, datetime], tuple[Notice, ...]]
+Notices = Callable[[Video, datetime], tuple[OutboxMessage, ...]]
 """Which webhooks tell of a video that has ended."""
 
 

@@ -26,9 +26,9 @@ from tallylight.gateway.tracked_video import Live
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
 from tallylight.model.video import Video, VideoStatus
-from tallylight.storage.database import History
-from tallylight.storage.engine import unbroken
-from tallylight.storage.transaction import Limit
+from tallylight.storage.database import Storage
+from tallylight.storage.engine import run_to_completion
+from tallylight.storage.transaction import SpendingLimit
 from tallylight.storage.videos import new_video_id
 
 
@@ -38,7 +38,7 @@ class Gateway:
     def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
         conditions: Conditions,
-        history: History,
+        history: Storage,
         choosing: Choosing,
         crew: Crew,
         sources: Sources,
@@ -68,7 +68,7 @@ class Gateway:
             found = await self._repeats.of(ask, caller, self._conditions.answer_within)
             if found is None:
                 # Whoever asked may leave: what is written down is sent all the same.
-                found = await unbroken(self._place(ask, caller, route))
+                found = await run_to_completion(self._place(ask, caller, route))
         if isinstance(found, Video):
             return found
         await self._crew.until_settled(found, self._conditions.answer_within)
@@ -83,7 +83,7 @@ class Gateway:
         """Return a video as it stands."""
         found = self._crew.seen(id_)
         if found is None:
-            found = await self._history.videos.one(id_)
+            found = await self._history.videos.get(id_)
             if found is not None and found.is_terminal:
                 self._crew.remember(found)
         if found is None or found.key != caller.key:
@@ -99,10 +99,10 @@ class Gateway:
         self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
     ) -> Page:
         """Return a caller's videos behind one of them, "" for the first."""
-        behind = await self._history.videos.one_ever(after) if after else None
+        behind = await self._history.videos.get_including_deleted(after) if after else None
         if after and (behind is None or behind.key != caller.key):
             raise unknown_video(after, "after")
-        found = await self._history.videos.listed(
+        found = await self._history.videos.list_page(
             caller.key, after=behind, limit=limit, order=order
         )
         shown = [self._crew.seen(video.id) or video for video in found[:limit]]
@@ -194,7 +194,7 @@ class Gateway:
                 await self._sources.forget(video.params)
         return taken
 
-    async def _hold(self, live: Live, limits: tuple[Limit, ...]) -> Live | Video:
+    async def _hold(self, live: Live, limits: tuple[SpendingLimit, ...]) -> Live | Video:
         """Write a video down that no service can be asked for at the moment."""
         if not await self._crew.books.hold(live):
             return await self._repeats.of_idempotency(live.video, self._conditions.answer_within)
@@ -202,7 +202,9 @@ class Gateway:
         self._crew.hold(live, limits)
         return live
 
-    async def _open(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> Live | Video:
+    async def _open(
+        self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]
+    ) -> Live | Video:
         attempt, entry = prepare(live, choice, live.video.created_at)
         try:
             is_ours = await self._crew.books.open(live, attempt, entry, limits)

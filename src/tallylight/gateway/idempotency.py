@@ -20,7 +20,7 @@ from tallylight.gateway.requests import Ask, RefusalError
 from tallylight.gateway.tracked_video import Live
 from tallylight.model.ids import KeyId
 from tallylight.model.video import Video
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 
 _SDK_GOES_ON = timedelta(minutes=35)
 """The SDK waits ten minutes for an answer and tries three times."""
@@ -39,7 +39,7 @@ _Content = tuple[KeyId, str]
 class Repeats:
     """Looks for what was asked before."""
 
-    def __init__(self, history: History, crew: Crew, clock: Clock) -> None:
+    def __init__(self, history: Storage, crew: Crew, clock: Clock) -> None:
         self._history = history
         self._crew = crew
         self._clock = clock
@@ -83,7 +83,7 @@ class Repeats:
             RefusalError: if its idempotency key was used for another request.
         """
         if ask.idempotency:
-            video = await self._history.videos.by_idempotency(caller.key, ask.idempotency)
+            video = await self._history.videos.by_idempotency_key(caller.key, ask.idempotency)
             return None if video is None else await self._same(video, ask.fingerprint, within)
         if not ask.is_repeat or self._is_expected(ask, caller):
             return None
@@ -96,7 +96,7 @@ class Repeats:
 
     async def of_idempotency(self, video: Video, within: timedelta) -> Live | Video:
         """Return the video of the same idempotency key that another process has written."""
-        written = await self._history.videos.by_idempotency(video.key, video.idempotency_key)
+        written = await self._history.videos.by_idempotency_key(video.key, video.idempotency_key)
         found = None
         if written is not None:
             found = await self._same(written, video.fingerprint, within)
@@ -141,5 +141,5 @@ class Repeats:
             if self._clock.now() >= until or self._crew.live(video.id) is not None:
                 break
             await self._clock.sleep(_BETWEEN_LOOKS)
-            found = await self._history.videos.one(video.id)
+            found = await self._history.videos.get(video.id)
         return found

@@ -24,7 +24,7 @@ from tallylight.model.ids import NO_SERVICE, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.model.video import CreateParams, Video, VideoStatus
 from tallylight.storage.characters import CharacterRow
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
@@ -44,7 +44,7 @@ class Sources:
     """Keeps what videos build on."""
 
     def __init__(
-        self, board: Board, history: History, transport: Transport, store: AssetStore, clock: Clock
+        self, board: Board, history: Storage, transport: Transport, store: AssetStore, clock: Clock
     ) -> None:
         self._board = board
         self._history = history
@@ -173,7 +173,7 @@ class Sources:
 
     async def character(self, id_: str, key: KeyId) -> Character:
         """Return a character."""
-        row = await self._history.characters.one(id_)
+        row = await self._history.characters.get(id_)
         if row is None or row.key != key:
             raise _missing(f"Character with id '{id_}' not found.", "character_id")
         return Character(row.id, row.name, row.created_at)
@@ -192,13 +192,13 @@ class Sources:
         raise _invalid(f"What this is made from is at the service '{pinned}', {why}.", "model")
 
     async def _source(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
-        video = await self._history.videos.one(id_)
+        video = await self._history.videos.get(id_)
         if video is None or video.key != key:
             raise _missing(f"Video with id '{id_}' not found.", "video")
         if video.status is not VideoStatus.COMPLETED:
             message = f"Video {id_} is {video.status}; only a completed one can be used."
             raise _invalid(message, "video")
-        attempts = await self._history.attempts.of_video(id_)
+        attempts = await self._history.attempts.for_video(id_)
         made = next(a for a in attempts if a.state is AttemptState.DELIVERED)
         return video, made.job, made.service
 
@@ -207,7 +207,7 @@ class Sources:
     ) -> tuple[ServiceId, tuple[str, ...]]:
         rows = []
         for id_ in ids:
-            row = await self._history.characters.one(id_)
+            row = await self._history.characters.get(id_)
             if row is None or row.key != key:
                 raise _missing(f"Character with id '{id_}' not found.", "characters")
             rows.append(row)

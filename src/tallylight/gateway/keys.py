@@ -20,7 +20,7 @@ from tallylight.gateway.rate_limit import Bucket, full, take
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import NO_KEY, KeyId
 from tallylight.model.money import Budget
-from tallylight.storage.gateway_keys import GatewayKeys, Ring
+from tallylight.storage.gateway_keys import ActiveKeys, GatewayKeys
 
 log = structlog.get_logger()
 
@@ -135,7 +135,7 @@ class Keys:
 
     async def all(self) -> tuple[GatewayKey, ...]:
         """Return all keys, the revoked ones too, oldest first."""
-        return await self._stored.all()
+        return await self._stored.list_all()
 
     async def revoke(self, key: KeyId) -> GatewayKey | None:
         """Let a key open nothing any more: here at once, in other processes within two seconds.
@@ -167,7 +167,7 @@ class Keys:
     async def _read(self) -> None:
         begun = self._clock.monotonic()
         try:
-            ring = await self._stored.ring(self._version)
+            ring = await self._stored.active_keys(self._version)
         except StorageError as error:
             self._trouble = error
             raise
@@ -175,7 +175,7 @@ class Keys:
         if ring is not None:
             self._take(ring)
 
-    def _take(self, ring: Ring) -> None:
+    def _take(self, ring: ActiveKeys) -> None:
         self._version = ring.version
         self._callers = {digest: _caller(key) for digest, key in ring.keys.items()}
         known = {caller.key for caller in self._callers.values()}

@@ -27,8 +27,8 @@ from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.scheduler import every
 from tallylight.storage.attempts import Tried
-from tallylight.storage.database import History
-from tallylight.storage.transaction import Limit
+from tallylight.storage.database import Storage
+from tallylight.storage.transaction import SpendingLimit
 
 log = structlog.get_logger()
 
@@ -56,7 +56,7 @@ class Crew:
 
     def __init__(  # the rooms that it ties together
         self,
-        history: History,
+        history: Storage,
         books: Books,
         failover: Failover,
         conditions: Conditions,
@@ -96,12 +96,12 @@ class Crew:
         """Tell whether this process ends, so that it begins nothing more."""
         return self._is_closing
 
-    def begin(self, live: Live, choice: Choice, limits: tuple[Limit, ...]) -> None:
+    def begin(self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
         """Send a new video's first attempt and follow it."""
         live.is_sending = True
         self._start(live, self._failover.begin(live, choice, limits))
 
-    def hold(self, live: Live, limits: tuple[Limit, ...]) -> None:
+    def hold(self, live: Live, limits: tuple[SpendingLimit, ...]) -> None:
         """Follow a new video that no service can be asked for yet."""
         self._start(live, self._failover.follow(live, limits))
 
@@ -169,7 +169,7 @@ class Crew:
             # A defect of ours, or a database that is away too long: the row says how far it came.
             log.exception("video.dropped", video=id_)
             with suppress(StorageError):
-                await self._history.videos.hand_over((id_,), self._clock.now() + _LATER)
+                await self._history.videos.release_leases((id_,), self._clock.now() + _LATER)
         finally:
             self._lives.pop(id_, None)
             self._tasks.pop(id_, None)
@@ -182,14 +182,14 @@ class Crew:
         owned = await self._renew()
         self._let_lost_go(held, owned)
         await self._hand_back(owned)
-        while left := await self._history.videos.take_over(self.name, *self._lease()):
+        while left := await self._history.videos.claim_expired(self.name, *self._lease()):
             for video, tried in left:
                 await self._take_over(video, tried)
             await self._renew()
 
     async def _renew(self) -> frozenset[VideoId]:
         _, until = self._lease()
-        return await self._history.videos.renew(self.name, until)
+        return await self._history.videos.renew_leases(self.name, until)
 
     def _lease(self) -> tuple[datetime, datetime]:
         now = self._clock.now()
@@ -217,7 +217,7 @@ class Crew:
         self._unheld = unheld
         if left:
             log.warning("videos.let_go", videos=sorted(left))
-            await self._history.videos.hand_over(left, self._clock.now())
+            await self._history.videos.release_leases(left, self._clock.now())
 
     def _let_go(self, live: Live) -> None:
         """Follow a video no more that another process has taken over."""
@@ -260,6 +260,6 @@ class Crew:
     async def _hand_over(self) -> None:
         """Let others take the videos over at once, because this process ends."""
         try:
-            await self._history.videos.renew(self.name, self._clock.now() - _RENEWAL)
+            await self._history.videos.renew_leases(self.name, self._clock.now() - _RENEWAL)
         except StorageError as error:
             log.warning("leases.kept", error=str(error))

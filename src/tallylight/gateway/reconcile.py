@@ -19,7 +19,7 @@ from tallylight.gateway.tracked_video import Live
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
@@ -54,7 +54,7 @@ class Reconciling:
     def __init__(
         self,
         board: Board,
-        history: History,
+        history: Storage,
         transport: Transport,
         submitting: Submitting,
         clock: Clock,
@@ -133,8 +133,10 @@ class Reconciling:
         services = tuple(here | {service.id})  # though it may have left the board
         attempts = self._history.attempts
         since = self._clock.now() - max(PATIENCE, upstream.timeout)
-        awaited = await attempts.unanswered(services, live.video.prompt, since, attempt.id)
-        taken = await attempts.claimed(services, [job.id for job in alike], attempt.id)
+        awaited = await attempts.unanswered_since(services, live.video.prompt, since, attempt.id)
+        taken = await attempts.jobs_of_other_attempts(
+            services, [job.id for job in alike], attempt.id
+        )
         free = [job for job in alike if job.id not in taken]
         for job in free:
             is_ours = _is_as_asked(job, live, attempt) and not _is_awaited(job, awaited)

@@ -8,7 +8,7 @@ from tallylight.gateway.keys import Caller, Keys
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
-from tallylight.storage.transaction import Limit
+from tallylight.storage.transaction import SpendingLimit
 
 
 @dataclass(slots=True)
@@ -29,15 +29,15 @@ class Conditions:
     budget: Budget = field(default_factory=Budget)
     keep: timedelta = timedelta()
 
-    def limits(self, caller: Caller) -> tuple[Limit, ...]:
+    def limits(self, caller: Caller) -> tuple[SpendingLimit, ...]:
         """Return what a caller's videos may cost."""
         both = (
-            Limit(caller.budget, caller.key, "of this key"),
-            Limit(self.budget, None, "of the gateway"),
+            SpendingLimit(caller.budget, caller.key, "of this key"),
+            SpendingLimit(self.budget, None, "of the gateway"),
         )
         return tuple(limit for limit in both if limit.budget.limits)
 
-    async def limits_of(self, key: KeyId) -> tuple[Limit, ...]:
+    async def limits_of(self, key: KeyId) -> tuple[SpendingLimit, ...]:
         """Return what the videos of a key may cost, whoever follows them."""
         found = next((each for each in await self.keys.all() if each.id == key), None)
         budget = Budget() if found is None else found.budget

@@ -20,8 +20,8 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.video import Video
-from tallylight.storage.database import History
-from tallylight.storage.transaction import Finding, Limit, Notice, Writing
+from tallylight.storage.database import Storage
+from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLimit, WriteBatch
 
 log = structlog.get_logger()
 
@@ -34,12 +34,12 @@ _PAUSES = tuple(timedelta(seconds=s) for s in (0.2, 1, 2, 5, 10, 30, 60))
 class Books:
     """Writes down what becomes of videos."""
 
-    def __init__(self, history: History, clock: Clock) -> None:
-        self._journal = history.journal
+    def __init__(self, history: Storage, clock: Clock) -> None:
+        self._journal = history.group_commit
         self._clock = clock
 
     async def open(
-        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[Limit, ...]
+        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[SpendingLimit, ...]
     ) -> bool:
         """Write a new video down, which counts its first attempt, with that and the money for it.
 
@@ -51,7 +51,7 @@ class Books:
             StorageError: if the database is away.
         """
         video = live.video
-        writing = Writing(
+        writing = WriteBatch(
             new_video=video,
             leased_until=self._clock.now() + LEASE,
             new_attempt=attempt,
@@ -66,10 +66,12 @@ class Books:
     async def hold(self, live: Live) -> bool:
         """Write a new video down that no service can be asked for yet; see `open`."""
         leased_until = self._clock.now() + LEASE
-        return await self._journal.write(Writing(new_video=live.video, leased_until=leased_until))
+        return await self._journal.write(
+            WriteBatch(new_video=live.video, leased_until=leased_until)
+        )
 
     async def intend(
-        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[Limit, ...]
+        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[SpendingLimit, ...]
     ) -> bool:
         """Write a further attempt down; only after this may it be sent.
 
@@ -84,7 +86,7 @@ class Books:
         """
         video = replace(live.video, attempts=attempt.number, cost=live.cost + entry.amount)
         ended_attempts, ended_entries = _unwritten(live)
-        writing = Writing(
+        writing = WriteBatch(
             new_attempt=attempt,
             new_entry=entry,
             limits=limits,
@@ -109,7 +111,7 @@ class Books:
         Raises:
             StorageError: if the database is away.
         """
-        writing = Writing(video=video, finding=Finding(attempt, services))
+        writing = WriteBatch(video=video, claimed_job=ClaimedJob(attempt, services))
         if not await self._journal.write(writing):
             return False
         live.become(video, (attempt,))
@@ -122,7 +124,7 @@ class Books:
         video: Video | None = None,
         attempts: Sequence[Attempt] = (),
         entries: Sequence[LedgerEntry] = (),
-        notices: Sequence[Notice] = (),
+        notices: Sequence[OutboxMessage] = (),
     ) -> None:
         """Write down what has happened, however long the database is away; then let it be seen."""
         ended_attempts, ended_entries = _unwritten(live)
@@ -132,7 +134,7 @@ class Books:
             cost = sum((entry.amount for entry in known.values()), Decimal(0))
             video = replace(video or live.video, cost=cost)
         await self._insist(
-            Writing(video=video, attempts=changed, entries=written, notices=tuple(notices))
+            WriteBatch(video=video, attempts=changed, entries=written, messages=tuple(notices))
         )
         live.unwritten.clear()
         live.become(video, changed, written)
@@ -153,7 +155,9 @@ class Books:
 
     async def doubt(self, live: Live, attempt: Attempt, why: str) -> None:
         """Write down that nobody knows whether it was accepted."""
-        await self.note(live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),))
+        await self.note(
+            live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),)
+        )
 
     def fail(self, live: Live, attempt: Attempt, failure: Failure) -> None:
         """Take in that an attempt brings no video; it counts as paid for."""
@@ -174,7 +178,7 @@ class Books:
         over = ended(attempt, state, self._clock.now(), failure)
         live.end(over, closed(live.entries[attempt.entry]))
 
-    async def _insist(self, writing: Writing) -> None:
+    async def _insist(self, writing: WriteBatch) -> None:
         for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             try:
                 await self._journal.write(writing)

@@ -24,7 +24,7 @@ from tallylight.model.money import Budget
 from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.poll import ProbePoller
 from tallylight.probes.settlement import ProbeOutcome, ProbeSettlement
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.acceptance import Acceptance, acceptance, acceptance_of_stream
 from tallylight.upstreams.messages import Job, Reply, Request
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -75,7 +75,7 @@ class PaidProbeRunner:
     def __init__(  # noqa: PLR0913  # the rooms that it ties together
         self,
         board: Board,
-        history: History,
+        history: Storage,
         transport: Transport,
         clock: Clock,
         total: Budget,
@@ -108,7 +108,7 @@ class PaidProbeRunner:
             Purpose.PROBE,
             cost,
             budget=service.budget,
-            total=self.total_budget,
+            total_budget=self.total_budget,
             at=now,
             note="generation probe",
         )
@@ -122,7 +122,7 @@ class PaidProbeRunner:
             entry=entry,
             intended_at=now,
         )
-        await self._history.attempts.intend(attempt)
+        await self._history.attempts.create(attempt)
         return attempt
 
     async def run(self, service: Service, attempt: Attempt) -> Evidence:
@@ -165,7 +165,7 @@ class PaidProbeRunner:
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         """Return what the history knows of the paid probes of all services."""
         placed = await self._history.attempts.last_intended(Purpose.PROBE)
-        billed = await self._history.ledger.accidents()
+        billed = await self._history.ledger.unexpected_charges()
         return {
             id_: ProbeHistory(placed.get(id_), frozenset(map(Depth, billed.get(id_, ()))))
             for id_ in placed.keys() | billed.keys()

@@ -21,7 +21,7 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Evidence, Failure, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage.attempts import Attempts
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ class ProbeOutcome:
 class ProbeSettlement:
     """Writes down what becomes of attempts."""
 
-    def __init__(self, board: Board, history: History, clock: Clock) -> None:
+    def __init__(self, board: Board, history: Storage, clock: Clock) -> None:
         self._board = board
         self._history = history
         self._clock = clock
@@ -59,7 +59,9 @@ class ProbeSettlement:
         """Write down that the upstream has a job for it."""
         now = self._clock.now()
         attempt = await self._become(
-            attempt, AttemptState.ACCEPTED, lambda: self._rows.accept(attempt.id, job.id, now)
+            attempt,
+            AttemptState.ACCEPTED,
+            lambda: self._rows.mark_accepted(attempt.id, job.id, now),
         )
         if not job.state.is_terminal:
             await self._tell(Evidence(attempt.service, now, Source.ACCEPTANCE))
@@ -68,7 +70,7 @@ class ProbeSettlement:
     async def record_in_doubt(self, attempt: Attempt, why: str) -> Attempt:
         """Write down that nobody knows whether it was accepted."""
         return await self._become(
-            attempt, AttemptState.IN_DOUBT, lambda: self._rows.doubt(attempt.id, why)
+            attempt, AttemptState.IN_DOUBT, lambda: self._rows.mark_in_doubt(attempt.id, why)
         )
 
     async def record_refused(self, attempt: Attempt, failure: Failure) -> Evidence:
@@ -77,7 +79,7 @@ class ProbeSettlement:
         await self._become(
             attempt,
             AttemptState.REFUSED,
-            lambda: self._rows.refuse(attempt.id, failure, evidence.at),
+            lambda: self._rows.mark_refused(attempt.id, failure, evidence.at),
         )
         await self._insist(lambda: self._history.ledger.release(attempt.entry))
         return evidence
@@ -92,13 +94,13 @@ class ProbeSettlement:
             await self._become(
                 attempt,
                 AttemptState.DELIVERED,
-                lambda: self._rows.deliver(attempt.id, evidence.at),
+                lambda: self._rows.mark_delivered(attempt.id, evidence.at),
             )
         else:
             await self._become(
                 attempt,
                 AttemptState.FAILED,
-                lambda: self._rows.fail(attempt.id, failure, evidence.at),
+                lambda: self._rows.mark_failed(attempt.id, failure, evidence.at),
             )
         if ending.is_proven_not_billed and service.upstream.bills is BillingBasis.DELIVERIES:
             await self._insist(lambda: self._history.ledger.release(attempt.entry))
@@ -143,7 +145,7 @@ class ProbeSettlement:
                 return await write()
             except StorageError:
                 # The answer to a commit may get lost where the commit did not.
-                stands = await self._rows.one(attempt.id)
+                stands = await self._rows.get(attempt.id)
                 if stands is None or stands.state is not state:
                     raise
                 return stands

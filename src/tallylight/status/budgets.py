@@ -58,7 +58,7 @@ async def traffic_spendings(
 ) -> tuple[Spending, ...]:
     """Return every limit that is set for callers' videos, that of all keys together first."""
     by_window = {
-        name: [each for each in await ledger.sums(window, now) if each.purpose is Purpose.TRAFFIC]
+        name: [each for each in await ledger.totals(window, now) if each.purpose is Purpose.TRAFFIC]
         for name, window in _WINDOWS
     }
     found = list(_of(VIDEOS, total, {name: _total(sums) for name, sums in by_window.items()}))

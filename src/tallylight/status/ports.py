@@ -19,7 +19,7 @@ from tallylight.model.verdict import Verdict
 from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
 from tallylight.status.recommendation import Recommender
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 
 
 class BoardReader(Protocol):
@@ -104,7 +104,7 @@ class StatusState:
     """
 
     board: BoardReader
-    history: History
+    history: Storage
     clock: Clock
     options: StatusOptions = field(default_factory=StatusOptions)
     plan: ProbePlan | None = None

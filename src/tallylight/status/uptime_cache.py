@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tallylight.clock import Clock
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import StatusInterval
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 
 REACH = timedelta(days=90)
 _FRESH = timedelta(seconds=30)
@@ -16,7 +16,7 @@ _FRESH = timedelta(seconds=30)
 class Past:
     """Spells, remembered for a while; a transition makes them be read again."""
 
-    def __init__(self, history: History, clock: Clock) -> None:
+    def __init__(self, history: Storage, clock: Clock) -> None:
         self._history = history
         self._clock = clock
         self._spells: Mapping[ServiceId, Sequence[StatusInterval]] = {}
@@ -30,7 +30,7 @@ class Past:
         async with self._reading:  # or ten readers would ask ten times
             if not self._is_fresh(services):
                 now = self._clock.now()
-                self._spells = await self._history.spells(services, now - REACH, now)
+                self._spells = await self._history.status_intervals(services, now - REACH, now)
                 self._read_at = now
             return self._spells
 

@@ -19,20 +19,20 @@ def database_url(address: str) -> URL:
     try:
         url = make_url(address)
     except ArgumentError:
-        raise _refusal("is not an address of a database") from None
+        raise _unusable("is not an address of a database") from None
     match url.drivername:
         case "sqlite" if url.database and url.database != ":memory:":
             return url.set(drivername="sqlite+aiosqlite")
         case "sqlite":
-            raise _refusal("names no file")
+            raise _unusable("names no file")
         case "postgresql":
             if find_spec("psycopg") is None:
-                raise _refusal("needs PostgreSQL's driver: pip install 'tallylight[postgres]'")
+                raise _unusable("needs PostgreSQL's driver: pip install 'tallylight[postgres]'")
             return url.set(drivername="postgresql+psycopg")
         case scheme:
-            raise _refusal(f'has the unknown scheme "{scheme}"')
+            raise _unusable(f'has the unknown scheme "{scheme}"')
 
 
-def _refusal(reason: str) -> ConfigurationError:
+def _unusable(reason: str) -> ConfigurationError:
     # The address itself is not shown: it may hold a password.
     return ConfigurationError((Problem("database", "database", f"{reason}; write {_ALLOWED}"),))

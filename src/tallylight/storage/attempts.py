@@ -27,13 +27,13 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, LedgerEntry, Purpose
 from tallylight.model.order import Order
-from tallylight.storage.engine import Connections, Turn
+from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.ledger import entries_of
-from tallylight.storage.tables import attempts as table
-from tallylight.storage.tables import videos
-from tallylight.storage.types import failure_of, failure_values
+from tallylight.storage.tables import attempts_table as table
+from tallylight.storage.tables import videos_table
+from tallylight.storage.types import failure_from_row, failure_values
 
-_BEFORE: Mapping[AttemptState, tuple[AttemptState, ...]] = {
+_ALLOWED_FROM: Mapping[AttemptState, tuple[AttemptState, ...]] = {
     AttemptState.ACCEPTED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
     AttemptState.REFUSED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
     AttemptState.IN_DOUBT: (AttemptState.INTENDED,),
@@ -60,58 +60,58 @@ class Attempts:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def intend(self, attempt: Attempt) -> None:
+    async def create(self, attempt: Attempt) -> None:
         """Write an attempt down; only after this may it be sent."""
-        async with self._connections.writing(Turn.ATTEMPT) as connection:
-            await connection.execute(insert(table), values_of(attempt))
+        async with self._connections.durable_transaction(LockId.ATTEMPT) as connection:
+            await connection.execute(insert(table), attempt_values(attempt))
 
-    async def accept(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
+    async def mark_accepted(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
         """Say that the upstream has a job for it."""
-        return await self._become(attempt, AttemptState.ACCEPTED, job=job, accepted_at_us=at)
+        return await self._transition(attempt, AttemptState.ACCEPTED, job=job, accepted_at_us=at)
 
-    async def refuse(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
+    async def mark_refused(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
         """Say that the upstream has none."""
-        return await self._become(
+        return await self._transition(
             attempt, AttemptState.REFUSED, ended_at_us=at, **failure_values(failure)
         )
 
-    async def doubt(self, attempt: AttemptId, why: str) -> Attempt:
+    async def mark_in_doubt(self, attempt: AttemptId, reason: str) -> Attempt:
         """Say that nobody knows whether it was accepted."""
-        return await self._become(attempt, AttemptState.IN_DOUBT, doubt=why)
+        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt=reason)
 
-    async def deliver(self, attempt: AttemptId, at: datetime) -> Attempt:
+    async def mark_delivered(self, attempt: AttemptId, at: datetime) -> Attempt:
         """Say that its video arrived."""
-        return await self._become(attempt, AttemptState.DELIVERED, ended_at_us=at)
+        return await self._transition(attempt, AttemptState.DELIVERED, ended_at_us=at)
 
-    async def fail(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
+    async def mark_failed(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
         """Say that no video will arrive."""
-        return await self._become(
+        return await self._transition(
             attempt, AttemptState.FAILED, ended_at_us=at, **failure_values(failure)
         )
 
-    async def one(self, attempt: AttemptId) -> Attempt | None:
+    async def get(self, attempt: AttemptId) -> Attempt | None:
         """Return the attempt of an id, None if there is none."""
-        return next(iter(await self._found(table.c.id == attempt)), None)
+        return next(iter(await self._select(table.c.id == attempt)), None)
 
     async def unfinished(self, purpose: Purpose) -> tuple[Attempt, ...]:
         """Return what is intended, accepted or in doubt, oldest first."""
-        return await self._found(table.c.ended_at_us.is_(None), table.c.purpose == purpose.value)
+        return await self._select(table.c.ended_at_us.is_(None), table.c.purpose == purpose.value)
 
-    async def of_video(self, video: VideoId) -> tuple[Attempt, ...]:
+    async def for_video(self, video: VideoId) -> tuple[Attempt, ...]:
         """Return all attempts at a caller's video, in their order."""
-        return await self._found(table.c.video == video)
+        return await self._select(table.c.video == video)
 
-    async def claimed(
+    async def jobs_of_other_attempts(
         self, services: Collection[ServiceId], jobs: Collection[str], attempt: AttemptId
     ) -> frozenset[str]:
         """Return which of some services' jobs belong to another attempt already."""
         query = select(table.c.job).where(
             table.c.service.in_(services), table.c.job.in_(jobs), table.c.id != attempt
         )
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return frozenset(await connection.scalars(query))
 
-    async def unanswered(
+    async def unanswered_since(
         self, services: Collection[ServiceId], prompt: str, since: datetime, attempt: AttemptId
     ) -> tuple[datetime, ...]:
         """Return since when others that ask some services for the same words await an answer.
@@ -124,17 +124,17 @@ class Attempts:
         """
         query = (
             select(table.c.intended_at_us)
-            .outerjoin(videos, videos.c.id == table.c.video)
+            .outerjoin(videos_table, videos_table.c.id == table.c.video)
             .where(
                 table.c.ended_at_us.is_(None),
                 table.c.intended_at_us >= since,
                 table.c.state == AttemptState.INTENDED.value,
                 table.c.service.in_(services),
-                func.coalesce(videos.c.prompt, table.c.prompt) == prompt,
+                func.coalesce(videos_table.c.prompt, table.c.prompt) == prompt,
                 table.c.id != attempt,
             )
         )
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return tuple(await connection.scalars(query))
 
     async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
@@ -144,14 +144,16 @@ class Attempts:
             .where(table.c.purpose == purpose.value)
             .group_by(table.c.service)
         )
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return {ServiceId(name): at for name, at in await connection.execute(newest)}
 
-    async def _found(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
-        async with self._connections.reading() as connection:
+    async def _select(self, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
+        async with self._connections.read_transaction() as connection:
             return await _read(connection, *where)
 
-    async def _become(self, attempt: AttemptId, state: AttemptState, **values: object) -> Attempt:
+    async def _transition(
+        self, attempt: AttemptId, state: AttemptState, **values: object
+    ) -> Attempt:
         """Change a row that is in a state from which the new one can be reached.
 
         Raises:
@@ -159,11 +161,13 @@ class Attempts:
         """
         change = (
             update(table)
-            .where(table.c.id == attempt, table.c.state.in_([s.value for s in _BEFORE[state]]))
+            .where(
+                table.c.id == attempt, table.c.state.in_([s.value for s in _ALLOWED_FROM[state]])
+            )
             .values(state=state.value, **values)
             .returning(*table.columns)
         )
-        async with self._connections.writing(Turn.ATTEMPT) as connection:
+        async with self._connections.durable_transaction(LockId.ATTEMPT) as connection:
             row = (await connection.execute(change)).first()
             if row is not None:
                 return _attempt(row)
@@ -193,7 +197,7 @@ async def _read(connection: AsyncConnection, *where: ColumnElement[bool]) -> tup
     return tuple(_attempt(row) for row in await connection.execute(query))
 
 
-def values_of(attempt: Attempt) -> dict[str, object]:
+def attempt_values(attempt: Attempt) -> dict[str, object]:
     """Return what the row of an attempt holds."""
     is_probe = not attempt.video
     return {
@@ -235,7 +239,7 @@ def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
         ended_at=row.ended_at_us,
         job=row.job,
         doubt_reason=row.doubt,
-        failure=failure_of(row),
+        failure=failure_from_row(row),
         video=VideoId(row.video),
         number=row.number,
         started_at=row.started_at_us,

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import insert, select
 
 from tallylight.model.ids import KeyId, ServiceId
-from tallylight.storage.engine import Connections, Turn
-from tallylight.storage.tables import characters as table
+from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.tables import characters_table as table
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ class Characters:
             "upstream_id": row.upstream_id,
             "created_at_us": row.created_at,
         }
-        async with self._connections.writing(Turn.VIDEO) as connection:
+        async with self._connections.durable_transaction(LockId.VIDEO) as connection:
             await connection.execute(insert(table), values)
 
-    async def one(self, id_: str) -> CharacterRow | None:
+    async def get(self, id_: str) -> CharacterRow | None:
         """Return the character of an id, None if there is none."""
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             row = (await connection.execute(select(table).where(table.c.id == id_))).first()
         if row is None:
             return None

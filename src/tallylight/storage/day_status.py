@@ -16,65 +16,71 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.storage import cursors, transitions
 from tallylight.storage.engine import upsert
-from tallylight.storage.tables import day_status as table
-from tallylight.storage.tables import standings
-from tallylight.storage.tables import transitions as changes
-from tallylight.storage.types import DAY, MICROSECOND, microseconds, moment_of, start_of
+from tallylight.storage.tables import day_status_table as table
+from tallylight.storage.tables import state_snapshots_table
+from tallylight.storage.tables import transitions_table as changes
+from tallylight.storage.types import (
+    DAY,
+    MICROSECOND,
+    bucket_start,
+    from_microseconds,
+    to_microseconds,
+)
 
-_MARK = "days"
+_CURSOR = "days"
 _KNOWN = tuple(status for status in Status if status is not Status.UNKNOWN)
 
 
-async def close_one(connection: AsyncConnection, now: datetime) -> bool:
+async def close_oldest_day(connection: AsyncConnection, now: datetime) -> bool:
     """Close the oldest open day that is over; tell whether there was one."""
-    day = await _first_open(connection)
+    day = await _first_open_day(connection)
     if day is None:
         first = await connection.scalar(select(func.min(changes.c.at_us)))
         if first is None:
             return False
-        day = start_of(first, DAY)
+        day = bucket_start(first, DAY)
     if day + DAY > now:
         return False
-    found = await connection.scalars(select(standings.c.service))
+    found = await connection.scalars(select(state_snapshots_table.c.service))
     services = [ServiceId(service) for service in found]
-    tiles = await transitions.spells(connection, services, day, day + DAY)
+    tiles = await transitions.status_intervals(connection, services, day, day + DAY)
     rows = [
         {"service": service, "day_us": day} | _columns(_lengths(spells))
         for service, spells in sorted(tiles.items())
     ]
     if rows:
         await connection.execute(upsert(connection, table), rows)
-    await cursors.move(connection, _MARK, microseconds(day + DAY))
+    await cursors.set_position(connection, _CURSOR, to_microseconds(day + DAY))
     return True
 
 
-async def reopen(connection: AsyncConnection, at: datetime) -> None:
+async def reopen_days(connection: AsyncConnection, at: datetime) -> None:
     """Open all days from that of a moment on, because the past has changed."""
-    await cursors.move_back(connection, _MARK, microseconds(start_of(at, DAY)))
+    await cursors.rewind(connection, _CURSOR, to_microseconds(bucket_start(at, DAY)))
 
 
 async def status_seconds(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
 ) -> dict[ServiceId, dict[Status, float]]:
     """Return for how many seconds of [start, end) each service was what; they add up to it."""
-    first, last = start_of(start - MICROSECOND, DAY) + DAY, start_of(end, DAY)
-    last = max(first, min(last, await _first_open(connection) or first))
+    first, last = bucket_start(start - MICROSECOND, DAY) + DAY, bucket_start(end, DAY)
+    last = max(first, min(last, await _first_open_day(connection) or first))
     sums: dict[ServiceId, Counter[Status]] = defaultdict(Counter)
     if first < last:
-        await _add_closed(connection, services, first, last, sums)
+        await _add_closed_days(connection, services, first, last, sums)
         stretches = [(start, first), (last, end)]
     else:
         stretches = [(start, end)]
     for begin, until in stretches:
         if begin < until:
-            spells = await transitions.spells(connection, services, begin, until)
+            spells = await transitions.status_intervals(connection, services, begin, until)
             for service, tiles in spells.items():
                 sums[service].update(_lengths(tiles))
     whole = (end - start) // MICROSECOND
     return {service: _in_seconds(sums[service], whole) for service in services}
 
 
-async def _add_closed(
+async def _add_closed_days(
     connection: AsyncConnection,
     services: Collection[ServiceId],
     start: datetime,
@@ -83,13 +89,16 @@ async def _add_closed(
 ) -> None:
     # Joined to the list of services, or SQLite would read the days of all time.
     query = (
-        select(standings.c.service, *(func.sum(table.c[f"{status}_us"]) for status in _KNOWN))
-        .join(table, table.c.service == standings.c.service)
+        select(
+            state_snapshots_table.c.service,
+            *(func.sum(table.c[f"{status}_us"]) for status in _KNOWN),
+        )
+        .join(table, table.c.service == state_snapshots_table.c.service)
         .where(table.c.day_us >= start, table.c.day_us < end)
-        .group_by(standings.c.service)
+        .group_by(state_snapshots_table.c.service)
     )
-    if len(services) <= transitions.MOST_NAMED:
-        query = query.where(standings.c.service.in_(services))
+    if len(services) <= transitions.MAX_IN_LIST:
+        query = query.where(state_snapshots_table.c.service.in_(services))
     for service, *lengths in await connection.execute(query):
         sums[ServiceId(service)].update(dict(zip(_KNOWN, map(int, lengths), strict=True)))
 
@@ -98,9 +107,9 @@ def _columns(lengths: Counter[Status]) -> dict[str, object]:
     return {f"{status}_us": lengths[status] for status in _KNOWN}
 
 
-def _lengths(spells: Iterable[StatusInterval]) -> Counter[Status]:
+def _lengths(intervals: Iterable[StatusInterval]) -> Counter[Status]:
     lengths: Counter[Status] = Counter()
-    for spell in spells:
+    for spell in intervals:
         lengths[spell.status] += (spell.end - spell.start) // MICROSECOND
     return lengths
 
@@ -112,6 +121,6 @@ def _in_seconds(lengths: Counter[Status], whole: int) -> dict[Status, float]:
     return {status: length / 1_000_000 for status, length in known.items() if length}
 
 
-async def _first_open(connection: AsyncConnection) -> datetime | None:
-    mark = await cursors.value(connection, _MARK)
-    return None if mark is None else moment_of(mark)
+async def _first_open_day(connection: AsyncConnection) -> datetime | None:
+    mark = await cursors.position(connection, _CURSOR)
+    return None if mark is None else from_microseconds(mark)

@@ -18,12 +18,12 @@ from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Transition
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.storage.export_formats import ExportFormat, ExportTable
-from tallylight.storage.export_writers import CsvSheet, JsonSheet, Row, parquet_of
+from tallylight.storage.export_writers import CsvWriter, ExportRow, JsonWriter, convert_to_parquet
 
 #: The columns of each table, and their types in Parquet.
-COLUMNS: dict[ExportTable, dict[str, str]] = {
+EXPORT_COLUMNS: dict[ExportTable, dict[str, str]] = {
     ExportTable.EVIDENCE: {
         "service": "VARCHAR",
         "at": "TIMESTAMPTZ",
@@ -66,7 +66,7 @@ _STEP = timedelta(days=1)  # transitions are read a day at a time
 
 
 async def export(  # noqa: PLR0913  # as many as the command has options
-    history: History,
+    history: Storage,
     out: Path,
     format_: ExportFormat,
     *,
@@ -97,7 +97,7 @@ async def export(  # noqa: PLR0913  # as many as the command has options
             whole = await _write_json(Path(scratch), chosen, rows)
         else:
             sheets = [await _write_table(Path(scratch), one, format_, rows) for one in chosen]
-            whole = sheets[0] if table else await asyncio.to_thread(_zipped, sheets)
+            whole = sheets[0] if table else await asyncio.to_thread(_zip_files, sheets)
         whole.replace(out)
 
 
@@ -105,12 +105,12 @@ class _Rows:
     """Reads the tables, a portion at a time."""
 
     def __init__(
-        self, history: History, services: Collection[ServiceId], start: datetime, end: datetime
+        self, history: Storage, services: Collection[ServiceId], start: datetime, end: datetime
     ) -> None:
         self._history, self._services = history, services
         self._start, self._end = start, end
 
-    def of(self, table: ExportTable) -> AsyncIterator[list[Row]]:
+    def of(self, table: ExportTable) -> AsyncIterator[list[ExportRow]]:
         """Yield a table's rows, some at a time, oldest first."""
         match table:
             case ExportTable.EVIDENCE:
@@ -120,11 +120,11 @@ class _Rows:
             case ExportTable.UPTIME:
                 return self._uptime()
 
-    async def _evidence(self) -> AsyncIterator[list[Row]]:
+    async def _evidence(self) -> AsyncIterator[list[ExportRow]]:
         async for page in self._history.evidence_pages(self._start, self._end):
             yield [_evidence_row(piece) for piece in page if piece.service in self._services]
 
-    async def _transitions(self) -> AsyncIterator[list[Row]]:
+    async def _transitions(self) -> AsyncIterator[list[ExportRow]]:
         start = self._start
         while start < self._end:
             end = min(start + _STEP, self._end)
@@ -132,10 +132,10 @@ class _Rows:
             yield [_transition_row(one) for one in found if one.service in self._services]
             start = end
 
-    async def _uptime(self) -> AsyncIterator[list[Row]]:
+    async def _uptime(self) -> AsyncIterator[list[ExportRow]]:
         services = sorted(self._services)
         sums = await self._history.status_seconds(services, self._start, self._end)
-        ends: Row = {"start": _iso(self._start), "end": _iso(self._end)}
+        ends: ExportRow = {"start": _iso(self._start), "end": _iso(self._end)}
         yield [
             {"service": service, **ends}
             | {f"{status}_s": sums[service].get(status, 0.0) for status in Status}
@@ -145,9 +145,9 @@ class _Rows:
 
 async def _write_json(scratch: Path, tables: Sequence[ExportTable], rows: _Rows) -> Path:
     path = scratch / "history.json"
-    with JsonSheet(path) as sheet:
+    with JsonWriter(path) as sheet:
         for table in tables:
-            sheet.begin(table)
+            sheet.begin_table(table)
             async for portion in rows.of(table):
                 sheet.add(portion)
     return path
@@ -157,15 +157,15 @@ async def _write_table(
     scratch: Path, table: ExportTable, format_: ExportFormat, rows: _Rows
 ) -> Path:
     path = scratch / f"{table}.csv"
-    with CsvSheet(path, list(COLUMNS[table])) as sheet:
+    with CsvWriter(path, list(EXPORT_COLUMNS[table])) as sheet:
         async for portion in rows.of(table):
             sheet.add(portion)
     if format_ is ExportFormat.PARQUET:
-        return await asyncio.to_thread(parquet_of, path, COLUMNS[table])
+        return await asyncio.to_thread(convert_to_parquet, path, EXPORT_COLUMNS[table])
     return path
 
 
-def _zipped(paths: Sequence[Path]) -> Path:
+def _zip_files(paths: Sequence[Path]) -> Path:
     whole = paths[0].with_name("history.zip")
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
@@ -173,28 +173,28 @@ def _zipped(paths: Sequence[Path]) -> Path:
     return whole
 
 
-def _evidence_row(piece: Evidence) -> Row:
+def _evidence_row(piece: Evidence) -> ExportRow:
     failure = piece.failure
     return {
         "service": piece.service,
         "at": _iso(piece.at),
         "source": piece.source.value,
         "outcome": "good" if piece.is_good else "bad" if piece.is_bad else "neutral",
-        "latency_ms": _given(piece.latency, lambda span: span.total_seconds() * 1000),
-        "failure": _given(failure, lambda it: it.kind.value),
-        "fault": _given(failure, lambda it: it.fault.value),
-        "http_status": _given(failure, lambda it: it.http_status),
-        "rule": _given(failure, lambda it: it.rule),
-        "text": _given(failure, lambda it: it.text),
-        "retry_after_s": _given(failure, lambda it: _given(it.retry_after, _seconds)),
-        "says": _given(piece.claimed_status, lambda status: status.value),
-        "until": _given(piece.until, _iso),
+        "latency_ms": _map_optional(piece.latency, lambda span: span.total_seconds() * 1000),
+        "failure": _map_optional(failure, lambda it: it.kind.value),
+        "fault": _map_optional(failure, lambda it: it.fault.value),
+        "http_status": _map_optional(failure, lambda it: it.http_status),
+        "rule": _map_optional(failure, lambda it: it.rule),
+        "text": _map_optional(failure, lambda it: it.text),
+        "retry_after_s": _map_optional(failure, lambda it: _map_optional(it.retry_after, _seconds)),
+        "says": _map_optional(piece.claimed_status, lambda status: status.value),
+        "until": _map_optional(piece.until, _iso),
         "note": piece.note,
         "vantage": piece.vantage,
     }
 
 
-def _transition_row(transition: Transition) -> Row:
+def _transition_row(transition: Transition) -> ExportRow:
     after = transition.after
     return {
         "service": transition.service,
@@ -203,7 +203,7 @@ def _transition_row(transition: Transition) -> Row:
         "before": transition.before.status.value,
         "after": after.status.value,
         "confidence": after.confidence,
-        "blocked": _given(after.blocked, lambda kind: kind.value),
+        "blocked": _map_optional(after.blocked, lambda kind: kind.value),
         "reasons": " ".join(reason.code.value for reason in after.reasons),
     }
 
@@ -216,5 +216,5 @@ def _seconds(span: timedelta) -> float:
     return span.total_seconds()
 
 
-def _given(value: _T | None, then: Callable[[_T], _R]) -> _R | None:
+def _map_optional(value: _T | None, then: Callable[[_T], _R]) -> _R | None:
     return None if value is None else then(value)

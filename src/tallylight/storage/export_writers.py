@@ -9,11 +9,11 @@ from typing import Self, TextIO
 
 from tallylight.errors import ConfigurationError, Problem
 
-Cell = str | int | float | None
-Row = Mapping[str, Cell]
+ExportCell = str | int | float | None
+ExportRow = Mapping[str, ExportCell]
 
 
-class _Sheet:
+class _TextFileWriter:
     """A text file that is open while it is a context."""
 
     def __init__(self, path: Path) -> None:
@@ -35,7 +35,7 @@ class _Sheet:
         """Write what stands at the end."""
 
 
-class CsvSheet(_Sheet):
+class CsvWriter(_TextFileWriter):
     """One table, its columns' names in the first line; an empty cell is a missing value."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
@@ -43,12 +43,12 @@ class CsvSheet(_Sheet):
         self._writer = csv.DictWriter(self._file, columns)
         self._writer.writeheader()
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[ExportRow]) -> None:
         """Append rows."""
         self._writer.writerows(rows)
 
 
-class JsonSheet(_Sheet):
+class JsonWriter(_TextFileWriter):
     """One object with a list of objects for each table."""
 
     def __init__(self, path: Path) -> None:
@@ -57,12 +57,12 @@ class JsonSheet(_Sheet):
         self._before_table = ""
         self._before_row = ""
 
-    def begin(self, table: str) -> None:
+    def begin_table(self, table: str) -> None:
         """End the table before, if any, and begin another."""
         self._file.write(f'{self._before_table}\n"{table}": [')
         self._before_table, self._before_row = "\n],", ""
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[ExportRow]) -> None:
         """Append rows to the table that was begun last."""
         for row in rows:
             self._file.write(f"{self._before_row}\n{json.dumps(row, ensure_ascii=False)}")
@@ -73,7 +73,7 @@ class JsonSheet(_Sheet):
         self._file.write(self._before_table.removesuffix(",") + "\n}\n")
 
 
-def parquet_of(path: Path, columns: Mapping[str, str]) -> Path:
+def convert_to_parquet(path: Path, columns: Mapping[str, str]) -> Path:
     """Turn a CSV file into a Parquet file beside it.
 
     Args:
@@ -89,11 +89,11 @@ def parquet_of(path: Path, columns: Mapping[str, str]) -> Path:
         reason = "needs DuckDB: pip install 'tallylight[parquet]'"
         raise ConfigurationError((Problem("export", "parquet", reason),)) from None
     out = path.with_suffix(".parquet")
-    with duckdb.connect(config=_within(path.parent)) as db:
+    with duckdb.connect(config=_duckdb_config(path.parent)) as db:
         table = db.read_csv(str(path), header=True, columns=dict(columns), delimiter=",")
         table.write_parquet(str(out), compression="zstd")
     return out
 
 
-def _within(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
+def _duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
     return {"memory_limit": "256MB", "threads": 1, "temp_directory": str(scratch)}

@@ -10,19 +10,19 @@ from sqlalchemy import delete, select
 
 from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence
-from tallylight.storage.engine import Connections, Turn
-from tallylight.storage.evidence import evidence_of
-from tallylight.storage.evidence_buffer import Writer
-from tallylight.storage.tables import hearsay as table
+from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.evidence import evidence_from_row
+from tallylight.storage.evidence_buffer import EvidenceBuffer
+from tallylight.storage.tables import forwarded_evidence_table as table
 
-_AT_A_TIME = 500
+_BATCH_SIZE = 500
 
 
-class Hearsay:
+class ForwardedEvidence:
     """The door to it."""
 
     def __init__(
-        self, connections: Connections, clock: Clock, store: Callable[[], Awaitable[None]]
+        self, connections: Connections, clock: Clock, flush: Callable[[], Awaitable[None]]
     ) -> None:
         """Take what it works with.
 
@@ -32,14 +32,14 @@ class Hearsay:
             store: Stores what was judged.
         """
         self._connections = connections
-        self._store = store
-        self.writer = Writer(connections, clock, into=table)
+        self._flush = flush
+        self.buffer = EvidenceBuffer(connections, clock, table=table)
 
-    def tell(self, piece: Evidence) -> None:
+    def forward(self, piece: Evidence) -> None:
         """Pass evidence on to whoever judges; it is stored within a second or so."""
-        self.writer.note(piece)
+        self.buffer.add(piece)
 
-    async def hear(self, judge: Callable[[Evidence], Awaitable[object]]) -> None:
+    async def consume(self, apply: Callable[[Evidence], Awaitable[object]]) -> None:
         """Let what others have told be judged, in the order of its telling.
 
         What has been judged is taken away once it is stored: a crash in between lets a few pieces
@@ -49,14 +49,14 @@ class Hearsay:
             StorageError: if the database is away.
         """
         while True:
-            query = select(table).order_by(table.c.id).limit(_AT_A_TIME)
-            async with self._connections.reading() as connection:
+            query = select(table).order_by(table.c.id).limit(_BATCH_SIZE)
+            async with self._connections.read_transaction() as connection:
                 rows = (await connection.execute(query)).all()
             if not rows:
                 return
             for row in rows:
-                await judge(evidence_of(row))
-            await self._store()
+                await apply(evidence_from_row(row))
+            await self._flush()
             heard = delete(table).where(table.c.id.in_([row.id for row in rows]))
-            async with self._connections.noting(Turn.EVIDENCE) as connection:
+            async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
                 await connection.execute(heard)

@@ -16,15 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
-from tallylight.storage.engine import Connections, Turn, upsert
-from tallylight.storage.tables import gateway_keys as table
-from tallylight.storage.tables import marks
+from tallylight.storage.engine import Connections, LockId, upsert
+from tallylight.storage.tables import cursors_table
+from tallylight.storage.tables import gateway_keys_table as table
 
-_MARK = "gateway_keys"
+_VERSION_CURSOR = "gateway_keys"
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class ActiveKeys:
     """All keys that open something, at one moment.
 
     Args:
@@ -44,9 +44,9 @@ class GatewayKeys:
 
     async def add(self, key: GatewayKey) -> None:
         """Keep a new key; durable on return."""
-        async with self._connections.writing(Turn.KEY) as connection:
+        async with self._connections.durable_transaction(LockId.KEY) as connection:
             await connection.execute(insert(table), _values_of(key))
-            await _count_change(connection)
+            await _bump_version(connection)
 
     async def revoke(self, key: KeyId, at: datetime) -> GatewayKey | None:
         """Let a key open nothing any more; durable on return.
@@ -60,39 +60,41 @@ class GatewayKeys:
             .values(revoked_at_us=at)
             .returning(*table.columns)
         )
-        async with self._connections.writing(Turn.KEY) as connection:
+        async with self._connections.durable_transaction(LockId.KEY) as connection:
             row = (await connection.execute(change)).first()
             if row is None:
                 return None
-            await _count_change(connection)
+            await _bump_version(connection)
             return _key(row)
 
-    async def all(self) -> tuple[GatewayKey, ...]:
+    async def list_all(self) -> tuple[GatewayKey, ...]:
         """Return all keys, the revoked ones too, oldest first."""
-        async with self._connections.reading() as connection:
-            return await _found(connection)
+        async with self._connections.read_transaction() as connection:
+            return await _select_keys(connection)
 
-    async def ring(self, known: int | None) -> Ring | None:
+    async def active_keys(self, known_version: int | None) -> ActiveKeys | None:
         """Return all keys that open something, None if nothing changed since a known version."""
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             version = await _version(connection)
-            if version == known:
+            if version == known_version:
                 return None
-            keys = await _found(connection, table.c.revoked_at_us.is_(None))
-        return Ring(version, {key.digest: key for key in keys})
+            keys = await _select_keys(connection, table.c.revoked_at_us.is_(None))
+        return ActiveKeys(version, {key.digest: key for key in keys})
 
 
 async def _version(connection: AsyncConnection) -> int:
-    found = await connection.scalar(select(marks.c.value).where(marks.c.name == _MARK))
+    found = await connection.scalar(
+        select(cursors_table.c.value).where(cursors_table.c.name == _VERSION_CURSOR)
+    )
     return int(found or 0)
 
 
-async def _count_change(connection: AsyncConnection) -> None:
-    row = {"name": _MARK, "value": await _version(connection) + 1}
-    await connection.execute(upsert(connection, marks), row)
+async def _bump_version(connection: AsyncConnection) -> None:
+    row = {"name": _VERSION_CURSOR, "value": await _version(connection) + 1}
+    await connection.execute(upsert(connection, cursors_table), row)
 
 
-async def _found(
+async def _select_keys(
     connection: AsyncConnection, *where: ColumnElement[bool]
 ) -> tuple[GatewayKey, ...]:
     query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)

@@ -15,28 +15,28 @@ from sqlalchemy import Connection
 
 from tallylight.errors import BudgetError, StorageError, UnwritableError
 from tallylight.storage.engine import Connections
-from tallylight.storage.transaction import Writing, write
+from tallylight.storage.transaction import WriteBatch, write_group
 
 log = structlog.get_logger(__name__)
 
-_LARGEST_GROUP = 500
+_MAX_GROUP_SIZE = 500
 
 
 @dataclass(slots=True)
-class _Submission:
-    writing: Writing
+class _PendingWrite:
+    batch: WriteBatch
     done: asyncio.Future[bool] = field(repr=False)
 
 
-class Journal:
+class GroupCommitter:
     """Writes for many tasks at once."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._waiting: list[_Submission] = []
-        self._something = asyncio.Event()
+        self._pending: list[_PendingWrite] = []
+        self._has_pending = asyncio.Event()
 
-    async def write(self, writing: Writing) -> bool:
+    async def write(self, batch: WriteBatch) -> bool:
         """Write; tell whether it was ours to write.
 
         What is written outlives this process when this returns, and a new attempt also a power
@@ -54,24 +54,24 @@ class Journal:
             UnwritableError: if no database takes it.
         """
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Submission(writing, done))
-        self._something.set()
+        self._pending.append(_PendingWrite(batch, done))
+        self._has_pending.set()
         return await done
 
     async def run(self) -> None:
         """Write what waits, for ever."""
         while True:
-            await self._something.wait()
-            group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
-            if not self._waiting:
-                self._something.clear()
+            await self._has_pending.wait()
+            group, self._pending = self._pending[:_MAX_GROUP_SIZE], self._pending[_MAX_GROUP_SIZE:]
+            if not self._pending:
+                self._has_pending.clear()
             try:
                 await self._commit(group)
             except Exception:  # this task's root: what cannot be written fails alone
                 log.exception("journal.defect", writings=len(group))
                 await self._commit_singly(group)
 
-    async def _commit_singly(self, group: list[_Submission]) -> None:
+    async def _commit_singly(self, group: list[_PendingWrite]) -> None:
         for each in group:
             try:
                 await self._commit([each])
@@ -79,9 +79,9 @@ class Journal:
                 why = f"{type(error).__name__} while writing; the log says more"
                 _fail([each], UnwritableError(why))
 
-    async def _commit(self, group: list[_Submission]) -> None:
+    async def _commit(self, group: list[_PendingWrite]) -> None:
         try:
-            results = await self._written([each.writing for each in group])
+            results = await self._write_group([each.batch for each in group])
         except UnwritableError:
             raise
         except StorageError as error:
@@ -99,16 +99,16 @@ class Journal:
             else:
                 each.done.set_result(result)
 
-    async def _written(self, group: list[Writing]) -> list[bool | BudgetError]:
+    async def _write_group(self, group: list[WriteBatch]) -> list[bool | BudgetError]:
         def work(connection: Connection) -> list[bool | BudgetError]:
-            return write(connection, group)
+            return write_group(connection, group)
 
-        if any(writing.is_promise for writing in group):
-            return await self._connections.write_in_thread(work)
-        return await self._connections.note_in_thread(work)
+        if any(writing.is_durable for writing in group):
+            return await self._connections.run_durable_in_thread(work)
+        return await self._connections.run_relaxed_in_thread(work)
 
 
-def _fail(group: Iterable[_Submission], error: StorageError) -> None:
+def _fail(group: Iterable[_PendingWrite], error: StorageError) -> None:
     for each in group:
         if not each.done.done():
             each.done.set_exception(type(error)(str(error)))

@@ -30,12 +30,12 @@ def upper_bound(number: int) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def count(bins: Bins) -> int:
+def total_count(bins: Bins) -> int:
     """Return how many latencies a histogram holds."""
     return sum(bins.values())
 
 
-def merged(*histograms: Bins) -> Bins:
+def merge_bins(*histograms: Bins) -> Bins:
     """Return the histogram of all latencies together."""
     total: Counter[int] = Counter()
     for bins in histograms:
@@ -43,7 +43,7 @@ def merged(*histograms: Bins) -> Bins:
     return dict(total)
 
 
-def quantile(bins: Bins, share: float) -> timedelta | None:
+def latency_quantile(bins: Bins, share: float) -> timedelta | None:
     """Return the latency that a share of all latencies does not exceed; None if there are none.
 
     Args:
@@ -54,7 +54,7 @@ def quantile(bins: Bins, share: float) -> timedelta | None:
         A latency within its bin, between whose bounds latencies are taken to lie evenly on the
         logarithmic scale.
     """
-    total = count(bins)
+    total = total_count(bins)
     if total == 0:
         return None
     rank = share * total
@@ -72,12 +72,12 @@ def _between(lower: int, share: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def bins_text(bins: Bins) -> str:
+def format_bins(bins: Bins) -> str:
     """Return a histogram as short text: "33:57 34:3"."""
     return " ".join(f"{number}:{bins[number]}" for number in sorted(bins))
 
 
-def bins_of(text: str) -> Bins:
+def parse_bins(text: str) -> Bins:
     """Return the histogram that `bins_text` wrote."""
     pairs = (pair.split(":") for pair in text.split())
     return {int(number): int(times) for number, times in pairs}

@@ -10,12 +10,12 @@ from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate
 from tallylight.storage.engine import upsert
-from tallylight.storage.tables import incident_updates as updates
-from tallylight.storage.tables import incidents as table
-from tallylight.storage.types import reasons_of, reasons_text
+from tallylight.storage.tables import incident_updates_table as updates
+from tallylight.storage.tables import incidents_table as table
+from tallylight.storage.types import reasons_from_json, reasons_to_json
 
 
-async def store(connection: AsyncConnection, incident: Incident) -> None:
+async def store_incident(connection: AsyncConnection, incident: Incident) -> None:
     """Store an incident in place of what is known under its id."""
     await connection.execute(
         upsert(connection, table),
@@ -34,7 +34,7 @@ async def store(connection: AsyncConnection, incident: Incident) -> None:
             "number": number,
             "at_us": update.at,
             "status": update.status.value,
-            "reasons": reasons_text(update.reasons),
+            "reasons": reasons_to_json(update.reasons),
         }
         for number, update in enumerate(incident.updates)
     ]
@@ -42,7 +42,7 @@ async def store(connection: AsyncConnection, incident: Incident) -> None:
         await connection.execute(insert(updates), rows)
 
 
-async def newest(
+async def latest_incidents(
     connection: AsyncConnection,
     service: ServiceId | None,
     *,
@@ -72,7 +72,7 @@ async def newest(
     return await _with_updates(connection, list(found))
 
 
-async def one(connection: AsyncConnection, incident: IncidentId) -> Incident | None:
+async def get_incident(connection: AsyncConnection, incident: IncidentId) -> Incident | None:
     """Return the incident of an id, None if there is none."""
     found = await connection.execute(select(table).where(table.c.id == incident))
     return next(iter(await _with_updates(connection, list(found))), None)
@@ -89,7 +89,9 @@ async def _with_updates(
     stories: dict[str, list[IncidentUpdate]] = defaultdict(list)
     for row in found:
         stories[row.incident].append(
-            IncidentUpdate(at=row.at_us, status=Status(row.status), reasons=reasons_of(row.reasons))
+            IncidentUpdate(
+                at=row.at_us, status=Status(row.status), reasons=reasons_from_json(row.reasons)
+            )
         )
     return tuple(
         Incident(

@@ -31,10 +31,10 @@ from tallylight.model.money import (
     exceeded_limit,
     to_micro_usd,
 )
-from tallylight.storage.engine import Connections, Turn
-from tallylight.storage.tables import ledger as table
+from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.tables import ledger_table as table
 
-_IS_PROBING = table.c.purpose.in_([purpose.value for purpose in PROBE_PURPOSES])
+_IS_PROBE_SPENDING = table.c.purpose.in_([purpose.value for purpose in PROBE_PURPOSES])
 
 
 class Ledger:
@@ -50,7 +50,7 @@ class Ledger:
         amount: Decimal,
         *,
         budget: Budget,
-        total: Budget,
+        total_budget: Budget,
         at: datetime,
         note: str = "",
     ) -> EntryId:
@@ -61,9 +61,9 @@ class Ledger:
         Raises:
             BudgetError: naming the first budget that does not allow it; nothing is written.
         """
-        async with self._connections.writing(Turn.LEDGER) as connection:
-            await _refuse_excess(connection, f"of {service}", budget, amount, at, service)
-            await _refuse_excess(connection, "total", total, amount, at, None)
+        async with self._connections.durable_transaction(LockId.LEDGER) as connection:
+            await _check_budget(connection, f"of {service}", budget, amount, at, service)
+            await _check_budget(connection, "total", total_budget, amount, at, None)
             return await _insert(
                 connection, service, purpose, EntryState.RESERVED, amount, at, note
             )
@@ -75,7 +75,7 @@ class Ledger:
 
         For the probe meant to be free that was accepted as a job.
         """
-        async with self._connections.writing(Turn.LEDGER) as connection:
+        async with self._connections.durable_transaction(LockId.LEDGER) as connection:
             return await _insert(connection, service, purpose, EntryState.SETTLED, amount, at, note)
 
     async def settle(self, entry: EntryId, amount: Decimal | None = None) -> None:
@@ -88,7 +88,7 @@ class Ledger:
         Raises:
             StorageError: if it was released, settled otherwise, or never made.
         """
-        await self._end(entry, EntryState.SETTLED, amount)
+        await self._close(entry, EntryState.SETTLED, amount)
 
     async def release(self, entry: EntryId) -> None:
         """Say that a reservation was not spent; again changes nothing.
@@ -96,13 +96,13 @@ class Ledger:
         Raises:
             StorageError: if it was settled or never made.
         """
-        await self._end(entry, EntryState.RELEASED, Decimal(0))
+        await self._close(entry, EntryState.RELEASED, Decimal(0))
 
     async def spent(
         self, window: timedelta, at: datetime, service: ServiceId | None = None
     ) -> Decimal:
         """Return what probes spent or reserved in the window that ends at a moment, in USD."""
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             (micros,) = await _spent(connection, (window,), at, service)
             return micros / MICROS_PER_USD
 
@@ -113,16 +113,16 @@ class Ledger:
         total = func.sum(table.c.amount_micro_usd)
         query = (
             select(table.c.service, total.label("micros"))
-            .where(table.c.at_us > at - window, _IS_PROBING)
+            .where(table.c.at_us > at - window, _IS_PROBE_SPENDING)
             .group_by(table.c.service)
         )
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             found = await connection.execute(query)
             return {
                 ServiceId(row.service): Decimal(row.micros or 0) / MICROS_PER_USD for row in found
             }
 
-    async def sums(self, window: timedelta, at: datetime) -> tuple[SpendingTotal, ...]:
+    async def totals(self, window: timedelta, at: datetime) -> tuple[SpendingTotal, ...]:
         """Return what was spent in the window that ends at a moment, the largest first."""
         amount = func.sum(table.c.amount_micro_usd).label("micros")
         of = (table.c.purpose, table.c.payer, table.c.service)
@@ -132,7 +132,7 @@ class Ledger:
             .group_by(*of)
             .order_by(amount.desc(), *of)
         )
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return tuple(
                 SpendingTotal(
                     Purpose(row.purpose),
@@ -161,15 +161,15 @@ class Ledger:
         if end is not None:
             where.append(table.c.at_us < end)
         query = select(table).where(*where).order_by(table.c.at_us.desc(), table.c.id)
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return tuple(_entry(row) for row in await connection.execute(query.limit(limit)))
 
-    async def some(self, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
+    async def by_ids(self, ids: Collection[EntryId]) -> Mapping[EntryId, LedgerEntry]:
         """Return the entries of these ids, as far as there are such."""
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return await entries_of(connection, ids)
 
-    async def accidents(self) -> Mapping[ServiceId, frozenset[str]]:
+    async def unexpected_charges(self) -> Mapping[ServiceId, frozenset[str]]:
         """Return by service the notes of what was charged for probes that were meant to be free."""
         charged = (
             select(table.c.service, table.c.note)
@@ -177,13 +177,13 @@ class Ledger:
             .distinct()
         )
         found: dict[ServiceId, frozenset[str]] = {}
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             for name, note in await connection.execute(charged):
                 service = ServiceId(name)
                 found[service] = found.get(service, frozenset()) | {note}
         return found
 
-    async def _end(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
+    async def _close(self, entry: EntryId, state: EntryState, amount: Decimal | None) -> None:
         wanted = table.c.estimate_micro_usd if amount is None else literal(to_micro_usd(amount))
         is_mine = table.c.id == entry
         change = (
@@ -192,7 +192,7 @@ class Ledger:
             .values(state=state.value, amount_micro_usd=wanted)
             .returning(table.c.id)
         )
-        async with self._connections.writing(Turn.LEDGER) as connection:
+        async with self._connections.durable_transaction(LockId.LEDGER) as connection:
             if (await connection.execute(change)).first() is not None:
                 return
             column = wanted.label("wanted")
@@ -206,9 +206,9 @@ class Ledger:
                 )
 
 
-async def _refuse_excess(  # noqa: PLR0913, PLR0917  # private, called twice above
+async def _check_budget(  # noqa: PLR0913, PLR0917  # private, called twice above
     connection: AsyncConnection,
-    whose: str,
+    scope: str,
     budget: Budget,
     amount: Decimal,
     at: datetime,
@@ -222,7 +222,7 @@ async def _refuse_excess(  # noqa: PLR0913, PLR0917  # private, called twice abo
     found = exceeded_limit(budget, amount, spent)
     if found is not None:
         name, limit = found
-        raise BudgetError(f"{name} {whose}", limit, spent[name] / MICROS_PER_USD, amount)
+        raise BudgetError(f"{name} {scope}", limit, spent[name] / MICROS_PER_USD, amount)
 
 
 async def _spent(
@@ -236,7 +236,7 @@ async def _spent(
         func.sum(case((table.c.at_us > at - window, table.c.amount_micro_usd), else_=0))
         for window in windows
     ]
-    query = select(*sums).where(table.c.at_us > at - max(windows), _IS_PROBING)
+    query = select(*sums).where(table.c.at_us > at - max(windows), _IS_PROBE_SPENDING)
     if service is not None:
         query = query.where(table.c.service == service)
     row = (await connection.execute(query)).one()
@@ -253,7 +253,7 @@ async def _insert(  # noqa: PLR0913, PLR0917  # one row's facts
     note: str,
 ) -> EntryId:
     entry = LedgerEntry(EntryId(uuid4().hex), service, purpose, note, state, amount, amount, at)
-    await connection.execute(insert(table), values_of(entry))
+    await connection.execute(insert(table), ledger_values(entry))
     return entry.id
 
 
@@ -265,7 +265,7 @@ async def entries_of(
     return {entry.id: entry for entry in map(_entry, found)}
 
 
-def values_of(entry: LedgerEntry) -> dict[str, object]:
+def ledger_values(entry: LedgerEntry) -> dict[str, object]:
     """Return what the row of an entry holds."""
     return {
         "id": entry.id,

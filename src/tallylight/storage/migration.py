@@ -6,22 +6,22 @@ Alembic is imported only when there is something to do: it costs a third of a se
 from sqlalchemy import Connection, inspect, text
 
 from tallylight.errors import StorageError
-from tallylight.storage.engine import Connections, Turn
+from tallylight.storage.engine import Connections, LockId
 
 #: The newest revision in `migrations/versions`.
 HEAD = "0002"
 
 
-async def bring_up_to_date(connections: Connections) -> None:
+async def upgrade_schema(connections: Connections) -> None:
     """Run the migrations that a database lacks, all or nothing.
 
     Raises:
         StorageError: if a newer tallylight wrote it, or it cannot be reached.
     """
-    async with connections.reading() as connection:
+    async with connections.read_transaction() as connection:
         if await connection.run_sync(stored_revision) == HEAD:
             return
-    async with connections.writing(Turn.MIGRATION) as connection:
+    async with connections.durable_transaction(LockId.MIGRATION) as connection:
         # Another process may have been faster while we waited for our turn.
         if await connection.run_sync(stored_revision) != HEAD:
             await connection.run_sync(_upgrade)

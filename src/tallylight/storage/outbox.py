@@ -9,14 +9,14 @@ from datetime import datetime
 
 from sqlalchemy import Row, Update, and_, delete, select, update
 
-from tallylight.storage.engine import Connections, Turn
-from tallylight.storage.tables import outbox as table
+from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.tables import outbox_table as table
 
-_AT_A_TIME = 1000
+_BATCH_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """One try at a webhook.
 
     Args:
@@ -31,7 +31,7 @@ class Delivery:
     endpoint: str
     body: str
     created_at: datetime
-    tries: int
+    attempt_number: int
 
 
 class Outbox:
@@ -45,12 +45,12 @@ class Outbox:
 
     async def claim(
         self, endpoint: str, now: datetime, until: datetime, limit: int
-    ) -> tuple[Delivery, ...]:
+    ) -> tuple[WebhookDelivery, ...]:
         """Take what is due to an endpoint; nobody else gets it before `until`."""
         is_due = and_(table.c.endpoint == endpoint, table.c.due_at_us <= now)
         some = select(table.c.id).where(is_due).order_by(table.c.due_at_us).limit(limit)
         # Mostly nothing is due, and a look takes no writer's turn.
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             if (await connection.execute(some.limit(1))).first() is None:
                 return ()
         change = (
@@ -59,62 +59,62 @@ class Outbox:
             .values(due_at_us=until, tries=table.c.tries + 1)
             .returning(*table.columns)
         )
-        async with self._connections.noting(Turn.WEBHOOK) as connection:
+        async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
             found = [_delivery(row) for row in await connection.execute(change)]
         return tuple(sorted(found, key=lambda each: each.created_at))
 
-    async def delivered(self, delivery: Delivery, at: datetime, answer: str) -> None:
+    async def mark_delivered(self, delivery: WebhookDelivery, at: datetime, response: str) -> None:
         """Say that it arrived."""
         await self._change(
             update(table)
             .where(table.c.id == delivery.id, table.c.delivered_at_us.is_(None))
-            .values(due_at_us=None, delivered_at_us=at, answer=answer)
+            .values(due_at_us=None, delivered_at_us=at, answer=response)
         )
 
-    async def postpone(self, delivery: Delivery, due: datetime, answer: str) -> None:
+    async def reschedule(self, delivery: WebhookDelivery, due: datetime, response: str) -> None:
         """Say when it is tried again, unless somebody else tries it already."""
-        await self._change(_own(delivery).values(due_at_us=due, answer=answer))
+        await self._change(_if_still_claimed(delivery).values(due_at_us=due, answer=response))
 
-    async def give_up(self, delivery: Delivery, answer: str) -> None:
+    async def give_up(self, delivery: WebhookDelivery, response: str) -> None:
         """Say that it is not tried again, unless somebody else tries it already."""
-        await self._change(_own(delivery).values(due_at_us=None, answer=answer))
+        await self._change(_if_still_claimed(delivery).values(due_at_us=None, answer=response))
 
-    async def give_up_before(self, created: datetime, answer: str) -> None:
+    async def give_up_older_than(self, created: datetime, response: str) -> None:
         """Say that nothing so old that is still due will be tried again."""
         await self._change(
             update(table)
             .where(table.c.due_at_us.is_not(None), table.c.created_at_us < created)
-            .values(due_at_us=None, answer=answer)
+            .values(due_at_us=None, answer=response)
         )
 
-    async def forget(self, created: datetime) -> None:
+    async def delete_older_than(self, created: datetime) -> None:
         """Delete what is so old and was delivered or given up."""
         is_old = and_(table.c.due_at_us.is_(None), table.c.created_at_us < created)
-        some = select(table.c.id).where(is_old).limit(_AT_A_TIME)
-        gone = _AT_A_TIME
-        while gone == _AT_A_TIME:  # a portion at a time: between them, others get their turn
-            async with self._connections.noting(Turn.WEBHOOK) as connection:
+        some = select(table.c.id).where(is_old).limit(_BATCH_SIZE)
+        gone = _BATCH_SIZE
+        while gone == _BATCH_SIZE:  # a portion at a time: between them, others get their turn
+            async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
                 change = delete(table).where(table.c.id.in_(some.scalar_subquery()))
                 gone = (await connection.execute(change)).rowcount
 
     async def _change(self, change: Update) -> None:
-        async with self._connections.noting(Turn.WEBHOOK) as connection:
+        async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
             await connection.execute(change)
 
 
-def _own(delivery: Delivery) -> Update:
+def _if_still_claimed(delivery: WebhookDelivery) -> Update:
     return update(table).where(
         table.c.id == delivery.id,
-        table.c.tries == delivery.tries,
+        table.c.tries == delivery.attempt_number,
         table.c.due_at_us.is_not(None),
     )
 
 
-def _delivery(row: Row[*tuple[object, ...]]) -> Delivery:
-    return Delivery(
+def _delivery(row: Row[*tuple[object, ...]]) -> WebhookDelivery:
+    return WebhookDelivery(
         id=row.id,
         endpoint=row.endpoint,
         body=row.body,
         created_at=row.created_at_us,
-        tries=row.tries,
+        attempt_number=row.tries,
     )

@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.storage import rollups
 from tallylight.storage.rollups import Grain
-from tallylight.storage.tables import evidence
-from tallylight.storage.tables import rollups as rollup_table
-from tallylight.storage.types import microseconds
+from tallylight.storage.tables import evidence_table
+from tallylight.storage.tables import rollups_table as rollup_table
+from tallylight.storage.types import to_microseconds
 
-_PORTION = 2000
+_BATCH_SIZE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +30,37 @@ class Retention:
     hours: timedelta = timedelta(days=730)
 
 
-async def forget_evidence(
-    connection: AsyncConnection, retention: Retention, now: datetime, portion: int = _PORTION
+async def delete_old_evidence(
+    connection: AsyncConnection, retention: Retention, now: datetime, batch_size: int = _BATCH_SIZE
 ) -> bool:
     """Delete one portion of evidence that is too old and in the rollups; tell if any was.
 
     Its age counts from its noting.
     """
-    before = min(microseconds(now - retention.evidence), await rollups.folded(connection) + 1)
-    oldest = select(evidence.c.id).where(evidence.c.id < before).order_by(evidence.c.id)
-    ids = oldest.limit(portion).subquery()
+    before = min(
+        to_microseconds(now - retention.evidence), await rollups.rollup_cursor(connection) + 1
+    )
+    oldest = (
+        select(evidence_table.c.id)
+        .where(evidence_table.c.id < before)
+        .order_by(evidence_table.c.id)
+    )
+    ids = oldest.limit(batch_size).subquery()
     last = await connection.scalar(select(func.max(ids.c.id)))
     if last is None:
         return False
-    await connection.execute(delete(evidence).where(evidence.c.id <= last))
+    await connection.execute(delete(evidence_table).where(evidence_table.c.id <= last))
     return True
 
 
-async def forget_rollups(connection: AsyncConnection, retention: Retention, now: datetime) -> bool:
+async def delete_old_rollups(
+    connection: AsyncConnection, retention: Retention, now: datetime
+) -> bool:
     """Delete the oldest stretch of each grain if it is too old; tell if any was."""
     kept = {Grain.FIVE_MINUTES: retention.five_minutes, Grain.HOUR: retention.hours}
     is_any = False
     for grain, length in kept.items():
-        start = await rollups.oldest(connection, grain)
+        start = await rollups.oldest_bucket(connection, grain)
         if start is not None and start + grain.width <= now - length:
             await connection.execute(
                 delete(rollup_table).where(

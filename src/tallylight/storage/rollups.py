@@ -17,13 +17,13 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.storage import cursors
 from tallylight.storage.engine import upsert
-from tallylight.storage.evidence import evidence_of, page_after
-from tallylight.storage.histogram import Bins, bin_of, bins_of, bins_text, merged
-from tallylight.storage.tables import rollups as table
-from tallylight.storage.types import MICROSECOND, start_of
+from tallylight.storage.evidence import evidence_from_row, select_page_after
+from tallylight.storage.histogram import Bins, bin_of, format_bins, merge_bins, parse_bins
+from tallylight.storage.tables import rollups_table as table
+from tallylight.storage.types import MICROSECOND, bucket_start
 
-_MARK = "rollups"
-_PORTION = 5000
+_CURSOR = "rollups"
+_BATCH_SIZE = 5000
 
 
 class Grain(StrEnum):
@@ -75,17 +75,17 @@ class Rollup:
 _Key = tuple[Grain, datetime, ServiceId, Source]
 
 
-def summed(pieces: Iterable[Evidence]) -> dict[_Key, Rollup]:
+def summarize(pieces: Iterable[Evidence]) -> dict[_Key, Rollup]:
     """Return the rollups of evidence, at every grain."""
     sums: dict[_Key, list[Evidence]] = {}
     for piece in pieces:
         for grain in Grain:
-            key = (grain, start_of(piece.at, grain.width), piece.service, piece.source)
+            key = (grain, bucket_start(piece.at, grain.width), piece.service, piece.source)
             sums.setdefault(key, []).append(piece)
     return {key: _sum(key, group) for key, group in sums.items()}
 
 
-def added(one: Rollup, other: Rollup) -> Rollup:
+def combine(one: Rollup, other: Rollup) -> Rollup:
     """Return the rollup of both together; both are of the same stretch."""
     return replace(
         one,
@@ -93,26 +93,26 @@ def added(one: Rollup, other: Rollup) -> Rollup:
         bad=one.bad + other.bad,
         neutral=one.neutral + other.neutral,
         latency_sum=one.latency_sum + other.latency_sum,
-        latencies=merged(one.latencies, other.latencies),
+        latencies=merge_bins(one.latencies, other.latencies),
     )
 
 
-async def fold(connection: AsyncConnection, portion: int = _PORTION) -> bool:
+async def fold_batch(connection: AsyncConnection, batch_size: int = _BATCH_SIZE) -> bool:
     """Fold one portion of what is not yet folded; tell whether there may be more."""
-    mark = await cursors.value(connection, _MARK) or 0
-    rows = (await connection.execute(page_after(mark, portion))).all()
+    mark = await cursors.position(connection, _CURSOR) or 0
+    rows = (await connection.execute(select_page_after(mark, batch_size))).all()
     if rows:
-        await _add(connection, summed(evidence_of(row) for row in rows))
-        await cursors.move(connection, _MARK, rows[-1].id)
-    return len(rows) == portion
+        await _add(connection, summarize(evidence_from_row(row) for row in rows))
+        await cursors.set_position(connection, _CURSOR, rows[-1].id)
+    return len(rows) == batch_size
 
 
-async def folded(connection: AsyncConnection) -> int:
+async def rollup_cursor(connection: AsyncConnection) -> int:
     """Return the id of the last evidence that is in the sums."""
-    return await cursors.value(connection, _MARK) or 0
+    return await cursors.position(connection, _CURSOR) or 0
 
 
-async def between(
+async def rollups_between(
     connection: AsyncConnection,
     grain: Grain,
     services: Collection[ServiceId],
@@ -133,7 +133,7 @@ async def between(
     return tuple(_rollup(row) for row in found)
 
 
-async def oldest(connection: AsyncConnection, grain: Grain) -> datetime | None:
+async def oldest_bucket(connection: AsyncConnection, grain: Grain) -> datetime | None:
     """Return the start of the oldest stretch of a grain, None if there is none."""
     query = select(func.min(table.c.bucket_us)).where(table.c.grain == grain.value)
     found: datetime | None = await connection.scalar(query)
@@ -148,7 +148,7 @@ async def _add(connection: AsyncConnection, news: dict[_Key, Rollup]) -> None:
             rollup = _rollup(row)
             known[grain, start, rollup.service, rollup.source] = rollup
     rows = [
-        _values(added(known[key], rollup) if key in known else rollup)
+        _values(combine(known[key], rollup) if key in known else rollup)
         for key, rollup in sorted(news.items())  # in the order of the table
     ]
     await connection.execute(upsert(connection, table), rows)
@@ -186,7 +186,7 @@ def _rollup(row: Row[*tuple[object, ...]]) -> Rollup:
         bad=row.bad,
         neutral=row.neutral,
         latency_sum=row.latency_sum_us * MICROSECOND,
-        latencies=bins_of(row.latency_bins),
+        latencies=parse_bins(row.latency_bins),
     )
 
 
@@ -200,5 +200,5 @@ def _values(rollup: Rollup) -> dict[str, object]:
         "bad": rollup.bad,
         "neutral": rollup.neutral,
         "latency_sum_us": rollup.latency_sum // MICROSECOND,
-        "latency_bins": bins_text(rollup.latencies),
+        "latency_bins": format_bins(rollup.latencies),
     }

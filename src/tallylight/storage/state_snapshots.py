@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.model.ids import ServiceId
 from tallylight.storage.engine import upsert
-from tallylight.storage.tables import standings as table
+from tallylight.storage.tables import state_snapshots_table as table
 
 
-class Snapshot(NamedTuple):
+class StateSnapshot(NamedTuple):
     """What the judge remembered of a service.
 
     Args:
@@ -19,23 +19,25 @@ class Snapshot(NamedTuple):
         folded: The id of the last evidence that is in it.
     """
 
-    standing: str
-    folded: int
+    state: str
+    cursor: int
 
 
-async def store(connection: AsyncConnection, rows: Mapping[ServiceId, str], folded: int) -> None:
+async def store_snapshots(
+    connection: AsyncConnection, rows: Mapping[ServiceId, str], cursor: int
+) -> None:
     """Replace the snapshots of some services."""
     if rows:
         await connection.execute(
             upsert(connection, table),
             [
-                {"service": service, "standing": standing, "folded": folded}
+                {"service": service, "standing": standing, "folded": cursor}
                 for service, standing in rows.items()
             ],
         )
 
 
-async def stored(connection: AsyncConnection) -> dict[ServiceId, Snapshot]:
+async def load_snapshots(connection: AsyncConnection) -> dict[ServiceId, StateSnapshot]:
     """Return all snapshots."""
     found = await connection.execute(select(table.c.service, table.c.standing, table.c.folded))
-    return {ServiceId(row.service): Snapshot(row.standing, int(row.folded)) for row in found}
+    return {ServiceId(row.service): StateSnapshot(row.standing, int(row.folded)) for row in found}

@@ -17,7 +17,12 @@ from sqlalchemy import (
     Text,
 )
 
-from tallylight.storage.types import Moment, Packed, Span, failure_columns
+from tallylight.storage.types import (
+    CompressedText,
+    MicrosecondInterval,
+    MicrosecondTimestamp,
+    failure_columns,
+)
 
 metadata = MetaData()
 
@@ -33,75 +38,75 @@ def _evidence_columns() -> tuple[Column[object], ...]:
             autoincrement=False,
         ),
         Column("service", Text, nullable=False),
-        Column("at_us", Moment, nullable=False),
+        Column("at_us", MicrosecondTimestamp, nullable=False),
         Column("source", Text, nullable=False),
-        Column("latency_us", Span),
+        Column("latency_us", MicrosecondInterval),
         *failure_columns(),
         Column("says", Text),
-        Column("until_us", Moment),
+        Column("until_us", MicrosecondTimestamp),
         Column("note", Text, nullable=False),
         Column("vantage", Text, nullable=False),
     )
 
 
-evidence = Table("evidence", metadata, *_evidence_columns())
+evidence_table = Table("evidence", metadata, *_evidence_columns())
 
 #: What processes that do not judge have seen, until the one that does has heard it.
-hearsay = Table("hearsay", metadata, *_evidence_columns())
+forwarded_evidence_table = Table("hearsay", metadata, *_evidence_columns())
 
-standings = Table(
+state_snapshots_table = Table(
     "standings",
     metadata,
     Column("service", Text, primary_key=True),
-    Column("standing", Packed, nullable=False),
+    Column("standing", CompressedText, nullable=False),
     Column("folded", BigInteger, nullable=False),  # id of the last evidence that is in it
 )
 
-transitions = Table(
+transitions_table = Table(
     "transitions",
     metadata,
     Column("service", Text, nullable=False),
     # When it was recorded, in microseconds since 1970, made to rise within the service.
     Column("id", BigInteger, nullable=False),
-    Column("at_us", Moment, nullable=False),
-    Column("recorded_at_us", Moment, nullable=False),
+    Column("at_us", MicrosecondTimestamp, nullable=False),
+    Column("recorded_at_us", MicrosecondTimestamp, nullable=False),
     Column("before_status", Text, nullable=False),
-    Column("before_since_us", Moment, nullable=False),
+    Column("before_since_us", MicrosecondTimestamp, nullable=False),
     Column("before_confidence", Float, nullable=False),
     Column("before_blocked", Text),
     Column("before_reasons", Text, nullable=False),
     Column("after_status", Text, nullable=False),
-    Column("after_since_us", Moment, nullable=False),
+    Column("after_since_us", MicrosecondTimestamp, nullable=False),
     Column("after_confidence", Float, nullable=False),
     Column("after_blocked", Text),
     Column("after_reasons", Text, nullable=False),
     PrimaryKeyConstraint("service", "id"),
 )
-Index("transitions_at", transitions.c.at_us)
+Index("transitions_at", transitions_table.c.at_us)
 
-incidents = Table(
+incidents_table = Table(
     "incidents",
     metadata,
     Column("id", Text, primary_key=True),
     Column("service", Text, nullable=False),
-    Column("started_at_us", Moment, nullable=False),
-    Column("ended_at_us", Moment),
+    Column("started_at_us", MicrosecondTimestamp, nullable=False),
+    Column("ended_at_us", MicrosecondTimestamp),
     Column("worst", Text, nullable=False),
 )
-Index("incidents_started", incidents.c.started_at_us)
+Index("incidents_started", incidents_table.c.started_at_us)
 
-incident_updates = Table(
+incident_updates_table = Table(
     "incident_updates",
     metadata,
     Column("incident", Text, ForeignKey("incidents.id"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("at_us", Moment, nullable=False),
+    Column("at_us", MicrosecondTimestamp, nullable=False),
     Column("status", Text, nullable=False),
     Column("reasons", Text, nullable=False),
     PrimaryKeyConstraint("incident", "number"),
 )
 
-ledger = Table(
+ledger_table = Table(
     "ledger",
     metadata,
     Column("id", Text, primary_key=True),
@@ -112,19 +117,19 @@ ledger = Table(
     Column("estimate_micro_usd", BigInteger, nullable=False),
     # What counts now: the estimate while reserved, the price once settled, 0 once released.
     Column("amount_micro_usd", BigInteger, nullable=False),
-    Column("at_us", Moment, nullable=False),
+    Column("at_us", MicrosecondTimestamp, nullable=False),
     Column("payer", Text, nullable=False, server_default=""),  # the key that asked for it
 )
-Index("ledger_at", ledger.c.at_us)
+Index("ledger_at", ledger_table.c.at_us)
 Index(
     "ledger_payer",
-    ledger.c.payer,
-    ledger.c.at_us,
-    sqlite_where=ledger.c.payer != "",
-    postgresql_where=ledger.c.payer != "",
+    ledger_table.c.payer,
+    ledger_table.c.at_us,
+    sqlite_where=ledger_table.c.payer != "",
+    postgresql_where=ledger_table.c.payer != "",
 )
 
-attempts = Table(
+attempts_table = Table(
     "attempts",
     metadata,
     Column("id", Text, primary_key=True),
@@ -136,42 +141,42 @@ attempts = Table(
     Column("model", Text, nullable=False),
     Column("entry", Text, nullable=False),  # of the ledger
     Column("state", Text, nullable=False),
-    Column("intended_at_us", Moment, nullable=False),
-    Column("accepted_at_us", Moment),
-    Column("ended_at_us", Moment),
+    Column("intended_at_us", MicrosecondTimestamp, nullable=False),
+    Column("accepted_at_us", MicrosecondTimestamp),
+    Column("ended_at_us", MicrosecondTimestamp),
     Column("job", Text, nullable=False),
     Column("doubt", Text, nullable=False),
     *failure_columns(),
     # Of a caller's video: which, and the how manieth attempt at it; "" and 0 of a probe.
     Column("video", Text, nullable=False, server_default=""),
     Column("number", Integer, nullable=False, server_default="0"),
-    Column("started_at_us", Moment),
-    Column("rendered_at_us", Moment),
-    Column("given_up_at_us", Moment),
+    Column("started_at_us", MicrosecondTimestamp),
+    Column("rendered_at_us", MicrosecondTimestamp),
+    Column("given_up_at_us", MicrosecondTimestamp),
 )
 Index(
     "attempts_unfinished",
-    attempts.c.intended_at_us,
-    sqlite_where=attempts.c.ended_at_us.is_(None),
-    postgresql_where=attempts.c.ended_at_us.is_(None),
+    attempts_table.c.intended_at_us,
+    sqlite_where=attempts_table.c.ended_at_us.is_(None),
+    postgresql_where=attempts_table.c.ended_at_us.is_(None),
 )
 Index(  # whoever writes it first may send it: two replicas never both do
     "attempts_of_video",
-    attempts.c.video,
-    attempts.c.number,
+    attempts_table.c.video,
+    attempts_table.c.number,
     unique=True,
-    sqlite_where=attempts.c.video != "",
-    postgresql_where=attempts.c.video != "",
+    sqlite_where=attempts_table.c.video != "",
+    postgresql_where=attempts_table.c.video != "",
 )
 Index(
     "attempts_job",
-    attempts.c.service,
-    attempts.c.job,
-    sqlite_where=attempts.c.job != "",
-    postgresql_where=attempts.c.job != "",
+    attempts_table.c.service,
+    attempts_table.c.job,
+    sqlite_where=attempts_table.c.job != "",
+    postgresql_where=attempts_table.c.job != "",
 )
 
-videos = Table(
+videos_table = Table(
     "videos",
     metadata,
     Column("id", Text, primary_key=True),
@@ -183,10 +188,12 @@ videos = Table(
     Column("wish", Text, nullable=False),  # `videos.wish_text`: all else that was asked for
     Column("idempotency", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
-    Column("created_at_us", Moment, nullable=False),
-    Column("deadline_us", Moment, nullable=False),
+    Column("created_at_us", MicrosecondTimestamp, nullable=False),
+    Column("deadline_us", MicrosecondTimestamp, nullable=False),
     Column("owner", Text, nullable=False),  # the process that follows it …
-    Column("leased_until_us", Moment, nullable=False),  # … unless it is silent for so long
+    Column(
+        "leased_until_us", MicrosecondTimestamp, nullable=False
+    ),  # … unless it is silent for so long
     Column("status", Text, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("service", Text, nullable=False),
@@ -195,30 +202,30 @@ videos = Table(
     Column("substituted", Text, nullable=False),
     Column("error_code", Text, nullable=False),
     Column("error_message", Text, nullable=False),
-    Column("started_at_us", Moment),
-    Column("ended_at_us", Moment),
-    Column("expires_at_us", Moment),
+    Column("started_at_us", MicrosecondTimestamp),
+    Column("ended_at_us", MicrosecondTimestamp),
+    Column("expires_at_us", MicrosecondTimestamp),
     Column("asset", Text, nullable=False),
-    Column("deleted_at_us", Moment),
+    Column("deleted_at_us", MicrosecondTimestamp),
 )
-Index("videos_of_key", videos.c.key, videos.c.created_at_us, videos.c.id)
-Index("videos_fingerprint", videos.c.fingerprint, videos.c.created_at_us)
+Index("videos_of_key", videos_table.c.key, videos_table.c.created_at_us, videos_table.c.id)
+Index("videos_fingerprint", videos_table.c.fingerprint, videos_table.c.created_at_us)
 Index(
     "videos_idempotency",
-    videos.c.key,
-    videos.c.idempotency,
+    videos_table.c.key,
+    videos_table.c.idempotency,
     unique=True,
-    sqlite_where=videos.c.idempotency != "",
-    postgresql_where=videos.c.idempotency != "",
+    sqlite_where=videos_table.c.idempotency != "",
+    postgresql_where=videos_table.c.idempotency != "",
 )
 Index(
     "videos_unfinished",
-    videos.c.leased_until_us,
-    sqlite_where=videos.c.ended_at_us.is_(None),
-    postgresql_where=videos.c.ended_at_us.is_(None),
+    videos_table.c.leased_until_us,
+    sqlite_where=videos_table.c.ended_at_us.is_(None),
+    postgresql_where=videos_table.c.ended_at_us.is_(None),
 )
 
-characters = Table(
+characters_table = Table(
     "characters",
     metadata,
     Column("id", Text, primary_key=True),
@@ -226,10 +233,10 @@ characters = Table(
     Column("name", Text, nullable=False),
     Column("service", Text, nullable=False),
     Column("upstream_id", Text, nullable=False),
-    Column("created_at_us", Moment, nullable=False),
+    Column("created_at_us", MicrosecondTimestamp, nullable=False),
 )
 
-gateway_keys = Table(
+gateway_keys_table = Table(
     "gateway_keys",
     metadata,
     Column("id", Text, primary_key=True),
@@ -239,41 +246,41 @@ gateway_keys = Table(
     Column("routes", Text, nullable=False),  # a JSON list; empty allows all
     Column("per_minute", Integer),  # requests
     Column("limits", Text, nullable=False),  # a JSON object: USD by window
-    Column("created_at_us", Moment, nullable=False),
-    Column("revoked_at_us", Moment),
+    Column("created_at_us", MicrosecondTimestamp, nullable=False),
+    Column("revoked_at_us", MicrosecondTimestamp),
 )
 
-outbox = Table(  # webhooks that are to be delivered
+outbox_table = Table(  # webhooks that are to be delivered
     "outbox",
     metadata,
     Column("id", Text, primary_key=True),  # the webhook-id
     Column("endpoint", Text, nullable=False),  # its name in the configuration
     Column("video", Text, nullable=False),
     Column("body", Text, nullable=False),
-    Column("created_at_us", Moment, nullable=False),
-    Column("due_at_us", Moment),  # None once it is delivered or given up
+    Column("created_at_us", MicrosecondTimestamp, nullable=False),
+    Column("due_at_us", MicrosecondTimestamp),  # None once it is delivered or given up
     Column("tries", Integer, nullable=False),
-    Column("delivered_at_us", Moment),
+    Column("delivered_at_us", MicrosecondTimestamp),
     Column("answer", Text, nullable=False),  # what the newest try met
 )
 Index(
     "outbox_due",
-    outbox.c.due_at_us,
-    sqlite_where=outbox.c.due_at_us.is_not(None),
-    postgresql_where=outbox.c.due_at_us.is_not(None),
+    outbox_table.c.due_at_us,
+    sqlite_where=outbox_table.c.due_at_us.is_not(None),
+    postgresql_where=outbox_table.c.due_at_us.is_not(None),
 )
 Index(
     "outbox_done",
-    outbox.c.created_at_us,
-    sqlite_where=outbox.c.due_at_us.is_(None),
-    postgresql_where=outbox.c.due_at_us.is_(None),
+    outbox_table.c.created_at_us,
+    sqlite_where=outbox_table.c.due_at_us.is_(None),
+    postgresql_where=outbox_table.c.due_at_us.is_(None),
 )
 
-rollups = Table(
+rollups_table = Table(
     "rollups",
     metadata,
     Column("grain", Text, nullable=False),
-    Column("bucket_us", Moment, nullable=False),
+    Column("bucket_us", MicrosecondTimestamp, nullable=False),
     Column("service", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("good", BigInteger, nullable=False),
@@ -285,11 +292,11 @@ rollups = Table(
     sqlite_with_rowid=False,  # one bucket's rows lie side by side
 )
 
-day_status = Table(
+day_status_table = Table(
     "day_status",
     metadata,
     Column("service", Text, nullable=False),
-    Column("day_us", Moment, nullable=False),
+    Column("day_us", MicrosecondTimestamp, nullable=False),
     # How long it was what; UNKNOWN is what remains of the day.
     Column("operational_us", BigInteger, nullable=False),
     Column("degraded_us", BigInteger, nullable=False),
@@ -301,14 +308,14 @@ day_status = Table(
     sqlite_with_rowid=False,
 )
 
-marks = Table(  # how far each fold has come
+cursors_table = Table(  # how far each fold has come
     "marks",
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 
-memos = Table(  # what a room has to remember over a restart, by the room's name
+component_state_table = Table(  # what a room has to remember over a restart, by the room's name
     "memos",
     metadata,
     Column("name", Text, primary_key=True),

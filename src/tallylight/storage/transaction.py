@@ -34,15 +34,15 @@ from tallylight.quick import quick
 from tallylight.storage import attempts as attempt_rows
 from tallylight.storage import ledger as entry_rows
 from tallylight.storage import videos as video_rows
-from tallylight.storage.engine import Turn, take_turn
-from tallylight.storage.tables import attempts, ledger, outbox, videos
+from tallylight.storage.engine import LockId, acquire_lock
+from tallylight.storage.tables import attempts_table, ledger_table, outbox_table, videos_table
 from tallylight.storage.types import failure_columns
 
 _Spent = dict[str, int | Decimal]
 _Rows = dict[str, list[Mapping[str, object]]]
 
 
-class Limit(NamedTuple):
+class SpendingLimit(NamedTuple):
     """What callers' videos may cost.
 
     Args:
@@ -56,7 +56,7 @@ class Limit(NamedTuple):
     name: str
 
 
-class Finding(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A job in an upstream's list that is taken for an attempt's.
 
     Args:
@@ -68,7 +68,7 @@ class Finding(NamedTuple):
     services: tuple[ServiceId, ...]
 
 
-class Notice(NamedTuple):
+class OutboxMessage(NamedTuple):
     """A webhook to deliver."""
 
     id: str
@@ -80,7 +80,7 @@ class Notice(NamedTuple):
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Writing:
+class WriteBatch:
     """What is to be written together: all of it, or nothing.
 
     Args:
@@ -102,15 +102,15 @@ class Writing:
     leased_until: datetime | None = None
     new_attempt: Attempt | None = None
     new_entry: LedgerEntry | None = None
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[SpendingLimit, ...] = ()
     video: Video | None = None
     attempts: tuple[Attempt, ...] = ()
     entries: tuple[LedgerEntry, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    finding: Finding | None = None
+    messages: tuple[OutboxMessage, ...] = ()
+    claimed_job: ClaimedJob | None = None
 
     @property
-    def is_promise(self) -> bool:
+    def is_durable(self) -> bool:
         """Tell whether it has to outlive a power cut: something will be paid for on its word.
 
         What an upstream has said may be asked of it again.
@@ -123,24 +123,24 @@ class Writing:
         return self.new_video is None and self.new_attempt is not None
 
     @property
-    def is_contested(self) -> bool:
+    def may_conflict(self) -> bool:
         """Tell whether somebody else may have written the same, or the money may not be there."""
         video = self.new_video
         is_known = video is not None and bool(video.idempotency_key)
         is_limited = any(limit.budget.limits for limit in self.limits)
-        return is_known or self.is_further or is_limited or self.finding is not None
+        return is_known or self.is_further or is_limited or self.claimed_job is not None
 
 
-def write(connection: Connection, group: list[Writing]) -> list[bool | BudgetError]:
+def write_group(connection: Connection, group: list[WriteBatch]) -> list[bool | BudgetError]:
     """Write a group; tell of each whether it was its own to write, or why it may not be."""
     results: list[bool | BudgetError] = []
-    if any(writing.finding is not None for writing in group):
+    if any(writing.claimed_job is not None for writing in group):
         # Before any turn of the ledger, or two processes could wait for each other.
-        take_turn(connection, Turn.ATTEMPT)
+        acquire_lock(connection, LockId.ATTEMPT)
     lost = _lost(connection, group)
-    for is_contested, some in groupby(group, key=lambda each: each.is_contested):
+    for is_contested, some in groupby(group, key=lambda each: each.may_conflict):
         if is_contested:
-            results += [_write_alone(connection, writing, lost) for writing in some]
+            results += [_write_conflicting(connection, writing, lost) for writing in some]
         else:
             alike = list(some)
             _write_together(connection, alike)
@@ -148,14 +148,14 @@ def write(connection: Connection, group: list[Writing]) -> list[bool | BudgetErr
     return results
 
 
-def _write_together(connection: Connection, group: Iterable[Writing]) -> None:
+def _write_together(connection: Connection, group: Iterable[WriteBatch]) -> None:
     rows: _Rows = {}
     for writing in group:
         _collect(writing, rows)
     _execute(connection, rows)
 
 
-def _lost(connection: Connection, group: Iterable[Writing]) -> frozenset[VideoId]:
+def _lost(connection: Connection, group: Iterable[WriteBatch]) -> frozenset[VideoId]:
     """Return the videos that are to be tried further and have an end or another owner by now.
 
     The rest stay locked to the end of the transaction, so that nobody takes them over or ends them
@@ -166,78 +166,88 @@ def _lost(connection: Connection, group: Iterable[Writing]) -> frozenset[VideoId
     if not wanted:
         return frozenset()
     query = (
-        select(videos.c.id, videos.c.owner)
-        .where(videos.c.id.in_(wanted), videos.c.ended_at_us.is_(None))
-        .order_by(videos.c.id)
+        select(videos_table.c.id, videos_table.c.owner)
+        .where(videos_table.c.id.in_(wanted), videos_table.c.ended_at_us.is_(None))
+        .order_by(videos_table.c.id)
         .with_for_update(key_share=True)
     )
     owners = {VideoId(id_): owner for id_, owner in connection.execute(query)}
     return frozenset(id_ for id_, owner in wanted.items() if owners.get(id_) != owner)
 
 
-def _write_alone(
-    connection: Connection, writing: Writing, lost: Collection[VideoId]
+def _write_conflicting(
+    connection: Connection, batch: WriteBatch, lost: Collection[VideoId]
 ) -> bool | BudgetError:
     # What has ended has ended, whatever becomes of the rest, and gives its money back before.
-    _write_together(connection, (Writing(attempts=writing.attempts, entries=writing.entries),))
-    if writing.is_further and writing.video is not None and writing.video.id in lost:
+    _write_together(connection, (WriteBatch(attempts=batch.attempts, entries=batch.entries),))
+    if batch.is_further and batch.video is not None and batch.video.id in lost:
         return False
-    entry = writing.new_entry
+    entry = batch.new_entry
     if entry is not None:
-        for limit in writing.limits:
-            refusal = _refusal(connection, limit, entry)
+        for limit in batch.limits:
+            refusal = _exceeded_budget(connection, limit, entry)
             if refusal is not None:
                 return refusal
-    if not _claim(connection, writing):
+    if not _insert_new_rows(connection, batch):
         return False
-    rest = replace(writing, new_video=None, new_attempt=None, attempts=(), entries=())
+    rest = replace(batch, new_video=None, new_attempt=None, attempts=(), entries=())
     _write_together(connection, (rest,))
     return True
 
 
-def _claim(connection: Connection, writing: Writing) -> bool:
+def _insert_new_rows(connection: Connection, batch: WriteBatch) -> bool:
     """Insert or take what others may too, and tell whether they were not faster."""
-    video, attempt = writing.new_video, writing.new_attempt
-    if writing.finding is not None and _is_taken(connection, writing.finding):
+    video, attempt = batch.new_video, batch.new_attempt
+    if batch.claimed_job is not None and _is_job_taken(connection, batch.claimed_job):
         return False
-    if video is not None and not _insert_once(connection, videos, _new_video(writing, video)):
+    if video is not None and not _try_insert(
+        connection, videos_table, _new_video_row(batch, video)
+    ):
         return False
-    return attempt is None or _insert_once(connection, attempts, attempt_rows.values_of(attempt))
+    return attempt is None or _try_insert(
+        connection, attempts_table, attempt_rows.attempt_values(attempt)
+    )
 
 
-def _is_taken(connection: Connection, finding: Finding) -> bool:
+def _is_job_taken(connection: Connection, claimed_job: ClaimedJob) -> bool:
     """Tell whether a job is another attempt's, or the attempt has another job by now."""
-    attempt, (id_, job) = finding.attempt, (attempts.c.id, attempts.c.job)
-    others = attempts.c.service.in_(finding.services) & (job == attempt.job) & (id_ != attempt.id)
+    attempt, (id_, job) = claimed_job.attempt, (attempts_table.c.id, attempts_table.c.job)
+    others = (
+        attempts_table.c.service.in_(claimed_job.services)
+        & (job == attempt.job)
+        & (id_ != attempt.id)
+    )
     own = (id_ == attempt.id) & job.not_in(("", attempt.job))
     return connection.execute(select(id_).where(others | own).limit(1)).first() is not None
 
 
-def _insert_once(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
-    once = _once(connection, table).returning(table.c.id)
+def _try_insert(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    once = _insert_or_ignore(connection, table).returning(table.c.id)
     return connection.execute(once, row).first() is not None
 
 
-def _once(connection: Connection, table: Table) -> Insert:
+def _insert_or_ignore(connection: Connection, table: Table) -> Insert:
     """Return an insert that leaves what is there."""
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
-def _refusal(connection: Connection, limit: Limit, entry: LedgerEntry) -> BudgetError | None:
+def _exceeded_budget(
+    connection: Connection, limit: SpendingLimit, entry: LedgerEntry
+) -> BudgetError | None:
     names = limit.budget.limits
     if not names:
         return None
-    take_turn(connection, Turn.LEDGER)  # or two could both take the rest
+    acquire_lock(connection, LockId.LEDGER)  # or two could both take the rest
     spent: _Spent = {}
     for name in names:
-        query = select(func.sum(ledger.c.amount_micro_usd)).where(
-            ledger.c.at_us > entry.at - BUDGET_WINDOWS[name],
-            ledger.c.purpose == Purpose.TRAFFIC.value,
+        query = select(func.sum(ledger_table.c.amount_micro_usd)).where(
+            ledger_table.c.at_us > entry.at - BUDGET_WINDOWS[name],
+            ledger_table.c.purpose == Purpose.TRAFFIC.value,
         )
         if limit.payer is not None:
-            query = query.where(ledger.c.payer == limit.payer)
+            query = query.where(ledger_table.c.payer == limit.payer)
         spent[name] = int(connection.scalar(query) or 0)
     found = exceeded_limit(limit.budget, entry.estimate, spent)
     if found is None:
@@ -248,27 +258,29 @@ def _refusal(connection: Connection, limit: Limit, entry: LedgerEntry) -> Budget
     )
 
 
-def _collect(writing: Writing, rows: _Rows) -> None:
-    if writing.new_video is not None:
-        rows.setdefault("new_videos", []).append(_new_video(writing, writing.new_video))
-    if writing.new_attempt is not None:
-        row = attempt_rows.values_of(writing.new_attempt)
+def _collect(batch: WriteBatch, rows: _Rows) -> None:
+    if batch.new_video is not None:
+        rows.setdefault("new_videos", []).append(_new_video_row(batch, batch.new_video))
+    if batch.new_attempt is not None:
+        row = attempt_rows.attempt_values(batch.new_attempt)
         rows.setdefault("new_attempts", []).append(row)
-    if writing.new_entry is not None:
-        rows.setdefault("new_entries", []).append(entry_rows.values_of(writing.new_entry))
-    found = () if writing.finding is None else (writing.finding.attempt,)
-    for attempt in (*writing.attempts, *found):
-        row = attempt_rows.values_of(attempt)
-        rows.setdefault("attempts", []).append(_bound(row, _ATTEMPT_COLUMNS))
-    for entry in writing.entries:
-        rows.setdefault("entries", []).append(_bound(entry_rows.values_of(entry), _ENTRY_COLUMNS))
-    if writing.video is not None:
-        video = writing.video
+    if batch.new_entry is not None:
+        rows.setdefault("new_entries", []).append(entry_rows.ledger_values(batch.new_entry))
+    found = () if batch.claimed_job is None else (batch.claimed_job.attempt,)
+    for attempt in (*batch.attempts, *found):
+        row = attempt_rows.attempt_values(attempt)
+        rows.setdefault("attempts", []).append(_update_row(row, _ATTEMPT_COLUMNS))
+    for entry in batch.entries:
+        rows.setdefault("entries", []).append(
+            _update_row(entry_rows.ledger_values(entry), _ENTRY_COLUMNS)
+        )
+    if batch.video is not None:
+        video = batch.video
         is_there = video.status is VideoStatus.COMPLETED
         told_by = {"b_owner": video.owner, "b_is_there": int(is_there)}
-        row = {"b_id": video.id, **told_by, **video_rows.changing_values_of(video)}
+        row = {"b_id": video.id, **told_by, **video_rows.video_update_values(video)}
         rows.setdefault("videos", []).append(row)
-    for notice in writing.notices:
+    for notice in batch.messages:
         rows.setdefault("notices", []).append(_outbox_row(notice))
 
 
@@ -277,31 +289,31 @@ def _execute(connection: Connection, rows: _Rows) -> None:
         if name in rows:
             connection.execute(statement, rows[name])
     if "notices" in rows:  # two processes that end a video have the same to tell
-        connection.execute(_once(connection, outbox), rows["notices"])
+        connection.execute(_insert_or_ignore(connection, outbox_table), rows["notices"])
 
 
-def _new_video(writing: Writing, video: Video) -> dict[str, object]:
-    return video_rows.values_of(video, writing.leased_until or video.created_at)
+def _new_video_row(batch: WriteBatch, video: Video) -> dict[str, object]:
+    return video_rows.video_values(video, batch.leased_until or video.created_at)
 
 
-def _bound(row: Mapping[str, object], columns: Iterable[str]) -> dict[str, object]:
+def _update_row(row: Mapping[str, object], columns: Iterable[str]) -> dict[str, object]:
     return {"b_id": row["id"], **{name: row[name] for name in columns}}
 
 
-def _outbox_row(notice: Notice) -> dict[str, object]:
+def _outbox_row(message: OutboxMessage) -> dict[str, object]:
     return {
-        "id": notice.id,
-        "endpoint": notice.endpoint,
-        "video": notice.video,
-        "body": notice.body,
-        "created_at_us": notice.at,
-        "due_at_us": notice.at,
+        "id": message.id,
+        "endpoint": message.endpoint,
+        "video": message.video,
+        "body": message.body,
+        "created_at_us": message.at,
+        "due_at_us": message.at,
         "tries": 0,
         "answer": "",
     }
 
 
-def _change(table: Table, columns: Iterable[str]) -> Update:
+def _update_by_id(table: Table, columns: Iterable[str]) -> Update:
     return (
         update(table)
         .where(table.c.id == bindparam("b_id"))
@@ -338,14 +350,19 @@ _ENTRY_COLUMNS = ("state", "amount_micro_usd")
 
 #: In the order in which they are written.
 _STATEMENTS = {
-    "new_videos": insert(videos),
-    "new_entries": insert(ledger),
-    "new_attempts": insert(attempts),
-    "attempts": _change(attempts, _ATTEMPT_COLUMNS).where(attempts.c.ended_at_us.is_(None)),
-    "entries": _change(ledger, _ENTRY_COLUMNS).where(ledger.c.state == EntryState.RESERVED.value),
+    "new_videos": insert(videos_table),
+    "new_entries": insert(ledger_table),
+    "new_attempts": insert(attempts_table),
+    "attempts": _update_by_id(attempts_table, _ATTEMPT_COLUMNS).where(
+        attempts_table.c.ended_at_us.is_(None)
+    ),
+    "entries": _update_by_id(ledger_table, _ENTRY_COLUMNS).where(
+        ledger_table.c.state == EntryState.RESERVED.value
+    ),
     # Whoever has lost a video to another process can only say of it that it is there.
-    "videos": _change(videos, _VIDEO_COLUMNS).where(
-        videos.c.ended_at_us.is_(None),
-        (videos.c.owner == bindparam("b_owner")) | (bindparam("b_is_there", type_=Integer) == 1),
+    "videos": _update_by_id(videos_table, _VIDEO_COLUMNS).where(
+        videos_table.c.ended_at_us.is_(None),
+        (videos_table.c.owner == bindparam("b_owner"))
+        | (bindparam("b_is_there", type_=Integer) == 1),
     ),
 }

@@ -7,7 +7,7 @@ from tallylight.model.verdict import Incident, Transition
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TransitionRecord:
     """A transition with what it leaves behind, or an incident that ended without one.
 
     Args:
@@ -20,5 +20,5 @@ class Record:
 
     service: ServiceId
     transition: Transition | None
-    standing: str
+    state: str
     incident: Incident | None

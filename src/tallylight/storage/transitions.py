@@ -11,15 +11,15 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Transition, Verdict
-from tallylight.storage.tables import standings
-from tallylight.storage.tables import transitions as table
-from tallylight.storage.types import microseconds, reasons_of, reasons_text
+from tallylight.storage.tables import state_snapshots_table
+from tallylight.storage.tables import transitions_table as table
+from tallylight.storage.types import reasons_from_json, reasons_to_json, to_microseconds
 
 #: Above this, asking for all services and choosing here is quicker than a long IN.
-MOST_NAMED = 500
+MAX_IN_LIST = 500
 
 
-async def append(connection: AsyncConnection, transition: Transition) -> None:
+async def insert_transition(connection: AsyncConnection, transition: Transition) -> None:
     """Store a transition as the service's newest."""
     newest = select(func.max(table.c.id)).where(table.c.service == transition.service)
     last = int(await connection.scalar(newest) or 0)
@@ -27,7 +27,7 @@ async def append(connection: AsyncConnection, transition: Transition) -> None:
         insert(table),
         {
             "service": transition.service,
-            "id": max(last + 1, microseconds(transition.recorded_at)),
+            "id": max(last + 1, to_microseconds(transition.recorded_at)),
             "at_us": transition.at,
             "recorded_at_us": transition.recorded_at,
             **_verdict_values("before", transition.before),
@@ -36,7 +36,7 @@ async def append(connection: AsyncConnection, transition: Transition) -> None:
     )
 
 
-async def between(
+async def transitions_between(
     connection: AsyncConnection, service: ServiceId | None, start: datetime, end: datetime
 ) -> tuple[Transition, ...]:
     """Return the transitions that happened in [start, end), in the order of their happening."""
@@ -46,18 +46,21 @@ async def between(
     found = await connection.execute(
         select(table).where(*where).order_by(table.c.at_us, table.c.id, table.c.service)
     )
-    return tuple(transition_of(row) for row in found)
+    return tuple(transition_from_row(row) for row in found)
 
 
-async def spells(
+async def status_intervals(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
 ) -> dict[ServiceId, tuple[StatusInterval, ...]]:
     """Return what each service was, moment for moment, from start to end."""
     changes = await _changes(connection, services, start, end)
-    return {service: spells_of(changes.get(service, ()), start, end) for service in services}
+    return {
+        service: intervals_from_changes(changes.get(service, ()), start, end)
+        for service in services
+    }
 
 
-def spells_of(
+def intervals_from_changes(
     changes: Iterable[tuple[datetime, Status]], start: datetime, end: datetime
 ) -> tuple[StatusInterval, ...]:
     """Return the spells that changes of status cut [start, end) into.
@@ -87,16 +90,16 @@ async def _changes(
 ) -> Mapping[ServiceId, list[tuple[datetime, Status]]]:
     # A service has a standing from its first transition on, so that standings list the services.
     # What was recorded before the change that stands at `start` cannot matter after it.
-    named = services if len(services) <= MOST_NAMED else None
+    named = services if len(services) <= MAX_IN_LIST else None
     is_asked = true() if named is None else table.c.service.in_(named)
-    is_listed = true() if named is None else standings.c.service.in_(named)
+    is_listed = true() if named is None else state_snapshots_table.c.service.in_(named)
     earlier = table.alias("earlier")
     opening = select(func.max(earlier.c.id)).where(
-        earlier.c.service == standings.c.service, earlier.c.at_us <= start
+        earlier.c.service == state_snapshots_table.c.service, earlier.c.at_us <= start
     )
     columns = (table.c.service, table.c.id, table.c.at_us, table.c.after_status)
     # A pair among pairs: as a join, SQLite would walk all transitions instead of the list.
-    pairs = select(standings.c.service, opening.scalar_subquery()).where(is_listed)
+    pairs = select(state_snapshots_table.c.service, opening.scalar_subquery()).where(is_listed)
     openings = select(*columns).where(tuple_(table.c.service, table.c.id).in_(pairs))
     inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_asked)
     changes: dict[ServiceId, list[tuple[datetime, Status]]] = defaultdict(list)
@@ -110,7 +113,7 @@ async def _changes(
     return changes
 
 
-def transition_of(row: Row[*tuple[object, ...]]) -> Transition:
+def transition_from_row(row: Row[*tuple[object, ...]]) -> Transition:
     """Return the transition that a row holds."""
     service = ServiceId(row.service)
     return Transition(
@@ -130,7 +133,7 @@ def _verdict_of(service: ServiceId, row: Row[*tuple[object, ...]], side: str) ->
         status=Status(values[f"{side}_status"]),
         since=values[f"{side}_since_us"],
         confidence=values[f"{side}_confidence"],
-        reasons=reasons_of(values[f"{side}_reasons"]),
+        reasons=reasons_from_json(values[f"{side}_reasons"]),
         blocked=None if blocked is None else FailureKind(blocked),
     )
 
@@ -141,5 +144,5 @@ def _verdict_values(side: str, verdict: Verdict) -> dict[str, object]:
         f"{side}_since_us": verdict.since,
         f"{side}_confidence": verdict.confidence,
         f"{side}_blocked": None if verdict.blocked is None else verdict.blocked.value,
-        f"{side}_reasons": reasons_text(verdict.reasons),
+        f"{side}_reasons": reasons_to_json(verdict.reasons),
     }

@@ -21,22 +21,22 @@ MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 
 
-def microseconds(moment: datetime) -> int:
+def to_microseconds(moment: datetime) -> int:
     """Return the whole microseconds since 1970."""
     return (moment - EPOCH) // MICROSECOND
 
 
-def moment_of(value: int) -> datetime:
+def from_microseconds(value: int) -> datetime:
     """Return the moment that lies so many microseconds after 1970."""
     return EPOCH + value * MICROSECOND
 
 
-def start_of(moment: datetime, width: timedelta) -> datetime:
+def bucket_start(moment: datetime, width: timedelta) -> datetime:
     """Return the start of the bucket of that width, counted from 1970, that holds the moment."""
     return EPOCH + (moment - EPOCH) // width * width
 
 
-class Moment(TypeDecorator[datetime]):
+class MicrosecondTimestamp(TypeDecorator[datetime]):
     """An aware datetime as microseconds since 1970; its columns are named `…_us`."""
 
     impl = BigInteger
@@ -53,7 +53,7 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
-class Packed(TypeDecorator[str]):
+class CompressedText(TypeDecorator[str]):
     """Long text that no query looks into, deflated to a third or less."""
 
     impl = LargeBinary
@@ -70,7 +70,7 @@ class Packed(TypeDecorator[str]):
         return None if value is None else zlib.decompress(value).decode()
 
 
-class Span(TypeDecorator[timedelta]):
+class MicrosecondInterval(TypeDecorator[timedelta]):
     """A timedelta as microseconds; its columns are named `…_us`."""
 
     impl = BigInteger
@@ -96,7 +96,7 @@ def failure_columns() -> tuple[Column[object], ...]:
         Column("text", Text),
         Column("named", Boolean),
         Column("http_status", Integer),
-        Column("retry_after_us", Span),
+        Column("retry_after_us", MicrosecondInterval),
     )
     return columns
 
@@ -121,7 +121,7 @@ _NO_FAILURE: dict[str, object] = dict.fromkeys(
 )
 
 
-def failure_of(row: Row[*tuple[object, ...]]) -> Failure | None:
+def failure_from_row(row: Row[*tuple[object, ...]]) -> Failure | None:
     """Return the failure that a row holds, None for none."""
     if row.failure_kind is None:
         return None
@@ -136,18 +136,18 @@ def failure_of(row: Row[*tuple[object, ...]]) -> Failure | None:
     )
 
 
-def reasons_text(reasons: Sequence[Reason]) -> str:
+def reasons_to_json(reasons: Sequence[Reason]) -> str:
     """Return reasons as JSON: a list of [code, microseconds, facts]."""
     return json.dumps(
-        [[reason.code, microseconds(reason.at), dict(reason.facts)] for reason in reasons],
+        [[reason.code, to_microseconds(reason.at), dict(reason.facts)] for reason in reasons],
         ensure_ascii=False,
         separators=(",", ":"),
     )
 
 
-def reasons_of(text: str) -> tuple[Reason, ...]:
+def reasons_from_json(text: str) -> tuple[Reason, ...]:
     """Return the reasons that `reasons_text` wrote."""
     return tuple(
-        Reason(code=ReasonCode(code), at=moment_of(at), facts=facts)
+        Reason(code=ReasonCode(code), at=from_microseconds(at), facts=facts)
         for code, at, facts in json.loads(text)
     )

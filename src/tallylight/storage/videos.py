@@ -19,10 +19,10 @@ from tallylight.model.money import MICROS_PER_USD, to_micro_usd
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.attempts import Tried, tried_of
-from tallylight.storage.engine import Connections, Turn
-from tallylight.storage.tables import videos as table
+from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.tables import videos_table as table
 
-_AT_A_TIME = 100
+_BATCH_SIZE = 100
 
 
 class Videos:
@@ -31,20 +31,20 @@ class Videos:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def one(self, id_: VideoId) -> Video | None:
+    async def get(self, id_: VideoId) -> Video | None:
         """Return the video of an id, None if there is none or it was deleted."""
         return next(
-            iter(await self._found(table.c.id == id_, table.c.deleted_at_us.is_(None))), None
+            iter(await self._select(table.c.id == id_, table.c.deleted_at_us.is_(None))), None
         )
 
-    async def one_ever(self, id_: VideoId) -> Video | None:
+    async def get_including_deleted(self, id_: VideoId) -> Video | None:
         """Return the same though it was deleted: its place among the others stands."""
-        return next(iter(await self._found(table.c.id == id_)), None)
+        return next(iter(await self._select(table.c.id == id_)), None)
 
-    async def by_idempotency(self, key: KeyId, idempotency: str) -> Video | None:
+    async def by_idempotency_key(self, key: KeyId, idempotency_key: str) -> Video | None:
         """Return the video that a caller's own key for a request named, if any."""
-        where = and_(table.c.key == key, table.c.idempotency == idempotency)
-        return next(iter(await self._found(where)), None)
+        where = and_(table.c.key == key, table.c.idempotency == idempotency_key)
+        return next(iter(await self._select(where)), None)
 
     async def by_fingerprint(
         self, key: KeyId, fingerprint: str, since: datetime
@@ -56,9 +56,9 @@ class Videos:
             table.c.created_at_us >= since,
             table.c.deleted_at_us.is_(None),
         )
-        return tuple(reversed(await self._found(where)))
+        return tuple(reversed(await self._select(where)))
 
-    async def listed(
+    async def list_page(
         self, key: KeyId | None, *, after: Video | None, limit: int, order: Literal["asc", "desc"]
     ) -> tuple[Video, ...]:
         """Return one more video than `limit`, if there are so many, in the order of creation.
@@ -81,10 +81,10 @@ class Videos:
             where.append(or_(at > after.created_at, same))
         by = (at, id_) if order == "asc" else (at.desc(), id_.desc())
         query = select(table).where(*where).order_by(*by).limit(limit + 1)
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return tuple(_video(row) for row in await connection.execute(query))
 
-    async def take_over(
+    async def claim_expired(
         self, owner: str, now: datetime, until: datetime
     ) -> tuple[tuple[Video, Tried], ...]:
         """Take over some videos whose lease has expired, and return what is written of them.
@@ -95,7 +95,7 @@ class Videos:
         """
         orphaned = and_(table.c.ended_at_us.is_(None), table.c.leased_until_us < now)
         some = (
-            select(table.c.id).where(orphaned).limit(_AT_A_TIME).with_for_update(skip_locked=True)
+            select(table.c.id).where(orphaned).limit(_BATCH_SIZE).with_for_update(skip_locked=True)
         )
         change = (
             update(table)
@@ -103,12 +103,12 @@ class Videos:
             .values(owner=owner, leased_until_us=until)
             .returning(*table.columns)
         )
-        async with self._connections.noting(Turn.VIDEO) as connection:
+        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             taken = [_video(row) for row in await connection.execute(change)]
             tried = await tried_of(connection, [video.id for video in taken])
         return tuple((video, tried[video.id]) for video in taken)
 
-    async def renew(self, owner: str, until: datetime) -> frozenset[VideoId]:
+    async def renew_leases(self, owner: str, until: datetime) -> frozenset[VideoId]:
         """Say that one goes on following one's videos; return which those are."""
         change = (
             update(table)
@@ -116,13 +116,13 @@ class Videos:
             .values(leased_until_us=until)
             .returning(table.c.id)
         )
-        async with self._connections.noting(Turn.VIDEO) as connection:
+        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             return frozenset(map(VideoId, await connection.scalars(change)))
 
-    async def hand_over(self, ids: Collection[VideoId], at: datetime) -> None:
+    async def release_leases(self, ids: Collection[VideoId], at: datetime) -> None:
         """Let others take videos over from a moment on."""
         change = update(table).where(table.c.id.in_(ids)).values(owner="", leased_until_us=at)
-        async with self._connections.noting(Turn.VIDEO) as connection:
+        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             await connection.execute(change)
 
     async def delete(self, id_: VideoId, at: datetime) -> bool:
@@ -133,24 +133,24 @@ class Videos:
             .values(deleted_at_us=at, prompt="", wish="{}", asset="", idempotency="")
             .returning(table.c.id)
         )
-        async with self._connections.writing(Turn.VIDEO) as connection:
+        async with self._connections.durable_transaction(LockId.VIDEO) as connection:
             return (await connection.execute(change)).first() is not None
 
-    async def expired(self, at: datetime) -> tuple[Video, ...]:
+    async def with_expired_assets(self, at: datetime) -> tuple[Video, ...]:
         """Return some videos whose content is still kept and has expired."""
         gone = and_(table.c.expires_at_us < at, table.c.asset != "")
-        some = select(table.c.id).where(gone).limit(_AT_A_TIME)
-        return await self._found(table.c.id.in_(some.scalar_subquery()))
+        some = select(table.c.id).where(gone).limit(_BATCH_SIZE)
+        return await self._select(table.c.id.in_(some.scalar_subquery()))
 
-    async def forget_assets(self, ids: Collection[VideoId]) -> None:
+    async def clear_assets(self, ids: Collection[VideoId]) -> None:
         """Take note that the content of videos is not kept any more."""
         change = update(table).where(table.c.id.in_(ids)).values(asset="")
-        async with self._connections.noting(Turn.VIDEO) as connection:
+        async with self._connections.relaxed_transaction(LockId.VIDEO) as connection:
             await connection.execute(change)
 
-    async def _found(self, *where: ColumnElement[bool]) -> tuple[Video, ...]:
+    async def _select(self, *where: ColumnElement[bool]) -> tuple[Video, ...]:
         query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
-        async with self._connections.reading() as connection:
+        async with self._connections.read_transaction() as connection:
             return tuple(_video(row) for row in await connection.execute(query))
 
 
@@ -159,7 +159,7 @@ def new_video_id() -> VideoId:
     return VideoId(f"video_{uuid4().hex}")
 
 
-def values_of(video: Video, leased_until: datetime) -> dict[str, object]:
+def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
     """Return what the row of a new video holds."""
     return {
         "id": video.id,
@@ -168,7 +168,7 @@ def values_of(video: Video, leased_until: datetime) -> dict[str, object]:
         "prompt": video.prompt,
         "seconds": video.seconds,
         "size": video.size,
-        "wish": _wish_text(video.params),
+        "wish": _params_to_json(video.params),
         "idempotency": video.idempotency_key,
         "fingerprint": video.fingerprint,
         "created_at_us": video.created_at,
@@ -176,11 +176,11 @@ def values_of(video: Video, leased_until: datetime) -> dict[str, object]:
         "owner": video.owner,
         "leased_until_us": leased_until,
         "deleted_at_us": video.deleted_at,
-        **changing_values_of(video),
+        **video_update_values(video),
     }
 
 
-def changing_values_of(video: Video) -> dict[str, object]:
+def video_update_values(video: Video) -> dict[str, object]:
     """Return what changes in a row while the video is under way."""
     return {
         "status": video.status.value,
@@ -198,24 +198,24 @@ def changing_values_of(video: Video) -> dict[str, object]:
     }
 
 
-def _wish_text(wish: CreateParams) -> str:
-    reference = wish.reference
+def _params_to_json(params: CreateParams) -> str:
+    reference = params.reference
     said = {
-        "operation": "" if wish.operation is Operation.CREATE else wish.operation.value,
-        "source": wish.source,
+        "operation": "" if params.operation is Operation.CREATE else params.operation.value,
+        "source": params.source,
         "reference": reference and [reference.url, reference.media_type, reference.name],
-        "stored": wish.reference_asset,
-        "characters": wish.characters,
-        "extras": wish.extras,
-        "pinned": wish.pinned_service,
-        "chosen": wish.defaulted_fields,
-        "policy": wish.policy,
-        "onto": wish.base_seconds,
+        "stored": params.reference_asset,
+        "characters": params.characters,
+        "extras": params.extras,
+        "pinned": params.pinned_service,
+        "chosen": params.defaulted_fields,
+        "policy": params.policy,
+        "onto": params.base_seconds,
     }
     return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
 
 
-def _wish_of(text: str) -> CreateParams:
+def _params_from_json(text: str) -> CreateParams:
     if text == "{}":
         return CreateParams()
     said = json.loads(text)
@@ -248,7 +248,7 @@ def _video(row: Row[*tuple[object, ...]]) -> Video:
         size=row.size,
         created_at=row.created_at_us,
         deadline=row.deadline_us,
-        params=_wish_of(row.wish),
+        params=_params_from_json(row.wish),
         idempotency_key=row.idempotency,
         fingerprint=row.fingerprint,
         owner=row.owner,

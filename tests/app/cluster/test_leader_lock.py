@@ -13,7 +13,7 @@ from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
-from tallylight.storage.database import History, open_history
+from tallylight.storage.database import Storage, open_storage
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SORA = ServiceId("sora")
@@ -30,10 +30,10 @@ def address(new_postgres: Callable[[str | None], str]) -> str:
 
 
 @pytest.fixture
-async def histories(address: str, clock: VirtualClock) -> AsyncIterator[tuple[History, History]]:
+async def histories(address: str, clock: VirtualClock) -> AsyncIterator[tuple[Storage, Storage]]:
     async with AsyncExitStack() as stack:
-        one = await stack.enter_async_context(open_history(address, clock))
-        two = await stack.enter_async_context(open_history(address, clock))
+        one = await stack.enter_async_context(open_storage(address, clock))
+        two = await stack.enter_async_context(open_storage(address, clock))
         yield one, two
 
 
@@ -47,7 +47,7 @@ def cut_off(address: str) -> None:
 
 
 async def test_one_has_the_place_and_the_next_after_it(
-    histories: tuple[History, History],
+    histories: tuple[Storage, Storage],
 ) -> None:
     one, two = (LeaderLock(history, None) for history in histories)
 
@@ -60,7 +60,7 @@ async def test_one_has_the_place_and_the_next_after_it(
 
 
 async def test_a_claim_that_broke_is_renewed_if_nobody_was_faster(
-    histories: tuple[History, History], address: str
+    histories: tuple[Storage, Storage], address: str
 ) -> None:
     one, two = (LeaderLock(history, None) for history in histories)
     await one.acquire()
@@ -73,37 +73,37 @@ async def test_a_claim_that_broke_is_renewed_if_nobody_was_faster(
 
 
 async def test_who_was_replaced_learns_of_it_and_writes_nothing_more(
-    histories: tuple[History, History], address: str, clock: VirtualClock
+    histories: tuple[Storage, Storage], address: str, clock: VirtualClock
 ) -> None:
     former, judge = histories
     one, two = (LeaderLock(history, None) for history in histories)
     await one.acquire()
-    former.note(Evidence(SORA, clock.now(), Source.TRAFFIC))
+    former.add_evidence(Evidence(SORA, clock.now(), Source.TRAFFIC))
 
     cut_off(address)
     assert await two.acquire()
 
-    for writing in (former.flush(), former.record(list), former.save_standings(dict)):
+    for writing in (former.flush(), former.record_transitions(list), former.save_snapshots(dict)):
         with pytest.raises(StorageError, match="another process judges"):
             await writing
     assert await judge.evidence() == ()
     assert not await one.is_held()
 
     # What it had found in the meantime is told to the one that judges now.
-    await former.leave_to_others()
-    await former.hearsay.writer.flush()
+    await former.forward_buffered()
+    await former.forwarded_evidence.buffer.flush()
     heard: list[Evidence] = []
 
     async def judged(piece: Evidence) -> None:
         heard.append(piece)
 
-    await judge.hearsay.hear(judged)
+    await judge.forwarded_evidence.consume(judged)
     assert heard == [Evidence(SORA, clock.now(), Source.TRAFFIC)]
     await two.release()
 
 
 async def test_who_judged_and_died_in_between_is_noticed(
-    histories: tuple[History, History], address: str
+    histories: tuple[Storage, Storage], address: str
 ) -> None:
     one, two = (LeaderLock(history, None) for history in histories)
     await one.acquire()
@@ -116,7 +116,7 @@ async def test_who_judged_and_died_in_between_is_noticed(
 
 async def test_a_file_is_one_processs_alone(tmp_path: Path, clock: VirtualClock) -> None:
     file = tmp_path / "history.db"
-    async with open_history(f"sqlite:///{file}", clock) as history:
+    async with open_storage(f"sqlite:///{file}", clock) as history:
         one, two = LeaderLock(history, file), LeaderLock(history, file)
 
         assert await one.acquire()

@@ -17,8 +17,8 @@ from standardwebhooks import Webhook
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
 from tallylight.gateway.webhooks.sender import Courier
-from tallylight.storage.database import History, open_history
-from tallylight.storage.transaction import Notice, Writing
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.transaction import OutboxMessage, WriteBatch
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECOND = timedelta(seconds=1)
@@ -97,7 +97,7 @@ def endpoints(**urls: str) -> Webhooks:
 
 @asynccontextmanager
 async def delivering(
-    history: History, webhooks: Webhooks, clock: VirtualClock, *, patience: timedelta = 30 * SECOND
+    history: Storage, webhooks: Webhooks, clock: VirtualClock, *, patience: timedelta = 30 * SECOND
 ) -> AsyncIterator[Courier]:
     # Sockets wait by the real clock: a busy machine must look like no slow endpoint.
     courier = Courier(history.outbox, webhooks, clock, lambda: 0.5, timeout=patience)
@@ -108,22 +108,22 @@ async def delivering(
         task.cancel()
 
 
-async def put(history: History, *endpoints: str, count: int = 1) -> None:
+async def put(history: Storage, *endpoints: str, count: int = 1) -> None:
     """Let there be something to tell, now."""
     now = history._clock.now()
     notices = [
-        Notice(f"msg_{name}_{number}", name, "video_1", f'{{"number":{number}}}', now)
+        OutboxMessage(f"msg_{name}_{number}", name, "video_1", f'{{"number":{number}}}', now)
         for name in endpoints
         for number in range(count)
     ]
-    writing = asyncio.create_task(history.journal.run())
-    await history.journal.write(Writing(notices=tuple(notices)))
+    writing = asyncio.create_task(history.group_commit.run())
+    await history.group_commit.write(WriteBatch(messages=tuple(notices)))
     writing.cancel()
 
 
-async def answers(history: History) -> list[str]:
+async def answers(history: Storage) -> list[str]:
     """Return what is known of each webhook: "due", "sent" or "lost", and the newest answer."""
-    async with history.outbox._connections.reading() as connection:
+    async with history.outbox._connections.read_transaction() as connection:
         query = text("SELECT due_at_us, delivered_at_us, answer FROM outbox ORDER BY id")
         found = (await connection.execute(query)).all()
     state = {(False, True): "due", (True, False): "sent", (True, True): "lost"}
@@ -144,7 +144,7 @@ async def until(
             await asyncio.to_thread(lambda: None)
 
 
-async def known(history: History, clock: VirtualClock, *wanted: str, tasks: int = 2) -> None:
+async def known(history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 2) -> None:
     """Wait until the outbox knows so much of its webhooks."""
 
     async def is_known() -> bool:
@@ -154,7 +154,7 @@ async def known(history: History, clock: VirtualClock, *wanted: str, tasks: int 
 
 
 async def test_a_webhook_arrives_signed(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     await put(history, "billing")
 
@@ -166,7 +166,7 @@ async def test_a_webhook_arrives_signed(
 
 
 async def test_one_that_is_refused_comes_again_under_the_same_id(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.answers = [Answer(500, "down"), Answer(404), Answer(302, headers={"location": "/x"})]
     await put(history, "billing")
@@ -180,7 +180,7 @@ async def test_one_that_is_refused_comes_again_under_the_same_id(
 
 
 async def test_a_redirect_is_not_followed(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     async with receiving() as elsewhere:
         receiver.answers = [Answer(307, headers={"location": elsewhere.url})] * 100
@@ -193,7 +193,7 @@ async def test_a_redirect_is_not_followed(
 
 
 async def test_a_receiver_that_asks_for_peace_has_it(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.answers = [Answer(429, headers={"retry-after": "200"})]
     await put(history, "billing")
@@ -205,7 +205,7 @@ async def test_a_receiver_that_asks_for_peace_has_it(
 
 
 async def test_a_receiver_that_is_gone_is_called_no_more(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.answers = [Answer(410, "no longer")]
     await put(history, "billing")
@@ -228,7 +228,7 @@ async def _is(value: bool) -> bool:
 
 
 async def test_what_never_arrives_is_given_up_after_three_days(
-    history: History, clock: VirtualClock
+    history: Storage, clock: VirtualClock
 ) -> None:
     await put(history, "billing", "removed")
     await clock.advance(73 * HOUR)
@@ -240,7 +240,7 @@ async def test_what_never_arrives_is_given_up_after_three_days(
 
 
 async def test_a_silent_receiver_delays_no_other(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.is_silent = True
     async with receiving() as other:
@@ -257,7 +257,7 @@ async def test_a_silent_receiver_delays_no_other(
 
 
 async def test_what_a_receiver_says_is_kept_short_and_without_secrets(
-    history: History, receiver: Receiver, clock: VirtualClock
+    history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     told = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
     receiver.answers = [Answer(500, told)] * 100
@@ -273,14 +273,14 @@ async def test_what_a_receiver_says_is_kept_short_and_without_secrets(
     assert "token-of-ours" not in answer
 
 
-async def _begins(history: History, start: str) -> bool:
+async def _begins(history: Storage, start: str) -> bool:
     return (await answers(history))[0].startswith(start)
 
 
 async def test_two_processes_deliver_each_webhook_once(
     address: str, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    async with open_history(address, clock) as one, open_history(address, clock) as two:
+    async with open_storage(address, clock) as one, open_storage(address, clock) as two:
         await put(one, "billing", count=150)
 
         webhooks = endpoints(billing=receiver.url)
@@ -307,7 +307,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_a_process_killed_between_claim_and_delivery_loses_nothing(
-    history: History, address: str, receiver: Receiver, clock: VirtualClock
+    history: Storage, address: str, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.is_silent = True
     await put(history, "billing")

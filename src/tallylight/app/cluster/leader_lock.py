@@ -7,8 +7,8 @@ from pathlib import Path
 import structlog
 
 from tallylight.errors import StorageError
-from tallylight.storage.database import History
-from tallylight.storage.engine import Held
+from tallylight.storage.database import Storage
+from tallylight.storage.engine import HeldLock
 
 log = structlog.get_logger()
 
@@ -23,11 +23,11 @@ class LeaderLock:
         file: Its file; None for PostgreSQL.
     """
 
-    def __init__(self, history: History, file: Path | None) -> None:
+    def __init__(self, history: Storage, file: Path | None) -> None:
         self._history = history
         self._file = file
         self._stack = AsyncExitStack()
-        self._claim_handle: Held | None = None
+        self._claim_handle: HeldLock | None = None
 
     @property
     def is_shared(self) -> bool:
@@ -48,7 +48,7 @@ class LeaderLock:
         if not is_ours:
             return False
         try:
-            await self._history.judgeship.begin()
+            await self._history.leader_epoch.claim()
         except StorageError:
             await self.release()
             raise
@@ -67,7 +67,7 @@ class LeaderLock:
         try:
             if await self._acquire_database() is None:
                 return False
-            if await self._history.judgeship.stands():
+            if await self._history.leader_epoch.is_current():
                 return True
         except StorageError as error:
             log.warning("judge.unsure", error=str(error))
@@ -84,8 +84,8 @@ class LeaderLock:
         except StorageError as error:  # its connection is gone, and the claim with it
             log.debug("judge.left", error=str(error))
 
-    async def _acquire_database(self) -> Held | None:
-        self._claim_handle = await self._stack.enter_async_context(self._history.claim_judging())
+    async def _acquire_database(self) -> HeldLock | None:
+        self._claim_handle = await self._stack.enter_async_context(self._history.claim_leadership())
         if self._claim_handle is None:
             await self._stack.aclose()
         return self._claim_handle

@@ -10,10 +10,10 @@ from tallylight.config.settings import Configuration
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident
-from tallylight.storage.database import History, open_history
-from tallylight.storage.evidence import Noted
-from tallylight.storage.state_snapshots import Snapshot
-from tallylight.storage.transition_record import Record
+from tallylight.storage.database import Storage, open_storage
+from tallylight.storage.evidence import EvidenceRecord
+from tallylight.storage.state_snapshots import StateSnapshot
+from tallylight.storage.transition_record import TransitionRecord
 
 _FORWARDED_SOURCES = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
 
@@ -24,41 +24,41 @@ class ReadOnlyStorage:
     But what callers' videos show is passed on to the one that writes: nobody else sees those.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: Storage) -> None:
         self._history = history
 
     def store_evidence(self, evidence: Evidence) -> None:
         """Store nothing, and pass on what callers' videos show."""
         if evidence.source in _FORWARDED_SOURCES:
-            self._history.hearsay.tell(evidence)
+            self._history.forwarded_evidence.forward(evidence)
 
-    async def record_transitions(self, records: Callable[[], Sequence[Record]]) -> None:
+    async def record_transitions(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         """Store nothing."""
         records()  # which thereby count as told
 
     async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         """Store nothing."""
 
-    async def snapshots(self) -> Mapping[ServiceId, Snapshot]:
+    async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
         """Return the stored snapshots."""
-        return await self._history.standings()
+        return await self._history.snapshots()
 
     def replay(
         self,
         services: Collection[ServiceId],
         snapshot_ids: Mapping[ServiceId, int],
         since: datetime,
-    ) -> AsyncIterator[Noted]:
+    ) -> AsyncIterator[EvidenceRecord]:
         """Yield the evidence that snapshots do not contain."""
         return self._history.replay(services, snapshot_ids, since)
 
-    async def evidence_after(self, cursor: int) -> Sequence[Noted]:
+    async def evidence_after(self, cursor: int) -> Sequence[EvidenceRecord]:
         """Return evidence that follows an id."""
-        return await self._history.following(cursor)
+        return await self._history.evidence_after(cursor)
 
     async def newest_cursor(self) -> int:
         """Return the id of the evidence that was stored last."""
-        return await self._history.newest_mark()
+        return await self._history.latest_cursor()
 
     async def open_incidents(self) -> Sequence[Incident]:
         """Return the incidents that have not ended."""
@@ -68,9 +68,9 @@ class ReadOnlyStorage:
 @asynccontextmanager
 async def open_read_only(
     configuration: Configuration, clock: Clock
-) -> AsyncIterator[tuple[Board, History]]:
+) -> AsyncIterator[tuple[Board, Storage]]:
     """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
-    async with open_history(configuration.database_url, clock) as history:
+    async with open_storage(configuration.database_url, clock) as history:
         board = Board(ReadOnlyStorage(history), clock, is_judge=False)
         await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
         yield board, history

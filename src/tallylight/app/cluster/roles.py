@@ -13,7 +13,7 @@ from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.scheduler import every
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ class ClusterRole:
     """Sees to it that this process does what its role asks."""
 
     def __init__(
-        self, leader_lock: LeaderLock, board: Board, history: History, clock: Clock
+        self, leader_lock: LeaderLock, board: Board, history: Storage, clock: Clock
     ) -> None:
         self._leader_lock = leader_lock
         self._board = board
@@ -138,7 +138,7 @@ class ClusterRole:
             except StorageError as error:
                 log.warning("judge.waits", error=str(error))
                 await self._clock.sleep(_LEADER_RETRY_INTERVAL)
-        await self._history.leave_to_others()
+        await self._history.forward_buffered()
         log.warning("role.follower")
 
 

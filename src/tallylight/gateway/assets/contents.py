@@ -15,7 +15,7 @@ from tallylight.gateway.requests import RefusalError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
-from tallylight.storage.database import History
+from tallylight.storage.database import Storage
 from tallylight.upstreams.messages import Job, JobState, Reply
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.registry import adapter_for
@@ -36,7 +36,7 @@ class Contents:
     """Opens contents."""
 
     def __init__(
-        self, board: Board, history: History, transport: Transport, store: AssetStore
+        self, board: Board, history: Storage, transport: Transport, store: AssetStore
     ) -> None:
         self._board = board
         self._history = history
@@ -136,7 +136,7 @@ class Contents:
         return job
 
     async def _delivered(self, video: Video) -> Attempt | None:
-        attempts = await self._history.attempts.of_video(video.id)
+        attempts = await self._history.attempts.for_video(video.id)
         return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
 
 

@@ -14,7 +14,7 @@ from tallylight.gateway.tracked_video import Live
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.video import CreateParams
-from tallylight.storage.transaction import Limit
+from tallylight.storage.transaction import SpendingLimit
 
 
 class Choosing:
@@ -25,7 +25,7 @@ class Choosing:
         self._conditions = conditions
         self._chance = chance
 
-    def rank(self, live: Live, limits: Collection[Limit]) -> Ranking:
+    def rank(self, live: Live, limits: Collection[SpendingLimit]) -> Ranking:
         """Return the services that may be asked next for a video, the best first."""
         order = live.video.order()
         return self.first(order, live.video.params, live.route, limits, live.tried)
@@ -35,7 +35,7 @@ class Choosing:
         order: Order,
         wish: CreateParams,
         route: Route,
-        limits: Collection[Limit],
+        limits: Collection[SpendingLimit],
         tried: Collection[ServiceId] = (),
     ) -> Ranking:
         """Return the services that may be asked for what is ordered, the best first."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tallylight.gateway.webhooks.options import Event, Webhooks
 from tallylight.model.video import Video, VideoStatus
-from tallylight.storage.transaction import Notice
+from tallylight.storage.transaction import OutboxMessage
 
 PERSISTENCE = timedelta(hours=72)
 """For so long is a webhook tried."""
@@ -20,7 +20,7 @@ _ENOUGH = 20  # by then every pause is the longest
 _EVENTS = {VideoStatus.COMPLETED: Event.COMPLETED, VideoStatus.FAILED: Event.FAILED}
 
 
-def notices_of(video: Video, endpoints: Webhooks, now: datetime) -> tuple[Notice, ...]:
+def notices_of(video: Video, endpoints: Webhooks, now: datetime) -> tuple[OutboxMessage, ...]:
     """Return the webhooks that tell of a video that has ended; none of one that has not.
 
     Their ids follow from the video alone: whoever else ends it has the same to tell, once.
@@ -37,7 +37,7 @@ def notices_of(video: Video, endpoints: Webhooks, now: datetime) -> tuple[Notice
     }
     text = json.dumps(body, separators=(",", ":"))
     return tuple(
-        Notice(f"msg_{_digest(video.id, name)}", name, video.id, text, now)
+        OutboxMessage(f"msg_{_digest(video.id, name)}", name, video.id, text, now)
         for name, endpoint in endpoints.items()
         if event in endpoint.events
     )

@@ -23,7 +23,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.webhooks.messages import PERSISTENCE, retry_at
 from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
-from tallylight.storage.outbox import Delivery, Outbox
+from tallylight.storage.outbox import Outbox, WebhookDelivery
 from tallylight.upstreams.redact import redact_line
 
 log = structlog.get_logger()
@@ -133,7 +133,7 @@ class Courier:
                 tasks.create_task(self._deliver(desk, delivery))
         return bool(claimed)
 
-    async def _deliver(self, desk: "_Desk", delivery: Delivery) -> None:
+    async def _deliver(self, desk: "_Desk", delivery: WebhookDelivery) -> None:
         answer = _GONE if desk.is_gone else await desk.call(delivery, self._clock)
         try:
             await self._note(desk, delivery, answer)
@@ -141,24 +141,28 @@ class Courier:
             # Another process, or this one in a minute, tries again; receivers know it by its id.
             log.warning("webhooks.unwritten", endpoint=desk.name, error=str(error))
 
-    async def _note(self, desk: "_Desk", delivery: Delivery, answer: _Answer) -> None:
-        told = log.bind(endpoint=desk.name, id=delivery.id, tries=delivery.tries)
+    async def _note(self, desk: "_Desk", delivery: WebhookDelivery, answer: _Answer) -> None:
+        told = log.bind(endpoint=desk.name, id=delivery.id, tries=delivery.attempt_number)
         now = self._clock.now()
         if answer.is_taken:
-            await self._outbox.delivered(delivery, now, str(answer))
+            await self._outbox.mark_delivered(delivery, now, str(answer))
             told.info("webhook.delivered")
             return
         desk.is_gone |= answer.is_gone
         due = None
         if not desk.is_gone:
             due = retry_at(
-                delivery.created_at, delivery.tries, now, draw=self._draw(), asked=answer.asked
+                delivery.created_at,
+                delivery.attempt_number,
+                now,
+                draw=self._draw(),
+                asked=answer.asked,
             )
         if due is None:
             await self._outbox.give_up(delivery, str(answer))
             told.warning("webhook.given_up", answer=str(answer))
         else:
-            await self._outbox.postpone(delivery, due, str(answer))
+            await self._outbox.reschedule(delivery, due, str(answer))
             told.info("webhook.refused", answer=str(answer), again_in=(due - now).total_seconds())
 
     async def _tidy(self) -> Never:
@@ -166,8 +170,10 @@ class Courier:
         while True:
             now = self._clock.now()
             try:
-                await self._outbox.give_up_before(now - PERSISTENCE - _GRACE, "no such endpoint")
-                await self._outbox.forget(now - _KEPT)
+                await self._outbox.give_up_older_than(
+                    now - PERSISTENCE - _GRACE, "no such endpoint"
+                )
+                await self._outbox.delete_older_than(now - _KEPT)
             except StorageError as error:
                 log.warning("webhooks.unread", error=str(error))
             await self._clock.sleep(_TIDYING)
@@ -188,7 +194,7 @@ class _Desk:
         parts = urlsplit(self._url)
         self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
 
-    async def call(self, delivery: Delivery, clock: Clock) -> _Answer:
+    async def call(self, delivery: WebhookDelivery, clock: Clock) -> _Answer:
         """Make one try; whatever comes of it is an answer."""
         now = clock.now()
         headers = {
