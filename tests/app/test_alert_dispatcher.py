@@ -105,7 +105,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 async def board(history: Storage, clock: VirtualClock, configuration: Configuration) -> Board:
     found = Board(history, clock)
-    await found.seat(configuration.catalogue.services.values(), configuration.verdicts)
+    await found.apply_config(configuration.catalogue.services.values(), configuration.verdicts)
     return found
 
 

@@ -58,15 +58,15 @@ def live(configuration: Configuration, clock: VirtualClock) -> Live:
         async with open_storage(configuration.database_url, clock) as history:
             board = Board(history, clock)
             services = configuration.catalogue.services.values()
-            await board.seat(services, configuration.verdicts)
+            await board.apply_config(services, configuration.verdicts)
             for n in range(300):
                 await clock.advance(timedelta(hours=1))
                 await board.report(_job(clock.now(), BROKEN if n % 8 == 5 else None))
-                await board.pass_time()
+                await board.advance_time()
             await _outage_with_a_late_page(board, clock)
             if not is_killed:
-                await board.save()
-            return learned(*board.standing(SORA))
+                await board.save_snapshots()
+            return learned(*board.state(SORA))
 
     return live
 
@@ -92,7 +92,7 @@ async def test_what_was_learned_is_the_same_after_a_restart(
     before = await live(is_killed=is_killed)
 
     async with open_read_only(configuration, clock) as (board, _):
-        after = learned(*board.standing(SORA))
+        after = learned(*board.state(SORA))
 
     assert after == before
     assert before.jobs.is_learned

@@ -60,7 +60,7 @@ async def board(load: Load, clock: VirtualClock, tmp_path: Path) -> AsyncIterato
     configuration = load(HOUSE)
     async with open_storage(f"sqlite:///{tmp_path}/history.db", clock) as history:
         board = Board(ReadOnlyStorage(history), clock)
-        await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+        await board.apply_config(configuration.catalogue.services.values(), configuration.verdicts)
         yield board
 
 

@@ -143,5 +143,5 @@ async def history(file: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
 async def board(history: Storage, clock: VirtualClock, make_service: MakeService) -> Board:
     """Give a board with one service, "sora"."""
     board = Board(history, clock)
-    await board.seat([make_service()], PolicyOptions())
+    await board.apply_config([make_service()], PolicyOptions())
     return board

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.board import Board, Event, NetworkChange
+from tallylight.board import Board, BoardEvent, NetworkChange
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.errors import StorageError
@@ -80,7 +80,7 @@ class Fickle:
             self.writes -= 1
 
 
-def drained(events: asyncio.Queue[Event]) -> list[Event]:
+def drained(events: asyncio.Queue[BoardEvent]) -> list[BoardEvent]:
     return [events.get_nowait() for _ in range(events.qsize())]
 
 
@@ -118,7 +118,7 @@ async def test_a_transition_is_durable_before_anyone_sees_it_or_hears_of_it(
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
-    await board.seat([make_service()], PolicyOptions())
+    await board.apply_config([make_service()], PolicyOptions())
     fickle.gate.clear()
     async with board.subscribe() as events:
         reporting = asyncio.create_task(board.report(say(Source.GENERATION)))
@@ -156,7 +156,7 @@ async def test_a_database_that_was_away_loses_no_transition(
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
-    await board.seat([make_service()], PolicyOptions())
+    await board.apply_config([make_service()], PolicyOptions())
     fickle.is_away = True
     async with board.subscribe() as events:
         await deliver(board, clock, say)
@@ -164,7 +164,7 @@ async def test_a_database_that_was_away_loses_no_transition(
         await deliver(board, clock, say)
         while_away = await recorded(history, clock)
         fickle.is_away = False
-        await board.pass_time()
+        await board.advance_time()
 
         told = [event for event in drained(events) if isinstance(event, Transition)]
 
@@ -178,21 +178,21 @@ async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
-    await board.seat([make_service()], PolicyOptions())
+    await board.apply_config([make_service()], PolicyOptions())
     await deliver(board, clock, say)
-    await board.save()
+    await board.save_snapshots()
     fickle.is_away = True
     await fail(board, clock, say)
     fickle.is_away = False
     fickle.gate.clear()  # the transition is being told as the snapshots are stored
-    telling = asyncio.create_task(board.pass_time())
+    telling = asyncio.create_task(board.advance_time())
     await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
     await history.save_snapshots(board._snapshots)
     telling.cancel()
 
     async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
-        await other.seat([make_service()], PolicyOptions())
+        await other.apply_config([make_service()], PolicyOptions())
         chain = await recorded(again, clock)
 
     assert other.verdict(SORA).status is board.verdict(SORA).status
@@ -206,19 +206,19 @@ async def test_transitions_that_waited_are_stored_together_with_the_standing_tha
     """Or a process that dies between the first and the second would lose the second."""
     fickle = Fickle(history)
     board = Board(fickle, clock)
-    await board.seat([make_service()], PolicyOptions())
+    await board.apply_config([make_service()], PolicyOptions())
     fickle.is_away = True
     await deliver(board, clock, say)
     await fail(board, clock, say)
-    stands = board.standing(SORA)[0].verdict.status
+    stands = board.state(SORA)[0].verdict.status
     fickle.is_away = False
     fickle.writes = 1  # and then the process dies
     with pytest.raises(Killed):
-        await board.save()
+        await board.save_snapshots()
 
     async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
-        await other.seat([make_service()], PolicyOptions())
+        await other.apply_config([make_service()], PolicyOptions())
         chain = await recorded(again, clock)
 
     assert stands is not Status.OPERATIONAL
@@ -231,14 +231,14 @@ async def test_whoever_is_cancelled_leaves_no_transition_half_told(
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
-    await board.seat([make_service()], PolicyOptions())
+    await board.apply_config([make_service()], PolicyOptions())
     await clock.advance(MINUTE)
     fickle.gate.clear()
     reporting = asyncio.create_task(board.report(say(Source.GENERATION)))
     await clock.advance(MINUTE)
     reporting.cancel()
     fickle.gate.set()
-    await board.save()
+    await board.save_snapshots()
 
     assert [t.after.status for t in await recorded(history, clock)] == [Status.OPERATIONAL]
 
@@ -247,7 +247,7 @@ async def test_a_job_that_stalls_everywhere_is_not_our_own_network(
     history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
-    await board.seat([make_service(name, name) for name in "abc"], PolicyOptions())
+    await board.apply_config([make_service(name, name) for name in "abc"], PolicyOptions())
 
     for name in "abc":
         await clock.advance(timedelta(seconds=1))
@@ -262,7 +262,7 @@ async def test_unrelated_providers_failing_together_freeze_the_verdicts(
     history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
-    await board.seat([make_service(name, name) for name in "abcd"], PolicyOptions())
+    await board.apply_config([make_service(name, name) for name in "abcd"], PolicyOptions())
     for name in "abcd":
         await board.report(say(Source.GENERATION, service=name, latency=MINUTE))
     async with board.subscribe() as events:
@@ -272,7 +272,7 @@ async def test_unrelated_providers_failing_together_freeze_the_verdicts(
                 await board.report(say(Source.REACH, service=name, rule="exception:name"))
         frozen = {verdict.status for verdict in board.verdicts().values()}
         await clock.advance(timedelta(days=1))
-        await board.pass_time()
+        await board.advance_time()
         kept = {verdict.status for verdict in board.verdicts().values()}
         await board.report(say(Source.REACH, service="a"))
 
@@ -287,7 +287,7 @@ async def test_one_provider_alone_is_its_own_trouble(
 ) -> None:
     board = Board(history, clock)
     services = [make_service("a", "a"), make_service("b", "b"), make_service("c", "c")]
-    await board.seat(services, PolicyOptions())
+    await board.apply_config(services, PolicyOptions())
 
     for _ in range(5):
         await clock.advance(timedelta(seconds=15))
@@ -304,27 +304,30 @@ async def test_what_a_feed_said_before_a_restart_is_remembered(
     until = clock.now() + timedelta(hours=2)
     told = say(Source.FEED, says=Status.MAINTENANCE, until=until, note="Upgrade")
     await board.report(told)
-    await board.save()
+    await board.save_snapshots()
 
     again = Board(history, clock)
-    await again.seat([make_service()], PolicyOptions())
+    await again.apply_config([make_service()], PolicyOptions())
 
-    assert again.newest(SORA, Source.FEED) == told
-    delivered, before = again.newest(SORA, Source.GENERATION), board.newest(SORA, Source.GENERATION)
+    assert again.latest_evidence(SORA, Source.FEED) == told
+    delivered, before = (
+        again.latest_evidence(SORA, Source.GENERATION),
+        board.latest_evidence(SORA, Source.GENERATION),
+    )
     assert delivered == before
-    assert again.standing(SORA) == board.standing(SORA)
+    assert again.state(SORA) == board.state(SORA)
 
 
 async def test_an_unreadable_feed_is_remembered_too(
     board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     await board.report(say(Source.FEED, says=Status.UNKNOWN, note="no JSON but text/html"))
-    await board.save()
+    await board.save_snapshots()
 
     again = Board(history, clock)
-    await again.seat([make_service()], PolicyOptions())
+    await again.apply_config([make_service()], PolicyOptions())
 
-    remembered = again.newest(SORA, Source.FEED)
+    remembered = again.latest_evidence(SORA, Source.FEED)
     assert remembered is not None
     assert (remembered.claimed_status, remembered.until) == (Status.UNKNOWN, None)
 
@@ -336,12 +339,12 @@ async def test_the_newest_failing_answer_survives_a_restart(
     await clock.advance(MINUTE)
     refused = say(Source.GENERATION, rule="words:paused", kind=FailureKind.SUSPENDED)
     await board.report(refused)
-    await board.save()
+    await board.save_snapshots()
 
     again = Board(history, clock)
-    await again.seat([make_service()], PolicyOptions())
+    await again.apply_config([make_service()], PolicyOptions())
 
-    assert again.newest(SORA, Source.GENERATION) == refused
+    assert again.latest_evidence(SORA, Source.GENERATION) == refused
 
 
 async def test_evidence_noted_long_before_a_restart_still_counts_as_long_as_it_holds(
@@ -349,18 +352,18 @@ async def test_evidence_noted_long_before_a_restart_still_counts_as_long_as_it_h
 ) -> None:
     slow = make_service(generation=timedelta(hours=24))
     board = Board(history, clock)
-    await board.seat([slow], PolicyOptions())
+    await board.apply_config([slow], PolicyOptions())
     await deliver(board, clock, say, 2)
-    await board.save()
+    await board.save_snapshots()
     await deliver(board, clock, say, 2)
     await history.flush()
     await clock.advance(timedelta(hours=10))
-    await board.pass_time()
+    await board.advance_time()
 
     again = Board(history, clock)
-    await again.seat([slow], PolicyOptions())
+    await again.apply_config([slow], PolicyOptions())
 
-    assert again.standing(SORA) == board.standing(SORA)
+    assert again.state(SORA) == board.state(SORA)
 
 
 async def test_a_new_catalogue_keeps_what_is_known_of_those_who_stay(
@@ -368,11 +371,11 @@ async def test_a_new_catalogue_keeps_what_is_known_of_those_who_stay(
 ) -> None:
     await deliver(board, clock, say, 2)
 
-    await board.seat([make_service("veo", "google"), make_service()], PolicyOptions())
+    await board.apply_config([make_service("veo", "google"), make_service()], PolicyOptions())
 
     assert [service.id for service in board.services()] == ["veo", "sora"]
     assert board.verdict(SORA).status is Status.OPERATIONAL
-    await board.seat([make_service("veo", "google")], PolicyOptions())
+    await board.apply_config([make_service("veo", "google")], PolicyOptions())
     assert SORA not in board
     with pytest.raises(KeyError):
         await board.report(say(Source.REACH))
@@ -383,7 +386,7 @@ async def check(
 ) -> None:
     for _ in range(times):
         await clock.advance(MINUTE)
-        await board.pass_time()
+        await board.advance_time()
         await board.report(say(Source.REACH, rule=rule))
 
 
@@ -391,7 +394,7 @@ async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
     history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
     board = Board(history, clock)
-    await board.seat([make_service(generation=None)], PolicyOptions())
+    await board.apply_config([make_service(generation=None)], PolicyOptions())
     for _ in range(2):
         await check(board, clock, say)
         await check(board, clock, say, rule="status:503")
@@ -413,10 +416,10 @@ async def test_an_incident_in_which_checks_fell_silent_ends_when_they_succeed(
 ) -> None:
     fickle = Fickle(history)
     board = Board(fickle, clock)
-    await board.seat([make_service(generation=None)], PolicyOptions())
+    await board.apply_config([make_service(generation=None)], PolicyOptions())
     await check(board, clock, say, rule="status:503")
     await clock.advance(timedelta(days=1))
-    await board.pass_time()
+    await board.advance_time()
     assert board.verdict(SORA).status is Status.UNKNOWN
     silent = await history.open_incidents()
 
@@ -424,7 +427,7 @@ async def test_an_incident_in_which_checks_fell_silent_ends_when_they_succeed(
     await check(board, clock, say)
     while_away = await history.open_incidents()
     fickle.is_away = False
-    await board.pass_time()
+    await board.advance_time()
 
     assert silent == while_away
     assert len(silent) == 1
@@ -432,5 +435,5 @@ async def test_an_incident_in_which_checks_fell_silent_ends_when_they_succeed(
     assert over.ended_at == clock.now() - 11 * MINUTE
     assert len(await recorded(history, clock)) == 2
     again = Board(history, clock)
-    await again.seat([make_service(generation=None)], PolicyOptions())
-    assert again.standing(SORA) == board.standing(SORA)
+    await again.apply_config([make_service(generation=None)], PolicyOptions())
+    assert again.state(SORA) == board.state(SORA)

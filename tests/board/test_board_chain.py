@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tallylight.board import Board, Event
+from tallylight.board import Board, BoardEvent
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
@@ -62,10 +62,10 @@ class Life(RuleBasedStateMachine):
         history = open_storage(f"sqlite:///{self.file}", self.clock)
         self.history: Storage = await self.stack.enter_async_context(history)
         self.board = Board(self.history, self.clock)
-        self.events: asyncio.Queue[Event] = await self.stack.enter_async_context(
+        self.events: asyncio.Queue[BoardEvent] = await self.stack.enter_async_context(
             self.board.subscribe()
         )
-        await self.board.seat(self.services, PolicyOptions())
+        await self.board.apply_config(self.services, PolicyOptions())
 
     @rule(
         service=st.sampled_from("ab"),
@@ -101,21 +101,21 @@ class Life(RuleBasedStateMachine):
     @rule(minutes=st.integers(1, 600))
     def let_time_pass(self, minutes: int) -> None:
         self.run(self.clock.advance(timedelta(minutes=minutes)))
-        self.run(self.board.pass_time())
+        self.run(self.board.advance_time())
 
     @rule()
     def save(self) -> None:
-        self.run(self.board.save())
+        self.run(self.board.save_snapshots())
 
     @rule()
     def stop_and_start(self) -> None:
-        self.run(self.board.pass_time())
-        before = {id_: self.board.standing(id_)[0] for id_ in self.board.verdicts()}
+        self.run(self.board.advance_time())
+        before = {id_: self.board.state(id_)[0] for id_ in self.board.verdicts()}
         was_down = self.board.network_is_down
         self.close()
         self.run(self.open())
         if not was_down:  # silence of ours passes no time; a new process has heard no silence
-            assert {id_: self.board.standing(id_)[0] for id_ in before} == before
+            assert {id_: self.board.state(id_)[0] for id_ in before} == before
 
     @rule()
     def be_killed(self) -> None:

@@ -38,17 +38,17 @@ class Pair:
         self.history = history
         self.clock = clock
         self.judge = Board(history, clock)
-        self.follower = Board(ReadOnlyStorage(history), clock, is_judge=False)
+        self.follower = Board(ReadOnlyStorage(history), clock, is_leader=False)
 
     async def agree(self) -> None:
         """Let what one knows reach the other."""
         await self.history.forwarded_evidence.buffer.flush()
-        await self.history.forwarded_evidence.consume(self.judge.adopt)
+        await self.history.forwarded_evidence.consume(self.judge.apply)
         await self.history.flush()
         await self.clock.advance(A_WHILE)
-        await self.judge.pass_time()
-        await self.follower.follow()
-        await self.follower.pass_time()
+        await self.judge.advance_time()
+        await self.follower.catch_up()
+        await self.follower.advance_time()
 
     async def recorded(self) -> tuple[Transition, ...]:
         """Return all transitions in the history."""
@@ -68,7 +68,7 @@ async def pair(
 async def seated(history: Storage, clock: VirtualClock, service: Service) -> Pair:
     pair = Pair(history, clock)
     for board in (pair.judge, pair.follower):
-        await board.seat([service], PolicyOptions())
+        await board.apply_config([service], PolicyOptions())
     return pair
 
 
@@ -93,7 +93,7 @@ async def test_a_follower_announces_what_the_judge_found(pair: Pair) -> None:
     assert [type(event) for event in told].count(Transition) == 1
     assert pair.follower.verdict(SORA) == pair.judge.verdict(SORA)
     assert pair.follower.verdict(SORA).status is Status.OPERATIONAL
-    assert pair.follower.newest(SORA, Source.TRAFFIC) == told[-1]
+    assert pair.follower.latest_evidence(SORA, Source.TRAFFIC) == told[-1]
 
 
 async def test_what_a_follower_meets_counts_there_at_once_and_once_in_all(pair: Pair) -> None:
@@ -103,7 +103,7 @@ async def test_what_a_follower_meets_counts_there_at_once_and_once_in_all(pair: 
 
     assert at_once is Status.OPERATIONAL
     assert len(await pair.history.evidence(SORA)) == 2
-    assert pair.follower.standing(SORA) == pair.judge.standing(SORA)
+    assert pair.follower.state(SORA) == pair.judge.state(SORA)
     assert [turn.after.status for turn in await pair.recorded()] == [Status.OPERATIONAL]
 
 
@@ -113,7 +113,7 @@ async def test_what_the_judge_never_hears_of_is_forgotten(pair: Pair) -> None:
     await pair.clock.advance(timedelta(minutes=3))
     await pair.agree()
 
-    assert pair.follower.standing(SORA)[0] == pair.judge.standing(SORA)[0]
+    assert pair.follower.state(SORA)[0] == pair.judge.state(SORA)[0]
 
 
 async def test_who_takes_over_records_what_was_not_and_nothing_twice(pair: Pair) -> None:
@@ -121,7 +121,7 @@ async def test_who_takes_over_records_what_was_not_and_nothing_twice(pair: Pair)
     await pair.agree()
     (recorded,) = await pair.recorded()
 
-    await pair.follower.change_role(pair.history, is_judge=True)
+    await pair.follower.change_role(pair.history, is_leader=True)
     while pair.follower.verdict(SORA).status is Status.OPERATIONAL:
         await pair.clock.advance(timedelta(minutes=1))
         await pair.follower.report(seen(pair.clock, Source.TRAFFIC, OVERLOADED))
@@ -138,14 +138,14 @@ async def test_who_takes_over_records_what_its_dead_judge_could_not(
     await deliver(pair.judge, pair.clock)
     await pair.history.flush()
     async with open_storage(pair.address, pair.clock) as other:
-        board = Board(ReadOnlyStorage(other), pair.clock, is_judge=False)
-        await board.seat([make_service()], PolicyOptions())
+        board = Board(ReadOnlyStorage(other), pair.clock, is_leader=False)
+        await board.apply_config([make_service()], PolicyOptions())
         for _ in range(9):  # noted by the judge, which dies before it has judged
             await pair.clock.advance(timedelta(minutes=1))
             pair.history.add_evidence(seen(pair.clock, Source.TRAFFIC, OVERLOADED))
         await pair.history.flush()
 
-        await board.change_role(other, is_judge=True)
+        await board.change_role(other, is_leader=True)
 
     first, second = await pair.recorded()
     assert first.after.status is Status.OPERATIONAL
@@ -153,8 +153,8 @@ async def test_who_takes_over_records_what_its_dead_judge_could_not(
 
 
 async def test_a_judge_that_steps_down_passes_on_what_it_meets(pair: Pair) -> None:
-    await pair.judge.change_role(ReadOnlyStorage(pair.history), is_judge=False)
-    await pair.follower.change_role(pair.history, is_judge=True)
+    await pair.judge.change_role(ReadOnlyStorage(pair.history), is_leader=False)
+    await pair.follower.change_role(pair.history, is_leader=True)
     pair.judge, pair.follower = pair.follower, pair.judge
 
     await deliver(pair.follower, pair.clock)
@@ -192,4 +192,4 @@ async def test_judge_and_follower_stand_alike_whatever_either_meets(
             await clock.advance(timedelta(seconds=seconds))
             await pair.agree()
 
-            assert pair.follower.standing(SORA) == pair.judge.standing(SORA)
+            assert pair.follower.state(SORA) == pair.judge.state(SORA)

@@ -132,12 +132,12 @@ async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[Storage]
 async def board(history: Storage, clock: VirtualClock) -> Board:
     """Return a board that has judged: two deliver, one is paused, of one nothing is known."""
     board = Board(history, clock)
-    await board.seat(_services(), PolicyOptions())
+    await board.apply_config(_services(), PolicyOptions())
     while clock.now() < NOW:
         await _deliver(board, clock, "sora")
         await _deliver(board, clock, "runway")
         await clock.advance(timedelta(hours=6))
-    await board.pass_time()
+    await board.advance_time()
     for id_ in ("sora", "runway"):
         await _deliver(board, clock, id_)
     for minutes in (12, 8, 4, 0):

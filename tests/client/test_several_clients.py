@@ -108,7 +108,7 @@ async def test_what_one_client_has_seen_the_next_knows(open_client: Open, troubl
     await second.list()
 
     runtime = runtime_of(second)
-    lost = runtime.board.newest(ServiceId("official"), Source.TRAFFIC)
+    lost = runtime.board.latest_evidence(ServiceId("official"), Source.TRAFFIC)
     assert lost is not None
     assert lost.is_bad
     delivered = await runtime.history.evidence(ServiceId("forwarded"))
@@ -122,7 +122,7 @@ async def test_who_judges_hears_what_a_client_sees(
         client = open_client()
         await (await client.create("a paper boat")).wait()
         async with asyncio.timeout(60):
-            while judge.board.newest(ServiceId("official"), Source.TRAFFIC) is None:
+            while judge.board.latest_evidence(ServiceId("official"), Source.TRAFFIC) is None:
                 await clock.sleep(timedelta(seconds=1))
                 await judge.judge_forwarded_evidence()
 

@@ -133,7 +133,7 @@ class Studio:
             else each
             for each in self.configuration.catalogue.services.values()
         ]
-        await self.board.seat(services, self.configuration.verdicts)
+        await self.board.apply_config(services, self.configuration.verdicts)
 
     def trouble(self, name: str, *troubles: Mapping[str, object]) -> None:
         """Trouble a service of the world from now on."""
@@ -220,7 +220,9 @@ async def start(
                 parse_document(text, "test.yaml", tmp_path, {}), tmp_path
             )
             board = Board(history, clock)
-            await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+            await board.apply_config(
+                configuration.catalogue.services.values(), configuration.verdicts
+            )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
             switchboard = wire_gateway(configuration, board, history, transport, store, clock)
             running = asyncio.create_task(switchboard.run())

@@ -230,7 +230,7 @@ async def test_what_has_no_known_price_is_bought_only_where_nothing_is_limited(
         replace(each, sheet=replace(each.sheet, price=None)) if each.id == "a" else each
         for each in studio.configuration.catalogue.services.values()
     ]
-    await studio.board.seat(services, studio.configuration.verdicts)
+    await studio.board.apply_config(services, studio.configuration.verdicts)
 
     video = await studio.ended(await studio.create())
 

@@ -84,7 +84,7 @@ async def test_a_source_whose_service_has_left_the_configuration_is_out_of_reach
     source = await source_of(studio)
     services = studio.configuration.catalogue.services.values()
     left = [service for service in services if service.id != "a"]
-    await studio.board.seat(left, studio.configuration.verdicts)
+    await studio.board.apply_config(left, studio.configuration.verdicts)
 
     with pytest.raises(RefusalError) as refusal:
         await studio.create(operation=Operation.REMIX, source=source.id)

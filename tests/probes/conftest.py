@@ -74,7 +74,7 @@ class House:
     async def restarted(self) -> tuple[Board, PaidProbeRunner]:
         """Return a board and paid probes as a new process on the same history has them."""
         board = Board(self.history, self.clock)
-        await board.seat(self.services.values(), PolicyOptions())
+        await board.apply_config(self.services.values(), PolicyOptions())
         return board, PaidProbeRunner(
             board, self.history, self.transport, self.clock, Budget(), patience=_PATIENCE
         )
@@ -194,7 +194,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             transport = await stack.enter_async_context(Transport(clock))
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
             board = Board(history, clock)
-            await board.seat(services.values(), PolicyOptions())
+            await board.apply_config(services.values(), PolicyOptions())
             generations = PaidProbeRunner(
                 board, history, transport, clock, total or Budget(), patience=_PATIENCE
             )

@@ -216,7 +216,7 @@ class Watchtower:
     prober: Prober
 
     async def seat(self, *services: Service) -> None:
-        await self.board.seat(services, PolicyOptions())
+        await self.board.apply_config(services, PolicyOptions())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from starlette.applications import Starlette
 
-from tallylight.board import Event
+from tallylight.board import BoardEvent
 from tallylight.catalogue.services import (
     FactSheet,
     Feed,
@@ -158,7 +158,7 @@ class PinnedBoard:
         self._services = {service.id: service for service in services}
         self._verdicts = {id_: a_verdict(id_, Status.UNKNOWN) for id_ in self._services}
         self._newest: dict[tuple[ServiceId, Source], Evidence] = {}
-        self._listeners: set[asyncio.Queue[Event]] = set()
+        self._listeners: set[asyncio.Queue[BoardEvent]] = set()
         self.network_is_down = False
 
     def pin(self, verdict: Verdict) -> Transition:
@@ -193,8 +193,8 @@ class PinnedBoard:
         return self._newest.get((id_, source))
 
     @asynccontextmanager
-    async def subscribe(self) -> AsyncIterator[asyncio.Queue[Event]]:
-        queue: asyncio.Queue[Event] = asyncio.Queue()
+    async def subscribe(self) -> AsyncIterator[asyncio.Queue[BoardEvent]]:
+        queue: asyncio.Queue[BoardEvent] = asyncio.Queue()
         self._listeners.add(queue)
         try:
             yield queue

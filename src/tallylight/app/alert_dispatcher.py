@@ -85,7 +85,7 @@ class AlertDispatcher:
         on_board = self._board.verdicts()
         for id_ in services:
             if id_ in on_board:
-                standing, policy = self._board.standing(id_)
+                standing, policy = self._board.state(id_)
                 state = rules.observe(
                     state,
                     on_board[id_],

@@ -15,7 +15,7 @@ from tallylight.app.cluster.leader_lock import LeaderLock
 from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.cluster.roles import ClusterRole
 from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
-from tallylight.board import Archive, Board
+from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.opening import open_store
@@ -67,7 +67,7 @@ class Runtime:
     @property
     def is_leader(self) -> bool:
         """Tell whether this process's verdicts are recorded; of several, one's are."""
-        return self.board.is_judge
+        return self.board.is_leader
 
     @property
     def is_monitoring(self) -> bool:
@@ -95,13 +95,13 @@ class Runtime:
         if not await self.leader_lock.acquire():
             return
         try:
-            await self.board.change_role(self.history, is_judge=True)
+            await self.board.change_role(self.history, is_leader=True)
             await self.judge_forwarded_evidence()
             await self.read_calendar()
-            await self.board.save()
+            await self.board.save_snapshots()
         finally:
             try:
-                await self.board.change_role(ReadOnlyStorage(self.history), is_judge=False)
+                await self.board.change_role(ReadOnlyStorage(self.history), is_leader=False)
                 await self.history.forward_buffered()
             finally:
                 await self.leader_lock.release()
@@ -120,9 +120,9 @@ class Runtime:
             tasks.create_task(self.prober.run(), name="prober")
             tasks.create_task(self.feed_poller.run(), name="feeds")
             for interval, action, name in (
-                (_TICK_INTERVAL, self.board.pass_time, "time"),
+                (_TICK_INTERVAL, self.board.advance_time, "time"),
                 (_FORWARDED_EVIDENCE_INTERVAL, self.judge_forwarded_evidence, "hearsay"),
-                (_SNAPSHOT_INTERVAL, self.board.save, "standings"),
+                (_SNAPSHOT_INTERVAL, self.board.save_snapshots, "standings"),
                 (_ROLLUP_INTERVAL, self.history.update_rollups, "rollups"),
                 (_RETENTION_INTERVAL, self._apply_retention, "retention"),
                 (_CALENDAR_INTERVAL, self.read_calendar, "calendar"),
@@ -133,7 +133,7 @@ class Runtime:
     async def apply_config(self, configuration: Configuration) -> None:
         """Take a new configuration in place of the standing one."""
         services = configuration.catalogue.services.values()
-        await self.board.seat(services, configuration.verdicts)
+        await self.board.apply_config(services, configuration.verdicts)
         self.configuration = configuration
         self._config_changed.set()
         self.paid_probes.total_budget = configuration.catalogue.total_budget
@@ -146,7 +146,7 @@ class Runtime:
         if not self.is_leader:
             return
         for service in self.board.services():
-            standing, _ = self.board.standing(service.id)
+            standing, _ = self.board.state(service.id)
             evidence = calendar_evidence(service, standing.plans, self.clock.now())
             if evidence is not None:
                 await self.board.report(evidence)
@@ -190,7 +190,7 @@ class Runtime:
 
     async def _apply_evidence(self, evidence: Evidence) -> None:
         if evidence.service in self.board:
-            await self.board.adopt(evidence)
+            await self.board.apply(evidence)
         else:  # another process has a service that this one has not
             self.history.add_evidence(evidence)
 
@@ -221,8 +221,8 @@ async def open_runtime(
         bench = LeaderLock(history, _sqlite_file(configuration.database_url))
         stack.push_async_callback(bench.release)
         is_judge = not is_embedded and await _acquire_leader_lock(bench, clock)
-        archive: Archive = history if is_judge else ReadOnlyStorage(history)
-        board = Board(archive, clock, is_judge=is_judge)
+        archive: BoardStorage = history if is_judge else ReadOnlyStorage(history)
+        board = Board(archive, clock, is_leader=is_judge)
         generations = PaidProbeRunner(
             board, history, transport, clock, configuration.catalogue.total_budget
         )
@@ -250,7 +250,7 @@ async def open_runtime(
         try:
             yield runtime
         finally:
-            await board.save()
+            await board.save_snapshots()
 
 
 async def _acquire_leader_lock(leader_lock: LeaderLock, clock: Clock) -> bool:

@@ -13,10 +13,10 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from tallylight.board.entry import Seat
-from tallylight.board.events import Event, Listeners, NetworkChange
-from tallylight.board.pending_transitions import Chronicle
-from tallylight.board.storage_port import Archive
+from tallylight.board.entry import ServiceEntry
+from tallylight.board.events import BoardEvent, NetworkChange, Subscribers
+from tallylight.board.pending_transitions import TransitionLog
+from tallylight.board.storage_port import BoardStorage
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence, Fault, Source
@@ -36,19 +36,19 @@ log = structlog.get_logger()
 class Board:
     """Evidence in, verdict out, transition announced."""
 
-    def __init__(self, history: Archive, clock: Clock, *, is_judge: bool = True) -> None:
-        self.is_judge = is_judge
-        self._history = history
+    def __init__(self, storage: BoardStorage, clock: Clock, *, is_leader: bool = True) -> None:
+        self.is_leader = is_leader
+        self._storage = storage
         self._clock = clock
-        self._seats: dict[ServiceId, Seat] = {}
+        self._entries: dict[ServiceId, ServiceEntry] = {}
         self._services: tuple[Service, ...] = ()
-        self._listeners = Listeners()
-        self._chronicle = Chronicle(history)
+        self._subscribers = Subscribers()
+        self._transition_log = TransitionLog(storage)
         self._network = NetworkWatch()
-        self._mark = 0  # the last stored evidence that a follower has read
-        self._seating = asyncio.Lock()
+        self._cursor = 0  # the last stored evidence that a follower has read
+        self._entries_lock = asyncio.Lock()
 
-    async def seat(self, services: Iterable[Service], options: PolicyOptions) -> None:
+    async def apply_config(self, services: Iterable[Service], options: PolicyOptions) -> None:
         """Watch these services from now on, and no others; what is known of them is kept.
 
         Raises:
@@ -57,31 +57,31 @@ class Board:
         """
         wanted = {service.id: service for service in services}
         now = self._clock.now()
-        async with self._seating:
+        async with self._entries_lock:
             newcomers = {
-                id_: Seat(service, policy_of(service, options), opening(id_, now))
+                id_: ServiceEntry(service, policy_of(service, options), opening(id_, now))
                 for id_, service in wanted.items()
-                if id_ not in self._seats
+                if id_ not in self._entries
             }
-            if not self.is_judge and not self._mark:
-                self._mark = await self._history.newest_mark()
-            chronicle = self._chronicle if self.is_judge else None
-            strangers, turns = await self._recall(newcomers, self._history, chronicle)
+            if not self.is_leader and not self._cursor:
+                self._cursor = await self._storage.latest_cursor()
+            chronicle = self._transition_log if self.is_leader else None
+            strangers, turns = await self._load(newcomers, self._storage, chronicle)
             # Only now: a snapshot that is stored with a transition holds all noted before it.
-            await self._announce(turns)
+            await self._publish_transitions(turns)
             for seat in newcomers.values():
-                seat.show()
-            for id_, seat in self._seats.items():
+                seat.publish()
+            for id_, seat in self._entries.items():
                 if id_ in wanted:
                     seat.service, seat.policy = wanted[id_], policy_of(wanted[id_], options)
-            known = self._seats | newcomers
-            self._seats = {id_: known[id_] for id_ in wanted}
+            known = self._entries | newcomers
+            self._entries = {id_: known[id_] for id_ in wanted}
             self._services = tuple(wanted.values())
-        await self.pass_time()
+        await self.advance_time()
         if strangers:  # from now on a restart begins with them where this process did
-            await self.save()
+            await self.save_snapshots()
 
-    async def change_role(self, history: Archive, *, is_judge: bool) -> None:
+    async def change_role(self, storage: BoardStorage, *, is_leader: bool) -> None:
         """Begin anew from what is stored, as the process that judges or as one that follows.
 
         What is reported meanwhile counts as before: it goes the way of the former role.
@@ -90,39 +90,39 @@ class Board:
             StorageError: if the database is away; then nothing has changed.
         """
         now = self._clock.now()
-        async with self._seating:
-            chronicle = Chronicle(history)
-            mark = await history.newest_mark()
+        async with self._entries_lock:
+            chronicle = TransitionLog(storage)
+            mark = await storage.latest_cursor()
             seats = {
-                id_: Seat(seat.service, seat.policy, opening(id_, now))
-                for id_, seat in self._seats.items()
+                id_: ServiceEntry(seat.service, seat.policy, opening(id_, now))
+                for id_, seat in self._entries.items()
             }
-            await self._recall(seats, history, chronicle if is_judge else None)
-            await chronicle.tell()
+            await self._load(seats, storage, chronicle if is_leader else None)
+            await chronicle.flush()
             # No await from here: whoever reports finds all of the former role or all of the new.
-            before, self._seats = self._seats, seats
-            self.is_judge, self._history, self._chronicle = is_judge, history, chronicle
-            self._mark = mark
+            before, self._entries = self._entries, seats
+            self.is_leader, self._storage, self._transition_log = is_leader, storage, chronicle
+            self._cursor = mark
             for id_, seat in seats.items():
-                seat.show()
-                self._tell_of_change(before[id_].shown, seat)
+                seat.publish()
+                self._publish_change(before[id_].published, seat)
 
-    async def follow(self) -> None:
+    async def catch_up(self) -> None:
         """Let count what the process that judges has stored since the last look.
 
         Raises:
             StorageError: if the database is away.
         """
-        async with self._seating:
-            while page := await self._history.following(self._mark):
+        async with self._entries_lock:
+            while page := await self._storage.evidence_after(self._cursor):
                 for noted in page:
-                    self._mark = noted.recorded_at_us
-                    seat = self._seats.get(noted.evidence.service)
+                    self._cursor = noted.recorded_at_us
+                    seat = self._entries.get(noted.evidence.service)
                     if seat is None:
                         continue
-                    if seat.learn(noted):
-                        self._listeners.tell(noted.evidence)
-                    self._stand(seat)
+                    if seat.apply_confirmed(noted):
+                        self._subscribers.publish(noted.evidence)
+                    self._recompute(seat)
 
     async def report(self, evidence: Evidence) -> Verdict:
         """Let new evidence count, and return the verdict that now stands.
@@ -130,108 +130,108 @@ class Board:
         Raises:
             KeyError: if the service is not on the board.
         """
-        return await self.adopt(self._blamed(evidence, self.service(evidence.service)))
+        return await self.apply(self._attribute_fault(evidence, self.service(evidence.service)))
 
-    async def adopt(self, evidence: Evidence) -> Verdict:
+    async def apply(self, evidence: Evidence) -> Verdict:
         """Let evidence count that another process has seen over its own line.
 
         Raises:
             KeyError: if the service is not on the board.
         """
-        seat = self._seats[evidence.service]
-        if not self.is_judge:
-            self._history.note(evidence)
-            seat.suppose(evidence)
-            self._listeners.tell(evidence)
-            self._stand(seat)
-            return seat.shown
-        async with seat.turn:
+        seat = self._entries[evidence.service]
+        if not self.is_leader:
+            self._storage.add_evidence(evidence)
+            seat.apply_local(evidence)
+            self._subscribers.publish(evidence)
+            self._recompute(seat)
+            return seat.published
+        async with seat.lock:
             if not self._is_frozen_for(evidence):
-                await self._settle(seat, pass_time(seat.standing, evidence.at, seat.policy))
+                await self._set_and_publish(seat, pass_time(seat.state, evidence.at, seat.policy))
             # No await from here to the judging: a snapshot holds all that was noted before it.
-            self._history.note(evidence)
-            seat.hear(evidence)
-            self._listeners.tell(evidence)
-            await self._settle(seat, judge(seat.standing, evidence, seat.policy))
-        return seat.shown
+            self._storage.add_evidence(evidence)
+            seat.update_latest(evidence)
+            self._subscribers.publish(evidence)
+            await self._set_and_publish(seat, judge(seat.state, evidence, seat.policy))
+        return seat.published
 
-    async def pass_time(self) -> None:
+    async def advance_time(self) -> None:
         """Let what time alone changes change: holds that ran out, plans that began, dates."""
-        await self._chronicle.tell()
+        await self._transition_log.flush()
         if self._network.is_down:
             return  # verdicts freeze while it is us
         now = self._clock.now()
-        for seat in tuple(self._seats.values()):
-            if not self.is_judge:
-                self._stand(seat)
+        for seat in tuple(self._entries.values()):
+            if not self.is_leader:
+                self._recompute(seat)
                 continue
-            if seat.standing.wake_at is None or seat.standing.wake_at > now:
+            if seat.state.wake_at is None or seat.state.wake_at > now:
                 continue
-            async with seat.turn:
-                await self._settle(seat, pass_time(seat.standing, now, seat.policy))
+            async with seat.lock:
+                await self._set_and_publish(seat, pass_time(seat.state, now, seat.policy))
 
-    async def save(self) -> None:
+    async def save_snapshots(self) -> None:
         """Store the standings, so that a restart has little evidence to fold again.
 
         Raises:
             StorageError: if the database is away; nothing is lost by it.
         """
-        await self._chronicle.tell()
-        if self.is_judge:
-            await self._history.save_standings(self._snapshots)
+        await self._transition_log.flush()
+        if self.is_leader:
+            await self._storage.save_snapshots(self._snapshots)
 
     def services(self) -> tuple[Service, ...]:
         """Return the services on the board, in the catalogue's order."""
         return self._services
 
     def __contains__(self, id_: ServiceId) -> bool:
-        return id_ in self._seats
+        return id_ in self._entries
 
     def service(self, id_: ServiceId) -> Service:
         """Return one service; raise KeyError if it is not on the board."""
-        return self._seats[id_].service
+        return self._entries[id_].service
 
-    def renewed(self, service: Service) -> Service:
+    def current_service(self, service: Service) -> Service:
         """Return a service as it is configured now; as it was, if it has left the board."""
-        seat = self._seats.get(service.id)
+        seat = self._entries.get(service.id)
         return service if seat is None else seat.service
 
     def verdict(self, id_: ServiceId) -> Verdict:
         """Return the verdict on one service; raise KeyError if it is not on the board."""
-        return self._seats[id_].shown
+        return self._entries[id_].published
 
     def verdicts(self) -> Mapping[ServiceId, Verdict]:
         """Return all verdicts, in the catalogue's order."""
-        return {id_: seat.shown for id_, seat in self._seats.items()}
+        return {id_: seat.published for id_, seat in self._entries.items()}
 
-    def standing(self, id_: ServiceId) -> tuple[Standing, Policy]:
+    def state(self, id_: ServiceId) -> tuple[Standing, Policy]:
         """Return all that the judge remembers of a service, and the policy it is judged by."""
-        seat = self._seats[id_]
-        return seat.standing, seat.policy
+        seat = self._entries[id_]
+        return seat.state, seat.policy
 
-    def newest(self, id_: ServiceId, source: Source) -> Evidence | None:
+    def latest_evidence(self, id_: ServiceId, source: Source) -> Evidence | None:
         """Return the newest evidence of one source that is remembered, if any."""
-        return self._seats[id_].newest.get(source)
+        return self._entries[id_].latest.get(source)
 
     @property
     def network_is_down(self) -> bool:
         """Tell whether unrelated providers fail together, so that the fault is ours."""
         return self._network.is_down
 
-    def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[Event]]:
+    def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[BoardEvent]]:
         """Give a queue of what happens from now on; a listener that sleeps loses the oldest."""
-        return self._listeners.one_more()
+        return self._subscribers.subscribe()
 
     def _snapshots(self) -> Mapping[ServiceId, str]:
-        untold = self._chronicle.awaits()
-        return {id_: seat.dump() for id_, seat in self._seats.items() if id_ not in untold}
+        untold = self._transition_log.pending_services()
+        return {id_: seat.dump_state() for id_, seat in self._entries.items() if id_ not in untold}
 
-    async def _recall(
+    async def _load(
         self,
-        newcomers: Mapping[ServiceId, Seat],
-        history: Archive,
-        chronicle: Chronicle | None,
-    ) -> tuple[bool, list[tuple[Seat, Transition]]]:
+        newcomers: Mapping[ServiceId, ServiceEntry],
+        storage: BoardStorage,
+        transition_log: TransitionLog | None,
+    ) -> tuple[bool, list[tuple[ServiceEntry, Transition]]]:
         """Give newcomers back what is stored of them.
 
         Args:
@@ -244,57 +244,57 @@ class Board:
         """
         if not newcomers:
             return False, []
-        stored = await history.standings()
+        stored = await storage.snapshots()
         known = stored.keys() & newcomers.keys()
         for id_ in known:
-            newcomers[id_].recall(stored[id_])
-        for incident in await history.open_incidents():
+            newcomers[id_].load(stored[id_])
+        for incident in await storage.open_incidents():
             if incident.service in newcomers:
-                newcomers[incident.service].incident = incident
+                newcomers[incident.service].open_incident = incident
         begin = self._clock.now() - UNWATCHED_JOBS_HOLD
         folded = {id_: stored[id_].cursor for id_ in known}
-        turns: list[tuple[Seat, Transition]] = []
-        async for noted in history.replay(newcomers.keys(), folded, begin):
+        turns: list[tuple[ServiceEntry, Transition]] = []
+        async for noted in storage.replay(newcomers.keys(), folded, begin):
             seat = newcomers[noted.evidence.service]
-            if chronicle is None:
-                seat.learn(noted)
+            if transition_log is None:
+                seat.apply_confirmed(noted)
             else:
-                turns += self._judge_again(seat, noted.evidence, chronicle)
-        if chronicle is None:
+                turns += self._replay(seat, noted.evidence, transition_log)
+        if transition_log is None:
             for seat in newcomers.values():
-                seat.stand(self._clock.now())
+                seat.recompute(self._clock.now())
         return bool(newcomers.keys() - stored.keys()), turns
 
-    def _judge_again(
-        self, seat: Seat, evidence: Evidence, chronicle: Chronicle
-    ) -> Iterator[tuple[Seat, Transition]]:
-        seat.hear(evidence)
-        standing = pass_time(seat.standing, evidence.at, seat.policy)
-        for after in (standing, judge(standing, evidence, seat.policy)):
-            transition = self._turn(seat, after, chronicle)
+    def _replay(
+        self, entry: ServiceEntry, evidence: Evidence, transition_log: TransitionLog
+    ) -> Iterator[tuple[ServiceEntry, Transition]]:
+        entry.update_latest(evidence)
+        standing = pass_time(entry.state, evidence.at, entry.policy)
+        for after in (standing, judge(standing, evidence, entry.policy)):
+            transition = self._set_state(entry, after, transition_log)
             if transition is not None:
-                yield seat, transition
+                yield entry, transition
 
-    async def _settle(self, seat: Seat, after: Standing) -> None:
-        incident = seat.incident
-        transition = self._turn(seat, after, self._chronicle)
+    async def _set_and_publish(self, entry: ServiceEntry, after: Standing) -> None:
+        incident = entry.open_incident
+        transition = self._set_state(entry, after, self._transition_log)
         if transition is not None:
-            await self._announce([(seat, transition)])
-        elif seat.incident is not incident:
-            await self._chronicle.tell()
-        seat.show()
+            await self._publish_transitions([(entry, transition)])
+        elif entry.open_incident is not incident:
+            await self._transition_log.flush()
+        entry.publish()
 
-    def _stand(self, seat: Seat) -> None:
+    def _recompute(self, entry: ServiceEntry) -> None:
         """Let what a follower was told stand, and tell of it if that is a change."""
-        before = seat.shown
-        seat.stand(self._clock.now())
-        seat.show()
-        self._tell_of_change(before, seat)
+        before = entry.published
+        entry.recompute(self._clock.now())
+        entry.publish()
+        self._publish_change(before, entry)
 
-    def _tell_of_change(self, before: Verdict, seat: Seat) -> None:
-        transition = self._transition(before, seat.shown)
+    def _publish_change(self, before: Verdict, entry: ServiceEntry) -> None:
+        transition = self._transition(before, entry.published)
         if transition is not None:
-            self._listeners.tell(transition)
+            self._subscribers.publish(transition)
 
     def _transition(self, before: Verdict, after: Verdict) -> Transition | None:
         if after.status is before.status:
@@ -307,28 +307,32 @@ class Board:
             after=after,
         )
 
-    def _turn(self, seat: Seat, after: Standing, chronicle: Chronicle) -> Transition | None:
+    def _set_state(
+        self, entry: ServiceEntry, after: Standing, transition_log: TransitionLog
+    ) -> Transition | None:
         """Let a standing stand, and return the transition to it, if it is one."""
-        before, seat.standing = seat.standing, after
+        before, entry.state = entry.state, after
         transition, recovered_at = (
             self._transition(before.verdict, after.verdict),
             after.recovery.at,
         )
         if transition is not None:
-            incident = incidents.fold(seat.incident, transition, recovered_at)
-        elif seat.incident is not None and recovered_at is not None:
-            incident = incidents.ended(seat.incident, after.verdict, recovered_at)
+            incident = incidents.fold(entry.open_incident, transition, recovered_at)
+        elif entry.open_incident is not None and recovered_at is not None:
+            incident = incidents.ended(entry.open_incident, after.verdict, recovered_at)
         else:
             return None
         is_open = incident is not None and incident.ended_at is None
-        seat.incident = incident if is_open else None
-        chronicle.add(after.service, transition, seat.dump, incident)
+        entry.open_incident = incident if is_open else None
+        transition_log.add(after.service, transition, entry.dump_state, incident)
         return transition
 
-    async def _announce(self, turns: Sequence[tuple[Seat, Transition]]) -> None:
-        await self._chronicle.tell()  # stored before anyone sees it or acts on it
-        for seat, transition in turns:
-            seat.show()
+    async def _publish_transitions(
+        self, changes: Sequence[tuple[ServiceEntry, Transition]]
+    ) -> None:
+        await self._transition_log.flush()  # stored before anyone sees it or acts on it
+        for seat, transition in changes:
+            seat.publish()
             log.info(
                 "verdict.changed",
                 service=transition.service,
@@ -336,9 +340,9 @@ class Board:
                 after=transition.after.status,
                 since=transition.at.isoformat(),
             )
-            self._listeners.tell(transition)
+            self._subscribers.publish(transition)
 
-    def _blamed(self, evidence: Evidence, service: Service) -> Evidence:
+    def _attribute_fault(self, evidence: Evidence, service: Service) -> Evidence:
         """Return evidence with the fault ours where it was our own network that failed."""
         is_reached = own_network.reached(evidence)
         if is_reached is None:
@@ -350,7 +354,7 @@ class Board:
         is_down = self._network.is_down
         if is_down is not was_down:
             log.warning("network.down" if is_down else "network.up")
-            self._listeners.tell(NetworkChange(evidence.at, is_down))
+            self._subscribers.publish(NetworkChange(evidence.at, is_down))
         return own_network.blamed(self._network, evidence)
 
     def _is_frozen_for(self, evidence: Evidence) -> bool:

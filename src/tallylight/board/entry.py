@@ -16,12 +16,12 @@ from tallylight.verdicts.judge import judge, pass_time
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import Answer, Standing
 
-_TOLD_WITHIN = timedelta(seconds=5)
-_SUPPOSED_FOR = timedelta(minutes=2)
+_REPLICATION_DELAY = timedelta(seconds=5)
+_UNCONFIRMED_TTL = timedelta(minutes=2)
 
 
 @dataclass(slots=True)
-class Seat:
+class ServiceEntry:
     """One service on the board.
 
     Args:
@@ -39,96 +39,98 @@ class Seat:
 
     service: Service
     policy: Policy
-    standing: Standing
-    shown: Verdict = field(init=False)
-    incident: Incident | None = None
-    newest: dict[Source, Evidence] = field(default_factory=dict)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    told: Standing = field(init=False)
-    folded: int = 0
-    supposed: list[Evidence] = field(default_factory=list)
+    state: Standing
+    published: Verdict = field(init=False)
+    open_incident: Incident | None = None
+    latest: dict[Source, Evidence] = field(default_factory=dict)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    confirmed: Standing = field(init=False)
+    confirmed_cursor: int = 0
+    unconfirmed: list[Evidence] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.told = self.standing
-        self.show()
+        self.confirmed = self.state
+        self.publish()
 
-    def show(self) -> None:
+    def publish(self) -> None:
         """Let others see what stands."""
-        self.shown = self.standing.verdict
+        self.published = self.state.verdict
 
-    def dump(self) -> str:
+    def dump_state(self) -> str:
         """Return the standing of this moment, to be stored."""
-        return snapshot.dump(self.standing)
+        return snapshot.dump(self.state)
 
-    def hear(self, evidence: Evidence) -> None:
+    def update_latest(self, evidence: Evidence) -> None:
         """Keep evidence as the newest of its source, unless it comes late."""
-        before = self.newest.get(evidence.source)
+        before = self.latest.get(evidence.source)
         if before is None or evidence.at >= before.at:
-            self.newest[evidence.source] = evidence
+            self.latest[evidence.source] = evidence
 
-    def learn(self, noted: EvidenceRecord) -> bool:
+    def apply_confirmed(self, record: EvidenceRecord) -> bool:
         """Fold what the process that judges has stored; tell whether it is news here."""
-        if noted.recorded_at_us <= self.folded:
+        if record.recorded_at_us <= self.confirmed_cursor:
             return False
-        piece = noted.evidence
-        self.folded = noted.recorded_at_us
-        self.told = judge(_passed(self.told, piece.at, self.policy), piece, self.policy)
-        for own in self.supposed:
+        piece = record.evidence
+        self.confirmed_cursor = record.recorded_at_us
+        self.confirmed = judge(
+            _advance_to(self.confirmed, piece.at, self.policy), piece, self.policy
+        )
+        for own in self.unconfirmed:
             if (own.at, own.source) == (piece.at, piece.source):
-                self.supposed.remove(own)
+                self.unconfirmed.remove(own)
                 return False
-        self.hear(piece)
+        self.update_latest(piece)
         return True
 
-    def suppose(self, piece: Evidence) -> None:
+    def apply_local(self, piece: Evidence) -> None:
         """Let count what was found here, until the process that judges has judged it."""
-        self.supposed.append(piece)
-        self.hear(piece)
+        self.unconfirmed.append(piece)
+        self.update_latest(piece)
 
-    def stand(self, now: datetime) -> None:
+    def recompute(self, now: datetime) -> None:
         """Let stand what was told, with what is supposed."""
-        oldest = now - _SUPPOSED_FOR
-        self.supposed = [piece for piece in self.supposed if piece.at >= oldest]
-        standing = self.told
-        for piece in self.supposed:
-            standing = judge(_passed(standing, piece.at, self.policy), piece, self.policy)
+        oldest = now - _UNCONFIRMED_TTL
+        self.unconfirmed = [piece for piece in self.unconfirmed if piece.at >= oldest]
+        standing = self.confirmed
+        for piece in self.unconfirmed:
+            standing = judge(_advance_to(standing, piece.at, self.policy), piece, self.policy)
         # What was found by now may not have been told: silence counts later than at the judge's.
-        self.standing = _passed(standing, now - _TOLD_WITHIN, self.policy)
+        self.state = _advance_to(standing, now - _REPLICATION_DELAY, self.policy)
 
-    def recall(self, stored: StateSnapshot) -> None:
+    def load(self, stored: StateSnapshot) -> None:
         """Take up a standing that was stored, with the evidence that can be read from it.
 
         So a page that goes on saying what it said before the restart says nothing new.
         """
-        self.standing = self.told = snapshot.load(stored.state)
-        self.folded = stored.cursor
-        self.show()
-        for evidence in _remembered(self.standing):
-            self.hear(evidence)
+        self.state = self.confirmed = snapshot.load(stored.state)
+        self.confirmed_cursor = stored.cursor
+        self.publish()
+        for evidence in _latest_evidence_in(self.state):
+            self.update_latest(evidence)
 
 
-def _passed(standing: Standing, at: datetime, policy: Policy) -> Standing:
+def _advance_to(state: Standing, at: datetime, policy: Policy) -> Standing:
     """Return a standing after all that time alone changed up to a moment."""
-    while (after := pass_time(standing, at, policy)) is not standing:
-        standing = after
-    return standing
+    while (after := pass_time(state, at, policy)) is not state:
+        state = after
+    return state
 
 
-def _remembered(standing: Standing) -> Iterator[Evidence]:
-    delivery, feed = standing.record.delivery, standing.feed
+def _latest_evidence_in(state: Standing) -> Iterator[Evidence]:
+    delivery, feed = state.record.delivery, state.feed
     if delivery is not None:
         seconds = delivery.seconds
         latency = None if seconds is None else timedelta(seconds=seconds)
-        yield Evidence(standing.service, delivery.at, delivery.source, latency=latency)
-    for layer in (standing.door, standing.jobs):
+        yield Evidence(state.service, delivery.at, delivery.source, latency=latency)
+    for layer in (state.door, state.jobs):
         if layer.is_failing and layer.answer is not None:
             answer = layer.answer
-            yield Evidence(standing.service, answer.at, answer.source, failure=_failure_of(answer))
+            yield Evidence(state.service, answer.at, answer.source, failure=_failure_of(answer))
     if not feed.is_readable:
-        yield Evidence(standing.service, standing.at, Source.FEED, claimed_status=Status.UNKNOWN)
+        yield Evidence(state.service, state.at, Source.FEED, claimed_status=Status.UNKNOWN)
     elif feed.at is not None:
         yield Evidence(
-            standing.service,
+            state.service,
             feed.at,
             Source.FEED,
             claimed_status=feed.says,
@@ -137,12 +139,12 @@ def _remembered(standing: Standing) -> Iterator[Evidence]:
         )
 
 
-def _failure_of(answer: Answer) -> Failure:
+def _failure_of(record: Answer) -> Failure:
     return Failure(
-        kind=answer.kind,
+        kind=record.kind,
         fault=Fault.UPSTREAM,  # a layer counts nothing else
-        rule=answer.rule,
-        text=answer.text,
-        names_state=answer.named,
-        http_status=answer.http_status,
+        rule=record.rule,
+        text=record.text,
+        names_state=record.named,
+        http_status=record.http_status,
     )

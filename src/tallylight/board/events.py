@@ -20,17 +20,17 @@ class NetworkChange:
     is_down: bool
 
 
-Event = Transition | Evidence | NetworkChange
+BoardEvent = Transition | Evidence | NetworkChange
 
 
-class Listeners:
+class Subscribers:
     """Whoever wants to hear what happens; one that sleeps loses the oldest and holds up nobody."""
 
     def __init__(self, queue_length: int = _QUEUE_LENGTH) -> None:
         self._queue_length = queue_length
-        self._queues: set[asyncio.Queue[Event]] = set()
+        self._queues: set[asyncio.Queue[BoardEvent]] = set()
 
-    def tell(self, event: Event) -> None:
+    def publish(self, event: BoardEvent) -> None:
         """Tell everybody."""
         for queue in self._queues:
             if queue.full():
@@ -38,9 +38,9 @@ class Listeners:
             queue.put_nowait(event)
 
     @asynccontextmanager
-    async def one_more(self) -> AsyncIterator[asyncio.Queue[Event]]:
+    async def subscribe(self) -> AsyncIterator[asyncio.Queue[BoardEvent]]:
         """Give a queue of what happens as long as the block lasts."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(self._queue_length)
+        queue: asyncio.Queue[BoardEvent] = asyncio.Queue(self._queue_length)
         self._queues.add(queue)
         try:
             yield queue

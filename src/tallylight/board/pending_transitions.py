@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from tallylight.board.storage_port import Archive
+from tallylight.board.storage_port import BoardStorage
 from tallylight.errors import StorageError
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Incident, Transition
@@ -21,58 +21,58 @@ from tallylight.storage.transition_record import TransitionRecord
 log = structlog.get_logger()
 
 
-class _Untold(NamedTuple):
+class _PendingTransition(NamedTuple):
     service: ServiceId
     transition: Transition | None
-    standing: Callable[[], str]
+    dump_state: Callable[[], str]
     incident: Incident | None
 
 
-class Chronicle:
+class TransitionLog:
     """The transitions that are not yet in the history."""
 
-    def __init__(self, history: Archive) -> None:
-        self._history = history
-        self._untold: deque[_Untold] = deque()
-        self._being_told = 0  # of these, from the left
-        self._turn = asyncio.Lock()
-        self._under_way: set[asyncio.Task[None]] = set()
+    def __init__(self, storage: BoardStorage) -> None:
+        self._storage = storage
+        self._pending: deque[_PendingTransition] = deque()
+        self._in_flight = 0  # of these, from the left
+        self._flush_lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def add(
         self,
         service: ServiceId,
         transition: Transition | None,
-        standing: Callable[[], str],
+        dump_state: Callable[[], str],
         incident: Incident | None,
     ) -> None:
         """Take in a transition or the end of an incident, to be told after all before it."""
-        self._untold.append(_Untold(service, transition, standing, incident))
+        self._pending.append(_PendingTransition(service, transition, dump_state, incident))
 
-    def awaits(self) -> frozenset[ServiceId]:
+    def pending_services(self) -> frozenset[ServiceId]:
         """Return the services with a transition that is not yet told."""
-        return frozenset(untold.service for untold in self._untold)
+        return frozenset(untold.service for untold in self._pending)
 
-    async def tell(self) -> None:
+    async def flush(self) -> None:
         """Tell all that is not yet told; while the database is away it stays for the next time."""
-        if not self._untold:
+        if not self._pending:
             return
-        task = asyncio.create_task(self._tell_all(), name="chronicle")
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task = asyncio.create_task(self._flush_all(), name="chronicle")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         # A probe may be cancelled while it waits; what is half written would then be told twice.
         await asyncio.shield(task)
 
-    async def _tell_all(self) -> None:
-        async with self._turn:
-            while self._untold:
+    async def _flush_all(self) -> None:
+        async with self._flush_lock:
+            while self._pending:
                 try:
-                    await self._history.record(self._records)
+                    await self._storage.record_transitions(self._records)
                 except StorageError as error:
-                    waiting = len(self._untold)
+                    waiting = len(self._pending)
                     log.warning("verdict.unrecorded", waiting=waiting, error=str(error))
                     return
-                for _ in range(self._being_told):
-                    self._untold.popleft()
+                for _ in range(self._in_flight):
+                    self._pending.popleft()
 
     def _records(self) -> Sequence[TransitionRecord]:
         """Return all that waits, as it is at the moment of writing.
@@ -80,8 +80,8 @@ class Chronicle:
         All of it, since a snapshot holds every transition of its service up to now: were they told
         one by one, a process that dies between two would lose the later ones.
         """
-        self._being_told = len(self._untold)
+        self._in_flight = len(self._pending)
         return [
-            TransitionRecord(each.service, each.transition, each.standing(), each.incident)
-            for each in self._untold
+            TransitionRecord(each.service, each.transition, each.dump_state(), each.incident)
+            for each in self._pending
         ]

@@ -12,30 +12,32 @@ from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
 
 
-class Archive(Protocol):
+class BoardStorage(Protocol):
     """Remembers for the board; `history.database.History` is one."""
 
-    def note(self, piece: Evidence, /) -> None:
+    def add_evidence(self, piece: Evidence, /) -> None:
         """Keep evidence."""
         ...
 
-    async def record(self, records: Callable[[], Sequence[TransitionRecord]], /) -> None:
+    async def record_transitions(
+        self, records: Callable[[], Sequence[TransitionRecord]], /
+    ) -> None:
         """Store transitions with all evidence noted before them.
 
         The records are asked for once, when it is this call's turn to write.
         """
         ...
 
-    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]], /) -> None:
+    async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]], /) -> None:
         """Store snapshots together with all evidence that is in them."""
         ...
 
-    async def standings(self) -> Mapping[ServiceId, StateSnapshot]:
+    async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
         """Return the stored snapshot of every service that has one."""
         ...
 
     def replay(
-        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime, /
+        self, services: Collection[ServiceId], cursors: Mapping[ServiceId, int], since: datetime, /
     ) -> AsyncIterator[EvidenceRecord]:
         """Yield the evidence that snapshots do not contain.
 
@@ -46,11 +48,11 @@ class Archive(Protocol):
         """
         ...
 
-    async def following(self, mark: int, /) -> Sequence[EvidenceRecord]:
+    async def evidence_after(self, cursor: int, /) -> Sequence[EvidenceRecord]:
         """Return evidence that follows an id, oldest first; nothing once there is no more."""
         ...
 
-    async def newest_mark(self) -> int:
+    async def latest_cursor(self) -> int:
         """Return the id of the evidence that was stored last."""
         ...
 

@@ -122,7 +122,7 @@ async def _status(
     async with reading(load_configuration(config), SystemClock()) as (board, _):
         ids = chosen(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
-        known = {id_: learned(*board.standing(id_)) for id_ in ids}
+        known = {id_: learned(*board.state(id_)) for id_ in ids}
         if json:
             more = [
                 {"learned": learned_report.learned_json(known[id_])} if verbose else {}

@@ -93,7 +93,7 @@ class Following:
         pause = timedelta() if job is None else live.first_look or self._first_look(service)
         while True:
             await self._clock.sleep(pause)
-            service = self._board.renewed(service)  # its key may be another by now
+            service = self._board.current_service(service)  # its key may be another by now
             answer, reply = await self._ask(service, attempt.job)
             now = self._clock.now()
             if isinstance(answer, Failure):

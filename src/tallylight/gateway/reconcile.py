@@ -76,7 +76,7 @@ class Reconciling:
             left = live.video.deadline - self._clock.now()
             await self._clock.sleep(min(pause, max(left, timedelta())))
             now = self._clock.now()
-            service = self._board.renewed(service)  # its key may be another by now
+            service = self._board.current_service(service)  # its key may be another by now
             if adapter_for(service.upstream).listing() is None:
                 return True
             # Once at least: a job that is paid for and done is no worse for our having been away.

@@ -70,7 +70,7 @@ class FeedPoller:
                 continue  # it has left the catalogue meanwhile
             evidence = feed_evidence(
                 service.id,
-                self._board.newest(service.id, Source.FEED),
+                self._board.latest_evidence(service.id, Source.FEED),
                 state.reading,
                 self._clock.now(),
             )

@@ -89,8 +89,8 @@ def current_plan_input(
     service: Service, probe_state: ProbeState, board: Board, clock: Clock
 ) -> PlanInput:
     """Return all that the plan needs to know about a service now."""
-    standing, policy = board.standing(service.id)
-    traffic = board.newest(service.id, Source.TRAFFIC)
+    standing, policy = board.state(service.id)
+    traffic = board.latest_evidence(service.id, Source.TRAFFIC)
     traffic_at = None if traffic is None else traffic.at
     in_doubt = jobs_are_in_doubt(standing, clock.now(), policy)
     return plan_input(service, probe_state, standing, traffic_at, jobs_undecided=in_doubt)

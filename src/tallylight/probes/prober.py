@@ -9,7 +9,7 @@ from typing import Never
 
 import structlog
 
-from tallylight.board import Board, Event
+from tallylight.board import Board, BoardEvent
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError, StorageError
@@ -170,7 +170,9 @@ class Prober:
         previous_intended_at: datetime | None,
         evidence: Evidence,
     ) -> None:
-        accepted = self._board.newest(service.id, Source.ACCEPTANCE) if evidence.failure else None
+        accepted = (
+            self._board.latest_evidence(service.id, Source.ACCEPTANCE) if evidence.failure else None
+        )
         is_billed = evidence.failure is None or (
             accepted is not None and accepted.at >= intended_at
         )
@@ -189,7 +191,7 @@ class Prober:
         for id_, diary in self._states.items():
             if id_ not in self._board:
                 continue  # it has left the catalogue meanwhile
-            standing, policy = self._board.standing(id_)
+            standing, policy = self._board.state(id_)
             wish = probe_candidate(self._board.service(id_), diary, standing, now, policy)
             if wish is not None:
                 wishes[id_] = wish
@@ -258,7 +260,7 @@ class Prober:
             self._states.setdefault(id_, _with_history(fresh, memories.get(id_, ProbeHistory())))
         return self._states[id_]
 
-    def _handle_events(self, events: asyncio.Queue[Event]) -> None:
+    def _handle_events(self, events: asyncio.Queue[BoardEvent]) -> None:
         while not events.empty():
             event = events.get_nowait()
             is_ours = isinstance(event, Evidence) and event.source in _OWN_SOURCES

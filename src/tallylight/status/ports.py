@@ -9,7 +9,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from tallylight.board import Event
+from tallylight.board import BoardEvent
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Depth, Evidence, Source
@@ -46,7 +46,7 @@ class BoardReader(Protocol):
         """Tell whether the fault is ours, and verdicts are frozen."""
         ...
 
-    def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[Event]]:
+    def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[BoardEvent]]:
         """Give a queue of what happens from now on."""
         ...
 

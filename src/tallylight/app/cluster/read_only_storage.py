@@ -71,6 +71,6 @@ async def open_read_only(
 ) -> AsyncIterator[tuple[Board, Storage]]:
     """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
     async with open_storage(configuration.database_url, clock) as history:
-        board = Board(ReadOnlyStorage(history), clock, is_judge=False)
-        await board.seat(configuration.catalogue.services.values(), configuration.verdicts)
+        board = Board(ReadOnlyStorage(history), clock, is_leader=False)
+        await board.apply_config(configuration.catalogue.services.values(), configuration.verdicts)
         yield board, history

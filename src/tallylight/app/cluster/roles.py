@@ -54,7 +54,7 @@ class ClusterRole:
             judge: What is to be done as long as it is.
         """
         while True:
-            if not self._board.is_judge:
+            if not self._board.is_leader:
                 await self._follow()
                 await self._become_leader()
             else:
@@ -71,7 +71,7 @@ class ClusterRole:
         async with asyncio.TaskGroup() as tasks:
             for interval, action, name in (
                 (_FOLLOW_INTERVAL, self._read_board, "board"),
-                (_TICK, self._board.pass_time, "time"),
+                (_TICK, self._board.advance_time, "time"),
                 (_RESYNC_INTERVAL, lead_briefly, "standings"),
             ):
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
@@ -84,7 +84,7 @@ class ClusterRole:
                 tasks.create_task(every(interval, action, clock, name=name), name=name)
                 for interval, action, name in (
                     (_FOLLOW_INTERVAL, self._read_board, "board"),
-                    (_TICK, self._board.pass_time, "time"),
+                    (_TICK, self._board.advance_time, "time"),
                     (_RESYNC_INTERVAL, self._resync, "standings"),
                 )
             ]
@@ -95,7 +95,7 @@ class ClusterRole:
 
     async def _read_board(self) -> None:
         try:
-            await self._board.follow()
+            await self._board.catch_up()
         except StorageError as error:
             if not self._database_is_away:
                 log.warning("board.behind", error=str(error))
@@ -105,7 +105,7 @@ class ClusterRole:
 
     async def _resync(self) -> None:
         if not self._database_is_away:
-            await self._board.change_role(ReadOnlyStorage(self._history), is_judge=False)
+            await self._board.change_role(ReadOnlyStorage(self._history), is_leader=False)
 
     async def _try_acquire(self) -> bool:
         try:
@@ -116,7 +116,7 @@ class ClusterRole:
 
     async def _become_leader(self) -> None:
         try:
-            await self._board.change_role(self._history, is_judge=True)
+            await self._board.change_role(self._history, is_leader=True)
         except StorageError as error:
             log.warning("judge.untaken", error=str(error))
             await self._leader_lock.release()
@@ -132,9 +132,9 @@ class ClusterRole:
             judging.cancel()
 
     async def _step_down(self) -> None:
-        while self._board.is_judge:
+        while self._board.is_leader:
             try:
-                await self._board.change_role(ReadOnlyStorage(self._history), is_judge=False)
+                await self._board.change_role(ReadOnlyStorage(self._history), is_leader=False)
             except StorageError as error:
                 log.warning("judge.waits", error=str(error))
                 await self._clock.sleep(_LEADER_RETRY_INTERVAL)
