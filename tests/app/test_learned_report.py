@@ -15,13 +15,13 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.storage.database import open_storage
-from tallylight.verdicts.learned import Learned, LearnedNoise, learned
+from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures, learned_figures
 
 SORA = ServiceId("sora")
 START = datetime(2026, 11, 1, tzinfo=UTC)
 BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 
-Live = Callable[..., Awaitable[Learned]]
+Live = Callable[..., Awaitable[LearnedFigures]]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def clock() -> VirtualClock:
 def live(configuration: Configuration, clock: VirtualClock) -> Live:
     """Return what watches a noisy service for some hundred jobs, and tells what was learned."""
 
-    async def live(*, is_killed: bool = False) -> Learned:
+    async def live(*, is_killed: bool = False) -> LearnedFigures:
         async with open_storage(configuration.database_url, clock) as history:
             board = Board(history, clock)
             services = configuration.catalogue.services.values()
@@ -66,7 +66,7 @@ def live(configuration: Configuration, clock: VirtualClock) -> Live:
             await _outage_with_a_late_page(board, clock)
             if not is_killed:
                 await board.save_snapshots()
-            return learned(*board.state(SORA))
+            return learned_figures(*board.state(SORA))
 
     return live
 
@@ -92,20 +92,20 @@ async def test_what_was_learned_is_the_same_after_a_restart(
     before = await live(is_killed=is_killed)
 
     async with open_read_only(configuration, clock) as (board, _):
-        after = learned(*board.state(SORA))
+        after = learned_figures(*board.state(SORA))
 
     assert after == before
     assert before.jobs.is_learned
     assert before.feed_lag is not None
-    assert before.usual_job == pytest.approx(timedelta(seconds=74), abs=timedelta(seconds=4))
+    assert before.median_job == pytest.approx(timedelta(seconds=74), abs=timedelta(seconds=4))
 
 
 def test_it_is_told_in_sentences() -> None:
-    found = Learned(
-        door=LearnedNoise(0.05, 1, 30, is_learned=False),
-        jobs=LearnedNoise(0.128, 36, 384, is_learned=True),
+    found = LearnedFigures(
+        api=LearnedFalseAlarmRate(0.05, 1, 30, is_learned=False),
+        jobs=LearnedFalseAlarmRate(0.128, 36, 384, is_learned=True),
         feed_lag=timedelta(minutes=18),
-        usual_job=None,
+        median_job=None,
     )
 
     said = list(learned_report.learned_lines(found, translator(Language.EN)))
@@ -119,9 +119,9 @@ def test_it_is_told_in_sentences() -> None:
 
 
 def test_it_is_told_to_machines() -> None:
-    nothing = LearnedNoise(0.03, 0, 0, is_learned=False)
+    nothing = LearnedFalseAlarmRate(0.03, 0, 0, is_learned=False)
 
-    told = learned_report.learned_json(Learned(nothing, nothing, timedelta(minutes=2), None))
+    told = learned_report.learned_json(LearnedFigures(nothing, nothing, timedelta(minutes=2), None))
 
     assert told == {
         "door_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},

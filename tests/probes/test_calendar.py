@@ -10,9 +10,9 @@ import pytest
 from tallylight.catalogue.services import Service, ShutdownPrecision
 from tallylight.model.status import Status
 from tallylight.probes.calendar import calendar_evidence
-from tallylight.verdicts.judge import judge, opening
+from tallylight.verdicts.judge import initial_state, judge
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Plans, Standing
+from tallylight.verdicts.state import CalendarState, ServiceState
 
 Start = Callable[..., Awaitable[Any]]
 
@@ -32,24 +32,24 @@ def stopping(service: Service, day: date | None, **more: object) -> Service:
     return replace(service, sheet=sheet)
 
 
-def judged(service: Service, standing: Standing) -> Standing:
-    news = calendar_evidence(service, standing.plans, NOW)
+def judged(service: Service, standing: ServiceState) -> ServiceState:
+    news = calendar_evidence(service, standing.calendar, NOW)
     return standing if news is None else judge(standing, news, Policy())
 
 
 def test_a_service_without_a_date_has_no_news(service: Service) -> None:
-    assert calendar_evidence(service, Plans(), NOW) is None
+    assert calendar_evidence(service, CalendarState(), NOW) is None
 
 
 def test_a_date_is_told_once(service: Service) -> None:
     ending = stopping(service, DAY, replacement="omni")
-    before = opening(service.id, NOW)
+    before = initial_state(service.id, NOW)
 
     standing = judged(ending, before)
 
-    assert standing.plans.shutdown_at == datetime(2026, 9, 24, tzinfo=UTC)
-    assert standing.plans.replacement == "omni"
-    assert calendar_evidence(ending, standing.plans, NOW) is None
+    assert standing.calendar.shutdown_at == datetime(2026, 9, 24, tzinfo=UTC)
+    assert standing.calendar.replacement == "omni"
+    assert calendar_evidence(ending, standing.calendar, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -61,29 +61,29 @@ def test_a_date_is_told_once(service: Service) -> None:
     ],
 )
 def test_whatever_changes_of_a_date_is_news(service: Service, changed: dict[str, object]) -> None:
-    standing = judged(stopping(service, DAY), opening(service.id, NOW))
+    standing = judged(stopping(service, DAY), initial_state(service.id, NOW))
 
     other = stopping(service, DAY)
     other = replace(other, sheet=replace(other.sheet, **changed))  # type: ignore[arg-type]
 
-    assert calendar_evidence(other, standing.plans, NOW) is not None
+    assert calendar_evidence(other, standing.calendar, NOW) is not None
 
 
 def test_a_date_that_has_passed_retires_and_one_that_is_taken_back_revives(
     service: Service,
 ) -> None:
-    gone = judged(stopping(service, date(2026, 9, 1)), opening(service.id, NOW))
+    gone = judged(stopping(service, date(2026, 9, 1)), initial_state(service.id, NOW))
 
     back = judged(stopping(service, None), gone)
 
     assert gone.verdict.status is Status.RETIRED
     assert back.verdict.status is Status.UNKNOWN
-    assert calendar_evidence(stopping(service, None), back.plans, NOW) is None
+    assert calendar_evidence(stopping(service, None), back.calendar, NOW) is None
 
 
 def test_a_date_that_is_only_the_earliest_retires_nothing(service: Service) -> None:
     early = stopping(service, date(2026, 9, 1), shutdown_precision=ShutdownPrecision.NOT_BEFORE)
 
-    standing = judged(early, opening(service.id, NOW))
+    standing = judged(early, initial_state(service.id, NOW))
 
     assert standing.verdict.status is Status.UNKNOWN

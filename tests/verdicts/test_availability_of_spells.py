@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import (
-    Totals,
+    StatusTotals,
     availability,
+    availability_from_totals,
     day_bars,
-    joined,
-    of_totals,
-    percentage,
-    seen_share,
-    totals,
+    detection_probability,
+    format_uptime,
+    merge_totals,
+    status_totals,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,7 +66,7 @@ def test_maintenance_and_retirement_leave_every_figure_alone() -> None:
     )
 
     assert (planned.uptime, planned.coverage) == (plain.uptime, plain.coverage)
-    assert planned.out == timedelta(hours=13)
+    assert planned.excluded == timedelta(hours=13)
 
 
 def test_degraded_time_counts_as_usable_and_is_told_apart() -> None:
@@ -79,7 +79,7 @@ def test_degraded_time_counts_as_usable_and_is_told_apart() -> None:
 def test_an_outage_lasts_over_what_nobody_saw_of_it() -> None:
     told = spells((UP, 5), (BAD, 1), (DARK, 1), (Status.RISK_CONTROL, 2), (UP, 5), (BAD, 1))
 
-    assert totals(told, START, START + DAY).outages == (3 * 3600.0, 3600.0)
+    assert status_totals(told, START, START + DAY).outages == (3 * 3600.0, 3600.0)
 
 
 def test_without_an_outage_the_mean_time_between_has_no_upper_end() -> None:
@@ -107,10 +107,10 @@ def test_unknown_time_is_never_counted_on_either_side(told: list[tuple[Status, f
 @given(told=LENGTHS)
 def test_day_rollups_give_the_figures_of_the_spells(told: list[tuple[Status, float]]) -> None:
     history, end = spells(*told), START + timedelta(days=120)
-    whole = totals(history, START, end)
-    days = [totals(history, START + n * DAY, START + (n + 1) * DAY) for n in range(120)]
+    whole = status_totals(history, START, end)
+    days = [status_totals(history, START + n * DAY, START + (n + 1) * DAY) for n in range(120)]
 
-    rolled = of_totals(Totals(joined(days).seconds, whole.outages))
+    rolled = availability_from_totals(StatusTotals(merge_totals(days).seconds, whole.outages))
 
     direct = availability(history, START, end)
     assert rolled.coverage == pytest.approx(direct.coverage)
@@ -152,13 +152,13 @@ def test_no_more_digits_are_shown_than_the_interval_has(
     told = spells((UP, hours), (BAD, outage)) if outage else spells((UP, hours))
     found = availability(told, START, START + days * DAY)
 
-    assert percentage(found) == shown
+    assert format_uptime(found) == shown
 
 
 def test_no_percentage_is_shown_of_hardly_watched_time() -> None:
-    assert percentage(availability(spells((UP, 1)), START, START + DAY)) == ""
+    assert format_uptime(availability(spells((UP, 1)), START, START + DAY)) == ""
 
 
 def test_a_short_outage_is_seen_as_often_as_its_length_has_probes() -> None:
-    assert seen_share(timedelta(minutes=6), timedelta(hours=1)) == pytest.approx(0.1)
-    assert seen_share(timedelta(hours=2), timedelta(hours=1)) == 1.0
+    assert detection_probability(timedelta(minutes=6), timedelta(hours=1)) == pytest.approx(0.1)
+    assert detection_probability(timedelta(hours=2), timedelta(hours=1)) == 1.0

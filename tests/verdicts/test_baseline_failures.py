@@ -13,11 +13,11 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.verdicts import snapshot
-from tallylight.verdicts.baseline_failures import usual_share, with_minutes
-from tallylight.verdicts.intervals import chance_of_so_many
-from tallylight.verdicts.judge import judge, opening
+from tallylight.verdicts.baseline_failures import baseline_rate, update_baseline
+from tallylight.verdicts.intervals import binomial_tail
+from tallylight.verdicts.judge import initial_state, judge
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Minute, Normal, Standing
+from tallylight.verdicts.state import FailureBaseline, JobMinute, ServiceState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
@@ -32,7 +32,7 @@ class Life:
     """A service whose callers send a job each half minute."""
 
     def __init__(self, seed: int) -> None:
-        self.standing: Standing = opening(SERVICE, START)
+        self.standing: ServiceState = initial_state(SERVICE, START)
         self._chance = random.Random(seed)  # noqa: S311  # a seeded world
         self._policy = Policy()
         self._at = START
@@ -51,7 +51,7 @@ class Life:
 
     @property
     def usual(self) -> float:
-        return usual_share(self.standing.record.normal, self._policy)
+        return baseline_rate(self.standing.job_history.failure_baseline, self._policy)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -100,10 +100,10 @@ def test_what_is_normal_survives_a_restart() -> None:
     life = Life(3)
     life.live(24 * HOUR, 0.08)
 
-    again = snapshot.load(snapshot.dump(life.standing))
+    again = snapshot.load_state(snapshot.dump_state(life.standing))
 
-    assert again.record.normal == life.standing.record.normal
-    assert again.record.normal.of > 1000
+    assert again.job_history.failure_baseline == life.standing.job_history.failure_baseline
+    assert again.job_history.failure_baseline.total > 1000
 
 
 def test_durations_that_always_vary_widely_are_not_slow() -> None:
@@ -121,14 +121,14 @@ def test_durations_that_always_vary_widely_are_not_slow() -> None:
 def test_what_is_normal_stays_within_its_bounds(
     counts: list[tuple[int, int]], share: float
 ) -> None:
-    policy, normal = Policy(degraded_share=share), Normal()
+    policy, normal = Policy(degraded_share=share), FailureBaseline()
 
     for number, (good, bad) in enumerate(counts):
-        normal = with_minutes(normal, [Minute(number, good, bad)])
+        normal = update_baseline(normal, [JobMinute(number, good, bad)])
 
-    assert 0 <= normal.bad <= normal.of
-    assert share <= usual_share(normal, policy) < 1
-    assert usual_share(normal, policy) <= policy.degraded_most * share
+    assert 0 <= normal.bad <= normal.total
+    assert share <= baseline_rate(normal, policy) < 1
+    assert baseline_rate(normal, policy) <= policy.max_baseline_factor * share
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 99))
@@ -138,4 +138,4 @@ def test_the_chance_of_so_many_is_the_binomial_one(one: int, other: int, percent
 
     exact = sum(comb(of, n) * share**n * (1 - share) ** (of - n) for n in range(hits, of + 1))
 
-    assert chance_of_so_many(hits, of, percent / 100) == pytest.approx(float(exact), rel=1e-9)
+    assert binomial_tail(hits, of, percent / 100) == pytest.approx(float(exact), rel=1e-9)

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Reason, ReasonCode, Transition, Verdict
-from tallylight.verdicts.incidents import ended, fold
+from tallylight.verdicts.incidents import apply_transition, ended
 
 START = datetime(2026, 1, 28, 9, 30, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
@@ -17,7 +17,7 @@ def story(*statuses: Status) -> list[Incident | None]:
         at = START + timedelta(hours=hour)
         after = verdict(status, at)
         transition = Transition(SERVICE, at, at + timedelta(minutes=5), before, after)
-        found.append(fold(found[-1] if found else None, transition))
+        found.append(apply_transition(found[-1] if found else None, transition))
         before = after
     return found
 
@@ -60,7 +60,7 @@ def test_checks_that_succeed_again_end_an_incident_that_they_alone_saw() -> None
     at = START + timedelta(hours=1)
     before, after = verdict(Status.SUSPENDED, START), verdict(Status.UNKNOWN, at)
 
-    over = fold(opened, Transition(SERVICE, at, at, before, after), at)
+    over = apply_transition(opened, Transition(SERVICE, at, at, before, after), at)
 
     assert over is not None
     assert (over.ended_at, over.worst) == (at, Status.SUSPENDED)

@@ -10,10 +10,10 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Incident, Transition
 from tallylight.verdicts import incidents, snapshot
-from tallylight.verdicts.judge import jobs_down_probability, judge, opening, pass_time
+from tallylight.verdicts.judge import advance_time, initial_state, jobs_down_probability, judge
 from tallylight.verdicts.layers import probability
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Standing, State
+from tallylight.verdicts.state import LayerStatus, ServiceState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
@@ -65,8 +65,8 @@ def histories(draw: st.DrawFn) -> list[Evidence]:
     return told
 
 
-def folded(history: list[Evidence], policy: Policy) -> Standing:
-    standing = opening(SERVICE, START)
+def folded(history: list[Evidence], policy: Policy) -> ServiceState:
+    standing = initial_state(SERVICE, START)
     for piece in history:
         standing = judge(standing, piece, policy)
     return standing
@@ -94,7 +94,7 @@ def test_our_own_fault_leaves_both_layers_alone(
 
     after = judge(standing, ours, policy)
 
-    assert (after.door, after.jobs) == (standing.door, standing.jobs)
+    assert (after.api, after.jobs) == (standing.api, standing.jobs)
     assert after.verdict.status is standing.verdict.status
 
 
@@ -103,7 +103,7 @@ def test_our_own_fault_leaves_both_layers_alone(
 def test_a_snapshot_gives_back_the_very_standing(history: list[Evidence], policy: Policy) -> None:
     standing = folded(history, policy)
 
-    assert snapshot.load(snapshot.dump(standing)) == standing
+    assert snapshot.load_state(snapshot.dump_state(standing)) == standing
 
 
 @FEW
@@ -112,7 +112,7 @@ def test_the_same_evidence_gives_the_same_standing_also_across_a_restart(
     history: list[Evidence], policy: Policy
 ) -> None:
     half = len(history) // 2
-    standing = snapshot.load(snapshot.dump(folded(history[:half], policy)))
+    standing = snapshot.load_state(snapshot.dump_state(folded(history[:half], policy)))
 
     for piece in history[half:]:
         standing = judge(standing, piece, policy)
@@ -133,7 +133,7 @@ def test_a_bad_job_never_makes_down_less_probable_than_a_good_one(
     good = judge(before, Evidence(SERVICE, moment, source), policy)
 
     assert bad.jobs.log_odds >= good.jobs.log_odds
-    assert bad.door.log_odds >= good.door.log_odds
+    assert bad.api.log_odds >= good.api.log_odds
 
 
 @FEW
@@ -158,11 +158,11 @@ def test_passing_time_comes_to_rest(history: list[Evidence], policy: Policy, gap
     now = standing.at + timedelta(seconds=gap)
 
     steps = [standing]
-    while (after := pass_time(steps[-1], now, policy)) is not steps[-1]:
+    while (after := advance_time(steps[-1], now, policy)) is not steps[-1]:
         steps.append(after)
 
     assert len(steps) < 20
-    assert steps[-1].wake_at is None or steps[-1].wake_at > now
+    assert steps[-1].next_change_at is None or steps[-1].next_change_at > now
 
 
 class Judging(RuleBasedStateMachine):
@@ -171,7 +171,7 @@ class Judging(RuleBasedStateMachine):
     @initialize(policy=POLICIES)
     def open(self, policy: Policy) -> None:
         self.policy, self.now = policy, 0.0
-        self.standing = opening(SERVICE, START)
+        self.standing = initial_state(SERVICE, START)
         self.transitions: list[Transition] = []
         self.incident: Incident | None = None
         self.delivered = False
@@ -216,12 +216,12 @@ class Judging(RuleBasedStateMachine):
 
     @invariant()
     def both_layers_stay_within_their_bounds(self) -> None:
-        floors = (self.policy.floor_door, self.policy.floor)
-        layers = (self.standing.door, self.standing.jobs)
+        floors = (self.policy.min_api_probability, self.policy.min_probability)
+        layers = (self.standing.api, self.standing.jobs)
         for layer, floor in zip(layers, floors, strict=True):
             p = probability(layer.log_odds)
-            assert floor * 0.999 <= p <= self.policy.ceiling * 1.001
-            assert layer.state is State.UNDECIDED or layer.since is not None
+            assert floor * 0.999 <= p <= self.policy.max_probability * 1.001
+            assert layer.status is LayerStatus.UNDECIDED or layer.since is not None
 
     @invariant()
     def incidents_are_open_while_it_is_bad(self) -> None:
@@ -230,10 +230,12 @@ class Judging(RuleBasedStateMachine):
         assert is_open or not is_bad
 
     def _pass_time(self) -> None:
-        while (after := pass_time(self.standing, at(self.now), self.policy)) is not self.standing:
+        while (
+            after := advance_time(self.standing, at(self.now), self.policy)
+        ) is not self.standing:
             self._settle(after)
 
-    def _settle(self, after: Standing) -> None:
+    def _settle(self, after: ServiceState) -> None:
         before, self.standing = self.standing, after
         if after.verdict.status is before.verdict.status:
             assert after.verdict.since == before.verdict.since
@@ -246,7 +248,7 @@ class Judging(RuleBasedStateMachine):
             assert self.transitions[-1].after.status is before.verdict.status
             assert transition.at >= self.transitions[-1].at
         self.transitions.append(transition)
-        self.incident = incidents.fold(self.incident, transition)
+        self.incident = incidents.apply_transition(self.incident, transition)
 
 
 TestJudging = Judging.TestCase
@@ -254,7 +256,7 @@ TestJudging.settings = settings(max_examples=25, stateful_step_count=25, deadlin
 
 
 def test_the_snapshot_of_a_plain_service_is_small() -> None:
-    standing, policy = opening(SERVICE, START), Policy()
+    standing, policy = initial_state(SERVICE, START), Policy()
     for n in range(200):
         standing = judge(standing, Evidence(SERVICE, at(60 * n), Source.REACH), policy)
         if n % 60 == 0:
@@ -263,4 +265,4 @@ def test_the_snapshot_of_a_plain_service_is_small() -> None:
             )
             standing = judge(standing, job, policy)
 
-    assert len(snapshot.dump(standing)) < 1700
+    assert len(snapshot.dump_state(standing)) < 1700

@@ -10,16 +10,16 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import ReasonCode
 from tallylight.verdicts.judge import (
-    door_is_up,
-    is_worth_an_alert,
+    advance_time,
+    api_is_up,
+    initial_state,
+    is_alertable,
     jobs_down_probability,
     judge,
-    opening,
-    pass_time,
 )
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.snapshot import dump, load
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.snapshot import dump_state, load_state
+from tallylight.verdicts.state import ServiceState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
@@ -31,7 +31,7 @@ class Story:
     """A service's evidence told in seconds after the start."""
 
     policy: Policy = field(default_factory=Policy)
-    standing: Standing = field(default_factory=lambda: opening(SERVICE, START))
+    standing: ServiceState = field(default_factory=lambda: initial_state(SERVICE, START))
     seen: list[Status] = field(default_factory=list)
 
     def tell(  # noqa: PLR0913  # as evidence has
@@ -44,7 +44,7 @@ class Story:
         says: Status | None = None,
         until: float | None = None,
         note: str = "",
-    ) -> Standing:
+    ) -> ServiceState:
         """Let one piece of evidence count, and return what stands."""
         evidence = Evidence(
             service=SERVICE,
@@ -60,15 +60,15 @@ class Story:
         self.seen.append(self.standing.verdict.status)
         return self.standing
 
-    def wait(self, after: float) -> Standing:
+    def wait(self, after: float) -> ServiceState:
         """Let time pass until so many seconds after the start."""
         while True:
             before = self.standing
-            self.standing = pass_time(before, self.at(after), self.policy)
+            self.standing = advance_time(before, self.at(after), self.policy)
             if self.standing is before:
                 return before
 
-    def deliver(self, *after: float, source: Source = Source.GENERATION) -> Standing:
+    def deliver(self, *after: float, source: Source = Source.GENERATION) -> ServiceState:
         """Let jobs be delivered at these times."""
         for moment in after:
             self.tell(moment, source, latency=60)
@@ -76,7 +76,7 @@ class Story:
 
     def fail(
         self, *after: float, source: Source = Source.GENERATION, failure: Failure = BROKEN
-    ) -> Standing:
+    ) -> ServiceState:
         """Let jobs fail at these times."""
         for moment in after:
             self.tell(moment, source, failure)
@@ -318,8 +318,8 @@ def test_a_closed_door_suspends_what_delivered_before(story: Story) -> None:
 
     assert story.status is Status.SUSPENDED
     assert story.standing.verdict.since == story.at(1800)
-    assert not door_is_up(story.standing)
-    assert is_worth_an_alert(story.standing, story.policy)
+    assert not api_is_up(story.standing)
+    assert is_alertable(story.standing, story.policy)
     assert ReasonCode.API_DOWN in codes(story)
 
 
@@ -513,7 +513,7 @@ def test_an_accepted_create_makes_the_list_count_again(story: Story, source: Sou
 def test_a_refused_key_is_remembered_over_a_restart(story: Story) -> None:
     story.fail(0, source=Source.ACCEPTANCE, failure=KEY)
     story.tell(300, Source.CREDENTIALS)
-    story.standing = load(dump(story.standing))
+    story.standing = load_state(dump_state(story.standing))
     story.fail(600, source=Source.ACCEPTANCE, failure=KEY)
     story.tell(900, Source.CREDENTIALS)
 
@@ -581,7 +581,7 @@ def test_the_lag_of_a_feed_is_measured(story: Story) -> None:
     story.fail(600, 900, 1200)
     story.tell(1500, Source.FEED, says=Status.SUSPENDED)
 
-    assert story.standing.feed.lag == 900.0
+    assert story.standing.feed.lag_seconds == 900.0
 
 
 def test_planned_maintenance_opens_and_closes_by_itself(story: Story) -> None:
@@ -710,4 +710,4 @@ def test_two_bad_shallow_probes_are_not_yet_an_outage(story: Story) -> None:
     story.tell(250, Source.REACH, failure(FailureKind.DEGRADED))
 
     assert story.status is Status.OPERATIONAL
-    assert story.standing.door.at - story.standing.door.bad_from == timedelta(seconds=10)  # type: ignore[operator]
+    assert story.standing.api.at - story.standing.api.first_bad_at == timedelta(seconds=10)  # type: ignore[operator]

@@ -6,20 +6,20 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access
 from tallylight.verdicts import snapshot
-from tallylight.verdicts.judge import judge, opening
-from tallylight.verdicts.outage_history import expected
+from tallylight.verdicts.judge import initial_state, judge
+from tallylight.verdicts.outage_history import expected_outages
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.state import ServiceState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
-POLICY = Policy(hold_jobs=timedelta(days=2))
+POLICY = Policy(jobs_ttl=timedelta(days=2))
 BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 SIGN = Failure(FailureKind.RISK_CONTROL, Fault.UPSTREAM, "body:challenge", http_status=403)
 
 
-def _told(policy: Policy, *told: tuple[float, Failure | None]) -> Standing:
-    standing = opening(SERVICE, START)
+def _told(policy: Policy, *told: tuple[float, Failure | None]) -> ServiceState:
+    standing = initial_state(SERVICE, START)
     for hours, failure in told:
         at = START + timedelta(hours=hours)
         standing = judge(standing, Evidence(SERVICE, at, Source.GENERATION, failure), policy)
@@ -34,10 +34,10 @@ def _outage(begin: float, hours: int) -> list[tuple[float, Failure | None]]:
 def test_outages_and_their_length_are_learned_and_outlive_a_restart() -> None:
     standing = _told(POLICY, (0, None), *_outage(24, 3), *_outage(72, 5))
 
-    restored = snapshot.load(snapshot.dump(standing))
+    restored = snapshot.load_state(snapshot.dump_state(standing))
 
-    assert restored.record.life.outages == 2
-    assert restored.record.life.seconds == 8 * 3600
+    assert restored.job_history.outage_history.outages == 2
+    assert restored.job_history.outage_history.down_seconds == 8 * 3600
 
 
 def test_a_service_that_fails_often_is_expected_to_fail_again() -> None:
@@ -45,20 +45,26 @@ def test_a_service_that_fails_often_is_expected_to_fail_again() -> None:
     calm = _told(POLICY, (0, None), (90, None))
     stormy = _told(POLICY, (0, None), *_outage(24, 3), *_outage(48, 3), *_outage(72, 3))
 
-    assert expected(stormy, now, POLICY).between < expected(calm, now, POLICY).between
-    assert expected(stormy, now, POLICY).length > expected(calm, now, POLICY).length
+    assert (
+        expected_outages(stormy, now, POLICY).mean_time_between
+        < expected_outages(calm, now, POLICY).mean_time_between
+    )
+    assert (
+        expected_outages(stormy, now, POLICY).mean_duration
+        > expected_outages(calm, now, POLICY).mean_duration
+    )
 
 
 def test_a_relapse_is_no_new_outage() -> None:
     standing = _told(POLICY, (0, None), *_outage(24, 3), *_outage(28, 1))
 
-    assert standing.record.life.outages == 1
+    assert standing.job_history.outage_history.outages == 1
 
 
 def test_signs_of_risk_control_are_never_learned_as_noise() -> None:
-    policy = Policy(access=Access.REVERSE, hold_jobs=timedelta(days=2))
+    policy = Policy(access=Access.REVERSE, jobs_ttl=timedelta(days=2))
     told = [(n, SIGN if n % 8 == 7 else None) for n in range(400)]
 
     standing = _told(policy, *told)
 
-    assert standing.jobs.noise.bad == 0
+    assert standing.jobs.false_alarms.bad == 0

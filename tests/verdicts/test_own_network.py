@@ -4,17 +4,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.model.ids import ProviderId
-from tallylight.verdicts.own_network import NetworkWatch, observe
+from tallylight.verdicts.own_network import NetworkState, observe_call
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def watched(*told: tuple[str, float, bool]) -> NetworkWatch:
+def watched(*told: tuple[str, float, bool]) -> NetworkState:
     """Return the watch after calls: provider, seconds, whether the transport failed."""
-    watch = NetworkWatch()
+    watch = NetworkState()
     for provider, seconds, failed in told:
         at = START + timedelta(seconds=seconds)
-        watch = observe(watch, ProviderId(provider), at, transport_failed=failed)
+        watch = observe_call(watch, ProviderId(provider), at, transport_failed=failed)
     return watch
 
 

@@ -18,7 +18,7 @@ import pytest
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.verdicts.judge import is_worth_an_alert, jobs_are_in_doubt, judge, opening
+from tallylight.verdicts.judge import initial_state, is_alertable, jobs_are_uncertain, judge
 from tallylight.verdicts.policy import Policy
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,7 +116,7 @@ def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
     """Watch one service with free probes, paid ones in doubt, a feed, and callers' jobs."""
     chance = random.Random(seed)  # noqa: S311  # a seeded world
     watch = Watched(outages(chance))
-    standing, bad_in_a_row, paid_at, count = opening(SERVICE, START), 0, -math.inf, 0
+    standing, bad_in_a_row, paid_at, count = initial_state(SERVICE, START), 0, -math.inf, 0
     is_alerted = False
     queue: list[Event] = [(1.0, 0, Source.REACH, None)]
     queue += _told_ahead(watch.outages, traffic_a_minute, chance)
@@ -138,7 +138,7 @@ def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
         if shown is not watch.turns[-1][1]:
             watch.turns.append((at, shown))
             is_alerted = False
-        if shown and not is_alerted and is_worth_an_alert(standing, policy):
+        if shown and not is_alerted and is_alertable(standing, policy):
             is_alerted = True
             watch.alerts.append(at)
         if source is Source.REACH:
@@ -149,7 +149,7 @@ def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
             wait = chance.expovariate(traffic_a_minute / 60)
             heappush(queue, (at + wait, count, source, None))
         is_rested = at >= paid_at + DOUBT_PACE
-        in_doubt = is_rested and jobs_are_in_doubt(standing, moment, policy)
+        in_doubt = is_rested and jobs_are_uncertain(standing, moment, policy)
         if in_doubt or at >= paid_at + PAID_PACE:
             paid_at, watch.paid = at, watch.paid + 1
             heappush(queue, (at + 1, count, Source.GENERATION, None))

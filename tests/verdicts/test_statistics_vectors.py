@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, chi2
 
-from tallylight.verdicts.intervals import gamma, jeffreys, quantile_rank, time_between, wilson
+from tallylight.verdicts.intervals import (
+    jeffreys_interval,
+    mean_time_between_interval,
+    quantile_rank,
+    unavailability_interval,
+    wilson_interval,
+)
 from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
 
 # Vectors of a reference implementation on scipy: (hits, of), Wilson's ends, Jeffreys' ends.
@@ -23,7 +29,7 @@ MONTH = 30 * 86400.0
 def test_the_share_intervals_agree_with_the_reference_vectors(
     counts: tuple[int, int], of_wilson: tuple[float, float], of_jeffreys: tuple[float, float]
 ) -> None:
-    found = (wilson(*counts), jeffreys(*counts))
+    found = (wilson_interval(*counts), jeffreys_interval(*counts))
 
     assert (found[0].low, found[0].high) == pytest.approx(of_wilson, abs=6e-5)
     assert (found[1].low, found[1].high) == pytest.approx(of_jeffreys, abs=6e-5)
@@ -31,7 +37,7 @@ def test_the_share_intervals_agree_with_the_reference_vectors(
 
 @pytest.mark.parametrize("level", [0.8, 0.9, 0.99, 0.9995])
 def test_wilson_takes_other_levels(level: float) -> None:
-    narrow, wide = wilson(3, 20, 0.5), wilson(3, 20, level)
+    narrow, wide = wilson_interval(3, 20, 0.5), wilson_interval(3, 20, level)
 
     assert wide.low < narrow.low < 0.15 < narrow.high < wide.high
 
@@ -51,7 +57,7 @@ def test_chi_square_quantiles_are_those_of_scipy(probability: float, freedom: fl
 
 
 def test_three_outages_in_a_month_give_the_availability_interval_of_the_reference() -> None:
-    away = gamma([600.0, 1200.0, 1800.0], MONTH)
+    away = unavailability_interval([600.0, 1200.0, 1800.0], MONTH)
 
     # From the reference formulas: availability 99.8611 % (99.5244 %..99.9761 %).
     assert 1 - away.high == pytest.approx(0.9952439, abs=1e-6)
@@ -59,7 +65,7 @@ def test_three_outages_in_a_month_give_the_availability_interval_of_the_referenc
 
 
 def test_no_outage_leaves_a_doubt_as_long_as_a_typical_one() -> None:
-    away = gamma([], MONTH)
+    away = unavailability_interval([], MONTH)
 
     assert away.low == 0.0
     assert away.high == pytest.approx(3600 / MONTH * chi2.ppf(0.975, 2) / 2)
@@ -72,7 +78,7 @@ def test_gamma_intervals_hold_the_truth_about_as_often_as_they_claim() -> None:
         while at < MONTH:
             lengths.append(chance.expovariate(1 / 3600))
             at += lengths[-1] + chance.expovariate(1 / (2 * 86400))
-        away = gamma(lengths, MONTH)
+        away = unavailability_interval(lengths, MONTH)
         held += away.low <= 1 / 49 <= away.high
 
     assert 0.86 <= held / rounds <= 0.99  # 89-92 % where Wilson on minute checks holds 15-22 %
@@ -80,11 +86,11 @@ def test_gamma_intervals_hold_the_truth_about_as_often_as_they_claim() -> None:
 
 def test_the_time_between_outages_has_the_exact_poisson_interval() -> None:
     up = MONTH - 3600
-    found = time_between(3, up)
+    found = mean_time_between_interval(3, up)
 
     assert found.low == pytest.approx(2 * up / chi2.ppf(0.975, 8))
     assert found.high == pytest.approx(2 * up / chi2.ppf(0.025, 6))
-    assert time_between(0, up).high == math.inf
+    assert mean_time_between_interval(0, up).high == math.inf
 
 
 @given(count=st.integers(1, 60), quantile=st.floats(0.5, 0.95))

@@ -19,7 +19,7 @@ from tallylight.errors import StorageError
 from tallylight.i18n import Language, translator
 from tallylight.model.ids import ServiceId
 from tallylight.storage.database import Storage
-from tallylight.verdicts.judge import is_worth_an_alert
+from tallylight.verdicts.judge import is_alertable
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ class AlertDispatcher:
                     on_board[id_],
                     now,
                     self._rules,
-                    is_sure=is_worth_an_alert(standing, policy),
+                    is_sure=is_alertable(standing, policy),
                     has_recovered=standing.recovery.at is not None,
                 )
         return state

@@ -6,41 +6,41 @@ from datetime import timedelta
 
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import duration, number, share
-from tallylight.verdicts.learned import Learned, LearnedNoise
+from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 
 
-def learned_lines(learned: Learned, to: Translator) -> Iterator[str]:
+def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
     """Yield a sentence for each quantity; what is not known yet says so."""
     unknown = to.gettext("not known yet")
-    yield to.gettext("Fails though it stands, at the door: %s") % _noise_text(learned.door, to)
+    yield to.gettext("Fails though it stands, at the door: %s") % _noise_text(learned.api, to)
     yield to.gettext("Fails though it stands, in jobs: %s") % _noise_text(learned.jobs, to)
-    lag, usual = learned.feed_lag, learned.usual_job
+    lag, usual = learned.feed_lag, learned.median_job
     told = unknown if lag is None else duration(lag, to)
     yield to.gettext("Its official page tells of trouble after: %s") % told
     told = unknown if usual is None else duration(usual, to)
     yield to.gettext("A job usually takes: %s") % told
 
 
-def learned_json(learned: Learned) -> dict[str, object]:
+def learned_json(learned: LearnedFigures) -> dict[str, object]:
     """Return the same for machines."""
     return {
-        "door_noise": asdict(learned.door),
+        "door_noise": asdict(learned.api),
         "job_noise": asdict(learned.jobs),
         "feed_lag_s": _seconds(learned.feed_lag),
-        "usual_job_s": _seconds(learned.usual_job),
+        "usual_job_s": _seconds(learned.median_job),
     }
 
 
-def _noise_text(noise: LearnedNoise, to: Translator) -> str:
+def _noise_text(noise: LearnedFalseAlarmRate, to: Translator) -> str:
     told = (
         to.gettext("%(share)s, learned from %(bad)s of %(of)s")
         if noise.is_learned
         else to.gettext("%(share)s as usual; %(bad)s of %(of)s seen")
     )
     return told % {
-        "share": share(noise.share, to),
+        "share": share(noise.rate, to),
         "bad": number(noise.bad, to),
-        "of": number(noise.of, to),
+        "of": number(noise.total, to),
     }
 
 

@@ -147,7 +147,7 @@ class Runtime:
             return
         for service in self.board.services():
             standing, _ = self.board.state(service.id)
-            evidence = calendar_evidence(service, standing.plans, self.clock.now())
+            evidence = calendar_evidence(service, standing.calendar, self.clock.now())
             if evidence is not None:
                 await self.board.report(evidence)
 

@@ -13,7 +13,7 @@ from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
-from tallylight.verdicts.learned import Learned
+from tallylight.verdicts.learned import LearnedFigures
 
 if TYPE_CHECKING:  # or a command that probes nothing would load all that probes
     from tallylight.probes.check_round import CheckResult
@@ -32,7 +32,7 @@ def summary_text(entries: Iterable[ServiceVerdict], to: Translator) -> str:
 
 
 def detailed_text(
-    entries: Iterable[ServiceVerdict], known: Mapping[ServiceId, Learned], to: Translator
+    entries: Iterable[ServiceVerdict], known: Mapping[ServiceId, LearnedFigures], to: Translator
 ) -> str:
     """Return the same with every reason, and with what was learned of each service."""
     return "\n".join(

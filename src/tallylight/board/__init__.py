@@ -3,6 +3,6 @@
 from tallylight.board.board import Board
 from tallylight.board.events import BoardEvent, NetworkChange
 from tallylight.board.storage_port import BoardStorage
-from tallylight.verdicts.evidence_ttl import UNWATCHED_JOBS_HOLD
+from tallylight.verdicts.evidence_ttl import DEFAULT_JOBS_TTL
 
-__all__ = ["UNWATCHED_JOBS_HOLD", "BoardStorage", "Board", "BoardEvent", "NetworkChange"]
+__all__ = ["DEFAULT_JOBS_TTL", "BoardStorage", "Board", "BoardEvent", "NetworkChange"]

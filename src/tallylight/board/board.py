@@ -23,12 +23,12 @@ from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.verdicts import incidents, own_network
-from tallylight.verdicts.evidence_ttl import UNWATCHED_JOBS_HOLD, policy_of
-from tallylight.verdicts.judge import judge, opening, pass_time
+from tallylight.verdicts.evidence_ttl import DEFAULT_JOBS_TTL, service_policy
+from tallylight.verdicts.judge import advance_time, initial_state, judge
 from tallylight.verdicts.options import PolicyOptions
-from tallylight.verdicts.own_network import NetworkWatch
+from tallylight.verdicts.own_network import NetworkState
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.state import ServiceState
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Board:
         self._services: tuple[Service, ...] = ()
         self._subscribers = Subscribers()
         self._transition_log = TransitionLog(storage)
-        self._network = NetworkWatch()
+        self._network = NetworkState()
         self._cursor = 0  # the last stored evidence that a follower has read
         self._entries_lock = asyncio.Lock()
 
@@ -59,7 +59,9 @@ class Board:
         now = self._clock.now()
         async with self._entries_lock:
             newcomers = {
-                id_: ServiceEntry(service, policy_of(service, options), opening(id_, now))
+                id_: ServiceEntry(
+                    service, service_policy(service, options), initial_state(id_, now)
+                )
                 for id_, service in wanted.items()
                 if id_ not in self._entries
             }
@@ -73,7 +75,7 @@ class Board:
                 seat.publish()
             for id_, seat in self._entries.items():
                 if id_ in wanted:
-                    seat.service, seat.policy = wanted[id_], policy_of(wanted[id_], options)
+                    seat.service, seat.policy = wanted[id_], service_policy(wanted[id_], options)
             known = self._entries | newcomers
             self._entries = {id_: known[id_] for id_ in wanted}
             self._services = tuple(wanted.values())
@@ -94,7 +96,7 @@ class Board:
             chronicle = TransitionLog(storage)
             mark = await storage.latest_cursor()
             seats = {
-                id_: ServiceEntry(seat.service, seat.policy, opening(id_, now))
+                id_: ServiceEntry(seat.service, seat.policy, initial_state(id_, now))
                 for id_, seat in self._entries.items()
             }
             await self._load(seats, storage, chronicle if is_leader else None)
@@ -147,7 +149,9 @@ class Board:
             return seat.published
         async with seat.lock:
             if not self._is_frozen_for(evidence):
-                await self._set_and_publish(seat, pass_time(seat.state, evidence.at, seat.policy))
+                await self._set_and_publish(
+                    seat, advance_time(seat.state, evidence.at, seat.policy)
+                )
             # No await from here to the judging: a snapshot holds all that was noted before it.
             self._storage.add_evidence(evidence)
             seat.update_latest(evidence)
@@ -165,10 +169,10 @@ class Board:
             if not self.is_leader:
                 self._recompute(seat)
                 continue
-            if seat.state.wake_at is None or seat.state.wake_at > now:
+            if seat.state.next_change_at is None or seat.state.next_change_at > now:
                 continue
             async with seat.lock:
-                await self._set_and_publish(seat, pass_time(seat.state, now, seat.policy))
+                await self._set_and_publish(seat, advance_time(seat.state, now, seat.policy))
 
     async def save_snapshots(self) -> None:
         """Store the standings, so that a restart has little evidence to fold again.
@@ -204,7 +208,7 @@ class Board:
         """Return all verdicts, in the catalogue's order."""
         return {id_: seat.published for id_, seat in self._entries.items()}
 
-    def state(self, id_: ServiceId) -> tuple[Standing, Policy]:
+    def state(self, id_: ServiceId) -> tuple[ServiceState, Policy]:
         """Return all that the judge remembers of a service, and the policy it is judged by."""
         seat = self._entries[id_]
         return seat.state, seat.policy
@@ -251,7 +255,7 @@ class Board:
         for incident in await storage.open_incidents():
             if incident.service in newcomers:
                 newcomers[incident.service].open_incident = incident
-        begin = self._clock.now() - UNWATCHED_JOBS_HOLD
+        begin = self._clock.now() - DEFAULT_JOBS_TTL
         folded = {id_: stored[id_].cursor for id_ in known}
         turns: list[tuple[ServiceEntry, Transition]] = []
         async for noted in storage.replay(newcomers.keys(), folded, begin):
@@ -269,13 +273,13 @@ class Board:
         self, entry: ServiceEntry, evidence: Evidence, transition_log: TransitionLog
     ) -> Iterator[tuple[ServiceEntry, Transition]]:
         entry.update_latest(evidence)
-        standing = pass_time(entry.state, evidence.at, entry.policy)
+        standing = advance_time(entry.state, evidence.at, entry.policy)
         for after in (standing, judge(standing, evidence, entry.policy)):
             transition = self._set_state(entry, after, transition_log)
             if transition is not None:
                 yield entry, transition
 
-    async def _set_and_publish(self, entry: ServiceEntry, after: Standing) -> None:
+    async def _set_and_publish(self, entry: ServiceEntry, after: ServiceState) -> None:
         incident = entry.open_incident
         transition = self._set_state(entry, after, self._transition_log)
         if transition is not None:
@@ -308,7 +312,7 @@ class Board:
         )
 
     def _set_state(
-        self, entry: ServiceEntry, after: Standing, transition_log: TransitionLog
+        self, entry: ServiceEntry, after: ServiceState, transition_log: TransitionLog
     ) -> Transition | None:
         """Let a standing stand, and return the transition to it, if it is one."""
         before, entry.state = entry.state, after
@@ -317,7 +321,7 @@ class Board:
             after.recovery.at,
         )
         if transition is not None:
-            incident = incidents.fold(entry.open_incident, transition, recovered_at)
+            incident = incidents.apply_transition(entry.open_incident, transition, recovered_at)
         elif entry.open_incident is not None and recovered_at is not None:
             incident = incidents.ended(entry.open_incident, after.verdict, recovered_at)
         else:
@@ -344,18 +348,18 @@ class Board:
 
     def _attribute_fault(self, evidence: Evidence, service: Service) -> Evidence:
         """Return evidence with the fault ours where it was our own network that failed."""
-        is_reached = own_network.reached(evidence)
+        is_reached = own_network.was_reached(evidence)
         if is_reached is None:
             return evidence
         was_down = self._network.is_down
-        self._network = own_network.observe(
+        self._network = own_network.observe_call(
             self._network, service.upstream.provider, evidence.at, transport_failed=not is_reached
         )
         is_down = self._network.is_down
         if is_down is not was_down:
             log.warning("network.down" if is_down else "network.up")
             self._subscribers.publish(NetworkChange(evidence.at, is_down))
-        return own_network.blamed(self._network, evidence)
+        return own_network.attribute_fault(self._network, evidence)
 
     def _is_frozen_for(self, evidence: Evidence) -> bool:
         failure = evidence.failure

@@ -12,9 +12,9 @@ from tallylight.model.verdict import Incident, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
-from tallylight.verdicts.judge import judge, pass_time
+from tallylight.verdicts.judge import advance_time, judge
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Answer, Standing
+from tallylight.verdicts.state import FailureRecord, ServiceState
 
 _REPLICATION_DELAY = timedelta(seconds=5)
 _UNCONFIRMED_TTL = timedelta(minutes=2)
@@ -39,12 +39,12 @@ class ServiceEntry:
 
     service: Service
     policy: Policy
-    state: Standing
+    state: ServiceState
     published: Verdict = field(init=False)
     open_incident: Incident | None = None
     latest: dict[Source, Evidence] = field(default_factory=dict)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    confirmed: Standing = field(init=False)
+    confirmed: ServiceState = field(init=False)
     confirmed_cursor: int = 0
     unconfirmed: list[Evidence] = field(default_factory=list)
 
@@ -58,7 +58,7 @@ class ServiceEntry:
 
     def dump_state(self) -> str:
         """Return the standing of this moment, to be stored."""
-        return snapshot.dump(self.state)
+        return snapshot.dump_state(self.state)
 
     def update_latest(self, evidence: Evidence) -> None:
         """Keep evidence as the newest of its source, unless it comes late."""
@@ -102,29 +102,29 @@ class ServiceEntry:
 
         So a page that goes on saying what it said before the restart says nothing new.
         """
-        self.state = self.confirmed = snapshot.load(stored.state)
+        self.state = self.confirmed = snapshot.load_state(stored.state)
         self.confirmed_cursor = stored.cursor
         self.publish()
         for evidence in _latest_evidence_in(self.state):
             self.update_latest(evidence)
 
 
-def _advance_to(state: Standing, at: datetime, policy: Policy) -> Standing:
+def _advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
     """Return a standing after all that time alone changed up to a moment."""
-    while (after := pass_time(state, at, policy)) is not state:
+    while (after := advance_time(state, at, policy)) is not state:
         state = after
     return state
 
 
-def _latest_evidence_in(state: Standing) -> Iterator[Evidence]:
-    delivery, feed = state.record.delivery, state.feed
+def _latest_evidence_in(state: ServiceState) -> Iterator[Evidence]:
+    delivery, feed = state.job_history.last_delivery, state.feed
     if delivery is not None:
         seconds = delivery.seconds
         latency = None if seconds is None else timedelta(seconds=seconds)
         yield Evidence(state.service, delivery.at, delivery.source, latency=latency)
-    for layer in (state.door, state.jobs):
-        if layer.is_failing and layer.answer is not None:
-            answer = layer.answer
+    for layer in (state.api, state.jobs):
+        if layer.is_failing and layer.last_failure is not None:
+            answer = layer.last_failure
             yield Evidence(state.service, answer.at, answer.source, failure=_failure_of(answer))
     if not feed.is_readable:
         yield Evidence(state.service, state.at, Source.FEED, claimed_status=Status.UNKNOWN)
@@ -133,18 +133,18 @@ def _latest_evidence_in(state: Standing) -> Iterator[Evidence]:
             state.service,
             feed.at,
             Source.FEED,
-            claimed_status=feed.says,
+            claimed_status=feed.claimed_status,
             until=feed.until,
             note=feed.note,
         )
 
 
-def _failure_of(record: Answer) -> Failure:
+def _failure_of(record: FailureRecord) -> Failure:
     return Failure(
         kind=record.kind,
         fault=Fault.UPSTREAM,  # a layer counts nothing else
         rule=record.rule,
         text=record.text,
-        names_state=record.named,
+        names_state=record.names_state,
         http_status=record.http_status,
     )

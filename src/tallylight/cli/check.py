@@ -117,12 +117,12 @@ async def _status(
     from tallylight.app import learned_report, summary
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
-    from tallylight.verdicts.learned import learned
+    from tallylight.verdicts.learned import learned_figures
 
     async with reading(load_configuration(config), SystemClock()) as (board, _):
         ids = chosen(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
-        known = {id_: learned(*board.state(id_)) for id_ in ids}
+        known = {id_: learned_figures(*board.state(id_)) for id_ in ids}
         if json:
             more = [
                 {"learned": learned_report.learned_json(known[id_])} if verbose else {}

@@ -77,14 +77,14 @@ async def _uptime(
 
 def _row(name: str, found: "Availability", to: Translator) -> tuple[str, ...]:
     from tallylight.i18n.formatting import duration, share
-    from tallylight.verdicts.availability import percentage
+    from tallylight.verdicts.availability import format_uptime
 
     interval = ""
     if found.low is not None and found.high is not None:
         interval = f"{share(found.low, to)} – {share(found.high, to)}"
     return (
         name,
-        percentage(found) or "—",
+        format_uptime(found) or "—",
         interval,
         "—" if found.coverage is None else share(found.coverage, to),
         str(found.outages),
@@ -102,7 +102,7 @@ def _plain(found: "Availability") -> dict[str, object]:
         "up_s": found.up.total_seconds(),
         "down_s": found.down.total_seconds(),
         "unknown_s": found.unknown.total_seconds(),
-        "out_s": found.out.total_seconds(),
+        "out_s": found.excluded.total_seconds(),
         "outages": found.outages,
         "mttr_s": _seconds(found.mttr),
         "mtbf_s": _seconds(found.mtbf),

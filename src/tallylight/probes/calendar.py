@@ -5,10 +5,10 @@ from datetime import UTC, datetime, time
 from tallylight.catalogue.services import Service, ShutdownPrecision
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
-from tallylight.verdicts.state import Plans
+from tallylight.verdicts.state import CalendarState
 
 
-def calendar_evidence(service: Service, known: Plans, now: datetime) -> Evidence | None:
+def calendar_evidence(service: Service, known: CalendarState, now: datetime) -> Evidence | None:
     """Return what the calendar says of a service and the judge does not know yet.
 
     A date that is only the earliest possible one ("not before") warns and retires nothing; where
@@ -20,7 +20,7 @@ def calendar_evidence(service: Service, known: Plans, now: datetime) -> Evidence
     is_certain = service.sheet.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
     note = service.sheet.replacement if until is not None else ""
     if until == known.shutdown_at and (
-        until is None or (is_certain, note) == (known.is_certain, known.replacement)
+        until is None or (is_certain, note) == (known.shutdown_is_certain, known.replacement)
     ):
         return None
     return Evidence(

@@ -12,14 +12,14 @@ from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import PlanInput
 from tallylight.verdicts.judge import (
-    door_is_up,
-    jobs_are_at_odds,
-    jobs_are_in_doubt,
-    jobs_down_from,
+    api_is_up,
+    has_conflicting_evidence,
+    jobs_are_uncertain,
+    jobs_down_since,
 )
-from tallylight.verdicts.outage_history import expected
+from tallylight.verdicts.outage_history import expected_outages
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.state import ServiceState
 
 _FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 
@@ -92,32 +92,32 @@ def current_plan_input(
     standing, policy = board.state(service.id)
     traffic = board.latest_evidence(service.id, Source.TRAFFIC)
     traffic_at = None if traffic is None else traffic.at
-    in_doubt = jobs_are_in_doubt(standing, clock.now(), policy)
+    in_doubt = jobs_are_uncertain(standing, clock.now(), policy)
     return plan_input(service, probe_state, standing, traffic_at, jobs_undecided=in_doubt)
 
 
 def plan_input(
     service: Service,
     probe_state: ProbeState,
-    service_state: Standing,
+    service_state: ServiceState,
     traffic_at: datetime | None,
     *,
     jobs_undecided: bool,
 ) -> PlanInput:
     """Return what the plan needs to know, from a diary and a standing."""
-    blocked, usual = service_state.blocked, service_state.record.median
+    blocked, usual = service_state.blocked, service_state.job_history.median_seconds
     return PlanInput(
         service=service,
         first_due_at=probe_state.first_due_at,
         last_probed_at=probe_state.last_probed_at,
         failures_in_a_row=probe_state.failures_in_a_row,
         jobs_undecided=jobs_undecided,
-        has_conflicting_evidence=jobs_are_at_odds(service_state),
-        jobs_down_since=jobs_down_from(service_state),
+        has_conflicting_evidence=has_conflicting_evidence(service_state),
+        jobs_down_since=jobs_down_since(service_state),
         jobs_recovering=not service_state.jobs.is_failing,
         was_refused=probe_state.was_refused,
         schedule=probe_state.schedule,
-        api_is_up=door_is_up(service_state),
+        api_is_up=api_is_up(service_state),
         status=service_state.verdict.status,
         is_key_refused=(
             blocked is not None
@@ -138,7 +138,7 @@ def plan_input(
 def probe_candidate(
     service: Service,
     probe_state: ProbeState,
-    service_state: Standing,
+    service_state: ServiceState,
     now: datetime,
     policy: Policy,
 ) -> ProbeCandidate | None:
@@ -146,7 +146,7 @@ def probe_candidate(
     pace, price = service.probe_intervals.generation, estimated_cost(service)
     if pace is None or not price:
         return None
-    between, length = expected(service_state, now, policy)
+    between, length = expected_outages(service_state, now, policy)
     usual = DecayingSpend.expected(pace, float(price), now)
     probe_state.extra_spend = probe_state.extra_spend or usual
     return ProbeCandidate(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ProviderId
-from tallylight.verdicts.own_network import NetworkWatch, blamed, observe, reached
+from tallylight.verdicts.own_network import NetworkState, attribute_fault, observe_call, was_reached
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +18,7 @@ class Line:
     """What the transport met lately; in a trace every service is its own provider's."""
 
     def __init__(self) -> None:
-        self._watch = NetworkWatch()
+        self._watch = NetworkState()
         self._succeeded: dict[ProviderId, datetime] = {}
         self._is_tense = False
 
@@ -29,7 +29,7 @@ class Line:
 
     def blamed(self, evidence: Evidence) -> Evidence:
         """Observe evidence; return it with the fault ours where it is."""
-        is_reached = reached(evidence)
+        is_reached = was_reached(evidence)
         if is_reached is None:
             return evidence
         provider = ProviderId(evidence.service)
@@ -37,8 +37,10 @@ class Line:
             self._succeeded[provider] = evidence.at
             return evidence
         for former, at in sorted(self._succeeded.items(), key=lambda item: item[1]):
-            self._watch = observe(self._watch, former, at, transport_failed=False)
+            self._watch = observe_call(self._watch, former, at, transport_failed=False)
         self._succeeded.clear()
-        self._watch = observe(self._watch, provider, evidence.at, transport_failed=not is_reached)
-        self._is_tense = any(seen.is_failure for seen in self._watch.newest)
-        return blamed(self._watch, evidence)
+        self._watch = observe_call(
+            self._watch, provider, evidence.at, transport_failed=not is_reached
+        )
+        self._is_tense = any(seen.is_failure for seen in self._watch.latest)
+        return attribute_fault(self._watch, evidence)

@@ -22,10 +22,10 @@ from tallylight.rehearsal.network_monitor import Line
 from tallylight.rehearsal.record import Record, Turn
 from tallylight.rehearsal.setup import USUAL_PACE, service_of
 from tallylight.rehearsal.world import START, Scene
-from tallylight.verdicts.evidence_ttl import policy_of
-from tallylight.verdicts.judge import jobs_are_in_doubt, judge, opening, pass_time
+from tallylight.verdicts.evidence_ttl import service_policy
+from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.options import PolicyOptions
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.state import ServiceState
 
 _ALL, _PAID = tuple(Depth), (Depth.GENERATION,)
 _SOURCES = {Depth.REACH: Source.REACH, Depth.CREDENTIALS: Source.CREDENTIALS}
@@ -61,8 +61,8 @@ class _Watched:
     def __init__(self, scene: Scene, means: Means, opening_at: datetime) -> None:
         self.scene = scene
         self.service = service_of(scene, means.pace, means.each)
-        self.policy = policy_of(self.service, means.options)
-        self.standing: Standing = opening(scene.id, START)
+        self.policy = service_policy(self.service, means.options)
+        self.standing: ServiceState = initial_state(scene.id, START)
         self.diary = ProbeState(opening_at)
         self.due: dict[Depth, datetime] = {}
         self.in_doubt = False
@@ -73,7 +73,7 @@ class _Watched:
         self.turns = [Turn(START, Status.UNKNOWN)]
         self.paid = self.withheld = 0
 
-    def stands(self, standing: Standing, now: datetime) -> None:
+    def stands(self, standing: ServiceState, now: datetime) -> None:
         """Let a standing stand."""
         self.standing = standing
         if standing.verdict.status is not self.turns[-1].status:
@@ -180,7 +180,7 @@ class _Run:
 
     def _spend(self, watched: _Watched, now: datetime) -> None:
         self._share_out(now)
-        watched.in_doubt = jobs_are_in_doubt(watched.standing, now, watched.policy)
+        watched.in_doubt = jobs_are_uncertain(watched.standing, now, watched.policy)
         self._plan(watched, _PAID, now)
         if watched.due.get(Depth.GENERATION) != now:
             return  # time alone has put it off
@@ -227,14 +227,18 @@ class _Run:
         if evidence.source is Source.TRAFFIC:
             watched.traffic_at = now
         before = watched.standing
-        if before.wake_at is not None and before.wake_at <= now and not self._is_cut(evidence):
-            while (settled := pass_time(watched.standing, now, policy)) is not watched.standing:
+        if (
+            before.next_change_at is not None
+            and before.next_change_at <= now
+            and not self._is_cut(evidence)
+        ):
+            while (settled := advance_time(watched.standing, now, policy)) is not watched.standing:
                 watched.stands(settled, now)
         watched.stands(judge(watched.standing, evidence, policy), now)
         after, doubted = watched.standing, watched.in_doubt
         if after.jobs is not before.jobs or depth is not Depth.REACH:
             # By fading alone, over hours, doubt comes early enough at the pace of credentials.
-            watched.in_doubt = jobs_are_in_doubt(after, now, policy)
+            watched.in_doubt = jobs_are_uncertain(after, now, policy)
         is_as_before = after.verdict is before.verdict and after.jobs is before.jobs
         if depth is not None and is_as_before and doubted is watched.in_doubt:
             self._appoint(watched, depth, now)  # all else that the plan looks at is as it was

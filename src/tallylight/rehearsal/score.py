@@ -14,7 +14,11 @@ from statistics import median
 from tallylight.model.status import Status
 from tallylight.rehearsal.record import Record
 from tallylight.rehearsal.world import START
-from tallylight.verdicts.intervals import Interval, jeffreys, time_between
+from tallylight.verdicts.intervals import (
+    ConfidenceInterval,
+    jeffreys_interval,
+    mean_time_between_interval,
+)
 
 SHORT = 300.0
 """Outages of so many seconds or less are not asked for."""
@@ -49,12 +53,12 @@ class Score:
 
     outages: int
     seen: int
-    seen_interval: Interval
+    seen_interval: ConfidenceInterval
     median_delay: float | None
     p90_delay: float | None
     wrong: float
     false_alarms: float
-    false_interval: Interval
+    false_interval: ConfidenceInterval
     misnamed: float
     unknown: float
     minutes: Mapping[Status, Mapping[Status, float]]
@@ -76,16 +80,18 @@ def score(records: Sequence[Record], days: float) -> Score:
     false = sum(_false_alarms(record) for record in records)
     shown = _shown_minutes(records, end)
     months = len(records) * days / _MONTH
-    between = time_between(false, months)
+    between = mean_time_between_interval(false, months)
     return Score(
         outages=len(delays),
         seen=len(found),
-        seen_interval=jeffreys(len(found), len(delays)) if delays else Interval(0.0, 1.0),
+        seen_interval=jeffreys_interval(len(found), len(delays))
+        if delays
+        else ConfidenceInterval(0.0, 1.0),
         median_delay=median(found) if found else None,
         p90_delay=found[min(len(found) - 1, int(_MOSTLY * len(found)))] if found else None,
         wrong=_share(shown, lambda truth, said: (truth in _CALM) is not (said in _CALM)),
         false_alarms=false / months,
-        false_interval=Interval(1 / between.high, 1 / between.low),
+        false_interval=ConfidenceInterval(1 / between.high, 1 / between.low),
         misnamed=_misnamed(shown),
         unknown=_share(shown, lambda _, said: said is Status.UNKNOWN),
         minutes=_nested(shown),

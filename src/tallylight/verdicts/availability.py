@@ -7,20 +7,20 @@ from datetime import date, datetime, timedelta
 
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
-from tallylight.verdicts.intervals import gamma, time_between
+from tallylight.verdicts.intervals import mean_time_between_interval, unavailability_interval
 
 UP = frozenset({Status.OPERATIONAL, Status.DEGRADED})
 DOWN = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
-OUT = frozenset({Status.MAINTENANCE, Status.RETIRED})
+EXCLUDED = frozenset({Status.MAINTENANCE, Status.RETIRED})
 """Neither side: planned, or over; like UNKNOWN it counts for nothing, unlike it it is explained."""
 
-LEAST_COVERAGE = 0.5
-_MOST_DIGITS = 3
+MIN_COVERAGE = 0.5
+_MAX_DIGITS = 3
 _WHOLE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class StatusTotals:
     """What a window holds, already summed; as good as its spells, and thousands of them smaller.
 
     Args:
@@ -61,7 +61,7 @@ class Availability:
     up: timedelta
     down: timedelta
     unknown: timedelta
-    out: timedelta
+    excluded: timedelta
     outages: int
     mttr: timedelta | None
     mtbf: timedelta | None
@@ -77,7 +77,9 @@ class DayBar:
     shares: Mapping[Status, float]
 
 
-def availability(spells: Sequence[StatusInterval], start: datetime, end: datetime) -> Availability:
+def availability(
+    intervals: Sequence[StatusInterval], start: datetime, end: datetime
+) -> Availability:
     """Return the availability of a window.
 
     Args:
@@ -88,15 +90,17 @@ def availability(spells: Sequence[StatusInterval], start: datetime, end: datetim
     Source:
         "Time-based availability", Site Reliability Engineering, chapter 3.
     """
-    return of_totals(totals(spells, start, end))
+    return availability_from_totals(status_totals(intervals, start, end))
 
 
-def totals(spells: Sequence[StatusInterval], start: datetime, end: datetime) -> Totals:
+def status_totals(
+    intervals: Sequence[StatusInterval], start: datetime, end: datetime
+) -> StatusTotals:
     """Return the sums of a window; what no spell covers is unknown."""
     seconds: dict[Status, float] = {}
     outages: list[float] = []
     is_out = False  # an outage lasts over what nobody saw of it, until the service is up again
-    for spell in spells:
+    for spell in intervals:
         length = (min(spell.end, end) - max(spell.start, start)).total_seconds()
         if length <= 0:
             continue
@@ -110,10 +114,10 @@ def totals(spells: Sequence[StatusInterval], start: datetime, end: datetime) -> 
     gap = (end - start).total_seconds() - covered
     if gap > 0:
         seconds[Status.UNKNOWN] = seconds.get(Status.UNKNOWN, 0.0) + gap
-    return Totals(seconds, tuple(outages))
+    return StatusTotals(seconds, tuple(outages))
 
 
-def joined(parts: Iterable[Totals]) -> Totals:
+def merge_totals(parts: Iterable[StatusTotals]) -> StatusTotals:
     """Return the sums of several services' windows; two days of one service share outages."""
     seconds: dict[Status, float] = {}
     outages: list[float] = []
@@ -121,30 +125,30 @@ def joined(parts: Iterable[Totals]) -> Totals:
         outages += part.outages
         for status, length in part.seconds.items():
             seconds[status] = seconds.get(status, 0.0) + length
-    return Totals(seconds, tuple(outages))
+    return StatusTotals(seconds, tuple(outages))
 
 
-def of_totals(summed: Totals) -> Availability:
+def availability_from_totals(sums: StatusTotals) -> Availability:
     """Return the availability of what is already summed, such as daily rollups."""
-    up, down, out = (_sum(summed, group) for group in (UP, DOWN, OUT))
-    unknown = summed.seconds.get(Status.UNKNOWN, 0.0)
-    known, count = up + down, len(summed.outages)
+    up, down, out = (_seconds_in(sums, group) for group in (UP, DOWN, EXCLUDED))
+    unknown = sums.seconds.get(Status.UNKNOWN, 0.0)
+    known, count = up + down, len(sums.outages)
     coverage = known / (known + unknown) if known + unknown else None
-    is_told = coverage is not None and coverage >= LEAST_COVERAGE
-    away = gamma(summed.outages, known) if is_told else None
-    between = time_between(count, up) if up else None
+    is_told = coverage is not None and coverage >= MIN_COVERAGE
+    away = unavailability_interval(sums.outages, known) if is_told else None
+    between = mean_time_between_interval(count, up) if up else None
     return Availability(
         uptime=up / known if is_told else None,
         low=1 - away.high if away else None,
         high=1 - away.low if away else None,
         coverage=coverage,
-        degraded=summed.seconds.get(Status.DEGRADED, 0.0) / known if is_told else None,
+        degraded=sums.seconds.get(Status.DEGRADED, 0.0) / known if is_told else None,
         up=timedelta(seconds=up),
         down=timedelta(seconds=down),
         unknown=timedelta(seconds=unknown),
-        out=timedelta(seconds=out),
+        excluded=timedelta(seconds=out),
         outages=count,
-        mttr=timedelta(seconds=math.fsum(summed.outages) / count) if count else None,
+        mttr=timedelta(seconds=math.fsum(sums.outages) / count) if count else None,
         mtbf=timedelta(seconds=up / count) if count else None,
         mtbf_low=timedelta(seconds=between.low) if between else None,
         mtbf_high=timedelta(seconds=between.high) if between and count else None,
@@ -152,25 +156,25 @@ def of_totals(summed: Totals) -> Availability:
 
 
 def day_bars(
-    spells: Sequence[StatusInterval], start: datetime, end: datetime
+    intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> tuple[DayBar, ...]:
     """Return one bar for each day (UTC) that a window touches, oldest first."""
     bars, at = [], start
     while at < end:
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         until = min(midnight, end)
-        bars.append(day_bar(at.date(), totals(spells, at, until)))
+        bars.append(day_bar(at.date(), status_totals(intervals, at, until)))
         at = until
     return tuple(bars)
 
 
-def day_bar(day: date, summed: Totals) -> DayBar:
+def day_bar(day: date, sums: StatusTotals) -> DayBar:
     """Return the bar of a day that is already summed."""
-    whole = math.fsum(summed.seconds.values())
-    return DayBar(day, {s: length / whole for s, length in summed.seconds.items() if length})
+    whole = math.fsum(sums.seconds.values())
+    return DayBar(day, {s: length / whole for s, length in sums.seconds.items() if length})
 
 
-def percentage(found: Availability) -> str:
+def format_uptime(found: Availability) -> str:
     """Return the uptime with no more digits than its interval has, "" where none is told.
 
     A service that was down for a moment is never shown at 100 %.
@@ -178,25 +182,25 @@ def percentage(found: Availability) -> str:
     if found.uptime is None or found.low is None or found.high is None:
         return ""
     width = 100 * (found.high - found.low)
-    digits = _MOST_DIGITS if width <= 0 else min(_MOST_DIGITS, max(0, -_order(width)))
+    digits = _MAX_DIGITS if width <= 0 else min(_MAX_DIGITS, max(0, -_order_of_magnitude(width)))
     shown = round(100 * found.uptime, digits)
     if shown >= _WHOLE and found.uptime < 1:
         shown = _WHOLE - 10.0**-digits
     return f"{shown:.{digits}f} %"
 
 
-def seen_share(outage: timedelta, pace: timedelta) -> float:
+def detection_probability(outage: timedelta, probe_interval: timedelta) -> float:
     """Return with which probability an outage of this length meets a probe of this pace.
 
     Where incidents of services with different paces are counted together, each weighs
     1 / seen_share: for one that was found, others as short were missed (rule 9).
     """
-    return min(1.0, outage / pace)
+    return min(1.0, outage / probe_interval)
 
 
-def _sum(summed: Totals, statuses: frozenset[Status]) -> float:
-    return math.fsum(length for s, length in summed.seconds.items() if s in statuses)
+def _seconds_in(sums: StatusTotals, statuses: frozenset[Status]) -> float:
+    return math.fsum(length for s, length in sums.seconds.items() if s in statuses)
 
 
-def _order(value: float) -> int:
+def _order_of_magnitude(value: float) -> int:
     return math.floor(math.log10(value))

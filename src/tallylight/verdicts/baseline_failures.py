@@ -6,33 +6,39 @@ as normal is learned from good times alone.
 
 from collections.abc import Iterable
 
-from tallylight.verdicts.intervals import jeffreys
+from tallylight.verdicts.intervals import jeffreys_interval
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Minute, Normal
+from tallylight.verdicts.state import FailureBaseline, JobMinute
 
-_LONG = 2048  # then the memory is halved, so that a service may change its ways
+_HALVE_AT = 2048  # then the memory is halved, so that a service may change its ways
 _LEVEL = 0.5  # three times in four the share is below the upper end: the other test is strict
-_SELDOM = 32  # a quantile costs half a millisecond
+_RECOMPUTE_EVERY = 32  # a quantile costs half a millisecond
 
 
-def usual_share(normal: Normal, policy: Policy) -> float:
+def baseline_rate(baseline: FailureBaseline, policy: Policy) -> float:
     """Return the share of bad jobs that says nothing against a service.
 
     A service that always loses more than it should is not well for that: `degraded_most`.
     """
     least = policy.degraded_share
-    if normal.of < policy.noise_from:
+    if baseline.total < policy.false_alarm_min_results:
         return least
-    most = min(policy.degraded_most * least, (1 + least) / 2)  # the operator may set any share
-    return min(max(least, normal.high), most)
+    most = min(
+        policy.max_baseline_factor * least, (1 + least) / 2
+    )  # the operator may set any share
+    return min(max(least, baseline.high), most)
 
 
-def with_minutes(normal: Normal, minutes: Iterable[Minute]) -> Normal:
+def update_baseline(baseline: FailureBaseline, minutes: Iterable[JobMinute]) -> FailureBaseline:
     """Return what is normal after some more minutes of good times."""
-    bad, of = normal.bad, normal.of
+    bad, of = baseline.bad, baseline.total
     for minute in minutes:
         bad, of = bad + minute.bad, of + minute.good + minute.bad
-    if of // _SELDOM == normal.of // _SELDOM:
-        return normal if of == normal.of else Normal(bad, of, normal.high)
-    high = jeffreys(bad, of, _LEVEL).high
-    return Normal(bad // 2, of // 2, high) if of >= _LONG else Normal(bad, of, high)
+    if of // _RECOMPUTE_EVERY == baseline.total // _RECOMPUTE_EVERY:
+        return baseline if of == baseline.total else FailureBaseline(bad, of, baseline.high)
+    high = jeffreys_interval(bad, of, _LEVEL).high
+    return (
+        FailureBaseline(bad // 2, of // 2, high)
+        if of >= _HALVE_AT
+        else FailureBaseline(bad, of, high)
+    )

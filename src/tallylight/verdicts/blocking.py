@@ -12,23 +12,23 @@ from datetime import datetime, timedelta
 
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Evidence, FailureKind, Source
-from tallylight.verdicts.named_failures import is_deeper, is_refuted
-from tallylight.verdicts.state import Answer, Standing
+from tallylight.verdicts.named_failures import is_deeper, is_disproved_by
+from tallylight.verdicts.state import FailureRecord, ServiceState
 
 _MOST_PACES = 3
 
 
-def clears(standing: Standing, source: Source) -> bool:
+def clears(standing: ServiceState, source: Source) -> bool:
     """Tell whether a good result of a source, from now on, clears what blocks a service."""
     blocked = standing.blocked
     if blocked is None:
         return False
     is_trusted = standing.cleared_by_probe is None
     is_key_known = blocked.kind is FailureKind.AUTH and source is Source.CREDENTIALS and is_trusted
-    return is_key_known or is_refuted(blocked, source)
+    return is_key_known or is_disproved_by(blocked, source)
 
 
-def cleared(standing: Standing, evidence: Evidence) -> Standing:
+def cleared(standing: ServiceState, evidence: Evidence) -> ServiceState:
     """Return the standing after a good result, with no block that it clears.
 
     The refusal that a credentials probe has cleared is kept until a create is accepted.
@@ -41,7 +41,7 @@ def cleared(standing: Standing, evidence: Evidence) -> Standing:
     if (
         by_probe is not None
         and evidence.at >= by_probe.at
-        and is_refuted(by_probe, evidence.source)
+        and is_disproved_by(by_probe, evidence.source)
     ):
         by_probe = None
     if blocked is standing.blocked and by_probe is standing.cleared_by_probe:
@@ -49,7 +49,9 @@ def cleared(standing: Standing, evidence: Evidence) -> Standing:
     return replace(standing, blocked=blocked, cleared_by_probe=by_probe)
 
 
-def is_probed(blocked: Answer, pace: ProbeIntervals, now: datetime, *, is_key_known: bool) -> bool:
+def is_probed(
+    blocked: FailureRecord, pace: ProbeIntervals, now: datetime, *, is_key_known: bool
+) -> bool:
     """Tell whether a probe will find that a service can be asked again.
 
     Each credentials probe that is refused renews the block. One that has neither cleared nor

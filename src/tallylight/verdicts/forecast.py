@@ -5,17 +5,17 @@ from datetime import datetime
 
 from tallylight.model.evidence import Source
 from tallylight.verdicts import durations, failure_rate, noise
-from tallylight.verdicts.layers import good_if_down, probability, relaxed
+from tallylight.verdicts.layers import decayed_log_odds, good_if_down, probability
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import JobsRecord, LayerStanding, Standing, State
+from tallylight.verdicts.state import JobHistory, LayerState, LayerStatus, ServiceState
 
-_COUNTS = 4.0  # so many jobs of its own is what the judge expects worth
-_FEW = 3  # the mean of fewer jobs says less than a week's median
-_NEARLY_ALL = 0.95
+_PRIOR_WEIGHT = 4.0  # so many jobs of its own is what the judge expects worth
+_MIN_JOBS = 3  # the mean of fewer jobs says less than a week's median
+_P95 = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Forecast:
     """What is to be expected of the next job.
 
     Args:
@@ -24,60 +24,65 @@ class Outlook:
         p95_seconds: The time that 19 of 20 jobs stay within; None of too few.
     """
 
-    delivery: float
-    seconds: float | None
+    success_probability: float
+    expected_seconds: float | None
     p95_seconds: float | None
 
 
-def outlook(standing: Standing, now: datetime, policy: Policy) -> Outlook:
+def forecast(state: ServiceState, now: datetime, policy: Policy) -> Forecast:
     """Return what is to be expected of the job that is asked for now.
 
     A service that nothing fresh is known of is held to be what its kind usually is, neither up
     nor down.
     """
-    record = standing.record
-    return Outlook(
-        delivery=_through_door(standing, now, policy) * _delivery(standing, now, policy),
-        seconds=_seconds(record),
-        p95_seconds=durations.quantile(record.days, _NEARLY_ALL, policy),
+    record = state.job_history
+    return Forecast(
+        success_probability=_acceptance_probability(state, now, policy)
+        * _job_success_probability(state, now, policy),
+        expected_seconds=_expected_seconds(record),
+        p95_seconds=durations.duration_quantile(record.daily_sketches, _P95, policy),
     )
 
 
-def _delivery(standing: Standing, now: datetime, policy: Policy) -> float:
+def _job_success_probability(state: ServiceState, now: datetime, policy: Policy) -> float:
     """Return how probably a job that is accepted delivers.
 
     Where the jobs are up, the service's own newest share counts beside what the judge expects;
     what went well before an outage says nothing about it.
     """
-    layer, likelihood = standing.jobs, policy.likelihoods[Source.GENERATION]
-    good_if_up = 1 - noise.learned(layer.noise, likelihood.bad_if_up, policy)
-    newest = failure_rate.share(standing.record, now, policy.degraded_long)
-    good_if_up = (_COUNTS * good_if_up + newest.of - newest.bad) / (_COUNTS + newest.of)
-    return _good(layer, now, policy, good_if_up, 1 - likelihood.bad_if_down)
+    layer, likelihood = state.jobs, policy.likelihoods[Source.GENERATION]
+    good_if_up = 1 - noise.false_alarm_rate(layer.false_alarms, likelihood.bad_if_up, policy)
+    newest = failure_rate.failure_rate_over(state.job_history, now, policy.degraded_long_window)
+    good_if_up = (_PRIOR_WEIGHT * good_if_up + newest.total - newest.bad) / (
+        _PRIOR_WEIGHT + newest.total
+    )
+    return _success_probability(layer, now, policy, good_if_up, 1 - likelihood.bad_if_down)
 
 
-def _through_door(standing: Standing, now: datetime, policy: Policy) -> float:
+def _acceptance_probability(state: ServiceState, now: datetime, policy: Policy) -> float:
     """Return the probability that a shut door opens for a job all the same."""
-    door, delivery = standing.door, standing.record.delivery
-    if door.state is not State.DOWN:
+    door, delivery = state.api, state.job_history.last_delivery
+    if door.status is not LayerStatus.DOWN:
         return 1.0  # whatever else free probes saw: jobs have their own record
     if delivery is not None and door.since is not None and delivery.at > door.since:
         return 1.0
-    return _good(door, now, policy, 1.0, 1 - policy.likelihoods[Source.REACH].bad_if_down)
+    return _success_probability(
+        door, now, policy, 1.0, 1 - policy.likelihoods[Source.REACH].bad_if_down
+    )
 
 
-def _good(
-    layer: LayerStanding, now: datetime, policy: Policy, good_if_up: float, usual_if_down: float
+def _success_probability(
+    layer: LayerState, now: datetime, policy: Policy, good_if_up: float, usual_if_down: float
 ) -> float:
-    is_known = layer.state is not State.UNDECIDED
-    down = probability(relaxed(layer, now, policy)) if is_known else policy.prior
+    is_known = layer.status is not LayerStatus.UNDECIDED
+    down = probability(decayed_log_odds(layer, now, policy)) if is_known else policy.prior
     return (1 - down) * good_if_up + down * good_if_down(layer, usual_if_down)
 
 
-def _seconds(record: JobsRecord) -> float | None:
-    newest = [each.seconds for each in record.recent if each.seconds is not None]
-    if len(newest) >= _FEW:
+def _expected_seconds(history: JobHistory) -> float | None:
+    newest = [each.seconds for each in history.recent_deliveries if each.seconds is not None]
+    if len(newest) >= _MIN_JOBS:
         return sum(newest) / len(newest)
-    if record.median is not None:
-        return record.median
+    if history.median_seconds is not None:
+        return history.median_seconds
     return newest[-1] if newest else None

@@ -13,13 +13,13 @@ from datetime import datetime
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, Transition, Verdict
-from tallylight.verdicts.status import RANK
+from tallylight.verdicts.status import STATUS_RANK
 
 OPENING = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 ENDING = frozenset({Status.OPERATIONAL, Status.RETIRED})
 
 
-def fold(
+def apply_transition(
     open_incident: Incident | None, transition: Transition, recovered_at: datetime | None = None
 ) -> Incident | None:
     """Return the incident after a transition: opened, continued or ended; None if there is none.
@@ -71,4 +71,4 @@ def _opened(transition: Transition, update: IncidentUpdate) -> Incident:
 
 
 def _worse(worst: Status, status: Status) -> Status:
-    return max(worst, status, key=RANK.__getitem__) if status in OPENING else worst
+    return max(worst, status, key=STATUS_RANK.__getitem__) if status in OPENING else worst

@@ -7,49 +7,54 @@ from functools import cache, lru_cache
 
 from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
 
-TYPICAL_OUTAGE = 3600.0
+TYPICAL_OUTAGE_SECONDS = 3600.0
 """Seconds that one more outage is taken to last where there was none: no incident does not mean
 no uncertainty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConfidenceInterval:
     """The lowest and the highest value that agree with what was seen."""
 
     low: float
     high: float
 
 
-def wilson(hits: int, of: int, level: float = 0.95) -> Interval:
+def wilson_interval(hits: int, trials: int, level: float = 0.95) -> ConfidenceInterval:
     """Return the Wilson score interval of a share; cheap, for "is it surely above x".
 
     Source:
         Brown, Cai, DasGupta, Statistical Science 16 (2001) 101-133.
     """
-    if of == 0:
-        return Interval(0.0, 1.0)
+    if trials == 0:
+        return ConfidenceInterval(0.0, 1.0)
     z = _normal_quantile(level)
-    share, spread = hits / of, 1 + z * z / of
-    centre = share + z * z / (2 * of)
-    half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    return Interval(max(0.0, (centre - half) / spread), min(1.0, (centre + half) / spread))
+    share, spread = hits / trials, 1 + z * z / trials
+    centre = share + z * z / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return ConfidenceInterval(
+        max(0.0, (centre - half) / spread), min(1.0, (centre + half) / spread)
+    )
 
 
-def jeffreys(hits: float, of: float, level: float = 0.95) -> Interval:
+def jeffreys_interval(hits: float, trials: float, level: float = 0.95) -> ConfidenceInterval:
     """Return the Jeffreys interval of a share: Beta(hits + 1/2, misses + 1/2), equal tails.
 
     Its end at a boundary is the boundary (Brown, Cai, DasGupta 2001).
     """
-    tail, misses = (1 - level) / 2, of - hits
-    return Interval(
+    tail, misses = (1 - level) / 2, trials - hits
+    return ConfidenceInterval(
         0.0 if hits <= 0 else beta_quantile(tail, hits + 0.5, misses + 0.5),
         1.0 if misses <= 0 else beta_quantile(1 - tail, hits + 0.5, misses + 0.5),
     )
 
 
-def gamma(
-    outages: Sequence[float], total: float, level: float = 0.95, typical: float = TYPICAL_OUTAGE
-) -> Interval:
+def unavailability_interval(
+    outages: Sequence[float],
+    total: float,
+    level: float = 0.95,
+    typical: float = TYPICAL_OUTAGE_SECONDS,
+) -> ConfidenceInterval:
     """Return the interval of unavailability: downtime is a weighted sum of Poisson counts.
 
     The longest outage is the weight of one more; `typical` is, where there was none.
@@ -70,29 +75,31 @@ def gamma(
     low = v / (2 * y) * chi_square_quantile(tail, 2 * y * y / v) if y else 0.0
     y, v = y + w, v + w * w
     high = v / (2 * y) * chi_square_quantile(1 - tail, 2 * y * y / v)
-    return Interval(min(1.0, low), min(1.0, high))
+    return ConfidenceInterval(min(1.0, low), min(1.0, high))
 
 
-def time_between(events: int, total: float, level: float = 0.95) -> Interval:
+def mean_time_between_interval(
+    events: int, total: float, level: float = 0.95
+) -> ConfidenceInterval:
     """Return the exact Poisson interval of the mean time between events; high may be infinite."""
     tail = (1 - level) / 2
     low = 2 * total / chi_square_quantile(1 - tail, 2 * events + 2)
     high = math.inf if events == 0 else 2 * total / chi_square_quantile(tail, 2 * events)
-    return Interval(low, high)
+    return ConfidenceInterval(low, high)
 
 
 @lru_cache(maxsize=4096)
-def chance_of_so_many(hits: int, of: int, share: float) -> float:
+def binomial_tail(hits: int, trials: int, share: float) -> float:
     """Return the binomial probability of so many hits or more, for a share between 0 and 1.
 
     Near an edge and far out in its tail the normal distribution behind Wilson's interval promises
     several times too much.
     """
-    term = math.comb(of, hits) * share**hits * (1 - share) ** (of - hits)
+    term = math.comb(trials, hits) * share**hits * (1 - share) ** (trials - hits)
     total = 0.0
-    for count in range(hits, of + 1):
+    for count in range(hits, trials + 1):
         total += term
-        term *= (of - count) / (count + 1) * share / (1 - share)
+        term *= (trials - count) / (count + 1) * share / (1 - share)
     return total
 
 

@@ -6,11 +6,11 @@ from datetime import timedelta
 from tallylight.model.evidence import Source
 from tallylight.verdicts import noise
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import LayerStanding, Standing
+from tallylight.verdicts.state import LayerState, ServiceState
 
 
 @dataclass(frozen=True, slots=True)
-class LearnedNoise:
+class LearnedFalseAlarmRate:
     """How often a layer says "bad" though the service stands.
 
     Args:
@@ -20,14 +20,14 @@ class LearnedNoise:
         is_learned: Whether the service's own results have replaced the usual figure.
     """
 
-    share: float
+    rate: float
     bad: int
-    of: int
+    total: int
     is_learned: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class LearnedFigures:
     """All that was learned of one service.
 
     Args:
@@ -37,25 +37,27 @@ class Learned:
         usual_job: The median time of a job over a week; None of too few.
     """
 
-    door: LearnedNoise
-    jobs: LearnedNoise
+    api: LearnedFalseAlarmRate
+    jobs: LearnedFalseAlarmRate
     feed_lag: timedelta | None
-    usual_job: timedelta | None
+    median_job: timedelta | None
 
 
-def learned(standing: Standing, policy: Policy) -> Learned:
+def learned_figures(state: ServiceState, policy: Policy) -> LearnedFigures:
     """Return what was learned of a service."""
-    lag, usual = standing.feed.lag, standing.record.median
+    lag, usual = state.feed.lag_seconds, state.job_history.median_seconds
     door = policy.likelihoods[Source.REACH].bad_if_up
     jobs = policy.likelihoods[Source.GENERATION].bad_if_up
-    return Learned(
-        door=_noise(standing.door, door, policy),
-        jobs=_noise(standing.jobs, jobs, policy),
+    return LearnedFigures(
+        api=_false_alarm_rate(state.api, door, policy),
+        jobs=_false_alarm_rate(state.jobs, jobs, policy),
         feed_lag=None if lag is None else timedelta(seconds=lag),
-        usual_job=None if usual is None else timedelta(seconds=usual),
+        median_job=None if usual is None else timedelta(seconds=usual),
     )
 
 
-def _noise(layer: LayerStanding, usual: float, policy: Policy) -> LearnedNoise:
-    share = noise.learned(layer.noise, usual, policy)
-    return LearnedNoise(share, layer.noise.bad, layer.noise.of, share != usual)
+def _false_alarm_rate(layer: LayerState, default: float, policy: Policy) -> LearnedFalseAlarmRate:
+    share = noise.false_alarm_rate(layer.false_alarms, default, policy)
+    return LearnedFalseAlarmRate(
+        share, layer.false_alarms.bad, layer.false_alarms.total, share != default
+    )

@@ -11,12 +11,14 @@ from datetime import datetime
 from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.model.status import Access
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Answer, Gone, Standing
+from tallylight.verdicts.state import FailureRecord, RetirementEvidence, ServiceState
 
-_KEPT = 4
-_NAMES = frozenset({FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE})
-_TELLING = _NAMES | {FailureKind.RETIRED}
-_DEEP = {
+_MAX_KEPT = 4
+_NAMEABLE_KINDS = frozenset(
+    {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE}
+)
+_WEIGHTED_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
+_DEPTH_RANK = {
     Source.REACH: 0,
     Source.CREDENTIALS: 1,
     Source.ACCEPTANCE: 2,
@@ -25,65 +27,73 @@ _DEEP = {
 }
 
 
-def answer_of(evidence: Evidence) -> Answer | None:
+def failure_record(evidence: Evidence) -> FailureRecord | None:
     """Return the failing answer of a piece of evidence."""
     failure = evidence.failure
     if failure is None:
         return None
-    return Answer(
+    return FailureRecord(
         at=evidence.at,
         source=evidence.source,
         kind=failure.kind,
         rule=failure.rule,
         text=failure.text,
-        named=failure.names_state,
+        names_state=failure.names_state,
         http_status=failure.http_status,
     )
 
 
-def log_of_name(answer: Answer | None, policy: Policy) -> float:
+def named_failure_weight(failure: FailureRecord | None, policy: Policy) -> float:
     """Return what an answer adds for naming its own state, or pointing at it.
 
     No healthy service names one; and of a resold account, a challenge page is a sign.
     """
-    if answer is None:
+    if failure is None:
         return 0.0
-    if answer.named and answer.kind in _TELLING:
+    if failure.names_state and failure.kind in _WEIGHTED_KINDS:
         return math.log(policy.named_factor)
-    return math.log(policy.sign_factor) if _is_sign(answer, policy) else 0.0
+    return math.log(policy.sign_factor) if _is_sign(failure, policy) else 0.0
 
 
-def marked(marks: tuple[Answer, ...], answer: Answer | None, policy: Policy) -> tuple[Answer, ...]:
+def add_named_failure(
+    named: tuple[FailureRecord, ...], failure: FailureRecord | None, policy: Policy
+) -> tuple[FailureRecord, ...]:
     """Return the marks with one more answer, if it names a state or points at risk control.
 
     Of signs that are not independent the first and the newest are enough, so that a burst of one
     cannot push the others out.
     """
-    if answer is None or not (answer.kind is FailureKind.RISK_CONTROL or _is_name(answer)):
-        return marks
-    oldest = answer.at - policy.hold_marks
-    kept = [mark for mark in marks if mark.at > oldest]
-    like = [mark for mark in kept if _is_like(mark, answer)]
+    if failure is None or not (
+        failure.kind is FailureKind.RISK_CONTROL or _does_name_state(failure)
+    ):
+        return named
+    oldest = failure.at - policy.named_failures_ttl
+    kept = [mark for mark in named if mark.at > oldest]
+    like = [mark for mark in kept if _is_same_kind(mark, failure)]
     if len(like) > 1:
         kept.remove(like[-1])
-    return tuple(sorted((*kept, answer), key=lambda mark: mark.at)[-_KEPT:])
+    return tuple(sorted((*kept, failure), key=lambda mark: mark.at)[-_MAX_KEPT:])
 
 
-def name(standing: Standing, since: datetime, policy: Policy) -> Answer | None:
+def state_naming_failure(
+    state: ServiceState, since: datetime, policy: Policy
+) -> FailureRecord | None:
     """Return the newest answer of an outage that names its state.
 
     A pause or a maintenance that a delivery has refuted no longer names anything; under risk
     control some jobs are expected to pass.
     """
-    delivery = standing.record.delivery
-    for mark in reversed(_fresh(standing, since, policy)):
+    delivery = state.job_history.last_delivery
+    for mark in reversed(_recent_named_failures(state, since, policy)):
         is_refuted = delivery is not None and delivery.at > mark.at
-        if _is_name(mark) and (mark.kind is FailureKind.RISK_CONTROL or not is_refuted):
+        if _does_name_state(mark) and (mark.kind is FailureKind.RISK_CONTROL or not is_refuted):
             return mark
     return None
 
 
-def signs(standing: Standing, since: datetime, policy: Policy) -> tuple[Answer, Answer] | None:
+def risk_control_signs(
+    state: ServiceState, since: datetime, policy: Policy
+) -> tuple[FailureRecord, FailureRecord] | None:
     """Return two independent signs of risk control on a reverse service, newest last.
 
     Signs are independent if their rules or their sources differ, or if enough time lies between
@@ -92,69 +102,75 @@ def signs(standing: Standing, since: datetime, policy: Policy) -> tuple[Answer, 
     if policy.access is not Access.REVERSE:
         return None
     found = [
-        mark for mark in _fresh(standing, since, policy) if mark.kind is FailureKind.RISK_CONTROL
+        mark
+        for mark in _recent_named_failures(state, since, policy)
+        if mark.kind is FailureKind.RISK_CONTROL
     ]
     if not found:
         return None
     newest = found[-1]
     for mark in found[:-1]:
-        if not _is_like(mark, newest) or newest.at - mark.at >= policy.sign_gap:
+        if not _is_same_kind(mark, newest) or newest.at - mark.at >= policy.independent_sign_gap:
             return mark, newest
     return None
 
 
-def with_gone(gone: Gone | None, answer: Answer | None) -> Gone | None:
+def add_retirement_evidence(
+    retirement: RetirementEvidence | None, failure: FailureRecord | None
+) -> RetirementEvidence | None:
     """Return the tally of "the model is no more" after one more failing answer."""
-    if answer is None or answer.kind is not FailureKind.RETIRED:
-        return gone
-    if gone is None or gone.first.rule != answer.rule:
-        return Gone(answer, answer.at)
-    if answer.at <= gone.last:
-        return gone
-    return replace(gone, last=answer.at, count=gone.count + 1)
+    if failure is None or failure.kind is not FailureKind.RETIRED:
+        return retirement
+    if retirement is None or retirement.first.rule != failure.rule:
+        return RetirementEvidence(failure, failure.at)
+    if failure.at <= retirement.last_at:
+        return retirement
+    return replace(retirement, last_at=failure.at, count=retirement.count + 1)
 
 
-def is_gone(gone: Gone | None, policy: Policy) -> bool:
+def is_retired(retirement: RetirementEvidence | None, policy: Policy) -> bool:
     """Tell whether the same unmistakable answer came often enough and over long enough."""
     return (
-        gone is not None
-        and gone.first.named
-        and gone.count >= policy.retired_least
-        and gone.last - gone.first.at >= policy.retired_over
+        retirement is not None
+        and retirement.first.names_state
+        and retirement.count >= policy.retired_min_answers
+        and retirement.last_at - retirement.first.at >= policy.retired_min_duration
     )
 
 
-def is_refuted(answer: Answer, source: Source) -> bool:
+def is_disproved_by(failure: FailureRecord, source: Source) -> bool:
     """Tell whether something good from this source disproves an earlier answer.
 
     A refusal at one depth is disproved at that depth or a deeper one: a listed model does not
     show a wallet to be full, a delivered video does.
     """
-    return _DEEP[source] >= _DEEP[answer.source]
+    return _DEPTH_RANK[source] >= _DEPTH_RANK[failure.source]
 
 
 def is_deeper(one: Source, other: Source) -> bool:
     """Tell whether a source asks more of a service than another one."""
-    return _DEEP[one] > _DEEP[other]
+    return _DEPTH_RANK[one] > _DEPTH_RANK[other]
 
 
-def _fresh(standing: Standing, since: datetime, policy: Policy) -> list[Answer]:
-    oldest = max(since, standing.at - policy.hold_marks)
-    return [mark for mark in standing.marks if mark.at >= oldest]
+def _recent_named_failures(
+    state: ServiceState, since: datetime, policy: Policy
+) -> list[FailureRecord]:
+    oldest = max(since, state.at - policy.named_failures_ttl)
+    return [mark for mark in state.named_failures if mark.at >= oldest]
 
 
-def _is_name(mark: Answer) -> bool:
-    return mark.named and mark.kind in _NAMES
+def _does_name_state(failure: FailureRecord) -> bool:
+    return failure.names_state and failure.kind in _NAMEABLE_KINDS
 
 
-def _is_sign(answer: Answer, policy: Policy) -> bool:
-    return policy.access is Access.REVERSE and answer.kind is FailureKind.RISK_CONTROL
+def _is_sign(failure: FailureRecord, policy: Policy) -> bool:
+    return policy.access is Access.REVERSE and failure.kind is FailureKind.RISK_CONTROL
 
 
-def _is_like(one: Answer, other: Answer) -> bool:
+def _is_same_kind(one: FailureRecord, other: FailureRecord) -> bool:
     return (one.kind, one.rule, one.source) == (other.kind, other.rule, other.source)
 
 
-def newest(answers: Iterable[Answer | None]) -> Answer | None:
+def latest_failure(failures: Iterable[FailureRecord | None]) -> FailureRecord | None:
     """Return the newest of some answers."""
-    return max((a for a in answers if a is not None), key=lambda a: a.at, default=None)
+    return max((a for a in failures if a is not None), key=lambda a: a.at, default=None)

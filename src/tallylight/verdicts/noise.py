@@ -7,47 +7,51 @@ found to have stood, and are forgotten where it fell.
 from dataclasses import replace
 from functools import lru_cache
 
-from tallylight.verdicts.intervals import Interval, jeffreys
+from tallylight.verdicts.intervals import ConfidenceInterval, jeffreys_interval
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Noise
+from tallylight.verdicts.state import FalseAlarmRate
 
-_LONG = 2048  # then the memory is halved, so that a service may change its ways
-_SELDOM = 256  # an interval of so many results hardly moves with one more
-_FEW = 16  # fewer results teach nothing, and a quantile costs half a millisecond
+_HALVE_AT = 2048  # then the memory is halved, so that a service may change its ways
+_RECOMPUTE_EVERY = 256  # an interval of so many results hardly moves with one more
+_MIN_RESULTS = 16  # fewer results teach nothing, and a quantile costs half a millisecond
 
 
-def learned(noise: Noise, usual: float, policy: Policy) -> float:
+def false_alarm_rate(observed: FalseAlarmRate, default: float, policy: Policy) -> float:
     """Return P(bad | up) of this service.
 
     The usual figure stands until the results contradict it, that is, until it lies outside the
     Jeffreys interval of their share; from then on the upper end of that interval is taken. Taking
     the upper end from the start would make a judge of few results deaf.
     """
-    if noise.of < policy.noise_from or noise.low <= usual <= noise.high:
-        return usual
-    return min(0.5, max(policy.noise_least, noise.high))
+    if observed.total < policy.false_alarm_min_results or observed.low <= default <= observed.high:
+        return default
+    return min(0.5, max(policy.min_false_alarm_rate, observed.high))
 
 
-def with_result(noise: Noise, *, is_bad: bool, is_settled: bool) -> Noise:
+def add_result(observed: FalseAlarmRate, *, is_bad: bool, is_settled: bool) -> FalseAlarmRate:
     """Return the noise after one more result while up; settled: nothing is in doubt any more."""
-    pending_bad, pending_of = noise.pending_bad + is_bad, noise.pending_of + 1
+    pending_bad, pending_of = observed.pending_bad + is_bad, observed.pending_total + 1
     if not is_settled:
-        return Noise(noise.bad, noise.of, pending_bad, pending_of, noise.low, noise.high)
-    bad, of = noise.bad + pending_bad, noise.of + pending_of
-    is_due = of // _SELDOM != noise.of // _SELDOM or (of < _SELDOM and of & (of - 1) == 0)
-    if of < _FEW or (not is_due and not (pending_bad and of < _SELDOM)):
-        return Noise(bad, of, 0, 0, noise.low, noise.high)
+        return FalseAlarmRate(
+            observed.bad, observed.total, pending_bad, pending_of, observed.low, observed.high
+        )
+    bad, of = observed.bad + pending_bad, observed.total + pending_of
+    is_due = of // _RECOMPUTE_EVERY != observed.total // _RECOMPUTE_EVERY or (
+        of < _RECOMPUTE_EVERY and of & (of - 1) == 0
+    )
+    if of < _MIN_RESULTS or (not is_due and not (pending_bad and of < _RECOMPUTE_EVERY)):
+        return FalseAlarmRate(bad, of, 0, 0, observed.low, observed.high)
     interval = _interval(bad, of)
-    if of >= _LONG:
+    if of >= _HALVE_AT:
         bad, of = bad // 2, of // 2
-    return Noise(bad, of, 0, 0, interval.low, interval.high)
+    return FalseAlarmRate(bad, of, 0, 0, interval.low, interval.high)
 
 
 @lru_cache(maxsize=4096)  # services meet the same few counts again and again
-def _interval(bad: int, of: int) -> Interval:
-    return jeffreys(bad, of)
+def _interval(bad: int, of: int) -> ConfidenceInterval:
+    return jeffreys_interval(bad, of)
 
 
-def forgotten(noise: Noise) -> Noise:
+def without_pending(observed: FalseAlarmRate) -> FalseAlarmRate:
     """Return the noise without what is pending: it belonged to an outage."""
-    return replace(noise, pending_bad=0, pending_of=0) if noise.pending_of else noise
+    return replace(observed, pending_bad=0, pending_of=0) if observed.pending_total else observed

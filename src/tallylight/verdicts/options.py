@@ -8,11 +8,16 @@ from pydantic import Field, model_validator
 from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
 from tallylight.model.status import Access
-from tallylight.verdicts.policy import LIKELIHOODS, REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
+from tallylight.verdicts.policy import (
+    DEFAULT_MTBF_AND_MTTR,
+    LIKELIHOODS,
+    REVERSE_LIKELIHOODS,
+    Policy,
+)
 
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
-_USUAL = Policy()
+_DEFAULTS = Policy()
 
 
 class PolicyOptions(Section):
@@ -25,23 +30,24 @@ class PolicyOptions(Section):
     mttr: Duration | None = Field(
         None, description="Assumed mean length of an outage; without it 1h, of reverse services 6h."
     )
-    down_at: Probability = Field(_USUAL.down_at, description="Down at this probability.")
-    alert_at: Probability = Field(_USUAL.alert_at, description="Alerted at this probability.")
-    up_at: Probability = Field(_USUAL.up_at, description="Up again at this probability of down.")
+    down_at: Probability = Field(_DEFAULTS.down_at, description="Down at this probability.")
+    alert_at: Probability = Field(_DEFAULTS.alert_at, description="Alerted at this probability.")
+    up_at: Probability = Field(_DEFAULTS.up_at, description="Up again at this probability of down.")
     degraded_share: Probability = Field(
-        _USUAL.degraded_share, description="Degraded if surely more than this share of jobs fails."
+        _DEFAULTS.degraded_share,
+        description="Degraded if surely more than this share of jobs fails.",
     )
     degraded_least: int = Field(
-        _USUAL.degraded_least, ge=1, description="Of fewer jobs no share and no pace is claimed."
+        _DEFAULTS.degraded_least, ge=1, description="Of fewer jobs no share and no pace is claimed."
     )
     slow_factor: float = Field(
-        _USUAL.slow_factor, gt=1, description="Slow if the slowest tenth takes so many medians."
+        _DEFAULTS.slow_factor, gt=1, description="Slow if the slowest tenth takes so many medians."
     )
     suspended_after: Duration = Field(
-        _USUAL.suspended_after, description="All attempts failing for so long is a suspension."
+        _DEFAULTS.suspended_after, description="All attempts failing for so long is a suspension."
     )
     shutdown_ahead: Duration = Field(
-        _USUAL.shutdown_ahead, description="How long ahead of its date a shutdown is told."
+        _DEFAULTS.shutdown_ahead, description="How long ahead of its date a shutdown is told."
     )
 
     @model_validator(mode="after")
@@ -50,7 +56,7 @@ class PolicyOptions(Section):
             raise ValueError("up_at must be below down_at, and down_at not above alert_at")
         return self
 
-    def policy(self, *, access: Access, hold_door: timedelta, hold_jobs: timedelta) -> Policy:
+    def policy(self, *, access: Access, api_ttl: timedelta, jobs_ttl: timedelta) -> Policy:
         """Return the policy of one service.
 
         Args:
@@ -58,7 +64,7 @@ class PolicyOptions(Section):
             hold_door: How long its newest shallow evidence holds: two intervals.
             hold_jobs: How long its newest evidence on jobs holds.
         """
-        mtbf, mttr = USUAL_LIVES[access]
+        mtbf, mttr = DEFAULT_MTBF_AND_MTTR[access]
         return Policy(
             access=access,
             mtbf=self.mtbf or mtbf,
@@ -67,12 +73,12 @@ class PolicyOptions(Section):
             down_at=self.down_at,
             alert_at=self.alert_at,
             up_at=self.up_at,
-            hold_door=hold_door,
-            hold_jobs=hold_jobs,
+            api_ttl=api_ttl,
+            jobs_ttl=jobs_ttl,
             degraded_share=self.degraded_share,
             degraded_least=self.degraded_least,
             slow_factor=self.slow_factor,
-            slow_least=self.degraded_least,
+            slow_min_jobs=self.degraded_least,
             suspended_after=self.suspended_after,
             shutdown_ahead=self.shutdown_ahead,
         )

@@ -13,15 +13,15 @@ from typing import NamedTuple
 from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ProviderId
 
-_NO_ANSWER = "exception:"
+_NO_RESPONSE_RULE = "exception:"
 """How the classifier's rules begin where no answer came at all."""
 
 _SECOND_HAND = frozenset({Source.FEED, Source.CALENDAR})
 
-_WITNESSES = 12
+_MAX_PROVIDERS = 12
 
 
-class Seen(NamedTuple):
+class ProviderContact(NamedTuple):
     """The newest that the transport met at one provider."""
 
     provider: ProviderId
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkWatch:
+class NetworkState:
     """What the transport met lately.
 
     Args:
@@ -43,19 +43,19 @@ class NetworkWatch:
     """
 
     window: timedelta = timedelta(minutes=2)
-    memory: timedelta = timedelta(minutes=10)
+    max_age: timedelta = timedelta(minutes=10)
     quorum: int = 3
-    newest: tuple[Seen, ...] = ()
-    succeeded_at: datetime | None = None
+    latest: tuple[ProviderContact, ...] = ()
+    last_success_at: datetime | None = None
 
     @property
     def is_down(self) -> bool:
         """Tell whether our own network is away, as far as the newest observation can tell."""
-        if not self.newest:
+        if not self.latest:
             return False
-        last = self.newest[-max(2, self.quorum) :]
+        last = self.latest[-max(2, self.quorum) :]
         now = max(seen.at for seen in last)
-        failing = sum(self._testifies(seen, now) for seen in last)
+        failing = sum(self._counts_against_us(seen, now) for seen in last)
         return failing >= max(2, min(self.quorum, len(last)))
 
     @property
@@ -65,40 +65,40 @@ class NetworkWatch:
         Half of all providers, and a quorum, got no answer through within one moment. Others did,
         so the line is not down, and what was answered counts.
         """
-        if len(self.newest) <= self.quorum:
+        if len(self.latest) <= self.quorum:
             return False
-        oldest = max(seen.at for seen in self.newest) - self.window
-        failing = sum(seen.is_failure and seen.at >= oldest for seen in self.newest)
-        return failing >= self.quorum and 2 * failing >= len(self.newest)
+        oldest = max(seen.at for seen in self.latest) - self.window
+        failing = sum(seen.is_failure and seen.at >= oldest for seen in self.latest)
+        return failing >= self.quorum and 2 * failing >= len(self.latest)
 
-    def _testifies(self, seen: Seen, now: datetime) -> bool:
-        is_alone = self.succeeded_at is None or seen.at > self.succeeded_at
-        return seen.is_failure and is_alone and seen.at >= now - self.window
+    def _counts_against_us(self, contact: ProviderContact, now: datetime) -> bool:
+        is_alone = self.last_success_at is None or contact.at > self.last_success_at
+        return contact.is_failure and is_alone and contact.at >= now - self.window
 
 
-def observe(
-    watch: NetworkWatch, provider: ProviderId, at: datetime, *, transport_failed: bool
-) -> NetworkWatch:
+def observe_call(
+    network: NetworkState, provider: ProviderId, at: datetime, *, transport_failed: bool
+) -> NetworkState:
     """Return the watch after one call; it failed if no answer came at all.
 
     The providers called last are enough: a success anywhere clears us of all failures before it,
     so those that testify are the newest in a row.
     """
-    succeeded_at = watch.succeeded_at
+    succeeded_at = network.last_success_at
     if not transport_failed:
         succeeded_at = at if succeeded_at is None else max(at, succeeded_at)
-    oldest = at - watch.memory
-    kept = [seen for seen in watch.newest if seen.at >= oldest]
+    oldest = at - network.max_age
+    kept = [seen for seen in network.latest if seen.at >= oldest]
     before = next((seen for seen in kept if seen.provider == provider), None)
     if before is None or before.at <= at:
         kept = [seen for seen in kept if seen is not before]
-        kept.append(Seen(provider, at, transport_failed))
-        kept.sort(key=_moment)
-    newest = tuple(kept[-max(2, watch.quorum, _WITNESSES) :])
-    return NetworkWatch(watch.window, watch.memory, watch.quorum, newest, succeeded_at)
+        kept.append(ProviderContact(provider, at, transport_failed))
+        kept.sort(key=_contact_time)
+    newest = tuple(kept[-max(2, network.quorum, _MAX_PROVIDERS) :])
+    return NetworkState(network.window, network.max_age, network.quorum, newest, succeeded_at)
 
 
-def reached(evidence: Evidence) -> bool | None:
+def was_reached(evidence: Evidence) -> bool | None:
     """Tell whether an upstream answered; None where the evidence says nothing of that.
 
     A job that stalled, a black video: nobody's line was cut, and nobody has just answered.
@@ -108,22 +108,22 @@ def reached(evidence: Evidence) -> bool | None:
         return None
     if failure is None or failure.http_status is not None:
         return True
-    return False if failure.rule.startswith(_NO_ANSWER) else None
+    return False if failure.rule.startswith(_NO_RESPONSE_RULE) else None
 
 
-def blamed(watch: NetworkWatch, evidence: Evidence) -> Evidence:
+def attribute_fault(network: NetworkState, evidence: Evidence) -> Evidence:
     """Return evidence with the fault ours where it was our own network that failed.
 
     Args:
         watch: With the evidence itself observed already.
         evidence: What was found.
     """
-    if evidence.failure is None or reached(evidence) is not False:
+    if evidence.failure is None or was_reached(evidence) is not False:
         return evidence
-    if not (watch.is_down or watch.is_lossy):
+    if not (network.is_down or network.is_lossy):
         return evidence
     return replace(evidence, failure=replace(evidence.failure, fault=Fault.OURS))
 
 
-def _moment(seen: Seen) -> datetime:
-    return seen.at
+def _contact_time(contact: ProviderContact) -> datetime:
+    return contact.at

@@ -50,7 +50,7 @@ REVERSE_LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
     }
 )
 
-USUAL_LIVES: Mapping[Access, tuple[timedelta, timedelta]] = MappingProxyType(
+DEFAULT_MTBF_AND_MTTR: Mapping[Access, tuple[timedelta, timedelta]] = MappingProxyType(
     {
         Access.OFFICIAL: (timedelta(days=2), timedelta(hours=1)),
         Access.SELF_HOSTED: (timedelta(days=2), timedelta(hours=1)),
@@ -66,7 +66,7 @@ FEED_DEGRADED = Likelihood(0.30, 0.05)
 FEED_OPERATIONAL = Likelihood(0.10, 0.01)
 """A feed's way back to "operational" is late and often forgotten: almost nothing, log(.90/.99)."""
 
-LISTING_GONE = Likelihood(0.60, 0.02)
+MODEL_UNLISTED = Likelihood(0.60, 0.02)
 """The list of models no longer names ours: cause to look, since resellers' lists are careless."""
 
 
@@ -128,58 +128,58 @@ class Policy:
     down_at: float = 0.98
     alert_at: float = 0.99
     up_at: float = 0.20
-    floor: float = 0.0005
-    floor_door: float = 0.0001
-    ceiling: float = 0.995
+    min_probability: float = 0.0005
+    min_api_probability: float = 0.0001
+    max_probability: float = 0.995
     likelihoods: Mapping[Source, Likelihood] = field(default_factory=lambda: LIKELIHOODS)
-    noise_from: int = 30
-    noise_least: float = 0.01
+    false_alarm_min_results: int = 30
+    min_false_alarm_rate: float = 0.01
     named_factor: float = 5.0
     sign_factor: float = 3.0
     traffic_per_minute: int = 3
-    hold_door: timedelta = timedelta(minutes=2)
-    hold_jobs: timedelta = timedelta(hours=6)
-    hold_marks: timedelta = timedelta(hours=6)
+    api_ttl: timedelta = timedelta(minutes=2)
+    jobs_ttl: timedelta = timedelta(hours=6)
+    named_failures_ttl: timedelta = timedelta(hours=6)
     degraded_share: float = 0.05
-    degraded_most: float = 2.0
+    max_baseline_factor: float = 2.0
     degraded_least: int = 5
-    degraded_sure: float = 0.99995
-    degraded_long: timedelta = timedelta(minutes=30)
-    degraded_short: timedelta = timedelta(minutes=5)
-    sure: float = 0.95
+    degraded_confidence: float = 0.99995
+    degraded_long_window: timedelta = timedelta(minutes=30)
+    degraded_short_window: timedelta = timedelta(minutes=5)
+    confidence_level: float = 0.95
     slow_factor: float = 2.0
-    slow_sure: float = 0.9995
-    slow_least: int = 5
+    slow_confidence: float = 0.9995
+    slow_min_jobs: int = 5
     slow_window: timedelta = timedelta(hours=6)
-    baseline_least: int = 10
+    baseline_min_jobs: int = 10
     suspended_after: timedelta = timedelta(minutes=10)
-    suspended_least: int = 3
-    sign_gap: timedelta = timedelta(minutes=10)
-    retired_least: int = 3
-    retired_over: timedelta = timedelta(hours=24)
+    suspended_min_attempts: int = 3
+    independent_sign_gap: timedelta = timedelta(minutes=10)
+    retired_min_answers: int = 3
+    retired_min_duration: timedelta = timedelta(hours=24)
     shutdown_ahead: timedelta = timedelta(days=90)
-    doubt_factor: float = 1.25
-    doubt_below: float = 0.98
+    uncertain_factor: float = 1.25
+    uncertain_below: float = 0.98
 
     # Derived once, because they are needed with every piece of evidence.
-    fading: float = field(init=False, repr=False, compare=False)
+    decay_rate: float = field(init=False, repr=False, compare=False)
     prior: float = field(init=False, repr=False, compare=False)
-    doubt_above: float = field(init=False, repr=False, compare=False)
-    lowest: float = field(init=False, repr=False, compare=False)
-    lowest_door: float = field(init=False, repr=False, compare=False)
-    highest: float = field(init=False, repr=False, compare=False)
-    falls: float = field(init=False, repr=False, compare=False)
-    rises: float = field(init=False, repr=False, compare=False)
-    forgets: float = field(init=False, repr=False, compare=False)
+    uncertain_above: float = field(init=False, repr=False, compare=False)
+    min_log_odds: float = field(init=False, repr=False, compare=False)
+    min_api_log_odds: float = field(init=False, repr=False, compare=False)
+    max_log_odds: float = field(init=False, repr=False, compare=False)
+    down_log_odds: float = field(init=False, repr=False, compare=False)
+    up_log_odds: float = field(init=False, repr=False, compare=False)
+    prior_log_odds: float = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         mtbf, mttr = self.mtbf.total_seconds(), self.mttr.total_seconds()
         object.__setattr__(self, "fading", 1 / mtbf + 1 / mttr)
         object.__setattr__(self, "prior", mttr / (mtbf + mttr))
-        object.__setattr__(self, "doubt_above", self.doubt_factor * self.prior)
-        object.__setattr__(self, "lowest", _log_odds(self.floor))
-        object.__setattr__(self, "lowest_door", _log_odds(self.floor_door))
-        object.__setattr__(self, "highest", _log_odds(self.ceiling))
+        object.__setattr__(self, "doubt_above", self.uncertain_factor * self.prior)
+        object.__setattr__(self, "lowest", _log_odds(self.min_probability))
+        object.__setattr__(self, "lowest_door", _log_odds(self.min_api_probability))
+        object.__setattr__(self, "highest", _log_odds(self.max_probability))
         object.__setattr__(self, "falls", _log_odds(self.down_at))
         object.__setattr__(self, "rises", _log_odds(self.up_at))
         object.__setattr__(self, "forgets", _log_odds(self.prior))

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable
 
 _TINY = 1e-300
-_PRECISE = 1e-15
-_MANY = 500
+_TOLERANCE = 1e-15
+_MAX_ITERATIONS = 500
 
 
 def beta_quantile(probability: float, a: float, b: float) -> float:
@@ -22,7 +22,7 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
     def density(x: float) -> float:
         return math.exp(log_scale + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
 
-    return _inverse(lambda x: _beta_share(x, a, b), density, probability, 1.0, a / (a + b))
+    return _inverse(lambda x: _beta_cdf(x, a, b), density, probability, 1.0, a / (a + b))
 
 
 def chi_square_quantile(probability: float, freedom: float) -> float:
@@ -34,9 +34,9 @@ def chi_square_quantile(probability: float, freedom: float) -> float:
         return math.exp((shape - 1) * math.log(x) - x - log_scale)
 
     highest = shape + 1.0
-    while _gamma_share(highest, shape) < probability:
+    while _gamma_cdf(highest, shape) < probability:
         highest *= 2
-    return 2 * _inverse(lambda x: _gamma_share(x, shape), density, probability, highest, shape)
+    return 2 * _inverse(lambda x: _gamma_cdf(x, shape), density, probability, highest, shape)
 
 
 def _inverse(
@@ -47,7 +47,7 @@ def _inverse(
     x: float,
 ) -> float:
     low = 0.0
-    for _ in range(_MANY):
+    for _ in range(_MAX_ITERATIONS):
         error = share(x) - wanted
         if error > 0:
             high = x
@@ -56,13 +56,13 @@ def _inverse(
         slope = density(x)
         step = x - error / slope if slope > 0 else low
         nearer = step if low < step < high else (low + high) / 2
-        if abs(nearer - x) <= _PRECISE * max(x, _TINY) or high - low <= _PRECISE * high:
+        if abs(nearer - x) <= _TOLERANCE * max(x, _TINY) or high - low <= _TOLERANCE * high:
             return nearer
         x = nearer
     return x
 
 
-def _beta_share(x: float, a: float, b: float) -> float:
+def _beta_cdf(x: float, a: float, b: float) -> float:
     """Return the regularised incomplete beta function."""
     if x <= 0:
         return 0.0
@@ -79,19 +79,19 @@ def _beta_share(x: float, a: float, b: float) -> float:
 def _beta_fraction(x: float, a: float, b: float) -> float:
     c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
     value = d
-    for m in range(1, _MANY):
+    for m in range(1, _MAX_ITERATIONS):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         for term in (even, odd):
             d = 1 / _not_zero(1 + term * d)
             c = _not_zero(1 + term / c)
             value *= c * d
-        if abs(c * d - 1) < _PRECISE:
+        if abs(c * d - 1) < _TOLERANCE:
             break
     return value
 
 
-def _gamma_share(x: float, shape: float) -> float:
+def _gamma_cdf(x: float, shape: float) -> float:
     """Return the regularised lower incomplete gamma function."""
     if x <= 0:
         return 0.0
@@ -103,10 +103,10 @@ def _gamma_share(x: float, shape: float) -> float:
 
 def _gamma_series(x: float, shape: float) -> float:
     term = total = 1 / shape
-    for n in range(1, 20 * _MANY):
+    for n in range(1, 20 * _MAX_ITERATIONS):
         term *= x / (shape + n)
         total += term
-        if term < total * _PRECISE:
+        if term < total * _TOLERANCE:
             break
     return total
 
@@ -115,13 +115,13 @@ def _gamma_fraction(x: float, shape: float) -> float:
     b = x + 1 - shape
     c, d = 1 / _TINY, 1 / _not_zero(b)
     value = d
-    for n in range(1, 20 * _MANY):
+    for n in range(1, 20 * _MAX_ITERATIONS):
         term = -n * (n - shape)
         b += 2
         d = 1 / _not_zero(term * d + b)
         c = _not_zero(b + term / c)
         value *= c * d
-        if abs(c * d - 1) < _PRECISE:
+        if abs(c * d - 1) < _TOLERANCE:
             break
     return value
 

@@ -10,17 +10,23 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode
 from tallylight.verdicts import durations, failure_rate
-from tallylight.verdicts.intervals import wilson
-from tallylight.verdicts.lifecycle import is_in_maintenance, window_at
+from tallylight.verdicts.intervals import wilson_interval
+from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Answer, Gone, LayerStanding, Standing, State
-from tallylight.verdicts.status import Finding
+from tallylight.verdicts.state import (
+    FailureRecord,
+    LayerState,
+    LayerStatus,
+    RetirementEvidence,
+    ServiceState,
+)
+from tallylight.verdicts.status import DerivedStatus
 
-Facts = dict[str, str | int | float]
+ReasonFacts = dict[str, str | int | float]
 
 
 def reasons(
-    standing: Standing, finding: Finding, policy: Policy, recovered_at: datetime | None
+    state: ServiceState, derived: DerivedStatus, policy: Policy, recovered_at: datetime | None
 ) -> tuple[Reason, ...]:
     """Return why this was found; never empty.
 
@@ -30,89 +36,97 @@ def reasons(
         policy: The figures.
         recovered_at: When trouble ended that free checks alone had seen; None where none has.
     """
-    status = _of_status(standing, finding, policy)
+    status = _status_reasons(state, derived, policy)
     if recovered_at is not None:
-        status = _recovered(standing, recovered_at, policy)
-    told = [*status, *_beside(standing, finding, policy)]
-    if finding.status is Status.UNKNOWN and standing.blocked is not None:
+        status = _recovered(state, recovered_at, policy)
+    told = [*status, *_additional_reasons(state, derived, policy)]
+    if derived.status is Status.UNKNOWN and state.blocked is not None:
         told.sort(key=lambda reason: reason.code not in _OURS)  # what keeps us out comes first
-    return tuple(told) or (Reason(ReasonCode.NO_EVIDENCE, standing.at),)
+    return tuple(told) or (Reason(ReasonCode.NO_EVIDENCE, state.at),)
 
 
 _OURS = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY})
 
 
-def _of_status(standing: Standing, finding: Finding, policy: Policy) -> Iterator[Reason]:
-    match finding.status:
+def _status_reasons(
+    state: ServiceState, derived: DerivedStatus, policy: Policy
+) -> Iterator[Reason]:
+    match derived.status:
         case Status.RETIRED:
-            yield from _retired(standing, policy)
+            yield from _retirement_reasons(state, policy)
         case Status.MAINTENANCE:
-            yield from _maintenance(standing, finding)
-            yield from _of_door(standing)
+            yield from _maintenance_reasons(state, derived)
+            yield from _api_reasons(state)
         case Status.OPERATIONAL:
-            yield from _delivered(standing, policy)
+            yield from _delivery_reasons(state, policy)
         case Status.UNKNOWN:
-            yield from _unknown(standing, policy)
-            yield from _of_door(standing)
+            yield from _unknown_reasons(state, policy)
+            yield from _api_reasons(state)
         case Status.DEGRADED | Status.RISK_CONTROL | Status.SUSPENDED:
-            yield from _named(finding)
-            yield from _of_jobs(standing, policy)
-            yield from _of_door(standing)
+            yield from _named_failure_reasons(derived)
+            yield from _jobs_reasons(state, policy)
+            yield from _api_reasons(state)
 
 
-def _beside(standing: Standing, finding: Finding, policy: Policy) -> Iterator[Reason]:
-    blocked, feed, plans, gone = standing.blocked, standing.feed, standing.plans, standing.gone
+def _additional_reasons(
+    state: ServiceState, derived: DerivedStatus, policy: Policy
+) -> Iterator[Reason]:
+    blocked, feed, plans, gone = state.blocked, state.feed, state.calendar, state.retirement
     if blocked is not None:
         is_key = blocked.kind is FailureKind.AUTH
         code = ReasonCode.KEY_REFUSED if is_key else ReasonCode.BALANCE_EMPTY
-        yield Reason(code, blocked.at, _said(blocked))
-    if gone is not None and finding.status not in {Status.RETIRED, Status.OPERATIONAL}:
-        yield _gone(gone)
-    if feed.at is not None and feed.says is not Status.OPERATIONAL:
-        is_told = finding.status is Status.MAINTENANCE and is_in_maintenance(standing)
+        yield Reason(code, blocked.at, _failure_facts(blocked))
+    if gone is not None and derived.status not in {Status.RETIRED, Status.OPERATIONAL}:
+        yield _retirement_reason(gone)
+    if feed.at is not None and feed.claimed_status is not Status.OPERATIONAL:
+        is_told = derived.status is Status.MAINTENANCE and feed_claims_maintenance(state)
         if not is_told:
-            facts: Facts = {"says": feed.says.value, "since": _iso(feed.at), "note": feed.note}
+            facts: ReasonFacts = {
+                "says": feed.claimed_status.value,
+                "since": _iso(feed.at),
+                "note": feed.note,
+            }
             yield Reason(ReasonCode.FEED_NOT_OPERATIONAL, feed.at, facts)
     if not feed.is_readable:
-        yield Reason(ReasonCode.FEED_UNREADABLE, standing.at)
+        yield Reason(ReasonCode.FEED_UNREADABLE, state.at)
     date = plans.shutdown_at
-    is_ahead = date is not None and standing.at >= date - policy.shutdown_ahead
-    if date is not None and is_ahead and finding.status is not Status.RETIRED:
-        yield Reason(ReasonCode.SHUTDOWN_AHEAD, standing.at, _shutdown(standing, date))
+    is_ahead = date is not None and state.at >= date - policy.shutdown_ahead
+    if date is not None and is_ahead and derived.status is not Status.RETIRED:
+        yield Reason(ReasonCode.SHUTDOWN_AHEAD, state.at, _shutdown_facts(state, date))
 
 
-def _retired(standing: Standing, policy: Policy) -> Iterator[Reason]:
-    plans, delivery = standing.plans, standing.record.delivery
+def _retirement_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
+    plans, delivery = state.calendar, state.job_history.last_delivery
     date = plans.shutdown_at
-    if date is not None and plans.is_certain and standing.at >= date:
-        yield Reason(ReasonCode.SHUTDOWN_PASSED, date, _shutdown(standing, date))
-    if standing.gone is not None:
-        yield _gone(standing.gone)
+    if date is not None and plans.shutdown_is_certain and state.at >= date:
+        yield Reason(ReasonCode.SHUTDOWN_PASSED, date, _shutdown_facts(state, date))
+    if state.retirement is not None:
+        yield _retirement_reason(state.retirement)
     if delivery is not None and date is not None and delivery.at > date:
-        yield from _delivered(standing, policy)
+        yield from _delivery_reasons(state, policy)
 
 
-def _maintenance(standing: Standing, finding: Finding) -> Iterator[Reason]:
-    window, feed = window_at(standing.plans, standing.at), standing.feed
+def _maintenance_reasons(state: ServiceState, derived: DerivedStatus) -> Iterator[Reason]:
+    window, feed = maintenance_at(state.calendar, state.at), state.feed
     if window is not None:
-        facts: Facts = {"until": _iso(window.end), "note": window.note, "by": "calendar"}
+        facts: ReasonFacts = {"until": _iso(window.end), "note": window.note, "by": "calendar"}
         yield Reason(ReasonCode.MAINTENANCE_SCHEDULED, window.start, facts)
-    elif feed.at is not None and is_in_maintenance(standing):
+    elif feed.at is not None and feed_claims_maintenance(state):
         facts = {"note": feed.note, "by": "feed"}
         if feed.until is not None:
             facts["until"] = _iso(feed.until)
         yield Reason(ReasonCode.MAINTENANCE_SCHEDULED, feed.at, facts)
-    yield from _named(finding)
+    yield from _named_failure_reasons(derived)
 
 
-def _named(finding: Finding) -> Iterator[Reason]:
-    if finding.named_by is not None:
-        answer = finding.named_by
-        yield Reason(_NAME_CODES[answer.kind], answer.at, _said(answer))
-    if finding.signs is not None:
-        first, second = finding.signs
-        facts: Facts = {"signs": 2, "first_rule": first.rule, "first_at": _iso(first.at)}
-        yield Reason(ReasonCode.RISK_CONTROL_SUSPECTED, second.at, facts | _said(second))
+def _named_failure_reasons(derived: DerivedStatus) -> Iterator[Reason]:
+    if derived.named_by is not None:
+        answer = derived.named_by
+        yield Reason(_NAME_CODES[answer.kind], answer.at, _failure_facts(answer))
+    if derived.signs is not None:
+        first, second = derived.signs
+        facts: ReasonFacts = {"signs": 2, "first_rule": first.rule, "first_at": _iso(first.at)}
+        yield Reason(ReasonCode.RISK_CONTROL_SUSPECTED, second.at, facts | _failure_facts(second))
 
 
 _NAME_CODES: Mapping[FailureKind, ReasonCode] = {
@@ -122,137 +136,150 @@ _NAME_CODES: Mapping[FailureKind, ReasonCode] = {
 }
 
 
-def _unknown(standing: Standing, policy: Policy) -> Iterator[Reason]:
-    jobs = standing.jobs
-    if jobs.last is not None and standing.at >= jobs.last + policy.hold_jobs:
-        facts: Facts = {
-            "last_at": _iso(jobs.last),
-            "hold_seconds": int(policy.hold_jobs.total_seconds()),
+def _unknown_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
+    jobs = state.jobs
+    if jobs.last_result_at is not None and state.at >= jobs.last_result_at + policy.jobs_ttl:
+        facts: ReasonFacts = {
+            "last_at": _iso(jobs.last_result_at),
+            "hold_seconds": int(policy.jobs_ttl.total_seconds()),
         }
-        yield Reason(ReasonCode.NO_RECENT_JOBS, jobs.last, facts)
+        yield Reason(ReasonCode.NO_RECENT_JOBS, jobs.last_result_at, facts)
     elif jobs.bad_run is not None:
-        yield _failing(ReasonCode.JOBS_FAILING, jobs)
-    elif standing.door.last is not None:
-        yield Reason(ReasonCode.NO_RECENT_JOBS, standing.at)
+        yield _failing_reason(ReasonCode.JOBS_FAILING, jobs)
+    elif state.api.last_result_at is not None:
+        yield Reason(ReasonCode.NO_RECENT_JOBS, state.at)
 
 
-def _recovered(standing: Standing, at: datetime, policy: Policy) -> Iterator[Reason]:
-    door = standing.door
-    if door.state is not State.UP or door.good_run is None:
-        yield from _unknown(standing, policy)
-        yield from _of_door(standing)
+def _recovered(standing: ServiceState, at: datetime, policy: Policy) -> Iterator[Reason]:
+    door = standing.api
+    if door.status is not LayerStatus.UP or door.good_run is None:
+        yield from _unknown_reasons(standing, policy)
+        yield from _api_reasons(standing)
         return
-    facts: Facts = {"answers": door.good_run.length, "since": _iso(at)}
-    yield Reason(ReasonCode.DOOR_REOPENED, door.good_run.last, facts)
-    if standing.jobs.last is not None:
-        yield from _unknown(standing, policy)
+    facts: ReasonFacts = {"answers": door.good_run.length, "since": _iso(at)}
+    yield Reason(ReasonCode.DOOR_REOPENED, door.good_run.last_at, facts)
+    if standing.jobs.last_result_at is not None:
+        yield from _unknown_reasons(standing, policy)
 
 
-def _of_jobs(standing: Standing, policy: Policy) -> Iterator[Reason]:
-    layer, record = standing.jobs, standing.record
-    if layer.state is State.DOWN:
-        is_mixed = layer.broken_good > 0
+def _jobs_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
+    layer, record = state.jobs, state.job_history
+    if layer.status is LayerStatus.DOWN:
+        is_mixed = layer.outage_good > 0
         code = ReasonCode.JOBS_PARTLY_FAILING if is_mixed else ReasonCode.JOBS_FAILING
-        yield _failing(code, layer)
-    elif layer.state is State.UP:
-        if record.partly_since is not None:
-            yield _partly(standing, policy)
-        pace = durations.pace(record, policy, policy.sure)
+        yield _failing_reason(code, layer)
+    elif layer.status is LayerStatus.UP:
+        if record.partial_failure_since is not None:
+            yield _partial_failure_reason(state, policy)
+        pace = durations.compare_durations(record, policy, policy.confidence_level)
         if record.slow_since is not None and pace is not None:
-            facts: Facts = {
-                "slowest_seconds": round(pace.slowest, 1),
-                "median_seconds": round(pace.median, 1),
-                "times": round(pace.slowest / pace.median, 1),
-                "of": pace.of,
+            facts: ReasonFacts = {
+                "slowest_seconds": round(pace.p90_seconds, 1),
+                "median_seconds": round(pace.median_seconds, 1),
+                "times": round(pace.p90_seconds / pace.median_seconds, 1),
+                "of": pace.job_count,
             }
-            yield Reason(ReasonCode.JOBS_SLOW, record.recent[-1].at, facts)
-        if record.partly_since is None:
-            yield from _delivered(standing, policy)
+            yield Reason(ReasonCode.JOBS_SLOW, record.recent_deliveries[-1].at, facts)
+        if record.partial_failure_since is None:
+            yield from _delivery_reasons(state, policy)
 
 
-def _of_door(standing: Standing) -> Iterator[Reason]:
-    door = standing.door
-    if door.state is State.DOWN:
-        partly = door.broken_good > 0
-        yield _failing(ReasonCode.API_PARTLY_FAILING if partly else ReasonCode.API_DOWN, door)
-    elif door.state is State.UP and door.good_run is not None:
+def _api_reasons(state: ServiceState) -> Iterator[Reason]:
+    door = state.api
+    if door.status is LayerStatus.DOWN:
+        partly = door.outage_good > 0
+        yield _failing_reason(
+            ReasonCode.API_PARTLY_FAILING if partly else ReasonCode.API_DOWN, door
+        )
+    elif door.status is LayerStatus.UP and door.good_run is not None:
         run = door.good_run
-        facts: Facts = {"answers": run.length, "since": _iso(run.since)}
-        yield Reason(ReasonCode.API_RESPONDING, run.last, facts)
-    elif door.state is State.UNDECIDED and door.is_failing:
-        yield _failing(ReasonCode.API_PARTLY_FAILING, door)
+        facts: ReasonFacts = {"answers": run.length, "since": _iso(run.since)}
+        yield Reason(ReasonCode.API_RESPONDING, run.last_at, facts)
+    elif door.status is LayerStatus.UNDECIDED and door.is_failing:
+        yield _failing_reason(ReasonCode.API_PARTLY_FAILING, door)
 
 
-def _delivered(standing: Standing, policy: Policy) -> Iterator[Reason]:
-    delivery = standing.record.delivery
+def _delivery_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
+    delivery = state.job_history.last_delivery
     if delivery is None:
         return
-    share = failure_rate.share(standing.record, standing.at, policy.degraded_long)
-    facts: Facts = {
+    share = failure_rate.failure_rate_over(state.job_history, state.at, policy.degraded_long_window)
+    facts: ReasonFacts = {
         "last_at": _iso(delivery.at),
         "source": delivery.source.value,
-        "delivered": max(1, share.of - share.bad),
-        "of": max(1, share.of),
-        "minutes": int(policy.degraded_long.total_seconds()) // 60,
+        "delivered": max(1, share.total - share.bad),
+        "of": max(1, share.total),
+        "minutes": int(policy.degraded_long_window.total_seconds()) // 60,
     }
-    if share.of == share.bad:  # the newest is older than the window
+    if share.total == share.bad:  # the newest is older than the window
         facts = {"last_at": facts["last_at"], "source": facts["source"]}
     if delivery.seconds is not None:
         facts["seconds"] = round(delivery.seconds, 1)
     yield Reason(ReasonCode.JOBS_DELIVERED, delivery.at, facts)
 
 
-def _failing(code: ReasonCode, layer: LayerStanding) -> Reason:
+def _failing_reason(code: ReasonCode, layer: LayerState) -> Reason:
     """Return "last m of n failed over t, the last with this answer"."""
     run, good = layer.bad_run, layer.good_run
     recovering = 0 if layer.is_failing or good is None else good.length
-    if run is None or layer.broken_good:
-        failed, passed = layer.broken_bad, layer.broken_good + recovering
+    if run is None or layer.outage_good:
+        failed, passed = layer.outage_bad, layer.outage_good + recovering
         since = layer.since or layer.at
     else:
         failed, passed, since = run.length, recovering, run.since
-    last = layer.last or layer.at
-    facts: Facts = {
+    last = layer.last_result_at or layer.at
+    facts: ReasonFacts = {
         "failed": failed,
         "of": failed + passed,
         "since": _iso(since),
         "seconds": int((last - since).total_seconds()),
     }
-    return Reason(code, last, facts | (_said(layer.answer) if layer.answer else {}))
+    return Reason(
+        code, last, facts | (_failure_facts(layer.last_failure) if layer.last_failure else {})
+    )
 
 
-def _partly(standing: Standing, policy: Policy) -> Reason:
-    layer = standing.jobs
-    share = failure_rate.share(standing.record, layer.at, policy.degraded_long)
-    facts: Facts = {
+def _partial_failure_reason(state: ServiceState, policy: Policy) -> Reason:
+    layer = state.jobs
+    share = failure_rate.failure_rate_over(state.job_history, layer.at, policy.degraded_long_window)
+    facts: ReasonFacts = {
         "failed": share.bad,
-        "of": share.of,
-        "share": round(share.bad / max(1, share.of), 3),
-        "at_least": round(wilson(share.bad, share.of, policy.sure).low, 3),
-        "seconds": int(policy.degraded_long.total_seconds()),
+        "of": share.total,
+        "share": round(share.bad / max(1, share.total), 3),
+        "at_least": round(wilson_interval(share.bad, share.total, policy.confidence_level).low, 3),
+        "seconds": int(policy.degraded_long_window.total_seconds()),
     }
-    said = _said(layer.answer) if layer.answer else {}
-    return Reason(ReasonCode.JOBS_PARTLY_FAILING, layer.last or layer.at, facts | said)
+    said = _failure_facts(layer.last_failure) if layer.last_failure else {}
+    return Reason(ReasonCode.JOBS_PARTLY_FAILING, layer.last_result_at or layer.at, facts | said)
 
 
-def _gone(gone: Gone) -> Reason:
-    facts: Facts = {"times": gone.count, "since": _iso(gone.first.at)}
-    return Reason(ReasonCode.RETIREMENT_REPORTED, gone.last, facts | _said(gone.first))
+def _retirement_reason(retirement: RetirementEvidence) -> Reason:
+    facts: ReasonFacts = {"times": retirement.count, "since": _iso(retirement.first.at)}
+    return Reason(
+        ReasonCode.RETIREMENT_REPORTED, retirement.last_at, facts | _failure_facts(retirement.first)
+    )
 
 
-def _shutdown(standing: Standing, date: datetime) -> Facts:
-    plans = standing.plans
-    facts: Facts = {"date": date.date().isoformat(), "certain": int(plans.is_certain)}
+def _shutdown_facts(state: ServiceState, date: datetime) -> ReasonFacts:
+    plans = state.calendar
+    facts: ReasonFacts = {
+        "date": date.date().isoformat(),
+        "certain": int(plans.shutdown_is_certain),
+    }
     return facts | ({"replacement": plans.replacement} if plans.replacement else {})
 
 
-def _said(answer: Answer) -> Facts:
+def _failure_facts(failure: FailureRecord) -> ReasonFacts:
     """Return the upstream's own words, as far as there are any."""
-    facts: Facts = {"kind": answer.kind.value, "source": answer.source.value, "rule": answer.rule}
-    if answer.text:
-        facts["answer"] = answer.text
-    if answer.http_status is not None:
-        facts["http_status"] = answer.http_status
+    facts: ReasonFacts = {
+        "kind": failure.kind.value,
+        "source": failure.source.value,
+        "rule": failure.rule,
+    }
+    if failure.text:
+        facts["answer"] = failure.text
+    if failure.http_status is not None:
+        facts["http_status"] = failure.http_status
     return facts
 
 

@@ -8,10 +8,10 @@ only a job ends the trouble; silence ends none.
 from datetime import datetime
 
 from tallylight.model.status import Status
-from tallylight.verdicts.state import Recovery, Standing, State, Trouble
+from tallylight.verdicts.state import LayerStatus, Recovery, ServiceState, Trouble
 
 
-def recovered(standing: Standing, status: Status, since: datetime) -> Recovery:
+def recovered(standing: ServiceState, status: Status, since: datetime) -> Recovery:
     """Return what is in trouble under a new status, and when the trouble before UNKNOWN ended.
 
     Args:
@@ -19,15 +19,15 @@ def recovered(standing: Standing, status: Status, since: datetime) -> Recovery:
         status: What was found.
         since: When that began.
     """
-    trouble, door = _trouble(standing, status), standing.door
+    trouble, door = _trouble(standing, status), standing.api
     if status is not Status.UNKNOWN:
         return Recovery(trouble)
-    if trouble is Trouble.CHECKS and door.state is State.UP:
+    if trouble is Trouble.CHECKS and door.status is LayerStatus.UP:
         return Recovery(Trouble.NONE, max(since, door.since or since))
     return Recovery(trouble, standing.recovery.at)
 
 
-def _trouble(standing: Standing, status: Status) -> Trouble:
+def _trouble(standing: ServiceState, status: Status) -> Trouble:
     before = standing.recovery.trouble
     if status is Status.OPERATIONAL:
         return Trouble.NONE
@@ -38,12 +38,12 @@ def _trouble(standing: Standing, status: Status) -> Trouble:
     return Trouble.CHECKS
 
 
-def _jobs_fail(standing: Standing) -> bool:
-    record = standing.record
-    match standing.jobs.state:
-        case State.DOWN:
+def _jobs_fail(standing: ServiceState) -> bool:
+    record = standing.job_history
+    match standing.jobs.status:
+        case LayerStatus.DOWN:
             return True
-        case State.UP:
-            return record.partly_since is not None or record.slow_since is not None
-        case State.UNDECIDED:
+        case LayerStatus.UP:
+            return record.partial_failure_since is not None or record.slow_since is not None
+        case LayerStatus.UNDECIDED:
             return False

@@ -2,20 +2,20 @@
 
 from pydantic import TypeAdapter
 
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.state import ServiceState
 
-_STANDING = TypeAdapter(Standing)
+_STATE = TypeAdapter(ServiceState)
 
 
-def dump(standing: Standing) -> str:
+def dump_state(state: ServiceState) -> str:
     """Return the standing as JSON, without what is at its default."""
-    return _STANDING.dump_json(standing, exclude_defaults=True).decode()
+    return _STATE.dump_json(state, exclude_defaults=True).decode()
 
 
-def load(text: str) -> Standing:
+def load_state(text: str) -> ServiceState:
     """Return the standing that `dump` wrote.
 
     Raises:
         pydantic.ValidationError: if the text is no standing, or one of another make.
     """
-    return _STANDING.validate_json(text)
+    return _STATE.validate_json(text)

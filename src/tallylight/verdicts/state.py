@@ -15,7 +15,7 @@ from tallylight.model.verdict import Verdict
 from tallylight.quick import quick
 
 
-class State(StrEnum):
+class LayerStatus(StrEnum):
     """What a layer is held to be; between its two thresholds it stays what it was."""
 
     UP = "up"
@@ -25,7 +25,7 @@ class State(StrEnum):
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FailureRecord:
     """What an upstream said as it failed."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Answer:
     kind: FailureKind
     rule: str
     text: str = ""
-    named: bool = False
+    names_state: bool = False
     http_status: int | None = None
 
 
@@ -41,13 +41,13 @@ class Run(NamedTuple):
     """Like results in a row."""
 
     since: datetime
-    last: datetime
+    last_at: datetime
     length: int = 1
 
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Noise:
+class FalseAlarmRate:
     """What was learned of bad results while the layer was up.
 
     A bad result counts only once the layer is found to have stood, hence what is pending.
@@ -62,14 +62,14 @@ class Noise:
     """
 
     bad: int = 0
-    of: int = 0
+    total: int = 0
     pending_bad: int = 0
-    pending_of: int = 0
+    pending_total: int = 0
     low: float = 0.0
     high: float = 1.0
 
 
-class Seen(NamedTuple):
+class ResultKey(NamedTuple):
     """The mark by which a result is known again."""
 
     at: datetime
@@ -79,7 +79,7 @@ class Seen(NamedTuple):
 
 @quick
 @dataclass(frozen=True, slots=True)
-class LayerStanding:
+class LayerState:
     """What is held of one layer.
 
     Args:
@@ -102,32 +102,32 @@ class LayerStanding:
 
     at: datetime
     log_odds: float
-    state: State = State.UNDECIDED
+    status: LayerStatus = LayerStatus.UNDECIDED
     since: datetime | None = None
-    bad_from: datetime | None = None
-    good_from: datetime | None = None
+    first_bad_at: datetime | None = None
+    first_good_at: datetime | None = None
     bad_run: Run | None = None
     good_run: Run | None = None
     is_failing: bool = False
-    broken_good: int = 0
-    broken_bad: int = 0
-    noise: Noise = Noise()
-    seen: tuple[Seen, ...] = ()
-    answer: Answer | None = None
+    outage_good: int = 0
+    outage_bad: int = 0
+    false_alarms: FalseAlarmRate = FalseAlarmRate()
+    recent_results: tuple[ResultKey, ...] = ()
+    last_failure: FailureRecord | None = None
 
     @property
-    def last(self) -> datetime | None:
+    def last_result_at(self) -> datetime | None:
         """Return the time of the newest result, None before the first."""
         run = self.bad_run if self.is_failing else self.good_run
-        return None if run is None else run.last
+        return None if run is None else run.last_at
 
     @property
-    def run(self) -> Run | None:
+    def current_run(self) -> Run | None:
         """Return the run that the newest result belongs to."""
         return self.bad_run if self.is_failing else self.good_run
 
 
-class Minute(NamedTuple):
+class JobMinute(NamedTuple):
     """How many jobs ended, or were refused, in one minute of Unix time."""
 
     number: int
@@ -135,7 +135,7 @@ class Minute(NamedTuple):
     bad: int
 
 
-class Delivery(NamedTuple):
+class DeliveredVideo(NamedTuple):
     """A video that arrived; `seconds` from create to the last byte, None if nobody timed it."""
 
     at: datetime
@@ -143,7 +143,7 @@ class Delivery(NamedTuple):
     seconds: float | None = None
 
 
-class Normal(NamedTuple):
+class FailureBaseline(NamedTuple):
     """Which share of its jobs a service loses though nothing is wrong with it.
 
     Args:
@@ -153,11 +153,11 @@ class Normal(NamedTuple):
     """
 
     bad: int = 0
-    of: int = 0
+    total: int = 0
     high: float = 1.0
 
 
-_UNKNOWN_NORMAL = Normal()
+_UNKNOWN_BASELINE = FailureBaseline()
 
 
 class DaySketch(NamedTuple):
@@ -167,7 +167,7 @@ class DaySketch(NamedTuple):
     counts: tuple[tuple[int, int], ...] = ()
 
 
-class Allowance(NamedTuple):
+class MinuteCap(NamedTuple):
     """What callers' jobs have said within one minute, of which only so much counts.
 
     Args:
@@ -183,10 +183,10 @@ class Allowance(NamedTuple):
     applied: float = 0.0
 
 
-_NONE_USED = Allowance()
+_UNUSED_CAP = MinuteCap()
 
 
-class Life(NamedTuple):
+class OutageHistory(NamedTuple):
     """How often a service's jobs failed so far, and for how long.
 
     Args:
@@ -195,17 +195,17 @@ class Life(NamedTuple):
         seconds: How long they were down in all, as far as that has ended.
     """
 
-    since: datetime | None = None
+    first_job_at: datetime | None = None
     outages: int = 0
-    seconds: float = 0.0
+    down_seconds: float = 0.0
 
 
-_UNLIVED = Life()
+_NO_OUTAGES = OutageHistory()
 
 
 @quick
 @dataclass(frozen=True, slots=True)
-class JobsRecord:
+class JobHistory:
     """What is remembered of jobs beside their layer.
 
     Args:
@@ -221,20 +221,20 @@ class JobsRecord:
         normal: What share of them was bad in good times, of those that have left `minutes`.
     """
 
-    delivery: Delivery | None = None
-    minutes: tuple[Minute, ...] = ()
-    recent: tuple[Delivery, ...] = ()
-    days: tuple[DaySketch, ...] = ()
-    median: float | None = None
-    partly_since: datetime | None = None
+    last_delivery: DeliveredVideo | None = None
+    minutes: tuple[JobMinute, ...] = ()
+    recent_deliveries: tuple[DeliveredVideo, ...] = ()
+    daily_sketches: tuple[DaySketch, ...] = ()
+    median_seconds: float | None = None
+    partial_failure_since: datetime | None = None
     slow_since: datetime | None = None
-    allowance: Allowance = _NONE_USED
-    life: Life = _UNLIVED
-    normal: Normal = _UNKNOWN_NORMAL
+    minute_cap: MinuteCap = _UNUSED_CAP
+    outage_history: OutageHistory = _NO_OUTAGES
+    failure_baseline: FailureBaseline = _UNKNOWN_BASELINE
 
 
 @dataclass(frozen=True, slots=True)
-class FeedRecord:
+class FeedClaim:
     """What the provider's status page says.
 
     Args:
@@ -247,15 +247,15 @@ class FeedRecord:
             until it told of one.
     """
 
-    says: Status = Status.OPERATIONAL
+    claimed_status: Status = Status.OPERATIONAL
     at: datetime | None = None
     until: datetime | None = None
     note: str = ""
     is_readable: bool = True
-    lag: float | None = None
+    lag_seconds: float | None = None
 
 
-class Window(NamedTuple):
+class MaintenanceWindow(NamedTuple):
     """A planned maintenance: from `start`, inclusive, to `end`, exclusive."""
 
     start: datetime
@@ -264,7 +264,7 @@ class Window(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plans:
+class CalendarState:
     """What the calendar says.
 
     Args:
@@ -274,14 +274,14 @@ class Plans:
         replacement: What the provider names instead.
     """
 
-    windows: tuple[Window, ...] = ()
+    maintenance_windows: tuple[MaintenanceWindow, ...] = ()
     shutdown_at: datetime | None = None
-    is_certain: bool = True
+    shutdown_is_certain: bool = True
     replacement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class RetirementEvidence:
     """The same answer, again and again, that the model is no more.
 
     Args:
@@ -291,10 +291,10 @@ class Gone:
         counted_at: When a listing without the model last weighed on the jobs.
     """
 
-    first: Answer
-    last: datetime
+    first: FailureRecord
+    last_at: datetime
     count: int = 1
-    counted_at: datetime | None = None
+    listing_counted_at: datetime | None = None
 
 
 class Trouble(StrEnum):
@@ -323,7 +323,7 @@ _NO_TROUBLE = Recovery()
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceState:
     """All that stands about one service.
 
     Args:
@@ -346,15 +346,15 @@ class Standing:
 
     service: ServiceId
     at: datetime
-    wake_at: datetime | None
-    door: LayerStanding
-    jobs: LayerStanding
+    next_change_at: datetime | None
+    api: LayerState
+    jobs: LayerState
     verdict: Verdict
-    record: JobsRecord = JobsRecord()
-    feed: FeedRecord = FeedRecord()
-    plans: Plans = Plans()
-    marks: tuple[Answer, ...] = ()
-    gone: Gone | None = None
-    blocked: Answer | None = None
-    cleared_by_probe: Answer | None = None
+    job_history: JobHistory = JobHistory()
+    feed: FeedClaim = FeedClaim()
+    calendar: CalendarState = CalendarState()
+    named_failures: tuple[FailureRecord, ...] = ()
+    retirement: RetirementEvidence | None = None
+    blocked: FailureRecord | None = None
+    cleared_by_probe: FailureRecord | None = None
     recovery: Recovery = _NO_TROUBLE

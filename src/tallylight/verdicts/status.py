@@ -13,11 +13,11 @@ from tallylight.model.status import Status
 from tallylight.quick import quick
 from tallylight.verdicts import named_failures
 from tallylight.verdicts.layers import probability
-from tallylight.verdicts.lifecycle import is_in_maintenance, window_at
+from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Answer, LayerStanding, Standing, State
+from tallylight.verdicts.state import FailureRecord, LayerState, LayerStatus, ServiceState
 
-RANK: Mapping[Status, int] = {
+STATUS_RANK: Mapping[Status, int] = {
     Status.OPERATIONAL: 0,
     Status.UNKNOWN: 1,
     Status.DEGRADED: 2,
@@ -28,19 +28,19 @@ RANK: Mapping[Status, int] = {
 }
 """How much a status hides: the worse of two layers shows, and what is announced above both."""
 
-_NAMED: Mapping[FailureKind, Status] = {
+_STATUS_BY_KIND: Mapping[FailureKind, Status] = {
     FailureKind.RISK_CONTROL: Status.RISK_CONTROL,
     FailureKind.SUSPENDED: Status.SUSPENDED,
     FailureKind.MAINTENANCE: Status.MAINTENANCE,
 }
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
-_NO_TROUBLE = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
-_FEED_NAMES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
+_NOT_FAILING = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
+_TRUSTED_FEED_STATUSES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DerivedStatus:
     """A status, before it is told from the one that stood.
 
     Args:
@@ -54,58 +54,58 @@ class Finding:
     status: Status
     since: datetime
     confidence: float
-    named_by: Answer | None = None
-    signs: tuple[Answer, Answer] | None = None
+    named_by: FailureRecord | None = None
+    signs: tuple[FailureRecord, FailureRecord] | None = None
 
 
-def found(standing: Standing, policy: Policy) -> Finding:
+def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     """Return what all that is remembered amounts to at the standing's moment."""
-    announced = _announced(standing, policy)
+    announced = _announced_status(state, policy)
     if announced is not None:
         return announced
-    jobs, door = of_jobs(standing, policy), of_door(standing, policy)
-    worse = door if RANK[door.status] > RANK[jobs.status] else jobs
-    if worse.status in _NO_TROUBLE:
+    jobs, door = jobs_status(state, policy), api_status(state, policy)
+    worse = door if STATUS_RANK[door.status] > STATUS_RANK[jobs.status] else jobs
+    if worse.status in _NOT_FAILING:
         is_known = jobs.status is Status.OPERATIONAL
         confidence = min(jobs.confidence, door.confidence) if is_known else 0.0
-        return Finding(jobs.status, max(jobs.since, door.since), confidence)
+        return DerivedStatus(jobs.status, max(jobs.since, door.since), confidence)
     return worse
 
 
-def of_jobs(standing: Standing, policy: Policy) -> Finding:
+def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     """Return the status of the jobs alone."""
-    layer, record = standing.jobs, standing.record
-    p, since = probability(layer.log_odds), layer.since or standing.verdict.since
-    match layer.state:
-        case State.UNDECIDED:
-            return Finding(Status.UNKNOWN, since, 0.0)
-        case State.DOWN:
-            return _down(standing, since, p, policy)
-        case State.UP:
-            if record.partly_since is not None:
-                return _partly(standing, record.partly_since, policy)
+    layer, record = state.jobs, state.job_history
+    p, since = probability(layer.log_odds), layer.since or state.verdict.since
+    match layer.status:
+        case LayerStatus.UNDECIDED:
+            return DerivedStatus(Status.UNKNOWN, since, 0.0)
+        case LayerStatus.DOWN:
+            return _down_status(state, since, p, policy)
+        case LayerStatus.UP:
+            if record.partial_failure_since is not None:
+                return _partial_failure_status(state, record.partial_failure_since, policy)
             if record.slow_since is not None:
                 slow_from = max(since, record.slow_since)
-                return Finding(Status.DEGRADED, slow_from, _one_sided(policy))
-            return Finding(Status.OPERATIONAL, since, 1 - p)
+                return DerivedStatus(Status.DEGRADED, slow_from, _one_sided(policy))
+            return DerivedStatus(Status.OPERATIONAL, since, 1 - p)
 
 
-def of_door(standing: Standing, policy: Policy) -> Finding:
+def api_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     """Return the status of the door alone; OPERATIONAL while nothing speaks against it."""
-    layer, delivery = standing.door, standing.record.delivery
-    p, since = probability(layer.log_odds), layer.since or standing.at
-    if layer.state is not State.DOWN:
-        confidence = 1 - p if layer.state is State.UP else 1.0
-        return Finding(Status.OPERATIONAL, layer.since or _LONG_AGO, confidence)
-    named = _by_name(standing, since, p, policy)
+    layer, delivery = state.api, state.job_history.last_delivery
+    p, since = probability(layer.log_odds), layer.since or state.at
+    if layer.status is not LayerStatus.DOWN:
+        confidence = 1 - p if layer.status is LayerStatus.UP else 1.0
+        return DerivedStatus(Status.OPERATIONAL, layer.since or _LONG_AGO, confidence)
+    named = _named_status(state, since, p, policy)
     if named is not None:
         return named
     passed = delivery is not None and delivery.at > since
-    shut = not passed and (layer.broken_good == 0 or is_dead(layer, policy))
-    return Finding(Status.SUSPENDED if shut else Status.DEGRADED, since, p)
+    shut = not passed and (layer.outage_good == 0 or is_fully_failing(layer, policy))
+    return DerivedStatus(Status.SUSPENDED if shut else Status.DEGRADED, since, p)
 
 
-def is_dead(layer: LayerStanding, policy: Policy) -> bool:
+def is_fully_failing(layer: LayerState, policy: Policy) -> bool:
     """Tell whether all attempts failed for so long that nobody needs to name it.
 
     A first good one that follows does not change that; the recovery has its own threshold. Once
@@ -114,54 +114,56 @@ def is_dead(layer: LayerStanding, policy: Policy) -> bool:
     run = layer.bad_run
     return (
         run is not None
-        and run.length >= policy.suspended_least
-        and run.last - run.since >= policy.suspended_after
+        and run.length >= policy.suspended_min_attempts
+        and run.last_at - run.since >= policy.suspended_after
     )
 
 
-def _announced(standing: Standing, policy: Policy) -> Finding | None:
-    plans, at, feed = standing.plans, standing.at, standing.feed
-    if plans.shutdown_at is not None and plans.is_certain and at >= plans.shutdown_at:
-        return Finding(Status.RETIRED, plans.shutdown_at, 1.0)
-    if standing.gone is not None and named_failures.is_gone(standing.gone, policy):
-        return Finding(Status.RETIRED, standing.gone.first.at, 0.99)
-    window = window_at(plans, at)
+def _announced_status(state: ServiceState, policy: Policy) -> DerivedStatus | None:
+    plans, at, feed = state.calendar, state.at, state.feed
+    if plans.shutdown_at is not None and plans.shutdown_is_certain and at >= plans.shutdown_at:
+        return DerivedStatus(Status.RETIRED, plans.shutdown_at, 1.0)
+    if state.retirement is not None and named_failures.is_retired(state.retirement, policy):
+        return DerivedStatus(Status.RETIRED, state.retirement.first.at, 0.99)
+    window = maintenance_at(plans, at)
     if window is not None:
-        return Finding(Status.MAINTENANCE, window.start, 1.0)
-    if feed.at is not None and is_in_maintenance(standing):
-        return Finding(Status.MAINTENANCE, feed.at, 0.95)
+        return DerivedStatus(Status.MAINTENANCE, window.start, 1.0)
+    if feed.at is not None and feed_claims_maintenance(state):
+        return DerivedStatus(Status.MAINTENANCE, feed.at, 0.95)
     return None
 
 
-def _down(standing: Standing, since: datetime, p: float, policy: Policy) -> Finding:
-    named = _by_name(standing, since, p, policy)
+def _down_status(state: ServiceState, since: datetime, p: float, policy: Policy) -> DerivedStatus:
+    named = _named_status(state, since, p, policy)
     if named is not None:
         return named
-    feed, layer = standing.feed, standing.jobs
-    if feed.says in _FEED_NAMES:
-        return Finding(feed.says, since, p)
-    if is_dead(layer, policy) and layer.bad_run is not None:
-        return Finding(Status.SUSPENDED, max(since, layer.bad_run.since), p)
-    return Finding(Status.DEGRADED, since, p)
+    feed, layer = state.feed, state.jobs
+    if feed.claimed_status in _TRUSTED_FEED_STATUSES:
+        return DerivedStatus(feed.claimed_status, since, p)
+    if is_fully_failing(layer, policy) and layer.bad_run is not None:
+        return DerivedStatus(Status.SUSPENDED, max(since, layer.bad_run.since), p)
+    return DerivedStatus(Status.DEGRADED, since, p)
 
 
-def _by_name(standing: Standing, since: datetime, p: float, policy: Policy) -> Finding | None:
-    named = named_failures.name(standing, since, policy)
+def _named_status(
+    state: ServiceState, since: datetime, p: float, policy: Policy
+) -> DerivedStatus | None:
+    named = named_failures.state_naming_failure(state, since, policy)
     if named is not None:
-        return Finding(_NAMED[named.kind], since, p, named_by=named)
-    signs = named_failures.signs(standing, since, policy)
+        return DerivedStatus(_STATUS_BY_KIND[named.kind], since, p, named_by=named)
+    signs = named_failures.risk_control_signs(state, since, policy)
     if signs is not None:
-        return Finding(Status.RISK_CONTROL, since, p, signs=signs)
+        return DerivedStatus(Status.RISK_CONTROL, since, p, signs=signs)
     return None
 
 
-def _partly(standing: Standing, since: datetime, policy: Policy) -> Finding:
+def _partial_failure_status(state: ServiceState, since: datetime, policy: Policy) -> DerivedStatus:
     sure = _one_sided(policy)
-    named = _by_name(standing, since - policy.degraded_long, sure, policy)
+    named = _named_status(state, since - policy.degraded_long_window, sure, policy)
     if named is not None and named.status is Status.RISK_CONTROL:
-        return Finding(named.status, since, sure, named.named_by, named.signs)
-    return Finding(Status.DEGRADED, since, sure)
+        return DerivedStatus(named.status, since, sure, named.named_by, named.signs)
+    return DerivedStatus(Status.DEGRADED, since, sure)
 
 
 def _one_sided(policy: Policy) -> float:
-    return (1 + policy.sure) / 2
+    return (1 + policy.confidence_level) / 2

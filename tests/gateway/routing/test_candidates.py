@@ -14,9 +14,9 @@ from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Sou
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Verdict
-from tallylight.verdicts.judge import judge, opening, pass_time
-from tallylight.verdicts.policy import REVERSE_LIKELIHOODS, USUAL_LIVES, Policy
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.judge import advance_time, initial_state, judge
+from tallylight.verdicts.policy import DEFAULT_MTBF_AND_MTTR, REVERSE_LIKELIHOODS, Policy
+from tallylight.verdicts.state import ServiceState
 
 MakeService = Callable[..., Service]
 
@@ -30,7 +30,7 @@ class Desk:
     """A board of one service that judges as the real one does and stores nothing."""
 
     def __init__(self, service: Service, clock: VirtualClock) -> None:
-        mtbf, mttr = USUAL_LIVES[service.access]
+        mtbf, mttr = DEFAULT_MTBF_AND_MTTR[service.access]
         is_reverse = service.access is Access.REVERSE
         usual = Policy(access=service.access, mtbf=mtbf, mttr=mttr)
         self._policy = (
@@ -39,7 +39,7 @@ class Desk:
             else usual
         )
         self._service, self._clock = service, clock
-        self._standing = opening(service.id, clock.now())
+        self._standing = initial_state(service.id, clock.now())
 
     def __contains__(self, id_: ServiceId) -> bool:
         return id_ == self._service.id
@@ -49,10 +49,10 @@ class Desk:
         return self._service
 
     def verdict(self, _: ServiceId) -> Verdict:
-        self._standing = pass_time(self._standing, self._clock.now(), self._policy)
+        self._standing = advance_time(self._standing, self._clock.now(), self._policy)
         return self._standing.verdict
 
-    def standing(self, _: ServiceId) -> tuple[Standing, Policy]:
+    def standing(self, _: ServiceId) -> tuple[ServiceState, Policy]:
         return self._standing, self._policy
 
     async def credentials(self, failure: Failure | None = None) -> None:

@@ -21,9 +21,9 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import ReasonCode, Verdict
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.verdicts.blocking import clears, is_probed
-from tallylight.verdicts.forecast import Outlook, outlook
+from tallylight.verdicts.forecast import Forecast, forecast
 from tallylight.verdicts.policy import Policy
-from tallylight.verdicts.state import Standing
+from tallylight.verdicts.state import ServiceState
 
 USUAL_SECONDS = 180.0
 """How long a job is taken to last where none was timed."""
@@ -53,7 +53,7 @@ class Standings(Protocol):
         """Return the verdict on one service."""
         ...
 
-    def standing(self, id_: ServiceId, /) -> tuple[Standing, Policy]:
+    def standing(self, id_: ServiceId, /) -> tuple[ServiceState, Policy]:
         """Return all that the judge remembers of a service, and the policy it is judged by."""
         ...
 
@@ -74,8 +74,8 @@ class _Known:
 
     service: Service
     verdict: Verdict
-    outlook: Outlook
-    standing: Standing
+    outlook: Forecast
+    standing: ServiceState
     capability: Capability
     untroubled: Prospect | None
     until: datetime
@@ -113,7 +113,7 @@ class Prospects:
         fresh = _Known(
             service=service,
             verdict=verdict,
-            outlook=outlook(standing, now, policy),
+            outlook=forecast(standing, now, policy),
             standing=standing,
             capability=known.capability if known is not None and is_same else capability(service),
             untroubled=None,
@@ -148,8 +148,8 @@ def _prospect(known: _Known, course: Course, now: datetime) -> Prospect:
         service,
         verdict,
         can,
-        expected.delivery * live.discount(course, now),
-        USUAL_SECONDS if expected.seconds is None else expected.seconds,
+        expected.success_probability * live.discount(course, now),
+        USUAL_SECONDS if expected.expected_seconds is None else expected.expected_seconds,
         expected.p95_seconds,
         trickle,
         live.wait(course, now),

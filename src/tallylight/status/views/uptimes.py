@@ -9,7 +9,12 @@ from tallylight.i18n import Translator
 from tallylight.i18n.formatting import share, watched_share
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
-from tallylight.verdicts.availability import Availability, of_totals, percentage, totals
+from tallylight.verdicts.availability import (
+    Availability,
+    availability_from_totals,
+    format_uptime,
+    status_totals,
+)
 
 
 class Window(StrEnum):
@@ -89,13 +94,13 @@ def uptime(
 ) -> Uptime:
     """Return the uptime over a window that ends now."""
     start = now - window.length
-    summed = totals(spells, start, now)
-    found = of_totals(summed)
+    summed = status_totals(spells, start, now)
+    found = availability_from_totals(summed)
     coverage = found.coverage or 0.0
     return Uptime(
         window=window,
         label=window.words(to),
-        text=watched_share(percentage(found), coverage, to),
+        text=watched_share(format_uptime(found), coverage, to),
         uptime=found.uptime,
         watched=share(coverage, to, digits=0),
         coverage=coverage,
