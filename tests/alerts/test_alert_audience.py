@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
 from tallylight.alerts.recipients import for_receiver
 from tallylight.model.ids import ProviderId, ServiceId
@@ -20,12 +20,14 @@ def receiver(**options: object) -> ReceiverOptions:
     return ReceiverOptions.model_validate({"url": "json://127.0.0.1/"} | options)
 
 
-def notification(kind: Kind, *changes: Change) -> Notification:
+def notification(kind: NotificationKind, *changes: StatusChange) -> Notification:
     services = tuple(change.service for change in changes)
     return Notification(kind, NOW, services, ProviderId("openai"), changes)
 
 
-BOTH = notification(Kind.FIRING, Change(A, UP, DOWN, NOW), Change(B, UP, SLOW, NOW))
+BOTH = notification(
+    NotificationKind.FIRING, StatusChange(A, UP, DOWN, NOW), StatusChange(B, UP, SLOW, NOW)
+)
 
 
 def test_a_receiver_without_a_choice_gets_everything() -> None:
@@ -35,13 +37,13 @@ def test_a_receiver_without_a_choice_gets_everything() -> None:
 def test_a_receiver_gets_only_its_services() -> None:
     found = for_receiver(BOTH, receiver(services=[B]))
 
-    assert found == notification(Kind.FIRING, Change(B, UP, SLOW, NOW))
+    assert found == notification(NotificationKind.FIRING, StatusChange(B, UP, SLOW, NOW))
 
 
 def test_a_receiver_gets_only_its_statuses() -> None:
     found = for_receiver(BOTH, receiver(statuses=["suspended"]))
 
-    assert found == notification(Kind.FIRING, Change(A, UP, DOWN, NOW))
+    assert found == notification(NotificationKind.FIRING, StatusChange(A, UP, DOWN, NOW))
 
 
 def test_a_receiver_that_wants_none_of_it_gets_nothing() -> None:
@@ -51,29 +53,31 @@ def test_a_receiver_that_wants_none_of_it_gets_nothing() -> None:
 @pytest.mark.parametrize(("statuses", "is_told"), [(["suspended"], True), (["retired"], False)])
 def test_who_heard_of_the_outage_hears_of_its_end(statuses: list[str], *, is_told: bool) -> None:
     # It was suspended at first, then only degraded, then well.
-    end = notification(Kind.RESOLVED, Change(A, SLOW, UP, NOW, told=(DOWN, SLOW)))
+    end = notification(
+        NotificationKind.RESOLVED, StatusChange(A, SLOW, UP, NOW, notified_statuses=(DOWN, SLOW))
+    )
 
     assert (for_receiver(end, receiver(statuses=statuses)) is not None) is is_told
 
 
 def test_flapping_is_told_whatever_the_statuses() -> None:
-    flapping = notification(Kind.FLAPPING, Change(A, UP, UP, NOW))
+    flapping = notification(NotificationKind.FLAPPING, StatusChange(A, UP, UP, NOW))
 
     assert for_receiver(flapping, receiver(statuses=["suspended"])) == flapping
 
 
 def test_our_own_network_concerns_everybody() -> None:
-    down = Notification(Kind.NETWORK_DOWN, NOW)
+    down = Notification(NotificationKind.NETWORK_DOWN, NOW)
 
     assert for_receiver(down, receiver(services=[A], statuses=["retired"])) == down
 
 
 def test_keys_and_shutdowns_are_chosen_by_service_alone() -> None:
-    ahead = Notification(Kind.SHUTDOWN_AHEAD, NOW, (A, B), facts={"days": 7})
+    ahead = Notification(NotificationKind.SHUTDOWN_AHEAD, NOW, (A, B), facts={"days": 7})
 
     found = for_receiver(ahead, receiver(services=[A], statuses=["degraded"]))
 
-    assert found == Notification(Kind.SHUTDOWN_AHEAD, NOW, (A,), facts={"days": 7})
+    assert found == Notification(NotificationKind.SHUTDOWN_AHEAD, NOW, (A,), facts={"days": 7})
     assert for_receiver(ahead, receiver(services=["veo"])) is None
 
 

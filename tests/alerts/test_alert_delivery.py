@@ -9,8 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
-from tallylight.alerts.delivery import RETRIES, Delivery, Message, unusable_receivers
-from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.delivery import (
+    RETRY_DELAYS,
+    NotificationSender,
+    RenderedNotification,
+    unusable_receivers,
+)
+from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
 from tallylight.alerts.options import AlertOptions
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import ProviderId, ServiceId
@@ -53,12 +58,14 @@ async def listener() -> AsyncIterator[Listener]:
 
 
 def firing(*services: ServiceId) -> Notification:
-    changes = tuple(Change(id_, Status.OPERATIONAL, Status.SUSPENDED, NOW) for id_ in services)
-    return Notification(Kind.FIRING, NOW, services, ProviderId("openai"), changes)
+    changes = tuple(
+        StatusChange(id_, Status.OPERATIONAL, Status.SUSPENDED, NOW) for id_ in services
+    )
+    return Notification(NotificationKind.FIRING, NOW, services, ProviderId("openai"), changes)
 
 
-def render(notification: Notification) -> Message:
-    return Message(f"{notification.kind}: 服務", ", ".join(notification.services))
+def render(notification: Notification) -> RenderedNotification:
+    return RenderedNotification(f"{notification.kind}: 服務", ", ".join(notification.services))
 
 
 def options(**receivers: object) -> AlertOptions:
@@ -66,7 +73,7 @@ def options(**receivers: object) -> AlertOptions:
 
 
 @asynccontextmanager
-async def running(delivery: Delivery) -> AsyncIterator[Delivery]:
+async def running(delivery: NotificationSender) -> AsyncIterator[NotificationSender]:
     task = asyncio.create_task(delivery.run())
     yield delivery
     task.cancel()
@@ -86,7 +93,7 @@ async def passing(clock: VirtualClock, listener: Listener, waits: Iterable[timed
 async def test_a_notification_arrives_in_its_receivers_words(listener: Listener) -> None:
     chosen = options(team={"url": listener.address, "services": [A]})
 
-    async with running(Delivery(chosen, VirtualClock(NOW), render)) as delivery:
+    async with running(NotificationSender(chosen, VirtualClock(NOW), render)) as delivery:
         delivery.send(firing(A, B))
         heard = await asyncio.wait_for(listener.heard.get(), 20)
 
@@ -99,9 +106,11 @@ async def test_a_receiver_that_refuses_is_tried_again_later(listener: Listener) 
     listener.statuses = [500, 503]
     clock = VirtualClock(NOW)
 
-    async with running(Delivery(options(team={"url": listener.address}), clock, render)) as desk:
+    async with running(
+        NotificationSender(options(team={"url": listener.address}), clock, render)
+    ) as desk:
         desk.send(firing(A))
-        await passing(clock, listener, RETRIES[:2])
+        await passing(clock, listener, RETRY_DELAYS[:2])
         third = await asyncio.wait_for(listener.heard.get(), 20)
 
     assert third["message"] == "sora-2"
@@ -111,13 +120,15 @@ async def test_a_receiver_that_refuses_is_tried_again_later(listener: Listener) 
 async def test_a_receiver_that_always_refuses_is_given_up_for_the_next_message(
     listener: Listener, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    listener.statuses = [500] * (1 + len(RETRIES))
+    listener.statuses = [500] * (1 + len(RETRY_DELAYS))
     clock = VirtualClock(NOW)
 
-    async with running(Delivery(options(team={"url": listener.address}), clock, render)) as desk:
+    async with running(
+        NotificationSender(options(team={"url": listener.address}), clock, render)
+    ) as desk:
         desk.send(firing(A))
         desk.send(firing(B))
-        await passing(clock, listener, RETRIES)
+        await passing(clock, listener, RETRY_DELAYS)
         last = await asyncio.wait_for(listener.heard.get(), 20)
         following = await asyncio.wait_for(listener.heard.get(), 20)
 
@@ -131,7 +142,7 @@ async def test_a_receiver_that_is_away_holds_up_no_other(listener: Listener) -> 
     clock = VirtualClock(NOW)
     both = options(away={"url": f"json://127.0.0.1:9/{TOKEN}"}, team={"url": listener.address})
 
-    async with running(Delivery(both, clock, render)) as delivery:
+    async with running(NotificationSender(both, clock, render)) as delivery:
         for service in (A, B):
             delivery.send(firing(service))
             heard = await asyncio.wait_for(listener.heard.get(), 20)
@@ -139,13 +150,13 @@ async def test_a_receiver_that_is_away_holds_up_no_other(listener: Listener) -> 
 
 
 async def test_a_defect_in_one_message_does_not_end_the_deliveries(listener: Listener) -> None:
-    def picky(notification: Notification) -> Message:
+    def picky(notification: Notification) -> RenderedNotification:
         if A in notification.services:
             raise LookupError(TOKEN)
         return render(notification)
 
     team = options(team={"url": listener.address})
-    async with running(Delivery(team, VirtualClock(NOW), picky)) as delivery:
+    async with running(NotificationSender(team, VirtualClock(NOW), picky)) as delivery:
         delivery.send(firing(A))
         delivery.send(firing(B))
 
@@ -156,7 +167,7 @@ async def test_a_defect_in_one_message_does_not_end_the_deliveries(listener: Lis
 
 async def test_what_piles_up_is_bounded_and_the_newest_is_kept(listener: Listener) -> None:
     team = options(team={"url": listener.address})
-    delivery = Delivery(team, VirtualClock(NOW), render)
+    delivery = NotificationSender(team, VirtualClock(NOW), render)
     for number in range(150):
         delivery.send(firing(ServiceId(f"service-{number}")))
 
@@ -167,7 +178,7 @@ async def test_what_piles_up_is_bounded_and_the_newest_is_kept(listener: Listene
 
 
 async def test_without_receivers_there_is_nothing_to_run() -> None:
-    delivery = Delivery(options(), VirtualClock(NOW), render)
+    delivery = NotificationSender(options(), VirtualClock(NOW), render)
 
     delivery.send(firing(A))
 

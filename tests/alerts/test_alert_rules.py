@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.alerts.notification import Kind, Notification, Severity
-from tallylight.alerts.rules import observe, observe_network, pass_time
-from tallylight.alerts.snapshot import dump, load
-from tallylight.alerts.state import AlertState, Member, Rules
+from tallylight.alerts.notification import Notification, NotificationKind, Severity
+from tallylight.alerts.rules import evaluate, observe_network, observe_verdict
+from tallylight.alerts.snapshot import dump_alert_state, load_alert_state
+from tallylight.alerts.state import AlertMember, AlertRules, AlertState
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.status import Status
@@ -26,15 +26,15 @@ DOWN, UP, SLOW = Status.SUSPENDED, Status.OPERATIONAL, Status.DEGRADED
 class Desk:
     """Plays the rules against a clock of its own, as the running program does."""
 
-    rules: Rules = field(default_factory=Rules)
+    rules: AlertRules = field(default_factory=AlertRules)
     now: datetime = START
     state: AlertState = field(default_factory=AlertState)
     told: list[Notification] = field(default_factory=list)
-    roster: dict[ServiceId, Member] = field(
+    roster: dict[ServiceId, AlertMember] = field(
         default_factory=lambda: {
-            A: Member(ProviderId("openai"), UpstreamId("openai")),
-            B: Member(ProviderId("openai"), UpstreamId("openai")),
-            OTHER: Member(ProviderId("google"), UpstreamId("gemini")),
+            A: AlertMember(ProviderId("openai"), UpstreamId("openai")),
+            B: AlertMember(ProviderId("openai"), UpstreamId("openai")),
+            OTHER: AlertMember(ProviderId("google"), UpstreamId("gemini")),
         }
     )
 
@@ -50,12 +50,12 @@ class Desk:
         """Let a verdict stand from now on."""
         reason = Reason(ReasonCode.JOBS_FAILING, self.now, {"count": 3, "answer": "down"})
         verdict = Verdict(service, status, self.now, 0.97, (reason,), blocked)
-        self.state = observe(
+        self.state = observe_verdict(
             self.state,
             verdict,
             self.now,
             self.rules,
-            is_sure=is_sure,
+            is_confirmed=is_sure,
             has_recovered=has_recovered,
         )
 
@@ -68,7 +68,7 @@ class Desk:
         end, before = self.now + timedelta(**time), len(self.told)
         step = max((end - self.now) / 120, timedelta(seconds=1))
         while True:
-            self.state, more = pass_time(self.state, self.now, self.rules, self.roster)
+            self.state, more = evaluate(self.state, self.now, self.rules, self.roster)
             self.told += more
             if self.now >= end:
                 return self.told[before:]
@@ -76,12 +76,12 @@ class Desk:
 
     def restart(self) -> None:
         """Forget all but what was stored."""
-        self.state = load(dump(self.state))
+        self.state = load_alert_state(dump_alert_state(self.state))
 
     def shut_down(self, service: ServiceId, day: date, replacement: str = "") -> None:
         """Let a shutdown be announced."""
         member = self.roster[service]
-        self.roster[service] = Member(
+        self.roster[service] = AlertMember(
             member.provider, member.upstream, day, replacement=replacement
         )
 
@@ -101,7 +101,7 @@ def calm(desk: Desk) -> Desk:
     return desk
 
 
-def kinds(told: Sequence[Notification]) -> list[Kind]:
+def kinds(told: Sequence[Notification]) -> list[NotificationKind]:
     return [notification.kind for notification in told]
 
 
@@ -116,7 +116,11 @@ def test_a_service_that_is_found_down_is_told_once(desk: Desk) -> None:
 
     (told,) = desk.wait(hours=1)
 
-    assert (told.kind, told.services, told.severity) == (Kind.FIRING, (A,), Severity.FAILURE)
+    assert (told.kind, told.services, told.severity) == (
+        NotificationKind.FIRING,
+        (A,),
+        Severity.FAILURE,
+    )
     (change,) = told.changes
     assert (change.before, change.after, change.since) == (UP, DOWN, START)
     assert change.reasons[0].facts["answer"] == "down"
@@ -129,9 +133,9 @@ def test_a_recovery_is_told_once(calm: Desk) -> None:
     calm.stands(A, UP)
     (told,) = calm.wait(hours=1)
 
-    assert (told.kind, told.severity) == (Kind.RESOLVED, Severity.SUCCESS)
+    assert (told.kind, told.severity) == (NotificationKind.RESOLVED, Severity.SUCCESS)
     assert (told.changes[0].before, told.changes[0].after) == (DOWN, UP)
-    assert told.changes[0].told == (DOWN,)
+    assert told.changes[0].notified_statuses == (DOWN,)
 
 
 def test_a_recovery_before_the_message_leaves_nothing_to_tell(calm: Desk) -> None:
@@ -163,7 +167,7 @@ def test_not_to_know_is_neither_bad_nor_good_news(calm: Desk) -> None:
     assert calm.wait(hours=1) == []
     calm.stands(A, Status.UNKNOWN)
     calm.stands(A, UP)
-    assert kinds(calm.wait(hours=1)) == [Kind.RESOLVED]
+    assert kinds(calm.wait(hours=1)) == [NotificationKind.RESOLVED]
 
 
 def test_trouble_that_only_free_checks_saw_is_told_each_time_and_its_end_too(desk: Desk) -> None:
@@ -175,7 +179,7 @@ def test_trouble_that_only_free_checks_saw_is_told_each_time_and_its_end_too(des
         desk.restart()
         told += desk.wait(hours=9)
 
-    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED] * 2
+    assert kinds(told) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 2
     assert (told[1].changes[0].before, told[1].changes[0].after) == (DOWN, Status.UNKNOWN)
     desk.stands(A, UP)
     assert desk.wait(hours=1) == []
@@ -189,7 +193,13 @@ def test_an_outage_that_only_free_checks_see_can_flap(desk: Desk) -> None:
         desk.stands(A, Status.UNKNOWN, has_recovered=True)
         told += desk.wait(minutes=3)
 
-    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED, Kind.FIRING, Kind.RESOLVED, Kind.FLAPPING]
+    assert kinds(told) == [
+        NotificationKind.FIRING,
+        NotificationKind.RESOLVED,
+        NotificationKind.FIRING,
+        NotificationKind.RESOLVED,
+        NotificationKind.FLAPPING,
+    ]
 
 
 def test_a_recovery_that_a_job_confirms_is_one_change(desk: Desk) -> None:
@@ -202,7 +212,7 @@ def test_a_recovery_that_a_job_confirms_is_one_change(desk: Desk) -> None:
         desk.stands(A, UP)
         told += desk.wait(minutes=3)
 
-    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED] * 2
+    assert kinds(told) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 2
 
 
 def test_services_of_one_provider_within_a_minute_are_one_message(calm: Desk) -> None:
@@ -238,7 +248,10 @@ def test_good_and_bad_news_of_one_provider_are_two_messages(calm: Desk) -> None:
 
     told = calm.wait(minutes=5)
 
-    assert [(n.kind, n.services) for n in told] == [(Kind.FIRING, (B,)), (Kind.RESOLVED, (A,))]
+    assert [(n.kind, n.services) for n in told] == [
+        (NotificationKind.FIRING, (B,)),
+        (NotificationKind.RESOLVED, (A,)),
+    ]
 
 
 def test_a_suspension_that_is_not_sure_is_told_when_it_is(calm: Desk) -> None:
@@ -247,36 +260,40 @@ def test_a_suspension_that_is_not_sure_is_told_when_it_is(calm: Desk) -> None:
 
     calm.stands(A, DOWN, is_sure=True)
 
-    assert kinds(calm.wait(seconds=1)) == [Kind.FIRING]
+    assert kinds(calm.wait(seconds=1)) == [NotificationKind.FIRING]
 
 
 def test_a_suspension_that_stays_unsure_is_told_after_five_minutes(calm: Desk) -> None:
     calm.stands(A, DOWN, is_sure=False)
     assert calm.wait(minutes=4.9) == []
 
-    assert kinds(calm.wait(minutes=1)) == [Kind.FIRING]
+    assert kinds(calm.wait(minutes=1)) == [NotificationKind.FIRING]
 
 
 def test_a_service_that_is_still_bad_is_told_again_by_age(calm: Desk) -> None:
     calm.stands(A, DOWN)
-    assert kinds(calm.wait(hours=9)) == [Kind.FIRING, Kind.REMINDER, Kind.REMINDER]
+    assert kinds(calm.wait(hours=9)) == [
+        NotificationKind.FIRING,
+        NotificationKind.REMINDER,
+        NotificationKind.REMINDER,
+    ]
 
     calm.stands(A, UP)
-    assert kinds(calm.wait(hours=9)) == [Kind.RESOLVED]
+    assert kinds(calm.wait(hours=9)) == [NotificationKind.RESOLVED]
 
 
 @pytest.mark.parametrize("status", [Status.RETIRED, Status.MAINTENANCE])
 def test_what_was_announced_is_told_only_once(calm: Desk, status: Status) -> None:
     calm.stands(A, status)
 
-    assert kinds(calm.wait(hours=20)) == [Kind.FIRING]
+    assert kinds(calm.wait(hours=20)) == [NotificationKind.FIRING]
 
 
 def test_reminders_can_be_switched_off(calm: Desk) -> None:
-    calm.rules = Rules(remind_after=None)
+    calm.rules = AlertRules(remind_after=None)
     calm.stands(A, DOWN)
 
-    assert kinds(calm.wait(days=3)) == [Kind.FIRING]
+    assert kinds(calm.wait(days=3)) == [NotificationKind.FIRING]
 
 
 def test_nobody_is_reminded_of_what_nobody_watches(calm: Desk) -> None:
@@ -298,11 +315,20 @@ def flap(desk: Desk, times: int) -> list[Notification]:
 def test_more_than_three_changes_an_hour_are_told_as_flapping(calm: Desk) -> None:
     told = flap(calm, 8)
 
-    assert kinds(told) == [Kind.FIRING, Kind.RESOLVED, Kind.FIRING, Kind.FLAPPING]
+    assert kinds(told) == [
+        NotificationKind.FIRING,
+        NotificationKind.RESOLVED,
+        NotificationKind.FIRING,
+        NotificationKind.FLAPPING,
+    ]
 
 
 def test_three_changes_an_hour_are_told_as_such(calm: Desk) -> None:
-    assert kinds(flap(calm, 3)) == [Kind.FIRING, Kind.RESOLVED, Kind.FIRING]
+    assert kinds(flap(calm, 3)) == [
+        NotificationKind.FIRING,
+        NotificationKind.RESOLVED,
+        NotificationKind.FIRING,
+    ]
 
 
 @pytest.mark.parametrize(("times", "status"), [(5, DOWN), (6, UP)])
@@ -314,7 +340,7 @@ def test_flapping_ends_with_an_hour_without_a_change(
 
     (told,) = calm.wait(minutes=15)
 
-    assert (told.kind, told.changes[0].after) == (Kind.SETTLED, status)
+    assert (told.kind, told.changes[0].after) == (NotificationKind.FLAPPING_ENDED, status)
     assert calm.wait(hours=1) == []
 
 
@@ -324,7 +350,7 @@ def test_after_flapping_single_changes_are_told_again(calm: Desk) -> None:
 
     calm.stands(A, UP)
 
-    assert kinds(calm.wait(minutes=5)) == [Kind.RESOLVED]
+    assert kinds(calm.wait(minutes=5)) == [NotificationKind.RESOLVED]
 
 
 def test_our_own_network_is_told_exactly_once_and_freezes_the_rest(calm: Desk) -> None:
@@ -333,7 +359,7 @@ def test_our_own_network_is_told_exactly_once_and_freezes_the_rest(calm: Desk) -
     calm.stands(B, DOWN)
     calm.stands(OTHER, DOWN)
 
-    assert kinds(calm.wait(hours=9)) == [Kind.NETWORK_DOWN]
+    assert kinds(calm.wait(hours=9)) == [NotificationKind.NETWORK_DOWN]
 
 
 def test_what_was_only_our_network_is_never_told(calm: Desk) -> None:
@@ -345,7 +371,7 @@ def test_what_was_only_our_network_is_never_told(calm: Desk) -> None:
     up = calm.wait(seconds=20)
     calm.stands(A, UP)
 
-    assert kinds(up) == [Kind.NETWORK_UP]
+    assert kinds(up) == [NotificationKind.NETWORK_UP]
     assert calm.wait(hours=1) == []
 
 
@@ -356,7 +382,7 @@ def test_a_key_that_is_refused_is_one_message_for_all_its_services(calm: Desk) -
 
     (told,) = calm.wait(hours=1)
 
-    assert (told.kind, told.services) == (Kind.KEY_BLOCKED, (A, B))
+    assert (told.kind, told.services) == (NotificationKind.KEY_BLOCKED, (A, B))
     assert told.facts == {"upstream": "openai", "failure": "auth"}
 
 
@@ -377,7 +403,7 @@ def test_a_key_that_works_again_is_told_once(calm: Desk) -> None:
     assert calm.wait(minutes=5) == []
     calm.stands(B, UP)
 
-    assert kinds(calm.wait(hours=1)) == [Kind.KEY_ACCEPTED]
+    assert kinds(calm.wait(hours=1)) == [NotificationKind.KEY_ACCEPTED]
 
 
 def test_a_shutdown_is_told_once_on_each_of_the_days(calm: Desk) -> None:
@@ -404,7 +430,7 @@ def test_a_shutdown_that_moves_is_told_anew(calm: Desk) -> None:
 
     calm.shut_down(A, date(2026, 11, 26))
 
-    assert kinds(calm.wait(hours=1)) == [Kind.SHUTDOWN_AHEAD]
+    assert kinds(calm.wait(hours=1)) == [NotificationKind.SHUTDOWN_AHEAD]
 
 
 def test_a_restart_neither_repeats_nor_forgets(calm: Desk) -> None:
@@ -416,7 +442,7 @@ def test_a_restart_neither_repeats_nor_forgets(calm: Desk) -> None:
 
     calm.stands(A, DOWN)
 
-    assert kinds(calm.wait(minutes=5)) == [Kind.FIRING, Kind.KEY_BLOCKED]
+    assert kinds(calm.wait(minutes=5)) == [NotificationKind.FIRING, NotificationKind.KEY_BLOCKED]
 
 
 def test_a_service_that_was_removed_is_forgotten(calm: Desk) -> None:
@@ -425,12 +451,12 @@ def test_a_service_that_was_removed_is_forgotten(calm: Desk) -> None:
     del calm.roster[A]
 
     assert calm.wait(hours=9) == []
-    assert A not in calm.state.watches
+    assert A not in calm.state.service_alerts
 
 
 def test_a_state_that_cannot_be_read_is_an_empty_one() -> None:
-    assert load('{"watches": 7}') == AlertState()
-    assert load("") == AlertState()
+    assert load_alert_state('{"watches": 7}') == AlertState()
+    assert load_alert_state("") == AlertState()
 
 
 Step = bool | int | tuple[ServiceId, Status, bool, FailureKind | None]
@@ -466,7 +492,7 @@ def test_a_state_survives_being_stored(steps: list[Step]) -> None:
 
     play(desk, steps)
 
-    assert load(dump(desk.state)) == desk.state
+    assert load_alert_state(dump_alert_state(desk.state)) == desk.state
 
 
 @given(STEPS)
@@ -477,9 +503,13 @@ def test_a_recovery_is_told_only_of_what_was_told_to_be_bad(steps: list[Step]) -
 
     firing: set[ServiceId] = set()
     for told in desk.told:
-        if told.kind in {Kind.RESOLVED, Kind.REMINDER}:
+        if told.kind in {NotificationKind.RESOLVED, NotificationKind.REMINDER}:
             assert firing >= set(told.services)
-        if told.kind in {Kind.FIRING, Kind.RESOLVED, Kind.SETTLED}:
+        if told.kind in {
+            NotificationKind.FIRING,
+            NotificationKind.RESOLVED,
+            NotificationKind.FLAPPING_ENDED,
+        }:
             firing -= set(told.services)
             firing |= {change.service for change in told.changes if change.after is not UP}
 
@@ -490,9 +520,13 @@ def test_our_network_is_told_to_be_down_and_up_in_turns(steps: list[Step]) -> No
 
     play(desk, steps)
 
-    network = [kind for kind in kinds(desk.told) if kind in {Kind.NETWORK_DOWN, Kind.NETWORK_UP}]
-    assert network[::2] == [Kind.NETWORK_DOWN] * len(network[::2])
-    assert network[1::2] == [Kind.NETWORK_UP] * len(network[1::2])
+    network = [
+        kind
+        for kind in kinds(desk.told)
+        if kind in {NotificationKind.NETWORK_DOWN, NotificationKind.NETWORK_UP}
+    ]
+    assert network[::2] == [NotificationKind.NETWORK_DOWN] * len(network[::2])
+    assert network[1::2] == [NotificationKind.NETWORK_UP] * len(network[1::2])
 
 
 @given(STEPS)
@@ -503,7 +537,7 @@ def test_what_stands_for_an_hour_was_told(steps: list[Step]) -> None:
     desk.network(is_down=False)
     desk.wait(hours=1.5)
 
-    for watch in desk.state.watches.values():
-        assert watch.told is watch.wanted
+    for watch in desk.state.service_alerts.values():
+        assert watch.notified_status is watch.alertable_status
         assert watch.pending_since is None
         assert not watch.is_flapping

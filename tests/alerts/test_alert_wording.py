@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tallylight.alerts.notification import Change, Kind, Notification
-from tallylight.alerts.wording import message
+from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.wording import render_notification
 from tallylight.i18n import Language, translator
 from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Status
@@ -27,9 +27,10 @@ NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
 def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -> None:
     statuses = {"a": Status.OPERATIONAL, "b": Status.UNKNOWN, "c": Status.UNKNOWN}
     changes = tuple(
-        Change(ServiceId(name), Status.SUSPENDED, status, NOW) for name, status in statuses.items()
+        StatusChange(ServiceId(name), Status.SUSPENDED, status, NOW)
+        for name, status in statuses.items()
     )
     services = tuple(change.service for change in changes)
-    told = Notification(Kind.RESOLVED, NOW, services, ProviderId("relay"), changes)
+    told = Notification(NotificationKind.RESOLVED, NOW, services, ProviderId("relay"), changes)
 
-    assert message(told, lambda id_: id_, translator(language)).title == title
+    assert render_notification(told, lambda id_: id_, translator(language)).title == title

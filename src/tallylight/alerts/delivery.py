@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-RETRIES = (
+RETRY_DELAYS = (
     timedelta(seconds=5),
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -37,35 +37,37 @@ _QUEUE_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedNotification:
     """A notification in a language."""
 
     title: str
     body: str
 
 
-Render = Callable[[Notification], Message]
+Render = Callable[[Notification], RenderedNotification]
 
 
 @dataclass(slots=True)
-class _Desk:
+class _ReceiverQueue:
     """One receiver with what waits for it."""
 
     options: ReceiverOptions
     queue: asyncio.Queue[Notification] = field(default_factory=lambda: asyncio.Queue(_QUEUE_LENGTH))
 
 
-class Delivery:
+class NotificationSender:
     """Takes notifications at once and delivers them when it can."""
 
     def __init__(self, options: AlertOptions, clock: Clock, render: Render) -> None:
         self._clock = clock
         self._render = render
-        self._desks = {name: _Desk(receiver) for name, receiver in options.receivers.items()}
+        self._receivers = {
+            name: _ReceiverQueue(receiver) for name, receiver in options.receivers.items()
+        }
 
     def send(self, notification: Notification) -> None:
         """Let a notification be delivered to every receiver that wants it; never waits."""
-        for name, desk in self._desks.items():
+        for name, desk in self._receivers.items():
             wanted = for_receiver(notification, desk.options)
             if wanted is None:
                 continue
@@ -77,14 +79,14 @@ class Delivery:
     async def run(self) -> None:
         """Deliver until cancelled; return at once if there is no receiver."""
         async with asyncio.TaskGroup() as tasks:
-            for name, desk in self._desks.items():
-                tasks.create_task(self._serve(name, desk))
+            for name, desk in self._receivers.items():
+                tasks.create_task(self._deliver_queue(name, desk))
 
-    async def _serve(self, name: str, desk: _Desk) -> Never:
+    async def _deliver_queue(self, name: str, receiver: _ReceiverQueue) -> Never:
         while True:
-            notification = await desk.queue.get()
+            notification = await receiver.queue.get()
             try:
-                await self._deliver(name, desk.options, notification)
+                await self._deliver(name, receiver.options, notification)
             except Exception as error:  # noqa: BLE001  # the root of a receiver's task
                 # Not the traceback: those of strangers' plugins show what they were given.
                 log.error(  # noqa: TRY400
@@ -99,11 +101,11 @@ class Delivery:
     ) -> None:
         message = self._render(notification)
         # Importing Apprise and its plugins takes most of a second of computing.
-        apprise = await asyncio.to_thread(_apprise, options)
+        apprise = await asyncio.to_thread(_apprise_client, options)
         if apprise is None:
             log.error("alerts.unusable_receiver", receiver=name)
             return
-        for wait in (*RETRIES, None):
+        for wait in (*RETRY_DELAYS, None):
             is_delivered = await apprise.async_notify(
                 body=message.body, title=message.title, notify_type=notification.severity.value
             )
@@ -118,10 +120,12 @@ class Delivery:
 
 def unusable_receivers(options: AlertOptions) -> tuple[str, ...]:
     """Return the names of receivers whose address Apprise does not understand; imports Apprise."""
-    return tuple(name for name, receiver in options.receivers.items() if _apprise(receiver) is None)
+    return tuple(
+        name for name, receiver in options.receivers.items() if _apprise_client(receiver) is None
+    )
 
 
-def _apprise(options: ReceiverOptions) -> "Apprise | None":
+def _apprise_client(options: ReceiverOptions) -> "Apprise | None":
     import apprise  # noqa: PLC0415  # late: most commands never send
 
     # Its log lines may quote the address; ours say all that is needed.

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 
-from tallylight.alerts.state import Member
+from tallylight.alerts.state import AlertMember
 from tallylight.catalogue.services import Service
 from tallylight.model.ids import ServiceId
 
 
-def roster(services: Iterable[Service]) -> Mapping[ServiceId, Member]:
+def members_of(services: Iterable[Service]) -> Mapping[ServiceId, AlertMember]:
     """Return what the rules need to know of services beside their verdicts."""
     return {
-        service.id: Member(
+        service.id: AlertMember(
             provider=service.upstream.provider,
             upstream=service.upstream.id,
             shutdown_at=service.sheet.shutdown_at,

@@ -9,18 +9,18 @@ from tallylight.model.ids import ProviderId, ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason
 
-NOBODY = ProviderId("")
+NO_PROVIDER = ProviderId("")
 """The provider of a notification that is about ourselves."""
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """What a notification is about."""
 
     FIRING = "firing"  # services went into a bad state, or from one into another
     RESOLVED = "resolved"  # they came back
     REMINDER = "reminder"  # they still are in a bad state
     FLAPPING = "flapping"  # they change so often that single changes are no longer told
-    SETTLED = "settled"  # they stopped doing so; the status is the one that stands now
+    FLAPPING_ENDED = "settled"  # they stopped doing so; the status is the one that stands now
     NETWORK_DOWN = "network_down"  # our own network: verdicts are frozen
     NETWORK_UP = "network_up"
     KEY_BLOCKED = "key_blocked"  # our key or wallet keeps us out
@@ -38,7 +38,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StatusChange:
     """One service in a notification.
 
     Args:
@@ -56,7 +56,7 @@ class Change:
     after: Status
     since: datetime
     reasons: tuple[Reason, ...] = ()
-    told: tuple[Status, ...] = ()
+    notified_statuses: tuple[Status, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +73,33 @@ class Notification:
             SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none), `precision`.
     """
 
-    kind: Kind
+    kind: NotificationKind
     at: datetime
     services: tuple[ServiceId, ...] = ()
-    provider: ProviderId = NOBODY
-    changes: tuple[Change, ...] = ()
+    provider: ProviderId = NO_PROVIDER
+    changes: tuple[StatusChange, ...] = ()
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def severity(self) -> Severity:
         """Return how loud it is."""
         match self.kind:
-            case Kind.RESOLVED | Kind.NETWORK_UP | Kind.KEY_ACCEPTED:
+            case (
+                NotificationKind.RESOLVED
+                | NotificationKind.NETWORK_UP
+                | NotificationKind.KEY_ACCEPTED
+            ):
                 return Severity.SUCCESS
-            case Kind.NETWORK_DOWN | Kind.KEY_BLOCKED:
+            case NotificationKind.NETWORK_DOWN | NotificationKind.KEY_BLOCKED:
                 return Severity.FAILURE
-            case Kind.FLAPPING | Kind.SHUTDOWN_AHEAD:
+            case NotificationKind.FLAPPING | NotificationKind.SHUTDOWN_AHEAD:
                 return Severity.WARNING
-            case Kind.FIRING | Kind.REMINDER | Kind.SETTLED:
-                return _loudest(self.changes)
+            case (
+                NotificationKind.FIRING
+                | NotificationKind.REMINDER
+                | NotificationKind.FLAPPING_ENDED
+            ):
+                return _highest_severity(self.changes)
 
 
 _SEVERITIES: Mapping[Status, Severity] = {
@@ -105,7 +113,7 @@ _SEVERITIES: Mapping[Status, Severity] = {
 }
 
 
-def _loudest(changes: tuple[Change, ...]) -> Severity:
+def _highest_severity(changes: tuple[StatusChange, ...]) -> Severity:
     loudness = (Severity.FAILURE, Severity.WARNING, Severity.INFO, Severity.SUCCESS)
     found = {_SEVERITIES[change.after] for change in changes}
     return next((severity for severity in loudness if severity in found), Severity.INFO)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tallylight.alerts.state import Rules
+from tallylight.alerts.state import AlertRules
 from tallylight.documents.parsers import Duration
 from tallylight.documents.secret import SecretText
 from tallylight.documents.section import Name, Section
@@ -49,9 +49,9 @@ class AlertOptions(Section):
         description="How many days ahead of an announced shutdown it is told.",
     )
 
-    def rules(self) -> Rules:
+    def rules(self) -> AlertRules:
         """Return the figures that the rules are played with."""
-        return Rules(
+        return AlertRules(
             group_wait=self.group_wait,
             remind_after=self.remind_after,
             shutdown_days=tuple(sorted(self.shutdown_days, reverse=True)),

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
 from tallylight.alerts.options import ReceiverOptions
 
 
@@ -16,7 +16,10 @@ def for_receiver(notification: Notification, receiver: ReceiverOptions) -> Notif
         return notification
     wanted = receiver.services
     services = tuple(id_ for id_ in notification.services if wanted is None or id_ in wanted)
-    is_about_many = notification.kind in {Kind.FLAPPING, Kind.SETTLED}
+    is_about_many = notification.kind in {
+        NotificationKind.FLAPPING,
+        NotificationKind.FLAPPING_ENDED,
+    }
     if notification.changes:
         changes = tuple(
             change
@@ -28,7 +31,9 @@ def for_receiver(notification: Notification, receiver: ReceiverOptions) -> Notif
     return replace(notification, services=services) if services else None
 
 
-def _is_wanted(change: Change, receiver: ReceiverOptions) -> bool:
+def _is_wanted(change: StatusChange, receiver: ReceiverOptions) -> bool:
     if receiver.statuses is None:
         return True
-    return not receiver.statuses.isdisjoint({change.before, change.after, *change.told})
+    return not receiver.statuses.isdisjoint(
+        {change.before, change.after, *change.notified_statuses}
+    )

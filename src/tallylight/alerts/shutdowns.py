@@ -4,16 +4,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from tallylight.alerts.notification import Kind, Notification
-from tallylight.alerts.state import Member, Rules
+from tallylight.alerts.notification import Notification, NotificationKind
+from tallylight.alerts.state import AlertMember, AlertRules
 from tallylight.model.ids import ProviderId, ServiceId
 
 
-def shutdowns_ahead(
-    told: Mapping[ServiceId, tuple[date, int]],
+def update_shutdowns(
+    notified: Mapping[ServiceId, tuple[date, int]],
     now: datetime,
-    rules: Rules,
-    roster: Mapping[ServiceId, Member],
+    rules: AlertRules,
+    members: Mapping[ServiceId, AlertMember],
 ) -> tuple[Mapping[ServiceId, tuple[date, int]], tuple[Notification, ...]]:
     """Return what was told once this is told, and the notifications: one a provider and day.
 
@@ -22,21 +22,22 @@ def shutdowns_ahead(
     shutdown.
     """
     due: dict[tuple[ProviderId, date], dict[ServiceId, int]] = defaultdict(dict)
-    for id_, member in roster.items():
+    for id_, member in members.items():
         if member.shutdown_at is None:
             continue
-        step = _step(member.shutdown_at, now.date(), rules)
-        if step is not None and _is_new(told.get(id_), member.shutdown_at, step):
+        step = _days_threshold(member.shutdown_at, now.date(), rules)
+        if step is not None and _is_new(notified.get(id_), member.shutdown_at, step):
             due[member.provider, member.shutdown_at][id_] = step
-    after = {id_: said for id_, said in told.items() if id_ in roster}
+    after = {id_: said for id_, said in notified.items() if id_ in members}
     for (_, day), group in due.items():
         after |= {id_: (day, step) for id_, step in group.items()}
     return after, tuple(
-        _message(provider, day, tuple(group), now, roster) for (provider, day), group in due.items()
+        _shutdown_notification(provider, day, tuple(group), now, members)
+        for (provider, day), group in due.items()
     )
 
 
-def _step(shutdown: date, today: date, rules: Rules) -> int | None:
+def _days_threshold(shutdown: date, today: date, rules: AlertRules) -> int | None:
     """Return the smallest configured number of days that the shutdown is not further away than."""
     left = (shutdown - today).days
     if left <= 0:
@@ -44,21 +45,21 @@ def _step(shutdown: date, today: date, rules: Rules) -> int | None:
     return min((days for days in rules.shutdown_days if days >= left), default=None)
 
 
-def _is_new(said: tuple[date, int] | None, shutdown: date, step: int) -> bool:
-    return said is None or said[0] != shutdown or step < said[1]
+def _is_new(notified: tuple[date, int] | None, shutdown: date, threshold: int) -> bool:
+    return notified is None or notified[0] != shutdown or threshold < notified[1]
 
 
-def _message(
+def _shutdown_notification(
     provider: ProviderId,
     day: date,
     services: tuple[ServiceId, ...],
     now: datetime,
-    roster: Mapping[ServiceId, Member],
+    members: Mapping[ServiceId, AlertMember],
 ) -> Notification:
-    first = roster[services[0]]
-    replacements = dict.fromkeys(roster[id_].replacement for id_ in services)
+    first = members[services[0]]
+    replacements = dict.fromkeys(members[id_].replacement for id_ in services)
     return Notification(
-        kind=Kind.SHUTDOWN_AHEAD,
+        kind=NotificationKind.SHUTDOWN_AHEAD,
         at=now,
         services=services,
         provider=provider,

@@ -11,7 +11,7 @@ from tallylight.model.verdict import Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AlertRules:
     """The figures of the rules.
 
     Args:
@@ -25,15 +25,15 @@ class Rules:
     """
 
     group_wait: timedelta = timedelta(minutes=1)
-    sure_within: timedelta = timedelta(minutes=5)
+    unconfirmed_after: timedelta = timedelta(minutes=5)
     remind_after: timedelta | None = timedelta(hours=4)
-    flapping_above: int = 3
+    flapping_threshold: int = 3
     flapping_window: timedelta = timedelta(hours=1)
     shutdown_days: tuple[int, ...] = (30, 7, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class AlertMember:
     """What the rules need to know of a service beside its verdict.
 
     Args:
@@ -52,7 +52,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class ServiceAlert:
     """What stands about one service, and what was told of it.
 
     Args:
@@ -77,26 +77,26 @@ class Watch:
     status: Status
     since: datetime
     reasons: tuple[Reason, ...] = ()
-    is_sure: bool = True
-    is_unwatched: bool = False
+    is_confirmed: bool = True
+    is_unknown: bool = False
     has_recovered: bool = False
     blocked: FailureKind | None = None
-    told: Status | None = None
-    told_at: datetime | None = None
-    told_statuses: tuple[Status, ...] = ()
+    notified_status: Status | None = None
+    notified_at: datetime | None = None
+    notified_statuses: tuple[Status, ...] = ()
     pending_since: datetime | None = None
     changes: tuple[datetime, ...] = ()
     is_flapping: bool = False
-    flapping_told: bool = False
+    flapping_notified: bool = False
 
     @property
-    def wanted(self) -> Status | None:
+    def alertable_status(self) -> Status | None:
         """Return the bad status that should have been told, None while there is none."""
         return None if self.status in {Status.OPERATIONAL, Status.UNKNOWN} else self.status
 
 
 @dataclass(frozen=True, slots=True)
-class KeyWatch:
+class KeyAlert:
     """What was told of an upstream's key.
 
     Args:
@@ -104,7 +104,7 @@ class KeyWatch:
         pending_since: Since when there is something else to tell.
     """
 
-    told: FailureKind | None = None
+    notified_failure: FailureKind | None = None
     pending_since: datetime | None = None
 
 
@@ -121,9 +121,9 @@ class AlertState:
         shutdowns_told: By service, the date and the number of days ahead told last.
     """
 
-    watches: Mapping[ServiceId, Watch] = field(default_factory=dict)
-    keys: Mapping[UpstreamId, KeyWatch] = field(default_factory=dict)
+    service_alerts: Mapping[ServiceId, ServiceAlert] = field(default_factory=dict)
+    key_alerts: Mapping[UpstreamId, KeyAlert] = field(default_factory=dict)
     network_is_down: bool = False
-    network_told: bool = False
+    network_notified: bool = False
     quiet_until: datetime | None = None
-    shutdowns_told: Mapping[ServiceId, tuple[date, int]] = field(default_factory=dict)
+    shutdowns_notified: Mapping[ServiceId, tuple[date, int]] = field(default_factory=dict)

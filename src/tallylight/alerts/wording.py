@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 
-from tallylight.alerts.delivery import Message
-from tallylight.alerts.notification import Change, Kind, Notification
+from tallylight.alerts.delivery import RenderedNotification
+from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import day, moment_short
 from tallylight.i18n.labels import blocked_note, status_word
@@ -17,7 +17,9 @@ from tallylight.model.status import Status
 NameOf = Callable[[ServiceId], str]
 
 
-def message(notification: Notification, name_of: NameOf, to: Translator) -> Message:
+def render_notification(
+    notification: Notification, name_of: NameOf, to: Translator
+) -> RenderedNotification:
     """Return a notification as a message.
 
     Args:
@@ -26,56 +28,60 @@ def message(notification: Notification, name_of: NameOf, to: Translator) -> Mess
         to: The language.
     """
     names = ", ".join(name_of(id_) for id_ in notification.services)
-    return Message(
+    return RenderedNotification(
         title=_title(notification, names, name_of, to),
         body="\n".join(_body(notification, name_of, to)) or names,
     )
 
 
 def _title(  # noqa: C901, PLR0911  # a closed set
-    told: Notification, names: str, name_of: NameOf, to: Translator
+    notification: Notification, names: str, name_of: NameOf, to: Translator
 ) -> str:
-    match told.kind:
-        case Kind.FIRING:
-            return f"{_lamp(told)} {_states(told, names, to)}"
-        case Kind.RESOLVED:
-            return f"{_lamp(told)} {_resolved(told, name_of, to)}"
-        case Kind.REMINDER:
-            return f"{_lamp(told)} " + to.gettext("Still: %s") % _states(told, names, to)
-        case Kind.FLAPPING:
+    match notification.kind:
+        case NotificationKind.FIRING:
+            return f"{_icon(notification)} {_status_words(notification, names, to)}"
+        case NotificationKind.RESOLVED:
+            return f"{_icon(notification)} {_resolved(notification, name_of, to)}"
+        case NotificationKind.REMINDER:
+            return f"{_icon(notification)} " + to.gettext("Still: %s") % _status_words(
+                notification, names, to
+            )
+        case NotificationKind.FLAPPING:
             return to.gettext("%s: changes so often that single changes are not told") % names
-        case Kind.SETTLED:
-            return f"{_lamp(told)} " + to.gettext("Settled: %s") % _states(told, names, to)
-        case Kind.NETWORK_DOWN:
+        case NotificationKind.FLAPPING_ENDED:
+            return f"{_icon(notification)} " + to.gettext("Settled: %s") % _status_words(
+                notification, names, to
+            )
+        case NotificationKind.NETWORK_DOWN:
             return to.gettext("Our own network is away: all verdicts are frozen")
-        case Kind.NETWORK_UP:
+        case NotificationKind.NETWORK_UP:
             return to.gettext("Our own network is back")
-        case Kind.KEY_BLOCKED:
+        case NotificationKind.KEY_BLOCKED:
             return to.gettext("Our own access is blocked: %s") % names
-        case Kind.KEY_ACCEPTED:
+        case NotificationKind.KEY_ACCEPTED:
             return to.gettext("Our own access works again: %s") % names
-        case Kind.SHUTDOWN_AHEAD:
+        case NotificationKind.SHUTDOWN_AHEAD:
             return to.gettext("%(names)s: shuts down on %(day)s") % {
                 "names": names,
-                "day": day(date.fromisoformat(str(told.facts["date"])), to),
+                "day": day(date.fromisoformat(str(notification.facts["date"])), to),
             }
 
 
-def _body(told: Notification, name_of: NameOf, to: Translator) -> Iterable[str]:
-    for change in told.changes:
+def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterable[str]:
+    for change in notification.changes:
         yield _line(change, name_of, to)
-    match told.kind:
-        case Kind.KEY_BLOCKED:
-            yield blocked_note(FailureKind(str(told.facts["failure"])), to)
-        case Kind.SHUTDOWN_AHEAD if told.facts.get("replacement"):
-            yield to.gettext("The provider names %s instead.") % told.facts["replacement"]
-        case Kind.NETWORK_DOWN:
+    match notification.kind:
+        case NotificationKind.KEY_BLOCKED:
+            yield blocked_note(FailureKind(str(notification.facts["failure"])), to)
+        case NotificationKind.SHUTDOWN_AHEAD if notification.facts.get("replacement"):
+            yield to.gettext("The provider names %s instead.") % notification.facts["replacement"]
+        case NotificationKind.NETWORK_DOWN:
             yield to.gettext("Unrelated providers fail in the same moment, so the fault is ours.")
         case _:
             pass
 
 
-def _line(change: Change, name_of: NameOf, to: Translator) -> str:
+def _line(change: StatusChange, name_of: NameOf, to: Translator) -> str:
     line = to.gettext("%(lamp)s %(name)s: %(status)s since %(since)s") % {
         "lamp": change.after.icon,
         "name": name_of(change.service),
@@ -101,10 +107,10 @@ def _resolved(told: Notification, name_of: NameOf, to: Translator) -> str:
     return to.gettext("; ").join(parts)
 
 
-def _lamp(told: Notification) -> str:
-    return next((change.after.icon for change in told.changes), "")
+def _icon(notification: Notification) -> str:
+    return next((change.after.icon for change in notification.changes), "")
 
 
-def _states(told: Notification, names: str, to: Translator) -> str:
-    states = {status_word(change.after, to): None for change in told.changes}
+def _status_words(notification: Notification, names: str, to: Translator) -> str:
+    states = {status_word(change.after, to): None for change in notification.changes}
     return f"{names}: {', '.join(states)}"

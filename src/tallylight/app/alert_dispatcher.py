@@ -7,12 +7,12 @@ from datetime import timedelta
 import structlog
 
 from tallylight.alerts import rules, snapshot
-from tallylight.alerts.delivery import Delivery, Message
-from tallylight.alerts.members import roster
+from tallylight.alerts.delivery import NotificationSender, RenderedNotification
+from tallylight.alerts.members import members_of
 from tallylight.alerts.notification import Notification
 from tallylight.alerts.options import AlertOptions
 from tallylight.alerts.state import AlertState
-from tallylight.alerts.wording import message
+from tallylight.alerts.wording import render_notification
 from tallylight.board import Board, NetworkChange
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
@@ -42,7 +42,7 @@ class AlertDispatcher:
         self._history = history
         self._clock = clock
         self._rules = options.rules()
-        self._delivery = Delivery(options, clock, self._message)
+        self._delivery = NotificationSender(options, clock, self._message)
         self._translator = translator(language)
         self._has_receivers = bool(options.receivers)
 
@@ -51,7 +51,7 @@ class AlertDispatcher:
         if not self._has_receivers:
             return
         kept = await self._history.component_state(_MEMO_NAME)
-        state = AlertState() if kept is None else snapshot.load(kept)
+        state = AlertState() if kept is None else snapshot.load_alert_state(kept)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._delivery.run(), name="receivers")
             await self._dispatch(state)
@@ -71,8 +71,8 @@ class AlertDispatcher:
                     else:
                         touched[event.service] = None
                 state = self._observe(state, touched)
-                state, told = rules.pass_time(
-                    state, now, self._rules, roster(self._board.services())
+                state, told = rules.evaluate(
+                    state, now, self._rules, members_of(self._board.services())
                 )
                 if state != kept and await self._save_state(state):
                     kept = state
@@ -86,26 +86,26 @@ class AlertDispatcher:
         for id_ in services:
             if id_ in on_board:
                 standing, policy = self._board.state(id_)
-                state = rules.observe(
+                state = rules.observe_verdict(
                     state,
                     on_board[id_],
                     now,
                     self._rules,
-                    is_sure=is_alertable(standing, policy),
+                    is_confirmed=is_alertable(standing, policy),
                     has_recovered=standing.recovery.at is not None,
                 )
         return state
 
     async def _save_state(self, state: AlertState) -> bool:
         try:
-            await self._history.save_component_state(_MEMO_NAME, snapshot.dump(state))
+            await self._history.save_component_state(_MEMO_NAME, snapshot.dump_alert_state(state))
         except StorageError as error:
             log.warning("alerts.state_not_kept", error=str(error))
             return False
         return True
 
-    def _message(self, notification: Notification) -> Message:
-        return message(notification, self._service_name, self._translator)
+    def _message(self, notification: Notification) -> RenderedNotification:
+        return render_notification(notification, self._service_name, self._translator)
 
     def _service_name(self, service: ServiceId) -> str:
         try:

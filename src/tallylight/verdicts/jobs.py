@@ -49,7 +49,9 @@ def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> Servic
         allowance, added = _capped(allowance, evidence.at, added, policy)
     after = apply_result(layer, result, added, policy)
     if record.partial_failure_since is not None:
-        after = replace(after, false_alarms=without_pending(layer.false_alarms))  # trouble is no noise
+        after = replace(
+            after, false_alarms=without_pending(layer.false_alarms)
+        )  # trouble is no noise
     minutes, usual = failure_rate.add_job(record, layer, evidence.at, policy, is_bad=result.is_bad)
     delivery = record.last_delivery if result.is_bad else _latest_delivery(record, evidence)
     record = JobHistory(
@@ -144,7 +146,11 @@ def _with_partial_failure(
     history: JobHistory, before: LayerState, after: LayerState, policy: Policy
 ) -> JobHistory:
     if after.status is not LayerStatus.UP:
-        return replace(history, partial_failure_since=None) if history.partial_failure_since else history
+        return (
+            replace(history, partial_failure_since=None)
+            if history.partial_failure_since
+            else history
+        )
     if before.status is not LayerStatus.UP and after.since is not None:
         return failure_rate.without_failures_before(history, after.since)
     return failure_rate.update_partial_failure(history, after, after.at, policy)

@@ -50,7 +50,9 @@ def apply_feed(state: ServiceState, evidence: Evidence, policy: Policy) -> Servi
     told = replace(feed, until=evidence.until, note=evidence.note, is_readable=True)
     if says is feed.claimed_status:
         return replace(state, feed=replace(told, at=feed.at or evidence.at))
-    told = replace(told, claimed_status=says, at=evidence.at, lag_seconds=_updated_lag(state, evidence))
+    told = replace(
+        told, claimed_status=says, at=evidence.at, lag_seconds=_updated_lag(state, evidence)
+    )
     jobs = apply_secondhand(state.jobs, evidence.at, _weight_of_change(says, policy), policy)
     return replace(state, feed=told, jobs=jobs)
 
@@ -71,7 +73,9 @@ def _with_window(calendar: CalendarState, evidence: Evidence, end: datetime) -> 
     ]
     if end > evidence.at:
         kept.append(MaintenanceWindow(evidence.at, end, evidence.note))
-    return replace(calendar, maintenance_windows=tuple(sorted(kept, key=lambda w: w.start)[-_MAX_WINDOWS:]))
+    return replace(
+        calendar, maintenance_windows=tuple(sorted(kept, key=lambda w: w.start)[-_MAX_WINDOWS:])
+    )
 
 
 def _weight_of_change(claimed_status: Status, policy: Policy) -> float:
