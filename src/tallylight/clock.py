@@ -73,15 +73,15 @@ class VirtualClock:
     async def advance(self, duration: timedelta) -> None:
         """Move time forward, waking sleepers at their own moments on the way."""
         until = self._now + duration
-        await self._settle()
+        await self._run_ready_tasks()
         while self._sleepers and self._sleepers[0][0] <= until:
             self._now, _, wake = heapq.heappop(self._sleepers)
             wake.set()
-            await self._settle()
+            await self._run_ready_tasks()
         self._now = until
 
     @staticmethod
-    async def _settle() -> None:
+    async def _run_ready_tasks() -> None:
         # Whoever was woken gets enough turns of the loop to run to its next wait.
         for _ in range(20):
             await asyncio.sleep(0)  # noqa: TID251

@@ -150,7 +150,10 @@ def _without_removed_services(state: AlertState, members: Members) -> AlertState
     if state.service_alerts.keys() <= members.keys():
         return state
     return replace(
-        state, service_alerts={id_: watch for id_, watch in state.service_alerts.items() if id_ in members}
+        state,
+        service_alerts={
+            id_: watch for id_, watch in state.service_alerts.items() if id_ in members
+        },
     )
 
 
