@@ -64,8 +64,8 @@ class UnwritableError(StorageError):
 class BudgetError(TallylightError):
     """A budget does not allow this spending."""
 
-    def __init__(self, budget: str, limit: Decimal, spent: Decimal, asked: Decimal) -> None:
+    def __init__(self, budget: str, limit: Decimal, spent: Decimal, requested: Decimal) -> None:
         super().__init__(
-            f"budget {budget}: {asked} USD more would exceed {limit} USD ({spent} USD spent)"
+            f"budget {budget}: {requested} USD more would exceed {limit} USD ({spent} USD spent)"
         )
-        self.budget, self.limit, self.spent, self.asked = budget, limit, spent, asked
+        self.budget, self.limit, self.spent, self.requested = budget, limit, spent, requested

@@ -97,7 +97,7 @@ async def test_a_refusal_names_the_budget_and_writes_nothing(history: Storage) -
 
     assert caught.value.budget == "per_day of sora-2-official"
     assert (caught.value.limit, caught.value.spent) == (Decimal(1), Decimal("0.7"))
-    assert caught.value.asked == Decimal("0.4")
+    assert caught.value.requested == Decimal("0.4")
     assert len(await history.ledger.entries()) == 1
 
 
@@ -209,7 +209,7 @@ async def test_no_window_ever_holds_more_than_its_budget(
                 assert await history.ledger.spent(window, now, service) <= Decimal(own_limit)
                 assert await history.ledger.spent(window, now) <= Decimal(limit)
     # No refusal without cause.
-    assert all(refusal.spent + refusal.asked > refusal.limit for refusal in refusals)
+    assert all(refusal.spent + refusal.requested > refusal.limit for refusal in refusals)
 
 
 async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: Storage) -> None:
