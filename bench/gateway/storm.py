@@ -35,11 +35,11 @@ from compare import (  # type: ignore[import-not-found]  # beside it, when it is
 )
 from openai import APIError, AsyncOpenAI
 
-from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.outcomes import Step
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.outcomes import JobStatus
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
 warnings.simplefilter("ignore", DeprecationWarning)
 
@@ -84,7 +84,7 @@ async def made(client: AsyncOpenAI, model: str, prompt: str) -> bytes:
 
 
 @asynccontextmanager
-async def naive(world: World) -> AsyncIterator[object]:
+async def naive(world: Simulation) -> AsyncIterator[object]:
     """Ask one after the other."""
     clients = []
     for name in (FIRST, SECOND):
@@ -107,11 +107,11 @@ async def naive(world: World) -> AsyncIterator[object]:
 
 
 @asynccontextmanager
-async def through_tallylight(world: World, services: list[str]) -> AsyncIterator[object]:
+async def through_tallylight(world: Simulation, services: list[str]) -> AsyncIterator[object]:
     """Ask a gateway over some services of the world."""
     with tempfile.TemporaryDirectory(prefix="tl-storm-") as folder:
         port = free_port()
-        document = catalogue_of(world.scenario, world.base_urls, feed_urls=world.feed_urls)
+        document = client_catalogue(world.scenario, world.base_urls, feed_urls=world.feed_urls)
         for upstream in cast("dict[str, dict[str, object]]", document["upstreams"]).values():
             upstream |= {"job_timeout": "60s"}
         document |= {
@@ -138,7 +138,7 @@ async def through_tallylight(world: World, services: list[str]) -> AsyncIterator
 
 
 @asynccontextmanager
-async def through_litellm(world: World) -> AsyncIterator[object]:
+async def through_litellm(world: Simulation) -> AsyncIterator[object]:
     """Ask LiteLLM's proxy, which falls back from the first to the second."""
     models = []
     for name in (FIRST, SECOND):
@@ -192,7 +192,7 @@ async def live_through(way: str, args: argparse.Namespace, ready: asyncio.Barrie
     """Live through the storm in one way, and print how it went."""
     tally = Tally()
     async with AsyncExitStack() as stack:
-        world = await stack.enter_async_context(serve_world(load_scenario("storm")))
+        world = await stack.enter_async_context(serve_simulation(load_scenario("storm")))
         ways = {
             "naive": lambda: naive(world),
             "litellm": lambda: through_litellm(world),
@@ -222,12 +222,12 @@ async def live_through(way: str, args: argparse.Namespace, ready: asyncio.Barrie
         print(json.dumps(told(way, tally, world)), flush=True)
 
 
-def told(way: str, tally: Tally, world: World) -> dict[str, object]:
+def told(way: str, tally: Tally, world: Simulation) -> dict[str, object]:
     """Return a line of the table."""
     second = world.second() + LATER
     entries = [one for one in world.ledger.entries if one.prompt.startswith("boat ")]
     charged = [one for one in entries if one.billed_usd(second) > 0]
-    made_and_paid = [one.prompt for one in charged if one.step(second) is Step.COMPLETED]
+    made_and_paid = [one.prompt for one in charged if one.job_status(second) is JobStatus.COMPLETED]
     spent = float(sum(one.billed_usd(second) for one in entries))
     middle = sorted(tally.seconds)[len(tally.seconds) // 2] if tally.seconds else None
     return {

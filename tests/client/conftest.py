@@ -11,11 +11,11 @@ from tallylight import AsyncVideoClient
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
 from tallylight.documents.document import parse_document
-from tallylight.simulator.catalogue import catalogue_of
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.catalogue import client_catalogue
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.scenario import parse_scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
 SPEED = 20.0  # seconds of the house and of the world to a real one
 
@@ -61,17 +61,17 @@ async def clock(hurried: Callable[[float], Clock]) -> Clock:
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[World]:
-    async with serve_world(parse_scenario(WORLD, "three.yaml"), speed=SPEED) as world:
+async def world() -> AsyncIterator[Simulation]:
+    async with serve_simulation(parse_scenario(WORLD, "three.yaml"), speed=SPEED) as world:
         yield world
 
 
 @pytest.fixture
-def trouble(world: World) -> Trouble:
+def trouble(world: Simulation) -> Trouble:
     """Give what troubles a service of the world from now on."""
 
     def trouble(name: str, *troubles: Mapping[str, object]) -> None:
-        world.override(name, tuple(TROUBLE.validate_python(one) for one in troubles))
+        world.override_faults(name, tuple(FAULT_ADAPTER.validate_python(one) for one in troubles))
 
     return trouble
 
@@ -82,11 +82,11 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def configure(world: World, database_url: str, tmp_path: Path) -> Configure:
+def configure(world: Simulation, database_url: str, tmp_path: Path) -> Configure:
     """Give what makes the configuration of the world; sections replace those that it would have."""
 
     def configure(**sections: object) -> Configuration:
-        document = catalogue_of(world.scenario, world.base_urls) | {
+        document = client_catalogue(world.scenario, world.base_urls) | {
             "routes": {"boats": {"services": ["official", "forwarded", "reverse"]}},
             "database": {"url": database_url},
             "assets": {"location": str(tmp_path / "assets")},

@@ -9,7 +9,7 @@ import pytest
 
 from tallylight import AsyncVideo, AsyncVideoClient, RefusalError, VideoFailedError
 from tallylight.model.video import VideoStatus
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
 from .conftest import Open, Trouble
 
@@ -81,7 +81,7 @@ async def test_a_job_that_fails_is_made_again_elsewhere_under_the_same_id(
 
 
 async def test_the_same_idempotency_key_is_the_same_video(
-    client: AsyncVideoClient, world: World
+    client: AsyncVideoClient, world: Simulation
 ) -> None:
     first = await client.create("a paper boat", idempotency_key="order-1")
     again = await client.create("a paper boat", idempotency_key="order-1")
@@ -120,7 +120,7 @@ async def test_policy_and_preference_exclude_each_other(client: AsyncVideoClient
         await client.create("a paper boat", policy="production", prefer="reverse")
 
 
-async def test_production_asks_no_reverse_service(open_client: Open, world: World) -> None:
+async def test_production_asks_no_reverse_service(open_client: Open, world: Simulation) -> None:
     client = open_client(routes={"resold": {"services": ["reverse"]}})
 
     with pytest.raises(RefusalError, match="No service of 'resold'"):
@@ -144,7 +144,7 @@ async def test_production_asks_no_reverse_service(open_client: Open, world: Worl
     ],
 )
 async def test_what_cannot_be_meant_is_refused_with_what_can(
-    client: AsyncVideoClient, world: World, wish: Mapping[str, object], param: str, said: str
+    client: AsyncVideoClient, world: Simulation, wish: Mapping[str, object], param: str, said: str
 ) -> None:
     with pytest.raises(RefusalError, match=said) as refusal:
         await client.create(**{"prompt": "a paper boat", **wish})  # type: ignore[arg-type]  # a test's shorthand
@@ -261,7 +261,7 @@ async def test_a_remix_is_made_where_its_source_was(client: AsyncVideoClient) ->
 
 @pytest.mark.parametrize("kind", ["bytes", "path", "text"])
 async def test_a_picture_to_begin_from_comes_as_bytes_or_as_a_file(
-    client: AsyncVideoClient, world: World, tmp_path: Path, kind: str
+    client: AsyncVideoClient, world: Simulation, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "boat.png"
     path.write_bytes(PNG)
@@ -275,7 +275,7 @@ async def test_a_picture_to_begin_from_comes_as_bytes_or_as_a_file(
 
 
 async def test_a_picture_that_is_not_there_costs_nothing(
-    client: AsyncVideoClient, world: World, tmp_path: Path
+    client: AsyncVideoClient, world: Simulation, tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError):
         await client.create("it sails away", reference=tmp_path / "nowhere.png")

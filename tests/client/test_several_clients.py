@@ -13,7 +13,7 @@ from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.video import VideoStatus
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
 from .conftest import SPEED, Configure, Open, Trouble
 
@@ -38,13 +38,15 @@ def runtime_of(client: AsyncVideoClient) -> Runtime:
     return runtime
 
 
-def deliveries(world: World, prompt: str) -> int:
+def deliveries(world: Simulation, prompt: str) -> int:
     """Return for how many videos of a prompt the world took money, once all is over."""
     entries = [one for one in world.ledger.entries if one.prompt == prompt]
     return sum(one.billed_usd(world.second() + LATER) > 0 for one in entries)
 
 
-async def test_one_client_follows_what_another_asked_for(open_client: Open, world: World) -> None:
+async def test_one_client_follows_what_another_asked_for(
+    open_client: Open, world: Simulation
+) -> None:
     first, second = open_client(), open_client()
 
     video = await first.create("a paper boat", idempotency_key="order-1")
@@ -56,7 +58,7 @@ async def test_one_client_follows_what_another_asked_for(open_client: Open, worl
 
 
 async def test_the_same_key_at_the_same_moment_is_one_video(
-    open_client: Open, world: World
+    open_client: Open, world: Simulation
 ) -> None:
     first, second = open_client(), open_client()
     await asyncio.gather(first.list(), second.list())
@@ -70,7 +72,7 @@ async def test_the_same_key_at_the_same_moment_is_one_video(
 
 
 async def test_a_client_that_leaves_hands_its_videos_over(
-    open_client: Open, trouble: Trouble, world: World
+    open_client: Open, trouble: Trouble, world: Simulation
 ) -> None:
     trouble("official", {"kind": "slow", "factor": 10})
     leaving, staying = open_client(), open_client()
@@ -85,7 +87,7 @@ async def test_a_client_that_leaves_hands_its_videos_over(
 
 
 async def test_a_video_waits_for_the_next_client_where_nobody_is_left(
-    open_client: Open, trouble: Trouble, world: World
+    open_client: Open, trouble: Trouble, world: Simulation
 ) -> None:
     trouble("official", {"kind": "slow", "factor": 10})
     leaving = open_client()

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from tallylight.config.settings import Configuration
-from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.scenario import parse_scenario
 
 Load = Callable[..., Configuration]
@@ -24,7 +24,7 @@ def test_what_a_scenario_renders_is_a_valid_configuration(load: Load, name: str)
     urls = dict.fromkeys(scenario.upstreams, "http://127.0.0.1:9000/v1")
     feeds = dict.fromkeys(scenario.feeds, "http://127.0.0.1:9001")
 
-    found = load(json.dumps(catalogue_of(scenario, urls, feed_urls=feeds, today=TODAY)))
+    found = load(json.dumps(client_catalogue(scenario, urls, feed_urls=feeds, today=TODAY)))
 
     services = found.catalogue.services
     assert set(services) == set(scenario.services)

@@ -24,11 +24,11 @@ from tallylight.gateway.requests import Ask
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
-from tallylight.simulator.catalogue import catalogue_of
-from tallylight.simulator.faults import TROUBLE
-from tallylight.simulator.scenario import Key, Scenario, parse_scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.catalogue import client_catalogue
+from tallylight.simulator.faults import FAULT_ADAPTER
+from tallylight.simulator.scenario import Scenario, ScenarioKey, parse_scenario
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import WriteBatch
 from tallylight.upstreams.transport import Transport
@@ -63,7 +63,7 @@ services:
 class Studio:
     """A gateway at work, and the world that it meets."""
 
-    world: World
+    world: Simulation
     clock: Clock
     history: Storage
     board: Board
@@ -124,7 +124,7 @@ class Studio:
     async def renew_key(self, upstream: str, key: str) -> None:
         """Let an upstream know another key alone, and reload a configuration that has it."""
         known = self.world.scenario.upstreams
-        part = known[upstream].model_copy(update={"keys": (Key(key=key),)})
+        part = known[upstream].model_copy(update={"keys": (ScenarioKey(key=key),)})
         changed = {"upstreams": {**known, upstream: part}}
         self.world.scenario = self.world.scenario.model_copy(update=changed)
         services = [
@@ -137,7 +137,9 @@ class Studio:
 
     def trouble(self, name: str, *troubles: Mapping[str, object]) -> None:
         """Trouble a service of the world from now on."""
-        self.world.override(name, tuple(TROUBLE.validate_python(one) for one in troubles))
+        self.world.override_faults(
+            name, tuple(FAULT_ADAPTER.validate_python(one) for one in troubles)
+        )
 
     async def create(self, prompt: str = "a paper boat", **options: object) -> Video:
         """Ask for a video, as any caller."""
@@ -183,9 +185,9 @@ class Studio:
 Start = Callable[..., Awaitable[Studio]]
 
 
-def document_of(world: World, **sections: object) -> dict[str, object]:
+def document_of(world: Simulation, **sections: object) -> dict[str, object]:
     """Return a configuration of the world with one explicit route over all of it."""
-    document = catalogue_of(world.scenario, world.base_urls)
+    document = client_catalogue(world.scenario, world.base_urls)
     route: dict[str, object] = {"services": ["a", "b", "c"], "explicit": True}
     route |= dict(sections.pop("route", {}))  # type: ignore[call-overload]  # a test's shorthand
     for upstream, changes in dict(sections.pop("upstreams", {})).items():  # type: ignore[call-overload]
@@ -205,11 +207,13 @@ async def start(
     """Give what opens a gateway beside a world; called again, a second one on the same history."""
     clock = hurried(SPEED)
     async with AsyncExitStack() as stack:
-        worlds: list[World] = []
+        worlds: list[Simulation] = []
 
         async def start(**sections: object) -> Studio:
             if not worlds:
-                worlds.append(await stack.enter_async_context(serve_world(scenario, speed=SPEED)))
+                worlds.append(
+                    await stack.enter_async_context(serve_simulation(scenario, speed=SPEED))
+                )
             history = await stack.enter_async_context(
                 open_storage(f"sqlite:///{tmp_path / 'history.db'}", clock)
             )

@@ -12,7 +12,7 @@ from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.requests import RefusalError
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
-from tallylight.simulator.outcomes import Step
+from tallylight.simulator.outcomes import JobStatus
 
 from .conftest import LATER, Start, Studio
 
@@ -70,7 +70,9 @@ def delivered(studio: Studio, prompt: str) -> int:
     """Return for how many finished videos of a prompt the world takes money in the end."""
     end = studio.world.second() + LATER
     entries = [one for one in studio.world.ledger.entries if one.prompt == prompt]
-    return sum(one.step(end) is Step.COMPLETED and one.billed_usd(end) > 0 for one in entries)
+    return sum(
+        one.job_status(end) is JobStatus.COMPLETED and one.billed_usd(end) > 0 for one in entries
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -11,7 +11,7 @@ from tallylight.gateway.keys import ANYBODY
 from tallylight.gateway.requests import RefusalError
 from tallylight.model.attempt import AttemptState
 from tallylight.model.video import Video, VideoStatus
-from tallylight.simulator.world import Commission
+from tallylight.simulator.world import JobRequest
 from tallylight.storage.transaction import WriteBatch
 from tallylight.storage.videos import new_video_id
 
@@ -164,8 +164,8 @@ async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Star
     dying = await start()
     await dying.die_asking("a")
     for number in range(120):  # a page of the list shows fifty
-        other_job = Commission("a", f"another {number}", "720x1280", 4, "sora-2")
-        dying.world.accept(other_job, None, f"video_other{number}")
+        other_job = JobRequest("a", f"another {number}", "720x1280", 4, "sora-2")
+        dying.world.accept_job(other_job, None, f"video_other{number}")
 
     other = await start()
     (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")

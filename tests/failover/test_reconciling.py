@@ -8,7 +8,7 @@ import pytest
 from tallylight.model.attempt import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.scenario import Scenario, parse_scenario
-from tallylight.simulator.world import Commission
+from tallylight.simulator.world import JobRequest
 
 from .conftest import WORLD, Start, Studio
 
@@ -41,15 +41,15 @@ async def assert_unresolved(studio: Studio, video: Video) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Commission("pro", "a paper boat", "720x1280", 4, "sora-2-pro"),
-        Commission("a", "a paper boat", "1280x720", 4, "sora-2"),
-        Commission("a", "a paper boat", "720x1280", 8, "sora-2"),
+        JobRequest("pro", "a paper boat", "720x1280", 4, "sora-2-pro"),
+        JobRequest("a", "a paper boat", "1280x720", 4, "sora-2"),
+        JobRequest("a", "a paper boat", "720x1280", 8, "sora-2"),
     ],
     ids=["another model", "another size", "another length"],
 )
-async def test_a_job_of_other_measures_is_somebody_elses(start: Start, other: Commission) -> None:
+async def test_a_job_of_other_measures_is_somebody_elses(start: Start, other: JobRequest) -> None:
     studio = await start(routes={"boats": ONE})
-    studio.world.accept(other, None, "video_other")
+    studio.world.accept_job(other, None, "video_other")
 
     video = await in_vain(studio)
 
@@ -58,8 +58,8 @@ async def test_a_job_of_other_measures_is_somebody_elses(start: Start, other: Co
 
 async def test_a_dated_name_of_the_model_is_the_same_model(start: Start) -> None:
     studio = await start(routes={"boats": ONE})
-    dated = Commission("a", "a paper boat", "720x1280", 4, "sora-2-2025-10-06")
-    studio.world.accept(dated, None, "video_dated")
+    dated = JobRequest("a", "a paper boat", "720x1280", 4, "sora-2-2025-10-06")
+    studio.world.accept_job(dated, None, "video_dated")
 
     video = await in_vain(studio)
 
@@ -91,8 +91,8 @@ async def test_a_job_may_belong_to_a_create_that_awaits_its_answer(start: Start)
 
 async def test_a_job_that_may_be_anothers_is_no_proof_of_a_refusal(start: Start) -> None:
     studio = await start(upstreams={"first": {"lists_all_jobs": True}})
-    other = Commission("a", "a paper boat", "1280x720", 4, "sora-2")
-    studio.world.accept(other, None, "video_other")
+    other = JobRequest("a", "a paper boat", "1280x720", 4, "sora-2")
+    studio.world.accept_job(other, None, "video_other")
 
     video = await in_vain(studio)
 

@@ -33,11 +33,11 @@ from tallylight.probes.feeds import FeedPoller
 from tallylight.probes.paid_probes import PaidProbeRunner
 from tallylight.probes.plan import ProbeTiming
 from tallylight.probes.prober import Prober
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.scenario import Billing, Scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 from tallylight.storage.database import Storage, open_storage
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
@@ -53,7 +53,7 @@ Start = Callable[..., Awaitable["House"]]
 class House:
     """All that probes need, and the world that they meet."""
 
-    world: World
+    world: Simulation
     clock: Clock
     history: Storage
     transport: Transport
@@ -65,7 +65,9 @@ class House:
 
     def trouble(self, name: str, *troubles: Trouble) -> None:
         """Trouble a service of the world from now on."""
-        self.world.override(name, tuple(TROUBLE.validate_python(one) for one in troubles))
+        self.world.override_faults(
+            name, tuple(FAULT_ADAPTER.validate_python(one) for one in troubles)
+        )
 
     async def generate(self, name: str) -> Evidence:
         """Send a paid probe and return what came of it."""
@@ -92,7 +94,7 @@ class House:
 
     async def check_books(self) -> None:
         """Compare our ledger with the world's own: nothing ordered twice, nothing reckoned low."""
-        statement = self.world.ledger.statement(self.world.second() + LATER)
+        statement = self.world.ledger.as_json(self.world.second() + LATER)
         assert all(total["jobs"] == 1 for total in statement["by_prompt"].values())
         for name in self.services:
             ours = await self.entries(name)
@@ -107,7 +109,7 @@ _PATIENCE = timedelta(seconds=1)
 
 
 def service_of(  # noqa: PLR0913  # each has its default
-    world: World,
+    world: Simulation,
     name: str,
     *,
     bills: BillingBasis = BillingBasis.DELIVERIES,
@@ -187,7 +189,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             **options: object,
         ) -> House:
             scenario = _billed_as(load_scenario("calm"), billing)
-            world = await stack.enter_async_context(serve_world(scenario, speed=speed))
+            world = await stack.enter_async_context(serve_simulation(scenario, speed=speed))
             clock = hurried(speed)
             address = f"sqlite:///{tmp_path / 'history.db'}"
             history = await stack.enter_async_context(open_storage(address, clock))

@@ -79,7 +79,7 @@ async def test_a_page_that_turns_to_html_is_unknown_until_it_recovers(start: Sta
     page = house.world.scenario.feeds["relay-b"]
     await read(house, house.feeds, RELAY)
 
-    broken = page.model_copy(update={"faults": (FeedFault(answer="html"),)})
+    broken = page.model_copy(update={"faults": (FeedFault(response="html"),)})
     house.world.scenario = house.world.scenario.model_copy(
         update={"feeds": {**house.world.scenario.feeds, "relay-b": broken}}
     )

@@ -7,16 +7,16 @@ import aiohttp
 import pytest
 from openai import AsyncOpenAI
 
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
 
 
 @pytest.fixture
-async def start() -> AsyncIterator[Callable[..., Awaitable[World]]]:
+async def start() -> AsyncIterator[Callable[..., Awaitable[Simulation]]]:
     """Give what starts a world with troubles by service, `{"sora-2": [{"kind": "stall"}]}`."""
     async with AsyncExitStack() as stack:
 
@@ -25,10 +25,14 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[World]]]:
             *,
             speed: float = SPEED,
             troubles: Mapping[str, list[Mapping[str, object]]] | None = None,
-        ) -> World:
-            world = await stack.enter_async_context(serve_world(load_scenario(name), speed=speed))
+        ) -> Simulation:
+            world = await stack.enter_async_context(
+                serve_simulation(load_scenario(name), speed=speed)
+            )
             for service, several in (troubles or {}).items():
-                world.override(service, tuple(TROUBLE.validate_python(one) for one in several))
+                world.override_faults(
+                    service, tuple(FAULT_ADAPTER.validate_python(one) for one in several)
+                )
             return world
 
         yield start
@@ -41,7 +45,7 @@ async def client() -> AsyncIterator[Callable[..., AsyncOpenAI]]:
         made = []
 
         def client(
-            world: World,
+            world: Simulation,
             upstream: str = "openai",
             *,
             key: str | None = None,

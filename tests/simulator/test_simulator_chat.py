@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from tallylight.simulator.protocols.chat_video import shape_of
+from tallylight.simulator.protocols.chat_video import parse_model_name
 from tallylight.simulator.protocols.chat_words import result_text
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Say = Callable[..., Awaitable[tuple[int, str]]]
 SORA = "sora-2-reverse"
 
@@ -21,7 +21,7 @@ def say(http: aiohttp.ClientSession) -> Say:
     """Ask the channel for a video and return the status with the whole text."""
 
     async def say(
-        world: World,
+        world: Simulation,
         prompt: object = "a boat",
         *,
         model: str = "sora2-landscape-10s",
@@ -215,11 +215,11 @@ async def test_leaving_the_stream_does_not_cancel_the_job(
     url = f"{world.base_urls['relay-a']}/chat/completions"
     async with http.post(url, json=body, headers=headers) as answer:
         await answer.content.readline()
-    while world.ledger.statement(world.second())["entries"][0]["state"] == "accepted":
+    while world.ledger.as_json(world.second())["entries"][0]["state"] == "accepted":
         async with http.get(f"{world.base_url}/_sim/ledger") as answer:
             await answer.read()
 
-    assert world.ledger.statement(world.second())["total"]["billed_usd"] == pytest.approx(0.15)
+    assert world.ledger.as_json(world.second())["total"]["billed_usd"] == pytest.approx(0.15)
 
 
 async def test_a_list_of_models_has_one_name_for_each_length_and_shape(
@@ -249,7 +249,7 @@ async def test_a_list_of_models_has_one_name_for_each_length_and_shape(
 async def test_a_models_name_is_its_shape(start: Start, model: str, shape: tuple[str, int]) -> None:
     world = await start()
 
-    assert shape_of(world.scenario.services[SORA], model) == shape
+    assert parse_model_name(world.scenario.services[SORA], model) == shape
 
 
 @pytest.mark.parametrize("form", ["html", "double_quotes", "link", "bare", "image"])

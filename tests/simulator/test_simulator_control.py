@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Put = Callable[..., Awaitable[tuple[int, dict[str, object]]]]
 SORA = "sora-2-official"
 AUTH = {"authorization": "Bearer sim-openai-key"}
@@ -20,7 +20,9 @@ AUTH = {"authorization": "Bearer sim-openai-key"}
 def put(http: aiohttp.ClientSession) -> Put:
     """Send a command about one service."""
 
-    async def put(world: World, body: object, service: str = SORA) -> tuple[int, dict[str, object]]:
+    async def put(
+        world: Simulation, body: object, service: str = SORA
+    ) -> tuple[int, dict[str, object]]:
         url = f"{world.base_url}/_sim/services/{service}"
         async with http.put(url, json=body) as answer:
             shown = await answer.json()
@@ -30,7 +32,7 @@ def put(http: aiohttp.ClientSession) -> Put:
     return put
 
 
-async def create(http: aiohttp.ClientSession, world: World, prompt: str = "a boat") -> int:
+async def create(http: aiohttp.ClientSession, world: Simulation, prompt: str = "a boat") -> int:
     async with http.post(
         f"{world.base_urls['openai']}/videos", json={"prompt": prompt}, headers=AUTH
     ) as answer:
@@ -38,7 +40,7 @@ async def create(http: aiohttp.ClientSession, world: World, prompt: str = "a boa
         return answer.status
 
 
-async def books(http: aiohttp.ClientSession, world: World) -> dict[str, object]:
+async def books(http: aiohttp.ClientSession, world: Simulation) -> dict[str, object]:
     async with http.get(f"{world.base_url}/_sim/ledger") as answer:
         shown = await answer.json()
         assert isinstance(shown, dict)
@@ -75,14 +77,14 @@ async def test_the_scripts_own_trouble_can_be_ended_and_come_back(start: Start, 
     world = await start("january")
     reverse = "sora-2-reverse"
 
-    scripted = [trouble.kind for trouble in world.troubles(reverse)]
+    scripted = [trouble.kind for trouble in world.active_faults(reverse)]
     await put(world, {"trouble": None}, reverse)
-    ended = world.troubles(reverse)
+    ended = world.active_faults(reverse)
     await put(world, {"status": "script"}, reverse)
 
     assert scripted == ["refuse"]
     assert ended == ()
-    assert [trouble.kind for trouble in world.troubles(reverse)] == scripted
+    assert [trouble.kind for trouble in world.active_faults(reverse)] == scripted
 
 
 async def test_a_trouble_may_last_for_some_seconds(start: Start, put: Put) -> None:
@@ -91,9 +93,9 @@ async def test_a_trouble_may_last_for_some_seconds(start: Start, put: Put) -> No
     await put(world, {"troubles": [{"kind": "stall"}, {"kind": "hang"}], "for": 20})
 
     async with asyncio.timeout(5):
-        while world.troubles(SORA):
+        while world.active_faults(SORA):
             await put(world, {"status": "nonsense"})
-    assert world.mode(SORA) == "script"
+    assert world.fault_source(SORA) == "script"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +119,7 @@ async def test_a_command_that_cannot_be_understood_says_why(
 
     assert status == 422
     assert reason in str(shown["error"])
-    assert world.troubles(SORA) == ()
+    assert world.active_faults(SORA) == ()
 
 
 async def test_a_body_that_is_no_json_says_so(start: Start, http: aiohttp.ClientSession) -> None:
@@ -213,21 +215,21 @@ async def test_a_failed_job_costs_what_its_provider_says(  # noqa: PLR0913, PLR0
 
     assert float(entry.billed_usd(entry.accepted_at + 4)) == pytest.approx(before)
     assert float(entry.billed_usd(entry.accepted_at + 6)) == pytest.approx(after)
-    assert entry.state(entry.accepted_at + 6) == state
+    assert entry.billing_state(entry.accepted_at + 6) == state
 
 
 async def test_only_loopback_is_served() -> None:
     with pytest.raises(ValueError, match="loopback only"):
-        async with serve_world(load_scenario("calm"), host="0.0.0.0"):  # noqa: S104  # the point
+        async with serve_simulation(load_scenario("calm"), host="0.0.0.0"):  # noqa: S104  # the point
             pass
 
 
 async def test_the_same_seed_draws_the_same_world(http: aiohttp.ClientSession) -> None:
     drawn = []
     for seed in (1, 1, 2):
-        async with serve_world(load_scenario("calm"), seed=seed) as world:
+        async with serve_simulation(load_scenario("calm"), seed=seed) as world:
             await create(http, world)
-            drawn.append([(entry.job, entry.fate) for entry in world.ledger.entries])
+            drawn.append([(entry.job, entry.outcome) for entry in world.ledger.entries])
 
     assert drawn[0] == drawn[1]
     assert drawn[0] != drawn[2]
@@ -236,8 +238,8 @@ async def test_the_same_seed_draws_the_same_world(http: aiohttp.ClientSession) -
 async def test_the_wire_can_show_the_scenarios_own_dates(http: aiohttp.ClientSession) -> None:
     scenario = load_scenario("sunset")
 
-    async with serve_world(scenario, starts_at=scenario.start) as world:
+    async with serve_simulation(scenario, starts_at=scenario.start) as world:
         await create(http, world)
 
         (entry,) = world.ledger.entries
-    assert 0 <= entry.at - scenario.start.timestamp() < 60
+    assert 0 <= entry.accepted_at_unix - scenario.start.timestamp() < 60

@@ -8,9 +8,9 @@ import av
 import pytest
 from av.error import FFmpegError
 
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Order = Callable[..., Awaitable[dict[str, object]]]
 SORA = "sora-2-official"
 AUTH = {"authorization": "Bearer sim-openai-key"}
@@ -20,7 +20,7 @@ AUTH = {"authorization": "Bearer sim-openai-key"}
 def order(http: aiohttp.ClientSession) -> Order:
     """Create a 4 s video of 1280x720 and follow it to its end."""
 
-    async def order(world: World, *, follow: bool = True) -> dict[str, object]:
+    async def order(world: Simulation, *, follow: bool = True) -> dict[str, object]:
         url = f"{world.base_urls['openai']}/videos"
         body = {"prompt": "a boat", "seconds": "4", "size": "1280x720"}
         async with http.post(url, json=body, headers=AUTH) as answer:
@@ -34,7 +34,7 @@ def order(http: aiohttp.ClientSession) -> Order:
     return order
 
 
-async def content(http: aiohttp.ClientSession, world: World, job: object) -> tuple[int, bytes]:
+async def content(http: aiohttp.ClientSession, world: Simulation, job: object) -> tuple[int, bytes]:
     url = f"{world.base_urls['openai']}/videos/{job}/content"
     async with http.get(url, headers=AUTH) as answer:
         return answer.status, await answer.read()
@@ -104,8 +104,8 @@ async def test_a_stalled_job_stays_where_it_is(start: Start, order: Order) -> No
 
     job = world.jobs[str((await order(world, follow=False))["id"])]
 
-    assert job.stage(world.second() + 1e6).progress == 40
-    assert job.stage(world.second() + 1e6).step == "in_progress"
+    assert job.progress_at(world.second() + 1e6).progress == 40
+    assert job.progress_at(world.second() + 1e6).status == "in_progress"
 
 
 async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order) -> None:
@@ -118,7 +118,7 @@ async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order
         "failed",
         {"code": "server_error", "message": "engine died"},
     )
-    assert world.ledger.statement(world.second())["entries"][0]["state"] == "refunded"
+    assert world.ledger.as_json(world.second())["entries"][0]["state"] == "refunded"
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ async def test_a_slow_service_takes_longer(start: Start, order: Order) -> None:
 
     job = world.jobs[str((await order(world))["id"])]
 
-    assert job.fate.duration is not None
-    assert job.fate.duration > 20
+    assert job.outcome.duration is not None
+    assert job.outcome.duration > 20
 
 
 async def test_a_list_may_hide_the_newest_job(

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tallylight.simulator.faults import TROUBLE, ComponentWord
-from tallylight.simulator.outcomes import Stretch
+from tallylight.simulator.faults import FAULT_ADAPTER, ReportedStatus
+from tallylight.simulator.outcomes import FaultInterval
 from tallylight.simulator.scenario import Scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.status_reports import lives_of, statement
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.status_reports import actual_intervals, build_report
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Get = Callable[..., Awaitable[dict[str, object]]]
 
 STATUSPAGE_PATHS = [
@@ -29,14 +29,14 @@ STATUSPAGE_PATHS = [
     "scheduled-maintenances/upcoming",
     "scheduled-maintenances/active",
 ]
-OUTAGE = TROUBLE.validate_python({"kind": "refuse", "sign": "overloaded"})
+OUTAGE = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "overloaded"})
 
 
 @pytest.fixture
 def get(http: aiohttp.ClientSession) -> Get:
     """Read one path of a status page."""
 
-    async def get(world: World, feed: str, path: str) -> dict[str, object]:
+    async def get(world: Simulation, feed: str, path: str) -> dict[str, object]:
         async with http.get(world.feed_urls[feed] + path) as answer:
             assert answer.status == 200, path
             shown = await answer.json()
@@ -159,7 +159,7 @@ async def test_a_page_that_did_not_change_is_not_sent_again(
     async with http.get(url, headers={known: mine}) as again:
         assert (again.status, await again.read()) == (304, b"")
         assert again.headers["etag"] == whole[0]
-    world.override("veo-3.1-reverse", (OUTAGE,))
+    world.override_faults("veo-3.1-reverse", (OUTAGE,))
     async with http.get(url, headers={"if-none-match": whole[0]}) as changed:
         assert changed.status == 200
         assert parsedate_to_datetime(changed.headers["last-modified"]) >= parsedate_to_datetime(
@@ -180,54 +180,58 @@ async def test_a_page_may_be_broken_itself(
     http: aiohttp.ClientSession, answer: str, status: int, kind: str
 ) -> None:
     async with (
-        serve_world(scenario(faults=[{"answer": answer}])) as world,
+        serve_simulation(scenario(faults=[{"answer": answer}])) as world,
         http.get(f"{world.feed_urls['page']}/api/v2/summary.json") as got,
     ):
         assert (got.status, got.content_type) == (status, kind)
 
 
-def words(world: Scenario, second: float, *stretches: Stretch) -> Mapping[str, ComponentWord]:
-    return statement(world, "page", {"video": stretches}, second).components
+def words(
+    world: Scenario, second: float, *stretches: FaultInterval
+) -> Mapping[str, ReportedStatus]:
+    return build_report(world, "page", {"video": stretches}, second).components
 
 
 @given(st.floats(0, 5000), st.floats(0, 10_000))
 def test_a_page_is_late_by_its_lag_and_never_early(lag: float, second: float) -> None:
-    outage = Stretch(100, None, (OUTAGE,))
+    outage = FaultInterval(100, None, (OUTAGE,))
 
     said = words(scenario(lag=lag), second, outage)["Video"]
 
-    assert (said is ComponentWord.MAJOR_OUTAGE) == (second >= 100 + lag)
+    assert (said is ReportedStatus.MAJOR_OUTAGE) == (second >= 100 + lag)
 
 
 @given(st.floats(0, 10_000))
 def test_a_blind_page_says_nothing_of_outages(second: float) -> None:
-    said = statement(scenario(blind=1), "page", {"video": [Stretch(0, None, (OUTAGE,))]}, second)
+    said = build_report(
+        scenario(blind=1), "page", {"video": [FaultInterval(0, None, (OUTAGE,))]}, second
+    )
 
     assert said.incidents == ()
-    assert set(said.components.values()) == {ComponentWord.OPERATIONAL}
+    assert set(said.components.values()) == {ReportedStatus.OPERATIONAL}
 
 
 @given(st.floats(0, 1000), st.floats(0, 1000))
 def test_what_a_page_told_it_never_takes_back(one: float, other: float) -> None:
-    outages = [Stretch(50, 200, (OUTAGE,)), Stretch(400, 700, (OUTAGE,))]
+    outages = [FaultInterval(50, 200, (OUTAGE,)), FaultInterval(400, 700, (OUTAGE,))]
 
-    early = statement(scenario(), "page", {"video": outages}, min(one, other))
-    late = statement(scenario(), "page", {"video": outages}, max(one, other))
+    early = build_report(scenario(), "page", {"video": outages}, min(one, other))
+    late = build_report(scenario(), "page", {"video": outages}, max(one, other))
 
     told = {incident.id: incident.updates for incident in late.incidents}
     for incident in early.incidents:
         assert told[incident.id][: len(incident.updates)] == incident.updates
-    assert early.changed <= late.changed
+    assert early.changed_at <= late.changed_at
 
 
 def test_a_page_is_green_while_it_still_monitors() -> None:
-    outage = Stretch(0, 100, (OUTAGE,))
+    outage = FaultInterval(0, 100, (OUTAGE,))
 
-    said = statement(scenario(), "page", {"video": [outage]}, 110)
+    said = build_report(scenario(), "page", {"video": [outage]}, 110)
 
     assert [incident.status for incident in said.open_incidents] == ["monitoring"]
-    assert said.components["Video"] is ComponentWord.OPERATIONAL
-    assert not statement(scenario(), "page", {"video": [outage]}, 131).open_incidents
+    assert said.components["Video"] is ReportedStatus.OPERATIONAL
+    assert not build_report(scenario(), "page", {"video": [outage]}, 131).open_incidents
 
 
 @pytest.mark.parametrize(
@@ -245,7 +249,7 @@ def test_a_page_is_green_while_it_still_monitors() -> None:
 def test_pages_have_a_word_for_some_troubles_and_lie_about_others(
     trouble: object, word: str
 ) -> None:
-    stretch = Stretch(0, None, (TROUBLE.validate_python(trouble),))
+    stretch = FaultInterval(0, None, (FAULT_ADAPTER.validate_python(trouble),))
 
     assert words(scenario(), 10, stretch)["Video"] == word
 
@@ -255,27 +259,31 @@ def test_a_planned_work_is_announced_under_way_and_done() -> None:
     world = scenario(maintenances=[plan])
 
     phases = [
-        [one.status for one in statement(world, "page", {}, second).maintenances]
+        [one.status for one in build_report(world, "page", {}, second).maintenances]
         for second in (0, 50, 150, 250)
     ]
 
     assert phases == [[], ["scheduled"], ["in_progress"], ["completed"]]
-    assert words(world, 150)["Website"] is ComponentWord.UNDER_MAINTENANCE
+    assert words(world, 150)["Website"] is ReportedStatus.UNDER_MAINTENANCE
 
 
 def test_live_control_cuts_the_script_that_a_page_tells() -> None:
-    script = [Stretch(0, 100, (OUTAGE,))]
+    script = [FaultInterval(0, 100, (OUTAGE,))]
 
-    lives = lives_of(script, [Stretch(40, 60, ()), Stretch(200, None, (OUTAGE,))])
+    lives = actual_intervals(
+        script, [FaultInterval(40, 60, ()), FaultInterval(200, None, (OUTAGE,))]
+    )
 
     assert [(one.start, one.end) for one in lives] == [(0, 40), (60, 100), (200, None)]
 
 
 def test_an_incident_that_live_control_ends_stays_the_same_incident() -> None:
-    script = [Stretch(0, None, (OUTAGE,))]
-    before = statement(scenario(), "page", {"video": script}, 50)
+    script = [FaultInterval(0, None, (OUTAGE,))]
+    before = build_report(scenario(), "page", {"video": script}, 50)
 
-    after = statement(scenario(), "page", {"video": lives_of(script, [Stretch(60, None, ())])}, 100)
+    after = build_report(
+        scenario(), "page", {"video": actual_intervals(script, [FaultInterval(60, None, ())])}, 100
+    )
 
     assert [one.id for one in after.incidents] == [one.id for one in before.incidents]
     assert [one.status for one in after.incidents] == ["resolved"]

@@ -5,31 +5,31 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 
 SERVICE = "sora-2-official"
 ORDER = {"model": "sora-2", "prompt": "a boat", "seconds": "4", "size": "1280x720"}
 PNG = "data:image/png;base64,UE5H"
 
 
-def head(world: World, upstream: str = "openai") -> dict[str, str]:
+def head(world: Simulation, upstream: str = "openai") -> dict[str, str]:
     return {"authorization": f"Bearer {world.scenario.upstreams[upstream].keys[0].key}"}
 
 
 async def posted(
-    http: aiohttp.ClientSession, world: World, path: str = "/videos", **body: object
+    http: aiohttp.ClientSession, world: Simulation, path: str = "/videos", **body: object
 ) -> tuple[int, dict[str, object]]:
     url = world.base_urls["openai"] + path
     async with http.post(url, json=ORDER | body, headers=head(world)) as answer:
         return answer.status, await answer.json()
 
 
-async def finished(http: aiohttp.ClientSession, world: World) -> str:
+async def finished(http: aiohttp.ClientSession, world: Simulation) -> str:
     _, job = await posted(http, world)
     url = f"{world.base_urls['openai']}/videos/{job['id']}"
     while True:
@@ -59,7 +59,7 @@ async def test_an_upstream_where_nobody_listens_refuses_connections(
     gone = calm.upstreams["openai"].model_copy(update={"listens": False})
     scenario = calm.model_copy(update={"upstreams": {**calm.upstreams, "openai": gone}})
 
-    async with serve_world(scenario) as world:
+    async with serve_simulation(scenario) as world:
         with pytest.raises(aiohttp.ClientConnectorError):
             await posted(http, world)
         async with http.get(world.base_urls["relay-b"] + "/models") as answer:
@@ -73,7 +73,9 @@ async def test_a_download_of_any_size_is_the_video_and_then_padding(
     url = await finished(http, world)
     async with http.get(url, headers=head(world)) as answer:
         video = await answer.read()
-    world.override(SERVICE, (TROUBLE.validate_python({"kind": "bulk", "bytes": 50_000_000}),))
+    world.override_faults(
+        SERVICE, (FAULT_ADAPTER.validate_python({"kind": "bulk", "bytes": 50_000_000}),)
+    )
 
     async with http.get(url, headers=head(world)) as answer:
         whole = await answer.read()
@@ -114,7 +116,7 @@ async def test_a_running_job_that_its_server_cancels_costs_nothing(
     world = await start(speed=1.0)
     part = world.scenario.upstreams["openai"].model_copy(update={"dialect": "vllm_omni"})
     upstreams = {**world.scenario.upstreams, "openai": part}
-    async with serve_world(world.scenario.model_copy(update={"upstreams": upstreams})) as own:
+    async with serve_simulation(world.scenario.model_copy(update={"upstreams": upstreams})) as own:
         form = aiohttp.FormData(ORDER, default_to_multipart=True)
         url = own.base_urls["openai"] + "/videos"
         async with http.post(url, data=form, headers=head(own)) as answer:
@@ -123,7 +125,7 @@ async def test_a_running_job_that_its_server_cancels_costs_nothing(
         async with http.delete(f"{url}/{job}", headers=head(own)) as answer:
             assert (await answer.json())["deleted"] is True
 
-        (line,) = own.ledger.statement(own.second() + 1000)["entries"]
+        (line,) = own.ledger.as_json(own.second() + 1000)["entries"]
     assert (line["state"], line["billed_usd"]) == ("cancelled", 0)
 
 
@@ -181,7 +183,7 @@ async def test_a_remix_a_create_and_an_extension_are_each_in_the_books(
         async with http.post(url, json=body, headers=head(world)) as answer:
             assert answer.status == 200
 
-    charges = [entry.charge for entry in world.ledger.entries]
+    charges = [entry.price for entry in world.ledger.entries]
 
     # The first three are of 4 s, the extension adds 8 s.
     assert charges == [charges[0]] * 3 + [charges[0] * 2]

@@ -7,9 +7,9 @@ import av
 import pytest
 from av.error import FFmpegError
 
-from tallylight.simulator.faults import Flaw
-from tallylight.simulator.media import delivery, still
-from tallylight.simulator.outcomes import Result
+from tallylight.simulator.faults import VideoDefect
+from tallylight.simulator.media import render_image, render_output
+from tallylight.simulator.outcomes import OutputSpec
 
 
 def frames(data: bytes) -> Iterator[bytes]:
@@ -27,7 +27,7 @@ def frames(data: bytes) -> Iterator[bytes]:
 def test_a_clip_has_the_size_and_length_asked_for_and_a_sound_track(
     size: str, seconds: int
 ) -> None:
-    data = delivery(Result("sora-2", size, seconds))
+    data = render_output(OutputSpec("sora-2", size, seconds))
 
     with av.open(io.BytesIO(data), "r") as container:
         picture = container.streams.video[0]
@@ -40,14 +40,14 @@ def test_a_clip_has_the_size_and_length_asked_for_and_a_sound_track(
 
 
 def test_a_good_clip_moves() -> None:
-    seen = list(frames(delivery(Result("sora-2", "320x180", 2))))
+    seen = list(frames(render_output(OutputSpec("sora-2", "320x180", 2))))
 
     assert len(seen) == 20
     assert len(set(seen)) == len(seen)
 
 
 def test_a_frozen_clip_does_not_move() -> None:
-    data = delivery(Result("sora-2", "320x180", 2, Flaw.FROZEN))
+    data = render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.FROZEN))
 
     first, *others = frames(data)
     for other in others:
@@ -56,20 +56,20 @@ def test_a_frozen_clip_does_not_move() -> None:
 
 
 def test_a_black_clip_is_black() -> None:
-    data = delivery(Result("sora-2", "320x180", 2, Flaw.BLACK))
+    data = render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.BLACK))
 
     assert max(max(frame) for frame in frames(data)) <= 18
 
 
 def test_a_silent_clip_has_no_sound_track() -> None:
-    data = delivery(Result("sora-2", "320x180", 2, Flaw.SILENT))
+    data = render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.SILENT))
 
     with av.open(io.BytesIO(data), "r") as container:
         assert not container.streams.audio
 
 
 def test_a_broken_clip_does_not_open() -> None:
-    data = delivery(Result("sora-2", "320x180", 2, Flaw.BROKEN))
+    data = render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.BROKEN))
 
     assert data[4:8] == b"ftyp"
     with pytest.raises(FFmpegError):
@@ -77,12 +77,12 @@ def test_a_broken_clip_does_not_open() -> None:
 
 
 def test_an_empty_clip_is_no_bytes() -> None:
-    assert delivery(Result("sora-2", "320x180", 2, Flaw.EMPTY)) == b""
+    assert render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.EMPTY)) == b""
 
 
 @pytest.mark.parametrize(("form", "head"), [("png", b"\x89PNG"), ("webp", b"RIFF")])
 def test_pictures_are_pictures(form: str, head: bytes) -> None:
-    data = still("640x360", form)
+    data = render_image("640x360", form)
 
     assert data.startswith(head)
     with av.open(io.BytesIO(data), "r") as container:
@@ -90,6 +90,6 @@ def test_pictures_are_pictures(form: str, head: bytes) -> None:
 
 
 def test_the_same_clip_is_made_once() -> None:
-    asked = Result("sora-2", "320x180", 3)
+    asked = OutputSpec("sora-2", "320x180", 3)
 
-    assert delivery(asked) is delivery(asked)
+    assert render_output(asked) is render_output(asked)

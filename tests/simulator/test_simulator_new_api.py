@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Ask = Callable[..., Awaitable[tuple[int, dict[str, object]]]]
 VEO = "veo-3.1-reverse"
 
@@ -18,7 +18,7 @@ def ask(http: aiohttp.ClientSession) -> Ask:
     """Call the relay and return the status with the JSON."""
 
     async def ask(
-        world: World,
+        world: Simulation,
         method: str,
         path: str,
         body: object = None,
@@ -35,7 +35,7 @@ def ask(http: aiohttp.ClientSession) -> Ask:
     return ask
 
 
-async def ended(ask: Ask, world: World, job: object) -> dict[str, object]:
+async def ended(ask: Ask, world: Simulation, job: object) -> dict[str, object]:
     while True:
         _, shown = await ask(world, "GET", f"/videos/{job}")
         if shown["status"] in {"completed", "failed"}:

@@ -11,9 +11,9 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types import Video
 
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Client = Callable[..., AsyncOpenAI]
 
 
@@ -126,7 +126,7 @@ async def test_a_remix_names_its_parent_and_costs_again(start: Start, client: Cl
 
     assert remix.remixed_from_video_id == parent.id
     assert (remix.seconds, remix.size) == ("8", "1280x720")
-    assert world.ledger.statement(world.second())["total"]["jobs"] == 2
+    assert world.ledger.as_json(world.second())["total"]["jobs"] == 2
 
 
 async def test_edits_and_extensions_start_from_a_video_or_a_file(
@@ -150,7 +150,7 @@ async def test_edits_and_extensions_start_from_a_video_or_a_file(
     assert extended.seconds == "12"
     assert uploaded.status == "queued"
     entry = next(one for one in world.ledger.entries if one.job == extended.id)
-    assert float(entry.charge) == pytest.approx(0.40)  # the four seconds added
+    assert float(entry.price) == pytest.approx(0.40)  # the four seconds added
 
 
 async def test_characters_are_kept(start: Start, client: Client) -> None:
@@ -217,7 +217,7 @@ async def test_the_sdks_silent_retry_of_an_unanswered_create_pays_again(
     with pytest.raises(openai.APIConnectionError):
         await client(world, max_retries=1).videos.create(prompt="a boat")
 
-    assert world.ledger.statement(world.second())["by_prompt"]["a boat"]["jobs"] == 2
+    assert world.ledger.as_json(world.second())["by_prompt"]["a boat"]["jobs"] == 2
 
 
 async def test_a_stream_of_a_reverse_channel_is_read(start: Start, client: Client) -> None:

@@ -9,9 +9,9 @@ import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 AUTH = {"authorization": "Bearer sim-openai-key"}
 SPEC = YAML(typ="safe", pure=True).load(
     (Path(__file__).parents[1] / "data" / "openai-videos.openapi.yaml").read_text("utf-8")
@@ -25,7 +25,9 @@ def assert_is(schema: str, answer: object) -> None:
     )
 
 
-async def created(http: aiohttp.ClientSession, world: World, **fields: object) -> dict[str, object]:
+async def created(
+    http: aiohttp.ClientSession, world: Simulation, **fields: object
+) -> dict[str, object]:
     body = {"prompt": "a boat"} | fields
     async with http.post(f"{world.base_urls['openai']}/videos", json=body, headers=AUTH) as answer:
         assert answer.status == 200, await answer.text()
@@ -34,7 +36,7 @@ async def created(http: aiohttp.ClientSession, world: World, **fields: object) -
         return shown
 
 
-async def ended(http: aiohttp.ClientSession, world: World, job: object) -> dict[str, object]:
+async def ended(http: aiohttp.ClientSession, world: Simulation, job: object) -> dict[str, object]:
     while True:
         async with http.get(f"{world.base_urls['openai']}/videos/{job}", headers=AUTH) as answer:
             shown = await answer.json()

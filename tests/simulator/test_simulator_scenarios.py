@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.simulator.catalogue import catalogue_of
-from tallylight.simulator.files import built_in, load_scenario
+from tallylight.simulator.catalogue import client_catalogue
+from tallylight.simulator.files import load_scenario, scenario_names
 from tallylight.simulator.scenario import Scenario, parse_scenario
 from tallylight.simulator.section import ScenarioError
 
@@ -32,14 +32,14 @@ def addresses(scenario: Scenario) -> dict[str, str]:
 
 
 def test_the_five_promised_scenarios_are_there() -> None:
-    assert built_in() == ("calm", "january", "storm", "sunset", "today")
+    assert scenario_names() == ("calm", "january", "storm", "sunset", "today")
 
 
-@pytest.mark.parametrize("name", built_in())
+@pytest.mark.parametrize("name", scenario_names())
 def test_every_built_in_scenario_brings_a_catalogue_of_all_its_services(name: str) -> None:
     scenario = load_scenario(name)
 
-    catalogue = catalogue_of(scenario, addresses(scenario))
+    catalogue = client_catalogue(scenario, addresses(scenario))
 
     services, upstreams = catalogue["services"], catalogue["upstreams"]
     assert isinstance(services, dict)
@@ -56,7 +56,7 @@ def test_every_built_in_scenario_brings_a_catalogue_of_all_its_services(name: st
 def test_january_has_its_six_services_and_nothing_that_retires() -> None:
     scenario = load_scenario("january")
 
-    catalogue = catalogue_of(scenario, addresses(scenario))
+    catalogue = client_catalogue(scenario, addresses(scenario))
 
     assert [(name, part.name) for name, part in scenario.services.items()] == [
         ("sora-2-official", "Sora 2 官轉"),
@@ -72,7 +72,7 @@ def test_january_has_its_six_services_and_nothing_that_retires() -> None:
 def test_a_catalogue_can_be_moved_to_the_day_it_is_played_on() -> None:
     scenario = load_scenario("sunset")
 
-    catalogue = catalogue_of(scenario, addresses(scenario), today=date(2026, 11, 22))
+    catalogue = client_catalogue(scenario, addresses(scenario), today=date(2026, 11, 22))
 
     services = catalogue["services"]
     assert isinstance(services, dict)
@@ -84,7 +84,7 @@ def test_feeds_are_named_with_the_component_to_read() -> None:
     scenario = load_scenario("january")
     feeds = {name: f"http://127.0.0.1:1/status/{name}" for name in scenario.feeds}
 
-    catalogue = catalogue_of(scenario, addresses(scenario), feed_urls=feeds)
+    catalogue = client_catalogue(scenario, addresses(scenario), feed_urls=feeds)
 
     upstreams = catalogue["upstreams"]
     assert isinstance(upstreams, dict)

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.world import World
+from tallylight.simulator.world import Simulation
 
-Start = Callable[..., Awaitable[World]]
+Start = Callable[..., Awaitable[Simulation]]
 Try = Callable[..., Awaitable[str]]
 
 
@@ -20,7 +20,7 @@ Try = Callable[..., Awaitable[str]]
 def attempt(http: aiohttp.ClientSession) -> Try:
     """Order from a service over its protocol; return the job's end or the refusal as text."""
 
-    async def attempt(world: World, name: str) -> str:
+    async def attempt(world: Simulation, name: str) -> str:
         service = world.scenario.services[name]
         upstream = world.scenario.upstreams[service.upstream]
         base = world.base_urls[service.upstream]
@@ -71,7 +71,7 @@ async def test_at_sunset_what_delivered_is_gone_and_the_rest_lives_on(
 ) -> None:
     world = await start("sunset", speed=20)
     before = await attempt(world, "sora-2-official")
-    world.pace.speed = 1_000_000  # to long after midnight
+    world.clock.speed = 1_000_000  # to long after midnight
 
     after = await attempt(world, "sora-2-official")
     forward = await attempt(world, "sora-2-forward")
@@ -104,12 +104,12 @@ async def test_today_the_dead_are_dead_and_the_living_deliver(
 def test_every_kind_of_trouble_but_retirement_and_bulk_comes_by_in_the_storm() -> None:
     storm = load_scenario("storm")
 
-    seen = {spell.trouble.kind for service in storm.services.values() for spell in service.spells}
+    seen = {spell.fault.kind for service in storm.services.values() for spell in service.faults}
 
-    kinds = set(TROUBLE.json_schema()["discriminator"]["mapping"])
+    kinds = set(FAULT_ADAPTER.json_schema()["discriminator"]["mapping"])
     assert kinds - seen == {"retire", "bulk"}
     assert all(
-        spell.every is not None for service in storm.services.values() for spell in service.spells
+        spell.every is not None for service in storm.services.values() for spell in service.faults
     )
 
 

@@ -10,10 +10,10 @@ from tallylight.catalogue.services import Feed, Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.model.status import Status
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.scenario import Scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.transport import Transport
@@ -27,7 +27,9 @@ MAINTENANCE = {"kind": "refuse", "sign": "maintenance"}
 class Reader:
     """Reads one simulated page as the probes do, and counts what was answered."""
 
-    def __init__(self, world: World, transport: Transport, format_: str, component: str) -> None:
+    def __init__(
+        self, world: Simulation, transport: Transport, format_: str, component: str
+    ) -> None:
         self.feed = Feed(format_, world.feed_urls["page"], component)
         self.state = FeedState()
         self.statuses: list[int | None] = []
@@ -52,7 +54,7 @@ class Reader:
 @asynccontextmanager
 async def page(
     format_: str, component: str = "Video API", faults: tuple[Mapping[str, object], ...] = ()
-) -> AsyncIterator[tuple[World, Reader]]:
+) -> AsyncIterator[tuple[Simulation, Reader]]:
     seller = {
         "provider": "s",
         "protocol": "openai_videos",
@@ -85,7 +87,7 @@ async def page(
             "feeds": {"page": shown},
         }
     )
-    async with serve_world(scenario) as world, Transport(SystemClock()) as transport:
+    async with serve_simulation(scenario) as world, Transport(SystemClock()) as transport:
         yield world, Reader(world, transport, format_, component)
 
 
@@ -104,7 +106,7 @@ async def test_a_simulated_page_is_read(
 ) -> None:
     async with page(format_) as (world, reader):
         if trouble is not None:
-            world.override("video", (TROUBLE.validate_python(trouble),))
+            world.override_faults("video", (FAULT_ADAPTER.validate_python(trouble),))
 
         assert await reader.read() is status
 
@@ -121,7 +123,7 @@ async def test_an_unchanged_page_is_not_sent_again(format_: str) -> None:
 @pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
 async def test_another_components_outage_is_not_ours(format_: str) -> None:
     async with page(format_, component="website") as (world, reader):
-        world.override("video", (TROUBLE.validate_python(OUTAGE),))
+        world.override_faults("video", (FAULT_ADAPTER.validate_python(OUTAGE),))
 
         assert await reader.read() is Status.OPERATIONAL
 
@@ -129,7 +131,7 @@ async def test_another_components_outage_is_not_ours(format_: str) -> None:
 @pytest.mark.parametrize("surface", [1, 2])
 async def test_the_other_surfaces_say_the_same(surface: int) -> None:
     async with page("incident_io") as (world, reader):
-        world.override("video", (TROUBLE.validate_python(OUTAGE),))
+        world.override_faults("video", (FAULT_ADAPTER.validate_python(OUTAGE),))
         reader.state = FeedState(api_index=surface)
 
         assert await reader.read() is Status.SUSPENDED

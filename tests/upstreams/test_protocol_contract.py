@@ -11,11 +11,11 @@ from tallylight.catalogue.services import Upstream
 from tallylight.clock import SystemClock
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.protocols.openai_videos import SHAPES
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.protocols.openai_videos import VIDEO_DIALECTS
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply, VideoProtocol
@@ -45,7 +45,7 @@ LISTING = {"openai_videos-openai", "openai_videos-vllm_omni", "openai_videos-sgl
 class Site:
     """One service of a simulated world, as its client sees it."""
 
-    world: World
+    world: Simulation
     service: str
     upstream: Upstream
     transport: Transport
@@ -59,7 +59,7 @@ class Site:
         return self.world.scenario.services[self.service].model
 
     def trouble(self, **trouble: object) -> None:
-        self.world.override(self.service, (TROUBLE.validate_python(trouble),))
+        self.world.override_faults(self.service, (FAULT_ADAPTER.validate_python(trouble),))
 
     async def create(
         self, prompt: str = "a paper boat", **more: object
@@ -102,17 +102,17 @@ class Site:
 
 
 @pytest.fixture
-async def worlds() -> AsyncIterator[tuple[World, ...]]:
+async def worlds() -> AsyncIterator[tuple[Simulation, ...]]:
     async with (
-        serve_world(load_scenario("calm"), speed=SPEED) as calm,
-        serve_world(load_scenario(str(OWN_SERVERS)), speed=SPEED) as own,
+        serve_simulation(load_scenario("calm"), speed=SPEED) as calm,
+        serve_simulation(load_scenario(str(OWN_SERVERS)), speed=SPEED) as own,
     ):
         yield calm, own
 
 
 @pytest.fixture
 def at(
-    worlds: tuple[World, ...], transport: Transport, make_upstream: Callable[..., Upstream]
+    worlds: tuple[Simulation, ...], transport: Transport, make_upstream: Callable[..., Upstream]
 ) -> Callable[..., Site]:
     def at(upstream: str, service: str, **more: object) -> Site:
         world = next(world for world in worlds if upstream in world.scenario.upstreams)
@@ -393,7 +393,7 @@ async def test_a_running_job_is_cancelled_where_that_costs_nothing(
     reply = await site.transport.send(request, site.upstream)
 
     assert site.adapter.read_cancel(reply)
-    (line,) = site.world.ledger.statement(site.world.second())["entries"]
+    (line,) = site.world.ledger.as_json(site.world.second())["entries"]
     assert (line["state"], line["billed_usd"]) == ("cancelled", 0)
 
 
@@ -482,5 +482,5 @@ async def test_a_relays_own_no_is_definite_whatever_its_status(
 def test_every_dialect_of_the_simulator_is_in_this_suite() -> None:
     tested = {row.id for row in DIALECTS}
 
-    assert {f"openai_videos-{dialect}" for dialect in SHAPES} <= tested
+    assert {f"openai_videos-{dialect}" for dialect in VIDEO_DIALECTS} <= tested
     assert "chat_video-sora2api" in tested

@@ -16,12 +16,12 @@ from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import load_configuration
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.i18n import Translator
-from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.scenario import Scenario
 from tallylight.simulator.section import ScenarioError
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
 
 def run_demo(
@@ -66,7 +66,7 @@ async def _run(
         loop.add_signal_handler(name, stop.set)
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="tallylight-demo-") as folder:
-        async with serve_world(scenario) as world:
+        async with serve_simulation(scenario) as world:
             config = write_configuration(Path(folder), scenario, world, port, clock)
             async with running_server(load_configuration(config), clock) as served:
                 _, key = await served.runtime.gateway_wiring.keys.create("demo")
@@ -80,14 +80,14 @@ async def _run(
 
 
 def write_configuration(
-    folder: Path, scenario: Scenario, world: World, port: int, clock: Clock
+    folder: Path, scenario: Scenario, world: Simulation, port: int, clock: Clock
 ) -> Path:
     """Write the tallylight.yaml by which a simulated world is watched, and return its path.
 
     The catalogue's dates are moved so that the scenario's first day is today: nothing that is
     offered in it is retired yet.
     """
-    document = catalogue_of(
+    document = client_catalogue(
         scenario, world.base_urls, feed_urls=world.feed_urls, today=clock.now().date()
     )
     document["database"] = {"url": f"sqlite:///{folder / 'tallylight.db'}"}
@@ -106,7 +106,7 @@ def _sample_request(scenario: Scenario) -> str:
 
 
 def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
-    scenario: Scenario, world: World, address: str, config: Path, key: str, to: Translator
+    scenario: Scenario, world: Simulation, address: str, config: Path, key: str, to: Translator
 ) -> list[str]:
     service = next(iter(scenario.services))
     switch = f"{world.base_url}/_sim/services/{service}"

@@ -67,10 +67,10 @@ def simulate(
     """Run the simulated upstream world alone, to try your own programs against."""
     from tallylight.simulator.files import load_scenario
     from tallylight.simulator.section import ScenarioError
-    from tallylight.simulator.server import run
+    from tallylight.simulator.server import run_simulator
 
     try:
-        run(load_scenario(scenario), port, speed=speed)
+        run_simulator(load_scenario(scenario), port, speed=speed)
     except ScenarioError as error:
         complain(str(error))
         raise typer.Exit(2) from None

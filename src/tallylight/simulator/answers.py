@@ -11,23 +11,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from tallylight.simulator.faults import Refuse
-from tallylight.simulator.time_scale import Pace
+from tallylight.simulator.time_scale import ScenarioClock
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _HTTP_OK = 200
 _HTTP_PARTIAL = 206
-_PIECE = 64 * 1024
+_CHUNK_SIZE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SimulatedResponse:
     """A refusal, before it is put on the wire."""
 
     status: int
     body: JsonValue
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def response(self) -> Response:
+    def to_response(self) -> Response:
         """Put it on the wire: a text as it is, anything else as JSON."""
         if isinstance(self.body, str):
             media = "text/html" if self.body.lstrip().startswith("<") else "text/plain"
@@ -35,12 +35,12 @@ class Answer:
         return JSONResponse(self.body, self.status, self.headers)
 
 
-def scripted_answer(trouble: Refuse) -> Answer:
+def scripted_response(fault: Refuse) -> SimulatedResponse:
     """Return the answer that a scenario gives word for word."""
-    return Answer(trouble.http_status or 500, trouble.body, trouble.headers)
+    return SimulatedResponse(fault.http_status or 500, fault.body, fault.headers)
 
 
-def bytes_answer(
+def range_response(
     request: Request,
     data: bytes,
     media_type: str,
@@ -61,7 +61,7 @@ def bytes_answer(
     asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     first, last, status = 0, size - 1, _HTTP_OK
     if asked is not None and any(asked.groups()):
-        first, last = _bounds(asked.group(1), asked.group(2), size)
+        first, last = _range_bounds(asked.group(1), asked.group(2), size)
         if first > last:
             return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
         status = _HTTP_PARTIAL
@@ -69,25 +69,25 @@ def bytes_answer(
     if not padding:
         return Response(data[first : last + 1], status, common, media_type)
     common["content-length"] = str(last + 1 - first)
-    return StreamingResponse(_padded(data, first, last + 1), status, common, media_type)
+    return StreamingResponse(_padded_chunks(data, first, last + 1), status, common, media_type)
 
 
-async def _padded(data: bytes, start: int, end: int) -> AsyncIterator[bytes]:
+async def _padded_chunks(data: bytes, start: int, end: int) -> AsyncIterator[bytes]:
     if start < len(data):
         yield data[start:end]
-    zeros = bytes(_PIECE)
-    for place in range(max(start, len(data)), end, _PIECE):
+    zeros = bytes(_CHUNK_SIZE)
+    for place in range(max(start, len(data)), end, _CHUNK_SIZE):
         yield zeros[: end - place]
 
 
-def _bounds(first: str, last: str, length: int) -> tuple[int, int]:
+def _range_bounds(first: str, last: str, length: int) -> tuple[int, int]:
     if not first:
         return max(0, length - int(last)), length - 1
     return int(first), min(int(last), length - 1) if last else length - 1
 
 
-def conditional_answer(
-    request: Request, response: Response, pace: Pace, changed: float
+def conditional_response(
+    request: Request, response: Response, clock: ScenarioClock, changed_at: float
 ) -> Response:
     """Return 304 instead, if the caller knows this body already (RFC 9110, section 13).
 
@@ -98,7 +98,7 @@ def conditional_answer(
         changed: The second of the body's last change.
     """
     tag = f'W/"{hashlib.sha256(bytes(response.body)).hexdigest()[:24]}"'
-    date = pace.date(changed).replace(microsecond=0)
+    date = clock.datetime_at(changed_at).replace(microsecond=0)
     known = {
         "etag": tag,
         "last-modified": format_datetime(date, usegmt=True),

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
-from tallylight.simulator.scenario import Billing, Scenario, ServicePart
+from tallylight.simulator.scenario import Billing, Scenario, ScenarioService
 
 
-def catalogue_of(
+def client_catalogue(
     scenario: Scenario,
     base_urls: Mapping[str, str],
     *,
@@ -35,7 +35,7 @@ def catalogue_of(
             name: _service(service, facts.services.get(name, {}), scenario, move)
             for name, service in scenario.services.items()
         },
-        **{name: _plain(section, move) for name, section in facts.rest.items()},
+        **{name: _to_json(section, move) for name, section in facts.sections.items()},
     }
 
 
@@ -43,14 +43,14 @@ def _upstream(
     scenario: Scenario, name: str, base_url: str, feed_urls: Mapping[str, str]
 ) -> dict[str, object]:
     part = scenario.upstreams[name]
-    sold = scenario.sold_at(name).values()
+    sold = scenario.services_at(name).values()
     described: dict[str, object] = {
         "provider": part.provider,
         "base_url": base_url,
         "protocol": part.protocol,
         "dialect": part.dialect,
         "key": part.keys[0].key,
-        "bills": _bills(sold),
+        "bills": _billing_rule(sold),
     }
     if part.feed is not None and part.feed in feed_urls:
         named = {one.component for one in sold if one.component}
@@ -63,14 +63,14 @@ def _upstream(
     return described
 
 
-def _bills(sold: Iterable[ServicePart]) -> str:
+def _billing_rule(services: Iterable[ScenarioService]) -> str:
     # Failed jobs that are refunded cost as little as failed jobs that are never charged.
-    keeps_failures = any(one.billing is Billing.KEEPS_FAILURES for one in sold)
+    keeps_failures = any(one.billing is Billing.KEEPS_FAILURES for one in services)
     return "acceptances" if keeps_failures else "deliveries"
 
 
 def _service(
-    service: ServicePart, facts: Mapping[str, object], scenario: Scenario, move: timedelta
+    service: ScenarioService, facts: Mapping[str, object], scenario: Scenario, shift: timedelta
 ) -> dict[str, object]:
     rates = {resolution: str(rate) for resolution, rate in service.price.rates.items()}
     described: dict[str, object] = {
@@ -82,22 +82,22 @@ def _service(
         "medium": service.medium,
         "sizes": list(service.sizes),
         "price": {service.price.unit: rates},
-        "as_of": (scenario.start.date() + move).isoformat(),
+        "as_of": (scenario.start.date() + shift).isoformat(),
     }
     if service.lengths:
         described["lengths"] = sorted(service.lengths)
-    return described | {key: _plain(value, move) for key, value in facts.items()}
+    return described | {key: _to_json(value, shift) for key, value in facts.items()}
 
 
-def _plain(value: object, move: timedelta) -> object:
+def _to_json(value: object, shift: timedelta) -> object:
     match value:
         case datetime():
-            return (value + move).isoformat()
+            return (value + shift).isoformat()
         case date():
-            return (value + move).isoformat()
+            return (value + shift).isoformat()
         case list() | tuple():
-            return [_plain(item, move) for item in value]
+            return [_to_json(item, shift) for item in value]
         case dict():
-            return {str(key): _plain(item, move) for key, item in value.items()}
+            return {str(key): _to_json(item, shift) for key, item in value.items()}
         case _:
             return value

@@ -12,7 +12,7 @@ _TRANSPORT = "tallylight.transport"
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-class ExposedProtocol(HttpToolsProtocol):
+class TransportExposingProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, which hands its connection to the application."""
 
     def on_headers_complete(self) -> None:
@@ -23,25 +23,25 @@ class ExposedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
-async def silence(request: Request, closing: asyncio.Event) -> Response:
+async def never_respond(request: Request, closing: asyncio.Event) -> Response:
     """Read the request and never answer, until the caller leaves or the world ends."""
     await request.body()
-    left = asyncio.ensure_future(_departure(request))
+    left = asyncio.ensure_future(_client_disconnect(request))
     over = asyncio.ensure_future(closing.wait())
     try:
         await asyncio.wait({left, over}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         left.cancel()
         over.cancel()
-    return await reset(request)
+    return await reset_connection(request)
 
 
-async def _departure(request: Request) -> None:
+async def _client_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-async def reset(request: Request) -> Response:
+async def reset_connection(request: Request) -> Response:
     """Read the request and reset the connection; the answer returned goes nowhere."""
     await request.body()
     transport: asyncio.Transport = request.scope["extensions"][_TRANSPORT]["transport"]

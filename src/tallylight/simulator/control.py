@@ -8,16 +8,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from tallylight.simulator.catalogue import catalogue_of
-from tallylight.simulator.faults import TROUBLE, AnyTrouble, Door
-from tallylight.simulator.section import ScenarioError, Section
-from tallylight.simulator.world import World
+from tallylight.simulator.catalogue import client_catalogue
+from tallylight.simulator.faults import FAULT_ADAPTER, AnyFault, Endpoint
+from tallylight.simulator.section import ScenarioError, ScenarioSection
+from tallylight.simulator.world import Simulation
 
 #: What `{"status": "off"}` does: the maker pauses the model and takes it off its list.
-OFF = TROUBLE.validate_python({"kind": "refuse", "sign": "suspended", "unlisted": True})
+PAUSED_FAULT = FAULT_ADAPTER.validate_python(
+    {"kind": "refuse", "sign": "suspended", "unlisted": True}
+)
 
 
-class Command(Section):
+class ControlCommand(ScenarioSection):
     """What a PUT asks for: a trouble, several, none (`null`), or a switch.
 
     Args:
@@ -27,29 +29,29 @@ class Command(Section):
         duration: Scenario seconds after which the script goes on; for ever if not given.
     """
 
-    trouble: AnyTrouble | None = None
-    troubles: tuple[AnyTrouble, ...] | None = None
+    fault: AnyFault | None = None
+    faults: tuple[AnyFault, ...] | None = None
     status: Literal["off", "on", "script"] | None = None
     duration: float | None = Field(default=None, gt=0, alias="for")
 
     @model_validator(mode="after")
-    def _asks_for_one_thing(self) -> Self:
+    def _check_exclusive(self) -> Self:
         if len(self.model_fields_set & {"trouble", "troubles", "status"}) != 1:
             raise ValueError("give exactly one of 'trouble', 'troubles' and 'status'")
         return self
 
-    def wanted(self) -> tuple[AnyTrouble, ...]:
+    def requested_faults(self) -> tuple[AnyFault, ...]:
         """Return the troubles that shall stand from now on."""
         if self.status == "off":
-            return (OFF,)
-        if self.troubles is not None:
-            return self.troubles
-        return () if self.trouble is None else (self.trouble,)
+            return (PAUSED_FAULT,)
+        if self.faults is not None:
+            return self.faults
+        return () if self.fault is None else (self.fault,)
 
 
-def routes(world: World) -> list[BaseRoute]:
+def control_routes(world: Simulation) -> list[BaseRoute]:
     """Return the routes of the live control."""
-    control = _Control(world)
+    control = _ControlApi(world)
     return [
         Route("/_sim/ledger", control.ledger),
         Route("/_sim/scenario", control.scenario),
@@ -59,13 +61,13 @@ def routes(world: World) -> list[BaseRoute]:
     ]
 
 
-class _Control:
-    def __init__(self, world: World) -> None:
+class _ControlApi:
+    def __init__(self, world: Simulation) -> None:
         self._world = world
 
     async def ledger(self, _: Request) -> Response:
         """Show what was billed."""
-        return JSONResponse(self._world.ledger.statement(self._world.second()))
+        return JSONResponse(self._world.ledger.as_json(self._world.second()))
 
     async def scenario(self, _: Request) -> Response:
         """Show the script, where it stands, and the addresses of everything."""
@@ -76,10 +78,10 @@ class _Control:
                     mode="json", by_alias=True, exclude={"catalogue"}
                 ),
                 "second": round(world.second(), 3),
-                "speed": world.pace.speed,
+                "speed": world.clock.speed,
                 "base_urls": dict(world.base_urls),
                 "feed_urls": dict(world.feed_urls),
-                "catalogue": catalogue_of(
+                "catalogue": client_catalogue(
                     world.scenario, world.base_urls, feed_urls=world.feed_urls
                 ),
             }
@@ -87,38 +89,40 @@ class _Control:
 
     async def services(self, _: Request) -> Response:
         """List all services with what troubles them now."""
-        return JSONResponse([self._shown(name) for name in self._world.scenario.services])
+        return JSONResponse([self._service_json(name) for name in self._world.scenario.services])
 
     async def service(self, request: Request) -> Response:
         """Show one service."""
         name = request.path_params["service"]
-        return JSONResponse(self._shown(name)) if self._knows(name) else self._unknown(name)
+        return (
+            JSONResponse(self._service_json(name)) if self._exists(name) else self._not_found(name)
+        )
 
     async def command(self, request: Request) -> Response:
         """Change what troubles a service, from now on."""
         name = request.path_params["service"]
-        if not self._knows(name):
-            return self._unknown(name)
+        if not self._exists(name):
+            return self._not_found(name)
         try:
-            asked = _command(await request.body(), f"PUT /_sim/services/{name}")
+            asked = _parse_command(await request.body(), f"PUT /_sim/services/{name}")
         except ScenarioError as error:
             return JSONResponse({"error": str(error)}, 422)
         if asked.status == "script":
-            self._world.release(name)
+            self._world.restore_script(name)
         else:
-            self._world.override(name, asked.wanted(), asked.duration)
-        return JSONResponse(self._shown(name))
+            self._world.override_faults(name, asked.requested_faults(), asked.duration)
+        return JSONResponse(self._service_json(name))
 
-    def _knows(self, name: str) -> bool:
+    def _exists(self, name: str) -> bool:
         return name in self._world.scenario.services
 
-    def _unknown(self, name: str) -> Response:
+    def _not_found(self, name: str) -> Response:
         allowed = ", ".join(self._world.scenario.services)
         return JSONResponse(
             {"error": f"no service '{name}' in this scenario; there are {allowed}"}, 404
         )
 
-    def _shown(self, name: str) -> dict[str, JsonValue]:
+    def _service_json(self, name: str) -> dict[str, JsonValue]:
         service = self._world.scenario.services[name]
         return {
             "id": name,
@@ -126,20 +130,20 @@ class _Control:
             "upstream": service.upstream,
             "base_url": self._world.base_urls[service.upstream],
             "model": service.model,
-            "mode": self._world.mode(name).value,
+            "mode": self._world.fault_source(name).value,
             "troubles": [
                 trouble.model_dump(mode="json", exclude_defaults=True) | {"kind": trouble.kind}
-                for trouble in self._world.troubles(name)
+                for trouble in self._world.active_faults(name)
             ],
-            "requests": {door.value: self._world.requests[name, door] for door in Door},
+            "requests": {door.value: self._world.requests[name, door] for door in Endpoint},
         }
 
 
-def _command(body: bytes, source: str) -> Command:
+def _parse_command(body: bytes, source: str) -> ControlCommand:
     try:
         if not body.strip() or body.strip() == b"null":
-            return Command(status="on")
-        return Command.model_validate_json(body)
+            return ControlCommand(status="on")
+        return ControlCommand.model_validate_json(body)
     except ValidationError as error:
         raise ScenarioError.from_validation(source, error) from error
     except (JSONDecodeError, UnicodeDecodeError) as error:

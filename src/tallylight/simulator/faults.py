@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, TypeAdapter, model_validator
 
-from tallylight.simulator.section import Section
+from tallylight.simulator.section import ScenarioSection
 
 
-class Door(StrEnum):
+class Endpoint(StrEnum):
     """The operations that trouble can stand at."""
 
     CREATE = "create"
@@ -20,7 +20,7 @@ class Door(StrEnum):
     MODELS = "models"
 
 
-class Sign(StrEnum):
+class NamedState(StrEnum):
     """A state that a refusal names; each protocol has its own words and form for it."""
 
     RISK_CONTROL = "risk_control"
@@ -33,7 +33,7 @@ class Sign(StrEnum):
     CONTENT_REJECTED = "content_rejected"
 
 
-class Flaw(StrEnum):
+class VideoDefect(StrEnum):
     """What is wrong with a video that arrives."""
 
     BROKEN = "broken"  # cut off: no player opens it
@@ -46,7 +46,7 @@ class Flaw(StrEnum):
     OTHER_MODEL = "other_model"
 
 
-class ComponentWord(StrEnum):
+class ReportedStatus(StrEnum):
     """What a status page says of a component."""
 
     OPERATIONAL = "operational"
@@ -56,7 +56,7 @@ class ComponentWord(StrEnum):
     UNDER_MAINTENANCE = "under_maintenance"
 
 
-class Trouble(Section):
+class SimulatedFault(ScenarioSection):
     """What all kinds of trouble have in common.
 
     Args:
@@ -67,10 +67,10 @@ class Trouble(Section):
     """
 
     share: float = Field(default=1.0, gt=0, le=1)
-    feed: ComponentWord | None = None
+    feed: ReportedStatus | None = None
 
 
-class Refuse(Trouble):
+class Refuse(SimulatedFault):
     """Refuse with an answer: the given one, or the protocol's own words for a sign.
 
     Args:
@@ -88,19 +88,19 @@ class Refuse(Trouble):
     http_status: int | None = Field(default=None, ge=200, le=599)
     body: str | dict[str, JsonValue] = ""
     headers: Mapping[str, str] = Field(default_factory=dict)
-    sign: Sign | None = None
-    doors: tuple[Door, ...] = (Door.CREATE,)
+    state: NamedState | None = None
+    endpoints: tuple[Endpoint, ...] = (Endpoint.CREATE,)
     unlisted: bool = False
     accepts: bool = False
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Self:
-        if (self.http_status is None) == (self.sign is None):
+    def _check_exclusive(self) -> Self:
+        if (self.http_status is None) == (self.state is None):
             raise ValueError("a refusal needs either http_status (with body, headers) or sign")
         return self
 
 
-class Hang(Trouble):
+class Hang(SimulatedFault):
     """Never answer.
 
     Args:
@@ -110,25 +110,25 @@ class Hang(Trouble):
 
     kind: Literal["hang"]
     accepts: bool = True
-    doors: tuple[Door, ...] = (Door.CREATE,)
+    endpoints: tuple[Endpoint, ...] = (Endpoint.CREATE,)
 
 
-class Reset(Trouble):
+class Reset(SimulatedFault):
     """Read the request and reset the connection; `accepts` as in `hang`."""
 
     kind: Literal["reset"]
     accepts: bool = False
-    doors: tuple[Door, ...] = (Door.CREATE,)
+    endpoints: tuple[Endpoint, ...] = (Endpoint.CREATE,)
 
 
-class Stall(Trouble):
+class Stall(SimulatedFault):
     """Accept jobs and leave them in progress for ever, at a progress of `at` percent."""
 
     kind: Literal["stall"]
     at: int = Field(default=40, ge=0, le=99)
 
 
-class FailureForm(StrEnum):
+class StreamFailureForm(StrEnum):
     """How a chat stream reports that its job failed; all of it inside HTTP 200."""
 
     TEXT = "text"  # content that begins with a cross
@@ -136,7 +136,7 @@ class FailureForm(StrEnum):
     CLOSE = "close"  # the stream just ends
 
 
-class Fail(Trouble):
+class Fail(SimulatedFault):
     """Accept jobs and fail them.
 
     Args:
@@ -150,10 +150,10 @@ class Fail(Trouble):
     after: float = Field(default=2.0, ge=0)
     code: str = "video_generation_failed"
     message: str = "Video generation failed."
-    form: FailureForm = FailureForm.ERROR
+    form: StreamFailureForm = StreamFailureForm.ERROR
 
 
-class Deliver(Trouble):
+class DeliverDefective(SimulatedFault):
     """Complete jobs with a video that is not the one asked for.
 
     Args:
@@ -164,34 +164,34 @@ class Deliver(Trouble):
     """
 
     kind: Literal["deliver"]
-    flaw: Flaw
+    defect: VideoDefect
     size: str | None = Field(default=None, pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")
     seconds: int | None = Field(default=None, ge=1, le=60)
     model: str = "some-other-model"
 
 
-class Expire(Trouble):
+class Expire(SimulatedFault):
     """Downloads find nothing once a job has been finished for `after` seconds."""
 
     kind: Literal["expire"]
     after: float = Field(default=0.0, ge=0)
 
 
-class Bulk(Trouble):
+class LargeFile(SimulatedFault):
     """Downloads are padded to so many bytes, by what players skip."""
 
     kind: Literal["bulk"]
     size: int = Field(default=200_000_000, ge=1, le=4_000_000_000, alias="bytes")
 
 
-class Slow(Trouble):
+class Slow(SimulatedFault):
     """Jobs take `factor` times as long."""
 
     kind: Literal["slow"]
     factor: float = Field(default=5.0, ge=1)
 
 
-class Retire(Trouble):
+class Retire(SimulatedFault):
     """The model is gone: creates are refused as unknown, and no list names it.
 
     Args:
@@ -204,70 +204,70 @@ class Retire(Trouble):
     with_api: bool = False
 
 
-class ListLie(Trouble):
+class IncompleteList(SimulatedFault):
     """The list of jobs leaves out the job that was accepted last, or all of them."""
 
     kind: Literal["list_lie"]
-    hides: Literal["newest", "all"] = "newest"
+    omits: Literal["newest", "all"] = "newest"
 
 
-class Rumour(Trouble):
+class FalseReport(SimulatedFault):
     """The service is well, and its status page says otherwise."""
 
     kind: Literal["rumour"]
-    says: ComponentWord = ComponentWord.MAJOR_OUTAGE
+    status: ReportedStatus = ReportedStatus.MAJOR_OUTAGE
 
 
-AnyTrouble = Annotated[
+AnyFault = Annotated[
     Refuse
     | Hang
     | Reset
     | Stall
     | Fail
-    | Deliver
+    | DeliverDefective
     | Expire
-    | Bulk
+    | LargeFile
     | Slow
     | Retire
-    | ListLie
-    | Rumour,
+    | IncompleteList
+    | FalseReport,
     Field(discriminator="kind"),
 ]
 
-TROUBLE: TypeAdapter[AnyTrouble] = TypeAdapter(AnyTrouble)
+FAULT_ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 
 
-def stands_at(trouble: AnyTrouble, door: Door) -> bool:
+def affects(fault: AnyFault, endpoint: Endpoint) -> bool:
     """Tell whether a trouble concerns an operation."""
-    match trouble:
+    match fault:
         case Refuse() | Hang() | Reset():
-            return door in trouble.doors
-        case Stall() | Fail() | Deliver() | Slow() | Retire():
-            return door is Door.CREATE
-        case Expire() | Bulk():
-            return door is Door.CONTENT
-        case ListLie():
-            return door is Door.LIST
-        case Rumour():
+            return endpoint in fault.endpoints
+        case Stall() | Fail() | DeliverDefective() | Slow() | Retire():
+            return endpoint is Endpoint.CREATE
+        case Expire() | LargeFile():
+            return endpoint is Endpoint.CONTENT
+        case IncompleteList():
+            return endpoint is Endpoint.LIST
+        case FalseReport():
             return False
 
 
-def word_on_feed(trouble: AnyTrouble) -> ComponentWord:
+def reported_status(fault: AnyFault) -> ReportedStatus:
     """Return what a status page that notices a trouble says of it."""
-    return trouble.feed if trouble.feed is not None else _usual_word(trouble)
+    return fault.feed if fault.feed is not None else _default_reported_status(fault)
 
 
-def _usual_word(trouble: AnyTrouble) -> ComponentWord:
-    match trouble:
-        case Rumour():
-            return trouble.says
-        case Refuse(sign=Sign.MAINTENANCE):
-            return ComponentWord.UNDER_MAINTENANCE
+def _default_reported_status(fault: AnyFault) -> ReportedStatus:
+    match fault:
+        case FalseReport():
+            return fault.status
+        case Refuse(state=NamedState.MAINTENANCE):
+            return ReportedStatus.UNDER_MAINTENANCE
         case Refuse() | Fail() | Hang() | Reset() | Stall():
-            is_total = trouble.share == 1 and isinstance(trouble, Refuse | Fail)
-            return ComponentWord.MAJOR_OUTAGE if is_total else ComponentWord.PARTIAL_OUTAGE
+            is_total = fault.share == 1 and isinstance(fault, Refuse | Fail)
+            return ReportedStatus.MAJOR_OUTAGE if is_total else ReportedStatus.PARTIAL_OUTAGE
         case Slow():
-            return ComponentWord.DEGRADED_PERFORMANCE
-        case Deliver() | Expire() | Bulk() | Retire() | ListLie():
+            return ReportedStatus.DEGRADED_PERFORMANCE
+        case DeliverDefective() | Expire() | LargeFile() | Retire() | IncompleteList():
             # Pages are blank about single models, and retirement never shows up on them.
-            return ComponentWord.OPERATIONAL
+            return ReportedStatus.OPERATIONAL

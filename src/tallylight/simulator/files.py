@@ -9,7 +9,7 @@ from tallylight.simulator.section import ScenarioError
 _DATA = files(__package__) / "scenarios"
 
 
-def built_in() -> tuple[str, ...]:
+def scenario_names() -> tuple[str, ...]:
     """Return the names of the scenarios that come with the simulator."""
     return tuple(
         sorted(file.name.removesuffix(".yaml") for file in _DATA.iterdir() if _is_yaml(file.name))
@@ -26,10 +26,10 @@ def load_scenario(name: str) -> Scenario:
     Raises:
         ScenarioError: if there is none, or it cannot be understood.
     """
-    if name in built_in():
+    if name in scenario_names():
         return parse_scenario((_DATA / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml")
     path = Path(name)
     if not path.is_file():
-        allowed = ", ".join(built_in())
+        allowed = ", ".join(scenario_names())
         raise ScenarioError(name, "", f"no such scenario; give a file or one of {allowed}")
     return parse_scenario(path.read_text("utf-8"), name)

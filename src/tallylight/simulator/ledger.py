@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypedDict
 
-from tallylight.simulator.outcomes import Fate, Step, stage_of
+from tallylight.simulator.outcomes import JobOutcome, JobStatus, progress_at
 from tallylight.simulator.scenario import Billing
 
 _NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BilledJob:
     """One accepted job and what it is charged.
 
     Args:
@@ -34,49 +34,52 @@ class Entry:
     upstream: str
     job: str
     prompt: str
-    charge: Decimal
+    price: Decimal
     billing: Billing
-    fate: Fate
+    outcome: JobOutcome
     accepted_at: float
-    at: int
+    accepted_at_unix: int
     answered: bool = True
     is_cancelled: bool = False
 
-    def step(self, second: float) -> Step:
+    def job_status(self, second: float) -> JobStatus:
         """Return where the job stands at a second of the scenario."""
-        return stage_of(self.fate, second - self.accepted_at).step
+        return progress_at(self.outcome, second - self.accepted_at).status
 
     def charged_usd(self, second: float) -> Decimal:
         """Return what was taken so far, refunds not counted."""
         if self.is_cancelled:
             return _NOTHING
-        if self.billing is Billing.BILLS_DELIVERIES and self.step(second) is not Step.COMPLETED:
+        if (
+            self.billing is Billing.BILLS_DELIVERIES
+            and self.job_status(second) is not JobStatus.COMPLETED
+        ):
             return _NOTHING
-        return self.charge
+        return self.price
 
     def refunded_usd(self, second: float) -> Decimal:
         """Return what was given back so far."""
-        failed = self.step(second) is Step.FAILED and not self.is_cancelled
-        return self.charge if failed and self.billing is Billing.REFUNDS_FAILURES else _NOTHING
+        failed = self.job_status(second) is JobStatus.FAILED and not self.is_cancelled
+        return self.price if failed and self.billing is Billing.REFUNDS_FAILURES else _NOTHING
 
     def billed_usd(self, second: float) -> Decimal:
         """Return what it costs as things stand."""
         return self.charged_usd(second) - self.refunded_usd(second)
 
-    def state(self, second: float) -> str:
+    def billing_state(self, second: float) -> str:
         """Return one word: accepted, delivered, failed, refunded or cancelled."""
         if self.is_cancelled:
             return "cancelled"
-        match self.step(second):
-            case Step.COMPLETED:
+        match self.job_status(second):
+            case JobStatus.COMPLETED:
                 return "delivered"
-            case Step.FAILED:
+            case JobStatus.FAILED:
                 return "refunded" if self.refunded_usd(second) else "failed"
-            case Step.QUEUED | Step.IN_PROGRESS:
+            case JobStatus.QUEUED | JobStatus.IN_PROGRESS:
                 return "accepted"
 
 
-class Total(TypedDict):
+class BillingTotal(TypedDict):
     """What a group of entries adds up to."""
 
     jobs: int
@@ -84,7 +87,7 @@ class Total(TypedDict):
     billed_usd: float
 
 
-class Line(TypedDict):
+class BilledJobJson(TypedDict):
     """One entry as the control's JSON shows it."""
 
     service: str
@@ -99,22 +102,22 @@ class Line(TypedDict):
     at: int
 
 
-class Statement(TypedDict):
+class LedgerJson(TypedDict):
     """The whole ledger as the control's JSON shows it."""
 
-    entries: list[Line]
-    by_service: dict[str, Total]
-    by_prompt: dict[str, Total]
-    total: Total
+    entries: list[BilledJobJson]
+    by_service: dict[str, BillingTotal]
+    by_prompt: dict[str, BillingTotal]
+    total: BillingTotal
 
 
-class Ledger:
+class SimulatedLedger:
     """All accepted jobs, in the order of their acceptance."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[BilledJob] = []
 
-    def enter(self, entry: Entry) -> None:
+    def record(self, entry: BilledJob) -> None:
         """Note an accepted job."""
         self._entries.append(entry)
 
@@ -125,44 +128,44 @@ class Ledger:
         ]
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[BilledJob, ...]:
         """Return all entries, oldest first."""
         return tuple(self._entries)
 
-    def statement(self, second: float) -> Statement:
+    def as_json(self, second: float) -> LedgerJson:
         """Return the whole ledger as of a second of the scenario."""
-        by_service: dict[str, list[Entry]] = defaultdict(list)
-        by_prompt: dict[str, list[Entry]] = defaultdict(list)
+        by_service: dict[str, list[BilledJob]] = defaultdict(list)
+        by_prompt: dict[str, list[BilledJob]] = defaultdict(list)
         for entry in self._entries:
             by_service[entry.service].append(entry)
             by_prompt[entry.prompt].append(entry)
         return {
-            "entries": [_line(entry, second) for entry in self._entries],
+            "entries": [_job_json(entry, second) for entry in self._entries],
             "by_service": {name: _total(group, second) for name, group in by_service.items()},
             "by_prompt": {prompt: _total(group, second) for prompt, group in by_prompt.items()},
             "total": _total(self._entries, second),
         }
 
 
-def _line(entry: Entry, second: float) -> Line:
+def _job_json(entry: BilledJob, second: float) -> BilledJobJson:
     return {
         "service": entry.service,
         "upstream": entry.upstream,
         "job": entry.job,
         "prompt": entry.prompt,
-        "state": entry.state(second),
+        "state": entry.billing_state(second),
         "charged_usd": float(entry.charged_usd(second)),
         "refunded_usd": float(entry.refunded_usd(second)),
         "billed_usd": float(entry.billed_usd(second)),
         "answered": entry.answered,
-        "at": entry.at,
+        "at": entry.accepted_at_unix,
     }
 
 
-def _total(entries: Iterable[Entry], second: float) -> Total:
+def _total(entries: Iterable[BilledJob], second: float) -> BillingTotal:
     group = tuple(entries)
     return {
         "jobs": len(group),
-        "delivered": sum(entry.state(second) == "delivered" for entry in group),
+        "delivered": sum(entry.billing_state(second) == "delivered" for entry in group),
         "billed_usd": float(sum((entry.billed_usd(second) for entry in group), _NOTHING)),
     }

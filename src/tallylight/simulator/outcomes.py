@@ -10,31 +10,31 @@ from enum import StrEnum
 from statistics import NormalDist
 
 from tallylight.simulator.faults import (
-    AnyTrouble,
-    Bulk,
-    Deliver,
-    Door,
+    AnyFault,
+    DeliverDefective,
+    Endpoint,
     Expire,
     Fail,
-    FailureForm,
-    Flaw,
+    LargeFile,
     Retire,
     Slow,
     Stall,
-    stands_at,
+    StreamFailureForm,
+    VideoDefect,
+    affects,
 )
-from tallylight.simulator.scenario import Price, ServicePart, Spell
+from tallylight.simulator.scenario import ScenarioPrice, ScenarioService, ScheduledFault
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class FaultInterval:
     """A time of given troubles, from `start`, inclusive, to `end`, exclusive; None is for ever."""
 
     start: float
     end: float | None
-    troubles: tuple[AnyTrouble, ...]
+    faults: tuple[AnyFault, ...]
 
-    def covers(self, second: float) -> bool:
+    def contains(self, second: float) -> bool:
         """Tell whether a moment lies in it."""
         return self.start <= second and (self.end is None or second < self.end)
 
@@ -42,45 +42,45 @@ class Stretch:
 _DAY = 86_400.0
 
 
-def scripted(spells: Iterable[Spell]) -> tuple[Stretch, ...]:
+def fault_intervals(schedule: Iterable[ScheduledFault]) -> tuple[FaultInterval, ...]:
     """Return the stretches that a scenario's file tells of one service."""
-    return tuple(stretch for spell in spells for stretch in _repeated(spell))
+    return tuple(stretch for spell in schedule for stretch in _occurrences(spell))
 
 
-def _repeated(spell: Spell) -> Iterator[Stretch]:
-    start, end = spell.start, spell.end
-    yield Stretch(start, end, (spell.trouble,))
-    if spell.every is None or end is None:
+def _occurrences(entry: ScheduledFault) -> Iterator[FaultInterval]:
+    start, end = entry.start, entry.end
+    yield FaultInterval(start, end, (entry.fault,))
+    if entry.every is None or end is None:
         return
-    for round_number in range(1, int((_DAY - start) // spell.every) + 1):
-        later = round_number * spell.every
-        yield Stretch(start + later, end + later, (spell.trouble,))
+    for round_number in range(1, int((_DAY - start) // entry.every) + 1):
+        later = round_number * entry.every
+        yield FaultInterval(start + later, end + later, (entry.fault,))
 
 
-def troubles_at(
-    script: Sequence[Stretch], overrides: Sequence[Stretch], second: float
-) -> tuple[AnyTrouble, ...]:
+def active_faults(
+    script: Sequence[FaultInterval], overrides: Sequence[FaultInterval], second: float
+) -> tuple[AnyFault, ...]:
     """Return what troubles a service at a second; a live override replaces the script."""
     for override in reversed(overrides):
-        if override.covers(second):
-            return override.troubles
+        if override.contains(second):
+            return override.faults
     return tuple(
-        trouble for stretch in script if stretch.covers(second) for trouble in stretch.troubles
+        trouble for stretch in script if stretch.contains(second) for trouble in stretch.faults
     )
 
 
-def struck(troubles: Iterable[AnyTrouble], door: Door, chance: float) -> AnyTrouble | None:
+def select_fault(faults: Iterable[AnyFault], endpoint: Endpoint, draw: float) -> AnyFault | None:
     """Return the trouble that strikes one request, None if it is served well.
 
     Troubles of one moment share one pie: the first takes its share of the requests, the second
     of the remaining circle, until it is used up.
     """
     eaten = 0.0
-    for trouble in troubles:
-        if not stands_at(trouble, door):
+    for trouble in faults:
+        if not affects(trouble, endpoint):
             continue
         eaten += trouble.share
-        if chance < eaten or eaten >= 1:
+        if draw < eaten or eaten >= 1:
             return trouble
     return None
 
@@ -91,11 +91,11 @@ class JobFailure:
 
     code: str
     message: str
-    form: FailureForm = FailureForm.ERROR
+    form: StreamFailureForm = StreamFailureForm.ERROR
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class OutputSpec:
     """What an accepted job makes.
 
     Args:
@@ -108,11 +108,11 @@ class Result:
     model: str
     size: str
     seconds: int
-    flaw: Flaw | None = None
+    defect: VideoDefect | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class JobOutcome:
     """What becomes of an accepted job, settled when it is accepted.
 
     Args:
@@ -123,14 +123,14 @@ class Fate:
     """
 
     duration: float | None
-    stalled_at: int
+    stall_percent: int
     failure: JobFailure | None
-    result: Result
+    output: OutputSpec
 
 
-def fate_of(
-    service: ServicePart, result: Result, prompt: str, trouble: AnyTrouble | None, chance: float
-) -> Fate:
+def decide_outcome(
+    service: ScenarioService, output: OutputSpec, prompt: str, fault: AnyFault | None, draw: float
+) -> JobOutcome:
     """Return what becomes of a job that a service accepts.
 
     Args:
@@ -140,52 +140,58 @@ def fate_of(
         trouble: What strikes the job at its acceptance.
         chance: Draws the time that it takes, from 0.0 to 1.0.
     """
-    duration = job_time(service.latency, chance)
-    if is_unwelcome(service, prompt):
+    duration = draw_job_duration(service.latency, draw)
+    if is_blocked_content(service, prompt):
         moderated = JobFailure(
             "moderation_blocked", "Your request was blocked by our moderation system."
         )
-        return Fate(min(1.0, duration), 0, moderated, result)
-    match trouble:
+        return JobOutcome(min(1.0, duration), 0, moderated, output)
+    match fault:
         case Stall():
-            return Fate(None, trouble.at, None, result)
+            return JobOutcome(None, fault.at, None, output)
         case Fail():
-            failure = JobFailure(trouble.code, trouble.message, trouble.form)
-            return Fate(trouble.after, 0, failure, result)
+            failure = JobFailure(fault.code, fault.message, fault.form)
+            return JobOutcome(fault.after, 0, failure, output)
         case Slow():
-            return Fate(duration * trouble.factor, 0, None, result)
-        case Deliver():
-            return Fate(duration, 0, None, spoilt(result, trouble))
+            return JobOutcome(duration * fault.factor, 0, None, output)
+        case DeliverDefective():
+            return JobOutcome(duration, 0, None, apply_defect(output, fault))
         case _:
-            return Fate(duration, 0, None, result)
+            return JobOutcome(duration, 0, None, output)
 
 
-def is_unwelcome(service: ServicePart, prompt: str) -> bool:
+def is_blocked_content(service: ScenarioService, prompt: str) -> bool:
     """Tell whether a service refuses a prompt for its content."""
-    return any(word in prompt.lower() for word in service.refuses)
+    return any(word in prompt.lower() for word in service.blocked_words)
 
 
-def job_time(latency: tuple[float, float], chance: float) -> float:
+def draw_job_duration(latency: tuple[float, float], draw: float) -> float:
     """Return a job's seconds, log-normal through the given median and 95th percentile."""
     median, late = latency
     normal = NormalDist()
-    z = normal.inv_cdf(min(max(chance, 0.005), 0.995))
+    z = normal.inv_cdf(min(max(draw, 0.005), 0.995))
     return float(median * (late / median) ** (z / normal.inv_cdf(0.95)))
 
 
-def spoilt(result: Result, trouble: Deliver) -> Result:
+def apply_defect(output: OutputSpec, fault: DeliverDefective) -> OutputSpec:
     """Return what is delivered in the place of what was asked for."""
-    model, size, seconds = result.model, result.size, result.seconds
-    match trouble.flaw:
-        case Flaw.WRONG_SIZE:
-            size = trouble.size or _half(size)
-        case Flaw.WRONG_LENGTH:
-            seconds = trouble.seconds or max(1, seconds // 2)
-        case Flaw.OTHER_MODEL:
-            model = trouble.model
-        case Flaw.BROKEN | Flaw.EMPTY | Flaw.BLACK | Flaw.FROZEN | Flaw.SILENT:
+    model, size, seconds = output.model, output.size, output.seconds
+    match fault.defect:
+        case VideoDefect.WRONG_SIZE:
+            size = fault.size or _half(size)
+        case VideoDefect.WRONG_LENGTH:
+            seconds = fault.seconds or max(1, seconds // 2)
+        case VideoDefect.OTHER_MODEL:
+            model = fault.model
+        case (
+            VideoDefect.BROKEN
+            | VideoDefect.EMPTY
+            | VideoDefect.BLACK
+            | VideoDefect.FROZEN
+            | VideoDefect.SILENT
+        ):
             pass
-    return Result(model, size, seconds, trouble.flaw)
+    return OutputSpec(model, size, seconds, fault.defect)
 
 
 def _half(size: str) -> str:
@@ -193,7 +199,7 @@ def _half(size: str) -> str:
     return "x".join(str(max(2, int(side) // 4 * 2)) for side in size.split("x"))
 
 
-class Step(StrEnum):
+class JobStatus(StrEnum):
     """Where a job stands."""
 
     QUEUED = "queued"
@@ -203,47 +209,49 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class JobProgress:
     """Where a job stands and how far it is in percent."""
 
-    step: Step
+    status: JobStatus
     progress: int
 
 
-def stage_of(fate: Fate, age: float) -> Stage:
+def progress_at(outcome: JobOutcome, age: float) -> JobProgress:
     """Return where a job stands, `age` seconds after its acceptance."""
-    if fate.duration is None:
-        progress = min(fate.stalled_at, int(age * 20))
-        return Stage(Step.IN_PROGRESS if age >= _QUEUED_SHARE else Step.QUEUED, progress)
-    if age >= fate.duration:
-        if fate.failure is not None:
-            return Stage(Step.FAILED, 0)
-        return Stage(Step.COMPLETED, 100)
-    done = age / fate.duration
+    if outcome.duration is None:
+        progress = min(outcome.stall_percent, int(age * 20))
+        return JobProgress(
+            JobStatus.IN_PROGRESS if age >= _QUEUED_SHARE else JobStatus.QUEUED, progress
+        )
+    if age >= outcome.duration:
+        if outcome.failure is not None:
+            return JobProgress(JobStatus.FAILED, 0)
+        return JobProgress(JobStatus.COMPLETED, 100)
+    done = age / outcome.duration
     if done < _QUEUED_SHARE:
-        return Stage(Step.QUEUED, 0)
-    return Stage(Step.IN_PROGRESS, min(99, int(done * 100)))
+        return JobProgress(JobStatus.QUEUED, 0)
+    return JobProgress(JobStatus.IN_PROGRESS, min(99, int(done * 100)))
 
 
 _QUEUED_SHARE = 0.1  # of a job's time it waits in the queue
 
 
-def is_expired(troubles: Iterable[AnyTrouble], finished_for: float) -> bool:
+def is_expired(faults: Iterable[AnyFault], finished_for: float) -> bool:
     """Tell whether a finished job's video is gone."""
-    return any(isinstance(one, Expire) and finished_for >= one.after for one in troubles)
+    return any(isinstance(one, Expire) and finished_for >= one.after for one in faults)
 
 
-def padded_size(troubles: Iterable[AnyTrouble]) -> int:
+def padded_size(faults: Iterable[AnyFault]) -> int:
     """Return to how many bytes downloads are padded, 0 for not at all."""
-    return max((one.size for one in troubles if isinstance(one, Bulk)), default=0)
+    return max((one.size for one in faults if isinstance(one, LargeFile)), default=0)
 
 
-def is_listed(troubles: Iterable[AnyTrouble]) -> bool:
+def is_listed(faults: Iterable[AnyFault]) -> bool:
     """Tell whether the list of models still names the service's model."""
-    return not any(isinstance(one, Retire) or getattr(one, "unlisted", False) for one in troubles)
+    return not any(isinstance(one, Retire) or getattr(one, "unlisted", False) for one in faults)
 
 
-def charge_of(price: Price, size: str, seconds: int) -> Decimal:
+def video_price(price: ScenarioPrice, size: str, seconds: int) -> Decimal:
     """Return what a provider charges for one video in USD."""
     lines = min(int(side) for side in size.split("x"))
     resolution = "4k" if lines >= 2160 else f"{lines}p"  # noqa: PLR2004  # UHD has 2160 lines

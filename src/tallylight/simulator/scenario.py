@@ -15,19 +15,19 @@ from pydantic import model_validator as validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tallylight.simulator.faults import AnyTrouble
-from tallylight.simulator.section import ScenarioError, Section
+from tallylight.simulator.faults import AnyFault
+from tallylight.simulator.section import ScenarioError, ScenarioSection
 
-Size = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
+FrameSize = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Word = Annotated[str, Field(min_length=1)]
+NonEmptyString = Annotated[str, Field(min_length=1)]
 
 
-def _aware(moment: datetime) -> datetime:
+def _to_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_aware)]
+UtcDatetime = Annotated[datetime, AfterValidator(_to_utc)]
 
 
 class Billing(StrEnum):
@@ -38,26 +38,26 @@ class Billing(StrEnum):
     KEEPS_FAILURES = "keeps_failures"  # at acceptance, whatever comes of it
 
 
-class Price(Section):
+class ScenarioPrice(ScenarioSection):
     """What one video costs: rates in USD by resolution ("720p"), "*" for all others."""
 
     unit: Literal["per_second", "per_call"]
     rates: Mapping[str, Annotated[Decimal, Field(ge=0)]] = Field(min_length=1)
 
 
-class Key(Section):
+class ScenarioKey(ScenarioSection):
     """A key that an upstream knows, what it may use and how it stands with it."""
 
-    key: Word
+    key: NonEmptyString
     services: tuple[Slug, ...] | None = None
     state: Literal["good", "exhausted", "expired"] = "good"
 
 
-def _spelled_out(value: object) -> object:
+def _expand_key(value: object) -> object:
     return {"key": value} if isinstance(value, str) else value
 
 
-class UpstreamPart(Section):
+class ScenarioUpstream(ScenarioSection):
     """One address of the simulated world.
 
     Args:
@@ -72,12 +72,12 @@ class UpstreamPart(Section):
     provider: Slug
     protocol: Literal["openai_videos", "chat_video"]
     dialect: Literal["openai", "new_api", "vllm_omni", "sglang", "sora2api"]
-    keys: tuple[Annotated[Key, BeforeValidator(_spelled_out)], ...] = Field(min_length=1)
+    keys: tuple[Annotated[ScenarioKey, BeforeValidator(_expand_key)], ...] = Field(min_length=1)
     feed: Slug | None = None
     listens: bool = True
 
     @validator(mode="after")
-    def _dialect_fits(self) -> Self:
+    def _check_dialect(self) -> Self:
         is_chat = self.protocol == "chat_video"
         allowed = ("sora2api",) if is_chat else ("openai", "new_api", "vllm_omni", "sglang")
         if self.dialect not in allowed:
@@ -87,7 +87,7 @@ class UpstreamPart(Section):
         return self
 
 
-class Spell(Section):
+class ScheduledFault(ScenarioSection):
     """A stretch of trouble: from `start`, inclusive, to `end`, exclusive; no end is for ever.
 
     Args:
@@ -100,10 +100,10 @@ class Spell(Section):
     start: float = Field(default=0.0, ge=0, alias="from")
     end: float | None = Field(default=None, alias="to")
     every: float | None = Field(default=None, ge=10)
-    trouble: AnyTrouble
+    fault: AnyFault
 
     @validator(mode="after")
-    def _has_a_length(self) -> Self:
+    def _check_bounds(self) -> Self:
         if self.end is not None and self.end <= self.start:
             raise ValueError("'to' must be after 'from'")
         if self.every is not None and (self.end is None or self.end - self.start > self.every):
@@ -111,7 +111,7 @@ class Spell(Section):
         return self
 
 
-class ServicePart(Section):
+class ScenarioService(ScenarioSection):
     """One model at one upstream.
 
     Args:
@@ -132,24 +132,24 @@ class ServicePart(Section):
         spells: Its troubles.
     """
 
-    name: Word
+    name: NonEmptyString
     upstream: Slug
-    model: Word
-    aliases: tuple[Word, ...] = ()
+    model: NonEmptyString
+    aliases: tuple[NonEmptyString, ...] = ()
     medium: Literal["video", "image"] = "video"
     access: Literal["official", "reverse", "self_hosted"]
-    price: Price
+    price: ScenarioPrice
     billing: Billing = Billing.REFUNDS_FAILURES
     latency: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (4.0, 6.0)
     lengths: tuple[Annotated[int, Field(ge=1, le=60)], ...] = ()
-    sizes: tuple[Size, ...] = Field(min_length=1)
+    sizes: tuple[FrameSize, ...] = Field(min_length=1)
     result: Literal["html", "double_quotes", "link", "bare", "image"] = "html"
-    refuses: tuple[Word, ...] = ("gore",)
+    blocked_words: tuple[NonEmptyString, ...] = ("gore",)
     component: str = ""
-    spells: tuple[Spell, ...] = ()
+    faults: tuple[ScheduledFault, ...] = ()
 
     @validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _check_consistency(self) -> Self:
         if self.medium == "video" and not self.lengths:
             raise ValueError("a video service needs lengths")
         if self.latency[1] < self.latency[0]:
@@ -162,25 +162,25 @@ class ServicePart(Section):
         return (self.model, *self.aliases)
 
 
-class Maintenance(Section):
+class ScenarioMaintenance(ScenarioSection):
     """A maintenance on a status page; what it does to services stands in their spells."""
 
-    name: Word
-    components: tuple[Word, ...] = ()
+    name: NonEmptyString
+    components: tuple[NonEmptyString, ...] = ()
     announced: float = Field(default=0.0, ge=0)
     start: float = Field(ge=0, alias="from")
     end: float = Field(alias="to")
 
 
-class FeedFault(Section):
+class FeedFault(ScenarioSection):
     """A stretch in which the status page itself is broken."""
 
     start: float = Field(default=0.0, ge=0, alias="from")
     end: float | None = Field(default=None, alias="to")
-    answer: Literal["html", "gone", "error", "half_json"] = "html"
+    response: Literal["html", "gone", "error", "half_json"] = "html"
 
 
-class FeedPart(Section):
+class ScenarioFeed(ScenarioSection):
     """A provider's status page.
 
     Args:
@@ -194,15 +194,15 @@ class FeedPart(Section):
     """
 
     format: Literal["statuspage", "incident_io"]
-    title: Word
+    title: NonEmptyString
     lag: float = Field(default=0.0, ge=0)
     blind: float = Field(default=0.0, ge=0, le=1)
-    components: tuple[Word, ...] = ()
-    maintenances: tuple[Maintenance, ...] = ()
+    components: tuple[NonEmptyString, ...] = ()
+    maintenances: tuple[ScenarioMaintenance, ...] = ()
     faults: tuple[FeedFault, ...] = ()
 
 
-class CatalogueFacts(Section):
+class CatalogueFacts(ScenarioSection):
     """What the scenario knows for the client's catalogue beyond what it simulates.
 
     Args:
@@ -211,10 +211,10 @@ class CatalogueFacts(Section):
     """
 
     services: Mapping[Slug, Mapping[str, object]] = Field(default_factory=dict)
-    rest: Mapping[str, object] = Field(default_factory=dict)
+    sections: Mapping[str, object] = Field(default_factory=dict)
 
 
-class Scenario(Section):
+class Scenario(ScenarioSection):
     """The whole simulated world, as a file tells it.
 
     Args:
@@ -228,39 +228,43 @@ class Scenario(Section):
         catalogue: What a client's catalogue should know.
     """
 
-    title: Word
+    title: NonEmptyString
     about: str = ""
-    start: Moment
+    start: UtcDatetime
     seed: int = 0
-    upstreams: Mapping[Slug, UpstreamPart] = Field(min_length=1)
-    services: Mapping[Slug, ServicePart] = Field(min_length=1)
-    feeds: Mapping[Slug, FeedPart] = Field(default_factory=dict)
+    upstreams: Mapping[Slug, ScenarioUpstream] = Field(min_length=1)
+    services: Mapping[Slug, ScenarioService] = Field(min_length=1)
+    feeds: Mapping[Slug, ScenarioFeed] = Field(default_factory=dict)
     catalogue: CatalogueFacts = CatalogueFacts()
 
     @validator(mode="after")
-    def _names_lead_somewhere(self) -> Self:
+    def _check_references(self) -> Self:
         if "status" in self.upstreams:
             raise ValueError("upstreams.status: the name is taken by the status pages")
         for name, service in self.services.items():
             if service.upstream not in self.upstreams:
                 raise ValueError(
-                    _nowhere(f"services.{name}.upstream", service.upstream, self.upstreams)
+                    _undefined_reference(
+                        f"services.{name}.upstream", service.upstream, self.upstreams
+                    )
                 )
         for name, upstream in self.upstreams.items():
             if upstream.feed is not None and upstream.feed not in self.feeds:
-                raise ValueError(_nowhere(f"upstreams.{name}.feed", upstream.feed, self.feeds))
+                raise ValueError(
+                    _undefined_reference(f"upstreams.{name}.feed", upstream.feed, self.feeds)
+                )
         for name in self.catalogue.services:
             if name not in self.services:
-                raise ValueError(_nowhere("catalogue.services", name, self.services))
+                raise ValueError(_undefined_reference("catalogue.services", name, self.services))
         return self
 
-    def sold_at(self, upstream: str) -> Mapping[str, ServicePart]:
+    def services_at(self, upstream: str) -> Mapping[str, ScenarioService]:
         """Return the services of one upstream."""
         return {
             name: service for name, service in self.services.items() if service.upstream == upstream
         }
 
-    def shown_on(self, feed: str) -> Mapping[str, ServicePart]:
+    def services_on_feed(self, feed: str) -> Mapping[str, ScenarioService]:
         """Return the services that a status page has a component for."""
         return {
             name: service
@@ -269,7 +273,7 @@ class Scenario(Section):
         }
 
 
-def _nowhere(key: str, value: str, allowed: Mapping[str, object]) -> str:
+def _undefined_reference(key: str, value: str, allowed: Mapping[str, object]) -> str:
     return f"{key}: '{value}' is not defined; allowed are {', '.join(allowed) or 'none'}"
 
 
@@ -293,7 +297,7 @@ def parse_scenario(text: str, source: str) -> Scenario:
         raise ScenarioError.from_validation(source, error) from error
 
 
-def chance_of(seed: int, *about: object) -> float:
+def seeded_draw(seed: int, *purpose: object) -> float:
     """Return a number from 0.0 to 1.0 that the same question always draws again."""
-    digest = hashlib.sha256(repr((seed, *about)).encode()).digest()
+    digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return int.from_bytes(digest[:7]) / (1 << 56)

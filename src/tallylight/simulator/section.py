@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 
-class Section(BaseModel):
+class ScenarioSection(BaseModel):
     """A part of a scenario file, or of a request to the live control."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
-    def _knows_its_keys(cls, value: object) -> object:
+    def _reject_unknown_keys(cls, value: object) -> object:
         # Said here and not by `extra`, because here the allowed keys can be named.
         if isinstance(value, Mapping):
             known = [field.alias or name for name, field in cls.model_fields.items()]
@@ -51,19 +51,19 @@ class ScenarioError(Exception):
     def from_validation(cls, source: str, error: ValidationError) -> Self:
         """Put pydantic's first finding into one sentence."""
         first = error.errors(include_url=False)[0]
-        return cls(source, ".".join(_place(first)), _reason(first))
+        return cls(source, ".".join(_key_path(first)), _reason(first))
 
 
-def _place(finding: ErrorDetails) -> Iterator[str]:
+def _key_path(error: ErrorDetails) -> Iterator[str]:
     # pydantic names the branch of a union between the keys of the file; those are no keys.
-    for step in finding["loc"]:
+    for step in error["loc"]:
         if not str(step).startswith(("function-", "tagged-union", "union[")):
             yield str(step)
 
 
-def _reason(finding: ErrorDetails) -> str:
-    said = finding["msg"].removeprefix("Value error, ")
-    value = finding.get("input")
+def _reason(error: ErrorDetails) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    value = error.get("input")
     if isinstance(value, str | int | float | bool) and str(value) not in said:
         return f"{said} (got {value!r})"
     return said

@@ -12,50 +12,53 @@ import uvicorn
 from starlette.applications import Starlette
 
 from tallylight.simulator import control
-from tallylight.simulator.connection import ExposedProtocol
+from tallylight.simulator.connection import TransportExposingProtocol
 from tallylight.simulator.protocols import chat_video, feeds, openai_videos
 from tallylight.simulator.protocols.contents import file_route
 from tallylight.simulator.scenario import Scenario
-from tallylight.simulator.time_scale import Pace
-from tallylight.simulator.world import World
+from tallylight.simulator.time_scale import ScenarioClock
+from tallylight.simulator.world import Simulation
 
-_PROTOCOLS = {"openai_videos": openai_videos.routes, "chat_video": chat_video.routes}
+_PROTOCOLS = {
+    "openai_videos": openai_videos.upstream_routes,
+    "chat_video": chat_video.upstream_routes,
+}
 _TICK_SECONDS = 0.1  # for which uvicorn's `on_tick` is made
 
 
-def make_app(world: World) -> Starlette:
+def make_simulator_app(world: Simulation) -> Starlette:
     """Return the web application of a world: upstreams, status pages, live control."""
-    found = control.routes(world)
+    found = control.control_routes(world)
     for feed in world.scenario.feeds:
-        found += feeds.routes(world, feed)
+        found += feeds.feed_routes(world, feed)
     for name, upstream in world.scenario.upstreams.items():
         found.append(file_route(world, name))
         found += _PROTOCOLS[upstream.protocol](world, name)
     return Starlette(routes=found)
 
 
-class _Server(uvicorn.Server):
+class _EmbeddedServer(uvicorn.Server):
     """uvicorn as a guest in somebody else's event loop."""
 
-    def __init__(self, config: uvicorn.Config, ends: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
         super().__init__(config)
-        self.listens = asyncio.Event()
-        self._ends = ends
+        self.listening = asyncio.Event()
+        self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell when the server listens."""
         await super().startup(sockets)
-        self.listens.set()
+        self.listening.set()
 
     async def main_loop(self) -> None:
         """Serve until the world ends, and notice that at once."""
         ticks = 0
-        while not self._ends.is_set():
+        while not self._closing.is_set():
             await self.on_tick(ticks)
             ticks += 1
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_SECONDS):
-                    await self._ends.wait()
+                    await self._closing.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Hang up on everybody: a world that has ended owes no answer."""
@@ -75,7 +78,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serve_world(  # noqa: PLR0913  # each has its default; names are given by keyword
+async def serve_simulation(  # noqa: PLR0913  # each has its default; names are given by keyword
     scenario: Scenario,
     *,
     port: int = 0,
@@ -83,7 +86,7 @@ async def serve_world(  # noqa: PLR0913  # each has its default; names are given
     seed: int | None = None,
     speed: float = 1.0,
     starts_at: datetime | None = None,
-) -> AsyncIterator[World]:
+) -> AsyncIterator[Simulation]:
     """Run a world as long as the block lasts.
 
     Args:
@@ -100,17 +103,17 @@ async def serve_world(  # noqa: PLR0913  # each has its default; names are given
     """
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"the simulator listens on loopback only, not on {host}")
-    pace = Pace(speed, starts_at)
-    world = World(scenario, pace, scenario.seed if seed is None else seed)
+    pace = ScenarioClock(speed, starts_at)
+    world = Simulation(scenario, pace, scenario.seed if seed is None else seed)
     with _bound(host, port) as listener, _bound(host, 0) as silent:
         listener.listen(512)
         # A port that is taken and not listened at refuses connections, and stays ours.
-        world.base_url, world.empty_url = _address(listener), _address(silent)
-        server = _Server(_config(world), world.closing)
+        world.base_url, world.refusing_url = _address(listener), _address(silent)
+        server = _EmbeddedServer(_config(world), world.closing)
         # No TaskGroup: it would wrap whatever the caller's block raises.
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
         try:
-            await server.listens.wait()
+            await server.listening.wait()
             yield world
         finally:
             world.closing.set()
@@ -132,10 +135,10 @@ def _address(bound: socket.socket) -> str:
     return f"http://{f'[{address}]' if ':' in address else address}:{port}"
 
 
-def _config(world: World) -> uvicorn.Config:
+def _config(world: Simulation) -> uvicorn.Config:
     return uvicorn.Config(
-        make_app(world),
-        http=ExposedProtocol,
+        make_simulator_app(world),
+        http=TransportExposingProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -144,23 +147,23 @@ def _config(world: World) -> uvicorn.Config:
     )
 
 
-def run(scenario: Scenario, port: int, *, speed: float = 1.0) -> None:
+def run_simulator(scenario: Scenario, port: int, *, speed: float = 1.0) -> None:
     """Run a world until SIGTERM or SIGINT."""
-    asyncio.run(_run(scenario, port, speed))
+    asyncio.run(_run_until_signalled(scenario, port, speed))
 
 
-async def _run(scenario: Scenario, port: int, speed: float) -> None:
+async def _run_until_signalled(scenario: Scenario, port: int, speed: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    async with serve_world(scenario, port=port, speed=speed) as world:
+    async with serve_simulation(scenario, port=port, speed=speed) as world:
         for line in announcement(world):
             print(line, flush=True)  # noqa: T201  # this is what the command says
         await stop.wait()
 
 
-def announcement(world: World) -> Iterator[str]:
+def announcement(world: Simulation) -> Iterator[str]:
     """Say where everything is."""
     yield f"{world.scenario.title}: {world.base_url}/_sim/scenario"
     for name, url in world.base_urls.items():

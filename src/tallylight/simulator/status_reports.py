@@ -3,30 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tallylight.simulator.faults import ComponentWord, word_on_feed
-from tallylight.simulator.outcomes import Stretch
-from tallylight.simulator.scenario import FeedPart, Maintenance, Scenario, chance_of
+from tallylight.simulator.faults import ReportedStatus, reported_status
+from tallylight.simulator.outcomes import FaultInterval
+from tallylight.simulator.scenario import Scenario, ScenarioFeed, ScenarioMaintenance, seeded_draw
 
-_IDENTIFIED_AFTER = 60.0  # seconds from "investigating" to "identified"
-_MONITORED_FOR = 30.0  # seconds from "monitoring" to "resolved"
+_IDENTIFIED_AFTER_S = 60.0  # seconds from "investigating" to "identified"
+_MONITORED_FOR_S = 30.0  # seconds from "monitoring" to "resolved"
 
-_BADNESS = {
-    ComponentWord.OPERATIONAL: 0,
-    ComponentWord.UNDER_MAINTENANCE: 1,
-    ComponentWord.DEGRADED_PERFORMANCE: 2,
-    ComponentWord.PARTIAL_OUTAGE: 3,
-    ComponentWord.MAJOR_OUTAGE: 4,
+_SEVERITY = {
+    ReportedStatus.OPERATIONAL: 0,
+    ReportedStatus.UNDER_MAINTENANCE: 1,
+    ReportedStatus.DEGRADED_PERFORMANCE: 2,
+    ReportedStatus.PARTIAL_OUTAGE: 3,
+    ReportedStatus.MAJOR_OUTAGE: 4,
 }
 
 _IMPACT = {
-    ComponentWord.DEGRADED_PERFORMANCE: "minor",
-    ComponentWord.PARTIAL_OUTAGE: "major",
-    ComponentWord.MAJOR_OUTAGE: "critical",
+    ReportedStatus.DEGRADED_PERFORMANCE: "minor",
+    ReportedStatus.PARTIAL_OUTAGE: "major",
+    ReportedStatus.MAJOR_OUTAGE: "critical",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class ReportedUpdate:
     """One entry of an incident's story."""
 
     at: float
@@ -35,15 +35,15 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class StatedIncident:
+class ReportedIncident:
     """An incident as the page tells it; times are the page's, hence late."""
 
     id: str
     name: str
     component: str
-    word: ComponentWord
-    started: float
-    updates: tuple[Update, ...]
+    component_status: ReportedStatus
+    started_at: float
+    updates: tuple[ReportedUpdate, ...]
 
     @property
     def status(self) -> str:
@@ -58,20 +58,20 @@ class StatedIncident:
     @property
     def impact(self) -> str:
         """Return Statuspage's word for how bad it is."""
-        return _IMPACT.get(self.word, "none")
+        return _IMPACT.get(self.component_status, "none")
 
 
 @dataclass(frozen=True, slots=True)
-class StatedMaintenance:
+class ReportedMaintenance:
     """A planned work as the page tells it."""
 
     id: str
-    plan: Maintenance
+    plan: ScenarioMaintenance
     status: str  # scheduled, in_progress, completed
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class StatusReport:
     """All that a page says at one moment.
 
     Args:
@@ -81,28 +81,31 @@ class Statement:
         changed: The second of the newest change.
     """
 
-    components: Mapping[str, ComponentWord]
-    incidents: tuple[StatedIncident, ...]
-    maintenances: tuple[StatedMaintenance, ...]
-    changed: float
+    components: Mapping[str, ReportedStatus]
+    incidents: tuple[ReportedIncident, ...]
+    maintenances: tuple[ReportedMaintenance, ...]
+    changed_at: float
 
     @property
-    def open_incidents(self) -> tuple[StatedIncident, ...]:
+    def open_incidents(self) -> tuple[ReportedIncident, ...]:
         """Return the incidents that are not resolved."""
         return tuple(incident for incident in self.incidents if incident.is_open)
 
     @property
-    def worst(self) -> ComponentWord:
+    def worst_status(self) -> ReportedStatus:
         """Return the worst word of any component."""
-        return max(self.components.values(), key=_BADNESS.__getitem__, default=_WELL)
+        return max(self.components.values(), key=_SEVERITY.__getitem__, default=_OPERATIONAL)
 
 
-_WELL = ComponentWord.OPERATIONAL
+_OPERATIONAL = ReportedStatus.OPERATIONAL
 
 
-def statement(
-    scenario: Scenario, feed_id: str, lives: Mapping[str, Sequence[Stretch]], second: float
-) -> Statement:
+def build_report(
+    scenario: Scenario,
+    feed_id: str,
+    intervals: Mapping[str, Sequence[FaultInterval]],
+    second: float,
+) -> StatusReport:
     """Return what a page says at a second.
 
     Args:
@@ -112,102 +115,112 @@ def statement(
         second: When the page is asked.
     """
     feed = scenario.feeds[feed_id]
-    shown = scenario.shown_on(feed_id)
+    shown = scenario.services_on_feed(feed_id)
     incidents = [
         incident
         for name, service in shown.items()
-        for stretch in lives.get(name, ())
-        if not _is_overlooked(scenario.seed, feed_id, feed, name, stretch)
+        for stretch in intervals.get(name, ())
+        if not _is_unreported(scenario.seed, feed_id, feed, name, stretch)
         for incident in _incidents(feed, name, service.component, stretch, second)
     ]
-    incidents.sort(key=lambda incident: incident.started, reverse=True)
+    incidents.sort(key=lambda incident: incident.started_at, reverse=True)
     maintenances = tuple(
-        StatedMaintenance(f"m{number}", plan, _phase(plan, second))
+        ReportedMaintenance(f"m{number}", plan, _maintenance_status(plan, second))
         for number, plan in enumerate(feed.maintenances)
         if plan.announced <= second
     )
     names = dict.fromkeys([*feed.components, *(service.component for service in shown.values())])
-    components = {name: _word(name, incidents, maintenances) for name in names}
+    components = {name: _component_status(name, incidents, maintenances) for name in names}
     changes = [update.at for incident in incidents for update in incident.updates]
     for item in maintenances:
         changes += [
             at for at in (item.plan.announced, item.plan.start, item.plan.end) if at <= second
         ]
-    return Statement(components, tuple(incidents), maintenances, max(changes, default=0.0))
+    return StatusReport(components, tuple(incidents), maintenances, max(changes, default=0.0))
 
 
-def _is_overlooked(seed: int, feed_id: str, feed: FeedPart, service: str, stretch: Stretch) -> bool:
-    return chance_of(seed, "blind", feed_id, service, stretch.start) < feed.blind
+def _is_unreported(
+    seed: int, feed_id: str, feed: ScenarioFeed, service: str, interval: FaultInterval
+) -> bool:
+    return seeded_draw(seed, "blind", feed_id, service, interval.start) < feed.blind
 
 
 def _incidents(
-    feed: FeedPart, service: str, component: str, stretch: Stretch, second: float
-) -> list[StatedIncident]:
-    begin = stretch.start + feed.lag
+    feed: ScenarioFeed, service: str, component: str, interval: FaultInterval, second: float
+) -> list[ReportedIncident]:
+    begin = interval.start + feed.lag
     if begin > second:
         return []
-    end = None if stretch.end is None else stretch.end + feed.lag
+    end = None if interval.end is None else interval.end + feed.lag
     stated = []
-    for number, trouble in enumerate(stretch.troubles):
-        word = word_on_feed(trouble)
-        if word is _WELL:
+    for number, trouble in enumerate(interval.faults):
+        word = reported_status(trouble)
+        if word is _OPERATIONAL:
             continue
-        updates = tuple(u for u in _story(component, begin, end) if u.at <= second)
+        updates = tuple(u for u in _incident_updates(component, begin, end) if u.at <= second)
         title = f"{component}: {word.replace('_', ' ')}"
         # Named by its start: live control may cut a stretch, and its incident stays the same one.
-        name = f"{service}-{stretch.start:.3f}-{number}"
-        stated.append(StatedIncident(name, title, component, word, begin, updates))
+        name = f"{service}-{interval.start:.3f}-{number}"
+        stated.append(ReportedIncident(name, title, component, word, begin, updates))
     return stated
 
 
-def _story(component: str, begin: float, end: float | None) -> list[Update]:
-    story = [Update(begin, "investigating", f"We are investigating an issue with {component}.")]
-    if end is None or end > begin + _IDENTIFIED_AFTER:
-        identified = begin + _IDENTIFIED_AFTER
-        story.append(Update(identified, "identified", "The cause is known; a fix is under way."))
+def _incident_updates(component: str, begin: float, end: float | None) -> list[ReportedUpdate]:
+    story = [
+        ReportedUpdate(begin, "investigating", f"We are investigating an issue with {component}.")
+    ]
+    if end is None or end > begin + _IDENTIFIED_AFTER_S:
+        identified = begin + _IDENTIFIED_AFTER_S
+        story.append(
+            ReportedUpdate(identified, "identified", "The cause is known; a fix is under way.")
+        )
     if end is not None:
-        story.append(Update(end, "monitoring", "A fix is in place; we are watching it."))
-        story.append(Update(end + _MONITORED_FOR, "resolved", "This incident is resolved."))
+        story.append(ReportedUpdate(end, "monitoring", "A fix is in place; we are watching it."))
+        story.append(
+            ReportedUpdate(end + _MONITORED_FOR_S, "resolved", "This incident is resolved.")
+        )
     return story
 
 
-def _phase(plan: Maintenance, second: float) -> str:
+def _maintenance_status(plan: ScenarioMaintenance, second: float) -> str:
     if second < plan.start:
         return "scheduled"
     return "in_progress" if second < plan.end else "completed"
 
 
-def _word(
+def _component_status(
     component: str,
-    incidents: Sequence[StatedIncident],
-    maintenances: Sequence[StatedMaintenance],
-) -> ComponentWord:
+    incidents: Sequence[ReportedIncident],
+    maintenances: Sequence[ReportedMaintenance],
+) -> ReportedStatus:
     # While an incident is monitored its components are green already, as on real pages.
     words = [
-        incident.word
+        incident.component_status
         for incident in incidents
         if incident.component == component and incident.status in {"investigating", "identified"}
     ]
     if any(
         item.status == "in_progress" and component in item.plan.components for item in maintenances
     ):
-        words.append(ComponentWord.UNDER_MAINTENANCE)
-    return max(words, key=_BADNESS.__getitem__, default=_WELL)
+        words.append(ReportedStatus.UNDER_MAINTENANCE)
+    return max(words, key=_SEVERITY.__getitem__, default=_OPERATIONAL)
 
 
-def lives_of(script: Sequence[Stretch], overrides: Sequence[Stretch]) -> tuple[Stretch, ...]:
+def actual_intervals(
+    script: Sequence[FaultInterval], overrides: Sequence[FaultInterval]
+) -> tuple[FaultInterval, ...]:
     """Return what really happened to a service: its script, cut by the live control's overrides."""
     pieces = list(script)
     for override in overrides:
-        pieces = [part for piece in pieces for part in _outside(piece, override)]
-    return (*pieces, *(override for override in overrides if override.troubles))
+        pieces = [part for piece in pieces for part in _subtract(piece, override)]
+    return (*pieces, *(override for override in overrides if override.faults))
 
 
-def _outside(piece: Stretch, cut: Stretch) -> list[Stretch]:
+def _subtract(interval: FaultInterval, cut: FaultInterval) -> list[FaultInterval]:
     parts = []
-    if piece.start < cut.start:
-        end = cut.start if piece.end is None else min(piece.end, cut.start)
-        parts.append(Stretch(piece.start, end, piece.troubles))
-    if cut.end is not None and (piece.end is None or piece.end > cut.end):
-        parts.append(Stretch(max(piece.start, cut.end), piece.end, piece.troubles))
+    if interval.start < cut.start:
+        end = cut.start if interval.end is None else min(interval.end, cut.start)
+        parts.append(FaultInterval(interval.start, end, interval.faults))
+    if cut.end is not None and (interval.end is None or interval.end > cut.end):
+        parts.append(FaultInterval(max(interval.start, cut.end), interval.end, interval.faults))
     return parts

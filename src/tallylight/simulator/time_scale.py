@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 
-class Pace:
+class ScenarioClock:
     """A clock of scenario seconds.
 
     Args:
@@ -17,15 +17,15 @@ class Pace:
         if speed <= 0:
             raise ValueError(f"speed must be above 0, not {speed}")
         self.speed = speed
-        self._begun = time.monotonic()
+        self._started_at = time.monotonic()
         self._starts_at = starts_at
-        self._real_start = time.time()  # noqa: TID251  # this outbuilding stands below our clock
+        self._started_at_unix = time.time()  # noqa: TID251  # this outbuilding stands below our clock
 
     def second(self) -> float:
         """Return the seconds since the scenario's start."""
-        return (time.monotonic() - self._begun) * self.speed
+        return (time.monotonic() - self._started_at) * self.speed
 
-    def unix(self, second: float | None = None) -> float:
+    def unix_time(self, second: float | None = None) -> float:
         """Return what the wire shows as the time of a scenario second, of the present one if None.
 
         Shown dates run at the scenario's speed only if the scenario's start was given: otherwise
@@ -34,11 +34,11 @@ class Pace:
         moment = self.second() if second is None else second
         if self._starts_at is not None:
             return self._starts_at.timestamp() + moment
-        return self._real_start + moment / self.speed
+        return self._started_at_unix + moment / self.speed
 
-    def date(self, second: float | None = None) -> datetime:
+    def datetime_at(self, second: float | None = None) -> datetime:
         """Return the same as an aware date."""
-        return datetime.fromtimestamp(self.unix(second), UTC)
+        return datetime.fromtimestamp(self.unix_time(second), UTC)
 
     async def sleep(self, seconds: float) -> None:
         """Return after so many scenario seconds."""

@@ -7,27 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from tallylight.simulator.faults import AnyTrouble, Door
-from tallylight.simulator.ledger import Entry, Ledger
+from tallylight.simulator.faults import AnyFault, Endpoint
+from tallylight.simulator.ledger import BilledJob, SimulatedLedger
 from tallylight.simulator.outcomes import (
-    Fate,
-    Result,
-    Stage,
-    Stretch,
-    charge_of,
-    fate_of,
-    scripted,
-    stage_of,
-    struck,
-    troubles_at,
+    FaultInterval,
+    JobOutcome,
+    JobProgress,
+    OutputSpec,
+    active_faults,
+    decide_outcome,
+    fault_intervals,
+    progress_at,
+    select_fault,
+    video_price,
 )
-from tallylight.simulator.scenario import Key, Scenario, ServicePart
-from tallylight.simulator.status_reports import Statement, lives_of, statement
-from tallylight.simulator.time_scale import Pace
+from tallylight.simulator.scenario import Scenario, ScenarioKey, ScenarioService
+from tallylight.simulator.status_reports import StatusReport, actual_intervals, build_report
+from tallylight.simulator.time_scale import ScenarioClock
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SimulatedJob:
     """An accepted job.
 
     Args:
@@ -48,26 +48,26 @@ class Job:
     service: str
     upstream: str
     prompt: str
-    asked: Result
-    fate: Fate
+    requested: OutputSpec
+    outcome: JobOutcome
     accepted_at: float
     created_at: int
     parent: str = ""
-    owner: str = ""
+    key: str = ""
     reference: str = ""
 
-    def stage(self, second: float) -> Stage:
+    def progress_at(self, second: float) -> JobProgress:
         """Return where it stands at a second."""
-        return stage_of(self.fate, second - self.accepted_at)
+        return progress_at(self.outcome, second - self.accepted_at)
 
     @property
     def ends_at(self) -> float | None:
         """Return the second of its end, None if it never ends."""
-        return None if self.fate.duration is None else self.accepted_at + self.fate.duration
+        return None if self.outcome.duration is None else self.accepted_at + self.outcome.duration
 
 
 @dataclass(frozen=True, slots=True)
-class Commission:
+class JobRequest:
     """What a create asks of a service.
 
     Args:
@@ -90,12 +90,12 @@ class Commission:
     model: str
     billed_seconds: int | None = None
     parent: str = ""
-    owner: str = ""
+    key: str = ""
     answered: bool = True
     reference: str = ""
 
 
-class Mode(StrEnum):
+class FaultSource(StrEnum):
     """Who writes a service's troubles."""
 
     SCRIPT = "script"
@@ -103,7 +103,7 @@ class Mode(StrEnum):
 
 
 @dataclass(slots=True)
-class World:
+class Simulation:
     """One running simulation.
 
     Args:
@@ -115,29 +115,29 @@ class World:
     """
 
     scenario: Scenario
-    pace: Pace
+    clock: ScenarioClock
     seed: int
     base_url: str = ""
-    empty_url: str = ""
-    ledger: Ledger = field(default_factory=Ledger)
-    jobs: dict[str, Job] = field(default_factory=dict)
+    refusing_url: str = ""
+    ledger: SimulatedLedger = field(default_factory=SimulatedLedger)
+    jobs: dict[str, SimulatedJob] = field(default_factory=dict)
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
-    _dice: random.Random = field(init=False)
-    _script: Mapping[str, tuple[Stretch, ...]] = field(init=False)
-    _overrides: dict[str, list[Stretch]] = field(default_factory=dict)
+    _random: random.Random = field(init=False)
+    _script: Mapping[str, tuple[FaultInterval, ...]] = field(init=False)
+    _overrides: dict[str, list[FaultInterval]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Unroll the script and set chance to its beginning."""
         services = self.scenario.services
-        self._script = {name: scripted(service.spells) for name, service in services.items()}
-        self._dice = random.Random(self.seed)  # noqa: S311  # to be repeatable is its purpose
+        self._script = {name: fault_intervals(service.faults) for name, service in services.items()}
+        self._random = random.Random(self.seed)  # noqa: S311  # to be repeatable is its purpose
 
     @property
     def base_urls(self) -> Mapping[str, str]:
         """Return the address of each upstream, with the path that clients append to."""
         return {
-            name: f"{self.base_url if upstream.listens else self.empty_url}/{name}/v1"
+            name: f"{self.base_url if upstream.listens else self.refusing_url}/{name}/v1"
             for name, upstream in self.scenario.upstreams.items()
         }
 
@@ -148,116 +148,116 @@ class World:
 
     def second(self) -> float:
         """Return the seconds since the scenario's start."""
-        return self.pace.second()
+        return self.clock.second()
 
-    def chance(self) -> float:
+    def draw(self) -> float:
         """Draw from 0.0 to 1.0."""
-        return self._dice.random()
+        return self._random.random()
 
-    def token(self, length: int = 24) -> str:
+    def random_hex(self, length: int = 24) -> str:
         """Draw the random part of an id."""
-        return f"{self._dice.getrandbits(4 * length):0{length}x}"
+        return f"{self._random.getrandbits(4 * length):0{length}x}"
 
-    def troubles(self, service: str) -> tuple[AnyTrouble, ...]:
+    def active_faults(self, service: str) -> tuple[AnyFault, ...]:
         """Return what troubles a service now."""
         overrides = self._overrides.get(service, ())
-        return troubles_at(self._script[service], overrides, self.second())
+        return active_faults(self._script[service], overrides, self.second())
 
-    def struck(self, service: str, door: Door) -> AnyTrouble | None:
+    def draw_fault(self, service: str, endpoint: Endpoint) -> AnyFault | None:
         """Draw which trouble strikes a request to a service, None for none."""
-        self.requests[service, door] += 1
-        return struck(self.troubles(service), door, self.chance())
+        self.requests[service, endpoint] += 1
+        return select_fault(self.active_faults(service), endpoint, self.draw())
 
-    def mode(self, service: str) -> Mode:
+    def fault_source(self, service: str) -> FaultSource:
         """Tell who writes a service's troubles now."""
         now = self.second()
-        live = any(override.covers(now) for override in self._overrides.get(service, ()))
-        return Mode.LIVE if live else Mode.SCRIPT
+        live = any(override.contains(now) for override in self._overrides.get(service, ()))
+        return FaultSource.LIVE if live else FaultSource.SCRIPT
 
-    def override(
-        self, service: str, troubles: tuple[AnyTrouble, ...], duration: float | None = None
+    def override_faults(
+        self, service: str, faults: tuple[AnyFault, ...], duration: float | None = None
     ) -> None:
         """Replace a service's troubles from now on, for some seconds or until told otherwise."""
-        self.release(service)
+        self.restore_script(service)
         now = self.second()
         end = None if duration is None else now + duration
-        self._overrides.setdefault(service, []).append(Stretch(now, end, troubles))
+        self._overrides.setdefault(service, []).append(FaultInterval(now, end, faults))
 
-    def release(self, service: str) -> None:
+    def restore_script(self, service: str) -> None:
         """Give a service back to its script."""
         now = self.second()
         self._overrides[service] = [
-            replace(old, end=now) if old.covers(now) else old
+            replace(old, end=now) if old.contains(now) else old
             for old in self._overrides.get(service, ())
             if old.start < now
         ]
 
-    def statement(self, feed: str) -> Statement:
+    def status_report(self, feed: str) -> StatusReport:
         """Return what a status page says now."""
         lives = {
-            name: lives_of(self._script[name], self._overrides.get(name, ()))
-            for name in self.scenario.shown_on(feed)
+            name: actual_intervals(self._script[name], self._overrides.get(name, ()))
+            for name in self.scenario.services_on_feed(feed)
         }
-        return statement(self.scenario, feed, lives, self.second())
+        return build_report(self.scenario, feed, lives, self.second())
 
-    def accept(self, asked: Commission, trouble: AnyTrouble | None, job_id: str) -> Job:
+    def accept_job(self, request: JobRequest, fault: AnyFault | None, job_id: str) -> SimulatedJob:
         """Accept a job: settle its fate and write it into the books."""
-        service = self.scenario.services[asked.service]
-        wanted = Result(asked.model, asked.size, asked.seconds)
+        service = self.scenario.services[request.service]
+        wanted = OutputSpec(request.model, request.size, request.seconds)
         second = self.second()
-        job = Job(
+        job = SimulatedJob(
             id=job_id,
-            service=asked.service,
+            service=request.service,
             upstream=service.upstream,
-            prompt=asked.prompt,
-            asked=wanted,
-            fate=fate_of(service, wanted, asked.prompt, trouble, self.chance()),
+            prompt=request.prompt,
+            requested=wanted,
+            outcome=decide_outcome(service, wanted, request.prompt, fault, self.draw()),
             accepted_at=second,
-            created_at=int(self.pace.unix(second)),
-            parent=asked.parent,
-            owner=asked.owner,
-            reference=asked.reference,
+            created_at=int(self.clock.unix_time(second)),
+            parent=request.parent,
+            key=request.key,
+            reference=request.reference,
         )
         self.jobs[job_id] = job
-        self.ledger.enter(_entry(job, service, asked))
+        self.ledger.record(_billed_job(job, service, request))
         return job
 
-    def job(self, upstream: str, job_id: str) -> Job | None:
+    def job(self, upstream: str, job_id: str) -> SimulatedJob | None:
         """Return an upstream's job by its id."""
         job = self.jobs.get(job_id)
         return job if job is not None and job.upstream == upstream else None
 
-    def known_key(self, upstream: str, key: str) -> Key | None:
+    def find_key(self, upstream: str, key: str) -> ScenarioKey | None:
         """Return what an upstream knows of a key."""
         known = self.scenario.upstreams[upstream].keys
         return next((one for one in known if one.key == key), None)
 
-    def service_of(self, upstream: str, model: str, key: Key) -> str | None:
+    def find_service(self, upstream: str, model: str, key: ScenarioKey) -> str | None:
         """Return the service that a key may use under a model's name."""
-        for name, service in self.open_to(upstream, key).items():
+        for name, service in self.services_for_key(upstream, key).items():
             if model in service.wire_names:
                 return name
         return None
 
-    def open_to(self, upstream: str, key: Key) -> Mapping[str, ServicePart]:
+    def services_for_key(self, upstream: str, key: ScenarioKey) -> Mapping[str, ScenarioService]:
         """Return the services that a key may use."""
-        sold = self.scenario.sold_at(upstream)
+        sold = self.scenario.services_at(upstream)
         if key.services is None:
             return sold
         return {name: service for name, service in sold.items() if name in key.services}
 
 
-def _entry(job: Job, service: ServicePart, asked: Commission) -> Entry:
-    seconds = asked.seconds if asked.billed_seconds is None else asked.billed_seconds
-    return Entry(
+def _billed_job(job: SimulatedJob, service: ScenarioService, request: JobRequest) -> BilledJob:
+    seconds = request.seconds if request.billed_seconds is None else request.billed_seconds
+    return BilledJob(
         service=job.service,
         upstream=job.upstream,
         job=job.id,
         prompt=job.prompt,
-        charge=charge_of(service.price, asked.size, seconds),
+        price=video_price(service.price, request.size, seconds),
         billing=service.billing,
-        fate=job.fate,
+        outcome=job.outcome,
         accepted_at=job.accepted_at,
-        at=job.created_at,
-        answered=asked.answered,
+        accepted_at_unix=job.created_at,
+        answered=request.answered,
     )

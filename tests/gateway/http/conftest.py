@@ -14,10 +14,10 @@ from openai import AsyncOpenAI
 from tallylight.app.serving import RunningServer, running_server
 from tallylight.clock import SystemClock
 from tallylight.config.settings import load_configuration
-from tallylight.simulator.catalogue import catalogue_of
+from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.files import load_scenario
-from tallylight.simulator.server import serve_world
-from tallylight.simulator.world import World
+from tallylight.simulator.server import serve_simulation
+from tallylight.simulator.world import Simulation
 
 SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
 LARGEST_BODY = 4 * 1024 * 1024
@@ -39,7 +39,7 @@ class Gateway:
     address: str
     key: str
     served: RunningServer
-    world: World
+    world: Simulation
     http: aiohttp.ClientSession
 
     async def make_key(self, *routes: str, per_minute: int | None = None) -> str:
@@ -49,9 +49,9 @@ class Gateway:
         return secret
 
 
-def _write_configuration(folder: Path, world: World, *, is_open: bool) -> Path:
+def _write_configuration(folder: Path, world: Simulation, *, is_open: bool) -> Path:
     """Write by what the gateway works, and return the file's path."""
-    document = catalogue_of(world.scenario, world.base_urls, today=SystemClock().now().date())
+    document = client_catalogue(world.scenario, world.base_urls, today=SystemClock().now().date())
     document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
     document["database"] = {"url": f"sqlite:///{folder / 'gateway.db'}"}
     document["status"] = {"listen": "127.0.0.1:0"}
@@ -67,7 +67,7 @@ def _write_configuration(folder: Path, world: World, *, is_open: bool) -> Path:
 
 @asynccontextmanager
 async def _at_work(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
-    async with serve_world(load_scenario("calm"), speed=SPEED) as world:
+    async with serve_simulation(load_scenario("calm"), speed=SPEED) as world:
         configuration = load_configuration(_write_configuration(folder, world, is_open=is_open), {})
         async with running_server(configuration, SystemClock()) as served:
             _, key = await served.runtime.gateway_wiring.keys.create("test")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tallylight.simulator.faults import TROUBLE
+from tallylight.simulator.faults import FAULT_ADAPTER
 
 if TYPE_CHECKING:
     from tests.gateway.http.conftest import Gateway
@@ -100,11 +100,11 @@ async def test_a_content_that_its_client_has_is_not_sent_again(
 async def test_a_content_that_is_not_there_is_not_unchanged(gateway: "Gateway") -> None:
     stranger = {"Authorization": f"Bearer {await gateway.make_key()}", "If-None-Match": "*"}
     url = f"/v1/videos/{await _finished(gateway)}/content"
-    slow = TROUBLE.validate_python({"kind": "stall"})
-    gateway.world.override("sora-2-official", (slow,))
+    slow = FAULT_ADAPTER.validate_python({"kind": "stall"})
+    gateway.world.override_faults("sora-2-official", (slow,))
     async with gateway.http.post("/v1/videos", json=ORDER) as answer:
         under_way = (await answer.json())["id"]
-    gateway.world.override("sora-2-official", ())
+    gateway.world.override_faults("sora-2-official", ())
 
     async with gateway.http.get(url, headers=stranger) as answer:
         assert (answer.status, (await _error(answer))["code"]) == (404, "not_found")
@@ -118,11 +118,11 @@ async def _thumbnail_under(
 ) -> tuple[int, dict[str, Any], str | None]:
     """Return how a thumbnail is refused while a door of the service that has it is troubled."""
     url = f"/v1/videos/{await _finished(gateway)}/content?variant=thumbnail"
-    troubled = TROUBLE.validate_python({"kind": "refuse", "doors": [door], **trouble})
-    gateway.world.override("sora-2-official", (troubled,))
+    troubled = FAULT_ADAPTER.validate_python({"kind": "refuse", "doors": [door], **trouble})
+    gateway.world.override_faults("sora-2-official", (troubled,))
     async with gateway.http.get(url) as answer:
         told = answer.status, await _error(answer), answer.headers.get("Retry-After")
-    gateway.world.override("sora-2-official", ())
+    gateway.world.override_faults("sora-2-official", ())
     return told
 
 
@@ -416,11 +416,11 @@ async def test_objects_of_a_form_may_be_written_in_json(gateway: "Gateway") -> N
 
 
 async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:
-    refusing = TROUBLE.validate_python({"kind": "refuse", "sign": "content_rejected"})
-    gateway.world.override("sora-2-official", (refusing,))
+    refusing = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "content_rejected"})
+    gateway.world.override_faults("sora-2-official", (refusing,))
     async with gateway.http.post("/v1/videos", json=ORDER) as answer:
         error = await _error(answer)
-    gateway.world.override("sora-2-official", ())
+    gateway.world.override_faults("sora-2-official", ())
 
     assert answer.status == 400
     assert error["type"] == "invalid_request_error"

@@ -69,7 +69,7 @@ async def test_a_picture_goes_along_as_a_file(gateway: "Gateway", sdk: AsyncOpen
     )
 
     assert video.status in {"queued", "in_progress"}
-    assert gateway.world.ledger.statement(gateway.world.second())["by_prompt"]["with a picture"]
+    assert gateway.world.ledger.as_json(gateway.world.second())["by_prompt"]["with a picture"]
 
 
 async def test_a_raw_post_is_json(sdk: AsyncOpenAI) -> None:
@@ -245,7 +245,7 @@ async def test_the_sdks_silent_repetition_leads_to_the_same_video(
     )
 
     assert again.id == first.id
-    statement = gateway.world.ledger.statement(gateway.world.second())
+    statement = gateway.world.ledger.as_json(gateway.world.second())
     assert statement["by_prompt"]["once"]["jobs"] == 1
 
 

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.faults import Sign
-from tallylight.simulator.world import Job
+from tallylight.simulator.faults import NamedState
+from tallylight.simulator.world import SimulatedJob
 
-DONE = "data: [DONE]\n\n"
+DONE_EVENT = "data: [DONE]\n\n"
 
 
-def event(payload: JsonValue) -> str:
+def sse_event(payload: JsonValue) -> str:
     """Return one server-sent event."""
     return f"data: {json.dumps(payload, ensure_ascii=False)}\n\n"
 
 
-def chunk(  # noqa: PLR0913  # the members of one event
+def completion_chunk(  # noqa: PLR0913  # the members of one event
     job_id: str,
     created: int,
     *,
@@ -49,7 +49,7 @@ def chunk(  # noqa: PLR0913  # the members of one event
         "choices": [choice],
         "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
     }
-    return event(payload)
+    return sse_event(payload)
 
 
 def server_error(message: str) -> dict[str, JsonValue]:
@@ -72,15 +72,17 @@ def result_text(form: str, url: str) -> str:
             return url
 
 
-def probe_answer(created: int, *, is_able: bool, noun: str) -> dict[str, JsonValue]:
+def non_streaming_response(
+    created: int, *, is_available: bool, medium: str
+) -> dict[str, JsonValue]:
     """Return what a call without streaming gets: no video, but a word on the pool."""
     able = (
-        f"All tokens available for {noun} generation. Please enable streaming to use the "
+        f"All tokens available for {medium} generation. Please enable streaming to use the "
         "generation feature."
     )
     message: dict[str, JsonValue] = {
         "role": "assistant",
-        "content": able if is_able else f"No available models for {noun} generation",
+        "content": able if is_available else f"No available models for {medium} generation",
     }
     return {
         "id": f"chatcmpl-{created}",
@@ -96,24 +98,27 @@ def retry_notice() -> str:
     return "**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
 
 
-def signed_stream(sign: Sign, job_id: str, created: int, turn: int) -> str:
+def state_error_stream(state: NamedState, job_id: str, created: int, variant: int) -> str:
     """Return the stream that refuses by naming a state; the forms of it take turns."""
-    forms = _SIGNS[sign]
-    said = forms[turn % len(forms)]
+    forms = _STATE_MESSAGES[state]
+    said = forms[variant % len(forms)]
     if said.startswith("❌"):
-        return chunk(job_id, created, content=said, is_first=True, is_last=True) + DONE
-    return event(server_error(said)) + DONE
+        return (
+            completion_chunk(job_id, created, content=said, is_first=True, is_last=True)
+            + DONE_EVENT
+        )
+    return sse_event(server_error(said)) + DONE_EVENT
 
 
-def _upstream_refusal(code: str, message: str) -> str:
+def _relayed_error(code: str, message: str) -> str:
     # The relay prints its upstream's answer as a Python dictionary, quotes and all.
     error = {"error": {"code": code, "message": message, "type": "invalid_request_error"}}
     return f"API request failed: 400 - {error!r}"
 
 
-_SIGNS: Mapping[Sign, tuple[str, ...]] = {
-    Sign.RISK_CONTROL: (
-        _upstream_refusal(
+_STATE_MESSAGES: Mapping[NamedState, tuple[str, ...]] = {
+    NamedState.RISK_CONTROL: (
+        _relayed_error(
             "sentinel_block",
             "Hmmm something didn't look right with your request. Please try again later or visit "
             "https://help.openai.com if this issue persists.",
@@ -124,17 +129,19 @@ _SIGNS: Mapping[Sign, tuple[str, ...]] = {
             "change proxy or reduce request frequency."
         ),
     ),
-    Sign.SUSPENDED: ("❌ 生成失败: 该渠道已暂停服务 (This interface is temporarily paused)",),
-    Sign.MAINTENANCE: ("❌ 生成失败: 系统维护中，请稍后再试",),
-    Sign.OVERLOADED: (
-        _upstream_refusal("heavy_load", "We're under heavy load, please try again later"),
+    NamedState.SUSPENDED: ("❌ 生成失败: 该渠道已暂停服务 (This interface is temporarily paused)",),
+    NamedState.MAINTENANCE: ("❌ 生成失败: 系统维护中，请稍后再试",),
+    NamedState.OVERLOADED: (
+        _relayed_error("heavy_load", "We're under heavy load, please try again later"),
     ),
-    Sign.RATE_LIMITED: (
-        _upstream_refusal("too_many_concurrent_tasks", "You have too many concurrent tasks"),
+    NamedState.RATE_LIMITED: (
+        _relayed_error("too_many_concurrent_tasks", "You have too many concurrent tasks"),
     ),
-    Sign.QUOTA: ("❌ 生成失败: 账户余额不足，请充值",),
-    Sign.AUTH: ("❌ 生成失败: token_invalidated: Your authentication token has been invalidated",),
-    Sign.CONTENT_REJECTED: (
+    NamedState.QUOTA: ("❌ 生成失败: 账户余额不足，请充值",),
+    NamedState.AUTH: (
+        "❌ 生成失败: token_invalidated: Your authentication token has been invalidated",
+    ),
+    NamedState.CONTENT_REJECTED: (
         (
             "❌ 生成失败: This content may violate our guardrails concerning similarity to "
             "third-party content."
@@ -143,7 +150,7 @@ _SIGNS: Mapping[Sign, tuple[str, ...]] = {
 }
 
 
-def failure_text(job: Job) -> str:
+def failed_job_text(job: SimulatedJob) -> str:
     """Return the content that a failed job's stream ends with."""
-    failure = job.fate.failure
+    failure = job.outcome.failure
     return f"❌ 生成失败: {failure.message if failure else 'unknown'}"

@@ -9,32 +9,32 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.faults import ComponentWord
+from tallylight.simulator.faults import ReportedStatus
 from tallylight.simulator.protocols import statuspage
-from tallylight.simulator.protocols.page import Page
-from tallylight.simulator.status_reports import StatedIncident, StatedMaintenance
+from tallylight.simulator.protocols.page import PageSnapshot
+from tallylight.simulator.status_reports import ReportedIncident, ReportedMaintenance
 
-_LAGGING = -6 * 86_400.0  # the shim's page.updated_at stands still, days behind
+_PAGE_UPDATED_AT = -6 * 86_400.0  # the shim's page.updated_at stands still, days behind
 
 
-def word_of(word: ComponentWord) -> str:
+def incident_io_status(status: ReportedStatus) -> str:
     """Return the widgets' word: the worst one has another name here."""
-    return "full_outage" if word is ComponentWord.MAJOR_OUTAGE else word.value
+    return "full_outage" if status is ReportedStatus.MAJOR_OUTAGE else status.value
 
 
-def key_of(page: Page, kind: str, name: str) -> str:
+def ulid_like_id(page: PageSnapshot, kind: str, name: str) -> str:
     """Return an id with the look of a ULID."""
-    return "01K" + page.key(kind, name, 23).upper()
+    return "01K" + page.stable_id(kind, name, 23).upper()
 
 
-def _shim(page: Page, **members: JsonValue) -> JsonValue:
-    return {"page": statuspage.heading(page, _LAGGING), **members}
+def _shim(page: PageSnapshot, **members: JsonValue) -> JsonValue:
+    return {"page": statuspage.page_object(page, _PAGE_UPDATED_AT), **members}
 
 
-def _shim_incidents(page: Page) -> JsonValue:
+def _shim_incidents(page: PageSnapshot) -> JsonValue:
     told: list[JsonValue] = []
-    for one in page.said.incidents[:25]:
-        incident = statuspage.incident(page, one)
+    for one in page.report.incidents[:25]:
+        incident = statuspage.incident_object(page, one)
         updates = incident["incident_updates"]
         assert isinstance(updates, list)  # noqa: S101  # narrows what we wrote ourselves
         for update in updates:
@@ -44,146 +44,163 @@ def _shim_incidents(page: Page) -> JsonValue:
     return _shim(page, incidents=told)
 
 
-def _widget_proxy(page: Page) -> JsonValue:
-    names = list(page.said.components)
+def _widget_proxy(page: PageSnapshot) -> JsonValue:
+    names = list(page.report.components)
     summary: dict[str, JsonValue] = {
-        "id": key_of(page, "page", ""),
+        "id": ulid_like_id(page, "page", ""),
         "name": page.title,
         "public_url": page.url,
-        "components": [{"id": key_of(page, "component", n), "name": n} for n in names],
+        "components": [{"id": ulid_like_id(page, "component", n), "name": n} for n in names],
         "structure": {"items": [_group(page, names)]},
         "affected_components": [
-            {"component_id": key_of(page, "component", name), "status": word_of(word)}
-            for name, word in page.said.components.items()
-            if word is not ComponentWord.OPERATIONAL
+            {
+                "component_id": ulid_like_id(page, "component", name),
+                "status": incident_io_status(word),
+            }
+            for name, word in page.report.components.items()
+            if word is not ReportedStatus.OPERATIONAL
         ],
-        "ongoing_incidents": [_proxy_incident(page, told) for told in page.said.open_incidents],
-        "in_progress_maintenances": _planned(page, "in_progress"),
-        "scheduled_maintenances": _planned(page, "scheduled"),
+        "ongoing_incidents": [_proxy_incident(page, told) for told in page.report.open_incidents],
+        "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
+        "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
     }
     return {"summary": summary}
 
 
-def _group(page: Page, names: list[str]) -> JsonValue:
+def _group(page: PageSnapshot, names: list[str]) -> JsonValue:
     return {
         "group": {
-            "id": key_of(page, "group", "APIs"),
+            "id": ulid_like_id(page, "group", "APIs"),
             "name": "APIs",
-            "components": [{"component_id": key_of(page, "component", name)} for name in names],
+            "components": [
+                {"component_id": ulid_like_id(page, "component", name)} for name in names
+            ],
         }
     }
 
 
-def _proxy_incident(page: Page, told: StatedIncident) -> JsonValue:
-    component_id = key_of(page, "component", told.component)
-    resolved = next((page.date(one.at) for one in told.updates if one.status == "resolved"), None)
+def _proxy_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue:
+    component_id = ulid_like_id(page, "component", incident.component)
+    resolved = next(
+        (page.rfc3339(one.at) for one in incident.updates if one.status == "resolved"), None
+    )
     return {
-        "id": key_of(page, "incident", told.id),
-        "name": told.name,
-        "status": told.status,
-        "published_at": page.date(told.started),
-        "affected_components": [{"component_id": component_id, "status": word_of(told.word)}],
+        "id": ulid_like_id(page, "incident", incident.id),
+        "name": incident.name,
+        "status": incident.status,
+        "published_at": page.rfc3339(incident.started_at),
+        "affected_components": [
+            {"component_id": component_id, "status": incident_io_status(incident.component_status)}
+        ],
         "component_impacts": [
             {
                 "component_id": component_id,
-                "start_at": page.date(told.started),
+                "start_at": page.rfc3339(incident.started_at),
                 "end_at": resolved,
-                "status": word_of(told.word),
+                "status": incident_io_status(incident.component_status),
             }
         ],
         "status_summaries": [],
         "updates": [
             {
-                "published_at": page.date(update.at),
+                "published_at": page.rfc3339(update.at),
                 "to_status": update.status,
                 "message": {"type": "doc", "content": []},
                 "message_string": update.body,
                 "component_statuses": [
-                    {"component_id": component_id, "status": word_of(told.word)}
+                    {
+                        "component_id": component_id,
+                        "status": incident_io_status(incident.component_status),
+                    }
                 ],
             }
-            for update in told.updates
+            for update in incident.updates
         ],
     }
 
 
-def _component_impacts(page: Page) -> JsonValue:
+def _component_impacts(page: PageSnapshot) -> JsonValue:
     impacts: list[JsonValue] = []
-    for told in page.said.incidents:
+    for told in page.report.incidents:
         shown = _proxy_incident(page, told)
         if isinstance(shown, dict) and isinstance(shown["component_impacts"], list):
             impacts += shown["component_impacts"]
     return {"component_impacts": impacts}
 
 
-def _widget_summary(page: Page) -> JsonValue:
+def _widget_summary(page: PageSnapshot) -> JsonValue:
     return {
-        "ongoing_incidents": [_widget_incident(page, told) for told in page.said.open_incidents],
-        "in_progress_maintenances": _planned(page, "in_progress"),
-        "scheduled_maintenances": _planned(page, "scheduled"),
+        "ongoing_incidents": [_widget_incident(page, told) for told in page.report.open_incidents],
+        "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
+        "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
     }
 
 
-def _widget_incident(page: Page, told: StatedIncident) -> JsonValue:
-    own_id = key_of(page, "incident", told.id)
+def _widget_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue:
+    own_id = ulid_like_id(page, "incident", incident.id)
     return {
         "id": own_id,
-        "name": told.name,
-        "status": told.status,
+        "name": incident.name,
+        "status": incident.status,
         "url": f"{page.url}/incidents/{own_id}",
-        "last_update_at": page.date(told.updates[-1].at),
-        "last_update_message": told.updates[-1].body,
-        "current_worst_impact": word_of(told.word),
-        "affected_components": [_affected(page, told.component, told.word)],
+        "last_update_at": page.rfc3339(incident.updates[-1].at),
+        "last_update_message": incident.updates[-1].body,
+        "current_worst_impact": incident_io_status(incident.component_status),
+        "affected_components": [
+            _affected_component(page, incident.component, incident.component_status)
+        ],
     }
 
 
-def _affected(page: Page, name: str, word: ComponentWord) -> JsonValue:
+def _affected_component(page: PageSnapshot, name: str, status: ReportedStatus) -> JsonValue:
     return {
-        "id": key_of(page, "component", name),
+        "id": ulid_like_id(page, "component", name),
         "name": name,
         "group_name": "APIs",
-        "current_status": word_of(word),
+        "current_status": incident_io_status(status),
     }
 
 
-def _planned(page: Page, status: str) -> list[JsonValue]:
-    return [_maintenance(page, told) for told in page.said.maintenances if told.status == status]
+def _maintenances_with_status(page: PageSnapshot, status: str) -> list[JsonValue]:
+    return [_maintenance(page, told) for told in page.report.maintenances if told.status == status]
 
 
-def _maintenance(page: Page, told: StatedMaintenance) -> JsonValue:
-    own_id = key_of(page, "maintenance", told.id)
-    begin, end = page.date(told.plan.start), page.date(told.plan.end)
+def _maintenance(page: PageSnapshot, maintenance: ReportedMaintenance) -> JsonValue:
+    own_id = ulid_like_id(page, "maintenance", maintenance.id)
+    begin, end = page.rfc3339(maintenance.plan.start), page.rfc3339(maintenance.plan.end)
     dates: dict[str, JsonValue] = (
         {"starts_at": begin, "ends_at": end}
-        if told.status == "scheduled"
+        if maintenance.status == "scheduled"
         else {"started_at": begin, "scheduled_end_at": end}
     )
     return {
         "id": own_id,
-        "name": told.plan.name,
-        "status": f"maintenance_{told.status}",
+        "name": maintenance.plan.name,
+        "status": f"maintenance_{maintenance.status}",
         "url": f"{page.url}/maintenances/{own_id}",
-        "last_update_at": page.date(told.plan.announced),
+        "last_update_at": page.rfc3339(maintenance.plan.announced),
         "last_update_message": "Planned.",
         "affected_components": [
-            _affected(page, name, ComponentWord.UNDER_MAINTENANCE) for name in told.plan.components
+            _affected_component(page, name, ReportedStatus.UNDER_MAINTENANCE)
+            for name in maintenance.plan.components
         ],
         **dates,
     }
 
 
 #: What each path answers; whatever is missing here is missing there.
-BODIES: Mapping[str, Callable[[Page], JsonValue]] = {
-    "/api/v2/status.json": lambda page: _shim(page, status=statuspage.indicator(page)),
+RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
+    "/api/v2/status.json": lambda page: _shim(page, status=statuspage.status_object(page)),
     "/api/v2/summary.json": lambda page: _shim(
-        page, status=statuspage.indicator(page), components=statuspage.components(page)
+        page, status=statuspage.status_object(page), components=statuspage.component_objects(page)
     ),
-    "/api/v2/components.json": lambda page: _shim(page, components=statuspage.components(page)),
+    "/api/v2/components.json": lambda page: _shim(
+        page, components=statuspage.component_objects(page)
+    ),
     "/api/v2/incidents.json": _shim_incidents,
     "/proxy/{host}": _widget_proxy,
     "/proxy/{host}/incidents": lambda page: {
-        "incidents": [_proxy_incident(page, told) for told in page.said.incidents]
+        "incidents": [_proxy_incident(page, told) for told in page.report.incidents]
     },
     "/proxy/{host}/component_impacts": _component_impacts,
     "/api/v1/summary": _widget_summary,

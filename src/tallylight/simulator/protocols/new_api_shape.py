@@ -9,19 +9,19 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.answers import Answer, scripted_answer
-from tallylight.simulator.faults import Refuse, Sign
-from tallylight.simulator.outcomes import Step
-from tallylight.simulator.protocols.orders import Fields, InvalidError
-from tallylight.simulator.protocols.references import text_or_file
-from tallylight.simulator.world import Job, World
+from tallylight.simulator.answers import SimulatedResponse, scripted_response
+from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.outcomes import JobStatus
+from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.references import url_or_file_reference
+from tallylight.simulator.world import SimulatedJob, Simulation
 
 _HTTP_TOO_MANY = 429
-_MASK = "当前分组上游负载已饱和，请稍后再试"
+_MASKED_MESSAGE = "当前分组上游负载已饱和，请稍后再试"
 _GROUP = "default"
 
 
-def of_middleware(
+def middleware_error(
     message: str, code: str = "", request_id: str = "", kind: str = "new_api_error"
 ) -> dict[str, JsonValue]:
     """Return the envelope of what happens before a task is relayed."""
@@ -29,64 +29,66 @@ def of_middleware(
     return {"error": {"message": message + tail, "type": kind, "code": code}}
 
 
-def of_relay(code: str, message: str) -> dict[str, JsonValue]:
+def relay_error(code: str, message: str) -> dict[str, JsonValue]:
     """Return the envelope of the task relay."""
     return {"code": code, "message": message, "data": None}
 
 
-def relayed(upstream_body: JsonValue) -> dict[str, JsonValue]:
+def nested_upstream_error(upstream_body: JsonValue) -> dict[str, JsonValue]:
     """Return an upstream's refusal as the relay passes it on: as JSON text inside the message."""
-    return of_relay("fail_to_fetch_task", json.dumps(upstream_body, ensure_ascii=False))
+    return relay_error("fail_to_fetch_task", json.dumps(upstream_body, ensure_ascii=False))
 
 
-class NewApiShape:
+class NewApiDialect:
     """Dialect `new_api`."""
 
     id_prefix = "task_"
-    is_complete = False
+    is_full_api = False
     is_relay = True
-    lists_jobs = False
+    can_list = False
     serves_content = True
-    cancels = False
+    can_cancel = False
 
-    def headers(self, world: World) -> Mapping[str, str]:
+    def headers(self, world: Simulation) -> Mapping[str, str]:
         """Return what every answer of a relay carries."""
         return {"x-oneapi-request-id": _request_id(world)}
 
-    def check(self, fields: Fields) -> None:
+    def validate(self, fields: RequestFields) -> None:
         """Take any fields: it passes them on."""
 
-    def reference(self, fields: Fields) -> str:
+    def input_reference(self, fields: RequestFields) -> str:
         """Return what a create begins from."""
-        return text_or_file(fields, "input_reference")
+        return url_or_file_reference(fields, "input_reference")
 
-    def job(self, world: World, job: Job) -> dict[str, JsonValue]:
+    def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the object that omits what is empty and shows progress as text while it runs."""
-        stage = job.stage(world.second())
+        stage = job.progress_at(world.second())
         shown: dict[str, JsonValue] = {
             "id": job.id,
             "task_id": job.id,
             "object": "video",
-            "model": job.fate.result.model,
-            "status": stage.step.value,
-            "progress": f"{stage.progress}%" if stage.step is Step.IN_PROGRESS else stage.progress,
+            "model": job.outcome.output.model,
+            "status": stage.status.value,
+            "progress": f"{stage.progress}%"
+            if stage.status is JobStatus.IN_PROGRESS
+            else stage.progress,
             "created_at": job.created_at,
         }
-        if job.asked.seconds:
-            shown |= {"seconds": str(job.asked.seconds), "size": job.asked.size}
-        if stage.step is Step.COMPLETED and job.ends_at is not None:
-            shown["completed_at"] = int(world.pace.unix(job.ends_at))
+        if job.requested.seconds:
+            shown |= {"seconds": str(job.requested.seconds), "size": job.requested.size}
+        if stage.status is JobStatus.COMPLETED and job.ends_at is not None:
+            shown["completed_at"] = int(world.clock.unix_time(job.ends_at))
             shown["metadata"] = {"url": file_url(world, job)}
-        if stage.step is Step.FAILED and job.fate.failure is not None:
-            failure = job.fate.failure
+        if stage.status is JobStatus.FAILED and job.outcome.failure is not None:
+            failure = job.outcome.failure
             shown["error"] = {"code": failure.code, "message": failure.message}
         return shown
 
-    def shown_with(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
+    def http_status(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
         """Return 200, also for a job that failed."""
         return 200
 
-    def models(self, names: Mapping[str, str], created: int) -> JsonValue:
+    def model_list(self, names: Mapping[str, str], created: int) -> JsonValue:
         """Return the models that the key's group is configured for, healthy or not."""
         data: list[JsonValue] = [
             {
@@ -100,59 +102,65 @@ class NewApiShape:
         ]
         return {"success": True, "object": "list", "data": data}
 
-    def unauthorized(self, key: str) -> Answer:
+    def unauthorized(self, key: str) -> SimulatedResponse:
         """Return 401 in the relay's words."""
-        return Answer(401, of_middleware("无效的令牌" if key else "未提供令牌"))
+        return SimulatedResponse(401, middleware_error("无效的令牌" if key else "未提供令牌"))
 
-    def unknown_model(self, model: str) -> Answer:
+    def unknown_model(self, model: str) -> SimulatedResponse:
         """Return 503 from the distributor: retired, never offered and switched off look alike."""
         message = f"分组 {_GROUP} 下模型 {model} 无可用渠道（distributor）"
-        return Answer(503, of_middleware(message, "model_not_found"))
+        return SimulatedResponse(503, middleware_error(message, "model_not_found"))
 
-    def unknown_job(self, job_id: str) -> Answer:  # noqa: ARG002  # the answer does not name it
+    def unknown_job(self, job_id: str) -> SimulatedResponse:  # noqa: ARG002  # the answer does not name it
         """Return task_not_exist, which is a 400."""
-        return Answer(400, of_relay("task_not_exist", "task_not_exist"))
+        return SimulatedResponse(400, relay_error("task_not_exist", "task_not_exist"))
 
-    def unknown_path(self, method: str, path: str) -> Answer:
+    def unknown_path(self, method: str, path: str) -> SimulatedResponse:
         """Return 404 as OpenAI words it."""
         message = f"Invalid URL ({method} {path})"
-        return Answer(404, of_middleware(message, kind="invalid_request_error"))
+        return SimulatedResponse(404, middleware_error(message, kind="invalid_request_error"))
 
-    def invalid(self, error: InvalidError) -> Answer:
+    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
         """Return the relay's own refusal for the prompt, the upstream's, nested, for the rest."""
         if error.param == "prompt":
-            return Answer(400, of_relay("invalid_request", "prompt is required"))
+            return SimulatedResponse(400, relay_error("invalid_request", "prompt is required"))
         upstream = {"message": error.message, "type": "invalid_request_error", "code": error.code}
-        return Answer(400, relayed({"error": {**upstream, "param": error.param}}))
+        return SimulatedResponse(
+            400, nested_upstream_error({"error": {**upstream, "param": error.param}})
+        )
 
-    def unfinished(self, job: Job, word: str) -> Answer:  # noqa: ARG002
+    def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:  # noqa: ARG002
         """Return 400 with the legacy word for where the task stands."""
-        message = f"Task is not completed yet, current status: {word.upper()}"
-        return Answer(400, {"error": {"message": message, "type": "invalid_request_error"}})
+        message = f"Task is not completed yet, current status: {status.upper()}"
+        return SimulatedResponse(
+            400, {"error": {"message": message, "type": "invalid_request_error"}}
+        )
 
-    def no_content(self, job: Job) -> Answer:  # noqa: ARG002
+    def no_content(self, job: SimulatedJob) -> SimulatedResponse:  # noqa: ARG002
         """Return 502: the relay could not fetch it either."""
         message = "Upstream service returned status 404"
-        return Answer(502, {"error": {"message": message, "type": "server_error"}})
+        return SimulatedResponse(502, {"error": {"message": message, "type": "server_error"}})
 
-    def deleted(self, world: World, job: Job) -> JsonValue:  # noqa: ARG002
+    def deletion_object(self, world: Simulation, job: SimulatedJob) -> JsonValue:  # noqa: ARG002
         """Return that a video is gone."""
         return {"id": job.id, "object": "video.deleted", "deleted": True}
 
-    def signed(self, sign: Sign, world: World) -> Answer:
+    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:
         """Return the relay's words for a state, some of them its upstream's in a nested text."""
-        return _signs(_request_id(world))[sign]
+        return _state_errors(_request_id(world))[state]
 
-    def spoken(self, trouble: Refuse) -> Answer:
+    def scripted_error(self, fault: Refuse) -> SimulatedResponse:
         """Return the scenario's answer, its message masked if it is a 429 as the relay does."""
-        answer = scripted_answer(trouble)
+        answer = scripted_response(fault)
         error = answer.body.get("error") if isinstance(answer.body, dict) else None
         if answer.status != _HTTP_TOO_MANY or not isinstance(error, dict):
             return answer
-        return Answer(answer.status, {"error": {**error, "message": _MASK}}, answer.headers)
+        return SimulatedResponse(
+            answer.status, {"error": {**error, "message": _MASKED_MESSAGE}}, answer.headers
+        )
 
 
-_SENTINEL: JsonValue = {
+_SENTINEL_BLOCK: JsonValue = {
     "error": {
         "code": "sentinel_block",
         "message": "Hmmm something didn't look right with your request. Please try again later or "
@@ -163,54 +171,58 @@ _SENTINEL: JsonValue = {
 _PAUSED: JsonValue = {"code": 500, "msg": "This interface is temporarily paused", "data": None}
 
 
-def _signs(request_id: str) -> Mapping[Sign, Answer]:
-    crowded = of_middleware(_MASK, "rate_limit_exceeded", request_id, "requests")
+def _state_errors(request_id: str) -> Mapping[NamedState, SimulatedResponse]:
+    crowded = middleware_error(_MASKED_MESSAGE, "rate_limit_exceeded", request_id, "requests")
     return {
-        Sign.RISK_CONTROL: Answer(403, relayed(_SENTINEL)),
-        Sign.SUSPENDED: Answer(503, relayed(_PAUSED)),
-        Sign.MAINTENANCE: Answer(503, of_middleware("系统维护中，请稍后再试", "", request_id)),
-        Sign.OVERLOADED: Answer(500, of_relay("do_request_failed", "请求上游地址失败")),
-        Sign.RATE_LIMITED: Answer(_HTTP_TOO_MANY, crowded),
-        Sign.QUOTA: Answer(
-            403, of_middleware("用户额度不足, 剩余额度: $0.000000", "insufficient_user_quota")
+        NamedState.RISK_CONTROL: SimulatedResponse(403, nested_upstream_error(_SENTINEL_BLOCK)),
+        NamedState.SUSPENDED: SimulatedResponse(503, nested_upstream_error(_PAUSED)),
+        NamedState.MAINTENANCE: SimulatedResponse(
+            503, middleware_error("系统维护中，请稍后再试", "", request_id)
         ),
-        Sign.AUTH: Answer(401, of_middleware("该令牌已过期", "", request_id)),
-        Sign.CONTENT_REJECTED: Answer(
+        NamedState.OVERLOADED: SimulatedResponse(
+            500, relay_error("do_request_failed", "请求上游地址失败")
+        ),
+        NamedState.RATE_LIMITED: SimulatedResponse(_HTTP_TOO_MANY, crowded),
+        NamedState.QUOTA: SimulatedResponse(
+            403, middleware_error("用户额度不足, 剩余额度: $0.000000", "insufficient_user_quota")
+        ),
+        NamedState.AUTH: SimulatedResponse(401, middleware_error("该令牌已过期", "", request_id)),
+        NamedState.CONTENT_REJECTED: SimulatedResponse(
             500,
-            of_middleware("prompt contains sensitive words: ***", "sensitive_words_detected"),
+            middleware_error("prompt contains sensitive words: ***", "sensitive_words_detected"),
         ),
     }
 
 
 _LEGACY_STATUS = {
-    Step.QUEUED: "QUEUED",
-    Step.IN_PROGRESS: "IN_PROGRESS",
-    Step.COMPLETED: "SUCCESS",
-    Step.FAILED: "FAILURE",
+    JobStatus.QUEUED: "QUEUED",
+    JobStatus.IN_PROGRESS: "IN_PROGRESS",
+    JobStatus.COMPLETED: "SUCCESS",
+    JobStatus.FAILED: "FAILURE",
 }
 
 
-def legacy_job(world: World, job: Job) -> JsonValue:
+def legacy_job(world: Simulation, job: SimulatedJob) -> JsonValue:
     """Return a task as the older `/v1/video/generations` route describes it."""
-    stage = job.stage(world.second())
+    stage = job.progress_at(world.second())
     data: dict[str, JsonValue] = {
         "task_id": job.id,
-        "status": _LEGACY_STATUS[stage.step],
+        "status": _LEGACY_STATUS[stage.status],
         "progress": f"{stage.progress}%",
     }
-    if stage.step is Step.COMPLETED:
+    if stage.status is JobStatus.COMPLETED:
         data["result_url"] = file_url(world, job)
-    if stage.step is Step.FAILED and job.fate.failure is not None:
-        data["fail_reason"] = job.fate.failure.message
+    if stage.status is JobStatus.FAILED and job.outcome.failure is not None:
+        data["fail_reason"] = job.outcome.failure.message
         data["progress"] = "100%"
     return {"code": "success", "message": "", "data": data}
 
 
-def file_url(world: World, job: Job) -> str:
+def file_url(world: Simulation, job: SimulatedJob) -> str:
     """Return where a finished job's file lies for everybody who has the link."""
-    suffix = "mp4" if job.asked.seconds else "png"
+    suffix = "mp4" if job.requested.seconds else "png"
     return f"{world.base_url}/{job.upstream}/files/{job.id}.{suffix}"
 
 
-def _request_id(world: World) -> str:
-    return f"{world.pace.date():%Y%m%d%H%M%S}{world.token(16)}"
+def _request_id(world: Simulation) -> str:
+    return f"{world.clock.datetime_at():%Y%m%d%H%M%S}{world.random_hex(16)}"

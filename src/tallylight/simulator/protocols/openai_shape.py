@@ -9,93 +9,97 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.answers import Answer, scripted_answer
-from tallylight.simulator.faults import Refuse, Sign
-from tallylight.simulator.outcomes import Step
-from tallylight.simulator.protocols.orders import Fields, InvalidError
-from tallylight.simulator.protocols.references import file_or_object
-from tallylight.simulator.world import Job, World
+from tallylight.simulator.answers import SimulatedResponse, scripted_response
+from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.outcomes import JobStatus
+from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.references import openai_reference
+from tallylight.simulator.world import SimulatedJob, Simulation
 
 _CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
 _JSON_FIELDS = _CREATE_FIELDS | {"characters"}
-_MOST_CHARACTERS = 2
-_ASSET_LIFE = 3600  # the guide: download links are valid for at most one hour
+_MAX_CHARACTERS = 2
+_ASSET_TTL_S = 3600  # the guide: download links are valid for at most one hour
 
 
-def envelope(
+def error_envelope(
     message: str, kind: str, code: str | None = None, param: str | None = None
 ) -> dict[str, JsonValue]:
     """Return OpenAI's error envelope; all four members are always there."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-class OpenAIShape:
+class OpenAIDialect:
     """Dialect `openai`."""
 
     id_prefix = "video_"
-    is_complete = True
+    is_full_api = True
     is_relay = False
-    lists_jobs = True
+    can_list = True
     serves_content = True
-    cancels = False
+    can_cancel = False
 
-    def headers(self, world: World) -> Mapping[str, str]:
+    def headers(self, world: Simulation) -> Mapping[str, str]:
         """Return what every answer of api.openai.com carries."""
         return {
-            "x-request-id": f"req_{world.token(32)}",
+            "x-request-id": f"req_{world.random_hex(32)}",
             "openai-version": "2020-10-01",
             "openai-organization": "org-simulated",
-            "openai-processing-ms": str(20 + int(world.chance() * 60)),
+            "openai-processing-ms": str(20 + int(world.draw() * 60)),
             "x-ratelimit-limit-requests": "25",
             "x-ratelimit-remaining-requests": "24",
             "x-ratelimit-reset-requests": "2.4s",
         }
 
-    def check(self, fields: Fields) -> None:
+    def validate(self, fields: RequestFields) -> None:
         """Refuse what the operation does not have.
 
         Raises:
             InvalidError: for an unknown field, or for characters that are none.
         """
         # Characters are in the guide and not in the specification, which has them in no form.
-        fields.refuse_unknown(_CREATE_FIELDS if fields.is_form else _JSON_FIELDS)
+        fields.reject_unknown(_CREATE_FIELDS if fields.is_form else _JSON_FIELDS)
         given = fields.values.get("characters", [])
-        if not isinstance(given, list) or len(given) > _MOST_CHARACTERS:
-            raise InvalidError("Expected at most 2 characters.", "characters", "invalid_value")
+        if not isinstance(given, list) or len(given) > _MAX_CHARACTERS:
+            raise InvalidRequestError(
+                "Expected at most 2 characters.", "characters", "invalid_value"
+            )
         if not all(isinstance(one, dict) and isinstance(one.get("id"), str) for one in given):
-            raise InvalidError("Expected objects with an 'id'.", "characters", "invalid_type")
+            raise InvalidRequestError(
+                "Expected objects with an 'id'.", "characters", "invalid_type"
+            )
 
-    def reference(self, fields: Fields) -> str:
+    def input_reference(self, fields: RequestFields) -> str:
         """Return what a create begins from."""
-        return file_or_object(fields)
+        return openai_reference(fields)
 
-    def job(self, world: World, job: Job) -> dict[str, JsonValue]:
+    def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the video object with all its thirteen members."""
-        stage = job.stage(world.second())
-        ended = int(world.pace.unix(job.ends_at)) if job.ends_at is not None else None
-        is_completed = stage.step is Step.COMPLETED
-        failure = job.fate.failure if stage.step is Step.FAILED else None
+        stage = job.progress_at(world.second())
+        ended = int(world.clock.unix_time(job.ends_at)) if job.ends_at is not None else None
+        is_completed = stage.status is JobStatus.COMPLETED
+        failure = job.outcome.failure if stage.status is JobStatus.FAILED else None
         return {
             "id": job.id,
             "object": "video",
-            "model": job.fate.result.model,
-            "status": stage.step.value,
+            "model": job.outcome.output.model,
+            "status": stage.status.value,
             "progress": stage.progress,
             "created_at": job.created_at,
             "completed_at": ended if is_completed else None,
-            "expires_at": ended + _ASSET_LIFE if is_completed and ended is not None else None,
+            "expires_at": ended + _ASSET_TTL_S if is_completed and ended is not None else None,
             "prompt": job.prompt,
-            "size": job.asked.size,
-            "seconds": str(job.asked.seconds),
+            "size": job.requested.size,
+            "seconds": str(job.requested.seconds),
             "remixed_from_video_id": job.parent or None,
             "error": {"code": failure.code, "message": failure.message} if failure else None,
         }
 
-    def shown_with(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
+    def http_status(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
         """Return 200, also for a job that failed."""
         return 200
 
-    def models(self, names: Mapping[str, str], created: int) -> JsonValue:
+    def model_list(self, names: Mapping[str, str], created: int) -> JsonValue:
         """Return the list of models that a key may use."""
         data: list[JsonValue] = [
             {"id": name, "object": "model", "created": created, "owned_by": owner}
@@ -103,99 +107,105 @@ class OpenAIShape:
         ]
         return {"object": "list", "data": data}
 
-    def unauthorized(self, key: str) -> Answer:
+    def unauthorized(self, key: str) -> SimulatedResponse:
         """Return 401, naming the key in part as OpenAI does."""
         if not key:
             message = (
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
             )
-            return Answer(401, envelope(message, "invalid_request_error"))
+            return SimulatedResponse(401, error_envelope(message, "invalid_request_error"))
         shown = f"{key[:3]}***{key[-3:]}" if len(key) > 8 else "***"  # noqa: PLR2004
         message = (
             f"Incorrect API key provided: {shown}. You can find your API key at "
             "https://platform.openai.com/account/api-keys."
         )
-        return Answer(401, envelope(message, "invalid_request_error", "invalid_api_key"))
+        return SimulatedResponse(
+            401, error_envelope(message, "invalid_request_error", "invalid_api_key")
+        )
 
-    def unknown_model(self, model: str) -> Answer:
+    def unknown_model(self, model: str) -> SimulatedResponse:
         """Return 404 model_not_found; a retired model answers the same."""
         message = f"The model `{model}` does not exist or you do not have access to it."
-        return Answer(404, envelope(message, "invalid_request_error", "model_not_found"))
+        return SimulatedResponse(
+            404, error_envelope(message, "invalid_request_error", "model_not_found")
+        )
 
-    def unknown_job(self, job_id: str) -> Answer:
+    def unknown_job(self, job_id: str) -> SimulatedResponse:
         """Return 404 without a code."""
         message = f"Video with id '{job_id}' not found."
-        return Answer(404, envelope(message, "invalid_request_error"))
+        return SimulatedResponse(404, error_envelope(message, "invalid_request_error"))
 
-    def unknown_path(self, method: str, path: str) -> Answer:
+    def unknown_path(self, method: str, path: str) -> SimulatedResponse:
         """Return 404, as OpenAI answers to paths that do not exist."""
-        return Answer(404, envelope(f"Invalid URL ({method} {path})", "invalid_request_error"))
-
-    def invalid(self, error: InvalidError) -> Answer:
-        """Return 400 with the parameter."""
-        body = envelope(error.message, "invalid_request_error", error.code, error.param)
-        return Answer(400, body)
-
-    def unfinished(self, job: Job, word: str) -> Answer:
-        """Return 404: the content is not there yet."""
-        message = (
-            f"Video is not ready yet (status: {word}), use GET /v1/videos/{job.id} to check status."
+        return SimulatedResponse(
+            404, error_envelope(f"Invalid URL ({method} {path})", "invalid_request_error")
         )
-        return Answer(404, envelope(message, "invalid_request_error"))
 
-    def no_content(self, job: Job) -> Answer:
+    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
+        """Return 400 with the parameter."""
+        body = error_envelope(error.message, "invalid_request_error", error.code, error.param)
+        return SimulatedResponse(400, body)
+
+    def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:
+        """Return 404: the content is not there yet."""
+        message = f"Video is not ready yet (status: {status}), use GET /v1/videos/{job.id} to check status."
+        return SimulatedResponse(404, error_envelope(message, "invalid_request_error"))
+
+    def no_content(self, job: SimulatedJob) -> SimulatedResponse:
         """Return 404: the content is gone, or never was."""
         message = f"The content of video '{job.id}' is not available."
-        return Answer(404, envelope(message, "invalid_request_error", "not_found"))
+        return SimulatedResponse(404, error_envelope(message, "invalid_request_error", "not_found"))
 
-    def deleted(self, world: World, job: Job) -> JsonValue:  # noqa: ARG002
+    def deletion_object(self, world: Simulation, job: SimulatedJob) -> JsonValue:  # noqa: ARG002
         """Return that a video is gone."""
         return {"id": job.id, "object": "video.deleted", "deleted": True}
 
-    def signed(self, sign: Sign, world: World) -> Answer:  # noqa: ARG002  # other dialects draw ids
+    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:  # noqa: ARG002  # other dialects draw ids
         """Return the official words for a state."""
-        return _SIGNS[sign]
+        return _STATE_ERRORS[state]
 
-    def spoken(self, trouble: Refuse) -> Answer:
+    def scripted_error(self, fault: Refuse) -> SimulatedResponse:
         """Return the scenario's own answer."""
-        return scripted_answer(trouble)
+        return scripted_response(fault)
 
 
-_SIGNS: Mapping[Sign, Answer] = {
-    Sign.RISK_CONTROL: Answer(
+_STATE_ERRORS: Mapping[NamedState, SimulatedResponse] = {
+    NamedState.RISK_CONTROL: SimulatedResponse(
         403,
-        envelope(
+        error_envelope(
             "Hmmm something didn't look right with your request. Please try again later or visit "
             "https://help.openai.com if this issue persists.",
             "invalid_request_error",
             "sentinel_block",
         ),
     ),
-    Sign.SUSPENDED: Answer(
+    NamedState.SUSPENDED: SimulatedResponse(
         503,
-        envelope("This model is temporarily paused.", "service_unavailable_error", "model_paused"),
+        error_envelope(
+            "This model is temporarily paused.", "service_unavailable_error", "model_paused"
+        ),
     ),
-    Sign.MAINTENANCE: Answer(
+    NamedState.MAINTENANCE: SimulatedResponse(
         503,
-        envelope(
+        error_envelope(
             "The video service is under scheduled maintenance. Please try again later.",
             "service_unavailable_error",
             "maintenance",
         ),
         {"retry-after": "600"},
     ),
-    Sign.OVERLOADED: Answer(
+    NamedState.OVERLOADED: SimulatedResponse(
         503,
-        envelope(
+        error_envelope(
             "The server is currently overloaded. Please try again later.",
             "service_unavailable_error",
             "server_is_overloaded",
         ),
     ),
-    Sign.RATE_LIMITED: Answer(
+    NamedState.RATE_LIMITED: SimulatedResponse(
         429,
-        envelope(
+        error_envelope(
             "Rate limit reached for sora-2 in organization org-simulated on requests per min "
             "(RPM): Limit 25, Used 25, Requested 1. Please try again in 2.4s.",
             "requests",
@@ -203,24 +213,24 @@ _SIGNS: Mapping[Sign, Answer] = {
         ),
         {"retry-after": "3", "x-ratelimit-remaining-requests": "0"},
     ),
-    Sign.QUOTA: Answer(
+    NamedState.QUOTA: SimulatedResponse(
         429,
-        envelope(
+        error_envelope(
             "You exceeded your current quota, please check your plan and billing details.",
             "insufficient_quota",
             "insufficient_quota",
         ),
     ),
-    Sign.AUTH: Answer(
+    NamedState.AUTH: SimulatedResponse(
         403,
-        envelope(
+        error_envelope(
             "Your organization must be verified to use the model `sora-2`.",
             "invalid_request_error",
         ),
     ),
-    Sign.CONTENT_REJECTED: Answer(
+    NamedState.CONTENT_REJECTED: SimulatedResponse(
         400,
-        envelope(
+        error_envelope(
             "Your request was blocked by our moderation system.",
             "invalid_request_error",
             "moderation_blocked",

@@ -7,13 +7,13 @@ from json import JSONDecodeError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from tallylight.simulator.scenario import ServicePart
+from tallylight.simulator.scenario import ScenarioService
 
-_PROMPT_LIMIT = 32_000
-_IMAGE_LIMIT = 20_971_520
+_MAX_PROMPT_LENGTH = 32_000
+_MAX_IMAGE_BYTES = 20_971_520
 
 
-class InvalidError(Exception):
+class InvalidRequestError(Exception):
     """A request that breaks the protocol.
 
     Args:
@@ -30,7 +30,7 @@ class InvalidError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class RequestFields:
     """A request's fields; JSON keeps types apart that a form sends as text alike."""
 
     values: Mapping[str, object]
@@ -45,20 +45,22 @@ class Fields:
         value = self.values.get(name)
         if value is None or isinstance(value, str):
             return value
-        raise InvalidError(
-            f"Invalid type for '{name}': expected a string, but got {_noun(value)} instead.",
+        raise InvalidRequestError(
+            f"Invalid type for '{name}': expected a string, but got {_type_name(value)} instead.",
             name,
             "invalid_type",
         )
 
-    def refuse_unknown(self, known: frozenset[str]) -> None:
+    def reject_unknown(self, known: frozenset[str]) -> None:
         """Raise InvalidError if there is a field that the operation does not have."""
         for name in self.values:
             if name not in known:
-                raise InvalidError(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+                raise InvalidRequestError(
+                    f"Unknown parameter: '{name}'.", name, "unknown_parameter"
+                )
 
 
-def _noun(value: object) -> str:
+def _type_name(value: object) -> str:
     match value:
         case bool():
             return "a boolean"
@@ -74,7 +76,7 @@ def _noun(value: object) -> str:
             return "an object"
 
 
-async def fields_of(request: Request) -> Fields:
+async def parse_fields(request: Request) -> RequestFields:
     """Read a body as multipart or JSON.
 
     Raises:
@@ -83,20 +85,20 @@ async def fields_of(request: Request) -> Fields:
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind in {"multipart/form-data", "application/x-www-form-urlencoded"}:
-        form = await request.form(max_part_size=_IMAGE_LIMIT)
-        return Fields(dict(form.items()), is_form=True)
+        form = await request.form(max_part_size=_MAX_IMAGE_BYTES)
+        return RequestFields(dict(form.items()), is_form=True)
     if not body:
-        return Fields({}, is_form=False)
+        return RequestFields({}, is_form=False)
     try:
         document = await request.json()
     except (JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidError("We could not parse the JSON body of your request.") from error
+        raise InvalidRequestError("We could not parse the JSON body of your request.") from error
     if not isinstance(document, dict):
-        raise InvalidError("Invalid body: expected an object.")
-    return Fields(document, is_form=False)
+        raise InvalidRequestError("Invalid body: expected an object.")
+    return RequestFields(document, is_form=False)
 
 
-def prompt_of(fields: Fields) -> str:
+def parse_prompt(fields: RequestFields) -> str:
     """Return the prompt.
 
     Raises:
@@ -104,20 +106,20 @@ def prompt_of(fields: Fields) -> str:
     """
     prompt = fields.text("prompt")
     if not prompt:
-        raise InvalidError(
+        raise InvalidRequestError(
             "Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter"
         )
-    if len(prompt) > _PROMPT_LIMIT:
-        raise InvalidError(
+    if len(prompt) > _MAX_PROMPT_LENGTH:
+        raise InvalidRequestError(
             f"Invalid 'prompt': string too long. Expected a string with maximum length "
-            f"{_PROMPT_LIMIT}, but got a string with length {len(prompt)} instead.",
+            f"{_MAX_PROMPT_LENGTH}, but got a string with length {len(prompt)} instead.",
             "prompt",
             "string_above_max_length",
         )
     return prompt
 
 
-def seconds_of(fields: Fields, service: ServicePart, *, strict: bool) -> int:
+def parse_clip_length(fields: RequestFields, service: ScenarioService, *, strict: bool) -> int:
     """Return the clip's length; a strict server takes the string forms of the lengths only.
 
     Raises:
@@ -130,14 +132,14 @@ def seconds_of(fields: Fields, service: ServicePart, *, strict: bool) -> int:
         return service.lengths[0] if service.lengths else 0
     allowed = ", ".join(f"'{length}'" for length in sorted(service.lengths))
     if strict and not isinstance(value, str):
-        raise InvalidError(
-            f"Invalid type for 'seconds': expected one of {allowed}, but got {_noun(value)}"
+        raise InvalidRequestError(
+            f"Invalid type for 'seconds': expected one of {allowed}, but got {_type_name(value)}"
             " instead.",
             "seconds",
             "invalid_type",
         )
     if not str(value).isdecimal() or int(str(value)) not in service.lengths:
-        raise InvalidError(
+        raise InvalidRequestError(
             f"Invalid value: '{value}'. Supported values are: {allowed}.",
             "seconds",
             "invalid_value",
@@ -145,7 +147,7 @@ def seconds_of(fields: Fields, service: ServicePart, *, strict: bool) -> int:
     return int(str(value))
 
 
-def size_of(fields: Fields, service: ServicePart) -> str:
+def parse_frame_size(fields: RequestFields, service: ScenarioService) -> str:
     """Return the picture's size.
 
     Raises:
@@ -156,13 +158,13 @@ def size_of(fields: Fields, service: ServicePart) -> str:
         return service.sizes[0]
     if size not in service.sizes:
         allowed = ", ".join(f"'{one}'" for one in service.sizes)
-        raise InvalidError(
+        raise InvalidRequestError(
             f"Invalid value: '{size}'. Supported values are: {allowed}.", "size", "invalid_value"
         )
     return size
 
 
-def source_video(fields: Fields) -> str | None:
+def parse_source_video(fields: RequestFields) -> str | None:
     """Return the id of the video that an edit or extension starts from; None for an uploaded file.
 
     Raises:
@@ -176,6 +178,6 @@ def source_video(fields: Fields) -> str | None:
     bracketed = fields.text("video[id]")
     if bracketed:
         return bracketed
-    raise InvalidError(
+    raise InvalidRequestError(
         "Missing required parameter: 'video'.", "video", "missing_required_parameter"
     )

@@ -6,15 +6,15 @@ They stand in no public source and are our own.
 
 from collections.abc import Mapping
 
-from tallylight.simulator.faults import Sign
+from tallylight.simulator.faults import NamedState
 
-WORDS: Mapping[Sign, tuple[int, str]] = {
-    Sign.RISK_CONTROL: (403, "Just a moment... Verify that you are human."),
-    Sign.SUSPENDED: (503, "This model is temporarily paused."),
-    Sign.MAINTENANCE: (503, "The server is under maintenance."),
-    Sign.OVERLOADED: (503, "The server is overloaded."),
-    Sign.RATE_LIMITED: (429, "Too many requests, slow down."),
-    Sign.QUOTA: (402, "Insufficient balance."),
-    Sign.AUTH: (401, "Unauthorized"),
-    Sign.CONTENT_REJECTED: (400, "The prompt was blocked by the safety checker."),
+STATE_ERRORS: Mapping[NamedState, tuple[int, str]] = {
+    NamedState.RISK_CONTROL: (403, "Just a moment... Verify that you are human."),
+    NamedState.SUSPENDED: (503, "This model is temporarily paused."),
+    NamedState.MAINTENANCE: (503, "The server is under maintenance."),
+    NamedState.OVERLOADED: (503, "The server is overloaded."),
+    NamedState.RATE_LIMITED: (429, "Too many requests, slow down."),
+    NamedState.QUOTA: (402, "Insufficient balance."),
+    NamedState.AUTH: (401, "Unauthorized"),
+    NamedState.CONTENT_REJECTED: (400, "The prompt was blocked by the safety checker."),
 }

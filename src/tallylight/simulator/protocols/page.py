@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tallylight.simulator.status_reports import Statement
+from tallylight.simulator.status_reports import StatusReport
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageSnapshot:
     """A page at one moment.
 
     Args:
@@ -22,10 +22,10 @@ class Page:
     id: str
     title: str
     url: str
-    said: Statement
-    date: Callable[[float], str]
+    report: StatusReport
+    rfc3339: Callable[[float], str]
 
-    def key(self, kind: str, name: str, length: int = 12) -> str:
+    def stable_id(self, kind: str, name: str, length: int = 12) -> str:
         """Return an id that the same thing on this page always has."""
         digest = hashlib.sha256(f"{self.id}/{kind}/{name}".encode()).hexdigest()
         return digest[:length]

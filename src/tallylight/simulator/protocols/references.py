@@ -6,13 +6,13 @@ import json
 
 from starlette.datastructures import UploadFile
 
-from tallylight.simulator.protocols.orders import Fields, InvalidError
+from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
 
-_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp"})
-_LONGEST_ADDRESS = 20_971_520
+_IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
+_MAX_URL_LENGTH = 20_971_520
 
 
-def file_or_object(fields: Fields) -> str:
+def openai_reference(fields: RequestFields) -> str:
     """Read OpenAI's field: a file, or an object with an address or the id of a file.
 
     Raises:
@@ -22,17 +22,23 @@ def file_or_object(fields: Fields) -> str:
     if value is None:
         return ""
     if isinstance(value, UploadFile):
-        if value.content_type not in _PICTURES:
-            raise _wrong(f"Unsupported file type '{value.content_type}'.", "invalid_value")
-        return _file(value)
+        if value.content_type not in _IMAGE_TYPES:
+            raise _invalid_reference(
+                f"Unsupported file type '{value.content_type}'.", "invalid_value"
+            )
+        return _describe_file(value)
     if isinstance(value, str):
-        raise _wrong("Invalid type: expected a file, but got a string instead.", "invalid_type")
+        raise _invalid_reference(
+            "Invalid type: expected a file, but got a string instead.", "invalid_type"
+        )
     if not isinstance(value, dict) or len({"image_url", "file_id"} & value.keys()) != 1:
-        raise _wrong("Provide exactly one of 'image_url' or 'file_id'.", "invalid_value")
-    return address(value["image_url"]) if "image_url" in value else str(value["file_id"])
+        raise _invalid_reference(
+            "Provide exactly one of 'image_url' or 'file_id'.", "invalid_value"
+        )
+    return parse_image_url(value["image_url"]) if "image_url" in value else str(value["file_id"])
 
 
-def file_or_field(fields: Fields) -> str:
+def vllm_omni_reference(fields: RequestFields) -> str:
     """Read vLLM-Omni's fields: a file, or an object as text in a field of its own.
 
     Raises:
@@ -40,21 +46,21 @@ def file_or_field(fields: Fields) -> str:
     """
     file, text = fields.values.get("input_reference"), fields.values.get("image_reference")
     if file is not None and text is not None:
-        raise _wrong("Provide only one of input_reference or image_reference.")
+        raise _invalid_reference("Provide only one of input_reference or image_reference.")
     if isinstance(file, UploadFile):
-        return _file(file)
+        return _describe_file(file)
     if file is not None:
-        raise _wrong("Expected UploadFile, received: <class 'str'>", "value_error")
+        raise _invalid_reference("Expected UploadFile, received: <class 'str'>", "value_error")
     if text is None:
         return ""
     try:
         value = json.loads(str(text))
     except ValueError as error:
-        raise _wrong("image_reference is not valid JSON.") from error
-    return address(value.get("image_url") if isinstance(value, dict) else None)
+        raise _invalid_reference("image_reference is not valid JSON.") from error
+    return parse_image_url(value.get("image_url") if isinstance(value, dict) else None)
 
 
-def text_or_file(fields: Fields, name: str) -> str:
+def url_or_file_reference(fields: RequestFields, name: str) -> str:
     """Read a field that holds an address as it is, or a file of a form.
 
     Raises:
@@ -62,36 +68,36 @@ def text_or_file(fields: Fields, name: str) -> str:
     """
     value = fields.values.get(name)
     if isinstance(value, UploadFile):
-        return _file(value)
-    return "" if value is None else address(value)
+        return _describe_file(value)
+    return "" if value is None else parse_image_url(value)
 
 
-def address(value: object) -> str:
+def parse_image_url(value: object) -> str:
     """Return an address as it is, or what a data URL holds.
 
     Raises:
         InvalidError: for anything else.
     """
-    if not isinstance(value, str) or len(value) > _LONGEST_ADDRESS:
-        raise _wrong("Expected the address of a picture.", "invalid_type")
+    if not isinstance(value, str) or len(value) > _MAX_URL_LENGTH:
+        raise _invalid_reference("Expected the address of a picture.", "invalid_type")
     if value.startswith(("http://", "https://")):
         return value
     head, comma, text = value.partition(";base64,")
     try:
         if not head.startswith("data:image/") or not comma:
-            raise _wrong("Expected a URL or a data URL.", "invalid_value")
-        return _described(head.removeprefix("data:"), base64.b64decode(text, validate=True))
+            raise _invalid_reference("Expected a URL or a data URL.", "invalid_value")
+        return _describe(head.removeprefix("data:"), base64.b64decode(text, validate=True))
     except binascii.Error as error:
-        raise _wrong("The picture is not base64.", "invalid_value") from error
+        raise _invalid_reference("The picture is not base64.", "invalid_value") from error
 
 
-def _file(file: UploadFile) -> str:
-    return _described(file.content_type or "", file.file.read())
+def _describe_file(file: UploadFile) -> str:
+    return _describe(file.content_type or "", file.file.read())
 
 
-def _described(media_type: str, data: bytes) -> str:
+def _describe(media_type: str, data: bytes) -> str:
     return f"{media_type}, {len(data)} bytes"
 
 
-def _wrong(message: str, code: str | None = None) -> InvalidError:
-    return InvalidError(message, "input_reference", code)
+def _invalid_reference(message: str, code: str | None = None) -> InvalidRequestError:
+    return InvalidRequestError(message, "input_reference", code)

@@ -5,37 +5,37 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from tallylight.simulator.answers import Answer
-from tallylight.simulator.faults import Refuse, Sign
-from tallylight.simulator.protocols.orders import Fields, InvalidError
-from tallylight.simulator.world import Job, World
+from tallylight.simulator.answers import SimulatedResponse
+from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
+from tallylight.simulator.world import SimulatedJob, Simulation
 
 
-class Shape(Protocol):
+class VideosDialect(Protocol):
     """One dialect of `/v1/videos`."""
 
     #: What the ids of jobs begin with.
     id_prefix: str
     #: All ten operations are there, and requests are checked strictly.
-    is_complete: bool
+    is_full_api: bool
     #: It passes requests on, has an older set of paths, and reads prompts before it accepts.
     is_relay: bool
     #: Jobs can be listed and deleted.
-    lists_jobs: bool
+    can_list: bool
     #: The content call gives the video; else the job names its address.
     serves_content: bool
     #: A job that is still running can be deleted too.
-    cancels: bool
+    can_cancel: bool
 
-    def headers(self, world: World) -> Mapping[str, str]:
+    def headers(self, world: Simulation) -> Mapping[str, str]:
         """Return what every answer carries."""
         ...
 
-    def check(self, fields: Fields) -> None:
+    def validate(self, fields: RequestFields) -> None:
         """Raise InvalidError for a create whose form the dialect does not take."""
         ...
 
-    def reference(self, fields: Fields) -> str:
+    def input_reference(self, fields: RequestFields) -> str:
         """Return what a create begins from, described as in `Job`.
 
         Raises:
@@ -43,54 +43,54 @@ class Shape(Protocol):
         """
         ...
 
-    def job(self, world: World, job: Job) -> dict[str, JsonValue]:
+    def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return a job as the dialect describes it."""
         ...
 
-    def shown_with(self, shown: Mapping[str, JsonValue]) -> int:
+    def http_status(self, shown: Mapping[str, JsonValue]) -> int:
         """Return the HTTP status with which a job is shown."""
         ...
 
-    def models(self, names: Mapping[str, str], created: int) -> JsonValue:
+    def model_list(self, names: Mapping[str, str], created: int) -> JsonValue:
         """Return the list of models; their owners by id."""
         ...
 
-    def unauthorized(self, key: str) -> Answer:
+    def unauthorized(self, key: str) -> SimulatedResponse:
         """Return the refusal of an unknown key, "" for none given."""
         ...
 
-    def unknown_model(self, model: str) -> Answer:
+    def unknown_model(self, model: str) -> SimulatedResponse:
         """Return the refusal of a model that is not offered."""
         ...
 
-    def unknown_job(self, job_id: str) -> Answer:
+    def unknown_job(self, job_id: str) -> SimulatedResponse:
         """Return the refusal of an id that no job has."""
         ...
 
-    def unknown_path(self, method: str, path: str) -> Answer:
+    def unknown_path(self, method: str, path: str) -> SimulatedResponse:
         """Return the refusal of a path that does not exist."""
         ...
 
-    def invalid(self, error: InvalidError) -> Answer:
+    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
         """Return the refusal of a request that breaks the protocol."""
         ...
 
-    def unfinished(self, job: Job, word: str) -> Answer:
+    def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:
         """Return the refusal of the content of a job that has none yet."""
         ...
 
-    def no_content(self, job: Job) -> Answer:
+    def no_content(self, job: SimulatedJob) -> SimulatedResponse:
         """Return the refusal of content that has failed or expired."""
         ...
 
-    def deleted(self, world: World, job: Job) -> JsonValue:
+    def deletion_object(self, world: Simulation, job: SimulatedJob) -> JsonValue:
         """Return what a deletion answers."""
         ...
 
-    def signed(self, sign: Sign, world: World) -> Answer:
+    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:
         """Return a refusal that names a state in the dialect's own words."""
         ...
 
-    def spoken(self, trouble: Refuse) -> Answer:
+    def scripted_error(self, fault: Refuse) -> SimulatedResponse:
         """Return a refusal that the scenario gives word for word."""
         ...
