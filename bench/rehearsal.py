@@ -9,10 +9,10 @@ use too, CPU seconds are the fairer figure, though they too grow where cores sha
 import argparse
 import time
 
-from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
-from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.rules import compared
-from tallylight.rehearsal.run import Means
+from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
+from tallylight.rehearsal.generate import generate_trace
+from tallylight.rehearsal.rules import compare_rules
+from tallylight.rehearsal.run import RehearsalOptions
 
 
 def main() -> None:
@@ -23,10 +23,10 @@ def main() -> None:
     options.add_argument("--traffic", type=float, default=0, help="callers' jobs an hour")
     options.add_argument("--ours-alone", action="store_true")
     given = options.parse_args()
-    cast = Cast(count=given.services, habits=Habits(traffic=given.traffic))
-    trace = generated(Recipe(days=given.days, seed=1, casts={"service": cast}))
+    cast = ServiceGroup(count=given.services, behaviour=Behaviour(traffic=given.traffic))
+    trace = generate_trace(Recipe(days=given.days, seed=1, groups={"service": cast}))
     clock, cpu = time.perf_counter(), time.process_time()
-    for line in compared(trace, 0, Means()):
+    for line in compare_rules(trace, 0, RehearsalOptions()):
         took, worked = time.perf_counter() - clock, time.process_time() - cpu
         print(f"{line.rule:36} {took:8.1f} s  {worked:8.1f} s of CPU", flush=True)
         if given.ours_alone:

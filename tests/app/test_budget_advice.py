@@ -14,7 +14,7 @@ from tallylight.config.settings import Configuration
 from tallylight.errors import TallylightError
 from tallylight.model.money import Price, PriceUnit
 from tallylight.model.status import Access
-from tallylight.rehearsal.advice import Asked, Question
+from tallylight.rehearsal.advice import BudgetQuestion, PricedService
 from tallylight.status.advice import AdviceState
 
 FREE = """
@@ -26,7 +26,9 @@ services:
 ONE_MORE = (
     "  ltx: {upstream: lab, model: ltx-3, access: self_hosted, lengths: [4], sizes: [832x480]}\n"
 )
-PRICEY = Question((Asked(Access.OFFICIAL, Decimal("0.40"), has_feed=True),), 0, Decimal(2))
+PRICEY = BudgetQuestion(
+    (PricedService(Access.OFFICIAL, Decimal("0.40"), has_feed=True),), 0, Decimal(2)
+)
 
 Load = Callable[..., Configuration]
 
@@ -103,7 +105,9 @@ async def test_a_worker_that_fails_is_told_of_and_not_tried_again(office: Office
 
 
 async def test_a_worker_that_fails_raises() -> None:
-    nonsense = Question((Asked(Access.OFFICIAL, Decimal(-1), has_feed=False),), 0, None)
+    nonsense = BudgetQuestion(
+        (PricedService(Access.OFFICIAL, Decimal(-1), has_feed=False),), 0, None
+    )
 
     with pytest.raises(TallylightError, match="the worker of the advice ended"):
         await run_advice_worker(nonsense)

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tallylight.rehearsal.trace import Trace, parsed
+from tallylight.rehearsal.trace import Trace, parse_trace
 
 DAY = 86_400
 
@@ -16,7 +16,7 @@ def told() -> Callable[..., Trace]:
 
     def trace(*spells: Told, days: float = 1, price: float = 0.4, **rest: object) -> Trace:
         service = {"price": price, "spells": list(spells)}
-        return parsed(
+        return parse_trace(
             json.dumps({"duration": days * DAY, "services": {"sora": service}, **rest}), "test"
         )
 

@@ -12,26 +12,26 @@ from tallylight.catalogue.services import Service
 from tallylight.model.money import Budget
 from tallylight.model.status import Access
 from tallylight.rehearsal.advice import (
-    Answer,
-    Asked,
-    Question,
-    budgets_for,
-    question_of,
-    what_budget_buys,
+    BudgetComparison,
+    BudgetQuestion,
+    PricedService,
+    budget_question,
+    candidate_budgets,
+    compare_budgets,
 )
-from tallylight.rehearsal.picture import drawn
-from tallylight.rehearsal.rules import compared
-from tallylight.rehearsal.run import Means
-from tallylight.rehearsal.setup import USUAL_PACE, service_of
+from tallylight.rehearsal.picture import render_chart
+from tallylight.rehearsal.rules import compare_rules
+from tallylight.rehearsal.run import RehearsalOptions
+from tallylight.rehearsal.setup import TYPICAL_PACE, catalogue_service
 from tallylight.rehearsal.trace import Trace
-from tallylight.rehearsal.world import scenes
+from tallylight.rehearsal.world import rehearsed_services
 
 HOUR = 3600
 HIDDEN = {"from": 4 * HOUR, "to": 9 * HOUR, "status": "suspended", "deliver": 0, "accept": 1}
 
 
-OFFICIAL = Asked(Access.OFFICIAL, Decimal("0.40"), has_feed=True)
-REVERSE = Asked(Access.REVERSE, Decimal("0.10"), has_feed=False)
+OFFICIAL = PricedService(Access.OFFICIAL, Decimal("0.40"), has_feed=True)
+REVERSE = PricedService(Access.REVERSE, Decimal("0.10"), has_feed=False)
 
 
 def _named(service: Service, generation: timedelta | None, **budget: Decimal) -> Service:
@@ -42,35 +42,35 @@ def _named(service: Service, generation: timedelta | None, **budget: Decimal) ->
 @pytest.fixture
 def service(told: Callable[..., Trace]) -> Service:
     """Return a service whose paid probe costs ten cents."""
-    return service_of(scenes(told(price=0.1), 0)[0], USUAL_PACE, Budget())
+    return catalogue_service(rehearsed_services(told(price=0.1), 0)[0], TYPICAL_PACE, Budget())
 
 
 @pytest.fixture(scope="session")
-def answer() -> Answer:
+def answer() -> BudgetComparison:
     """Return what budgets buy for one reverse service."""
-    return what_budget_buys(Question((REVERSE,), 0, Decimal("0.30")))
+    return compare_budgets(BudgetQuestion((REVERSE,), 0, Decimal("0.30")))
 
 
-def test_more_money_buys_more_knowledge_and_is_never_exceeded(answer: Answer) -> None:
+def test_more_money_buys_more_knowledge_and_is_never_exceeded(answer: BudgetComparison) -> None:
     nothing, *_, most = answer.rows
 
     assert nothing.budget == Decimal(0)
     assert nothing.spend == 0
     assert 0 < most.spend <= (most.budget or 0)
-    assert most.seen > nothing.seen
-    assert most.wrong < nothing.wrong
+    assert most.seen_share > nothing.seen_share
+    assert most.wrong_share < nothing.wrong_share
     assert all(row.spend <= float(row.budget or 0) for row in answer.rows)
 
 
-def test_the_operators_own_budget_is_among_those_compared(answer: Answer) -> None:
+def test_the_operators_own_budget_is_among_those_compared(answer: BudgetComparison) -> None:
     budgets = [row.budget for row in answer.rows]
 
     assert Decimal("0.30") in budgets
     assert budgets == sorted(budgets, key=lambda each: each or Decimal(0))
 
 
-def test_the_plain_script_pays_for_a_probe_every_five_minutes(answer: Answer) -> None:
-    script = answer.script
+def test_the_plain_script_pays_for_a_probe_every_five_minutes(answer: BudgetComparison) -> None:
+    script = answer.plain_script
 
     assert script is not None
     assert script.budget is None
@@ -79,38 +79,40 @@ def test_the_plain_script_pays_for_a_probe_every_five_minutes(answer: Answer) ->
 
 
 def test_nothing_is_advised_for_services_without_a_price() -> None:
-    assert what_budget_buys(Question((), 3, None)).rows == ()
+    assert compare_budgets(BudgetQuestion((), 3, None)).rows == ()
 
 
 def test_the_sums_to_compare_reach_what_is_usually_needed() -> None:
-    one = budgets_for(Question((OFFICIAL,), 0, None))
-    many = budgets_for(Question((OFFICIAL,) * 100, 0, Decimal("3.21")))
+    one = candidate_budgets(BudgetQuestion((OFFICIAL,), 0, None))
+    many = candidate_budgets(BudgetQuestion((OFFICIAL,) * 100, 0, Decimal("3.21")))
 
     assert one == tuple(map(Decimal, ("0", "0.50", "1", "2", "5")))
     assert many == tuple(map(Decimal, ("0", "3.21", "50", "100", "200", "500")))
 
 
 def test_what_costs_nothing_needs_no_budget() -> None:
-    free = Asked(Access.SELF_HOSTED, Decimal(0), has_feed=False)
+    free = PricedService(Access.SELF_HOSTED, Decimal(0), has_feed=False)
 
-    assert budgets_for(Question((free,), 0, None)) == (Decimal(0),)
+    assert candidate_budgets(BudgetQuestion((free,), 0, None)) == (Decimal(0),)
 
 
 def test_the_question_knows_price_access_and_budgets_and_no_key(service: Service) -> None:
     unpriced = replace(service, sheet=replace(service.sheet, price=None), probe_order=None)
 
-    asked = question_of([service, unpriced], Budget(per_hour=Decimal("0.50"), per_day=Decimal(3)))
+    asked = budget_question(
+        [service, unpriced], Budget(per_hour=Decimal("0.50"), per_day=Decimal(3))
+    )
 
-    assert asked == Question(
-        (Asked(Access.OFFICIAL, Decimal("0.1"), has_feed=False),), 1, Decimal(3)
+    assert asked == BudgetQuestion(
+        (PricedService(Access.OFFICIAL, Decimal("0.1"), has_feed=False),), 1, Decimal(3)
     )
 
 
 def test_a_service_that_is_not_probed_for_money_has_a_price_all_the_same(service: Service) -> None:
-    asked = question_of([replace(_named(service, None), probe_order=None)], Budget())
+    asked = budget_question([replace(_named(service, None), probe_order=None)], Budget())
 
     assert [each.price for each in asked.services] == [Decimal("0.1")]
-    assert asked.own == 0
+    assert asked.own_budget == 0
 
 
 @pytest.mark.parametrize(
@@ -131,15 +133,15 @@ def test_the_smallest_limit_is_what_the_budgets_allow(
 ) -> None:
     named = _named(service, timedelta(hours=6), **each)
 
-    assert question_of([named, named], Budget(**total)).own == own
+    assert budget_question([named, named], Budget(**total)).own_budget == own
 
 
 def test_the_picture_is_well_formed_and_says_in_words_what_it_shows(
     told: Callable[..., Trace],
 ) -> None:
-    lines = list(compared(told(HIDDEN, days=0.5), 0, Means()))
+    lines = list(compare_rules(told(HIDDEN, days=0.5), 0, RehearsalOptions()))
 
-    root = ET.fromstring(drawn(lines, "a <test>"))  # noqa: S314  # our own text
+    root = ET.fromstring(render_chart(lines, "a <test>"))  # noqa: S314  # our own text
 
     name = "{http://www.w3.org/2000/svg}"
     assert root.get("role") == "img"

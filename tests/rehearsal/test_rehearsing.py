@@ -13,16 +13,22 @@ from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Status
-from tallylight.rehearsal.baselines import GATUS, KUMA, feed_alone, in_a_row, plain_script
-from tallylight.rehearsal.budget_tracker import Purse
-from tallylight.rehearsal.recipes import load
-from tallylight.rehearsal.record import Record, Turn
-from tallylight.rehearsal.rng import draw, duration
-from tallylight.rehearsal.rules import OURS, UNBUDGETED, beginning_for, compared
-from tallylight.rehearsal.run import Means, rehearsed
-from tallylight.rehearsal.score import score
+from tallylight.rehearsal.baselines import (
+    GATUS_THRESHOLDS,
+    UPTIME_KUMA_THRESHOLDS,
+    consecutive_rule,
+    feed_only,
+    plain_script,
+)
+from tallylight.rehearsal.budget_tracker import BudgetTracker
+from tallylight.rehearsal.recipes import load_trace
+from tallylight.rehearsal.record import RuleResult, StatusChange
+from tallylight.rehearsal.rng import draw, log_normal
+from tallylight.rehearsal.rules import OURS, UNBUDGETED, compare_rules, truncated_for
+from tallylight.rehearsal.run import RehearsalOptions, run_rehearsal
+from tallylight.rehearsal.score import score_results
 from tallylight.rehearsal.trace import Trace
-from tallylight.rehearsal.world import START, scenes
+from tallylight.rehearsal.world import START, rehearsed_services
 
 HOUR = 3600
 OUTAGE = {"from": 10 * HOUR, "to": 12 * HOUR, "status": "suspended", "accept": 0, "reach": 0}
@@ -34,18 +40,22 @@ def _moment(hours: float) -> datetime:
 
 
 def test_a_rehearsal_repeats_itself() -> None:
-    trace = load("stormy")
+    trace = load_trace("stormy")
 
-    first, second = (rehearsed(scenes(trace, 3), 0.5, Means()) for _ in range(2))
+    first, second = (
+        run_rehearsal(rehearsed_services(trace, 3), 0.5, RehearsalOptions()) for _ in range(2)
+    )
 
-    assert [r.turns for r in first] == [r.turns for r in second]
+    assert [r.changes for r in first] == [r.changes for r in second]
     assert [r.spent for r in first] == [r.spent for r in second]
 
 
 def test_rules_that_share_two_processes_fare_as_they_do_in_one() -> None:
-    trace = load("stormy").model_copy(update={"duration": 20_000})
+    trace = load_trace("stormy").model_copy(update={"duration": 20_000})
 
-    alone, shared = (list(compared(trace, 3, Means(), workers)) for workers in (1, 2))
+    alone, shared = (
+        list(compare_rules(trace, 3, RehearsalOptions(), workers)) for workers in (1, 2)
+    )
 
     assert alone == shared
     assert [line.days for line in alone] == [trace.days] * 7
@@ -60,7 +70,7 @@ def test_the_rule_that_probes_most_lives_through_the_beginning_alone(
         update={"services": dict.fromkeys(names, many.services[ServiceId("sora")])}
     )
 
-    parts = [beginning_for(rule, trace).days for rule in (UNBUDGETED, OURS)]
+    parts = [truncated_for(rule, trace).days for rule in (UNBUDGETED, OURS)]
 
     assert parts == [1, 365]
 
@@ -68,20 +78,22 @@ def test_the_rule_that_probes_most_lives_through_the_beginning_alone(
 def test_an_outage_at_the_door_is_seen_at_once_and_its_end_too(told: Callable[..., Trace]) -> None:
     trace = told(OUTAGE)
 
-    found = score(rehearsed(scenes(trace, 0), trace.days, Means()), trace.days)
+    found = score_results(
+        run_rehearsal(rehearsed_services(trace, 0), trace.days, RehearsalOptions()), trace.days
+    )
 
     assert (found.outages, found.seen, found.false_alarms) == (1, 1, 0)
     assert found.median_delay is not None
     assert found.median_delay < 2
-    assert found.wrong < 0.01
+    assert found.wrong_share < 0.01
 
 
 def test_an_outage_of_jobs_alone_is_found_by_a_paid_probe(told: Callable[..., Trace]) -> None:
     trace = told(HIDDEN)
-    world = scenes(trace, 0)
+    world = rehearsed_services(trace, 0)
 
-    ours = score(rehearsed(world, trace.days, Means()), trace.days)
-    shallow = score(in_a_row(world, trace.days, GATUS), trace.days)
+    ours = score_results(run_rehearsal(world, trace.days, RehearsalOptions()), trace.days)
+    shallow = score_results(consecutive_rule(world, trace.days, GATUS_THRESHOLDS), trace.days)
 
     assert ours.seen == 1
     assert shallow.seen == 0
@@ -89,27 +101,27 @@ def test_an_outage_of_jobs_alone_is_found_by_a_paid_probe(told: Callable[..., Tr
 
 def test_without_money_no_paid_probe_is_sent(told: Callable[..., Trace]) -> None:
     trace = told(HIDDEN)
-    means = replace(Means(), total=Budget(per_day=Decimal(0)))
+    means = replace(RehearsalOptions(), total_budget=Budget(per_day=Decimal(0)))
 
-    (record,) = rehearsed(scenes(trace, 0), trace.days, means)
+    (record,) = run_rehearsal(rehearsed_services(trace, 0), trace.days, means)
 
-    assert record.paid == 0
+    assert record.paid_probes == 0
     assert record.spent == 0
     assert record.withheld > 0
 
 
 def test_no_window_ever_holds_more_than_the_budget() -> None:
-    trace = load("stormy")
-    means = replace(Means(), total=Budget(per_day=Decimal("2.00")))
+    trace = load_trace("stormy")
+    means = replace(RehearsalOptions(), total_budget=Budget(per_day=Decimal("2.00")))
 
-    records = rehearsed(scenes(trace, 0), 3, means)
+    records = run_rehearsal(rehearsed_services(trace, 0), 3, means)
 
     assert 0 < sum(record.spent for record in records) <= 6
 
 
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 300)), max_size=40))
 def test_a_purse_never_exceeds_its_budget(wishes: list[tuple[int, int]]) -> None:
-    purse, at = Purse(Budget(per_hour=Decimal("1.50"), per_day=Decimal(4))), START
+    purse, at = BudgetTracker(Budget(per_hour=Decimal("1.50"), per_day=Decimal(4))), START
 
     for minutes, cents in wishes:
         at += timedelta(minutes=minutes)
@@ -127,14 +139,14 @@ def test_a_purse_never_exceeds_its_budget(wishes: list[tuple[int, int]]) -> None
 
 
 def test_our_own_network_is_no_services_fault() -> None:
-    trace = load("own-network")
-    world = scenes(trace, 0)
+    trace = load_trace("own-network")
+    world = rehearsed_services(trace, 0)
 
-    ours = score(rehearsed(world, 3, Means()), 3)
-    counted = score(in_a_row(world, 3, GATUS), 3)
+    ours = score_results(run_rehearsal(world, 3, RehearsalOptions()), 3)
+    counted = score_results(consecutive_rule(world, 3, GATUS_THRESHOLDS), 3)
 
-    assert ours.wrong == 0
-    assert counted.wrong > 0.01
+    assert ours.wrong_share == 0
+    assert counted.wrong_share > 0.01
 
 
 def test_the_plain_script_is_wrong_with_every_job_that_fails_by_chance(
@@ -142,53 +154,53 @@ def test_the_plain_script_is_wrong_with_every_job_that_fails_by_chance(
 ) -> None:
     trace = told({"from": 0, "to": 86_400, "status": "operational", "deliver": 0.9})
 
-    (record,) = plain_script(scenes(trace, 0), trace.days)
+    (record,) = plain_script(rehearsed_services(trace, 0), trace.days)
 
-    assert record.paid == 288
+    assert record.paid_probes == 288
     assert record.spent == 288 * Decimal("0.4")
-    assert score([record], trace.days).false_alarms > 300
+    assert score_results([record], trace.days).false_alarms > 300
 
 
 def test_a_page_tells_late_and_never_of_what_is_over(told: Callable[..., Trace]) -> None:
     short = {"from": 0, "to": 1, "status": "suspended"}
     trace = told(short, OUTAGE, feeds={"sora": {"lag": 60}})
 
-    (record,) = feed_alone(scenes(trace, 0))
+    (record,) = feed_only(rehearsed_services(trace, 0))
 
-    statuses = [turn.status for turn in record.turns]
+    statuses = [turn.status for turn in record.changes]
     assert statuses == [Status.OPERATIONAL, Status.SUSPENDED, Status.OPERATIONAL]
-    assert _moment(10) < record.turns[1].at < _moment(11)
+    assert _moment(10) < record.changes[1].at < _moment(11)
 
 
 def test_one_bad_answer_is_enough_without_retries(told: Callable[..., Trace]) -> None:
     blink = {"from": HOUR, "to": HOUR + 40, "status": "operational", "reach": 0}
-    world = scenes(told(blink), 0)
+    world = rehearsed_services(told(blink), 0)
 
-    assert score(in_a_row(world, 1, KUMA), 1).false_alarms == 30
-    assert score(in_a_row(world, 1, GATUS), 1).false_alarms == 0
+    assert score_results(consecutive_rule(world, 1, UPTIME_KUMA_THRESHOLDS), 1).false_alarms == 30
+    assert score_results(consecutive_rule(world, 1, GATUS_THRESHOLDS), 1).false_alarms == 0
 
 
 def test_the_score_counts_minutes_by_truth_and_by_what_was_shown(
     told: Callable[..., Trace],
 ) -> None:
-    scene = scenes(told(OUTAGE), 0)[0]
+    scene = rehearsed_services(told(OUTAGE), 0)[0]
     turns = (
-        Turn(START, Status.UNKNOWN),
-        Turn(_moment(1), Status.OPERATIONAL),
-        Turn(_moment(2), Status.DEGRADED),  # a false alarm
-        Turn(_moment(3), Status.OPERATIONAL),
-        Turn(_moment(10.5), Status.DEGRADED),
-        Turn(_moment(11), Status.SUSPENDED),
-        Turn(_moment(12.5), Status.OPERATIONAL),
+        StatusChange(START, Status.UNKNOWN),
+        StatusChange(_moment(1), Status.OPERATIONAL),
+        StatusChange(_moment(2), Status.DEGRADED),  # a false alarm
+        StatusChange(_moment(3), Status.OPERATIONAL),
+        StatusChange(_moment(10.5), Status.DEGRADED),
+        StatusChange(_moment(11), Status.SUSPENDED),
+        StatusChange(_moment(12.5), Status.OPERATIONAL),
     )
 
-    found = score([Record(scene, turns)], 1)
+    found = score_results([RuleResult(scene, turns)], 1)
 
     assert found.median_delay == 30
-    assert found.wrong == pytest.approx((1 + 0.5 + 0.5) / 24)
+    assert found.wrong_share == pytest.approx((1 + 0.5 + 0.5) / 24)
     assert found.false_alarms == 30
-    assert found.misnamed == pytest.approx(0.5 / 1.5)
-    assert found.unknown == pytest.approx(1 / 24)
+    assert found.misnamed_share == pytest.approx(0.5 / 1.5)
+    assert found.unknown_share == pytest.approx(1 / 24)
     assert found.minutes[Status.SUSPENDED][Status.DEGRADED] == pytest.approx(30)
 
 
@@ -199,7 +211,7 @@ def test_a_draw_is_a_share_and_always_the_same(purpose: int, moment: int) -> Non
 
 
 def test_durations_have_the_quantiles_that_were_asked_for() -> None:
-    drawn = sorted(duration(7, n, 60, 120) for n in range(4000))
+    drawn = sorted(log_normal(7, n, 60, 120) for n in range(4000))
 
     assert drawn[2000] == pytest.approx(60, rel=0.03)
     assert drawn[3800] == pytest.approx(120, rel=0.06)
@@ -209,10 +221,10 @@ def test_chance_is_the_same_for_all_who_ask_at_the_same_moment(
     told: Callable[..., Trace],
 ) -> None:
     trace = told({"from": 0, "to": 86_400, "status": "operational", "reach": 0.5, "deliver": 0.5})
-    one, other = scenes(trace, 4)[0], scenes(trace, 4)[0]
-    other.job(_moment(1))
+    one, other = rehearsed_services(trace, 4)[0], rehearsed_services(trace, 4)[0]
+    other.submit_job(_moment(1))
 
-    assert [one.shallow(Depth.REACH, _moment(h)) for h in range(24)] == [
-        other.shallow(Depth.REACH, _moment(h)) for h in range(24)
+    assert [one.free_probe(Depth.REACH, _moment(h)) for h in range(24)] == [
+        other.free_probe(Depth.REACH, _moment(h)) for h in range(24)
     ]
-    assert one.job(_moment(2)) == other.job(_moment(2))
+    assert one.submit_job(_moment(2)) == other.submit_job(_moment(2))

@@ -8,11 +8,11 @@ import pytest
 from tallylight.errors import ConfigurationError
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
-from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
-from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.recipes import load, names, recipe
-from tallylight.rehearsal.trace import Trace, parsed, written
-from tallylight.rehearsal.world import scenes
+from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
+from tallylight.rehearsal.generate import generate_trace
+from tallylight.rehearsal.recipes import load_recipe, load_trace, recipe_names
+from tallylight.rehearsal.trace import Trace, dump_trace, parse_trace
+from tallylight.rehearsal.world import rehearsed_services
 
 WHOLE = """{"duration": 172800, "services": {"sora-2-reverse": {"access": "reverse", "price": 0.12,
  "spells": [{"from": 0, "to": 86400, "status": "operational", "accept": 1.0, "deliver": 0.99,
@@ -22,18 +22,18 @@ WHOLE = """{"duration": 172800, "services": {"sora-2-reverse": {"access": "rever
 
 
 def test_the_published_form_is_understood() -> None:
-    trace = parsed(WHOLE, "whole.json")
+    trace = parse_trace(WHOLE, "whole.json")
 
     service = trace.services[next(iter(trace.services))]
     assert (service.access, service.price) == (Access.REVERSE, Decimal("0.12"))
-    assert service.spells[0].delivers == 0.99
+    assert service.spells[0].deliver_probability == 0.99
     assert trace.days == 2
 
 
 def test_a_trace_that_was_written_is_read_as_it_was() -> None:
-    trace = parsed(WHOLE, "whole.json")
+    trace = parse_trace(WHOLE, "whole.json")
 
-    assert parsed(written(trace), "again.json") == trace
+    assert parse_trace(dump_trace(trace), "again.json") == trace
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_trace_that_was_written_is_read_as_it_was() -> None:
 )
 def test_a_fault_is_told_with_its_place(text: str, place: str, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parsed(text, "trace.json")
+        parse_trace(text, "trace.json")
 
     problem = caught.value.problems[0]
     assert (problem.where, problem.key) == ("trace.json", place)
@@ -86,7 +86,7 @@ def test_a_fault_is_told_with_its_place(text: str, place: str, reason: str) -> N
 def test_time_between_spells_is_operational(told: Callable[..., Trace]) -> None:
     trace = told({"from": 600, "to": 1200, "status": "suspended"})
 
-    spells = scenes(trace, 0)[0].spells
+    spells = rehearsed_services(trace, 0)[0].intervals
 
     assert [(spell.start, spell.end, spell.status) for spell in spells] == [
         (0, 600, Status.OPERATIONAL),
@@ -95,27 +95,28 @@ def test_time_between_spells_is_operational(told: Callable[..., Trace]) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", recipe_names())
 def test_every_named_trace_can_be_made_and_written(name: str) -> None:
-    trace = load(name)
+    trace = load_trace(name)
 
-    assert trace == load(name)
-    assert parsed(written(trace), name).services.keys() == trace.services.keys()
+    assert trace == load_trace(name)
+    assert parse_trace(dump_trace(trace), name).services.keys() == trace.services.keys()
 
 
 def test_the_market_of_january_is_as_it_was_reported() -> None:
-    trace = generated(
+    trace = generate_trace(
         Recipe(
             days=3000,
-            casts={
-                name: Cast(habits=cast.habits) for name, cast in _casts("january-market").items()
+            groups={
+                name: ServiceGroup(behaviour=cast.behaviour)
+                for name, cast in _casts("january-market").items()
             },
         )
     )
 
     away = {
         scene.id: sum(o.end - o.start for o in scene.outages()) / trace.duration
-        for scene in scenes(trace, 0)
+        for scene in rehearsed_services(trace, 0)
     }
 
     assert away[ServiceId("sora-2-official")] == pytest.approx(0.0016, rel=0.25)
@@ -124,11 +125,11 @@ def test_the_market_of_january_is_as_it_was_reported() -> None:
 
 
 def test_another_seed_makes_another_trace() -> None:
-    recipe = Recipe(days=20, casts={"a": Cast(habits=Habits())})
+    recipe = Recipe(days=20, groups={"a": ServiceGroup(behaviour=Behaviour())})
 
-    assert generated(recipe) != generated(recipe.model_copy(update={"seed": 2}))
+    assert generate_trace(recipe) != generate_trace(recipe.model_copy(update={"seed": 2}))
 
 
-def _casts(name: str) -> dict[str, Cast]:
+def _casts(name: str) -> dict[str, ServiceGroup]:
 
-    return dict(recipe(name).casts)
+    return dict(load_recipe(name).groups)

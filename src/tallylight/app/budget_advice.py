@@ -13,8 +13,8 @@ import structlog
 from tallylight.config.settings import Configuration
 from tallylight.documents.environment import worker_environment
 from tallylight.errors import TallylightError
-from tallylight.rehearsal.advice import Answer, Question, question_of
-from tallylight.rehearsal.advice_worker import ANSWER, QUESTION
+from tallylight.rehearsal.advice import BudgetComparison, BudgetQuestion, budget_question
+from tallylight.rehearsal.advice_worker import COMPARISON_ADAPTER, QUESTION_ADAPTER
 from tallylight.status.advice import Advice, AdviceState
 
 log = structlog.get_logger()
@@ -29,8 +29,8 @@ class BudgetAdviser:
     def __init__(self, configuration: Callable[[], Configuration]) -> None:
         self._configuration = configuration
         self._question_configuration: Configuration | None = None
-        self._question = Question((), 0, None)
-        self._latest: tuple[Question, Answer | None] | None = None
+        self._question = BudgetQuestion((), 0, None)
+        self._latest: tuple[BudgetQuestion, BudgetComparison | None] | None = None
         self._wake = asyncio.Event()
 
     def advice(self) -> Advice:
@@ -56,7 +56,7 @@ class BudgetAdviser:
         await self._wake.wait()
         self._wake.clear()
         question = self._question
-        answer: Answer | None = None
+        answer: BudgetComparison | None = None
         try:
             answer = await run_advice_worker(question)
         except Exception:
@@ -64,15 +64,15 @@ class BudgetAdviser:
             log.exception("advice.failed", services=len(question.services))
         self._latest = (question, answer)
 
-    def _current_question(self) -> Question:
+    def _current_question(self) -> BudgetQuestion:
         configuration = self._configuration()
         if configuration is not self._question_configuration:
             self._question_configuration, catalogue = configuration, configuration.catalogue
-            self._question = question_of(catalogue.services.values(), catalogue.total_budget)
+            self._question = budget_question(catalogue.services.values(), catalogue.total_budget)
         return self._question
 
 
-async def run_advice_worker(question: Question) -> Answer:
+async def run_advice_worker(question: BudgetQuestion) -> BudgetComparison:
     """Return a worker's answer.
 
     A process that is started afresh and killed if nobody waits for it any more: a pool's worker
@@ -94,7 +94,7 @@ async def run_advice_worker(question: Question) -> Answer:
     )
     try:
         async with asyncio.timeout(_WORKER_TIMEOUT.total_seconds()):
-            printed, _ = await process.communicate(QUESTION.dump_json(question))
+            printed, _ = await process.communicate(QUESTION_ADAPTER.dump_json(question))
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
@@ -102,13 +102,15 @@ async def run_advice_worker(question: Question) -> Answer:
             await process.wait()
     if process.returncode:
         raise TallylightError(f"the worker of the advice ended with {process.returncode}")
-    return ANSWER.validate_json(printed)
+    return COMPARISON_ADAPTER.validate_json(printed)
 
 
-def _advice_for(state: AdviceState, question: Question, answer: Answer | None = None) -> Advice:
+def _advice_for(
+    state: AdviceState, question: BudgetQuestion, answer: BudgetComparison | None = None
+) -> Advice:
     known = Advice(
         state=state,
-        own=question.own,
+        own=question.own_budget,
         priced=len(question.services),
         unpriced=question.unpriced,
     )
@@ -117,7 +119,7 @@ def _advice_for(state: AdviceState, question: Question, answer: Answer | None = 
     return replace(
         known,
         rows=answer.rows,
-        script=answer.script,
+        plain_script=answer.plain_script,
         rehearsed=answer.services,
         days=answer.days,
         outages=answer.outages,

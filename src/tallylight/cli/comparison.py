@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tallylight.i18n import Translator
-    from tallylight.rehearsal.rules import Line
+    from tallylight.rehearsal.rules import RuleScore
     from tallylight.rehearsal.trace import Trace
 
 
-def print_comparison(lines: "Sequence[Line]", to: "Translator") -> None:
+def print_comparison(lines: "Sequence[RuleScore]", to: "Translator") -> None:
     """Print a rule a line, and how many outages there were to be seen."""
     headings = (
         to.gettext("Rule"),
@@ -39,7 +39,7 @@ def print_comparison(lines: "Sequence[Line]", to: "Translator") -> None:
     )
 
 
-def as_json(world: "Trace", name: str | None, seed: int, lines: "Sequence[Line]") -> object:
+def as_json(world: "Trace", name: str | None, seed: int, lines: "Sequence[RuleScore]") -> object:
     """Return the same for machines, with the minutes of every truth by what was shown.
 
     Args:
@@ -57,23 +57,23 @@ def as_json(world: "Trace", name: str | None, seed: int, lines: "Sequence[Line]"
     }
 
 
-def _cells(line: "Line") -> list[str]:
+def _cells(line: "RuleScore") -> list[str]:
     s = line.score
     seen = s.seen_interval
     return [
         f"{s.seen_share:.0%} ({seen.low:.0%}–{seen.high:.0%})" if s.outages else "–",
         "–" if s.median_delay is None else f"{s.median_delay:.1f} min",
         "–" if s.p90_delay is None else f"{s.p90_delay:.1f} min",
-        f"{s.wrong:.2%}",
+        f"{s.wrong_share:.2%}",
         f"{s.false_alarms:.2f}",
-        f"{s.misnamed:.0%}",
-        f"{s.unknown:.1%}",
-        f"{s.paid:.1f}",
-        f"{s.spend:.2f}",
+        f"{s.misnamed_share:.0%}",
+        f"{s.unknown_share:.1%}",
+        f"{s.paid_probes_per_day:.1f}",
+        f"{s.spend_per_day:.2f}",
     ]
 
 
-def _line_as_json(line: "Line") -> object:
+def _line_as_json(line: "RuleScore") -> object:
     s = line.score
     return {
         "rule": line.rule,
@@ -85,16 +85,16 @@ def _line_as_json(line: "Line") -> object:
         "seen_interval": asdict(s.seen_interval),
         "median_delay_minutes": s.median_delay,
         "p90_delay_minutes": s.p90_delay,
-        "wrong_share": s.wrong,
+        "wrong_share": s.wrong_share,
         "false_alarms_per_service_month": s.false_alarms,
-        "false_alarms_interval": asdict(s.false_interval),
-        "misnamed_share": s.misnamed,
-        "unknown_share": s.unknown,
+        "false_alarms_interval": asdict(s.false_alarms_interval),
+        "misnamed_share": s.misnamed_share,
+        "unknown_share": s.unknown_share,
         "minutes": {
             truth: {said: round(minutes, 1) for said, minutes in row.items()}
             for truth, row in s.minutes.items()
         },
-        "paid_probes_per_service_day": s.paid,
-        "spend_usd_per_day": s.spend,
-        "withheld_per_service_day": s.withheld,
+        "paid_probes_per_service_day": s.paid_probes_per_day,
+        "spend_usd_per_day": s.spend_per_day,
+        "withheld_per_service_day": s.withheld_per_day,
     }

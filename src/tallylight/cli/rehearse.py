@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tallylight.i18n import Translator
     from tallylight.model.money import Budget
-    from tallylight.rehearsal.run import Means
+    from tallylight.rehearsal.run import RehearsalOptions
     from tallylight.rehearsal.trace import Trace
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(hour|day|month)")
@@ -78,24 +78,24 @@ def run(
     lang: Lang = None,
 ) -> None:
     """Run our rules and the baselines through a trace and compare what they showed and cost."""
-    from tallylight.rehearsal.recipes import load
-    from tallylight.rehearsal.rules import by_budget, compared
+    from tallylight.rehearsal.recipes import load_trace
+    from tallylight.rehearsal.rules import compare_by_budget, compare_rules
 
     to = speech(lang)
     means = _means(budget, pace, to)
     if trace is None:
         world, means = _own(config, means, to)
     else:
-        world = load(trace)
+        world = load_trace(trace)
     world = _world(world, traffic, days)
-    lines = list(compared(world, seed, means, _workers(world)))
+    lines = list(compare_rules(world, seed, means, _workers(world)))
     if picture is not None:
-        from tallylight.rehearsal.picture import drawn
+        from tallylight.rehearsal.picture import render_chart
 
         amounts = tuple(map(Decimal, _PICTURE_BUDGETS))
-        swept = by_budget(world, seed, means, amounts)
+        swept = compare_by_budget(world, seed, means, amounts)
         title = "rehearse" if trace is None else f"rehearse {trace}"
-        write_text(picture, drawn([*swept, *lines], title), to)
+        write_text(picture, render_chart([*swept, *lines], title), to)
     if json:
         print_json(comparison.as_json(world, trace, seed, lines))
     else:
@@ -105,10 +105,10 @@ def run(
 @rehearsal.command("list")
 def list_traces(json: Json = False, lang: Lang = None) -> None:
     """List the named traces."""
-    from tallylight.rehearsal.recipes import names, recipe
+    from tallylight.rehearsal.recipes import load_recipe, recipe_names
 
     to = speech(lang)
-    known = {name: recipe(name) for name in names()}
+    known = {name: load_recipe(name) for name in recipe_names()}
     if json:
         print_json({name: {"about": r.about, "days": r.days} for name, r in known.items()})
         return
@@ -118,19 +118,21 @@ def list_traces(json: Json = False, lang: Lang = None) -> None:
     )
 
 
-def _own(config: Path | None, means: "Means", to: "Translator") -> "tuple[Trace, Means]":
+def _own(
+    config: Path | None, means: "RehearsalOptions", to: "Translator"
+) -> "tuple[Trace, RehearsalOptions]":
     """Return the usual trouble of the operator's services, and their budgets unless one is said."""
     from tallylight.config.settings import load_configuration
     from tallylight.model.money import Budget
-    from tallylight.rehearsal.advice import question_of, usual_trouble
+    from tallylight.rehearsal.advice import budget_question, typical_trace
 
     catalogue = load_configuration(config).catalogue
-    question = question_of(catalogue.services.values(), catalogue.total_budget)
+    question = budget_question(catalogue.services.values(), catalogue.total_budget)
     if not question.services:
         raise typer.BadParameter(to.gettext("No service has a probe of known price."))
-    if means.total == Budget():
-        means = replace(means, total=Budget(per_day=question.own))
-    return usual_trouble(question.services), means
+    if means.total_budget == Budget():
+        means = replace(means, total_budget=Budget(per_day=question.own_budget))
+    return typical_trace(question.services), means
 
 
 def _world(trace: "Trace", traffic: float | None, days: float | None) -> "Trace":
@@ -149,18 +151,18 @@ def _workers(world: "Trace") -> int:
     return os.cpu_count() or 1 if is_long else 1
 
 
-def _means(budget: str | None, pace: str | None, to: "Translator") -> "Means":
+def _means(budget: str | None, pace: str | None, to: "Translator") -> "RehearsalOptions":
     from tallylight.documents.parsers import parse_interval as read_pace
-    from tallylight.rehearsal.run import Means
+    from tallylight.rehearsal.run import RehearsalOptions
 
-    means = Means()
+    means = RehearsalOptions()
     if pace is not None:
         try:
             generation = read_pace(pace)
         except ValueError as error:
             raise typer.BadParameter(f"--pace {pace}: {error}") from None
         means = replace(means, pace=replace(means.pace, generation=generation))
-    return means if budget is None else replace(means, total=_budget(budget, to))
+    return means if budget is None else replace(means, total_budget=_budget(budget, to))
 
 
 def _budget(text: str, to: "Translator") -> "Budget":

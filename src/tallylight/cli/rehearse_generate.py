@@ -61,18 +61,18 @@ def generate(
 ) -> None:
     """Write a trace drawn from distributions: the same options always give the same trace."""
     from tallylight.model.status import Access
-    from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
-    from tallylight.rehearsal.generate import generated
-    from tallylight.rehearsal.trace import written
+    from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
+    from tallylight.rehearsal.generate import generate_trace
+    from tallylight.rehearsal.trace import dump_trace
 
     to = speech(lang)
     if recipe is not None:
-        write_text(out, written(generated(_read(recipe))), to)
+        write_text(out, dump_trace(generate_trace(_read(recipe))), to)
         return
     if risk_hours[0] > risk_hours[1] or risk_hours[0] <= 0:
         raise typer.BadParameter("--risk-hours FROM TO: 0 < FROM <= TO")
     usual_risk = _RISK_WEEKLY if reverse else 0.0
-    habits = Habits(
+    habits = Behaviour(
         access=Access.REVERSE if reverse else Access.OFFICIAL,
         price=Decimal(str(price)),
         days_between_outages=days_between_outages,
@@ -86,14 +86,14 @@ def generate(
         feed_blind=feed_blind,
         traffic=traffic,
     )
-    casts = {"service": Cast(count=services, habits=habits)}
-    write_text(out, written(generated(Recipe(days=days, seed=seed, casts=casts))), to)
+    casts = {"service": ServiceGroup(count=services, behaviour=habits)}
+    write_text(out, dump_trace(generate_trace(Recipe(days=days, seed=seed, groups=casts))), to)
 
 
 def _read(path: Path) -> "Recipe":
     from tallylight.rehearsal import recipes
 
     try:
-        return recipes.parsed(path.read_text("utf-8"), path.name)
+        return recipes.parse_recipe(path.read_text("utf-8"), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path}: {error}") from None

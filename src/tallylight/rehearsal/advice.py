@@ -11,30 +11,32 @@ from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Access
 from tallylight.probes.estimates import estimated_cost
 from tallylight.rehearsal import baselines
-from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
-from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.rules import by_budget
-from tallylight.rehearsal.run import Means
-from tallylight.rehearsal.score import Score, score
-from tallylight.rehearsal.setup import USUAL_PACE
+from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
+from tallylight.rehearsal.generate import generate_trace
+from tallylight.rehearsal.rules import compare_by_budget
+from tallylight.rehearsal.run import RehearsalOptions
+from tallylight.rehearsal.score import Score, score_results
+from tallylight.rehearsal.setup import TYPICAL_PACE
 from tallylight.rehearsal.trace import Trace
-from tallylight.rehearsal.world import scenes
+from tallylight.rehearsal.world import rehearsed_services
 
-_MOST_SERVICES = 12
+_MAX_SERVICES = 12
 _SERVICE_DAYS = 80.0
-_LEAST_DAYS = 4.0
+_MIN_DAYS = 4.0
 _SEED = 1
-_STEPS = 4
+_BUDGET_COUNT = 4
 _DAY = timedelta(days=1)
 _DAY_SECONDS = 86_400
 _CENT = Decimal("0.01")
-_PACE = replace(USUAL_PACE, reach=timedelta(minutes=10), credentials=timedelta(minutes=60))
+_REHEARSAL_PACE = replace(
+    TYPICAL_PACE, reach=timedelta(minutes=10), credentials=timedelta(minutes=60)
+)
 """Free probes ten times rarer than usual, or it would take minutes: what they find is found five
 minutes later than it will be, with every budget alike."""
-_USUAL = {
-    Access.OFFICIAL: Habits(days_between_outages=4, outage_minutes=45, partial=0.3, noise=0.02),
-    Access.SELF_HOSTED: Habits(days_between_outages=4, partial=0.2, feed_lag_minutes=None),
-    Access.REVERSE: Habits(
+_TYPICAL_BEHAVIOUR = {
+    Access.OFFICIAL: Behaviour(days_between_outages=4, outage_minutes=45, partial=0.3, noise=0.02),
+    Access.SELF_HOSTED: Behaviour(days_between_outages=4, partial=0.2, feed_lag_minutes=None),
+    Access.REVERSE: Behaviour(
         access=Access.REVERSE,
         days_between_outages=6,
         partial=0.3,
@@ -47,7 +49,7 @@ _USUAL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PricedService:
     """One service as far as the question is about it: no name, no address, no key.
 
     Args:
@@ -62,7 +64,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class BudgetQuestion:
     """What is asked: the same question has the same answer.
 
     Args:
@@ -71,13 +73,13 @@ class Question:
         own: USD a day that the operator's budgets allow; None if nothing limits them.
     """
 
-    services: tuple[Asked, ...]
+    services: tuple[PricedService, ...]
     unpriced: int
-    own: Decimal | None
+    own_budget: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class BudgetOutcome:
     """What one daily budget buys.
 
     Args:
@@ -90,13 +92,13 @@ class Bought:
 
     budget: Decimal | None
     spend: float
-    seen: float
+    seen_share: float
     median_delay: float | None
-    wrong: float
+    wrong_share: float
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BudgetComparison:
     """What budgets buy.
 
     Args:
@@ -107,27 +109,28 @@ class Answer:
         outages: How many outages over five minutes they had.
     """
 
-    rows: tuple[Bought, ...]
-    script: Bought | None
+    rows: tuple[BudgetOutcome, ...]
+    plain_script: BudgetOutcome | None
     days: float
     services: int
     outages: int
 
 
-def question_of(services: Iterable[Service], total: Budget) -> Question:
+def budget_question(services: Iterable[Service], total: Budget) -> BudgetQuestion:
     """Return what is to be asked of a catalogue; a service that is not probed for money counts."""
     known = tuple(services)
     priced = [(each, price) for each in known if (price := _price(each)) is not None]
-    return Question(
+    return BudgetQuestion(
         services=tuple(
-            Asked(each.access, price, each.upstream.feed is not None) for each, price in priced
+            PricedService(each.access, price, each.upstream.feed is not None)
+            for each, price in priced
         ),
         unpriced=len(known) - len(priced),
-        own=_allowed([each for each, _ in priced], total),
+        own_budget=_daily_limit([each for each, _ in priced], total),
     )
 
 
-def what_budget_buys(question: Question) -> Answer:
+def compare_budgets(question: BudgetQuestion) -> BudgetComparison:
     """Return what daily budgets buy for these services, in trouble as their market reports it.
 
     It takes some seconds: hand it to a worker process. Of many services a dozen stand for all;
@@ -135,46 +138,55 @@ def what_budget_buys(question: Question) -> Answer:
     """
     asked = question.services
     if not asked:
-        return Answer((), None, 0.0, 0, 0)
-    sample = asked[:: -(-len(asked) // _MOST_SERVICES)]
+        return BudgetComparison((), None, 0.0, 0, 0)
+    sample = asked[:: -(-len(asked) // _MAX_SERVICES)]
     part = Decimal(len(sample)) / len(asked)
-    trace = usual_trouble(sample)
-    budgets = budgets_for(question)
-    lines = by_budget(trace, _SEED, Means(pace=_PACE), [amount * part for amount in budgets])
-    rows = tuple(
-        _bought(budget, line.score, part) for budget, line in zip(budgets, lines, strict=True)
+    trace = typical_trace(sample)
+    budgets = candidate_budgets(question)
+    lines = compare_by_budget(
+        trace, _SEED, RehearsalOptions(pace=_REHEARSAL_PACE), [amount * part for amount in budgets]
     )
-    script = score(baselines.plain_script(scenes(trace, _SEED), trace.days), trace.days)
-    return Answer(rows, _bought(None, script, part), trace.days, len(sample), script.outages)
+    rows = tuple(
+        _outcome(budget, line.score, part) for budget, line in zip(budgets, lines, strict=True)
+    )
+    script = score_results(
+        baselines.plain_script(rehearsed_services(trace, _SEED), trace.days), trace.days
+    )
+    return BudgetComparison(
+        rows, _outcome(None, script, part), trace.days, len(sample), script.outages
+    )
 
 
-def usual_trouble(services: Sequence[Asked]) -> Trace:
+def typical_trace(services: Sequence[PricedService]) -> Trace:
     """Return what befalls such services by chance, in the usual measure of their markets."""
-    casts = {f"service-{n}": Cast(habits=_habits(each)) for n, each in enumerate(services, 1)}
-    days = max(_LEAST_DAYS, _SERVICE_DAYS / len(casts))
-    return generated(Recipe(days=days, seed=_SEED, casts=casts))
+    casts = {
+        f"service-{n}": ServiceGroup(behaviour=_behaviour(each))
+        for n, each in enumerate(services, 1)
+    }
+    days = max(_MIN_DAYS, _SERVICE_DAYS / len(casts))
+    return generate_trace(Recipe(days=days, seed=_SEED, groups=casts))
 
 
-def budgets_for(question: Question) -> tuple[Decimal, ...]:
+def candidate_budgets(question: BudgetQuestion) -> tuple[Decimal, ...]:
     """Return the daily budgets to compare: nothing, round sums up to the usual need, and their own.
 
     The usual need is a paid probe of each service every six hours, and half as many in doubt.
     """
-    pace = USUAL_PACE.generation or _DAY
+    pace = TYPICAL_PACE.generation or _DAY
     need = sum(each.price for each in question.services) * Decimal(_DAY / pace) * Decimal("1.5")
-    own = () if question.own is None else (question.own,)
-    return tuple(sorted({Decimal(0), *_round_sums(need), *own}))
+    own = () if question.own_budget is None else (question.own_budget,)
+    return tuple(sorted({Decimal(0), *_round_amounts(need), *own}))
 
 
-def _round_sums(need: Decimal) -> Sequence[Decimal]:
+def _round_amounts(need: Decimal) -> Sequence[Decimal]:
     """Return 1, 2, 5, 10 … up to the first that meets a need; none where nothing is needed."""
     if need <= 0:
         return ()
-    sums = list(_sums_up_to(need))
-    return sums[-_STEPS:]
+    sums = list(_amounts_up_to(need))
+    return sums[-_BUDGET_COUNT:]
 
 
-def _sums_up_to(need: Decimal) -> Iterator[Decimal]:
+def _amounts_up_to(need: Decimal) -> Iterator[Decimal]:
     scale = _CENT
     while True:
         for step in (1, 2, 5):
@@ -184,20 +196,20 @@ def _sums_up_to(need: Decimal) -> Iterator[Decimal]:
         scale *= 10
 
 
-def _habits(asked: Asked) -> Habits:
-    known: dict[str, object] = {"price": asked.price, "access": asked.access}
-    if not asked.has_feed:
+def _behaviour(service: PricedService) -> Behaviour:
+    known: dict[str, object] = {"price": service.price, "access": service.access}
+    if not service.has_feed:
         known["feed_lag_minutes"] = None
-    return _USUAL[asked.access].model_copy(update=known)
+    return _TYPICAL_BEHAVIOUR[service.access].model_copy(update=known)
 
 
-def _bought(budget: Decimal | None, found: Score, part: Decimal) -> Bought:
-    return Bought(
+def _outcome(budget: Decimal | None, score: Score, fraction: Decimal) -> BudgetOutcome:
+    return BudgetOutcome(
         budget=budget,
-        spend=found.spend / float(part),
-        seen=found.seen_share,
-        median_delay=found.median_delay,
-        wrong=found.wrong,
+        spend=score.spend_per_day / float(fraction),
+        seen_share=score.seen_share,
+        median_delay=score.median_delay,
+        wrong_share=score.wrong_share,
     )
 
 
@@ -208,19 +220,19 @@ def _price(service: Service) -> Decimal | None:
     return estimated_cost(service)
 
 
-def _allowed(services: Iterable[Service], total: Budget) -> Decimal | None:
+def _daily_limit(services: Iterable[Service], total: Budget) -> Decimal | None:
     """Return the USD a day that the budgets allow, in all and of each service together."""
     each = [
-        Decimal(0) if service.probe_intervals.generation is None else _a_day(service.budget)
+        Decimal(0) if service.probe_intervals.generation is None else _per_day(service.budget)
         for service in services
     ]
     limits = [amount for amount in each if amount is not None]
     together = sum(limits, Decimal(0)) if len(limits) == len(each) else None
-    least = min((x for x in (_a_day(total), together) if x is not None), default=None)
+    least = min((x for x in (_per_day(total), together) if x is not None), default=None)
     return None if least is None else least.quantize(_CENT, ROUND_DOWN)
 
 
-def _a_day(budget: Budget) -> Decimal | None:
+def _per_day(budget: Budget) -> Decimal | None:
     seconds = {name: int(window.total_seconds()) for name, window in BUDGET_WINDOWS.items()}
     limits = budget.limits.items()
     return min((limit * _DAY_SECONDS / seconds[name] for name, limit in limits), default=None)

@@ -8,13 +8,13 @@ import sys
 
 from pydantic import TypeAdapter
 
-from tallylight.rehearsal.advice import Answer, Question, what_budget_buys
+from tallylight.rehearsal.advice import BudgetComparison, BudgetQuestion, compare_budgets
 
 if sys.platform != "win32":
     import resource
 
-QUESTION = TypeAdapter(Question)
-ANSWER = TypeAdapter(Answer)
+QUESTION_ADAPTER = TypeAdapter(BudgetQuestion)
+COMPARISON_ADAPTER = TypeAdapter(BudgetComparison)
 
 _NICENESS = 15
 _CPU_SECONDS = 60
@@ -23,12 +23,12 @@ _CPU_SECONDS = 60
 
 def main() -> None:
     """Answer one question."""
-    _step_back()
-    question = QUESTION.validate_json(sys.stdin.buffer.read())
-    sys.stdout.buffer.write(ANSWER.dump_json(what_budget_buys(question)))
+    _limit_resources()
+    question = QUESTION_ADAPTER.validate_json(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(COMPARISON_ADAPTER.dump_json(compare_budgets(question)))
 
 
-def _step_back() -> None:
+def _limit_resources() -> None:
     if sys.platform != "win32":
         os.nice(_NICENESS)
         resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))

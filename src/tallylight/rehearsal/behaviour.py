@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 from tallylight.documents.parsers import Money
 from tallylight.documents.section import Section
 from tallylight.model.status import Access
-from tallylight.rehearsal.trace import TraceSpell
+from tallylight.rehearsal.trace import TraceInterval
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Span = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+PositiveRange = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
-class Habits(Section):
+class Behaviour(Section):
     """How one service behaves.
 
     Args:
@@ -43,23 +43,23 @@ class Habits(Section):
     price: Money = Decimal("0.40")
     days_between_outages: Annotated[float, Field(ge=0)] = 2.0
     outage_minutes: Annotated[float, Field(gt=0)] = 60.0
-    hidden: Share = 0.6
-    partial: Share = 0.0
-    partial_passes: tuple[Share, Share] = (0.3, 0.7)
+    hidden: Ratio = 0.6
+    partial: Ratio = 0.0
+    partial_passes: tuple[Ratio, Ratio] = (0.3, 0.7)
     risk_weekly: Annotated[float, Field(ge=0)] = 0.0
-    risk_hours: Span = (3.0, 24.0)
-    risk_passes: tuple[Share, Share] = (0.3, 0.5)
+    risk_hours: PositiveRange = (3.0, 24.0)
+    risk_passes: tuple[Ratio, Ratio] = (0.3, 0.5)
     suspended_weekly: Annotated[float, Field(ge=0)] = 0.0
-    suspended_days: Span = (1.0, 4.0)
-    noise: Share = 0.03
-    shallow_noise: Share = 0.01
+    suspended_days: PositiveRange = (1.0, 4.0)
+    noise: Ratio = 0.03
+    free_probe_noise: Ratio = 0.01
     latency: tuple[float, float] = (75.0, 150.0)
     feed_lag_minutes: Annotated[float, Field(ge=0)] | None = 15.0
-    feed_blind: Share = 0.23
+    feed_blind: Ratio = 0.23
     traffic: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
-    def _go_upwards(self) -> Self:
+    def _check_ranges(self) -> Self:
         for name in ("partial_passes", "risk_hours", "risk_passes", "suspended_days", "latency"):
             low, high = getattr(self, name)
             if high < low:
@@ -67,7 +67,7 @@ class Habits(Section):
         return self
 
 
-class Cast(Section):
+class ServiceGroup(Section):
     """Some services of one kind in a recipe.
 
     Args:
@@ -77,8 +77,8 @@ class Cast(Section):
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1
-    habits: Habits = Habits()
-    scripted: tuple[TraceSpell, ...] = ()
+    behaviour: Behaviour = Behaviour()
+    scripted: tuple[TraceInterval, ...] = ()
 
 
 class Recipe(Section):
@@ -95,5 +95,5 @@ class Recipe(Section):
     about: str = ""
     days: Annotated[float, Field(gt=0, le=3660)] = 60.0
     seed: int = 1
-    casts: Mapping[str, Cast]
-    scripted: tuple[TraceSpell, ...] = ()
+    groups: Mapping[str, ServiceGroup]
+    scripted: tuple[TraceInterval, ...] = ()

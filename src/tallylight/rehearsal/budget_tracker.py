@@ -15,7 +15,7 @@ from tallylight.model.money import (
 
 
 @dataclass(slots=True)
-class Purse:
+class BudgetTracker:
     """What was spent under one budget, oldest first; what is refused gives its money back."""
 
     budget: Budget
@@ -24,7 +24,7 @@ class Purse:
 
     def allows(self, amount: Decimal, at: datetime) -> bool:
         """Tell whether a spending stays within the budget."""
-        spent = {name: self._spent(name, at) for name in self.budget.limits}
+        spent = {name: self._spent_in(name, at) for name in self.budget.limits}
         return exceeded_limit(self.budget, amount, spent) is None
 
     def spend(self, amount: Decimal, at: datetime) -> None:
@@ -33,10 +33,10 @@ class Purse:
         self.amounts.append(to_micro_usd(amount))
 
     @property
-    def total(self) -> Decimal:
+    def total_spent(self) -> Decimal:
         """Return all that was ever spent, in USD."""
         return sum(self.amounts) / MICROS_PER_USD
 
-    def _spent(self, window: str, at: datetime) -> int:
+    def _spent_in(self, window: str, at: datetime) -> int:
         first = bisect_right(self.times, at - BUDGET_WINDOWS[window])
         return sum(self.amounts[first:])

@@ -6,12 +6,12 @@ from itertools import count
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.rehearsal import rng
-from tallylight.rehearsal.behaviour import Cast, Habits, Recipe
-from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceService, TraceSpell
+from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
+from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceInterval, TraceService
 
 _MINUTE, _HOUR, _DAY, _WEEK = 60.0, 3600.0, 86_400.0, 604_800.0
 
-_OUTAGES = (
+_OUTAGE_FAILURES = (
     TraceFailure(
         http_status=500,
         body='{"error":{"message":"The server had an error processing your request",'
@@ -20,7 +20,7 @@ _OUTAGES = (
     TraceFailure(http_status=503, body='{"error":{"message":"Service temporarily overloaded"}}'),
     TraceFailure(http_status=502, body="<html><title>502 Bad Gateway</title></html>"),
 )
-_RISK = (
+_RISK_CONTROL_FAILURES = (
     TraceFailure(
         http_status=429,
         body='{"error":{"message":"账号触发风控，请稍后再试","type":"new_api_error"}}',
@@ -34,7 +34,7 @@ _RISK = (
         body='{"error":{"message":"Token invalid: 403 cf_shield","type":"server_error"}}',
     ),
 )
-_SUSPENDED = (
+_SUSPENSION_FAILURES = (
     TraceFailure(
         http_status=503, body='{"error":{"code":"model_suspended","message":"该模型已暂停"}}'
     ),
@@ -46,14 +46,14 @@ _SUSPENDED = (
 )
 
 
-def generated(recipe: Recipe) -> Trace:
+def generate_trace(recipe: Recipe) -> Trace:
     """Return the trace that a recipe makes."""
     services, feeds, traffic = {}, {}, {}
-    for name, cast in recipe.casts.items():
+    for name, cast in recipe.groups.items():
         for number in range(1, cast.count + 1):
             id_ = ServiceId(name if cast.count == 1 else f"{name}-{number}")
             services[id_] = _service(id_, cast, recipe)
-            habits = cast.habits
+            habits = cast.behaviour
             if habits.feed_lag_minutes is not None:
                 feeds[id_] = TraceFeed(
                     lag=habits.feed_lag_minutes * _MINUTE, blind=habits.feed_blind
@@ -63,119 +63,123 @@ def generated(recipe: Recipe) -> Trace:
     return Trace(duration=recipe.days * _DAY, services=services, feeds=feeds, traffic=traffic)
 
 
-def _service(id_: ServiceId, cast: Cast, recipe: Recipe) -> TraceService:
-    luck = rng.Sequence(rng.salt(recipe.seed, id_, "life"))
-    spells = tuple(_life(cast.habits, recipe.days * _DAY, luck))
-    for scripted in (*cast.scripted, *recipe.scripted):
-        spells = tuple(_laid_over(spells, scripted))
-    habits = cast.habits
+def _service(id_: ServiceId, group: ServiceGroup, recipe: Recipe) -> TraceService:
+    luck = rng.RandomSequence(rng.purpose_seed(recipe.seed, id_, "life"))
+    spells = tuple(_intervals(group.behaviour, recipe.days * _DAY, luck))
+    for scripted in (*group.scripted, *recipe.scripted):
+        spells = tuple(_overlay(spells, scripted))
+    habits = group.behaviour
     return TraceService(access=habits.access, price=habits.price, spells=spells)
 
 
-def _life(habits: Habits, end: float, luck: rng.Sequence) -> Iterator[TraceSpell]:
+def _intervals(
+    behaviour: Behaviour, end: float, draws: rng.RandomSequence
+) -> Iterator[TraceInterval]:
     """Yield spells without gaps: operational ones, and what befalls the service between them."""
-    at, rates = 0.0, _rates(habits)
+    at, rates = 0.0, _rates(behaviour)
     for _ in count():
-        wait = luck.waiting(1 / sum(rates)) if sum(rates) else end
+        wait = draws.exponential(1 / sum(rates)) if sum(rates) else end
         begin = min(end, at + wait)
-        yield _operational(habits, at, begin)
+        yield _operational(behaviour, at, begin)
         if begin >= end:
             return
-        trouble = _trouble(habits, rates, begin, luck)
+        trouble = _disruption(behaviour, rates, begin, draws)
         yield trouble if trouble.end <= end else trouble.model_copy(update={"end": end})
         at = trouble.end
         if at >= end:
             return
 
 
-def _rates(habits: Habits) -> tuple[float, float, float]:
-    between = habits.days_between_outages
+def _rates(behaviour: Behaviour) -> tuple[float, float, float]:
+    between = behaviour.days_between_outages
     outages = 1 / (between * _DAY) if between else 0.0
-    return outages, habits.risk_weekly / _WEEK, habits.suspended_weekly / _WEEK
+    return outages, behaviour.risk_weekly / _WEEK, behaviour.suspended_weekly / _WEEK
 
 
-def _trouble(
-    habits: Habits, rates: Sequence[float], begin: float, luck: rng.Sequence
-) -> TraceSpell:
-    which = luck.share() * sum(rates)
+def _disruption(
+    behaviour: Behaviour, rates: Sequence[float], begin: float, draws: rng.RandomSequence
+) -> TraceInterval:
+    which = draws.uniform() * sum(rates)
     if which < rates[0]:
-        return _outage(habits, begin, luck)
+        return _outage(behaviour, begin, draws)
     if which < rates[0] + rates[1]:
-        return _risk_control(habits, begin, luck)
-    length = luck.between(*habits.suspended_days) * _DAY
-    return TraceSpell(
+        return _risk_control(behaviour, begin, draws)
+    length = draws.uniform_between(*behaviour.suspended_days) * _DAY
+    return TraceInterval(
         start=begin,
         end=begin + length,
         status=Status.SUSPENDED,
         accept=0.0,
         deliver=0.0,
-        latency=habits.latency,
-        credentials=1 - habits.shallow_noise,
-        reach=1 - habits.shallow_noise,
-        failure=_SUSPENDED[int(luck.share() * len(_SUSPENDED))],
+        latency=behaviour.latency,
+        credentials=1 - behaviour.free_probe_noise,
+        reach=1 - behaviour.free_probe_noise,
+        failure=_SUSPENSION_FAILURES[int(draws.uniform() * len(_SUSPENSION_FAILURES))],
     )
 
 
-def _operational(habits: Habits, begin: float, end: float) -> TraceSpell:
-    return TraceSpell(
+def _operational(behaviour: Behaviour, begin: float, end: float) -> TraceInterval:
+    return TraceInterval(
         start=begin,
         end=max(end, begin + 0.001),
         status=Status.OPERATIONAL,
         accept=1.0,
-        deliver=1 - habits.noise,
-        latency=habits.latency,
-        reach=1 - habits.shallow_noise,
-        credentials=1 - habits.shallow_noise,
+        deliver=1 - behaviour.noise,
+        latency=behaviour.latency,
+        reach=1 - behaviour.free_probe_noise,
+        credentials=1 - behaviour.free_probe_noise,
     )
 
 
-def _outage(habits: Habits, begin: float, luck: rng.Sequence) -> TraceSpell:
-    length = max(1.0, luck.waiting(habits.outage_minutes * _MINUTE))
-    shows = luck.share() >= habits.hidden
-    is_partial = luck.share() < habits.partial
-    passes = luck.between(*habits.partial_passes) if is_partial else 0.0
-    accepts = luck.share() < 0.5 or is_partial  # noqa: PLR2004  # half refuse, half fail later
+def _outage(behaviour: Behaviour, begin: float, draws: rng.RandomSequence) -> TraceInterval:
+    length = max(1.0, draws.exponential(behaviour.outage_minutes * _MINUTE))
+    shows = draws.uniform() >= behaviour.hidden
+    is_partial = draws.uniform() < behaviour.partial
+    passes = draws.uniform_between(*behaviour.partial_passes) if is_partial else 0.0
+    accepts = draws.uniform() < 0.5 or is_partial  # noqa: PLR2004  # half refuse, half fail later
     # What lets jobs pass has an open door.
-    door = 0.0 if shows and not is_partial else 1 - habits.shallow_noise
-    return TraceSpell(
+    door = 0.0 if shows and not is_partial else 1 - behaviour.free_probe_noise
+    return TraceInterval(
         start=begin,
         end=begin + length,
         status=Status.DEGRADED if is_partial else Status.SUSPENDED,
         accept=1.0 if accepts else 0.0,
         deliver=passes,
-        latency=habits.latency,
+        latency=behaviour.latency,
         reach=door,
         credentials=door,
-        failure=_OUTAGES[int(luck.share() * len(_OUTAGES))],
+        failure=_OUTAGE_FAILURES[int(draws.uniform() * len(_OUTAGE_FAILURES))],
     )
 
 
-def _risk_control(habits: Habits, begin: float, luck: rng.Sequence) -> TraceSpell:
-    length = luck.between(*habits.risk_hours) * _HOUR
-    passes = luck.between(*habits.risk_passes)
-    at_the_door = luck.share() < 0.5  # noqa: PLR2004  # half refuse, half fail later
-    return TraceSpell(
+def _risk_control(behaviour: Behaviour, begin: float, draws: rng.RandomSequence) -> TraceInterval:
+    length = draws.uniform_between(*behaviour.risk_hours) * _HOUR
+    passes = draws.uniform_between(*behaviour.risk_passes)
+    at_the_door = draws.uniform() < 0.5  # noqa: PLR2004  # half refuse, half fail later
+    return TraceInterval(
         start=begin,
         end=begin + length,
         status=Status.RISK_CONTROL,
         accept=passes if at_the_door else 1.0,
-        deliver=1 - habits.noise if at_the_door else passes,
-        latency=habits.latency,
+        deliver=1 - behaviour.noise if at_the_door else passes,
+        latency=behaviour.latency,
         # Nobody reports that it shows at the free questions: the keys are good, the lists are full.
-        reach=1 - habits.shallow_noise,
-        credentials=1 - habits.shallow_noise,
-        failure=_RISK[int(luck.share() * len(_RISK))],
+        reach=1 - behaviour.free_probe_noise,
+        credentials=1 - behaviour.free_probe_noise,
+        failure=_RISK_CONTROL_FAILURES[int(draws.uniform() * len(_RISK_CONTROL_FAILURES))],
     )
 
 
-def _laid_over(spells: Sequence[TraceSpell], scripted: TraceSpell) -> Iterator[TraceSpell]:
-    for spell in spells:
+def _overlay(
+    intervals: Sequence[TraceInterval], scripted: TraceInterval
+) -> Iterator[TraceInterval]:
+    for spell in intervals:
         if spell.start < scripted.start and spell.end > scripted.start:
             yield spell.model_copy(update={"end": scripted.start})
         elif spell.end <= scripted.start:
             yield spell
     yield scripted
-    for spell in spells:
+    for spell in intervals:
         if spell.end > scripted.end:
             start = max(spell.start, scripted.end)
             yield spell.model_copy(update={"start": start})

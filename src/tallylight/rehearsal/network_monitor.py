@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-class Line:
+class NetworkMonitor:
     """What the transport met lately; in a trace every service is its own provider's."""
 
     def __init__(self) -> None:
         self._watch = NetworkState()
-        self._succeeded: dict[ProviderId, datetime] = {}
-        self._is_tense = False
+        self._pending_successes: dict[ProviderId, datetime] = {}
+        self._has_failures = False
 
     @property
     def is_down(self) -> bool:
         """Tell whether it is our own network that is away."""
-        return self._is_tense and self._watch.is_down
+        return self._has_failures and self._watch.is_down
 
-    def blamed(self, evidence: Evidence) -> Evidence:
+    def attribute_fault(self, evidence: Evidence) -> Evidence:
         """Observe evidence; return it with the fault ours where it is."""
         is_reached = was_reached(evidence)
         if is_reached is None:
             return evidence
         provider = ProviderId(evidence.service)
-        if is_reached and not self._is_tense:
-            self._succeeded[provider] = evidence.at
+        if is_reached and not self._has_failures:
+            self._pending_successes[provider] = evidence.at
             return evidence
-        for former, at in sorted(self._succeeded.items(), key=lambda item: item[1]):
+        for former, at in sorted(self._pending_successes.items(), key=lambda item: item[1]):
             self._watch = observe_call(self._watch, former, at, transport_failed=False)
-        self._succeeded.clear()
+        self._pending_successes.clear()
         self._watch = observe_call(
             self._watch, provider, evidence.at, transport_failed=not is_reached
         )
-        self._is_tense = any(seen.is_failure for seen in self._watch.latest)
+        self._has_failures = any(seen.is_failure for seen in self._watch.latest)
         return attribute_fault(self._watch, evidence)

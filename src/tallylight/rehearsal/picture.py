@@ -4,83 +4,86 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
-from tallylight.rehearsal.rules import Line
+from tallylight.rehearsal.rules import RuleScore
 from tallylight.rehearsal.score import Score
 
 _WIDTH, _PANEL, _HEIGHT = 980, 400, 470
-_LEFT, _TOP, _FLOOR = 70, 70, 350
+_LEFT, _TOP, _BASELINE_Y = 70, 70, 350
 _GAP = 480
-_LEAST_SPEND = 0.05
-_HEAD = 'role="img" aria-labelledby="title desc" font-family="sans-serif" font-size="13"'
+_MIN_SPEND = 0.05
+_SVG_ATTRIBUTES = 'role="img" aria-labelledby="title desc" font-family="sans-serif" font-size="13"'
 _COLOURS = ("#0b6e4f", "#08415c", "#b23a48", "#7a4e00", "#5b3f8c", "#444444", "#9c27b0")
-_MARKS = ("●", "■", "▲", "◆", "▼", "✚", "★")
+_MARKERS = ("●", "■", "▲", "◆", "▼", "✚", "★")
 
 
-def drawn(lines: Sequence[Line], title: str) -> str:
+def render_chart(results: Sequence[RuleScore], title: str) -> str:
     """Return an SVG of two panels: median delay and wrong minutes, both against the spend a day.
 
     The spend's axis is logarithmic, with nothing spent at its left end. A rule is told by its mark
     and its name, not by colour alone.
     """
     by_rule: dict[str, list[Score]] = {}
-    for line in lines:
+    for line in results:
         by_rule.setdefault(line.rule, []).append(line.score)
-    most = max((line.score.spend for line in lines), default=1.0)
+    most = max((line.score.spend_per_day for line in results), default=1.0)
     height = _HEIGHT + 12 * len(by_rule)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" {_HEAD}>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" {_SVG_ATTRIBUTES}>',
         f'<title id="title">{escape(title)}</title>',
-        f'<desc id="desc">{escape(_described(by_rule))}</desc>',
+        f'<desc id="desc">{escape(_description(by_rule))}</desc>',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         f'<text x="{_LEFT}" y="30" font-size="18" fill="#111111">{escape(title)}</text>',
     ]
     parts += _panel(by_rule, most, 0, "median delay, minutes", lambda s: s.median_delay)
-    parts += _panel(by_rule, most, _GAP, "wrong minutes, %", lambda s: 100 * s.wrong)
+    parts += _panel(by_rule, most, _GAP, "wrong minutes, %", lambda s: 100 * s.wrong_share)
     parts += _legend(by_rule)
     return "\n".join([*parts, "</svg>", ""])
 
 
 def _panel(
     by_rule: Mapping[str, Sequence[Score]],
-    most: float,
-    shift: int,
+    max_spend: float,
+    offset: int,
     label: str,
     value: Callable[[Score], float | None],
 ) -> list[str]:
     found = [v for scores in by_rule.values() for s in scores if (v := value(s)) is not None]
-    top = _round_up(max(found, default=1.0))
-    left, right = _LEFT + shift, _LEFT + shift + _PANEL
+    top = _round_up_nicely(max(found, default=1.0))
+    left, right = _LEFT + offset, _LEFT + offset + _PANEL
     parts = [f'<text x="{left}" y="{_TOP - 14}" fill="#333333">{label}</text>']
     for step in range(5):
-        y = _FLOOR - (_FLOOR - _TOP) * step / 4
+        y = _BASELINE_Y - (_BASELINE_Y - _TOP) * step / 4
         parts.append(f'<path d="M{left} {y:.1f}H{right}" stroke="#dddddd"/>')
         parts.append(
             f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#333333">'
             f"{top * step / 4:.3g}</text>"
         )
-    for amount in _ticks(most):
-        x = left + _across(amount, most)
+    for amount in _ticks(max_spend):
+        x = left + _x_position(amount, max_spend)
         text = "0" if amount == 0 else f"{amount:g}"
-        parts.append(f'<path d="M{x:.1f} {_FLOOR}v5" stroke="#333333"/>')
+        parts.append(f'<path d="M{x:.1f} {_BASELINE_Y}v5" stroke="#333333"/>')
         parts.append(
-            f'<text x="{x:.1f}" y="{_FLOOR + 20}" text-anchor="middle" fill="#333333">{text}</text>'
+            f'<text x="{x:.1f}" y="{_BASELINE_Y + 20}" text-anchor="middle" fill="#333333">{text}</text>'
         )
     parts.append(
-        f'<text x="{(left + right) / 2}" y="{_FLOOR + 40}" text-anchor="middle" fill="#333333">'
+        f'<text x="{(left + right) / 2}" y="{_BASELINE_Y + 40}" text-anchor="middle" fill="#333333">'
         "USD a day</text>"
     )
     for index, scores in enumerate(by_rule.values()):
         points = [
-            (left + _across(s.spend, most), _FLOOR - (_FLOOR - _TOP) * v / top)
+            (
+                left + _x_position(s.spend_per_day, max_spend),
+                _BASELINE_Y - (_BASELINE_Y - _TOP) * v / top,
+            )
             for s in scores
             if (v := value(s)) is not None
         ]
-        parts += _line(points, index)
+        parts += _series(points, index)
     return parts
 
 
-def _line(points: Sequence[tuple[float, float]], index: int) -> list[str]:
-    colour, mark = _COLOURS[index % len(_COLOURS)], _MARKS[index % len(_MARKS)]
+def _series(points: Sequence[tuple[float, float]], index: int) -> list[str]:
+    colour, mark = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
     parts = [
         f'<text x="{x:.1f}" y="{y + 5:.1f}" text-anchor="middle" fill="{colour}">{mark}</text>'
         for x, y in points
@@ -95,37 +98,39 @@ def _legend(by_rule: Mapping[str, Sequence[Score]]) -> list[str]:
     parts = []
     for index, name in enumerate(by_rule):
         x, y = _LEFT + _GAP * (index % 2), _HEIGHT - 50 + 24 * (index // 2)
-        colour, mark = _COLOURS[index % len(_COLOURS)], _MARKS[index % len(_MARKS)]
+        colour, mark = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
         parts.append(f'<text x="{x}" y="{y}" fill="{colour}">{mark} {escape(name)}</text>')
     return parts
 
 
-def _described(by_rule: Mapping[str, Sequence[Score]]) -> str:
+def _description(by_rule: Mapping[str, Sequence[Score]]) -> str:
     said = []
     for name, scores in by_rule.items():
         for s in scores:
             delay = "never" if s.median_delay is None else f"{s.median_delay:.1f} minutes late"
-            said.append(f"{name}: {s.spend:.2f} USD a day, {delay}, {100 * s.wrong:.2f} % wrong")
+            said.append(
+                f"{name}: {s.spend_per_day:.2f} USD a day, {delay}, {100 * s.wrong_share:.2f} % wrong"
+            )
     return "; ".join(said)
 
 
-def _across(amount: float, most: float) -> float:
+def _x_position(amount: float, max_spend: float) -> float:
     if amount <= 0:
         return 0.0
-    highest = math.log(max(most, 1.0) / _LEAST_SPEND)
-    share = max(0.0, math.log(amount / _LEAST_SPEND)) / highest
+    highest = math.log(max(max_spend, 1.0) / _MIN_SPEND)
+    share = max(0.0, math.log(amount / _MIN_SPEND)) / highest
     return _PANEL * (0.06 + 0.94 * min(1.0, share))
 
 
-def _ticks(most: float) -> list[float]:
+def _ticks(max_spend: float) -> list[float]:
     ticks, amount = [0.0], 0.1
-    while amount <= most:
+    while amount <= max_spend:
         ticks.append(amount)
         amount = round(amount * 10, 6)
     return ticks
 
 
-def _round_up(value: float) -> float:
+def _round_up_nicely(value: float) -> float:
     if value <= 0:
         return 1.0
     scale = 10.0 ** math.floor(math.log10(value))

@@ -8,27 +8,27 @@ from pydantic import ValidationError
 from tallylight.documents.validation_messages import validation_message
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.rehearsal.behaviour import Recipe
-from tallylight.rehearsal.generate import generated
-from tallylight.rehearsal.trace import Trace, read
+from tallylight.rehearsal.generate import generate_trace
+from tallylight.rehearsal.trace import Trace, read_trace
 
 _DATA = files(__package__) / "recipes"
-_ENDING = ".json"
+_SUFFIX = ".json"
 
 
-def names() -> tuple[str, ...]:
+def recipe_names() -> tuple[str, ...]:
     """Return the names of the traces that come with the program."""
-    found = (file.name for file in _DATA.iterdir() if file.name.endswith(_ENDING))
-    return tuple(sorted(name.removesuffix(_ENDING) for name in found))
+    found = (file.name for file in _DATA.iterdir() if file.name.endswith(_SUFFIX))
+    return tuple(sorted(name.removesuffix(_SUFFIX) for name in found))
 
 
-def recipe(name: str) -> Recipe:
+def load_recipe(name: str) -> Recipe:
     """Return a named recipe; raise KeyError if there is none of that name."""
-    if name not in names():
+    if name not in recipe_names():
         raise KeyError(name)
-    return parsed((_DATA / f"{name}{_ENDING}").read_text("utf-8"), f"{name}{_ENDING}")
+    return parse_recipe((_DATA / f"{name}{_SUFFIX}").read_text("utf-8"), f"{name}{_SUFFIX}")
 
 
-def parsed(text: str, name: str) -> Recipe:
+def parse_recipe(text: str, name: str) -> Recipe:
     """Return the recipe that a JSON text describes.
 
     Raises:
@@ -50,17 +50,17 @@ def parsed(text: str, name: str) -> Recipe:
         ) from None
 
 
-def load(name: str) -> Trace:
+def load_trace(name: str) -> Trace:
     """Return a named trace, or the one of a file.
 
     Raises:
         ConfigurationError: if there is none, or it cannot be used.
     """
-    if name in names():
-        return generated(recipe(name))
+    if name in recipe_names():
+        return generate_trace(load_recipe(name))
     path = Path(name)
     if not path.exists():
-        known = ", ".join(names())
+        known = ", ".join(recipe_names())
         reason = f"is no trace; give a file or one of {known}"
         raise ConfigurationError((Problem(name, "", reason),))
-    return read(path)
+    return read_trace(path)

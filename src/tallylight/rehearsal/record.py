@@ -5,11 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallylight.model.status import Status
-from tallylight.rehearsal.world import Scene
+from tallylight.rehearsal.world import RehearsedService
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StatusChange:
     """From here on a status was shown."""
 
     at: datetime
@@ -17,7 +17,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RuleResult:
     """One service as a rule saw it.
 
     Args:
@@ -28,8 +28,8 @@ class Record:
         withheld: How often a budget did not allow one.
     """
 
-    scene: Scene
-    turns: tuple[Turn, ...]
-    paid: int = 0
+    service: RehearsedService
+    changes: tuple[StatusChange, ...]
+    paid_probes: int = 0
     spent: Decimal = Decimal(0)
     withheld: int = 0

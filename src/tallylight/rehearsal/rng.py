@@ -14,7 +14,7 @@ _Z95 = 1.6448536269514722  # the normal distribution's 95th percentile
 _EDGE = 2.0**-53
 
 
-def salt(*parts: object) -> int:
+def purpose_seed(*parts: object) -> int:
     """Return the number that stands for a purpose: a seed, a service, what is drawn for."""
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
@@ -39,7 +39,7 @@ def normal(purpose: int, moment: int) -> float:
     return radius * math.cos(2 * math.pi * draw(~purpose & _MASK, moment))
 
 
-def duration(purpose: int, moment: int, median: float, p95: float) -> float:
+def log_normal(purpose: int, moment: int, median: float, p95: float) -> float:
     """Return seconds drawn log-normally by their median and 95th percentile."""
     if p95 <= median:
         return median
@@ -47,26 +47,26 @@ def duration(purpose: int, moment: int, median: float, p95: float) -> float:
 
 
 @dataclass(slots=True)
-class Sequence:
+class RandomSequence:
     """Draws one after another for one purpose."""
 
     purpose: int
-    drawn: int = 0
+    count: int = 0
 
-    def share(self) -> float:
+    def uniform(self) -> float:
         """Return the next number in (0, 1)."""
-        self.drawn += 1
-        return draw(self.purpose, self.drawn)
+        self.count += 1
+        return draw(self.purpose, self.count)
 
-    def waiting(self, mean: float) -> float:
+    def exponential(self, mean: float) -> float:
         """Return the next time between two events that come at random."""
-        return -mean * math.log(self.share())
+        return -mean * math.log(self.uniform())
 
-    def between(self, low: float, high: float) -> float:
+    def uniform_between(self, low: float, high: float) -> float:
         """Return the next number in a range, each alike."""
-        return low + (high - low) * self.share()
+        return low + (high - low) * self.uniform()
 
-    def spread(self, median: float, p95: float) -> float:
+    def log_normal(self, median: float, p95: float) -> float:
         """Return the next log-normal number by its median and 95th percentile."""
-        self.drawn += 1
-        return duration(self.purpose, self.drawn, median, p95)
+        self.count += 1
+        return log_normal(self.purpose, self.count, median, p95)

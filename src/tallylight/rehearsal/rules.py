@@ -11,16 +11,16 @@ from multiprocessing import get_context
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.money import Budget
 from tallylight.rehearsal import baselines
-from tallylight.rehearsal.record import Record
-from tallylight.rehearsal.run import Means, rehearsed
-from tallylight.rehearsal.score import Score, score
+from tallylight.rehearsal.record import RuleResult
+from tallylight.rehearsal.run import RehearsalOptions, run_rehearsal
+from tallylight.rehearsal.score import Score, score_results
 from tallylight.rehearsal.trace import Trace
-from tallylight.rehearsal.world import Scene, scenes
+from tallylight.rehearsal.world import RehearsedService, rehearsed_services
 
 OURS = "tallylight"
 UNBUDGETED = "tallylight, paid probe each 5 min"
 
-EVERY_FIVE_MINUTES = ProbeIntervals(generation=timedelta(minutes=5))
+FIVE_MINUTE_PACE = ProbeIntervals(generation=timedelta(minutes=5))
 """Our judge with money for a paid probe every five minutes."""
 
 _UNBUDGETED_SERVICE_DAYS = 360.0
@@ -28,11 +28,11 @@ _UNBUDGETED_SERVICE_DAYS = 360.0
 
 _DAY = 86_400
 
-_Rule = Callable[[Sequence[Scene], float, Means], tuple[Record, ...]]
+_Rule = Callable[[Sequence[RehearsedService], float, RehearsalOptions], tuple[RuleResult, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RuleScore:
     """How one rule fared.
 
     Args:
@@ -53,7 +53,9 @@ def with_traffic(trace: Trace, jobs_a_minute: float) -> Trace:
     return trace.model_copy(update={"traffic": dict.fromkeys(trace.services, jobs_a_minute * 60)})
 
 
-def compared(trace: Trace, seed: int, means: Means, workers: int = 1) -> Iterator[Line]:
+def compare_rules(
+    trace: Trace, seed: int, options: RehearsalOptions, workers: int = 1
+) -> Iterator[RuleScore]:
     """Yield how each rule fares, ours first; what comes out is the same for any number of workers.
 
     Args:
@@ -62,7 +64,7 @@ def compared(trace: Trace, seed: int, means: Means, workers: int = 1) -> Iterato
         means: What our watching may use.
         workers: So many processes share the rules; one does without a second process.
     """
-    one = partial(_fared, trace, seed, means)
+    one = partial(_score_rule, trace, seed, options)
     if workers < 2:  # noqa: PLR2004
         yield from map(one, _RULES)
         return
@@ -70,23 +72,27 @@ def compared(trace: Trace, seed: int, means: Means, workers: int = 1) -> Iterato
         yield from pool.map(one, _RULES)
 
 
-def by_budget(trace: Trace, seed: int, means: Means, budgets: Sequence[Decimal]) -> Iterator[Line]:
+def compare_by_budget(
+    trace: Trace, seed: int, options: RehearsalOptions, budgets: Sequence[Decimal]
+) -> Iterator[RuleScore]:
     """Yield how our rules fare with one daily budget after the other."""
-    world = scenes(trace, seed)
+    world = rehearsed_services(trace, seed)
     for amount in budgets:
-        allowed = replace(means, total=Budget(per_day=amount))
-        found = score(rehearsed(world, trace.days, allowed), trace.days)
-        yield Line(OURS, found, trace.days, amount)
+        allowed = replace(options, total_budget=Budget(per_day=amount))
+        found = score_results(run_rehearsal(world, trace.days, allowed), trace.days)
+        yield RuleScore(OURS, found, trace.days, amount)
 
 
-def _fared(trace: Trace, seed: int, means: Means, rule: str) -> Line:
-    part = beginning_for(rule, trace)
-    found = score(_RULES[rule](scenes(part, seed), part.days, means), part.days)
+def _score_rule(trace: Trace, seed: int, options: RehearsalOptions, rule: str) -> RuleScore:
+    part = truncated_for(rule, trace)
+    found = score_results(
+        _RULES[rule](rehearsed_services(part, seed), part.days, options), part.days
+    )
     name = rule if part.days == trace.days else f"{rule}, first {part.days:g} days"
-    return Line(name, found, part.days, means.total.per_day if rule == OURS else None)
+    return RuleScore(name, found, part.days, options.total_budget.per_day if rule == OURS else None)
 
 
-def beginning_for(rule: str, trace: Trace) -> Trace:
+def truncated_for(rule: str, trace: Trace) -> Trace:
     """Return as much of a trace as a rule lives through."""
     most = max(1, _UNBUDGETED_SERVICE_DAYS // len(trace.services)) * _DAY
     if rule != UNBUDGETED or trace.duration <= most:
@@ -94,21 +100,23 @@ def beginning_for(rule: str, trace: Trace) -> Trace:
     return trace.model_copy(update={"duration": most})
 
 
-def _counting(rule: baselines.InARow) -> _Rule:
-    return lambda found, days, _: baselines.in_a_row(found, days, rule)
+def _threshold_rule(thresholds: baselines.ConsecutiveThresholds) -> _Rule:
+    return lambda found, days, _: baselines.consecutive_rule(found, days, thresholds)
 
 
-def _unbudgeted(found: Sequence[Scene], days: float, means: Means) -> tuple[Record, ...]:
-    free = replace(means, pace=EVERY_FIVE_MINUTES, total=Budget(), each=Budget())
-    return rehearsed(found, days, free)
+def _unbudgeted(
+    services: Sequence[RehearsedService], days: float, options: RehearsalOptions
+) -> tuple[RuleResult, ...]:
+    free = replace(options, pace=FIVE_MINUTE_PACE, total_budget=Budget(), service_budget=Budget())
+    return run_rehearsal(services, days, free)
 
 
 _RULES: Mapping[str, _Rule] = {
-    OURS: rehearsed,
+    OURS: run_rehearsal,
     UNBUDGETED: _unbudgeted,
     "plain script, paid each 5 min": lambda found, days, _: baselines.plain_script(found, days),
-    "Gatus, 3 in a row": _counting(baselines.GATUS),
-    "Uptime Kuma": _counting(baselines.KUMA),
-    "Uptime Kuma, 2 retries": _counting(baselines.KUMA_TWO_RETRIES),
-    "official feed alone": lambda found, _, __: baselines.feed_alone(found),
+    "Gatus, 3 in a row": _threshold_rule(baselines.GATUS_THRESHOLDS),
+    "Uptime Kuma": _threshold_rule(baselines.UPTIME_KUMA_THRESHOLDS),
+    "Uptime Kuma, 2 retries": _threshold_rule(baselines.UPTIME_KUMA_TWO_RETRIES_THRESHOLDS),
+    "official feed alone": lambda found, _, __: baselines.feed_only(found),
 }

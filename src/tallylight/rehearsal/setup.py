@@ -15,22 +15,22 @@ from tallylight.catalogue.services import (
 from tallylight.model.ids import ProviderId, UpstreamId
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
 from tallylight.model.order import Order
-from tallylight.rehearsal.world import STALLED_AFTER, Scene
+from tallylight.rehearsal.world import STALLED_AFTER, RehearsedService
 
-USUAL_PACE = ProbeIntervals(generation=timedelta(hours=5, minutes=30))
+TYPICAL_PACE = ProbeIntervals(generation=timedelta(hours=5, minutes=30))
 """The free depths as the catalogue has them, and a paid probe for when nothing else calls."""
 
 _ORDER = Order("a rehearsal", 4, "1280x720")
 
 
-def service_of(scene: Scene, pace: ProbeIntervals, budget: Budget) -> Service:
+def catalogue_service(rehearsed: RehearsedService, pace: ProbeIntervals, budget: Budget) -> Service:
     """Return the service that stands for a scene."""
-    provider = ProviderId(scene.id)
+    provider = ProviderId(rehearsed.id)
     return Service(
-        id=scene.id,
-        name=scene.id,
+        id=rehearsed.id,
+        name=rehearsed.id,
         upstream=Upstream(
-            id=UpstreamId(scene.id),
+            id=UpstreamId(rehearsed.id),
             provider=provider,
             base_url="",
             protocol="",
@@ -39,26 +39,26 @@ def service_of(scene: Scene, pace: ProbeIntervals, budget: Budget) -> Service:
             job_timeout=STALLED_AFTER,
             bills=BillingBasis.ACCEPTANCES,
         ),
-        model=scene.id,
-        access=scene.access,
-        sheet=_sheet(scene, provider),
+        model=rehearsed.id,
+        access=rehearsed.access,
+        sheet=_sheet(rehearsed, provider),
         probe_intervals=pace,
         budget=budget,
         probe_order=_ORDER,
     )
 
 
-def _sheet(scene: Scene, provider: ProviderId) -> FactSheet:
+def _sheet(rehearsed: RehearsedService, provider: ProviderId) -> FactSheet:
     return FactSheet(
         provider=provider,
-        model=scene.id,
-        title=scene.id,
+        model=rehearsed.id,
+        title=rehearsed.id,
         medium=Medium.VIDEO,
-        access=scene.access,
+        access=rehearsed.access,
         protocol="",
         lengths=(_ORDER.seconds,),
         sizes=(_ORDER.size,),
-        price=Price(PriceUnit.PER_CALL, {ANY_RESOLUTION: Decimal(scene.price)}),
+        price=Price(PriceUnit.PER_CALL, {ANY_RESOLUTION: Decimal(rehearsed.price)}),
         announced_at=None,
         shutdown_at=None,
         shutdown_precision=ShutdownPrecision.EXACT,

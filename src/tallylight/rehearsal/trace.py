@@ -17,22 +17,22 @@ from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
-_LARGEST_FILE = 256 * 1024 * 1024
-_LONGEST_DAYS = 3660
+_MAX_FILE_BYTES = 256 * 1024 * 1024
+_MAX_DAYS = 3660
 _DAY = 86_400
-_LATENCY = (60.0, 120.0)
-_PASSING: Mapping[Status, float] = {Status.OPERATIONAL: 1.0, Status.DEGRADED: 0.5}
+_DEFAULT_LATENCY = (60.0, 120.0)
+_DEFAULT_SUCCESS: Mapping[Status, float] = {Status.OPERATIONAL: 1.0, Status.DEGRADED: 0.5}
 """What passes in a spell that does not say it; of all other states nothing does."""
 
 
-class _Part(BaseModel):
+class _TraceModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class TraceFailure(_Part):
+class TraceFailure(_TraceModel):
     """How a service fails: an answer, or the exception in place of one.
 
     Args:
@@ -44,7 +44,7 @@ class TraceFailure(_Part):
     body: str = ""
 
 
-class TraceSpell(_Part):
+class TraceInterval(_TraceModel):
     """One stretch of a service's life.
 
     Args:
@@ -64,22 +64,22 @@ class TraceSpell(_Part):
     start: Seconds = Field(alias="from")
     end: Seconds = Field(alias="to")
     status: Status
-    accept: Share | None = None
-    deliver: Share | None = None
+    accept: Ratio | None = None
+    deliver: Ratio | None = None
     latency: tuple[Seconds, Seconds] | None = None
-    reach: Share = 1.0
-    credentials: Share = 1.0
+    reach: Ratio = 1.0
+    credentials: Ratio = 1.0
     failure: TraceFailure | None = None
 
     @field_validator("status")
     @classmethod
-    def _is_a_truth(cls, status: Status) -> Status:
+    def _check_status(cls, status: Status) -> Status:
         if status is Status.UNKNOWN:
             raise ValueError("a trace tells the truth, which is never unknown")
         return status
 
     @model_validator(mode="after")
-    def _is_a_stretch(self) -> Self:
+    def _check_bounds(self) -> Self:
         if self.end <= self.start:
             raise ValueError("'to' must be greater than 'from'")
         if self.latency is not None and self.latency[1] < self.latency[0]:
@@ -87,22 +87,22 @@ class TraceSpell(_Part):
         return self
 
     @property
-    def accepts(self) -> float:
+    def accept_probability(self) -> float:
         """Return the probability that a job is accepted."""
-        return _PASSING.get(self.status, 0.0) if self.accept is None else self.accept
+        return _DEFAULT_SUCCESS.get(self.status, 0.0) if self.accept is None else self.accept
 
     @property
-    def delivers(self) -> float:
+    def deliver_probability(self) -> float:
         """Return the probability that an accepted job delivers."""
-        return _PASSING.get(self.status, 0.0) if self.deliver is None else self.deliver
+        return _DEFAULT_SUCCESS.get(self.status, 0.0) if self.deliver is None else self.deliver
 
     @property
-    def takes(self) -> tuple[float, float]:
+    def job_latency(self) -> tuple[float, float]:
         """Return the median and 95th percentile of a job's seconds."""
-        return self.latency or _LATENCY
+        return self.latency or _DEFAULT_LATENCY
 
 
-class TraceService(_Part):
+class TraceService(_TraceModel):
     """One service of a trace; time between its spells is operational and without fault.
 
     Args:
@@ -113,11 +113,11 @@ class TraceService(_Part):
 
     access: Access = Access.OFFICIAL
     price: Money = Decimal(0)
-    spells: tuple[TraceSpell, ...] = ()
+    spells: tuple[TraceInterval, ...] = ()
 
     @field_validator("spells")
     @classmethod
-    def _do_not_overlap(cls, spells: tuple[TraceSpell, ...]) -> tuple[TraceSpell, ...]:
+    def _check_overlap(cls, spells: tuple[TraceInterval, ...]) -> tuple[TraceInterval, ...]:
         ordered = tuple(sorted(spells, key=lambda spell: spell.start))
         for before, after in pairwise(ordered):
             if after.start < before.end:
@@ -128,7 +128,7 @@ class TraceService(_Part):
         return ordered
 
 
-class TraceFeed(_Part):
+class TraceFeed(_TraceModel):
     """A service's status page.
 
     Args:
@@ -137,10 +137,10 @@ class TraceFeed(_Part):
     """
 
     lag: Seconds = 0.0
-    blind: Share = 0.0
+    blind: Ratio = 0.0
 
 
-class Trace(_Part):
+class Trace(_TraceModel):
     """A whole world.
 
     Args:
@@ -150,7 +150,7 @@ class Trace(_Part):
         traffic: Callers' jobs an hour by service.
     """
 
-    duration: Annotated[float, Field(gt=0, le=_LONGEST_DAYS * _DAY)]
+    duration: Annotated[float, Field(gt=0, le=_MAX_DAYS * _DAY)]
     services: Mapping[ServiceId, TraceService] = Field(min_length=1)
     feeds: Mapping[ServiceId, TraceFeed] = Field(default_factory=dict)
     traffic: Mapping[ServiceId, Annotated[float, Field(ge=0, le=36_000)]] = Field(
@@ -158,7 +158,7 @@ class Trace(_Part):
     )
 
     @model_validator(mode="after")
-    def _names_its_services(self) -> Self:
+    def _check_references(self) -> Self:
         for section, named in (("feeds", self.feeds), ("traffic", self.traffic)):
             for id_ in named:
                 if id_ not in self.services:
@@ -171,7 +171,7 @@ class Trace(_Part):
         return self.duration / _DAY
 
 
-def parsed(text: str, name: str) -> Trace:
+def parse_trace(text: str, name: str) -> Trace:
     """Return the trace that a JSON text describes.
 
     Raises:
@@ -189,21 +189,21 @@ def parsed(text: str, name: str) -> Trace:
         raise ConfigurationError(tuple(problems)) from None
 
 
-def read(path: Path) -> Trace:
+def read_trace(path: Path) -> Trace:
     """Return the trace of a file.
 
     Raises:
         ConfigurationError: if it cannot be read, or with every fault and its place.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
+        if path.stat().st_size > _MAX_FILE_BYTES:
             raise ConfigurationError((Problem(str(path), "", "is larger than 256 MB"),))
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError((Problem(str(path), "", f"cannot be read: {error}"),)) from None
-    return parsed(text, path.name)
+    return parse_trace(text, path.name)
 
 
-def written(trace: Trace) -> str:
+def dump_trace(trace: Trace) -> str:
     """Return a trace as JSON text, without what is at its default."""
     return trace.model_dump_json(by_alias=True, exclude_defaults=True) + "\n"
