@@ -29,7 +29,7 @@ from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.documents.environment import process_environment
 from tallylight.errors import ConfigurationError
-from tallylight.status.application import close
+from tallylight.status.application import close_streams
 
 # The same examples each time, and no verdict on a machine that is busy elsewhere. To look for new
 # examples: pytest --hypothesis-profile=default --hypothesis-seed=random.
@@ -121,7 +121,7 @@ async def _served(app: Starlette) -> AsyncIterator[str]:
         tasks.create_task(server.serve())
         await server.listens.wait()
         yield server.address
-        close(app)
+        close_streams(app)
         server.ends.set()
 
 

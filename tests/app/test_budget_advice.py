@@ -59,11 +59,11 @@ async def test_who_asks_first_begins_the_computing_and_does_not_wait(office: Off
 
     found = office.adviser.advice()
     assert found.state is AdviceState.READY
-    assert found.rehearsed == found.priced == 1
+    assert found.rehearsed_services == found.priced == 1
     assert [row.budget for row in found.rows] == [0]
     assert found.outages > 0
-    assert found.script is not None
-    assert found.script.seen > found.rows[0].seen
+    assert found.plain_script is not None
+    assert found.plain_script.seen_share > found.rows[0].seen_share
 
 
 async def test_a_question_is_answered_once_and_anew_when_it_changes(

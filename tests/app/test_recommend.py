@@ -18,12 +18,12 @@ from tallylight.gateway.routing.ranking import Bar, Because
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
-from tallylight.status.recommendation import LeftOut, Wanted
+from tallylight.status.recommendation import ExcludedService, RecommendationQuery
 from tallylight.status.views.recommendation import (
-    left_out_sentence,
-    policy_meaning,
-    policy_word,
-    why_sentence,
+    exclusion_sentence,
+    policy_description,
+    policy_label,
+    ranking_sentence,
 )
 from tallylight.storage.database import open_storage
 
@@ -71,39 +71,43 @@ def recommender(board: Board, clock: VirtualClock, load: Load) -> RouteRecommend
 
 
 async def test_all_services_that_make_videos_are_compared(recommender: RouteRecommender) -> None:
-    found = recommender.recommend(Wanted())
+    found = recommender.recommend(RecommendationQuery())
 
-    assert found.wanted.policy == "commercial"
+    assert found.query.policy == "commercial"
     assert [each.service.id for each in found.ranked] == ["official", "reverse"]
     assert [(each.seconds, each.cost) for each in found.ranked] == [
         (4, Decimal("0.40")),
         (10, Decimal("0.15")),
     ]
-    assert found.left_out == ()
+    assert found.excluded == ()
 
 
 async def test_what_a_service_cannot_do_leaves_it_out(recommender: RouteRecommender) -> None:
-    found = recommender.recommend(Wanted("cheapest", 8, "1280x720"))
+    found = recommender.recommend(RecommendationQuery("cheapest", 8, "1280x720"))
 
     assert [each.service.id for each in found.ranked] == ["official"]
-    assert [(each.service.id, each.param, each.allowed) for each in found.left_out] == [
+    assert [(each.service.id, each.param, each.allowed) for each in found.excluded] == [
         ("reverse", "seconds", "10, 15")
     ]
 
 
 async def test_a_model_is_compared_in_its_own_order(recommender: RouteRecommender) -> None:
-    written = recommender.recommend(Wanted(model="film"))
-    cheap = recommender.recommend(Wanted(model="cheap"))
-    named = recommender.recommend(Wanted("official", model="film"))
+    written = recommender.recommend(RecommendationQuery(model="film"))
+    cheap = recommender.recommend(RecommendationQuery(model="cheap"))
+    named = recommender.recommend(RecommendationQuery("official", model="film"))
 
-    assert (written.wanted.policy, cheap.wanted.policy) == ("", "cheapest")
+    assert (written.query.policy, cheap.query.policy) == ("", "cheapest")
     assert [each.service.id for each in written.ranked] == ["reverse", "official"]
     assert [each.service.id for each in named.ranked] == ["official", "reverse"]
     assert recommender.models() == ["film", "cheap"]
 
 
-@pytest.mark.parametrize("wanted", [Wanted("nonsense"), Wanted(model="nonsense")])
-async def test_what_there_is_not_is_named(recommender: RouteRecommender, wanted: Wanted) -> None:
+@pytest.mark.parametrize(
+    "wanted", [RecommendationQuery("nonsense"), RecommendationQuery(model="nonsense")]
+)
+async def test_what_there_is_not_is_named(
+    recommender: RouteRecommender, wanted: RecommendationQuery
+) -> None:
     with pytest.raises(LookupError, match=r"'nonsense'.* there are "):
         recommender.recommend(wanted)
 
@@ -120,39 +124,39 @@ async def test_what_was_seen_of_a_service_moves_its_price_of_a_delivered_video(
         )
         await board.report(for_it)
 
-    (best, *_) = recommender.recommend(Wanted("official")).ranked
+    (best, *_) = recommender.recommend(RecommendationQuery("official")).ranked
 
     assert best.service.id == "official"
-    assert 0.4 < best.delivery < 0.8
+    assert 0.4 < best.success_probability < 0.8
     assert best.expected_cost is not None
-    assert best.expected_cost == pytest.approx(Decimal("0.40") / Decimal(best.delivery))
-    assert best.expected_time == timedelta(seconds=60) / best.delivery
+    assert best.expected_cost == pytest.approx(Decimal("0.40") / Decimal(best.success_probability))
+    assert best.expected_time == timedelta(seconds=60) / best.success_probability
 
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("code", Because)
 def test_every_reason_of_a_place_has_a_sentence(code: Because, language: Language) -> None:
-    assert why_sentence(code.value, translator(language))
+    assert ranking_sentence(code.value, translator(language))
 
 
 @pytest.mark.parametrize("bar", sorted(set(Bar) - {Bar.TRIED, Bar.BUDGET}))
 async def test_every_reason_to_leave_a_service_out_has_a_sentence(board: Board, bar: Bar) -> None:
     id_ = ServiceId("official")
     asked = {Bar.BLOCKED: "auth", Bar.POLICY: "reverse"}.get(bar, "")
-    out = LeftOut(board.service(id_), board.verdict(id_), bar.value, asked=asked)
+    out = ExcludedService(board.service(id_), board.verdict(id_), bar.value, requested=asked)
 
-    assert left_out_sentence(out, ENGLISH)
+    assert exclusion_sentence(out, ENGLISH)
 
 
 @pytest.mark.parametrize("policy", [*WEIGHINGS, ""])
 def test_every_policy_has_a_name_and_a_meaning(policy: str) -> None:
-    assert policy_word(policy, ENGLISH)
-    assert policy_meaning(policy, ENGLISH)
+    assert policy_label(policy, ENGLISH)
+    assert policy_description(policy, ENGLISH)
 
 
 @pytest.mark.parametrize("policy", WEIGHINGS)
 def test_the_figures_that_a_reader_is_told_are_those_that_count(policy: Policy) -> None:
-    weighing, told = WEIGHINGS[policy], policy_meaning(policy.value, ENGLISH)
+    weighing, told = WEIGHINGS[policy], policy_description(policy.value, ENGLISH)
     figures = [float(figure) for figure in re.findall(r"\$([0-9.]*[0-9])", told)]
 
     if weighing.money and weighing.an_hour:

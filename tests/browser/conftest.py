@@ -33,8 +33,8 @@ from tallylight.model.money import Budget, Price, PriceUnit
 from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 from tallylight.status.advice import Advice, AdviceState
-from tallylight.status.application import make_app
-from tallylight.status.ports import StatusState
+from tallylight.status.application import make_status_app
+from tallylight.status.ports import StatusSources
 from tallylight.storage.database import Storage, open_storage
 from tallylight.verdicts.options import PolicyOptions
 
@@ -195,8 +195,8 @@ READY = replace(
         Line(Decimal(10), 7.64, 0.57, 33.9, 0.0317),
         Line(Decimal(20), 8.94, 0.63, 42.3, 0.0248),
     ),
-    script=Line(None, 491.49, 1.0, 3.6, 0.05),
-    rehearsed=4,
+    plain_script=Line(None, 491.49, 1.0, 3.6, 0.05),
+    rehearsed_services=4,
     days=30.0,
     outages=41,
 )
@@ -234,7 +234,9 @@ async def address(
     """Serve the page on loopback; return its address."""
     prospects = Prospects(board, Circuit(), clock)
     recommender = RouteRecommender(board, prospects, lambda: default_routes(board.services()))
-    app = make_app(StatusState(board, history, clock, adviser=desk, recommender=recommender))
+    app = make_status_app(
+        StatusSources(board, history, clock, advice_source=desk, recommender=recommender)
+    )
     async with served(app) as address:
         yield address
 

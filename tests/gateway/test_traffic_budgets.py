@@ -8,7 +8,7 @@ from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
-from tallylight.status.budgets import Spending, traffic_spendings
+from tallylight.status.budgets import BudgetUsage, traffic_budget_usage
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import WriteBatch
 
@@ -47,11 +47,11 @@ async def test_the_limits_of_keys_and_of_all_videos_tell_how_far_they_are_used_u
         GatewayKey(KeyId("k2"), "test", "d2", "2222", NOON),
     ]
 
-    found = await traffic_spendings(history.ledger, keys, Budget(per_hour=Decimal(3)), NOON)
+    found = await traffic_budget_usage(history.ledger, keys, Budget(per_hour=Decimal(3)), NOON)
     (first, *_) = await history.ledger.totals(timedelta(days=1), NOON)
 
     assert found == (
-        Spending("videos", "1h", Decimal(3), Decimal("0.75")),
-        Spending("key:film", "24h", Decimal(5), Decimal("2.5")),
+        BudgetUsage("videos", "1h", Decimal(3), Decimal("0.75")),
+        BudgetUsage("key:film", "24h", Decimal(5), Decimal("2.5")),
     )
     assert (first.purpose, first.payer, first.amount) == (Purpose.PROBE, "", Decimal(9))

@@ -39,9 +39,14 @@ from tallylight.model.verdict import (
     Transition,
     Verdict,
 )
-from tallylight.status.application import make_app
-from tallylight.status.ports import StatusState
-from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
+from tallylight.status.application import make_status_app
+from tallylight.status.ports import StatusSources
+from tallylight.status.recommendation import (
+    ExcludedService,
+    RankedService,
+    Recommendation,
+    RecommendationQuery,
+)
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import TransitionRecord
 
@@ -123,13 +128,13 @@ class Ladder:
     def models(self) -> Sequence[str]:
         return ["sora-2"]
 
-    def recommend(self, wanted: Wanted) -> Recommendation:
+    def recommend(self, wanted: RecommendationQuery) -> Recommendation:
         if wanted.policy not in {"", *self.policies()}:
             raise LookupError(f"'{wanted.policy}' is no policy")
         if wanted.model not in {"", *self.models()}:
             raise LookupError(f"there is no model '{wanted.model}'")
         first, second, third, *_ = self._services
-        best = Recommended(
+        best = RankedService(
             first,
             a_verdict(first.id, Status.OPERATIONAL),
             wanted.seconds or 4,
@@ -142,8 +147,8 @@ class Ladder:
             ("preferred",),
         )
         out = (
-            LeftOut(second, a_verdict(second.id, Status.RETIRED), "retired"),
-            LeftOut(
+            ExcludedService(second, a_verdict(second.id, Status.RETIRED), "retired"),
+            ExcludedService(
                 third, a_verdict(third.id, Status.OPERATIONAL), "capability", "seconds", "8", "10"
             ),
         )
@@ -234,9 +239,9 @@ class House:
     plan: Plan
 
     @property
-    def state(self) -> StatusState:
+    def state(self) -> StatusSources:
         """Return it as the faces take it."""
-        return StatusState(
+        return StatusSources(
             self.board,
             self.history,
             self.clock,
@@ -481,7 +486,7 @@ def plan(house: House) -> Plan:
 @pytest.fixture
 def app(house: House) -> Starlette:
     """Return the faces of the January house."""
-    return make_app(house.state)
+    return make_status_app(house.state)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 from tallylight.i18n import Language, translator
 from tallylight.status.advice import Advice, AdviceState
-from tallylight.status.application import make_app
-from tallylight.status.views.advice import FLOOR, advice_view
+from tallylight.status.application import make_status_app
+from tallylight.status.views.advice import BASELINE_Y, advice_view
 
 if TYPE_CHECKING:
     from tests.status.conftest import House
@@ -44,8 +44,8 @@ READY = replace(
     COMPUTING,
     state=AdviceState.READY,
     rows=ROWS,
-    script=SCRIPT,
-    rehearsed=4,
+    plain_script=SCRIPT,
+    rehearsed_services=4,
     days=30.0,
     outages=42,
 )
@@ -70,7 +70,7 @@ def desk() -> Desk:
 @pytest.fixture
 def app(house: "House", desk: Desk) -> Starlette:
     """Return the app with somebody who advises."""
-    return make_app(replace(house.state, adviser=desk))
+    return make_status_app(replace(house.state, advice_source=desk))
 
 
 async def test_the_page_says_that_it_is_being_computed(get: Get) -> None:
@@ -159,7 +159,7 @@ def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
     assert "$0.50: 33" in seen.text
     assert "script: 30" in wrong.text
     assert max(bar.height for bar in wrong.bars) == wrong.bars[0].height
-    assert all(bar.y + bar.height == pytest.approx(FLOOR) for bar in (*seen.bars, *wrong.bars))
+    assert all(bar.y + bar.height == pytest.approx(BASELINE_Y) for bar in (*seen.bars, *wrong.bars))
     assert seen.bars[0].height == 0
 
 
@@ -186,7 +186,7 @@ def test_what_was_left_out_is_said(change: Mapping[str, int], told: str) -> None
     ],
 )
 def test_the_operators_own_limit_is_told(own: Decimal | None, told: str, marked: int) -> None:
-    view = advice_view(replace(READY, own=own), EN)
+    view = advice_view(replace(READY, own_budget=own), EN)
 
     assert view.lead[1] == told
     assert sum(row.is_own for row in view.rows) == marked

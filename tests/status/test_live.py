@@ -14,8 +14,8 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Transition, Verdict
-from tallylight.status.application import close
-from tallylight.status.event_stream import Live
+from tallylight.status.application import close_streams
+from tallylight.status.event_stream import EventBroadcaster
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Pin = Callable[[Verdict], Transition]
@@ -26,9 +26,9 @@ FLIP = Verdict(
 )
 
 
-def live_on(app: Starlette) -> Live:
+def live_on(app: Starlette) -> EventBroadcaster:
     live = app.state.live
-    assert isinstance(live, Live)
+    assert isinstance(live, EventBroadcaster)
     return live
 
 
@@ -91,7 +91,7 @@ async def test_a_flip_shows_in_the_past_without_delay(
 async def test_a_server_that_stops_lets_its_listeners_go(
     stream: aiohttp.ClientResponse, app: Starlette, get: Get
 ) -> None:
-    close(app)
+    close_streams(app)
 
     async with asyncio.timeout(10):
         assert await stream.content.read() == b""
@@ -102,7 +102,7 @@ async def test_too_many_listeners_are_sent_away(
     base: str, app: Starlette, stream: aiohttp.ClientResponse
 ) -> None:
     live = live_on(app)
-    live._most = live.listeners
+    live._max_listeners = live.listeners
 
     async with aiohttp.ClientSession() as client, client.get(base + "/api/events") as reply:
         assert reply.status == 503
@@ -113,9 +113,9 @@ async def test_too_many_listeners_are_sent_away(
 def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: Starlette, pin: Pin) -> None:
     live = live_on(app)
 
-    with live._listening() as queue:
+    with live._subscribed() as queue:
         for number in range(150):
-            live._pass_on(pin(replace(FLIP, confidence=number / 150)))
+            live._broadcast(pin(replace(FLIP, confidence=number / 150)))
         oldest = queue.get_nowait()
 
     assert oldest is not None

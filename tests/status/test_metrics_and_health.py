@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from tallylight.status.page_data import Reading
+from tallylight.status.page_data import PageContext
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
@@ -66,8 +66,8 @@ async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
 
 async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: Starlette) -> None:
     reading = app.state.reading
-    assert isinstance(reading, Reading)
-    app.state.reading = replace(reading, state=replace(reading.state, is_at_work=lambda: False))
+    assert isinstance(reading, PageContext)
+    app.state.reading = replace(reading, sources=replace(reading.sources, is_ready=lambda: False))
 
     ready = await get("/readyz")
 

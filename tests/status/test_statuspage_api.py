@@ -11,7 +11,11 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, Reason, ReasonCode, Verdict
-from tallylight.status.views.statuspage import component_status, impact, rollup
+from tallylight.status.views.statuspage import (
+    component_status,
+    statuspage_impact,
+    statuspage_status,
+)
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Pin = Callable[[Verdict], object]
@@ -178,15 +182,17 @@ async def test_an_announced_maintenance_is_upcoming(
     ],
 )
 def test_the_page_has_one_indicator(statuses: list[Status], indicator: str) -> None:
-    assert rollup(statuses).indicator == indicator
+    assert statuspage_status(statuses).indicator == indicator
 
 
 def test_what_is_unknown_is_neither_up_nor_an_outage() -> None:
     assert component_status(Status.UNKNOWN) == "degraded_performance"
-    assert rollup([Status.UNKNOWN]).description == "Partially Unknown"
+    assert statuspage_status([Status.UNKNOWN]).description == "Partially Unknown"
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_an_incident_never_outweighs_its_page(status: Status) -> None:
     if status is not Status.RETIRED:
-        assert impact(status) == rollup([status, Status.OPERATIONAL]).indicator
+        assert (
+            statuspage_impact(status) == statuspage_status([status, Status.OPERATIONAL]).indicator
+        )

@@ -13,10 +13,10 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, StatusInterval, Verdict
-from tallylight.status.views.day_bars import HEIGHT, bar, day_title, days_of
-from tallylight.status.views.overview import overview, worst_of
-from tallylight.status.views.services import Facts, service_view
-from tallylight.status.views.uptimes import Window, uptime
+from tallylight.status.views.day_bars import HEIGHT, daily_shares, day_title, uptime_bar
+from tallylight.status.views.overview import overview, worst_status
+from tallylight.status.views.services import ServiceFacts, service_view
+from tallylight.status.views.uptimes import UptimeWindow, uptime_view
 
 EN = translator(Language.EN)
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
@@ -27,9 +27,9 @@ HAIR = "\N{NARROW NO-BREAK SPACE}"
 def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
     spells = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
 
-    before, yesterday, today = days_of(spells, NOW, 3)
+    before, yesterday, today = daily_shares(spells, NOW, 3)
 
-    assert not before.is_watched
+    assert not before.is_monitored
     assert yesterday.shares == {Status.OPERATIONAL: 0.5, Status.UNKNOWN: 0.5}
     assert today.shares == {Status.OPERATIONAL: 1.0}
     assert day_title(today, EN) == "28 January 2026: Operational"
@@ -48,7 +48,7 @@ def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
         StatusInterval(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
     ]
 
-    drawn = bar(days_of(spells, NOW, 2), EN)
+    drawn = uptime_bar(daily_shares(spells, NOW, 2), EN)
 
     assert "v3h-6z" in drawn.paths[Status.SUSPENDED]
     assert drawn.text == (
@@ -65,9 +65,9 @@ def test_no_day_is_taller_than_the_bar(stretches: list[tuple[Status, int]]) -> N
         spells.append(StatusInterval(status, at, at + timedelta(minutes=minutes)))
         at += timedelta(minutes=minutes)
 
-    for each in days_of(spells, NOW, 6):
+    for each in daily_shares(spells, NOW, 6):
         assert sum(each.shares.values()) == pytest.approx(1.0)
-    for path in bar(days_of(spells, NOW, 6), EN).paths.values():
+    for path in uptime_bar(daily_shares(spells, NOW, 6), EN).paths.values():
         for part in path.split("M")[1:]:
             y = float(part.split("h")[0].split(" ")[1].split("m")[0])
             assert 0 <= y <= HEIGHT
@@ -80,7 +80,7 @@ def test_an_uptime_stands_beside_what_was_watched() -> None:
         StatusInterval(Status.OPERATIONAL, NOW - timedelta(hours=19), NOW),
     ]
 
-    found = uptime(spells, Window.DAY, NOW, EN)
+    found = uptime_view(spells, UptimeWindow.DAY, NOW, EN)
 
     assert found.uptime == pytest.approx(0.95)
     assert found.coverage == pytest.approx(20 / 24)
@@ -89,7 +89,7 @@ def test_an_uptime_stands_beside_what_was_watched() -> None:
 
 
 def test_time_nobody_watched_is_no_uptime() -> None:
-    found = uptime([], Window.WEEK, NOW, EN)
+    found = uptime_view([], UptimeWindow.WEEK, NOW, EN)
 
     assert (found.uptime, found.text, found.interval) == (None, "not watched", "")
 
@@ -117,7 +117,7 @@ def test_a_failing_network_of_our_own_is_told() -> None:
 
 @given(st.lists(st.sampled_from(Status)))
 def test_retired_services_are_never_the_worst(statuses: list[Status]) -> None:
-    assert worst_of(statuses) is not Status.RETIRED
+    assert worst_status(statuses) is not Status.RETIRED
 
 
 def test_a_service_of_which_nothing_is_known_has_no_since(
@@ -128,7 +128,7 @@ def test_a_service_of_which_nothing_is_known_has_no_since(
         ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (Reason(ReasonCode.NO_EVIDENCE, NOW),)
     )
 
-    view = service_view(Facts(service, verdict), NOW, EN)
+    view = service_view(ServiceFacts(service, verdict), NOW, EN)
 
     assert (view.since, view.checked_at, view.feed, view.latency) == (None, None, None, "")
     assert view.reasons == ("No evidence is fresh enough to say.",)
@@ -149,8 +149,8 @@ def test_the_newest_answer_gives_the_latency(make_service: Callable[..., Service
         ),
     }  # fmt: skip
 
-    facts = Facts(make_service("image", "Sora Image"), verdict, newest)
+    facts = ServiceFacts(make_service("image", "Sora Image"), verdict, newest)
 
     assert facts.latency == timedelta(milliseconds=80)
     assert facts.checked_at == NOW - timedelta(minutes=1)
-    assert days_of((), MIDNIGHT, 1)[0].date == date(2026, 1, 28)
+    assert daily_shares((), MIDNIGHT, 1)[0].date == date(2026, 1, 28)

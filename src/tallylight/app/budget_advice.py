@@ -110,7 +110,7 @@ def _advice_for(
 ) -> Advice:
     known = Advice(
         state=state,
-        own=question.own_budget,
+        own_budget=question.own_budget,
         priced=len(question.services),
         unpriced=question.unpriced,
     )
@@ -120,7 +120,7 @@ def _advice_for(
         known,
         rows=answer.rows,
         plain_script=answer.plain_script,
-        rehearsed=answer.services,
+        rehearsed_services=answer.services,
         days=answer.days,
         outages=answer.outages,
     )

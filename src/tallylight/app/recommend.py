@@ -15,7 +15,12 @@ from tallylight.gateway.routing.ranking import Choice, Exclusion
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
-from tallylight.status.recommendation import LeftOut, Recommendation, Recommended, Wanted
+from tallylight.status.recommendation import (
+    ExcludedService,
+    RankedService,
+    Recommendation,
+    RecommendationQuery,
+)
 
 _ALL_SERVICES = ""
 
@@ -38,7 +43,7 @@ class RouteRecommender:
         """Return the names of the routes."""
         return list(self._routes())
 
-    def recommend(self, wanted: Wanted) -> Recommendation:
+    def recommend(self, wanted: RecommendationQuery) -> Recommendation:
         """Return the services as the gateway would rank them now, for a request of chance none.
 
         Raises:
@@ -60,10 +65,10 @@ class RouteRecommender:
         is_written = route.explicit and policy is None
         told = "" if is_written else (policy or route.policy).value
         return Recommendation(
-            wanted=Wanted(told, wanted.seconds, wanted.size, wanted.model),
+            query=RecommendationQuery(told, wanted.seconds, wanted.size, wanted.model),
             ranked=tuple(map(self._recommended, ranking.choices)),
-            left_out=tuple(map(self._excluded, ranking.excluded)),
-            delivery=ranking.delivery,
+            excluded=tuple(map(self._excluded, ranking.excluded)),
+            success_probability=ranking.delivery,
         )
 
     def _route(self, model: str) -> Route:
@@ -78,8 +83,8 @@ class RouteRecommender:
         services = self._board.services()
         return tuple(each.id for each in services if each.sheet.medium is Medium.VIDEO)
 
-    def _recommended(self, choice: Choice) -> Recommended:
-        return Recommended(
+    def _recommended(self, choice: Choice) -> RankedService:
+        return RankedService(
             service=choice.service,
             verdict=self._board.verdict(choice.service.id),
             seconds=choice.order.seconds,
@@ -88,18 +93,18 @@ class RouteRecommender:
             expected_cost=choice.expected_cost if choice.is_priced else None,
             job_time=timedelta(seconds=choice.seconds),
             expected_time=timedelta(seconds=choice.expected_seconds),
-            delivery=choice.delivery,
-            why=tuple(each.value for each in choice.why),
+            success_probability=choice.delivery,
+            reason_codes=tuple(each.value for each in choice.why),
         )
 
-    def _excluded(self, exclusion: Exclusion) -> LeftOut:
+    def _excluded(self, exclusion: Exclusion) -> ExcludedService:
         id_ = exclusion.service
-        return LeftOut(
+        return ExcludedService(
             service=self._board.service(id_),
             verdict=self._board.verdict(id_),
             reason=exclusion.reason.value,
             param=exclusion.param,
-            asked=exclusion.asked,
+            requested=exclusion.asked,
             allowed=exclusion.allowed,
         )
 

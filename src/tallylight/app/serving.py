@@ -22,8 +22,8 @@ from tallylight.config import reload
 from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
 from tallylight.gateway.http.app import Doors
-from tallylight.status.application import close, make_app
-from tallylight.status.ports import StatusState
+from tallylight.status.application import close_streams, make_status_app
+from tallylight.status.ports import StatusSources
 
 log = structlog.get_logger()
 
@@ -117,7 +117,7 @@ async def running_server(
             watching = asyncio.create_task(runtime.run(), name="watching")
             adviser = BudgetAdviser(lambda: runtime.configuration)
             advising = asyncio.create_task(adviser.run(), name="advice")
-            page = make_app(_status_state(runtime, watching, adviser))
+            page = make_status_app(_status_state(runtime, watching, adviser))
             server = _Server(
                 uvicorn.Config(
                     _with_gateway(page, runtime, clock),
@@ -135,7 +135,7 @@ async def running_server(
                 address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
                 yield RunningServer(runtime, address, (watching, answering))
             finally:
-                close(page)
+                close_streams(page)
                 server.should_exit = True
                 watching.cancel()
                 advising.cancel()
@@ -179,17 +179,17 @@ def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
 
 def _status_state(
     runtime: Runtime, watching: asyncio.Task[None], adviser: BudgetAdviser
-) -> StatusState:
-    return StatusState(
+) -> StatusSources:
+    return StatusSources(
         board=runtime.board,
         history=runtime.history,
         clock=runtime.clock,
         options=runtime.configuration.status,
         plan=runtime.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
-        is_judge=lambda: runtime.is_leader,
-        is_at_work=lambda: runtime.is_monitoring and not watching.done(),
-        adviser=adviser,
+        is_leader=lambda: runtime.is_leader,
+        is_ready=lambda: runtime.is_monitoring and not watching.done(),
+        advice_source=adviser,
         recommender=RouteRecommender(
             runtime.board, runtime.gateway_wiring.candidates, lambda: runtime.configuration.routes
         ),

@@ -91,9 +91,9 @@ async def _check(
 
 
 def _found(round_: "CheckResult") -> list[dict[str, object]]:
-    from tallylight.status.json_shapes import evidence_answer
+    from tallylight.status.json_shapes import evidence_response
 
-    return [evidence_answer(piece).model_dump(mode="json") for piece in round_.evidence]
+    return [evidence_response(piece).model_dump(mode="json") for piece in round_.evidence]
 
 
 def status(

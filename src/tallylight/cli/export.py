@@ -21,13 +21,13 @@ from tallylight.cli.shared import (
     speech,
 )
 from tallylight.i18n import Translator
-from tallylight.status.views.uptimes import Window
+from tallylight.status.views.uptimes import UptimeWindow
 from tallylight.storage.export_formats import ExportFormat, ExportTable
 
 if TYPE_CHECKING:
     from tallylight.model.ids import KeyId
     from tallylight.model.ledger import LedgerEntry, Purpose, SpendingTotal
-    from tallylight.status.budgets import Spending
+    from tallylight.status.budgets import BudgetUsage
 
 
 def add_to(application: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def export_history(
     format_: Annotated[
         ExportFormat, typer.Option("--format", help="What kind of file.")
     ] = ExportFormat.JSON,
-    window: WindowOption = Window.MONTH,
+    window: WindowOption = UptimeWindow.MONTH,
     table: Annotated[
         ExportTable | None,
         typer.Option(help="One table alone; without it all, CSV and Parquet in a zip."),
@@ -66,7 +66,7 @@ async def _export(
     out: Path,
     wanted: Sequence[str] | None,
     format_: ExportFormat,
-    window: Window,
+    window: UptimeWindow,
     table: ExportTable | None,
     config: Path | None,
     to: Translator,
@@ -87,7 +87,7 @@ async def _export(
 
 def cost(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries of the ledger.")] = 20,
-    window: WindowOption = Window.MONTH,
+    window: WindowOption = UptimeWindow.MONTH,
     config: Config = None,
     json: Json = False,
     lang: Lang = None,
@@ -97,22 +97,22 @@ def cost(
 
 
 async def _cost(
-    limit: int, window: Window, config: Path | None, json: bool, to: Translator
+    limit: int, window: UptimeWindow, config: Path | None, json: bool, to: Translator
 ) -> None:
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
-    from tallylight.status.budgets import spendings, traffic_spendings
+    from tallylight.status.budgets import budget_usage, traffic_budget_usage
 
     configuration, clock = load_configuration(config), SystemClock()
     async with reading(configuration, clock) as (board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
-        budgets = await spendings(history.ledger, board.services(), total, now)
+        budgets = await budget_usage(history.ledger, board.services(), total, now)
         sums = await history.ledger.totals(window.length, now)
         entries = await history.ledger.entries(limit=limit)
         known = await history.keys.list_all()
         open_keys = [key for key in known if key.revoked_at is None]
         all_videos = configuration.gateway.budget.budget()
-        budgets += await traffic_spendings(history.ledger, open_keys, all_videos, now)
+        budgets += await traffic_budget_usage(history.ledger, open_keys, all_videos, now)
     keys = {key.id: key.name for key in known}
     if json:
         print_json(_as_json(budgets, sums, entries, keys))
@@ -131,17 +131,17 @@ async def _cost(
 
 
 def _as_json(
-    budgets: Sequence["Spending"],
+    budgets: Sequence["BudgetUsage"],
     sums: Sequence["SpendingTotal"],
     entries: Sequence["LedgerEntry"],
     keys: Mapping["KeyId", str],
 ) -> dict[str, object]:
-    from tallylight.status.json_shapes import budget_answer, entry_answer
-    from tallylight.status.models import LedgerAnswer
+    from tallylight.status.json_shapes import budget_usage_response, ledger_entry_response
+    from tallylight.status.models import LedgerResponse
 
-    answer = LedgerAnswer(
-        budgets=[budget_answer(budget) for budget in budgets],
-        entries=[entry_answer(entry) for entry in entries],
+    answer = LedgerResponse(
+        budgets=[budget_usage_response(budget) for budget in budgets],
+        entries=[ledger_entry_response(entry) for entry in entries],
     )
     spent = [
         {
@@ -156,7 +156,7 @@ def _as_json(
     return answer.model_dump(mode="json") | {"spending": spent}
 
 
-def _print_budgets(budgets: Sequence["Spending"], to: Translator) -> None:
+def _print_budgets(budgets: Sequence["BudgetUsage"], to: Translator) -> None:
     from tallylight.i18n.prices import dollars
 
     limits = [
@@ -179,18 +179,21 @@ def _print_budgets(budgets: Sequence["Spending"], to: Translator) -> None:
 
 
 def _scope(scope: str, to: Translator) -> str:
-    from tallylight.status.budgets import KEY, TOTAL, VIDEOS
+    from tallylight.status.budgets import KEY_SCOPE_PREFIX, TOTAL_SCOPE, VIDEOS_SCOPE
 
-    if scope == TOTAL:
+    if scope == TOTAL_SCOPE:
         return to.gettext("all together")
-    if scope == VIDEOS:
+    if scope == VIDEOS_SCOPE:
         return to.gettext("all callers' videos")
-    name = scope.removeprefix(KEY)
+    name = scope.removeprefix(KEY_SCOPE_PREFIX)
     return scope if name == scope else to.gettext("key %s") % name
 
 
 def _print_sums(
-    sums: Sequence["SpendingTotal"], keys: Mapping["KeyId", str], window: Window, to: Translator
+    sums: Sequence["SpendingTotal"],
+    keys: Mapping["KeyId", str],
+    window: UptimeWindow,
+    to: Translator,
 ) -> None:
     from tallylight.i18n.formatting import number
     from tallylight.i18n.prices import dollars

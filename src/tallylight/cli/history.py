@@ -21,13 +21,13 @@ from tallylight.cli.shared import (
     speech,
 )
 from tallylight.i18n import Translator
-from tallylight.status.views.uptimes import Window
+from tallylight.status.views.uptimes import UptimeWindow
 
 if TYPE_CHECKING:
     from tallylight.model.verdict import Incident
     from tallylight.verdicts.availability import Availability
 
-WindowOption = Annotated[Window, typer.Option(help="How far back.")]
+WindowOption = Annotated[UptimeWindow, typer.Option(help="How far back.")]
 
 
 def add_to(application: typer.Typer) -> None:
@@ -38,7 +38,7 @@ def add_to(application: typer.Typer) -> None:
 
 def uptime(
     services: Services = None,
-    window: WindowOption = Window.DAY,
+    window: WindowOption = UptimeWindow.DAY,
     config: Config = None,
     json: Json = False,
     lang: Lang = None,
@@ -48,7 +48,11 @@ def uptime(
 
 
 async def _uptime(
-    wanted: Sequence[str] | None, window: Window, config: Path | None, json: bool, to: Translator
+    wanted: Sequence[str] | None,
+    window: UptimeWindow,
+    config: Path | None,
+    json: bool,
+    to: Translator,
 ) -> None:
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration

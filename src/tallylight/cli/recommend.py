@@ -20,7 +20,7 @@ from tallylight.cli.shared import (
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
-    from tallylight.status.recommendation import Recommendation, Wanted
+    from tallylight.status.recommendation import Recommendation, RecommendationQuery
 
 
 def add_to(application: typer.Typer) -> None:
@@ -48,20 +48,22 @@ def recommend(
     lang: Lang = None,
 ) -> None:
     """Print which service to use for what, and what a delivered video costs there."""
-    from tallylight.status.recommendation import Wanted, is_size
+    from tallylight.status.recommendation import RecommendationQuery, is_valid_size
 
-    if not is_size(size):
+    if not is_valid_size(size):
         raise typer.BadParameter(f"{size} is not a size; write 1280x720", param_hint="--size")
-    wanted = Wanted(purpose, seconds, size, model)
+    wanted = RecommendationQuery(purpose, seconds, size, model)
     found = asyncio.run(_recommend(wanted, config, json, speech(lang)))
     raise typer.Exit(0 if found else 1)
 
 
-async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Translator) -> bool:
+async def _recommend(
+    wanted: "RecommendationQuery", config: Path | None, json: bool, to: Translator
+) -> bool:
     from tallylight.app.recommend import board_recommender
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
-    from tallylight.status.json_shapes import recommendation_answer
+    from tallylight.status.json_shapes import recommendation_response
 
     configuration, clock = load_configuration(config), SystemClock()
     async with reading(configuration, clock) as (board, _):
@@ -70,7 +72,7 @@ async def _recommend(wanted: "Wanted", config: Path | None, json: bool, to: Tran
         except LookupError as error:
             raise typer.BadParameter(str(error)) from None
     if json:
-        print_json(recommendation_answer(found, to).model_dump(mode="json"))
+        print_json(recommendation_response(found, to).model_dump(mode="json"))
     else:
         _print(found, to)
     return bool(found.ranked)

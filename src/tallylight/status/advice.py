@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 
-class Bought(Protocol):
+class AdviceRow(Protocol):
     """What one way of spending buys."""
 
     @property
@@ -21,7 +21,7 @@ class Bought(Protocol):
         ...
 
     @property
-    def seen(self) -> float:
+    def seen_share(self) -> float:
         """The share of outages over five minutes that are seen before they end."""
         ...
 
@@ -31,7 +31,7 @@ class Bought(Protocol):
         ...
 
     @property
-    def wrong(self) -> float:
+    def wrong_share(self) -> float:
         """The share of time with the wrong lamp."""
         ...
 
@@ -62,11 +62,11 @@ class Advice:
     """
 
     state: AdviceState
-    own: Decimal | None
+    own_budget: Decimal | None
     priced: int
     unpriced: int
-    rows: Sequence[Bought] = ()
-    script: Bought | None = None
-    rehearsed: int = 0
+    rows: Sequence[AdviceRow] = ()
+    plain_script: AdviceRow | None = None
+    rehearsed_services: int = 0
     days: float = 0.0
     outages: int = 0

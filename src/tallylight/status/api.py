@@ -6,111 +6,115 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import AwareDatetime
 
-from tallylight.status.budgets import spendings
+from tallylight.status.budgets import budget_usage
 from tallylight.status.json_shapes import (
-    advice_answer,
-    appointment_answers,
-    budget_answer,
-    entry_answer,
-    evidence_answer,
-    recommendation_answer,
-    service_answer,
-    sheet_answer,
-    uptime_answer,
+    advice_response,
+    budget_usage_response,
+    evidence_response,
+    fact_sheet_response,
+    ledger_entry_response,
+    recommendation_response,
+    service_response,
+    upcoming_probe_responses,
+    uptime_response,
 )
 from tallylight.status.models import (
-    AdviceAnswer,
-    ErrorAnswer,
-    EvidenceAnswer,
-    LedgerAnswer,
-    RecommendationAnswer,
-    ServiceAnswer,
-    ServiceDetail,
-    UptimeAnswer,
+    AdviceResponse,
+    ErrorResponse,
+    EvidenceResponse,
+    LedgerResponse,
+    RecommendationResponse,
+    ServiceDetailResponse,
+    ServiceResponse,
+    UptimeResponse,
 )
-from tallylight.status.parameters import House, Known, Speech
-from tallylight.status.recommendation import LONGEST_SECONDS, SIZE, Wanted
-from tallylight.status.views.uptimes import Window, uptime
+from tallylight.status.parameters import ContextParam, FactsParam, TranslatorParam
+from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, RecommendationQuery
+from tallylight.status.views.uptimes import UptimeWindow, uptime_view
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most, newest first.")]
-Before = Annotated[
+LimitParam = Annotated[int, Query(ge=1, le=1000, description="How many at most, newest first.")]
+BeforeParam = Annotated[
     AwareDatetime | None, Query(description="Only what was before this moment (RFC 3339).")
 ]
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-_MISSING: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorAnswer, "description": "There is no such service."}
+_SERVICE_NOT_FOUND: dict[int | str, dict[str, object]] = {
+    404: {"model": ErrorResponse, "description": "There is no such service."}
 }
-_UNADVISED: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorAnswer, "description": "This server does not compute it."}
-}
-
-_MISSING_MODEL: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorAnswer, "description": "There is no such purpose or model."}
+_ADVICE_UNAVAILABLE: dict[int | str, dict[str, object]] = {
+    404: {"model": ErrorResponse, "description": "This server does not compute it."}
 }
 
+_MODEL_NOT_FOUND: dict[int | str, dict[str, object]] = {
+    404: {"model": ErrorResponse, "description": "There is no such purpose or model."}
+}
 
-router = APIRouter(prefix="/api", tags=["tallylight"])
+
+api_router = APIRouter(prefix="/api", tags=["tallylight"])
 
 
-@router.get("/services")
-async def services(house: House, to: Speech) -> list[ServiceAnswer]:
+@api_router.get("/services")
+async def list_services(context: ContextParam, to: TranslatorParam) -> list[ServiceResponse]:
     """Return every service with its verdict, in the catalogue's order."""
-    now = house.now()
+    now = context.now()
     return [
-        service_answer(facts, uptime(facts.spells, Window.QUARTER, now, to), to)
-        for facts in await house.all_facts()
+        service_response(
+            facts, uptime_view(facts.status_intervals, UptimeWindow.QUARTER, now, to), to
+        )
+        for facts in await context.all_facts()
     ]
 
 
-@router.get("/services/{service}", responses=_MISSING)  # noqa: FAST003  # `Known` reads it
-async def service(house: House, facts: Known, to: Speech) -> ServiceDetail:
+@api_router.get("/services/{service}", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `Known` reads it
+async def get_service(
+    context: ContextParam, facts: FactsParam, to: TranslatorParam
+) -> ServiceDetailResponse:
     """Return one service with its fact sheet, uptimes and budgets."""
-    now = house.now()
-    uptimes = [uptime(facts.spells, window, now, to) for window in Window]
-    answer = service_answer(facts, uptimes[-1], to)
-    spent = await spendings(house.state.history.ledger, [facts.service], None, now)
-    plan, id_ = house.state.plan, facts.service.id
-    return ServiceDetail(
+    now = context.now()
+    uptimes = [uptime_view(facts.status_intervals, window, now, to) for window in UptimeWindow]
+    answer = service_response(facts, uptimes[-1], to)
+    spent = await budget_usage(context.sources.history.ledger, [facts.service], None, now)
+    plan, id_ = context.sources.plan, facts.service.id
+    return ServiceDetailResponse(
         **answer.model_dump(),
-        sheet=sheet_answer(facts.service.sheet, to),
-        uptimes=[uptime_answer(id_, each) for each in uptimes],
-        next_probes=[] if plan is None else appointment_answers(plan.next_appointments(id_)),
+        sheet=fact_sheet_response(facts.service.sheet, to),
+        uptimes=[uptime_response(id_, each) for each in uptimes],
+        next_probes=[] if plan is None else upcoming_probe_responses(plan.planned_probes(id_)),
         withheld=None if plan is None else plan.withheld().get(id_),
-        budgets=[budget_answer(each) for each in spent],
+        budgets=[budget_usage_response(each) for each in spent],
     )
 
 
-@router.get("/services/{service}/evidence", responses=_MISSING)  # noqa: FAST003  # `Known` reads it
-async def evidence(
-    house: House, facts: Known, limit: Limit = 100, before: Before = None
-) -> list[EvidenceAnswer]:
+@api_router.get("/services/{service}/evidence", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `Known` reads it
+async def list_evidence(
+    context: ContextParam, facts: FactsParam, limit: LimitParam = 100, before: BeforeParam = None
+) -> list[EvidenceResponse]:
     """Return the evidence about one service of the day before a moment (default: now)."""
-    found = await house.state.history.evidence(
-        facts.service.id, end=_not_later(before, house.now()), limit=limit
+    found = await context.sources.history.evidence(
+        facts.service.id, end=_clamp_time(before, context.now()), limit=limit
     )
-    return [evidence_answer(piece) for piece in found]
+    return [evidence_response(piece) for piece in found]
 
 
-@router.get("/uptime")
-async def uptimes(
-    house: House,
-    to: Speech,
-    window: Annotated[Window, Query(description="How far back.")] = Window.DAY,
-) -> list[UptimeAnswer]:
+@api_router.get("/uptime")
+async def list_uptimes(
+    context: ContextParam,
+    to: TranslatorParam,
+    window: Annotated[UptimeWindow, Query(description="How far back.")] = UptimeWindow.DAY,
+) -> list[UptimeResponse]:
     """Return the time-weighted uptime of every service."""
-    now = house.now()
+    now = context.now()
     return [
-        uptime_answer(facts.service.id, uptime(facts.spells, window, now, to))
-        for facts in await house.all_facts()
+        uptime_response(facts.service.id, uptime_view(facts.status_intervals, window, now, to))
+        for facts in await context.all_facts()
     ]
 
 
-@router.get("/recommend", responses=_MISSING_MODEL)
-async def recommend(  # noqa: PLR0913, PLR0917  # FastAPI takes each field as a parameter
-    house: House,
-    to: Speech,
+@api_router.get("/recommend", responses=_MODEL_NOT_FOUND)
+async def get_recommendation(  # noqa: PLR0913, PLR0917  # FastAPI takes each field as a parameter
+    context: ContextParam,
+    to: TranslatorParam,
     purpose: Annotated[
         str,
         Query(
@@ -121,46 +125,50 @@ async def recommend(  # noqa: PLR0913, PLR0917  # FastAPI takes each field as a 
     ] = "",
     seconds: Annotated[
         int | None,
-        Query(ge=1, le=LONGEST_SECONDS, description="Length; without it each service's own."),
+        Query(ge=1, le=MAX_SECONDS, description="Length; without it each service's own."),
     ] = None,
     size: Annotated[
-        str, Query(pattern=SIZE, description="WIDTHxHEIGHT; without it each service's own.")
+        str, Query(pattern=SIZE_PATTERN, description="WIDTHxHEIGHT; without it each service's own.")
     ] = "",
     model: Annotated[str, Query(description="A route; without it all services.")] = "",
-) -> RecommendationAnswer:
+) -> RecommendationResponse:
     """Return which service to use for what, and what a delivered video costs there."""
-    recommender = house.state.recommender
+    recommender = context.sources.recommender
     if recommender is None:
         raise HTTPException(404, "Nothing is routed here.")
     try:
-        found = recommender.recommend(Wanted(purpose, seconds, size, model))
+        found = recommender.recommend(RecommendationQuery(purpose, seconds, size, model))
     except LookupError as error:
         raise HTTPException(404, f"{error}.") from None
-    return recommendation_answer(found, to)
+    return recommendation_response(found, to)
 
 
-@router.get("/ledger")
-async def ledger(house: House, limit: Limit = 100, before: Before = None) -> LedgerAnswer:
+@api_router.get("/ledger")
+async def get_ledger(
+    context: ContextParam, limit: LimitParam = 100, before: BeforeParam = None
+) -> LedgerResponse:
     """Return the budgets, and the newest spending of probes and jobs."""
-    now, book = house.now(), house.state.history.ledger
-    budgets = await spendings(book, house.state.board.services(), house.state.total_budget(), now)
-    entries = await book.entries(end=_not_later(before, now), limit=limit)
-    return LedgerAnswer(
-        budgets=[budget_answer(each) for each in budgets],
-        entries=[entry_answer(entry) for entry in entries],
+    now, book = context.now(), context.sources.history.ledger
+    budgets = await budget_usage(
+        book, context.sources.board.services(), context.sources.total_budget(), now
+    )
+    entries = await book.entries(end=_clamp_time(before, now), limit=limit)
+    return LedgerResponse(
+        budgets=[budget_usage_response(each) for each in budgets],
+        entries=[ledger_entry_response(entry) for entry in entries],
     )
 
 
-@router.get("/advice", responses=_UNADVISED)
-async def advice(house: House) -> AdviceAnswer:
+@api_router.get("/advice", responses=_ADVICE_UNAVAILABLE)
+async def get_advice(context: ContextParam) -> AdviceResponse:
     """Return what daily budgets would buy for these services; computed once it is asked for."""
-    adviser = house.state.adviser
+    adviser = context.sources.advice_source
     if adviser is None:
         raise HTTPException(404, "This server computes no advice.")
-    return advice_answer(adviser.advice())
+    return advice_response(adviser.advice())
 
 
-def _not_later(before: datetime | None, now: datetime) -> datetime:
+def _clamp_time(before: datetime | None, now: datetime) -> datetime:
     # Nothing lies further ahead, and databases have an end of time.
     latest = now + timedelta(minutes=1)
     return latest if before is None else max(_EARLIEST, min(before, latest))

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from tallylight.i18n.labels import status_word
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.status.requests import reading_of, translator_of
+from tallylight.status.requests import context_of, translator_of
 
 _CACHE = {"Cache-Control": "public, max-age=30"}
 
@@ -22,22 +22,22 @@ _COLOURS = {
     Status.RETIRED: "#3c3a37",
     Status.UNKNOWN: "#6b6863",
 }
-_WIDE = 12.0
-_NARROW = 6.6
+_WIDE_CHARACTER = 12.0
+_NARROW_CHARACTER = 6.6
 _PADDING = 8.0
 
 
 async def badge_svg(request: Request) -> Response:
     """Return a service's badge as a picture; one that says so where there is no such service."""
-    name, word, status = _badge(request)
+    name, word, status = _badge_parts(request)
     found = status is not None
-    picture = badge(name, word, _COLOURS[status or Status.UNKNOWN])
+    picture = render_badge(name, word, _COLOURS[status or Status.UNKNOWN])
     return Response(picture, 200 if found else 404, _CACHE, media_type="image/svg+xml")
 
 
 async def badge_json(request: Request) -> Response:
     """Return a service's badge as shields.io's endpoint schema has it."""
-    name, word, status = _badge(request)
+    name, word, status = _badge_parts(request)
     body = {
         "schemaVersion": 1,
         "label": name,
@@ -49,7 +49,7 @@ async def badge_json(request: Request) -> Response:
     return JSONResponse(body, 404 if status is None else 200, _CACHE)
 
 
-def badge(label: str, message: str, colour: str) -> str:
+def render_badge(label: str, message: str, colour: str) -> str:
     """Return an SVG of two fields side by side."""
     left, right = _width(label), _width(message)
     whole, label, message = left + right, escape(label), escape(message)
@@ -66,11 +66,11 @@ def badge(label: str, message: str, colour: str) -> str:
     )
 
 
-def _badge(request: Request) -> tuple[str, str, Status | None]:
-    house, to = reading_of(request), translator_of(request)
+def _badge_parts(request: Request) -> tuple[str, str, Status | None]:
+    house, to = context_of(request), translator_of(request)
     id_ = ServiceId(request.path_params["service"])
     try:
-        service, verdict = house.state.board.service(id_), house.state.board.verdict(id_)
+        service, verdict = house.sources.board.service(id_), house.sources.board.verdict(id_)
     except KeyError:
         return id_, to.gettext("no such service"), None
     return service.name, status_word(verdict.status, to), verdict.status
@@ -78,5 +78,5 @@ def _badge(request: Request) -> tuple[str, str, Status | None]:
 
 def _width(text: str) -> float:
     # A Chinese character is about twice as wide as a letter.
-    letters = sum(_WIDE if ord(letter) > 0x2E80 else _NARROW for letter in text)  # noqa: PLR2004
+    letters = sum(_WIDE_CHARACTER if ord(letter) > 0x2E80 else _NARROW_CHARACTER for letter in text)  # noqa: PLR2004
     return round(letters + 2 * _PADDING, 1)

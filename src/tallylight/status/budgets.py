@@ -17,14 +17,14 @@ _WINDOWS = (
     ("30d", timedelta(days=30)),
 )
 
-TOTAL = "total"
-VIDEOS = "videos"
-KEY = "key:"
+TOTAL_SCOPE = "total"
+VIDEOS_SCOPE = "videos"
+KEY_SCOPE_PREFIX = "key:"
 """Scopes beside a service's id: all probes, all callers' videos, and a key by its name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spending:
+class BudgetUsage:
     """One limit and how far it is used up.
 
     Args:
@@ -40,34 +40,36 @@ class Spending:
     spent: Decimal
 
 
-async def spendings(
+async def budget_usage(
     ledger: Ledger, services: Sequence[Service], total: Budget | None, now: datetime
-) -> tuple[Spending, ...]:
+) -> tuple[BudgetUsage, ...]:
     """Return every limit that is set, the total's first."""
     by_window = {name: await ledger.spent_by_service(window, now) for name, window in _WINDOWS}
     all_together = {name: sum(spent.values(), Decimal(0)) for name, spent in by_window.items()}
-    found = [] if total is None else list(_of(TOTAL, total, all_together))
+    found = [] if total is None else list(_usage_of(TOTAL_SCOPE, total, all_together))
     for service in services:
         spent = {name: sums.get(service.id, Decimal(0)) for name, sums in by_window.items()}
-        found += _of(service.id, service.budget, spent)
+        found += _usage_of(service.id, service.budget, spent)
     return tuple(found)
 
 
-async def traffic_spendings(
+async def traffic_budget_usage(
     ledger: Ledger, keys: Sequence[GatewayKey], total: Budget, now: datetime
-) -> tuple[Spending, ...]:
+) -> tuple[BudgetUsage, ...]:
     """Return every limit that is set for callers' videos, that of all keys together first."""
     by_window = {
         name: [each for each in await ledger.totals(window, now) if each.purpose is Purpose.TRAFFIC]
         for name, window in _WINDOWS
     }
-    found = list(_of(VIDEOS, total, {name: _total(sums) for name, sums in by_window.items()}))
+    found = list(
+        _usage_of(VIDEOS_SCOPE, total, {name: _total(sums) for name, sums in by_window.items()})
+    )
     for key in keys:
         own = {
             name: _total(each for each in sums if each.payer == key.id)
             for name, sums in by_window.items()
         }
-        found += _of(f"{KEY}{key.name}", key.budget, own)
+        found += _usage_of(f"{KEY_SCOPE_PREFIX}{key.name}", key.budget, own)
     return tuple(found)
 
 
@@ -75,8 +77,8 @@ def _total(sums: Iterable[SpendingTotal]) -> Decimal:
     return sum((each.amount for each in sums), Decimal(0))
 
 
-def _of(scope: str, budget: Budget, spent: Mapping[str, Decimal]) -> Iterator[Spending]:
+def _usage_of(scope: str, budget: Budget, spent: Mapping[str, Decimal]) -> Iterator[BudgetUsage]:
     limits = (budget.per_hour, budget.per_day, budget.per_month)
     for (name, _), limit in zip(_WINDOWS, limits, strict=True):
         if limit is not None:
-            yield Spending(scope, name, limit, spent[name])
+            yield BudgetUsage(scope, name, limit, spent[name])

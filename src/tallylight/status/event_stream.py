@@ -22,7 +22,7 @@ from tallylight.model.evidence import Evidence, Source
 from tallylight.model.verdict import Transition
 from tallylight.status.ports import BoardReader
 from tallylight.status.requests import translator_of
-from tallylight.status.uptime_cache import Past
+from tallylight.status.uptime_cache import UptimeCache
 
 _QUEUE_LENGTH = 100
 _HEARTBEAT_S = 15
@@ -30,7 +30,7 @@ _RETRY_MS = 3000
 _SEND_TIMEOUT_S = 30
 
 
-class EvidenceCount:
+class EvidenceCounter:
     """Counts the evidence that the board takes in."""
 
     def __init__(self) -> None:
@@ -42,16 +42,16 @@ class EvidenceCount:
         self.counts[piece.service, piece.source, said] += 1
 
 
-class Live:
+class EventBroadcaster:
     """All pages that listen."""
 
-    def __init__(self, board: BoardReader, past: Past, most: int) -> None:
+    def __init__(self, board: BoardReader, uptime_cache: UptimeCache, max_listeners: int) -> None:
         self._board = board
-        self._past = past
-        self._most = most
+        self._uptime_cache = uptime_cache
+        self._max_listeners = max_listeners
         self._listeners: set[asyncio.Queue[Transition | None]] = set()
         self._is_closed = False
-        self.evidence = EvidenceCount()
+        self.evidence = EvidenceCounter()
 
     @property
     def listeners(self) -> int:
@@ -61,7 +61,7 @@ class Live:
     @property
     def is_full(self) -> bool:
         """Tell whether no more pages may listen."""
-        return self._is_closed or len(self._listeners) >= self._most
+        return self._is_closed or len(self._listeners) >= self._max_listeners
 
     async def run(self) -> Never:
         """Pass transitions on until cancelled."""
@@ -69,25 +69,25 @@ class Live:
             while True:
                 event = await events.get()
                 if isinstance(event, Transition):
-                    self._past.forget()
-                    self._pass_on(event)
+                    self._uptime_cache.invalidate()
+                    self._broadcast(event)
                 elif isinstance(event, Evidence):
                     self.evidence.add(event)
 
     def close(self) -> None:
         """Let every listener go, and take no more: a server that stops waits for open answers."""
         self._is_closed = True
-        self._pass_on(None)
+        self._broadcast(None)
 
-    async def events(self, to: Translator) -> AsyncIterator[ServerSentEvent]:
+    async def stream(self, to: Translator) -> AsyncIterator[ServerSentEvent]:
         """Yield what happens from now on, in a reader's language."""
-        with self._listening() as queue:
+        with self._subscribed() as queue:
             yield ServerSentEvent(event="hello", data="{}", retry=_RETRY_MS)
             while (transition := await queue.get()) is not None:
-                yield ServerSentEvent(event="verdict", data=self._told(transition, to))
+                yield ServerSentEvent(event="verdict", data=self._event_json(transition, to))
 
     @contextmanager
-    def _listening(self) -> Iterator[asyncio.Queue[Transition | None]]:
+    def _subscribed(self) -> Iterator[asyncio.Queue[Transition | None]]:
         queue: asyncio.Queue[Transition | None] = asyncio.Queue(_QUEUE_LENGTH)
         self._listeners.add(queue)
         try:
@@ -95,18 +95,18 @@ class Live:
         finally:
             self._listeners.discard(queue)
 
-    def _pass_on(self, transition: Transition | None) -> None:
+    def _broadcast(self, transition: Transition | None) -> None:
         for queue in self._listeners:
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(transition)
 
-    def _told(self, transition: Transition, to: Translator) -> str:
+    def _event_json(self, transition: Transition, to: Translator) -> str:
         after = transition.after
         return json.dumps(
             {
                 "id": transition.service,
-                "name": self._name(transition),
+                "name": self._service_name(transition),
                 "status": after.status.value,
                 "lamp": after.status.icon,
                 "word": status_word(after.status, to),
@@ -117,22 +117,22 @@ class Live:
             ensure_ascii=False,
         )
 
-    def _name(self, transition: Transition) -> str:
+    def _service_name(self, transition: Transition) -> str:
         try:
             return self._board.service(transition.service).name
         except KeyError:
             return transition.service  # it left the catalogue a moment ago
 
 
-def live_of(request: Request) -> Live:
+def broadcaster_of(request: Request) -> EventBroadcaster:
     """Return the app's listeners, hung on it by `make_app`."""
-    live: Live = request.app.state.live
+    live: EventBroadcaster = request.app.state.live
     return live
 
 
-async def events(request: Request) -> Response:
+async def event_stream(request: Request) -> Response:
     """Answer with a stream of `verdict` events; 503 where too many listen."""
-    live = live_of(request)
+    live = broadcaster_of(request)
     if live.is_full:
         return JSONResponse(
             {"detail": "Too many pages listen; ask again later, or ask /api/services instead."},
@@ -140,5 +140,5 @@ async def events(request: Request) -> Response:
             headers={"Retry-After": "30"},
         )
     return EventSourceResponse(
-        live.events(translator_of(request)), ping=_HEARTBEAT_S, send_timeout=_SEND_TIMEOUT_S
+        live.stream(translator_of(request)), ping=_HEARTBEAT_S, send_timeout=_SEND_TIMEOUT_S
     )

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.errors import StorageError
-from tallylight.status.requests import reading_of
+from tallylight.status.requests import context_of
 
 
 async def healthz(_: Request) -> Response:
@@ -14,13 +14,13 @@ async def healthz(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Say whether the database answers and this process does what its role asks; 503 if not."""
-    state = reading_of(request).state
+    state = context_of(request).sources
     try:
         await state.history.incidents(open_only=True, limit=1)
         database = "answers"
     except StorageError:
         database = "does not answer"
-    is_judge, is_at_work = state.is_judge(), state.is_at_work()
+    is_judge, is_at_work = state.is_leader(), state.is_ready()
     ready = database == "answers" and is_at_work
     answer: dict[str, object] = {"ready": ready, "database": database}
     if is_judge:

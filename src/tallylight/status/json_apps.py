@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 
 from tallylight.errors import StorageError
 from tallylight.status import api, statuspage
-from tallylight.status.errors import NO_DATABASE, refusal
+from tallylight.status.errors import DATABASE_UNAVAILABLE, error_response
 
 
-def make_programs(title: str, state: State) -> FastAPI:
+def make_json_app(title: str, state: State) -> FastAPI:
     """Return the app with both APIs on it.
 
     Args:
@@ -30,8 +30,8 @@ def make_programs(title: str, state: State) -> FastAPI:
         redoc_url=None,
     )
     app.state = state
-    app.include_router(api.router)
-    app.include_router(statuspage.router)
+    app.include_router(api.api_router)
+    app.include_router(statuspage.statuspage_router)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(StorageError, _storage_error)
@@ -39,7 +39,7 @@ def make_programs(title: str, state: State) -> FastAPI:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    return refusal(error)
+    return error_response(error)
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:
@@ -52,4 +52,4 @@ async def _validation_error(_: Request, error: Exception) -> Response:
 
 
 async def _storage_error(_request: Request, _: Exception) -> Response:
-    return refusal(NO_DATABASE)
+    return error_response(DATABASE_UNAVAILABLE)

@@ -9,40 +9,40 @@ from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import LedgerEntry
-from tallylight.status.advice import Advice, Bought
-from tallylight.status.budgets import Spending
+from tallylight.status.advice import Advice, AdviceRow
+from tallylight.status.budgets import BudgetUsage
 from tallylight.status.models import (
-    AdviceAnswer,
-    AppointmentAnswer,
-    BoughtAnswer,
-    BudgetAnswer,
-    EntryAnswer,
-    EvidenceAnswer,
-    FailureAnswer,
-    LeftOutAnswer,
-    OfficialFeed,
-    RecommendationAnswer,
-    RecommendedAnswer,
-    ServiceAnswer,
-    SheetAnswer,
-    UptimeAnswer,
+    AdviceResponse,
+    AdviceRowResponse,
+    BudgetUsageResponse,
+    EvidenceResponse,
+    ExcludedServiceResponse,
+    FactSheetResponse,
+    FailureResponse,
+    LedgerEntryResponse,
+    OfficialFeedResponse,
+    RankedServiceResponse,
+    RecommendationResponse,
+    ServiceResponse,
+    UpcomingProbeResponse,
+    UptimeResponse,
 )
-from tallylight.status.ports import Appointment
+from tallylight.status.ports import UpcomingProbe
 from tallylight.status.recommendation import Recommendation
 from tallylight.status.views.recommendation import (
-    left_out_sentence,
-    policy_meaning,
-    why_sentence,
+    exclusion_sentence,
+    policy_description,
+    ranking_sentence,
 )
-from tallylight.status.views.services import Facts
-from tallylight.status.views.uptimes import Uptime
+from tallylight.status.views.services import ServiceFacts
+from tallylight.status.views.uptimes import UptimeView
 
 
-def service_answer(facts: Facts, uptime: Uptime, to: Translator) -> ServiceAnswer:
+def service_response(facts: ServiceFacts, uptime: UptimeView, to: Translator) -> ServiceResponse:
     """Return one service."""
     service, verdict, feed = facts.service, facts.verdict, facts.feed
     latency, job_time = facts.latency, facts.job_time
-    return ServiceAnswer(
+    return ServiceResponse(
         id=service.id,
         name=service.name,
         status=verdict.status,
@@ -56,20 +56,20 @@ def service_answer(facts: Facts, uptime: Uptime, to: Translator) -> ServiceAnswe
         model=service.model,
         official_feed=None
         if feed is None or feed.claimed_status is None
-        else OfficialFeed(status=feed.claimed_status, note=feed.note, at=feed.at),
+        else OfficialFeedResponse(status=feed.claimed_status, note=feed.note, at=feed.at),
         latency_ms=None if latency is None else round(latency.total_seconds() * 1000),
         job_seconds=None if job_time is None else job_time.total_seconds(),
         price=price_text(service.sheet.price, to),
-        uptime=uptime_answer(service.id, uptime),
+        uptime=uptime_response(service.id, uptime),
         shutdown_at=service.sheet.shutdown_at,
         replacement=service.sheet.replacement,
         checked_at=facts.checked_at,
     )
 
 
-def uptime_answer(id_: ServiceId, uptime: Uptime) -> UptimeAnswer:
+def uptime_response(id_: ServiceId, uptime: UptimeView) -> UptimeResponse:
     """Return the uptime of one service."""
-    return UptimeAnswer(
+    return UptimeResponse(
         id=id_,
         window=uptime.window,
         uptime=uptime.uptime,
@@ -83,9 +83,9 @@ def uptime_answer(id_: ServiceId, uptime: Uptime) -> UptimeAnswer:
     )
 
 
-def sheet_answer(sheet: FactSheet, to: Translator) -> SheetAnswer:
+def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:
     """Return a fact sheet."""
-    return SheetAnswer(
+    return FactSheetResponse(
         title=sheet.title,
         lengths=list(sheet.lengths),
         sizes=list(sheet.sizes),
@@ -100,33 +100,33 @@ def sheet_answer(sheet: FactSheet, to: Translator) -> SheetAnswer:
     )
 
 
-def appointment_answers(appointments: Sequence[Appointment]) -> list[AppointmentAnswer]:
+def upcoming_probe_responses(probes: Sequence[UpcomingProbe]) -> list[UpcomingProbeResponse]:
     """Return the probes to come."""
-    return [AppointmentAnswer(depth=each.depth, at=each.at) for each in appointments]
+    return [UpcomingProbeResponse(depth=each.depth, at=each.at) for each in probes]
 
 
-def budget_answer(spending: Spending) -> BudgetAnswer:
+def budget_usage_response(usage: BudgetUsage) -> BudgetUsageResponse:
     """Return one limit and how far it is used up."""
-    return BudgetAnswer(
-        scope=spending.scope,
-        window=spending.window,
-        limit_usd=float(spending.limit),
-        spent_usd=float(spending.spent),
+    return BudgetUsageResponse(
+        scope=usage.scope,
+        window=usage.window,
+        limit_usd=float(usage.limit),
+        spent_usd=float(usage.spent),
     )
 
 
-def evidence_answer(piece: Evidence) -> EvidenceAnswer:
+def evidence_response(piece: Evidence) -> EvidenceResponse:
     """Return one observation."""
     failure = piece.failure
     wait = None if failure is None else failure.retry_after
-    return EvidenceAnswer(
+    return EvidenceResponse(
         service=piece.service,
         at=piece.at,
         source=piece.source,
         good=piece.is_good,
         failure=None
         if failure is None
-        else FailureAnswer(
+        else FailureResponse(
             kind=failure.kind,
             fault=failure.fault,
             rule=failure.rule,
@@ -141,9 +141,9 @@ def evidence_answer(piece: Evidence) -> EvidenceAnswer:
     )
 
 
-def entry_answer(entry: LedgerEntry) -> EntryAnswer:
+def ledger_entry_response(entry: LedgerEntry) -> LedgerEntryResponse:
     """Return one piece of spending."""
-    return EntryAnswer(
+    return LedgerEntryResponse(
         id=entry.id,
         service=entry.service,
         purpose=entry.purpose,
@@ -155,40 +155,44 @@ def entry_answer(entry: LedgerEntry) -> EntryAnswer:
     )
 
 
-def advice_answer(advice: Advice) -> AdviceAnswer:
+def advice_response(advice: Advice) -> AdviceResponse:
     """Return what budgets buy."""
-    return AdviceAnswer(
+    return AdviceResponse(
         state=advice.state,
-        own_usd_per_day=None if advice.own is None else float(advice.own),
+        own_usd_per_day=None if advice.own_budget is None else float(advice.own_budget),
         priced=advice.priced,
         unpriced=advice.unpriced,
-        rehearsed=advice.rehearsed,
+        rehearsed=advice.rehearsed_services,
         days=advice.days,
         outages=advice.outages,
-        rows=[_bought_answer(row) for row in advice.rows],
-        plain_script=None if advice.script is None else _bought_answer(advice.script),
+        rows=[_advice_row_response(row) for row in advice.rows],
+        plain_script=None
+        if advice.plain_script is None
+        else _advice_row_response(advice.plain_script),
     )
 
 
-def _bought_answer(bought: Bought) -> BoughtAnswer:
-    delay = bought.median_delay
-    return BoughtAnswer(
-        budget_usd_per_day=None if bought.budget is None else float(bought.budget),
-        spend_usd_per_day=round(bought.spend, 4),
-        seen_share=round(bought.seen, 4),
+def _advice_row_response(row: AdviceRow) -> AdviceRowResponse:
+    delay = row.median_delay
+    return AdviceRowResponse(
+        budget_usd_per_day=None if row.budget is None else float(row.budget),
+        spend_usd_per_day=round(row.spend, 4),
+        seen_share=round(row.seen_share, 4),
         median_delay_minutes=None if delay is None else round(delay, 2),
-        wrong_share=round(bought.wrong, 6),
+        wrong_share=round(row.wrong_share, 6),
     )
 
 
-def recommendation_answer(found: Recommendation, to: Translator) -> RecommendationAnswer:
+def recommendation_response(
+    recommendation: Recommendation, to: Translator
+) -> RecommendationResponse:
     """Return the services in the order in which a request would be offered to them."""
-    return RecommendationAnswer(
-        policy=found.wanted.policy,
-        meaning=policy_meaning(found.wanted.policy, to),
-        model=found.wanted.model,
+    return RecommendationResponse(
+        policy=recommendation.query.policy,
+        meaning=policy_description(recommendation.query.policy, to),
+        model=recommendation.query.model,
         ranked=[
-            RecommendedAnswer(
+            RankedServiceResponse(
                 id=each.service.id,
                 name=each.service.name,
                 status=each.verdict.status,
@@ -201,20 +205,20 @@ def recommendation_answer(found: Recommendation, to: Translator) -> Recommendati
                 else float(each.expected_cost),
                 job_seconds=round(each.job_time.total_seconds(), 3),
                 expected_seconds=round(each.expected_time.total_seconds(), 3),
-                delivery=round(each.delivery, 4),
-                why=[why_sentence(code, to) for code in each.why],
+                delivery=round(each.success_probability, 4),
+                why=[ranking_sentence(code, to) for code in each.reason_codes],
             )
-            for each in found.ranked
+            for each in recommendation.ranked
         ],
         left_out=[
-            LeftOutAnswer(
+            ExcludedServiceResponse(
                 id=each.service.id,
                 name=each.service.name,
                 status=each.verdict.status,
                 reason=each.reason,
-                why=left_out_sentence(each, to),
+                why=exclusion_sentence(each, to),
             )
-            for each in found.left_out
+            for each in recommendation.excluded
         ],
-        delivery=round(found.delivery, 6),
+        delivery=round(recommendation.success_probability, 6),
     )

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from tallylight.model.evidence import Source
 from tallylight.model.status import Status
-from tallylight.status.budgets import Spending, spendings
-from tallylight.status.event_stream import live_of
+from tallylight.status.budgets import BudgetUsage, budget_usage
+from tallylight.status.event_stream import broadcaster_of
 from tallylight.status.ports import BoardReader
-from tallylight.status.requests import reading_of
+from tallylight.status.requests import context_of
 
 
 class BoardCollector(Collector):
@@ -26,16 +26,16 @@ class BoardCollector(Collector):
         self,
         board: BoardReader,
         counts: Counter[tuple[str, Source, str]],
-        spent: Sequence[Spending],
+        usage: Sequence[BudgetUsage],
         listeners: int,
         *,
-        is_judge: bool,
+        is_leader: bool,
     ) -> None:
         self._board = board
         self._counts = counts
-        self._spent = spent
+        self._usage = usage
         self._listeners = listeners
-        self._is_judge = is_judge
+        self._is_leader = is_leader
 
     def collect(self) -> Iterable[Metric]:
         """Yield all families of metrics."""
@@ -49,7 +49,7 @@ class BoardCollector(Collector):
         judge = GaugeMetricFamily(
             "tallylight_judge", "1 where this process probes and judges, 0 where it follows."
         )
-        judge.add_metric([], float(self._is_judge))
+        judge.add_metric([], float(self._is_leader))
         yield judge
         build = GaugeMetricFamily("tallylight_build_info", "The version.", labels=["version"])
         build.add_metric([version("tallylight")], 1)
@@ -116,22 +116,22 @@ class BoardCollector(Collector):
         spent = GaugeMetricFamily(
             "tallylight_budget_spent_usd", "What was spent or reserved.", labels=labels
         )
-        for each in self._spent:
+        for each in self._usage:
             limit.add_metric([each.scope, each.window], float(each.limit))
             spent.add_metric([each.scope, each.window], float(each.spent))
         yield from (limit, spent)
 
 
-async def metrics(request: Request) -> Response:
+async def metrics_endpoint(request: Request) -> Response:
     """Answer a scrape."""
-    house, live = reading_of(request), live_of(request)
-    state = house.state
-    spent = await spendings(
+    house, live = context_of(request), broadcaster_of(request)
+    state = house.sources
+    spent = await budget_usage(
         state.history.ledger, state.board.services(), state.total_budget(), house.now()
     )
     registry = CollectorRegistry()
-    counts, is_judge = live.evidence.counts, state.is_judge()
-    collector = BoardCollector(state.board, counts, spent, live.listeners, is_judge=is_judge)
+    counts, is_judge = live.evidence.counts, state.is_leader()
+    collector = BoardCollector(state.board, counts, spent, live.listeners, is_leader=is_judge)
     registry.register(collector)
     text = generate_latest(registry)
     if state.metrics is not None:

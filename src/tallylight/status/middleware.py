@@ -5,7 +5,7 @@ import hashlib
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_SAFE = {
+_SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; object-src 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -14,11 +14,11 @@ _SAFE = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-_OPEN = ("/api/", "/badge/", "/feed.atom")
-_STREAM = "/api/events"
+_CORS_PATHS = ("/api/", "/badge/", "/feed.atom")
+_EVENTS_PATH = "/api/events"
 
 
-class Manners:
+class ResponseMiddleware:
     """Wraps the page; the gateway's `/v1` is answered before it comes here."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,29 +30,29 @@ class Manners:
             await self._app(scope, receive, send)
             return
         path: str = scope["path"]
-        is_open = path.startswith(_OPEN)
+        is_open = path.startswith(_CORS_PATHS)
         if is_open and scope["method"] == "OPTIONS":
-            await _permit(send)
+            await _send_preflight(send)
             return
-        guarded = _with_headers(send, is_open=is_open)
-        if is_open and path != _STREAM and scope["method"] in {"GET", "HEAD"}:
-            answer = _Conditional(scope, guarded)
-            await self._app({**scope, "method": "GET"}, receive, answer.take)
+        guarded = _with_headers(send, allows_cors=is_open)
+        if is_open and path != _EVENTS_PATH and scope["method"] in {"GET", "HEAD"}:
+            answer = _ConditionalResponse(scope, guarded)
+            await self._app({**scope, "method": "GET"}, receive, answer.handle_message)
         else:
             await self._app(scope, receive, guarded)
 
 
-class _Conditional:
+class _ConditionalResponse:
     """Holds an answer back until its tag is known; 304 if the client has it, no body for HEAD."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
         self._is_head = scope["method"] == "HEAD"
-        self._known = Headers(scope=scope).get("if-none-match", "")
+        self._if_none_match = Headers(scope=scope).get("if-none-match", "")
         self._start: Message = {}
         self._body = bytearray()
 
-    async def take(self, message: Message) -> None:
+    async def handle_message(self, message: Message) -> None:
         """Take one message of the app's answer."""
         if message["type"] == "http.response.start":
             self._start = message
@@ -66,20 +66,20 @@ class _Conditional:
             headers = MutableHeaders(scope=self._start)
             headers["ETag"] = tag
             headers.setdefault("Cache-Control", "no-cache")  # ask again, by the tag
-            if tag in self._known or self._known.strip() == "*":
+            if tag in self._if_none_match or self._if_none_match.strip() == "*":
                 self._start["status"], body = 304, b""
                 del headers["content-length"]
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": b"" if self._is_head else body})
 
 
-def _with_headers(send: Send, *, is_open: bool) -> Send:
+def _with_headers(send: Send, *, allows_cors: bool) -> Send:
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _SAFE.items():
+            for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
-            if is_open:
+            if allows_cors:
                 headers["Access-Control-Allow-Origin"] = "*"
                 headers["Access-Control-Expose-Headers"] = "ETag"
                 headers.add_vary_header("Accept-Language")
@@ -88,7 +88,7 @@ def _with_headers(send: Send, *, is_open: bool) -> Send:
     return guarded
 
 
-async def _permit(send: Send) -> None:
+async def _send_preflight(send: Send) -> None:
     headers = [
         (b"access-control-allow-origin", b"*"),
         (b"access-control-allow-methods", b"GET, HEAD"),

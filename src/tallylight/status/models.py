@@ -8,20 +8,20 @@ from tallylight.model.evidence import Depth, FailureKind, Fault, Source
 from tallylight.model.ledger import EntryState, Purpose
 from tallylight.model.status import Access, Status
 from tallylight.status.advice import AdviceState
-from tallylight.status.views.uptimes import Window
+from tallylight.status.views.uptimes import UptimeWindow
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class ErrorAnswer(_Answer):
+class ErrorResponse(_ResponseModel):
     """Why a request could not be answered."""
 
     detail: str = Field(description="One sentence.")
 
 
-class OfficialFeed(_Answer):
+class OfficialFeedResponse(_ResponseModel):
     """What the provider's status page says."""
 
     status: Status = Field(description="unknown where the page cannot be read.")
@@ -29,11 +29,11 @@ class OfficialFeed(_Answer):
     at: datetime
 
 
-class UptimeAnswer(_Answer):
+class UptimeResponse(_ResponseModel):
     """The uptime of one service over one window."""
 
     id: str
-    window: Window
+    window: UptimeWindow
     uptime: float | None = Field(
         description="Usable share of the watched time, 0 to 1; null where under half was watched."
     )
@@ -48,7 +48,7 @@ class UptimeAnswer(_Answer):
     text: str = Field(description="The same for people.")
 
 
-class ServiceAnswer(_Answer):
+class ServiceResponse(_ResponseModel):
     """One service."""
 
     id: str
@@ -62,17 +62,17 @@ class ServiceAnswer(_Answer):
     access: Access
     provider: str
     model: str
-    official_feed: OfficialFeed | None
+    official_feed: OfficialFeedResponse | None
     latency_ms: int | None = Field(description="Of the newest answer to a free probe.")
     job_seconds: float | None = Field(description="From create to video, of the newest job.")
     price: str
-    uptime: UptimeAnswer = Field(description="Over the last 90 days.")
+    uptime: UptimeResponse = Field(description="Over the last 90 days.")
     shutdown_at: date | None
     replacement: str
     checked_at: datetime | None
 
 
-class SheetAnswer(_Answer):
+class FactSheetResponse(_ResponseModel):
     """What is publicly known of the model at the provider."""
 
     title: str
@@ -88,14 +88,14 @@ class SheetAnswer(_Answer):
     as_of: date
 
 
-class AppointmentAnswer(_Answer):
+class UpcomingProbeResponse(_ResponseModel):
     """A probe to come."""
 
     depth: Depth
     at: datetime
 
 
-class BudgetAnswer(_Answer):
+class BudgetUsageResponse(_ResponseModel):
     """What may be spent in a rolling window, and what was."""
 
     scope: str = Field(description="A service's id, or total.")
@@ -104,17 +104,17 @@ class BudgetAnswer(_Answer):
     spent_usd: float = Field(description="Settled and reserved.")
 
 
-class ServiceDetail(ServiceAnswer):
+class ServiceDetailResponse(ServiceResponse):
     """One service with all that is known of it."""
 
-    sheet: SheetAnswer
-    uptimes: list[UptimeAnswer]
-    next_probes: list[AppointmentAnswer]
+    sheet: FactSheetResponse
+    uptimes: list[UptimeResponse]
+    next_probes: list[UpcomingProbeResponse]
     withheld: str | None = Field(description="The budget that keeps a paid probe from being sent.")
-    budgets: list[BudgetAnswer]
+    budgets: list[BudgetUsageResponse]
 
 
-class FailureAnswer(_Answer):
+class FailureResponse(_ResponseModel):
     """What went wrong."""
 
     kind: FailureKind
@@ -125,21 +125,21 @@ class FailureAnswer(_Answer):
     retry_after_s: float | None
 
 
-class EvidenceAnswer(_Answer):
+class EvidenceResponse(_ResponseModel):
     """One dated observation."""
 
     service: str
     at: datetime
     source: Source
     good: bool
-    failure: FailureAnswer | None
+    failure: FailureResponse | None
     latency_ms: int | None
     says: Status | None
     until: datetime | None
     note: str
 
 
-class EntryAnswer(_Answer):
+class LedgerEntryResponse(_ResponseModel):
     """One piece of spending."""
 
     id: str
@@ -152,14 +152,14 @@ class EntryAnswer(_Answer):
     at: datetime
 
 
-class LedgerAnswer(_Answer):
+class LedgerResponse(_ResponseModel):
     """Budgets and the newest spending."""
 
-    budgets: list[BudgetAnswer]
-    entries: list[EntryAnswer]
+    budgets: list[BudgetUsageResponse]
+    entries: list[LedgerEntryResponse]
 
 
-class BoughtAnswer(_Answer):
+class AdviceRowResponse(_ResponseModel):
     """What one way of spending buys."""
 
     budget_usd_per_day: float | None = Field(description="null where nothing limits it.")
@@ -173,7 +173,7 @@ class BoughtAnswer(_Answer):
     wrong_share: float = Field(description="Share of time with the wrong lamp, 0 to 1.")
 
 
-class AdviceAnswer(_Answer):
+class AdviceResponse(_ResponseModel):
     """What daily budgets buy for the services of this catalogue, rehearsed in virtual time."""
 
     state: AdviceState = Field(
@@ -187,13 +187,13 @@ class AdviceAnswer(_Answer):
     rehearsed: int = Field(description="Services that stood for all.")
     days: float = Field(description="Virtual days.")
     outages: int = Field(description="Outages over five minutes in them, the same in every row.")
-    rows: list[BoughtAnswer] = Field(description="By budget; empty until ready.")
-    plain_script: BoughtAnswer | None = Field(
+    rows: list[AdviceRowResponse] = Field(description="By budget; empty until ready.")
+    plain_script: AdviceRowResponse | None = Field(
         description="A script that orders a video of each service every five minutes."
     )
 
 
-class RecommendedAnswer(_Answer):
+class RankedServiceResponse(_ResponseModel):
     """A service that can be asked."""
 
     id: str
@@ -210,7 +210,7 @@ class RecommendedAnswer(_Answer):
     why: list[str] = Field(description="What else has put it where it is, as sentences.")
 
 
-class LeftOutAnswer(_Answer):
+class ExcludedServiceResponse(_ResponseModel):
     """A service that is not asked."""
 
     id: str
@@ -222,14 +222,14 @@ class LeftOutAnswer(_Answer):
     why: str = Field(description="The same as a sentence.")
 
 
-class RecommendationAnswer(_Answer):
+class RecommendationResponse(_ResponseModel):
     """The services in the order in which a request would be offered to them."""
 
     policy: str = Field(description="The preset or preference; empty where a route says the order.")
     meaning: str = Field(description="How it orders.")
     model: str = Field(description="The route; empty for all services.")
-    ranked: list[RecommendedAnswer] = Field(description="The best first.")
-    left_out: list[LeftOutAnswer]
+    ranked: list[RankedServiceResponse] = Field(description="The best first.")
+    left_out: list[ExcludedServiceResponse]
     delivery: float = Field(
         description="Probability that one of them delivers, all asked in turn, 0 to 1."
     )

@@ -8,56 +8,58 @@ from tallylight.model.evidence import Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
-from tallylight.status.ports import StatusState
-from tallylight.status.uptime_cache import Past
-from tallylight.status.views.services import Facts
+from tallylight.status.ports import StatusSources
+from tallylight.status.uptime_cache import UptimeCache
+from tallylight.status.views.services import ServiceFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PageContext:
     """The doors of the faces to the rest of the house."""
 
-    state: StatusState
-    past: Past
+    sources: StatusSources
+    uptime_cache: UptimeCache
 
     def now(self) -> datetime:
         """Return the present moment."""
-        return self.state.clock.now()
+        return self.sources.clock.now()
 
-    async def all_facts(self) -> tuple[Facts, ...]:
+    async def all_facts(self) -> tuple[ServiceFacts, ...]:
         """Return what is known of every service, in the catalogue's order."""
-        ids = [service.id for service in self.state.board.services()]
-        spells = await self.past.spells(ids)
+        ids = [service.id for service in self.sources.board.services()]
+        spells = await self.uptime_cache.status_intervals(ids)
         return tuple(self._facts(id_, spells.get(id_, ())) for id_ in ids)
 
-    async def facts(self, id_: ServiceId) -> Facts:
+    async def facts(self, id_: ServiceId) -> ServiceFacts:
         """Return what is known of one service.
 
         Raises:
             KeyError: if it is not on the board.
         """
-        self.state.board.service(id_)
-        spells = await self.past.spells([service.id for service in self.state.board.services()])
+        self.sources.board.service(id_)
+        spells = await self.uptime_cache.status_intervals(
+            [service.id for service in self.sources.board.services()]
+        )
         return self._facts(id_, spells.get(id_, ()))
 
     def statuses(self) -> list[Status]:
         """Return the status of every service, in the catalogue's order."""
-        board = self.state.board
+        board = self.sources.board
         return [board.verdict(service.id).status for service in board.services()]
 
-    def name(self, id_: ServiceId) -> str:
+    def service_name(self, id_: ServiceId) -> str:
         """Return a service's name; its id where it has left the catalogue."""
         try:
-            return self.state.board.service(id_).name
+            return self.sources.board.service(id_).name
         except KeyError:
             return id_
 
-    def _facts(self, id_: ServiceId, spells: Sequence[StatusInterval]) -> Facts:
-        board = self.state.board
+    def _facts(self, id_: ServiceId, spells: Sequence[StatusInterval]) -> ServiceFacts:
+        board = self.sources.board
         found = {source: board.newest(id_, source) for source in Source}
-        return Facts(
+        return ServiceFacts(
             service=board.service(id_),
             verdict=board.verdict(id_),
             newest={source: piece for source, piece in found.items() if piece is not None},
-            spells=spells,
+            status_intervals=spells,
         )

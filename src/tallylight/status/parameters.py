@@ -6,16 +6,16 @@ from fastapi import Depends, HTTPException, Path, Query, Request
 
 from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import ServiceId
-from tallylight.status.page_data import Reading
-from tallylight.status.requests import reading_of, translator_of
-from tallylight.status.views.services import Facts
+from tallylight.status.page_data import PageContext
+from tallylight.status.requests import context_of, translator_of
+from tallylight.status.views.services import ServiceFacts
 
 
-def _asked(request: Request) -> Reading:
-    return reading_of(request)
+def _context(request: Request) -> PageContext:
+    return context_of(request)
 
 
-def _speech(
+def _translator(
     request: Request,
     lang: Annotated[
         Language | None,
@@ -25,15 +25,15 @@ def _speech(
     return translator_of(request) if lang is None else translator(lang)
 
 
-async def _known(
+async def _facts(
     request: Request, service: Annotated[str, Path(description="A service's id.")]
-) -> Facts:
+) -> ServiceFacts:
     try:
-        return await reading_of(request).facts(ServiceId(service))
+        return await context_of(request).facts(ServiceId(service))
     except KeyError:
         raise HTTPException(404, f"There is no service {service}.") from None
 
 
-House = Annotated[Reading, Depends(_asked)]
-Speech = Annotated[Translator, Depends(_speech)]
-Known = Annotated[Facts, Depends(_known)]
+ContextParam = Annotated[PageContext, Depends(_context)]
+TranslatorParam = Annotated[Translator, Depends(_translator)]
+FactsParam = Annotated[ServiceFacts, Depends(_facts)]

@@ -18,7 +18,7 @@ from tallylight.model.money import Budget
 from tallylight.model.verdict import Verdict
 from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
-from tallylight.status.recommendation import Recommender
+from tallylight.status.recommendation import RecommendationSource
 from tallylight.storage.database import Storage
 
 
@@ -51,7 +51,7 @@ class BoardReader(Protocol):
         ...
 
 
-class Appointment(Protocol):
+class UpcomingProbe(Protocol):
     """A probe to come."""
 
     @property
@@ -68,7 +68,7 @@ class Appointment(Protocol):
 class ProbePlan(Protocol):
     """What the prober will do, and what a budget keeps it from doing."""
 
-    def next_appointments(self, id_: ServiceId, /) -> Sequence[Appointment]:
+    def planned_probes(self, id_: ServiceId, /) -> Sequence[UpcomingProbe]:
         """Return the probes to come of one service, soonest first."""
         ...
 
@@ -77,7 +77,7 @@ class ProbePlan(Protocol):
         ...
 
 
-class Adviser(Protocol):
+class AdviceSource(Protocol):
     """Who knows what budgets buy."""
 
     def advice(self) -> Advice:
@@ -86,7 +86,7 @@ class Adviser(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusState:
+class StatusSources:
     """All that the faces show.
 
     Args:
@@ -109,8 +109,8 @@ class StatusState:
     options: StatusOptions = field(default_factory=StatusOptions)
     plan: ProbePlan | None = None
     total_budget: Callable[[], Budget] = Budget
-    is_judge: Callable[[], bool] = lambda: True
-    is_at_work: Callable[[], bool] = lambda: True
-    adviser: Adviser | None = None
-    recommender: Recommender | None = None
+    is_leader: Callable[[], bool] = lambda: True
+    is_ready: Callable[[], bool] = lambda: True
+    advice_source: AdviceSource | None = None
+    recommender: RecommendationSource | None = None
     metrics: CollectorRegistry | None = None

@@ -10,21 +10,21 @@ from typing import Protocol
 from tallylight.catalogue.services import Service
 from tallylight.model.verdict import Verdict
 
-SIZE = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
+SIZE_PATTERN = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
 """How a size is written, or none."""
 
-_SIZE = re.compile(SIZE)
+_SIZE = re.compile(SIZE_PATTERN)
 
-LONGEST_SECONDS = 3600
+MAX_SECONDS = 3600
 
 
-def is_size(written: str) -> bool:
+def is_valid_size(text: str) -> bool:
     """Tell whether a text is a size, or empty."""
-    return _SIZE.fullmatch(written) is not None
+    return _SIZE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecommendationQuery:
     """What is to be made.
 
     Args:
@@ -41,7 +41,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Recommended:
+class RankedService:
     """A service that can be asked.
 
     Args:
@@ -65,12 +65,12 @@ class Recommended:
     expected_cost: Decimal | None
     job_time: timedelta
     expected_time: timedelta
-    delivery: float
-    why: tuple[str, ...] = ()
+    success_probability: float
+    reason_codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class ExcludedService:
     """A service that is not asked.
 
     Args:
@@ -86,7 +86,7 @@ class LeftOut:
     verdict: Verdict
     reason: str
     param: str = ""
-    asked: str = ""
+    requested: str = ""
     allowed: str = ""
 
 
@@ -101,13 +101,13 @@ class Recommendation:
         delivery: The probability that one of them delivers, all asked in turn.
     """
 
-    wanted: Wanted
-    ranked: tuple[Recommended, ...]
-    left_out: tuple[LeftOut, ...]
-    delivery: float
+    query: RecommendationQuery
+    ranked: tuple[RankedService, ...]
+    excluded: tuple[ExcludedService, ...]
+    success_probability: float
 
 
-class Recommender(Protocol):
+class RecommendationSource(Protocol):
     """Who knows how requests are routed."""
 
     def policies(self) -> Sequence[str]:
@@ -118,7 +118,7 @@ class Recommender(Protocol):
         """Return the names of the routes."""
         ...
 
-    def recommend(self, wanted: Wanted) -> Recommendation:
+    def recommend(self, query: RecommendationQuery) -> Recommendation:
         """Return the services as the gateway would rank them now.
 
         Raises:

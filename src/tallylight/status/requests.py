@@ -3,23 +3,23 @@
 from starlette.requests import HTTPConnection
 
 from tallylight.i18n import Language, Translator, negotiate, translator
-from tallylight.status.page_data import Reading
+from tallylight.status.page_data import PageContext
 
-COOKIE = "lang"
+LANGUAGE_COOKIE = "lang"
 
 
-def reading_of(request: HTTPConnection) -> Reading:
+def context_of(request: HTTPConnection) -> PageContext:
     """Return the doors to the rest of the house, hung on the app by `make_app`."""
-    reading: Reading = request.app.state.reading
+    reading: PageContext = request.app.state.reading
     return reading
 
 
 def language_of(request: HTTPConnection) -> Language:
     """Return what the address asks for, else the reader's former choice, else the browser's."""
-    for wish in (request.query_params.get(COOKIE), request.cookies.get(COOKIE)):
+    for wish in (request.query_params.get(LANGUAGE_COOKIE), request.cookies.get(LANGUAGE_COOKIE)):
         if wish in set(Language):
             return Language(wish)
-    options = reading_of(request).state.options
+    options = context_of(request).sources.options
     return negotiate(request.headers.get("accept-language", ""), options.language)
 
 
@@ -28,6 +28,6 @@ def translator_of(request: HTTPConnection) -> Translator:
     return translator(language_of(request))
 
 
-def base_of(request: HTTPConnection) -> str:
+def base_url_of(request: HTTPConnection) -> str:
     """Return the page's address without a slash at its end."""
-    return (reading_of(request).state.options.public_url or str(request.base_url)).rstrip("/")
+    return (context_of(request).sources.options.public_url or str(request.base_url)).rstrip("/")

@@ -10,169 +10,183 @@ from tallylight.i18n import Translator
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident
-from tallylight.status.page_data import Reading
-from tallylight.status.parameters import House
-from tallylight.status.requests import base_of, translator_of
-from tallylight.status.views.services import Facts
+from tallylight.status.page_data import PageContext
+from tallylight.status.parameters import ContextParam
+from tallylight.status.requests import base_url_of, translator_of
+from tallylight.status.views.services import ServiceFacts
 from tallylight.status.views.statuspage import (
-    Part,
-    component,
+    ComponentInput,
     is_maintenance,
-    maintenance,
-    planned_maintenance,
-    rollup,
+    statuspage_component,
     statuspage_incident,
+    statuspage_maintenance,
+    statuspage_planned_maintenance,
+    statuspage_status,
 )
 from tallylight.status.views.statuspage_shapes import (
-    Component,
-    ComponentsAnswer,
-    IncidentsAnswer,
-    Maintenance,
-    MaintenancesAnswer,
-    Page,
-    StatusAnswer,
+    StatuspageComponent,
+    StatuspageComponentsResponse,
     StatuspageIncident,
-    SummaryAnswer,
+    StatuspageIncidentsResponse,
+    StatuspageMaintenance,
+    StatuspageMaintenancesResponse,
+    StatuspagePage,
+    StatuspageStatusResponse,
+    StatuspageSummaryResponse,
 )
 from tallylight.status.views.timestamps import rfc3339
 
 PAGE_ID = "tallylight"
-_NEWEST = 50
+_MAX_INCIDENTS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class _StatuspageView:
     """Everything of one moment, for one request."""
 
-    reading: Reading
-    facts: Sequence[Facts]
-    base: str
+    context: PageContext
+    facts: Sequence[ServiceFacts]
+    base_url: str
     to: Translator
 
     @property
-    def page(self) -> Page:
-        now = self.reading.now()
-        return Page(
+    def page(self) -> StatuspagePage:
+        now = self.context.now()
+        return StatuspagePage(
             id=PAGE_ID,
-            name=self.reading.state.options.title,
-            url=self.base,
+            name=self.context.sources.options.title,
+            url=self.base_url,
             time_zone="Etc/UTC",
             # The newest change, not the present: what has not changed answers 304.
             updated_at=rfc3339(max((f.verdict.since for f in self.facts), default=now)),
         )
 
     @property
-    def status(self) -> StatusAnswer:
-        return StatusAnswer(page=self.page, status=rollup([f.verdict.status for f in self.facts]))
+    def status(self) -> StatuspageStatusResponse:
+        return StatuspageStatusResponse(
+            page=self.page, status=statuspage_status([f.verdict.status for f in self.facts])
+        )
 
     @property
-    def components(self) -> list[Component]:
+    def components(self) -> list[StatuspageComponent]:
         return [
-            component(_part(facts, position), PAGE_ID, self.to)
+            statuspage_component(_component_input(facts, position), PAGE_ID, self.to)
             for position, facts in enumerate(self.facts, 1)
         ]
 
     async def incidents(self, *, open_only: bool) -> list[StatuspageIncident]:
         return [
-            statuspage_incident(incident, part, self.base, self.to)
-            for incident, part in await self._found(open_only=open_only)
+            statuspage_incident(incident, part, self.base_url, self.to)
+            for incident, part in await self._recent_incidents(open_only=open_only)
             if not is_maintenance(incident)
         ]
 
-    async def maintenances(self, *, open_only: bool) -> list[Maintenance]:
-        now = self.reading.now()
+    async def maintenances(self, *, open_only: bool) -> list[StatuspageMaintenance]:
+        now = self.context.now()
         return [
-            maintenance(incident, part, now, self.base, self.to)
-            for incident, part in await self._found(open_only=open_only)
+            statuspage_maintenance(incident, part, now, self.base_url, self.to)
+            for incident, part in await self._recent_incidents(open_only=open_only)
             if is_maintenance(incident)
         ]
 
-    def upcoming(self) -> list[Maintenance]:
-        now = self.reading.now()
+    def upcoming(self) -> list[StatuspageMaintenance]:
+        now = self.context.now()
         return [
-            planned_maintenance(facts.feed, part, self.base, self.to)
+            statuspage_planned_maintenance(facts.feed, part, self.base_url, self.to)
             for facts, part in zip(self.facts, self.components, strict=True)
             if facts.feed is not None
             and facts.feed.claimed_status is Status.MAINTENANCE
             and facts.feed.at > now
         ]
 
-    async def _found(self, *, open_only: bool) -> list[tuple[Incident, Component]]:
+    async def _recent_incidents(
+        self, *, open_only: bool
+    ) -> list[tuple[Incident, StatuspageComponent]]:
         parts = {ServiceId(part.id): part for part in self.components}
-        found = await self.reading.state.history.incidents(open_only=open_only, limit=_NEWEST)
+        found = await self.context.sources.history.incidents(
+            open_only=open_only, limit=_MAX_INCIDENTS
+        )
         # A service that has left the catalogue is no component, so its incidents hang nowhere.
         return [(each, parts[each.service]) for each in found if each.service in parts]
 
 
-async def _look(request: Request, house: House) -> _Sight:
-    return _Sight(house, await house.all_facts(), base_of(request), translator_of(request))
-
-
-Sight = Annotated[_Sight, Depends(_look)]
-
-router = APIRouter(prefix="/api/v2", tags=["Statuspage"])
-
-
-@router.get("/status.json")
-async def status(sight: Sight) -> StatusAnswer:
-    """Return the page's state in one word."""
-    return sight.status
-
-
-@router.get("/summary.json")
-async def summary(sight: Sight) -> SummaryAnswer:
-    """Return the components, the unresolved incidents and the maintenances not over."""
-    under_way = await sight.maintenances(open_only=True)
-    return SummaryAnswer(
-        page=sight.page,
-        status=sight.status.status,
-        components=sight.components,
-        incidents=await sight.incidents(open_only=True),
-        scheduled_maintenances=[*sight.upcoming(), *under_way],
+async def _statuspage_view(request: Request, context: ContextParam) -> _StatuspageView:
+    return _StatuspageView(
+        context, await context.all_facts(), base_url_of(request), translator_of(request)
     )
 
 
-@router.get("/components.json")
-async def components(sight: Sight) -> ComponentsAnswer:
+ViewParam = Annotated[_StatuspageView, Depends(_statuspage_view)]
+
+statuspage_router = APIRouter(prefix="/api/v2", tags=["Statuspage"])
+
+
+@statuspage_router.get("/status.json")
+async def get_status(view: ViewParam) -> StatuspageStatusResponse:
+    """Return the page's state in one word."""
+    return view.status
+
+
+@statuspage_router.get("/summary.json")
+async def get_summary(view: ViewParam) -> StatuspageSummaryResponse:
+    """Return the components, the unresolved incidents and the maintenances not over."""
+    under_way = await view.maintenances(open_only=True)
+    return StatuspageSummaryResponse(
+        page=view.page,
+        status=view.status.status,
+        components=view.components,
+        incidents=await view.incidents(open_only=True),
+        scheduled_maintenances=[*view.upcoming(), *under_way],
+    )
+
+
+@statuspage_router.get("/components.json")
+async def list_components(view: ViewParam) -> StatuspageComponentsResponse:
     """Return every service as a component."""
-    return ComponentsAnswer(page=sight.page, components=sight.components)
+    return StatuspageComponentsResponse(page=view.page, components=view.components)
 
 
-@router.get("/incidents.json")
-async def incidents(sight: Sight) -> IncidentsAnswer:
+@statuspage_router.get("/incidents.json")
+async def list_incidents(view: ViewParam) -> StatuspageIncidentsResponse:
     """Return the 50 newest incidents."""
-    return IncidentsAnswer(page=sight.page, incidents=await sight.incidents(open_only=False))
+    return StatuspageIncidentsResponse(
+        page=view.page, incidents=await view.incidents(open_only=False)
+    )
 
 
-@router.get("/incidents/unresolved.json")
-async def unresolved(sight: Sight) -> IncidentsAnswer:
+@statuspage_router.get("/incidents/unresolved.json")
+async def list_unresolved_incidents(view: ViewParam) -> StatuspageIncidentsResponse:
     """Return the incidents that are not over."""
-    return IncidentsAnswer(page=sight.page, incidents=await sight.incidents(open_only=True))
+    return StatuspageIncidentsResponse(
+        page=view.page, incidents=await view.incidents(open_only=True)
+    )
 
 
-@router.get("/scheduled-maintenances.json")
-async def maintenances(sight: Sight) -> MaintenancesAnswer:
+@statuspage_router.get("/scheduled-maintenances.json")
+async def list_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
     """Return the newest maintenances: to come, under way and over."""
-    past = await sight.maintenances(open_only=False)
-    return MaintenancesAnswer(page=sight.page, scheduled_maintenances=[*sight.upcoming(), *past])
+    past = await view.maintenances(open_only=False)
+    return StatuspageMaintenancesResponse(
+        page=view.page, scheduled_maintenances=[*view.upcoming(), *past]
+    )
 
 
-@router.get("/scheduled-maintenances/upcoming.json")
-async def upcoming(sight: Sight) -> MaintenancesAnswer:
+@statuspage_router.get("/scheduled-maintenances/upcoming.json")
+async def list_upcoming_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
     """Return the maintenances to come."""
-    return MaintenancesAnswer(page=sight.page, scheduled_maintenances=sight.upcoming())
+    return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=view.upcoming())
 
 
-@router.get("/scheduled-maintenances/active.json")
-async def active(sight: Sight) -> MaintenancesAnswer:
+@statuspage_router.get("/scheduled-maintenances/active.json")
+async def list_active_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
     """Return the maintenances under way."""
-    under_way = await sight.maintenances(open_only=True)
-    return MaintenancesAnswer(page=sight.page, scheduled_maintenances=under_way)
+    under_way = await view.maintenances(open_only=True)
+    return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=under_way)
 
 
-def _part(facts: Facts, position: int) -> Part:
-    known = [spell.start for spell in facts.spells if spell.status is not Status.UNKNOWN]
-    return Part(
+def _component_input(facts: ServiceFacts, position: int) -> ComponentInput:
+    known = [spell.start for spell in facts.status_intervals if spell.status is not Status.UNKNOWN]
+    return ComponentInput(
         id=facts.service.id,
         name=facts.service.name,
         status=facts.verdict.status,

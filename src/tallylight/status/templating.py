@@ -9,11 +9,11 @@ from tallylight.i18n import Language, Translator, translator
 
 def render(template: str, to: Translator, **view: object) -> str:
     """Return a template filled with a finished view."""
-    return environment(to.language).get_template(template).render(view)
+    return template_environment(to.language).get_template(template).render(view)
 
 
 @lru_cache(maxsize=len(Language))
-def environment(language: Language) -> Environment:
+def template_environment(language: Language) -> Environment:
     """Return the environment whose `_` speaks a language."""
     made = Environment(
         loader=PackageLoader("tallylight.status"),

@@ -9,36 +9,38 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import StatusInterval
 from tallylight.storage.database import Storage
 
-REACH = timedelta(days=90)
-_FRESH = timedelta(seconds=30)
+CACHED_PERIOD = timedelta(days=90)
+_TTL = timedelta(seconds=30)
 
 
-class Past:
+class UptimeCache:
     """Spells, remembered for a while; a transition makes them be read again."""
 
     def __init__(self, history: Storage, clock: Clock) -> None:
         self._history = history
         self._clock = clock
-        self._spells: Mapping[ServiceId, Sequence[StatusInterval]] = {}
+        self._status_intervals: Mapping[ServiceId, Sequence[StatusInterval]] = {}
         self._read_at: datetime | None = None
-        self._reading = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def spells(
+    async def status_intervals(
         self, services: Sequence[ServiceId]
     ) -> Mapping[ServiceId, Sequence[StatusInterval]]:
         """Return the spells of these services over the last ninety days."""
-        async with self._reading:  # or ten readers would ask ten times
+        async with self._lock:  # or ten readers would ask ten times
             if not self._is_fresh(services):
                 now = self._clock.now()
-                self._spells = await self._history.status_intervals(services, now - REACH, now)
+                self._status_intervals = await self._history.status_intervals(
+                    services, now - CACHED_PERIOD, now
+                )
                 self._read_at = now
-            return self._spells
+            return self._status_intervals
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Read again at the next question, because something has changed."""
         self._read_at = None
 
     def _is_fresh(self, services: Sequence[ServiceId]) -> bool:
-        if self._read_at is None or self._clock.now() - self._read_at > _FRESH:
+        if self._read_at is None or self._clock.now() - self._read_at > _TTL:
             return False
-        return all(service in self._spells for service in services)
+        return all(service in self._status_intervals for service in services)

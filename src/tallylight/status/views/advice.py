@@ -8,19 +8,19 @@ from decimal import Decimal
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import duration, number, share
 from tallylight.i18n.prices import dollars
-from tallylight.status.advice import Advice, AdviceState, Bought
+from tallylight.status.advice import Advice, AdviceRow, AdviceState
 
-FLOOR = 150
+BASELINE_Y = 150
 """From the top of a picture to the foot of its bars, in its own units."""
 
 _PITCH, _WIDTH = 50, 26  # of a bar with its gaps, and of itself
-_HIGHEST = 126.0
-_LABELS = 36  # two lines of words below the bars
+_MAX_BAR_HEIGHT = 126.0
+_LABEL_HEIGHT = 36  # two lines of words below the bars
 _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AdviceTableRow:
     """One way of spending, in words.
 
     Args:
@@ -41,7 +41,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """A bar as it is drawn; its kind is "budget", "own" or "script"."""
 
     x: int
@@ -59,7 +59,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class BarChart:
     """A picture of bars.
 
     Args:
@@ -76,7 +76,7 @@ class Picture:
     width: int
     height: int
     floor: int
-    bars: tuple[Bar, ...]
+    bars: tuple[ChartBar, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class AdviceView:
 
     is_computing: bool
     lead: tuple[str, ...]
-    rows: tuple[Row, ...]
-    pictures: tuple[Picture, ...]
+    rows: tuple[AdviceTableRow, ...]
+    pictures: tuple[BarChart, ...]
     assumptions: tuple[str, ...]
 
 
@@ -103,14 +103,14 @@ def advice_view(advice: Advice, to: Translator) -> AdviceView:
     is_ready = advice.state is AdviceState.READY
     return AdviceView(
         is_computing=advice.state is AdviceState.COMPUTING,
-        lead=_lead(advice, to),
-        rows=tuple(_row(each, advice, to) for each in _all(advice)),
-        pictures=tuple(_pictures(advice, to)) if is_ready else (),
+        lead=_summary(advice, to),
+        rows=tuple(_row(each, advice, to) for each in _all_rows(advice)),
+        pictures=tuple(_charts(advice, to)) if is_ready else (),
         assumptions=tuple(_assumptions(advice, to)) if is_ready else (),
     )
 
 
-def _lead(advice: Advice, to: Translator) -> tuple[str, ...]:
+def _summary(advice: Advice, to: Translator) -> tuple[str, ...]:
     match advice.state:
         case AdviceState.COMPUTING:
             told = to.gettext("This is being computed for your services; it takes half a minute.")
@@ -119,30 +119,30 @@ def _lead(advice: Advice, to: Translator) -> tuple[str, ...]:
         case AdviceState.FAILED:
             told = to.gettext("This could not be computed; the server's log says why.")
         case AdviceState.READY:
-            return _rehearsed(advice, to), _own(advice, to)
+            return _run_summary(advice, to), _own_budget(advice, to)
     return (told,)
 
 
-def _rehearsed(advice: Advice, to: Translator) -> str:
+def _run_summary(advice: Advice, to: Translator) -> str:
     return to.ngettext(
         "Each line lives through the same %(days)s days of %(services)s service like yours, with "
         "%(outages)s outages over five minutes.",
         "Each line lives through the same %(days)s days of %(services)s services like yours, with "
         "%(outages)s outages over five minutes.",
-        advice.rehearsed,
+        advice.rehearsed_services,
     ) % {
         "days": number(advice.days, to),
-        "services": number(advice.rehearsed, to),
+        "services": number(advice.rehearsed_services, to),
         "outages": number(advice.outages, to),
     }
 
 
-def _own(advice: Advice, to: Translator) -> str:
-    if advice.own is None:
+def _own_budget(advice: Advice, to: Translator) -> str:
+    if advice.own_budget is None:
         return to.gettext("Your configuration sets no limit.")
-    if advice.own == 0:
+    if advice.own_budget == 0:
         return to.gettext("Your configuration probes for free only.")
-    return to.gettext("Your budgets allow %s a day.") % dollars(advice.own)
+    return to.gettext("Your budgets allow %s a day.") % dollars(advice.own_budget)
 
 
 def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
@@ -162,9 +162,9 @@ def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
         "The plain script orders a video of each service every five minutes and believes the last "
         "answer, so it sees nearly all, and cries wolf."
     )
-    if advice.rehearsed < advice.priced:
+    if advice.rehearsed_services < advice.priced:
         yield to.gettext("%(some)s services stand for all %(all)s.") % {
-            "some": number(advice.rehearsed, to),
+            "some": number(advice.rehearsed_services, to),
             "all": number(advice.priced, to),
         }
     if advice.unpriced:
@@ -175,65 +175,68 @@ def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
         ) % number(advice.unpriced, to)
 
 
-def _all(advice: Advice) -> Sequence[Bought]:
-    return (*advice.rows, *(() if advice.script is None else (advice.script,)))
+def _all_rows(advice: Advice) -> Sequence[AdviceRow]:
+    return (*advice.rows, *(() if advice.plain_script is None else (advice.plain_script,)))
 
 
-def _row(bought: Bought, advice: Advice, to: Translator) -> Row:
-    delay = bought.median_delay
-    return Row(
+def _row(row: AdviceRow, advice: Advice, to: Translator) -> AdviceTableRow:
+    delay = row.median_delay
+    return AdviceTableRow(
         budget=to.gettext("Plain script")
-        if bought is advice.script
-        else dollars(bought.budget or Decimal(0)),
-        is_own=_kind(bought, advice) == "own",
-        spend=dollars(Decimal(bought.spend).quantize(_CENT)),
-        seen=share(bought.seen, to, digits=0),
+        if row is advice.plain_script
+        else dollars(row.budget or Decimal(0)),
+        is_own=_kind(row, advice) == "own",
+        spend=dollars(Decimal(row.spend).quantize(_CENT)),
+        seen=share(row.seen_share, to, digits=0),
         delay="–" if delay is None else duration(timedelta(minutes=delay), to),
-        wrong=duration(_wrong(bought), to),
+        wrong=duration(_wrong_time(row), to),
     )
 
 
-def _kind(bought: Bought, advice: Advice) -> str:
-    if bought is advice.script:
+def _kind(row: AdviceRow, advice: Advice) -> str:
+    if row is advice.plain_script:
         return "script"
-    return "own" if bought.budget == advice.own else "budget"
+    return "own" if row.budget == advice.own_budget else "budget"
 
 
-def _wrong(bought: Bought) -> timedelta:
-    return timedelta(days=bought.wrong)
+def _wrong_time(row: AdviceRow) -> timedelta:
+    return timedelta(days=row.wrong_share)
 
 
-def _pictures(advice: Advice, to: Translator) -> Iterator[Picture]:
-    yield _picture(
+def _charts(advice: Advice, to: Translator) -> Iterator[BarChart]:
+    yield _chart(
         advice,
         to.gettext("Outages seen"),
-        lambda bought: (bought.seen, share(bought.seen, to, digits=0)),
+        lambda bought: (bought.seen_share, share(bought.seen_share, to, digits=0)),
         to,
     )
-    yield _picture(
+    yield _chart(
         advice,
         to.gettext("Wrong lamp, minutes a day"),
-        lambda bought: (bought.wrong, number(round(_wrong(bought).total_seconds() / 60), to)),
+        lambda bought: (
+            bought.wrong_share,
+            number(round(_wrong_time(bought).total_seconds() / 60), to),
+        ),
         to,
     )
 
 
-def _picture(
+def _chart(
     advice: Advice,
     title: str,
-    value: Callable[[Bought], tuple[float, str]],
+    value: Callable[[AdviceRow], tuple[float, str]],
     to: Translator,
-) -> Picture:
-    shown = _all(advice)
+) -> BarChart:
+    shown = _all_rows(advice)
     highest = max((value(each)[0] for each in shown), default=0.0) or 1.0
     bars = []
     for position, each in enumerate(shown):
         amount, told = value(each)
-        height = round(_HIGHEST * amount / highest, 1)
+        height = round(_MAX_BAR_HEIGHT * amount / highest, 1)
         bars.append(
-            Bar(
+            ChartBar(
                 x=position * _PITCH + (_PITCH - _WIDTH) // 2,
-                y=round(FLOOR - height, 1),
+                y=round(BASELINE_Y - height, 1),
                 width=_WIDTH,
                 height=height,
                 value=told,
@@ -245,11 +248,13 @@ def _picture(
         to.gettext("%(what)s: %(told)s") % {"what": bar.label, "told": bar.value} for bar in bars
     )
     text = to.gettext("%(what)s: %(told)s") % {"what": title, "told": told}
-    return Picture(title, text, len(bars) * _PITCH, FLOOR + _LABELS, FLOOR, tuple(bars))
+    return BarChart(
+        title, text, len(bars) * _PITCH, BASELINE_Y + _LABEL_HEIGHT, BASELINE_Y, tuple(bars)
+    )
 
 
-def _label(bought: Bought, advice: Advice, to: Translator) -> str:
-    if bought is advice.script or bought.budget is None:
+def _label(row: AdviceRow, advice: Advice, to: Translator) -> str:
+    if row is advice.plain_script or row.budget is None:
         return to.gettext("script")
-    text = dollars(bought.budget)
+    text = dollars(row.budget)
     return text.removesuffix(".00")

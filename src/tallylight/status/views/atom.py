@@ -12,7 +12,7 @@ from tallylight.status.views.timestamps import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AtomEntry:
     """One incident in the feed."""
 
     id: str
@@ -23,7 +23,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class AtomFeed:
     """The feed.
 
     Args:
@@ -34,15 +34,15 @@ class Feed:
 
     base: str
     updated: str
-    entries: tuple[Entry, ...]
+    entries: tuple[AtomEntry, ...]
 
 
 def atom_feed(
     incidents: Sequence[tuple[Incident, str]], base: str, now: datetime, to: Translator
-) -> Feed:
+) -> AtomFeed:
     """Return the feed of incidents, each with its service's name."""
     entries = tuple(
-        Entry(
+        AtomEntry(
             id=f"{base}/incidents/{incident.id}",
             title=incident_title(incident, name, to),
             published=rfc3339(incident.started_at),
@@ -51,4 +51,4 @@ def atom_feed(
         )
         for incident, name in incidents
     )
-    return Feed(base, max((entry.updated for entry in entries), default=rfc3339(now)), entries)
+    return AtomFeed(base, max((entry.updated for entry in entries), default=rfc3339(now)), entries)

@@ -31,7 +31,7 @@ WIDTH = 6
 HEIGHT = 34
 """Height of a whole day."""
 
-_FOOT = 9
+_MARKS_HEIGHT = 9
 """Below the bar stand the marks, which tell bad days apart without colour."""
 
 #: Drawn from the foot of a day: a cross, a triangle, a square, a dash.
@@ -42,11 +42,11 @@ _MARKS = {
     Status.MAINTENANCE: "m0 5.25h6v1.5h-6z",
 }
 
-_SLIVER = 3.0  # a minute of outage must still be seen
+_MIN_HEIGHT = 3.0  # a minute of outage must still be seen
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class DayShares:
     """One day of UTC.
 
     Args:
@@ -58,7 +58,7 @@ class Day:
     shares: Mapping[Status, float]
 
     @property
-    def is_watched(self) -> bool:
+    def is_monitored(self) -> bool:
         """Tell whether anything is known of it."""
         return self.shares.get(Status.UNKNOWN, 0.0) < 1.0
 
@@ -69,7 +69,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class DayColumn:
     """A day as it is drawn and told."""
 
     x: int
@@ -77,7 +77,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class UptimeBar:
     """A bar as it is drawn.
 
     Args:
@@ -93,7 +93,9 @@ class Bar:
     text: str
 
 
-def days_of(spells: Sequence[StatusInterval], now: datetime, count: int) -> tuple[Day, ...]:
+def daily_shares(
+    intervals: Sequence[StatusInterval], now: datetime, count: int
+) -> tuple[DayShares, ...]:
     """Return the last days up to today, oldest first.
 
     Args:
@@ -103,37 +105,37 @@ def days_of(spells: Sequence[StatusInterval], now: datetime, count: int) -> tupl
     """
     today = datetime.combine(now.date(), time(), now.tzinfo)
     first = today - timedelta(days=count - 1)
-    days = [Day(each.day, each.shares) for each in day_bars(spells, first, now)]
+    days = [DayShares(each.day, each.shares) for each in day_bars(intervals, first, now)]
     if now == today:  # nothing of it has passed
-        days.append(Day(now.date(), {Status.UNKNOWN: 1.0}))
+        days.append(DayShares(now.date(), {Status.UNKNOWN: 1.0}))
     return tuple(days)
 
 
-def bar(days: Sequence[Day], to: Translator) -> Bar:
+def uptime_bar(days: Sequence[DayShares], to: Translator) -> UptimeBar:
     """Return the bar of these days."""
     outlines: dict[Status, list[str]] = {}
     for number, each in enumerate(days):
         x = number * PITCH
         for status, y, height in _stacked(each):
             outlines.setdefault(status, []).append(f"M{x} {y:g}h{WIDTH}v{height:g}h-{WIDTH}z")
-        if each.is_watched and each.worst in _MARKS:
+        if each.is_monitored and each.worst in _MARKS:
             outlines.setdefault(each.worst, []).append(f"M{x} {HEIGHT}{_MARKS[each.worst]}")
-    return Bar(
+    return UptimeBar(
         width=len(days) * PITCH - (PITCH - WIDTH),
-        height=HEIGHT + _FOOT,
+        height=HEIGHT + _MARKS_HEIGHT,
         paths={status: "".join(parts) for status, parts in outlines.items()},
-        text=_in_one_sentence(days, to),
+        text=_text_summary(days, to),
     )
 
 
-def columns(days: Sequence[Day], to: Translator) -> tuple[Column, ...]:
+def day_columns(days: Sequence[DayShares], to: Translator) -> tuple[DayColumn, ...]:
     """Return the days one by one, where there is room to tell of each."""
-    return tuple(Column(n * PITCH, day_title(day, to)) for n, day in enumerate(days))
+    return tuple(DayColumn(n * PITCH, day_title(day, to)) for n, day in enumerate(days))
 
 
-def day_title(day: Day, to: Translator) -> str:
+def day_title(day: DayShares, to: Translator) -> str:
     """Return a day in words: "3 November 2026: Operational 98 %, Suspended 2 %"."""
-    if not day.is_watched:
+    if not day.is_monitored:
         told = to.gettext("not watched")
     elif day.shares.get(Status.OPERATIONAL) == 1.0:
         told = status_word(Status.OPERATIONAL, to)
@@ -146,12 +148,14 @@ def day_title(day: Day, to: Translator) -> str:
     return to.gettext("%(what)s: %(told)s") % {"what": day_text(day.date, to), "told": told}
 
 
-def _stacked(day: Day) -> list[tuple[Status, float, float]]:
+def _stacked(day: DayShares) -> list[tuple[Status, float, float]]:
     """Return each status of a day with its top and its height; what is unknown stays hollow."""
-    if not day.is_watched:
+    if not day.is_monitored:
         return [(Status.UNKNOWN, HEIGHT - 2.0, 2.0)]
     known = {status: day.shares[status] for status in _STACK if day.shares.get(status)}
-    heights = {status: max(_SLIVER, round(share * HEIGHT, 1)) for status, share in known.items()}
+    heights = {
+        status: max(_MIN_HEIGHT, round(share * HEIGHT, 1)) for status, share in known.items()
+    }
     excess = sum(heights.values()) - HEIGHT
     if excess > 0:
         largest = max(heights, key=lambda status: heights[status])
@@ -163,7 +167,7 @@ def _stacked(day: Day) -> list[tuple[Status, float, float]]:
     return stacked
 
 
-def _in_one_sentence(days: Sequence[Day], to: Translator) -> str:
+def _text_summary(days: Sequence[DayShares], to: Translator) -> str:
     counts: dict[Status, int] = {}
     for each in days:
         counts[each.worst] = counts.get(each.worst, 0) + 1

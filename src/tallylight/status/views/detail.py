@@ -10,14 +10,14 @@ from tallylight.i18n.formatting import day, duration
 from tallylight.i18n.labels import failure_word, source_word, status_word
 from tallylight.i18n.prices import price_text
 from tallylight.model.evidence import Evidence
-from tallylight.status.views.timestamps import Moment, moment
+from tallylight.status.views.timestamps import Timestamp, timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
     """One observation; `said` is "good", "bad" or "neutral", `mark` the same as a sign."""
 
-    at: Moment
+    at: Timestamp
     source: str
     said: str
     mark: str
@@ -27,7 +27,7 @@ class EvidenceView:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class SheetLine:
     """One line of a fact sheet."""
 
     label: str
@@ -39,17 +39,17 @@ class SheetView:
     """A fact sheet, ready to be shown."""
 
     title: str
-    facts: tuple[Fact, ...]
+    facts: tuple[SheetLine, ...]
     notes: str
     sources: tuple[str, ...]
     as_of: str
 
 
 def evidence_views(
-    found: Sequence[Evidence], now: datetime, to: Translator
+    pieces: Sequence[Evidence], now: datetime, to: Translator
 ) -> tuple[EvidenceView, ...]:
     """Return evidence as rows."""
-    return tuple(_evidence(piece, now, to) for piece in found)
+    return tuple(_evidence(piece, now, to) for piece in pieces)
 
 
 def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
@@ -65,7 +65,7 @@ def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
     }
     return SheetView(
         title=sheet.title,
-        facts=tuple(Fact(label, value) for label, value in lines.items() if value),
+        facts=tuple(SheetLine(label, value) for label, value in lines.items() if value),
         notes=sheet.notes,
         sources=sheet.sources,
         as_of=day(sheet.as_of, to),
@@ -81,7 +81,7 @@ def _evidence(piece: Evidence, now: datetime, to: Translator) -> EvidenceView:
     else:
         finding = to.gettext("Good")
     return EvidenceView(
-        at=moment(piece.at, now, to),
+        at=timestamp(piece.at, now, to),
         source=source_word(piece.source, to),
         said=said,
         mark={"good": "✓", "bad": "✕", "neutral": "–"}[said],

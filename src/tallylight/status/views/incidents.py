@@ -9,16 +9,16 @@ from tallylight.i18n.labels import status_word
 from tallylight.i18n.reasons import sentence
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate
-from tallylight.status.views.timestamps import Moment, moment
+from tallylight.status.views.timestamps import Timestamp, timestamp
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateView:
+class IncidentUpdateView:
     """One entry of an incident's story."""
 
     status: Status
     word: str
-    at: Moment
+    at: Timestamp
     reasons: tuple[str, ...]
 
 
@@ -31,10 +31,10 @@ class IncidentView:
     name: str
     worst: Status
     word: str
-    started_at: Moment
-    ended_at: Moment | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
     lasted: str
-    updates: tuple[UpdateView, ...]
+    updates: tuple[IncidentUpdateView, ...]
 
 
 def incident_view(incident: Incident, name: str, now: datetime, to: Translator) -> IncidentView:
@@ -46,8 +46,8 @@ def incident_view(incident: Incident, name: str, now: datetime, to: Translator) 
         name=name,
         worst=incident.worst,
         word=status_word(incident.worst, to),
-        started_at=moment(incident.started_at, now, to),
-        ended_at=None if ended_at is None else moment(ended_at, now, to),
+        started_at=timestamp(incident.started_at, now, to),
+        ended_at=None if ended_at is None else timestamp(ended_at, now, to),
         lasted=duration((ended_at or now) - incident.started_at, to),
         updates=tuple(_update(update, now, to) for update in reversed(incident.updates)),
     )
@@ -61,10 +61,10 @@ def incident_title(incident: Incident, name: str, to: Translator) -> str:
     }
 
 
-def _update(update: IncidentUpdate, now: datetime, to: Translator) -> UpdateView:
-    return UpdateView(
+def _update(update: IncidentUpdate, now: datetime, to: Translator) -> IncidentUpdateView:
+    return IncidentUpdateView(
         status=update.status,
         word=status_word(update.status, to),
-        at=moment(update.at, now, to),
+        at=timestamp(update.at, now, to),
         reasons=tuple(sentence(reason, to) for reason in update.reasons),
     )

@@ -21,7 +21,7 @@ _ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class StatusCount:
     """How many services are what."""
 
     status: Status
@@ -42,7 +42,7 @@ class Overview:
 
     status: Status
     headline: str
-    tallies: tuple[Tally, ...]
+    tallies: tuple[StatusCount, ...]
     network: str
 
 
@@ -50,10 +50,10 @@ def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: boo
     """Return the state of everything in one line."""
     present = [status for status in _ORDER if status in statuses]
     return Overview(
-        status=worst_of(statuses),
+        status=worst_status(statuses),
         headline=_headline(statuses, to),
         tallies=tuple(
-            Tally(status, status_word(status, to), number(statuses.count(status), to))
+            StatusCount(status, status_word(status, to), number(statuses.count(status), to))
             for status in present
         ),
         network=to.gettext("Our own network is down: what is shown stood before.")
@@ -62,7 +62,7 @@ def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: boo
     )
 
 
-def worst_of(statuses: Sequence[Status]) -> Status:
+def worst_status(statuses: Sequence[Status]) -> Status:
     """Return the worst status among services that are not retired, UNKNOWN if all are."""
     live = [status for status in statuses if status is not Status.RETIRED]
     return next((status for status in _ORDER if status in live), Status.UNKNOWN)

@@ -10,10 +10,10 @@ from tallylight.i18n import Translator
 from tallylight.i18n.labels import depth_word
 from tallylight.i18n.prices import dollars
 from tallylight.model.evidence import Depth
-from tallylight.status.views.timestamps import Moment, moment
+from tallylight.status.views.timestamps import Timestamp, timestamp
 
 
-class _Appointment(Protocol):
+class _UpcomingProbe(Protocol):
     @property
     def depth(self) -> Depth: ...
 
@@ -21,7 +21,7 @@ class _Appointment(Protocol):
     def at(self) -> datetime: ...
 
 
-class _Spending(Protocol):
+class _BudgetUsage(Protocol):
     @property
     def window(self) -> str: ...
 
@@ -37,7 +37,7 @@ class ProbeView:
     """A probe to come."""
 
     depth: str
-    at: Moment
+    at: Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class BudgetView:
 
 
 def probe_views(
-    appointments: Sequence[_Appointment], now: datetime, to: Translator
+    probes: Sequence[_UpcomingProbe], now: datetime, to: Translator
 ) -> tuple[ProbeView, ...]:
     """Return the probes to come, soonest first."""
-    return tuple(ProbeView(depth_word(a.depth, to), moment(a.at, now, to)) for a in appointments)
+    return tuple(ProbeView(depth_word(a.depth, to), timestamp(a.at, now, to)) for a in probes)
 
 
-def budget_views(spent: Sequence[_Spending], to: Translator) -> tuple[BudgetView, ...]:
+def budget_views(usage: Sequence[_BudgetUsage], to: Translator) -> tuple[BudgetView, ...]:
     """Return the limits of one service."""
     labels = {
         "1h": to.gettext("Last hour"),
@@ -68,5 +68,5 @@ def budget_views(spent: Sequence[_Spending], to: Translator) -> tuple[BudgetView
             to.gettext("%(spent)s of %(limit)s")
             % {"spent": dollars(each.spent), "limit": dollars(each.limit)},
         )
-        for each in spent
+        for each in usage
     )

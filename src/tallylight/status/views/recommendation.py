@@ -9,11 +9,11 @@ from tallylight.i18n.labels import access_word, blocked_note, status_word
 from tallylight.i18n.prices import dollars
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Access, Status
-from tallylight.status.recommendation import LeftOut, Recommendation, Recommended
+from tallylight.status.recommendation import ExcludedService, RankedService, Recommendation
 
 
 @dataclass(frozen=True, slots=True)
-class RankedView:
+class RankedServiceView:
     """One row: everything that stands in it, as text."""
 
     id: str
@@ -31,7 +31,7 @@ class RankedView:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOutView:
+class ExcludedServiceView:
     """A service that is not asked, and why."""
 
     id: str
@@ -55,13 +55,13 @@ class RecommendationView:
 
     purpose: str
     meaning: str
-    rows: tuple[RankedView, ...]
-    left_out: tuple[LeftOutView, ...]
+    rows: tuple[RankedServiceView, ...]
+    left_out: tuple[ExcludedServiceView, ...]
     together: str
 
 
 @dataclass(frozen=True, slots=True)
-class OptionView:
+class PolicyOptionView:
     """An entry of a list to choose from."""
 
     value: str
@@ -69,36 +69,38 @@ class OptionView:
     is_chosen: bool
 
 
-def recommendation_view(found: Recommendation, to: Translator) -> RecommendationView:
+def recommendation_view(recommendation: Recommendation, to: Translator) -> RecommendationView:
     """Return a recommendation in a reader's language."""
     together = to.gettext("All asked in turn, a video arrives with a probability of %s.")
     return RecommendationView(
-        purpose=policy_word(found.wanted.policy, to),
-        meaning=policy_meaning(found.wanted.policy, to),
-        rows=tuple(_row(each, to) for each in found.ranked),
+        purpose=policy_label(recommendation.query.policy, to),
+        meaning=policy_description(recommendation.query.policy, to),
+        rows=tuple(_row(each, to) for each in recommendation.ranked),
         left_out=tuple(
-            LeftOutView(
+            ExcludedServiceView(
                 each.service.id,
                 each.service.name,
                 each.verdict.status,
                 status_word(each.verdict.status, to),
-                left_out_sentence(each, to),
+                exclusion_sentence(each, to),
             )
-            for each in found.left_out
+            for each in recommendation.excluded
         ),
-        together=together % share(found.delivery, to) if found.ranked else "",
+        together=together % share(recommendation.success_probability, to)
+        if recommendation.ranked
+        else "",
     )
 
 
-def policy_options(policies: Sequence[str], chosen: str, to: Translator) -> list[OptionView]:
+def policy_options(policies: Sequence[str], chosen: str, to: Translator) -> list[PolicyOptionView]:
     """Return the presets and preferences to choose from."""
-    return [OptionView(each, policy_word(each, to), each == chosen) for each in policies]
+    return [PolicyOptionView(each, policy_label(each, to), each == chosen) for each in policies]
 
 
-def _row(each: Recommended, to: Translator) -> RankedView:
+def _row(each: RankedService, to: Translator) -> RankedServiceView:
     service, verdict = each.service, each.verdict
     unknown = to.gettext("price unknown")
-    return RankedView(
+    return RankedServiceView(
         id=service.id,
         name=service.name,
         status=verdict.status,
@@ -112,12 +114,12 @@ def _row(each: Recommended, to: Translator) -> RankedView:
         if each.expected_cost is None
         else dollars(round(each.expected_cost, 4)),
         time=duration(each.expected_time, to),
-        delivery=share(each.delivery, to),
-        why=tuple(why_sentence(code, to) for code in each.why),
+        delivery=share(each.success_probability, to),
+        why=tuple(ranking_sentence(code, to) for code in each.reason_codes),
     )
 
 
-def why_sentence(code: str, to: Translator) -> str:  # noqa: PLR0911  # one sentence for each code
+def ranking_sentence(code: str, to: Translator) -> str:  # noqa: PLR0911  # one sentence for each code
     """Return why a service stands where it stands, beside its price, time and delivery."""
     match code:
         case "explicit":
@@ -140,12 +142,12 @@ def why_sentence(code: str, to: Translator) -> str:  # noqa: PLR0911  # one sent
             raise ValueError(f"no sentence for {code}")
 
 
-def left_out_sentence(each: LeftOut, to: Translator) -> str:  # noqa: PLR0911  # as above
+def exclusion_sentence(each: ExcludedService, to: Translator) -> str:  # noqa: PLR0911  # as above
     """Return why a service is not asked."""
     match each.reason:
         case "capability" if each.allowed:
             told = to.gettext("It cannot serve %(param)s %(asked)s; it takes %(allowed)s.")
-            return told % {"param": each.param, "asked": each.asked, "allowed": each.allowed}
+            return told % {"param": each.param, "asked": each.requested, "allowed": each.allowed}
         case "capability":
             return to.gettext("It takes no %s.") % each.param
         case "retired":
@@ -155,9 +157,9 @@ def left_out_sentence(each: LeftOut, to: Translator) -> str:  # noqa: PLR0911  #
         case "maintenance":
             return to.gettext("It is under maintenance.")
         case "blocked":
-            return blocked_note(FailureKind(each.asked), to)
+            return blocked_note(FailureKind(each.requested), to)
         case "policy":
-            access = access_word(Access(each.asked), to)
+            access = access_word(Access(each.requested), to)
             return to.gettext("This purpose takes no such access: %s.") % access
         case "circuit":
             return to.gettext("It asked to be left alone for a while.")
@@ -165,7 +167,7 @@ def left_out_sentence(each: LeftOut, to: Translator) -> str:  # noqa: PLR0911  #
             raise ValueError(f"no sentence for {each.reason}")
 
 
-def policy_word(policy: str, to: Translator) -> str:
+def policy_label(policy: str, to: Translator) -> str:
     """Return the name of a preset or preference; of none, that the route says the order."""
     words = {
         "": to.gettext("As the route says"),
@@ -184,7 +186,7 @@ def policy_word(policy: str, to: Translator) -> str:
     return words[policy]
 
 
-def policy_meaning(policy: str, to: Translator) -> str:
+def policy_description(policy: str, to: Translator) -> str:
     """Return how a preset or preference orders, in one sentence."""
     meanings = {
         "": to.gettext("The services are asked in the order in which the route names them."),

@@ -13,19 +13,19 @@ from tallylight.i18n.reasons import sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Verdict
-from tallylight.status.views.day_bars import Bar, bar, days_of
-from tallylight.status.views.timestamps import Moment, moment
-from tallylight.status.views.uptimes import Uptime, Window, uptime
+from tallylight.status.views.day_bars import UptimeBar, daily_shares, uptime_bar
+from tallylight.status.views.timestamps import Timestamp, timestamp
+from tallylight.status.views.uptimes import UptimeView, UptimeWindow, uptime_view
 
 BAR_DAYS = 90
-_NOTICE = timedelta(days=90)
-_SHALLOW = (Source.REACH, Source.CREDENTIALS)
-_JOBS = (Source.GENERATION, Source.TRAFFIC)
-_OURS = (*_SHALLOW, Source.ACCEPTANCE, *_JOBS)
+_SHUTDOWN_NOTICE = timedelta(days=90)
+_FREE_PROBES = (Source.REACH, Source.CREDENTIALS)
+_JOB_SOURCES = (Source.GENERATION, Source.TRAFFIC)
+_OWN_SOURCES = (*_FREE_PROBES, Source.ACCEPTANCE, *_JOB_SOURCES)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ServiceFacts:
     """All that is known of a service at one moment.
 
     Args:
@@ -38,22 +38,22 @@ class Facts:
     service: Service
     verdict: Verdict
     newest: Mapping[Source, Evidence] = field(default_factory=dict)
-    spells: Sequence[StatusInterval] = ()
+    status_intervals: Sequence[StatusInterval] = ()
 
     @property
     def checked_at(self) -> datetime | None:
         """Return when we looked last, None if not since the start."""
-        return max((self.newest[s].at for s in _OURS if s in self.newest), default=None)
+        return max((self.newest[s].at for s in _OWN_SOURCES if s in self.newest), default=None)
 
     @property
     def latency(self) -> timedelta | None:
         """Return how long it took to answer the newest free probe."""
-        return self._latency(_SHALLOW)
+        return self._latency(_FREE_PROBES)
 
     @property
     def job_time(self) -> timedelta | None:
         """Return how long the newest video took."""
-        return self._latency(_JOBS)
+        return self._latency(_JOB_SOURCES)
 
     @property
     def feed(self) -> Evidence | None:
@@ -80,7 +80,7 @@ class FeedView:
     status: Status
     word: str
     note: str
-    at: Moment
+    at: Timestamp
     differs: bool
 
 
@@ -97,7 +97,7 @@ class ServiceView:
     status: Status
     word: str
     meaning: str
-    since: Moment | None
+    since: Timestamp | None
     confidence: str
     reasons: tuple[str, ...]
     blocked: str
@@ -105,14 +105,14 @@ class ServiceView:
     latency: str
     job_time: str
     price: str
-    checked_at: Moment | None
+    checked_at: Timestamp | None
     feed: FeedView | None
     has_feed: bool
-    bar: Bar
-    uptime: Uptime
+    bar: UptimeBar
+    uptime: UptimeView
 
 
-def service_view(facts: Facts, now: datetime, to: Translator) -> ServiceView:
+def service_view(facts: ServiceFacts, now: datetime, to: Translator) -> ServiceView:
     """Return a service as its card shows it."""
     service, verdict = facts.service, facts.verdict
     checked_at = facts.checked_at
@@ -127,7 +127,7 @@ def service_view(facts: Facts, now: datetime, to: Translator) -> ServiceView:
         status=verdict.status,
         word=status_word(verdict.status, to),
         meaning=status_meaning(verdict.status, to),
-        since=None if nothing_yet else moment(verdict.since, now, to),
+        since=None if nothing_yet else timestamp(verdict.since, now, to),
         confidence=share(verdict.confidence, to, digits=0),
         reasons=tuple(sentence(reason, to) for reason in verdict.reasons),
         blocked="" if verdict.blocked is None else blocked_note(verdict.blocked, to),
@@ -135,17 +135,17 @@ def service_view(facts: Facts, now: datetime, to: Translator) -> ServiceView:
         latency="" if facts.latency is None else duration(facts.latency, to),
         job_time="" if facts.job_time is None else duration(facts.job_time, to),
         price=price_text(service.sheet.price, to),
-        checked_at=None if checked_at is None else moment(checked_at, now, to),
+        checked_at=None if checked_at is None else timestamp(checked_at, now, to),
         feed=_feed(facts, now, to),
         has_feed=service.upstream.feed is not None,
-        bar=bar(days_of(facts.spells, now, BAR_DAYS), to),
-        uptime=uptime(facts.spells, Window.QUARTER, now, to),
+        bar=uptime_bar(daily_shares(facts.status_intervals, now, BAR_DAYS), to),
+        uptime=uptime_view(facts.status_intervals, UptimeWindow.QUARTER, now, to),
     )
 
 
 def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
     """Return a warning of a shutdown within 90 days, or the date of one that was; else ""."""
-    if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _NOTICE:
+    if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _SHUTDOWN_NOTICE:
         return ""
     when = day(sheet.shutdown_at, to)
     passed = _midnight(sheet.shutdown_at, now) <= now
@@ -166,7 +166,7 @@ def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
     return to.gettext("%(one)s %(other)s") % {"one": told, "other": named}
 
 
-def _feed(facts: Facts, now: datetime, to: Translator) -> FeedView | None:
+def _feed(facts: ServiceFacts, now: datetime, to: Translator) -> FeedView | None:
     feed = facts.feed
     if feed is None or feed.claimed_status is None:
         return None
@@ -175,7 +175,7 @@ def _feed(facts: Facts, now: datetime, to: Translator) -> FeedView | None:
         status=feed.claimed_status,
         word=status_word(feed.claimed_status, to) if readable else to.gettext("cannot be read"),
         note=feed.note,
-        at=moment(feed.at, now, to),
+        at=timestamp(feed.at, now, to),
         differs=readable
         and feed.claimed_status is not facts.verdict.status
         and facts.verdict.status is not Status.UNKNOWN,

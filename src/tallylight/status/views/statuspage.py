@@ -31,18 +31,18 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
 from tallylight.status.views.incidents import incident_title
-from tallylight.status.views.overview import worst_of
+from tallylight.status.views.overview import worst_status
 from tallylight.status.views.statuspage_shapes import (
     AffectedComponent,
-    Component,
     ComponentStatus,
     IncidentStatus,
     Indicator,
-    Maintenance,
     MaintenanceStatus,
-    Rollup,
+    StatuspageComponent,
     StatuspageIncident,
-    Update,
+    StatuspageMaintenance,
+    StatuspageStatus,
+    StatuspageUpdate,
 )
 from tallylight.status.views.timestamps import rfc3339
 
@@ -77,7 +77,7 @@ def component_status(status: Status) -> ComponentStatus:
             return "under_maintenance"
 
 
-def impact(worst: Status) -> Indicator:
+def statuspage_impact(worst: Status) -> Indicator:
     """Return the impact of an incident by its worst status."""
     match worst:
         case Status.OPERATIONAL | Status.RETIRED:
@@ -90,15 +90,15 @@ def impact(worst: Status) -> Indicator:
             return "maintenance"
 
 
-def rollup(statuses: Sequence[Status]) -> Rollup:
+def statuspage_status(statuses: Sequence[Status]) -> StatuspageStatus:
     """Return the page's state; retired services do not count."""
     live = [status for status in statuses if status is not Status.RETIRED]
     if live and all(status is Status.SUSPENDED for status in live):
-        return Rollup(indicator="critical", description="Major System Outage")
-    worst = worst_of(live) if live else Status.OPERATIONAL
+        return StatuspageStatus(indicator="critical", description="Major System Outage")
+    worst = worst_status(live) if live else Status.OPERATIONAL
     if worst is Status.MAINTENANCE and Status.UNKNOWN in live:
         worst = Status.UNKNOWN
-    return Rollup(indicator=impact(worst), description=_DESCRIPTIONS[worst])
+    return StatuspageStatus(indicator=statuspage_impact(worst), description=_DESCRIPTIONS[worst])
 
 
 _DESCRIPTIONS = {
@@ -113,7 +113,7 @@ _DESCRIPTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ComponentInput:
     """A service, as far as Statuspage asks.
 
     Args:
@@ -133,10 +133,10 @@ class Part:
     position: int
 
 
-def component(part: Part, page: str, to: Translator) -> Component:
+def statuspage_component(part: ComponentInput, page_id: str, to: Translator) -> StatuspageComponent:
     """Return a service as a component of a page."""
     told = {"what": status_word(part.status, to), "told": status_meaning(part.status, to)}
-    return Component(
+    return StatuspageComponent(
         id=part.id,
         name=part.name,
         status=component_status(part.status),
@@ -147,7 +147,7 @@ def component(part: Part, page: str, to: Translator) -> Component:
         showcase=True,
         start_date=part.known_from.date().isoformat(),
         group_id=None,
-        page_id=page,
+        page_id=page_id,
         group=False,
         only_show_if_degraded=False,
     )
@@ -159,7 +159,7 @@ def is_maintenance(incident: Incident) -> bool:
 
 
 def statuspage_incident(
-    incident: Incident, part: Component, base: str, to: Translator
+    incident: Incident, component: StatuspageComponent, base: str, to: Translator
 ) -> StatuspageIncident:
     """Return an incident in Statuspage's shape.
 
@@ -170,36 +170,36 @@ def statuspage_incident(
         to: The language of its texts.
     """
     updates = [
-        _update(incident, number, _incident_status(incident, number), part, to)
+        _update(incident, number, _incident_status(incident, number), component, to)
         for number in range(len(incident.updates))
     ]
     ended_at = incident.ended_at
     return StatuspageIncident(
         id=incident.id,
-        name=incident_title(incident, part.name, to),
+        name=incident_title(incident, component.name, to),
         status=updates[-1].status if updates else "investigating",
-        impact=impact(incident.worst),
+        impact=statuspage_impact(incident.worst),
         created_at=rfc3339(incident.started_at),
         updated_at=rfc3339(updated_at(incident)),
         started_at=rfc3339(incident.started_at),
         monitoring_at=None,
         resolved_at=None if ended_at is None else rfc3339(ended_at),
         shortlink=f"{base}/incidents/{incident.id}",
-        page_id=part.page_id,
+        page_id=component.page_id,
         reminder_intervals=None,
         incident_updates=updates[::-1],
-        components=[part],
+        components=[component],
     )
 
 
-def maintenance(
-    incident: Incident, part: Component, now: datetime, base: str, to: Translator
-) -> Maintenance:
+def statuspage_maintenance(
+    incident: Incident, component: StatuspageComponent, now: datetime, base: str, to: Translator
+) -> StatuspageMaintenance:
     """Return a maintenance in Statuspage's shape."""
     ended_at = incident.ended_at
-    return Maintenance(
+    return StatuspageMaintenance(
         id=incident.id,
-        name=incident_title(incident, part.name, to),
+        name=incident_title(incident, component.name, to),
         status="in_progress" if ended_at is None else "completed",
         impact="maintenance",
         created_at=rfc3339(incident.started_at),
@@ -208,25 +208,27 @@ def maintenance(
         monitoring_at=None,
         resolved_at=None if ended_at is None else rfc3339(ended_at),
         shortlink=f"{base}/incidents/{incident.id}",
-        page_id=part.page_id,
+        page_id=component.page_id,
         reminder_intervals=None,
         incident_updates=[
-            _update(incident, number, _maintenance_status(update), part, to)
+            _update(incident, number, _maintenance_status(update), component, to)
             for number, update in enumerate(incident.updates)
         ][::-1],
-        components=[part],
+        components=[component],
         scheduled_for=rfc3339(incident.started_at),
         scheduled_until=rfc3339(ended_at or _planned_end(incident) or now),
     )
 
 
-def planned_maintenance(plan: Evidence, part: Component, base: str, to: Translator) -> Maintenance:
+def statuspage_planned_maintenance(
+    plan: Evidence, component: StatuspageComponent, base: str, to: Translator
+) -> StatuspageMaintenance:
     """Return a maintenance to come, as the official status page announces it."""
     start = rfc3339(plan.at)
     word = status_word(Status.MAINTENANCE, to)
-    return Maintenance(
-        id=f"{part.id}-{plan.at:%Y%m%dT%H%M%S}",
-        name=to.gettext("%(what)s: %(told)s") % {"what": part.name, "told": plan.note or word},
+    return StatuspageMaintenance(
+        id=f"{component.id}-{plan.at:%Y%m%dT%H%M%S}",
+        name=to.gettext("%(what)s: %(told)s") % {"what": component.name, "told": plan.note or word},
         status="scheduled",
         impact="maintenance",
         created_at=start,
@@ -234,11 +236,11 @@ def planned_maintenance(plan: Evidence, part: Component, base: str, to: Translat
         started_at=start,
         monitoring_at=None,
         resolved_at=None,
-        shortlink=f"{base}/services/{part.id}",
-        page_id=part.page_id,
+        shortlink=f"{base}/services/{component.id}",
+        page_id=component.page_id,
         reminder_intervals=None,
         incident_updates=[],
-        components=[part],
+        components=[component],
         scheduled_for=start,
         scheduled_until=rfc3339(plan.until or plan.at),
     )
@@ -251,8 +253,8 @@ def updated_at(incident: Incident) -> datetime:
 
 
 def _update(
-    incident: Incident, number: int, status: _S, part: Component, to: Translator
-) -> Update[_S]:
+    incident: Incident, number: int, status: _S, component: StatuspageComponent, to: Translator
+) -> StatuspageUpdate[_S]:
     update = incident.updates[number]
     before = incident.updates[number - 1].status if number else Status.OPERATIONAL
     told = {
@@ -260,7 +262,7 @@ def _update(
         "told": " ".join(sentence(reason, to) for reason in update.reasons),
     }
     at = rfc3339(update.at)
-    return Update(
+    return StatuspageUpdate(
         id=f"{incident.id}-{number + 1}",
         status=status,
         body=to.gettext("%(what)s: %(told)s") % told,
@@ -270,8 +272,8 @@ def _update(
         display_at=at,
         affected_components=[
             AffectedComponent(
-                code=part.id,
-                name=part.name,
+                code=component.id,
+                name=component.name,
                 old_status=component_status(before),
                 new_status=component_status(update.status),
             )

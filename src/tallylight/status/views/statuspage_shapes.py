@@ -17,11 +17,11 @@ IncidentStatus = Literal["investigating", "identified", "monitoring", "resolved"
 MaintenanceStatus = Literal["scheduled", "in_progress", "verifying", "completed"]
 
 
-class _Shape(BaseModel):
+class _StatuspageModel(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Page(_Shape):
+class StatuspagePage(_StatuspageModel):
     """The page itself."""
 
     id: str
@@ -31,14 +31,14 @@ class Page(_Shape):
     updated_at: str
 
 
-class Rollup(_Shape):
+class StatuspageStatus(_StatuspageModel):
     """All of it in one word."""
 
     indicator: Indicator
     description: str
 
 
-class Component(_Shape):
+class StatuspageComponent(_StatuspageModel):
     """A service."""
 
     id: str
@@ -56,7 +56,7 @@ class Component(_Shape):
     only_show_if_degraded: bool
 
 
-class AffectedComponent(_Shape):
+class AffectedComponent(_StatuspageModel):
     """What an update changed."""
 
     code: str
@@ -68,7 +68,7 @@ class AffectedComponent(_Shape):
 _S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
 
 
-class Update(_Shape, Generic[_S]):
+class StatuspageUpdate(_StatuspageModel, Generic[_S]):
     """An entry of an incident's story."""
 
     id: str
@@ -84,7 +84,7 @@ class Update(_Shape, Generic[_S]):
     tweet_id: str | None
 
 
-class StatuspageIncident(_Shape):
+class StatuspageIncident(_StatuspageModel):
     """An incident."""
 
     id: str
@@ -99,11 +99,11 @@ class StatuspageIncident(_Shape):
     shortlink: str
     page_id: str
     reminder_intervals: str | None
-    incident_updates: list[Update[IncidentStatus]]
-    components: list[Component]
+    incident_updates: list[StatuspageUpdate[IncidentStatus]]
+    components: list[StatuspageComponent]
 
 
-class Maintenance(_Shape):
+class StatuspageMaintenance(_StatuspageModel):
     """A maintenance."""
 
     id: str
@@ -118,45 +118,45 @@ class Maintenance(_Shape):
     shortlink: str
     page_id: str
     reminder_intervals: str | None
-    incident_updates: list[Update[MaintenanceStatus]]
-    components: list[Component]
+    incident_updates: list[StatuspageUpdate[MaintenanceStatus]]
+    components: list[StatuspageComponent]
     scheduled_for: str
     scheduled_until: str
 
 
-class StatusAnswer(_Shape):
+class StatuspageStatusResponse(_StatuspageModel):
     """`status.json`."""
 
-    page: Page
-    status: Rollup
+    page: StatuspagePage
+    status: StatuspageStatus
 
 
-class ComponentsAnswer(_Shape):
+class StatuspageComponentsResponse(_StatuspageModel):
     """`components.json`."""
 
-    page: Page
-    components: list[Component]
+    page: StatuspagePage
+    components: list[StatuspageComponent]
 
 
-class IncidentsAnswer(_Shape):
+class StatuspageIncidentsResponse(_StatuspageModel):
     """`incidents.json` and `incidents/unresolved.json`."""
 
-    page: Page
+    page: StatuspagePage
     incidents: list[StatuspageIncident]
 
 
-class MaintenancesAnswer(_Shape):
+class StatuspageMaintenancesResponse(_StatuspageModel):
     """`scheduled-maintenances.json` and its narrower kin."""
 
-    page: Page
-    scheduled_maintenances: list[Maintenance]
+    page: StatuspagePage
+    scheduled_maintenances: list[StatuspageMaintenance]
 
 
-class SummaryAnswer(_Shape):
+class StatuspageSummaryResponse(_StatuspageModel):
     """`summary.json`: the page, its components, and what is open."""
 
-    page: Page
-    status: Rollup
-    components: list[Component]
+    page: StatuspagePage
+    status: StatuspageStatus
+    components: list[StatuspageComponent]
     incidents: list[StatuspageIncident]
-    scheduled_maintenances: list[Maintenance]
+    scheduled_maintenances: list[StatuspageMaintenance]

@@ -8,7 +8,7 @@ from tallylight.i18n.formatting import ago, moment_near
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Timestamp:
     """One moment.
 
     Args:
@@ -22,9 +22,9 @@ class Moment:
     ago: str
 
 
-def moment(at: datetime, now: datetime, to: Translator) -> Moment:
+def timestamp(at: datetime, now: datetime, to: Translator) -> Timestamp:
     """Return a moment for the faces."""
-    return Moment(rfc3339(at), moment_near(at, now, to), ago(at, now, to))
+    return Timestamp(rfc3339(at), moment_near(at, now, to), ago(at, now, to))
 
 
 def rfc3339(at: datetime) -> str:

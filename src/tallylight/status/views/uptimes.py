@@ -17,7 +17,7 @@ from tallylight.verdicts.availability import (
 )
 
 
-class Window(StrEnum):
+class UptimeWindow(StrEnum):
     """How far back."""
 
     HOUR = "1h"
@@ -30,34 +30,34 @@ class Window(StrEnum):
     def length(self) -> timedelta:
         """Return that length."""
         match self:
-            case Window.HOUR:
+            case UptimeWindow.HOUR:
                 return timedelta(hours=1)
-            case Window.DAY:
+            case UptimeWindow.DAY:
                 return timedelta(hours=24)
-            case Window.WEEK:
+            case UptimeWindow.WEEK:
                 return timedelta(days=7)
-            case Window.MONTH:
+            case UptimeWindow.MONTH:
                 return timedelta(days=30)
-            case Window.QUARTER:
+            case UptimeWindow.QUARTER:
                 return timedelta(days=90)
 
-    def words(self, to: Translator) -> str:
+    def label(self, to: Translator) -> str:
         """Return its name for people."""
         match self:
-            case Window.HOUR:
+            case UptimeWindow.HOUR:
                 return to.gettext("1 hour")
-            case Window.DAY:
+            case UptimeWindow.DAY:
                 return to.gettext("24 hours")
-            case Window.WEEK:
+            case UptimeWindow.WEEK:
                 return to.gettext("7 days")
-            case Window.MONTH:
+            case UptimeWindow.MONTH:
                 return to.gettext("30 days")
-            case Window.QUARTER:
+            case UptimeWindow.QUARTER:
                 return to.gettext("90 days")
 
 
 @dataclass(frozen=True, slots=True)
-class Uptime:
+class UptimeView:
     """One window.
 
     Args:
@@ -75,7 +75,7 @@ class Uptime:
         seconds: How long it was what.
     """
 
-    window: Window
+    window: UptimeWindow
     label: str
     text: str
     uptime: float | None
@@ -89,17 +89,17 @@ class Uptime:
     seconds: Mapping[Status, float]
 
 
-def uptime(
-    spells: Sequence[StatusInterval], window: Window, now: datetime, to: Translator
-) -> Uptime:
+def uptime_view(
+    intervals: Sequence[StatusInterval], window: UptimeWindow, now: datetime, to: Translator
+) -> UptimeView:
     """Return the uptime over a window that ends now."""
     start = now - window.length
-    summed = status_totals(spells, start, now)
+    summed = status_totals(intervals, start, now)
     found = availability_from_totals(summed)
     coverage = found.coverage or 0.0
-    return Uptime(
+    return UptimeView(
         window=window,
-        label=window.words(to),
+        label=window.label(to),
         text=watched_share(format_uptime(found), coverage, to),
         uptime=found.uptime,
         watched=share(coverage, to, digits=0),
