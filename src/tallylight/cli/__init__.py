@@ -20,27 +20,27 @@ from tallylight.cli import (
     rehearse,
     serve,
 )
-from tallylight.cli.shared import application, complain
+from tallylight.cli.shared import application, print_error
 from tallylight.errors import ConfigurationError, TallylightError
 
-check.add_to(application)
-history.add_to(application)
-export.add_to(application)
-recommend.add_to(application)
-generate.add_to(application)
-catalogue.add_to(application)
-serve.add_to(application)
-rehearse.add_to(application)
-keys.add_to(application)
+check.register(application)
+history.register(application)
+export.register(application)
+recommend.register(application)
+generate.register(application)
+catalogue.register(application)
+serve.register(application)
+rehearse.register(application)
+keys.register(application)
 
 
-_ALLOCATIONS = 20_000
+_GC_THRESHOLD = 20_000
 """Between two searches for garbage. Python's 700 make them a tenth of a start, which has none."""
 
 
 def main() -> None:
     """Run the command line; errors of ours become one clear text and an exit code."""
-    gc.set_threshold(_ALLOCATIONS)
+    gc.set_threshold(_GC_THRESHOLD)
     try:
         code = _run()
         sys.stdout.flush()
@@ -57,17 +57,17 @@ def _run() -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except ConfigurationError as error:
-        complain(str(error))
+        print_error(str(error))
         return 2
     except TallylightError as error:
-        complain(str(error))
+        print_error(str(error))
         return 1
     except ExceptionGroup as group:  # services are probed side by side
         errors, defects = group.split(TallylightError)
         if errors is None or defects is not None:
             raise
         for text in dict.fromkeys(map(str, _leaves(errors))):
-            complain(text)
+            print_error(text)
         return 1
     return 0
 

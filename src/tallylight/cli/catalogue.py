@@ -12,36 +12,38 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallylight.cli.shared import (
-    Config,
-    Json,
-    Lang,
-    complain,
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    output_translator,
+    print_error,
     print_json,
     print_line,
     print_table,
-    speech,
 )
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.catalogue.services import FactSheet
 
-catalogue = typer.Typer(no_args_is_help=True, help="What is publicly known of models and prices.")
-config = typer.Typer(no_args_is_help=True, help="The configuration file.")
+catalogue_app = typer.Typer(
+    no_args_is_help=True, help="What is publicly known of models and prices."
+)
+config_app = typer.Typer(no_args_is_help=True, help="The configuration file.")
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
-    application.add_typer(catalogue, name="catalogue")
-    application.add_typer(config, name="config")
+    application.add_typer(catalogue_app, name="catalogue")
+    application.add_typer(config_app, name="config")
 
 
-@catalogue.command("list")
+@catalogue_app.command("list")
 def list_sheets(
     provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
     live: Annotated[bool, typer.Option("--live", help="Only what is not retired today.")] = False,
-    json: Json = False,
-    lang: Lang = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """List the fact sheets: models, prices and dates."""
     from tallylight.catalogue import facts
@@ -49,14 +51,14 @@ def list_sheets(
     from tallylight.i18n.labels import access_word
     from tallylight.i18n.prices import price_text
 
-    to, today = speech(lang), SystemClock().now().date()
+    to, today = output_translator(lang), SystemClock().now().date()
     sheets = [
         sheet
         for sheet in facts.fact_sheets().values()
         if provider in {None, sheet.provider} and not (live and sheet.is_retired(today))
     ]
     if json:
-        print_json([_plain(asdict(sheet)) for sheet in sheets])
+        print_json([_to_json(asdict(sheet)) for sheet in sheets])
         return
     headings = (
         to.gettext("Fact sheet"),
@@ -80,31 +82,31 @@ def list_sheets(
     )
 
 
-@catalogue.command("show")
+@catalogue_app.command("show")
 def show_sheet(
     sheet: Annotated[str, typer.Argument(help="provider/model, as `catalogue list` has it.")],
-    json: Json = False,
-    lang: Lang = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Show all that is known of one model at one provider, with the sources."""
     from tallylight.catalogue import facts
 
-    to = speech(lang)
+    to = output_translator(lang)
     found = facts.sheet_by_id(sheet)
     if found is None:
         raise typer.BadParameter(
             to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet
         )
     if json:
-        print_json(_plain(asdict(found)))
+        print_json(_to_json(asdict(found)))
         return
-    print_table(("", ""), _rows(found, to))
+    print_table(("", ""), _sheet_rows(found, to))
 
 
-@catalogue.command("update")
+@catalogue_app.command("update")
 def update_sheets(
     source: Annotated[str, typer.Argument(help="A file of fact sheets, or its https address.")],
-    lang: Lang = None,
+    lang: LangOption = None,
 ) -> None:
     """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
     from tallylight.catalogue.updates import install_update, updates_folder
@@ -112,12 +114,12 @@ def update_sheets(
 
     try:
         is_address = source.startswith(("https://", "http://"))
-        text = asyncio.run(_fetched(source)) if is_address else Path(source).read_text("utf-8")
+        text = asyncio.run(_download(source)) if is_address else Path(source).read_text("utf-8")
         kept_in = updates_folder(process_environment())
         sheets = install_update(text, source.rpartition("/")[2], kept_in)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{source}: {error}") from None
-    told = speech(lang).ngettext(
+    told = output_translator(lang).ngettext(
         "%(count)d fact sheet of %(provider)s now stands in %(folder)s",
         "%(count)d fact sheets of %(provider)s now stand in %(folder)s",
         len(sheets),
@@ -127,7 +129,7 @@ def update_sheets(
     )
 
 
-async def _fetched(address: str) -> str:
+async def _download(address: str) -> str:
     from tallylight.catalogue.services import Upstream
     from tallylight.clock import SystemClock
     from tallylight.model.ids import ProviderId, UpstreamId
@@ -143,14 +145,14 @@ async def _fetched(address: str) -> str:
     return reply.body
 
 
-@config.command("check")
-def check_config(path: Config = None, lang: Lang = None) -> None:
+@config_app.command("check")
+def check_config(path: ConfigOption = None, lang: LangOption = None) -> None:
     """Say whether the configuration can be used, and if not, which line to change."""
     from tallylight.config.settings import load_configuration
 
-    to, found = speech(lang), load_configuration(path)
+    to, found = output_translator(lang), load_configuration(path)
     for warning in found.warnings:
-        complain(to.gettext("warning: %s") % warning)
+        print_error(to.gettext("warning: %s") % warning)
     built_in = to.gettext("built-in fact sheets with keys from the environment")
     count = len(found.catalogue.services)
     told = to.ngettext(
@@ -159,7 +161,7 @@ def check_config(path: Config = None, lang: Lang = None) -> None:
     print_line(told % {"file": str(found.path or built_in), "count": count})
 
 
-@config.command("schema")
+@config_app.command("schema")
 def print_schema() -> None:
     """Print the JSON Schema of tallylight.yaml, for editors."""
     from tallylight.config.schema import configuration_schema
@@ -167,12 +169,12 @@ def print_schema() -> None:
     print_json(configuration_schema())
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     match value:
         case dict():
-            return {str(key): _plain(each) for key, each in value.items()}
+            return {str(key): _to_json(each) for key, each in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_to_json(each) for each in value]
         case StrEnum():
             return value.value
         case date() | Decimal() | Path():
@@ -181,7 +183,7 @@ def _plain(value: object) -> object:
             return value
 
 
-def _rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
+def _sheet_rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
     from tallylight.i18n.labels import access_word
     from tallylight.status.views.detail import sheet_view
 

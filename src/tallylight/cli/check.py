@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallylight.cli.shared import (
-    Config,
-    Json,
-    Lang,
-    Services,
-    announce,
-    chosen,
-    complain,
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    ServiceIds,
+    open_board_and_history,
+    output_translator,
+    print_error,
     print_json,
     print_line,
-    reading,
-    speech,
+    print_now,
+    select_services,
 )
 from tallylight.i18n import Translator
 from tallylight.model.evidence import Depth
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from tallylight.probes.check_round import CheckResult
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
-    application.command()(check)
-    application.command()(status)
-    application.command()(watch)
+    application.command()(check_command)
+    application.command()(status_command)
+    application.command()(watch_command)
 
 
-def check(
-    services: Services = None,
+def check_command(
+    services: ServiceIds = None,
     depth: Annotated[
         Depth, typer.Option(help="How far to go; generation costs money, within the budgets.")
     ] = Depth.CREDENTIALS,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Probe services once now and print the verdicts; exit 1 unless nothing is wrong."""
-    to = speech(lang)
+    to = output_translator(lang)
     fine = asyncio.run(_check(services, depth, config, json, to))
     raise typer.Exit(0 if fine else 1)
 
@@ -64,13 +64,17 @@ async def _check(
     configure_warnings_only()
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
-        ids = chosen(wanted, board.verdicts(), to)
+        ids = select_services(wanted, board.verdicts(), to)
         rounds = await runtime.check(ids, depth)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         if json:
             print_json(
                 [
-                    told | {"probes": _found(round_), "withheld": round_.withheld_reason or None}
+                    told
+                    | {
+                        "probes": _probe_evidence(round_),
+                        "withheld": round_.withheld_reason or None,
+                    }
                     for told, round_ in zip(
                         summary.summary_json(entries, to), rounds.values(), strict=True
                     )
@@ -80,9 +84,11 @@ async def _check(
             print_line(summary.summary_text(entries, to))
     for service, verdict in entries:
         for remark in summary.check_remarks(verdict, rounds[service.id], to):
-            complain(remark)
+            print_error(remark)
     if not runtime.is_leader:
-        complain(to.gettext("A server watches this database; this round is shown, not recorded."))
+        print_error(
+            to.gettext("A server watches this database; this round is shown, not recorded.")
+        )
     return all(
         summary.check_passed(verdict, rounds[service.id].evidence)
         and not rounds[service.id].withheld_reason
@@ -90,23 +96,23 @@ async def _check(
     )
 
 
-def _found(round_: "CheckResult") -> list[dict[str, object]]:
+def _probe_evidence(round_: "CheckResult") -> list[dict[str, object]]:
     from tallylight.status.json_shapes import evidence_response
 
     return [evidence_response(piece).model_dump(mode="json") for piece in round_.evidence]
 
 
-def status(
-    services: Services = None,
+def status_command(
+    services: ServiceIds = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Every reason, and what was learned of it.")
     ] = False,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Print the standing verdicts with their reasons; exit 1 unless all are operational."""
-    to = speech(lang)
+    to = output_translator(lang)
     fine = asyncio.run(_status(services, verbose, config, json, to))
     raise typer.Exit(0 if fine else 1)
 
@@ -119,8 +125,8 @@ async def _status(
     from tallylight.config.settings import load_configuration
     from tallylight.verdicts.learned import learned_figures
 
-    async with reading(load_configuration(config), SystemClock()) as (board, _):
-        ids = chosen(wanted, board.verdicts(), to)
+    async with open_board_and_history(load_configuration(config), SystemClock()) as (board, _):
+        ids = select_services(wanted, board.verdicts(), to)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         known = {id_: learned_figures(*board.state(id_)) for id_ in ids}
         if json:
@@ -139,14 +145,14 @@ async def _status(
         return all(verdict.status is Status.OPERATIONAL for _, verdict in entries)
 
 
-def watch(
-    services: Services = None,
+def watch_command(
+    services: ServiceIds = None,
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
-    config: Config = None,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    lang: LangOption = None,
 ) -> None:
     """Show the standing verdicts as they change, until interrupted."""
-    to = speech(lang)
+    to = output_translator(lang)
     try:
         asyncio.run(_watch(services, timedelta(seconds=every), config, to))
     except KeyboardInterrupt:
@@ -156,12 +162,12 @@ def watch(
 async def _watch(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> None:
-    looks = _looks(wanted, every, config, to)
+    looks = _snapshots(wanted, every, config, to)
     if not sys.stdout.isatty():
         last = ""
         async for text in looks:
             if text != last:
-                announce(text + "\n")
+                print_now(text + "\n")
             last = text
         return
     from rich.live import Live
@@ -172,7 +178,7 @@ async def _watch(
             live.update(Text(text), refresh=True)
 
 
-async def _looks(
+async def _snapshots(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> AsyncIterator[str]:
     from tallylight.app import summary
@@ -181,8 +187,8 @@ async def _looks(
 
     configuration, clock = load_configuration(config), SystemClock()
     while True:
-        async with reading(configuration, clock) as (board, _):
-            ids = chosen(wanted, board.verdicts(), to)
+        async with open_board_and_history(configuration, clock) as (board, _):
+            ids = select_services(wanted, board.verdicts(), to)
             text = summary.summary_text(
                 [(board.service(id_), board.verdict(id_)) for id_ in ids], to
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tallylight.rehearsal.trace import Trace
 
 
-def print_comparison(lines: "Sequence[RuleScore]", to: "Translator") -> None:
+def print_comparison(scores: "Sequence[RuleScore]", to: "Translator") -> None:
     """Print a rule a line, and how many outages there were to be seen."""
     headings = (
         to.gettext("Rule"),
@@ -27,8 +27,8 @@ def print_comparison(lines: "Sequence[RuleScore]", to: "Translator") -> None:
         to.gettext("Paid probes a day"),
         to.gettext("USD a day"),
     )
-    print_table(headings, ([line.rule, *_cells(line)] for line in lines))
-    outages = lines[0].score.outages
+    print_table(headings, ([line.rule, *_cells(line)] for line in scores))
+    outages = scores[0].score.outages
     print_line(
         to.ngettext(
             "%(count)d outage lasted over five minutes",
@@ -39,7 +39,9 @@ def print_comparison(lines: "Sequence[RuleScore]", to: "Translator") -> None:
     )
 
 
-def as_json(world: "Trace", name: str | None, seed: int, lines: "Sequence[RuleScore]") -> object:
+def comparison_json(
+    trace: "Trace", name: str | None, seed: int, scores: "Sequence[RuleScore]"
+) -> object:
     """Return the same for machines, with the minutes of every truth by what was shown.
 
     Args:
@@ -50,15 +52,15 @@ def as_json(world: "Trace", name: str | None, seed: int, lines: "Sequence[RuleSc
     """
     return {
         "trace": name,
-        "days": world.days,
-        "services": len(world.services),
+        "days": trace.days,
+        "services": len(trace.services),
         "seed": seed,
-        "rules": [_line_as_json(line) for line in lines],
+        "rules": [_score_json(line) for line in scores],
     }
 
 
-def _cells(line: "RuleScore") -> list[str]:
-    s = line.score
+def _cells(score: "RuleScore") -> list[str]:
+    s = score.score
     seen = s.seen_interval
     return [
         f"{s.seen_share:.0%} ({seen.low:.0%}–{seen.high:.0%})" if s.outages else "–",
@@ -73,12 +75,12 @@ def _cells(line: "RuleScore") -> list[str]:
     ]
 
 
-def _line_as_json(line: "RuleScore") -> object:
-    s = line.score
+def _score_json(score: "RuleScore") -> object:
+    s = score.score
     return {
-        "rule": line.rule,
-        "days": line.days,
-        "budget_usd_per_day": None if line.budget is None else float(line.budget),
+        "rule": score.rule,
+        "days": score.days,
+        "budget_usd_per_day": None if score.budget is None else float(score.budget),
         "outages": s.outages,
         "seen": s.seen,
         "seen_share": s.seen_share,

@@ -9,16 +9,16 @@ import typer
 
 from tallylight.cli.history import WindowOption
 from tallylight.cli.shared import (
-    Config,
-    Json,
-    Lang,
-    Services,
-    chosen,
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    ServiceIds,
+    open_board_and_history,
+    output_translator,
     print_json,
     print_line,
     print_table,
-    reading,
-    speech,
+    select_services,
 )
 from tallylight.i18n import Translator
 from tallylight.status.views.uptimes import UptimeWindow
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tallylight.status.budgets import BudgetUsage
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
     application.command("export")(export_history)
     application.command()(cost)
@@ -38,7 +38,7 @@ def add_to(application: typer.Typer) -> None:
 
 def export_history(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
-    services: Services = None,
+    services: ServiceIds = None,
     format_: Annotated[
         ExportFormat, typer.Option("--format", help="What kind of file.")
     ] = ExportFormat.JSON,
@@ -47,11 +47,11 @@ def export_history(
         ExportTable | None,
         typer.Option(help="One table alone; without it all, CSV and Parquet in a zip."),
     ] = None,
-    config: Config = None,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    lang: LangOption = None,
 ) -> None:
     """Write evidence, transitions and uptime into a file."""
-    to = speech(lang)
+    to = output_translator(lang)
     try:
         asyncio.run(_export(out, services, format_, window, table, config, to))
     except OSError as error:
@@ -76,8 +76,8 @@ async def _export(
     from tallylight.storage.export import export
 
     clock = SystemClock()
-    async with reading(load_configuration(config), clock) as (board, history):
-        ids = chosen(wanted, board.verdicts(), to)
+    async with open_board_and_history(load_configuration(config), clock) as (board, history):
+        ids = select_services(wanted, board.verdicts(), to)
         end = clock.now()
         await export(
             history, out, format_, services=ids, start=end - window.length, end=end, table=table
@@ -88,12 +88,12 @@ async def _export(
 def cost(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries of the ledger.")] = 20,
     window: WindowOption = UptimeWindow.MONTH,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Print the budgets, what was spent for what, and the ledger's newest entries."""
-    asyncio.run(_cost(limit, window, config, json, speech(lang)))
+    asyncio.run(_cost(limit, window, config, json, output_translator(lang)))
 
 
 async def _cost(
@@ -104,7 +104,7 @@ async def _cost(
     from tallylight.status.budgets import budget_usage, traffic_budget_usage
 
     configuration, clock = load_configuration(config), SystemClock()
-    async with reading(configuration, clock) as (board, history):
+    async with open_board_and_history(configuration, clock) as (board, history):
         total, now = configuration.catalogue.total_budget, clock.now()
         budgets = await budget_usage(history.ledger, board.services(), total, now)
         sums = await history.ledger.totals(window.length, now)
@@ -115,7 +115,7 @@ async def _cost(
         budgets += await traffic_budget_usage(history.ledger, open_keys, all_videos, now)
     keys = {key.id: key.name for key in known}
     if json:
-        print_json(_as_json(budgets, sums, entries, keys))
+        print_json(_ledger_json(budgets, sums, entries, keys))
         return
     _print_budgets(budgets, to)
     _print_sums(sums, keys, window, to)
@@ -127,10 +127,10 @@ async def _cost(
         to.gettext("State"),
         to.gettext("Amount"),
     )
-    print_table(columns, (_row(entry, keys, to) for entry in entries))
+    print_table(columns, (_ledger_row(entry, keys, to) for entry in entries))
 
 
-def _as_json(
+def _ledger_json(
     budgets: Sequence["BudgetUsage"],
     sums: Sequence["SpendingTotal"],
     entries: Sequence["LedgerEntry"],
@@ -161,7 +161,7 @@ def _print_budgets(budgets: Sequence["BudgetUsage"], to: Translator) -> None:
 
     limits = [
         (
-            _scope(budget.scope, to),
+            _scope_label(budget.scope, to),
             budget.window,
             dollars(budget.spent),
             dollars(budget.limit),
@@ -178,7 +178,7 @@ def _print_budgets(budgets: Sequence["BudgetUsage"], to: Translator) -> None:
     print_line()
 
 
-def _scope(scope: str, to: Translator) -> str:
+def _scope_label(scope: str, to: Translator) -> str:
     from tallylight.status.budgets import KEY_SCOPE_PREFIX, TOTAL_SCOPE, VIDEOS_SCOPE
 
     if scope == TOTAL_SCOPE:
@@ -207,7 +207,7 @@ def _print_sums(
     )
     rows = [
         (
-            _purpose(each.purpose, to),
+            _purpose_label(each.purpose, to),
             keys.get(each.payer, each.payer) or "–",
             each.service,
             number(each.entry_count, to),
@@ -219,21 +219,23 @@ def _print_sums(
     print_line()
 
 
-def _row(entry: "LedgerEntry", keys: Mapping["KeyId", str], to: Translator) -> tuple[str, ...]:
+def _ledger_row(
+    entry: "LedgerEntry", keys: Mapping["KeyId", str], to: Translator
+) -> tuple[str, ...]:
     from tallylight.i18n.formatting import moment_short
     from tallylight.i18n.prices import dollars
 
     return (
         moment_short(entry.at, to),
         entry.service,
-        _purpose(entry.purpose, to),
+        _purpose_label(entry.purpose, to),
         keys.get(entry.payer, entry.payer) or "–",
-        _state(entry, to),
+        _state_label(entry, to),
         dollars(entry.amount),
     )
 
 
-def _purpose(purpose: "Purpose", to: Translator) -> str:
+def _purpose_label(purpose: "Purpose", to: Translator) -> str:
     from tallylight.model.ledger import Purpose
 
     match purpose:
@@ -245,7 +247,7 @@ def _purpose(purpose: "Purpose", to: Translator) -> str:
             return to.gettext("A probe that was meant to be free")
 
 
-def _state(entry: "LedgerEntry", to: Translator) -> str:
+def _state_label(entry: "LedgerEntry", to: Translator) -> str:
     from tallylight.model.ledger import EntryState
 
     match entry.state:

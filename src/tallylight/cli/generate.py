@@ -11,8 +11,16 @@ from uuid import uuid4
 
 import typer
 
-from tallylight.cli.progress import progress
-from tallylight.cli.shared import Config, Json, Lang, complain, print_json, print_line, speech
+from tallylight.cli.progress import progress_display
+from tallylight.cli.shared import (
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    output_translator,
+    print_error,
+    print_json,
+    print_line,
+)
 from tallylight.errors import StorageError
 from tallylight.gateway.routing.presets import Prefer, Preset
 from tallylight.i18n import Translator
@@ -25,13 +33,13 @@ if TYPE_CHECKING:
 _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add the command."""
-    application.command()(generate)
+    application.command()(generate_command)
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _GenerateOptions:
     """What is to be done.
 
     Args:
@@ -60,10 +68,10 @@ class _Task:
     force: bool
     config: Path | None
     json: bool
-    key: str
+    idempotency_key: str
 
 
-def generate(
+def generate_command(
     prompt: Annotated[str | None, typer.Argument(help="What the video shall show.")] = None,
     seconds: Annotated[
         int | None, typer.Option(min=1, max=3600, help="Length (default: the service's own).")
@@ -88,17 +96,17 @@ def generate(
     resume: Annotated[
         str | None, typer.Option(metavar="ID", help="Fetch a video that was asked for before.")
     ] = None,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Make a video by whichever service works, and save it; exit 1 if there is none."""
-    to = speech(lang)
+    to = output_translator(lang)
     if (prompt is None) is (resume is None):
         raise typer.BadParameter(to.gettext("say what the video shall show, or --resume ID"))
     if purpose is not None and prefer is not None:
         raise typer.BadParameter(to.gettext("--for and --prefer exclude each other"))
-    task = _Task(
+    task = _GenerateOptions(
         prompt=prompt,
         resume=resume,
         model=model,
@@ -110,13 +118,13 @@ def generate(
         force=force,
         config=config,
         json=json,
-        key=f"generate-{uuid4().hex}",
+        idempotency_key=f"generate-{uuid4().hex}",
     )
-    _check_out(task, to)
+    _check_output_path(task, to)
     raise typer.Exit(asyncio.run(_generate(task, to)))
 
 
-async def _generate(task: _Task, to: Translator) -> int:
+async def _generate(task: _GenerateOptions, to: Translator) -> int:
     from tallylight.app.logs import configure_warnings_only
     from tallylight.client.async_video_client import AsyncVideoClient
     from tallylight.gateway.requests import RefusalError
@@ -124,19 +132,19 @@ async def _generate(task: _Task, to: Translator) -> int:
     configure_warnings_only()
     async with AsyncVideoClient.from_config(task.config) as client:
         try:
-            with progress(to) as show:
-                video = await _video(client, task)
+            with progress_display(to) as show:
+                video = await _create_or_resume(client, task)
                 await video.wait(on_progress=show)
         except RefusalError as error:
-            return _refused(error, to)
+            return _report_error(error, to)
         except asyncio.CancelledError:
-            _stay()
-            await _say_how_to_fetch(client, task, to)
+            _absorb_cancellation()
+            await _print_resume_hint(client, task, to)
             return _INTERRUPTED
         return await _save(video, task, to)
 
 
-async def _video(client: "AsyncVideoClient", task: _Task) -> "AsyncVideo":
+async def _create_or_resume(client: "AsyncVideoClient", task: _GenerateOptions) -> "AsyncVideo":
     """Return the video, once a service has accepted it."""
     if task.resume is not None:
         return await client.video(task.resume)
@@ -148,14 +156,14 @@ async def _video(client: "AsyncVideoClient", task: _Task) -> "AsyncVideo":
             size=task.size,
             policy=task.policy,
             reference=task.reference,
-            idempotency_key=task.key,
+            idempotency_key=task.idempotency_key,
         )
     except OSError as error:
         why = f"{task.reference}: {error.strerror}"
         raise typer.BadParameter(why, param_hint="--reference") from None
 
 
-async def _save(video: "AsyncVideo", task: _Task, to: Translator) -> int:
+async def _save(video: "AsyncVideo", task: _GenerateOptions, to: Translator) -> int:
     """Write the file and say what became of the video."""
     from tallylight.gateway.requests import RefusalError
     from tallylight.i18n.prices import dollars
@@ -166,28 +174,33 @@ async def _save(video: "AsyncVideo", task: _Task, to: Translator) -> int:
         try:
             saved = await video.save(out, mode="w" if task.force else "x")
         except (FileExistsError, StorageError, RefusalError) as error:
-            complain(_taken(out, to) if isinstance(error, FileExistsError) else str(error))
-            complain(to.gettext("Fetch it with: %s") % _command(video.id, task))
+            print_error(
+                _exists_message(out, to) if isinstance(error, FileExistsError) else str(error)
+            )
+            print_error(to.gettext("Fetch it with: %s") % _resume_command(video.id, task))
     else:
-        complain(to.gettext("It failed: %s") % video.error.message)
+        print_error(to.gettext("It failed: %s") % video.error.message)
     for name, change in video.substituted.items():
-        complain(to.gettext("Changed as the route allows: %(name)s %(change)s") % _of(name, change))
-    complain(
+        print_error(
+            to.gettext("Changed as the route allows: %(name)s %(change)s")
+            % _change_fields(name, change)
+        )
+    print_error(
         to.ngettext("%(count)d attempt, %(cost)s", "%(count)d attempts, %(cost)s", video.attempts)
         % {"count": video.attempts, "cost": dollars(video.cost)}
     )
     if task.json:
-        print_json(_plain(video, saved))
+        print_json(_video_json(video, saved))
     elif saved is not None:
         print_line(str(saved))
     return _FAILED if saved is None else 0
 
 
-def _of(name: str, change: str) -> dict[str, str]:
+def _change_fields(name: str, change: str) -> dict[str, str]:
     return {"name": name, "change": change}
 
 
-def _plain(video: "AsyncVideo", saved: Path | None) -> dict[str, object]:
+def _video_json(video: "AsyncVideo", saved: Path | None) -> dict[str, object]:
     error = video.error
     return {
         "id": video.id,
@@ -204,35 +217,39 @@ def _plain(video: "AsyncVideo", saved: Path | None) -> dict[str, object]:
     }
 
 
-def _refused(error: "RefusalError", to: Translator) -> int:
-    complain(str(error))
+def _report_error(error: "RefusalError", to: Translator) -> int:
+    print_error(str(error))
     if error.retry_after is not None:
         seconds = round(error.retry_after.total_seconds())
-        complain(to.gettext("It may be asked for again in %d s.") % seconds)
+        print_error(to.gettext("It may be asked for again in %d s.") % seconds)
     is_callers = error.param or error.status == HTTPStatus.BAD_REQUEST
     return _BAD_USAGE if is_callers else _FAILED
 
 
-def _stay() -> None:
+def _absorb_cancellation() -> None:
     """Take note of the interruption: what is still to be said must not be cut off by it."""
     current = asyncio.current_task()
     if current is not None:
         current.uncancel()
 
 
-async def _say_how_to_fetch(client: "AsyncVideoClient", task: _Task, to: Translator) -> None:
+async def _print_resume_hint(
+    client: "AsyncVideoClient", task: _GenerateOptions, to: Translator
+) -> None:
     known = task.resume
     if known is None:
-        found = (video for video in await client.list() if video.idempotency_key == task.key)
+        found = (
+            video for video in await client.list() if video.idempotency_key == task.idempotency_key
+        )
         known = next((video.id for video in found), None)
     if known is None:
-        complain(to.gettext("Interrupted before anything was asked for."))
+        print_error(to.gettext("Interrupted before anything was asked for."))
         return
-    complain(to.gettext("Interrupted; video %s goes on at its service.") % known)
-    complain(to.gettext("Fetch it with: %s") % _command(known, task))
+    print_error(to.gettext("Interrupted; video %s goes on at its service.") % known)
+    print_error(to.gettext("Fetch it with: %s") % _resume_command(known, task))
 
 
-def _command(id_: str, task: _Task) -> str:
+def _resume_command(id_: str, task: _GenerateOptions) -> str:
     """Return what to type to fetch a video."""
     from tallylight.app.invocation import own_command
 
@@ -242,7 +259,7 @@ def _command(id_: str, task: _Task) -> str:
     return f"{own_command()} {shlex.join(words)}"
 
 
-def _check_out(task: _Task, to: Translator) -> None:
+def _check_output_path(task: _GenerateOptions, to: Translator) -> None:
     """Refuse a file that cannot be written before anything is paid for or fetched."""
     out = task.out or (Path(f"{task.resume}.mp4") if task.resume else None)
     if out is None:
@@ -254,8 +271,8 @@ def _check_out(task: _Task, to: Translator) -> None:
     except OSError as error:  # its name is too long, a folder of it is none
         raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
     if S_ISDIR(there.st_mode) or not task.force:
-        raise typer.BadParameter(_taken(out, to), param_hint="--out")
+        raise typer.BadParameter(_exists_message(out, to), param_hint="--out")
 
 
-def _taken(out: Path, to: Translator) -> str:
+def _exists_message(out: Path, to: Translator) -> str:
     return to.gettext("%s is there already; name another file, or --force") % out

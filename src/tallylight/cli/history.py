@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallylight.cli.shared import (
-    Config,
-    Json,
-    Lang,
-    Services,
-    chosen,
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    ServiceIds,
+    open_board_and_history,
+    output_translator,
     print_json,
     print_line,
     print_table,
-    reading,
-    speech,
+    select_services,
 )
 from tallylight.i18n import Translator
 from tallylight.status.views.uptimes import UptimeWindow
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 WindowOption = Annotated[UptimeWindow, typer.Option(help="How far back.")]
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
-    application.command()(uptime)
-    application.command()(incidents)
+    application.command()(uptime_command)
+    application.command()(incidents_command)
 
 
-def uptime(
-    services: Services = None,
+def uptime_command(
+    services: ServiceIds = None,
     window: WindowOption = UptimeWindow.DAY,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Print how available services were, of the time that was watched."""
-    asyncio.run(_uptime(services, window, config, json, speech(lang)))
+    asyncio.run(_uptime(services, window, config, json, output_translator(lang)))
 
 
 async def _uptime(
@@ -59,14 +59,14 @@ async def _uptime(
     from tallylight.verdicts.availability import availability
 
     clock = SystemClock()
-    async with reading(load_configuration(config), clock) as (board, history):
-        ids = chosen(wanted, board.verdicts(), to)
+    async with open_board_and_history(load_configuration(config), clock) as (board, history):
+        ids = select_services(wanted, board.verdicts(), to)
         end = clock.now()
         start = end - window.length
         spells = await history.status_intervals(ids, start, end)
     found = {id_: availability(spells[id_], start, end) for id_ in ids}
     if json:
-        print_json([{"id": id_, "window": window.value} | _plain(found[id_]) for id_ in ids])
+        print_json([{"id": id_, "window": window.value} | _uptime_json(found[id_]) for id_ in ids])
         return
     headings = (
         to.gettext("Service"),
@@ -76,42 +76,42 @@ async def _uptime(
         to.gettext("Outages"),
         to.gettext("Mean length"),
     )
-    print_table(headings, (_row(id_, found[id_], to) for id_ in ids))
+    print_table(headings, (_uptime_row(id_, found[id_], to) for id_ in ids))
 
 
-def _row(name: str, found: "Availability", to: Translator) -> tuple[str, ...]:
+def _uptime_row(name: str, availability: "Availability", to: Translator) -> tuple[str, ...]:
     from tallylight.i18n.formatting import duration, share
     from tallylight.verdicts.availability import format_uptime
 
     interval = ""
-    if found.low is not None and found.high is not None:
-        interval = f"{share(found.low, to)} – {share(found.high, to)}"
+    if availability.low is not None and availability.high is not None:
+        interval = f"{share(availability.low, to)} – {share(availability.high, to)}"
     return (
         name,
-        format_uptime(found) or "—",
+        format_uptime(availability) or "—",
         interval,
-        "—" if found.coverage is None else share(found.coverage, to),
-        str(found.outages),
-        "—" if found.mttr is None else duration(found.mttr, to),
+        "—" if availability.coverage is None else share(availability.coverage, to),
+        str(availability.outages),
+        "—" if availability.mttr is None else duration(availability.mttr, to),
     )
 
 
-def _plain(found: "Availability") -> dict[str, object]:
+def _uptime_json(availability: "Availability") -> dict[str, object]:
     return {
-        "uptime": found.uptime,
-        "low": found.low,
-        "high": found.high,
-        "coverage": found.coverage,
-        "degraded": found.degraded,
-        "up_s": found.up.total_seconds(),
-        "down_s": found.down.total_seconds(),
-        "unknown_s": found.unknown.total_seconds(),
-        "out_s": found.excluded.total_seconds(),
-        "outages": found.outages,
-        "mttr_s": _seconds(found.mttr),
-        "mtbf_s": _seconds(found.mtbf),
-        "mtbf_low_s": _seconds(found.mtbf_low),
-        "mtbf_high_s": _seconds(found.mtbf_high),
+        "uptime": availability.uptime,
+        "low": availability.low,
+        "high": availability.high,
+        "coverage": availability.coverage,
+        "degraded": availability.degraded,
+        "up_s": availability.up.total_seconds(),
+        "down_s": availability.down.total_seconds(),
+        "unknown_s": availability.unknown.total_seconds(),
+        "out_s": availability.excluded.total_seconds(),
+        "outages": availability.outages,
+        "mttr_s": _seconds(availability.mttr),
+        "mtbf_s": _seconds(availability.mtbf),
+        "mtbf_low_s": _seconds(availability.mtbf_low),
+        "mtbf_high_s": _seconds(availability.mtbf_high),
     }
 
 
@@ -119,15 +119,15 @@ def _seconds(span: timedelta | None) -> float | None:
     return None if span is None else span.total_seconds()
 
 
-def incidents(
-    services: Services = None,
+def incidents_command(
+    services: ServiceIds = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """List incidents with their updates, the newest first."""
-    asyncio.run(_incidents(services, limit, config, json, speech(lang)))
+    asyncio.run(_incidents(services, limit, config, json, output_translator(lang)))
 
 
 async def _incidents(
@@ -136,22 +136,25 @@ async def _incidents(
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
 
-    async with reading(load_configuration(config), SystemClock()) as (board, history):
-        ids = chosen(wanted, board.verdicts(), to)
+    async with open_board_and_history(load_configuration(config), SystemClock()) as (
+        board,
+        history,
+    ):
+        ids = select_services(wanted, board.verdicts(), to)
         names = {id_: board.service(id_).name for id_ in ids}
         found = [one for id_ in ids for one in await history.incidents(id_, limit=limit)]
     found = sorted(found, key=lambda one: one.started_at, reverse=True)[:limit]
     if json:
-        print_json([_told(one, to) for one in found])
+        print_json([_incident_json(one, to) for one in found])
         return
     for one in found:
-        for line in _lines(one, names[one.service], to):
+        for line in _incident_lines(one, names[one.service], to):
             print_line(line)
     if not found:
         print_line(to.gettext("There was no incident."))
 
 
-def _told(incident: "Incident", to: Translator) -> dict[str, object]:
+def _incident_json(incident: "Incident", to: Translator) -> dict[str, object]:
     from tallylight.i18n.reasons import sentence
 
     return {
@@ -171,7 +174,7 @@ def _told(incident: "Incident", to: Translator) -> dict[str, object]:
     }
 
 
-def _lines(incident: "Incident", name: str, to: Translator) -> list[str]:
+def _incident_lines(incident: "Incident", name: str, to: Translator) -> list[str]:
     from tallylight.i18n.formatting import duration, moment
     from tallylight.i18n.labels import status_word
     from tallylight.i18n.reasons import sentence

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallylight.cli.shared import (
-    Config,
-    Json,
-    Lang,
-    complain,
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    output_translator,
+    print_error,
     print_json,
     print_line,
     print_table,
-    speech,
 )
 from tallylight.i18n import Translator
 from tallylight.model.money import Budget
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from tallylight.gateway.keys import Keys
     from tallylight.model.gateway_key import GatewayKey
 
-keys = typer.Typer(no_args_is_help=True, help="The keys of the gateway's callers.")
+keys_app = typer.Typer(no_args_is_help=True, help="The keys of the gateway's callers.")
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
-    application.add_typer(keys, name="keys")
+    application.add_typer(keys_app, name="keys")
 
 
-def _dollars(text: str) -> Decimal:
+def _parse_usd(text: str) -> Decimal:
     from tallylight.documents.parsers import parse_money
 
     try:
@@ -44,7 +44,7 @@ def _dollars(text: str) -> Decimal:
         raise typer.BadParameter(str(error)) from None
 
 
-@keys.command()
+@keys_app.command()
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is.")],
     route: Annotated[
@@ -58,22 +58,24 @@ def create(
     ] = None,
     per_hour: Annotated[
         Decimal | None,
-        typer.Option(parser=_dollars, metavar="USD", help="What its videos may cost in an hour."),
+        typer.Option(parser=_parse_usd, metavar="USD", help="What its videos may cost in an hour."),
     ] = None,
     per_day: Annotated[
         Decimal | None,
-        typer.Option(parser=_dollars, metavar="USD", help="What its videos may cost in 24 hours."),
+        typer.Option(
+            parser=_parse_usd, metavar="USD", help="What its videos may cost in 24 hours."
+        ),
     ] = None,
     per_month: Annotated[
         Decimal | None,
-        typer.Option(parser=_dollars, metavar="USD", help="What its videos may cost in 30 days."),
+        typer.Option(parser=_parse_usd, metavar="USD", help="What its videos may cost in 30 days."),
     ] = None,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Make a key and print it; this once, since only its digest is kept."""
-    budget, to = Budget(per_hour, per_day, per_month), speech(lang)
+    budget, to = Budget(per_hour, per_day, per_month), output_translator(lang)
     _check_name(name, to)
     asyncio.run(_create(name, route or [], per_minute, budget, config, json, to))
 
@@ -96,37 +98,39 @@ async def _create(
     json: bool,
     to: Translator,
 ) -> None:
-    configuration = _configuration(config)
-    async with _opened(configuration) as opened:
+    configuration = _load_configuration(config)
+    async with _open_keys(configuration) as opened:
         key, secret = await opened.create(name, routes, per_minute, budget)
     for route in routes:
         if route not in configuration.routes:
-            complain(
+            print_error(
                 to.gettext("%(name)s is no route of this configuration; there are %(routes)s")
                 % {"name": route, "routes": ", ".join(configuration.routes)}
             )
     if json:
-        print_json(_plain(key) | {"key": secret})
+        print_json(_key_json(key) | {"key": secret})
         return
     # By itself, so that a script can take it.
     print_line(secret)
-    complain(
+    print_error(
         to.gettext("Key %(id)s of %(name)s. It is shown this once; only its digest is kept.")
         % {"id": key.id, "name": key.name}
     )
 
 
-@keys.command("list")
-def list_keys(config: Config = None, json: Json = False, lang: Lang = None) -> None:
+@keys_app.command("list")
+def list_keys(
+    config: ConfigOption = None, json: JsonOption = False, lang: LangOption = None
+) -> None:
     """List the keys, the revoked ones too."""
-    asyncio.run(_list(config, json, speech(lang)))
+    asyncio.run(_list(config, json, output_translator(lang)))
 
 
 async def _list(config: Path | None, json: bool, to: Translator) -> None:
-    async with _opened(_configuration(config)) as opened:
+    async with _open_keys(_load_configuration(config)) as opened:
         found = await opened.all()
     if json:
-        print_json([_plain(key) for key in found])
+        print_json([_key_json(key) for key in found])
         return
     if not found:
         print_line(to.gettext("There is no key."))
@@ -141,10 +145,10 @@ async def _list(config: Path | None, json: bool, to: Translator) -> None:
         to.gettext("Made"),
         to.gettext("Revoked"),
     )
-    print_table(headings, (_row(key, to) for key in found))
+    print_table(headings, (_key_row(key, to) for key in found))
 
 
-def _row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
+def _key_row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
     from tallylight.i18n.formatting import moment_short
     from tallylight.i18n.prices import dollars
 
@@ -160,23 +164,23 @@ def _row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
     )
 
 
-@keys.command()
+@keys_app.command()
 def revoke(
     key: Annotated[str, typer.Argument(help="Its id, as the list has it.")],
-    config: Config = None,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    lang: LangOption = None,
 ) -> None:
     """Let a key open nothing any more, in all servers within two seconds."""
-    asyncio.run(_revoke(key, config, speech(lang)))
+    asyncio.run(_revoke(key, config, output_translator(lang)))
 
 
 async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     from tallylight.model.ids import KeyId
 
-    async with _opened(_configuration(config)) as opened:
+    async with _open_keys(_load_configuration(config)) as opened:
         found = await opened.revoke(KeyId(id_))
     if found is None:
-        complain(
+        print_error(
             to.gettext("%(id)s is no key that opens anything; see `tallylight keys list`")
             % {"id": id_}
         )
@@ -187,14 +191,14 @@ async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     )
 
 
-def _configuration(config: Path | None) -> "Configuration":
+def _load_configuration(config: Path | None) -> "Configuration":
     from tallylight.config.settings import load_configuration
 
     return load_configuration(config)
 
 
 @asynccontextmanager
-async def _opened(configuration: "Configuration") -> AsyncIterator["Keys"]:
+async def _open_keys(configuration: "Configuration") -> AsyncIterator["Keys"]:
     from tallylight.app.logs import configure_warnings_only
     from tallylight.clock import SystemClock
     from tallylight.gateway.keys import Keys
@@ -206,7 +210,7 @@ async def _opened(configuration: "Configuration") -> AsyncIterator["Keys"]:
         yield Keys(history.keys, clock)
 
 
-def _plain(key: "GatewayKey") -> dict[str, object]:
+def _key_json(key: "GatewayKey") -> dict[str, object]:
     return {
         "id": key.id,
         "name": key.name,

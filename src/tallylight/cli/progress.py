@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tallylight.cli.shared import complain
+from tallylight.cli.shared import print_error
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 _STEPS = 10  # of progress; a job that tells each percent shall not fill a log
 
-Show = Callable[["VideoFacts"], None]
+ProgressCallback = Callable[["VideoFacts"], None]
 
 
 @contextmanager
-def progress(to: Translator) -> Iterator[Show]:
+def progress_display(to: Translator) -> Iterator[ProgressCallback]:
     """Give what shows how far a video is, on standard error."""
     if not sys.stderr.isatty():
-        yield _in_lines(to)
+        yield _line_display(to)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -35,26 +35,26 @@ def progress(to: Translator) -> Iterator[Show]:
         task = bar.add_task(to.gettext("asking"), total=100)
 
         def show(video: "VideoFacts") -> None:
-            bar.update(task, description=_where(video, to), completed=video.progress)
+            bar.update(task, description=_progress_text(video, to), completed=video.progress)
 
         yield show
 
 
-def _in_lines(to: Translator) -> Show:
+def _line_display(to: Translator) -> ProgressCallback:
     last = ""
 
     def show(video: "VideoFacts") -> None:
         nonlocal last
         reached = video.progress // _STEPS * _STEPS
-        line = f"{video.id} · {_where(video, to)} · {reached} %"
+        line = f"{video.id} · {_progress_text(video, to)} · {reached} %"
         if line != last:
-            complain(line)
+            print_error(line)
         last = line
 
     return show
 
 
-def _where(video: "VideoFacts", to: Translator) -> str:
+def _progress_text(video: "VideoFacts", to: Translator) -> str:
     from tallylight.model.video import VideoStatus
 
     words = {

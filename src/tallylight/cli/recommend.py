@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tallylight.cli.shared import (
-    Config,
-    Json,
-    Lang,
-    complain,
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    open_board_and_history,
+    output_translator,
+    print_error,
     print_json,
     print_line,
     print_table,
-    reading,
-    speech,
 )
 from tallylight.i18n import Translator
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tallylight.status.recommendation import Recommendation, RecommendationQuery
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add the command."""
-    application.command()(recommend)
+    application.command()(recommend_command)
 
 
-def recommend(
+def recommend_command(
     purpose: Annotated[
         str,
         typer.Option(
@@ -43,9 +43,9 @@ def recommend(
     ] = None,
     size: Annotated[str, typer.Option(help="Size, 1280x720 (default: each service's own).")] = "",
     model: Annotated[str, typer.Option(help="A route (default: all services).")] = "",
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Print which service to use for what, and what a delivered video costs there."""
     from tallylight.status.recommendation import RecommendationQuery, is_valid_size
@@ -53,12 +53,12 @@ def recommend(
     if not is_valid_size(size):
         raise typer.BadParameter(f"{size} is not a size; write 1280x720", param_hint="--size")
     wanted = RecommendationQuery(purpose, seconds, size, model)
-    found = asyncio.run(_recommend(wanted, config, json, speech(lang)))
+    found = asyncio.run(_recommend(wanted, config, json, output_translator(lang)))
     raise typer.Exit(0 if found else 1)
 
 
 async def _recommend(
-    wanted: "RecommendationQuery", config: Path | None, json: bool, to: Translator
+    query: "RecommendationQuery", config: Path | None, json: bool, to: Translator
 ) -> bool:
     from tallylight.app.recommend import board_recommender
     from tallylight.clock import SystemClock
@@ -66,22 +66,22 @@ async def _recommend(
     from tallylight.status.json_shapes import recommendation_response
 
     configuration, clock = load_configuration(config), SystemClock()
-    async with reading(configuration, clock) as (board, _):
+    async with open_board_and_history(configuration, clock) as (board, _):
         try:
-            found = board_recommender(board, clock, lambda: configuration).recommend(wanted)
+            found = board_recommender(board, clock, lambda: configuration).recommend(query)
         except LookupError as error:
             raise typer.BadParameter(str(error)) from None
     if json:
         print_json(recommendation_response(found, to).model_dump(mode="json"))
     else:
-        _print(found, to)
+        _print_recommendation(found, to)
     return bool(found.ranked)
 
 
-def _print(found: "Recommendation", to: Translator) -> None:
+def _print_recommendation(recommendation: "Recommendation", to: Translator) -> None:
     from tallylight.status.views.recommendation import recommendation_view
 
-    view = recommendation_view(found, to)
+    view = recommendation_view(recommendation, to)
     print_line(f"{view.purpose}: {view.meaning}")
     print_line()
     if view.rows:
@@ -115,6 +115,6 @@ def _print(found: "Recommendation", to: Translator) -> None:
                 print_line(f"{each.id}: {why}")
         print_line(view.together)
     else:
-        complain(to.gettext("No service can be asked for this."))
+        print_error(to.gettext("No service can be asked for this."))
     for out in view.left_out:
         print_line(f"{out.status.icon} {out.id}: {out.why}")

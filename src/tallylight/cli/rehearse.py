@@ -11,8 +11,16 @@ import typer
 from typer.core import TyperGroup
 
 from tallylight.cli import comparison
-from tallylight.cli.rehearse_generate import generate
-from tallylight.cli.shared import Config, Json, Lang, print_json, print_table, speech, write_text
+from tallylight.cli.rehearse_generate import generate_trace_command
+from tallylight.cli.shared import (
+    ConfigOption,
+    JsonOption,
+    LangOption,
+    output_translator,
+    print_json,
+    print_table,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -23,11 +31,11 @@ if TYPE_CHECKING:
     from tallylight.rehearsal.trace import Trace
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(hour|day|month)")
-_LONG = 30  # service days
-_PICTURE_BUDGETS = ("0.25", "0.5", "1", "2", "5", "10", "20")
+_PARALLEL_SERVICE_DAYS = 30  # service days
+_CHART_BUDGETS = ("0.25", "0.5", "1", "2", "5", "10", "20")
 
 
-class _TraceFirst(TyperGroup):
+class _DefaultToRun(TyperGroup):
     """`rehearse calm` is `rehearse run calm`."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
@@ -36,21 +44,21 @@ class _TraceFirst(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-rehearsal = typer.Typer(
-    cls=_TraceFirst,
+rehearse_app = typer.Typer(
+    cls=_DefaultToRun,
     no_args_is_help=True,
     help="Months of trouble in seconds: what a budget buys. `rehearse TRACE` runs a trace.",
 )
-rehearsal.command()(generate)
+rehearse_app.command()(generate_trace_command)
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
-    application.add_typer(rehearsal, name="rehearse")
+    application.add_typer(rehearse_app, name="rehearse")
 
 
-@rehearsal.command("run")
-def run(
+@rehearse_app.command("run")
+def run_trace(
     trace: Annotated[
         str | None,
         typer.Argument(
@@ -73,41 +81,41 @@ def run(
     picture: Annotated[
         Path | None, typer.Option(help="Draw spend against delay and wrong minutes: an SVG file.")
     ] = None,
-    config: Config = None,
-    json: Json = False,
-    lang: Lang = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Run our rules and the baselines through a trace and compare what they showed and cost."""
     from tallylight.rehearsal.recipes import load_trace
     from tallylight.rehearsal.rules import compare_by_budget, compare_rules
 
-    to = speech(lang)
-    means = _means(budget, pace, to)
+    to = output_translator(lang)
+    means = _rehearsal_options(budget, pace, to)
     if trace is None:
-        world, means = _own(config, means, to)
+        world, means = _own_services(config, means, to)
     else:
         world = load_trace(trace)
-    world = _world(world, traffic, days)
+    world = _adjusted_trace(world, traffic, days)
     lines = list(compare_rules(world, seed, means, _workers(world)))
     if picture is not None:
         from tallylight.rehearsal.picture import render_chart
 
-        amounts = tuple(map(Decimal, _PICTURE_BUDGETS))
+        amounts = tuple(map(Decimal, _CHART_BUDGETS))
         swept = compare_by_budget(world, seed, means, amounts)
         title = "rehearse" if trace is None else f"rehearse {trace}"
         write_text(picture, render_chart([*swept, *lines], title), to)
     if json:
-        print_json(comparison.as_json(world, trace, seed, lines))
+        print_json(comparison.comparison_json(world, trace, seed, lines))
     else:
         comparison.print_comparison(lines, to)
 
 
-@rehearsal.command("list")
-def list_traces(json: Json = False, lang: Lang = None) -> None:
+@rehearse_app.command("list")
+def list_traces(json: JsonOption = False, lang: LangOption = None) -> None:
     """List the named traces."""
     from tallylight.rehearsal.recipes import load_recipe, recipe_names
 
-    to = speech(lang)
+    to = output_translator(lang)
     known = {name: load_recipe(name) for name in recipe_names()}
     if json:
         print_json({name: {"about": r.about, "days": r.days} for name, r in known.items()})
@@ -118,8 +126,8 @@ def list_traces(json: Json = False, lang: Lang = None) -> None:
     )
 
 
-def _own(
-    config: Path | None, means: "RehearsalOptions", to: "Translator"
+def _own_services(
+    config: Path | None, options: "RehearsalOptions", to: "Translator"
 ) -> "tuple[Trace, RehearsalOptions]":
     """Return the usual trouble of the operator's services, and their budgets unless one is said."""
     from tallylight.config.settings import load_configuration
@@ -130,12 +138,12 @@ def _own(
     question = budget_question(catalogue.services.values(), catalogue.total_budget)
     if not question.services:
         raise typer.BadParameter(to.gettext("No service has a probe of known price."))
-    if means.total_budget == Budget():
-        means = replace(means, total_budget=Budget(per_day=question.own_budget))
-    return typical_trace(question.services), means
+    if options.total_budget == Budget():
+        options = replace(options, total_budget=Budget(per_day=question.own_budget))
+    return typical_trace(question.services), options
 
 
-def _world(trace: "Trace", traffic: float | None, days: float | None) -> "Trace":
+def _adjusted_trace(trace: "Trace", traffic: float | None, days: float | None) -> "Trace":
     from tallylight.rehearsal.rules import with_traffic
 
     if traffic is not None:
@@ -145,13 +153,15 @@ def _world(trace: "Trace", traffic: float | None, days: float | None) -> "Trace"
     return trace
 
 
-def _workers(world: "Trace") -> int:
+def _workers(trace: "Trace") -> int:
     """Return how many processes share the rules: a second one takes a second to begin."""
-    is_long = world.days * len(world.services) > _LONG
+    is_long = trace.days * len(trace.services) > _PARALLEL_SERVICE_DAYS
     return os.cpu_count() or 1 if is_long else 1
 
 
-def _means(budget: str | None, pace: str | None, to: "Translator") -> "RehearsalOptions":
+def _rehearsal_options(
+    budget: str | None, pace: str | None, to: "Translator"
+) -> "RehearsalOptions":
     from tallylight.documents.parsers import parse_interval as read_pace
     from tallylight.rehearsal.run import RehearsalOptions
 
@@ -162,10 +172,10 @@ def _means(budget: str | None, pace: str | None, to: "Translator") -> "Rehearsal
         except ValueError as error:
             raise typer.BadParameter(f"--pace {pace}: {error}") from None
         means = replace(means, pace=replace(means.pace, generation=generation))
-    return means if budget is None else replace(means, total_budget=_budget(budget, to))
+    return means if budget is None else replace(means, total_budget=_parse_budget(budget, to))
 
 
-def _budget(text: str, to: "Translator") -> "Budget":
+def _parse_budget(text: str, to: "Translator") -> "Budget":
     from tallylight.model.money import Budget
 
     found = _BUDGET.fullmatch(text.strip())

@@ -6,58 +6,64 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallylight.cli.shared import Lang, speech, write_text
+from tallylight.cli.shared import LangOption, output_translator, write_text
 
 if TYPE_CHECKING:
     from tallylight.rehearsal.behaviour import Recipe
 
-Out = Annotated[Path, typer.Option(help="Where to write the trace.")]
-Read = Annotated[
+OutOption = Annotated[Path, typer.Option(help="Where to write the trace.")]
+RecipeOption = Annotated[
     Path | None, typer.Option(help="A recipe (JSON) with kinds of services; else one kind:")
 ]
-Count = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
-Reverse = Annotated[bool, typer.Option("--reverse", help="They are reverse services.")]
-Price = Annotated[float, typer.Option(min=0, help="USD of a paid probe.")]
-Days = Annotated[float, typer.Option(min=0.01, max=3660, help="Length.")]
-Between = Annotated[float, typer.Option(min=0, help="Mean; 0 for none.")]
-Minutes = Annotated[float, typer.Option(min=0.1, help="Mean length.")]
-Hidden = Annotated[float, typer.Option(min=0, max=1, help="Share that free probes do not notice.")]
-Partial = Annotated[
+CountOption = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
+ReverseOption = Annotated[bool, typer.Option("--reverse", help="They are reverse services.")]
+PriceOption = Annotated[float, typer.Option(min=0, help="USD of a paid probe.")]
+DaysOption = Annotated[float, typer.Option(min=0.01, max=3660, help="Length.")]
+BetweenOption = Annotated[float, typer.Option(min=0, help="Mean; 0 for none.")]
+MinutesOption = Annotated[float, typer.Option(min=0.1, help="Mean length.")]
+HiddenOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Share that free probes do not notice.")
+]
+PartialOption = Annotated[
     float, typer.Option(min=0, max=1, help="Share in which part of the jobs passes.")
 ]
-RiskWeekly = Annotated[float | None, typer.Option(min=0, help="Spells of risk control a week.")]
-RiskHours = Annotated[tuple[float, float], typer.Option(help="Their length, from and to.")]
-Noise = Annotated[float, typer.Option(min=0, max=1, help="Share of jobs that fail for nothing.")]
-FeedLag = Annotated[float, typer.Option(help="Mean minutes; below 0: no status page.")]
-FeedBlind = Annotated[
+RiskWeeklyOption = Annotated[
+    float | None, typer.Option(min=0, help="Spells of risk control a week.")
+]
+RiskHoursOption = Annotated[tuple[float, float], typer.Option(help="Their length, from and to.")]
+NoiseOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of jobs that fail for nothing.")
+]
+FeedLagOption = Annotated[float, typer.Option(help="Mean minutes; below 0: no status page.")]
+FeedBlindOption = Annotated[
     float, typer.Option(min=0, max=1, help="Share of outages that the page never mentions.")
 ]
-Traffic = Annotated[float, typer.Option(min=0, help="Callers' jobs an hour.")]
-Seed = Annotated[int, typer.Option(help="What chance begins with.")]
+TrafficOption = Annotated[float, typer.Option(min=0, help="Callers' jobs an hour.")]
+SeedOption = Annotated[int, typer.Option(help="What chance begins with.")]
 
 _RISK_WEEKLY = 2.0
 """Of reverse services, unless it is said."""
 
 
-def generate(
-    out: Out,
-    recipe: Read = None,
-    services: Count = 1,
-    reverse: Reverse = False,
-    price: Price = 0.40,
-    days: Days = 60,
-    days_between_outages: Between = 2,
-    outage_minutes: Minutes = 60,
-    hidden: Hidden = 0.6,
-    partial: Partial = 0.0,
-    risk_weekly: RiskWeekly = None,
-    risk_hours: RiskHours = (3, 24),
-    noise: Noise = 0.03,
-    feed_lag: FeedLag = 15,
-    feed_blind: FeedBlind = 0.23,
-    traffic: Traffic = 0,
-    seed: Seed = 1,
-    lang: Lang = None,
+def generate_trace_command(
+    out: OutOption,
+    recipe: RecipeOption = None,
+    services: CountOption = 1,
+    reverse: ReverseOption = False,
+    price: PriceOption = 0.40,
+    days: DaysOption = 60,
+    days_between_outages: BetweenOption = 2,
+    outage_minutes: MinutesOption = 60,
+    hidden: HiddenOption = 0.6,
+    partial: PartialOption = 0.0,
+    risk_weekly: RiskWeeklyOption = None,
+    risk_hours: RiskHoursOption = (3, 24),
+    noise: NoiseOption = 0.03,
+    feed_lag: FeedLagOption = 15,
+    feed_blind: FeedBlindOption = 0.23,
+    traffic: TrafficOption = 0,
+    seed: SeedOption = 1,
+    lang: LangOption = None,
 ) -> None:
     """Write a trace drawn from distributions: the same options always give the same trace."""
     from tallylight.model.status import Access
@@ -65,9 +71,9 @@ def generate(
     from tallylight.rehearsal.generate import generate_trace
     from tallylight.rehearsal.trace import dump_trace
 
-    to = speech(lang)
+    to = output_translator(lang)
     if recipe is not None:
-        write_text(out, dump_trace(generate_trace(_read(recipe))), to)
+        write_text(out, dump_trace(generate_trace(_read_recipe(recipe))), to)
         return
     if risk_hours[0] > risk_hours[1] or risk_hours[0] <= 0:
         raise typer.BadParameter("--risk-hours FROM TO: 0 < FROM <= TO")
@@ -90,7 +96,7 @@ def generate(
     write_text(out, dump_trace(generate_trace(Recipe(days=days, seed=seed, groups=casts))), to)
 
 
-def _read(path: Path) -> "Recipe":
+def _read_recipe(path: Path) -> "Recipe":
     from tallylight.rehearsal import recipes
 
     try:

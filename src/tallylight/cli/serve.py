@@ -4,13 +4,19 @@ from typing import Annotated
 
 import typer
 
-from tallylight.cli.shared import Config, Lang, announce, complain, speech
+from tallylight.cli.shared import (
+    ConfigOption,
+    LangOption,
+    output_translator,
+    print_error,
+    print_now,
+)
 from tallylight.i18n import Translator
 
 _LAST_PORT = 65_535
 
 
-def add_to(application: typer.Typer) -> None:
+def register(application: typer.Typer) -> None:
     """Add these commands."""
     application.command()(serve)
     application.command()(demo)
@@ -18,7 +24,7 @@ def add_to(application: typer.Typer) -> None:
 
 
 def serve(
-    config: Config = None,
+    config: ConfigOption = None,
     json_logs: Annotated[
         bool, typer.Option("--json-logs", help="Log JSON, an event a line.")
     ] = False,
@@ -42,15 +48,15 @@ def demo(
     scenario: Annotated[
         str, typer.Option(help="The name of a built-in scenario, or a YAML file.")
     ] = "january",
-    lang: Lang = None,
+    lang: LangOption = None,
 ) -> None:
     """Watch a simulated world: no key is needed and nothing leaves this machine."""
     from tallylight.app.demo import run_demo
     from tallylight.app.logs import configure_logs
 
     configure_logs(as_json=False)
-    to = speech(lang)
-    run_demo(scenario, port, _length(length, to), to, announce)
+    to = output_translator(lang)
+    run_demo(scenario, port, _parse_duration(length, to), to, print_now)
 
 
 def simulate(
@@ -72,14 +78,14 @@ def simulate(
     try:
         run_simulator(load_scenario(scenario), port, speed=speed)
     except ScenarioError as error:
-        complain(str(error))
+        print_error(str(error))
         raise typer.Exit(2) from None
     except (OSError, UnicodeDecodeError) as error:
-        complain(f"{scenario}, --port {port}: {getattr(error, 'strerror', None) or error}")
+        print_error(f"{scenario}, --port {port}: {getattr(error, 'strerror', None) or error}")
         raise typer.Exit(2) from None
 
 
-def _length(text: str | None, to: Translator) -> float | None:
+def _parse_duration(text: str | None, to: Translator) -> float | None:
     from pydantic import TypeAdapter, ValidationError
 
     from tallylight.documents.parsers import Duration

@@ -37,7 +37,7 @@ def _version(is_asked: bool) -> None:
 
 
 @application.callback()
-def _general(
+def _root(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -45,9 +45,9 @@ def _general(
     pass
 
 
-_WIDTH_WITHOUT_A_TERMINAL = 240  # or a program that reads the table would find rows broken up
+_DEFAULT_WIDTH = 240  # or a program that reads the table would find rows broken up
 
-Config = Annotated[
+ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
@@ -55,15 +55,15 @@ Config = Annotated[
         help="The configuration; without it ./tallylight.yaml, else keys from the environment.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Lang = Annotated[
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LangOption = Annotated[
     Language | None,
     typer.Option("--lang", help="The language of the output (default: the locale's)."),
 ]
-Services = Annotated[list[str] | None, typer.Argument(help="Ids of services (default: all).")]
+ServiceIds = Annotated[list[str] | None, typer.Argument(help="Ids of services (default: all).")]
 
 
-def speech(language: Language | None) -> Translator:
+def output_translator(language: Language | None) -> Translator:
     """Return the translator for a command's output."""
     from tallylight.documents.environment import process_environment
 
@@ -71,7 +71,7 @@ def speech(language: Language | None) -> Translator:
 
 
 @asynccontextmanager
-async def reading(
+async def open_board_and_history(
     configuration: "Configuration", clock: "Clock"
 ) -> AsyncIterator[tuple["Board", "Storage"]]:
     """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
@@ -93,13 +93,13 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
-def announce(text: str = "") -> None:
+def print_now(text: str = "") -> None:
     """Print a line of a command that goes on running, at once even into a file or a pipe."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Print a line to standard error."""
     sys.stderr.write(text + "\n")
 
@@ -114,7 +114,7 @@ def write_text(path: Path, text: str, to: Translator) -> None:
         path.write_text(text, "utf-8")
     except OSError as error:
         raise typer.BadParameter(f"{path}: {error}") from None
-    complain(to.gettext("written: %s") % path)
+    print_error(to.gettext("written: %s") % path)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -127,12 +127,12 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_A_TERMINAL
+    width = None if sys.stdout.isatty() else _DEFAULT_WIDTH
     Console(highlight=False, markup=False, emoji=False, width=width).print(table)
 
 
-def chosen(
-    wanted: Sequence[str] | None, known: Iterable[ServiceId], to: Translator
+def select_services(
+    names: Sequence[str] | None, known: Iterable[ServiceId], to: Translator
 ) -> list[ServiceId]:
     """Return the ids asked for, each once, all of them if none is named.
 
@@ -140,10 +140,10 @@ def chosen(
         typer.BadParameter: for an id that is not in the configuration.
     """
     ids = list(known)
-    for name in wanted or ():
+    for name in names or ():
         if name not in ids:
             raise typer.BadParameter(
                 to.gettext("%(id)s is no service of this configuration; there are %(ids)s")
                 % {"id": name, "ids": ", ".join(ids)}
             )
-    return list(dict.fromkeys(map(ServiceId, wanted))) if wanted else ids
+    return list(dict.fromkeys(map(ServiceId, names))) if names else ids
