@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.i18n import Language, from_locale, negotiate
+from tallylight.i18n import Language, language_from_locale, negotiate_language
 
 
 @pytest.mark.parametrize(
@@ -24,17 +24,17 @@ from tallylight.i18n import Language, from_locale, negotiate
     ],
 )
 def test_a_browser_gets_the_language_it_likes_best(header: str, chosen: Language) -> None:
-    assert negotiate(header) is chosen
+    assert negotiate_language(header) is chosen
 
 
 def test_whoever_asks_for_none_of_ours_gets_the_operators_choice() -> None:
-    assert negotiate("fr", Language.ZH_HANT) is Language.ZH_HANT
-    assert negotiate("*", Language.ZH_HANT) is Language.ZH_HANT
+    assert negotiate_language("fr", Language.ZH_HANT) is Language.ZH_HANT
+    assert negotiate_language("*", Language.ZH_HANT) is Language.ZH_HANT
 
 
 @given(st.text())
 def test_no_header_is_too_strange(header: str) -> None:
-    assert negotiate(header) in set(Language)
+    assert negotiate_language(header) in set(Language)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_no_header_is_too_strange(header: str) -> None:
 def test_the_locale_names_the_language_of_the_command_line(
     environment: dict[str, str], chosen: Language
 ) -> None:
-    assert from_locale(environment) is chosen
+    assert language_from_locale(environment) is chosen

@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.i18n import Language, translator
-from tallylight.i18n.formatting import ago, day, duration, moment, moment_near, share, watched_share
-from tallylight.i18n.prices import dollars, price_text
+from tallylight.i18n.formatting import (
+    format_day,
+    format_duration,
+    format_moment,
+    format_moment_near,
+    format_percent,
+    format_relative,
+    format_uptime,
+)
+from tallylight.i18n.prices import format_price, format_usd
 from tallylight.model.money import Price, PriceUnit
 
 EN, HANT = translator(Language.EN), translator(Language.ZH_HANT)
@@ -30,43 +38,43 @@ HAIR = "\N{NARROW NO-BREAK SPACE}"
 def test_a_duration_has_two_units_at_most(seconds: float, english: str, chinese: str) -> None:
     length = timedelta(seconds=seconds)
 
-    assert (duration(length, EN), duration(length, HANT)) == (english, chinese)
+    assert (format_duration(length, EN), format_duration(length, HANT)) == (english, chinese)
 
 
 def test_how_long_ago_is_told_roughly() -> None:
-    assert ago(NOW - timedelta(seconds=2), NOW, EN) == "just now"
-    assert ago(NOW - timedelta(hours=5, minutes=20), NOW, EN) == "5 h ago"
-    assert ago(NOW + timedelta(seconds=40), NOW, EN) == "in 40 s"
-    assert ago(NOW - timedelta(days=2), NOW, HANT) == "2 天前"
+    assert format_relative(NOW - timedelta(seconds=2), NOW, EN) == "just now"
+    assert format_relative(NOW - timedelta(hours=5, minutes=20), NOW, EN) == "5 h ago"
+    assert format_relative(NOW + timedelta(seconds=40), NOW, EN) == "in 40 s"
+    assert format_relative(NOW - timedelta(days=2), NOW, HANT) == "2 天前"
 
 
 def test_moments_leave_out_what_the_reader_knows() -> None:
-    assert moment(NOW, EN) == "28 Jan 2026, 14:00 UTC"
-    assert moment_near(NOW - timedelta(hours=1), NOW, EN) == "13:00 UTC"
-    assert moment_near(NOW - timedelta(days=2), NOW, EN) == "26 Jan, 14:00 UTC"
-    assert moment_near(NOW - timedelta(days=40), NOW, HANT) == "2025年12月19日 14:00 UTC"
-    assert day(date(2026, 9, 24), EN) == "24 September 2026"
+    assert format_moment(NOW, EN) == "28 Jan 2026, 14:00 UTC"
+    assert format_moment_near(NOW - timedelta(hours=1), NOW, EN) == "13:00 UTC"
+    assert format_moment_near(NOW - timedelta(days=2), NOW, EN) == "26 Jan, 14:00 UTC"
+    assert format_moment_near(NOW - timedelta(days=40), NOW, HANT) == "2025年12月19日 14:00 UTC"
+    assert format_day(date(2026, 9, 24), EN) == "24 September 2026"
 
 
 def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
-    assert share(0.99987, EN) == f">{HAIR}99.9{HAIR}%"
-    assert share(0.0001, EN) == f"<{HAIR}0.1{HAIR}%"
-    assert share(1.0, EN) == f"100{HAIR}%"
-    assert share(0.873, EN, digits=0) == f"87{HAIR}%"
+    assert format_percent(0.99987, EN) == f">{HAIR}99.9{HAIR}%"
+    assert format_percent(0.0001, EN) == f"<{HAIR}0.1{HAIR}%"
+    assert format_percent(1.0, EN) == f"100{HAIR}%"
+    assert format_percent(0.873, EN, digits=0) == f"87{HAIR}%"
 
 
 @given(st.floats(0, 1), st.integers(0, 3))
 def test_only_all_is_100_percent(ratio: float, digits: int) -> None:
-    whole = share(ratio, EN, digits=digits) == f"100{HAIR}%"
+    whole = format_percent(ratio, EN, digits=digits) == f"100{HAIR}%"
 
     assert whole is (ratio * 100 == 100)
 
 
 def test_an_uptime_stands_beside_what_was_watched() -> None:
-    assert watched_share("99.2 %", 0.87, EN) == f"99.2{HAIR}% of the 87{HAIR}% watched"
-    assert watched_share("99.2 %", 1.0, EN) == f"99.2{HAIR}%"
-    assert watched_share("", 0.3, EN) == f"only 30{HAIR}% watched"
-    assert watched_share("", 0.0, EN) == "not watched"
+    assert format_uptime("99.2 %", 0.87, EN) == f"99.2{HAIR}% of the 87{HAIR}% watched"
+    assert format_uptime("99.2 %", 1.0, EN) == f"99.2{HAIR}%"
+    assert format_uptime("", 0.3, EN) == f"only 30{HAIR}% watched"
+    assert format_uptime("", 0.0, EN) == "not watched"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +82,7 @@ def test_an_uptime_stands_beside_what_was_watched() -> None:
     [("0.1", "$0.10"), ("0.0125", "$0.0125"), ("460", "$460.00"), ("12000", "$12,000.00")],
 )
 def test_amounts_have_cents_and_more_only_where_there_is_more(amount: str, written: str) -> None:
-    assert dollars(Decimal(amount)) == written
+    assert format_usd(Decimal(amount)) == written
 
 
 def test_prices_are_lines() -> None:
@@ -88,11 +96,11 @@ def test_prices_are_lines() -> None:
         PriceUnit.PER_BLOCK, blocks={5: {"720p": Decimal("0.3")}, 10: {"720p": Decimal("0.9")}}
     )
 
-    assert price_text(by_second, EN) == (
+    assert format_price(by_second, EN) == (
         "$0.30 a second (720p), $0.50 a second, without sound from $0.20, "
         "$0.01 more for each input image"
     )
-    assert price_text(by_block, EN) == "$0.30 for 5 s (720p), $0.90 for 10 s (720p)"
-    assert price_text(Price(PriceUnit.PER_CALL, {"*": Decimal("0.12")}), HANT) == "每次 $0.12"
-    assert price_text(Price(PriceUnit.PER_CALL, {"*": Decimal(0)}), EN) == "free of charge"
-    assert price_text(None, EN) == "price unknown"
+    assert format_price(by_block, EN) == "$0.30 for 5 s (720p), $0.90 for 10 s (720p)"
+    assert format_price(Price(PriceUnit.PER_CALL, {"*": Decimal("0.12")}), HANT) == "每次 $0.12"
+    assert format_price(Price(PriceUnit.PER_CALL, {"*": Decimal(0)}), EN) == "free of charge"
+    assert format_price(None, EN) == "price unknown"

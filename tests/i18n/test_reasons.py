@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from tallylight.i18n import Language, translator
 from tallylight.i18n.labels import (
-    access_word,
-    blocked_note,
-    depth_word,
-    failure_word,
-    source_word,
-    status_meaning,
-    status_word,
+    access_label,
+    blocked_message,
+    depth_label,
+    failure_label,
+    source_label,
+    status_description,
+    status_label,
 )
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 from tallylight.model.verdict import Reason, ReasonCode
@@ -120,13 +120,13 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
 def test_a_reason_tells_times_and_the_answer(
     code: ReasonCode, facts: dict[str, str | int | float], told: str
 ) -> None:
-    assert sentence(Reason(code, AT, facts), EN) == told
+    assert reason_sentence(Reason(code, AT, facts), EN) == told
 
 
 def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
     facts: dict[str, str | int | float] = {"http_status": 403, "answer": "账号触发风控"}
 
-    told = sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
+    told = reason_sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
 
     assert told == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
 
@@ -136,7 +136,7 @@ def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
 def test_every_reason_has_a_sentence_even_without_facts(
     code: ReasonCode, language: Language
 ) -> None:
-    told = sentence(Reason(code, AT), translator(language))
+    told = reason_sentence(Reason(code, AT), translator(language))
 
     assert told.endswith((".", "。"))
     assert "%" not in told
@@ -153,18 +153,18 @@ NAMES = sorted({name for _, facts, _ in CASES for name in facts})
     ),
 )
 def test_no_fact_breaks_a_sentence(code: ReasonCode, facts: dict[str, str | int | float]) -> None:
-    assert sentence(Reason(code, AT, facts), EN)
+    assert reason_sentence(Reason(code, AT, facts), EN)
 
 
 def test_every_word_of_a_closed_set_is_translated() -> None:
     spoken = [
-        *((status_word(s, EN), status_word(s, HANT)) for s in Status),
-        *((status_meaning(s, EN), status_meaning(s, HANT)) for s in Status),
-        *((access_word(a, EN), access_word(a, HANT)) for a in Access),
-        *((source_word(s, EN), source_word(s, HANT)) for s in Source),
-        *((depth_word(d, EN), depth_word(d, HANT)) for d in Depth),
-        *((failure_word(k, EN), failure_word(k, HANT)) for k in FailureKind),
-        *((blocked_note(k, EN), blocked_note(k, HANT)) for k in FailureKind),
+        *((status_label(s, EN), status_label(s, HANT)) for s in Status),
+        *((status_description(s, EN), status_description(s, HANT)) for s in Status),
+        *((access_label(a, EN), access_label(a, HANT)) for a in Access),
+        *((source_label(s, EN), source_label(s, HANT)) for s in Source),
+        *((depth_label(d, EN), depth_label(d, HANT)) for d in Depth),
+        *((failure_label(k, EN), failure_label(k, HANT)) for k in FailureKind),
+        *((blocked_message(k, EN), blocked_message(k, HANT)) for k in FailureKind),
     ]
 
     assert [english for english, chinese in spoken if english == chinese] == []

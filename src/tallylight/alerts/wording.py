@@ -7,9 +7,9 @@ from datetime import date
 from tallylight.alerts.delivery import RenderedNotification
 from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import day, moment_short
-from tallylight.i18n.labels import blocked_note, status_word
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.formatting import format_day, format_moment_short
+from tallylight.i18n.labels import blocked_message, status_label
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -63,7 +63,7 @@ def _title(  # noqa: C901, PLR0911  # a closed set
         case NotificationKind.SHUTDOWN_AHEAD:
             return to.gettext("%(names)s: shuts down on %(day)s") % {
                 "names": names,
-                "day": day(date.fromisoformat(str(notification.facts["date"])), to),
+                "day": format_day(date.fromisoformat(str(notification.facts["date"])), to),
             }
 
 
@@ -72,7 +72,7 @@ def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterab
         yield _line(change, name_of, to)
     match notification.kind:
         case NotificationKind.KEY_BLOCKED:
-            yield blocked_note(FailureKind(str(notification.facts["failure"])), to)
+            yield blocked_message(FailureKind(str(notification.facts["failure"])), to)
         case NotificationKind.SHUTDOWN_AHEAD if notification.facts.get("replacement"):
             yield to.gettext("The provider names %s instead.") % notification.facts["replacement"]
         case NotificationKind.NETWORK_DOWN:
@@ -85,10 +85,10 @@ def _line(change: StatusChange, name_of: NameOf, to: Translator) -> str:
     line = to.gettext("%(lamp)s %(name)s: %(status)s since %(since)s") % {
         "lamp": change.after.icon,
         "name": name_of(change.service),
-        "status": status_word(change.after, to),
-        "since": moment_short(change.since, to),
+        "status": status_label(change.after, to),
+        "since": format_moment_short(change.since, to),
     }
-    return " — ".join([line, *(sentence(reason, to) for reason in change.reasons[:1])])
+    return " — ".join([line, *(reason_sentence(reason, to) for reason in change.reasons[:1])])
 
 
 def _resolved(told: Notification, name_of: NameOf, to: Translator) -> str:
@@ -112,5 +112,5 @@ def _icon(notification: Notification) -> str:
 
 
 def _status_words(notification: Notification, names: str, to: Translator) -> str:
-    states = {status_word(change.after, to): None for change in notification.changes}
+    states = {status_label(change.after, to): None for change in notification.changes}
     return f"{names}: {', '.join(states)}"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import duration, number, share
+from tallylight.i18n.formatting import format_duration, format_number, format_percent
 from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 
 
@@ -15,9 +15,9 @@ def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
     yield to.gettext("Fails though it stands, at the door: %s") % _noise_text(learned.api, to)
     yield to.gettext("Fails though it stands, in jobs: %s") % _noise_text(learned.jobs, to)
     lag, usual = learned.feed_lag, learned.median_job
-    told = unknown if lag is None else duration(lag, to)
+    told = unknown if lag is None else format_duration(lag, to)
     yield to.gettext("Its official page tells of trouble after: %s") % told
-    told = unknown if usual is None else duration(usual, to)
+    told = unknown if usual is None else format_duration(usual, to)
     yield to.gettext("A job usually takes: %s") % told
 
 
@@ -38,9 +38,9 @@ def _noise_text(noise: LearnedFalseAlarmRate, to: Translator) -> str:
         else to.gettext("%(share)s as usual; %(bad)s of %(of)s seen")
     )
     return told % {
-        "share": share(noise.rate, to),
-        "bad": number(noise.bad, to),
-        "of": number(noise.total, to),
+        "share": format_percent(noise.rate, to),
+        "bad": format_number(noise.bad, to),
+        "of": format_number(noise.total, to),
     }
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from tallylight.app import learned_report
 from tallylight.catalogue.services import Service
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import moment_short
-from tallylight.i18n.labels import blocked_note, depth_word, status_word
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.formatting import format_moment_short
+from tallylight.i18n.labels import blocked_message, depth_label, status_label
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -40,7 +40,7 @@ def detailed_text(
         for service, verdict in entries
         for line in (
             *_summary_lines(service, verdict, to),
-            *(f"   {sentence(reason, to)}" for reason in verdict.reasons[1:]),
+            *(f"   {reason_sentence(reason, to)}" for reason in verdict.reasons[1:]),
             *(f"   {told}" for told in learned_report.learned_lines(known[service.id], to)),
         )
     )
@@ -57,19 +57,19 @@ def summary_json(entries: Iterable[ServiceVerdict], to: Translator) -> list[dict
             "since": verdict.since.isoformat(),
             "confidence": round(verdict.confidence, 4),
             "blocked": None if verdict.blocked is None else verdict.blocked.value,
-            "reasons": [sentence(reason, to) for reason in verdict.reasons],
+            "reasons": [reason_sentence(reason, to) for reason in verdict.reasons],
         }
         for service, verdict in entries
     ]
 
 
 def _summary_lines(service: Service, verdict: Verdict, to: Translator) -> Iterator[str]:
-    since = to.gettext("since %s") % moment_short(verdict.since, to)
-    word = status_word(verdict.status, to)
+    since = to.gettext("since %s") % format_moment_short(verdict.since, to)
+    word = status_label(verdict.status, to)
     yield f"{verdict.status.icon} {service.name} ({service.id}) · {word} · {since}"
-    yield f"   {sentence(verdict.reasons[0], to)}"
+    yield f"   {reason_sentence(verdict.reasons[0], to)}"
     if verdict.blocked is not None:
-        yield f"   {blocked_note(verdict.blocked, to)}"
+        yield f"   {blocked_message(verdict.blocked, to)}"
 
 
 def check_passed(verdict: Verdict, results: Iterable[Evidence]) -> bool:
@@ -88,12 +88,12 @@ def check_remarks(verdict: Verdict, result: "CheckResult", to: Translator) -> It
     is_told = verdict.status not in _QUIET_STATUSES or verdict.blocked is not None
     for evidence in result.evidence:
         if evidence.failure is not None and not is_told:
-            depth = depth_word(Depth(evidence.source), to)
+            depth = depth_label(Depth(evidence.source), to)
             why = evidence.failure.text or evidence.failure.rule
             yield f"{id_}: {depth}: {why}"
     for depth in result.skipped_depths:
         said = to.gettext("%(id)s: %(depth)s: left out, since it has started a paid job before")
-        yield said % {"id": id_, "depth": depth_word(depth, to)}
+        yield said % {"id": id_, "depth": depth_label(depth, to)}
     if result.withheld_reason:
         said = to.gettext("%(id)s: no generation probe was sent: %(why)s")
         yield said % {"id": id_, "why": result.withheld_reason}

@@ -48,8 +48,8 @@ def list_sheets(
     """List the fact sheets: models, prices and dates."""
     from tallylight.catalogue import facts
     from tallylight.clock import SystemClock
-    from tallylight.i18n.labels import access_word
-    from tallylight.i18n.prices import price_text
+    from tallylight.i18n.labels import access_label
+    from tallylight.i18n.prices import format_price
 
     to, today = output_translator(lang), SystemClock().now().date()
     sheets = [
@@ -73,8 +73,8 @@ def list_sheets(
             (
                 sheet.id,
                 sheet.title,
-                access_word(sheet.access, to),
-                price_text(sheet.price, to),
+                access_label(sheet.access, to),
+                format_price(sheet.price, to),
                 "" if sheet.shutdown_at is None else sheet.shutdown_at.isoformat(),
             )
             for sheet in sheets
@@ -184,14 +184,14 @@ def _to_json(value: object) -> object:
 
 
 def _sheet_rows(sheet: "FactSheet", to: Translator) -> list[tuple[str, str]]:
-    from tallylight.i18n.labels import access_word
+    from tallylight.i18n.labels import access_label
     from tallylight.status.views.detail import sheet_view
 
     view = sheet_view(sheet, to)
     rows = [
         (to.gettext("Fact sheet"), sheet.id),
         (to.gettext("Title"), view.title),
-        (to.gettext("Access"), access_word(sheet.access, to)),
+        (to.gettext("Access"), access_label(sheet.access, to)),
         *((fact.label, fact.value) for fact in view.facts),
         (to.gettext("Notes"), view.notes),
         (to.gettext("Sources"), "\n".join(view.sources)),

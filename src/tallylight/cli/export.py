@@ -157,14 +157,14 @@ def _ledger_json(
 
 
 def _print_budgets(budgets: Sequence["BudgetUsage"], to: Translator) -> None:
-    from tallylight.i18n.prices import dollars
+    from tallylight.i18n.prices import format_usd
 
     limits = [
         (
             _scope_label(budget.scope, to),
             budget.window,
-            dollars(budget.spent),
-            dollars(budget.limit),
+            format_usd(budget.spent),
+            format_usd(budget.limit),
         )
         for budget in budgets
     ]
@@ -195,8 +195,8 @@ def _print_sums(
     window: UptimeWindow,
     to: Translator,
 ) -> None:
-    from tallylight.i18n.formatting import number
-    from tallylight.i18n.prices import dollars
+    from tallylight.i18n.formatting import format_number
+    from tallylight.i18n.prices import format_usd
 
     words = (
         to.gettext("For"),
@@ -210,8 +210,8 @@ def _print_sums(
             _purpose_label(each.purpose, to),
             keys.get(each.payer, each.payer) or "–",
             each.service,
-            number(each.entry_count, to),
-            dollars(each.amount),
+            format_number(each.entry_count, to),
+            format_usd(each.amount),
         )
         for each in sums
     ]
@@ -222,16 +222,16 @@ def _print_sums(
 def _ledger_row(
     entry: "LedgerEntry", keys: Mapping["KeyId", str], to: Translator
 ) -> tuple[str, ...]:
-    from tallylight.i18n.formatting import moment_short
-    from tallylight.i18n.prices import dollars
+    from tallylight.i18n.formatting import format_moment_short
+    from tallylight.i18n.prices import format_usd
 
     return (
-        moment_short(entry.at, to),
+        format_moment_short(entry.at, to),
         entry.service,
         _purpose_label(entry.purpose, to),
         keys.get(entry.payer, entry.payer) or "–",
         _state_label(entry, to),
-        dollars(entry.amount),
+        format_usd(entry.amount),
     )
 
 

@@ -166,7 +166,7 @@ async def _create_or_resume(client: "AsyncVideoClient", task: _GenerateOptions) 
 async def _save(video: "AsyncVideo", task: _GenerateOptions, to: Translator) -> int:
     """Write the file and say what became of the video."""
     from tallylight.gateway.requests import RefusalError
-    from tallylight.i18n.prices import dollars
+    from tallylight.i18n.prices import format_usd
 
     out = task.out or Path(f"{video.id}.mp4")
     saved: Path | None = None
@@ -187,7 +187,7 @@ async def _save(video: "AsyncVideo", task: _GenerateOptions, to: Translator) -> 
         )
     print_error(
         to.ngettext("%(count)d attempt, %(cost)s", "%(count)d attempts, %(cost)s", video.attempts)
-        % {"count": video.attempts, "cost": dollars(video.cost)}
+        % {"count": video.attempts, "cost": format_usd(video.cost)}
     )
     if task.json:
         print_json(_video_json(video, saved))

@@ -80,19 +80,21 @@ async def _uptime(
 
 
 def _uptime_row(name: str, availability: "Availability", to: Translator) -> tuple[str, ...]:
-    from tallylight.i18n.formatting import duration, share
+    from tallylight.i18n.formatting import format_duration, format_percent
     from tallylight.verdicts.availability import format_uptime
 
     interval = ""
     if availability.low is not None and availability.high is not None:
-        interval = f"{share(availability.low, to)} – {share(availability.high, to)}"
+        interval = (
+            f"{format_percent(availability.low, to)} – {format_percent(availability.high, to)}"
+        )
     return (
         name,
         format_uptime(availability) or "—",
         interval,
-        "—" if availability.coverage is None else share(availability.coverage, to),
+        "—" if availability.coverage is None else format_percent(availability.coverage, to),
         str(availability.outages),
-        "—" if availability.mttr is None else duration(availability.mttr, to),
+        "—" if availability.mttr is None else format_duration(availability.mttr, to),
     )
 
 
@@ -155,7 +157,7 @@ async def _incidents(
 
 
 def _incident_json(incident: "Incident", to: Translator) -> dict[str, object]:
-    from tallylight.i18n.reasons import sentence
+    from tallylight.i18n.reasons import reason_sentence
 
     return {
         "id": incident.id,
@@ -167,7 +169,7 @@ def _incident_json(incident: "Incident", to: Translator) -> dict[str, object]:
             {
                 "at": update.at.isoformat(),
                 "status": update.status.value,
-                "reasons": [sentence(reason, to) for reason in update.reasons],
+                "reasons": [reason_sentence(reason, to) for reason in update.reasons],
             }
             for update in incident.updates
         ],
@@ -175,16 +177,16 @@ def _incident_json(incident: "Incident", to: Translator) -> dict[str, object]:
 
 
 def _incident_lines(incident: "Incident", name: str, to: Translator) -> list[str]:
-    from tallylight.i18n.formatting import duration, moment
-    from tallylight.i18n.labels import status_word
-    from tallylight.i18n.reasons import sentence
+    from tallylight.i18n.formatting import format_duration, format_moment
+    from tallylight.i18n.labels import status_label
+    from tallylight.i18n.reasons import reason_sentence
 
     length = to.gettext("open")
     if incident.ended_at is not None:
-        length = duration(incident.ended_at - incident.started_at, to)
-    began, word = moment(incident.started_at, to), status_word(incident.worst, to)
+        length = format_duration(incident.ended_at - incident.started_at, to)
+    began, word = format_moment(incident.started_at, to), status_label(incident.worst, to)
     lines = [f"{incident.worst.icon} {name} · {word} · {began} · {length}"]
     for update in incident.updates:
-        why = sentence(update.reasons[0], to) if update.reasons else ""
-        lines.append(f"   {moment(update.at, to)}  {status_word(update.status, to)}  {why}")
+        why = reason_sentence(update.reasons[0], to) if update.reasons else ""
+        lines.append(f"   {format_moment(update.at, to)}  {status_label(update.status, to)}  {why}")
     return lines

@@ -149,8 +149,8 @@ async def _list(config: Path | None, json: bool, to: Translator) -> None:
 
 
 def _key_row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
-    from tallylight.i18n.formatting import moment_short
-    from tallylight.i18n.prices import dollars
+    from tallylight.i18n.formatting import format_moment_short
+    from tallylight.i18n.prices import format_usd
 
     return (
         key.id,
@@ -158,9 +158,9 @@ def _key_row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
         f"tl-…{key.hint}",
         ", ".join(sorted(key.routes)) or to.gettext("all"),
         "" if key.per_minute is None else str(key.per_minute),
-        ", ".join(f"{name} {dollars(limit)}" for name, limit in key.budget.limits.items()),
-        moment_short(key.created_at, to),
-        "" if key.revoked_at is None else moment_short(key.revoked_at, to),
+        ", ".join(f"{name} {format_usd(limit)}" for name, limit in key.budget.limits.items()),
+        format_moment_short(key.created_at, to),
+        "" if key.revoked_at is None else format_moment_short(key.revoked_at, to),
     )
 
 

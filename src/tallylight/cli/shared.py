@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tallylight.i18n import Language, Translator, from_locale, translator
+from tallylight.i18n import Language, Translator, language_from_locale, translator
 from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def output_translator(language: Language | None) -> Translator:
     """Return the translator for a command's output."""
     from tallylight.documents.environment import process_environment
 
-    return translator(language or from_locale(process_environment()))
+    return translator(language or language_from_locale(process_environment()))
 
 
 @asynccontextmanager

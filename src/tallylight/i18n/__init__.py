@@ -80,7 +80,7 @@ def translator(language: Language) -> Translator:
     return Translator(language, locale, gettext.GNUTranslations(compiled))
 
 
-def from_locale(environment: Mapping[str, str]) -> Language:
+def language_from_locale(environment: Mapping[str, str]) -> Language:
     """Return the language that a process's locale variables ask for.
 
     Args:
@@ -89,7 +89,7 @@ def from_locale(environment: Mapping[str, str]) -> Language:
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = environment.get(name, "")
         for wish in value.split(":"):
-            language = _of_tag(wish.partition(".")[0].partition("@")[0].replace("_", "-"))
+            language = _language_of_tag(wish.partition(".")[0].partition("@")[0].replace("_", "-"))
             if language is not None:
                 return language
         if value:
@@ -97,20 +97,20 @@ def from_locale(environment: Mapping[str, str]) -> Language:
     return Language.EN
 
 
-def negotiate(accept_language: str, default: Language = Language.EN) -> Language:
+def negotiate_language(accept_language: str, default: Language = Language.EN) -> Language:
     """Return the language that an Accept-Language header likes best among ours.
 
     Source:
         RFC 9110, section 12.5.4; "zh-TW", "zh-HK" and "zh-MO" read traditional characters.
     """
-    for tag in _by_liking(accept_language):
-        language = default if tag == "*" else _of_tag(tag)
+    for tag in _by_preference(accept_language):
+        language = default if tag == "*" else _language_of_tag(tag)
         if language is not None:
             return language
     return default
 
 
-def _by_liking(header: str) -> Iterator[str]:
+def _by_preference(header: str) -> Iterator[str]:
     wishes: list[tuple[float, int, str]] = []
     for place, part in enumerate(header.split(",")):
         tag, _, parameters = part.strip().partition(";")
@@ -124,7 +124,7 @@ def _by_liking(header: str) -> Iterator[str]:
     yield from (tag for _, _, tag in sorted(wishes))
 
 
-def _of_tag(tag: str) -> Language | None:
+def _language_of_tag(tag: str) -> Language | None:
     subtags = tag.lower().split("-")
     match subtags[0]:
         case "en" | "c" | "posix":

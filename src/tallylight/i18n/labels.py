@@ -5,7 +5,7 @@ from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 
 
-def status_word(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
+def status_label(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
     """Return the name of a status."""
     match status:
         case Status.OPERATIONAL:
@@ -24,7 +24,7 @@ def status_word(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a cl
             return to.gettext("Unknown")
 
 
-def status_meaning(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
+def status_description(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
     """Return what a status means, in one sentence."""
     match status:
         case Status.OPERATIONAL:
@@ -43,7 +43,7 @@ def status_meaning(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a
             return to.gettext("No evidence is fresh enough to say.")
 
 
-def access_word(access: Access, to: Translator) -> str:
+def access_label(access: Access, to: Translator) -> str:
     """Return the name of a kind of access."""
     match access:
         case Access.OFFICIAL:
@@ -54,7 +54,7 @@ def access_word(access: Access, to: Translator) -> str:
             return to.gettext("Self-hosted")
 
 
-def source_word(source: Source, to: Translator) -> str:  # noqa: PLR0911  # a closed set
+def source_label(source: Source, to: Translator) -> str:  # noqa: PLR0911  # a closed set
     """Return the name of a source of evidence."""
     match source:
         case Source.REACH:
@@ -73,7 +73,7 @@ def source_word(source: Source, to: Translator) -> str:  # noqa: PLR0911  # a cl
             return to.gettext("Calendar")
 
 
-def depth_word(depth: Depth, to: Translator) -> str:
+def depth_label(depth: Depth, to: Translator) -> str:
     """Return the name of a probe's depth."""
     match depth:
         case Depth.REACH:
@@ -84,7 +84,7 @@ def depth_word(depth: Depth, to: Translator) -> str:
             return to.gettext("Generation probe")
 
 
-def failure_word(kind: FailureKind, to: Translator) -> str:  # noqa: C901, PLR0911  # a closed set
+def failure_label(kind: FailureKind, to: Translator) -> str:  # noqa: C901, PLR0911  # a closed set
     """Return the name of a kind of failure."""
     match kind:
         case FailureKind.RATE_LIMITED:
@@ -111,7 +111,7 @@ def failure_word(kind: FailureKind, to: Translator) -> str:  # noqa: C901, PLR09
             return to.gettext("Unclear answer")
 
 
-def blocked_note(kind: FailureKind, to: Translator) -> str:
+def blocked_message(kind: FailureKind, to: Translator) -> str:
     """Return what keeps us out of a service, and that it says nothing against the service."""
     if kind is FailureKind.QUOTA:
         return to.gettext("Our balance or quota there is used up, so we cannot look further.")

@@ -7,7 +7,7 @@ from tallylight.i18n import Translator
 from tallylight.model.money import Price, PriceUnit
 
 
-def dollars(amount: Decimal) -> str:
+def format_usd(amount: Decimal) -> str:
     """Return an amount of US dollars: cents, and what lies below them only if it is there."""
     exact = amount.normalize()
     exponent = exact.as_tuple().exponent
@@ -15,7 +15,7 @@ def dollars(amount: Decimal) -> str:
     return f"${amount:,.{min(digits, 6)}f}"
 
 
-def price_text(price: Price | None, to: Translator) -> str:
+def format_price(price: Price | None, to: Translator) -> str:
     """Return what a model costs, as a line: "$0.10 a second (720p), $0.30 a second (1080p)"."""
     if price is None:
         return to.gettext("price unknown")
@@ -40,7 +40,7 @@ def price_text(price: Price | None, to: Translator) -> str:
 def _by_resolution(rates: Mapping[str, Decimal], pattern: str, to: Translator) -> list[str]:
     lines = []
     for resolution, rate in rates.items():
-        amount = to.gettext("free of charge") if rate == 0 else pattern % dollars(rate)
+        amount = to.gettext("free of charge") if rate == 0 else pattern % format_usd(rate)
         lines.append(amount if resolution == "*" else f"{amount} ({resolution})")
     return lines
 
@@ -49,7 +49,9 @@ def _extras(price: Price, to: Translator) -> list[str]:
     extras = []
     if price.silent_rates:
         cheapest = min(price.silent_rates.values())
-        extras.append(to.gettext("without sound from %s") % dollars(cheapest))
+        extras.append(to.gettext("without sound from %s") % format_usd(cheapest))
     if price.per_input_image:
-        extras.append(to.gettext("%s more for each input image") % dollars(price.per_input_image))
+        extras.append(
+            to.gettext("%s more for each input image") % format_usd(price.per_input_image)
+        )
     return extras

@@ -5,7 +5,7 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tallylight.i18n.labels import status_word
+from tallylight.i18n.labels import status_label
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.status.requests import context_of, translator_of
@@ -73,7 +73,7 @@ def _badge_parts(request: Request) -> tuple[str, str, Status | None]:
         service, verdict = house.sources.board.service(id_), house.sources.board.verdict(id_)
     except KeyError:
         return id_, to.gettext("no such service"), None
-    return service.name, status_word(verdict.status, to), verdict.status
+    return service.name, status_label(verdict.status, to), verdict.status
 
 
 def _width(text: str) -> float:

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.i18n import Translator
-from tallylight.i18n.labels import status_word
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.labels import status_label
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.verdict import Transition
 from tallylight.status.ports import BoardReader
@@ -109,10 +109,10 @@ class EventBroadcaster:
                 "name": self._service_name(transition),
                 "status": after.status.value,
                 "lamp": after.status.icon,
-                "word": status_word(after.status, to),
+                "word": status_label(after.status, to),
                 "before": transition.before.status.value,
                 "since": after.since.isoformat(),
-                "reasons": [sentence(reason, to) for reason in after.reasons],
+                "reasons": [reason_sentence(reason, to) for reason in after.reasons],
             },
             ensure_ascii=False,
         )

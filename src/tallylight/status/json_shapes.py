@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
-from tallylight.i18n.prices import price_text
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.prices import format_price
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import LedgerEntry
@@ -49,7 +49,7 @@ def service_response(facts: ServiceFacts, uptime: UptimeView, to: Translator) ->
         lamp=verdict.status.icon,
         since=verdict.since,
         confidence=round(verdict.confidence, 4),
-        reasons=[sentence(reason, to) for reason in verdict.reasons],
+        reasons=[reason_sentence(reason, to) for reason in verdict.reasons],
         blocked=verdict.blocked,
         access=service.access,
         provider=service.upstream.provider,
@@ -59,7 +59,7 @@ def service_response(facts: ServiceFacts, uptime: UptimeView, to: Translator) ->
         else OfficialFeedResponse(status=feed.claimed_status, note=feed.note, at=feed.at),
         latency_ms=None if latency is None else round(latency.total_seconds() * 1000),
         job_seconds=None if job_time is None else job_time.total_seconds(),
-        price=price_text(service.sheet.price, to),
+        price=format_price(service.sheet.price, to),
         uptime=uptime_response(service.id, uptime),
         shutdown_at=service.sheet.shutdown_at,
         replacement=service.sheet.replacement,
@@ -89,7 +89,7 @@ def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:
         title=sheet.title,
         lengths=list(sheet.lengths),
         sizes=list(sheet.sizes),
-        price=price_text(sheet.price, to),
+        price=format_price(sheet.price, to),
         announced_at=sheet.announced_at,
         shutdown_at=sheet.shutdown_at,
         shutdown_precision=sheet.shutdown_precision.value,

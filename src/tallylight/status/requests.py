@@ -2,7 +2,7 @@
 
 from starlette.requests import HTTPConnection
 
-from tallylight.i18n import Language, Translator, negotiate, translator
+from tallylight.i18n import Language, Translator, negotiate_language, translator
 from tallylight.status.page_data import PageContext
 
 LANGUAGE_COOKIE = "lang"
@@ -20,7 +20,7 @@ def language_of(request: HTTPConnection) -> Language:
         if wish in set(Language):
             return Language(wish)
     options = context_of(request).sources.options
-    return negotiate(request.headers.get("accept-language", ""), options.language)
+    return negotiate_language(request.headers.get("accept-language", ""), options.language)
 
 
 def translator_of(request: HTTPConnection) -> Translator:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import duration, number, share
-from tallylight.i18n.prices import dollars
+from tallylight.i18n.formatting import format_duration, format_number, format_percent
+from tallylight.i18n.prices import format_usd
 from tallylight.status.advice import Advice, AdviceRow, AdviceState
 
 BASELINE_Y = 150
@@ -131,9 +131,9 @@ def _run_summary(advice: Advice, to: Translator) -> str:
         "%(outages)s outages over five minutes.",
         advice.rehearsed_services,
     ) % {
-        "days": number(advice.days, to),
-        "services": number(advice.rehearsed_services, to),
-        "outages": number(advice.outages, to),
+        "days": format_number(advice.days, to),
+        "services": format_number(advice.rehearsed_services, to),
+        "outages": format_number(advice.outages, to),
     }
 
 
@@ -142,7 +142,7 @@ def _own_budget(advice: Advice, to: Translator) -> str:
         return to.gettext("Your configuration sets no limit.")
     if advice.own_budget == 0:
         return to.gettext("Your configuration probes for free only.")
-    return to.gettext("Your budgets allow %s a day.") % dollars(advice.own_budget)
+    return to.gettext("Your budgets allow %s a day.") % format_usd(advice.own_budget)
 
 
 def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
@@ -164,15 +164,15 @@ def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
     )
     if advice.rehearsed_services < advice.priced:
         yield to.gettext("%(some)s services stand for all %(all)s.") % {
-            "some": number(advice.rehearsed_services, to),
-            "all": number(advice.priced, to),
+            "some": format_number(advice.rehearsed_services, to),
+            "all": format_number(advice.priced, to),
         }
     if advice.unpriced:
         yield to.ngettext(
             "%s service without a known price is left out.",
             "%s services without a known price are left out.",
             advice.unpriced,
-        ) % number(advice.unpriced, to)
+        ) % format_number(advice.unpriced, to)
 
 
 def _all_rows(advice: Advice) -> Sequence[AdviceRow]:
@@ -184,12 +184,12 @@ def _row(row: AdviceRow, advice: Advice, to: Translator) -> AdviceTableRow:
     return AdviceTableRow(
         budget=to.gettext("Plain script")
         if row is advice.plain_script
-        else dollars(row.budget or Decimal(0)),
+        else format_usd(row.budget or Decimal(0)),
         is_own=_kind(row, advice) == "own",
-        spend=dollars(Decimal(row.spend).quantize(_CENT)),
-        seen=share(row.seen_share, to, digits=0),
-        delay="–" if delay is None else duration(timedelta(minutes=delay), to),
-        wrong=duration(_wrong_time(row), to),
+        spend=format_usd(Decimal(row.spend).quantize(_CENT)),
+        seen=format_percent(row.seen_share, to, digits=0),
+        delay="–" if delay is None else format_duration(timedelta(minutes=delay), to),
+        wrong=format_duration(_wrong_time(row), to),
     )
 
 
@@ -207,7 +207,7 @@ def _charts(advice: Advice, to: Translator) -> Iterator[BarChart]:
     yield _chart(
         advice,
         to.gettext("Outages seen"),
-        lambda bought: (bought.seen_share, share(bought.seen_share, to, digits=0)),
+        lambda bought: (bought.seen_share, format_percent(bought.seen_share, to, digits=0)),
         to,
     )
     yield _chart(
@@ -215,7 +215,7 @@ def _charts(advice: Advice, to: Translator) -> Iterator[BarChart]:
         to.gettext("Wrong lamp, minutes a day"),
         lambda bought: (
             bought.wrong_share,
-            number(round(_wrong_time(bought).total_seconds() / 60), to),
+            format_number(round(_wrong_time(bought).total_seconds() / 60), to),
         ),
         to,
     )
@@ -256,5 +256,5 @@ def _chart(
 def _label(row: AdviceRow, advice: Advice, to: Translator) -> str:
     if row is advice.plain_script or row.budget is None:
         return to.gettext("script")
-    text = dollars(row.budget)
+    text = format_usd(row.budget)
     return text.removesuffix(".00")

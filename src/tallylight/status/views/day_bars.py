@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import day as day_text
-from tallylight.i18n.formatting import share as share_text
-from tallylight.i18n.labels import status_word
+from tallylight.i18n.formatting import format_day as day_text
+from tallylight.i18n.formatting import format_percent as share_text
+from tallylight.i18n.labels import status_label
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import day_bars
@@ -138,10 +138,10 @@ def day_title(day: DayShares, to: Translator) -> str:
     if not day.is_monitored:
         told = to.gettext("not watched")
     elif day.shares.get(Status.OPERATIONAL) == 1.0:
-        told = status_word(Status.OPERATIONAL, to)
+        told = status_label(Status.OPERATIONAL, to)
     else:
         told = to.gettext(", ").join(
-            f"{status_word(status, to)} {share_text(day.shares[status], to)}"
+            f"{status_label(status, to)} {share_text(day.shares[status], to)}"
             for status in (*_STACK, Status.UNKNOWN)
             if day.shares.get(status)
         )
@@ -174,7 +174,7 @@ def _text_summary(days: Sequence[DayShares], to: Translator) -> str:
     told = to.gettext(", ").join(
         to.gettext("%(what)s: %(told)s")
         % {
-            "what": to.gettext("not watched") if s is Status.UNKNOWN else status_word(s, to),
+            "what": to.gettext("not watched") if s is Status.UNKNOWN else status_label(s, to),
             "told": to.ngettext("%d day", "%d days", counts[s]) % counts[s],
         }
         for s in (*_STACK, Status.UNKNOWN)

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from tallylight.catalogue.services import FactSheet, ShutdownPrecision
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import day, duration
-from tallylight.i18n.labels import failure_word, source_word, status_word
-from tallylight.i18n.prices import price_text
+from tallylight.i18n.formatting import format_day, format_duration
+from tallylight.i18n.labels import failure_label, source_label, status_label
+from tallylight.i18n.prices import format_price
 from tallylight.model.evidence import Evidence
 from tallylight.status.views.timestamps import Timestamp, timestamp
 
@@ -56,10 +56,12 @@ def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
     """Return a fact sheet; what is not known is left out."""
     seconds = to.gettext(", ").join(str(length) for length in sheet.lengths)
     lines = {
-        to.gettext("Price"): price_text(sheet.price, to),
+        to.gettext("Price"): format_price(sheet.price, to),
         to.gettext("Lengths"): to.gettext("%s s") % seconds if seconds else "",
         to.gettext("Sizes"): to.gettext(", ").join(size.replace("x", "×") for size in sheet.sizes),
-        to.gettext("Shutdown announced"): day(sheet.announced_at, to) if sheet.announced_at else "",
+        to.gettext("Shutdown announced"): format_day(sheet.announced_at, to)
+        if sheet.announced_at
+        else "",
         to.gettext("Shutdown"): _shutdown(sheet, to),
         to.gettext("Replacement"): sheet.replacement,
     }
@@ -68,33 +70,33 @@ def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
         facts=tuple(SheetLine(label, value) for label, value in lines.items() if value),
         notes=sheet.notes,
         sources=sheet.sources,
-        as_of=day(sheet.as_of, to),
+        as_of=format_day(sheet.as_of, to),
     )
 
 
 def _evidence(piece: Evidence, now: datetime, to: Translator) -> EvidenceView:
     said = "good" if piece.is_good else "bad" if piece.is_bad else "neutral"
     if piece.failure is not None:
-        finding = failure_word(piece.failure.kind, to)
+        finding = failure_label(piece.failure.kind, to)
     elif piece.claimed_status is not None:
-        finding = status_word(piece.claimed_status, to)
+        finding = status_label(piece.claimed_status, to)
     else:
         finding = to.gettext("Good")
     return EvidenceView(
         at=timestamp(piece.at, now, to),
-        source=source_word(piece.source, to),
+        source=source_label(piece.source, to),
         said=said,
         mark={"good": "✓", "bad": "✕", "neutral": "–"}[said],
         finding=finding,
         answer=(piece.failure.text if piece.failure is not None else "") or piece.note,
-        latency="" if piece.latency is None else duration(piece.latency, to),
+        latency="" if piece.latency is None else format_duration(piece.latency, to),
     )
 
 
 def _shutdown(sheet: FactSheet, to: Translator) -> str:
     if sheet.shutdown_at is None:
         return ""
-    when = day(sheet.shutdown_at, to)
+    when = format_day(sheet.shutdown_at, to)
     match sheet.shutdown_precision:
         case ShutdownPrecision.EXACT:
             return when

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import duration
-from tallylight.i18n.labels import status_word
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.formatting import format_duration
+from tallylight.i18n.labels import status_label
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate
 from tallylight.status.views.timestamps import Timestamp, timestamp
@@ -45,10 +45,10 @@ def incident_view(incident: Incident, name: str, now: datetime, to: Translator) 
         service=incident.service,
         name=name,
         worst=incident.worst,
-        word=status_word(incident.worst, to),
+        word=status_label(incident.worst, to),
         started_at=timestamp(incident.started_at, now, to),
         ended_at=None if ended_at is None else timestamp(ended_at, now, to),
-        lasted=duration((ended_at or now) - incident.started_at, to),
+        lasted=format_duration((ended_at or now) - incident.started_at, to),
         updates=tuple(_update(update, now, to) for update in reversed(incident.updates)),
     )
 
@@ -57,14 +57,14 @@ def incident_title(incident: Incident, name: str, to: Translator) -> str:
     """Return a headline: "Sora 2 官轉: Suspended"."""
     return to.gettext("%(what)s: %(told)s") % {
         "what": name,
-        "told": status_word(incident.worst, to),
+        "told": status_label(incident.worst, to),
     }
 
 
 def _update(update: IncidentUpdate, now: datetime, to: Translator) -> IncidentUpdateView:
     return IncidentUpdateView(
         status=update.status,
-        word=status_word(update.status, to),
+        word=status_label(update.status, to),
         at=timestamp(update.at, now, to),
-        reasons=tuple(sentence(reason, to) for reason in update.reasons),
+        reasons=tuple(reason_sentence(reason, to) for reason in update.reasons),
     )

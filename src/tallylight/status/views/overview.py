@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import number
-from tallylight.i18n.labels import status_word
+from tallylight.i18n.formatting import format_number
+from tallylight.i18n.labels import status_label
 from tallylight.model.status import Status
 
 #: From what needs a look to what does not.
@@ -53,7 +53,7 @@ def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: boo
         status=worst_status(statuses),
         headline=_headline(statuses, to),
         tallies=tuple(
-            StatusCount(status, status_word(status, to), number(statuses.count(status), to))
+            StatusCount(status, status_label(status, to), format_number(statuses.count(status), to))
             for status in present
         ),
         network=to.gettext("Our own network is down: what is shown stood before.")
@@ -83,4 +83,4 @@ def _headline(statuses: Sequence[Status], to: Translator) -> str:
         return to.gettext("No service is fully operational.")
     return to.ngettext(
         "%(good)s of %(all)s service delivers.", "%(good)s of %(all)s services deliver.", len(live)
-    ) % {"good": number(good, to), "all": number(len(live), to)}
+    ) % {"good": format_number(good, to), "all": format_number(len(live), to)}

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from tallylight.i18n import Translator
-from tallylight.i18n.labels import depth_word
-from tallylight.i18n.prices import dollars
+from tallylight.i18n.labels import depth_label
+from tallylight.i18n.prices import format_usd
 from tallylight.model.evidence import Depth
 from tallylight.status.views.timestamps import Timestamp, timestamp
 
@@ -52,7 +52,7 @@ def probe_views(
     probes: Sequence[_UpcomingProbe], now: datetime, to: Translator
 ) -> tuple[ProbeView, ...]:
     """Return the probes to come, soonest first."""
-    return tuple(ProbeView(depth_word(a.depth, to), timestamp(a.at, now, to)) for a in probes)
+    return tuple(ProbeView(depth_label(a.depth, to), timestamp(a.at, now, to)) for a in probes)
 
 
 def budget_views(usage: Sequence[_BudgetUsage], to: Translator) -> tuple[BudgetView, ...]:
@@ -66,7 +66,7 @@ def budget_views(usage: Sequence[_BudgetUsage], to: Translator) -> tuple[BudgetV
         BudgetView(
             labels[each.window],
             to.gettext("%(spent)s of %(limit)s")
-            % {"spent": dollars(each.spent), "limit": dollars(each.limit)},
+            % {"spent": format_usd(each.spent), "limit": format_usd(each.limit)},
         )
         for each in usage
     )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import duration, share
-from tallylight.i18n.labels import access_word, blocked_note, status_word
-from tallylight.i18n.prices import dollars
+from tallylight.i18n.formatting import format_duration, format_percent
+from tallylight.i18n.labels import access_label, blocked_message, status_label
+from tallylight.i18n.prices import format_usd
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Access, Status
 from tallylight.status.recommendation import ExcludedService, RankedService, Recommendation
@@ -81,12 +81,12 @@ def recommendation_view(recommendation: Recommendation, to: Translator) -> Recom
                 each.service.id,
                 each.service.name,
                 each.verdict.status,
-                status_word(each.verdict.status, to),
+                status_label(each.verdict.status, to),
                 exclusion_sentence(each, to),
             )
             for each in recommendation.excluded
         ),
-        together=together % share(recommendation.success_probability, to)
+        together=together % format_percent(recommendation.success_probability, to)
         if recommendation.ranked
         else "",
     )
@@ -104,17 +104,17 @@ def _row(each: RankedService, to: Translator) -> RankedServiceView:
         id=service.id,
         name=service.name,
         status=verdict.status,
-        word=status_word(verdict.status, to),
+        word=status_label(verdict.status, to),
         access=service.access,
-        access_word=access_word(service.access, to),
+        access_word=access_label(service.access, to),
         asked=to.gettext("%(seconds)s s, %(size)s")
         % {"seconds": each.seconds, "size": each.size.replace("x", "×")},
-        price=unknown if each.cost is None else dollars(each.cost),
+        price=unknown if each.cost is None else format_usd(each.cost),
         delivered_price=unknown
         if each.expected_cost is None
-        else dollars(round(each.expected_cost, 4)),
-        time=duration(each.expected_time, to),
-        delivery=share(each.success_probability, to),
+        else format_usd(round(each.expected_cost, 4)),
+        time=format_duration(each.expected_time, to),
+        delivery=format_percent(each.success_probability, to),
         why=tuple(ranking_sentence(code, to) for code in each.reason_codes),
     )
 
@@ -157,9 +157,9 @@ def exclusion_sentence(each: ExcludedService, to: Translator) -> str:  # noqa: P
         case "maintenance":
             return to.gettext("It is under maintenance.")
         case "blocked":
-            return blocked_note(FailureKind(each.requested), to)
+            return blocked_message(FailureKind(each.requested), to)
         case "policy":
-            access = access_word(Access(each.requested), to)
+            access = access_label(Access(each.requested), to)
             return to.gettext("This purpose takes no such access: %s.") % access
         case "circuit":
             return to.gettext("It asked to be left alone for a while.")

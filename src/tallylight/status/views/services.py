@@ -6,10 +6,10 @@ from datetime import date, datetime, time, timedelta
 
 from tallylight.catalogue.services import FactSheet, Service, ShutdownPrecision
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import day, duration, share
-from tallylight.i18n.labels import access_word, blocked_note, status_meaning, status_word
-from tallylight.i18n.prices import price_text
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.formatting import format_day, format_duration, format_percent
+from tallylight.i18n.labels import access_label, blocked_message, status_description, status_label
+from tallylight.i18n.prices import format_price
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Verdict
@@ -123,18 +123,18 @@ def service_view(facts: ServiceFacts, now: datetime, to: Translator) -> ServiceV
         model=service.model,
         provider=service.upstream.provider,
         access=service.access.value,
-        access_word=access_word(service.access, to),
+        access_word=access_label(service.access, to),
         status=verdict.status,
-        word=status_word(verdict.status, to),
-        meaning=status_meaning(verdict.status, to),
+        word=status_label(verdict.status, to),
+        meaning=status_description(verdict.status, to),
         since=None if nothing_yet else timestamp(verdict.since, now, to),
-        confidence=share(verdict.confidence, to, digits=0),
-        reasons=tuple(sentence(reason, to) for reason in verdict.reasons),
-        blocked="" if verdict.blocked is None else blocked_note(verdict.blocked, to),
+        confidence=format_percent(verdict.confidence, to, digits=0),
+        reasons=tuple(reason_sentence(reason, to) for reason in verdict.reasons),
+        blocked="" if verdict.blocked is None else blocked_message(verdict.blocked, to),
         shutdown=shutdown_notice(service.sheet, now, to),
-        latency="" if facts.latency is None else duration(facts.latency, to),
-        job_time="" if facts.job_time is None else duration(facts.job_time, to),
-        price=price_text(service.sheet.price, to),
+        latency="" if facts.latency is None else format_duration(facts.latency, to),
+        job_time="" if facts.job_time is None else format_duration(facts.job_time, to),
+        price=format_price(service.sheet.price, to),
         checked_at=None if checked_at is None else timestamp(checked_at, now, to),
         feed=_feed(facts, now, to),
         has_feed=service.upstream.feed is not None,
@@ -147,7 +147,7 @@ def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
     """Return a warning of a shutdown within 90 days, or the date of one that was; else ""."""
     if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _SHUTDOWN_NOTICE:
         return ""
-    when = day(sheet.shutdown_at, to)
+    when = format_day(sheet.shutdown_at, to)
     passed = _midnight(sheet.shutdown_at, now) <= now
     match sheet.shutdown_precision:
         case ShutdownPrecision.NOT_BEFORE:
@@ -173,7 +173,7 @@ def _feed(facts: ServiceFacts, now: datetime, to: Translator) -> FeedView | None
     readable = feed.claimed_status is not Status.UNKNOWN
     return FeedView(
         status=feed.claimed_status,
-        word=status_word(feed.claimed_status, to) if readable else to.gettext("cannot be read"),
+        word=status_label(feed.claimed_status, to) if readable else to.gettext("cannot be read"),
         note=feed.note,
         at=timestamp(feed.at, now, to),
         differs=readable

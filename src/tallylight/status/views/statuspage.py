@@ -24,8 +24,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from tallylight.i18n import Translator
-from tallylight.i18n.labels import status_meaning, status_word
-from tallylight.i18n.reasons import sentence
+from tallylight.i18n.labels import status_description, status_label
+from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -135,7 +135,7 @@ class ComponentInput:
 
 def statuspage_component(part: ComponentInput, page_id: str, to: Translator) -> StatuspageComponent:
     """Return a service as a component of a page."""
-    told = {"what": status_word(part.status, to), "told": status_meaning(part.status, to)}
+    told = {"what": status_label(part.status, to), "told": status_description(part.status, to)}
     return StatuspageComponent(
         id=part.id,
         name=part.name,
@@ -225,7 +225,7 @@ def statuspage_planned_maintenance(
 ) -> StatuspageMaintenance:
     """Return a maintenance to come, as the official status page announces it."""
     start = rfc3339(plan.at)
-    word = status_word(Status.MAINTENANCE, to)
+    word = status_label(Status.MAINTENANCE, to)
     return StatuspageMaintenance(
         id=f"{component.id}-{plan.at:%Y%m%dT%H%M%S}",
         name=to.gettext("%(what)s: %(told)s") % {"what": component.name, "told": plan.note or word},
@@ -258,8 +258,8 @@ def _update(
     update = incident.updates[number]
     before = incident.updates[number - 1].status if number else Status.OPERATIONAL
     told = {
-        "what": status_word(update.status, to),
-        "told": " ".join(sentence(reason, to) for reason in update.reasons),
+        "what": status_label(update.status, to),
+        "told": " ".join(reason_sentence(reason, to) for reason in update.reasons),
     }
     at = rfc3339(update.at)
     return StatuspageUpdate(

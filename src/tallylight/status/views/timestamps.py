@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import ago, moment_near
+from tallylight.i18n.formatting import format_moment_near, format_relative
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Timestamp:
 
 def timestamp(at: datetime, now: datetime, to: Translator) -> Timestamp:
     """Return a moment for the faces."""
-    return Timestamp(rfc3339(at), moment_near(at, now, to), ago(at, now, to))
+    return Timestamp(rfc3339(at), format_moment_near(at, now, to), format_relative(at, now, to))
 
 
 def rfc3339(at: datetime) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import share, watched_share
+from tallylight.i18n.formatting import format_percent, format_uptime
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import (
@@ -100,9 +100,9 @@ def uptime_view(
     return UptimeView(
         window=window,
         label=window.label(to),
-        text=watched_share(format_uptime(found), coverage, to),
+        text=format_uptime(format_uptime(found), coverage, to),
         uptime=found.uptime,
-        watched=share(coverage, to, digits=0),
+        watched=format_percent(coverage, to, digits=0),
         coverage=coverage,
         low=found.low,
         high=found.high,
@@ -117,6 +117,6 @@ def _interval(found: Availability, to: Translator) -> str:
     if found.low is None or found.high is None:
         return ""
     return to.gettext("%(low)s to %(high)s") % {
-        "low": share(found.low, to),
-        "high": share(found.high, to),
+        "low": format_percent(found.low, to),
+        "high": format_percent(found.high, to),
     }
