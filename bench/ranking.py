@@ -15,9 +15,9 @@ from decimal import Decimal
 
 from tallylight.catalogue import facts
 from tallylight.catalogue.services import ProbeIntervals, Service, Upstream
-from tallylight.gateway.routing.capability import Capability, Skills
+from tallylight.gateway.routing.capability import Capability, Features
 from tallylight.gateway.routing.ordering import rank
-from tallylight.gateway.routing.ranking import Prospect
+from tallylight.gateway.routing.ranking import Candidate
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Budget, Price, PriceUnit
@@ -46,7 +46,7 @@ def main() -> None:
         print(f"{name:20} {least / given.rounds * 1e6:6.1f} µs")
 
 
-def _prospect(number: int) -> Prospect:
+def _prospect(number: int) -> Candidate:
     sheet = next(iter(facts.fact_sheets().values()))
     price = Price(PriceUnit.PER_SECOND, {"*": Decimal(number + 10) / 100})
     sheet = replace(sheet, lengths=(4, 8, 12), sizes=("1280x720", "720x1280"), price=price)
@@ -69,7 +69,7 @@ def _prospect(number: int) -> Prospect:
         probe_order=None,
     )
     verdict = Verdict(service.id, Status.OPERATIONAL, datetime(2026, 11, 22, tzinfo=UTC), 0.99, ())
-    return Prospect(service, verdict, Capability(service, Skills()), 0.9 + number / 100, 60.0)
+    return Candidate(service, verdict, Capability(service, Features()), 0.9 + number / 100, 60.0)
 
 
 if __name__ == "__main__":

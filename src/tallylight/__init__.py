@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from tallylight.client.monitor import Monitor
     from tallylight.client.video_client import Video, VideoClient
     from tallylight.client.video_state import VideoFailedError
-    from tallylight.gateway.requests import RefusalError
+    from tallylight.gateway.requests import ApiError
 
 __all__ = [
     "AsyncMonitor",
     "AsyncVideo",
     "AsyncVideoClient",
     "Monitor",
-    "RefusalError",
+    "ApiError",
     "Video",
     "VideoClient",
     "VideoFailedError",

@@ -13,8 +13,8 @@ from tallylight.app.recommend import RouteRecommender, board_recommender
 from tallylight.board import Board
 from tallylight.clock import VirtualClock
 from tallylight.config.settings import Configuration
-from tallylight.gateway.routing.presets import WEIGHINGS, Policy
-from tallylight.gateway.routing.ranking import Bar, Because
+from tallylight.gateway.routing.presets import POLICY_WEIGHTS, RoutingPolicy
+from tallylight.gateway.routing.ranking import ExclusionReason, RankingReason
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
@@ -134,46 +134,50 @@ async def test_what_was_seen_of_a_service_moves_its_price_of_a_delivered_video(
 
 
 @pytest.mark.parametrize("language", Language)
-@pytest.mark.parametrize("code", Because)
-def test_every_reason_of_a_place_has_a_sentence(code: Because, language: Language) -> None:
+@pytest.mark.parametrize("code", RankingReason)
+def test_every_reason_of_a_place_has_a_sentence(code: RankingReason, language: Language) -> None:
     assert ranking_sentence(code.value, translator(language))
 
 
-@pytest.mark.parametrize("bar", sorted(set(Bar) - {Bar.TRIED, Bar.BUDGET}))
-async def test_every_reason_to_leave_a_service_out_has_a_sentence(board: Board, bar: Bar) -> None:
+@pytest.mark.parametrize(
+    "bar", sorted(set(ExclusionReason) - {ExclusionReason.TRIED, ExclusionReason.BUDGET})
+)
+async def test_every_reason_to_leave_a_service_out_has_a_sentence(
+    board: Board, bar: ExclusionReason
+) -> None:
     id_ = ServiceId("official")
-    asked = {Bar.BLOCKED: "auth", Bar.POLICY: "reverse"}.get(bar, "")
+    asked = {ExclusionReason.BLOCKED: "auth", ExclusionReason.POLICY: "reverse"}.get(bar, "")
     out = ExcludedService(board.service(id_), board.verdict(id_), bar.value, requested=asked)
 
     assert exclusion_sentence(out, ENGLISH)
 
 
-@pytest.mark.parametrize("policy", [*WEIGHINGS, ""])
+@pytest.mark.parametrize("policy", [*POLICY_WEIGHTS, ""])
 def test_every_policy_has_a_name_and_a_meaning(policy: str) -> None:
     assert policy_label(policy, ENGLISH)
     assert policy_description(policy, ENGLISH)
 
 
-@pytest.mark.parametrize("policy", WEIGHINGS)
-def test_the_figures_that_a_reader_is_told_are_those_that_count(policy: Policy) -> None:
-    weighing, told = WEIGHINGS[policy], policy_description(policy.value, ENGLISH)
+@pytest.mark.parametrize("policy", POLICY_WEIGHTS)
+def test_the_figures_that_a_reader_is_told_are_those_that_count(policy: RoutingPolicy) -> None:
+    weighing, told = POLICY_WEIGHTS[policy], policy_description(policy.value, ENGLISH)
     figures = [float(figure) for figure in re.findall(r"\$([0-9.]*[0-9])", told)]
 
-    if weighing.money and weighing.an_hour:
-        assert figures == [each for each in (weighing.an_hour, weighing.a_failure) if each]
-    assert ("No reverse" in told) is bool(weighing.refuses)
-    assert ("four in five" in told) is (weighing.least_delivery == 0.8)
+    if weighing.per_usd and weighing.per_hour:
+        assert figures == [each for each in (weighing.per_hour, weighing.per_failure) if each]
+    assert ("No reverse" in told) is bool(weighing.excluded_access)
+    assert ("four in five" in told) is (weighing.min_delivery == 0.8)
 
 
-@pytest.mark.parametrize("policy", WEIGHINGS)
-def test_the_figures_of_the_documentation_are_those_that_count(policy: Policy) -> None:
+@pytest.mark.parametrize("policy", POLICY_WEIGHTS)
+def test_the_figures_of_the_documentation_are_those_that_count(policy: RoutingPolicy) -> None:
     row = re.search(rf"^\| `{policy.value}` \| ((?:\$|only).*)\|$", ROUTING, re.MULTILINE)
     assert row is not None
     hour, failure, *_, least, within = (each.strip() for each in row[1].split("|"))
-    weighing = WEIGHINGS[policy]
+    weighing = POLICY_WEIGHTS[policy]
 
-    if weighing.money:
-        assert float(hour.removeprefix("$")) == weighing.an_hour
-        assert float(failure.removeprefix("$")) == weighing.a_failure
-    assert float(least.removesuffix(" %") or 0) == pytest.approx(100 * weighing.least_delivery)
-    assert float(within.removesuffix(" %")) == pytest.approx(100 * weighing.equal_within)
+    if weighing.per_usd:
+        assert float(hour.removeprefix("$")) == weighing.per_hour
+        assert float(failure.removeprefix("$")) == weighing.per_failure
+    assert float(least.removesuffix(" %") or 0) == pytest.approx(100 * weighing.min_delivery)
+    assert float(within.removesuffix(" %")) == pytest.approx(100 * weighing.tie_tolerance)

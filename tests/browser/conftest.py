@@ -24,8 +24,8 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.gateway.routing.candidates import Prospects
-from tallylight.gateway.routing.circuit_breaker import Circuit
+from tallylight.gateway.routing.candidates import Candidates
+from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
 from tallylight.gateway.routing.routes import default_routes
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
@@ -232,7 +232,7 @@ async def address(
     board: Board, history: Storage, clock: VirtualClock, desk: Desk, served: Served
 ) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
-    prospects = Prospects(board, Circuit(), clock)
+    prospects = Candidates(board, CircuitBreaker(), clock)
     recommender = RouteRecommender(board, prospects, lambda: default_routes(board.services()))
     app = make_status_app(
         StatusSources(board, history, clock, advice_source=desk, recommender=recommender)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight import AsyncVideo, AsyncVideoClient, RefusalError, VideoFailedError
+from tallylight import ApiError, AsyncVideo, AsyncVideoClient, VideoFailedError
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import Simulation
 
@@ -87,7 +87,7 @@ async def test_the_same_idempotency_key_is_the_same_video(
     again = await client.create("a paper boat", idempotency_key="order-1")
     other = await client.create("a paper boat")
 
-    with pytest.raises(RefusalError, match="used for a request of other content") as refusal:
+    with pytest.raises(ApiError, match="used for a request of other content") as refusal:
         await client.create("a tin boat", idempotency_key="order-1")
 
     assert again.id == first.id != other.id
@@ -123,7 +123,7 @@ async def test_policy_and_preference_exclude_each_other(client: AsyncVideoClient
 async def test_production_asks_no_reverse_service(open_client: Open, world: Simulation) -> None:
     client = open_client(routes={"resold": {"services": ["reverse"]}})
 
-    with pytest.raises(RefusalError, match="No service of 'resold'"):
+    with pytest.raises(ApiError, match="No service of 'resold'"):
         await client.create("a paper boat", policy="production")
 
     assert world.requests["reverse", "create"] == 0
@@ -146,7 +146,7 @@ async def test_production_asks_no_reverse_service(open_client: Open, world: Simu
 async def test_what_cannot_be_meant_is_refused_with_what_can(
     client: AsyncVideoClient, world: Simulation, wish: Mapping[str, object], param: str, said: str
 ) -> None:
-    with pytest.raises(RefusalError, match=said) as refusal:
+    with pytest.raises(ApiError, match=said) as refusal:
         await client.create(**{"prompt": "a paper boat", **wish})  # type: ignore[arg-type]  # a test's shorthand
 
     assert (refusal.value.status, refusal.value.param) == (400, param)
@@ -159,7 +159,7 @@ async def test_content_that_is_refused_is_told_at_once(
 ) -> None:
     trouble("official", {"kind": "refuse", "sign": "content_rejected"})
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await client.create("a paper boat")
 
     assert refusal.value.code == "moderation_blocked"
@@ -185,9 +185,9 @@ async def test_a_video_that_is_not_there_yet_cannot_be_saved_nor_deleted(
 ) -> None:
     video = await client.create("a paper boat")
 
-    with pytest.raises(RefusalError, match="its content is not there"):
+    with pytest.raises(ApiError, match="its content is not there"):
         await video.save(tmp_path / "early.mp4")
-    with pytest.raises(RefusalError, match="only completed or failed videos can be deleted"):
+    with pytest.raises(ApiError, match="only completed or failed videos can be deleted"):
         await video.delete()
 
 
@@ -242,9 +242,9 @@ async def test_a_deleted_video_is_not_there_any_more(client: AsyncVideoClient) -
 
     await video.delete()
 
-    with pytest.raises(RefusalError, match="not found"):
+    with pytest.raises(ApiError, match="not found"):
         await client.video(video.id)
-    with pytest.raises(RefusalError, match="not found"):
+    with pytest.raises(ApiError, match="not found"):
         await video.refresh()
 
 
@@ -255,7 +255,7 @@ async def test_a_remix_is_made_where_its_source_was(client: AsyncVideoClient) ->
 
     assert (remix.status, remix.service, remix.prompt) == ("completed", "official", "a tin boat")
     assert (remix.id != video.id, remix.seconds) == (True, 8)
-    with pytest.raises(RefusalError, match="half a surrogate pair"):
+    with pytest.raises(ApiError, match="half a surrogate pair"):
         await video.remix("caf\udce9")
 
 
@@ -297,7 +297,7 @@ async def test_without_a_model_the_only_route_is_meant_or_sora_2_or_none(
 
     assert (await alone.create("a paper boat")).model == "ships"
     assert (await known.create("a paper boat")).model == "sora-2"
-    with pytest.raises(RefusalError, match="name a model; there are ships, boats"):
+    with pytest.raises(ApiError, match="name a model; there are ships, boats"):
         await open_.create("a paper boat")
 
 

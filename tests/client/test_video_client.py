@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight import RefusalError, Video, VideoClient, VideoFailedError
+from tallylight import ApiError, Video, VideoClient, VideoFailedError
 
 from .conftest import Configure, Trouble
 
@@ -60,9 +60,9 @@ async def test_what_goes_wrong_is_raised_where_it_was_asked_for(
 ) -> None:
     def program() -> None:
         with VideoClient(configure()) as client:
-            with pytest.raises(RefusalError, match="'kites' is no route"):
+            with pytest.raises(ApiError, match="'kites' is no route"):
                 client.create("a paper boat", model="kites")
-            with pytest.raises(RefusalError, match="not found"):
+            with pytest.raises(ApiError, match="not found"):
                 client.video("video_nothing")
             video = client.create("something forbidden")
             with pytest.raises(ZeroDivisionError):

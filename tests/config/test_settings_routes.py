@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tallylight.config.settings import Configuration
-from tallylight.gateway.routing.presets import Prefer, Preset
+from tallylight.gateway.routing.presets import Preference, Preset
 from tallylight.gateway.routing.routes import Substitute, WhenInDoubt
 
 Load = Callable[..., Configuration]
@@ -59,7 +59,7 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
 
     best = found["Sora/best"]
     assert list(found) == ["Sora/best", "plain", "strict"]
-    assert (best.services, best.policy) == (("reverse", "official"), Prefer.FASTEST)
+    assert (best.services, best.policy) == (("reverse", "official"), Preference.FASTEST)
     assert best.weights == {"reverse": 2.5}
     assert best.when_in_doubt is WhenInDoubt.PAY_TWICE
     assert best.substitutes == {Substitute.SIZE}

@@ -19,8 +19,8 @@ from tallylight.documents.secret import Secret
 from tallylight.gateway.assets.directory import DirectoryStore
 from tallylight.gateway.assets.opening import open_store
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.requests import Ask
+from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import CreateRequest
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
@@ -89,7 +89,7 @@ class Studio:
         following = tuple(crew._tasks.values())
         for task in following:
             task.cancel()
-        crew.name = "dead"
+        crew.owner = "dead"
         await asyncio.gather(self.running, *following, return_exceptions=True)
 
     async def die_asking(self, name: str) -> None:
@@ -143,10 +143,10 @@ class Studio:
 
     async def create(self, prompt: str = "a paper boat", **options: object) -> Video:
         """Ask for a video, as any caller."""
-        ask = Ask(model="boats", prompt=prompt, fingerprint=prompt)
+        ask = CreateRequest(model="boats", prompt=prompt, fingerprint=prompt)
         return await self.switchboard.gateway.create(
             replace(ask, **options),  # type: ignore[arg-type]  # a test's shorthand
-            ANYBODY,
+            ANONYMOUS,
         )
 
     async def ended(self, video: Video | VideoId) -> Video:
@@ -154,14 +154,16 @@ class Studio:
         id_ = video.id if isinstance(video, Video) else video
         async with asyncio.timeout(60):
             while True:
-                found = await self.switchboard.gateway.changed(id_, ANYBODY, timedelta(seconds=5))
+                found = await self.switchboard.gateway.wait_for_change(
+                    id_, ANONYMOUS, timedelta(seconds=5)
+                )
                 if found.is_terminal:
                     return found
 
     async def left_alone(self, video: Video) -> None:
         """Return once nothing more is done for a video: its caller hears of the end first."""
         async with asyncio.timeout(60):
-            while self.switchboard._leases.live(video.id) is not None:
+            while self.switchboard._leases.tracked(video.id) is not None:
                 await self.clock.sleep(timedelta(seconds=1))
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.keys import ANONYMOUS
 from tallylight.model.attempt import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
@@ -21,7 +21,9 @@ UNLISTED = {"services": ["c", "a"], "explicit": True}
 
 
 async def the_video(studio: Studio) -> Video:
-    (video,) = await studio.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await studio.history.videos.list_page(
+        ANONYMOUS.key, after=None, limit=5, order="asc"
+    )
     return video
 
 
@@ -144,7 +146,7 @@ async def test_an_answer_that_another_process_hears_ends_the_doubt(start: Start)
     await cut_off.die_asking("c")
     other = await start(route=UNLISTED)
     video = await the_video(other)
-    while other.switchboard._leases.live(video.id) is None:
+    while other.switchboard._leases.tracked(video.id) is None:
         await other.clock.sleep(timedelta(seconds=1))
 
     (attempt,) = await other.attempts(video)

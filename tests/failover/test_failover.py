@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.order import Reference
@@ -67,7 +67,7 @@ async def test_what_the_caller_did_wrong_travels_nowhere(start: Start) -> None:
     studio = await start()
     studio.trouble("a", {"kind": "refuse", "sign": "content_rejected"})
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create()
 
     assert refusal.value.status == 400
@@ -114,7 +114,9 @@ async def test_towards_its_caller_a_video_never_runs_backwards(start: Start) -> 
 
     while not seen[-1].is_terminal:
         seen.append(
-            await studio.switchboard.gateway.changed(seen[0].id, ANYBODY, timedelta(seconds=30))
+            await studio.switchboard.gateway.wait_for_change(
+                seen[0].id, ANONYMOUS, timedelta(seconds=30)
+            )
         )
 
     order = list(VideoStatus)
@@ -264,7 +266,7 @@ async def test_when_all_refuse_the_caller_is_told_whom_and_when_to_come_again(
     for name, sign in (("a", "overloaded"), ("b", "suspended"), ("c", "rate_limited")):
         studio.trouble(name, {"kind": "refuse", "sign": sign})
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create()
 
     assert refusal.value.status == 503
@@ -318,7 +320,7 @@ async def test_what_a_dialect_has_no_words_for_is_never_sent_and_costs_nothing(
     studio = await start()
     film = Reference(url="https://films.example/boat.mp4")  # an edit needs its bytes
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create(operation=Operation.EDIT, reference=film)
 
     assert refusal.value.status == 503
@@ -423,7 +425,7 @@ async def test_a_picture_whose_video_nobody_pays_for_is_not_kept(start: Start) -
     studio = await start(gateway={"budget": {"per_day": "0.05"}})
     picture = Reference(body=b"\x89PNG\r\n" + b"0" * 5000, media_type="image/png", name="boat.png")
 
-    with pytest.raises(RefusalError):
+    with pytest.raises(ApiError):
         await studio.create(reference=picture)
 
     assert [path for path in studio.assets.rglob("*") if path.is_file()] == []

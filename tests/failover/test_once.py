@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import AttemptState
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.world import JobRequest
@@ -44,7 +44,7 @@ async def test_the_same_key_for_other_content_is_a_conflict(start: Start) -> Non
     studio = await start()
     await studio.create(idempotency="mine")
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create("something else", idempotency="mine")
 
     assert refusal.value.status == 409
@@ -54,7 +54,7 @@ async def test_the_same_key_for_other_content_is_a_conflict(start: Start) -> Non
 async def test_a_key_whose_request_was_refused_is_free_again(start: Start) -> None:
     studio = await start(route={"services": ["a"]})
     studio.trouble("a", {"kind": "refuse", "sign": "rate_limited"})
-    with pytest.raises(RefusalError):
+    with pytest.raises(ApiError):
         await studio.create(idempotency="mine")
     studio.trouble("a")
 
@@ -78,7 +78,7 @@ async def test_what_was_refused_and_comes_again_is_no_other_video(start: Start) 
     studio = await start(route={"services": ["a"]})
     first = await studio.create()
     studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
-    with pytest.raises(RefusalError):
+    with pytest.raises(ApiError):
         await studio.create()
     studio.trouble("a")
 
@@ -103,7 +103,7 @@ async def test_a_repetition_elsewhere_is_told_no_video_that_is_refused_here(star
     now = studio.clock.now()
     elsewhere = Video(
         id=new_video_id(),
-        key=ANYBODY.key,
+        key=ANONYMOUS.key,
         model="boats",
         prompt="a paper boat",
         seconds=4,
@@ -152,7 +152,7 @@ async def test_a_create_cut_off_by_death_is_found_and_not_sent_again(start: Star
     await dying.die_asking("a")
 
     other = await start()
-    (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await other.history.videos.list_page(ANONYMOUS.key, after=None, limit=5, order="asc")
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
@@ -168,7 +168,7 @@ async def test_a_create_cut_off_by_death_is_found_behind_many_others(start: Star
         dying.world.accept_job(other_job, None, f"video_other{number}")
 
     other = await start()
-    (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await other.history.videos.list_page(ANONYMOUS.key, after=None, limit=5, order="asc")
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
@@ -186,7 +186,7 @@ async def test_a_complete_list_has_its_minute_from_when_we_began_to_look(start: 
     while not other.world.requests["a", "list"]:
         await other.clock.sleep(timedelta(seconds=1))
     other.trouble("a")
-    (video,) = await other.history.videos.list_page(ANYBODY.key, after=None, limit=5, order="asc")
+    (video,) = await other.history.videos.list_page(ANONYMOUS.key, after=None, limit=5, order="asc")
     seen = await other.ended(video)
 
     assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
@@ -241,7 +241,7 @@ async def test_the_money_of_a_key_is_set_aside_before_anything_is_sent(start: St
     studio = await start(gateway={"budget": {"per_day": "0.25"}})
     await asyncio.gather(*(studio.create(f"boat {number}") for number in range(2)))
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create("one too many")
 
     assert refusal.value.status == 429

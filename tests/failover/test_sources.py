@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import Video
 
@@ -21,7 +21,7 @@ async def test_no_measure_is_reckoned_that_no_service_is_told(
     studio = await start()
     source = await source_of(studio)
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create(
             operation=operation,
             source=source.id,
@@ -43,7 +43,7 @@ async def test_an_extension_says_how_much_it_adds_and_has_the_size_of_its_source
             "longer", operation=Operation.EXTEND, source=source.id, seconds=4, **more
         )
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await extended(size="720x1280")
     video = await extended()
 
@@ -69,7 +69,7 @@ async def test_a_route_without_the_service_of_the_source_is_refused_by_its_name(
     studio = await start(routes={"boats": boats, "kites": {"services": ["b"]}})
     source = await source_of(studio)
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create(operation=Operation.REMIX, source=source.id, model="kites")
 
     found = refusal.value
@@ -86,7 +86,7 @@ async def test_a_source_whose_service_has_left_the_configuration_is_out_of_reach
     left = [service for service in services if service.id != "a"]
     await studio.board.apply_config(left, studio.configuration.verdicts)
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create(operation=Operation.REMIX, source=source.id)
 
     assert (refusal.value.status, refusal.value.param) == (400, "model")
@@ -97,7 +97,7 @@ async def test_nobody_is_believed_how_long_a_film_is_that_came_along(start: Star
     studio = await start()
     film = Reference(body=b"film", media_type="video/mp4")
 
-    with pytest.raises(RefusalError) as refusal:
+    with pytest.raises(ApiError) as refusal:
         await studio.create(operation=Operation.EDIT, reference=film, seconds=1)
 
     assert (refusal.value.status, refusal.value.param) == (400, "seconds")

@@ -17,8 +17,8 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.clock import VirtualClock
-from tallylight.gateway.routing.capability import Capability, Skills
-from tallylight.gateway.routing.ranking import Prospect
+from tallylight.gateway.routing.capability import Capability, Features
+from tallylight.gateway.routing.ranking import Candidate
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
@@ -29,11 +29,11 @@ from tallylight.storage.database import Storage, open_storage
 
 NewDatabase = Callable[[str | None], str]
 MakeService = Callable[..., Service]
-MakeProspect = Callable[..., Prospect]
+MakeProspect = Callable[..., Candidate]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ALL_SKILLS = Skills(
-    frozenset(Operation), takes_reference=True, takes_address=True, takes_characters=True
+ALL_SKILLS = Features(
+    frozenset(Operation), takes_reference=True, takes_url=True, takes_characters=True
 )
 
 
@@ -128,14 +128,14 @@ def make_prospect() -> MakeProspect:
         *,
         status: Status = Status.OPERATIONAL,
         blocked: FailureKind | None = None,
-        skills: Skills = ALL_SKILLS,
+        skills: Features = ALL_SKILLS,
         delivery: float = 0.95,
         seconds: float = 90.0,
         **more: object,
-    ) -> Prospect:
+    ) -> Candidate:
         reason = Reason(ReasonCode.JOBS_DELIVERED, NOON)
         verdict = Verdict(service.id, status, NOON, 0.99, (reason,), blocked)
         can = Capability(service, skills)
-        return Prospect(service, verdict, can, delivery, seconds, **more)  # type: ignore[arg-type]
+        return Candidate(service, verdict, can, delivery, seconds, **more)  # type: ignore[arg-type]
 
     return make

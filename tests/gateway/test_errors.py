@@ -2,8 +2,8 @@
 
 import pytest
 
-from tallylight.gateway.errors import unserved
-from tallylight.gateway.routing.ranking import Bar, Exclusion, Ranking
+from tallylight.gateway.errors import no_service_error
+from tallylight.gateway.routing.ranking import Exclusion, ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
 
@@ -15,10 +15,10 @@ A, B = ServiceId("a"), ServiceId("b")
 )
 def test_a_field_that_no_service_can_serve_is_named(fields: tuple[str, str], param: str) -> None:
     excluded = tuple(
-        Exclusion(service, Bar.CAPABILITY, field, "7", "4, 8")
+        Exclusion(service, ExclusionReason.CAPABILITY, field, "7", "4, 8")
         for service, field in zip((A, B), fields, strict=True)
     )
 
-    refusal = unserved(Route("boats", (A, B)), Ranking((), excluded))
+    refusal = no_service_error(Route("boats", (A, B)), Ranking((), excluded))
 
     assert (refusal.status, refusal.code, refusal.param) == (400, "invalid_value", param)

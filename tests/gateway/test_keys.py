@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tallylight.clock import SystemClock, VirtualClock
 from tallylight.errors import StorageError
-from tallylight.gateway.keys import Caller, Keys
+from tallylight.gateway.keys import Caller, KeyRegistry
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
 from tallylight.storage.database import Storage, open_storage
@@ -32,12 +32,12 @@ class Counted(GatewayKeys):
 
 
 @pytest.fixture
-def keys(history: Storage, clock: VirtualClock) -> Keys:
-    return Keys(history.keys, clock)
+def keys(history: Storage, clock: VirtualClock) -> KeyRegistry:
+    return KeyRegistry(history.keys, clock)
 
 
 @asynccontextmanager
-async def looking(keys: Keys) -> AsyncIterator[None]:
+async def looking(keys: KeyRegistry) -> AsyncIterator[None]:
     """Keep keys up to date as long as the block lasts."""
     task = asyncio.create_task(keys.run())
     try:
@@ -46,17 +46,21 @@ async def looking(keys: Keys) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def test_a_key_opens_what_it_was_made_for(keys: Keys) -> None:
+async def test_a_key_opens_what_it_was_made_for(keys: KeyRegistry) -> None:
     budget = Budget(per_day=Decimal("2.50"))
 
     made, secret = await keys.create("films", ["sora"], 30, budget)
 
-    assert await keys.of(secret) == Caller(made.id, "films", frozenset({"sora"}), 30, budget)
+    assert await keys.authenticate(secret) == Caller(
+        made.id, "films", frozenset({"sora"}), 30, budget
+    )
     assert secret.startswith("tl-")
     assert secret.endswith(made.hint)
 
 
-async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, history: Storage) -> None:
+async def test_the_key_itself_is_nowhere_in_the_database(
+    keys: KeyRegistry, history: Storage
+) -> None:
     _, secret = await keys.create("films")
 
     async with history.keys._connections.read_transaction() as connection:
@@ -67,61 +71,61 @@ async def test_the_key_itself_is_nowhere_in_the_database(keys: Keys, history: St
     assert secret[3:-4] not in str(rows)
 
 
-async def test_what_is_no_key_opens_nothing(keys: Keys) -> None:
+async def test_what_is_no_key_opens_nothing(keys: KeyRegistry) -> None:
     _, secret = await keys.create("films")
 
     for other in ("", "tl-", secret[:-1], secret + "x", secret.upper(), "sk-\udcff", secret[3:]):
-        assert await keys.of(other) is None
+        assert await keys.authenticate(other) is None
 
 
 async def test_a_key_made_elsewhere_is_known_at_once(
-    keys: Keys, history: Storage, clock: VirtualClock
+    keys: KeyRegistry, history: Storage, clock: VirtualClock
 ) -> None:
-    elsewhere = Keys(history.keys, clock)
+    elsewhere = KeyRegistry(history.keys, clock)
     async with looking(keys):
         await clock.advance(SECOND)
 
         _, secret = await elsewhere.create("films")
         await clock.advance(SECOND / 2)
 
-        assert await keys.of(secret) is not None
+        assert await keys.authenticate(secret) is not None
 
 
 async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
     address: str, clock: VirtualClock
 ) -> None:
     async with open_storage(address, clock) as ours, open_storage(address, clock) as theirs:
-        here, there = Keys(ours.keys, clock), Keys(theirs.keys, clock)
+        here, there = KeyRegistry(ours.keys, clock), KeyRegistry(theirs.keys, clock)
         made, secret = await here.create("films")
         _, other = await here.create("others")
-        assert await there.of(secret)
+        assert await there.authenticate(secret)
 
         revoked = await here.revoke(made.id)
-        assert await here.of(secret) is None
-        assert await there.of(secret)  # the proof that it is the look that tells it
+        assert await here.authenticate(secret) is None
+        assert await there.authenticate(secret)  # the proof that it is the look that tells it
         async with looking(there):
             await _until_refused(there, secret, clock)
 
         assert revoked is not None
-        assert await there.of(other)
+        assert await there.authenticate(other)
 
 
-async def _until_refused(keys: Keys, secret: str, clock: VirtualClock) -> None:
+async def _until_refused(keys: KeyRegistry, secret: str, clock: VirtualClock) -> None:
     until = clock.now() + 2 * SECOND
     async with asyncio.timeout(20):  # of real time: the database answers when it can
-        while await keys.of(secret):
+        while await keys.authenticate(secret):
             if clock.now() < until:
                 await clock.advance(SECOND / 2)
             await asyncio.to_thread(lambda: None)
 
 
 async def test_known_keys_cost_the_database_nothing(history: Storage, clock: VirtualClock) -> None:
-    _, secret = await Keys(history.keys, clock).create("films")
+    _, secret = await KeyRegistry(history.keys, clock).create("films")
     stored = Counted(history.keys._connections)
-    keys = Keys(stored, clock)
+    keys = KeyRegistry(stored, clock)
 
     for _ in range(100):
-        assert await keys.of(secret)
+        assert await keys.authenticate(secret)
 
     assert stored.looks == 1
 
@@ -130,23 +134,23 @@ async def test_a_flood_of_guesses_does_not_reach_the_database(
     history: Storage, clock: VirtualClock
 ) -> None:
     stored = Counted(history.keys._connections)
-    keys = Keys(stored, clock)
+    keys = KeyRegistry(stored, clock)
 
     for number in range(800):
-        await keys.of(f"tl-guess-{number}")
+        await keys.authenticate(f"tl-guess-{number}")
     looks = stored.looks
-    await asyncio.gather(*(keys.of(f"tl-guess-{number}") for number in range(100)))
+    await asyncio.gather(*(keys.authenticate(f"tl-guess-{number}") for number in range(100)))
 
     assert looks == stored.looks == 600
-    _, secret = await Keys(history.keys, clock).create("films")
+    _, secret = await KeyRegistry(history.keys, clock).create("films")
     async with looking(keys):
         await until_known(keys, secret, clock)
 
 
-async def until_known(keys: Keys, secret: str, clock: VirtualClock) -> None:
+async def until_known(keys: KeyRegistry, secret: str, clock: VirtualClock) -> None:
     until = clock.now() + 2 * SECOND
     async with asyncio.timeout(20):  # of real time: the database answers when it can
-        while not await keys.of(secret):
+        while not await keys.authenticate(secret):
             if clock.now() < until:
                 await clock.advance(SECOND / 2)
             await asyncio.to_thread(lambda: None)
@@ -154,52 +158,52 @@ async def until_known(keys: Keys, secret: str, clock: VirtualClock) -> None:
 
 async def test_guesses_of_the_same_moment_share_a_look(history: Storage) -> None:
     stored = Counted(history.keys._connections)
-    keys = Keys(stored, SystemClock())
+    keys = KeyRegistry(stored, SystemClock())
 
-    await asyncio.gather(*(keys.of(f"tl-guess-{number}") for number in range(100)))
+    await asyncio.gather(*(keys.authenticate(f"tl-guess-{number}") for number in range(100)))
 
     assert stored.looks <= 2
 
 
 async def test_a_key_made_right_after_a_look_is_known(history: Storage) -> None:
-    keys, elsewhere = (Keys(history.keys, SystemClock()) for _ in range(2))
+    keys, elsewhere = (KeyRegistry(history.keys, SystemClock()) for _ in range(2))
 
     for _ in range(5):
-        await keys.of("tl-guess")
+        await keys.authenticate("tl-guess")
         _, secret = await elsewhere.create("films")
-        assert await keys.of(secret)
+        assert await keys.authenticate(secret)
 
 
 async def test_a_database_that_is_away_takes_no_key_away(
     history: Storage, clock: VirtualClock
 ) -> None:
-    _, secret = await Keys(history.keys, clock).create("films")
+    _, secret = await KeyRegistry(history.keys, clock).create("films")
     stored = Counted(history.keys._connections)
-    keys = Keys(stored, clock)
-    await keys.of(secret)
+    keys = KeyRegistry(stored, clock)
+    await keys.authenticate(secret)
 
     stored.is_away = True
     async with looking(keys):
         await clock.advance(5 * SECOND)
 
-        assert await keys.of(secret)
+        assert await keys.authenticate(secret)
         with pytest.raises(StorageError):  # rather than say that a new key opens nothing
-            await keys.of("tl-new")
+            await keys.authenticate("tl-new")
 
 
-async def test_each_key_has_a_rate_of_its_own(keys: Keys, clock: VirtualClock) -> None:
+async def test_each_key_has_a_rate_of_its_own(keys: KeyRegistry, clock: VirtualClock) -> None:
     slow, quick = (Caller(KeyId(name), per_minute=rate) for name, rate in (("a", 2), ("b", 3)))
 
-    waits = [keys.wait_of(slow) for _ in range(3)]
+    waits = [keys.check_rate_limit(slow) for _ in range(3)]
 
     assert waits == [None, None, timedelta(seconds=30)]
-    assert [keys.wait_of(quick) for _ in range(3)] == [None] * 3
-    assert [keys.wait_of(Caller(KeyId("c"))) for _ in range(100)] == [None] * 100
+    assert [keys.check_rate_limit(quick) for _ in range(3)] == [None] * 3
+    assert [keys.check_rate_limit(Caller(KeyId("c"))) for _ in range(100)] == [None] * 100
     await clock.advance(timedelta(seconds=30))
-    assert keys.wait_of(slow) is None
+    assert keys.check_rate_limit(slow) is None
 
 
 def test_a_caller_without_routes_may_ask_for_all() -> None:
-    assert Caller().may_ask("sora")
-    assert Caller(routes=frozenset({"sora"})).may_ask("sora")
-    assert not Caller(routes=frozenset({"sora"})).may_ask("veo")
+    assert Caller().may_use("sora")
+    assert Caller(routes=frozenset({"sora"})).may_use("sora")
+    assert not Caller(routes=frozenset({"sora"})).may_use("veo")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from tallylight.cli.shared import application
 from tallylight.clock import SystemClock
-from tallylight.gateway.keys import Caller, Keys
+from tallylight.gateway.keys import Caller, KeyRegistry
 from tallylight.storage.database import open_storage
 
 _CONFIGURATION = """
@@ -59,7 +59,7 @@ def caller_of(key: str, address: str) -> Caller | None:
 
     async def ask() -> Caller | None:
         async with open_storage(address, SystemClock()) as history:
-            return await Keys(history.keys, SystemClock()).of(key)
+            return await KeyRegistry(history.keys, SystemClock()).authenticate(key)
 
     return asyncio.run(ask())
 

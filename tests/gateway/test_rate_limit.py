@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.gateway.rate_limit import full, take
+from tallylight.gateway.rate_limit import full_bucket, take_token
 
 RATES = st.integers(1, 10_000)
 
 
 def test_a_full_bucket_lets_one_minutes_requests_pass_at_once() -> None:
-    bucket = full(0, 3)
+    bucket = full_bucket(0, 3)
 
     waits = []
     for _ in range(4):
-        bucket, wait = take(bucket, 0, 3)
+        bucket, wait = take_token(bucket, 0, 3)
         waits.append(wait)
 
     assert waits == [None, None, None, timedelta(seconds=20)]
@@ -22,21 +22,21 @@ def test_a_full_bucket_lets_one_minutes_requests_pass_at_once() -> None:
 
 @given(RATES, st.floats(0, 1e6))
 def test_who_waits_as_long_as_it_was_told_passes(rate: int, start: float) -> None:
-    bucket, now = full(start, rate), start
+    bucket, now = full_bucket(start, rate), start
     wait = None
     while wait is None:
-        bucket, wait = take(bucket, now, rate)
+        bucket, wait = take_token(bucket, now, rate)
     now += wait.total_seconds() + 1e-6
 
-    assert take(bucket, now, rate).wait is None
+    assert take_token(bucket, now, rate).retry_after is None
 
 
 @given(RATES, st.lists(st.floats(0, 20), min_size=1, max_size=300))
 def test_never_more_pass_than_a_full_bucket_and_its_refill(rate: int, gaps: list[float]) -> None:
-    bucket, now, passed = full(0, rate), 0.0, 0
+    bucket, now, passed = full_bucket(0, rate), 0.0, 0
     for gap in gaps:
         now += gap
-        bucket, wait = take(bucket, now, rate)
+        bucket, wait = take_token(bucket, now, rate)
         passed += wait is None
 
     assert passed <= rate + now * rate / 60 + 1e-6
@@ -44,8 +44,8 @@ def test_never_more_pass_than_a_full_bucket_and_its_refill(rate: int, gaps: list
 
 @given(RATES, st.floats(-100, 0))
 def test_a_clock_that_stands_still_gives_nothing_back(rate: int, step: float) -> None:
-    bucket, _ = take(full(0, rate), 0, rate)
+    bucket, _ = take_token(full_bucket(0, rate), 0, rate)
 
-    after, _ = take(bucket, step, rate)
+    after, _ = take_token(bucket, step, rate)
 
     assert after.tokens == pytest.approx(max(bucket.tokens - 1, bucket.tokens % 1))

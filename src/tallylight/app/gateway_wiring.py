@@ -10,28 +10,28 @@ from prometheus_client import CollectorRegistry
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
-from tallylight.gateway.assets.contents import Contents
-from tallylight.gateway.assets.fetch import Delivering
+from tallylight.gateway.assets.contents import ContentReader
+from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.failover import Failover
-from tallylight.gateway.finish import Completing
+from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.gateway import Gateway
-from tallylight.gateway.http.settings import DoorTerms
-from tallylight.gateway.inputs import Sources
-from tallylight.gateway.keys import Keys
-from tallylight.gateway.leases import Crew
-from tallylight.gateway.metrics import Meters
-from tallylight.gateway.outcomes import Witness
-from tallylight.gateway.poll import Following
-from tallylight.gateway.reconcile import Reconciling
-from tallylight.gateway.routing.candidates import Prospects
-from tallylight.gateway.routing.circuit_breaker import Circuit
-from tallylight.gateway.routing.selector import Choosing
-from tallylight.gateway.settings import Conditions
-from tallylight.gateway.store import Books
-from tallylight.gateway.submit import Submitting
-from tallylight.gateway.webhooks.messages import notices_of
-from tallylight.gateway.webhooks.sender import Courier
+from tallylight.gateway.http.settings import HttpSettings
+from tallylight.gateway.inputs import InputResolver
+from tallylight.gateway.keys import KeyRegistry
+from tallylight.gateway.leases import LeaseManager
+from tallylight.gateway.metrics import GatewayMetrics
+from tallylight.gateway.outcomes import OutcomeReporter
+from tallylight.gateway.poll import AttemptPoller
+from tallylight.gateway.reconcile import AttemptReconciler
+from tallylight.gateway.routing.candidates import Candidates
+from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
+from tallylight.gateway.routing.selector import ServiceSelector
+from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.store import VideoStore
+from tallylight.gateway.submit import AttemptSubmitter
+from tallylight.gateway.webhooks.messages import webhook_messages
+from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.scheduler import every
 from tallylight.storage.database import Storage
 from tallylight.upstreams.transport import Transport
@@ -53,14 +53,14 @@ class GatewayWiring:
     """
 
     gateway: Gateway
-    keys: Keys
-    candidates: Prospects
-    settings: Conditions
-    http_settings: DoorTerms
+    keys: KeyRegistry
+    candidates: Candidates
+    settings: GatewaySettings
+    http_settings: HttpSettings
     metrics: CollectorRegistry
-    _outcomes: Witness
-    _leases: Crew
-    _webhooks: Courier
+    _outcomes: OutcomeReporter
+    _leases: LeaseManager
+    _webhooks: WebhookSender
     _assets: AssetStore
     _history: Storage
     _clock: Clock
@@ -90,9 +90,9 @@ class GatewayWiring:
         conditions.routes = configuration.routes
         conditions.answer_within = options.answer_within
         conditions.budget = options.budget.budget()
-        conditions.keep = configuration.assets.keep
-        self._webhooks.adopt(options.webhooks)
-        self.http_settings.is_open = options.open
+        conditions.content_retention = configuration.assets.keep
+        self._webhooks.apply_config(options.webhooks)
+        self.http_settings.allows_anonymous = options.open
         self.http_settings.largest_body = options.largest_body
 
     async def _delete_expired_assets(self) -> None:
@@ -114,34 +114,34 @@ def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
     clock: Clock,
 ) -> GatewayWiring:
     """Return the gateway of a configuration; nothing runs yet."""
-    keys = Keys(history.keys, clock)
-    conditions = Conditions(keys)
-    circuit = Circuit()
-    prospects = Prospects(board, circuit, clock)
+    keys = KeyRegistry(history.keys, clock)
+    conditions = GatewaySettings(keys)
+    circuit = CircuitBreaker()
+    prospects = Candidates(board, circuit, clock)
     chance = Random()  # noqa: S311  # among equals, no secret
-    choosing = Choosing(prospects, conditions, chance)
-    courier = Courier(history.outbox, configuration.gateway.webhooks, clock, chance.random)
-    books = Books(history, clock)
-    meters = Meters()
-    witness = Witness(board, circuit, meters, clock)
-    sources = Sources(board, history, transport, store, clock)
-    submitting = Submitting(transport, books, witness, clock)
-    completing = Completing(
+    choosing = ServiceSelector(prospects, conditions, chance)
+    courier = WebhookSender(history.outbox, configuration.gateway.webhooks, clock, chance.random)
+    books = VideoStore(history, clock)
+    meters = GatewayMetrics()
+    witness = OutcomeReporter(board, circuit, meters, clock)
+    sources = InputResolver(board, history, transport, store, clock)
+    submitting = AttemptSubmitter(transport, books, witness, clock)
+    completing = VideoFinisher(
         books,
-        Delivering(transport, store, clock),
+        AssetFetcher(transport, store, clock),
         sources,
         witness,
-        lambda video, at: notices_of(video, courier.endpoints, at),
-        lambda: conditions.keep,
+        lambda video, at: webhook_messages(video, courier.endpoints, at),
+        lambda: conditions.content_retention,
         clock,
     )
-    following = Following(board, transport, books, completing, choosing, witness, clock)
+    following = AttemptPoller(board, transport, books, completing, choosing, witness, clock)
     failover = Failover(
         board,
         books,
         choosing,
         submitting,
-        Reconciling(board, history, transport, submitting, clock),
+        AttemptReconciler(board, history, transport, submitting, clock),
         following,
         completing,
         witness,
@@ -149,15 +149,15 @@ def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         history,
         clock,
     )
-    crew = Crew(history, books, failover, conditions, clock)
-    meters.watch(lambda: crew.under_way)
+    crew = LeaseManager(history, books, failover, conditions, clock)
+    meters.track_active(lambda: crew.active_count)
     gateway = Gateway(
         conditions,
         history,
         choosing,
         crew,
         sources,
-        Contents(board, history, transport, store),
+        ContentReader(board, history, transport, store),
         clock,
     )
     switchboard = GatewayWiring(
@@ -165,7 +165,7 @@ def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         keys=keys,
         candidates=prospects,
         settings=conditions,
-        http_settings=DoorTerms(),
+        http_settings=HttpSettings(),
         metrics=meters.registry,
         _outcomes=witness,
         _leases=crew,

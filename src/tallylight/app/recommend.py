@@ -7,10 +7,10 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Medium
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
-from tallylight.gateway.routing.candidates import Prospects
-from tallylight.gateway.routing.circuit_breaker import Circuit
+from tallylight.gateway.routing.candidates import Candidates
+from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
 from tallylight.gateway.routing.ordering import rank
-from tallylight.gateway.routing.presets import WEIGHINGS, Policy, policy_of
+from tallylight.gateway.routing.presets import POLICY_WEIGHTS, RoutingPolicy, policy_named
 from tallylight.gateway.routing.ranking import Choice, Exclusion
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import ServiceId
@@ -29,7 +29,7 @@ class RouteRecommender:
     """Implements `status.recommendation.Recommender`."""
 
     def __init__(
-        self, board: Board, candidates: Prospects, routes: Callable[[], Mapping[str, Route]]
+        self, board: Board, candidates: Candidates, routes: Callable[[], Mapping[str, Route]]
     ) -> None:
         self._board = board
         self._candidates = candidates
@@ -37,7 +37,7 @@ class RouteRecommender:
 
     def policies(self) -> Sequence[str]:
         """Return the names of the presets and preferences."""
-        return [policy.value for policy in WEIGHINGS]
+        return [policy.value for policy in POLICY_WEIGHTS]
 
     def models(self) -> Sequence[str]:
         """Return the names of the routes."""
@@ -58,7 +58,7 @@ class RouteRecommender:
         ranking = rank(
             Order("", wanted.seconds or 0, wanted.size),
             route,
-            self._candidates.of(route.services),
+            self._candidates.for_services(route.services),
             chosen=chosen,
             policy=policy,
         )
@@ -94,7 +94,7 @@ class RouteRecommender:
             job_time=timedelta(seconds=choice.seconds),
             expected_time=timedelta(seconds=choice.expected_seconds),
             success_probability=choice.delivery,
-            reason_codes=tuple(each.value for each in choice.why),
+            reason_codes=tuple(each.value for each in choice.reasons),
         )
 
     def _excluded(self, exclusion: Exclusion) -> ExcludedService:
@@ -104,7 +104,7 @@ class RouteRecommender:
             verdict=self._board.verdict(id_),
             reason=exclusion.reason.value,
             param=exclusion.param,
-            requested=exclusion.asked,
+            requested=exclusion.requested,
             allowed=exclusion.allowed,
         )
 
@@ -113,14 +113,14 @@ def board_recommender(
     board: Board, clock: Clock, configuration: Callable[[], Configuration]
 ) -> RouteRecommender:
     """Return who recommends by the board alone, where no callers' videos are seen."""
-    prospects = Prospects(board, Circuit(), clock)
+    prospects = Candidates(board, CircuitBreaker(), clock)
     return RouteRecommender(board, prospects, lambda: configuration().routes)
 
 
-def _policy(name: str) -> Policy | None:
+def _policy(name: str) -> RoutingPolicy | None:
     if not name:
         return None
     try:
-        return policy_of(name)
+        return policy_named(name)
     except ValueError as error:
         raise LookupError(str(error)) from None

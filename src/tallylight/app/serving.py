@@ -21,7 +21,7 @@ from tallylight.clock import Clock, SystemClock
 from tallylight.config import reload
 from tallylight.config.settings import Configuration
 from tallylight.errors import ConfigurationError, Problem, StorageError, TallylightError
-from tallylight.gateway.http.app import Doors
+from tallylight.gateway.http.app import GatewayApp
 from tallylight.status.application import close_streams, make_status_app
 from tallylight.status.ports import StatusSources
 
@@ -174,7 +174,7 @@ class _Server(uvicorn.Server):
 
 def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
     board = runtime.gateway_wiring
-    return Doors(page, board.gateway, board.keys, board.http_settings, clock)
+    return GatewayApp(page, board.gateway, board.keys, board.http_settings, clock)
 
 
 def _status_state(

@@ -22,13 +22,13 @@ from tallylight.cli.shared import (
     print_line,
 )
 from tallylight.errors import StorageError
-from tallylight.gateway.routing.presets import Prefer, Preset
+from tallylight.gateway.routing.presets import Preference, Preset
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.client.async_video import AsyncVideo
     from tallylight.client.async_video_client import AsyncVideoClient
-    from tallylight.gateway.requests import RefusalError
+    from tallylight.gateway.requests import ApiError
 
 _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
 
@@ -84,7 +84,7 @@ def generate_command(
         Preset | None, typer.Option("--for", help="What it is for (default: the route's policy).")
     ] = None,
     prefer: Annotated[
-        Prefer | None, typer.Option(help="In place of --for: what goes first.")
+        Preference | None, typer.Option(help="In place of --for: what goes first.")
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="A picture to begin from: a file, or its address.")
@@ -127,7 +127,7 @@ def generate_command(
 async def _generate(task: _GenerateOptions, to: Translator) -> int:
     from tallylight.app.logs import configure_warnings_only
     from tallylight.client.async_video_client import AsyncVideoClient
-    from tallylight.gateway.requests import RefusalError
+    from tallylight.gateway.requests import ApiError
 
     configure_warnings_only()
     async with AsyncVideoClient.from_config(task.config) as client:
@@ -135,7 +135,7 @@ async def _generate(task: _GenerateOptions, to: Translator) -> int:
             with progress_display(to) as show:
                 video = await _create_or_resume(client, task)
                 await video.wait(on_progress=show)
-        except RefusalError as error:
+        except ApiError as error:
             return _report_error(error, to)
         except asyncio.CancelledError:
             _absorb_cancellation()
@@ -165,7 +165,7 @@ async def _create_or_resume(client: "AsyncVideoClient", task: _GenerateOptions) 
 
 async def _save(video: "AsyncVideo", task: _GenerateOptions, to: Translator) -> int:
     """Write the file and say what became of the video."""
-    from tallylight.gateway.requests import RefusalError
+    from tallylight.gateway.requests import ApiError
     from tallylight.i18n.prices import format_usd
 
     out = task.out or Path(f"{video.id}.mp4")
@@ -173,7 +173,7 @@ async def _save(video: "AsyncVideo", task: _GenerateOptions, to: Translator) -> 
     if video.error is None:
         try:
             saved = await video.save(out, mode="w" if task.force else "x")
-        except (FileExistsError, StorageError, RefusalError) as error:
+        except (FileExistsError, StorageError, ApiError) as error:
             print_error(
                 _exists_message(out, to) if isinstance(error, FileExistsError) else str(error)
             )
@@ -217,7 +217,7 @@ def _video_json(video: "AsyncVideo", saved: Path | None) -> dict[str, object]:
     }
 
 
-def _report_error(error: "RefusalError", to: Translator) -> int:
+def _report_error(error: "ApiError", to: Translator) -> int:
     print_error(str(error))
     if error.retry_after is not None:
         seconds = round(error.retry_after.total_seconds())

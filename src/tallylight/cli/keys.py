@@ -24,7 +24,7 @@ from tallylight.model.money import Budget
 
 if TYPE_CHECKING:
     from tallylight.config.settings import Configuration
-    from tallylight.gateway.keys import Keys
+    from tallylight.gateway.keys import KeyRegistry
     from tallylight.model.gateway_key import GatewayKey
 
 keys_app = typer.Typer(no_args_is_help=True, help="The keys of the gateway's callers.")
@@ -198,16 +198,16 @@ def _load_configuration(config: Path | None) -> "Configuration":
 
 
 @asynccontextmanager
-async def _open_keys(configuration: "Configuration") -> AsyncIterator["Keys"]:
+async def _open_keys(configuration: "Configuration") -> AsyncIterator["KeyRegistry"]:
     from tallylight.app.logs import configure_warnings_only
     from tallylight.clock import SystemClock
-    from tallylight.gateway.keys import Keys
+    from tallylight.gateway.keys import KeyRegistry
     from tallylight.storage.database import open_storage
 
     configure_warnings_only()
     clock = SystemClock()
     async with open_storage(configuration.database_url, clock) as history:
-        yield Keys(history.keys, clock)
+        yield KeyRegistry(history.keys, clock)
 
 
 def _key_json(key: "GatewayKey") -> dict[str, object]:

@@ -13,7 +13,7 @@ from tallylight.client.create_params import remix_of
 from tallylight.client.embedded_gateway import Studio
 from tallylight.client.video_state import Look, VideoFacts, VideoFailedError
 from tallylight.gateway.gateway import Gateway
-from tallylight.gateway.keys import ANYBODY
+from tallylight.gateway.keys import ANONYMOUS
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video as Record
 from tallylight.upstreams.atomic_download import save_atomically
@@ -94,7 +94,7 @@ class AsyncVideo(VideoFacts):
         scratch = target.with_name(f".{target.name}.{uuid4().hex}")
 
         async def bring(gateway: Gateway) -> None:
-            async with gateway.content(VideoId(self.id), ANYBODY, variant, None) as content:
+            async with gateway.content(VideoId(self.id), ANONYMOUS, variant, None) as content:
                 await save_atomically(content.chunks, scratch, sys.maxsize)
 
         await self._studio.ask(bring)
@@ -107,7 +107,7 @@ class AsyncVideo(VideoFacts):
         Raises:
             RefusalError: if it has not come to its end.
         """
-        await self._studio.ask(lambda gateway: gateway.delete(VideoId(self.id), ANYBODY))
+        await self._studio.ask(lambda gateway: gateway.delete(VideoId(self.id), ANONYMOUS))
 
     async def remix(self, prompt: str, *, idempotency_key: str = "") -> "AsyncVideo":
         """Make it anew with another prompt, at the service that made it.
@@ -116,17 +116,17 @@ class AsyncVideo(VideoFacts):
             RefusalError: if it is not completed, or its service cannot.
         """
         ask = remix_of(VideoId(self.id), prompt, idempotency_key)
-        record = await self._studio.ask(lambda gateway: gateway.create(ask, ANYBODY))
+        record = await self._studio.ask(lambda gateway: gateway.create(ask, ANONYMOUS))
         return AsyncVideo(self._studio, record)
 
     async def _seen(self, gateway: Gateway) -> Record:
-        return await gateway.video(VideoId(self.id), ANYBODY)
+        return await gateway.video(VideoId(self.id), ANONYMOUS)
 
     async def _changed(self, gateway: Gateway) -> Record:
         seen = await self._seen(gateway)
         if seen != self._look.record:
             return seen
-        return await gateway.changed(VideoId(self.id), ANYBODY, _LOOK)
+        return await gateway.wait_for_change(VideoId(self.id), ANONYMOUS, _LOOK)
 
 
 async def _tell(on_progress: OnProgress | None, video: AsyncVideo) -> None:

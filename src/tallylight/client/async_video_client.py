@@ -18,9 +18,9 @@ from tallylight.client.embedded_gateway import Studio
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.gateway.gateway import Gateway
-from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.requests import RefusalError
-from tallylight.gateway.routing.routes import USUAL_MODEL, Route
+from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import ApiError
+from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video as Record
 
@@ -99,7 +99,7 @@ class AsyncVideoClient:
         }
         ask = await asyncio.to_thread(creation_of, fields, reference, idempotency_key)
         return self._handle(
-            await self._studio.ask(lambda gateway: gateway.create(ask, ANYBODY)),
+            await self._studio.ask(lambda gateway: gateway.create(ask, ANONYMOUS)),
         )
 
     async def video(self, id: str) -> AsyncVideo:  # noqa: A002  # the API's word
@@ -109,7 +109,7 @@ class AsyncVideoClient:
             RefusalError: if there is none of that id.
         """
         return self._handle(
-            await self._studio.ask(lambda gateway: gateway.video(VideoId(id), ANYBODY))
+            await self._studio.ask(lambda gateway: gateway.video(VideoId(id), ANONYMOUS))
         )
 
     async def list(self, limit: int = 20, after: str = "") -> Sequence[AsyncVideo]:
@@ -121,7 +121,9 @@ class AsyncVideoClient:
         """
 
         async def page(gateway: Gateway) -> Sequence[Record]:
-            found = await gateway.listed(ANYBODY, after=VideoId(after), limit=limit, order="desc")
+            found = await gateway.list_videos(
+                ANONYMOUS, after=VideoId(after), limit=limit, order="desc"
+            )
             return found.videos
 
         return [self._handle(record) for record in await self._studio.ask(page)]
@@ -151,11 +153,11 @@ class AsyncVideoClient:
         # A service's own route beside its model's leads to the same.
         if len({frozenset(route.services) for route in routes.values()}) == 1:
             return next(iter(routes))
-        if USUAL_MODEL in routes:
-            return USUAL_MODEL
+        if DEFAULT_MODEL in routes:
+            return DEFAULT_MODEL
         raise _unrouted("name a model", "missing_required_parameter", routes)
 
 
-def _unrouted(why: str, code: str, routes: Iterable[str]) -> RefusalError:
+def _unrouted(why: str, code: str, routes: Iterable[str]) -> ApiError:
     message = f"{why}; there are {', '.join(routes)}"
-    return RefusalError(HTTPStatus.BAD_REQUEST, message, code=code, param="model")
+    return ApiError(HTTPStatus.BAD_REQUEST, message, code=code, param="model")

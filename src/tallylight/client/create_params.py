@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tallylight.gateway.http import parse
-from tallylight.gateway.http.forms import Tree
-from tallylight.gateway.http.parse import Manner
-from tallylight.gateway.http.text_validation import check_texts
+from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.parse import RequestContext
+from tallylight.gateway.http.text_validation import check_storable
 from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.keys import ANYBODY
-from tallylight.gateway.requests import Ask
+from tallylight.gateway.keys import ANONYMOUS
+from tallylight.gateway.requests import CreateRequest
 from tallylight.model.ids import VideoId
 
 Picture = str | Path | bytes
@@ -18,7 +18,9 @@ Picture = str | Path | bytes
 _ADDRESSES = ("http://", "https://", "data:")
 
 
-def creation_of(fields: Mapping[str, object], reference: Picture | None, idempotency: str) -> Ask:
+def creation_of(
+    fields: Mapping[str, object], reference: Picture | None, idempotency: str
+) -> CreateRequest:
     """Return what a create asks for; fields that are None or empty are left to the gateway.
 
     Raises:
@@ -28,16 +30,16 @@ def creation_of(fields: Mapping[str, object], reference: Picture | None, idempot
     said = {name: value for name, value in fields.items() if value not in (None, "", [])}
     if reference is not None:
         said = said | {"input_reference": _read(reference)}
-    return parse.creation(_checked(said), _manner(idempotency))
+    return parse.create_request(_checked(said), _manner(idempotency))
 
 
-def remix_of(source: VideoId, prompt: str, idempotency: str) -> Ask:
+def remix_of(source: VideoId, prompt: str, idempotency: str) -> CreateRequest:
     """Return what a remix asks for.
 
     Raises:
         RefusalError: if the prompt cannot be read.
     """
-    return parse.remix(_checked({"prompt": prompt}), _manner(idempotency), source)
+    return parse.remix_request(_checked({"prompt": prompt}), _manner(idempotency), source)
 
 
 def policy_of(policy: str, prefer: str) -> str:
@@ -51,15 +53,15 @@ def policy_of(policy: str, prefer: str) -> str:
     return policy or prefer
 
 
-def _checked(fields: Tree) -> Tree:
-    check_texts(fields)
+def _checked(fields: FieldTree) -> FieldTree:
+    check_storable(fields)
     return fields
 
 
-def _manner(idempotency: str) -> Manner:
+def _manner(idempotency: str) -> RequestContext:
     key = idempotency.encode("utf-8", "surrogatepass")  # half a pair is refused with all else
     headers = {b"idempotency-key": key} if idempotency else {}
-    return parse.manner_of(headers, ANYBODY.key)
+    return parse.read_context(headers, ANONYMOUS.key)
 
 
 def _read(reference: Picture) -> str | Upload:

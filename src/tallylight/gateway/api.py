@@ -8,16 +8,16 @@ from http import HTTPStatus
 from typing import Literal, Protocol
 
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.requests import Ask, RefusalError
+from tallylight.gateway.requests import ApiError, CreateRequest
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
 from tallylight.model.video import Video
 
-Direction = Literal["asc", "desc"]
+SortOrder = Literal["asc", "desc"]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteRange:
     """A part of a content that is asked for.
 
     Args:
@@ -29,7 +29,7 @@ class Span:
     first: int | None
     last: int | None
 
-    def of(self, size: int) -> tuple[int, int] | None:
+    def resolve(self, size: int) -> tuple[int, int] | None:
         """Return its first and last byte in a content of a size, None if it has none there."""
         if self.first is None:
             begin = size - min(self.last or 0, size)
@@ -39,7 +39,7 @@ class Span:
         return self.first, size - 1 if self.last is None else min(self.last, size - 1)
 
 
-class SpanError(RefusalError):
+class RangeNotSatisfiableError(ApiError):
     """A part of a content that it does not have.
 
     Args:
@@ -69,11 +69,11 @@ class Content:
     chunks: AsyncIterator[bytes]
     media_type: str
     size: int | None = None
-    part: tuple[int, int] | None = None
+    served_range: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class VideoPage:
     """Some of a caller's videos."""
 
     videos: Sequence[Video]
@@ -95,7 +95,7 @@ class GatewayPort(Protocol):
     A video of another caller is refused as one that does not exist.
     """
 
-    async def create(self, ask: Ask, caller: Caller, /) -> Video:
+    async def create(self, request: CreateRequest, caller: Caller, /) -> Video:
         """Take an order, or find the video that the same order has led to before."""
         ...
 
@@ -103,9 +103,9 @@ class GatewayPort(Protocol):
         """Return a video as it stands."""
         ...
 
-    async def listed(
-        self, caller: Caller, /, *, after: VideoId, limit: int, order: Direction
-    ) -> Page:
+    async def list_videos(
+        self, caller: Caller, /, *, after: VideoId, limit: int, order: SortOrder
+    ) -> VideoPage:
         """Return a caller's videos behind one of them, "" for the first."""
         ...
 
@@ -114,7 +114,7 @@ class GatewayPort(Protocol):
         ...
 
     def content(
-        self, id_: VideoId, caller: Caller, variant: str, span: Span | None, /
+        self, id_: VideoId, caller: Caller, variant: str, byte_range: ByteRange | None, /
     ) -> AbstractAsyncContextManager[Content]:
         """Open a finished video's content, or the part of it that is asked for.
 
@@ -124,7 +124,7 @@ class GatewayPort(Protocol):
         ...
 
     async def create_character(
-        self, name: str, film: Reference, model: str, caller: Caller, /
+        self, name: str, video_file: Reference, model: str, caller: Caller, /
     ) -> Character:
         """Make a character known, from a film that shows it."""
         ...
@@ -141,10 +141,10 @@ class GatewayPort(Protocol):
 class KeysPort(Protocol):
     """Knows the callers by their keys, and counts their requests."""
 
-    async def of(self, bearer: str, /) -> Caller | None:
+    async def authenticate(self, secret: str, /) -> Caller | None:
         """Return whose key it is, None if it opens nothing."""
         ...
 
-    def wait_of(self, caller: Caller, /) -> timedelta | None:
+    def check_rate_limit(self, caller: Caller, /) -> timedelta | None:
         """Count a request; return how long its caller has to wait if it made too many."""
         ...

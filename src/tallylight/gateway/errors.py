@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
-from tallylight.gateway.requests import RefusalError
-from tallylight.gateway.routing.ranking import Bar, Ranking
+from tallylight.gateway.requests import ApiError
+from tallylight.gateway.routing.ranking import ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
@@ -18,8 +18,8 @@ _CODES = {
     FailureKind.CONTENT_REJECTED: "moderation_blocked",
     FailureKind.INVALID_REQUEST: "invalid_request_error",
 }
-_FAILED = "video_generation_failed"
-PASSING = frozenset(
+_GENERATION_FAILED = "video_generation_failed"
+TRANSIENT_KINDS = frozenset(
     {
         FailureKind.RATE_LIMITED,
         FailureKind.DEGRADED,
@@ -30,53 +30,57 @@ PASSING = frozenset(
 )
 """Refusals of a moment: the same service may take the same order later."""
 
-_BUSY = frozenset({FailureKind.RATE_LIMITED})
-_SOON = timedelta(seconds=15)
+_RATE_LIMIT_KINDS = frozenset({FailureKind.RATE_LIMITED})
+_DEFAULT_RETRY_AFTER = timedelta(seconds=15)
 
 
-def is_callers(failure: Failure, *, content_travels: bool) -> bool:
+def is_callers_fault(failure: Failure, *, content_travels: bool) -> bool:
     """Tell whether a failure is the caller's, so that no other service is asked."""
     if failure.fault is not Fault.CALLER:
         return False
     return not (content_travels and failure.kind is FailureKind.CONTENT_REJECTED)
 
 
-def error_of(failure: Failure, service: ServiceId) -> VideoError:
+def video_error(failure: Failure, service: ServiceId) -> VideoError:
     """Return what a caller's video says of why it failed."""
-    code = _CODES.get(failure.kind, _FAILED) if failure.fault is Fault.CALLER else _FAILED
+    code = (
+        _CODES.get(failure.kind, _GENERATION_FAILED)
+        if failure.fault is Fault.CALLER
+        else _GENERATION_FAILED
+    )
     said = failure.text or failure.rule
     return VideoError(code, f"{service}: {said}")
 
 
-def exhausted(refusals: Sequence[tuple[ServiceId, Failure]]) -> VideoError:
+def services_exhausted(refusals: Sequence[tuple[ServiceId, Failure]]) -> VideoError:
     """Return what a video says that no service would make."""
     if not refusals:
-        return VideoError(_FAILED, "No service can make this video now.")
+        return VideoError(_GENERATION_FAILED, "No service can make this video now.")
     said = "; ".join(f"{service}: {failure.text or failure.rule}" for service, failure in refusals)
-    return VideoError(_FAILED, f"No service is left to make this video. {said}")
+    return VideoError(_GENERATION_FAILED, f"No service is left to make this video. {said}")
 
 
-def refusal_of(
+def create_error(
     refusals: Sequence[tuple[ServiceId, Failure]], *, content_travels: bool
-) -> RefusalError:
+) -> ApiError:
     """Return how a create is refused that no service has accepted."""
-    if refusals and is_callers(refusals[-1][1], content_travels=content_travels):
+    if refusals and is_callers_fault(refusals[-1][1], content_travels=content_travels):
         service, failure = refusals[-1]
-        error = error_of(failure, service)
-        return RefusalError(HTTPStatus.BAD_REQUEST, error.message, code=error.code)
-    message = exhausted(refusals).message
+        error = video_error(failure, service)
+        return ApiError(HTTPStatus.BAD_REQUEST, error.message, code=error.code)
+    message = services_exhausted(refusals).message
     waits = [failure.retry_after for _, failure in refusals if failure.retry_after is not None]
-    wait = min(waits) if waits else _SOON
-    if refusals and all(failure.kind in _BUSY for _, failure in refusals):
-        return RefusalError(
+    wait = min(waits) if waits else _DEFAULT_RETRY_AFTER
+    if refusals and all(failure.kind in _RATE_LIMIT_KINDS for _, failure in refusals):
+        return ApiError(
             HTTPStatus.TOO_MANY_REQUESTS, message, code="rate_limit_exceeded", retry_after=wait
         )
-    return RefusalError(
+    return ApiError(
         HTTPStatus.SERVICE_UNAVAILABLE, message, code="no_service_available", retry_after=wait
     )
 
 
-UNRESOLVED = Failure(
+UNRESOLVED_DOUBT = Failure(
     kind=FailureKind.UNKNOWN,
     fault=Fault.UPSTREAM,
     rule="doubt:unresolved",
@@ -84,17 +88,17 @@ UNRESOLVED = Failure(
     "which could have cost twice (when_in_doubt: pay_twice would)",
 )
 
-OVERDUE = VideoError(
+DEADLINE_EXCEEDED = VideoError(
     "deadline_exceeded", "The time allowed for this video is over, and it is not there."
 )
 
-REFERENCE_LOST = RefusalError(
+REFERENCE_LOST = ApiError(
     HTTPStatus.GONE,
     "What this video builds on is no longer kept, so no service can be asked.",
     code="reference_lost",
 )
 
-LEFT = Failure(
+SERVICE_REMOVED = Failure(
     kind=FailureKind.UNKNOWN,
     fault=Fault.OURS,
     rule="service:left",
@@ -109,7 +113,7 @@ SUPERSEDED = Failure(
 )
 
 
-def stalled(waited: timedelta) -> Failure:
+def stalled_failure(waited: timedelta) -> Failure:
     """Return the failure of a job that has not ended for so long."""
     return Failure(
         kind=FailureKind.DEGRADED,
@@ -119,27 +123,29 @@ def stalled(waited: timedelta) -> Failure:
     )
 
 
-def out_of_money(message: str) -> RefusalError:
+def spending_limit_error(message: str) -> ApiError:
     """Return how a create is refused that a spending limit does not allow."""
-    return RefusalError(
+    return ApiError(
         HTTPStatus.TOO_MANY_REQUESTS, message, code="insufficient_quota", type="insufficient_quota"
     )
 
 
-def unserved(route: Route, ranking: Ranking) -> RefusalError:
+def no_service_error(route: Route, ranking: Ranking) -> ApiError:
     """Return how a create is refused that no service of its route can be asked for."""
-    said = "; ".join(f"{each.service}: {each.note}" for each in ranking.excluded)
-    if ranking.excluded and all(each.reason is Bar.CAPABILITY for each in ranking.excluded):
+    said = "; ".join(f"{each.service}: {each.message}" for each in ranking.excluded)
+    if ranking.excluded and all(
+        each.reason is ExclusionReason.CAPABILITY for each in ranking.excluded
+    ):
         message = f"No service of '{route.name}' can do this. {said}"
         params = {each.param for each in ranking.excluded}
         param = next(iter(params)) if len(params) == 1 else ""  # none is at fault alone
-        return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
+        return ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
     message = f"No service of '{route.name}' can be asked now. {said}"
-    if ranking.excluded and all(each.reason is Bar.BUDGET for each in ranking.excluded):
-        return out_of_money(message)
-    return RefusalError(
+    if ranking.excluded and all(each.reason is ExclusionReason.BUDGET for each in ranking.excluded):
+        return spending_limit_error(message)
+    return ApiError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         message,
         code="no_service_available",
-        retry_after=ranking.retry_after or _SOON,
+        retry_after=ranking.retry_after or _DEFAULT_RETRY_AFTER,
     )

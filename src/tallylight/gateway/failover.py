@@ -14,26 +14,26 @@ from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
 from tallylight.gateway.errors import (
-    LEFT,
-    OVERDUE,
+    DEADLINE_EXCEEDED,
     REFERENCE_LOST,
-    UNRESOLVED,
-    exhausted,
-    is_callers,
+    SERVICE_REMOVED,
+    UNRESOLVED_DOUBT,
+    is_callers_fault,
+    services_exhausted,
 )
-from tallylight.gateway.errors import error_of as told
-from tallylight.gateway.finish import Completing
-from tallylight.gateway.inputs import Sources
-from tallylight.gateway.outcomes import Witness
-from tallylight.gateway.poll import Following
-from tallylight.gateway.reconcile import Reconciling
-from tallylight.gateway.requests import RefusalError
-from tallylight.gateway.routing.ranking import Bar, Choice, Ranking
+from tallylight.gateway.errors import video_error as told
+from tallylight.gateway.finish import VideoFinisher
+from tallylight.gateway.inputs import InputResolver
+from tallylight.gateway.outcomes import OutcomeReporter
+from tallylight.gateway.poll import AttemptPoller
+from tallylight.gateway.reconcile import AttemptReconciler
+from tallylight.gateway.requests import ApiError
+from tallylight.gateway.routing.ranking import Choice, ExclusionReason, Ranking
 from tallylight.gateway.routing.routes import WhenInDoubt
-from tallylight.gateway.routing.selector import Choosing
-from tallylight.gateway.store import Books
-from tallylight.gateway.submit import PATIENCE, Submitting
-from tallylight.gateway.tracked_video import Live
+from tallylight.gateway.routing.selector import ServiceSelector
+from tallylight.gateway.store import VideoStore
+from tallylight.gateway.submit import SUBMIT_TIMEOUT, AttemptSubmitter
+from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
@@ -58,14 +58,14 @@ class Failover:
     def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
         board: Board,
-        books: Books,
-        choosing: Choosing,
-        submitting: Submitting,
-        reconciling: Reconciling,
-        following: Following,
-        completing: Completing,
-        witness: Witness,
-        sources: Sources,
+        books: VideoStore,
+        choosing: ServiceSelector,
+        submitting: AttemptSubmitter,
+        reconciling: AttemptReconciler,
+        following: AttemptPoller,
+        completing: VideoFinisher,
+        witness: OutcomeReporter,
+        sources: InputResolver,
         history: Storage,
         clock: Clock,
     ) -> None:
@@ -81,15 +81,17 @@ class Failover:
         self._sources = sources
         self._clock = clock
 
-    async def begin(self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
+    async def begin(
+        self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
+    ) -> None:
         """Send the first attempt of a video, which was written down with it, and follow it."""
-        job = await self._submitting.send(live, live.attempts[-1], choice.service, choice.order)
+        job = await self._submitting.submit(live, live.attempts[-1], choice.service, choice.order)
         live.is_sending = False
         del choice  # or its picture would be held as long as the job takes
         await self.follow(live, limits, job)
 
     async def follow(
-        self, live: Live, limits: tuple[SpendingLimit, ...], job: Job | None = None
+        self, live: TrackedVideo, limits: tuple[SpendingLimit, ...], job: Job | None = None
     ) -> None:
         """Take a video to its end, or return early if this process has to let it go.
 
@@ -98,7 +100,7 @@ class Failover:
             limits: What further attempts may cost.
             job: As the current attempt's job was last seen, if it was.
         """
-        while not (live.video.is_terminal or live.is_let_go):
+        while not (live.video.is_terminal or live.is_released):
             attempt = live.current
             if attempt is not None:
                 await self._go_on(live, attempt, job)
@@ -106,7 +108,7 @@ class Failover:
             elif not await self._is_done(live):
                 job = await self._next(live, limits)
 
-    async def _go_on(self, live: Live, attempt: Attempt, job: Job | None) -> None:
+    async def _go_on(self, live: TrackedVideo, attempt: Attempt, job: Job | None) -> None:
         if attempt.service not in self._board:
             await self._leave(live, attempt)
             return
@@ -116,42 +118,42 @@ class Failover:
                 # Whoever has lost the stream cannot ask again; the job may go on and be billed.
                 await self._unresolved(live, attempt)
             case AttemptState.ACCEPTED:
-                await self._following.to_its_end(live, attempt, service, job)
+                await self._following.poll_until_ended(live, attempt, service, job)
             case AttemptState.INTENDED:
                 await self._take_up(live, attempt, service)
             case _:
                 await self._reconcile(live, attempt)
 
-    async def _reconcile(self, live: Live, attempt: Attempt) -> None:
+    async def _reconcile(self, live: TrackedVideo, attempt: Attempt) -> None:
         service = self._board.service(attempt.service)
-        found = await self._reconciling.resolve(live, attempt, service)
+        found = await self._reconciling.reconcile(live, attempt, service)
         if isinstance(found, Job):
             accepted = live.current
             if accepted is not None:
-                await self._following.to_its_end(live, accepted, service, found)
+                await self._following.poll_until_ended(live, accepted, service, found)
         elif await self._is_answered_elsewhere(live, attempt):
             return  # and what follows from the answer is for the next turn
         elif found:
             await self._unresolved(live, attempt)
         else:
-            live.refusals.append((attempt.service, UNRESOLVED))
-            self._books.refuse(live, attempt, UNRESOLVED)
+            live.refusals.append((attempt.service, UNRESOLVED_DOUBT))
+            self._books.mark_refused(live, attempt, UNRESOLVED_DOUBT)
 
-    async def _take_up(self, live: Live, attempt: Attempt, service: Service) -> None:
+    async def _take_up(self, live: TrackedVideo, attempt: Attempt, service: Service) -> None:
         """Call an attempt a doubt that another process was sending, once that may be dead.
 
         It may live, cut off from the database or from time, and still hear the answer. Where a list
         shows the job nobody needs to wait for that.
         """
         is_listed = adapter_for(service.upstream).listing() is not None
-        until = min(attempt.intended_at + PATIENCE, live.video.deadline)
+        until = min(attempt.intended_at + SUBMIT_TIMEOUT, live.video.deadline)
         while not is_listed and self._clock.now() < until:
             if await self._is_answered_elsewhere(live, attempt):
                 return
             await self._clock.sleep(_BETWEEN_READINGS)
-        await self._books.doubt(live, attempt, _INTERRUPTED)
+        await self._books.mark_in_doubt(live, attempt, _INTERRUPTED)
 
-    async def _is_answered_elsewhere(self, live: Live, attempt: Attempt) -> bool:
+    async def _is_answered_elsewhere(self, live: TrackedVideo, attempt: Attempt) -> bool:
         """Tell whether another process has heard what became of an attempt; take that in."""
         written = await self._history.attempts.get(attempt.id)
         if written is None or written.state in {AttemptState.INTENDED, AttemptState.IN_DOUBT}:
@@ -161,101 +163,101 @@ class Failover:
         entries = await self._history.ledger.by_ids([written.entry])
         if written.failure is not None:
             live.refusals.append((written.service, written.failure))
-        live.become(attempts=(written,), entries=tuple(entries.values()))
+        live.apply(attempts=(written,), entries=tuple(entries.values()))
         return True
 
-    async def _unresolved(self, live: Live, attempt: Attempt) -> None:
+    async def _unresolved(self, live: TrackedVideo, attempt: Attempt) -> None:
         """End an attempt of which nobody can know whether it is paid for; it counts as paid."""
-        live.refusals.append((attempt.service, UNRESOLVED))
-        self._books.fail(live, attempt, UNRESOLVED)
-        self._witness.failed(attempt.service, UNRESOLVED)
+        live.refusals.append((attempt.service, UNRESOLVED_DOUBT))
+        self._books.mark_failed(live, attempt, UNRESOLVED_DOUBT)
+        self._witness.report_failed(attempt.service, UNRESOLVED_DOUBT)
         if live.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
-            error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED.text}")
+            error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED_DOUBT.text}")
             await self._completing.fail_video(live, error)
 
-    async def _leave(self, live: Live, attempt: Attempt) -> None:
-        self._books.fail(live, attempt, LEFT)
-        await self._completing.fail_video(live, told(LEFT, attempt.service))
+    async def _leave(self, live: TrackedVideo, attempt: Attempt) -> None:
+        self._books.mark_failed(live, attempt, SERVICE_REMOVED)
+        await self._completing.fail_video(live, told(SERVICE_REMOVED, attempt.service))
 
-    async def _is_done(self, live: Live) -> bool:
+    async def _is_done(self, live: TrackedVideo) -> bool:
         """End a video whose time is over, or whose caller is at fault; tell whether it ended."""
         newest = live.refusals[-1] if live.refusals else None
         travels = live.route.content_travels
-        if newest is not None and is_callers(newest[1], content_travels=travels):
+        if newest is not None and is_callers_fault(newest[1], content_travels=travels):
             await self._completing.fail_video(live, told(newest[1], newest[0]))
         elif self._clock.now() >= live.video.deadline:
-            await self._completing.fail_video(live, OVERDUE)
+            await self._completing.fail_video(live, DEADLINE_EXCEEDED)
         return live.video.is_terminal
 
-    async def _next(self, live: Live, limits: tuple[SpendingLimit, ...]) -> Job | None:
+    async def _next(self, live: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> Job | None:
         """Send to the next service, or wait, or end the video; return the job if there is one."""
         ranking = self._choosing.rank(live, limits)
-        is_spent = live.paid_for >= live.route.attempts
+        is_spent = live.paid_attempts >= live.route.attempts
         if is_spent or not ranking.choices:
             await self._wait_or_end(live, ranking, is_spent=is_spent)
             return None
         try:
             return await self._send(live, ranking.choices[0], limits)
-        except RefusalError as error:  # what it builds on is not there any more
+        except ApiError as error:  # what it builds on is not there any more
             await self._give_up(live, VideoError(error.code, error.message))
         except BudgetError as error:
             await self._give_up(live, VideoError("insufficient_quota", str(error)))
         return None
 
     async def _send(
-        self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]
+        self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
     ) -> Job | None:
         """Write a further attempt down and send it; return the job if there is one."""
         fitted = choice.order
         try:
-            whole = await self._sources.order_of(live.video)
+            whole = await self._sources.order_for(live.video)
         except LookupError:
             raise REFERENCE_LOST from None
         order = replace(whole, seconds=fitted.seconds, size=fitted.size)
-        if live.is_let_go:
+        if live.is_released:
             return None
-        attempt, entry = prepare(live, choice, self._clock.now())
+        attempt, entry = new_attempt(live, choice, self._clock.now())
         live.is_sending = True
         try:
-            if not await self._books.intend(live, attempt, entry, limits):
+            if not await self._books.add_attempt(live, attempt, entry, limits):
                 log.info("video.lost", video=live.video.id)
-                live.is_let_go = True
+                live.is_released = True
                 return None
             live.video = replace(live.video, substitutions=choice.substituted)
-            return await self._submitting.send(live, attempt, choice.service, order)
+            return await self._submitting.submit(live, attempt, choice.service, order)
         finally:
             live.is_sending = False
 
-    async def _give_up(self, live: Live, error: VideoError) -> None:
+    async def _give_up(self, live: TrackedVideo, error: VideoError) -> None:
         """End a video that nobody can be asked for, unless a job that was given up may deliver."""
-        if live.given_up:
+        if live.given_up_attempts:
             await self._look_again(live)
         else:
             await self._completing.fail_video(live, error)
 
-    async def _look_again(self, live: Live) -> None:
+    async def _look_again(self, live: TrackedVideo) -> None:
         """Wait a while, and look at the jobs that were given up."""
-        await self._books.catch_up(live)
+        await self._books.flush(live)
         left = live.video.deadline - self._clock.now()
         await self._clock.sleep(min(_BETWEEN_LOOKS, left))
-        await self._following.look_at_given_up(live)
+        await self._following.poll_given_up(live)
 
-    async def _wait_or_end(self, live: Live, ranking: Ranking, *, is_spent: bool) -> None:
+    async def _wait_or_end(self, live: TrackedVideo, ranking: Ranking, *, is_spent: bool) -> None:
         """Wait for jobs that were given up, or for services that refused for the moment."""
-        if live.given_up:
+        if live.given_up_attempts:
             await self._look_again(live)
             return
         pause = self._until_next_round(live, ranking)
         if is_spent or pause is None or self._clock.now() + pause >= live.video.deadline:
-            await self._completing.fail_video(live, exhausted(live.refusals))
+            await self._completing.fail_video(live, services_exhausted(live.refusals))
             return
-        await self._books.catch_up(live)
-        if not live.is_settled:
-            live.settle()  # its caller is told that it waits
+        await self._books.flush(live)
+        if not live.is_resolved:
+            live.resolve()  # its caller is told that it waits
         await self._clock.sleep(pause)
-        live.rounds, live.round_from = live.rounds + 1, len(live.attempts)
+        live.rounds, live.round_start = live.rounds + 1, len(live.attempts)
 
-    def _until_next_round(self, live: Live, ranking: Ranking) -> timedelta | None:
+    def _until_next_round(self, live: TrackedVideo, ranking: Ranking) -> timedelta | None:
         """Return when services may be asked again, None if the video is to fail now.
 
         A service that accepted the video is never asked for it again. One that refused for the
@@ -266,12 +268,12 @@ class Failover:
         is_held = held_for > timedelta()
         refused_for_now = live.refused_for_now
         is_any_refused_for_now = any(
-            each.reason is Bar.TRIED and each.service in refused_for_now
+            each.reason is ExclusionReason.TRIED and each.service in refused_for_now
             for each in ranking.excluded
         )
         may_return = is_any_refused_for_now or ranking.retry_after is not None
         may_return = may_return or (is_held and ranking.may_change)
-        if not may_return or not (is_held or live.paid_for):
+        if not may_return or not (is_held or live.paid_attempts):
             return None
         pause = _FIRST_ROUND * 2.0 ** min(live.rounds, _DOUBLINGS)
         if ranking.retry_after is not None and not is_any_refused_for_now:
@@ -279,7 +281,7 @@ class Failover:
         return min(pause, held_for) if is_held else pause
 
 
-def prepare(live: Live, choice: Choice, now: datetime) -> tuple[Attempt, LedgerEntry]:
+def new_attempt(live: TrackedVideo, choice: Choice, now: datetime) -> tuple[Attempt, LedgerEntry]:
     """Return a further attempt and the money to be set aside for it; nothing is written yet."""
     video, service = live.video, choice.service
     number = len(live.attempts) + 1

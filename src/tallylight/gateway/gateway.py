@@ -9,20 +9,20 @@ from typing import Literal
 
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
-from tallylight.gateway.api import Character, Content, Page, Span
-from tallylight.gateway.assets.contents import Contents
-from tallylight.gateway.errors import out_of_money, refusal_of, unserved
-from tallylight.gateway.failover import prepare
-from tallylight.gateway.idempotency import Repeats
-from tallylight.gateway.inputs import Sources
+from tallylight.gateway.api import ByteRange, Character, Content, VideoPage
+from tallylight.gateway.assets.contents import ContentReader
+from tallylight.gateway.errors import create_error, no_service_error, spending_limit_error
+from tallylight.gateway.failover import new_attempt
+from tallylight.gateway.idempotency import RequestDeduplicator
+from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.leases import Crew
-from tallylight.gateway.requests import Ask, RefusalError
+from tallylight.gateway.leases import LeaseManager
+from tallylight.gateway.requests import ApiError, CreateRequest
 from tallylight.gateway.routing.ranking import Choice
-from tallylight.gateway.routing.routes import USUAL_MODEL, Route
-from tallylight.gateway.routing.selector import Choosing
-from tallylight.gateway.settings import Conditions
-from tallylight.gateway.tracked_video import Live
+from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
+from tallylight.gateway.routing.selector import ServiceSelector
+from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Reference
 from tallylight.model.video import Video, VideoStatus
@@ -37,24 +37,24 @@ class Gateway:
 
     def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
-        conditions: Conditions,
+        settings: GatewaySettings,
         history: Storage,
-        choosing: Choosing,
-        crew: Crew,
-        sources: Sources,
-        contents: Contents,
+        selector: ServiceSelector,
+        leases: LeaseManager,
+        inputs: InputResolver,
+        contents: ContentReader,
         clock: Clock,
     ) -> None:
-        self._conditions = conditions
+        self._settings = settings
         self._history = history
-        self._choosing = choosing
-        self._crew = crew
-        self._sources = sources
+        self._selector = selector
+        self._leases = leases
+        self._inputs = inputs
         self._contents = contents
-        self._repeats = Repeats(history, crew, clock)
+        self._deduplicator = RequestDeduplicator(history, leases, clock)
         self._clock = clock
 
-    async def create(self, ask: Ask, caller: Caller) -> Video:
+    async def create(self, request: CreateRequest, caller: Caller) -> Video:
         """Take an order, or return the video that the same order has led to before.
 
         Returns once a service has accepted it, or nobody knows whether one has, or the time to
@@ -63,56 +63,56 @@ class Gateway:
         Raises:
             RefusalError: if nobody can or may make it; then nothing is or will be paid for it.
         """
-        route = await self._route_of(ask, caller)
-        async with self._repeats.in_turn(ask, caller):
-            found = await self._repeats.of(ask, caller, self._conditions.answer_within)
+        route = await self._route_for(request, caller)
+        async with self._deduplicator.wait_for_original(request, caller):
+            found = await self._deduplicator.find(request, caller, self._settings.answer_within)
             if found is None:
                 # Whoever asked may leave: what is written down is sent all the same.
-                found = await run_to_completion(self._place(ask, caller, route))
+                found = await run_to_completion(self._begin(request, caller, route))
         if isinstance(found, Video):
             return found
-        await self._crew.until_settled(found, self._conditions.answer_within)
+        await self._leases.wait_until_resolved(found, self._settings.answer_within)
         try:
-            return await self._answer(found)
-        except RefusalError as error:
+            return await self._create_result(found)
+        except ApiError as error:
             if error.retry_after is not None:
-                self._repeats.expect(ask, caller)
+                self._deduplicator.expect_retry(request, caller)
             raise
 
     async def video(self, id_: VideoId, caller: Caller) -> Video:
         """Return a video as it stands."""
-        found = self._crew.seen(id_)
+        found = self._leases.cached(id_)
         if found is None:
             found = await self._history.videos.get(id_)
             if found is not None and found.is_terminal:
-                self._crew.remember(found)
+                self._leases.cache(found)
         if found is None or found.key != caller.key:
-            raise unknown_video(id_)
+            raise video_not_found(id_)
         return found
 
-    async def changed(self, id_: VideoId, caller: Caller, within: timedelta) -> Video:
+    async def wait_for_change(self, id_: VideoId, caller: Caller, within: timedelta) -> Video:
         """Return a video once it has changed, or as it stands after a while."""
-        await self._crew.until_changed(id_, within)
+        await self._leases.wait_for_change(id_, within)
         return await self.video(id_, caller)
 
-    async def listed(
+    async def list_videos(
         self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
-    ) -> Page:
+    ) -> VideoPage:
         """Return a caller's videos behind one of them, "" for the first."""
         behind = await self._history.videos.get_including_deleted(after) if after else None
         if after and (behind is None or behind.key != caller.key):
-            raise unknown_video(after, "after")
+            raise video_not_found(after, "after")
         found = await self._history.videos.list_page(
             caller.key, after=behind, limit=limit, order=order
         )
-        shown = [self._crew.seen(video.id) or video for video in found[:limit]]
-        return Page(shown, has_more=len(found) > limit)
+        shown = [self._leases.cached(video.id) or video for video in found[:limit]]
+        return VideoPage(shown, has_more=len(found) > limit)
 
     async def delete(self, id_: VideoId, caller: Caller) -> None:
         """Forget a video that has an end."""
         video = await self.video(id_, caller)
         if not video.is_terminal:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.CONFLICT,
                 f"Video {id_} is {video.status}; only completed or failed videos can be deleted.",
                 code="video_not_finished",
@@ -120,128 +120,134 @@ class Gateway:
             )
         await self._contents.delete(video)
         await self._history.videos.delete(id_, self._clock.now())
-        self._crew.forget(id_)
+        self._leases.evict(id_)
 
     @asynccontextmanager
     async def content(
-        self, id_: VideoId, caller: Caller, variant: str, span: Span | None
+        self, id_: VideoId, caller: Caller, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
         """Open a finished video's content, or the part of it that is asked for."""
         video = await self.video(id_, caller)
         if video.status is not VideoStatus.COMPLETED:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.NOT_FOUND,
                 f"Video {id_} is {video.status}; its content is not there.",
                 code="video_not_completed",
                 param="video_id",
             )
-        async with self._contents.open(video, variant, span) as content:
+        async with self._contents.open(video, variant, byte_range) as content:
             yield content
 
     async def create_character(
-        self, name: str, film: Reference, model: str, caller: Caller
+        self, name: str, video_file: Reference, model: str, caller: Caller
     ) -> Character:
         """Make a character known, from a film that shows it."""
-        route = self._route(model or USUAL_MODEL, caller)
-        return await self._sources.create_character(name, film, route, caller.key)
+        route = self._allowed_route(model or DEFAULT_MODEL, caller)
+        return await self._inputs.create_character(name, video_file, route, caller.key)
 
     async def character(self, id_: str, caller: Caller) -> Character:
         """Return a character."""
-        return await self._sources.character(id_, caller.key)
+        return await self._inputs.character(id_, caller.key)
 
     def models(self, caller: Caller) -> Sequence[str]:
         """Return the names of the routes that a caller may ask for."""
-        return [name for name in self._conditions.routes if caller.may_ask(name)]
+        return [name for name in self._settings.routes if caller.may_use(name)]
 
-    async def _place(self, ask: Ask, caller: Caller, route: Route) -> Live | Video:
+    async def _begin(
+        self, request: CreateRequest, caller: Caller, route: Route
+    ) -> TrackedVideo | Video:
         """Write a new video down and begin it."""
-        if self._crew.is_closing:
-            raise _CLOSING
+        if self._leases.is_closing:
+            raise _SHUTTING_DOWN
         now = self._clock.now()
-        wish, order = await self._sources.wish_of(ask, caller.key, route)
-        limits = self._conditions.limits(caller)
-        ranking = self._choosing.first(order, wish, route, limits)
+        wish, order = await self._inputs.resolve(request, caller.key, route)
+        limits = self._settings.limits_for(caller)
+        ranking = self._selector.rank_order(order, wish, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
-            raise unserved(route, ranking)
+            raise no_service_error(route, ranking)
         asked, id_ = order if choice is None else choice.order, new_video_id()
         video = Video(
             id=id_,
             key=caller.key,
             model=route.name,
-            prompt=ask.prompt,
+            prompt=request.prompt,
             seconds=asked.seconds + wish.base_seconds,
             size=asked.size,
             created_at=now,
             deadline=now + route.deadline,
-            params=await self._sources.keep(id_, wish, order),
-            idempotency_key=ask.idempotency,
-            fingerprint=ask.fingerprint,
-            owner=self._crew.name,
+            params=await self._inputs.store_reference(id_, wish, order),
+            idempotency_key=request.idempotency_key,
+            fingerprint=request.fingerprint,
+            owner=self._leases.owner,
             attempts=0 if choice is None else 1,
             cost=Decimal(0) if choice is None else choice.cost,
             substitutions={} if choice is None else choice.substituted,
         )
-        live = Live(video, route)
-        taken: Live | Video | None = None
+        live = TrackedVideo(video, route)
+        taken: TrackedVideo | Video | None = None
         try:
             opening = (
-                self._hold(live, limits) if choice is None else self._open(live, choice, limits)
+                self._create_held(live, limits)
+                if choice is None
+                else self._create_with_attempt(live, choice, limits)
             )
             taken = await opening
         finally:
             if taken is not live:  # nobody will ask for its picture
-                await self._sources.forget(video.params)
+                await self._inputs.delete_reference(video.params)
         return taken
 
-    async def _hold(self, live: Live, limits: tuple[SpendingLimit, ...]) -> Live | Video:
+    async def _create_held(
+        self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]
+    ) -> TrackedVideo | Video:
         """Write a video down that no service can be asked for at the moment."""
-        if not await self._crew.books.hold(live):
-            return await self._repeats.of_idempotency(live.video, self._conditions.answer_within)
-        live.settle()
-        self._crew.hold(live, limits)
-        return live
+        if not await self._leases.store.create_held(tracked):
+            return await self._deduplicator.find_by_key(tracked.video, self._settings.answer_within)
+        tracked.resolve()
+        self._leases.start_held(tracked, limits)
+        return tracked
 
-    async def _open(
-        self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]
-    ) -> Live | Video:
-        attempt, entry = prepare(live, choice, live.video.created_at)
+    async def _create_with_attempt(
+        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
+    ) -> TrackedVideo | Video:
+        attempt, entry = new_attempt(tracked, choice, tracked.video.created_at)
         try:
-            is_ours = await self._crew.books.open(live, attempt, entry, limits)
+            is_ours = await self._leases.store.create(tracked, attempt, entry, limits)
         except BudgetError as error:
-            raise out_of_money(str(error)) from None
+            raise spending_limit_error(str(error)) from None
         if not is_ours:  # another process was faster with the same idempotency key
-            return await self._repeats.of_idempotency(live.video, self._conditions.answer_within)
-        self._crew.begin(live, choice, limits)
-        return live
+            return await self._deduplicator.find_by_key(tracked.video, self._settings.answer_within)
+        self._leases.start(tracked, choice, limits)
+        return tracked
 
-    async def _answer(self, live: Live) -> Video:
+    async def _create_result(self, tracked: TrackedVideo) -> Video:
         """Return what the caller of a create is told."""
-        live.is_settled = True
-        if not live.video.is_terminal or live.paid_for or live.is_answered:
-            live.is_answered = True
-            return live.video
-        await self._history.videos.delete(live.video.id, self._clock.now())
-        self._crew.forget(live.video.id)
-        raise refusal_of(live.refusals, content_travels=live.route.content_travels)
+        tracked.is_resolved = True
+        if not tracked.video.is_terminal or tracked.paid_attempts or tracked.is_answered:
+            tracked.is_answered = True
+            return tracked.video
+        await self._history.videos.delete(tracked.video.id, self._clock.now())
+        self._leases.evict(tracked.video.id)
+        raise create_error(tracked.refusals, content_travels=tracked.route.content_travels)
 
-    async def _route_of(self, ask: Ask, caller: Caller) -> Route:
+    async def _route_for(self, request: CreateRequest, caller: Caller) -> Route:
         """Return the route that is meant; a video made from another goes where that one went."""
-        if ask.model or not ask.source:
-            return self._route(ask.model or USUAL_MODEL, caller)
-        return self._route((await self.video(ask.source, caller)).model, caller)
+        if request.model or not request.source:
+            return self._allowed_route(request.model or DEFAULT_MODEL, caller)
+        return self._allowed_route((await self.video(request.source, caller)).model, caller)
 
-    def _route(self, model: str, caller: Caller) -> Route:
-        route = self._conditions.routes.get(model)
+    def _allowed_route(self, model: str, caller: Caller) -> Route:
+        route = self._settings.routes.get(model)
         if route is None:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.NOT_FOUND,
                 f"The model '{model}' does not exist; GET /v1/models lists those that do.",
                 code="model_not_found",
                 param="model",
             )
-        if not caller.may_ask(model):
-            raise RefusalError(
+        if not caller.may_use(model):
+            raise ApiError(
                 HTTPStatus.FORBIDDEN,
                 f"This key may not use the model '{model}'.",
                 code="model_not_allowed",
@@ -250,7 +256,7 @@ class Gateway:
         return route
 
 
-_CLOSING = RefusalError(
+_SHUTTING_DOWN = ApiError(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "This server is about to end; ask again.",
     code="no_service_available",
@@ -258,9 +264,9 @@ _CLOSING = RefusalError(
 )
 
 
-def unknown_video(id_: str, param: str = "video_id") -> RefusalError:
+def video_not_found(id_: str, param: str = "video_id") -> ApiError:
     """Return the refusal of a video that its caller does not have."""
-    return RefusalError(
+    return ApiError(
         HTTPStatus.NOT_FOUND,
         f"Video with id '{id_}' not found.",
         code="not_found",

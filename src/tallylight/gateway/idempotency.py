@@ -15,63 +15,69 @@ from http import HTTPStatus
 
 from tallylight.clock import Clock
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.leases import Crew
-from tallylight.gateway.requests import Ask, RefusalError
-from tallylight.gateway.tracked_video import Live
+from tallylight.gateway.leases import LeaseManager
+from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import KeyId
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
 
-_SDK_GOES_ON = timedelta(minutes=35)
+_SDK_RETRY_WINDOW = timedelta(minutes=35)
 """The SDK waits ten minutes for an answer and tries three times."""
 
-_SDK_COMES_AGAIN = timedelta(minutes=2)
+_SDK_RETRY_DELAY = timedelta(minutes=2)
 """It waits for a minute at most before it does what an answer told it to."""
 
-_MOST_EXPECTED = 1000
+_MAX_EXPECTED_RETRIES = 1000
 """So many repetitions of one content are told from those of older videos."""
 
-_BETWEEN_LOOKS = timedelta(seconds=0.5)
+_POLL_INTERVAL = timedelta(seconds=0.5)
 
-_Content = tuple[KeyId, str]
+_ContentKey = tuple[KeyId, str]
 
 
-class Repeats:
+class RequestDeduplicator:
     """Looks for what was asked before."""
 
-    def __init__(self, history: Storage, crew: Crew, clock: Clock) -> None:
+    def __init__(self, history: Storage, leases: LeaseManager, clock: Clock) -> None:
         self._history = history
-        self._crew = crew
+        self._leases = leases
         self._clock = clock
-        self._placing: defaultdict[_Content, set[asyncio.Event]] = defaultdict(set)
-        self._expected: OrderedDict[_Content, deque[datetime]] = OrderedDict()
+        self._pending_creates: defaultdict[_ContentKey, set[asyncio.Event]] = defaultdict(set)
+        self._expected_retries: OrderedDict[_ContentKey, deque[datetime]] = OrderedDict()
 
     @asynccontextmanager
-    async def in_turn(self, ask: Ask, caller: Caller) -> AsyncIterator[None]:
+    async def wait_for_original(
+        self, request: CreateRequest, caller: Caller
+    ) -> AsyncIterator[None]:
         """Let a repetition wait until what it may repeat is written down, as long as that takes."""
-        content = (caller.key, ask.fingerprint)
-        if ask.is_repeat:
-            for placed in tuple(self._placing.get(content, ())):
+        content = (caller.key, request.fingerprint)
+        if request.is_retry:
+            for placed in tuple(self._pending_creates.get(content, ())):
                 await placed.wait()
         mine = asyncio.Event()
-        self._placing[content].add(mine)
+        self._pending_creates[content].add(mine)
         try:
             yield
         finally:
             mine.set()
-            self._placing[content].discard(mine)
-            if not self._placing[content]:
-                del self._placing[content]
+            self._pending_creates[content].discard(mine)
+            if not self._pending_creates[content]:
+                del self._pending_creates[content]
 
-    def expect(self, ask: Ask, caller: Caller) -> None:
+    def expect_retry(self, request: CreateRequest, caller: Caller) -> None:
         """Take note that a request was refused for the moment, and told to come again."""
-        content = (caller.key, ask.fingerprint)
-        self._expected.setdefault(content, deque(maxlen=_MOST_EXPECTED)).append(self._clock.now())
-        self._expected.move_to_end(content)
-        while not self._is_fresh(next(iter(self._expected.values()))):
-            self._expected.popitem(last=False)
+        content = (caller.key, request.fingerprint)
+        self._expected_retries.setdefault(content, deque(maxlen=_MAX_EXPECTED_RETRIES)).append(
+            self._clock.now()
+        )
+        self._expected_retries.move_to_end(content)
+        while not self._is_fresh(next(iter(self._expected_retries.values()))):
+            self._expected_retries.popitem(last=False)
 
-    async def of(self, ask: Ask, caller: Caller, within: timedelta) -> Live | Video | None:
+    async def find(
+        self, request: CreateRequest, caller: Caller, within: timedelta
+    ) -> TrackedVideo | Video | None:
         """Return what the same request has led to, under way here or as it is stored.
 
         Args:
@@ -82,26 +88,32 @@ class Repeats:
         Raises:
             RefusalError: if its idempotency key was used for another request.
         """
-        if ask.idempotency:
-            video = await self._history.videos.by_idempotency_key(caller.key, ask.idempotency)
-            return None if video is None else await self._same(video, ask.fingerprint, within)
-        if not ask.is_repeat or self._is_expected(ask, caller):
+        if request.idempotency_key:
+            video = await self._history.videos.by_idempotency_key(
+                caller.key, request.idempotency_key
+            )
+            return (
+                None
+                if video is None
+                else await self._same_request(video, request.fingerprint, within)
+            )
+        if not request.is_retry or self._consume_expected_retry(request, caller):
             return None
-        since = self._clock.now() - _SDK_GOES_ON
-        found = await self._history.videos.by_fingerprint(caller.key, ask.fingerprint, since)
-        known = [self._crew.live(video.id) or video for video in found]
-        unanswered = [one for one in known if isinstance(one, Live) and not one.is_answered]
+        since = self._clock.now() - _SDK_RETRY_WINDOW
+        found = await self._history.videos.by_fingerprint(caller.key, request.fingerprint, since)
+        known = [self._leases.tracked(video.id) or video for video in found]
+        unanswered = [one for one in known if isinstance(one, TrackedVideo) and not one.is_answered]
         first = next(iter((*unanswered, *known)), None)
-        return await self._settled(first, within) if isinstance(first, Video) else first
+        return await self._await_outcome(first, within) if isinstance(first, Video) else first
 
-    async def of_idempotency(self, video: Video, within: timedelta) -> Live | Video:
+    async def find_by_key(self, video: Video, within: timedelta) -> TrackedVideo | Video:
         """Return the video of the same idempotency key that another process has written."""
         written = await self._history.videos.by_idempotency_key(video.key, video.idempotency_key)
         found = None
         if written is not None:
-            found = await self._same(written, video.fingerprint, within)
+            found = await self._same_request(written, video.fingerprint, within)
         if found is None:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.CONFLICT,
                 "A request with the same Idempotency-Key is under way; try again.",
                 code="idempotency_key_in_use",
@@ -109,28 +121,30 @@ class Repeats:
             )
         return found
 
-    def _is_expected(self, ask: Ask, caller: Caller) -> bool:
+    def _consume_expected_retry(self, request: CreateRequest, caller: Caller) -> bool:
         """Tell whether it repeats a request that was refused, and expect that no more."""
-        times = self._expected.get((caller.key, ask.fingerprint), deque())
+        times = self._expected_retries.get((caller.key, request.fingerprint), deque())
         if not self._is_fresh(times):
             return False
         times.pop()
         return True
 
     def _is_fresh(self, times: deque[datetime]) -> bool:
-        return bool(times) and self._clock.now() - times[-1] <= _SDK_COMES_AGAIN
+        return bool(times) and self._clock.now() - times[-1] <= _SDK_RETRY_DELAY
 
-    async def _same(self, video: Video, fingerprint: str, within: timedelta) -> Live | Video | None:
+    async def _same_request(
+        self, video: Video, fingerprint: str, within: timedelta
+    ) -> TrackedVideo | Video | None:
         if video.fingerprint != fingerprint:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.CONFLICT,
                 "This Idempotency-Key was used for a request of other content.",
                 code="idempotency_key_reused",
             )
-        known = self._crew.live(video.id) or self._crew.seen(video.id)
-        return known or await self._settled(video, within)
+        known = self._leases.tracked(video.id) or self._leases.cached(video.id)
+        return known or await self._await_outcome(video, within)
 
-    async def _settled(self, video: Video, within: timedelta) -> Video | None:
+    async def _await_outcome(self, video: Video, within: timedelta) -> Video | None:
         """Return a video once another process can answer for it; None if it was refused there.
 
         A create that nobody would take leaves no video, and nobody must be told its id before.
@@ -138,8 +152,8 @@ class Repeats:
         until = self._clock.now() + within
         found: Video | None = video
         while found is not None and not (found.service or found.is_terminal):
-            if self._clock.now() >= until or self._crew.live(video.id) is not None:
+            if self._clock.now() >= until or self._leases.tracked(video.id) is not None:
                 break
-            await self._clock.sleep(_BETWEEN_LOOKS)
+            await self._clock.sleep(_POLL_INTERVAL)
             found = await self._history.videos.get(video.id)
         return found

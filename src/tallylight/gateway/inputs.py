@@ -16,7 +16,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.api import Character
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.requests import Ask, RefusalError
+from tallylight.gateway.requests import ApiError, CreateRequest
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.attempt import AttemptState
 from tallylight.model.evidence import Failure, Fault
@@ -33,14 +33,14 @@ log = structlog.get_logger()
 _DEFAULT_SECONDS, _DEFAULT_SIZE = 4, "720x1280"
 """What the Videos API takes where nothing is said."""
 
-_SAID: Mapping[Operation, frozenset[str]] = {
+_SENT_MEASURES: Mapping[Operation, frozenset[str]] = {
     Operation.CREATE: frozenset({"seconds", "size"}),
     Operation.EXTEND: frozenset({"seconds"}),
 }
 """Which measures a service is told, by operation; the others are those of the film it works on."""
 
 
-class Sources:
+class InputResolver:
     """Keeps what videos build on."""
 
     def __init__(
@@ -52,7 +52,9 @@ class Sources:
         self._store = store
         self._clock = clock
 
-    async def wish_of(self, ask: Ask, key: KeyId, route: Route) -> tuple[CreateParams, Order]:
+    async def resolve(
+        self, request: CreateRequest, key: KeyId, route: Route
+    ) -> tuple[CreateParams, Order]:
         """Return what a request asks for, in full.
 
         Raises:
@@ -60,11 +62,11 @@ class Sources:
                 other measures.
         """
         source, job, pinned = None, "", NO_SERVICE
-        if ask.source:
-            source, job, pinned = await self._source(ask.source, key)
-        _check_measures(ask, source)
-        if ask.characters:
-            at, characters = await self._characters(ask.characters, key)
+        if request.source:
+            source, job, pinned = await self._source_video(request.source, key)
+        _check_measures(request, source)
+        if request.characters:
+            at, characters = await self._resolve_characters(request.characters, key)
             if pinned and at != pinned:
                 raise _invalid(
                     "The source video and the characters are at different services.", "characters"
@@ -73,53 +75,55 @@ class Sources:
         else:
             characters = ()
         if pinned:
-            self._check_reach(pinned, route)
+            self._check_route_has(pinned, route)
         # What is made from another video is as long and as large as that one.
         is_free = source is None
-        chosen = ["seconds"] if is_free and ask.seconds is None else []
-        chosen += ["size"] if is_free and not ask.size else []
+        chosen = ["seconds"] if is_free and request.seconds is None else []
+        chosen += ["size"] if is_free and not request.size else []
         order = Order(
-            prompt=ask.prompt,
-            seconds=ask.seconds or (source.seconds if source else _DEFAULT_SECONDS),
-            size=ask.size or (source.size if source else _DEFAULT_SIZE),
-            operation=ask.operation,
+            prompt=request.prompt,
+            seconds=request.seconds or (source.seconds if source else _DEFAULT_SECONDS),
+            size=request.size or (source.size if source else _DEFAULT_SIZE),
+            operation=request.operation,
             source=job,
-            reference=ask.reference,
+            reference=request.reference,
             characters=characters,
-            extras=ask.extras,
+            extras=request.extras,
         )
         wish = CreateParams(
-            operation=ask.operation,
-            source=ask.source,
-            reference=None if ask.reference is None else replace(ask.reference, body=b""),
-            characters=ask.characters,
-            extras=ask.extras,
+            operation=request.operation,
+            source=request.source,
+            reference=None if request.reference is None else replace(request.reference, body=b""),
+            characters=request.characters,
+            extras=request.extras,
             pinned_service=pinned,
             defaulted_fields=tuple(chosen),
-            policy=ask.policy,
-            base_seconds=source.seconds if source and ask.operation is Operation.EXTEND else 0,
+            policy=request.policy,
+            base_seconds=source.seconds if source and request.operation is Operation.EXTEND else 0,
         )
         return wish, order
 
-    async def keep(self, id_: VideoId, wish: CreateParams, order: Order) -> CreateParams:
+    async def store_reference(
+        self, id_: VideoId, params: CreateParams, order: Order
+    ) -> CreateParams:
         """Keep the bytes of a reference, for services that may have to be asked later."""
         reference = order.reference
         if reference is None or not reference.body:
-            return wish
+            return params
         name = f"references/{id_}"
         await self._store.put(name, reference.body)
-        return replace(wish, stored=name)
+        return replace(params, stored=name)
 
-    async def forget(self, wish: CreateParams) -> None:
+    async def delete_reference(self, params: CreateParams) -> None:
         """Delete the bytes of a reference that no service will be asked for any more."""
-        if not wish.reference_asset:
+        if not params.reference_asset:
             return
         try:
-            await self._store.delete(wish.reference_asset)
+            await self._store.delete(params.reference_asset)
         except StorageError as error:
-            log.warning("reference.kept", name=wish.reference_asset, error=str(error))
+            log.warning("reference.kept", name=params.reference_asset, error=str(error))
 
-    async def order_of(self, video: Video) -> Order:
+    async def order_for(self, video: Video) -> Order:
         """Return all that is asked of a service for a video, read from where it is kept."""
         wish, order = video.params, video.order()
         if wish.reference_asset and wish.reference is not None:
@@ -127,28 +131,28 @@ class Sources:
                 body = b"".join([chunk async for chunk in chunks])
             order = replace(order, reference=replace(wish.reference, body=body))
         if wish.source:
-            _, job, _ = await self._source(wish.source, video.key)
+            _, job, _ = await self._source_video(wish.source, video.key)
             order = replace(order, source=job)
         if wish.characters:
-            _, characters = await self._characters(wish.characters, video.key)
+            _, characters = await self._resolve_characters(wish.characters, video.key)
             order = replace(order, characters=characters)
         return order
 
     async def create_character(
-        self, name: str, film: Reference, route: Route, key: KeyId
+        self, name: str, video_file: Reference, route: Route, key: KeyId
     ) -> Character:
         """Make a character known at the first service of a route that can have one.
 
         Raises:
             RefusalError: if no service can or does take it.
         """
-        able = [service for service in self._services(route) if _has_characters(service)]
+        able = [service for service in self._services(route) if _supports_characters(service)]
         if not able:
             raise _invalid(f"No service of '{route.name}' has characters.", "model")
         said = ""
         for service in able:
             adapter = adapter_for(service.upstream)
-            request = adapter.create_character(name, film)
+            request = adapter.create_character(name, video_file)
             answer = adapter.read_character(await self._transport.send(request, service.upstream))
             if isinstance(answer, Failure):
                 if answer.fault is Fault.CALLER:
@@ -165,7 +169,7 @@ class Sources:
             )
             await self._history.characters.add(row)
             return Character(row.id, row.name, row.created_at)
-        raise RefusalError(
+        raise ApiError(
             HTTPStatus.SERVICE_UNAVAILABLE,
             f"No service took the character. {said}",
             code="no_service_available",
@@ -175,13 +179,13 @@ class Sources:
         """Return a character."""
         row = await self._history.characters.get(id_)
         if row is None or row.key != key:
-            raise _missing(f"Character with id '{id_}' not found.", "character_id")
+            raise _not_found(f"Character with id '{id_}' not found.", "character_id")
         return Character(row.id, row.name, row.created_at)
 
     def _services(self, route: Route) -> list[Service]:
         return [self._board.service(id_) for id_ in route.services if id_ in self._board]
 
-    def _check_reach(self, pinned: ServiceId, route: Route) -> None:
+    def _check_route_has(self, pinned: ServiceId, route: Route) -> None:
         """Refuse what is at a service that cannot be asked by this route, now or later."""
         if pinned not in self._board:
             why = "which has left the configuration"
@@ -191,10 +195,10 @@ class Sources:
             return
         raise _invalid(f"What this is made from is at the service '{pinned}', {why}.", "model")
 
-    async def _source(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
+    async def _source_video(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
         video = await self._history.videos.get(id_)
         if video is None or video.key != key:
-            raise _missing(f"Video with id '{id_}' not found.", "video")
+            raise _not_found(f"Video with id '{id_}' not found.", "video")
         if video.status is not VideoStatus.COMPLETED:
             message = f"Video {id_} is {video.status}; only a completed one can be used."
             raise _invalid(message, "video")
@@ -202,14 +206,14 @@ class Sources:
         made = next(a for a in attempts if a.state is AttemptState.DELIVERED)
         return video, made.job, made.service
 
-    async def _characters(
+    async def _resolve_characters(
         self, ids: tuple[str, ...], key: KeyId
     ) -> tuple[ServiceId, tuple[str, ...]]:
         rows = []
         for id_ in ids:
             row = await self._history.characters.get(id_)
             if row is None or row.key != key:
-                raise _missing(f"Character with id '{id_}' not found.", "characters")
+                raise _not_found(f"Character with id '{id_}' not found.", "characters")
             rows.append(row)
         if len({row.service for row in rows}) > 1:
             message = "The characters are at different services; use those of one."
@@ -217,20 +221,20 @@ class Sources:
         return rows[0].service, tuple(row.upstream_id for row in rows)
 
 
-def _has_characters(service: Service) -> bool:
+def _supports_characters(service: Service) -> bool:
     adapter = adapter_for(service.upstream)
     return adapter.takes_characters and Operation.CREATE in adapter.operations
 
 
-def _check_measures(ask: Ask, source: Video | None) -> None:
+def _check_measures(request: CreateRequest, source: Video | None) -> None:
     """Refuse a measure that no service would be told, unless it is that of the source anyway.
 
     By it the price would be reckoned, and a limit of spending passed with "seconds": "1".
     """
-    asked = {"seconds": ask.seconds, "size": ask.size or None}
+    asked = {"seconds": request.seconds, "size": request.size or None}
     known = {} if source is None else {"seconds": source.seconds, "size": source.size}
     for param, value in asked.items():
-        is_said = param in _SAID.get(ask.operation, ())
+        is_said = param in _SENT_MEASURES.get(request.operation, ())
         if is_said or value in {None, known.get(param)}:
             continue
         theirs = f", here {known[param]}" if param in known else ""
@@ -241,9 +245,9 @@ def _check_measures(ask: Ask, source: Video | None) -> None:
         )
 
 
-def _invalid(message: str, param: str) -> RefusalError:
-    return RefusalError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
+def _invalid(message: str, param: str) -> ApiError:
+    return ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
 
 
-def _missing(message: str, param: str) -> RefusalError:
-    return RefusalError(HTTPStatus.NOT_FOUND, message, code="not_found", param=param)
+def _not_found(message: str, param: str) -> ApiError:
+    return ApiError(HTTPStatus.NOT_FOUND, message, code="not_found", param=param)

@@ -20,9 +20,9 @@ from tallylight.errors import StorageError
 from tallylight.gateway.failover import Failover
 from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import Route
-from tallylight.gateway.settings import Conditions
-from tallylight.gateway.store import LEASE, Books
-from tallylight.gateway.tracked_video import Live
+from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.store import LEASE_TTL, VideoStore
+from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.scheduler import every
@@ -47,7 +47,7 @@ _FRESH = 2.0
 """So many seconds is an ended video shown from memory: another replica may have deleted it."""
 
 
-class Crew:
+class LeaseManager:
     """The tasks that follow videos, and what they know of them.
 
     Args:
@@ -57,18 +57,18 @@ class Crew:
     def __init__(  # the rooms that it ties together
         self,
         history: Storage,
-        books: Books,
+        store: VideoStore,
         failover: Failover,
-        conditions: Conditions,
+        settings: GatewaySettings,
         clock: Clock,
     ) -> None:
-        self.name = uuid4().hex
-        self.books = books
+        self.owner = uuid4().hex
+        self.store = store
         self._history = history
         self._failover = failover
-        self._conditions = conditions
+        self._conditions = settings
         self._clock = clock
-        self._lives: dict[VideoId, Live] = {}
+        self._lives: dict[VideoId, TrackedVideo] = {}
         self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
         self._tasks: dict[VideoId, asyncio.Task[None]] = {}
         self._is_closing = False
@@ -96,25 +96,25 @@ class Crew:
         """Tell whether this process ends, so that it begins nothing more."""
         return self._is_closing
 
-    def begin(self, live: Live, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
+    def start(self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
         """Send a new video's first attempt and follow it."""
         live.is_sending = True
         self._start(live, self._failover.begin(live, choice, limits))
 
-    def hold(self, live: Live, limits: tuple[SpendingLimit, ...]) -> None:
+    def start_held(self, live: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> None:
         """Follow a new video that no service can be asked for yet."""
         self._start(live, self._failover.follow(live, limits))
 
     @property
-    def under_way(self) -> int:
+    def active_count(self) -> int:
         """Return how many videos this process follows."""
         return len(self._lives)
 
-    def live(self, id_: VideoId) -> Live | None:
+    def tracked(self, id_: VideoId) -> TrackedVideo | None:
         """Return a video that is under way in this process, None if it is not."""
         return self._lives.get(id_)
 
-    def seen(self, id_: VideoId) -> Video | None:
+    def cached(self, id_: VideoId) -> Video | None:
         """Return a video that this process knows better than, or as well as, the database."""
         live = self._lives.get(id_)
         if live is not None:
@@ -123,7 +123,7 @@ class Crew:
         is_fresh = known is not None and self._clock.monotonic() - known[0] < _FRESH
         return known[1] if known is not None and is_fresh else None
 
-    def remember(self, video: Video) -> None:
+    def cache(self, video: Video) -> None:
         """Keep an ended video in memory for a moment."""
         now = self._clock.monotonic()
         self._over[video.id] = (now, video)
@@ -131,20 +131,20 @@ class Crew:
         while now - next(iter(self._over.values()))[0] >= _FRESH:
             self._over.popitem(last=False)
 
-    def forget(self, id_: VideoId) -> None:
+    def evict(self, id_: VideoId) -> None:
         """Forget a video that was deleted."""
         self._over.pop(id_, None)
 
-    async def until_settled(self, live: Live, within: timedelta) -> None:
+    async def wait_until_resolved(self, live: TrackedVideo, within: timedelta) -> None:
         """Return once a caller can be told what became of a create, or after a while."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while not (live.is_settled or live.video.is_terminal or live.is_let_go):
-                    await live.change()
+                while not (live.is_resolved or live.video.is_terminal or live.is_released):
+                    await live.wait_for_change()
         except TimeoutError:
             return
 
-    async def until_changed(self, id_: VideoId, within: timedelta) -> None:
+    async def wait_for_change(self, id_: VideoId, within: timedelta) -> None:
         """Return once a video that this process follows has changed, or after a while."""
         live = self._lives.get(id_)
         if live is None:
@@ -152,16 +152,16 @@ class Crew:
             return
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await live.change()
+                await live.wait_for_change()
         except TimeoutError:
             return
 
-    def _start(self, live: Live, following: Coroutine[None, None, None]) -> None:
+    def _start(self, live: TrackedVideo, following: Coroutine[None, None, None]) -> None:
         self._lives[live.video.id] = live
         task = asyncio.create_task(self._guard(live, following), name=f"video {live.video.id}")
         self._tasks[live.video.id] = task
 
-    async def _guard(self, live: Live, following: Coroutine[None, None, None]) -> None:
+    async def _guard(self, live: TrackedVideo, following: Coroutine[None, None, None]) -> None:
         id_ = live.video.id
         try:
             await following
@@ -174,28 +174,28 @@ class Crew:
             self._lives.pop(id_, None)
             self._tasks.pop(id_, None)
             if live.video.is_terminal:
-                self.remember(live.video)
-            live.tell()
+                self.cache(live.video)
+            live.notify()
 
     async def _round(self) -> None:
         held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
         owned = await self._renew()
         self._let_lost_go(held, owned)
         await self._hand_back(owned)
-        while left := await self._history.videos.claim_expired(self.name, *self._lease()):
+        while left := await self._history.videos.claim_expired(self.owner, *self._lease()):
             for video, tried in left:
                 await self._take_over(video, tried)
             await self._renew()
 
     async def _renew(self) -> frozenset[VideoId]:
         _, until = self._lease()
-        return await self._history.videos.renew_leases(self.name, until)
+        return await self._history.videos.renew_leases(self.owner, until)
 
     def _lease(self) -> tuple[datetime, datetime]:
         now = self._clock.now()
-        return now, now + LEASE
+        return now, now + LEASE_TTL
 
-    def _let_lost_go(self, held: Collection[Live], owned: Collection[VideoId]) -> None:
+    def _let_lost_go(self, held: Collection[TrackedVideo], owned: Collection[VideoId]) -> None:
         """Follow videos no more that are ours no longer.
 
         One that was just ended is not known here for a moment, hence it is missed twice.
@@ -219,47 +219,47 @@ class Crew:
             log.warning("videos.let_go", videos=sorted(left))
             await self._history.videos.release_leases(left, self._clock.now())
 
-    def _let_go(self, live: Live) -> None:
+    def _let_go(self, live: TrackedVideo) -> None:
         """Follow a video no more that another process has taken over."""
         log.warning("video.lost", video=live.video.id)
-        live.is_let_go = True
+        live.is_released = True
         following = self._tasks.get(live.video.id)
         # An answer that is on its way is written down first: the other cannot hear it.
         if following is not None and not live.is_sending:
             following.cancel()
-        live.tell()
+        live.notify()
 
     async def _take_over(self, video: Video, tried: Tried) -> None:
         attempts, entries = tried
         route = self._conditions.routes.get(video.model) or Route(video.model, ())
-        live = Live(
+        live = TrackedVideo(
             video=video,
             route=route,
             attempts=list(attempts),
             entries=dict(entries),
             refusals=[(a.service, a.failure) for a in attempts if a.failure is not None],
-            is_settled=True,
+            is_resolved=True,
         )
         if video.id in self._lives:
             return  # it was ours again before we knew that we had lost it
         log.info("video.taken_over", video=video.id, attempts=len(attempts))
-        limits = await self._conditions.limits_of(video.key)
+        limits = await self._conditions.limits_of_key(video.key)
         self._start(live, self._failover.follow(live, limits))
 
     async def _settle(self) -> None:
         """Return once no create is on its way any more, or after a while."""
         lives = tuple(self._lives.values())
         for live in lives:
-            live.is_let_go = True
+            live.is_released = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING.total_seconds()):
                 for live in lives:
                     while live.is_sending:
-                        await live.change()
+                        await live.wait_for_change()
 
     async def _hand_over(self) -> None:
         """Let others take the videos over at once, because this process ends."""
         try:
-            await self._history.videos.renew_leases(self.name, self._clock.now() - _RENEWAL)
+            await self._history.videos.renew_leases(self.owner, self._clock.now() - _RENEWAL)
         except StorageError as error:
             log.warning("leases.kept", error=str(error))

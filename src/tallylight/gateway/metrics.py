@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from tallylight.model.ids import ServiceId
 from tallylight.model.video import Video
 
-_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+_STAGE_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
-class Outcome(StrEnum):
+class AttemptOutcome(StrEnum):
     """What became of a submission; one that was accepted has another outcome later."""
 
     ACCEPTED = "accepted"
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     DELIVERED = "delivered"
 
 
-class Meters:
+class GatewayMetrics:
     """Counts, on a registry of its own."""
 
     def __init__(self) -> None:
@@ -36,34 +36,34 @@ class Meters:
             "tallylight_attempt_stage_seconds",
             "How long the stages of jobs took that delivered: accept, queue, render, download.",
             ["service", "stage"],
-            buckets=_SECONDS,
+            buckets=_STAGE_BUCKETS,
             registry=self.registry,
         )
-        self._ended = Counter(
+        self._videos = Counter(
             "tallylight_videos",
             "Callers' videos that have ended since the start.",
             ["model", "status"],
             registry=self.registry,
         )
-        self._under_way = Gauge(
+        self._active_videos = Gauge(
             "tallylight_videos_under_way",
             "Callers' videos that this process follows.",
             registry=self.registry,
         )
 
-    def count(self, service: ServiceId, outcome: Outcome) -> None:
+    def count_attempt(self, service: ServiceId, outcome: AttemptOutcome) -> None:
         """Count what became of a submission."""
         self._attempts.labels(service, outcome.value).inc()
 
-    def time(self, service: ServiceId, stages: Mapping[str, float]) -> None:
+    def observe_stages(self, service: ServiceId, stages: Mapping[str, float]) -> None:
         """Count how long each stage of a job took, in seconds."""
         for stage, seconds in stages.items():
             self._stages.labels(service, stage).observe(seconds)
 
-    def end(self, video: Video) -> None:
+    def count_video(self, video: Video) -> None:
         """Count a video that has ended."""
-        self._ended.labels(video.model, video.status.value).inc()
+        self._videos.labels(video.model, video.status.value).inc()
 
-    def watch(self, under_way: Callable[[], int]) -> None:
+    def track_active(self, active_count: Callable[[], int]) -> None:
         """Ask at each scrape how many videos are under way."""
-        self._under_way.set_function(lambda: float(under_way()))
+        self._active_videos.set_function(lambda: float(active_count()))

@@ -8,7 +8,7 @@ from pydantic import Field
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
-from tallylight.gateway.webhooks.options import Webhooks
+from tallylight.gateway.webhooks.options import WebhookEndpoints
 
 _MIB = 1024 * 1024
 
@@ -32,6 +32,6 @@ class GatewayOptions(Section):
     budget: BudgetOptions = Field(
         default_factory=BudgetOptions, description="What all callers' videos together may cost."
     )
-    webhooks: Webhooks = Field(
+    webhooks: WebhookEndpoints = Field(
         default_factory=dict, description="Who is told when a video has ended, by name."
     )

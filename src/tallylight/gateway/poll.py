@@ -13,14 +13,14 @@ import structlog
 from tallylight.board import Board
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.clock import Clock
-from tallylight.gateway.errors import SUPERSEDED, stalled
-from tallylight.gateway.finish import Completing
-from tallylight.gateway.outcomes import Witness
+from tallylight.gateway.errors import SUPERSEDED, stalled_failure
+from tallylight.gateway.finish import VideoFinisher
+from tallylight.gateway.outcomes import OutcomeReporter
 from tallylight.gateway.routing.routes import WhenInDoubt
-from tallylight.gateway.routing.selector import Choosing
-from tallylight.gateway.store import Books
-from tallylight.gateway.submit import KEPT
-from tallylight.gateway.tracked_video import Live, moved_on
+from tallylight.gateway.routing.selector import ServiceSelector
+from tallylight.gateway.store import VideoStore
+from tallylight.gateway.submit import PROGRESS_WRITE_INTERVAL
+from tallylight.gateway.tracked_video import TrackedVideo, with_progress
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import VideoStatus
@@ -60,17 +60,17 @@ class _Trip:
     is_kept_on: bool = False
 
 
-class Following:
+class AttemptPoller:
     """Polls jobs."""
 
     def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
         board: Board,
         transport: Transport,
-        books: Books,
-        completing: Completing,
-        choosing: Choosing,
-        witness: Witness,
+        books: VideoStore,
+        completing: VideoFinisher,
+        choosing: ServiceSelector,
+        witness: OutcomeReporter,
         clock: Clock,
     ) -> None:
         self._board = board
@@ -81,16 +81,16 @@ class Following:
         self._witness = witness
         self._clock = clock
 
-    async def to_its_end(
-        self, live: Live, attempt: Attempt, service: Service, job: Job | None
+    async def poll_until_ended(
+        self, live: TrackedVideo, attempt: Attempt, service: Service, job: Job | None
     ) -> None:
         """Return when an attempt has ended or is given up, or the video is there."""
         now = self._clock.now()
         if job is not None and job.state.is_terminal:
-            await self._completing.end(live, attempt, service, job)
+            await self._completing.finish(live, attempt, service, job)
             return
         trip = _Trip(attempt.accepted_at or attempt.intended_at, PollState(now), now, now)
-        pause = timedelta() if job is None else live.first_look or self._first_look(service)
+        pause = timedelta() if job is None else live.first_poll_after or self._first_look(service)
         while True:
             await self._clock.sleep(pause)
             service = self._board.current_service(service)  # its key may be another by now
@@ -103,7 +103,7 @@ class Following:
                     self._lose(live, attempt, replace(as_upstream_fault(answer), rule="job:lost"))
                     return
             elif answer.state.is_terminal:
-                await self._completing.end(live, attempt, service, answer)
+                await self._completing.finish(live, attempt, service, answer)
                 return
             else:
                 await self._see(live, attempt, trip, answer, now)
@@ -114,9 +114,9 @@ class Following:
             waited = now - trip.began
             pause = min(next_poll_delay(reply, trip.course.last_failure, waited), left)
 
-    async def look_at_given_up(self, live: Live) -> bool:
+    async def poll_given_up(self, live: TrackedVideo) -> bool:
         """Look once at the jobs that were given up; tell whether one has delivered the video."""
-        for attempt in live.given_up:
+        for attempt in live.given_up_attempts:
             if attempt.service not in self._board:
                 continue
             service = self._board.service(attempt.service)
@@ -126,12 +126,12 @@ class Following:
             if isinstance(job, Job) and job.state.is_terminal:
                 if job.failure is None:
                     await self._stop_other(live)
-                await self._completing.end(live, attempt, service, job)
+                await self._completing.finish(live, attempt, service, job)
             if live.video.is_terminal:
                 return True
         return False
 
-    async def _stop_other(self, live: Live) -> None:
+    async def _stop_other(self, live: TrackedVideo) -> None:
         """Stop the job that was to replace one that delivers after all, where that can be done."""
         other = live.current
         if other is None or other.state is not AttemptState.ACCEPTED:
@@ -139,52 +139,54 @@ class Following:
         if other.service in self._board:
             service = self._board.service(other.service)
             if await self._is_cancelled(service, other):
-                self._books.fail_free(live, other, SUPERSEDED)
+                self._books.mark_failed_unbilled(live, other, SUPERSEDED)
 
     async def _ask(self, service: Service, job_id: str) -> tuple[Job | Failure, Reply]:
         adapter = adapter_for(service.upstream)
         reply = await self._transport.send(adapter.poll(job_id), service.upstream)
         return adapter.read_job(reply), reply
 
-    def _lose(self, live: Live, attempt: Attempt, lost: Failure) -> None:
+    def _lose(self, live: TrackedVideo, attempt: Attempt, lost: Failure) -> None:
         live.refusals.append((attempt.service, lost))
-        self._witness.failed(attempt.service, lost)
-        self._books.fail(live, attempt, lost)
+        self._witness.report_failed(attempt.service, lost)
+        self._books.mark_failed(live, attempt, lost)
 
     async def _see(
-        self, live: Live, attempt: Attempt, trip: _Trip, job: Job, now: datetime
+        self, live: TrackedVideo, attempt: Attempt, trip: _Trip, job: Job, now: datetime
     ) -> None:
         """Take in how a job stands that is under way."""
         trip.course.record_progress(now)
         is_working = job.state is JobState.IN_PROGRESS
         status = VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED
-        video = moved_on(live.video, status, job.progress)
+        video = with_progress(live.video, status, job.progress)
         begins = is_working and attempt.started_at is None
         if begins:
             video = replace(video, started_at=video.started_at or now)
-            await self._books.note(live, video=video, attempts=(replace(attempt, started_at=now),))
+            await self._books.record(
+                live, video=video, attempts=(replace(attempt, started_at=now),)
+            )
             trip.kept_at = now
-        elif video != live.video and now - trip.kept_at >= KEPT:
-            await self._books.note(live, video=video)
+        elif video != live.video and now - trip.kept_at >= PROGRESS_WRITE_INTERVAL:
+            await self._books.record(live, video=video)
             trip.kept_at = now
 
     async def _is_over(
-        self, live: Live, attempt: Attempt, service: Service, trip: _Trip, now: datetime
+        self, live: TrackedVideo, attempt: Attempt, service: Service, trip: _Trip, now: datetime
     ) -> bool:
         """Tell whether nothing more is to be hoped of this attempt, or the video is there."""
-        if live.given_up and now - trip.looked_at >= _LATE_LOOKS:
+        if live.given_up_attempts and now - trip.looked_at >= _LATE_LOOKS:
             trip.looked_at = now
-            if await self.look_at_given_up(live):
+            if await self.poll_given_up(live):
                 return True
         waited = now - trip.began
         if now >= live.video.deadline:
             failure = (
                 as_upstream_fault(trip.course.last_failure)
                 if trip.course.last_failure
-                else stalled(waited)
+                else stalled_failure(waited)
             )
-            self._witness.failed(attempt.service, failure)
-            self._books.fail(live, attempt, failure)
+            self._witness.report_failed(attempt.service, failure)
+            self._books.mark_failed(live, attempt, failure)
             return True
         if trip.is_kept_on or waited < self._patience(live, service):
             return False
@@ -194,30 +196,30 @@ class Following:
 
     def _first_look(self, service: Service) -> timedelta:
         """Return when a job is first asked for: not long before it could be done."""
-        usual = self._choosing.usual(service.id)
+        usual = self._choosing.expected_duration(service.id)
         if usual is None:
             return MIN_POLL_INTERVAL
         return min(max(usual / 5, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
 
-    def _patience(self, live: Live, service: Service) -> timedelta:
-        usual = self._choosing.p95(service.id)
+    def _patience(self, live: TrackedVideo, service: Service) -> timedelta:
+        usual = self._choosing.p95_duration(service.id)
         limit = service.upstream.job_timeout
         if usual is None:
             return limit
         return min(limit, max(usual * live.route.stall_factor, _SHORTEST_STALL))
 
     async def _give_up(
-        self, live: Live, attempt: Attempt, service: Service, waited: timedelta
+        self, live: TrackedVideo, attempt: Attempt, service: Service, waited: timedelta
     ) -> bool:
         """Give a stalled job up, if there is another service and it cannot pay twice."""
-        failure = stalled(waited)
-        self._witness.failed(attempt.service, failure)
-        if not await self._choosing.is_another(live):
+        failure = stalled_failure(waited)
+        self._witness.report_failed(attempt.service, failure)
+        if not await self._choosing.has_alternative(live):
             return False
         if await self._is_cancelled(service, attempt):
             log.info("attempt.cancelled", service=service.id, attempt=attempt.id)
             live.refusals.append((service.id, failure))
-            self._books.fail_free(live, attempt, failure)
+            self._books.mark_failed_unbilled(live, attempt, failure)
             return True
         may_pay = live.route.when_in_doubt is WhenInDoubt.PAY_TWICE
         if not may_pay and service.upstream.bills is not BillingBasis.DELIVERIES:
@@ -226,7 +228,7 @@ class Following:
         log.info("attempt.given_up", service=service.id, attempt=attempt.id)
         live.refusals.append((service.id, failure))
         left = replace(attempt, given_up_at=self._clock.now())
-        await self._books.note(live, attempts=(left,))
+        await self._books.record(live, attempts=(left,))
         return True
 
     async def _is_cancelled(self, service: Service, attempt: Attempt) -> bool:

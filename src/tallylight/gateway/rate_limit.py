@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import NamedTuple
 
 _MINUTE = 60.0
-_ROUNDING = 1e-9  # or who waits as long as it was told may come too early
+_EPSILON = 1e-9  # or who waits as long as it was told may come too early
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class TokenBucket:
     """What a key may still ask for.
 
     Args:
@@ -22,22 +22,22 @@ class Bucket:
     """
 
     tokens: float
-    at: float
+    updated_at: float
 
 
-class Taken(NamedTuple):
+class RateLimitDecision(NamedTuple):
     """What a request leaves, and how long its caller has to wait if it came too early."""
 
-    bucket: Bucket
-    wait: timedelta | None
+    bucket: TokenBucket
+    retry_after: timedelta | None
 
 
-def full(now: float, per_minute: int) -> Bucket:
+def full_bucket(now: float, per_minute: int) -> TokenBucket:
     """Return the bucket of a key that has not asked yet."""
-    return Bucket(float(per_minute), now)
+    return TokenBucket(float(per_minute), now)
 
 
-def take(bucket: Bucket, now: float, per_minute: int) -> Taken:
+def take_token(bucket: TokenBucket, now: float, per_minute: int) -> RateLimitDecision:
     """Count one request; a refused one takes nothing.
 
     Args:
@@ -46,7 +46,7 @@ def take(bucket: Bucket, now: float, per_minute: int) -> Taken:
         per_minute: How many requests the key may make; 1 at least.
     """
     rate = per_minute / _MINUTE
-    tokens = min(per_minute, bucket.tokens + max(now - bucket.at, 0.0) * rate)
-    if tokens >= 1 - _ROUNDING:
-        return Taken(Bucket(max(tokens - 1, 0.0), now), None)
-    return Taken(Bucket(tokens, now), timedelta(seconds=(1 - tokens) / rate))
+    tokens = min(per_minute, bucket.tokens + max(now - bucket.updated_at, 0.0) * rate)
+    if tokens >= 1 - _EPSILON:
+        return RateLimitDecision(TokenBucket(max(tokens - 1, 0.0), now), None)
+    return RateLimitDecision(TokenBucket(tokens, now), timedelta(seconds=(1 - tokens) / rate))

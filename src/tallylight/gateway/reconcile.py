@@ -14,8 +14,8 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.gateway.routing.routes import WhenInDoubt
-from tallylight.gateway.submit import PATIENCE, Submitting
-from tallylight.gateway.tracked_video import Live
+from tallylight.gateway.submit import SUBMIT_TIMEOUT, AttemptSubmitter
+from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.order import Operation
@@ -48,7 +48,7 @@ _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d")
 """How the dated name of a model ends that was asked for without a date."""
 
 
-class Reconciling:
+class AttemptReconciler:
     """Looks for jobs in upstreams' lists."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Reconciling:
         board: Board,
         history: Storage,
         transport: Transport,
-        submitting: Submitting,
+        submitting: AttemptSubmitter,
         clock: Clock,
     ) -> None:
         self._board = board
@@ -65,7 +65,7 @@ class Reconciling:
         self._submitting = submitting
         self._clock = clock
 
-    async def resolve(self, live: Live, attempt: Attempt, service: Service) -> Job | bool:
+    async def reconcile(self, live: TrackedVideo, attempt: Attempt, service: Service) -> Job | bool:
         """Look for the job of an attempt, and write it down as accepted if it is found.
 
         Returns:
@@ -90,7 +90,7 @@ class Reconciling:
                 break
         return True
 
-    def _pauses(self, live: Live) -> Sequence[timedelta]:
+    def _pauses(self, live: TrackedVideo) -> Sequence[timedelta]:
         if live.route.when_in_doubt is WhenInDoubt.PAY_TWICE:
             return _SEARCHES[:1]
         if live.route.when_in_doubt is WhenInDoubt.RECONCILE:
@@ -98,7 +98,9 @@ class Reconciling:
         left = max(live.video.deadline - self._clock.now(), timedelta())
         return (*_SEARCHES, *(_LATER for _ in range(left // _LATER)))
 
-    async def _search(self, live: Live, attempt: Attempt, service: Service) -> Job | Failure | None:
+    async def _search(
+        self, live: TrackedVideo, attempt: Attempt, service: Service
+    ) -> Job | Failure | None:
         """Return the attempt's job, None if a list that was read to its end does not show it."""
         after, unclear = "", None
         for _ in range(_PAGES):
@@ -125,14 +127,14 @@ class Reconciling:
         return adapter.read_listing(await self._transport.send(request, service.upstream))
 
     async def _mine(
-        self, live: Live, attempt: Attempt, service: Service, alike: Sequence[Job]
+        self, live: TrackedVideo, attempt: Attempt, service: Service, alike: Sequence[Job]
     ) -> Job | Failure | None:
         """Take one of the jobs that were made of an attempt's words."""
         upstream = service.upstream
         here = {each.id for each in self._board.services() if each.upstream.id == upstream.id}
         services = tuple(here | {service.id})  # though it may have left the board
         attempts = self._history.attempts
-        since = self._clock.now() - max(PATIENCE, upstream.timeout)
+        since = self._clock.now() - max(SUBMIT_TIMEOUT, upstream.timeout)
         awaited = await attempts.unanswered_since(services, live.video.prompt, since, attempt.id)
         taken = await attempts.jobs_of_other_attempts(
             services, [job.id for job in alike], attempt.id
@@ -140,12 +142,12 @@ class Reconciling:
         free = [job for job in alike if job.id not in taken]
         for job in free:
             is_ours = _is_as_asked(job, live, attempt) and not _is_awaited(job, awaited)
-            if is_ours and await self._submitting.claim(live, attempt, job, services):
+            if is_ours and await self._submitting.claim_job(live, attempt, job, services):
                 return job
         return _UNCLEAR if free else None
 
 
-def _is_alike(job: Job, live: Live, attempt: Attempt) -> bool:
+def _is_alike(job: Job, live: TrackedVideo, attempt: Attempt) -> bool:
     is_same = _is_model(job.model, attempt.model) and job.prompt == live.video.prompt
     return is_same and bool(job.id) and not _is_before(job, attempt)
 
@@ -155,7 +157,7 @@ def _is_model(named: str, asked: str) -> bool:
     return is_dated or named in {"", asked}
 
 
-def _is_as_asked(job: Job, live: Live, attempt: Attempt) -> bool:
+def _is_as_asked(job: Job, live: TrackedVideo, attempt: Attempt) -> bool:
     """Tell whether a job has the measures that were asked for, as far as it names them."""
     if live.video.params.operation is not Operation.CREATE:
         return True  # it has those of its source, which are not asked for

@@ -11,7 +11,7 @@ from tallylight.model.order import Operation, Reference
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CreateRequest:
     """One request for a video, as its caller wrote it.
 
     Args:
@@ -40,12 +40,12 @@ class Ask:
     characters: tuple[str, ...] = ()
     extras: Mapping[str, object] = field(default_factory=dict)
     policy: str = ""
-    idempotency: str = ""
+    idempotency_key: str = ""
     fingerprint: str = ""
-    is_repeat: bool = False
+    is_retry: bool = False
 
 
-class RefusalError(TallylightError):
+class ApiError(TallylightError):
     """A request that the gateway does not serve, in the words of the Videos API's envelope.
 
     Args:
@@ -72,11 +72,11 @@ class RefusalError(TallylightError):
         self.message = message
         self.code = code
         self.param = param
-        self.type = type or _type_of(status)
+        self.type = type or _error_type(status)
         self.retry_after = retry_after
 
 
-def _type_of(status: HTTPStatus) -> str:
+def _error_type(status: HTTPStatus) -> str:
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return "authentication_error"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from tallylight.gateway.keys import Caller, Keys
+from tallylight.gateway.keys import Caller, KeyRegistry
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
@@ -12,7 +12,7 @@ from tallylight.storage.transaction import SpendingLimit
 
 
 @dataclass(slots=True)
-class Conditions:
+class GatewaySettings:
     """What holds for all callers; its values are replaced when the configuration is.
 
     Args:
@@ -23,13 +23,13 @@ class Conditions:
         keep: How long a video's content is kept.
     """
 
-    keys: Keys
+    keys: KeyRegistry
     routes: Mapping[str, Route] = field(default_factory=dict)
     answer_within: timedelta = timedelta()
     budget: Budget = field(default_factory=Budget)
-    keep: timedelta = timedelta()
+    content_retention: timedelta = timedelta()
 
-    def limits(self, caller: Caller) -> tuple[SpendingLimit, ...]:
+    def limits_for(self, caller: Caller) -> tuple[SpendingLimit, ...]:
         """Return what a caller's videos may cost."""
         both = (
             SpendingLimit(caller.budget, caller.key, "of this key"),
@@ -37,8 +37,8 @@ class Conditions:
         )
         return tuple(limit for limit in both if limit.budget.limits)
 
-    async def limits_of(self, key: KeyId) -> tuple[SpendingLimit, ...]:
+    async def limits_of_key(self, key: KeyId) -> tuple[SpendingLimit, ...]:
         """Return what the videos of a key may cost, whoever follows them."""
         found = next((each for each in await self.keys.all() if each.id == key), None)
         budget = Budget() if found is None else found.budget
-        return self.limits(Caller(key=key, budget=budget))
+        return self.limits_for(Caller(key=key, budget=budget))

@@ -14,7 +14,7 @@ import structlog
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError, UnwritableError
-from tallylight.gateway.tracked_video import Live
+from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import ServiceId
@@ -25,21 +25,25 @@ from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLi
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=15)
+LEASE_TTL = timedelta(seconds=15)
 """How long a process may be silent before others take its videos over."""
 
 _PAUSES = tuple(timedelta(seconds=s) for s in (0.2, 1, 2, 5, 10, 30, 60))
 
 
-class Books:
+class VideoStore:
     """Writes down what becomes of videos."""
 
     def __init__(self, history: Storage, clock: Clock) -> None:
         self._journal = history.group_commit
         self._clock = clock
 
-    async def open(
-        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[SpendingLimit, ...]
+    async def create(
+        self,
+        live: TrackedVideo,
+        attempt: Attempt,
+        entry: LedgerEntry,
+        limits: tuple[SpendingLimit, ...],
     ) -> bool:
         """Write a new video down, which counts its first attempt, with that and the money for it.
 
@@ -53,25 +57,29 @@ class Books:
         video = live.video
         writing = WriteBatch(
             new_video=video,
-            leased_until=self._clock.now() + LEASE,
+            leased_until=self._clock.now() + LEASE_TTL,
             new_attempt=attempt,
             new_entry=entry,
             limits=limits,
         )
         if not await self._journal.write(writing):
             return False
-        live.take(video, attempt, entry)
+        live.add_attempt(video, attempt, entry)
         return True
 
-    async def hold(self, live: Live) -> bool:
+    async def create_held(self, live: TrackedVideo) -> bool:
         """Write a new video down that no service can be asked for yet; see `open`."""
-        leased_until = self._clock.now() + LEASE
+        leased_until = self._clock.now() + LEASE_TTL
         return await self._journal.write(
             WriteBatch(new_video=live.video, leased_until=leased_until)
         )
 
-    async def intend(
-        self, live: Live, attempt: Attempt, entry: LedgerEntry, limits: tuple[SpendingLimit, ...]
+    async def add_attempt(
+        self,
+        live: TrackedVideo,
+        attempt: Attempt,
+        entry: LedgerEntry,
+        limits: tuple[SpendingLimit, ...],
     ) -> bool:
         """Write a further attempt down; only after this may it be sent.
 
@@ -96,12 +104,12 @@ class Books:
         )
         if not await self._journal.write(writing):
             return False
-        live.unwritten.clear()
-        live.take(video, attempt, entry)
+        live.pending_writes.clear()
+        live.add_attempt(video, attempt, entry)
         return True
 
-    async def claim(
-        self, live: Live, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
+    async def claim_job(
+        self, live: TrackedVideo, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
     ) -> bool:
         """Write down that an attempt has a job that was found in the list of some services' jobs.
 
@@ -114,12 +122,12 @@ class Books:
         writing = WriteBatch(video=video, claimed_job=ClaimedJob(attempt, services))
         if not await self._journal.write(writing):
             return False
-        live.become(video, (attempt,))
+        live.apply(video, (attempt,))
         return True
 
-    async def note(
+    async def record(
         self,
-        live: Live,
+        live: TrackedVideo,
         *,
         video: Video | None = None,
         attempts: Sequence[Attempt] = (),
@@ -136,47 +144,47 @@ class Books:
         await self._insist(
             WriteBatch(video=video, attempts=changed, entries=written, messages=tuple(notices))
         )
-        live.unwritten.clear()
-        live.become(video, changed, written)
+        live.pending_writes.clear()
+        live.apply(video, changed, written)
 
-    async def catch_up(self, live: Live) -> None:
+    async def flush(self, live: TrackedVideo) -> None:
         """Write down what attempts have come to, because nothing follows from it for a while."""
-        if live.unwritten:
-            await self.note(live)
+        if live.pending_writes:
+            await self.record(live)
 
-    def refuse(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+    def mark_refused(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         """Take in that the upstream has no job for it: nothing was billed.
 
         What comes of that, the next attempt or the video's end, is written in one transaction with
         it: the next service is asked sooner, and nobody finds the one without the other. So it is
         with the other ends.
         """
-        self._end(live, attempt, AttemptState.REFUSED, failure, released)
+        self._end(live, attempt, AttemptState.REFUSED, failure, released_entry)
 
-    async def doubt(self, live: Live, attempt: Attempt, why: str) -> None:
+    async def mark_in_doubt(self, live: TrackedVideo, attempt: Attempt, why: str) -> None:
         """Write down that nobody knows whether it was accepted."""
-        await self.note(
+        await self.record(
             live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),)
         )
 
-    def fail(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+    def mark_failed(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         """Take in that an attempt brings no video; it counts as paid for."""
-        self._end(live, attempt, AttemptState.FAILED, failure, settled)
+        self._end(live, attempt, AttemptState.FAILED, failure, settled_entry)
 
-    def fail_free(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+    def mark_failed_unbilled(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         """Take in that an attempt brings no video, and that its upstream takes nothing."""
-        self._end(live, attempt, AttemptState.FAILED, failure, released)
+        self._end(live, attempt, AttemptState.FAILED, failure, released_entry)
 
     def _end(
         self,
-        live: Live,
+        live: TrackedVideo,
         attempt: Attempt,
         state: AttemptState,
         failure: Failure,
         closed: Callable[[LedgerEntry], LedgerEntry],
     ) -> None:
-        over = ended(attempt, state, self._clock.now(), failure)
-        live.end(over, closed(live.entries[attempt.entry]))
+        over = ended_attempt(attempt, state, self._clock.now(), failure)
+        live.end_attempt(over, closed(live.entries[attempt.entry]))
 
     async def _insist(self, writing: WriteBatch) -> None:
         for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
@@ -191,25 +199,25 @@ class Books:
                 return
 
 
-def _unwritten(live: Live) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
+def _unwritten(live: TrackedVideo) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
     """Return what attempts have come to and is not written yet, and the money of each."""
-    attempts = tuple(attempt for attempt, _ in live.unwritten)
-    return attempts, tuple(entry for _, entry in live.unwritten)
+    attempts = tuple(attempt for attempt, _ in live.pending_writes)
+    return attempts, tuple(entry for _, entry in live.pending_writes)
 
 
-def ended(
+def ended_attempt(
     attempt: Attempt, state: AttemptState, at: datetime, failure: Failure | None = None
 ) -> Attempt:
     """Return an attempt that has come to its end."""
     return replace(attempt, state=state, ended_at=at, failure=failure)
 
 
-def settled(entry: LedgerEntry, amount: Decimal | None = None) -> LedgerEntry:
+def settled_entry(entry: LedgerEntry, amount: Decimal | None = None) -> LedgerEntry:
     """Return an entry whose money was spent; without an amount, as much as was reserved."""
     known = entry.estimate if amount is None else amount
     return replace(entry, state=EntryState.SETTLED, amount=known)
 
 
-def released(entry: LedgerEntry) -> LedgerEntry:
+def released_entry(entry: LedgerEntry) -> LedgerEntry:
     """Return an entry whose money was not spent."""
     return replace(entry, state=EntryState.RELEASED, amount=Decimal(0))

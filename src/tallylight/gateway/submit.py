@@ -7,9 +7,9 @@ import structlog
 
 from tallylight.catalogue.services import Service, Upstream
 from tallylight.clock import Clock
-from tallylight.gateway.outcomes import Witness
-from tallylight.gateway.store import Books
-from tallylight.gateway.tracked_video import Live, moved_on
+from tallylight.gateway.outcomes import OutcomeReporter
+from tallylight.gateway.store import VideoStore
+from tallylight.gateway.tracked_video import TrackedVideo, with_progress
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId, UpstreamId
@@ -23,11 +23,11 @@ from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
-PATIENCE = timedelta(minutes=2)
+SUBMIT_TIMEOUT = timedelta(minutes=2)
 """How long a create may take to be answered, whatever the limit of other calls: each one that is
 given up leaves a doubt that costs money."""
 
-KEPT = timedelta(seconds=5)
+PROGRESS_WRITE_INTERVAL = timedelta(seconds=5)
 """So often is written down how far a job has come. Callers are told what is written and no more:
 whoever takes a video over begins there, and nothing may run backwards."""
 
@@ -49,18 +49,20 @@ _WORDLESS = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="or
 """Nothing was sent, for the dialect has no words for what is ordered."""
 
 
-class Submitting:
+class AttemptSubmitter:
     """Sends attempts."""
 
-    def __init__(self, transport: Transport, books: Books, witness: Witness, clock: Clock) -> None:
+    def __init__(
+        self, transport: Transport, books: VideoStore, witness: OutcomeReporter, clock: Clock
+    ) -> None:
         self._transport = transport
         self._books = books
         self._witness = witness
         self._clock = clock
         self._patients: dict[UpstreamId, tuple[Upstream, Upstream]] = {}
 
-    async def send(
-        self, live: Live, attempt: Attempt, service: Service, order: Order
+    async def submit(
+        self, live: TrackedVideo, attempt: Attempt, service: Service, order: Order
     ) -> Job | None:
         """Send what was written down.
 
@@ -82,23 +84,23 @@ class Submitting:
 
     def _patient(self, upstream: Upstream, left: timedelta) -> Upstream:
         """Return an upstream whose creates may take their time, though never all that is left."""
-        if left < 2 * PATIENCE:  # to look for the job takes time, too
+        if left < 2 * SUBMIT_TIMEOUT:  # to look for the job takes time, too
             return replace(upstream, timeout=max(upstream.timeout, left / 2))
         known = self._patients.get(upstream.id)
         if known is None or known[0] is not upstream:
-            patient = replace(upstream, timeout=max(upstream.timeout, PATIENCE))
+            patient = replace(upstream, timeout=max(upstream.timeout, SUBMIT_TIMEOUT))
             known = self._patients[upstream.id] = (upstream, patient)
         return known[1]
 
-    async def accept(self, live: Live, attempt: Attempt, job: Job) -> Attempt:
+    async def record_acceptance(self, live: TrackedVideo, attempt: Attempt, job: Job) -> Attempt:
         """Write down that the upstream has a job for an attempt."""
         video, accepted = self._accepted(live, attempt, job)
-        await self._books.note(live, video=video, attempts=(accepted,))
+        await self._books.record(live, video=video, attempts=(accepted,))
         self._tell_accepted(live, accepted, job)
         return accepted
 
-    async def claim(
-        self, live: Live, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
+    async def claim_job(
+        self, live: TrackedVideo, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
     ) -> bool:
         """Write down the same of a job that was found in the list of some services' jobs.
 
@@ -106,12 +108,12 @@ class Submitting:
             False if it is another attempt's.
         """
         video, accepted = self._accepted(live, attempt, job)
-        if not await self._books.claim(live, video, accepted, services):
+        if not await self._books.claim_job(live, video, accepted, services):
             return False
         self._tell_accepted(live, accepted, job)
         return True
 
-    def _accepted(self, live: Live, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
+    def _accepted(self, live: TrackedVideo, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
         now = self._clock.now()
         is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
         accepted = replace(
@@ -122,7 +124,7 @@ class Submitting:
             started_at=now if is_working else None,
         )
         before = live.video
-        video = moved_on(
+        video = with_progress(
             before,
             _STATUSES[job.state],
             job.progress,
@@ -131,23 +133,23 @@ class Submitting:
         )
         return video, accepted
 
-    def _tell_accepted(self, live: Live, accepted: Attempt, job: Job) -> None:
-        live.settle()
+    def _tell_accepted(self, live: TrackedVideo, accepted: Attempt, job: Job) -> None:
+        live.resolve()
         if not job.state.is_terminal:
-            self._witness.accepted(accepted.service)
+            self._witness.report_accepted(accepted.service)
 
-    async def doubt(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+    async def mark_in_doubt(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         """Write down that nobody knows whether an attempt was accepted."""
-        await self._books.doubt(live, attempt, failure.text or failure.rule)
+        await self._books.mark_in_doubt(live, attempt, failure.text or failure.rule)
         log.warning(
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
         )
-        live.settle()
-        self._witness.doubted(attempt.service, failure)
+        live.resolve()
+        self._witness.report_in_doubt(attempt.service, failure)
 
     async def _answered(
         self,
-        live: Live,
+        live: TrackedVideo,
         attempt: Attempt,
         service: Service,
         reply: Reply,
@@ -163,23 +165,23 @@ class Submitting:
             if said is Acceptance.REFUSED:
                 self._refused(live, attempt, outcome)
             else:
-                await self.doubt(live, attempt, outcome)
+                await self.mark_in_doubt(live, attempt, outcome)
             return None
         if not outcome.id and not outcome.state.is_terminal:
-            await self.doubt(live, attempt, _NAMELESS)
+            await self.mark_in_doubt(live, attempt, _NAMELESS)
             return None
-        live.first_look = requested_poll_delay(reply)
-        await self.accept(live, attempt, outcome)
+        live.first_poll_after = requested_poll_delay(reply)
+        await self.record_acceptance(live, attempt, outcome)
         return outcome
 
-    def _refused(self, live: Live, attempt: Attempt, failure: Failure) -> None:
+    def _refused(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         live.refusals.append((attempt.service, failure))
-        self._books.refuse(live, attempt, failure)
+        self._books.mark_refused(live, attempt, failure)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
-        self._witness.refused(attempt.service, failure)
+        self._witness.report_refused(attempt.service, failure)
 
     async def _stream(
-        self, live: Live, attempt: Attempt, service: Service, request: Request
+        self, live: TrackedVideo, attempt: Attempt, service: Service, request: Request
     ) -> Job | None:
         adapter = adapter_for(service.upstream)
         reader = adapter.open_stream()
@@ -198,18 +200,23 @@ class Submitting:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if accepted is None and job.progress is not None:
-                        accepted = await self.accept(live, attempt, job)
-                    elif accepted is not None and self._clock.now() - kept_at >= KEPT:
+                        accepted = await self.record_acceptance(live, attempt, job)
+                    elif (
+                        accepted is not None
+                        and self._clock.now() - kept_at >= PROGRESS_WRITE_INTERVAL
+                    ):
                         kept_at = self._clock.now()
-                        video = moved_on(live.video, _STATUSES[job.state], job.progress)
-                        await self._books.note(live, video=video)
+                        video = with_progress(live.video, _STATUSES[job.state], job.progress)
+                        await self._books.record(live, video=video)
         if not began:
             outcome = adapter.read_job(answer.reply)
             return await self._answered(live, attempt, service, answer.reply, outcome)
         error = answer.reply.error
         return await self._streamed(live, accepted or attempt, reader.end(error), error)
 
-    async def _streamed(self, live: Live, attempt: Attempt, job: Job, error: str) -> Job | None:
+    async def _streamed(
+        self, live: TrackedVideo, attempt: Attempt, job: Job, error: str
+    ) -> Job | None:
         """Take in how a stream ended."""
         said = acceptance_of_stream(job, error)
         if said is Acceptance.IN_DOUBT and attempt.state is AttemptState.ACCEPTED:
@@ -219,7 +226,7 @@ class Submitting:
                 self._refused(live, attempt, job.failure)
                 return None
             if job.failure is not None and said is Acceptance.IN_DOUBT:
-                await self.doubt(live, attempt, job.failure)
+                await self.mark_in_doubt(live, attempt, job.failure)
                 return None
-            await self.accept(live, attempt, job)
+            await self.record_acceptance(live, attempt, job)
         return job

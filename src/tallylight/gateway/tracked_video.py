@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from tallylight.gateway.errors import PASSING
+from tallylight.gateway.errors import TRANSIENT_KINDS
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
@@ -17,7 +17,7 @@ _ORDER = (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS)
 
 
 @dataclass(slots=True)
-class Live:
+class TrackedVideo:
     """One video that this process follows.
 
     Args:
@@ -42,13 +42,13 @@ class Live:
     entries: dict[EntryId, LedgerEntry] = field(default_factory=dict)
     refusals: list[tuple[ServiceId, Failure]] = field(default_factory=list)
     is_answered: bool = False
-    is_settled: bool = False
-    first_look: timedelta | None = None
-    is_let_go: bool = False
+    is_resolved: bool = False
+    first_poll_after: timedelta | None = None
+    is_released: bool = False
     is_sending: bool = False
-    round_from: int = 0
+    round_start: int = 0
     rounds: int = 0
-    unwritten: list[tuple[Attempt, LedgerEntry]] = field(default_factory=list)
+    pending_writes: list[tuple[Attempt, LedgerEntry]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -59,22 +59,22 @@ class Live:
         return newest if is_on else None
 
     @property
-    def open(self) -> tuple[Attempt, ...]:
+    def open_attempts(self) -> tuple[Attempt, ...]:
         """Return the attempts that have not come to an end."""
         return tuple(attempt for attempt in self.attempts if attempt.is_open)
 
     @property
-    def given_up(self) -> tuple[Attempt, ...]:
+    def given_up_attempts(self) -> tuple[Attempt, ...]:
         """Return the attempts that nobody counts on, though they may still deliver."""
-        return tuple(attempt for attempt in self.open if attempt.given_up_at is not None)
+        return tuple(attempt for attempt in self.open_attempts if attempt.given_up_at is not None)
 
     @property
-    def tried(self) -> frozenset[ServiceId]:
+    def tried_services(self) -> frozenset[ServiceId]:
         """Return the services that are not to be asked, because they were."""
         return frozenset(
             attempt.service
             for number, attempt in enumerate(self.attempts)
-            if number >= self.round_from or attempt.state is not AttemptState.REFUSED
+            if number >= self.round_start or attempt.state is not AttemptState.REFUSED
         )
 
     @property
@@ -87,13 +87,13 @@ class Live:
         }
         refused = {
             attempt.service
-            for attempt in self.attempts[self.round_from :]
-            if attempt.failure is not None and attempt.failure.kind in PASSING
+            for attempt in self.attempts[self.round_start :]
+            if attempt.failure is not None and attempt.failure.kind in TRANSIENT_KINDS
         }
         return frozenset(refused - accepted)
 
     @property
-    def paid_for(self) -> int:
+    def paid_attempts(self) -> int:
         """Return how many attempts were accepted, or may have been."""
         return sum(attempt.state is not AttemptState.REFUSED for attempt in self.attempts)
 
@@ -102,18 +102,18 @@ class Live:
         """Return what all attempts cost together, as far as it is known, in USD."""
         return sum((entry.amount for entry in self.entries.values()), Decimal(0))
 
-    def take(self, video: Video, attempt: Attempt, entry: LedgerEntry) -> None:
+    def add_attempt(self, video: Video, attempt: Attempt, entry: LedgerEntry) -> None:
         """Take in an attempt that was written down."""
         self.attempts.append(attempt)
         self.entries[entry.id] = entry
         self.video = video
 
-    def end(self, attempt: Attempt, entry: LedgerEntry) -> None:
+    def end_attempt(self, attempt: Attempt, entry: LedgerEntry) -> None:
         """Take in what an attempt has come to, before it is written."""
         self._know((attempt,), (entry,))
-        self.unwritten.append((attempt, entry))
+        self.pending_writes.append((attempt, entry))
 
-    def become(
+    def apply(
         self,
         video: Video | None = None,
         attempts: tuple[Attempt, ...] = (),
@@ -123,29 +123,29 @@ class Live:
         self._know(attempts, entries)
         if video is not None:
             self.video = video
-        self.tell()
+        self.notify()
 
     def _know(self, attempts: tuple[Attempt, ...], entries: tuple[LedgerEntry, ...]) -> None:
         newer = {attempt.id: attempt for attempt in attempts}
         self.attempts = [newer.get(each.id, each) for each in self.attempts]
         self.entries.update({entry.id: entry for entry in entries})
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Say that a caller can be told what became of the request."""
-        self.is_settled = True
-        self.tell()
+        self.is_resolved = True
+        self.notify()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Wake whoever waits for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def change(self) -> None:
+    async def wait_for_change(self) -> None:
         """Return when something has changed."""
         await self._changed.wait()
 
 
-def moved_on(  # what a poll may change
+def with_progress(  # what a poll may change
     video: Video,
     status: VideoStatus,
     progress: int | None,

@@ -18,7 +18,7 @@ from tallylight.errors import StorageError
 from tallylight.gateway.assets.directory import DirectoryStore
 from tallylight.gateway.assets.opening import open_store
 from tallylight.gateway.assets.options import AssetOptions
-from tallylight.gateway.assets.store import CHUNK, AssetStore, checked
+from tallylight.gateway.assets.store import CHUNK_SIZE, AssetStore, checked_name
 
 MIB = 1024 * 1024
 FILM = os.urandom(MIB + 12_345)
@@ -79,7 +79,7 @@ async def test_an_asset_comes_in_small_pieces_with_its_size(store: AssetStore) -
         pieces = [piece async for piece in chunks]
 
     assert size == len(FILM)
-    assert max(map(len, pieces)) <= CHUNK
+    assert max(map(len, pieces)) <= CHUNK_SIZE
     assert b"".join(pieces) == FILM
 
 
@@ -89,8 +89,8 @@ async def test_an_asset_comes_in_small_pieces_with_its_size(store: AssetStore) -
         (0, None),
         (0, 1),
         (1, None),
-        (CHUNK - 1, CHUNK + 1),
-        (100, 5 * CHUNK),
+        (CHUNK_SIZE - 1, CHUNK_SIZE + 1),
+        (100, 5 * CHUNK_SIZE),
         (len(FILM) - 1, len(FILM)),
         (len(FILM) - 1, 10 * len(FILM)),
         (len(FILM), None),
@@ -151,11 +151,11 @@ async def test_what_is_not_there_is_told(store: AssetStore) -> None:
 
 
 async def test_many_are_kept_and_read_at_once(store: AssetStore) -> None:
-    await asyncio.gather(*(store.put(f"films/{n}", bytes([n]) * CHUNK) for n in range(20)))
+    await asyncio.gather(*(store.put(f"films/{n}", bytes([n]) * CHUNK_SIZE) for n in range(20)))
 
     found = await asyncio.gather(*(read(store, f"films/{n}") for n in range(20)))
 
-    assert found == [bytes([n]) * CHUNK for n in range(20)]
+    assert found == [bytes([n]) * CHUNK_SIZE for n in range(20)]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ async def test_no_name_leads_out_of_the_store(store: AssetStore, tmp_path: Path,
 def test_every_name_stays_below_its_directory(name: str) -> None:
     root = Path("/assets")
     try:
-        path = root / checked(name)
+        path = root / checked_name(name)
     except ValueError:
         return
 

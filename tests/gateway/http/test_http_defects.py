@@ -10,8 +10,8 @@ from starlette.types import Message
 
 from tallylight.clock import SystemClock
 from tallylight.errors import StorageError
-from tallylight.gateway.http.app import Doors
-from tallylight.gateway.http.settings import DoorTerms
+from tallylight.gateway.http.app import GatewayApp
+from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.keys import Caller
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ async def _ask(
         return {"type": "http.disconnect"}
 
     switchboard = gateway.served.runtime.gateway_wiring
-    doors = Doors(Starlette(), switchboard.gateway, Broken(error), DoorTerms(), SystemClock())
+    doors = GatewayApp(
+        Starlette(), switchboard.gateway, Broken(error), HttpSettings(), SystemClock()
+    )
     scope = {
         "type": "http",
         "method": "GET",

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from starlette.types import Message
 
 from tallylight.gateway.api import Content
-from tallylight.gateway.http.downloads import Download, deliver
-from tallylight.gateway.http.request import Call
+from tallylight.gateway.http.downloads import Download, send_download
+from tallylight.gateway.http.request import HttpRequest
 
 CHUNK = b"x" * 65536
 
@@ -58,7 +58,7 @@ class Client:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
-    def call(self) -> Call:
+    def call(self) -> HttpRequest:
         scope = {
             "type": "http",
             "method": "GET",
@@ -66,7 +66,7 @@ class Client:
             "headers": [],
             "query_string": b"",
         }
-        return Call.of(scope, self.receive, self.send)
+        return HttpRequest.from_scope(scope, self.receive, self.send)
 
     def head(self) -> dict[bytes, bytes]:
         return dict(self.sent[0]["headers"])
@@ -75,7 +75,7 @@ class Client:
 async def test_nothing_is_read_ahead_of_a_slow_client_and_nothing_for_one_that_left() -> None:
     source, client = Source(chunks=1000), Client(takes=3)
     delivery = asyncio.create_task(
-        deliver(Download(source.open(), "video_1", '"a"'), client.call())
+        send_download(Download(source.open(), "video_1", '"a"'), client.call())
     )
 
     await asyncio.wait_for(client.full.wait(), 10)
@@ -91,7 +91,7 @@ async def test_nothing_is_read_ahead_of_a_slow_client_and_nothing_for_one_that_l
 async def test_what_breaks_off_is_not_called_complete() -> None:
     source, client = Source(chunks=2, breaks=True), Client(takes=100)
 
-    await deliver(Download(source.open(), "video_1", '"a"'), client.call())
+    await send_download(Download(source.open(), "video_1", '"a"'), client.call())
 
     assert [message.get("more_body") for message in client.sent[1:]] == [True, True]
     assert source.is_closed
@@ -100,7 +100,7 @@ async def test_what_breaks_off_is_not_called_complete() -> None:
 async def test_content_runs_nowhere_whatever_its_service_calls_it() -> None:
     source, client = Source(chunks=1, media_type="text/html; charset=utf-8"), Client(takes=100)
 
-    await deliver(Download(source.open(), 'a"b', '"a"'), client.call())
+    await send_download(Download(source.open(), 'a"b', '"a"'), client.call())
 
     assert client.head()[b"content-type"] == b"application/octet-stream"
     assert client.head()[b"content-disposition"] == b'attachment; filename="a%22b"'
@@ -117,7 +117,7 @@ async def test_a_content_of_unknown_length_is_sent_without_one() -> None:
 
     client = Client(takes=100)
 
-    await deliver(Download(unknown(), "video_1-thumbnail", '"a"'), client.call())
+    await send_download(Download(unknown(), "video_1-thumbnail", '"a"'), client.call())
 
     assert b"content-length" not in client.head()
     assert client.head()[b"content-disposition"].endswith(b'"video_1-thumbnail.webp"')

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from openai import OpenAI
 from openai._qs import Querystring
 
-from tallylight.gateway.http.forms import Tree, tree_of
-from tallylight.gateway.http.text_validation import check_texts, tree_of_json
+from tallylight.gateway.http.forms import FieldTree, tree_from_form
+from tallylight.gateway.http.text_validation import check_storable, tree_from_json
 from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 
 _SDK = Querystring(array_format="brackets")
 
@@ -47,10 +47,10 @@ def _as_text(value: object) -> object:
 
 
 @given(st.dictionaries(_names, _values, max_size=4))
-def test_what_is_written_element_by_element_is_nested_again(tree: Tree) -> None:
+def test_what_is_written_element_by_element_is_nested_again(tree: FieldTree) -> None:
     written = _SDK.stringify_items(tree)  # type: ignore[arg-type]  # its own type is narrower
 
-    assert tree_of(written) == _as_text(tree)
+    assert tree_from_form(written) == _as_text(tree)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +61,12 @@ def sdk() -> Iterator[OpenAI]:
 
 
 @given(tree=st.dictionaries(_names, _values, max_size=4))
-def test_what_the_official_sdk_writes_name_by_name_is_nested_again(sdk: OpenAI, tree: Tree) -> None:
+def test_what_the_official_sdk_writes_name_by_name_is_nested_again(
+    sdk: OpenAI, tree: FieldTree
+) -> None:
     written = sdk._serialize_multipartform(tree)  # type: ignore[arg-type]  # as above
 
-    assert tree_of(_one_by_one(written)) == _as_text(tree)
+    assert tree_from_form(_one_by_one(written)) == _as_text(tree)
 
 
 def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -87,25 +89,27 @@ def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 def test_the_members_of_an_element_find_together(written: str, read: list[object]) -> None:
     items = [(name, value) for name, _, value in (one.partition("=") for one in written.split())]
 
-    assert tree_of(items) == {"s": read}
+    assert tree_from_form(items) == {"s": read}
 
 
 def test_brackets_nest() -> None:
-    assert tree_of([("meta[a]", "1"), ("meta[b][c]", "2")]) == {"meta": {"a": "1", "b": {"c": "2"}}}
+    assert tree_from_form([("meta[a]", "1"), ("meta[b][c]", "2")]) == {
+        "meta": {"a": "1", "b": {"c": "2"}}
+    }
 
 
 def test_a_list_of_objects_begins_anew_with_a_member_that_is_there() -> None:
     items = [("characters[][id]", "a"), ("characters[][id]", "b")]
 
-    assert tree_of(items) == {"characters": [{"id": "a"}, {"id": "b"}]}
+    assert tree_from_form(items) == {"characters": [{"id": "a"}, {"id": "b"}]}
 
 
 def test_a_name_that_comes_twice_is_a_list() -> None:
-    assert tree_of([("tag", "a"), ("tag", "b"), ("tag", "c")]) == {"tag": ["a", "b", "c"]}
+    assert tree_from_form([("tag", "a"), ("tag", "b"), ("tag", "c")]) == {"tag": ["a", "b", "c"]}
 
 
 def test_brackets_that_do_not_match_are_part_of_the_name() -> None:
-    assert tree_of([("a[b", "1"), ("[c]", "2")]) == {"a[b": "1", "[c]": "2"}
+    assert tree_from_form([("a[b", "1"), ("[c]", "2")]) == {"a[b": "1", "[c]": "2"}
 
 
 @pytest.mark.parametrize(
@@ -113,8 +117,8 @@ def test_brackets_that_do_not_match_are_part_of_the_name() -> None:
     [[("a", "1"), ("a[b]", "2")], [("a[b]", "1"), ("a", "2")], [("a[]", "1"), ("a[b]", "2")]],
 )
 def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, str]]) -> None:
-    with pytest.raises(RefusalError, match="contradicts") as refused:
-        tree_of(items)
+    with pytest.raises(ApiError, match="contradicts") as refused:
+        tree_from_form(items)
 
     assert refused.value.status == HTTPStatus.BAD_REQUEST
     assert refused.value.param == "a"
@@ -132,14 +136,14 @@ def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, st
     ],
 )
 def test_what_is_no_json_object_is_refused_with_its_cause(body: bytes, cause: str) -> None:
-    with pytest.raises(RefusalError, match=cause) as refused:
-        tree_of_json(body)
+    with pytest.raises(ApiError, match=cause) as refused:
+        tree_from_json(body)
 
     assert refused.value.status == HTTPStatus.BAD_REQUEST
 
 
 def test_an_empty_body_has_no_fields() -> None:
-    assert tree_of_json(b" \n") == {}
+    assert tree_from_json(b" \n") == {}
 
 
 @pytest.mark.parametrize(
@@ -152,26 +156,26 @@ def test_an_empty_body_has_no_fields() -> None:
     ],
 )
 def test_text_that_no_database_stores_is_refused(body: bytes) -> None:
-    tree = tree_of_json(body)
+    tree = tree_from_json(body)
 
-    with pytest.raises(RefusalError, match="NUL character or half a surrogate pair"):
-        check_texts(tree)
+    with pytest.raises(ApiError, match="NUL character or half a surrogate pair"):
+        check_storable(tree)
 
 
 @pytest.mark.parametrize(
     "file", [Upload("caf\udce9.png", "image/png", b"1"), Upload("a", "image/\x00", b"1")]
 )
 def test_a_file_whose_name_or_kind_no_database_stores_is_refused(file: Upload) -> None:
-    with pytest.raises(RefusalError, match="NUL character or half a surrogate pair") as refused:
-        check_texts({"input_reference": file})
+    with pytest.raises(ApiError, match="NUL character or half a surrogate pair") as refused:
+        check_storable({"input_reference": file})
 
     assert refused.value.param == "input_reference"
 
 
 def test_a_tree_that_is_too_deep_is_refused() -> None:
-    with pytest.raises(RefusalError, match="nested too deeply"):
-        check_texts(tree_of_json(b'{"a":' * 40 + b"1" + b"}" * 40))
+    with pytest.raises(ApiError, match="nested too deeply"):
+        check_storable(tree_from_json(b'{"a":' * 40 + b"1" + b"}" * 40))
 
 
 def test_a_whole_surrogate_pair_is_a_character() -> None:
-    check_texts(tree_of_json('{"prompt": "\\ud83d\\ude00 風"}'.encode()))
+    check_storable(tree_from_json('{"prompt": "\\ud83d\\ude00 風"}'.encode()))

@@ -9,35 +9,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.gateway.http import parse
-from tallylight.gateway.http.forms import Tree
-from tallylight.gateway.http.parse import Manner, manner_of
+from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.parse import RequestContext, read_context
 from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, VideoId
 from tallylight.model.order import Operation, Reference
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
-ORDER: Tree = {"model": "sora-2", "prompt": "a boat"}
-SAID = Manner(key=KeyId("key_1"))
+ORDER: FieldTree = {"model": "sora-2", "prompt": "a boat"}
+SAID = RequestContext(key=KeyId("key_1"))
 
 
 @pytest.mark.parametrize(
     ("seconds", "read"), [("8", 8), (8, 8), (8.0, 8), ("120", 120), (None, None), ("", None)]
 )
 def test_seconds_are_read_as_text_or_number(seconds: object, read: int | None) -> None:
-    assert parse.creation({**ORDER, "seconds": seconds}, SAID).seconds == read
+    assert parse.create_request({**ORDER, "seconds": seconds}, SAID).seconds == read
 
 
 @pytest.mark.parametrize("seconds", ["eight", "0", "-4", 4.5, "4s", True, [4], "9" * 6, "٤"])
 def test_seconds_that_are_no_number_of_seconds_are_refused(seconds: object) -> None:
-    with pytest.raises(RefusalError, match="'seconds'") as refused:
-        parse.creation({**ORDER, "seconds": seconds}, SAID)
+    with pytest.raises(ApiError, match="'seconds'") as refused:
+        parse.create_request({**ORDER, "seconds": seconds}, SAID)
 
     assert refused.value.param == "seconds"
 
 
 def test_a_size_and_a_length_that_no_official_list_has_are_let_through() -> None:
-    ask = parse.creation({**ORDER, "size": "1x99999", "seconds": "1001"}, SAID)
+    ask = parse.create_request({**ORDER, "size": "1x99999", "seconds": "1001"}, SAID)
 
     assert (ask.size, ask.seconds) == ("1x99999", 1001)
 
@@ -52,40 +52,43 @@ def test_a_size_and_a_length_that_no_official_list_has_are_let_through() -> None
     ],
 )
 def test_a_prompt_has_1_to_32000_characters(prompt: object, code: str) -> None:
-    with pytest.raises(RefusalError) as refused:
-        parse.creation({**ORDER, "prompt": prompt}, SAID)
+    with pytest.raises(ApiError) as refused:
+        parse.create_request({**ORDER, "prompt": prompt}, SAID)
 
     assert (refused.value.code, refused.value.param) == (code, "prompt")
 
 
 def test_fields_that_we_do_not_know_go_along_as_they_came() -> None:
-    ask = parse.creation({**ORDER, "seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}, SAID)
+    ask = parse.create_request({**ORDER, "seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}, SAID)
 
     assert ask.extras == {"seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}
 
 
 def test_a_file_in_a_field_that_we_do_not_know_is_refused() -> None:
-    with pytest.raises(RefusalError, match="a file cannot be sent in this field"):
-        parse.creation({**ORDER, "meta": {"a": [Upload("a.png", "", PNG)]}}, SAID)
+    with pytest.raises(ApiError, match="a file cannot be sent in this field"):
+        parse.create_request({**ORDER, "meta": {"a": [Upload("a.png", "", PNG)]}}, SAID)
 
 
 def test_the_body_says_the_policy_over_the_header() -> None:
     said = replace(SAID, policy="personal")
 
-    assert parse.creation(ORDER, said).policy == "personal"
-    assert parse.creation({**ORDER, "policy": "official"}, said).policy == "official"
+    assert parse.create_request(ORDER, said).policy == "personal"
+    assert parse.create_request({**ORDER, "policy": "official"}, said).policy == "official"
 
 
 def test_a_policy_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(RefusalError, match="'quickest' is no policy; there are production") as no:
-        parse.creation(ORDER, replace(SAID, policy="quickest"))
+    with pytest.raises(ApiError, match="'quickest' is no policy; there are production") as no:
+        parse.create_request(ORDER, replace(SAID, policy="quickest"))
 
     assert (no.value.code, no.value.param) == ("invalid_value", "policy")
 
 
 @pytest.mark.parametrize("value", [[{"id": "char_1"}, {"id": "char_2"}], ["char_1", "char_2"]])
 def test_characters_are_named_by_their_ids(value: object) -> None:
-    assert parse.creation({**ORDER, "characters": value}, SAID).characters == ("char_1", "char_2")
+    assert parse.create_request({**ORDER, "characters": value}, SAID).characters == (
+        "char_1",
+        "char_2",
+    )
 
 
 _DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
@@ -105,7 +108,7 @@ _DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
     ],
 )
 def test_a_picture_comes_as_file_address_or_data_url(value: object, read: Reference) -> None:
-    assert parse.creation({**ORDER, "input_reference": value}, SAID).reference == read
+    assert parse.create_request({**ORDER, "input_reference": value}, SAID).reference == read
 
 
 @pytest.mark.parametrize(
@@ -125,8 +128,8 @@ def test_a_picture_comes_as_file_address_or_data_url(value: object, read: Refere
     ],
 )
 def test_what_is_no_picture_is_refused(value: object, told: str) -> None:
-    with pytest.raises(RefusalError, match=told) as refused:
-        parse.creation({**ORDER, "input_reference": value}, SAID)
+    with pytest.raises(ApiError, match=told) as refused:
+        parse.create_request({**ORDER, "input_reference": value}, SAID)
 
     assert refused.value.param.startswith("input_reference")
 
@@ -135,7 +138,7 @@ def test_what_is_no_picture_is_refused(value: object, told: str) -> None:
 def test_an_edit_or_extension_names_its_video(video: object) -> None:
     fields = {"prompt": "on", "video": video, "seconds": "4"}
 
-    edit, extension = parse.edit(fields, SAID), parse.extension(fields, SAID)
+    edit, extension = parse.edit_request(fields, SAID), parse.extend_request(fields, SAID)
 
     assert (edit.operation, edit.source, edit.model) == (Operation.EDIT, "video_1", "")
     assert (extension.operation, extension.source) == (Operation.EXTEND, "video_1")
@@ -144,20 +147,20 @@ def test_an_edit_or_extension_names_its_video(video: object) -> None:
 def test_an_edit_may_bring_its_film() -> None:
     film = Upload("a.mp4", "", b"\0\0\0\x18ftypisom film")
 
-    ask = parse.edit({**ORDER, "video": film}, SAID)
+    ask = parse.edit_request({**ORDER, "video": film}, SAID)
 
     assert ask.reference == Reference("", film.body, "video/mp4", "a.mp4")
 
 
 def test_an_edit_without_a_video_and_an_extension_without_seconds_are_refused() -> None:
-    with pytest.raises(RefusalError, match="Missing required parameter: 'video'"):
-        parse.edit(ORDER, SAID)
-    with pytest.raises(RefusalError, match="Missing required parameter: 'seconds'"):
-        parse.extension({**ORDER, "video": "video_1"}, SAID)
+    with pytest.raises(ApiError, match="Missing required parameter: 'video'"):
+        parse.edit_request(ORDER, SAID)
+    with pytest.raises(ApiError, match="Missing required parameter: 'seconds'"):
+        parse.extend_request({**ORDER, "video": "video_1"}, SAID)
 
 
 def test_a_remix_needs_no_model_since_its_source_has_one() -> None:
-    ask = parse.remix({"prompt": "red"}, SAID, VideoId("video_1"))
+    ask = parse.remix_request({"prompt": "red"}, SAID, VideoId("video_1"))
 
     assert (ask.operation, ask.source, ask.model) == (Operation.REMIX, "video_1", "")
 
@@ -165,19 +168,19 @@ def test_a_remix_needs_no_model_since_its_source_has_one() -> None:
 def test_the_headers_tell_of_repeats() -> None:
     headers = {b"idempotency-key": b"order 66", b"x-stainless-retry-count": b"1"}
 
-    said = manner_of(headers, KeyId("key_1"))
+    said = read_context(headers, KeyId("key_1"))
 
-    assert said == Manner(KeyId("key_1"), "", "order 66", is_repeat=True)
-    assert not manner_of({b"x-stainless-retry-count": b"0"}, KeyId("")).is_repeat
-    assert not manner_of({b"x-stainless-retry-count": b"00"}, KeyId("")).is_repeat
-    assert manner_of({b"x-stainless-retry-count": b"9" * 5000}, KeyId("")).is_repeat
-    assert not manner_of({b"x-stainless-retry-count": b"two"}, KeyId("")).is_repeat
+    assert said == RequestContext(KeyId("key_1"), "", "order 66", is_retry=True)
+    assert not read_context({b"x-stainless-retry-count": b"0"}, KeyId("")).is_retry
+    assert not read_context({b"x-stainless-retry-count": b"00"}, KeyId("")).is_retry
+    assert read_context({b"x-stainless-retry-count": b"9" * 5000}, KeyId("")).is_retry
+    assert not read_context({b"x-stainless-retry-count": b"two"}, KeyId("")).is_retry
 
 
 @pytest.mark.parametrize("key", [b"", b"x" * 256, b"a\x7f", "é".encode()])
 def test_an_idempotency_key_is_printable_and_short(key: bytes) -> None:
-    with pytest.raises(RefusalError, match="Idempotency-Key"):
-        manner_of({b"idempotency-key": key}, KeyId(""))
+    with pytest.raises(ApiError, match="Idempotency-Key"):
+        read_context({b"idempotency-key": key}, KeyId(""))
 
 
 def test_json_and_form_of_the_same_content_have_one_fingerprint() -> None:
@@ -200,7 +203,10 @@ def test_json_and_form_of_the_same_content_have_one_fingerprint() -> None:
         **ORDER,
     }
 
-    assert parse.creation(in_json, SAID).fingerprint == parse.creation(in_form, SAID).fingerprint
+    assert (
+        parse.create_request(in_json, SAID).fingerprint
+        == parse.create_request(in_form, SAID).fingerprint
+    )
 
 
 _content = st.fixed_dictionaries(
@@ -216,18 +222,20 @@ _content = st.fixed_dictionaries(
 
 
 @given(_content, _content)
-def test_fingerprints_are_the_same_exactly_for_the_same_content(one: Tree, other: Tree) -> None:
-    first, second = parse.creation(one, SAID), parse.creation(other, SAID)
+def test_fingerprints_are_the_same_exactly_for_the_same_content(
+    one: FieldTree, other: FieldTree
+) -> None:
+    first, second = parse.create_request(one, SAID), parse.create_request(other, SAID)
 
     assert (first.fingerprint == second.fingerprint) == (one == other)
 
 
 def test_a_fingerprint_tells_callers_and_operations_apart() -> None:
-    fields: Tree = {"prompt": "on", "video": "video_1", "seconds": "4"}
+    fields: FieldTree = {"prompt": "on", "video": "video_1", "seconds": "4"}
     prints = {
-        parse.edit(fields, SAID).fingerprint,
-        parse.extension(fields, SAID).fingerprint,
-        parse.edit(fields, Manner(key=KeyId("key_2"))).fingerprint,
+        parse.edit_request(fields, SAID).fingerprint,
+        parse.extend_request(fields, SAID).fingerprint,
+        parse.edit_request(fields, RequestContext(key=KeyId("key_2"))).fingerprint,
     }
 
     assert len(prints) == 3

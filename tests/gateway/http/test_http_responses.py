@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Video as SdkVideo
 
-from tallylight.gateway.api import Page, Span, SpanError
-from tallylight.gateway.http.headers import poll_after, told_of
-from tallylight.gateway.http.ranges import span_of
-from tallylight.gateway.http.response import refusal
-from tallylight.gateway.http.serialize import page_text, video_text
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.api import ByteRange, RangeNotSatisfiableError, VideoPage
+from tallylight.gateway.http.headers import poll_after_header, video_headers
+from tallylight.gateway.http.ranges import parse_range
+from tallylight.gateway.http.response import api_error_response
+from tallylight.gateway.http.serialize import video_json, video_page_json
+from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation
 from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
@@ -59,7 +59,7 @@ def test_a_video_has_its_thirteen_members_whatever_is_in_them(
         VIDEO, prompt=prompt, status=status, progress=progress, error=error, ended_at=ended
     )
 
-    document = json.loads(video_text(video))
+    document = json.loads(video_json(video))
 
     assert list(document) == MEMBERS
     assert document["prompt"] == prompt
@@ -74,13 +74,15 @@ def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
     remix = replace(VIDEO, params=wish)
     edit = replace(VIDEO, params=replace(wish, operation=Operation.EDIT))
 
-    assert json.loads(video_text(remix))["remixed_from_video_id"] == "video_0"
-    assert json.loads(video_text(edit))["remixed_from_video_id"] is None
+    assert json.loads(video_json(remix))["remixed_from_video_id"] == "video_0"
+    assert json.loads(video_json(edit))["remixed_from_video_id"] is None
 
 
 def test_a_page_names_its_first_and_its_last() -> None:
-    page = json.loads(page_text(Page([VIDEO, replace(VIDEO, id=VideoId("video_2"))], True)))  # noqa: FBT003
-    empty = json.loads(page_text(Page([], False)))  # noqa: FBT003
+    page = json.loads(
+        video_page_json(VideoPage([VIDEO, replace(VIDEO, id=VideoId("video_2"))], True))
+    )  # noqa: FBT003
+    empty = json.loads(video_page_json(VideoPage([], False)))  # noqa: FBT003
 
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("video_1", "video_2", True)
     assert (empty["data"], empty["first_id"], empty["last_id"]) == ([], None, None)
@@ -95,7 +97,7 @@ def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
         substitutions={"seconds": "10→8", "size": "1x2→2x4"},
     )
 
-    assert dict(told_of(video)) == {
+    assert dict(video_headers(video)) == {
         b"x-tallylight-service": b"sora-2-%E5%AE%98%E8%BD%89",
         b"x-tallylight-attempts": b"2",
         b"x-tallylight-cost": b"1.2",
@@ -111,24 +113,24 @@ def test_the_longer_a_video_takes_the_less_often_it_is_asked_for(
 ) -> None:
     now = NOON + timedelta(minutes=minutes)
 
-    assert poll_after(VIDEO, now, timedelta(seconds=1)) == ((b"openai-poll-after-ms", told),)
+    assert poll_after_header(VIDEO, now, timedelta(seconds=1)) == ((b"openai-poll-after-ms", told),)
 
 
 def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
-    assert poll_after(replace(VIDEO, ended_at=NOON), NOON, timedelta(seconds=1)) == ()
+    assert poll_after_header(replace(VIDEO, ended_at=NOON), NOON, timedelta(seconds=1)) == ()
 
 
 @pytest.mark.parametrize(
     ("error", "status", "body", "headers"),
     [
         (
-            RefusalError(HTTPStatus.NOT_FOUND, "No “such”.", code="not_found", param="video_id"),
+            ApiError(HTTPStatus.NOT_FOUND, "No “such”.", code="not_found", param="video_id"),
             404,
             ("No “such”.", "invalid_request_error", "video_id", "not_found"),
             {},
         ),
         (
-            RefusalError(
+            ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "Slowly.",
                 code="rate_limit_exceeded",
@@ -139,25 +141,25 @@ def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
             {b"retry-after": b"1", b"retry-after-ms": b"300"},
         ),
         (
-            RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Broke.", code="insufficient_quota"),
+            ApiError(HTTPStatus.TOO_MANY_REQUESTS, "Broke.", code="insufficient_quota"),
             429,
             ("Broke.", "rate_limit_error", None, "insufficient_quota"),
             {b"x-should-retry": b"false"},
         ),
         (
-            RefusalError(HTTPStatus.SERVICE_UNAVAILABLE, "Later."),
+            ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "Later."),
             503,
             ("Later.", "server_error", None, None),
             {b"retry-after": b"5", b"retry-after-ms": b"5000"},
         ),
         (
-            RefusalError(HTTPStatus.CONFLICT, "Used.", code="idempotency_key_reused"),
+            ApiError(HTTPStatus.CONFLICT, "Used.", code="idempotency_key_reused"),
             409,
             ("Used.", "invalid_request_error", None, "idempotency_key_reused"),
             {b"x-should-retry": b"false"},
         ),
         (
-            RefusalError(
+            ApiError(
                 HTTPStatus.CONFLICT, "Under way.", retry_after=timedelta(seconds=1), type="busy"
             ),
             409,
@@ -165,26 +167,36 @@ def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
             {b"retry-after": b"1", b"retry-after-ms": b"1000"},
         ),
         (
-            SpanError(512),
+            RangeNotSatisfiableError(512),
             416,
-            (str(SpanError(512)), "invalid_request_error", None, "range_not_satisfiable"),
+            (
+                str(RangeNotSatisfiableError(512)),
+                "invalid_request_error",
+                None,
+                "range_not_satisfiable",
+            ),
             {b"content-range": b"bytes */512"},
         ),
         (
-            SpanError(None),
+            RangeNotSatisfiableError(None),
             416,
-            (str(SpanError(None)), "invalid_request_error", None, "range_not_satisfiable"),
+            (
+                str(RangeNotSatisfiableError(None)),
+                "invalid_request_error",
+                None,
+                "range_not_satisfiable",
+            ),
             {},
         ),
     ],
 )
 def test_a_refusal_is_an_envelope_with_its_headers(
-    error: RefusalError,
+    error: ApiError,
     status: int,
     body: tuple[str, str, str | None, str | None],
     headers: dict[bytes, bytes],
 ) -> None:
-    answer = refusal(error)
+    answer = api_error_response(error)
 
     assert (answer.status, dict(answer.headers)) == (status, headers)
     assert tuple(json.loads(answer.body)["error"].values()) == body
@@ -193,10 +205,10 @@ def test_a_refusal_is_an_envelope_with_its_headers(
 @pytest.mark.parametrize(
     ("header", "span"),
     [
-        ("bytes=0-99", Span(0, 99)),
-        ("bytes=100-", Span(100, None)),
-        ("bytes=-50", Span(None, 50)),
-        ("Bytes = 1 - 2", Span(1, 2)),
+        ("bytes=0-99", ByteRange(0, 99)),
+        ("bytes=100-", ByteRange(100, None)),
+        ("bytes=-50", ByteRange(None, 50)),
+        ("Bytes = 1 - 2", ByteRange(1, 2)),
         ("bytes=9-1", None),
         ("bytes=0-1,4-5", None),
         ("bytes=-", None),
@@ -205,23 +217,23 @@ def test_a_refusal_is_an_envelope_with_its_headers(
     ],
 )
 def test_one_range_is_understood_and_all_else_is_as_good_as_none(
-    header: str, span: Span | None
+    header: str, span: ByteRange | None
 ) -> None:
-    assert span_of(header, "", '"a"') == span
+    assert parse_range(header, "", '"a"') == span
 
 
 def test_a_range_of_something_else_is_none() -> None:
-    assert span_of("bytes=0-1", '"a"', '"a"') == Span(0, 1)
-    assert span_of("bytes=0-1", '"b"', '"a"') is None
-    assert span_of("bytes=0-1", "Sun, 22 Nov 2026 12:00:00 GMT", '"a"') is None
+    assert parse_range("bytes=0-1", '"a"', '"a"') == ByteRange(0, 1)
+    assert parse_range("bytes=0-1", '"b"', '"a"') is None
+    assert parse_range("bytes=0-1", "Sun, 22 Nov 2026 12:00:00 GMT", '"a"') is None
 
 
 @given(st.integers(0, 40), st.integers(0, 60), st.integers(0, 60))
 def test_a_span_holds_the_bytes_that_a_slice_would(size: int, first: int, length: int) -> None:
     whole = bytes(range(size))
 
-    middle = Span(first, first + length).of(size)
-    tail = Span(None, length).of(size)
+    middle = ByteRange(first, first + length).resolve(size)
+    tail = ByteRange(None, length).resolve(size)
 
     expected = whole[first : first + length + 1]
     assert (b"" if middle is None else whole[middle[0] : middle[1] + 1]) == expected

@@ -7,9 +7,9 @@ import pytest
 
 from tallylight.catalogue.services import Service
 from tallylight.clock import VirtualClock
-from tallylight.gateway.routing.candidates import USUAL_SECONDS, Prospects
-from tallylight.gateway.routing.circuit_breaker import UNTROUBLED, Circuit
-from tallylight.gateway.routing.ranking import Prospect
+from tallylight.gateway.routing.candidates import DEFAULT_JOB_SECONDS, Candidates
+from tallylight.gateway.routing.circuit_breaker import CLOSED_BREAKER, CircuitBreaker
+from tallylight.gateway.routing.ranking import Candidate
 from tallylight.model.evidence import Evidence, Failure, FailureKind, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
@@ -70,8 +70,8 @@ class Desk:
 
 
 @pytest.fixture
-def circuit() -> Circuit:
-    return Circuit()
+def circuit() -> CircuitBreaker:
+    return CircuitBreaker()
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def official(make_service: MakeService, clock: VirtualClock) -> Desk:
     return Desk(make_service(generation=None), clock)
 
 
-def prospect(desk: Desk, circuit: Circuit, clock: VirtualClock) -> Prospect:
-    (found,) = Prospects(desk, circuit, clock).of([A, ServiceId("gone")])
+def prospect(desk: Desk, circuit: CircuitBreaker, clock: VirtualClock) -> Candidate:
+    (found,) = Candidates(desk, circuit, clock).for_services([A, ServiceId("gone")])
     return found
 
 
@@ -90,7 +90,7 @@ def prospect(desk: Desk, circuit: Circuit, clock: VirtualClock) -> Prospect:
 )
 def test_a_service_that_nobody_knows_is_taken_for_one_of_its_kind(  # noqa: PLR0913, PLR0917
     make_service: MakeService,
-    circuit: Circuit,
+    circuit: CircuitBreaker,
     clock: VirtualClock,
     access: Access,
     low: float,
@@ -100,12 +100,12 @@ def test_a_service_that_nobody_knows_is_taken_for_one_of_its_kind(  # noqa: PLR0
 
     assert found.verdict.status is Status.UNKNOWN
     assert low < found.delivery < high
-    assert (found.seconds, found.p95_seconds) == (USUAL_SECONDS, None)
-    assert found.trickle == pytest.approx(0.1)
+    assert (found.seconds, found.p95_seconds) == (DEFAULT_JOB_SECONDS, None)
+    assert found.traffic_share == pytest.approx(0.1)
 
 
 async def test_the_jobs_of_a_service_say_how_probably_it_delivers_and_how_soon(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for number in range(30):
         await official.job(seconds=60 + number)
@@ -115,11 +115,11 @@ async def test_the_jobs_of_a_service_say_how_probably_it_delivers_and_how_soon(
     assert found.delivery > 0.95
     assert found.seconds == pytest.approx(83.5)
     assert found.p95_seconds == pytest.approx(88, rel=0.07)
-    assert found.trickle == 1.0
+    assert found.traffic_share == 1.0
 
 
 async def test_a_service_that_fails_in_part_is_reckoned_with_its_own_share(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for number in range(60):
         await official.job(BROKEN if number % 4 == 3 else None)
@@ -128,7 +128,7 @@ async def test_a_service_that_fails_in_part_is_reckoned_with_its_own_share(
 
 
 async def test_what_went_well_before_an_outage_says_nothing_about_it(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for _ in range(20):
         await official.job()
@@ -139,44 +139,44 @@ async def test_what_went_well_before_an_outage_says_nothing_about_it(
 
 
 async def test_a_failure_in_traffic_is_felt_by_the_next_request(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for _ in range(5):
         await official.job()
-    prospects = Prospects(official, circuit, clock)
-    (before,) = prospects.of([A])
+    prospects = Candidates(official, circuit, clock)
+    (before,) = prospects.for_services([A])
 
-    circuit.failed(A, BROKEN, clock.now())
+    circuit.record_failure(A, BROKEN, clock.now())
 
-    (after,) = prospects.of([A])
+    (after,) = prospects.for_services([A])
     assert after.delivery == pytest.approx(before.delivery / 2)
 
 
 async def test_an_untroubled_prospect_is_worked_out_once_a_second(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for _ in range(5):
         await official.job()
-    prospects = Prospects(official, circuit, clock)
-    (first,) = prospects.of([A])
+    prospects = Candidates(official, circuit, clock)
+    (first,) = prospects.for_services([A])
 
-    (again,) = prospects.of([A])
+    (again,) = prospects.for_services([A])
     await clock.advance(timedelta(seconds=2))
-    (fresh,) = prospects.of([A])
+    (fresh,) = prospects.for_services([A])
 
-    assert circuit.course(A) is UNTROUBLED
+    assert circuit.state(A) is CLOSED_BREAKER
     assert again is first
     assert fresh is not first
     assert fresh.capability is first.capability
 
 
 async def test_only_callers_can_find_out_that_an_unprobed_service_is_back(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     for _ in range(12):
         await official.job(BROKEN)
-    circuit.failed(A, BROKEN, clock.now())
+    circuit.record_failure(A, BROKEN, clock.now())
 
     resting = prospect(official, circuit, clock)
     await clock.advance(timedelta(minutes=5))
@@ -184,11 +184,11 @@ async def test_only_callers_can_find_out_that_an_unprobed_service_is_back(
 
     assert resting.verdict.status is rested.verdict.status is Status.SUSPENDED
     assert (resting.is_trial, rested.is_trial) == (False, True)
-    assert rested.trickle == pytest.approx(0.02)
+    assert rested.traffic_share == pytest.approx(0.02)
 
 
 async def test_a_service_that_is_probed_for_money_is_not_tried_on_callers(
-    make_service: MakeService, circuit: Circuit, clock: VirtualClock
+    make_service: MakeService, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     desk = Desk(make_service(), clock)
     await desk.job()
@@ -204,7 +204,7 @@ async def test_a_service_that_is_probed_for_money_is_not_tried_on_callers(
 
 @pytest.mark.parametrize(("failure", "is_tried"), [(EMPTY, True), (LOCKED, False)])
 async def test_a_wallet_is_tried_again_where_no_free_probe_tells_that_it_was_filled(
-    official: Desk, circuit: Circuit, clock: VirtualClock, failure: Failure, is_tried: bool
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock, failure: Failure, is_tried: bool
 ) -> None:
     await official.job()
     await official.job(failure)
@@ -217,7 +217,7 @@ async def test_a_wallet_is_tried_again_where_no_free_probe_tells_that_it_was_fil
 
 
 async def test_a_refused_key_comes_back_with_a_good_credentials_probe(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     await official.job(LOCKED)
@@ -230,12 +230,12 @@ async def test_a_refused_key_comes_back_with_a_good_credentials_probe(
 
 
 async def test_a_key_that_a_list_wrongly_cleared_is_tried_by_few_callers(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     for _ in range(3):
         await official.job(LOCKED)
-        circuit.refused(A, LOCKED, clock.now())
+        circuit.record_refusal(A, LOCKED, clock.now())
         resting = prospect(official, circuit, clock)
         await official.credentials()
 
@@ -243,11 +243,11 @@ async def test_a_key_that_a_list_wrongly_cleared_is_tried_by_few_callers(
 
     assert resting.verdict.blocked is found.verdict.blocked is FailureKind.AUTH
     assert (resting.is_trial, found.is_trial) == (False, True)
-    assert found.trickle == pytest.approx(0.02)
+    assert found.traffic_share == pytest.approx(0.02)
 
 
 async def test_a_refused_key_is_tried_by_few_callers_where_no_credentials_probe_is_answered(
-    official: Desk, circuit: Circuit, clock: VirtualClock
+    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     await official.job(LOCKED)

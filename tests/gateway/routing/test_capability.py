@@ -7,31 +7,37 @@ from decimal import Decimal
 import pytest
 
 from tallylight.catalogue.services import Medium, Service
-from tallylight.gateway.routing.candidates import capability
-from tallylight.gateway.routing.capability import Capability, Fit, Misfit, Skills, wish_of
+from tallylight.gateway.routing.candidates import capability_of
+from tallylight.gateway.routing.capability import (
+    Capability,
+    Features,
+    Match,
+    Mismatch,
+    requirements_of,
+)
 from tallylight.model.order import Operation, Order, Reference
 
 MakeService = Callable[..., Service]
 
 ORDER = Order("a kite", 8, "1280x720")
 BOTH = ("seconds", "size")
-ALL = Skills(frozenset(Operation), takes_reference=True, takes_address=True, takes_characters=True)
+ALL = Features(frozenset(Operation), takes_reference=True, takes_url=True, takes_characters=True)
 
 
-def fit(service: Service, order: Order = ORDER, **more: object) -> Fit | Misfit:
+def fit(service: Service, order: Order = ORDER, **more: object) -> Match | Mismatch:
     skills = more.pop("skills", ALL)
-    assert isinstance(skills, Skills)
-    return Capability(service, skills).fit(wish_of(order, **more))  # type: ignore[arg-type]
+    assert isinstance(skills, Features)
+    return Capability(service, skills).match(requirements_of(order, **more))  # type: ignore[arg-type]
 
 
 def test_what_is_allowed_is_asked_as_it_stands(make_service: MakeService) -> None:
-    assert fit(make_service()) == Fit(8, "1280x720", Decimal("0.80"), 0.8)
+    assert fit(make_service()) == Match(8, "1280x720", Decimal("0.80"), 0.8)
 
 
 def test_facts_that_are_not_known_exclude_nothing(make_service: MakeService) -> None:
     service = make_service(lengths=(), sizes=(), price=None)
 
-    assert fit(service) == Fit(8, "1280x720", None, 0.0)
+    assert fit(service) == Match(8, "1280x720", None, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +51,13 @@ def test_the_nearest_length_stands_in_where_that_is_allowed(
 
     found = fit(service, order, substitutes={"seconds"})
 
-    assert isinstance(found, Fit)
+    assert isinstance(found, Match)
     assert found.seconds == expected
     told = {} if asked == expected else {"seconds": f"{asked}→{expected}"}
     assert found.substituted == told
     if told:
         allowed = ", ".join(map(str, lengths))
-        assert fit(service, order) == Misfit("seconds", str(asked), allowed)
+        assert fit(service, order) == Mismatch("seconds", str(asked), allowed)
 
 
 def test_the_nearest_size_of_the_same_shape_stands_in(make_service: MakeService) -> None:
@@ -59,14 +65,14 @@ def test_the_nearest_size_of_the_same_shape_stands_in(make_service: MakeService)
 
     found = fit(service, substitutes=BOTH)
 
-    assert isinstance(found, Fit)
+    assert isinstance(found, Match)
     assert (found.size, found.substituted) == ("854x480", {"size": "1280x720→854x480"})
 
 
 def test_no_upright_video_stands_in_for_a_broad_one(make_service: MakeService) -> None:
     service = make_service(sizes=("720x1280", "1024x1024"))
 
-    assert fit(service, substitutes=BOTH) == Misfit("size", "1280x720", "720x1280, 1024x1024")
+    assert fit(service, substitutes=BOTH) == Mismatch("size", "1280x720", "720x1280, 1024x1024")
 
 
 @pytest.mark.parametrize("size", ["", "wide", "0x0", "1280x", "9" * 5000 + "x1", "٣x٤"])
@@ -75,7 +81,7 @@ def test_a_size_that_is_none_fits_nobody_who_names_sizes(
 ) -> None:
     found = fit(make_service(), replace(ORDER, size=size), substitutes=BOTH)
 
-    assert found == Misfit("size", size, "1280x720, 720x1280")
+    assert found == Mismatch("size", size, "1280x720, 720x1280")
 
 
 def test_what_the_caller_left_out_is_the_api_s_own_default_where_allowed(
@@ -83,7 +89,7 @@ def test_what_the_caller_left_out_is_the_api_s_own_default_where_allowed(
 ) -> None:
     found = fit(make_service(), Order("a kite", 0, ""), chosen=BOTH)
 
-    assert found == Fit(4, "720x1280", Decimal("0.40"), 0.4)
+    assert found == Match(4, "720x1280", Decimal("0.40"), 0.4)
 
 
 def test_what_the_caller_left_out_is_else_the_nearest_length_and_the_cheapest_size(
@@ -100,8 +106,8 @@ def test_what_the_caller_left_out_is_else_the_nearest_length_and_the_cheapest_si
         fit(each, Order("a kite", 0, ""), chosen=BOTH) for each in (service, dear_default)
     )
 
-    assert first == Fit(10, "720x1280", Decimal("1.00"), 1.0)
-    assert second == Fit(10, "1920x1080", Decimal("3.00"), 3.0)
+    assert first == Match(10, "720x1280", Decimal("1.00"), 1.0)
+    assert second == Match(10, "1920x1080", Decimal("3.00"), 3.0)
 
 
 def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
@@ -112,30 +118,30 @@ def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
     found = fit(make_service(), order, chosen=("size",))
     missing = fit(make_service(sizes=("720x1280",)), order, chosen=("size",))
 
-    assert isinstance(found, Fit)
+    assert isinstance(found, Match)
     assert found.size == "1280x720"
-    assert missing == Misfit("aspect_ratio", "16:9", "720x1280")
+    assert missing == Mismatch("aspect_ratio", "16:9", "720x1280")
 
 
 @pytest.mark.parametrize(
     ("order", "skills", "param"),
     [
-        (replace(ORDER, operation=Operation.REMIX), Skills(), "operation"),
-        (replace(ORDER, reference=Reference(body=b"png")), Skills(), "input_reference"),
+        (replace(ORDER, operation=Operation.REMIX), Features(), "operation"),
+        (replace(ORDER, reference=Reference(body=b"png")), Features(), "input_reference"),
         (
             replace(ORDER, reference=Reference(url="https://a.example/b.png")),
-            Skills(takes_reference=True),
+            Features(takes_reference=True),
             "input_reference",
         ),
-        (replace(ORDER, characters=("c",)), Skills(), "characters"),
+        (replace(ORDER, characters=("c",)), Features(), "characters"),
     ],
 )
 def test_what_the_protocol_cannot_carry_fits_nobody(
-    make_service: MakeService, order: Order, skills: Skills, param: str
+    make_service: MakeService, order: Order, skills: Features, param: str
 ) -> None:
     found = fit(make_service(), order, skills=skills)
 
-    assert isinstance(found, Misfit)
+    assert isinstance(found, Mismatch)
     assert found.param == param
 
 
@@ -144,34 +150,34 @@ def test_who_takes_only_the_bytes_of_a_picture_is_not_given_its_address(
 ) -> None:
     service = make_service()
     reverse = replace(service.upstream, protocol="chat_video", dialect="sora2api")
-    can = capability(replace(service, upstream=reverse))
+    can = capability_of(replace(service, upstream=reverse))
 
-    by_address = can.fit(
-        wish_of(replace(ORDER, reference=Reference(url="https://a.example/b.png")))
+    by_address = can.match(
+        requirements_of(replace(ORDER, reference=Reference(url="https://a.example/b.png")))
     )
-    by_bytes = can.fit(wish_of(replace(ORDER, reference=Reference(body=b"png"))))
+    by_bytes = can.match(requirements_of(replace(ORDER, reference=Reference(body=b"png"))))
 
-    assert by_address == Misfit("input_reference", "by its address", "its bytes")
-    assert isinstance(by_bytes, Fit)
+    assert by_address == Mismatch("input_reference", "by its address", "its bytes")
+    assert isinstance(by_bytes, Match)
 
 
 def test_a_service_that_makes_images_makes_no_videos(make_service: MakeService) -> None:
     found = fit(make_service(medium=Medium.IMAGE))
 
-    assert isinstance(found, Misfit)
+    assert isinstance(found, Mismatch)
     assert found.param == "model"
 
 
 def test_a_remix_is_as_long_and_as_large_as_its_source(make_service: MakeService) -> None:
     order = replace(ORDER, seconds=5, size="1x1", operation=Operation.REMIX)
 
-    assert fit(make_service(), order) == Fit(5, "1x1", Decimal("0.50"), 0.5)
+    assert fit(make_service(), order) == Match(5, "1x1", Decimal("0.50"), 0.5)
 
 
 def test_an_extension_adds_what_no_sheet_lists(make_service: MakeService) -> None:
     found = fit(make_service(), replace(ORDER, seconds=20, operation=Operation.EXTEND))
 
-    assert isinstance(found, Fit)
+    assert isinstance(found, Match)
     assert found.seconds == 20
 
 
@@ -184,5 +190,5 @@ def test_a_picture_to_begin_from_is_paid_for(make_service: MakeService) -> None:
 
     found = fit(service, replace(ORDER, reference=Reference(url="https://a.example/b.png")))
 
-    assert isinstance(found, Fit)
+    assert isinstance(found, Match)
     assert found.cost == Decimal("0.85")

@@ -9,8 +9,8 @@ import pytest
 
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.gateway.routing.ordering import rank
-from tallylight.gateway.routing.presets import Policy, Prefer, Preset, policy_of
-from tallylight.gateway.routing.ranking import Because, Prospect, Ranking
+from tallylight.gateway.routing.presets import Preference, Preset, RoutingPolicy, policy_named
+from tallylight.gateway.routing.ranking import Candidate, Ranking, RankingReason
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
@@ -18,8 +18,8 @@ from tallylight.model.order import Order, Reference
 from tallylight.model.status import Access, Status
 
 MakeService = Callable[..., Service]
-MakeProspect = Callable[..., Prospect]
-Make = Callable[..., Prospect]
+MakeProspect = Callable[..., Candidate]
+Make = Callable[..., Candidate]
 
 ORDER = Order("a kite", 4, "1280x720")
 
@@ -30,7 +30,7 @@ def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
 
     def make(
         name: str, price: str | None = "0.10", access: str = "official", **more: object
-    ) -> Prospect:
+    ) -> Candidate:
         kind = Access(access)
         bills = BillingBasis(str(more.pop("bills", "acceptances")))
         return make_prospect(make_service(name, price=price, access=kind, bills=bills), **more)
@@ -39,13 +39,13 @@ def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
 
 
 def order_of(
-    prospects: list[Prospect], policy: Policy = Preset.COMMERCIAL, **more: object
+    prospects: list[Candidate], policy: RoutingPolicy = Preset.COMMERCIAL, **more: object
 ) -> list[str]:
     return [choice.service.id for choice in ranking(prospects, policy, **more).choices]
 
 
 def ranking(
-    prospects: list[Prospect], policy: Policy = Preset.COMMERCIAL, **more: object
+    prospects: list[Candidate], policy: RoutingPolicy = Preset.COMMERCIAL, **more: object
 ) -> Ranking:
     route = Route("r", tuple(each.service.id for each in prospects), policy)
     return rank(ORDER, route, prospects, **more)  # type: ignore[arg-type]
@@ -60,15 +60,15 @@ def ranking(
         (Preset.PERSONAL, ["cheap", "slow", "sure"]),
         (Preset.HIGH_VOLUME, ["cheap", "slow", "sure"]),
         (Preset.BUDGET, ["cheap", "slow", "sure"]),
-        (Prefer.OFFICIAL, ["sure", "slow", "cheap"]),
-        (Prefer.REVERSE, ["cheap", "slow", "sure"]),
-        (Prefer.CHEAPEST, ["cheap", "slow", "sure"]),
-        (Prefer.FASTEST, ["sure", "cheap", "slow"]),
-        (Prefer.MOST_RELIABLE, ["sure", "slow", "cheap"]),
+        (Preference.OFFICIAL, ["sure", "slow", "cheap"]),
+        (Preference.REVERSE, ["cheap", "slow", "sure"]),
+        (Preference.CHEAPEST, ["cheap", "slow", "sure"]),
+        (Preference.FASTEST, ["sure", "cheap", "slow"]),
+        (Preference.MOST_RELIABLE, ["sure", "slow", "cheap"]),
     ],
 )
 def test_each_policy_orders_by_what_it_is_for(
-    make: Make, policy: Policy, expected: list[str]
+    make: Make, policy: RoutingPolicy, expected: list[str]
 ) -> None:
     prospects = [
         make("sure", "0.50", delivery=0.99, seconds=60),
@@ -82,7 +82,7 @@ def test_each_policy_orders_by_what_it_is_for(
 def test_a_price_counts_over_the_probability_of_delivery(make: Make) -> None:
     sure, cheap = make("sure", "0.10", delivery=0.9), make("cheap", "0.06", delivery=0.5)
 
-    found = ranking([sure, cheap], Prefer.CHEAPEST)
+    found = ranking([sure, cheap], Preference.CHEAPEST)
 
     assert [choice.service.id for choice in found.choices] == ["sure", "cheap"]
     assert found.choices[0].expected_cost == Decimal("0.444444")
@@ -94,7 +94,7 @@ def test_who_bills_deliveries_alone_takes_nothing_for_a_failure(make: Make) -> N
     sure = make("sure", "0.10", delivery=0.9)
     refunds = make("refunds", "0.06", delivery=0.5, bills="deliveries")
 
-    found = ranking([sure, refunds], Prefer.CHEAPEST)
+    found = ranking([sure, refunds], Preference.CHEAPEST)
 
     assert [choice.service.id for choice in found.choices] == ["refunds", "sure"]
     assert found.choices[0].expected_cost == found.choices[0].cost == Decimal("0.24")
@@ -121,7 +121,7 @@ def test_who_cannot_be_asked_is_left_out_with_the_reason(
     found = ranking([make("good"), bad], Preset.PRODUCTION, is_limited=True)
 
     assert [choice.service.id for choice in found.choices] == ["good"]
-    assert [(each.service, each.note) for each in found.excluded] == [("bad", note)]
+    assert [(each.service, each.message) for each in found.excluded] == [("bad", note)]
     assert found.retry_after == bad.wait
 
 
@@ -132,7 +132,7 @@ def test_what_a_service_cannot_do_is_named_with_what_it_can(
 
     found = ranking([long])
 
-    assert found.excluded[0].note == "cannot serve seconds 4; it takes 10, 15"
+    assert found.excluded[0].message == "cannot serve seconds 4; it takes 10, 15"
 
 
 def test_who_was_tried_does_not_come_back(make: Make) -> None:
@@ -160,7 +160,7 @@ def test_unknown_services_come_after_known_ones_of_their_access(make: Make) -> N
     found = ranking(prospects)
 
     assert [choice.service.id for choice in found.choices] == ["known", "new", "gray"]
-    assert found.choices[1].why == (Because.PREFERRED, Because.UNKNOWN)
+    assert found.choices[1].reasons == (RankingReason.PREFERRED, RankingReason.UNKNOWN)
 
 
 def test_where_nobody_is_known_the_best_of_the_unknown_is_asked(make: Make) -> None:
@@ -178,7 +178,7 @@ def test_failures_that_callers_saw_make_a_service_the_last_resort(make: Make) ->
     found = ranking(prospects)
 
     assert [choice.service.id for choice in found.choices] == ["gray", "failing"]
-    assert Because.FAILING in found.choices[1].why
+    assert RankingReason.FAILING in found.choices[1].reasons
 
 
 def test_an_explicit_order_moves_back_only_who_fails(make: Make) -> None:
@@ -193,15 +193,15 @@ def test_an_explicit_order_moves_back_only_who_fails(make: Make) -> None:
     found = rank(ORDER, route, prospects, draw=0.99)
 
     assert [choice.service.id for choice in found.choices] == ["new", "cheap", "failing"]
-    assert found.choices[1].why == (Because.EXPLICIT,)
+    assert found.choices[1].reasons == (RankingReason.EXPLICIT,)
 
 
 def test_a_caller_s_policy_stands_in_for_the_route_s(make: Make) -> None:
     prospects = [make("sure", "0.50"), make("cheap", "0.01", "reverse")]
     names = tuple(each.service.id for each in prospects)
-    route = Route("r", names, Prefer.OFFICIAL, explicit=True)
+    route = Route("r", names, Preference.OFFICIAL, explicit=True)
 
-    found = rank(ORDER, route, prospects, policy=policy_of("cheapest"))
+    found = rank(ORDER, route, prospects, policy=policy_named("cheapest"))
 
     assert [choice.service.id for choice in found.choices] == ["cheap", "sure"]
 
@@ -212,7 +212,7 @@ def test_a_service_without_a_price_is_ordered_as_the_dearest(
     unpriced = make_prospect(make_service("unpriced", price=None), delivery=0.96)
     prospects = [unpriced, make("dear", "0.50", delivery=0.95), make("cheap", "0.10")]
 
-    found = ranking(prospects, Prefer.CHEAPEST)
+    found = ranking(prospects, Preference.CHEAPEST)
 
     assert [choice.service.id for choice in found.choices] == ["cheap", "unpriced", "dear"]
     assert [choice.is_priced for choice in found.choices] == [True, False, True]
@@ -233,7 +233,7 @@ def test_a_service_that_delivers_too_little_stands_behind_those_that_do_not(make
     found = ranking(prospects, Preset.PRODUCTION)
 
     assert [choice.service.id for choice in found.choices] == ["dear", "half"]
-    assert found.choices[1].why == (Because.UNRELIABLE,)
+    assert found.choices[1].reasons == (RankingReason.UNRELIABLE,)
 
 
 def test_the_order_is_passed_on_whole(make: Make) -> None:
@@ -246,6 +246,6 @@ def test_the_order_is_passed_on_whole(make: Make) -> None:
 
 
 def test_a_policy_is_known_by_its_name_alone() -> None:
-    assert policy_of("high_volume") is Preset.HIGH_VOLUME
+    assert policy_named("high_volume") is Preset.HIGH_VOLUME
     with pytest.raises(ValueError, match="'fast' is no policy; there are production, commercial"):
-        policy_of("fast")
+        policy_named("fast")

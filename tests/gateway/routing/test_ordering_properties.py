@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tallylight.catalogue.services import BillingBasis, Service
 from tallylight.gateway.routing.ordering import rank
-from tallylight.gateway.routing.presets import WEIGHINGS, Policy, Preset
-from tallylight.gateway.routing.ranking import Prospect
+from tallylight.gateway.routing.presets import POLICY_WEIGHTS, Preset, RoutingPolicy
+from tallylight.gateway.routing.ranking import Candidate
 from tallylight.gateway.routing.routes import Route, Substitute
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
@@ -21,12 +21,12 @@ from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 
 MakeService = Callable[..., Service]
-MakeProspect = Callable[..., Prospect]
-Some = st.SearchStrategy[list[Prospect]]
+MakeProspect = Callable[..., Candidate]
+Some = st.SearchStrategy[list[Candidate]]
 
 FEW = settings(max_examples=50)
 DRAWS = st.none() | st.floats(0, 1, exclude_max=True)
-POLICIES = st.sampled_from(list(WEIGHINGS))
+POLICIES = st.sampled_from(list(POLICY_WEIGHTS))
 LENGTHS = st.lists(st.sampled_from([4, 5, 6, 8, 10, 12, 15]), unique=True).map(sorted).map(tuple)
 SIZES = st.lists(
     st.sampled_from(["1280x720", "720x1280", "1920x1080", "1024x1792"]), unique=True
@@ -37,7 +37,7 @@ SIZES = st.lists(
 def some(make_service: MakeService, make_prospect: MakeProspect) -> Some:
     """Give a strategy of the prospects of up to six services."""
 
-    def one(number: int) -> st.SearchStrategy[Prospect]:
+    def one(number: int) -> st.SearchStrategy[Candidate]:
         services = st.builds(
             cache(make_service),
             st.just(f"s{number}"),
@@ -102,7 +102,7 @@ def test_each_service_of_the_route_is_ranked_or_left_out_with_a_reason(  # noqa:
     asked = {each.service.id for each in prospects} & set(route.services)
     assert sorted([*ranked, *out]) == sorted(asked)
     assert not tried & set(ranked)
-    assert all(exclusion.note for exclusion in found.excluded)
+    assert all(exclusion.message for exclusion in found.excluded)
 
 
 @FEW
@@ -122,7 +122,7 @@ def test_no_service_that_cannot_or_must_not_be_asked_is_ranked(
         each = prospects[choice.service.id]
         assert each.verdict.status is not Status.RETIRED
         assert each.wait is None
-        assert each.service.access not in WEIGHINGS[route.policy].refuses
+        assert each.service.access not in POLICY_WEIGHTS[route.policy].excluded_access
         assert choice.is_priced or each.service.access is Access.SELF_HOSTED
         if not each.is_trial:
             assert each.verdict.blocked is None
@@ -190,7 +190,7 @@ def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: P
     make_service: MakeService,
     make_prospect: MakeProspect,
     data: st.DataObject,
-    policy: Policy,
+    policy: RoutingPolicy,
     draw: float | None,
     cheaper: int,
 ) -> None:
@@ -223,7 +223,7 @@ def test_an_explicit_order_is_kept_among_services_that_are_trusted(
     order: Order,
     draw: float | None,
 ) -> None:
-    prospects = [replace(each, trickle=1.0) for each in data.draw(some)]
+    prospects = [replace(each, traffic_share=1.0) for each in data.draw(some)]
     names = data.draw(st.permutations([each.service.id for each in prospects]))
     route = Route("r", tuple(names), Preset.BUDGET, explicit=True)
 

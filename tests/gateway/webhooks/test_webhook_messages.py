@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallylight.gateway.webhooks.messages import PERSISTENCE, notices_of, retry_at
+from tallylight.gateway.webhooks.messages import RETRY_PERIOD, retry_at, webhook_messages
 from tallylight.gateway.webhooks.options import WebhookOptions
 from tallylight.model.ids import KeyId, VideoId
 from tallylight.model.video import Video, VideoStatus
@@ -28,7 +28,7 @@ ALL = endpoint("video.completed", "video.failed")
 
 
 def test_a_completed_video_is_told_in_the_words_of_the_videos_api() -> None:
-    (notice,) = notices_of(VIDEO, {"billing": ALL}, NOON)
+    (notice,) = webhook_messages(VIDEO, {"billing": ALL}, NOON)
 
     body = json.loads(notice.body)
     assert body.pop("id").startswith("evt_")
@@ -46,25 +46,27 @@ def test_every_endpoint_gets_what_it_wants() -> None:
     failed = replace(VIDEO, status=VideoStatus.FAILED)
     endpoints = {"all": ALL, "good": endpoint("video.completed"), "bad": endpoint("video.failed")}
 
-    assert [n.endpoint for n in notices_of(VIDEO, endpoints, NOON)] == ["all", "good"]
-    assert [n.endpoint for n in notices_of(failed, endpoints, NOON)] == ["all", "bad"]
+    assert [n.endpoint for n in webhook_messages(VIDEO, endpoints, NOON)] == ["all", "good"]
+    assert [n.endpoint for n in webhook_messages(failed, endpoints, NOON)] == ["all", "bad"]
 
 
 def test_a_video_under_way_is_nothing_to_tell() -> None:
     for status in (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS):
-        assert notices_of(replace(VIDEO, status=status), {"all": ALL}, NOON) == ()
+        assert webhook_messages(replace(VIDEO, status=status), {"all": ALL}, NOON) == ()
 
 
 def test_whoever_ends_a_video_tells_of_it_under_the_same_ids() -> None:
     endpoints = {"one": ALL, "two": ALL}
 
-    here = notices_of(VIDEO, endpoints, NOON)
-    there = notices_of(replace(VIDEO, owner="other"), endpoints, NOON + timedelta(seconds=9))
+    here = webhook_messages(VIDEO, endpoints, NOON)
+    there = webhook_messages(replace(VIDEO, owner="other"), endpoints, NOON + timedelta(seconds=9))
 
     assert [n.id for n in here] == [n.id for n in there]
     assert len({n.id for n in here}) == 2
     assert {json.loads(n.body)["id"] for n in (*here, *there)} == {json.loads(here[0].body)["id"]}
-    assert notices_of(replace(VIDEO, id=VideoId("video_2")), endpoints, NOON)[0].id != here[0].id
+    assert (
+        webhook_messages(replace(VIDEO, id=VideoId("video_2")), endpoints, NOON)[0].id != here[0].id
+    )
 
 
 def test_the_pauses_grow_from_seconds_to_hours() -> None:
@@ -74,7 +76,7 @@ def test_the_pauses_grow_from_seconds_to_hours() -> None:
     assert seconds == [5, 15, 45, 135, 405, 1215, 3645, 10935, 21600, 21600, 21600]
 
 
-@given(st.integers(1, 10_000), st.timedeltas(timedelta(), PERSISTENCE * 2), st.floats(0, 1))
+@given(st.integers(1, 10_000), st.timedeltas(timedelta(), RETRY_PERIOD * 2), st.floats(0, 1))
 def test_every_webhook_is_tried_to_its_end_and_no_longer(
     tries: int, age: timedelta, draw: float
 ) -> None:
@@ -82,14 +84,14 @@ def test_every_webhook_is_tried_to_its_end_and_no_longer(
 
     due = retry_at(NOON, tries, now, draw=draw)
 
-    assert (due is None) == (age >= PERSISTENCE)
-    assert due is None or now < due <= NOON + PERSISTENCE
+    assert (due is None) == (age >= RETRY_PERIOD)
+    assert due is None or now < due <= NOON + RETRY_PERIOD
 
 
 @given(st.floats(0, 1))
 def test_a_receiver_is_left_alone_as_long_as_it_asks_within_reason(draw: float) -> None:
-    asked = retry_at(NOON, 1, NOON, draw=draw, asked=timedelta(minutes=10))
-    endless = retry_at(NOON, 1, NOON, draw=draw, asked=timedelta(days=900))
+    asked = retry_at(NOON, 1, NOON, draw=draw, retry_after=timedelta(minutes=10))
+    endless = retry_at(NOON, 1, NOON, draw=draw, retry_after=timedelta(days=900))
 
     assert asked == NOON + timedelta(minutes=10)
     assert endless == NOON + timedelta(hours=6)
@@ -100,5 +102,5 @@ def test_all_tries_lie_within_the_three_days() -> None:
     while (due := retry_at(NOON, tries, now, draw=0.5)) is not None:
         now, tries = due, tries + 1
 
-    assert now == NOON + PERSISTENCE
+    assert now == NOON + RETRY_PERIOD
     assert 15 < tries < 30

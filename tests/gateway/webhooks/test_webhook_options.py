@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks import Webhook
 
-from tallylight.gateway.webhooks.options import Event, WebhookOptions
+from tallylight.gateway.webhooks.options import WebhookEvent, WebhookOptions
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -12,7 +12,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def test_an_endpoint_is_told_everything_unless_it_says_otherwise() -> None:
     found = WebhookOptions.model_validate({"url": "https://h.example/?t=1", "secret": SECRET})
 
-    assert found.events == {Event.COMPLETED, Event.FAILED}
+    assert found.events == {WebhookEvent.COMPLETED, WebhookEvent.FAILED}
     assert found.url.reveal() == "https://h.example/?t=1"
     assert "h.example" not in repr(found) + found.model_dump_json()
     assert SECRET not in repr(found) + found.model_dump_json()

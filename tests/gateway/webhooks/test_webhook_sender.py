@@ -15,8 +15,8 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from tallylight.clock import SystemClock, VirtualClock
-from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
-from tallylight.gateway.webhooks.sender import Courier
+from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
+from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import OutboxMessage, WriteBatch
 
@@ -88,7 +88,7 @@ def clock() -> VirtualClock:
     return VirtualClock(SystemClock().now())
 
 
-def endpoints(**urls: str) -> Webhooks:
+def endpoints(**urls: str) -> WebhookEndpoints:
     return {
         name: WebhookOptions.model_validate({"url": url, "secret": SECRET})
         for name, url in urls.items()
@@ -97,10 +97,14 @@ def endpoints(**urls: str) -> Webhooks:
 
 @asynccontextmanager
 async def delivering(
-    history: Storage, webhooks: Webhooks, clock: VirtualClock, *, patience: timedelta = 30 * SECOND
-) -> AsyncIterator[Courier]:
+    history: Storage,
+    webhooks: WebhookEndpoints,
+    clock: VirtualClock,
+    *,
+    patience: timedelta = 30 * SECOND,
+) -> AsyncIterator[WebhookSender]:
     # Sockets wait by the real clock: a busy machine must look like no slow endpoint.
-    courier = Courier(history.outbox, webhooks, clock, lambda: 0.5, timeout=patience)
+    courier = WebhookSender(history.outbox, webhooks, clock, lambda: 0.5, timeout=patience)
     task = asyncio.create_task(courier.run())
     try:
         yield courier
@@ -218,7 +222,7 @@ async def test_a_receiver_that_is_gone_is_called_no_more(
         )
         assert len(receiver.ids) == 1
 
-        courier.adopt(endpoints(billing=receiver.url))  # the operator has read the log
+        courier.apply_config(endpoints(billing=receiver.url))  # the operator has read the log
         await put(history, "billing", count=4)
         await until(lambda: _is(len(receiver.ids) == 2), clock)
 

@@ -12,16 +12,16 @@ from obstore.store import S3Store
 
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import AssetOptions
-from tallylight.gateway.assets.store import CHUNK, Opened, checked, slices
+from tallylight.gateway.assets.store import CHUNK_SIZE, OpenAsset, checked_name, split_chunks
 from tallylight.upstreams.redact import redact_line
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
     from obstore.store import S3Config
 
-_PART = 5 * 1024 * 1024  # of a file, sent at once: the least that the protocol allows
-_SILENCE = timedelta(seconds=30)
-_LONGEST = timedelta(hours=6)  # a slow caller reads at its own pace
+_PART_SIZE = 5 * 1024 * 1024  # of a file, sent at once: the least that the protocol allows
+_IDLE_TIMEOUT = timedelta(seconds=30)
+_TOTAL_TIMEOUT = timedelta(hours=6)  # a slow caller reads at its own pace
 
 
 class BucketStore:
@@ -29,7 +29,7 @@ class BucketStore:
 
     def __init__(self, options: AssetOptions) -> None:
         bucket, _, prefix = options.location.removeprefix("s3://").partition("/")
-        self._place = options.location
+        self._location = options.location
         self._secrets = tuple(
             each.reveal() for each in (options.key_id, options.secret) if each is not None
         )
@@ -39,78 +39,78 @@ class BucketStore:
             config=_config(options),
             client_options={
                 "allow_http": options.endpoint.startswith("http:"),
-                "read_timeout": _SILENCE,
-                "timeout": _LONGEST,
+                "read_timeout": _IDLE_TIMEOUT,
+                "timeout": _TOTAL_TIMEOUT,
             },
-            retry_config={"max_retries": 3, "retry_timeout": _SILENCE},
+            retry_config={"max_retries": 3, "retry_timeout": _IDLE_TIMEOUT},
         )
 
     async def save(self, name: str, path: Path) -> None:
         """Keep a copy of a file."""
-        with self._refusals():
+        with self._storage_errors():
             await obstore.put_async(
-                self._store, checked(name), path, chunk_size=_PART, max_concurrency=1
+                self._store, checked_name(name), path, chunk_size=_PART_SIZE, max_concurrency=1
             )
 
     async def put(self, name: str, body: bytes) -> None:
         """Keep some bytes."""
-        with self._refusals():
-            await obstore.put_async(self._store, checked(name), body)
+        with self._storage_errors():
+            await obstore.put_async(self._store, checked_name(name), body)
 
     @asynccontextmanager
     async def open(
         self, name: str, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[Opened]:
+    ) -> AsyncIterator[OpenAsset]:
         """Read an object, or a part of it."""
         if start == 0 and end is None:
             result = await self._get(name, {})
-            yield Opened(result.meta["size"], self._chunks(result))
+            yield OpenAsset(result.meta["size"], self._chunks(result))
             return
         size = await self.size(name)
         if size is None:
             raise LookupError(name)
         last = size if end is None else min(end, size)
         if start >= last:  # the protocol has no empty range
-            yield Opened(size, _nothing())
+            yield OpenAsset(size, _no_chunks())
             return
-        yield Opened(size, self._chunks(await self._get(name, {"range": (start, last)})))
+        yield OpenAsset(size, self._chunks(await self._get(name, {"range": (start, last)})))
 
     async def size(self, name: str) -> int | None:
         """Return how many bytes an object has, None if there is none of that name."""
-        with self._refusals():
+        with self._storage_errors():
             try:
-                return (await obstore.head_async(self._store, checked(name)))["size"]
+                return (await obstore.head_async(self._store, checked_name(name)))["size"]
             except FileNotFoundError:
                 return None
 
     async def delete(self, name: str) -> None:
         """Delete an object."""
-        with self._refusals():
+        with self._storage_errors():
             try:
-                await obstore.delete_async(self._store, checked(name))
+                await obstore.delete_async(self._store, checked_name(name))
             except FileNotFoundError:
                 return
 
     async def _get(self, name: str, options: "GetOptions") -> "GetResult":
-        with self._refusals():
+        with self._storage_errors():
             try:
-                return await obstore.get_async(self._store, checked(name), options=options)
+                return await obstore.get_async(self._store, checked_name(name), options=options)
             except FileNotFoundError:
                 raise LookupError(name) from None
 
     async def _chunks(self, result: "GetResult") -> AsyncIterator[bytes]:
-        with self._refusals():
-            async for block in result.stream(min_chunk_size=CHUNK):
-                for piece in slices(bytes(block)):
+        with self._storage_errors():
+            async for block in result.stream(min_chunk_size=CHUNK_SIZE):
+                for piece in split_chunks(bytes(block)):
                     yield piece
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError) as error:
             told = redact_line(str(error).partition("\n\nDebug source")[0], self._secrets)
-            raise StorageError(f"assets {self._place}: {type(error).__name__}: {told}") from None
+            raise StorageError(f"assets {self._location}: {type(error).__name__}: {told}") from None
 
 
 def _config(options: AssetOptions) -> "S3Config":
@@ -127,6 +127,6 @@ def _config(options: AssetOptions) -> "S3Config":
     return config
 
 
-async def _nothing() -> AsyncIterator[bytes]:
+async def _no_chunks() -> AsyncIterator[bytes]:
     return
     yield b""

@@ -9,9 +9,9 @@ import structlog
 
 from tallylight.board import Board
 from tallylight.catalogue.services import Service
-from tallylight.gateway.api import Content, Span, SpanError
+from tallylight.gateway.api import ByteRange, Content, RangeNotSatisfiableError
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
@@ -28,11 +28,11 @@ _VIDEO = "video"
 _MP4 = "video/mp4"
 _SUCCESS = range(200, 300)
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_FORGOTTEN = "words:no-such-job"  # says so under another status: "the file has expired"
+_NO_SUCH_JOB = "words:no-such-job"  # says so under another status: "the file has expired"
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
-class Contents:
+class ContentReader:
     """Opens contents."""
 
     def __init__(
@@ -44,13 +44,15 @@ class Contents:
         self._store = store
 
     @asynccontextmanager
-    async def open(self, video: Video, variant: str, span: Span | None) -> AsyncIterator[Content]:
+    async def open(
+        self, video: Video, variant: str, byte_range: ByteRange | None
+    ) -> AsyncIterator[Content]:
         """Open the content of a completed video, or a part of it."""
         if variant == _VIDEO and video.asset:
-            async with self._stored(video, span) as content:
+            async with self._open_stored(video, byte_range) as content:
                 yield content
         else:
-            async with self._relayed(video, variant, span) as content:
+            async with self._open_upstream(video, variant, byte_range) as content:
                 yield content
 
     async def delete(self, video: Video) -> None:
@@ -58,7 +60,7 @@ class Contents:
         for name in (video.asset, video.params.reference_asset):
             if name:
                 await self._store.delete(name)
-        attempt = await self._delivered(video)
+        attempt = await self._delivered_attempt(video)
         if attempt is None or attempt.service not in self._board:
             return
         service = self._board.service(attempt.service)
@@ -69,58 +71,60 @@ class Contents:
                 log.info("video.kept_upstream", service=service.id, status=reply.status)
 
     @asynccontextmanager
-    async def _stored(self, video: Video, span: Span | None) -> AsyncIterator[Content]:
+    async def _open_stored(
+        self, video: Video, byte_range: ByteRange | None
+    ) -> AsyncIterator[Content]:
         size = await self._store.size(video.asset)
         if size is None:
-            raise _gone(video)
+            raise _expired(video)
         part = None
-        if span is not None:
-            part = span.of(size)
+        if byte_range is not None:
+            part = byte_range.resolve(size)
             if part is None:
-                raise SpanError(size)
+                raise RangeNotSatisfiableError(size)
         first, last = part or (0, None)
         end = None if last is None else last + 1
         async with AsyncExitStack() as stack:
             try:
                 opened = await stack.enter_async_context(self._store.open(video.asset, first, end))
             except LookupError:  # it has expired since
-                raise _gone(video) from None
+                raise _expired(video) from None
             yield Content(opened.chunks, _MP4, size, part)
 
     @asynccontextmanager
-    async def _relayed(
-        self, video: Video, variant: str, span: Span | None
+    async def _open_upstream(
+        self, video: Video, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
-        attempt = await self._delivered(video)
+        attempt = await self._delivered_attempt(video)
         if attempt is None or attempt.service not in self._board:
-            raise _gone(video)
+            raise _expired(video)
         service = self._board.service(attempt.service)
         adapter = adapter_for(service.upstream)
         if variant not in adapter.variants:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.BAD_REQUEST,
                 f"{service.id} has no '{variant}'; it has {', '.join(sorted(adapter.variants))}.",
                 code="invalid_value",
                 param="variant",
             )
-        job = await self._job(video, attempt)
+        job = await self._current_job(video, attempt)
         try:
             request = adapter.content(job, variant)
         except LookupError:
-            raise _gone(video) from None
-        headers = {} if span is None else {"Range": _range_of(span)}
+            raise _expired(video) from None
+        headers = {} if byte_range is None else {"Range": _range_header(byte_range)}
         async with self._transport.proxy(request, service.upstream, headers) as relay:
             reply = relay.reply
             if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                raise SpanError(None)
+                raise RangeNotSatisfiableError(None)
             if not relay.is_open:
                 failure = reply_failure(reply, service.upstream.dialect, "content:nothing")
-                raise _withheld(video, service, failure)
-            part, size = _part_of(reply, relay.content_length)
+                raise _unavailable(video, service, failure)
+            part, size = _served_range(reply, relay.content_length)
             media_type = reply.headers.get("content-type", _MP4)
-            yield Content(_whole(relay), media_type, size, part)
+            yield Content(_complete_chunks(relay), media_type, size, part)
 
-    async def _job(self, video: Video, attempt: Attempt) -> Job:
+    async def _current_job(self, video: Video, attempt: Attempt) -> Job:
         """Return a delivered job as the upstream describes it now: its address may have changed."""
         service = self._board.service(attempt.service)
         adapter = adapter_for(service.upstream)
@@ -130,17 +134,17 @@ class Contents:
             await self._transport.send(adapter.poll(attempt.job), service.upstream)
         )
         if isinstance(job, Failure):
-            raise _withheld(video, service, job)
+            raise _unavailable(video, service, job)
         if job.state is JobState.FAILED:  # "expired": it was completed before
-            raise _gone(video)
+            raise _expired(video)
         return job
 
-    async def _delivered(self, video: Video) -> Attempt | None:
+    async def _delivered_attempt(self, video: Video) -> Attempt | None:
         attempts = await self._history.attempts.for_video(video.id)
         return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
 
 
-async def _whole(relay: ProxiedResponse) -> AsyncIterator[bytes]:
+async def _complete_chunks(relay: ProxiedResponse) -> AsyncIterator[bytes]:
     """Yield the bytes of a relay.
 
     Raises:
@@ -152,12 +156,12 @@ async def _whole(relay: ProxiedResponse) -> AsyncIterator[bytes]:
         raise ConnectionAbortedError(relay.reply.error)
 
 
-def _range_of(span: Span) -> str:
-    first = "" if span.first is None else span.first
-    return f"bytes={first}-{'' if span.last is None else span.last}"
+def _range_header(byte_range: ByteRange) -> str:
+    first = "" if byte_range.first is None else byte_range.first
+    return f"bytes={first}-{'' if byte_range.last is None else byte_range.last}"
 
 
-def _part_of(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, int | None]:
+def _served_range(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, int | None]:
     """Return which part of a content comes, None for all of it, and how large the whole is."""
     if reply.status != HTTPStatus.PARTIAL_CONTENT:
         return None, length
@@ -168,11 +172,11 @@ def _part_of(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, 
     return (int(first), int(last)), None if size == "*" else int(size)
 
 
-def _withheld(video: Video, service: Service, failure: Failure) -> RefusalError:
+def _unavailable(video: Video, service: Service, failure: Failure) -> ApiError:
     """Return how a content is refused that its service does not give."""
-    if failure.http_status in _GONE or failure.rule == _FORGOTTEN:
-        return _gone(video)
-    return RefusalError(
+    if failure.http_status in _GONE or failure.rule == _NO_SUCH_JOB:
+        return _expired(video)
+    return ApiError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"The content of video {video.id} cannot be had now. "
         f"{service.id}: {failure.text or failure.rule}",
@@ -181,8 +185,8 @@ def _withheld(video: Video, service: Service, failure: Failure) -> RefusalError:
     )
 
 
-def _gone(video: Video) -> RefusalError:
-    return RefusalError(
+def _expired(video: Video) -> ApiError:
+    return ApiError(
         HTTPStatus.GONE,
         f"The content of video {video.id} has expired.",
         code="content_expired",

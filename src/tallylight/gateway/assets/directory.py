@@ -14,11 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from tallylight.errors import StorageError
-from tallylight.gateway.assets.store import Opened, checked, slices
+from tallylight.gateway.assets.store import OpenAsset, checked_name, split_chunks
 
-_BLOCK = 512 * 1024  # read in one go: a turn of the threads costs as much as reading so much
-_PART = ".part"
-_STALE = timedelta(days=1)  # longer than anybody writes
+_READ_SIZE = 512 * 1024  # read in one go: a turn of the threads costs as much as reading so much
+_PART_SUFFIX = ".part"
+_STALE_AFTER = timedelta(days=1)  # longer than anybody writes
 
 
 class DirectoryStore:
@@ -40,7 +40,7 @@ class DirectoryStore:
     @asynccontextmanager
     async def open(
         self, name: str, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[Opened]:
+    ) -> AsyncIterator[OpenAsset]:
         """Read a file, or a part of it."""
         path = self._path(name)
         try:
@@ -48,17 +48,19 @@ class DirectoryStore:
         except FileNotFoundError:
             raise LookupError(name) from None
         except OSError as error:
-            raise self._refusal(error) from error
+            raise self._storage_error(error) from error
         try:
             size = os.fstat(file).st_size
-            yield Opened(size, self._chunks(file, start, size if end is None else min(end, size)))
+            yield OpenAsset(
+                size, self._chunks(file, start, size if end is None else min(end, size))
+            )
         finally:
             os.close(file)
 
     async def size(self, name: str) -> int | None:
         """Return how many bytes a file has, None if there is none of that name."""
         path = self._path(name)
-        with self._refusals():
+        with self._storage_errors():
             try:
                 return (await asyncio.to_thread(path.stat)).st_size
             except FileNotFoundError:
@@ -67,7 +69,7 @@ class DirectoryStore:
     async def delete(self, name: str) -> None:
         """Delete a file."""
         path = self._path(name)
-        with self._refusals():
+        with self._storage_errors():
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     def prepare(self) -> None:
@@ -76,30 +78,30 @@ class DirectoryStore:
         Raises:
             StorageError: if it cannot be made or written to.
         """
-        with self._refusals():
+        with self._storage_errors():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._root) as trial:
                 now = os.fstat(trial.fileno()).st_mtime
-            for part in self._root.rglob(f"*{_PART}"):
+            for part in self._root.rglob(f"*{_PART_SUFFIX}"):
                 with suppress(FileNotFoundError):  # another process clears too
-                    if now - part.stat().st_mtime > _STALE.total_seconds():
+                    if now - part.stat().st_mtime > _STALE_AFTER.total_seconds():
                         part.unlink()
 
     async def _chunks(self, file: int, start: int, end: int) -> AsyncIterator[bytes]:
         at = start
         while at < end:
-            with self._refusals():
-                block = await asyncio.to_thread(os.pread, file, min(_BLOCK, end - at), at)
+            with self._storage_errors():
+                block = await asyncio.to_thread(os.pread, file, min(_READ_SIZE, end - at), at)
             if not block:
                 raise StorageError(f"assets {self._root}: a file was cut while it was read")
             at += len(block)
-            for piece in slices(block):
+            for piece in split_chunks(block):
                 yield piece
 
     def _write(self, target: Path, fill: Callable[[str], object]) -> None:
-        with self._refusals():
+        with self._storage_errors():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file, part = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=_PART)
+            file, part = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=_PART_SUFFIX)
             try:
                 fill(part)
                 os.fsync(file)
@@ -109,23 +111,23 @@ class DirectoryStore:
                 raise
             finally:
                 os.close(file)
-            _make_durable(target.parent)
+            _fsync_directory(target.parent)
 
     def _path(self, name: str) -> Path:
-        return self._root / checked(name)
+        return self._root / checked_name(name)
 
     @contextmanager
-    def _refusals(self) -> Iterator[None]:
+    def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise self._refusal(error) from error
+            raise self._storage_error(error) from error
 
-    def _refusal(self, error: OSError) -> StorageError:
+    def _storage_error(self, error: OSError) -> StorageError:
         return StorageError(f"assets {self._root}: {error.strerror or type(error).__name__}")
 
 
-def _make_durable(directory: Path) -> None:
+def _fsync_directory(directory: Path) -> None:
     """Let the names in a directory outlive a power cut."""
     file = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -18,11 +18,11 @@ from tallylight.upstreams.transport import Transport
 
 log = structlog.get_logger()
 
-_LARGEST_VIDEO = 4 * 2**30
-_PAUSES = tuple(timedelta(seconds=s) for s in (1, 5, 20, 60))
+_MAX_VIDEO_BYTES = 4 * 2**30
+_RETRY_PAUSES = tuple(timedelta(seconds=s) for s in (1, 5, 20, 60))
 
 
-class Delivering:
+class AssetFetcher:
     """Brings videos home."""
 
     def __init__(self, transport: Transport, store: AssetStore, clock: Clock) -> None:
@@ -37,7 +37,7 @@ class Delivering:
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
                 file = Path(folder) / "video"
                 failure = await download_video(
-                    job, service.upstream, file, _LARGEST_VIDEO, self._transport, self._clock
+                    job, service.upstream, file, _MAX_VIDEO_BYTES, self._transport, self._clock
                 )
                 if failure is None:
                     await self._save(name, file)
@@ -47,7 +47,7 @@ class Delivering:
 
     async def _save(self, name: str, file: Path) -> None:
         """Keep a video; where the service gave its address only once, this is the one chance."""
-        for pause in _PAUSES:
+        for pause in _RETRY_PAUSES:
             try:
                 await self._store.save(name, file)
             except (StorageError, OSError) as error:

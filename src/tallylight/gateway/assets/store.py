@@ -10,14 +10,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-CHUNK = 64 * 1024
+CHUNK_SIZE = 64 * 1024
 """The largest piece, in bytes, that is read at once."""
 
-_LONGEST_NAME = 200
+_MAX_NAME_LENGTH = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
-class Opened(NamedTuple):
+class OpenAsset(NamedTuple):
     """An asset that is being read: the size of the whole, and the pieces that were asked for."""
 
     size: int
@@ -41,7 +41,7 @@ class AssetStore(Protocol):
 
     def open(
         self, name: str, start: int = 0, end: int | None = None
-    ) -> AbstractAsyncContextManager[Opened]:
+    ) -> AbstractAsyncContextManager[OpenAsset]:
         """Read an asset from `start`, inclusive, to `end`, exclusive; None for its last byte.
 
         What lies behind its end is not there and no error. The block raises LookupError if there is
@@ -58,20 +58,20 @@ class AssetStore(Protocol):
         ...
 
 
-def checked(name: str) -> str:
+def checked_name(name: str) -> str:
     """Return a name that leads out of no directory.
 
     Raises:
         ValueError: if it is none: parts of ASCII letters, digits, ".", "_" and "-", each beginning
             with a letter or digit, parted by "/".
     """
-    if len(name) > _LONGEST_NAME or _NAME.fullmatch(name) is None:
+    if len(name) > _MAX_NAME_LENGTH or _NAME.fullmatch(name) is None:
         raise ValueError(f"{name!r} is not the name of an asset")
     return name
 
 
-def slices(block: bytes) -> tuple[bytes, ...]:
+def split_chunks(block: bytes) -> tuple[bytes, ...]:
     """Return a block in pieces of at most `CHUNK` bytes."""
-    if len(block) <= CHUNK:
+    if len(block) <= CHUNK_SIZE:
         return (block,)
-    return tuple(block[at : at + CHUNK] for at in range(0, len(block), CHUNK))
+    return tuple(block[at : at + CHUNK_SIZE] for at in range(0, len(block), CHUNK_SIZE))

@@ -12,34 +12,44 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.api import GatewayPort, KeysPort
-from tallylight.gateway.http.auth import Callers
-from tallylight.gateway.http.body import GoneError
-from tallylight.gateway.http.downloads import Download, Unchanged, confirm, deliver
-from tallylight.gateway.http.handlers import Operations
-from tallylight.gateway.http.request import Call
-from tallylight.gateway.http.response import Answer, Header, refusal
-from tallylight.gateway.http.settings import DoorTerms
+from tallylight.gateway.http.auth import Authenticator
+from tallylight.gateway.http.body import ClientDisconnectedError
+from tallylight.gateway.http.downloads import (
+    Download,
+    NotModified,
+    send_download,
+    send_not_modified,
+)
+from tallylight.gateway.http.handlers import VideosApiHandlers
+from tallylight.gateway.http.request import HttpRequest
+from tallylight.gateway.http.response import ApiResponse, Header, api_error_response
+from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import VideoId
 
 log = structlog.get_logger()
 
-Reply = Answer | Download | Unchanged
-Handler = Callable[[Call, Caller], Awaitable[Reply]]
+HttpResponse = ApiResponse | Download | NotModified
+RequestHandler = Callable[[HttpRequest, Caller], Awaitable[HttpResponse]]
 
 
-class Doors:
+class GatewayApp:
     """Serves the Videos API; whatever goes wrong is told in its envelope."""
 
     def __init__(
-        self, app: ASGIApp, gateway: GatewayPort, keys: KeysPort, terms: DoorTerms, clock: Clock
+        self,
+        app: ASGIApp,
+        gateway: GatewayPort,
+        keys: KeysPort,
+        settings: HttpSettings,
+        clock: Clock,
     ) -> None:
         self._app = app
-        self._callers = Callers(keys, terms)
-        of = self._operations = Operations(gateway, terms, clock)
-        self._fixed: Mapping[str, Mapping[str, Handler]] = {
-            "/v1/videos": {"POST": of.create, "GET": of.listed},
+        self._authenticator = Authenticator(keys, settings)
+        of = self._api = VideosApiHandlers(gateway, settings, clock)
+        self._handlers_by_path: Mapping[str, Mapping[str, RequestHandler]] = {
+            "/v1/videos": {"POST": of.create, "GET": of.list_videos},
             "/v1/videos/edits": {"POST": of.edit},
             "/v1/videos/extensions": {"POST": of.extend},
             "/v1/videos/characters": {"POST": of.create_character},
@@ -48,52 +58,52 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or not _is_ours(scope["path"]):
+        if scope["type"] != "http" or not _is_gateway_path(scope["path"]):
             await self._app(scope, receive, send)
             return
-        call = Call.of(scope, receive, send)
+        call = HttpRequest.from_scope(scope, receive, send)
         try:
-            reply = await self._reply(call)
+            reply = await self._respond(call)
             if isinstance(reply, Download):
-                await deliver(reply, call)
+                await send_download(reply, call)
                 return
-            if isinstance(reply, Unchanged):
-                await confirm(reply, call)
+            if isinstance(reply, NotModified):
+                await send_not_modified(reply, call)
                 return
-        except GoneError:
+        except ClientDisconnectedError:
             return
-        except RefusalError as error:
-            reply = refusal(error)
+        except ApiError as error:
+            reply = api_error_response(error)
         except StorageError as error:
             log.warning("gateway.storage", error=str(error))
-            reply = refusal(_STORAGE)
+            reply = api_error_response(_STORAGE_UNAVAILABLE)
         except Exception:  # a request's root: its client is told, and the log says why
             log.exception("gateway.defect", path=call.path, request=call.request_id.decode())
-            reply = refusal(_DEFECT)
+            reply = api_error_response(_INTERNAL_ERROR)
         await _send(reply, call)
 
-    async def _reply(self, call: Call) -> Reply:
-        handlers = self._handlers(call.path)
+    async def _respond(self, request: HttpRequest) -> HttpResponse:
+        handlers = self._handlers_for(request.path)
         if handlers is None:
-            raise RefusalError(
-                HTTPStatus.NOT_FOUND, f"Invalid URL ({call.method} {call.path[:200]})"
+            raise ApiError(
+                HTTPStatus.NOT_FOUND, f"Invalid URL ({request.method} {request.path[:200]})"
             )
-        handler = handlers.get("GET" if call.method == "HEAD" else call.method)
+        handler = handlers.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
-            return _not_allowed(call, handlers)
-        caller = await self._callers.of(call)
-        if call.method == "POST":
-            self._callers.count(caller)
-        return await handler(call, caller)
+            return _method_not_allowed(request, handlers)
+        caller = await self._authenticator.authenticate(request)
+        if request.method == "POST":
+            self._authenticator.check_rate_limit(caller)
+        return await handler(request, caller)
 
-    def _handlers(self, path: str) -> Mapping[str, Handler] | None:
+    def _handlers_for(self, path: str) -> Mapping[str, RequestHandler] | None:
         """Return what a path offers, by method; None for a path that is none."""
         if "\x00" in path:  # which PostgreSQL takes in no text
             return None
-        return self._fixed.get(path) or self._of_one(path.split("/")[2:])
+        return self._handlers_by_path.get(path) or self._item_handlers(path.split("/")[2:])
 
-    def _of_one(self, parts: list[str]) -> Mapping[str, Handler] | None:
-        of = self._operations
+    def _item_handlers(self, parts: list[str]) -> Mapping[str, RequestHandler] | None:
+        of = self._api
         match parts:
             case ["videos", id_] if id_:
                 return {
@@ -112,36 +122,40 @@ class Doors:
                 return None
 
 
-_STORAGE = RefusalError(
+_STORAGE_UNAVAILABLE = ApiError(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "The gateway cannot reach its database; try again soon.",
     code="storage_unavailable",
 )
-_DEFECT = RefusalError(
+_INTERNAL_ERROR = ApiError(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "The gateway had an error while processing your request; its log says more.",
     code="server_error",
 )
 
 
-def _is_ours(path: str) -> bool:
+def _is_gateway_path(path: str) -> bool:
     return path.startswith("/v1/") or path == "/v1"
 
 
-def _not_allowed(call: Call, handlers: Mapping[str, Handler]) -> Answer:
-    answer = refusal(
-        RefusalError(
+def _method_not_allowed(
+    request: HttpRequest, handlers: Mapping[str, RequestHandler]
+) -> ApiResponse:
+    answer = api_error_response(
+        ApiError(
             HTTPStatus.METHOD_NOT_ALLOWED,
-            f"Not allowed to {call.method} on {call.path[:200]}.",
+            f"Not allowed to {request.method} on {request.path[:200]}.",
             code="method_not_allowed",
         )
     )
     allowed: Header = (b"allow", ", ".join(sorted(handlers)).encode("ascii"))
-    return Answer(answer.body, (*answer.headers, allowed), answer.status)
+    return ApiResponse(answer.body, (*answer.headers, allowed), answer.status)
 
 
-async def _send(answer: Answer, call: Call) -> None:
-    headers = [*answer.head(), (b"x-request-id", call.request_id)]
-    await call.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    body = b"" if call.method == "HEAD" else answer.body
-    await call.send({"type": "http.response.body", "body": body})
+async def _send(response: ApiResponse, request: HttpRequest) -> None:
+    headers = [*response.all_headers(), (b"x-request-id", request.request_id)]
+    await request.send(
+        {"type": "http.response.start", "status": response.status, "headers": headers}
+    )
+    body = b"" if request.method == "HEAD" else response.body
+    await request.send({"type": "http.response.body", "body": body})

@@ -5,15 +5,15 @@ from http import HTTPStatus
 from ipaddress import ip_address
 
 from tallylight.gateway.api import KeysPort
-from tallylight.gateway.http.request import Call
-from tallylight.gateway.http.settings import DoorTerms
-from tallylight.gateway.keys import ANYBODY, Caller
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.http.request import HttpRequest
+from tallylight.gateway.http.settings import HttpSettings
+from tallylight.gateway.keys import ANONYMOUS, Caller
+from tallylight.gateway.requests import ApiError
 
-_LONG_ENOUGH_TO_SHOW = 12
+_MIN_LENGTH_TO_SHOW = 12
 
 
-class Callers:
+class Authenticator:
     """Knows callers by what they send along.
 
     Args:
@@ -21,34 +21,34 @@ class Callers:
         terms: What the operator decided.
     """
 
-    def __init__(self, keys: KeysPort, terms: DoorTerms) -> None:
+    def __init__(self, keys: KeysPort, settings: HttpSettings) -> None:
         self._keys = keys
-        self._terms = terms
+        self._settings = settings
 
-    async def of(self, call: Call) -> Caller:
+    async def authenticate(self, request: HttpRequest) -> Caller:
         """Return who asks.
 
         Raises:
             RefusalError: if that is nobody whom we know.
         """
-        secret = _secret(call)
-        caller = await self._keys.of(secret) if secret else None
+        secret = _secret_in(request)
+        caller = await self._keys.authenticate(secret) if secret else None
         if caller is not None:
             return caller
-        if not self._terms.is_open:
-            raise _unknown(secret)
-        _refuse_strange_pages(call)
-        return ANYBODY
+        if not self._settings.allows_anonymous:
+            raise _unauthorized(secret)
+        _refuse_cross_site(request)
+        return ANONYMOUS
 
-    def count(self, caller: Caller) -> None:
+    def check_rate_limit(self, caller: Caller) -> None:
         """Count a request that may cost something.
 
         Raises:
             RefusalError: if the caller has made too many.
         """
-        wait = self._keys.wait_of(caller)
+        wait = self._keys.check_rate_limit(caller)
         if wait is not None:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"Rate limit reached for this key: {caller.per_minute} requests a minute. "
                 f"Please try again in {wait.total_seconds():.1f} s.",
@@ -57,15 +57,15 @@ class Callers:
             )
 
 
-def _secret(call: Call) -> str:
+def _secret_in(request: HttpRequest) -> str:
     """Return the key: as a bearer, or in Azure's header."""
-    scheme, _, bearer = call.header(b"authorization").partition(" ")
+    scheme, _, bearer = request.header(b"authorization").partition(" ")
     if scheme.lower() == "bearer" and bearer:
         return bearer.strip()
-    return call.header(b"api-key").strip()
+    return request.header(b"api-key").strip()
 
 
-def _unknown(secret: str) -> RefusalError:
+def _unauthorized(secret: str) -> ApiError:
     if not secret:
         message = (
             "You didn't provide an API key. Send one of this gateway's keys as "
@@ -73,29 +73,29 @@ def _unknown(secret: str) -> RefusalError:
         )
     else:
         message = f"Incorrect API key provided: {_masked(secret)}."
-    return RefusalError(
+    return ApiError(
         HTTPStatus.UNAUTHORIZED, message, code="invalid_api_key", type="invalid_request_error"
     )
 
 
 def _masked(secret: str) -> str:
-    if len(secret) < _LONG_ENOUGH_TO_SHOW or not secret.isascii() or not secret.isprintable():
+    if len(secret) < _MIN_LENGTH_TO_SHOW or not secret.isascii() or not secret.isprintable():
         return "***"
     return f"{secret[:3]}***{secret[-4:]}"
 
 
-def _refuse_strange_pages(call: Call) -> None:
+def _refuse_cross_site(request: HttpRequest) -> None:
     """Refuse what a page of the web makes the operator's own browser ask, without any key.
 
     A browser tells where a request comes from; an address that only pretends to be this machine
     (DNS rebinding) shows in the Host header.
     """
-    host = call.header(b"host")
-    origin = call.header(b"origin")
-    site = call.header(b"sec-fetch-site")
+    host = request.header(b"host")
+    origin = request.header(b"origin")
+    site = request.header(b"sec-fetch-site")
     is_own_page = origin in {"", f"http://{host}"} and site in {"", "none", "same-origin"}
-    if not is_own_page or not _is_this_machine(host):
-        raise RefusalError(
+    if not is_own_page or not _is_loopback_host(host):
+        raise ApiError(
             HTTPStatus.FORBIDDEN,
             "Without a key this gateway answers programs on its own machine, not pages of the web.",
             code="key_required",
@@ -103,7 +103,7 @@ def _refuse_strange_pages(call: Call) -> None:
 
 
 @lru_cache(64)
-def _is_this_machine(host: str) -> bool:
+def _is_loopback_host(host: str) -> bool:
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name in {"", "localhost"} or name.endswith(".localhost"):
         return True

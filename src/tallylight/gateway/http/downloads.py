@@ -10,7 +10,7 @@ from urllib.parse import quote
 import structlog
 
 from tallylight.gateway.api import Content
-from tallylight.gateway.http.request import Call
+from tallylight.gateway.http.request import HttpRequest
 from tallylight.gateway.http.response import Header
 
 log = structlog.get_logger()
@@ -26,8 +26,8 @@ _SUFFIXES = {
 """What content may call itself; an upstream that says text/html must not run in our address."""
 
 
-_TAG = re.compile(r'(?:W/)?("[^"]*")')
-_PRIVATE: Header = (b"cache-control", b"private, max-age=3600")
+_ETAG = re.compile(r'(?:W/)?("[^"]*")')
+_CACHE_CONTROL: Header = (b"cache-control", b"private, max-age=3600")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +42,42 @@ class Download:
 
     content: AbstractAsyncContextManager[Content]
     name: str
-    tag: str
+    etag: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class NotModified:
     """An answer that is a content which its client has already.
 
     Args:
         tag: The ETag.
     """
 
-    tag: str
+    etag: str
 
 
-def tag_of(id_: str, variant: str) -> str:
+def etag_of(id_: str, variant: str) -> str:
     """Return the ETag of a video's content, which never changes once it is there."""
     return f'"{quote(id_, safe="")}-{variant}"'
 
 
-def is_held(held: str, tag: str) -> bool:
+def matches_etag(if_none_match: str, etag: str) -> bool:
     """Tell whether a client has a content, by its If-None-Match (RFC 9110, section 13.1.2)."""
-    return held.strip() == "*" or tag in _TAG.findall(held)
+    return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
 
 
-async def confirm(unchanged: Unchanged, call: Call) -> None:
+async def send_not_modified(response: NotModified, request: HttpRequest) -> None:
     """Tell that what the client has is still the content."""
     headers = [
-        (b"etag", unchanged.tag.encode("ascii")),
-        _PRIVATE,
-        (b"x-request-id", call.request_id),
+        (b"etag", response.etag.encode("ascii")),
+        _CACHE_CONTROL,
+        (b"x-request-id", request.request_id),
     ]
-    await call.send({"type": "http.response.start", "status": 304, "headers": headers})
-    await call.send({"type": "http.response.body"})
+    await request.send({"type": "http.response.start", "status": 304, "headers": headers})
+    await request.send({"type": "http.response.body"})
 
 
-async def deliver(download: Download, call: Call) -> None:
+async def send_download(download: Download, request: HttpRequest) -> None:
     """Send a download's head and body.
 
     Raises:
@@ -85,16 +85,16 @@ async def deliver(download: Download, call: Call) -> None:
         StorageError: likewise.
     """
     async with download.content as content:
-        status = 200 if content.part is None else 206
-        headers = [*_head(download, content), (b"x-request-id", call.request_id)]
-        await call.send({"type": "http.response.start", "status": status, "headers": headers})
-        if call.method == "HEAD":
-            await call.send({"type": "http.response.body"})
+        status = 200 if content.served_range is None else 206
+        headers = [*_headers(download, content), (b"x-request-id", request.request_id)]
+        await request.send({"type": "http.response.start", "status": status, "headers": headers})
+        if request.method == "HEAD":
+            await request.send({"type": "http.response.body"})
             return
-        await _until_gone(_pass_on(content.chunks, call), call)
+        await _until_disconnected(_send_chunks(content.chunks, request), request)
 
 
-def _head(download: Download, content: Content) -> list[Header]:
+def _headers(download: Download, content: Content) -> list[Header]:
     kind = content.media_type.partition(";")[0].strip().lower()
     suffix = _SUFFIXES.get(kind)
     name = quote(download.name, safe="") + (f".{suffix}" if suffix else "")
@@ -102,12 +102,12 @@ def _head(download: Download, content: Content) -> list[Header]:
         (b"content-type", kind.encode("ascii") if suffix else b"application/octet-stream"),
         (b"content-disposition", f'attachment; filename="{name}"'.encode("ascii")),
         (b"accept-ranges", b"bytes"),
-        (b"etag", download.tag.encode("ascii")),
-        _PRIVATE,
+        (b"etag", download.etag.encode("ascii")),
+        _CACHE_CONTROL,
         (b"x-content-type-options", b"nosniff"),
     ]
-    if content.part is not None:
-        first, last = content.part
+    if content.served_range is not None:
+        first, last = content.served_range
         size = b"*" if content.size is None else b"%d" % content.size
         headers.append((b"content-range", b"bytes %d-%d/%s" % (first, last, size)))
         headers.append((b"content-length", b"%d" % (last - first + 1)))
@@ -116,17 +116,19 @@ def _head(download: Download, content: Content) -> list[Header]:
     return headers
 
 
-async def _pass_on(chunks: AsyncIterator[bytes], call: Call) -> None:
+async def _send_chunks(chunks: AsyncIterator[bytes], request: HttpRequest) -> None:
     # Each send waits until the client has taken enough of what came before.
     async for chunk in chunks:
-        await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await call.send({"type": "http.response.body"})
+        await request.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await request.send({"type": "http.response.body"})
 
 
-async def _until_gone(sending: Coroutine[object, object, None], call: Call) -> None:
+async def _until_disconnected(
+    sending: Coroutine[object, object, None], request: HttpRequest
+) -> None:
     """Send on until all is sent, or the client has left."""
     passing = asyncio.create_task(sending)
-    leaving = asyncio.create_task(_gone(call))
+    leaving = asyncio.create_task(_disconnected(request))
     try:
         await asyncio.wait((passing, leaving), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -139,6 +141,6 @@ async def _until_gone(sending: Coroutine[object, object, None], call: Call) -> N
         log.warning("content.broken", error=f"{type(error).__name__}: {error}"[:300])
 
 
-async def _gone(call: Call) -> None:
-    while (await call.receive())["type"] != "http.disconnect":
+async def _disconnected(request: HttpRequest) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from tallylight.gateway.http.forms import Tree
+from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 
-LONGEST_PROMPT = 32_000
-_LONGEST_WORD = 256
-_MOST_CHARACTERS = 16
+MAX_PROMPT_LENGTH = 32_000
+_MAX_TEXT_LENGTH = 256
+_MAX_CHARACTERS = 16
 _SECONDS = re.compile(r"[0-9]{1,5}")
 _SIZE = re.compile(r"[0-9]{1,5}x[0-9]{1,5}")
 
 
-def text_of(fields: Tree, name: str, longest: int = _LONGEST_WORD) -> str:
+def text_field(fields: FieldTree, name: str, max_length: int = _MAX_TEXT_LENGTH) -> str:
     """Return a text field, "" where it is left out.
 
     Raises:
@@ -26,10 +26,10 @@ def text_of(fields: Tree, name: str, longest: int = _LONGEST_WORD) -> str:
         return ""
     if not isinstance(value, str):
         raise wrong_type(name, "a string", value)
-    if len(value) > longest:
-        raise RefusalError(
+    if len(value) > max_length:
+        raise ApiError(
             HTTPStatus.BAD_REQUEST,
-            f"Invalid '{name}': string too long. Expected a string with maximum length {longest}, "
+            f"Invalid '{name}': string too long. Expected a string with maximum length {max_length}, "
             f"but got a string with length {len(value)} instead.",
             code="string_above_max_length",
             param=name,
@@ -37,15 +37,15 @@ def text_of(fields: Tree, name: str, longest: int = _LONGEST_WORD) -> str:
     return value
 
 
-def needed_text_of(fields: Tree, name: str, longest: int) -> str:
+def required_text_field(fields: FieldTree, name: str, max_length: int) -> str:
     """Return a text field that must be there and not be empty."""
-    text = text_of(fields, name, longest)
+    text = text_field(fields, name, max_length)
     if not text:
-        raise missing(name)
+        raise missing_field(name)
     return text
 
 
-def seconds_of(fields: Tree) -> int | None:
+def seconds_field(fields: FieldTree) -> int | None:
     """Return the length, None where it is left out: `"8"` as the official API has it, or 8.
 
     Which lengths there are depends on the service: routing decides.
@@ -57,40 +57,42 @@ def seconds_of(fields: Tree) -> int | None:
         raise wrong_type("seconds", "a number of seconds", value)
     written = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if not _SECONDS.fullmatch(written) or int(written) == 0:
-        raise invalid("seconds", f"'{written[:20]}'", "a whole number of seconds, such as '8'")
+        raise invalid_value(
+            "seconds", f"'{written[:20]}'", "a whole number of seconds, such as '8'"
+        )
     return int(written)
 
 
-def size_of(fields: Tree) -> str:
+def size_field(fields: FieldTree) -> str:
     """Return the size, "" where it is left out; which sizes there are, routing decides."""
-    size = text_of(fields, "size")
+    size = text_field(fields, "size")
     if size and not _SIZE.fullmatch(size):
-        raise invalid("size", f"'{size}'", "WIDTHxHEIGHT in pixels, such as '1280x720'")
+        raise invalid_value("size", f"'{size}'", "WIDTHxHEIGHT in pixels, such as '1280x720'")
     return size
 
 
-def characters_of(fields: Tree) -> tuple[str, ...]:
+def characters_field(fields: FieldTree) -> tuple[str, ...]:
     """Return the characters' ids: `[{"id": "char_1"}]`, or the ids alone."""
     value = fields.get("characters")
     if value is None:
         return ()
     if not isinstance(value, list):
         raise wrong_type("characters", "an array of objects", value)
-    if len(value) > _MOST_CHARACTERS:
-        raise invalid("characters", f"{len(value)} of them", f"at most {_MOST_CHARACTERS}")
-    return tuple(id_of(one, "characters") for one in value)
+    if len(value) > _MAX_CHARACTERS:
+        raise invalid_value("characters", f"{len(value)} of them", f"at most {_MAX_CHARACTERS}")
+    return tuple(id_value(one, "characters") for one in value)
 
 
-def id_of(value: object, param: str) -> str:
+def id_value(value: object, param: str) -> str:
     """Return an id: `{"id": "video_1"}`, or the id alone."""
     if isinstance(value, dict):
         value = value.get("id")
-    if not isinstance(value, str) or not value or len(value) > _LONGEST_WORD:
+    if not isinstance(value, str) or not value or len(value) > _MAX_TEXT_LENGTH:
         raise wrong_type(param, "an object with an 'id'", value)
     return value
 
 
-def others(fields: Tree, known: Iterable[str]) -> Tree:
+def unknown_fields(fields: FieldTree, known: Iterable[str]) -> FieldTree:
     """Return the fields that we do not know; they go along as they came.
 
     Raises:
@@ -98,8 +100,8 @@ def others(fields: Tree, known: Iterable[str]) -> Tree:
     """
     unknown = {name: value for name, value in fields.items() if name not in set(known)}
     for name, value in unknown.items():
-        if _holds_file(value):
-            raise RefusalError(
+        if _contains_file(value):
+            raise ApiError(
                 HTTPStatus.BAD_REQUEST,
                 f"Invalid '{name}': a file cannot be sent in this field.",
                 code="unknown_parameter",
@@ -108,21 +110,21 @@ def others(fields: Tree, known: Iterable[str]) -> Tree:
     return unknown
 
 
-def _holds_file(value: object) -> bool:
+def _contains_file(value: object) -> bool:
     match value:
         case Upload():
             return True
         case dict():
-            return any(_holds_file(one) for one in value.values())
+            return any(_contains_file(one) for one in value.values())
         case list():
-            return any(_holds_file(one) for one in value)
+            return any(_contains_file(one) for one in value)
         case _:
             return False
 
 
-def missing(name: str) -> RefusalError:
+def missing_field(name: str) -> ApiError:
     """Return the refusal of a request that lacks a field."""
-    return RefusalError(
+    return ApiError(
         HTTPStatus.BAD_REQUEST,
         f"Missing required parameter: '{name}'.",
         code="missing_required_parameter",
@@ -130,9 +132,9 @@ def missing(name: str) -> RefusalError:
     )
 
 
-def invalid(name: str, got: str, expected: str) -> RefusalError:
+def invalid_value(name: str, got: str, expected: str) -> ApiError:
     """Return the refusal of a value."""
-    return RefusalError(
+    return ApiError(
         HTTPStatus.BAD_REQUEST,
         f"Invalid value for '{name}': expected {expected}, but got {got} instead.",
         code="invalid_value",
@@ -140,17 +142,17 @@ def invalid(name: str, got: str, expected: str) -> RefusalError:
     )
 
 
-def wrong_type(name: str, expected: str, value: object) -> RefusalError:
+def wrong_type(name: str, expected: str, value: object) -> ApiError:
     """Return the refusal of a value of another kind."""
-    return RefusalError(
+    return ApiError(
         HTTPStatus.BAD_REQUEST,
-        f"Invalid type for '{name}': expected {expected}, but got {_noun(value)} instead.",
+        f"Invalid type for '{name}': expected {expected}, but got {_type_name(value)} instead.",
         code="invalid_type",
         param=name,
     )
 
 
-_NOUNS: tuple[tuple[type, str], ...] = (
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (bool, "a boolean"),
     (int, "an integer"),
     (float, "a decimal number"),
@@ -161,5 +163,5 @@ _NOUNS: tuple[tuple[type, str], ...] = (
 )
 
 
-def _noun(value: object) -> str:
-    return next((noun for kind, noun in _NOUNS if isinstance(value, kind)), "nothing")
+def _type_name(value: object) -> str:
+    return next((noun for kind, noun in _TYPE_NAMES if isinstance(value, kind)), "nothing")

@@ -7,25 +7,25 @@ file.
 import hashlib
 import json
 
-from tallylight.gateway.requests import Ask
+from tallylight.gateway.requests import CreateRequest
 from tallylight.model.ids import KeyId
 from tallylight.model.order import Reference
 
 
-def fingerprint(ask: Ask, key: KeyId) -> str:
+def fingerprint(request: CreateRequest, key: KeyId) -> str:
     """Return the SHA-256 of a request's content and its caller, in hexadecimal digits."""
     content = {
         "key": key,
-        "operation": ask.operation.value,
-        "model": ask.model,
-        "prompt": ask.prompt,
-        "seconds": ask.seconds,
-        "size": ask.size,
-        "source": ask.source,
-        "reference": None if ask.reference is None else _digest(ask.reference),
-        "characters": ask.characters,
-        "extras": _as_form(dict(ask.extras)),
-        "policy": ask.policy,
+        "operation": request.operation.value,
+        "model": request.model,
+        "prompt": request.prompt,
+        "seconds": request.seconds,
+        "size": request.size,
+        "source": request.source,
+        "reference": None if request.reference is None else _digest(request.reference),
+        "characters": request.characters,
+        "extras": _as_form(dict(request.extras)),
+        "policy": request.policy,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 

@@ -11,19 +11,19 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from itertools import groupby
 
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 
-Tree = dict[str, object]
+FieldTree = dict[str, object]
 
-_Element = Callable[[list[object], list[str]], object]
+_FindElement = Callable[[list[object], list[str]], object]
 """Which element of a list takes a member, None for a new one."""
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _KEY = re.compile(r"\[([^\[\]]*)\]")
-_DEEPEST = 16
+_MAX_DEPTH = 16
 
 
-def tree_of(items: Iterable[tuple[str, object]]) -> Tree:
+def tree_from_form(items: Iterable[tuple[str, object]]) -> FieldTree:
     """Return the fields of a form, nested as their names say.
 
     A plain name that comes twice is a list. An element takes each member once: by name, the first
@@ -33,14 +33,16 @@ def tree_of(items: Iterable[tuple[str, object]]) -> Tree:
         RefusalError: if names contradict one another (`a=1` beside `a[b]=2`).
     """
     fields = list(items)
-    element = _first_that_takes if _is_by_name(name for name, _ in fields) else _last_that_takes
-    tree: Tree = {}
+    element = (
+        _first_accepting if _is_grouped_by_name(name for name, _ in fields) else _last_accepting
+    )
+    tree: FieldTree = {}
     for name, value in fields:
         keys = _keys(name)
         try:
-            tree[keys[0]] = _put(tree.get(keys[0]), keys[1:], value, element)
+            tree[keys[0]] = _insert(tree.get(keys[0]), keys[1:], value, element)
         except _ContradictionError:
-            raise RefusalError(
+            raise ApiError(
                 HTTPStatus.BAD_REQUEST,
                 f"Invalid form: '{name}' contradicts another field of the same name.",
                 code="invalid_value",
@@ -49,7 +51,7 @@ def tree_of(items: Iterable[tuple[str, object]]) -> Tree:
     return tree
 
 
-def _is_by_name(names: Iterable[str]) -> bool:
+def _is_grouped_by_name(names: Iterable[str]) -> bool:
     """Tell whether no name comes back once another one has come."""
     runs = [name for name, _ in groupby(names)]
     return len(runs) == len(set(runs))
@@ -64,64 +66,64 @@ def _keys(name: str) -> list[str]:
     if found is None:
         return [name]
     keys = [found[1], *_KEY.findall(found[2])]
-    return keys if len(keys) <= _DEEPEST else [name]
+    return keys if len(keys) <= _MAX_DEPTH else [name]
 
 
-def _put(there: object, keys: list[str], value: object, element: _Element) -> object:
+def _insert(current: object, keys: list[str], value: object, find_element: _FindElement) -> object:
     """Return what stands at a place once a value has been put below it."""
     if not keys:
-        return _beside(there, value)
+        return _merge(current, value)
     key, rest = keys[0], keys[1:]
     if key == "":
-        return _appended(there, rest, value, element)
-    if there is None:
-        there = {}
-    if not isinstance(there, dict):
+        return _append(current, rest, value, find_element)
+    if current is None:
+        current = {}
+    if not isinstance(current, dict):
         raise _ContradictionError
-    there[key] = _put(there.get(key), rest, value, element)
-    return there
+    current[key] = _insert(current.get(key), rest, value, find_element)
+    return current
 
 
-def _beside(there: object, value: object) -> object:
-    match there:
+def _merge(current: object, value: object) -> object:
+    match current:
         case None:
             return value
         case dict():
             raise _ContradictionError
         case list():
-            return [*there, value]
+            return [*current, value]
         case _:
-            return [there, value]
+            return [current, value]
 
 
-def _appended(there: object, rest: list[str], value: object, element: _Element) -> object:
-    if there is None:
-        there = []
-    if not isinstance(there, list):
+def _append(current: object, rest: list[str], value: object, find_element: _FindElement) -> object:
+    if current is None:
+        current = []
+    if not isinstance(current, list):
         raise _ContradictionError
-    found = element(there, rest) if rest else None
+    found = find_element(current, rest) if rest else None
     if found is None:
-        there.append(_put(None, rest, value, element))
+        current.append(_insert(None, rest, value, find_element))
     else:
-        _put(found, rest, value, element)
-    return there
+        _insert(found, rest, value, find_element)
+    return current
 
 
-def _first_that_takes(elements: list[object], keys: list[str]) -> object:
-    return next((one for one in elements if _takes(one, keys)), None)
+def _first_accepting(elements: list[object], keys: list[str]) -> object:
+    return next((one for one in elements if _accepts(one, keys)), None)
 
 
-def _last_that_takes(elements: list[object], keys: list[str]) -> object:
-    return elements[-1] if elements and _takes(elements[-1], keys) else None
+def _last_accepting(elements: list[object], keys: list[str]) -> object:
+    return elements[-1] if elements and _accepts(elements[-1], keys) else None
 
 
-def _takes(there: object, keys: list[str]) -> bool:
+def _accepts(current: object, keys: list[str]) -> bool:
     """Tell whether a place is free below an element of a list; a list has always room."""
-    match there:
+    match current:
         case None:
             return True
         case dict() if keys and keys[0]:
-            return _takes(there.get(keys[0]), keys[1:])
+            return _accepts(current.get(keys[0]), keys[1:])
         case list():
             return keys[:1] == [""]
         case _:

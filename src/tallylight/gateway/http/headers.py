@@ -8,12 +8,12 @@ from urllib.parse import quote
 from tallylight.gateway.http.response import Header
 from tallylight.model.video import Video
 
-_LONGEST_POLL = timedelta(seconds=5)
-_POLLS = 20  # in the time that the video has taken so far
-_SAFE = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~ "
+_MAX_POLL_INTERVAL = timedelta(seconds=5)
+_POLLS_SO_FAR = 20  # in the time that the video has taken so far
+_SAFE_CHARACTERS = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~ "
 
 
-def told_of(video: Video) -> tuple[Header, ...]:
+def video_headers(video: Video) -> tuple[Header, ...]:
     """Return our own headers on a video."""
     headers = [
         (b"x-tallylight-attempts", b"%d" % video.attempts),
@@ -26,11 +26,11 @@ def told_of(video: Video) -> tuple[Header, ...]:
     return tuple(headers)
 
 
-def poll_after(video: Video, now: datetime, shortest: timedelta) -> tuple[Header, ...]:
+def poll_after_header(video: Video, now: datetime, minimum: timedelta) -> tuple[Header, ...]:
     """Return when it is worth asking again: the longer a video takes, the less often."""
     if video.is_terminal:
         return ()
-    wait = min(max((now - video.created_at) / _POLLS, shortest), _LONGEST_POLL)
+    wait = min(max((now - video.created_at) / _POLLS_SO_FAR, minimum), _MAX_POLL_INTERVAL)
     return ((b"openai-poll-after-ms", b"%d" % (wait // timedelta(milliseconds=1))),)
 
 
@@ -45,4 +45,4 @@ def _substituted(substituted: Mapping[str, str]) -> bytes:
 
 def _ascii(text: str) -> bytes:
     """Return a text as a header can hold it: all else percent-encoded."""
-    return quote(text, safe=_SAFE).encode("ascii")
+    return quote(text, safe=_SAFE_CHARACTERS).encode("ascii")

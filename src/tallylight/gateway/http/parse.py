@@ -5,32 +5,32 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from tallylight.gateway.http.fields import (
-    LONGEST_PROMPT,
-    characters_of,
-    id_of,
-    missing,
-    needed_text_of,
-    others,
-    seconds_of,
-    size_of,
-    text_of,
+    MAX_PROMPT_LENGTH,
+    characters_field,
+    id_value,
+    missing_field,
+    required_text_field,
+    seconds_field,
+    size_field,
+    text_field,
+    unknown_fields,
 )
 from tallylight.gateway.http.fingerprints import fingerprint
-from tallylight.gateway.http.forms import Tree
-from tallylight.gateway.http.references import film_of, picture_of
+from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.references import file_reference, image_reference
 from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import Ask, RefusalError
-from tallylight.gateway.routing.presets import policy_of
+from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.routing.presets import policy_named
 from tallylight.model.ids import NO_KEY, KeyId, VideoId
 from tallylight.model.order import Operation
 
-_LONGEST_IDEMPOTENCY = 255
-_COMMON = ("model", "prompt", "seconds", "size", "characters", "policy")
+_MAX_IDEMPOTENCY_KEY_LENGTH = 255
+_COMMON_FIELDS = ("model", "prompt", "seconds", "size", "characters", "policy")
 _PRINTABLE = range(0x20, 0x7F)
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class RequestContext:
     """What is known of a request beside its body.
 
     Args:
@@ -42,11 +42,11 @@ class Manner:
 
     key: KeyId = NO_KEY
     policy: str = ""
-    idempotency: str = ""
-    is_repeat: bool = False
+    idempotency_key: str = ""
+    is_retry: bool = False
 
 
-def manner_of(headers: Mapping[bytes, bytes], key: KeyId) -> Manner:
+def read_context(headers: Mapping[bytes, bytes], key: KeyId) -> RequestContext:
     """Read the headers of somebody's request.
 
     Raises:
@@ -54,89 +54,97 @@ def manner_of(headers: Mapping[bytes, bytes], key: KeyId) -> Manner:
     """
     idempotency = headers.get(b"idempotency-key")
     if idempotency is not None and not _is_idempotency_key(idempotency):
-        raise RefusalError(
+        raise ApiError(
             HTTPStatus.BAD_REQUEST,
             "Invalid header 'Idempotency-Key': expected 1 to "
-            f"{_LONGEST_IDEMPOTENCY} printable ASCII characters.",
+            f"{_MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters.",
             code="invalid_idempotency_key",
             param="Idempotency-Key",
         )
     retries = headers.get(b"x-stainless-retry-count", b"0")
-    return Manner(
+    return RequestContext(
         key=key,
         policy=headers.get(b"x-tallylight-policy", b"").decode("latin-1"),
-        idempotency=(idempotency or b"").decode("ascii"),
+        idempotency_key=(idempotency or b"").decode("ascii"),
         # No `int`, which raises on thousands of digits.
-        is_repeat=retries.isdigit() and retries.strip(b"0") != b"",
+        is_retry=retries.isdigit() and retries.strip(b"0") != b"",
     )
 
 
 def _is_idempotency_key(value: bytes) -> bool:
-    return 0 < len(value) <= _LONGEST_IDEMPOTENCY and all(byte in _PRINTABLE for byte in value)
+    return 0 < len(value) <= _MAX_IDEMPOTENCY_KEY_LENGTH and all(
+        byte in _PRINTABLE for byte in value
+    )
 
 
-def creation(fields: Tree, manner: Manner) -> Ask:
+def create_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
     """Return what a create asks for.
 
     Raises:
         RefusalError: if a field cannot be read; so do the others here.
     """
-    known = (*_COMMON, "input_reference")
-    picture = picture_of(fields.get("input_reference"))
-    ask = replace(_common(fields, manner, known), reference=picture)
-    return _signed(ask, manner)
+    known = (*_COMMON_FIELDS, "input_reference")
+    picture = image_reference(fields.get("input_reference"))
+    ask = replace(_common_request(fields, context, known), reference=picture)
+    return _with_fingerprint(ask, context)
 
 
-def remix(fields: Tree, manner: Manner, source: VideoId) -> Ask:
+def remix_request(fields: FieldTree, context: RequestContext, source: VideoId) -> CreateRequest:
     """Return what a remix of one of our videos asks for."""
-    ask = replace(_common(fields, manner, _COMMON), operation=Operation.REMIX, source=source)
-    return _signed(ask, manner)
+    ask = replace(
+        _common_request(fields, context, _COMMON_FIELDS), operation=Operation.REMIX, source=source
+    )
+    return _with_fingerprint(ask, context)
 
 
-def edit(fields: Tree, manner: Manner) -> Ask:
+def edit_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
     """Return what an edit of one of our videos, or of a film that came along, asks for."""
-    return _signed(replace(_of_film(fields, manner), operation=Operation.EDIT), manner)
-
-
-def extension(fields: Tree, manner: Manner) -> Ask:
-    """Return what an extension asks for; its seconds are those added."""
-    ask = replace(_of_film(fields, manner), operation=Operation.EXTEND)
-    if ask.seconds is None:
-        raise missing("seconds")
-    return _signed(ask, manner)
-
-
-def _of_film(fields: Tree, manner: Manner) -> Ask:
-    ask = _common(fields, manner, (*_COMMON, "video"))
-    match fields.get("video"):
-        case None | "":
-            raise missing("video")
-        case Upload() as film:
-            return replace(ask, reference=film_of(film, "video"))
-        case value:
-            return replace(ask, source=VideoId(id_of(value, "video")))
-
-
-def _common(fields: Tree, manner: Manner, known: tuple[str, ...]) -> Ask:
-    return Ask(
-        model=text_of(fields, "model"),
-        prompt=needed_text_of(fields, "prompt", LONGEST_PROMPT),
-        seconds=seconds_of(fields),
-        size=size_of(fields),
-        characters=characters_of(fields),
-        extras=others(fields, known),
-        # The body speaks of this one request, a header often of all that a client sends.
-        policy=_policy(text_of(fields, "policy") or manner.policy),
-        idempotency=manner.idempotency,
-        is_repeat=manner.is_repeat,
+    return _with_fingerprint(
+        replace(_request_on_video(fields, context), operation=Operation.EDIT), context
     )
 
 
-def _policy(name: str) -> str:
+def extend_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
+    """Return what an extension asks for; its seconds are those added."""
+    ask = replace(_request_on_video(fields, context), operation=Operation.EXTEND)
+    if ask.seconds is None:
+        raise missing_field("seconds")
+    return _with_fingerprint(ask, context)
+
+
+def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateRequest:
+    ask = _common_request(fields, context, (*_COMMON_FIELDS, "video"))
+    match fields.get("video"):
+        case None | "":
+            raise missing_field("video")
+        case Upload() as film:
+            return replace(ask, reference=file_reference(film, "video"))
+        case value:
+            return replace(ask, source=VideoId(id_value(value, "video")))
+
+
+def _common_request(
+    fields: FieldTree, context: RequestContext, known: tuple[str, ...]
+) -> CreateRequest:
+    return CreateRequest(
+        model=text_field(fields, "model"),
+        prompt=required_text_field(fields, "prompt", MAX_PROMPT_LENGTH),
+        seconds=seconds_field(fields),
+        size=size_field(fields),
+        characters=characters_field(fields),
+        extras=unknown_fields(fields, known),
+        # The body speaks of this one request, a header often of all that a client sends.
+        policy=_policy_name(text_field(fields, "policy") or context.policy),
+        idempotency_key=context.idempotency_key,
+        is_retry=context.is_retry,
+    )
+
+
+def _policy_name(name: str) -> str:
     try:
-        return policy_of(name).value if name else ""
+        return policy_named(name).value if name else ""
     except ValueError as error:
-        raise RefusalError(
+        raise ApiError(
             HTTPStatus.BAD_REQUEST,
             f"Invalid 'policy': {error}.",
             code="invalid_value",
@@ -144,5 +152,5 @@ def _policy(name: str) -> str:
         ) from None
 
 
-def _signed(ask: Ask, manner: Manner) -> Ask:
-    return replace(ask, fingerprint=fingerprint(ask, manner.key))
+def _with_fingerprint(request: CreateRequest, context: RequestContext) -> CreateRequest:
+    return replace(request, fingerprint=fingerprint(request, context.key))

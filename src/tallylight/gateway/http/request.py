@@ -8,12 +8,12 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-_chance = Random()  # noqa: S311  # a name for the log is no secret
+_random = Random()  # noqa: S311  # a name for the log is no secret
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One request.
 
     Args:
@@ -35,7 +35,7 @@ class Call:
     send: Send = field(repr=False)
 
     @classmethod
-    def of(cls, scope: Scope, receive: Receive, send: Send) -> "Call":
+    def from_scope(cls, scope: Scope, receive: Receive, send: Send) -> "HttpRequest":
         """Return the request of an ASGI scope."""
         headers = dict(scope["headers"])
         theirs = headers.get(b"x-request-id", b"")
@@ -44,7 +44,7 @@ class Call:
             path=scope["path"],
             headers=headers,
             query=scope["query_string"],
-            request_id=theirs if _REQUEST_ID.fullmatch(theirs) else b"req_" + _token(),
+            request_id=theirs if _REQUEST_ID.fullmatch(theirs) else b"req_" + _random_id(),
             receive=receive,
             send=send,
         )
@@ -53,12 +53,12 @@ class Call:
         """Return a header, "" where there is none."""
         return self.headers.get(name, b"").decode("latin-1")
 
-    def parameter(self, name: str) -> str:
+    def query_parameter(self, name: str) -> str:
         """Return a parameter of the query, "" where there is none; of a repeated one the last."""
         if not self.query:
             return ""
         return parse_qs(self.query.decode("latin-1")).get(name, [""])[-1]
 
 
-def _token() -> bytes:
-    return b"%032x" % _chance.getrandbits(128)
+def _random_id() -> bytes:
+    return b"%032x" % _random.getrandbits(128)

@@ -6,37 +6,37 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 
-from tallylight.gateway.api import SpanError
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.api import RangeNotSatisfiableError
+from tallylight.gateway.requests import ApiError
 
 Header = tuple[bytes, bytes]
 
 _JSON = (b"content-type", b"application/json")
-_NO_GUESS = (b"x-content-type-options", b"nosniff")
-_NOT_AGAIN = (b"x-should-retry", b"false")
-_LATER = timedelta(seconds=5)
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_DO_NOT_RETRY = (b"x-should-retry", b"false")
+_DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """One answer in JSON."""
 
     body: bytes
     headers: tuple[Header, ...] = ()
     status: int = 200
 
-    def head(self) -> list[Header]:
+    def all_headers(self) -> list[Header]:
         """Return all headers but the request's id."""
         length = (b"content-length", b"%d" % len(self.body))
-        return [_JSON, _NO_GUESS, length, *self.headers]
+        return [_JSON, _NOSNIFF, length, *self.headers]
 
 
-def answer_of(document: object) -> Answer:
+def json_response(document: object) -> ApiResponse:
     """Return a document as an answer."""
-    return Answer(json.dumps(document, separators=(",", ":")).encode("ascii"))
+    return ApiResponse(json.dumps(document, separators=(",", ":")).encode("ascii"))
 
 
-def refusal(error: RefusalError) -> Answer:
+def api_error_response(error: ApiError) -> ApiResponse:
     """Return a refusal in the Videos API's envelope."""
     said = {
         "message": error.message,
@@ -45,25 +45,25 @@ def refusal(error: RefusalError) -> Answer:
         "code": error.code or None,
     }
     body = json.dumps({"error": said}, ensure_ascii=True).encode("ascii")
-    return Answer(body, tuple(_headers(error)), int(error.status))
+    return ApiResponse(body, tuple(_headers(error)), int(error.status))
 
 
-def _headers(error: RefusalError) -> list[Header]:
+def _headers(error: ApiError) -> list[Header]:
     wait = error.retry_after
     if wait is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        wait = _LATER
-    headers = [] if wait is None else _waiting(wait)
+        wait = _DEFAULT_RETRY_AFTER
+    headers = [] if wait is None else _retry_after_headers(wait)
     match error.status:
         case HTTPStatus.UNAUTHORIZED:
             headers.append((b"www-authenticate", b"Bearer"))
         case HTTPStatus.CONFLICT | HTTPStatus.TOO_MANY_REQUESTS if wait is None:
-            headers.append(_NOT_AGAIN)  # or the SDK asks twice more, to be told the same
-    if isinstance(error, SpanError) and error.size is not None:
+            headers.append(_DO_NOT_RETRY)  # or the SDK asks twice more, to be told the same
+    if isinstance(error, RangeNotSatisfiableError) and error.size is not None:
         headers.append((b"content-range", b"bytes */%d" % error.size))
     return headers
 
 
-def _waiting(wait: timedelta) -> list[Header]:
+def _retry_after_headers(wait: timedelta) -> list[Header]:
     seconds = max(wait.total_seconds(), 0.0)
     return [
         (b"retry-after", b"%d" % max(math.ceil(seconds), 1)),

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from json.encoder import encode_basestring_ascii as quoted
 
-from tallylight.gateway.api import Character, Page
+from tallylight.gateway.api import Character, VideoPage
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Operation
 from tallylight.model.video import Video, VideoStatus
 
 
-def video_text(video: Video) -> str:
+def video_json(video: Video) -> str:
     """Return a video as JSON."""
     is_done = video.status is VideoStatus.COMPLETED
     is_remix = video.params.operation is Operation.REMIX and video.params.source
@@ -35,23 +35,23 @@ def video_text(video: Video) -> str:
     )
 
 
-def page_text(page: Page) -> str:
+def video_page_json(page: VideoPage) -> str:
     """Return some videos as the list object, with the ids that the next page goes by."""
     first = quoted(page.videos[0].id) if page.videos else "null"
     last = quoted(page.videos[-1].id) if page.videos else "null"
-    data = ",".join(video_text(video) for video in page.videos)
+    data = ",".join(video_json(video) for video in page.videos)
     more = "true" if page.has_more else "false"
     return (
         f'{{"object":"list","data":[{data}],"first_id":{first},"last_id":{last},"has_more":{more}}}'
     )
 
 
-def deleted_text(id_: VideoId) -> str:
+def deletion_json(id_: VideoId) -> str:
     """Return what tells that a video is forgotten."""
     return f'{{"id":{quoted(id_)},"object":"video.deleted","deleted":true}}'
 
 
-def character_text(character: Character) -> str:
+def character_json(character: Character) -> str:
     """Return a character as JSON."""
     return json.dumps(
         {
@@ -62,13 +62,13 @@ def character_text(character: Character) -> str:
     )
 
 
-def models_text(names: Sequence[str], since: datetime) -> str:
+def model_list_json(names: Sequence[str], since: datetime) -> str:
     """Return the routes as the list of models."""
-    data = ",".join(model_text(name, since) for name in names)
+    data = ",".join(model_json(name, since) for name in names)
     return f'{{"object":"list","data":[{data}]}}'
 
 
-def model_text(name: str, since: datetime) -> str:
+def model_json(name: str, since: datetime) -> str:
     """Return a route as a model; nobody knows since when it exists but the server."""
     return (
         f'{{"id":{quoted(name)},"object":"model","created":{int(since.timestamp())},'

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 
 @dataclass(slots=True)
-class DoorTerms:
+class HttpSettings:
     """What the operator decided of the doors; its members change when the configuration does.
 
     Args:
@@ -14,6 +14,6 @@ class DoorTerms:
         poll_after: How soon a client is told to ask again at the earliest.
     """
 
-    is_open: bool = False
+    allows_anonymous: bool = False
     largest_body: int = 64 * 1024 * 1024
     poll_after: timedelta = timedelta(seconds=1)

@@ -5,15 +5,15 @@ import re
 from http import HTTPStatus
 from typing import Never
 
-from tallylight.gateway.http.forms import Tree
+from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import RefusalError
+from tallylight.gateway.requests import ApiError
 
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
-_DEEPEST = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_MAX_DEPTH = 32
 
 
-def tree_of_json(body: bytes | bytearray) -> Tree:
+def tree_from_json(body: bytes | bytearray) -> FieldTree:
     """Return the object that a JSON body says; {} for an empty one.
 
     Raises:
@@ -24,13 +24,13 @@ def tree_of_json(body: bytes | bytearray) -> Tree:
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise RefusalError(
+        raise ApiError(
             HTTPStatus.BAD_REQUEST,
             f"We could not parse the JSON body of your request ({_cause(error)}).",
             code="invalid_json",
         ) from None
     if not isinstance(document, dict):
-        raise RefusalError(
+        raise ApiError(
             HTTPStatus.BAD_REQUEST, "Invalid body: expected a JSON object.", code="invalid_type"
         )
     return document
@@ -38,26 +38,26 @@ def tree_of_json(body: bytes | bytearray) -> Tree:
 
 def is_storable(text: str) -> bool:
     """Tell whether both databases can hold a text."""
-    return not _UNFIT.search(text)
+    return not _UNSTORABLE.search(text)
 
 
-def check_texts(tree: Tree) -> None:
+def check_storable(tree: FieldTree) -> None:
     """Raise RefusalError if a text can be stored nowhere, or the tree is too deep."""
     for name, value in tree.items():
-        texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _DEEPEST)
+        texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _MAX_DEPTH)
         for text in texts:
             if not is_storable(text):
-                raise RefusalError(
+                raise ApiError(
                     HTTPStatus.BAD_REQUEST,
                     "Invalid text: it contains a NUL character or half a surrogate pair.",
                     code="invalid_value",
-                    param=_UNFIT.sub("", name),
+                    param=_UNSTORABLE.sub("", name),
                 )
 
 
 def _texts(value: object, name: str, depth: int) -> list[str]:
     if depth == 0:
-        raise RefusalError(
+        raise ApiError(
             HTTPStatus.BAD_REQUEST,
             f"Invalid '{name}': it is nested too deeply.",
             code="invalid_value",

@@ -13,17 +13,17 @@ from tallylight.catalogue.services import Medium, Service
 from tallylight.model.money import cost_of
 from tallylight.model.order import Operation, Order
 
-USUAL_SECONDS = 4
-USUAL_SIZE = "720x1280"
+DEFAULT_SECONDS = 4
+DEFAULT_SIZE = "720x1280"
 """What the Videos API makes of a request that names neither."""
 
-_SAME_SHAPE = 0.02  # 854x480 is called 16:9 and is 1.779
-_LONGEST_SIZE = 11
-_MOST_REMEMBERED = 512
+_RATIO_TOLERANCE = 0.02  # 854x480 is called 16:9 and is 1.779
+_MAX_SIZE_LENGTH = 11
+_MAX_CACHED = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Skills:
+class Features:
     """What a service's protocol and dialect can carry.
 
     Args:
@@ -35,21 +35,21 @@ class Skills:
 
     operations: frozenset[Operation] = frozenset({Operation.CREATE})
     takes_reference: bool = False
-    takes_address: bool = False
+    takes_url: bool = False
     takes_characters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class Mismatch:
     """What a service cannot serve: the field, what was asked for, what it takes instead."""
 
     param: str
-    asked: str
+    requested: str
     allowed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class Match:
     """How a service is asked.
 
     Args:
@@ -63,11 +63,11 @@ class Fit:
     seconds: int
     size: str
     cost: Decimal | None
-    dollars: float
+    cost_usd: float
     substituted: Mapping[str, str] = field(default_factory=dict)
 
 
-class Wish(NamedTuple):
+class Requirements(NamedTuple):
     """What of a request decides how a service is asked; made once for all services.
 
     Args:
@@ -88,16 +88,18 @@ class Wish(NamedTuple):
     seconds: int
     size: str
     has_reference: bool
-    has_address: bool
+    has_url: bool
     has_characters: bool
-    shape: str
-    picks_seconds: bool
-    picks_size: bool
-    gives_seconds: bool
-    gives_size: bool
+    aspect_ratio: str
+    chooses_seconds: bool
+    chooses_size: bool
+    substitutes_seconds: bool
+    substitutes_size: bool
 
 
-def wish_of(order: Order, chosen: Collection[str] = (), substitutes: Collection[str] = ()) -> Wish:
+def requirements_of(
+    order: Order, chosen: Collection[str] = (), substitutes: Collection[str] = ()
+) -> Requirements:
     """Return what of a request decides how a service is asked.
 
     Args:
@@ -107,7 +109,7 @@ def wish_of(order: Order, chosen: Collection[str] = (), substitutes: Collection[
     """
     shape = order.extras.get("aspect_ratio") if order.extras else None
     picks_seconds, picks_size = "seconds" in chosen, "size" in chosen
-    return Wish(
+    return Requirements(
         order.operation,
         0 if picks_seconds else order.seconds,
         "" if picks_size else order.size,
@@ -125,114 +127,124 @@ def wish_of(order: Order, chosen: Collection[str] = (), substitutes: Collection[
 class Capability:
     """What one service can be asked for; remembers its answers, since requests are much alike."""
 
-    __slots__ = ("_answers", "_skills", "service")
+    __slots__ = ("_answers", "_features", "service")
 
-    def __init__(self, service: Service, skills: Skills) -> None:
+    def __init__(self, service: Service, features: Features) -> None:
         self.service = service
-        self._skills = skills
-        self._answers: dict[Wish, Fit | Misfit] = {}
+        self._features = features
+        self._matches: dict[Requirements, Match | Mismatch] = {}
 
-    def fit(self, wish: Wish) -> Fit | Misfit:
+    def match(self, requirements: Requirements) -> Match | Mismatch:
         """Return how the service is asked, or what it cannot serve."""
-        answer = self._answers.get(wish)
+        answer = self._matches.get(requirements)
         if answer is None:
-            if len(self._answers) >= _MOST_REMEMBERED:
-                self._answers.clear()
-            answer = self._answers[wish] = _answer(self.service, self._skills, wish)
+            if len(self._matches) >= _MAX_CACHED:
+                self._matches.clear()
+            answer = self._matches[requirements] = _match_service(
+                self.service, self._features, requirements
+            )
         return answer
 
 
-def _answer(service: Service, skills: Skills, wish: Wish) -> Fit | Misfit:
-    operation = wish.operation
+def _match_service(
+    service: Service, features: Features, requirements: Requirements
+) -> Match | Mismatch:
+    operation = requirements.operation
     if service.sheet.medium is not Medium.VIDEO:
-        return Misfit("model", service.model, "orders for images")
-    if operation not in skills.operations:
-        return Misfit("operation", operation, ", ".join(sorted(skills.operations)))
-    if operation is Operation.CREATE and (misfit := _misfit_of_picture(skills, wish)):
+        return Mismatch("model", service.model, "orders for images")
+    if operation not in features.operations:
+        return Mismatch("operation", operation, ", ".join(sorted(features.operations)))
+    if operation is Operation.CREATE and (misfit := _reference_mismatch(features, requirements)):
         return misfit
-    if wish.has_characters and not skills.takes_characters:
-        return Misfit("characters", "")
+    if requirements.has_characters and not features.takes_characters:
+        return Mismatch("characters", "")
     if operation in {Operation.REMIX, Operation.EDIT}:
         # Nobody knows how long a film is that came along.
-        return _fit(service, wish.seconds or USUAL_SECONDS, wish.size or USUAL_SIZE)
-    return _measured(service, wish)
+        return _priced_match(
+            service, requirements.seconds or DEFAULT_SECONDS, requirements.size or DEFAULT_SIZE
+        )
+    return _match_measures(service, requirements)
 
 
-def _misfit_of_picture(skills: Skills, wish: Wish) -> Misfit | None:
-    if wish.has_reference and not skills.takes_reference:
-        return Misfit("input_reference", "")
-    if wish.has_address and not skills.takes_address:
-        return Misfit("input_reference", "by its address", "its bytes")
+def _reference_mismatch(features: Features, requirements: Requirements) -> Mismatch | None:
+    if requirements.has_reference and not features.takes_reference:
+        return Mismatch("input_reference", "")
+    if requirements.has_url and not features.takes_url:
+        return Mismatch("input_reference", "by its address", "its bytes")
     return None
 
 
-def _measured(service: Service, wish: Wish) -> Fit | Misfit:
-    sheet, is_create = service.sheet, wish.operation is Operation.CREATE
+def _match_measures(service: Service, requirements: Requirements) -> Match | Mismatch:
+    sheet, is_create = service.sheet, requirements.operation is Operation.CREATE
     # What an extension adds has limits of its own, which no fact sheet knows.
     lengths = sheet.lengths if is_create else ()
-    length = _length(wish, lengths)
-    if isinstance(length, Misfit):
+    length = _match_seconds(requirements, lengths)
+    if isinstance(length, Mismatch):
         return length
     frame = (
-        _chosen_size(service, length, wish.shape) if wish.picks_size else _size(wish, sheet.sizes)
+        _choose_size(service, length, requirements.aspect_ratio)
+        if requirements.chooses_size
+        else _match_size(requirements, sheet.sizes)
     )
-    if isinstance(frame, Misfit):
+    if isinstance(frame, Mismatch):
         return frame
     told = {}
-    if not wish.picks_seconds and length != wish.seconds:
-        told["seconds"] = f"{wish.seconds}→{length}"
-    if not wish.picks_size and frame != wish.size:
-        told["size"] = f"{wish.size}→{frame}"
-    return _fit(service, length, frame, told, images=int(is_create and wish.has_reference))
+    if not requirements.chooses_seconds and length != requirements.seconds:
+        told["seconds"] = f"{requirements.seconds}→{length}"
+    if not requirements.chooses_size and frame != requirements.size:
+        told["size"] = f"{requirements.size}→{frame}"
+    return _priced_match(
+        service, length, frame, told, images=int(is_create and requirements.has_reference)
+    )
 
 
-def _fit(
+def _priced_match(
     service: Service,
     seconds: int,
     size: str,
     substituted: Mapping[str, str] | None = None,
     *,
     images: int = 0,
-) -> Fit:
+) -> Match:
     cost = _cost(service, seconds, size, images=images)
-    return Fit(seconds, size, cost, float(cost or 0), substituted or {})
+    return Match(seconds, size, cost, float(cost or 0), substituted or {})
 
 
-def _length(wish: Wish, lengths: Sequence[int]) -> int | Misfit:
-    seconds = wish.seconds
-    if wish.picks_seconds:
-        return min(lengths, key=lambda each: abs(each - USUAL_SECONDS), default=USUAL_SECONDS)
+def _match_seconds(requirements: Requirements, lengths: Sequence[int]) -> int | Mismatch:
+    seconds = requirements.seconds
+    if requirements.chooses_seconds:
+        return min(lengths, key=lambda each: abs(each - DEFAULT_SECONDS), default=DEFAULT_SECONDS)
     if not lengths or seconds in lengths:
         return seconds
-    if wish.gives_seconds:
+    if requirements.substitutes_seconds:
         return min(lengths, key=lambda each: (abs(each - seconds), each))
-    return Misfit("seconds", str(seconds), ", ".join(map(str, lengths)))
+    return Mismatch("seconds", str(seconds), ", ".join(map(str, lengths)))
 
 
-def _size(wish: Wish, sizes: Sequence[str]) -> str | Misfit:
-    size = wish.size
+def _match_size(requirements: Requirements, sizes: Sequence[str]) -> str | Mismatch:
+    size = requirements.size
     if not sizes or size in sizes:
         return size
-    alike = [each for each in sizes if _is_alike(_shape(each), _shape(size))]
-    if wish.gives_size and alike:
-        return min(alike, key=lambda each: abs(_pixels(each) - _pixels(size)))
-    return Misfit("size", size, ", ".join(sizes))
+    alike = [each for each in sizes if _is_same_ratio(_aspect_ratio(each), _aspect_ratio(size))]
+    if requirements.substitutes_size and alike:
+        return min(alike, key=lambda each: abs(_pixel_count(each) - _pixel_count(size)))
+    return Mismatch("size", size, ", ".join(sizes))
 
 
-def _chosen_size(service: Service, seconds: int, shape: str) -> str | Misfit:
+def _choose_size(service: Service, seconds: int, aspect_ratio: str) -> str | Mismatch:
     """Return the cheapest size of a shape ("16:9", "" for any); the API's own if it is none."""
     sizes = service.sheet.sizes
-    wanted = _shape(shape.replace(":", "x"))
+    wanted = _aspect_ratio(aspect_ratio.replace(":", "x"))
     if wanted is not None and sizes:
-        sizes = tuple(each for each in sizes if _is_alike(_shape(each), wanted))
+        sizes = tuple(each for each in sizes if _is_same_ratio(_aspect_ratio(each), wanted))
         if not sizes:
-            return Misfit("aspect_ratio", shape, ", ".join(service.sheet.sizes))
+            return Mismatch("aspect_ratio", aspect_ratio, ", ".join(service.sheet.sizes))
     if not sizes:
-        return USUAL_SIZE
+        return DEFAULT_SIZE
     costs = {each: _cost(service, seconds, each, images=0) for each in sizes}
     cheapest = min((cost for cost in costs.values() if cost is not None), default=None)
     best = [each for each in sizes if costs[each] == cheapest]
-    return USUAL_SIZE if USUAL_SIZE in best else (best or list(sizes))[0]
+    return DEFAULT_SIZE if DEFAULT_SIZE in best else (best or list(sizes))[0]
 
 
 def _cost(service: Service, seconds: int, size: str, *, images: int) -> Decimal | None:
@@ -245,20 +257,20 @@ def _cost(service: Service, seconds: int, size: str, *, images: int) -> Decimal 
         return None
 
 
-def _shape(size: str) -> float | None:
+def _aspect_ratio(size: str) -> float | None:
     """Return width over height, None of what is no size."""
     width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()) or len(size) > _LONGEST_SIZE:
+    if not (width.isdecimal() and height.isdecimal()) or len(size) > _MAX_SIZE_LENGTH:
         return None
     return int(width) / int(height) if int(height) else None
 
 
-def _is_alike(one: float | None, other: float | None) -> bool:
+def _is_same_ratio(one: float | None, other: float | None) -> bool:
     if one is None or other is None:
         return False
-    return abs(one - other) <= _SAME_SHAPE * other
+    return abs(one - other) <= _RATIO_TOLERANCE * other
 
 
-def _pixels(size: str) -> int:
+def _pixel_count(size: str) -> int:
     width, _, height = size.partition("x")
     return int(width) * int(height)

@@ -11,21 +11,23 @@ from datetime import datetime, timedelta
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
 
-_TRUSTED_AFTER = 5
-_FIRST_REST = timedelta(seconds=10)
-_LONGEST_REST = timedelta(minutes=5)
-_FIRST_TRICKLE = 0.05
-_HALVED_FOR = timedelta(minutes=2)
-_BREATH = timedelta(seconds=5)  # where a service asks to be left alone and not for how long
-_LONGEST_WAIT = timedelta(hours=1)
-_LOST = timedelta(minutes=20)  # a trial that nobody tells the end of
+_DELIVERIES_TO_CLOSE = 5
+_FIRST_OPEN_PERIOD = timedelta(seconds=10)
+_MAX_OPEN_PERIOD = timedelta(minutes=5)
+_FIRST_SHARE = 0.05
+_DISCOUNT_HALF_LIFE = timedelta(minutes=2)
+_DEFAULT_RETRY_AFTER = timedelta(
+    seconds=5
+)  # where a service asks to be left alone and not for how long
+_MAX_WAIT = timedelta(hours=1)
+_TRIAL_TIMEOUT = timedelta(minutes=20)  # a trial that nobody tells the end of
 
-MANY = 3
+FAILURES_TO_OPEN = 3
 """So many failures in a row open the circuit of a service that is held to be well."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class BreakerState:
     """How one service's newest jobs went.
 
     Args:
@@ -39,76 +41,78 @@ class Course:
     """
 
     failures: int = 0
-    worst: int = 0
-    delivered: int = 0
-    under_way: int = 0
+    longest_streak: int = 0
+    deliveries: int = 0
+    in_flight: int = 0
     accepted_at: datetime | None = None
     failed_at: datetime | None = None
     wait_until: datetime | None = None
 
 
-UNTROUBLED = Course()
+CLOSED_BREAKER = BreakerState()
 
 
-def with_acceptance(course: Course, at: datetime) -> Course:
+def with_acceptance(state: BreakerState, at: datetime) -> BreakerState:
     """Return the course after a job was accepted."""
-    if not course.worst:
-        return course  # nobody counts the jobs of a service that is trusted
-    return replace(course, under_way=course.under_way + 1, accepted_at=at)
+    if not state.longest_streak:
+        return state  # nobody counts the jobs of a service that is trusted
+    return replace(state, under_way=state.in_flight + 1, accepted_at=at)
 
 
-def with_delivery(course: Course) -> Course:
+def with_delivery(state: BreakerState) -> BreakerState:
     """Return the course after a video arrived; enough of them, and all is forgotten."""
-    delivered = course.delivered + 1
-    if not course.worst or delivered >= _TRUSTED_AFTER:
-        return UNTROUBLED
-    under_way = max(0, course.under_way - 1)
-    return replace(course, failures=0, delivered=delivered, under_way=under_way)
+    delivered = state.deliveries + 1
+    if not state.longest_streak or delivered >= _DELIVERIES_TO_CLOSE:
+        return CLOSED_BREAKER
+    under_way = max(0, state.in_flight - 1)
+    return replace(state, failures=0, delivered=delivered, under_way=under_way)
 
 
-def with_failure(course: Course, failure: Failure, at: datetime) -> Course:
+def with_failure(state: BreakerState, failure: Failure, at: datetime) -> BreakerState:
     """Return the course after an accepted job brought no video."""
-    return with_refusal(replace(course, under_way=max(0, course.under_way - 1)), failure, at)
+    return with_refusal(replace(state, under_way=max(0, state.in_flight - 1)), failure, at)
 
 
-def with_refusal(course: Course, failure: Failure, at: datetime) -> Course:
+def with_refusal(state: BreakerState, failure: Failure, at: datetime) -> BreakerState:
     """Return the course after a job was refused, or may have been.
 
     What the caller did wrong says nothing; where the service asks to be asked less, it is left
     alone for as long as it says.
     """
     if failure.fault is Fault.CALLER:
-        return course
+        return state
     if failure.kind is FailureKind.RATE_LIMITED:
-        pause = min(failure.retry_after or _BREATH, _LONGEST_WAIT)
-        return replace(course, wait_until=at + pause)
-    failures = course.failures + 1
+        pause = min(failure.retry_after or _DEFAULT_RETRY_AFTER, _MAX_WAIT)
+        return replace(state, wait_until=at + pause)
+    failures = state.failures + 1
     return replace(
-        course,
+        state,
         failures=failures,
-        worst=max(course.worst, failures),
+        worst=max(state.longest_streak, failures),
         delivered=0,
-        under_way=0 if failures == MANY else course.under_way,
+        under_way=0 if failures == FAILURES_TO_OPEN else state.in_flight,
         failed_at=at,
     )
 
 
-def wait(course: Course, now: datetime) -> timedelta | None:
+def remaining_wait(state: BreakerState, now: datetime) -> timedelta | None:
     """Return for how long a service wants to be left alone, None if it does not."""
-    if course.wait_until is None or course.wait_until <= now:
+    if state.wait_until is None or state.wait_until <= now:
         return None
-    return course.wait_until - now
+    return state.wait_until - now
 
 
-def discount(course: Course, now: datetime) -> float:
+def failure_discount(state: BreakerState, now: datetime) -> float:
     """Return what failures since the last delivery leave of the expectation, 1.0 for all."""
-    if not course.failures or course.failed_at is None:
+    if not state.failures or state.failed_at is None:
         return 1.0
-    faded = 0.5 ** (max(timedelta(0), now - course.failed_at) / _HALVED_FOR)
-    return float(0.5 ** (course.failures * faded))
+    faded = 0.5 ** (max(timedelta(0), now - state.failed_at) / _DISCOUNT_HALF_LIFE)
+    return float(0.5 ** (state.failures * faded))
 
 
-def trickle(course: Course, now: datetime, many: int = MANY) -> float:
+def traffic_share(
+    state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN
+) -> float:
     """Return the share of requests that a service may be the first choice of.
 
     Args:
@@ -120,50 +124,52 @@ def trickle(course: Course, now: datetime, many: int = MANY) -> float:
         1.0 for a service that is trusted, 0.0 for one that rests after failing, and in between
         what grows with its deliveries. It never has more on trial than went well, plus one.
     """
-    if course.worst < many:
+    if state.longest_streak < failures_to_open:
         return 1.0
-    if course.failures and is_resting(course, now, many):
+    if state.failures and is_breaker_open(state, now, failures_to_open):
         return 0.0
-    if course.under_way > course.delivered and not _is_lost(course, now):
+    if state.in_flight > state.deliveries and not _is_trial_lost(state, now):
         return 0.0
-    return float(min(1.0, _FIRST_TRICKLE * 2**course.delivered))
+    return float(min(1.0, _FIRST_SHARE * 2**state.deliveries))
 
 
-def is_resting(course: Course, now: datetime, many: int = MANY) -> bool:
+def is_breaker_open(
+    state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN
+) -> bool:
     """Tell whether a service that failed has not been left alone for long enough."""
-    if course.failed_at is None:
+    if state.failed_at is None:
         return False
-    beyond = max(0, course.failures - many)
-    rest = min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(beyond, 10))
-    return now < course.failed_at + rest
+    beyond = max(0, state.failures - failures_to_open)
+    rest = min(_MAX_OPEN_PERIOD, _FIRST_OPEN_PERIOD * 2.0 ** min(beyond, 10))
+    return now < state.failed_at + rest
 
 
-def _is_lost(course: Course, now: datetime) -> bool:
-    return course.accepted_at is None or now >= course.accepted_at + _LOST
+def _is_trial_lost(state: BreakerState, now: datetime) -> bool:
+    return state.accepted_at is None or now >= state.accepted_at + _TRIAL_TIMEOUT
 
 
-class Circuit:
+class CircuitBreaker:
     """The courses of all services, as this process has seen them."""
 
     def __init__(self) -> None:
-        self._courses: dict[ServiceId, Course] = {}
+        self._states: dict[ServiceId, BreakerState] = {}
 
-    def course(self, service: ServiceId) -> Course:
+    def state(self, service: ServiceId) -> BreakerState:
         """Return how a service's newest jobs went."""
-        return self._courses.get(service, UNTROUBLED)
+        return self._states.get(service, CLOSED_BREAKER)
 
-    def accepted(self, service: ServiceId, at: datetime) -> None:
+    def record_acceptance(self, service: ServiceId, at: datetime) -> None:
         """Note that a job was accepted."""
-        self._courses[service] = with_acceptance(self.course(service), at)
+        self._states[service] = with_acceptance(self.state(service), at)
 
-    def delivered(self, service: ServiceId, _: datetime) -> None:
+    def record_delivery(self, service: ServiceId, _: datetime) -> None:
         """Note that a video arrived."""
-        self._courses[service] = with_delivery(self.course(service))
+        self._states[service] = with_delivery(self.state(service))
 
-    def refused(self, service: ServiceId, failure: Failure, at: datetime) -> None:
+    def record_refusal(self, service: ServiceId, failure: Failure, at: datetime) -> None:
         """Note that a job was refused, or that nobody knows whether it was."""
-        self._courses[service] = with_refusal(self.course(service), failure, at)
+        self._states[service] = with_refusal(self.state(service), failure, at)
 
-    def failed(self, service: ServiceId, failure: Failure, at: datetime) -> None:
+    def record_failure(self, service: ServiceId, failure: Failure, at: datetime) -> None:
         """Note that an accepted job brought no video."""
-        self._courses[service] = with_failure(self.course(service), failure, at)
+        self._states[service] = with_failure(self.state(service), failure, at)

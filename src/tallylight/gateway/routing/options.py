@@ -7,14 +7,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from tallylight.documents.parsers import Duration
 from tallylight.documents.section import Section
-from tallylight.gateway.routing.presets import Policy, Prefer, Preset
+from tallylight.gateway.routing.presets import Preference, Preset, RoutingPolicy
 from tallylight.gateway.routing.routes import Route, Substitute, WhenInDoubt
 from tallylight.model.ids import ServiceId
 
 RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=100)]
 
 
-def _somebody(services: tuple[str, ...]) -> tuple[str, ...]:
+def _not_empty(services: tuple[str, ...]) -> tuple[str, ...]:
     if not services:
         raise ValueError("names nobody; a route needs a service")
     return services
@@ -23,7 +23,7 @@ def _somebody(services: tuple[str, ...]) -> tuple[str, ...]:
 class RouteOptions(Section):
     """A public model name: the services that can serve it, and how it chooses among them."""
 
-    services: Annotated[tuple[str, ...], AfterValidator(_somebody)] = Field(
+    services: Annotated[tuple[str, ...], AfterValidator(_not_empty)] = Field(
         description="Who can serve it: ids of `services`."
     )
     policy: Preset | None = Field(
@@ -31,7 +31,7 @@ class RouteOptions(Section):
         description="What its videos are made for: production, commercial, development, personal, "
         "high_volume or budget. Without it, and without the two keys below, commercial.",
     )
-    prefer: Prefer | None = Field(
+    prefer: Preference | None = Field(
         None,
         description="In place of a policy, one wish: official, reverse, cheapest, fastest or "
         "most_reliable.",
@@ -77,14 +77,14 @@ class RouteOptions(Section):
     )
 
     @model_validator(mode="after")
-    def _says_one_order(self) -> "RouteOptions":
+    def _has_one_ordering(self) -> "RouteOptions":
         if sum((self.policy is not None, self.prefer is not None, self.explicit)) > 1:
             raise ValueError("says its order more than once; keep policy, prefer or explicit")
         return self
 
     def route(self, name: str) -> Route:
         """Return the route in our own words."""
-        policy: Policy = self.policy or self.prefer or Preset.COMMERCIAL
+        policy: RoutingPolicy = self.policy or self.prefer or Preset.COMMERCIAL
         return Route(
             name=name,
             services=tuple(map(ServiceId, self.services)),

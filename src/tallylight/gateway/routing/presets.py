@@ -19,7 +19,7 @@ class Preset(StrEnum):
     BUDGET = "budget"
 
 
-class Prefer(StrEnum):
+class Preference(StrEnum):
     """One wish above all others."""
 
     OFFICIAL = "official"
@@ -29,11 +29,11 @@ class Prefer(StrEnum):
     MOST_RELIABLE = "most_reliable"
 
 
-Policy = Preset | Prefer
+RoutingPolicy = Preset | Preference
 
 
 @dataclass(frozen=True, slots=True)
-class Weighing:
+class PolicyWeights:
     """How a policy weighs money, time and failures against each other.
 
     Args:
@@ -46,46 +46,52 @@ class Weighing:
         equal_within: Services whose scores differ by so much at most are equals.
     """
 
-    money: float = 1.0
-    an_hour: float = 0.0
-    a_failure: float = 0.0
-    first: frozenset[Access] | None = None
-    refuses: frozenset[Access] = frozenset()
-    least_delivery: float = 0.0
-    equal_within: float = 0.03
+    per_usd: float = 1.0
+    per_hour: float = 0.0
+    per_failure: float = 0.0
+    preferred_access: frozenset[Access] | None = None
+    excluded_access: frozenset[Access] = frozenset()
+    min_delivery: float = 0.0
+    tie_tolerance: float = 0.03
 
 
 _REVERSE = frozenset({Access.REVERSE})
-_MAKERS = frozenset({Access.OFFICIAL, Access.SELF_HOSTED})
+_FIRST_PARTY = frozenset({Access.OFFICIAL, Access.SELF_HOSTED})
 
-WEIGHINGS: Mapping[Policy, Weighing] = MappingProxyType(
+POLICY_WEIGHTS: Mapping[RoutingPolicy, PolicyWeights] = MappingProxyType(
     {
-        Preset.PRODUCTION: Weighing(
-            an_hour=30.0, a_failure=2.0, refuses=_REVERSE, least_delivery=0.8
+        Preset.PRODUCTION: PolicyWeights(
+            per_hour=30.0, per_failure=2.0, excluded_access=_REVERSE, min_delivery=0.8
         ),
-        Preset.COMMERCIAL: Weighing(an_hour=12.0, a_failure=0.5, first=_MAKERS, least_delivery=0.8),
-        Preset.DEVELOPMENT: Weighing(an_hour=6.0, a_failure=0.05),
-        Preset.PERSONAL: Weighing(an_hour=2.0, a_failure=0.02),
-        Preset.HIGH_VOLUME: Weighing(
-            an_hour=0.5, a_failure=0.1, least_delivery=0.5, equal_within=0.15
+        Preset.COMMERCIAL: PolicyWeights(
+            per_hour=12.0, per_failure=0.5, preferred_access=_FIRST_PARTY, min_delivery=0.8
         ),
-        Preset.BUDGET: Weighing(an_hour=0.1),
-        Prefer.OFFICIAL: Weighing(an_hour=12.0, a_failure=0.5, first=_MAKERS),
-        Prefer.REVERSE: Weighing(an_hour=6.0, a_failure=0.05, first=_REVERSE),
-        Prefer.CHEAPEST: Weighing(equal_within=0.005),
-        Prefer.FASTEST: Weighing(money=0.0, an_hour=1.0),
-        Prefer.MOST_RELIABLE: Weighing(money=0.0, a_failure=1.0),
+        Preset.DEVELOPMENT: PolicyWeights(per_hour=6.0, per_failure=0.05),
+        Preset.PERSONAL: PolicyWeights(per_hour=2.0, per_failure=0.02),
+        Preset.HIGH_VOLUME: PolicyWeights(
+            per_hour=0.5, per_failure=0.1, min_delivery=0.5, tie_tolerance=0.15
+        ),
+        Preset.BUDGET: PolicyWeights(per_hour=0.1),
+        Preference.OFFICIAL: PolicyWeights(
+            per_hour=12.0, per_failure=0.5, preferred_access=_FIRST_PARTY
+        ),
+        Preference.REVERSE: PolicyWeights(
+            per_hour=6.0, per_failure=0.05, preferred_access=_REVERSE
+        ),
+        Preference.CHEAPEST: PolicyWeights(tie_tolerance=0.005),
+        Preference.FASTEST: PolicyWeights(per_usd=0.0, per_hour=1.0),
+        Preference.MOST_RELIABLE: PolicyWeights(per_usd=0.0, per_failure=1.0),
     }
 )
 
 
-def policy_of(name: str) -> Policy:
+def policy_named(name: str) -> RoutingPolicy:
     """Return the preset or the preference of a name.
 
     Raises:
         ValueError: naming those that there are.
     """
-    for policy in WEIGHINGS:
+    for policy in POLICY_WEIGHTS:
         if policy.value == name:
             return policy
-    raise ValueError(f"'{name}' is no policy; there are {', '.join(WEIGHINGS)}")
+    raise ValueError(f"'{name}' is no policy; there are {', '.join(POLICY_WEIGHTS)}")

@@ -16,7 +16,7 @@ from tallylight.quick import quick
 
 @quick
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class Candidate:
     """What is to be expected of a service's next job.
 
     Args:
@@ -39,25 +39,25 @@ class Prospect:
     delivery: float
     seconds: float
     p95_seconds: float | None = None
-    trickle: float = 1.0
+    traffic_share: float = 1.0
     wait: timedelta | None = None
     is_trial: bool = False
 
 
-class Because(StrEnum):
+class RankingReason(StrEnum):
     """Why a service stands where it stands, beside its score."""
 
     EXPLICIT = "explicit"  # the route says so
     PREFERRED = "preferred"  # the policy puts its kind of access first
-    EQUAL = "equal"  # others are as good; a draw by weight decided
-    TRICKLE = "trickle"  # recovering or unknown, and one of the few requests that try it
+    TIE = "equal"  # others are as good; a draw by weight decided
+    CANARY = "trickle"  # recovering or unknown, and one of the few requests that try it
     RECOVERING = "recovering"  # too little has gone well since it failed
     UNKNOWN = "unknown"  # nothing fresh is known of it
     FAILING = "failing"  # its newest jobs failed in a row: the last resort
     UNRELIABLE = "unreliable"  # it delivers less than the policy asks for
 
 
-class Bar(StrEnum):
+class ExclusionReason(StrEnum):
     """Why a service is left out."""
 
     CAPABILITY = "capability"
@@ -68,10 +68,17 @@ class Bar(StrEnum):
     BUDGET = "budget"
     POLICY = "policy"
     TRIED = "tried"
-    CIRCUIT = "circuit"
+    CIRCUIT_OPEN = "circuit"
 
 
-_PASSING = frozenset({Bar.SUSPENDED, Bar.MAINTENANCE, Bar.BLOCKED, Bar.CIRCUIT})
+_TRANSIENT_REASONS = frozenset(
+    {
+        ExclusionReason.SUSPENDED,
+        ExclusionReason.MAINTENANCE,
+        ExclusionReason.BLOCKED,
+        ExclusionReason.CIRCUIT_OPEN,
+    }
+)
 
 
 @quick
@@ -101,7 +108,7 @@ class Choice:
     seconds: float
     score: float
     p95_seconds: float | None = None
-    why: tuple[Because, ...] = ()
+    reasons: tuple[RankingReason, ...] = ()
     is_priced: bool = True
 
     @property
@@ -132,30 +139,30 @@ class Exclusion:
     """
 
     service: ServiceId
-    reason: Bar
+    reason: ExclusionReason
     param: str = ""
-    asked: str = ""
+    requested: str = ""
     allowed: str = ""
     wait: timedelta | None = None
 
     @property
-    def note(self) -> str:  # noqa: PLR0911  # one sentence for each bar
+    def message(self) -> str:  # noqa: PLR0911  # one sentence for each bar
         """Return one clause for an error message."""
         match self.reason:
-            case Bar.CAPABILITY:
+            case ExclusionReason.CAPABILITY:
                 offers = f"; it takes {self.allowed}" if self.allowed else ""
-                return f"cannot serve {self.param} {self.asked}".rstrip() + offers
-            case Bar.CIRCUIT if self.wait is not None:
+                return f"cannot serve {self.param} {self.requested}".rstrip() + offers
+            case ExclusionReason.CIRCUIT_OPEN if self.wait is not None:
                 return f"is left alone for another {self.wait.total_seconds():.0f} s"
-            case Bar.BLOCKED:
+            case ExclusionReason.BLOCKED:
                 return "cannot be asked until its operator has seen to it"
-            case Bar.BUDGET:
+            case ExclusionReason.BUDGET:
                 return "has no known price, and there is a limit to what may be spent"
-            case Bar.POLICY:
-                return f"the policy takes no {self.asked} service"
-            case Bar.MAINTENANCE:
+            case ExclusionReason.POLICY:
+                return f"the policy takes no {self.requested} service"
+            case ExclusionReason.MAINTENANCE:
                 return "is under maintenance"
-            case Bar.TRIED:
+            case ExclusionReason.TRIED:
                 return "was tried before"
             case _:
                 return f"is {self.reason.value}"
@@ -176,7 +183,7 @@ class Ranking:
     @property
     def may_change(self) -> bool:
         """Tell whether one that is left out may be asked later."""
-        return any(each.reason in _PASSING for each in self.excluded)
+        return any(each.reason in _TRANSIENT_REASONS for each in self.excluded)
 
     @property
     def delivery(self) -> float:

@@ -6,10 +6,10 @@ from datetime import timedelta
 from enum import StrEnum
 
 from tallylight.catalogue.services import Medium, Service
-from tallylight.gateway.routing.presets import Policy, Preset
+from tallylight.gateway.routing.presets import Preset, RoutingPolicy
 from tallylight.model.ids import ServiceId
 
-USUAL_MODEL = "sora-2"
+DEFAULT_MODEL = "sora-2"
 """What the Videos API takes where no model is named."""
 
 
@@ -50,7 +50,7 @@ class Route:
 
     name: str
     services: tuple[ServiceId, ...]
-    policy: Policy = Preset.COMMERCIAL
+    policy: RoutingPolicy = Preset.COMMERCIAL
     explicit: bool = False
     weights: Mapping[ServiceId, float] = field(default_factory=dict)
     when_in_doubt: WhenInDoubt = WhenInDoubt.RECONCILE

@@ -4,23 +4,25 @@ import hashlib
 import json
 from datetime import datetime, timedelta
 
-from tallylight.gateway.webhooks.options import Event, Webhooks
+from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookEvent
 from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.transaction import OutboxMessage
 
-PERSISTENCE = timedelta(hours=72)
+RETRY_PERIOD = timedelta(hours=72)
 """For so long is a webhook tried."""
 
-_FIRST = timedelta(seconds=5)
-_GROWTH = 3.0
-_LONGEST = timedelta(hours=6)
+_FIRST_PAUSE = timedelta(seconds=5)
+_BACKOFF_FACTOR = 3.0
+_MAX_PAUSE = timedelta(hours=6)
 _JITTER = 0.2  # a fifth more or less, or all that failed together would come back together
-_ENOUGH = 20  # by then every pause is the longest
+_MAX_EXPONENT = 20  # by then every pause is the longest
 
-_EVENTS = {VideoStatus.COMPLETED: Event.COMPLETED, VideoStatus.FAILED: Event.FAILED}
+_EVENTS = {VideoStatus.COMPLETED: WebhookEvent.COMPLETED, VideoStatus.FAILED: WebhookEvent.FAILED}
 
 
-def notices_of(video: Video, endpoints: Webhooks, now: datetime) -> tuple[OutboxMessage, ...]:
+def webhook_messages(
+    video: Video, endpoints: WebhookEndpoints, now: datetime
+) -> tuple[OutboxMessage, ...]:
     """Return the webhooks that tell of a video that has ended; none of one that has not.
 
     Their ids follow from the video alone: whoever else ends it has the same to tell, once.
@@ -49,7 +51,7 @@ def retry_at(
     now: datetime,
     *,
     draw: float,
-    asked: timedelta | None = None,
+    retry_after: timedelta | None = None,
 ) -> datetime | None:
     """Return when a webhook is tried again, None once it is given up.
 
@@ -62,13 +64,13 @@ def retry_at(
         draw: Chance, from 0 to 1: where in its range the pause lies.
         asked: For how long the receiver wants to be left alone.
     """
-    end = created_at + PERSISTENCE
+    end = created_at + RETRY_PERIOD
     if now >= end:
         return None
-    pause = min(_FIRST * _GROWTH ** min(tries - 1, _ENOUGH), _LONGEST)
+    pause = min(_FIRST_PAUSE * _BACKOFF_FACTOR ** min(tries - 1, _MAX_EXPONENT), _MAX_PAUSE)
     pause *= 1 - _JITTER + 2 * _JITTER * draw
-    if asked is not None:
-        pause = max(pause, min(asked, _LONGEST))
+    if retry_after is not None:
+        pause = max(pause, min(retry_after, _MAX_PAUSE))
     return min(now + pause, end)
 
 

@@ -12,17 +12,20 @@ from tallylight.documents.secret import Secret, SecretText
 from tallylight.documents.section import Name, Section
 
 _SIGNING_PREFIX = "whsec_"
-_SHORTEST, _LONGEST = 24, 64  # bytes; as the Standard Webhooks specification asks for
+_MIN_SECRET_BYTES, _MAX_SECRET_BYTES = (
+    24,
+    64,
+)  # bytes; as the Standard Webhooks specification asks for
 
 
-class Event(StrEnum):
+class WebhookEvent(StrEnum):
     """What can be told of a video."""
 
     COMPLETED = "video.completed"
     FAILED = "video.failed"
 
 
-def _url(value: Secret) -> Secret:
+def _checked_url(value: Secret) -> Secret:
     url = value.reveal()
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -35,16 +38,16 @@ def _url(value: Secret) -> Secret:
     return value
 
 
-def _signing_secret(value: Secret) -> Secret:
+def _checked_secret(value: Secret) -> Secret:
     coded = value.reveal().removeprefix(_SIGNING_PREFIX)
     try:
         # The padding at the end may be left out.
         raw = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
     except ValueError:
         raw = b""
-    if not _SHORTEST <= len(raw) <= _LONGEST:
+    if not _MIN_SECRET_BYTES <= len(raw) <= _MAX_SECRET_BYTES:
         raise ValueError(
-            f"is no signing secret: {_SIGNING_PREFIX} and {_SHORTEST} to {_LONGEST} random bytes "
+            f"is no signing secret: {_SIGNING_PREFIX} and {_MIN_SECRET_BYTES} to {_MAX_SECRET_BYTES} random bytes "
             "in base64; make one with `openssl rand -base64 32`"
         )
     return value
@@ -53,18 +56,18 @@ def _signing_secret(value: Secret) -> Secret:
 class WebhookOptions(Section):
     """An endpoint that is told of videos."""
 
-    url: Annotated[SecretText, AfterValidator(_url)] = Field(
+    url: Annotated[SecretText, AfterValidator(_checked_url)] = Field(
         description="Where it is called, https://host/path. It may hold a token, so it is shown "
         "nowhere."
     )
-    secret: Annotated[SecretText, AfterValidator(_signing_secret)] = Field(
+    secret: Annotated[SecretText, AfterValidator(_checked_secret)] = Field(
         description="What signs the calls: whsec_ and 24 to 64 random bytes in base64."
     )
-    events: frozenset[Event] = Field(
-        frozenset(Event),
+    events: frozenset[WebhookEvent] = Field(
+        frozenset(WebhookEvent),
         min_length=1,
         description="What it is told: video.completed, video.failed.",
     )
 
 
-Webhooks = dict[Name, WebhookOptions]
+WebhookEndpoints = dict[Name, WebhookOptions]

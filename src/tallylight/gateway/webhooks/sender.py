@@ -21,35 +21,35 @@ from standardwebhooks import Webhook
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.gateway.webhooks.messages import PERSISTENCE, retry_at
-from tallylight.gateway.webhooks.options import WebhookOptions, Webhooks
+from tallylight.gateway.webhooks.messages import RETRY_PERIOD, retry_at
+from tallylight.gateway.webhooks.options import WebhookEndpoints, WebhookOptions
 from tallylight.storage.outbox import Outbox, WebhookDelivery
 from tallylight.upstreams.redact import redact_line
 
 log = structlog.get_logger()
 
-_LOOK = timedelta(seconds=1)
-_CLAIM = timedelta(minutes=1)  # longer than a try and what is written of it
+_POLL_INTERVAL = timedelta(seconds=1)
+_CLAIM_TTL = timedelta(minutes=1)  # longer than a try and what is written of it
 _TIMEOUT = timedelta(seconds=15)
-_AT_A_TIME = 20
-_MOST_READ = 4096  # bytes of an answer
+_BATCH_SIZE = 20
+_MAX_RESPONSE_BYTES = 4096  # bytes of an answer
 _SUCCESS = range(200, 300)
 _GRACE = timedelta(hours=1)
-_KEPT = timedelta(days=30)  # for whoever asks what became of one
-_TIDYING = timedelta(minutes=10)
-_SECONDS = re.compile(r"\d{1,8}", re.ASCII)
+_RETENTION = timedelta(days=30)  # for whoever asks what became of one
+_CLEANUP_INTERVAL = timedelta(minutes=10)
+_RETRY_AFTER = re.compile(r"\d{1,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     """What a try met: a status, None where no answer came, and the beginning of its text."""
 
     status: int | None
     text: str
-    asked: timedelta | None = None
+    retry_after: timedelta | None = None
 
     @property
-    def is_taken(self) -> bool:
+    def is_success(self) -> bool:
         return self.status in _SUCCESS
 
     @property
@@ -60,13 +60,13 @@ class _Answer:
         return " ".join(filter(None, (str(self.status or ""), self.text)))
 
 
-class Courier:
+class WebhookSender:
     """Brings webhooks to their endpoints."""
 
     def __init__(
         self,
         outbox: Outbox,
-        endpoints: Webhooks,
+        endpoints: WebhookEndpoints,
         clock: Clock,
         draw: Callable[[], float],
         *,
@@ -86,12 +86,12 @@ class Courier:
         self._clock = clock
         self._draw = draw
         self._timeout = timeout
-        self._adopted = asyncio.Event()
+        self._config_changed = asyncio.Event()
 
-    def adopt(self, endpoints: Webhooks) -> None:
+    def apply_config(self, endpoints: WebhookEndpoints) -> None:
         """Take other endpoints; one that was given up is tried again."""
         self.endpoints = endpoints
-        self._adopted.set()
+        self._config_changed.set()
 
     async def run(self) -> Never:
         """Deliver until cancelled."""
@@ -102,87 +102,89 @@ class Courier:
             auto_decompress=False,  # a small answer may unpack to a very large one
         ) as session:
             while True:
-                self._adopted.clear()
+                self._config_changed.clear()
                 async with asyncio.TaskGroup() as tasks:
-                    desks = [tasks.create_task(self._tidy(), name="webhooks")]
+                    desks = [tasks.create_task(self._clean_up(), name="webhooks")]
                     for name, endpoint in self.endpoints.items():
-                        serving = self._serve(_Desk(name, endpoint, session))
+                        serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
                         desks.append(tasks.create_task(serving, name=f"webhooks {name}"))
-                    await self._adopted.wait()
+                    await self._config_changed.wait()
                     for desk in desks:
                         desk.cancel()
 
-    async def _serve(self, desk: "_Desk") -> Never:
+    async def _serve_endpoint(self, endpoint: "_Endpoint") -> Never:
         while True:
             is_busy = False
             try:
-                is_busy = await self._deliver_some(desk)
+                is_busy = await self._deliver_due(endpoint)
             except StorageError as error:
-                log.warning("webhooks.unread", endpoint=desk.name, error=str(error))
+                log.warning("webhooks.unread", endpoint=endpoint.name, error=str(error))
             except Exception:
-                log.exception("webhooks.failed", endpoint=desk.name)
+                log.exception("webhooks.failed", endpoint=endpoint.name)
             if not is_busy:
-                await self._clock.sleep(_LOOK)
+                await self._clock.sleep(_POLL_INTERVAL)
 
-    async def _deliver_some(self, desk: "_Desk") -> bool:
+    async def _deliver_due(self, endpoint: "_Endpoint") -> bool:
         """Make the tries that are due, side by side; tell whether there were any."""
         now = self._clock.now()
-        claimed = await self._outbox.claim(desk.name, now, now + _CLAIM, _AT_A_TIME)
+        claimed = await self._outbox.claim(endpoint.name, now, now + _CLAIM_TTL, _BATCH_SIZE)
         async with asyncio.TaskGroup() as tasks:
             for delivery in claimed:
-                tasks.create_task(self._deliver(desk, delivery))
+                tasks.create_task(self._deliver(endpoint, delivery))
         return bool(claimed)
 
-    async def _deliver(self, desk: "_Desk", delivery: WebhookDelivery) -> None:
-        answer = _GONE if desk.is_gone else await desk.call(delivery, self._clock)
+    async def _deliver(self, endpoint: "_Endpoint", delivery: WebhookDelivery) -> None:
+        answer = _ALREADY_GONE if endpoint.is_gone else await endpoint.send(delivery, self._clock)
         try:
-            await self._note(desk, delivery, answer)
+            await self._record(endpoint, delivery, answer)
         except StorageError as error:
             # Another process, or this one in a minute, tries again; receivers know it by its id.
-            log.warning("webhooks.unwritten", endpoint=desk.name, error=str(error))
+            log.warning("webhooks.unwritten", endpoint=endpoint.name, error=str(error))
 
-    async def _note(self, desk: "_Desk", delivery: WebhookDelivery, answer: _Answer) -> None:
-        told = log.bind(endpoint=desk.name, id=delivery.id, tries=delivery.attempt_number)
+    async def _record(
+        self, endpoint: "_Endpoint", delivery: WebhookDelivery, response: _Response
+    ) -> None:
+        told = log.bind(endpoint=endpoint.name, id=delivery.id, tries=delivery.attempt_number)
         now = self._clock.now()
-        if answer.is_taken:
-            await self._outbox.mark_delivered(delivery, now, str(answer))
+        if response.is_success:
+            await self._outbox.mark_delivered(delivery, now, str(response))
             told.info("webhook.delivered")
             return
-        desk.is_gone |= answer.is_gone
+        endpoint.is_gone |= response.is_gone
         due = None
-        if not desk.is_gone:
+        if not endpoint.is_gone:
             due = retry_at(
                 delivery.created_at,
                 delivery.attempt_number,
                 now,
                 draw=self._draw(),
-                asked=answer.asked,
+                retry_after=response.retry_after,
             )
         if due is None:
-            await self._outbox.give_up(delivery, str(answer))
-            told.warning("webhook.given_up", answer=str(answer))
+            await self._outbox.give_up(delivery, str(response))
+            told.warning("webhook.given_up", answer=str(response))
         else:
-            await self._outbox.reschedule(delivery, due, str(answer))
-            told.info("webhook.refused", answer=str(answer), again_in=(due - now).total_seconds())
+            await self._outbox.reschedule(delivery, due, str(response))
+            told.info("webhook.refused", answer=str(response), again_in=(due - now).total_seconds())
 
-    async def _tidy(self) -> Never:
+    async def _clean_up(self) -> Never:
         """Give up what is for endpoints that nobody has any more, and forget what is over."""
         while True:
             now = self._clock.now()
             try:
                 await self._outbox.give_up_older_than(
-                    now - PERSISTENCE - _GRACE, "no such endpoint"
+                    now - RETRY_PERIOD - _GRACE, "no such endpoint"
                 )
-                await self._outbox.delete_older_than(now - _KEPT)
+                await self._outbox.delete_older_than(now - _RETENTION)
             except StorageError as error:
                 log.warning("webhooks.unread", error=str(error))
-            await self._clock.sleep(_TIDYING)
+            await self._clock.sleep(_CLEANUP_INTERVAL)
 
 
-_GONE = _Answer(HTTPStatus.GONE, "said before")
+_ALREADY_GONE = _Response(HTTPStatus.GONE, "said before")
 
 
-class _Desk:
+class _Endpoint:
     """One endpoint, and whether it still wants to be told."""
 
     def __init__(self, name: str, options: WebhookOptions, session: aiohttp.ClientSession) -> None:
@@ -194,7 +196,7 @@ class _Desk:
         parts = urlsplit(self._url)
         self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
 
-    async def call(self, delivery: WebhookDelivery, clock: Clock) -> _Answer:
+    async def send(self, delivery: WebhookDelivery, clock: Clock) -> _Response:
         """Make one try; whatever comes of it is an answer."""
         now = clock.now()
         headers = {
@@ -208,13 +210,13 @@ class _Desk:
                 self._url, data=delivery.body.encode(), headers=headers, allow_redirects=False
             ) as reply:
                 if reply.status in _SUCCESS:
-                    return _Answer(reply.status, "")
-                text = (await reply.content.read(_MOST_READ)).decode(errors="replace")
-                asked = _seconds(reply.headers.get("retry-after", ""))
-                return _Answer(reply.status, redact_line(text, self._secrets), asked)
+                    return _Response(reply.status, "")
+                text = (await reply.content.read(_MAX_RESPONSE_BYTES)).decode(errors="replace")
+                asked = _retry_after(reply.headers.get("retry-after", ""))
+                return _Response(reply.status, redact_line(text, self._secrets), asked)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: time is up, too
-            return _Answer(None, type(error).__name__)
+            return _Response(None, type(error).__name__)
 
 
-def _seconds(text: str) -> timedelta | None:
-    return timedelta(seconds=int(text)) if _SECONDS.fullmatch(text) else None
+def _retry_after(text: str) -> timedelta | None:
+    return timedelta(seconds=int(text)) if _RETRY_AFTER.fullmatch(text) else None
