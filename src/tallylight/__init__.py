@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tallylight.client.async_monitor import AsyncMonitor
-    from tallylight.client.async_video import AsyncVideo
+    from tallylight.client.async_video import AsyncVideoHandle
     from tallylight.client.async_video_client import AsyncVideoClient
     from tallylight.client.monitor import Monitor
-    from tallylight.client.video_client import Video, VideoClient
+    from tallylight.client.video_client import VideoClient, VideoHandle
     from tallylight.client.video_state import VideoFailedError
     from tallylight.gateway.requests import ApiError
 
 __all__ = [
     "AsyncMonitor",
-    "AsyncVideo",
+    "AsyncVideoHandle",
     "AsyncVideoClient",
     "Monitor",
     "ApiError",
-    "Video",
+    "VideoHandle",
     "VideoClient",
     "VideoFailedError",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight import ApiError, AsyncVideo, AsyncVideoClient, VideoFailedError
+from tallylight import ApiError, AsyncVideoClient, AsyncVideoHandle, VideoFailedError
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import Simulation
 
@@ -46,7 +46,7 @@ async def test_progress_is_told_now_and_at_each_change_and_never_falls(
     told: list[tuple[VideoStatus, int]] = []
     video = await client.create("a paper boat")
 
-    async def tell(seen: AsyncVideo) -> None:
+    async def tell(seen: AsyncVideoHandle) -> None:
         told.append((seen.status, seen.progress))
 
     await video.wait(on_progress=tell)

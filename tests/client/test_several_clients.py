@@ -33,7 +33,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 def runtime_of(client: AsyncVideoClient) -> Runtime:
     """Return what is at work behind a client that is open."""
-    runtime = client._studio._runtime
+    runtime = client._gateway._runtime
     assert runtime is not None
     return runtime
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tallylight import ApiError, Video, VideoClient, VideoFailedError
+from tallylight import ApiError, VideoClient, VideoFailedError, VideoHandle
 
 from .conftest import Configure, Trouble
 
@@ -15,8 +15,8 @@ async def test_a_video_is_asked_for_waited_for_and_saved_without_a_loop(
 ) -> None:
     told: list[str] = []
 
-    def program() -> Video:
-        def tell(seen: Video) -> None:
+    def program() -> VideoHandle:
+        def tell(seen: VideoHandle) -> None:
             told.append(client.video(seen.id).status)  # it may call the client in turn
 
         with VideoClient(configure()) as client:

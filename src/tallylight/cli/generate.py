@@ -26,7 +26,7 @@ from tallylight.gateway.routing.presets import Preference, Preset
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
-    from tallylight.client.async_video import AsyncVideo
+    from tallylight.client.async_video import AsyncVideoHandle
     from tallylight.client.async_video_client import AsyncVideoClient
     from tallylight.gateway.requests import ApiError
 
@@ -144,7 +144,9 @@ async def _generate(task: _GenerateOptions, to: Translator) -> int:
         return await _save(video, task, to)
 
 
-async def _create_or_resume(client: "AsyncVideoClient", task: _GenerateOptions) -> "AsyncVideo":
+async def _create_or_resume(
+    client: "AsyncVideoClient", task: _GenerateOptions
+) -> "AsyncVideoHandle":
     """Return the video, once a service has accepted it."""
     if task.resume is not None:
         return await client.video(task.resume)
@@ -163,7 +165,7 @@ async def _create_or_resume(client: "AsyncVideoClient", task: _GenerateOptions) 
         raise typer.BadParameter(why, param_hint="--reference") from None
 
 
-async def _save(video: "AsyncVideo", task: _GenerateOptions, to: Translator) -> int:
+async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translator) -> int:
     """Write the file and say what became of the video."""
     from tallylight.gateway.requests import ApiError
     from tallylight.i18n.prices import format_usd
@@ -200,7 +202,7 @@ def _change_fields(name: str, change: str) -> dict[str, str]:
     return {"name": name, "change": change}
 
 
-def _video_json(video: "AsyncVideo", saved: Path | None) -> dict[str, object]:
+def _video_json(video: "AsyncVideoHandle", saved: Path | None) -> dict[str, object]:
     error = video.error
     return {
         "id": video.id,

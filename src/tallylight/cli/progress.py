@@ -9,7 +9,7 @@ from tallylight.cli.shared import print_error
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
-    from tallylight.client.video_state import VideoFacts
+    from tallylight.client.video_state import VideoHandleBase
 
 _STEPS = 10  # of progress; a job that tells each percent shall not fill a log
 
@@ -34,7 +34,7 @@ def progress_display(to: Translator) -> Iterator[ProgressCallback]:
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
         task = bar.add_task(to.gettext("asking"), total=100)
 
-        def show(video: "VideoFacts") -> None:
+        def show(video: "VideoHandleBase") -> None:
             bar.update(task, description=_progress_text(video, to), completed=video.progress)
 
         yield show
@@ -43,7 +43,7 @@ def progress_display(to: Translator) -> Iterator[ProgressCallback]:
 def _line_display(to: Translator) -> ProgressCallback:
     last = ""
 
-    def show(video: "VideoFacts") -> None:
+    def show(video: "VideoHandleBase") -> None:
         nonlocal last
         reached = video.progress // _STEPS * _STEPS
         line = f"{video.id} · {_progress_text(video, to)} · {reached} %"
@@ -54,7 +54,7 @@ def _line_display(to: Translator) -> ProgressCallback:
     return show
 
 
-def _progress_text(video: "VideoFacts", to: Translator) -> str:
+def _progress_text(video: "VideoHandleBase", to: Translator) -> str:
     from tallylight.model.video import VideoStatus
 
     words = {

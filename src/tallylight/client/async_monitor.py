@@ -56,9 +56,9 @@ class AsyncMonitor:
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
-        self._opening = asyncio.Lock()
-        self._telling: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._open_lock = asyncio.Lock()
+        self._notifier: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
 
     @classmethod
     def from_config(
@@ -114,7 +114,7 @@ class AsyncMonitor:
             KeyError: if there is no such service.
         """
         runtime = await self._open()
-        id_ = _known(runtime, service)
+        id_ = _service_id(runtime, service)
         end = self._clock.now()
         start = end - timedelta(hours=hours)
         await runtime.history.flush()
@@ -149,41 +149,43 @@ class AsyncMonitor:
     async def start(self) -> None:
         """Begin to watch in the background; does nothing if it does already."""
         runtime = await self._open()
-        if self._watching is None:
-            self._watching = asyncio.create_task(runtime.run(), name="monitor")
-            self._watching.add_done_callback(_tell_of_defect)
+        if self._runner is None:
+            self._runner = asyncio.create_task(runtime.run(), name="monitor")
+            self._runner.add_done_callback(_log_failure)
 
     async def stop(self) -> None:
         """Stop watching; what stands can still be asked."""
-        await _cancelled(self._watching)
-        self._watching = None
+        await _cancel(self._runner)
+        self._runner = None
 
     async def aclose(self) -> None:
         """Stop, store what stands, and close the database and all connections."""
         await self.stop()
-        await _cancelled(self._telling)
-        self._telling = self._runtime = None
+        await _cancel(self._notifier)
+        self._notifier = self._runtime = None
         await self._stack.aclose()
 
     async def _check(self, services: Iterable[str], depth: Depth) -> dict[str, Verdict]:
         runtime = await self._open()
-        ids = [_known(runtime, name) for name in services]
+        ids = [_service_id(runtime, name) for name in services]
         await runtime.check(ids, depth)
         return {id_: runtime.board.verdict(id_) for id_ in ids}
 
     async def _open(self) -> Runtime:
-        async with self._opening:
+        async with self._open_lock:
             if self._runtime is None:
                 runtime = await self._stack.enter_async_context(
                     open_runtime(self._configuration, self._clock)
                 )
                 ready = asyncio.Event()
-                self._telling = asyncio.create_task(self._tell(runtime, ready), name="changes")
+                self._notifier = asyncio.create_task(
+                    self._notify_changes(runtime, ready), name="changes"
+                )
                 await ready.wait()
                 self._runtime = runtime
             return self._runtime
 
-    async def _tell(self, runtime: Runtime, ready: asyncio.Event) -> None:
+    async def _notify_changes(self, runtime: Runtime, ready: asyncio.Event) -> None:
         async with runtime.board.subscribe() as events:
             ready.set()
             while True:
@@ -199,19 +201,19 @@ class AsyncMonitor:
                     log.exception("on_change.failed", service=event.service)
 
 
-def _known(runtime: Runtime, service: str) -> ServiceId:
+def _service_id(runtime: Runtime, service: str) -> ServiceId:
     ids = runtime.board.verdicts()
     if service not in ids:
         raise KeyError(f"{service} is no service of this configuration; there are {', '.join(ids)}")
     return ServiceId(service)
 
 
-def _tell_of_defect(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("monitor.failed", exc_info=error)
 
 
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
+async def _cancel(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tallylight.client.async_video import AsyncVideo
-from tallylight.client.create_params import Picture, creation_of, policy_of
-from tallylight.client.embedded_gateway import Studio
+from tallylight.client.async_video import AsyncVideoHandle
+from tallylight.client.create_params import ImageInput, build_create_request, policy_or_preference
+from tallylight.client.embedded_gateway import EmbeddedGateway
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration, load_configuration
 from tallylight.gateway.gateway import Gateway
@@ -32,7 +32,7 @@ class AsyncVideoClient:
     """
 
     def __init__(self, configuration: Configuration, *, clock: Clock | None = None) -> None:
-        self._studio = Studio(configuration, clock or SystemClock())
+        self._gateway = EmbeddedGateway(configuration, clock or SystemClock())
 
     @classmethod
     def from_config(cls, path: str | Path | None = None) -> Self:
@@ -44,7 +44,7 @@ class AsyncVideoClient:
         return cls(load_configuration(None if path is None else Path(path)))
 
     async def __aenter__(self) -> Self:
-        await self._studio.open()
+        await self._gateway.open()
         return self
 
     async def __aexit__(
@@ -64,11 +64,11 @@ class AsyncVideoClient:
         size: str = "",
         policy: str = "",
         prefer: str = "",
-        reference: Picture | None = None,
+        reference: ImageInput | None = None,
         characters: Sequence[str] = (),
         idempotency_key: str = "",
         extras: Mapping[str, object] | None = None,
-    ) -> AsyncVideo:
+    ) -> AsyncVideoHandle:
         """Ask for a video, and return it once a service has accepted it, or may have.
 
         Args:
@@ -95,24 +95,24 @@ class AsyncVideoClient:
             "seconds": seconds,
             "size": size,
             "characters": [*characters],
-            "policy": policy_of(policy, prefer),
+            "policy": policy_or_preference(policy, prefer),
         }
-        ask = await asyncio.to_thread(creation_of, fields, reference, idempotency_key)
+        ask = await asyncio.to_thread(build_create_request, fields, reference, idempotency_key)
         return self._handle(
-            await self._studio.ask(lambda gateway: gateway.create(ask, ANONYMOUS)),
+            await self._gateway.call(lambda gateway: gateway.create(ask, ANONYMOUS)),
         )
 
-    async def video(self, id: str) -> AsyncVideo:  # noqa: A002  # the API's word
+    async def video(self, id: str) -> AsyncVideoHandle:  # noqa: A002  # the API's word
         """Return a video that was asked for before, by whichever client of this database.
 
         Raises:
             RefusalError: if there is none of that id.
         """
         return self._handle(
-            await self._studio.ask(lambda gateway: gateway.video(VideoId(id), ANONYMOUS))
+            await self._gateway.call(lambda gateway: gateway.video(VideoId(id), ANONYMOUS))
         )
 
-    async def list(self, limit: int = 20, after: str = "") -> Sequence[AsyncVideo]:
+    async def list(self, limit: int = 20, after: str = "") -> Sequence[AsyncVideoHandle]:
         """Return the videos that clients asked for, the newest first.
 
         Args:
@@ -126,7 +126,7 @@ class AsyncVideoClient:
             )
             return found.videos
 
-        return [self._handle(record) for record in await self._studio.ask(page)]
+        return [self._handle(record) for record in await self._gateway.call(page)]
 
     def models(self) -> Sequence[str]:
         """Return the names of the routes."""
@@ -134,14 +134,14 @@ class AsyncVideoClient:
 
     async def aclose(self) -> None:
         """Leave videos under way to whoever comes next, and close database and connections."""
-        await self._studio.aclose()
+        await self._gateway.aclose()
 
     @property
     def _routes(self) -> Mapping[str, Route]:
-        return self._studio.configuration.routes
+        return self._gateway.configuration.routes
 
-    def _handle(self, record: Record) -> AsyncVideo:
-        return AsyncVideo(self._studio, record)
+    def _handle(self, record: Record) -> AsyncVideoHandle:
+        return AsyncVideoHandle(self._gateway, record)
 
     def _route(self, name: str) -> str:
         """Return the route of a name; the one that is meant where none is named."""
@@ -149,15 +149,15 @@ class AsyncVideoClient:
         if name in routes:
             return name
         if name:
-            raise _unrouted(f"'{name}' is no route", "model_not_found", routes)
+            raise _no_route(f"'{name}' is no route", "model_not_found", routes)
         # A service's own route beside its model's leads to the same.
         if len({frozenset(route.services) for route in routes.values()}) == 1:
             return next(iter(routes))
         if DEFAULT_MODEL in routes:
             return DEFAULT_MODEL
-        raise _unrouted("name a model", "missing_required_parameter", routes)
+        raise _no_route("name a model", "missing_required_parameter", routes)
 
 
-def _unrouted(why: str, code: str, routes: Iterable[str]) -> ApiError:
+def _no_route(why: str, code: str, routes: Iterable[str]) -> ApiError:
     message = f"{why}; there are {', '.join(routes)}"
     return ApiError(HTTPStatus.BAD_REQUEST, message, code=code, param="model")

@@ -12,14 +12,14 @@ from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import CreateRequest
 from tallylight.model.ids import VideoId
 
-Picture = str | Path | bytes
+ImageInput = str | Path | bytes
 """A picture to begin from: its file, its bytes, or the address where it lies."""
 
-_ADDRESSES = ("http://", "https://", "data:")
+_URL_PREFIXES = ("http://", "https://", "data:")
 
 
-def creation_of(
-    fields: Mapping[str, object], reference: Picture | None, idempotency: str
+def build_create_request(
+    fields: Mapping[str, object], reference: ImageInput | None, idempotency_key: str
 ) -> CreateRequest:
     """Return what a create asks for; fields that are None or empty are left to the gateway.
 
@@ -29,20 +29,20 @@ def creation_of(
     """
     said = {name: value for name, value in fields.items() if value not in (None, "", [])}
     if reference is not None:
-        said = said | {"input_reference": _read(reference)}
-    return parse.create_request(_checked(said), _manner(idempotency))
+        said = said | {"input_reference": _read_reference(reference)}
+    return parse.create_request(_checked(said), _context(idempotency_key))
 
 
-def remix_of(source: VideoId, prompt: str, idempotency: str) -> CreateRequest:
+def build_remix_request(source: VideoId, prompt: str, idempotency_key: str) -> CreateRequest:
     """Return what a remix asks for.
 
     Raises:
         RefusalError: if the prompt cannot be read.
     """
-    return parse.remix_request(_checked({"prompt": prompt}), _manner(idempotency), source)
+    return parse.remix_request(_checked({"prompt": prompt}), _context(idempotency_key), source)
 
 
-def policy_of(policy: str, prefer: str) -> str:
+def policy_or_preference(policy: str, prefer: str) -> str:
     """Return the one of the two that is said, "" for neither.
 
     Raises:
@@ -58,16 +58,16 @@ def _checked(fields: FieldTree) -> FieldTree:
     return fields
 
 
-def _manner(idempotency: str) -> RequestContext:
-    key = idempotency.encode("utf-8", "surrogatepass")  # half a pair is refused with all else
-    headers = {b"idempotency-key": key} if idempotency else {}
+def _context(idempotency_key: str) -> RequestContext:
+    key = idempotency_key.encode("utf-8", "surrogatepass")  # half a pair is refused with all else
+    headers = {b"idempotency-key": key} if idempotency_key else {}
     return parse.read_context(headers, ANONYMOUS.key)
 
 
-def _read(reference: Picture) -> str | Upload:
+def _read_reference(reference: ImageInput) -> str | Upload:
     if isinstance(reference, bytes):
         return Upload("", "", reference)
-    if isinstance(reference, str) and reference.lower().startswith(_ADDRESSES):
+    if isinstance(reference, str) and reference.lower().startswith(_URL_PREFIXES):
         return reference
     path = Path(reference)
     return Upload(path.name, "", path.read_bytes())

@@ -16,12 +16,12 @@ from tallylight.gateway.gateway import Gateway
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _CLOSED = "this client is closed"
 
 
-class Studio:
+class EmbeddedGateway:
     """The gateway of a configuration, and what has to run beside it."""
 
     def __init__(self, configuration: Configuration, clock: Clock) -> None:
@@ -30,8 +30,8 @@ class Studio:
         self._clock = clock
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
-        self._working: asyncio.Task[None] | None = None
-        self._opening = asyncio.Lock()
+        self._worker: asyncio.Task[None] | None = None
+        self._open_lock = asyncio.Lock()
         self._is_closed = False
 
     async def open(self) -> tuple[Gateway, asyncio.Task[None]]:
@@ -40,18 +40,18 @@ class Studio:
         Raises:
             RuntimeError: if it was closed.
         """
-        async with self._opening:
+        async with self._open_lock:
             if self._is_closed:
                 raise RuntimeError(_CLOSED)
-            if self._runtime is None or self._working is None:
+            if self._runtime is None or self._worker is None:
                 self._runtime = await self._stack.enter_async_context(
                     open_runtime(self.configuration, self._clock, is_embedded=True)
                 )
-                self._working = asyncio.create_task(self._runtime.run_embedded(), name="videos")
-                self._working.add_done_callback(_tell_of_defect)
-            return self._runtime.gateway_wiring.gateway, self._working
+                self._worker = asyncio.create_task(self._runtime.run_embedded(), name="videos")
+                self._worker.add_done_callback(_log_failure)
+            return self._runtime.gateway_wiring.gateway, self._worker
 
-    async def ask(self, question: Callable[[Gateway], Coroutine[object, object, T]]) -> T:
+    async def call(self, operation: Callable[[Gateway], Coroutine[object, object, _T]]) -> _T:
         """Ask the gateway something.
 
         Raises:
@@ -60,7 +60,7 @@ class Studio:
                 would ever come; and whatever the gateway itself raises.
         """
         gateway, working = await self.open()
-        asking = asyncio.create_task(question(gateway))
+        asking = asyncio.create_task(operation(gateway))
         try:
             await asyncio.wait((asking, working), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -76,20 +76,20 @@ class Studio:
     async def aclose(self) -> None:
         """Leave the videos under way to others, and give back database and connections for good."""
         self._is_closed = True
-        async with self._opening:
-            if self._working is not None:
-                self._working.cancel()
-                await asyncio.gather(self._working, return_exceptions=True)
+        async with self._open_lock:
+            if self._worker is not None:
+                self._worker.cancel()
+                await asyncio.gather(self._worker, return_exceptions=True)
             try:
                 if self._runtime is not None:
                     await self._runtime.lead_briefly()
             except StorageError as error:
                 log.warning("videos.unjudged", error=str(error))
             finally:
-                self._working = self._runtime = None
+                self._worker = self._runtime = None
                 await self._stack.aclose()
 
 
-def _tell_of_defect(task: asyncio.Task[None]) -> None:
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("videos.failed", exc_info=error)

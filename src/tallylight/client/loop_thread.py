@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class LoopThread:
@@ -27,7 +27,7 @@ class LoopThread:
         self._thread.start()
         atexit.register(self.close)
 
-    def run(self, work: Coroutine[object, object, T]) -> T:
+    def run(self, work: Coroutine[object, object, _T]) -> _T:
         """Return what a coroutine returns; one that nobody waits for any more is cancelled."""
         if self._loop.is_closed():
             work.close()

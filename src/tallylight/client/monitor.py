@@ -34,7 +34,7 @@ class Monitor:
         on_change: OnChange | None = None,
     ) -> None:
         self._monitor = AsyncMonitor(
-            configuration, on_change=None if on_change is None else _in_a_thread(on_change)
+            configuration, on_change=None if on_change is None else _call_in_thread(on_change)
         )
         self._thread = LoopThread(self._monitor.aclose, "monitor")
 
@@ -97,7 +97,7 @@ class Monitor:
         self._thread.close()
 
 
-def _in_a_thread(on_change: OnChange) -> OnChange:
+def _call_in_thread(on_change: OnChange) -> OnChange:
     async def tell(transition: Transition) -> None:
         answer = await asyncio.to_thread(on_change, transition)
         if inspect.isawaitable(answer):

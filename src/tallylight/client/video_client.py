@@ -10,19 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tallylight.client.async_video import AsyncVideo, Mode, Variant
+from tallylight.client.async_video import AsyncVideoHandle, Variant, WriteMode
 from tallylight.client.async_video_client import AsyncVideoClient
-from tallylight.client.create_params import Picture
+from tallylight.client.create_params import ImageInput
 from tallylight.client.loop_thread import LoopThread
-from tallylight.client.video_state import VideoFacts
+from tallylight.client.video_state import VideoHandleBase
 from tallylight.config.settings import Configuration, load_configuration
 
 
-class Video(VideoFacts):
+class VideoHandle(VideoHandleBase):
     """One video, as it stood when it was last looked at."""
 
-    def __init__(self, video: AsyncVideo, thread: LoopThread) -> None:
-        super().__init__(video._look)  # noqa: SLF001  # what one handle sees the other shows
+    def __init__(self, video: AsyncVideoHandle, thread: LoopThread) -> None:
+        super().__init__(video._snapshot)  # noqa: SLF001  # what one handle sees the other shows
         self._video = video
         self._thread = thread
 
@@ -34,21 +34,21 @@ class Video(VideoFacts):
     def wait(
         self,
         timeout: float | None = None,
-        on_progress: Callable[["Video"], object] | None = None,
+        on_progress: Callable[["VideoHandle"], object] | None = None,
     ) -> Self:
         """Return once it is completed or has failed; see `AsyncVideo.wait`.
 
         `on_progress` is called in a thread of its own.
         """
 
-        async def tell(_: AsyncVideo) -> None:
+        async def tell(_: AsyncVideoHandle) -> None:
             if on_progress is not None:
                 await asyncio.to_thread(on_progress, self)
 
         self._thread.run(self._video.wait(timeout, tell))
         return self
 
-    def save(self, path: str | Path, *, variant: Variant = "video", mode: Mode = "w") -> Path:
+    def save(self, path: str | Path, *, variant: Variant = "video", mode: WriteMode = "w") -> Path:
         """Write its content into a file; see `AsyncVideo.save`."""
         return self._thread.run(self._video.save(path, variant=variant, mode=mode))
 
@@ -56,10 +56,10 @@ class Video(VideoFacts):
         """Forget it, and its content; see `AsyncVideo.delete`."""
         self._thread.run(self._video.delete())
 
-    def remix(self, prompt: str, *, idempotency_key: str = "") -> "Video":
+    def remix(self, prompt: str, *, idempotency_key: str = "") -> "VideoHandle":
         """Make it anew with another prompt; see `AsyncVideo.remix`."""
         made = self._thread.run(self._video.remix(prompt, idempotency_key=idempotency_key))
-        return Video(made, self._thread)
+        return VideoHandle(made, self._thread)
 
 
 class VideoClient:
@@ -102,11 +102,11 @@ class VideoClient:
         size: str = "",
         policy: str = "",
         prefer: str = "",
-        reference: Picture | None = None,
+        reference: ImageInput | None = None,
         characters: Sequence[str] = (),
         idempotency_key: str = "",
         extras: Mapping[str, object] | None = None,
-    ) -> Video:
+    ) -> VideoHandle:
         """Ask for a video, and return it once a service has accepted it, or may have.
 
         What the arguments mean, and what is raised: see `AsyncVideoClient.create`.
@@ -123,16 +123,16 @@ class VideoClient:
             idempotency_key=idempotency_key,
             extras=extras,
         )
-        return Video(self._thread.run(asking), self._thread)
+        return VideoHandle(self._thread.run(asking), self._thread)
 
-    def video(self, id: str) -> Video:  # noqa: A002  # the API's word
+    def video(self, id: str) -> VideoHandle:  # noqa: A002  # the API's word
         """Return a video that was asked for before; see `AsyncVideoClient.video`."""
-        return Video(self._thread.run(self._client.video(id)), self._thread)
+        return VideoHandle(self._thread.run(self._client.video(id)), self._thread)
 
-    def list(self, limit: int = 20, after: str = "") -> Sequence[Video]:
+    def list(self, limit: int = 20, after: str = "") -> Sequence[VideoHandle]:
         """Return the videos that clients asked for; see `AsyncVideoClient.list`."""
         found = self._thread.run(self._client.list(limit, after))
-        return [Video(video, self._thread) for video in found]
+        return [VideoHandle(video, self._thread) for video in found]
 
     def models(self) -> Sequence[str]:
         """Return the names of the routes."""

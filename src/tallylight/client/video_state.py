@@ -26,17 +26,17 @@ class VideoFailedError(TallylightError):
 
 
 @dataclass(slots=True)
-class Look:
+class VideoSnapshot:
     """A video as it stood when it was last looked at; shared by the handles on it."""
 
     record: Record
 
 
-class VideoFacts:
+class VideoHandleBase:
     """A video as it stood when it was last looked at."""
 
-    def __init__(self, look: Look) -> None:
-        self._look = look
+    def __init__(self, snapshot: VideoSnapshot) -> None:
+        self._snapshot = snapshot
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -47,79 +47,79 @@ class VideoFacts:
     @property
     def id(self) -> str:
         """Return its id, which stays valid whoever makes it."""
-        return self._look.record.id
+        return self._snapshot.record.id
 
     @property
     def status(self) -> VideoStatus:
         """Return where it stands: queued, in_progress, completed or failed."""
-        return self._look.record.status
+        return self._snapshot.record.status
 
     @property
     def is_over(self) -> bool:
         """Tell whether it is completed or has failed, which never changes."""
-        return self._look.record.is_terminal
+        return self._snapshot.record.is_terminal
 
     @property
     def progress(self) -> int:
         """Return how far it is, 0 to 100."""
-        return self._look.record.progress
+        return self._snapshot.record.progress
 
     @property
     def model(self) -> str:
         """Return the route that it was asked of."""
-        return self._look.record.model
+        return self._snapshot.record.model
 
     @property
     def prompt(self) -> str:
         """Return its text."""
-        return self._look.record.prompt
+        return self._snapshot.record.prompt
 
     @property
     def seconds(self) -> int:
         """Return its length."""
-        return self._look.record.seconds
+        return self._snapshot.record.seconds
 
     @property
     def size(self) -> str:
         """Return its size, "1280x720"."""
-        return self._look.record.size
+        return self._snapshot.record.size
 
     @property
     def service(self) -> str:
         """Return who makes it, or has made it; "" before anybody has accepted it."""
-        return self._look.record.service
+        return self._snapshot.record.service
 
     @property
     def attempts(self) -> int:
         """Return how often it was submitted, to whomever."""
-        return self._look.record.attempts
+        return self._snapshot.record.attempts
 
     @property
     def cost(self) -> Decimal:
         """Return what all attempts cost together, in USD, as far as it is known."""
-        return self._look.record.cost
+        return self._snapshot.record.cost
 
     @property
     def substituted(self) -> Mapping[str, str]:
         """Return what a service was asked for in place of what was asked: {"seconds": "10→8"}."""
-        return self._look.record.substitutions
+        return self._snapshot.record.substitutions
 
     @property
     def error(self) -> VideoError | None:
         """Return why it failed, None if it has not."""
-        return self._look.record.error
+        return self._snapshot.record.error
 
     @property
     def idempotency_key(self) -> str:
         """Return the key by which its create is known again, "" for none."""
-        return self._look.record.idempotency_key
+        return self._snapshot.record.idempotency_key
 
     @property
     def created_at(self) -> datetime:
         """Return when it was asked for."""
-        return self._look.record.created_at
+        return self._snapshot.record.created_at
 
     @property
     def expires_at(self) -> datetime | None:
         """Return until when it can be saved, None if nobody knows."""
-        return self._look.record.expires_at
+        return self._snapshot.record.expires_at
