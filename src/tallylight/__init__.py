@@ -23,7 +23,7 @@ __all__ = [
     "VideoFailedError",
 ]
 
-_HOMES = {
+_EXPORTS = {
     "AsyncMonitor": "client.async_monitor",
     "AsyncVideo": "client.async_video",
     "AsyncVideoClient": "client.async_video_client",
@@ -37,6 +37,6 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     # Late, so that a command that needs none of the house starts without it.
-    if name not in _HOMES:
+    if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
