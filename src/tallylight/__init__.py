@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from tallylight.gateway.requests import ApiError
 
 __all__ = [
-    "AsyncMonitor",
-    "AsyncVideoHandle",
-    "AsyncVideoClient",
-    "Monitor",
     "ApiError",
-    "VideoHandle",
+    "AsyncMonitor",
+    "AsyncVideoClient",
+    "AsyncVideoHandle",
+    "Monitor",
     "VideoClient",
     "VideoFailedError",
+    "VideoHandle",
 ]
 
 _EXPORTS = {

@@ -42,30 +42,30 @@ class Fickle:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    def note(self, piece: Evidence) -> None:
+    def add_evidence(self, piece: Evidence) -> None:
         self._history.add_evidence(piece)
 
-    async def record(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
+    async def record_transitions(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         self._check()
         await self.gate.wait()
         await self._history.record_transitions(records)
 
-    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
+    async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         self._check()
         await self._history.save_snapshots(snapshot)
 
-    async def standings(self) -> Mapping[ServiceId, StateSnapshot]:
+    async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
         return await self._history.snapshots()
 
     def replay(
-        self, services: Collection[ServiceId], folded: Mapping[ServiceId, int], since: datetime
+        self, services: Collection[ServiceId], cursors: Mapping[ServiceId, int], since: datetime
     ) -> AsyncIterator[EvidenceRecord]:
-        return self._history.replay(services, folded, since)
+        return self._history.replay(services, cursors, since)
 
-    async def following(self, mark: int) -> Sequence[EvidenceRecord]:
+    async def evidence_after(self, mark: int) -> Sequence[EvidenceRecord]:
         return await self._history.evidence_after(mark)
 
-    async def newest_mark(self) -> int:
+    async def latest_cursor(self) -> int:
         return await self._history.latest_cursor()
 
     async def open_incidents(self) -> Sequence[Incident]:

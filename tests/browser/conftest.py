@@ -179,9 +179,9 @@ class Line:
 
     budget: Decimal | None
     spend: float
-    seen: float
+    seen_share: float
     median_delay: float | None
-    wrong: float
+    wrong_share: float
 
 
 READY = replace(

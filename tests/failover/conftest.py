@@ -107,11 +107,11 @@ class Studio:
         journal, write = self.history.group_commit, self.history.group_commit.write
         written, enough = 0, asyncio.Event()
 
-        async def counted(writing: WriteBatch) -> bool:
+        async def counted(batch: WriteBatch) -> bool:
             nonlocal written
             if enough.is_set():
                 await asyncio.Event().wait()
-            is_ours = await write(writing)
+            is_ours = await write(batch)
             written += 1
             if written == writings:
                 enough.set()

@@ -90,11 +90,11 @@ async def test_who_loses_its_video_before_a_further_attempt_sends_nothing(start:
     journal, write = studio.history.group_commit, studio.history.group_commit.write
     take = text("UPDATE videos SET owner = 'another', leased_until_us = 9999999999999999")
 
-    async def write_late(writing: WriteBatch) -> bool:
-        if writing.is_further:
+    async def write_late(batch: WriteBatch) -> bool:
+        if batch.is_further:
             async with studio.history._connections.relaxed_transaction(LockId.VIDEO) as connection:
                 await connection.execute(take)
-        return await write(writing)
+        return await write(batch)
 
     journal.write = write_late  # type: ignore[method-assign]  # the real one, after a take-over
     video = await studio.create()

@@ -51,16 +51,16 @@ class NoArchive:
 
     kept: tuple[Evidence, ...] = ()
 
-    def note(self, piece: Evidence) -> None:
+    def add_evidence(self, piece: Evidence) -> None:
         pass
 
-    async def record(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
+    async def record_transitions(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         records()
 
-    async def save_standings(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
+    async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         pass
 
-    async def standings(self) -> Mapping[ServiceId, StateSnapshot]:
+    async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
         return {}
 
     async def replay(
@@ -69,10 +69,10 @@ class NoArchive:
         for number, piece in enumerate(self.kept, start=1):
             yield EvidenceRecord(number, piece)
 
-    async def following(self, _: int) -> Sequence[EvidenceRecord]:
+    async def evidence_after(self, _: int) -> Sequence[EvidenceRecord]:
         return ()
 
-    async def newest_mark(self) -> int:
+    async def latest_cursor(self) -> int:
         return 0
 
     async def open_incidents(self) -> Sequence[Incident]:
@@ -121,9 +121,9 @@ class Till:
     memory: dict[ServiceId, ProbeHistory] = field(default_factory=dict)
     booked: list[tuple[ServiceId, Depth]] = field(default_factory=list)
     left: tuple[Attempt, ...] = ()
-    total: Budget = field(default_factory=Budget)
+    total_budget: Budget = field(default_factory=Budget)
 
-    async def place(self, service: Service) -> Attempt:
+    async def prepare(self, service: Service) -> Attempt:
         if self.is_away:
             raise StorageError("database: away")
         if not self.budget:
@@ -131,26 +131,26 @@ class Till:
         self.placed.append((service.id, self.clock.now()))
         return attempt_of(service, self.clock.now())
 
-    async def carry_out(self, service: Service, _: Attempt) -> Evidence:
+    async def run(self, service: Service, _: Attempt) -> Evidence:
         await self.clock.sleep(self.takes)
         done = Evidence(service.id, self.clock.now(), Source.GENERATION, latency=self.takes)
         assert self.board is not None
         await self.board.report(done)
         return done
 
-    async def unfinished(self) -> tuple[Attempt, ...]:
+    async def open_attempts(self) -> tuple[Attempt, ...]:
         return self.left
 
-    async def follow(self, attempt: Attempt) -> Evidence:
+    async def resume(self, attempt: Attempt) -> Evidence:
         await self.clock.sleep(self.takes)
         return Evidence(attempt.service, self.clock.now(), Source.GENERATION)
 
-    async def memories(self) -> Mapping[ServiceId, ProbeHistory]:
+    async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
         if self.is_away:
             raise StorageError("database: away")
         return self.memory
 
-    async def book_accident(self, service: Service, depth: Depth, _: Job) -> None:
+    async def record_unexpected_charge(self, service: Service, depth: Depth, _: Job) -> None:
         self.booked.append((service.id, depth))
 
 

@@ -194,7 +194,7 @@ class PinnedBoard:
     def verdict(self, id_: ServiceId) -> Verdict:
         return self._verdicts[id_]
 
-    def newest(self, id_: ServiceId, source: Source) -> Evidence | None:
+    def latest_evidence(self, id_: ServiceId, source: Source) -> Evidence | None:
         return self._newest.get((id_, source))
 
     @asynccontextmanager
@@ -222,10 +222,10 @@ class Plan:
     due: tuple[Due, ...] = (Due(Depth.REACH, NOW + timedelta(seconds=40)),)
     held_back: dict[ServiceId, str] = field(default_factory=dict)
 
-    def next_appointments(self, _: ServiceId) -> tuple[Due, ...]:
+    def planned_probes(self, _: ServiceId) -> tuple[Due, ...]:
         return self.due
 
-    def withheld(self) -> Mapping[ServiceId, str]:
+    def withheld_reasons(self) -> Mapping[ServiceId, str]:
         return self.held_back
 
 

@@ -28,9 +28,9 @@ class Line:
 
     budget: Decimal | None
     spend: float
-    seen: float
+    seen_share: float
     median_delay: float | None
-    wrong: float
+    wrong_share: float
 
 
 ROWS = (

@@ -36,7 +36,7 @@ def test_incident_io_shim_is_read_with_its_own_word_for_an_outage() -> None:
     summary = {"components": [{"id": "01C1", "name": "Video", "status": "full_outage"}]}
     history = {"incidents": [{"name": "Old", "status": "resolved", "components": []}]}
 
-    assert read("incident_io", "video", summary, history).says is Status.SUSPENDED
+    assert read("incident_io", "video", summary, history).claimed_status is Status.SUSPENDED
 
 
 def test_incident_io_shim_takes_open_incidents_from_the_history() -> None:
@@ -50,7 +50,7 @@ def test_incident_io_shim_takes_open_incidents_from_the_history() -> None:
 
     reading = read("incident_io", "video", summary, history)
 
-    assert (reading.says, reading.note) == (Status.DEGRADED, "Downloads failing")
+    assert (reading.claimed_status, reading.note) == (Status.DEGRADED, "Downloads failing")
 
 
 def test_incident_io_proxy_is_asked_at_the_pages_own_host() -> None:
@@ -85,7 +85,9 @@ def test_incident_io_proxy_names_what_is_affected_by_id(component: str, status: 
         "scheduled_maintenances": [],
     }
 
-    assert read("incident_io", component, {"summary": summary}, surface=PROXY).says is status
+    assert (
+        read("incident_io", component, {"summary": summary}, surface=PROXY).claimed_status is status
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_incident_io_widget_names_only_what_is_in_trouble(component: str, status
 
     reading = read("incident_io", component, body, surface=WIDGET)
 
-    assert reading.says is status
+    assert reading.claimed_status is status
     assert [plan.start for plan in reading.maintenances] == [datetime(2026, 11, 25, 2, tzinfo=UTC)]
 
 
@@ -161,14 +163,14 @@ def test_google_is_judged_by_the_impact_of_open_incidents(
     if products is not None and component != "Z0FZ":
         products = {"products": [{"title": "Vertex Gemini API", "id": "Z0FZ"}]}
 
-    assert read("google", component, [incident], products).says is status
+    assert read("google", component, [incident], products).claimed_status is status
 
 
 def test_google_product_that_is_not_listed_is_unknown() -> None:
     products = {"products": [{"title": "Vertex Gemini API", "id": "Z0FZ"}]}
 
-    assert read("google", "Veo", [], products).says is Status.UNKNOWN
-    assert read("google", "Z0FZ", [], products).says is Status.OPERATIONAL
+    assert read("google", "Veo", [], products).claimed_status is Status.UNKNOWN
+    assert read("google", "Z0FZ", [], products).claimed_status is Status.OPERATIONAL
 
 
 @pytest.mark.parametrize(
@@ -186,7 +188,7 @@ def test_instatus_rows_are_asked_and_not_the_overall_word(word: str, status: Sta
     summary = {"page": {"name": "Example", "status": "HASISSUES"}}
     rows = {"components": [{"id": "k1", "name": "Video", "status": word}]}
 
-    assert read("instatus", "video", summary, rows).says is status
+    assert read("instatus", "video", summary, rows).claimed_status is status
 
 
 def test_instatus_incident_raises_a_green_row() -> None:
@@ -198,7 +200,7 @@ def test_instatus_incident_raises_a_green_row() -> None:
 
     reading = read("instatus", "k1", summary, rows)
 
-    assert (reading.says, reading.note) == (Status.DEGRADED, "Slow")
+    assert (reading.claimed_status, reading.note) == (Status.DEGRADED, "Slow")
 
 
 def better_stack(word: str, report: dict[str, object] | None = None) -> object:
@@ -229,7 +231,7 @@ def better_stack(word: str, report: dict[str, object] | None = None) -> object:
     ],
 )
 def test_better_stack_resource_is_read_in_our_words(word: str, status: Status) -> None:
-    assert read("betterstack", "video inference", better_stack(word)).says is status
+    assert read("betterstack", "video inference", better_stack(word)).claimed_status is status
 
 
 @pytest.mark.parametrize(
@@ -253,4 +255,4 @@ def test_better_stack_report_counts_while_it_is_open_and_touches_the_resource(
         "affected_resources": affected,
     }
 
-    assert read("betterstack", "7", better_stack("operational", report)).says is status
+    assert read("betterstack", "7", better_stack("operational", report)).claimed_status is status

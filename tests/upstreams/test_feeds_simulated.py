@@ -48,7 +48,7 @@ class Reader:
             self.statuses += [reply.status for reply in replies]
             self.state = self.state.apply_replies(reader, self.feed, replies, NOW)
             if not self.state.is_searching:
-                return None if self.state.reading is None else self.state.reading.says
+                return None if self.state.reading is None else self.state.reading.claimed_status
 
 
 @asynccontextmanager

@@ -49,7 +49,7 @@ def told(state: FeedState, *replies: Reply, at: datetime = NOW) -> FeedState:
 
 
 def says(state: FeedState) -> Status | None:
-    return None if state.reading is None else state.reading.says
+    return None if state.reading is None else state.reading.claimed_status
 
 
 @pytest.fixture
@@ -168,7 +168,9 @@ PLAN = PlannedMaintenance(NOW, NOW + timedelta(hours=1), "Database upgrade")
 def test_announced_work_counts_from_its_start_to_its_end(minutes: int, status: Status) -> None:
     reading = FeedReading(Status.OPERATIONAL, maintenances=(PLAN,))
 
-    assert with_planned_maintenance(reading, NOW + timedelta(minutes=minutes)).says is status
+    assert (
+        with_planned_maintenance(reading, NOW + timedelta(minutes=minutes)).claimed_status is status
+    )
 
 
 def test_announced_work_begins_though_the_page_is_unmodified() -> None:
@@ -289,4 +291,4 @@ def test_any_json_is_read_without_raising(format_: str, bodies: Sequence[str]) -
 
         reading = reader.read(replies[: len(asked)], "Video", surface)
 
-        assert reading.note.encode("utf-8") or reading.says is not Status.UNKNOWN
+        assert reading.note.encode("utf-8") or reading.claimed_status is not Status.UNKNOWN

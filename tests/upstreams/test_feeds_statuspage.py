@@ -91,14 +91,14 @@ def read(
     ],
 )
 def test_a_row_is_read_in_our_words(word: str, status: Status) -> None:
-    assert read(row(word)).says is status
+    assert read(row(word)).claimed_status is status
 
 
 @pytest.mark.parametrize("component", ["c1", "Video API", "video api"])
 def test_a_component_is_found_by_id_or_by_name_in_any_case(component: str) -> None:
     reading = read(row("major_outage"), row("operational", "Text", "c2"), component=component)
 
-    assert reading.says is Status.SUSPENDED
+    assert reading.claimed_status is Status.SUSPENDED
     assert reading.note == "Video API: major_outage"
     assert reading.at == datetime(2026, 11, 20, 10, 1, 58, tzinfo=UTC)
 
@@ -106,7 +106,7 @@ def test_a_component_is_found_by_id_or_by_name_in_any_case(component: str) -> No
 def test_a_component_that_the_page_does_not_have_is_unknown() -> None:
     reading = read(row("operational"), component="Sora")
 
-    assert reading.says is Status.UNKNOWN
+    assert reading.claimed_status is Status.UNKNOWN
     assert reading.note == 'the page has no component "Sora"'
 
 
@@ -115,20 +115,20 @@ def test_an_open_incident_counts_though_indicator_and_rows_are_green() -> None:
 
     reading = read(row("operational"), unresolved=(monitored,), indicator="none")
 
-    assert reading.says is Status.DEGRADED
+    assert reading.claimed_status is Status.DEGRADED
     assert reading.note == "Elevated video job failures"
     assert reading.at == datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
 
 
 def test_an_indicator_alone_says_nothing() -> None:
-    assert read(row("operational"), indicator="critical").says is Status.OPERATIONAL
+    assert read(row("operational"), indicator="critical").claimed_status is Status.OPERATIONAL
 
 
 def test_an_incident_that_names_the_component_proves_trouble_but_not_its_depth() -> None:
     critical = incident("c1", impact="critical")
 
-    assert read(row("operational"), incidents=(critical,)).says is Status.DEGRADED
-    assert read(row("major_outage"), incidents=(critical,)).says is Status.SUSPENDED
+    assert read(row("operational"), incidents=(critical,)).claimed_status is Status.DEGRADED
+    assert read(row("major_outage"), incidents=(critical,)).claimed_status is Status.SUSPENDED
 
 
 def test_an_incident_of_other_components_does_not_count() -> None:
@@ -136,7 +136,7 @@ def test_an_incident_of_other_components_does_not_count() -> None:
 
     reading = read(row("operational"), row("major_outage", "Text", "c2"), incidents=(other,))
 
-    assert reading.says is Status.OPERATIONAL
+    assert reading.claimed_status is Status.OPERATIONAL
     assert reading.note == ""
 
 
@@ -144,24 +144,24 @@ def test_an_incident_names_its_components_in_its_updates_too() -> None:
     update = {"affected_components": [{"code": "c2", "name": "Text"}]}
     other = dict(incident()) | {"incident_updates": [update]}
 
-    assert read(row("operational"), incidents=(other,)).says is Status.OPERATIONAL
-    assert read(row("operational", "Text", "c2"), incidents=(other,), component="text").says is (
-        Status.DEGRADED
-    )
+    assert read(row("operational"), incidents=(other,)).claimed_status is Status.OPERATIONAL
+    assert read(
+        row("operational", "Text", "c2"), incidents=(other,), component="text"
+    ).claimed_status is (Status.DEGRADED)
 
 
 @pytest.mark.parametrize("state", ["resolved", "postmortem"])
 def test_an_incident_that_is_over_does_not_count(state: str) -> None:
     over = incident("c1", status=state)
 
-    assert read(row("operational"), incidents=(over,)).says is Status.OPERATIONAL
+    assert read(row("operational"), incidents=(over,)).claimed_status is Status.OPERATIONAL
 
 
 def test_an_incident_in_a_state_that_nobody_knows_makes_the_page_unknown() -> None:
     odd = incident("c1", status="pondering")
 
-    assert read(row("operational"), incidents=(odd,)).says is Status.UNKNOWN
-    assert read(row("partial_outage"), incidents=(odd,)).says is Status.DEGRADED
+    assert read(row("operational"), incidents=(odd,)).claimed_status is Status.UNKNOWN
+    assert read(row("partial_outage"), incidents=(odd,)).claimed_status is Status.DEGRADED
 
 
 def test_work_under_way_is_maintenance_until_its_planned_end() -> None:
@@ -169,7 +169,7 @@ def test_work_under_way_is_maintenance_until_its_planned_end() -> None:
         row("under_maintenance"), incidents=(incident("c1"),), maintenances=(maintenance("c1"),)
     )
 
-    assert reading.says is Status.MAINTENANCE
+    assert reading.claimed_status is Status.MAINTENANCE
     assert reading.until == datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert reading.note == "Database upgrade"
 
@@ -177,21 +177,21 @@ def test_work_under_way_is_maintenance_until_its_planned_end() -> None:
 def test_work_that_lies_ahead_is_told_but_not_claimed() -> None:
     reading = read(row("operational"), maintenances=(maintenance("c1", status="scheduled"),))
 
-    assert reading.says is Status.OPERATIONAL
+    assert reading.claimed_status is Status.OPERATIONAL
     assert [plan.title for plan in reading.maintenances] == ["Database upgrade"]
 
 
 def test_work_on_other_components_does_not_count() -> None:
     reading = read(row("operational"), maintenances=(maintenance("c2"),))
 
-    assert reading.says is Status.OPERATIONAL
+    assert reading.claimed_status is Status.OPERATIONAL
     assert reading.maintenances == ()
 
 
 def test_a_major_outage_is_not_hidden_by_maintenance() -> None:
     reading = read(row("major_outage"), maintenances=(maintenance("c1"),))
 
-    assert reading.says is Status.SUSPENDED
+    assert reading.claimed_status is Status.SUSPENDED
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_major_outage_is_not_hidden_by_maintenance() -> None:
 def test_without_a_component_the_whole_page_counts(words: tuple[str, ...], status: Status) -> None:
     rows = [row(word, f"Row {n}", f"c{n}") for n, word in enumerate(words)]
 
-    assert read(*rows, component="").says is status
+    assert read(*rows, component="").claimed_status is status
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_without_a_component_the_whole_page_counts(words: tuple[str, ...], statu
 def test_what_is_no_status_page_is_unknown_and_never_an_outage(answer: Reply) -> None:
     reading = STATUSPAGE.read((answer, answer), "c1")
 
-    assert reading.says is Status.UNKNOWN
+    assert reading.claimed_status is Status.UNKNOWN
     assert reading.note
 
 
@@ -237,8 +237,8 @@ def test_green_rows_prove_nothing_while_the_incidents_cannot_be_read() -> None:
     def alone(word: str) -> FeedReading:
         return STATUSPAGE.read((reply({"components": [row(word)]}), reply("", 404)), "c1")
 
-    assert alone("operational").says is Status.UNKNOWN
-    assert alone("partial_outage").says is Status.DEGRADED
+    assert alone("operational").claimed_status is Status.UNKNOWN
+    assert alone("partial_outage").claimed_status is Status.DEGRADED
 
 
 def test_a_headline_is_one_line_that_can_be_stored() -> None:

@@ -12,9 +12,9 @@ from tallylight.verdicts.availability import (
     availability_from_totals,
     day_bars,
     detection_probability,
-    format_uptime,
     merge_totals,
     status_totals,
+    uptime_text,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,11 +152,11 @@ def test_no_more_digits_are_shown_than_the_interval_has(
     told = spells((UP, hours), (BAD, outage)) if outage else spells((UP, hours))
     found = availability(told, START, START + days * DAY)
 
-    assert format_uptime(found) == shown
+    assert uptime_text(found) == shown
 
 
 def test_no_percentage_is_shown_of_hardly_watched_time() -> None:
-    assert format_uptime(availability(spells((UP, 1)), START, START + DAY)) == ""
+    assert uptime_text(availability(spells((UP, 1)), START, START + DAY)) == ""
 
 
 def test_a_short_outage_is_seen_as_often_as_its_length_has_probes() -> None:

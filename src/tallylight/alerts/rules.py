@@ -97,12 +97,12 @@ def _with_verdict(  # noqa: PLR0913  # as `observe`
 ) -> ServiceAlert:
     is_unknown = verdict.status is Status.UNKNOWN
     watch = before or ServiceAlert(Status.UNKNOWN, verdict.since)
-    watch = replace(watch, is_unwatched=is_unknown, blocked=verdict.blocked)
+    watch = replace(watch, is_unknown=is_unknown, blocked=verdict.blocked)
     if is_unknown and not is_over:
         return watch
     sure = is_confirmed or verdict.status is not Status.SUSPENDED
     if verdict.status is watch.status:
-        return _with_pending(replace(watch, is_sure=sure or watch.is_confirmed), at)
+        return _with_pending(replace(watch, is_confirmed=sure or watch.is_confirmed), at)
     changes = _recent_changes(watch.changes, at, rules)
     is_found_well = watch.has_recovered and verdict.status is Status.OPERATIONAL
     is_found = watch.status is Status.UNKNOWN and not watch.has_recovered
@@ -114,7 +114,7 @@ def _with_verdict(  # noqa: PLR0913  # as `observe`
             status=verdict.status,
             since=verdict.since,
             reasons=verdict.reasons,
-            is_sure=sure,
+            is_confirmed=sure,
             has_recovered=is_over,
             changes=changes,
             is_flapping=watch.is_flapping or len(changes) > rules.flapping_threshold,
@@ -237,15 +237,15 @@ def _group_notification(
 
 def _as_notified(alert: ServiceAlert, now: datetime) -> ServiceAlert:
     if alert.is_flapping:
-        return replace(alert, flapping_told=True, pending_since=None)
+        return replace(alert, flapping_notified=True, pending_since=None)
     told = alert.alertable_status
     return replace(
         alert,
-        flapping_told=False,
+        flapping_notified=False,
         pending_since=None,
-        told=told,
-        told_at=now,
-        told_statuses=()
+        notified_status=told,
+        notified_at=now,
+        notified_statuses=()
         if told is None
         else tuple(dict.fromkeys((*alert.notified_statuses, told))),
     )
@@ -265,7 +265,9 @@ def _evaluate_reminders(
         for provider, group in due.items()
     )
     renewed = {
-        id_: replace(watch, told_at=now) for group in due.values() for id_, watch in group.items()
+        id_: replace(watch, notified_at=now)
+        for group in due.values()
+        for id_, watch in group.items()
     }
     return replace(state, service_alerts={**state.service_alerts, **renewed}), told
 

@@ -5,4 +5,4 @@ from tallylight.board.events import BoardEvent, NetworkChange
 from tallylight.board.storage_port import BoardStorage
 from tallylight.verdicts.evidence_ttl import DEFAULT_JOBS_TTL
 
-__all__ = ["DEFAULT_JOBS_TTL", "BoardStorage", "Board", "BoardEvent", "NetworkChange"]
+__all__ = ["DEFAULT_JOBS_TTL", "Board", "BoardEvent", "BoardStorage", "NetworkChange"]

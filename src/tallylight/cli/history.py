@@ -81,7 +81,7 @@ async def _uptime(
 
 def _uptime_row(name: str, availability: "Availability", to: Translator) -> tuple[str, ...]:
     from tallylight.i18n.formatting import format_duration, format_percent
-    from tallylight.verdicts.availability import format_uptime
+    from tallylight.verdicts.availability import uptime_text
 
     interval = ""
     if availability.low is not None and availability.high is not None:
@@ -90,7 +90,7 @@ def _uptime_row(name: str, availability: "Availability", to: Translator) -> tupl
         )
     return (
         name,
-        format_uptime(availability) or "—",
+        uptime_text(availability) or "—",
         interval,
         "—" if availability.coverage is None else format_percent(availability.coverage, to),
         str(availability.outages),

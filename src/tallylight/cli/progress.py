@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _STEPS = 10  # of progress; a job that tells each percent shall not fill a log
 
-ProgressCallback = Callable[["VideoFacts"], None]
+ProgressCallback = Callable[["VideoHandleBase"], None]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _POLL_INTERVAL = timedelta(seconds=5)
 Variant = Literal["video", "thumbnail", "spritesheet"]
 WriteMode = Literal["w", "x"]
 
-OnProgress = Callable[["AsyncVideo"], Awaitable[None] | None]
+OnProgress = Callable[["AsyncVideoHandle"], Awaitable[None] | None]
 """What is called with each change; a plain function or a coroutine function."""
 
 

@@ -19,7 +19,7 @@ from tallylight.config.sections import DEFAULT_DATABASE, DatabaseOptions, PageOp
 from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.document import Document, in_file_order, read_document, validate_partially
-from tallylight.documents.environment import process_environment as process_environment
+from tallylight.documents.environment import process_environment
 from tallylight.documents.section import Section
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.gateway.assets.options import AssetOptions

@@ -112,7 +112,7 @@ class InputResolver:
             return params
         name = f"references/{id_}"
         await self._store.put(name, reference.body)
-        return replace(params, stored=name)
+        return replace(params, reference_asset=name)
 
     async def delete_reference(self, params: CreateParams) -> None:
         """Delete the bytes of a reference that no service will be asked for any more."""

@@ -171,7 +171,7 @@ class PaidProbeRunner:
             for id_ in placed.keys() | billed.keys()
         }
 
-    async def record_accident(self, service: Service, depth: Depth, job: Job) -> None:
+    async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a probe that was meant to be free and started a job."""
         cost = estimated_cost(service) or Decimal(0)
         await self._history.ledger.charge(

@@ -40,6 +40,6 @@ class PaidProbes(Protocol):
         """Return what the history knows of all services."""
         ...
 
-    async def record_accident(self, service: Service, depth: Depth, job: Job, /) -> None:
+    async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job, /) -> None:
         """Record the cost of a probe that was meant to be free."""
         ...

@@ -204,7 +204,7 @@ class Prober:
     ) -> None:
         if result.billed_job is not None:
             probe_state.disabled_depths |= {depth}  # first of all, whatever the database says
-            await self._paid_probes.record_accident(service, depth, result.billed_job)
+            await self._paid_probes.record_unexpected_charge(service, depth, result.billed_job)
         elif result.may_be_billed:
             log.warning(
                 "probe.unanswered",

@@ -51,7 +51,7 @@ class RehearsalOptions:
     policy_options: PolicyOptions = field(default_factory=PolicyOptions)
 
 
-_Event = tuple[datetime, int, "_Watched", Depth | Evidence | None]
+_Event = tuple[datetime, int, "_MonitoredService", Depth | Evidence | None]
 """A probe is due at a depth, evidence is heard, or a caller's job arrives; and in which order."""
 
 

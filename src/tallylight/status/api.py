@@ -81,7 +81,7 @@ async def get_service(
         sheet=fact_sheet_response(facts.service.sheet, to),
         uptimes=[uptime_response(id_, each) for each in uptimes],
         next_probes=[] if plan is None else upcoming_probe_responses(plan.planned_probes(id_)),
-        withheld=None if plan is None else plan.withheld().get(id_),
+        withheld=None if plan is None else plan.withheld_reasons().get(id_),
         budgets=[budget_usage_response(each) for each in spent],
     )
 

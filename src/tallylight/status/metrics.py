@@ -93,7 +93,7 @@ class BoardCollector(Collector):
         )
         for service in self._board.services():
             for source in Source:
-                piece = self._board.newest(service.id, source)
+                piece = self._board.latest_evidence(service.id, source)
                 if piece is not None and piece.latency is not None:
                     family.add_metric([service.id, source.value], piece.latency.total_seconds())
         return family

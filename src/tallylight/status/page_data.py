@@ -56,7 +56,7 @@ class PageContext:
 
     def _facts(self, id_: ServiceId, spells: Sequence[StatusInterval]) -> ServiceFacts:
         board = self.sources.board
-        found = {source: board.newest(id_, source) for source in Source}
+        found = {source: board.latest_evidence(id_, source) for source in Source}
         return ServiceFacts(
             service=board.service(id_),
             verdict=board.verdict(id_),

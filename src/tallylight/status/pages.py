@@ -106,7 +106,7 @@ async def service_page(request: Request) -> Response:
         evidence=evidence_views(seen, now, to),
         sheet=sheet_view(facts.service.sheet, to),
         probes=() if state.plan is None else probe_views(state.plan.planned_probes(id_), now, to),
-        withheld="" if state.plan is None else state.plan.withheld().get(id_, ""),
+        withheld="" if state.plan is None else state.plan.withheld_reasons().get(id_, ""),
         budgets=budget_views(spent, to),
     )
 

@@ -37,7 +37,7 @@ class BoardReader(Protocol):
         """Return the verdict on one service; raise KeyError if it is not on the board."""
         ...
 
-    def newest(self, id_: ServiceId, source: Source, /) -> Evidence | None:
+    def latest_evidence(self, id_: ServiceId, source: Source, /) -> Evidence | None:
         """Return the newest evidence of one source, if any."""
         ...
 
@@ -72,7 +72,7 @@ class ProbePlan(Protocol):
         """Return the probes to come of one service, soonest first."""
         ...
 
-    def withheld(self) -> Mapping[ServiceId, str]:
+    def withheld_reasons(self) -> Mapping[ServiceId, str]:
         """Return why a budget keeps a service's generation from being sent, where one does."""
         ...
 

@@ -19,7 +19,7 @@ from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.evidence import EvidenceRecord, insert_evidence
-from tallylight.storage.tables import evidence_table as evidence_table
+from tallylight.storage.tables import evidence_table
 from tallylight.storage.types import to_microseconds
 
 log = structlog.get_logger(__name__)

@@ -174,7 +174,7 @@ def day_bar(day: date, sums: StatusTotals) -> DayBar:
     return DayBar(day, {s: length / whole for s, length in sums.seconds.items() if length})
 
 
-def format_uptime(found: Availability) -> str:
+def uptime_text(found: Availability) -> str:
     """Return the uptime with no more digits than its interval has, "" where none is told.
 
     A service that was down for a moment is never shown at 100 %.

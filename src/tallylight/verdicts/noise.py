@@ -54,4 +54,4 @@ def _interval(bad: int, of: int) -> ConfidenceInterval:
 
 def without_pending(observed: FalseAlarmRate) -> FalseAlarmRate:
     """Return the noise without what is pending: it belonged to an outage."""
-    return replace(observed, pending_bad=0, pending_of=0) if observed.pending_total else observed
+    return replace(observed, pending_bad=0, pending_total=0) if observed.pending_total else observed

@@ -26,10 +26,10 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    async def of(self, _: str, /) -> Caller | None:
+    async def authenticate(self, _: str, /) -> Caller | None:
         raise self._error
 
-    def wait_of(self, _: Caller, /) -> timedelta | None:
+    def check_rate_limit(self, _: Caller, /) -> timedelta | None:
         raise self._error
 
 

@@ -52,7 +52,7 @@ class Desk:
         self._standing = advance_time(self._standing, self._clock.now(), self._policy)
         return self._standing.verdict
 
-    def standing(self, _: ServiceId) -> tuple[ServiceState, Policy]:
+    def state(self, _: ServiceId) -> tuple[ServiceState, Policy]:
         return self._standing, self._policy
 
     async def credentials(self, failure: Failure | None = None) -> None:

@@ -27,7 +27,7 @@ class ReadOnlyStorage:
     def __init__(self, history: Storage) -> None:
         self._history = history
 
-    def store_evidence(self, evidence: Evidence) -> None:
+    def add_evidence(self, evidence: Evidence) -> None:
         """Store nothing, and pass on what callers' videos show."""
         if evidence.source in _FORWARDED_SOURCES:
             self._history.forwarded_evidence.forward(evidence)
@@ -56,7 +56,7 @@ class ReadOnlyStorage:
         """Return evidence that follows an id."""
         return await self._history.evidence_after(cursor)
 
-    async def newest_cursor(self) -> int:
+    async def latest_cursor(self) -> int:
         """Return the id of the evidence that was stored last."""
         return await self._history.latest_cursor()
 

@@ -127,7 +127,7 @@ def requirements_of(
 class Capability:
     """What one service can be asked for; remembers its answers, since requests are much alike."""
 
-    __slots__ = ("_answers", "_features", "service")
+    __slots__ = ("_features", "_matches", "service")
 
     def __init__(self, service: Service, features: Features) -> None:
         self.service = service

@@ -56,7 +56,7 @@ def with_acceptance(state: BreakerState, at: datetime) -> BreakerState:
     """Return the course after a job was accepted."""
     if not state.longest_streak:
         return state  # nobody counts the jobs of a service that is trusted
-    return replace(state, under_way=state.in_flight + 1, accepted_at=at)
+    return replace(state, in_flight=state.in_flight + 1, accepted_at=at)
 
 
 def with_delivery(state: BreakerState) -> BreakerState:
@@ -65,12 +65,12 @@ def with_delivery(state: BreakerState) -> BreakerState:
     if not state.longest_streak or delivered >= _DELIVERIES_TO_CLOSE:
         return CLOSED_BREAKER
     under_way = max(0, state.in_flight - 1)
-    return replace(state, failures=0, delivered=delivered, under_way=under_way)
+    return replace(state, failures=0, deliveries=delivered, in_flight=under_way)
 
 
 def with_failure(state: BreakerState, failure: Failure, at: datetime) -> BreakerState:
     """Return the course after an accepted job brought no video."""
-    return with_refusal(replace(state, under_way=max(0, state.in_flight - 1)), failure, at)
+    return with_refusal(replace(state, in_flight=max(0, state.in_flight - 1)), failure, at)
 
 
 def with_refusal(state: BreakerState, failure: Failure, at: datetime) -> BreakerState:
@@ -88,9 +88,9 @@ def with_refusal(state: BreakerState, failure: Failure, at: datetime) -> Breaker
     return replace(
         state,
         failures=failures,
-        worst=max(state.longest_streak, failures),
-        delivered=0,
-        under_way=0 if failures == FAILURES_TO_OPEN else state.in_flight,
+        longest_streak=max(state.longest_streak, failures),
+        deliveries=0,
+        in_flight=0 if failures == FAILURES_TO_OPEN else state.in_flight,
         failed_at=at,
     )
 

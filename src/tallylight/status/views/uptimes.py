@@ -12,8 +12,8 @@ from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import (
     Availability,
     availability_from_totals,
-    format_uptime,
     status_totals,
+    uptime_text,
 )
 
 
@@ -100,7 +100,7 @@ def uptime_view(
     return UptimeView(
         window=window,
         label=window.label(to),
-        text=format_uptime(format_uptime(found), coverage, to),
+        text=format_uptime(uptime_text(found), coverage, to),
         uptime=found.uptime,
         watched=format_percent(coverage, to, digits=0),
         coverage=coverage,

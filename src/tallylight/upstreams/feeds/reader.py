@@ -134,7 +134,7 @@ class FeedState:
         }
         whole = tuple(full.values())
         said = reader.read(whole, feed.component, self.api_index)
-        is_half = said.says is Status.UNKNOWN and any(map(_is_transient, whole))
+        is_half = said.claimed_status is Status.UNKNOWN and any(map(_is_transient, whole))
         if is_half or not reader.can_read(whole, self.api_index):
             return self._after_failure(reader, whole)
         return FeedState(

@@ -54,7 +54,7 @@ class FeedReading:
         maintenances: Work announced or under way that touches the component, earliest first.
     """
 
-    says: Status
+    claimed_status: Status
     note: str = ""
     until: datetime | None = None
     at: datetime | None = None
@@ -97,11 +97,11 @@ def headline(text: str) -> str:
 def with_planned_maintenance(reading: FeedReading, now: datetime) -> FeedReading:
     """Let announced work count once its time has come, though the page does not say so yet."""
     plan = next((p for p in reading.maintenances if p.start <= now < p.end), None)
-    match reading.says:
+    match reading.claimed_status:
         case Status.OPERATIONAL if plan is not None:
             return replace(
                 reading,
-                says=Status.MAINTENANCE,
+                claimed_status=Status.MAINTENANCE,
                 note=plan.title,
                 until=plan.end,
                 at=plan.start,
@@ -128,13 +128,16 @@ def feed_evidence(
         at: When it was read. Pages date their changes minutes back; evidence that came from the
             past would be passed over when the board is rebuilt.
     """
-    if before is not None and (before.claimed_status, before.until) == (after.says, after.until):
+    if before is not None and (before.claimed_status, before.until) == (
+        after.claimed_status,
+        after.until,
+    ):
         return None
     return Evidence(
         service=service,
         at=at,
         source=Source.FEED,
-        claimed_status=after.says,
+        claimed_status=after.claimed_status,
         until=after.until,
         note=after.note,
     )
