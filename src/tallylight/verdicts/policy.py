@@ -174,15 +174,15 @@ class Policy:
 
     def __post_init__(self) -> None:
         mtbf, mttr = self.mtbf.total_seconds(), self.mttr.total_seconds()
-        object.__setattr__(self, "fading", 1 / mtbf + 1 / mttr)
+        object.__setattr__(self, "decay_rate", 1 / mtbf + 1 / mttr)
         object.__setattr__(self, "prior", mttr / (mtbf + mttr))
-        object.__setattr__(self, "doubt_above", self.uncertain_factor * self.prior)
-        object.__setattr__(self, "lowest", _log_odds(self.min_probability))
-        object.__setattr__(self, "lowest_door", _log_odds(self.min_api_probability))
-        object.__setattr__(self, "highest", _log_odds(self.max_probability))
-        object.__setattr__(self, "falls", _log_odds(self.down_at))
-        object.__setattr__(self, "rises", _log_odds(self.up_at))
-        object.__setattr__(self, "forgets", _log_odds(self.prior))
+        object.__setattr__(self, "uncertain_above", self.uncertain_factor * self.prior)
+        object.__setattr__(self, "min_log_odds", _log_odds(self.min_probability))
+        object.__setattr__(self, "min_api_log_odds", _log_odds(self.min_api_probability))
+        object.__setattr__(self, "max_log_odds", _log_odds(self.max_probability))
+        object.__setattr__(self, "down_log_odds", _log_odds(self.down_at))
+        object.__setattr__(self, "up_log_odds", _log_odds(self.up_at))
+        object.__setattr__(self, "prior_log_odds", _log_odds(self.prior))
 
 
 def _log_odds(probability: float) -> float:
