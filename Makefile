@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 FILE   ?=
 
-.PHONY: demo test suite check browser-dependencies node-dependencies corpus lock clean
+.PHONY: demo test quick coverage suite check browser-dependencies node-dependencies corpus lock clean
 
 demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, against simulated upstreams
 	$(BIN)/tallylight demo $(ARGS)
@@ -13,6 +13,18 @@ demo: $(VENV)/runtime.stamp ## probes, verdicts, page on the embedded default, a
 test: browser-dependencies node-dependencies ## everything that CI runs
 	@# The static half fills what the tests leave of the cores while they wait.
 	@$(MAKE) --no-print-directory --jobs=2 check suite
+
+quick: $(VENV)/test.stamp ## unit and property tests: no browser, no PostgreSQL, under two minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -k "not postgres" \
+	  --ignore tests/browser --ignore tests/chaos --ignore tests/client --ignore tests/e2e \
+	  --ignore tests/failover --ignore tests/gateway/http tests
+
+coverage: browser-dependencies node-dependencies ## branch coverage of src, subprocesses included
+	@$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder -q \
+	  tests/chaos tests/e2e tests/failover tests
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 suite: $(VENV)/test.stamp ## the tests alone
 	@# Those that mostly wait begin, so that those that compute fill the gaps.
