@@ -96,7 +96,7 @@ async def test_json_holds_the_three_tables(eventful: Storage, tmp_path: Path) ->
         "note": "",
         "vantage": "tokyo",
     }
-    assert document["transitions"][0]["reasons"] == "suspension_named"
+    assert document["transitions"][0]["reasons"] == "suspension_reported"
     uptime = document["uptime"][0]
     assert (uptime["suspended_s"], uptime["unknown_s"]) == (5400.0, 1800.0)
     for name, rows in document.items():
@@ -179,9 +179,9 @@ import sys
 sys.modules["duckdb"] = None
 from pathlib import Path
 from tallylight.errors import ConfigurationError
-from tallylight.storage.export_writers import parquet_of
+from tallylight.storage.export_writers import convert_to_parquet
 try:
-    parquet_of(Path({str(tmp_path)!r}) / "x.csv", {{}})
+    convert_to_parquet(Path({str(tmp_path)!r}) / "x.csv", {{}})
 except ConfigurationError as error:
     print(error)
 """

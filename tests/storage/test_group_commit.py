@@ -96,7 +96,7 @@ async def written(history: Storage) -> AsyncIterator[Storage]:
 
 
 async def test_a_video_comes_back_as_it_was_written(written: Storage) -> None:
-    wish = CreateParams(
+    params = CreateParams(
         operation=Operation.REMIX,
         source=VideoId("video_before"),
         reference=Reference(media_type="image/png", name="boat.png"),
@@ -107,7 +107,7 @@ async def test_a_video_comes_back_as_it_was_written(written: Storage) -> None:
         defaulted_fields=("seconds",),
         policy="production",
     )
-    video = video_of(wish=wish, idempotency="mine", substituted={"seconds": "10→8"})
+    video = video_of(params=params, idempotency_key="mine", substitutions={"seconds": "10→8"})
 
     assert await written.group_commit.write(opening(video))
 
@@ -130,7 +130,7 @@ async def test_many_writers_share_transactions_and_each_is_written(written: Stor
 
 
 async def test_one_idempotency_key_makes_one_video(written: Storage) -> None:
-    videos = [video_of(idempotency="same") for _ in range(5)]
+    videos = [video_of(idempotency_key="same") for _ in range(5)]
 
     results = await asyncio.gather(
         *(written.group_commit.write(opening(video)) for video in videos)
@@ -321,7 +321,7 @@ async def test_pages_follow_one_another_in_both_directions(written: Storage) -> 
 
 
 async def test_a_deleted_video_is_gone_and_its_money_is_not(written: Storage) -> None:
-    video = video_of(idempotency="again")
+    video = video_of(idempotency_key="again")
     await written.group_commit.write(opening(video))
 
     assert await written.videos.delete(video.id, NOON)

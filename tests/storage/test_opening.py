@@ -122,10 +122,10 @@ async def test_opening_an_up_to_date_database_needs_no_migration_tool(
     program = f"""
 import asyncio, sys
 from tallylight.clock import SystemClock
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 async def main():
-    async with open_history({address!r}, SystemClock()) as history:
+    async with open_storage({address!r}, SystemClock()) as history:
         print(sorted({{"alembic", "duckdb", "psycopg"}} & set(sys.modules)))
 
 asyncio.run(main())

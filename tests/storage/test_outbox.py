@@ -29,7 +29,9 @@ def notice(number: int, endpoint: str = "billing", at: datetime = NOON) -> Outbo
 
 async def rows(history: Storage) -> list[tuple[object, ...]]:
     async with history.outbox._connections.read_transaction() as connection:
-        query = text("SELECT id, due_at_us IS NULL, tries, answer FROM outbox ORDER BY id")
+        query = text(
+            "SELECT id, due_at_us IS NULL, attempt_number, response FROM outbox ORDER BY id"
+        )
         return [(row[0], bool(row[1]), row[2], row[3]) for row in await connection.execute(query)]
 
 

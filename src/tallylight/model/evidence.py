@@ -28,13 +28,6 @@ class Source(StrEnum):
     CALENDAR = "calendar"  # the lifecycle dates of the fact sheet
 
 
-class Layer(StrEnum):
-    """The two layers that a service is judged in (`reference/verdict-rules.md`, rule 1)."""
-
-    API = "door"  # reach, credentials
-    JOBS = "jobs"  # generations, accepted and finished traffic, feed
-
-
 class FailureKind(StrEnum):
     """What went wrong; the labels of the error corpus."""
 

@@ -16,7 +16,7 @@ class Purpose(StrEnum):
 
     PROBE = "probe"
     TRAFFIC = "traffic"  # a caller's video
-    UNEXPECTED_CHARGE = "accident"  # a probe that was meant to be free and started a job
+    UNEXPECTED_CHARGE = "unexpected_charge"  # a probe that was meant to be free and started a job
 
 
 PROBE_PURPOSES = (Purpose.PROBE, Purpose.UNEXPECTED_CHARGE)

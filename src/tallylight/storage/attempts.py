@@ -77,7 +77,7 @@ class Attempts:
 
     async def mark_in_doubt(self, attempt: AttemptId, reason: str) -> Attempt:
         """Say that nobody knows whether it was accepted."""
-        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt=reason)
+        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt_reason=reason)
 
     async def mark_delivered(self, attempt: AttemptId, at: datetime) -> Attempt:
         """Say that its video arrived."""
@@ -215,7 +215,7 @@ def attempt_values(attempt: Attempt) -> dict[str, object]:
         "accepted_at_us": attempt.accepted_at,
         "ended_at_us": attempt.ended_at,
         "job": attempt.job,
-        "doubt": attempt.doubt_reason,
+        "doubt_reason": attempt.doubt_reason,
         "video": attempt.video,
         "number": attempt.number,
         "started_at_us": attempt.started_at,
@@ -238,7 +238,7 @@ def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
         accepted_at=row.accepted_at_us,
         ended_at=row.ended_at_us,
         job=row.job,
-        doubt_reason=row.doubt,
+        doubt_reason=row.doubt_reason,
         failure=failure_from_row(row),
         video=VideoId(row.video),
         number=row.number,

@@ -271,7 +271,7 @@ class Storage:
         """Return the text that was kept under a name, None if none was."""
         async with self._connections.read_transaction() as connection:
             found: str | None = await connection.scalar(
-                select(component_state_table.c.text).where(component_state_table.c.name == name)
+                select(component_state_table.c.state).where(component_state_table.c.name == name)
             )
             return found
 
@@ -279,7 +279,7 @@ class Storage:
         """Keep a text under a name in place of the former one."""
         async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
             await connection.execute(
-                upsert(connection, component_state_table), {"name": name, "text": state}
+                upsert(connection, component_state_table), {"name": name, "state": state}
             )
 
     # Upkeep.

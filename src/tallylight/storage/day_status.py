@@ -27,7 +27,7 @@ from tallylight.storage.types import (
     to_microseconds,
 )
 
-_CURSOR = "days"
+_CURSOR = "day_status"
 _KNOWN = tuple(status for status in Status if status is not Status.UNKNOWN)
 
 

@@ -10,7 +10,7 @@ from tallylight.errors import StorageError
 from tallylight.storage import cursors
 from tallylight.storage.engine import Connections, LockId
 
-_CURSOR = "judge"
+_CURSOR = "leader_epoch"
 
 
 class LeaderEpoch:
@@ -45,7 +45,7 @@ class LeaderEpoch:
         """Let a transaction go on, unless it is one of a claim that is over.
 
         Raises:
-            StorageError: if another process judges by now.
+            StorageError: if another process has become the leader.
         """
         if self._epoch is not None and await cursors.position(connection, _CURSOR) != self._epoch:
-            raise StorageError("database: another process judges by now")
+            raise StorageError("database: another process has become the leader")

@@ -56,7 +56,7 @@ class Outbox:
         change = (
             update(table)
             .where(table.c.id.in_(some.scalar_subquery()), is_due)
-            .values(due_at_us=until, tries=table.c.tries + 1)
+            .values(due_at_us=until, attempt_number=table.c.attempt_number + 1)
             .returning(*table.columns)
         )
         async with self._connections.relaxed_transaction(LockId.WEBHOOK) as connection:
@@ -68,23 +68,23 @@ class Outbox:
         await self._change(
             update(table)
             .where(table.c.id == delivery.id, table.c.delivered_at_us.is_(None))
-            .values(due_at_us=None, delivered_at_us=at, answer=response)
+            .values(due_at_us=None, delivered_at_us=at, response=response)
         )
 
     async def reschedule(self, delivery: WebhookDelivery, due: datetime, response: str) -> None:
         """Say when it is tried again, unless somebody else tries it already."""
-        await self._change(_if_still_claimed(delivery).values(due_at_us=due, answer=response))
+        await self._change(_if_still_claimed(delivery).values(due_at_us=due, response=response))
 
     async def give_up(self, delivery: WebhookDelivery, response: str) -> None:
         """Say that it is not tried again, unless somebody else tries it already."""
-        await self._change(_if_still_claimed(delivery).values(due_at_us=None, answer=response))
+        await self._change(_if_still_claimed(delivery).values(due_at_us=None, response=response))
 
     async def give_up_older_than(self, created: datetime, response: str) -> None:
         """Say that nothing so old that is still due will be tried again."""
         await self._change(
             update(table)
             .where(table.c.due_at_us.is_not(None), table.c.created_at_us < created)
-            .values(due_at_us=None, answer=response)
+            .values(due_at_us=None, response=response)
         )
 
     async def delete_older_than(self, created: datetime) -> None:
@@ -105,7 +105,7 @@ class Outbox:
 def _if_still_claimed(delivery: WebhookDelivery) -> Update:
     return update(table).where(
         table.c.id == delivery.id,
-        table.c.tries == delivery.attempt_number,
+        table.c.attempt_number == delivery.attempt_number,
         table.c.due_at_us.is_not(None),
     )
 
@@ -116,5 +116,5 @@ def _delivery(row: Row[*tuple[object, ...]]) -> WebhookDelivery:
         endpoint=row.endpoint,
         body=row.body,
         created_at=row.created_at_us,
-        attempt_number=row.tries,
+        attempt_number=row.attempt_number,
     )

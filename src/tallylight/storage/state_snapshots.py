@@ -31,13 +31,13 @@ async def store_snapshots(
         await connection.execute(
             upsert(connection, table),
             [
-                {"service": service, "standing": standing, "folded": cursor}
-                for service, standing in rows.items()
+                {"service": service, "state": state, "cursor": cursor}
+                for service, state in rows.items()
             ],
         )
 
 
 async def load_snapshots(connection: AsyncConnection) -> dict[ServiceId, StateSnapshot]:
     """Return all snapshots."""
-    found = await connection.execute(select(table.c.service, table.c.standing, table.c.folded))
-    return {ServiceId(row.service): StateSnapshot(row.standing, int(row.folded)) for row in found}
+    found = await connection.execute(select(table.c.service, table.c.state, table.c.cursor))
+    return {ServiceId(row.service): StateSnapshot(row.state, int(row.cursor)) for row in found}

@@ -42,7 +42,7 @@ def _evidence_columns() -> tuple[Column[object], ...]:
         Column("source", Text, nullable=False),
         Column("latency_us", MicrosecondInterval),
         *failure_columns(),
-        Column("says", Text),
+        Column("claimed_status", Text),
         Column("until_us", MicrosecondTimestamp),
         Column("note", Text, nullable=False),
         Column("vantage", Text, nullable=False),
@@ -52,14 +52,14 @@ def _evidence_columns() -> tuple[Column[object], ...]:
 evidence_table = Table("evidence", metadata, *_evidence_columns())
 
 #: What processes that do not judge have seen, until the one that does has heard it.
-forwarded_evidence_table = Table("hearsay", metadata, *_evidence_columns())
+forwarded_evidence_table = Table("forwarded_evidence", metadata, *_evidence_columns())
 
 state_snapshots_table = Table(
-    "standings",
+    "state_snapshots",
     metadata,
     Column("service", Text, primary_key=True),
-    Column("standing", CompressedText, nullable=False),
-    Column("folded", BigInteger, nullable=False),  # id of the last evidence that is in it
+    Column("state", CompressedText, nullable=False),
+    Column("cursor", BigInteger, nullable=False),  # id of the last evidence that is in it
 )
 
 transitions_table = Table(
@@ -145,7 +145,7 @@ attempts_table = Table(
     Column("accepted_at_us", MicrosecondTimestamp),
     Column("ended_at_us", MicrosecondTimestamp),
     Column("job", Text, nullable=False),
-    Column("doubt", Text, nullable=False),
+    Column("doubt_reason", Text, nullable=False),
     *failure_columns(),
     # Of a caller's video: which, and the how manieth attempt at it; "" and 0 of a probe.
     Column("video", Text, nullable=False, server_default=""),
@@ -185,8 +185,8 @@ videos_table = Table(
     Column("prompt", Text, nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
-    Column("wish", Text, nullable=False),  # `videos.wish_text`: all else that was asked for
-    Column("idempotency", Text, nullable=False),
+    Column("params", Text, nullable=False),  # `videos.wish_text`: all else that was asked for
+    Column("idempotency_key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
     Column("deadline_us", MicrosecondTimestamp, nullable=False),
@@ -199,7 +199,7 @@ videos_table = Table(
     Column("service", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
-    Column("substituted", Text, nullable=False),
+    Column("substitutions", Text, nullable=False),
     Column("error_code", Text, nullable=False),
     Column("error_message", Text, nullable=False),
     Column("started_at_us", MicrosecondTimestamp),
@@ -211,12 +211,12 @@ videos_table = Table(
 Index("videos_of_key", videos_table.c.key, videos_table.c.created_at_us, videos_table.c.id)
 Index("videos_fingerprint", videos_table.c.fingerprint, videos_table.c.created_at_us)
 Index(
-    "videos_idempotency",
+    "videos_idempotency_key",
     videos_table.c.key,
-    videos_table.c.idempotency,
+    videos_table.c.idempotency_key,
     unique=True,
-    sqlite_where=videos_table.c.idempotency != "",
-    postgresql_where=videos_table.c.idempotency != "",
+    sqlite_where=videos_table.c.idempotency_key != "",
+    postgresql_where=videos_table.c.idempotency_key != "",
 )
 Index(
     "videos_unfinished",
@@ -259,9 +259,9 @@ outbox_table = Table(  # webhooks that are to be delivered
     Column("body", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
     Column("due_at_us", MicrosecondTimestamp),  # None once it is delivered or given up
-    Column("tries", Integer, nullable=False),
+    Column("attempt_number", Integer, nullable=False),
     Column("delivered_at_us", MicrosecondTimestamp),
-    Column("answer", Text, nullable=False),  # what the newest try met
+    Column("response", Text, nullable=False),  # what the newest try met
 )
 Index(
     "outbox_due",
@@ -309,15 +309,15 @@ day_status_table = Table(
 )
 
 cursors_table = Table(  # how far each fold has come
-    "marks",
+    "cursors",
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 
 component_state_table = Table(  # what a room has to remember over a restart, by the room's name
-    "memos",
+    "component_state",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("text", Text, nullable=False),
+    Column("state", Text, nullable=False),
 )

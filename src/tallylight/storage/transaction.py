@@ -275,19 +275,19 @@ def _collect(batch: WriteBatch, rows: _Rows) -> None:
     if batch.video is not None:
         video = batch.video
         is_there = video.status is VideoStatus.COMPLETED
-        told_by = {"b_owner": video.owner, "b_is_there": int(is_there)}
+        told_by = {"b_owner": video.owner, "b_is_completed": int(is_there)}
         row = {"b_id": video.id, **told_by, **video_rows.video_update_values(video)}
         rows.setdefault("videos", []).append(row)
     for notice in batch.messages:
-        rows.setdefault("notices", []).append(_outbox_row(notice))
+        rows.setdefault("messages", []).append(_outbox_row(notice))
 
 
 def _execute(connection: Connection, rows: _Rows) -> None:
     for name, statement in _STATEMENTS.items():
         if name in rows:
             connection.execute(statement, rows[name])
-    if "notices" in rows:  # two processes that end a video have the same to tell
-        connection.execute(_insert_or_ignore(connection, outbox_table), rows["notices"])
+    if "messages" in rows:  # two processes that end a video have the same to tell
+        connection.execute(_insert_or_ignore(connection, outbox_table), rows["messages"])
 
 
 def _new_video_row(batch: WriteBatch, video: Video) -> dict[str, object]:
@@ -306,8 +306,8 @@ def _outbox_row(message: OutboxMessage) -> dict[str, object]:
         "body": message.body,
         "created_at_us": message.at,
         "due_at_us": message.at,
-        "tries": 0,
-        "answer": "",
+        "attempt_number": 0,
+        "response": "",
     }
 
 
@@ -325,7 +325,7 @@ _VIDEO_COLUMNS = (
     "service",
     "attempts",
     "cost_micro_usd",
-    "substituted",
+    "substitutions",
     "error_code",
     "error_message",
     "started_at_us",
@@ -341,7 +341,7 @@ _ATTEMPT_COLUMNS = (
     "given_up_at_us",
     "ended_at_us",
     "job",
-    "doubt",
+    "doubt_reason",
     *(column.name for column in failure_columns()),
 )
 _ENTRY_COLUMNS = ("state", "amount_micro_usd")
@@ -361,6 +361,6 @@ _STATEMENTS = {
     "videos": _update_by_id(videos_table, _VIDEO_COLUMNS).where(
         videos_table.c.ended_at_us.is_(None),
         (videos_table.c.owner == bindparam("b_owner"))
-        | (bindparam("b_is_there", type_=Integer) == 1),
+        | (bindparam("b_is_completed", type_=Integer) == 1),
     ),
 }

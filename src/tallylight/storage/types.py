@@ -94,7 +94,7 @@ def failure_columns() -> tuple[Column[object], ...]:
         Column("fault", Text),
         Column("rule", Text),
         Column("text", Text),
-        Column("named", Boolean),
+        Column("names_state", Boolean),
         Column("http_status", Integer),
         Column("retry_after_us", MicrosecondInterval),
     )
@@ -110,14 +110,14 @@ def failure_values(failure: Failure | None) -> dict[str, object]:
         "fault": failure.fault.value,
         "rule": failure.rule,
         "text": failure.text,
-        "named": failure.names_state,
+        "names_state": failure.names_state,
         "http_status": failure.http_status,
         "retry_after_us": failure.retry_after,
     }
 
 
 _NO_FAILURE: dict[str, object] = dict.fromkeys(
-    ("failure_kind", "fault", "rule", "text", "named", "http_status", "retry_after_us")
+    ("failure_kind", "fault", "rule", "text", "names_state", "http_status", "retry_after_us")
 )
 
 
@@ -130,7 +130,7 @@ def failure_from_row(row: Row[*tuple[object, ...]]) -> Failure | None:
         fault=Fault(row.fault),
         rule=row.rule,
         text=row.text,
-        names_state=row.named,
+        names_state=row.names_state,
         http_status=row.http_status,
         retry_after=row.retry_after_us,
     )

@@ -43,7 +43,7 @@ class Videos:
 
     async def by_idempotency_key(self, key: KeyId, idempotency_key: str) -> Video | None:
         """Return the video that a caller's own key for a request named, if any."""
-        where = and_(table.c.key == key, table.c.idempotency == idempotency_key)
+        where = and_(table.c.key == key, table.c.idempotency_key == idempotency_key)
         return next(iter(await self._select(where)), None)
 
     async def by_fingerprint(
@@ -130,7 +130,7 @@ class Videos:
         change = (
             update(table)
             .where(table.c.id == id_, table.c.deleted_at_us.is_(None))
-            .values(deleted_at_us=at, prompt="", wish="{}", asset="", idempotency="")
+            .values(deleted_at_us=at, prompt="", params="{}", asset="", idempotency_key="")
             .returning(table.c.id)
         )
         async with self._connections.durable_transaction(LockId.VIDEO) as connection:
@@ -168,8 +168,8 @@ def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
         "prompt": video.prompt,
         "seconds": video.seconds,
         "size": video.size,
-        "wish": _params_to_json(video.params),
-        "idempotency": video.idempotency_key,
+        "params": _params_to_json(video.params),
+        "idempotency_key": video.idempotency_key,
         "fingerprint": video.fingerprint,
         "created_at_us": video.created_at,
         "deadline_us": video.deadline,
@@ -188,7 +188,7 @@ def video_update_values(video: Video) -> dict[str, object]:
         "service": video.service,
         "attempts": video.attempts,
         "cost_micro_usd": to_micro_usd(video.cost),
-        "substituted": json.dumps(dict(video.substitutions)) if video.substitutions else "{}",
+        "substitutions": json.dumps(dict(video.substitutions)) if video.substitutions else "{}",
         "error_code": "" if video.error is None else video.error.code,
         "error_message": "" if video.error is None else video.error.message,
         "started_at_us": video.started_at,
@@ -204,13 +204,13 @@ def _params_to_json(params: CreateParams) -> str:
         "operation": "" if params.operation is Operation.CREATE else params.operation.value,
         "source": params.source,
         "reference": reference and [reference.url, reference.media_type, reference.name],
-        "stored": params.reference_asset,
+        "reference_asset": params.reference_asset,
         "characters": params.characters,
         "extras": params.extras,
-        "pinned": params.pinned_service,
-        "chosen": params.defaulted_fields,
+        "pinned_service": params.pinned_service,
+        "defaulted_fields": params.defaulted_fields,
         "policy": params.policy,
-        "onto": params.base_seconds,
+        "base_seconds": params.base_seconds,
     }
     return json.dumps({name: value for name, value in said.items() if value}, ensure_ascii=False)
 
@@ -227,13 +227,13 @@ def _params_from_json(text: str) -> CreateParams:
         operation=Operation(said.get("operation", Operation.CREATE)),
         source=VideoId(said.get("source", "")),
         reference=reference,
-        reference_asset=said.get("stored", ""),
+        reference_asset=said.get("reference_asset", ""),
         characters=tuple(said.get("characters", ())),
         extras=said.get("extras", {}),
-        pinned_service=ServiceId(said.get("pinned", "")),
-        defaulted_fields=tuple(said.get("chosen", ())),
+        pinned_service=ServiceId(said.get("pinned_service", "")),
+        defaulted_fields=tuple(said.get("defaulted_fields", ())),
         policy=said.get("policy", ""),
-        base_seconds=said.get("onto", 0),
+        base_seconds=said.get("base_seconds", 0),
     )
 
 
@@ -248,8 +248,8 @@ def _video(row: Row[*tuple[object, ...]]) -> Video:
         size=row.size,
         created_at=row.created_at_us,
         deadline=row.deadline_us,
-        params=_params_from_json(row.wish),
-        idempotency_key=row.idempotency,
+        params=_params_from_json(row.params),
+        idempotency_key=row.idempotency_key,
         fingerprint=row.fingerprint,
         owner=row.owner,
         status=VideoStatus(row.status),
@@ -257,7 +257,7 @@ def _video(row: Row[*tuple[object, ...]]) -> Video:
         service=ServiceId(row.service),
         attempts=row.attempts,
         cost=Decimal(row.cost_micro_usd) / MICROS_PER_USD,
-        substitutions=json.loads(row.substituted),
+        substitutions=json.loads(row.substitutions),
         error=VideoError(row.error_code, row.error_message) if is_failed else None,
         started_at=row.started_at_us,
         ended_at=row.ended_at_us,
