@@ -132,7 +132,7 @@ async def test_an_attempt_is_intended_once(history: Storage) -> None:
 
     with pytest.raises(StorageError):
         await history.attempts.create(INTENDED)
-    with pytest.raises(StorageError, match="no attempt"):
+    with pytest.raises(StorageError, match="does not exist"):
         await history.attempts.mark_in_doubt(AttemptId("another"), "why")
 
 

@@ -28,10 +28,10 @@ async def test_whoever_waits_learns_at_once_that_nothing_is_stored_any_more(addr
         async with open_storage(address, BrokenClock(NOON)) as history:
             history.add_evidence(PIECE)
             async with asyncio.timeout(20):
-                with pytest.raises(StorageError, match="no longer stored, by a defect"):
+                with pytest.raises(StorageError, match="no longer stored because of a defect"):
                     await history.wait_for_buffer()
 
-    assert [entry["event"] for entry in logs] == ["history.writer_failed"]
+    assert [entry["event"] for entry in logs] == ["storage.writer_failed"]
     assert "exc_info" in logs[0]
 
 

@@ -84,7 +84,7 @@ async def test_what_has_ended_does_not_change(history: Storage) -> None:
         await history.ledger.release(entry)
     with pytest.raises(StorageError, match="settled"):
         await history.ledger.settle(entry, Decimal("0.5"))
-    with pytest.raises(StorageError, match="no entry"):
+    with pytest.raises(StorageError, match="does not exist"):
         await history.ledger.release(EntryId("nobody's"))
     assert await history.ledger.spent(HOUR, NOON) == Decimal("0.4")
 

@@ -15,7 +15,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.storage import cursors, transitions
-from tallylight.storage.engine import upsert
+from tallylight.storage.engine import MAX_IN_LIST, upsert
 from tallylight.storage.tables import day_status_table as table
 from tallylight.storage.tables import state_snapshots_table
 from tallylight.storage.tables import transitions_table as changes
@@ -97,7 +97,7 @@ async def _add_closed_days(
         .where(table.c.day_us >= start, table.c.day_us < end)
         .group_by(state_snapshots_table.c.service)
     )
-    if len(services) <= transitions.MAX_IN_LIST:
+    if len(services) <= MAX_IN_LIST:
         query = query.where(state_snapshots_table.c.service.in_(services))
     for service, *lengths in await connection.execute(query):
         sums[ServiceId(service)].update(dict(zip(_KNOWN, map(int, lengths), strict=True)))

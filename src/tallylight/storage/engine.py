@@ -45,6 +45,10 @@ _SHORT_TIMEOUTS = text(
 _PERMANENT_ERRORS = (DataError, IntegrityError, ProgrammingError)  # what no waiting mends
 _ACQUIRE_LOCK = text("SELECT pg_advisory_xact_lock(:space, :turn)")
 
+#: With more services than this, a query reads the rows of all and the caller filters them: that
+#: is faster than a long IN.
+MAX_IN_LIST = 500
+
 _T = TypeVar("_T")
 
 
@@ -248,12 +252,23 @@ def acquire_lock(connection: Connection, lock: LockId) -> None:
 def upsert(connection: AsyncConnection, table: Table) -> Insert:
     """Return an insert into a table that, where the key exists, replaces all other columns."""
     keys = [column.name for column in table.primary_key]
-    # The two dialects spell it alike, but in classes of their own.
-    insert: sqlite.Insert | postgresql.Insert = (
-        sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    )
+    insert = _dialect_insert(connection, table)
     others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def insert_or_ignore(connection: Connection, table: Table) -> Insert:
+    """Return an insert into a table that skips rows whose key exists."""
+    return _dialect_insert(connection, table).on_conflict_do_nothing()
+
+
+def _dialect_insert(
+    connection: Connection | AsyncConnection, table: Table
+) -> sqlite.Insert | postgresql.Insert:
+    # Both databases have ON CONFLICT, but SQLAlchemy has a class of its own for each.
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
 
 
 def _set_sqlite_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

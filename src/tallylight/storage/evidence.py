@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.storage.engine import Connections
+from tallylight.storage.engine import MAX_IN_LIST, Connections
 from tallylight.storage.tables import evidence_table as table
 from tallylight.storage.types import MICROSECOND, failure_from_row, failure_values, to_microseconds
 
@@ -28,8 +28,6 @@ _PAGE_SIZE = 1000
 #: How far back a search for one service's newest evidence looks: it has no index to go by, and a
 #: day of 1,000 services, each probed every 60 s, is 1.4 million rows.
 _SEARCH_WINDOW = timedelta(days=1)
-#: Above this, reading all services and choosing here is quicker than a long IN.
-_MAX_IN_LIST = 500
 
 
 class EvidenceRecord(NamedTuple):
@@ -107,7 +105,7 @@ async def evidence_after_cursors(
     for group in (old, {service: marks[service] for service in marks.keys() - old.keys()}):
         if not group:
             continue
-        is_named = [table.c.service.in_(group)] if len(group) <= _MAX_IN_LIST else []
+        is_named = [table.c.service.in_(group)] if len(group) <= MAX_IN_LIST else []
         async for page in row_pages(connections, is_named, after=min(group.values())):
             for row in page:
                 mark = group.get(row.service)

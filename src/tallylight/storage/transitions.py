@@ -11,12 +11,10 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Transition, Verdict
+from tallylight.storage.engine import MAX_IN_LIST
 from tallylight.storage.tables import state_snapshots_table
 from tallylight.storage.tables import transitions_table as table
 from tallylight.storage.types import reasons_from_json, reasons_to_json, to_microseconds
-
-#: Above this, asking for all services and choosing here is quicker than a long IN.
-MAX_IN_LIST = 500
 
 
 async def insert_transition(connection: AsyncConnection, transition: Transition) -> None:
