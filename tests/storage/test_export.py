@@ -91,7 +91,7 @@ async def test_json_holds_the_three_tables(eventful: Storage, tmp_path: Path) ->
         "rule": "status:503",
         "text": '分組 "官逆" 暫停,\n稍後再試',
         "retry_after_s": 30.0,
-        "says": None,
+        "claimed_status": None,
         "until": None,
         "note": "",
         "vantage": "tokyo",

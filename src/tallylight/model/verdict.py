@@ -1,4 +1,4 @@
-"""Verdicts, the reasons behind them, and the transitions and incidents that they make."""
+"""Verdicts, their reasons, and the transitions and incidents that follow from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from tallylight.model.status import Status
 
 
 class ReasonCode(StrEnum):
-    """Why a verdict stands; `languages` knows the sentence of each."""
+    """The kind of a reason; `i18n` has a sentence for each."""
 
     JOBS_DELIVERED = "jobs_delivered"
     JOBS_FAILING = "jobs_failing"
@@ -40,13 +40,13 @@ class ReasonCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One sentence of a verdict, before it is put into a language.
+    """One reason of a verdict, independent of language.
 
     Args:
-        code: Which sentence.
-        at: The newest evidence behind it.
-        facts: What fills its blanks: counts, shares, seconds, the scrubbed upstream answer
-            (`answer`). Only JSON scalars, so that it can be stored as it is.
+        code: The kind of the reason.
+        at: The time of the newest evidence for it.
+        facts: The values in its sentence: counts, shares, seconds, the upstream's redacted text.
+            Only JSON scalars, so that it can be stored unchanged.
     """
 
     code: ReasonCode
@@ -56,15 +56,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What stands about one service.
+    """The status of one service, and why.
 
     Args:
-        service: Whom it is about.
-        status: The status shown.
-        since: When this status began (back-dated to the first evidence for it).
-        confidence: Probability from 0.0 to 1.0 that the status is right.
-        reasons: The evidence that decided, most telling first; never empty.
-        blocked: AUTH or QUOTA while our own key or wallet keeps us out, else None.
+        service: The service.
+        status: Its status.
+        since: The start of this status, back-dated to the first evidence for it.
+        confidence: The probability from 0.0 to 1.0 that the status is right.
+        reasons: The reasons, most relevant first; never empty.
+        blocked: AUTH or QUOTA while our own key or balance blocks our requests, else None.
     """
 
     service: ServiceId
@@ -80,12 +80,12 @@ class Transition:
     """A change of status.
 
     Args:
-        service: Whose.
-        at: When it happened, back-dated: an outage to its first bad result, its end to the first
-            good one of the run that confirmed it.
-        recorded_at: When it was found out.
-        before: The verdict that stood.
-        after: The verdict that stands since.
+        service: The service.
+        at: The time of the change, back-dated: an outage to its first bad result, its end to the
+            first good result of the run that confirmed it.
+        recorded_at: The time it was recorded.
+        before: The verdict before the change.
+        after: The verdict after the change.
     """
 
     service: ServiceId
@@ -97,7 +97,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class StatusInterval:
-    """A stretch of one status: from `start`, inclusive, to `end`, exclusive."""
+    """An interval of one status, from `start`, inclusive, to `end`, exclusive."""
 
     status: Status
     start: datetime
@@ -106,7 +106,7 @@ class StatusInterval:
 
 @dataclass(frozen=True, slots=True)
 class IncidentUpdate:
-    """One entry of an incident's story: the status entered and why."""
+    """One change of status within an incident, with its reasons."""
 
     at: datetime
     status: Status
@@ -115,15 +115,15 @@ class IncidentUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A stretch away from operational.
+    """An interval in which a service was not operational.
 
     Args:
-        id: Its name in addresses; derived from the service and the start.
-        service: Whose.
-        started_at: Back-dated as the transition that opened it.
-        ended_at: None while it is open.
+        id: Its id in URLs, derived from the service and the start.
+        service: The service.
+        started_at: The time of the transition that opened it, back-dated.
+        ended_at: The time of its end; None while it is open.
         worst: The worst status in it.
-        updates: Its story, oldest first; the last one of an ended incident is the recovery.
+        updates: Its changes of status, oldest first; in an ended incident the last is the recovery.
     """
 
     id: IncidentId
