@@ -33,7 +33,7 @@ OLD_STATES = Path(__file__).parents[1] / "data" / "revision-0002"
 STATE = (OLD_STATES / "service-state.json").read_text()
 ALERTS = (OLD_STATES / "alert-state.json").read_text()
 
-#: More than a page of rows, so that the migration has to turn one.
+#: More rows than a page of the migration holds.
 TRANSITIONS = 501
 
 EVIDENCE = {
@@ -253,7 +253,7 @@ async def test_no_value_of_a_service_state_is_lost(upgraded: Storage) -> None:
     ((service, snapshot),) = (await upgraded.snapshots()).items()
 
     assert (service, snapshot.cursor) == (FILM, NOON_US + 1)
-    # Unknown keys are left out on reading: what is written again shows that all are known.
+    # Reading ignores unknown keys, so a state that is written back the same has none.
     assert json.loads(dump_state(load_state(snapshot.state))) == json.loads(snapshot.state)
     assert leaves(json.loads(snapshot.state)) == leaves(json.loads(STATE))
 
@@ -307,7 +307,7 @@ async def test_videos_attempts_and_money_read_back_the_same(upgraded: Storage) -
     assert (entry.purpose, entry.amount) == (Purpose.UNEXPECTED_CHARGE, Decimal("0.15"))
 
 
-async def test_webhooks_go_on_with_their_next_try(upgraded: Storage) -> None:
+async def test_webhooks_continue_with_their_next_attempt(upgraded: Storage) -> None:
     (delivery,) = await upgraded.outbox.claim("studio", NOON, NOON + timedelta(minutes=1), 10)
 
     async with upgraded._connections.read_transaction() as connection:
@@ -329,7 +329,7 @@ async def test_cursors_keep_their_positions(upgraded: Storage) -> None:
 
 
 def leaves(value: object) -> int:
-    """Return how many values a JSON value holds."""
+    """Return the number of scalars in a JSON value."""
     if isinstance(value, dict):
         return sum(leaves(each) for each in value.values())
     if isinstance(value, list):

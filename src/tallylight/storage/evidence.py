@@ -151,22 +151,11 @@ def select_page_after(cursor: int, limit: int) -> Select[*tuple[object, ...]]:
 
 def window_filter(start: datetime | None, end: datetime | None) -> list[ColumnElement[bool]]:
     """Return the conditions that limit evidence to [start, end), by time and by id."""
-    where = _recorded_window_filter(start, end)
-    if start is not None:
-        where.append(table.c.at_us >= start)
-    if end is not None:
-        where.append(table.c.at_us < end)
-    return where
-
-
-def _recorded_window_filter(
-    start: datetime | None, end: datetime | None
-) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     if start is not None:
-        where.append(table.c.id >= to_microseconds(start - MAX_CLOCK_SKEW))
+        where += (table.c.id >= to_microseconds(start - MAX_CLOCK_SKEW), table.c.at_us >= start)
     if end is not None:
-        where.append(table.c.id < to_microseconds(end + MAX_DELAY))
+        where += (table.c.id < to_microseconds(end + MAX_DELAY), table.c.at_us < end)
     return where
 
 

@@ -7,6 +7,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -25,6 +26,13 @@ from tallylight.storage.types import (
 )
 
 metadata = MetaData()
+
+
+def _partial_index(
+    name: str, where: ColumnElement[bool], *columns: Column[object], unique: bool = False
+) -> None:
+    """Add an index of the rows that a condition holds for."""
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 def _evidence_columns() -> tuple[Column[object], ...]:
@@ -121,12 +129,8 @@ ledger_table = Table(
     Column("payer", Text, nullable=False, server_default=""),  # the caller's gateway key
 )
 Index("ledger_at", ledger_table.c.at_us)
-Index(
-    "ledger_payer",
-    ledger_table.c.payer,
-    ledger_table.c.at_us,
-    sqlite_where=ledger_table.c.payer != "",
-    postgresql_where=ledger_table.c.payer != "",
+_partial_index(
+    "ledger_payer", ledger_table.c.payer != "", ledger_table.c.payer, ledger_table.c.at_us
 )
 
 attempts_table = Table(
@@ -154,26 +158,19 @@ attempts_table = Table(
     Column("rendered_at_us", MicrosecondTimestamp),
     Column("given_up_at_us", MicrosecondTimestamp),
 )
-Index(
-    "attempts_unfinished",
-    attempts_table.c.intended_at_us,
-    sqlite_where=attempts_table.c.ended_at_us.is_(None),
-    postgresql_where=attempts_table.c.ended_at_us.is_(None),
+_partial_index(
+    "attempts_unfinished", attempts_table.c.ended_at_us.is_(None), attempts_table.c.intended_at_us
 )
-Index(  # only the replica that inserts the attempt sends it
+# Only the replica that inserts an attempt sends it: two never send the same one.
+_partial_index(
     "attempts_of_video",
+    attempts_table.c.video != "",
     attempts_table.c.video,
     attempts_table.c.number,
     unique=True,
-    sqlite_where=attempts_table.c.video != "",
-    postgresql_where=attempts_table.c.video != "",
 )
-Index(
-    "attempts_job",
-    attempts_table.c.service,
-    attempts_table.c.job,
-    sqlite_where=attempts_table.c.job != "",
-    postgresql_where=attempts_table.c.job != "",
+_partial_index(
+    "attempts_job", attempts_table.c.job != "", attempts_table.c.service, attempts_table.c.job
 )
 
 videos_table = Table(
@@ -210,19 +207,15 @@ videos_table = Table(
 )
 Index("videos_of_key", videos_table.c.key, videos_table.c.created_at_us, videos_table.c.id)
 Index("videos_fingerprint", videos_table.c.fingerprint, videos_table.c.created_at_us)
-Index(
+_partial_index(
     "videos_idempotency_key",
+    videos_table.c.idempotency_key != "",
     videos_table.c.key,
     videos_table.c.idempotency_key,
     unique=True,
-    sqlite_where=videos_table.c.idempotency_key != "",
-    postgresql_where=videos_table.c.idempotency_key != "",
 )
-Index(
-    "videos_unfinished",
-    videos_table.c.leased_until_us,
-    sqlite_where=videos_table.c.ended_at_us.is_(None),
-    postgresql_where=videos_table.c.ended_at_us.is_(None),
+_partial_index(
+    "videos_unfinished", videos_table.c.ended_at_us.is_(None), videos_table.c.leased_until_us
 )
 
 characters_table = Table(
@@ -263,18 +256,8 @@ outbox_table = Table(  # webhooks
     Column("delivered_at_us", MicrosecondTimestamp),
     Column("response", Text, nullable=False),  # the response to the latest attempt
 )
-Index(
-    "outbox_due",
-    outbox_table.c.due_at_us,
-    sqlite_where=outbox_table.c.due_at_us.is_not(None),
-    postgresql_where=outbox_table.c.due_at_us.is_not(None),
-)
-Index(
-    "outbox_done",
-    outbox_table.c.created_at_us,
-    sqlite_where=outbox_table.c.due_at_us.is_(None),
-    postgresql_where=outbox_table.c.due_at_us.is_(None),
-)
+_partial_index("outbox_due", outbox_table.c.due_at_us.is_not(None), outbox_table.c.due_at_us)
+_partial_index("outbox_done", outbox_table.c.due_at_us.is_(None), outbox_table.c.created_at_us)
 
 rollups_table = Table(
     "rollups",

@@ -116,9 +116,7 @@ def failure_values(failure: Failure | None) -> dict[str, object]:
     }
 
 
-_NO_FAILURE: dict[str, object] = dict.fromkeys(
-    ("failure_kind", "fault", "rule", "text", "names_state", "http_status", "retry_after_us")
-)
+_NO_FAILURE: dict[str, object] = dict.fromkeys(column.name for column in failure_columns())
 
 
 def failure_from_row(row: Row[*tuple[object, ...]]) -> Failure | None:
