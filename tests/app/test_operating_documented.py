@@ -34,7 +34,7 @@ def test_every_event_and_metric_that_it_names_is_one_of_ours(sources: str) -> No
     events -= {"status.listen", "status.listeners"}
     metrics = set(re.findall(r"tallylight_[a-z_]+", TEXT))
 
-    assert {"evidence.waiting", "server.failed"} <= events
+    assert {"evidence.write_delayed", "server.failed"} <= events
     assert [event for event in sorted(events) if f'"{event}"' not in sources] == []
     assert len(metrics) >= 5
     # A counter's name ends with what the library appends to it.

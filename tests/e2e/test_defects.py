@@ -43,8 +43,8 @@ class BreakableClock(SystemClock):
 @pytest.mark.parametrize(
     ("breaks_for", "event"),
     [
-        (lambda task: task == "history writer", "history.writer_failed"),
-        (lambda task: task != "history writer", "server.failed"),
+        (lambda task: task == "evidence buffer", "storage.writer_failed"),
+        (lambda task: task != "evidence buffer", "server.failed"),
     ],
     ids=["what stores", "what watches"],
 )

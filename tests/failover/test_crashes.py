@@ -11,7 +11,7 @@ from tallylight.gateway.keys import ANONYMOUS
 from tallylight.model.attempt import AttemptState
 from tallylight.model.ledger import EntryState
 from tallylight.model.video import Video, VideoStatus
-from tallylight.storage.attempts import Tried
+from tallylight.storage.attempts import VideoAttempts
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import WriteBatch
 
@@ -119,7 +119,7 @@ async def test_a_video_that_ends_as_it_is_taken_over_is_not_made_again(start: St
 
     async def take_over_late(
         owner: str, now: datetime, until: datetime
-    ) -> tuple[tuple[Video, Tried], ...]:
+    ) -> tuple[tuple[Video, VideoAttempts], ...]:
         found = await take_over(owner, now, until)
         for under_way, _ in found:  # whom the first tells of the end meanwhile
             (attempt,) = await second.attempts(under_way)

@@ -57,7 +57,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
     ),
     (ReasonCode.API_RESPONDING, {"answers": 9}, "It answers, last at 28 Jan, 13:51 UTC."),
     (
-        ReasonCode.DOOR_REOPENED,
+        ReasonCode.API_RECOVERED,
         {"answers": 9, "since": SINCE},
         "It has answered again since 28 Jan, 09:00 UTC; whether videos arrive is not checked.",
     ),

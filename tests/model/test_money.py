@@ -49,9 +49,7 @@ def cost_or_none(price: Price, order: Order, images: int = 0) -> Decimal | None:
 
 
 @given(prices(), orders, st.integers(0, 9), st.booleans())
-def test_a_cost_is_never_negative_or_else_the_price_list_has_no_answer(
-    price: Price, order: Order, images: int, audio: bool
-) -> None:
+def test_a_cost_is_never_negative(price: Price, order: Order, images: int, audio: bool) -> None:
     with suppress(LookupError):
         assert cost_of(price, order, audio=audio, input_images=images) >= 0
 
@@ -97,7 +95,7 @@ def test_a_length_between_two_blocks_costs_the_longer_one() -> None:
     assert cost_of(price, Order("", 6, "1280x720")) == Decimal("0.90")
 
 
-def test_a_length_beyond_the_last_block_is_told_with_the_blocks_there_are() -> None:
+def test_a_length_beyond_the_last_block_is_an_error_that_lists_the_blocks() -> None:
     price = Price(PriceUnit.PER_BLOCK, blocks={5: {"*": Decimal(1)}, 10: {"*": Decimal(3)}})
 
     with pytest.raises(LookupError, match=r"no block for 11 s; there is 5 s, 10 s"):
@@ -113,21 +111,21 @@ def test_tokens_are_counted_by_the_second_and_once_for_an_image() -> None:
     assert cost_of(price, Order("", 0, "1024x1024")) == Decimal("0.0175")
 
 
-def test_a_missing_estimate_of_tokens_is_told() -> None:
+def test_a_missing_estimate_of_tokens_is_an_error() -> None:
     price = Price(PriceUnit.PER_MILLION_TOKENS, {"*": Decimal(30)}, tokens={"720p": 5792})
 
     with pytest.raises(LookupError, match=r"no estimate of tokens for 1080p; .* for 720p"):
         cost_of(price, Order("", 8, "1920x1080"))
 
 
-def test_a_missing_rate_is_told_with_those_there_are() -> None:
+def test_a_missing_rate_is_an_error_that_lists_the_rates() -> None:
     price = Price(PriceUnit.PER_SECOND, {"720p": Decimal(1), "1080p": Decimal(2)})
 
     with pytest.raises(LookupError, match=r"no rate for 4k; there is one for 720p, 1080p"):
         cost_of(price, Order("", 8, "3840x2160"))
 
 
-def test_a_size_that_is_none_is_told_unless_the_price_asks_for_no_size() -> None:
+def test_an_invalid_size_is_an_error_unless_the_price_needs_none() -> None:
     price = Price(PriceUnit.PER_SECOND, {"720p": Decimal(1)})
 
     with pytest.raises(LookupError, match='"auto" is not a size'):
@@ -141,7 +139,7 @@ def test_no_seconds_have_no_price_by_the_second() -> None:
         cost_of(price, Order("", 0, "1280x720"))
 
 
-def test_silence_is_cheaper_only_where_the_list_says_so() -> None:
+def test_silent_videos_cost_less_only_where_the_price_has_a_silent_rate() -> None:
     price = Price(
         PriceUnit.PER_SECOND,
         {"720p": Decimal("0.126"), "4k": Decimal("0.42")},
@@ -175,6 +173,6 @@ def test_the_shorter_side_names_the_resolution(size: str, resolution: str) -> No
 
 
 @pytest.mark.parametrize("size", ["", "auto", "1280", "1280x", "x720", "-1x720", "1280X720"])
-def test_what_is_no_size_has_no_resolution(size: str) -> None:
+def test_an_invalid_size_has_no_resolution(size: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         resolution_of(size)

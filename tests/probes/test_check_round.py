@@ -230,7 +230,7 @@ async def test_a_free_question_that_started_a_job_is_booked_and_never_asked_agai
     assert round_.skipped_depths == (Depth.CREDENTIALS,)
     assert memories[ServiceId(CHAT)].off == {Depth.CREDENTIALS}
     (entry,) = await house.entries(CHAT)
-    assert (entry.purpose.value, str(entry.amount)) == ("accident", "0.15")
+    assert (entry.purpose.value, str(entry.amount)) == ("unexpected_charge", "0.15")
 
 
 async def test_a_free_question_that_may_have_been_billed_is_not_repeated(start: Start) -> None:

@@ -39,7 +39,7 @@ def new_database(request: pytest.FixtureRequest) -> NewDatabase:
 
 @pytest.fixture(scope="session")
 def new_address(new_database: NewDatabase) -> Callable[[], str]:
-    """Give a maker of addresses of databases that have our tables, for tests of many examples."""
+    """Give a maker of addresses of databases with our tables, for tests with many examples."""
     template = new_database(None)
 
     async def prepare() -> None:
@@ -58,7 +58,7 @@ def empty_address(new_database: NewDatabase) -> str:
 
 @pytest.fixture
 def address(new_address: Callable[[], str]) -> str:
-    """Give the address of a database that has our tables."""
+    """Give the address of a database with our tables."""
     return new_address()
 
 

@@ -1,4 +1,4 @@
-"""Attempts are written before they are sent, and what has ended stays as it ended."""
+"""Attempts are recorded before they are sent, and final states never change."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -39,7 +39,7 @@ INTENDED = Attempt(
 ACCEPTED = replace(INTENDED, state=AttemptState.ACCEPTED, job="video_1", accepted_at=LATER)
 
 
-async def test_an_attempt_goes_its_way_to_delivery(history: Storage) -> None:
+async def test_an_attempt_moves_from_intended_to_delivered(history: Storage) -> None:
     await history.attempts.create(INTENDED)
     assert await history.attempts.get(INTENDED.id) == INTENDED
 
@@ -51,7 +51,7 @@ async def test_an_attempt_goes_its_way_to_delivery(history: Storage) -> None:
     assert await history.attempts.get(INTENDED.id) == delivered
 
 
-async def test_a_refused_attempt_keeps_the_refusal(history: Storage) -> None:
+async def test_a_refused_attempt_keeps_its_failure(history: Storage) -> None:
     await history.attempts.create(INTENDED)
 
     refused = await history.attempts.mark_refused(INTENDED.id, BUSY, LATER)
@@ -60,7 +60,7 @@ async def test_a_refused_attempt_keeps_the_refusal(history: Storage) -> None:
     assert refused == expected
 
 
-async def test_doubt_is_remembered_when_it_is_over(history: Storage) -> None:
+async def test_the_reason_of_a_doubt_is_kept_after_acceptance(history: Storage) -> None:
     await history.attempts.create(INTENDED)
     await history.attempts.mark_in_doubt(
         INTENDED.id, "the connection broke after the request was sent"
@@ -108,7 +108,7 @@ ENDS = {"refused": (REFUSE,), "delivered": (ACCEPT, DELIVER), "failed": (ACCEPT,
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_an_end_never_changes(history: Storage, end: str) -> None:
+async def test_a_final_state_never_changes(history: Storage, end: str) -> None:
     await history.attempts.create(INTENDED)
     for step in ENDS[end]:
         ended = await step(history.attempts)
@@ -120,23 +120,23 @@ async def test_an_end_never_changes(history: Storage, end: str) -> None:
     assert await history.attempts.get(INTENDED.id) == ended
 
 
-async def test_nothing_is_delivered_that_was_not_accepted(history: Storage) -> None:
+async def test_only_an_accepted_attempt_can_be_delivered(history: Storage) -> None:
     await history.attempts.create(INTENDED)
 
     with pytest.raises(StorageError, match="is intended and cannot become delivered"):
         await history.attempts.mark_delivered(INTENDED.id, LATER)
 
 
-async def test_an_attempt_is_intended_once(history: Storage) -> None:
+async def test_an_attempt_is_created_once(history: Storage) -> None:
     await history.attempts.create(INTENDED)
 
     with pytest.raises(StorageError):
         await history.attempts.create(INTENDED)
-    with pytest.raises(StorageError, match="no attempt"):
+    with pytest.raises(StorageError, match="does not exist"):
         await history.attempts.mark_in_doubt(AttemptId("another"), "why")
 
 
-async def test_of_two_ends_at_once_one_wins(history: Storage) -> None:
+async def test_one_of_two_concurrent_ends_wins(history: Storage) -> None:
     await history.attempts.create(INTENDED)
     await history.attempts.mark_accepted(INTENDED.id, "video_1", LATER)
 

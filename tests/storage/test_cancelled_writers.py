@@ -1,4 +1,4 @@
-"""Writers that are cancelled in the middle of a transaction, at every moment of it."""
+"""Writers that are cancelled at any moment of a transaction."""
 
 import asyncio
 from datetime import timedelta
@@ -13,12 +13,10 @@ from tallylight.storage.database import open_storage
 ONE, OTHER = ServiceId("one"), ServiceId("other")
 
 _TURN = timedelta()
-"""To sleep so long is to let the loop turn once."""
+"""A sleep of this length lets the event loop run once."""
 
 
-async def test_a_cancelled_writer_keeps_nobody_from_writing(
-    address: str, clock: VirtualClock
-) -> None:
+async def test_a_cancelled_writer_does_not_block_others(address: str, clock: VirtualClock) -> None:
     async with open_storage(address, clock) as history:
 
         async def write() -> None:
@@ -38,7 +36,7 @@ async def test_a_cancelled_writer_keeps_nobody_from_writing(
         assert OTHER in await history.snapshots()
 
 
-async def test_whoever_looks_again_and_again_can_be_stopped_at_every_moment(
+async def test_a_repeated_read_can_be_cancelled_at_any_moment(
     address: str, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def look() -> None:

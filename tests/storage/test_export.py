@@ -1,4 +1,4 @@
-"""What is exported is what happened, in each kind of file."""
+"""An export holds the stored history, in each format."""
 
 import csv
 import json
@@ -39,7 +39,7 @@ PAUSED = Failure(
 
 @pytest.fixture
 async def eventful(history: Storage) -> Storage:
-    """Give a history of 2,500 reaches, a failure and a transition; of another service too."""
+    """Give a history of 2,500 reach probes, a failure and a transition, with a second service."""
     for number in range(2500):
         moment = NOON + timedelta(seconds=number)
         history.add_evidence(
@@ -91,19 +91,19 @@ async def test_json_holds_the_three_tables(eventful: Storage, tmp_path: Path) ->
         "rule": "status:503",
         "text": '分組 "官逆" 暫停,\n稍後再試',
         "retry_after_s": 30.0,
-        "says": None,
+        "claimed_status": None,
         "until": None,
         "note": "",
         "vantage": "tokyo",
     }
-    assert document["transitions"][0]["reasons"] == "suspension_named"
+    assert document["transitions"][0]["reasons"] == "suspension_reported"
     uptime = document["uptime"][0]
     assert (uptime["suspended_s"], uptime["unknown_s"]) == (5400.0, 1800.0)
     for name, rows in document.items():
         assert all(list(row) == list(EXPORT_COLUMNS[ExportTable(name)]) for row in rows)
 
 
-async def test_an_empty_history_is_a_whole_document(history: Storage, tmp_path: Path) -> None:
+async def test_an_empty_history_is_a_complete_document(history: Storage, tmp_path: Path) -> None:
     path = await written(history, tmp_path / "history.json", ExportFormat.JSON, services=())
 
     assert json.loads(path.read_text()) == {"evidence": [], "transitions": [], "uptime": []}
@@ -160,7 +160,7 @@ async def test_parquet_of_everything_is_a_zip(eventful: Storage, tmp_path: Path)
         assert all(archive.read(name).startswith(b"PAR1") for name in archive.namelist())
 
 
-async def test_a_file_is_replaced_only_by_a_whole_one(eventful: Storage, tmp_path: Path) -> None:
+async def test_a_file_is_replaced_only_by_a_complete_one(eventful: Storage, tmp_path: Path) -> None:
     out = tmp_path / "history.json"
     out.write_text("the last one")
     async with eventful._connections.durable_transaction(LockId.MIGRATION) as connection:
@@ -170,7 +170,7 @@ async def test_a_file_is_replaced_only_by_a_whole_one(eventful: Storage, tmp_pat
         await written(eventful, out, ExportFormat.JSON)
 
     assert out.read_text() == "the last one"
-    assert os.listdir(tmp_path) == [out.name]  # noqa: PTH208  # no scratch is left
+    assert os.listdir(tmp_path) == [out.name]  # noqa: PTH208  # no temporary file is left
 
 
 def test_without_its_extra_parquet_says_what_to_install(tmp_path: Path) -> None:
@@ -179,9 +179,9 @@ import sys
 sys.modules["duckdb"] = None
 from pathlib import Path
 from tallylight.errors import ConfigurationError
-from tallylight.storage.export_writers import parquet_of
+from tallylight.storage.export_writers import convert_to_parquet
 try:
-    parquet_of(Path({str(tmp_path)!r}) / "x.csv", {{}})
+    convert_to_parquet(Path({str(tmp_path)!r}) / "x.csv", {{}})
 except ConfigurationError as error:
     print(error)
 """

@@ -1,4 +1,4 @@
-"""What processes that do not judge have seen reaches the one that does, each piece once."""
+"""Evidence of followers reaches the leader, each piece once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,14 +18,14 @@ SUSPENDED = Failure(
 Judge = Callable[[Evidence], object]
 
 
-def seen(clock: VirtualClock, seconds: int = 0, failure: Failure | None = None) -> Evidence:
+def evidence_of(clock: VirtualClock, seconds: int = 0, failure: Failure | None = None) -> Evidence:
     took = None if failure else timedelta(seconds=80)
     at = clock.now() + timedelta(seconds=seconds)
     return Evidence(SORA, at, Source.TRAFFIC, failure=failure, latency=took)
 
 
-async def heard(history: Storage) -> list[Evidence]:
-    """Return what reaches the one that judges."""
+async def consumed(history: Storage) -> list[Evidence]:
+    """Return the evidence that the leader consumes."""
     found: list[Evidence] = []
 
     async def judge(piece: Evidence) -> None:
@@ -35,33 +35,33 @@ async def heard(history: Storage) -> list[Evidence]:
     return found
 
 
-async def test_what_one_process_tells_another_hears_in_order_and_once(
+async def test_forwarded_evidence_is_consumed_once_and_in_order(
     address: str, history: Storage, clock: VirtualClock
 ) -> None:
-    pieces = [seen(clock, second) for second in range(700)]
-    pieces += [seen(clock, 700, SUSPENDED)]
+    pieces = [evidence_of(clock, second) for second in range(700)]
+    pieces += [evidence_of(clock, 700, SUSPENDED)]
 
     async with open_storage(address, clock) as other:
         for piece in pieces:
             other.forwarded_evidence.forward(piece)
 
-    assert await heard(history) == pieces
-    assert await heard(history) == []
+    assert await consumed(history) == pieces
+    assert await consumed(history) == []
 
 
-async def test_what_is_heard_is_no_evidence_before_it_is_judged(
+async def test_forwarded_evidence_is_not_evidence_until_it_is_judged(
     history: Storage, clock: VirtualClock
 ) -> None:
-    history.forwarded_evidence.forward(seen(clock))
+    history.forwarded_evidence.forward(evidence_of(clock))
     await history.forwarded_evidence.buffer.flush()
 
     assert await history.evidence(SORA) == ()
 
 
-async def test_what_could_not_be_judged_is_heard_again(
+async def test_evidence_that_could_not_be_judged_is_consumed_again(
     history: Storage, clock: VirtualClock
 ) -> None:
-    piece = seen(clock)
+    piece = evidence_of(clock)
     history.forwarded_evidence.forward(piece)
     await history.forwarded_evidence.buffer.flush()
 
@@ -71,4 +71,4 @@ async def test_what_could_not_be_judged_is_heard_again(
     with pytest.raises(RuntimeError):
         await history.forwarded_evidence.consume(fail)
 
-    assert await heard(history) == [piece]
+    assert await consumed(history) == [piece]

@@ -24,14 +24,14 @@ KEY = GatewayKey(
 OPEN = GatewayKey(KeyId("key_2"), "all", "b" * 64, "0000", NOON + timedelta(hours=1))
 
 
-async def test_keys_are_kept_with_all_that_is_known_of_them(history: Storage) -> None:
+async def test_a_key_reads_back_as_it_was_written(history: Storage) -> None:
     await history.keys.add(OPEN)
     await history.keys.add(KEY)
 
     assert await history.keys.list_all() == (KEY, OPEN)
 
 
-async def test_the_ring_is_read_again_only_when_something_changed(history: Storage) -> None:
+async def test_active_keys_are_read_again_only_after_a_change(history: Storage) -> None:
     nothing = await history.keys.active_keys(None)
     assert nothing is not None
     assert not nothing.keys
@@ -44,7 +44,7 @@ async def test_the_ring_is_read_again_only_when_something_changed(history: Stora
     assert await history.keys.active_keys(ring.version) is None
 
 
-async def test_a_revoked_key_leaves_the_ring_and_stays_in_the_list(history: Storage) -> None:
+async def test_a_revoked_key_is_not_active_and_stays_in_the_list(history: Storage) -> None:
     await history.keys.add(KEY)
     await history.keys.add(OPEN)
     before = await history.keys.active_keys(None)

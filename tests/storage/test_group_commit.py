@@ -80,7 +80,7 @@ def opening(video: Video, *limits: SpendingLimit) -> WriteBatch:
 
 
 @asynccontextmanager
-async def journaling(history: Storage) -> AsyncIterator[None]:
+async def running_group_commit(history: Storage) -> AsyncIterator[None]:
     task = asyncio.create_task(history.group_commit.run())
     try:
         yield
@@ -91,12 +91,12 @@ async def journaling(history: Storage) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def written(history: Storage) -> AsyncIterator[Storage]:
-    async with journaling(history):
+    async with running_group_commit(history):
         yield history
 
 
-async def test_a_video_comes_back_as_it_was_written(written: Storage) -> None:
-    wish = CreateParams(
+async def test_a_video_reads_back_as_it_was_written(written: Storage) -> None:
+    params = CreateParams(
         operation=Operation.REMIX,
         source=VideoId("video_before"),
         reference=Reference(media_type="image/png", name="boat.png"),
@@ -107,7 +107,7 @@ async def test_a_video_comes_back_as_it_was_written(written: Storage) -> None:
         defaulted_fields=("seconds",),
         policy="production",
     )
-    video = video_of(wish=wish, idempotency="mine", substituted={"seconds": "10→8"})
+    video = video_of(params=params, idempotency_key="mine", substitutions={"seconds": "10→8"})
 
     assert await written.group_commit.write(opening(video))
 
@@ -130,7 +130,7 @@ async def test_many_writers_share_transactions_and_each_is_written(written: Stor
 
 
 async def test_one_idempotency_key_makes_one_video(written: Storage) -> None:
-    videos = [video_of(idempotency="same") for _ in range(5)]
+    videos = [video_of(idempotency_key="same") for _ in range(5)]
 
     results = await asyncio.gather(
         *(written.group_commit.write(opening(video)) for video in videos)
@@ -158,7 +158,7 @@ async def test_only_one_of_two_replicas_may_send_an_attempt(written: Storage) ->
     assert len(await written.ledger.entries()) == 2
 
 
-async def test_a_job_that_was_found_becomes_one_attempts_alone(written: Storage) -> None:
+async def test_a_job_is_claimed_by_one_attempt_only(written: Storage) -> None:
     attempts = []
     for service in (SERVICE, ServiceId("sora-2-twin")):
         attempt, entry = attempt_of(video_of())
@@ -178,13 +178,13 @@ async def test_a_job_that_was_found_becomes_one_attempts_alone(written: Storage)
     second = WriteBatch(claimed_job=ClaimedJob(other, services))
 
     assert results == [True, False]
-    assert await written.group_commit.write(again)  # it is its own
-    assert not await written.group_commit.write(second)  # it has one
+    assert await written.group_commit.write(again)  # the attempt has this job already
+    assert not await written.group_commit.write(second)  # the attempt has another job
     found = [await written.attempts.get(attempt.id) for attempt in attempts]
     assert [attempt and attempt.job for attempt in found] == ["video_found", ""]
 
 
-async def test_two_cannot_both_take_the_rest_of_a_limit(written: Storage) -> None:
+async def test_two_writers_cannot_both_take_the_remainder_of_a_limit(written: Storage) -> None:
     limit = SpendingLimit(Budget(per_day=Decimal(1)), KEY, "of this key")
     videos = [video_of() for _ in range(4)]
 
@@ -210,7 +210,7 @@ async def test_another_payer_and_probes_do_not_count_against_a_limit(written: St
     assert await written.group_commit.write(opening(video_of(), limit))
 
 
-async def test_an_end_is_never_changed(written: Storage) -> None:
+async def test_a_row_that_has_ended_is_never_changed(written: Storage) -> None:
     video = video_of()
     await written.group_commit.write(opening(video))
     attempt, entry = attempt_of(video)
@@ -237,7 +237,7 @@ async def test_an_end_is_never_changed(written: Storage) -> None:
     assert (await written.ledger.by_ids([entry.id]))[entry.id] == settled
 
 
-async def test_only_a_silent_owner_loses_its_videos(written: Storage) -> None:
+async def test_only_an_expired_lease_is_taken_over(written: Storage) -> None:
     mine, theirs = video_of(), video_of(owner="they")
     for video in (mine, theirs):
         await written.group_commit.write(opening(video))
@@ -252,7 +252,7 @@ async def test_only_a_silent_owner_loses_its_videos(written: Storage) -> None:
     assert again == ()
 
 
-async def test_who_has_lost_a_video_can_only_say_that_it_is_there(written: Storage) -> None:
+async def test_after_a_lost_lease_only_completion_can_be_written(written: Storage) -> None:
     video = video_of(owner="another")
     await written.group_commit.write(opening(video))
     mine = replace(video, owner="me")
@@ -271,7 +271,7 @@ async def test_who_has_lost_a_video_can_only_say_that_it_is_there(written: Stora
     assert after == replace(there, owner="another")
 
 
-async def test_what_has_ended_is_written_though_no_money_is_left(written: Storage) -> None:
+async def test_ended_rows_are_written_when_the_budget_refuses_the_rest(written: Storage) -> None:
     limit = SpendingLimit(Budget(per_day=Decimal("0.5")), KEY, "of this key")
     video = video_of()
     await written.group_commit.write(opening(video, limit))
@@ -320,8 +320,8 @@ async def test_pages_follow_one_another_in_both_directions(written: Storage) -> 
     assert await written.videos.list_page(KeyId("x"), after=None, limit=3, order="asc") == ()
 
 
-async def test_a_deleted_video_is_gone_and_its_money_is_not(written: Storage) -> None:
-    video = video_of(idempotency="again")
+async def test_a_deleted_video_is_not_found_and_its_cost_is_kept(written: Storage) -> None:
+    video = video_of(idempotency_key="again")
     await written.group_commit.write(opening(video))
 
     assert await written.videos.delete(video.id, NOON)
@@ -332,9 +332,9 @@ async def test_a_deleted_video_is_gone_and_its_money_is_not(written: Storage) ->
     assert len(await written.ledger.entries()) == 1
 
 
-async def test_what_is_written_outlives_the_process(address: str, clock: VirtualClock) -> None:
+async def test_writes_survive_the_process(address: str, clock: VirtualClock) -> None:
     video = video_of()
-    async with open_storage(address, clock) as history, journaling(history):
+    async with open_storage(address, clock) as history, running_group_commit(history):
         await history.group_commit.write(
             replace(
                 opening(video),
@@ -350,7 +350,7 @@ async def test_what_is_written_outlives_the_process(address: str, clock: Virtual
     assert found.id != NO_VIDEO
 
 
-async def test_what_cannot_be_written_fails_alone(written: Storage) -> None:
+async def test_a_batch_that_cannot_be_written_fails_alone(written: Storage) -> None:
     broken = video_of(created_at="yesterday")
 
     with pytest.raises(StorageError):
@@ -359,7 +359,7 @@ async def test_what_cannot_be_written_fails_alone(written: Storage) -> None:
     assert await written.group_commit.write(opening(video_of()))
 
 
-async def test_what_no_driver_takes_fails_alone_of_all_that_shares_its_transaction(
+async def test_a_batch_that_the_driver_refuses_fails_alone_in_its_group(
     written: Storage,
 ) -> None:
     videos = [video_of(), video_of(prompt="caf\udce9"), video_of()]

@@ -1,4 +1,4 @@
-"""Budgets are hard: whoever asks, however many at once."""
+"""Budgets are hard limits, also for concurrent reservations."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ async def reserve(  # noqa: PLR0913  # what a budget depends on
     )
 
 
-async def test_what_is_reserved_counts_as_spent(history: Storage) -> None:
+async def test_a_reservation_counts_as_spent(history: Storage) -> None:
     entry = await history.ledger.reserve(
         SORA,
         Purpose.PROBE,
@@ -64,10 +64,10 @@ async def test_settling_replaces_the_estimate(history: Storage) -> None:
     (found,) = await history.ledger.entries()
     assert found.state is EntryState.SETTLED
     assert found.estimate == Decimal("0.4")
-    assert found.amount == Decimal("0.300001")  # a millionth is the least, rounded up
+    assert found.amount == Decimal("0.300001")  # rounded up to a millionth
 
 
-async def test_what_is_released_was_not_spent(history: Storage) -> None:
+async def test_a_released_reservation_does_not_count_as_spent(history: Storage) -> None:
     entry = await reserve(history, "0.4")
 
     await history.ledger.release(entry)
@@ -76,7 +76,7 @@ async def test_what_is_released_was_not_spent(history: Storage) -> None:
     assert await history.ledger.spent(HOUR, NOON) == 0
 
 
-async def test_what_has_ended_does_not_change(history: Storage) -> None:
+async def test_a_closed_entry_does_not_change(history: Storage) -> None:
     entry = await reserve(history, "0.4")
     await history.ledger.settle(entry, Decimal("0.4"))
 
@@ -84,7 +84,7 @@ async def test_what_has_ended_does_not_change(history: Storage) -> None:
         await history.ledger.release(entry)
     with pytest.raises(StorageError, match="settled"):
         await history.ledger.settle(entry, Decimal("0.5"))
-    with pytest.raises(StorageError, match="no entry"):
+    with pytest.raises(StorageError, match="does not exist"):
         await history.ledger.release(EntryId("nobody's"))
     assert await history.ledger.spent(HOUR, NOON) == Decimal("0.4")
 
@@ -134,7 +134,7 @@ async def test_windows_roll(history: Storage, budget: Budget, window: timedelta)
     await reserve(history, "1", budget=budget, at=NOON + window)
 
 
-async def test_what_was_spent_already_is_written_down_whatever_the_budget(
+async def test_a_charge_is_recorded_whatever_the_budget(
     history: Storage,
 ) -> None:
     await history.ledger.charge(SORA, Purpose.PROBE, Decimal(3), at=NOON, note="was not free")
@@ -143,7 +143,7 @@ async def test_what_was_spent_already_is_written_down_whatever_the_budget(
         await reserve(history, "0.1", budget=Budget(per_day=Decimal(3)))
 
 
-async def test_a_reservation_outlives_a_crash(address: str, clock: VirtualClock) -> None:
+async def test_a_reservation_survives_a_crash(address: str, clock: VirtualClock) -> None:
     async with open_storage(address, clock) as history:
         await reserve(history, "1")
 
@@ -152,10 +152,10 @@ async def test_a_reservation_outlives_a_crash(address: str, clock: VirtualClock)
             await reserve(history, "0.5", total=Budget(per_day=Decimal(1)))
 
 
-async def test_many_at_once_never_take_more_than_there_is(
+async def test_concurrent_reservations_never_exceed_the_budget(
     address: str, clock: VirtualClock
 ) -> None:
-    """Two histories on one database stand for two processes."""
+    """Two storages on one database stand for two processes."""
 
     async def asks(history: Storage, service: ServiceId) -> bool:
         try:
@@ -185,7 +185,7 @@ ASKED = st.lists(
 
 @given(ASKED)
 @settings(max_examples=15, deadline=None)
-async def test_no_window_ever_holds_more_than_its_budget(
+async def test_no_window_ever_exceeds_its_budget(
     new_address: Callable[[], str], asked: list[tuple[ServiceId, Decimal, int, bool]]
 ) -> None:
     budget = Budget(per_hour=Decimal("0.7"), per_day=Decimal(2))
@@ -208,11 +208,11 @@ async def test_no_window_ever_holds_more_than_its_budget(
                 window = timedelta(hours=hours)
                 assert await history.ledger.spent(window, now, service) <= Decimal(own_limit)
                 assert await history.ledger.spent(window, now) <= Decimal(limit)
-    # No refusal without cause.
+    # A refusal needs a cause.
     assert all(refusal.spent + refusal.requested > refusal.limit for refusal in refusals)
 
 
-async def test_sums_tell_what_was_spent_for_what_by_whom_on_whom(history: Storage) -> None:
+async def test_totals_are_by_purpose_payer_and_service(history: Storage) -> None:
     ledger = history.ledger
     await reserve(history, "0.4")
     released = await reserve(history, "9")

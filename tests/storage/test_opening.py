@@ -1,4 +1,4 @@
-"""Addresses, and tables that bring themselves up to date."""
+"""Addresses, and the upgrade of tables on opening."""
 
 import asyncio
 import subprocess
@@ -29,7 +29,7 @@ from tallylight.storage.tables import metadata
         ("postgresql://me@db:5433/tallylight", "postgresql+psycopg://me@db:5433/tallylight"),
     ],
 )
-def test_an_operator_writes_no_driver(address: str, url: str) -> None:
+def test_an_address_names_no_driver(address: str, url: str) -> None:
     assert database_url(address).render_as_string() == url
 
 
@@ -44,7 +44,7 @@ def test_an_operator_writes_no_driver(address: str, url: str) -> None:
         ("me:hunter2@db", "not an address"),
     ],
 )
-def test_another_address_is_refused_without_being_shown(address: str, complaint: str) -> None:
+def test_a_refused_address_is_not_shown(address: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint) as caught:
         database_url(address)
 
@@ -58,7 +58,7 @@ async def test_a_missing_directory_is_named(tmp_path: Path, clock: VirtualClock)
             pass
 
 
-async def test_what_is_no_database_is_refused(tmp_path: Path, clock: VirtualClock) -> None:
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path, clock: VirtualClock) -> None:
     (tmp_path / "history.db").write_text("Dear diary, " * 1000)
 
     with pytest.raises(StorageError, match="not a database"):
@@ -87,7 +87,7 @@ def test_the_newest_migration_is_the_head() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
-async def test_two_that_open_an_empty_database_at_once_share_it(
+async def test_processes_that_open_an_empty_database_at_once_share_it(
     empty_address: str, clock: VirtualClock
 ) -> None:
     async def opens() -> str | None:
@@ -108,7 +108,7 @@ async def test_a_newer_database_is_left_alone(address: str, clock: VirtualClock)
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await connections.close()
 
-    with pytest.raises(StorageError, match="revision 9999, which this tallylight"):
+    with pytest.raises(StorageError, match="does not know revision 9999"):
         async with open_storage(address, clock):
             pass
 
@@ -122,10 +122,10 @@ async def test_opening_an_up_to_date_database_needs_no_migration_tool(
     program = f"""
 import asyncio, sys
 from tallylight.clock import SystemClock
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 async def main():
-    async with open_history({address!r}, SystemClock()) as history:
+    async with open_storage({address!r}, SystemClock()) as history:
         print(sorted({{"alembic", "duckdb", "psycopg"}} & set(sys.modules)))
 
 asyncio.run(main())

@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 async def written(history: Storage) -> AsyncIterator[Storage]:
-    """Give a history whose journal writes."""
+    """Give a storage whose group commit runs."""
     task = asyncio.create_task(history.group_commit.run())
     yield history
     task.cancel()
@@ -29,11 +29,13 @@ def notice(number: int, endpoint: str = "billing", at: datetime = NOON) -> Outbo
 
 async def rows(history: Storage) -> list[tuple[object, ...]]:
     async with history.outbox._connections.read_transaction() as connection:
-        query = text("SELECT id, due_at_us IS NULL, tries, answer FROM outbox ORDER BY id")
+        query = text(
+            "SELECT id, due_at_us IS NULL, attempt_number, response FROM outbox ORDER BY id"
+        )
         return [(row[0], bool(row[1]), row[2], row[3]) for row in await connection.execute(query)]
 
 
-async def test_what_is_due_is_claimed_once(written: Storage) -> None:
+async def test_a_due_webhook_is_claimed_once(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=(notice(1), notice(2, "audit"))))
 
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
@@ -43,7 +45,7 @@ async def test_what_is_due_is_claimed_once(written: Storage) -> None:
     assert await written.outbox.claim("billing", NOON + MINUTE / 2, NOON + MINUTE, 10) == ()
 
 
-async def test_a_claim_that_nobody_ends_is_claimed_again(written: Storage) -> None:
+async def test_an_abandoned_claim_is_claimed_again(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
@@ -71,7 +73,7 @@ async def test_two_processes_never_claim_the_same(address: str) -> None:
     assert len(ids) == len(set(ids)) == 100
 
 
-async def test_what_arrived_is_never_due_again(written: Storage) -> None:
+async def test_a_delivered_webhook_is_never_due_again(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
 
@@ -82,7 +84,7 @@ async def test_what_arrived_is_never_due_again(written: Storage) -> None:
     assert await rows(written) == [("msg_1", True, 1, "204")]
 
 
-async def test_who_lost_its_claim_changes_nothing(written: Storage) -> None:
+async def test_a_process_that_lost_its_claim_changes_nothing(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (slow,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
     await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
@@ -94,7 +96,7 @@ async def test_who_lost_its_claim_changes_nothing(written: Storage) -> None:
     assert await written.outbox.claim("billing", NOON + MINUTE, NOON + 9 * MINUTE, 10) == ()
 
 
-async def test_an_arrival_counts_whoever_tells_of_it(written: Storage) -> None:
+async def test_a_delivery_counts_even_after_a_lost_claim(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (slow,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
     await written.outbox.claim("billing", NOON + MINUTE, NOON + 2 * MINUTE, 10)
@@ -104,7 +106,7 @@ async def test_an_arrival_counts_whoever_tells_of_it(written: Storage) -> None:
     assert await rows(written) == [("msg_1", True, 2, "200")]
 
 
-async def test_what_is_too_old_is_given_up_whoever_it_was_for(written: Storage) -> None:
+async def test_webhooks_that_are_too_old_are_given_up_at_every_endpoint(written: Storage) -> None:
     old = notice(1, "removed", NOON - timedelta(hours=80))
     await written.group_commit.write(WriteBatch(messages=(old, notice(2, "removed"))))
 
@@ -113,7 +115,7 @@ async def test_what_is_too_old_is_given_up_whoever_it_was_for(written: Storage) 
     assert await rows(written) == [("msg_1", True, 0, "too old"), ("msg_2", False, 0, "")]
 
 
-async def test_what_is_over_is_forgotten_one_day_and_what_is_due_is_not(written: Storage) -> None:
+async def test_old_webhooks_are_deleted_unless_they_are_due(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=tuple(map(notice, range(5)))))
     claimed = await written.outbox.claim("billing", NOON, NOON + MINUTE, 4)
     for each in claimed[:2]:
@@ -129,7 +131,7 @@ async def test_what_is_over_is_forgotten_one_day_and_what_is_due_is_not(written:
     assert not any(is_over for _, is_over, _, _ in await rows(written))
 
 
-async def test_a_notice_that_is_there_stops_nobody(written: Storage) -> None:
+async def test_a_message_that_exists_does_not_fail_its_batch(written: Storage) -> None:
     await written.group_commit.write(WriteBatch(messages=(notice(1),)))
     (claimed,) = await written.outbox.claim("billing", NOON, NOON + MINUTE, 10)
     await written.outbox.mark_delivered(claimed, NOON, "200")
@@ -145,7 +147,7 @@ async def test_a_notice_that_is_there_stops_nobody(written: Storage) -> None:
     assert (await rows(written))[0] == ("msg_1", True, 1, "200")
 
 
-async def test_a_character_is_kept_with_whose_service_knows_it(history: Storage) -> None:
+async def test_a_character_reads_back_as_it_was_written(history: Storage) -> None:
     row = CharacterRow("char_1", KeyId("key_1"), "犬", ServiceId("sora"), "ch_up", NOON)
 
     await history.characters.add(row)

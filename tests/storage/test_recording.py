@@ -1,4 +1,4 @@
-"""Evidence, standings and transitions going in and coming back."""
+"""Evidence, snapshots and transitions read back as they were written."""
 
 import asyncio
 from collections.abc import Callable
@@ -100,7 +100,7 @@ EVERY_FIELD = (
 )
 
 
-async def test_evidence_comes_back_as_it_was_noted(history: Storage) -> None:
+async def test_evidence_reads_back_as_it_was_added(history: Storage) -> None:
     for piece in EVERY_FIELD:
         history.add_evidence(piece)
     await history.flush()
@@ -111,7 +111,7 @@ async def test_evidence_comes_back_as_it_was_noted(history: Storage) -> None:
     assert await history.evidence(limit=1) == (EVERY_FIELD[3],)
 
 
-async def test_what_is_noted_is_stored_a_second_later(
+async def test_buffered_evidence_is_written_a_second_later(
     history: Storage, clock: VirtualClock
 ) -> None:
     history.add_evidence(good())
@@ -124,7 +124,7 @@ async def test_what_is_noted_is_stored_a_second_later(
             pass
 
 
-async def test_closing_stores_what_still_waits(address: str, clock: VirtualClock) -> None:
+async def test_closing_writes_what_is_buffered(address: str, clock: VirtualClock) -> None:
     async with open_storage(address, clock) as history:
         history.add_evidence(good())
 
@@ -195,7 +195,9 @@ async def test_a_transition_is_stored_with_the_evidence_that_led_to_it(history: 
     assert await history.incident(IncidentId("sora-1")) == incident()
 
 
-async def test_a_transition_is_stored_wholly_or_not_at_all(address: str, history: Storage) -> None:
+async def test_a_transition_is_stored_completely_or_not_at_all(
+    address: str, history: Storage
+) -> None:
     await change(address, "ALTER TABLE incidents RENAME TO away")
     history.add_evidence(good())
     found = transition(0, Status.OPERATIONAL, Status.SUSPENDED)
@@ -232,7 +234,7 @@ async def test_incidents_are_updated_under_their_id(history: Storage) -> None:
     assert await history.incident(IncidentId("another")) is None
 
 
-async def test_the_clock_standing_still_keeps_the_order(history: Storage) -> None:
+async def test_a_stopped_clock_keeps_the_order(history: Storage) -> None:
     pieces = [good(minutes=minute) for minute in (3, 1, 2)]
     for piece in pieces:
         history.add_evidence(piece)
@@ -241,9 +243,7 @@ async def test_the_clock_standing_still_keeps_the_order(history: Storage) -> Non
     assert await replayed(history) == pieces
 
 
-async def test_replay_leaves_out_what_is_older_than_asked(
-    history: Storage, clock: VirtualClock
-) -> None:
+async def test_replay_leaves_out_older_evidence(history: Storage, clock: VirtualClock) -> None:
     history.add_evidence(good(minutes=0))
     await clock.advance(timedelta(minutes=5))
     history.add_evidence(good(minutes=5))
@@ -263,7 +263,7 @@ STEPS = st.lists(st.sampled_from(["note", "note", "flush", "record", "save", "ti
 async def test_after_a_crash_each_stored_piece_is_folded_exactly_once(
     new_address: Callable[[], str], steps: list[str]
 ) -> None:
-    """A board that folds numbers stands for the real one."""
+    """Lists of numbers stand for the states of a board."""
     address, clock, numbers = new_address(), VirtualClock(NOON), count(1)
     turn = transition(0, Status.OPERATIONAL, Status.DEGRADED)
     folded: dict[ServiceId, list[int]] = {SORA: [], VEO: []}
@@ -301,11 +301,11 @@ async def test_after_a_crash_each_stored_piece_is_folded_exactly_once(
 async def test_snapshots_are_taken_when_they_are_written(history: Storage) -> None:
     history.add_evidence(good(minutes=1))
     folded = [1]
-    async with history._buffer.draining():  # somebody else's turn
+    async with history._buffer.draining():  # another writer is at work
         saving = asyncio.create_task(
             history.save_snapshots(lambda: {SORA: " ".join(map(str, folded))})
         )
-        await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
+        await asyncio.sleep(0)  # noqa: TID251  # one iteration of the loop
         history.add_evidence(good(minutes=2))
         folded.append(2)
     await saving

@@ -1,4 +1,4 @@
-"""Rollups hold what the evidence held, in whatever portions it was folded."""
+"""Rollups hold the sums of all evidence, whatever the batch size."""
 
 import math
 from collections.abc import Callable
@@ -35,7 +35,7 @@ async def all_rollups(history: Storage, grain: Grain) -> tuple[Rollup, ...]:
     return await history.rollups(grain, [SORA, VEO], NOON - 3 * MONTH, NOON + 3 * MONTH)
 
 
-async def test_evidence_is_summed_up_by_stretches_of_time(history: Storage) -> None:
+async def test_evidence_is_summed_by_time_bucket(history: Storage) -> None:
     feed = Evidence(SORA, NOON, Source.FEED, claimed_status=Status.DEGRADED)
     pieces = (seen(0), seen(4.9, 80), seen(3, None, BROKEN), seen(4, 10, REFUSED), seen(5), feed)
     for piece in pieces:
@@ -71,10 +71,10 @@ PIECES = st.lists(
 
 @given(PIECES, st.lists(st.sampled_from([0, 1, 2, 7, 100]), min_size=41, max_size=41))
 @settings(max_examples=15, deadline=None)
-async def test_sums_are_the_same_in_whatever_portions_they_are_folded(
+async def test_rollups_do_not_depend_on_the_batch_size(
     new_address: Callable[[], str], pieces: list[Evidence], portions: list[int]
 ) -> None:
-    """After each piece a portion is folded, or nothing (0); late pieces are among them."""
+    """After each piece a batch of some size is folded, or none (0); some pieces are late."""
     async with open_storage(new_address(), VirtualClock(NOON)) as history:
         for piece, portion in zip(pieces, portions, strict=False):
             history.add_evidence(piece)
@@ -112,7 +112,7 @@ async def test_a_fold_that_fails_changes_nothing(history: Storage) -> None:
     assert day.good == 1
 
 
-async def test_old_evidence_is_forgotten_once_it_is_in_the_sums(
+async def test_old_evidence_is_deleted_once_it_is_in_the_rollups(
     history: Storage, clock: VirtualClock
 ) -> None:
     history.add_evidence(seen(0))
@@ -131,9 +131,7 @@ async def test_old_evidence_is_forgotten_once_it_is_in_the_sums(
     assert sum(day.good for day in await all_rollups(history, Grain.DAY)) == 2
 
 
-async def test_rollups_are_kept_the_longer_the_coarser_they_are(
-    history: Storage, clock: VirtualClock
-) -> None:
+async def test_coarser_rollups_are_kept_longer(history: Storage, clock: VirtualClock) -> None:
     history.add_evidence(seen(0))
     await history.flush()
     await history.update_rollups()
@@ -176,7 +174,7 @@ def test_a_latency_lies_in_its_bin(latencies: list[timedelta]) -> None:
 
 
 @given(st.dictionaries(st.integers(0, 104), st.integers(1, 10**6)))
-def test_a_histogram_survives_its_text(bins: dict[int, int]) -> None:
+def test_a_histogram_reads_back_as_it_was_written(bins: dict[int, int]) -> None:
     assert histogram.parse_bins(histogram.format_bins(bins)) == bins
 
 
@@ -184,7 +182,7 @@ def test_an_empty_histogram_has_no_quantile() -> None:
     assert histogram.latency_quantile({}, 0.5) is None
 
 
-def test_what_is_too_long_to_measure_lies_in_the_last_bin() -> None:
+def test_the_longest_latencies_are_in_the_last_bin() -> None:
     longest = histogram.bin_of(timedelta(days=400))
 
     assert longest == histogram.bin_of(timedelta(days=1))

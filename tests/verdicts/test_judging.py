@@ -348,7 +348,7 @@ def test_trouble_that_only_free_checks_saw_is_over_once_they_succeed_again(story
     assert story.status is Status.UNKNOWN
     assert story.standing.recovery.at == story.standing.verdict.since == story.at(480)
     assert (reason.code, reason.facts["since"]) == (
-        ReasonCode.DOOR_REOPENED,
+        ReasonCode.API_RECOVERED,
         "2026-01-01T00:08:00+00:00",
     )
     close_door(story, 780)

@@ -26,7 +26,7 @@ from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video
 from tallylight.scheduler import every
-from tallylight.storage.attempts import Tried
+from tallylight.storage.attempts import VideoAttempts
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import SpendingLimit
 
@@ -229,7 +229,7 @@ class LeaseManager:
             following.cancel()
         live.notify()
 
-    async def _take_over(self, video: Video, tried: Tried) -> None:
+    async def _take_over(self, video: Video, tried: VideoAttempts) -> None:
         attempts, entries = tried
         route = self._conditions.routes.get(video.model) or Route(video.model, ())
         live = TrackedVideo(

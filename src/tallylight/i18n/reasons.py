@@ -86,7 +86,7 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
             return _no_jobs(facts, to)
         case ReasonCode.API_RESPONDING:
             return to.gettext("It answers, last at %s") % facts.at_text
-        case ReasonCode.DOOR_REOPENED:
+        case ReasonCode.API_RECOVERED:
             return to.gettext(
                 "It has answered again since %s; whether videos arrive is not checked"
             ) % (facts.moment_text("since"))

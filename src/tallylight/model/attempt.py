@@ -8,44 +8,42 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import NO_VIDEO, AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, Purpose
 from tallylight.model.order import Order
-from tallylight.quick import quick
 
 
 class AttemptState(StrEnum):
-    """How far an attempt has come."""
+    """The state of an attempt."""
 
     INTENDED = "intended"  # about to be sent
     ACCEPTED = "accepted"  # the upstream has a job for it
     REFUSED = "refused"  # the upstream has none: nothing was billed
-    IN_DOUBT = "in_doubt"  # sent, and nobody knows whether there is a job
+    IN_DOUBT = "in_doubt"  # sent, but it is unknown whether the upstream has a job for it
     DELIVERED = "delivered"
     FAILED = "failed"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One submission to one service.
 
     Args:
-        id: Its name; ours.
-        service: To whom.
+        id: Our id.
+        service: The service that it is sent to.
         purpose: A probe, or a caller's video.
-        order: What was asked for.
-        model: The model's id on the wire.
-        entry: The reservation in the ledger that pays for it.
-        intended_at: When it was written down, just before it was sent.
-        state: How far it has come.
-        accepted_at: When the upstream accepted it.
-        ended_at: When it came to an end.
-        job: The upstream's id of its job, "" while there is none.
-        doubt: Why nobody knew whether it was accepted, "" if it never was in doubt.
+        order: The order that is submitted.
+        model: The id of the model on the wire.
+        entry: The ledger entry that reserves its cost.
+        intended_at: The moment it was recorded, just before it was sent.
+        state: Its state.
+        accepted_at: The moment the upstream accepted it.
+        ended_at: The moment it ended.
+        job: The upstream's id of its job, "" while it has none.
+        doubt_reason: Why it was unknown whether it was accepted, "" if it never was in doubt.
         failure: Why it was refused or failed.
-        video: The caller's video that it is for, "" of a probe.
-        number: The how manieth attempt at that video, from 1; 0 of a probe.
-        started_at: When the upstream was first seen at work on it.
-        rendered_at: When the upstream was first seen to have finished it.
-        given_up_at: Since when nobody counts on it any more, though it has not ended.
+        video: The caller's video that it is for, "" for a probe.
+        number: The number of the attempt at that video, starting at 1; 0 for a probe.
+        started_at: The moment the upstream was first seen working on it.
+        rendered_at: The moment the upstream was first seen to have finished it.
+        given_up_at: The moment from which its result is no longer awaited, though it has not ended.
     """
 
     id: AttemptId
@@ -69,5 +67,5 @@ class Attempt:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it has not come to an end."""
+        """Return whether it has not ended."""
         return self.ended_at is None

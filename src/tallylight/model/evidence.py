@@ -6,34 +6,26 @@ from enum import StrEnum
 
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.quick import quick
 
 
 class Depth(StrEnum):
     """How far an active probe goes."""
 
-    REACH = "reach"  # free: does it answer?
-    CREDENTIALS = "credentials"  # free: does it know our key and still list the model?
-    GENERATION = "generation"  # paid: does a video arrive, in time, and is it the one asked for?
+    REACH = "reach"  # free: does the service respond?
+    CREDENTIALS = "credentials"  # free: does it accept our key and list the model?
+    GENERATION = "generation"  # paid: is a video delivered in time, and is it the requested one?
 
 
 class Source(StrEnum):
-    """Who says it."""
+    """The source of evidence."""
 
     REACH = "reach"
     CREDENTIALS = "credentials"
-    ACCEPTANCE = "acceptance"  # a job was accepted: less than a video that arrived
+    ACCEPTANCE = "acceptance"  # a job was accepted: weaker than a delivered video
     GENERATION = "generation"  # a paid probe that ended
     TRAFFIC = "traffic"  # a caller's job that ended
     FEED = "feed"  # the provider's status page
     CALENDAR = "calendar"  # the lifecycle dates of the fact sheet
-
-
-class Layer(StrEnum):
-    """The two layers that a service is judged in (`reference/verdict-rules.md`, rule 1)."""
-
-    API = "door"  # reach, credentials
-    JOBS = "jobs"  # generations, accepted and finished traffic, feed
 
 
 class FailureKind(StrEnum):
@@ -57,21 +49,21 @@ class Fault(StrEnum):
 
     UPSTREAM = "upstream"
     CALLER = "caller"  # a bad parameter, refused content: the service is alive
-    OURS = "ours"  # our key, our wallet, our pace, our network
+    OURS = "ours"  # our key, balance, request rate or network
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An answer, or the lack of one, that is not what was asked for.
+    """An unwanted response, or none at all.
 
     Args:
         kind: What went wrong.
         fault: Who caused it.
-        rule: The classifier's rule that decided, for whoever asks why ("code:sentinel_block").
-        text: The upstream's own words, scrubbed of secrets and cut to a line; may be empty.
-        named: The answer itself names the state that `kind` stands for ("temporarily paused",
-            風控), where False means a sign that only points at it (a challenge page).
-        http_status: The HTTP status, None where no answer came.
+        rule: The classifier's rule that decided, as an explanation ("code:sentinel_block").
+        text: The upstream's own text, redacted and cut to one line; may be empty.
+        names_state: Whether the response itself names the state that `kind` stands for
+            ("temporarily paused", 風控); False if it only suggests it (a challenge page).
+        http_status: The HTTP status, None without a response.
         retry_after: How long the upstream asks us to wait.
     """
 
@@ -84,23 +76,23 @@ class Failure:
     retry_after: timedelta | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One dated observation about a service.
 
     Args:
-        service: Whom it is about.
-        at: When it was true: the end of a probe, the change of a feed, the date of a calendar.
-        source: Who says it.
-        failure: What went wrong; None where nothing did.
-        latency: Time to the answer of a shallow probe; from create to the delivered video of a
-            job; None where nothing was timed.
-        says: The status that a feed or the calendar claims; None from all others. A feed that
-            cannot be read says UNKNOWN.
-        until: When a claimed maintenance is planned to end; the shutdown date of a calendar.
-        note: The feed's headline, the replacement a calendar names; scrubbed, one line.
-        vantage: From where it was seen, for installations that watch from several places.
+        service: The service that it is about.
+        at: The moment it was true: the end of a probe, a change of a feed, a date of the calendar.
+        source: Its source.
+        failure: What went wrong; None if nothing did.
+        latency: The response time of a free probe, or the time from create to delivery of a job;
+            None if nothing was timed.
+        claimed_status: The status that a feed or the calendar claims; None from other sources. A
+            feed that cannot be read claims UNKNOWN.
+        until: The scheduled end of a claimed maintenance; the shutdown date of the calendar.
+        note: The headline of a feed, or the replacement that the calendar names; redacted, one
+            line.
+        vantage: The place of the observer, for installations that monitor from several places.
     """
 
     service: ServiceId
@@ -115,10 +107,10 @@ class Evidence:
 
     @property
     def is_good(self) -> bool:
-        """Tell whether it speaks for the service."""
+        """Return whether it shows that the service works."""
         return self.failure is None and self.claimed_status in {None, Status.OPERATIONAL}
 
     @property
     def is_bad(self) -> bool:
-        """Tell whether it speaks against the service; a caller's fault and ours never do."""
+        """Return whether the upstream failed; a fault of the caller or ours is not bad evidence."""
         return self.failure is not None and self.failure.fault is Fault.UPSTREAM

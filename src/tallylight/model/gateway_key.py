@@ -1,4 +1,4 @@
-"""A key of the gateway: what its holder may ask for, how often and for how much."""
+"""A gateway key with its routes, rate limit and budget."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,18 +9,18 @@ from tallylight.model.money import Budget
 
 @dataclass(frozen=True, slots=True)
 class GatewayKey:
-    """What is kept of a key.
+    """A gateway key as it is stored.
 
     Args:
-        id: Its name for operators; no secret.
-        name: Whose it is, for people.
+        id: Its id for operators; not secret.
+        name: The name that operators gave it.
         digest: The SHA-256 of the key in hexadecimal digits.
-        hint: The key's last four characters, by which its owner knows it.
-        created_at: When it was made.
-        routes: What it may ask for; empty for all.
-        per_minute: How many requests; None for any number.
-        budget: What its videos may cost.
-        revoked_at: Since when it opens nothing.
+        hint: The last four characters of the key, by which its owner recognizes it.
+        created_at: The moment it was created.
+        routes: The routes that it may use; empty for all.
+        per_minute: The allowed requests per minute; None for any number.
+        budget: The limits of what its videos may cost.
+        revoked_at: The moment it was revoked.
     """
 
     id: KeyId

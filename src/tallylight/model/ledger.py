@@ -1,4 +1,4 @@
-"""Ledger entries: money that is reserved before it is spent, and settled afterwards."""
+"""Ledger entries: money that is reserved before it is spent and settled afterwards."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,46 +7,44 @@ from enum import StrEnum
 from typing import NewType
 
 from tallylight.model.ids import NO_KEY, KeyId, ServiceId
-from tallylight.quick import quick
 
 EntryId = NewType("EntryId", str)
 
 
 class Purpose(StrEnum):
-    """What money is spent for."""
+    """The purpose of a spending."""
 
     PROBE = "probe"
     TRAFFIC = "traffic"  # a caller's video
-    UNEXPECTED_CHARGE = "accident"  # a probe that was meant to be free and started a job
+    UNEXPECTED_CHARGE = "unexpected_charge"  # a probe that was meant to be free started a job
 
 
 PROBE_PURPOSES = (Purpose.PROBE, Purpose.UNEXPECTED_CHARGE)
-"""What the budgets of probes count; callers' videos have limits of their own."""
+"""The purposes that count against the budgets of probes; callers' videos have their own."""
 
 
 class EntryState(StrEnum):
-    """How far a piece of spending has come."""
+    """The state of a ledger entry."""
 
-    RESERVED = "reserved"  # may be spent any moment; counts as spent
+    RESERVED = "reserved"  # may be spent at any moment; counts as spent
     SETTLED = "settled"  # was spent
     RELEASED = "released"  # was not spent
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One piece of spending.
+    """One spending.
 
     Args:
-        id: Its name.
-        service: On whom.
-        purpose: What for.
+        id: Its id.
+        service: The service that is paid.
+        purpose: Its purpose.
         note: A line for people, "" for none.
-        state: How far it has come.
-        estimate: What was reserved, in USD.
-        amount: What counts against the budgets now, in USD.
-        at: When it was reserved.
-        payer: The key that asked for it, "" for none.
+        state: Its state.
+        estimate: The reserved amount in USD.
+        amount: The amount that counts against budgets now, in USD.
+        at: The moment of reservation.
+        payer: The gateway key of the caller, "" for none.
     """
 
     id: EntryId
@@ -62,14 +60,14 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class SpendingTotal:
-    """What was spent or reserved for one purpose by one payer on one service.
+    """The total that one payer spent or reserved for one purpose on one service.
 
     Args:
-        purpose: What for.
-        payer: The key that asked for it, "" for none.
-        service: On whom.
-        entries: How many pieces of spending that were not released.
-        amount: In USD.
+        purpose: The purpose.
+        payer: The gateway key of the caller, "" for none.
+        service: The service that is paid.
+        entry_count: The number of entries that were not released.
+        amount: The total in USD.
     """
 
     purpose: Purpose

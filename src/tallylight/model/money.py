@@ -1,4 +1,4 @@
-"""Prices, what an order costs by them, and budgets; exact decimals in US dollars."""
+"""Prices, the cost of an order, and budgets, as exact decimals in US dollars."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ BUDGET_WINDOWS: Mapping[str, timedelta] = {
     "per_day": timedelta(hours=24),
     "per_month": timedelta(days=30),
 }
-"""The windows of a `Budget`, by its fields' names; each ends at the moment asked about."""
+"""The windows of a `Budget` by the names of its fields; each ends at the moment of the check."""
 
 MICROS_PER_USD = Decimal(1_000_000)
-"""So many of the smallest amounts that are counted make a dollar."""
+"""The smallest amount that is counted is a millionth of a dollar."""
 
 ANY_RESOLUTION = "*"
-"""The key of the rate that holds for every resolution without one of its own."""
+"""The key of the rate for all resolutions that have no rate of their own."""
 
 _T = TypeVar("_T")
 
@@ -29,27 +29,27 @@ _RESOLUTION_NAMES: Mapping[int, str] = {1440: "2k", _UHD_LINES: "4k"}
 
 
 class PriceUnit(StrEnum):
-    """What a price is for."""
+    """The unit that a price is for."""
 
     PER_SECOND = "per_second"
     PER_CALL = "per_call"
-    PER_BLOCK = "per_block"  # buckets of length, as Luma sells them: 10 s cost 3 times 5 s
+    PER_BLOCK = "per_block"  # by steps of length, as Luma sells them: 10 s cost 3 times 5 s
     PER_MILLION_TOKENS = "per_million_tokens"
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a provider asks for one model.
+    """The price of one model at one provider.
 
     Args:
-        unit: What the rates are for.
+        unit: The unit of the rates.
         rates: USD by resolution ("720p", "1080p", "4k"); "*" is the rate for all others.
-        silent_rates: The same without an audio track, where that is cheaper; a resolution that is
-            missing here costs as much as with audio.
-        blocks: For PER_BLOCK: by length in seconds, the rates of that block.
-        tokens: For PER_MILLION_TOKENS: the tokens that one second of video, or one image, is
-            estimated to take, by resolution.
-        per_input_image: Surcharge for each reference image.
+        silent_rates: The rates without an audio track, where that is cheaper; a resolution that
+            is missing here costs as much as with audio.
+        blocks: For PER_BLOCK: the rates of each block by its length in seconds.
+        tokens: For PER_MILLION_TOKENS: the estimated tokens of one second of video, or of one
+            image, by resolution.
+        per_input_image: The surcharge for each reference image.
     """
 
     unit: PriceUnit
@@ -62,7 +62,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Hard limits of spending in USD; None where there is no limit for that window."""
+    """Hard limits of spending in USD; None for a window without a limit."""
 
     per_hour: Decimal | None = None
     per_day: Decimal | None = None
@@ -70,13 +70,13 @@ class Budget:
 
     @property
     def limits(self) -> Mapping[str, Decimal]:
-        """Return the limits that are set, by their windows' names."""
+        """Return the limits that are set, by the names of their windows."""
         limits = {"per_hour": self.per_hour, "per_day": self.per_day, "per_month": self.per_month}
         return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 class ExceededLimit(NamedTuple):
-    """A budget that does not allow a spending: its window's name and its limit in USD."""
+    """The limit that a spending would exceed, in USD, with the name of its window."""
 
     window: str
     limit: Decimal
@@ -89,8 +89,8 @@ def exceeded_limit(
 
     Args:
         budget: The limits.
-        asked: The spending, in USD.
-        spent: What was spent or set aside in the window of each limit, in millionths of a dollar.
+        requested: The spending in USD.
+        spent: What was spent or reserved in the window of each limit, in millionths of a dollar.
     """
     amount = to_micro_usd(requested)
     for name, limit in budget.limits.items():
@@ -100,13 +100,13 @@ def exceeded_limit(
 
 
 def to_micro_usd(amount: Decimal) -> int:
-    """Return USD in whole millionths, rounded up, so that sums are exact and never too low.
+    """Return USD as whole millionths, rounded up, so that sums are exact and never too low.
 
     Raises:
         ValueError: if the amount is below zero.
     """
     if amount < 0:
-        raise ValueError(f"an amount of money below zero: {amount}")
+        raise ValueError(f"amount below zero: {amount}")
     return int((amount * MICROS_PER_USD).to_integral_value(ROUND_CEILING))
 
 
@@ -124,9 +124,9 @@ def resolution_of(size: str) -> str:
 
 
 def cost_of(price: Price, order: Order, *, audio: bool = True, input_images: int = 0) -> Decimal:
-    """Return what an order costs in USD.
+    """Return the cost of an order in USD.
 
-    An image has no length (`seconds` is 0): its tokens count once.
+    An image has no length (`seconds` is 0); its tokens count once.
 
     Raises:
         LookupError: if the price has no rate for the order's size or length.
@@ -174,7 +174,7 @@ def _for_resolution(values: Mapping[str, _T], order: Order, what: str) -> _T:
         resolution = resolution_of(order.size)
     except ValueError as error:
         if ANY_RESOLUTION in values:
-            return values[ANY_RESOLUTION]  # a price that asks for no size needs none
+            return values[ANY_RESOLUTION]  # a price for all resolutions needs no size
         raise LookupError(f"no {what}: {error}") from None
     value = values.get(resolution, values.get(ANY_RESOLUTION))
     if value is None:

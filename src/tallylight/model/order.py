@@ -1,4 +1,4 @@
-"""Orders: what one service is asked to make."""
+"""Orders: the video that one service is asked to make."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ class Operation(StrEnum):
     """How a video is made."""
 
     CREATE = "create"
-    REMIX = "remix"  # a finished video anew, with another prompt
-    EDIT = "edit"  # a video changed
-    EXTEND = "extend"  # seconds added to a video
+    REMIX = "remix"  # make a finished video again with another prompt
+    EDIT = "edit"  # change a video
+    EXTEND = "extend"  # add seconds to a video
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A picture or a film that an order builds on: its bytes, or the address where it lies.
+    """An image or video that an order builds on, as bytes or as a URL.
 
     Args:
-        url: An http or https address, "" where the bytes are here.
-        body: The bytes, empty where they lie at the address.
-        media_type: "image/png"; "" if unknown.
-        name: The file's name as the caller gave it.
+        url: An http or https URL, "" if the bytes are given.
+        body: The bytes, empty if a URL is given.
+        media_type: The media type, such as "image/png"; "" if unknown.
+        name: The file name that the caller gave.
     """
 
     url: str = ""
@@ -33,18 +33,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked of a service.
+    """The request to one service, before it is encoded in the service's protocol.
 
     Args:
-        prompt: The text.
-        seconds: Length of the video; of an extension, the seconds added.
+        prompt: The prompt.
+        seconds: The length of the video; for an extension, the seconds to add.
         size: Width and height in pixels, "1280x720".
-        operation: How it is made.
-        source: The upstream's id of the job whose video is remixed, edited or extended; "" where
+        operation: How the video is made.
+        source: The upstream's id of the job whose video is remixed, edited or extended; "" if
             `reference` is that video, or there is none.
-        reference: What it builds on.
+        reference: The image or video that it builds on.
         characters: The upstream's ids of the characters that appear.
-        extras: Fields of the request that we do not know; they go along as they came.
+        extras: Fields of the caller's request that we do not know; they are passed on unchanged.
     """
 
     prompt: str

@@ -1,11 +1,11 @@
-"""How a service reaches its model, and the status that it is shown with."""
+"""The access and the status of a service."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class Access(StrEnum):
-    """How a service reaches its model."""
+    """How a service gets access to its model."""
 
     OFFICIAL = "official"  # 官轉: the maker's API, direct or forwarded
     REVERSE = "reverse"  # 官逆: resold consumer accounts
@@ -13,7 +13,7 @@ class Access(StrEnum):
 
 
 class Status(StrEnum):
-    """What a service is, as far as anybody can tell."""
+    """The status of a service, as far as evidence shows it."""
 
     OPERATIONAL = "operational"
     DEGRADED = "degraded"
@@ -25,7 +25,7 @@ class Status(StrEnum):
 
     @property
     def icon(self) -> str:
-        """Return the lamp that the status lights; always shown beside its word."""
+        """Return the icon of the status; it is always shown beside the word."""
         return _ICONS[self]
 
 

@@ -1,4 +1,4 @@
-"""Verdicts, the reasons behind them, and the transitions and incidents that they make."""
+"""Verdicts, their reasons, and the transitions and incidents that follow from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,47 +8,45 @@ from enum import StrEnum
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
-from tallylight.quick import quick
 
 
 class ReasonCode(StrEnum):
-    """Why a verdict stands; `languages` knows the sentence of each."""
+    """The kind of a reason; `i18n` has a sentence for each."""
 
     JOBS_DELIVERED = "jobs_delivered"
     JOBS_FAILING = "jobs_failing"
     JOBS_PARTLY_FAILING = "jobs_partly_failing"
     JOBS_SLOW = "jobs_slow"
-    NO_RECENT_JOBS = "jobs_unwatched"
-    API_RESPONDING = "door_open"
-    DOOR_REOPENED = "door_reopened"
-    API_DOWN = "door_closed"
-    API_PARTLY_FAILING = "door_partly_closed"
-    RISK_CONTROL_REPORTED = "risk_control_named"
-    RISK_CONTROL_SUSPECTED = "risk_control_signs"
-    SUSPENSION_REPORTED = "suspension_named"
-    MAINTENANCE_SCHEDULED = "maintenance_planned"
-    MAINTENANCE_REPORTED = "maintenance_named"
-    FEED_NOT_OPERATIONAL = "feed_reports"
+    NO_RECENT_JOBS = "no_recent_jobs"
+    API_RESPONDING = "api_responding"
+    API_RECOVERED = "api_recovered"
+    API_DOWN = "api_down"
+    API_PARTLY_FAILING = "api_partly_failing"
+    RISK_CONTROL_REPORTED = "risk_control_reported"
+    RISK_CONTROL_SUSPECTED = "risk_control_suspected"
+    SUSPENSION_REPORTED = "suspension_reported"
+    MAINTENANCE_SCHEDULED = "maintenance_scheduled"
+    MAINTENANCE_REPORTED = "maintenance_reported"
+    FEED_NOT_OPERATIONAL = "feed_not_operational"
     FEED_UNREADABLE = "feed_unreadable"
     SHUTDOWN_AHEAD = "shutdown_ahead"
     SHUTDOWN_PASSED = "shutdown_passed"
-    RETIREMENT_REPORTED = "gone_repeatedly"
+    RETIREMENT_REPORTED = "retirement_reported"
     KEY_REFUSED = "key_refused"
-    BALANCE_EMPTY = "wallet_empty"
+    BALANCE_EMPTY = "balance_empty"
     OWN_NETWORK = "own_network"
     NO_EVIDENCE = "no_evidence"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One sentence of a verdict, before it is put into a language.
+    """One reason of a verdict, independent of language.
 
     Args:
-        code: Which sentence.
-        at: The newest evidence behind it.
-        facts: What fills its blanks: counts, shares, seconds, the scrubbed upstream answer
-            (`answer`). Only JSON scalars, so that it can be stored as it is.
+        code: The kind of the reason.
+        at: The time of the newest evidence for it.
+        facts: The values in its sentence: counts, shares, seconds, the upstream's redacted text.
+            Only JSON scalars, so that it can be stored unchanged.
     """
 
     code: ReasonCode
@@ -56,18 +54,17 @@ class Reason:
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What stands about one service.
+    """The status of one service, and why.
 
     Args:
-        service: Whom it is about.
-        status: The status shown.
-        since: When this status began (back-dated to the first evidence for it).
-        confidence: Probability from 0.0 to 1.0 that the status is right.
-        reasons: The evidence that decided, most telling first; never empty.
-        blocked: AUTH or QUOTA while our own key or wallet keeps us out, else None.
+        service: The service.
+        status: Its status.
+        since: The start of this status, back-dated to the first evidence for it.
+        confidence: The probability from 0.0 to 1.0 that the status is right.
+        reasons: The reasons, most relevant first; never empty.
+        blocked: AUTH or QUOTA while our own key or balance blocks our requests, else None.
     """
 
     service: ServiceId
@@ -83,12 +80,12 @@ class Transition:
     """A change of status.
 
     Args:
-        service: Whose.
-        at: When it happened, back-dated: an outage to its first bad result, its end to the first
-            good one of the run that confirmed it.
-        recorded_at: When it was found out.
-        before: The verdict that stood.
-        after: The verdict that stands since.
+        service: The service.
+        at: The time of the change, back-dated: an outage to its first bad result, its end to the
+            first good result of the run that confirmed it.
+        recorded_at: The time it was recorded.
+        before: The verdict before the change.
+        after: The verdict after the change.
     """
 
     service: ServiceId
@@ -100,7 +97,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class StatusInterval:
-    """A stretch of one status: from `start`, inclusive, to `end`, exclusive."""
+    """An interval of one status, from `start`, inclusive, to `end`, exclusive."""
 
     status: Status
     start: datetime
@@ -109,7 +106,7 @@ class StatusInterval:
 
 @dataclass(frozen=True, slots=True)
 class IncidentUpdate:
-    """One entry of an incident's story: the status entered and why."""
+    """One change of status within an incident, with its reasons."""
 
     at: datetime
     status: Status
@@ -118,15 +115,15 @@ class IncidentUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A stretch away from operational.
+    """An interval in which a service was not operational.
 
     Args:
-        id: Its name in addresses; derived from the service and the start.
-        service: Whose.
-        started_at: Back-dated as the transition that opened it.
-        ended_at: None while it is open.
+        id: Its id in URLs, derived from the service and the start.
+        service: The service.
+        started_at: The time of the transition that opened it, back-dated.
+        ended_at: The time of its end; None while it is open.
         worst: The worst status in it.
-        updates: Its story, oldest first; the last one of an ended incident is the recovery.
+        updates: Its changes of status, oldest first; in an ended incident the last is the recovery.
     """
 
     id: IncidentId

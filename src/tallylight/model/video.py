@@ -1,4 +1,4 @@
-"""A video: what a caller asked for, and what became of it."""
+"""A video: the request of a caller and its outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,10 @@ from enum import StrEnum
 
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.quick import quick
 
 
 class VideoStatus(StrEnum):
-    """Where a video stands, in the words of the Videos API."""
+    """The status of a video, as the Videos API names it."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
@@ -22,19 +21,20 @@ class VideoStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreateParams:
-    """What a caller asked for beside prompt, seconds and size.
+    """The parameters of a create beside prompt, seconds and size.
 
     Args:
         operation: How the video is made.
-        source: The video that is remixed, edited or extended; ours, "" for none.
-        reference: What it builds on; its bytes lie in the asset store.
-        stored: The reference's place in the asset store, "" where there are no bytes.
-        characters: Ours.
-        extras: Fields that we do not know.
-        pinned: The only service that can do it, "" for any: it has the source or the characters.
-        chosen: Fields that the caller left out, so that we chose them.
-        policy: What the caller prefers in place of the route's own policy, "" for nothing.
-        onto: How many seconds are there already that an extension adds to.
+        source: Our id of the video that is remixed, edited or extended; "" for none.
+        reference: The image or video that it builds on; its bytes are in the asset store.
+        reference_asset: The key of these bytes in the asset store, "" if there are none.
+        characters: Our ids of the characters that appear.
+        extras: Fields of the request that we do not know.
+        pinned_service: The only service that can make the video, because it has the source or the
+            characters; "" for any service.
+        defaulted_fields: Fields that the caller left out and that we filled in.
+        policy: The policy that the caller prefers to the one of the route, "" for none.
+        base_seconds: The length of the video that an extension adds to.
     """
 
     operation: Operation = Operation.CREATE
@@ -51,42 +51,41 @@ class CreateParams:
 
 @dataclass(frozen=True, slots=True)
 class VideoError:
-    """Why a video failed, as its caller is told: a code of the Videos API and a sentence."""
+    """The error of a failed video for its caller: a code of the Videos API and a sentence."""
 
     code: str
     message: str
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One video that a caller asked for.
+    """One video that a caller requested.
 
     Args:
-        id: Ours; valid for ever.
-        key: Who asked, "" where no key is needed.
+        id: Our id, valid forever.
+        key: The gateway key of the caller, "" if none is needed.
         model: The route.
-        prompt: The text.
-        seconds: The length asked for; of an extension, with what it is added to.
-        size: The size asked for.
-        created_at: When it was asked for.
-        deadline: When nobody waits for it any more.
-        wish: All else that was asked for.
-        idempotency: The caller's key for this request, "" for none.
-        fingerprint: Of the request's content, by which a repetition is known.
-        owner: The process that follows it.
-        status: Where it stands.
-        progress: 0 to 100; never falls.
-        service: Who works on it, or delivered it; "" before the first acceptance.
-        attempts: How many submissions there were.
-        cost: What they cost together, in USD, as far as it is known.
-        substituted: What the service was asked for in place of what the caller asked for.
+        prompt: The prompt.
+        seconds: The requested length; for an extension, the length of the whole video.
+        size: The requested size.
+        created_at: The time of the request.
+        deadline: The time after which the video fails if it is not delivered.
+        params: All other parameters of the request.
+        idempotency_key: The idempotency key of the request, "" for none.
+        fingerprint: A digest of the request's content, by which a repetition is recognized.
+        owner: The process that holds its lease.
+        status: Its status.
+        progress: Its progress from 0 to 100; never falls.
+        service: The service that makes or delivered it; "" before the first acceptance.
+        attempts: The number of attempts.
+        cost: Their cost in USD, as far as it is known.
+        substitutions: By field, the requested value and the one that was ordered instead.
         error: Why it failed.
-        started_at: When a service was first seen at work on it.
-        ended_at: When it was completed or had failed.
-        expires_at: When its content is gone, None if it is kept.
-        asset: Its place in the asset store, "" while it is not there.
-        deleted_at: When its caller deleted it.
+        started_at: The time a service was first seen working on it.
+        ended_at: The time it was completed or failed.
+        expires_at: The time its content is deleted, None if it is kept.
+        asset: The key of its content in the asset store, "" if it is not there.
+        deleted_at: The time its caller deleted it.
     """
 
     id: VideoId
@@ -116,11 +115,11 @@ class Video:
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether it has an end, which never changes."""
+        """Return whether it has ended; an end never changes."""
         return self.ended_at is not None
 
     def order(self) -> Order:
-        """Return what is asked for, in our own names, before anything is fitted to a service."""
+        """Return the order as the caller requested it, before it is adapted to a service."""
         return Order(
             prompt=self.prompt,
             seconds=self.seconds - self.params.base_seconds,

@@ -1,4 +1,4 @@
-"""From the address that an operator writes to the driver that is used."""
+"""Parses the database address that an operator writes, and picks the driver for it."""
 
 from importlib.util import find_spec
 
@@ -11,10 +11,10 @@ _ALLOWED = "sqlite:///relative/path, sqlite:////absolute/path or postgresql://us
 
 
 def database_url(address: str) -> URL:
-    """Return where a database is and by which driver it is spoken to.
+    """Return the URL of a database with its driver.
 
     Raises:
-        ConfigurationError: if the address is of another form, or its driver is not installed.
+        ConfigurationError: if the address has another form, or the driver is not installed.
     """
     try:
         url = make_url(address)

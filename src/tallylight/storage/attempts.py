@@ -1,8 +1,8 @@
-"""Attempts: one submission of an order to one service each, written down before it is sent.
+"""Attempts: submissions of an order to one service, each recorded before it is sent.
 
-Between the upstream's accept and our record of it lies a gap that nothing can close. The row
-written before the sending makes the gap visible: what is found `intended` after a crash may have
-been sent and billed. ::
+A crash between the upstream's acceptance and our record of it cannot be ruled out. The row that
+is written before the request makes it visible: an attempt that is still `intended` after a crash
+may have been sent and billed. ::
 
     intended ──► accepted ──► delivered
        │  ╲         ▲  ╲
@@ -11,14 +11,14 @@ been sent and billed. ::
        ▼            │
     refused ◄───────┘
 
-`refused`, `delivered` and `failed` are ends: no statement here changes a row that has one.
+`refused`, `delivered` and `failed` are final: no statement here changes such a row.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tallylight.errors import StorageError
@@ -26,12 +26,12 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.ids import AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, LedgerEntry, Purpose
-from tallylight.model.order import Order
+from tallylight.storage.attempt_rows import attempt_from_row, attempt_values
 from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.ledger import entries_of
 from tallylight.storage.tables import attempts_table as table
 from tallylight.storage.tables import videos_table
-from tallylight.storage.types import failure_from_row, failure_values
+from tallylight.storage.types import failure_values
 
 _ALLOWED_FROM: Mapping[AttemptState, tuple[AttemptState, ...]] = {
     AttemptState.ACCEPTED: (AttemptState.INTENDED, AttemptState.IN_DOUBT),
@@ -42,12 +42,12 @@ _ALLOWED_FROM: Mapping[AttemptState, tuple[AttemptState, ...]] = {
 }
 
 
-class Tried(NamedTuple):
-    """What was tried for a caller's video.
+class VideoAttempts(NamedTuple):
+    """The attempts at one video.
 
     Args:
-        attempts: All submissions, in their order.
-        entries: The money of each.
+        attempts: All attempts, oldest first.
+        entries: Their ledger entries.
     """
 
     attempts: tuple[Attempt, ...]
@@ -55,36 +55,36 @@ class Tried(NamedTuple):
 
 
 class Attempts:
-    """The doors to the attempts; every change is durable when it returns."""
+    """Reads and writes attempts; every change is durable when its call returns."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     async def create(self, attempt: Attempt) -> None:
-        """Write an attempt down; only after this may it be sent."""
+        """Record an attempt; it may be sent only after this returns."""
         async with self._connections.durable_transaction(LockId.ATTEMPT) as connection:
             await connection.execute(insert(table), attempt_values(attempt))
 
     async def mark_accepted(self, attempt: AttemptId, job: str, at: datetime) -> Attempt:
-        """Say that the upstream has a job for it."""
+        """Record that the upstream has a job for it."""
         return await self._transition(attempt, AttemptState.ACCEPTED, job=job, accepted_at_us=at)
 
     async def mark_refused(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
-        """Say that the upstream has none."""
+        """Record that the upstream has no job for it."""
         return await self._transition(
             attempt, AttemptState.REFUSED, ended_at_us=at, **failure_values(failure)
         )
 
     async def mark_in_doubt(self, attempt: AttemptId, reason: str) -> Attempt:
-        """Say that nobody knows whether it was accepted."""
-        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt=reason)
+        """Record that it is not known whether it was accepted."""
+        return await self._transition(attempt, AttemptState.IN_DOUBT, doubt_reason=reason)
 
     async def mark_delivered(self, attempt: AttemptId, at: datetime) -> Attempt:
-        """Say that its video arrived."""
+        """Record that its video was delivered."""
         return await self._transition(attempt, AttemptState.DELIVERED, ended_at_us=at)
 
     async def mark_failed(self, attempt: AttemptId, failure: Failure, at: datetime) -> Attempt:
-        """Say that no video will arrive."""
+        """Record that it will deliver no video."""
         return await self._transition(
             attempt, AttemptState.FAILED, ended_at_us=at, **failure_values(failure)
         )
@@ -94,17 +94,17 @@ class Attempts:
         return next(iter(await self._select(table.c.id == attempt)), None)
 
     async def unfinished(self, purpose: Purpose) -> tuple[Attempt, ...]:
-        """Return what is intended, accepted or in doubt, oldest first."""
+        """Return the attempts that are intended, accepted or in doubt, oldest first."""
         return await self._select(table.c.ended_at_us.is_(None), table.c.purpose == purpose.value)
 
     async def for_video(self, video: VideoId) -> tuple[Attempt, ...]:
-        """Return all attempts at a caller's video, in their order."""
+        """Return all attempts at a video, oldest first."""
         return await self._select(table.c.video == video)
 
     async def jobs_of_other_attempts(
         self, services: Collection[ServiceId], jobs: Collection[str], attempt: AttemptId
     ) -> frozenset[str]:
-        """Return which of some services' jobs belong to another attempt already."""
+        """Return which of some jobs at some services belong to another attempt."""
         query = select(table.c.job).where(
             table.c.service.in_(services), table.c.job.in_(jobs), table.c.id != attempt
         )
@@ -114,13 +114,13 @@ class Attempts:
     async def unanswered_since(
         self, services: Collection[ServiceId], prompt: str, since: datetime, attempt: AttemptId
     ) -> tuple[datetime, ...]:
-        """Return since when others that ask some services for the same words await an answer.
+        """Return when other attempts with the same prompt, still unanswered, were intended.
 
         Args:
-            services: Whom.
-            prompt: The words.
-            since: Earlier ones are out of date: nobody waits for them any more.
-            attempt: This one does not count.
+            services: The services that they were sent to.
+            prompt: Their prompt.
+            since: Attempts that were intended earlier do not count: no answer is awaited any more.
+            attempt: The attempt that does not count.
         """
         query = (
             select(table.c.intended_at_us)
@@ -138,7 +138,7 @@ class Attempts:
             return tuple(await connection.scalars(query))
 
     async def last_intended(self, purpose: Purpose) -> Mapping[ServiceId, datetime]:
-        """Return when each service's newest attempt for a purpose was written down."""
+        """Return when each service's newest attempt for a purpose was intended."""
         newest = (
             select(table.c.service, func.max(table.c.intended_at_us))
             .where(table.c.purpose == purpose.value)
@@ -154,10 +154,10 @@ class Attempts:
     async def _transition(
         self, attempt: AttemptId, state: AttemptState, **values: object
     ) -> Attempt:
-        """Change a row that is in a state from which the new one can be reached.
+        """Move an attempt to a state, if its present state allows that.
 
         Raises:
-            StorageError: if it is not.
+            StorageError: if it does not, or the attempt does not exist.
         """
         change = (
             update(table)
@@ -170,79 +170,28 @@ class Attempts:
         async with self._connections.durable_transaction(LockId.ATTEMPT) as connection:
             row = (await connection.execute(change)).first()
             if row is not None:
-                return _attempt(row)
-            stands = await connection.scalar(select(table.c.state).where(table.c.id == attempt))
+                return attempt_from_row(row)
+            current = await connection.scalar(select(table.c.state).where(table.c.id == attempt))
         raise StorageError(
-            f"attempt {attempt} is {stands} and cannot become {state}"
-            if stands
-            else f"there is no attempt {attempt}"
+            f"attempt {attempt} is {current} and cannot become {state}"
+            if current
+            else f"attempt {attempt} does not exist"
         )
 
 
-async def tried_of(
+async def attempts_of_videos(
     connection: AsyncConnection, videos: Collection[VideoId]
-) -> Mapping[VideoId, Tried]:
-    """Return what a transaction sees of the attempts at some callers' videos."""
+) -> Mapping[VideoId, VideoAttempts]:
+    """Return the attempts at some videos as one transaction sees them."""
     attempts = await _read(connection, table.c.video.in_(videos))
     entries = await entries_of(connection, [attempt.entry for attempt in attempts])
     own = {id_: tuple(each for each in attempts if each.video == id_) for id_ in videos}
     return {
-        id_: Tried(found, {a.entry: entries[a.entry] for a in found if a.entry in entries})
+        id_: VideoAttempts(found, {a.entry: entries[a.entry] for a in found if a.entry in entries})
         for id_, found in own.items()
     }
 
 
 async def _read(connection: AsyncConnection, *where: ColumnElement[bool]) -> tuple[Attempt, ...]:
     query = select(table).where(*where).order_by(table.c.intended_at_us, table.c.number)
-    return tuple(_attempt(row) for row in await connection.execute(query))
-
-
-def attempt_values(attempt: Attempt) -> dict[str, object]:
-    """Return what the row of an attempt holds."""
-    is_probe = not attempt.video
-    return {
-        "id": attempt.id,
-        "service": attempt.service,
-        "purpose": attempt.purpose.value,
-        # A caller's own words lie beside the video, once.
-        "prompt": attempt.order.prompt if is_probe else "",
-        "seconds": attempt.order.seconds,
-        "size": attempt.order.size,
-        "model": attempt.model,
-        "entry": attempt.entry,
-        "state": attempt.state.value,
-        "intended_at_us": attempt.intended_at,
-        "accepted_at_us": attempt.accepted_at,
-        "ended_at_us": attempt.ended_at,
-        "job": attempt.job,
-        "doubt": attempt.doubt_reason,
-        "video": attempt.video,
-        "number": attempt.number,
-        "started_at_us": attempt.started_at,
-        "rendered_at_us": attempt.rendered_at,
-        "given_up_at_us": attempt.given_up_at,
-        **failure_values(attempt.failure),
-    }
-
-
-def _attempt(row: Row[*tuple[object, ...]]) -> Attempt:
-    return Attempt(
-        id=AttemptId(row.id),
-        service=ServiceId(row.service),
-        purpose=Purpose(row.purpose),
-        order=Order(prompt=row.prompt, seconds=row.seconds, size=row.size),
-        model=row.model,
-        entry=EntryId(row.entry),
-        intended_at=row.intended_at_us,
-        state=AttemptState(row.state),
-        accepted_at=row.accepted_at_us,
-        ended_at=row.ended_at_us,
-        job=row.job,
-        doubt_reason=row.doubt,
-        failure=failure_from_row(row),
-        video=VideoId(row.video),
-        number=row.number,
-        started_at=row.started_at_us,
-        rendered_at=row.rendered_at_us,
-        given_up_at=row.given_up_at_us,
-    )
+    return tuple(attempt_from_row(row) for row in await connection.execute(query))

@@ -1,4 +1,4 @@
-"""Characters: who can appear in videos, and at which service they are known."""
+"""Characters that can appear in videos, each known to one service."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +12,15 @@ from tallylight.storage.tables import characters_table as table
 
 @dataclass(frozen=True, slots=True)
 class CharacterRow:
-    """A character that a service has made known.
+    """A character that a caller created at a service.
 
     Args:
-        id: Ours.
-        key: Whose.
-        name: For people.
-        service: Where it is known.
-        upstream_id: What it is called there.
-        created_at: When it was made.
+        id: Our id.
+        key: The gateway key of the caller.
+        name: The name that the caller gave it.
+        service: The service that knows it.
+        upstream_id: Its id at that service.
+        created_at: The moment it was created.
     """
 
     id: str
@@ -32,13 +32,13 @@ class CharacterRow:
 
 
 class Characters:
-    """The doors to the characters."""
+    """Reads and writes characters."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     async def add(self, row: CharacterRow) -> None:
-        """Keep a character."""
+        """Store a character; durable on return."""
         values = {
             "id": row.id,
             "key": row.key,

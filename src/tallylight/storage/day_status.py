@@ -1,7 +1,8 @@
-"""How long each service was what on each day, so that 90 days are read as 90 rows a service.
+"""The time each service spent in each status per day: 90 days are 90 rows of a service.
 
-A mark names the first day that is still open. A transition that is back-dated into closed days
-moves it back (`reopen`), and they are closed anew. UNKNOWN is not stored: it is what remains.
+A cursor holds the first day that is still open. A transition that is back-dated into closed days
+moves it back (`reopen_days`), and these days are closed again. The time in UNKNOWN is not stored:
+it is the rest of the day.
 """
 
 from collections import Counter, defaultdict
@@ -15,7 +16,7 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.storage import cursors, transitions
-from tallylight.storage.engine import upsert
+from tallylight.storage.engine import MAX_IN_LIST, upsert
 from tallylight.storage.tables import day_status_table as table
 from tallylight.storage.tables import state_snapshots_table
 from tallylight.storage.tables import transitions_table as changes
@@ -27,12 +28,12 @@ from tallylight.storage.types import (
     to_microseconds,
 )
 
-_CURSOR = "days"
+_CURSOR = "day_status"
 _KNOWN = tuple(status for status in Status if status is not Status.UNKNOWN)
 
 
 async def close_oldest_day(connection: AsyncConnection, now: datetime) -> bool:
-    """Close the oldest open day that is over; tell whether there was one."""
+    """Close the oldest open day that is over; return whether there was one."""
     day = await _first_open_day(connection)
     if day is None:
         first = await connection.scalar(select(func.min(changes.c.at_us)))
@@ -41,12 +42,12 @@ async def close_oldest_day(connection: AsyncConnection, now: datetime) -> bool:
         day = bucket_start(first, DAY)
     if day + DAY > now:
         return False
-    found = await connection.scalars(select(state_snapshots_table.c.service))
-    services = [ServiceId(service) for service in found]
-    tiles = await transitions.status_intervals(connection, services, day, day + DAY)
+    names = await connection.scalars(select(state_snapshots_table.c.service))
+    services = [ServiceId(name) for name in names]
+    found = await transitions.status_intervals(connection, services, day, day + DAY)
     rows = [
-        {"service": service, "day_us": day} | _columns(_lengths(spells))
-        for service, spells in sorted(tiles.items())
+        {"service": service, "day_us": day} | _columns(_lengths(intervals))
+        for service, intervals in sorted(found.items())
     ]
     if rows:
         await connection.execute(upsert(connection, table), rows)
@@ -55,27 +56,27 @@ async def close_oldest_day(connection: AsyncConnection, now: datetime) -> bool:
 
 
 async def reopen_days(connection: AsyncConnection, at: datetime) -> None:
-    """Open all days from that of a moment on, because the past has changed."""
+    """Reopen the day of a moment and all later days, because the past has changed."""
     await cursors.rewind(connection, _CURSOR, to_microseconds(bucket_start(at, DAY)))
 
 
 async def status_seconds(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
 ) -> dict[ServiceId, dict[Status, float]]:
-    """Return for how many seconds of [start, end) each service was what; they add up to it."""
+    """Return the seconds that each service spent in each status; they add up to [start, end)."""
     first, last = bucket_start(start - MICROSECOND, DAY) + DAY, bucket_start(end, DAY)
     last = max(first, min(last, await _first_open_day(connection) or first))
     sums: dict[ServiceId, Counter[Status]] = defaultdict(Counter)
     if first < last:
         await _add_closed_days(connection, services, first, last, sums)
-        stretches = [(start, first), (last, end)]
+        open_windows = [(start, first), (last, end)]
     else:
-        stretches = [(start, end)]
-    for begin, until in stretches:
+        open_windows = [(start, end)]
+    for begin, until in open_windows:
         if begin < until:
-            spells = await transitions.status_intervals(connection, services, begin, until)
-            for service, tiles in spells.items():
-                sums[service].update(_lengths(tiles))
+            found = await transitions.status_intervals(connection, services, begin, until)
+            for service, intervals in found.items():
+                sums[service].update(_lengths(intervals))
     whole = (end - start) // MICROSECOND
     return {service: _in_seconds(sums[service], whole) for service in services}
 
@@ -87,7 +88,7 @@ async def _add_closed_days(
     end: datetime,
     sums: Mapping[ServiceId, Counter[Status]],
 ) -> None:
-    # Joined to the list of services, or SQLite would read the days of all time.
+    # The join makes SQLite look up days by service; without it, it would scan the days of all time.
     query = (
         select(
             state_snapshots_table.c.service,
@@ -97,7 +98,7 @@ async def _add_closed_days(
         .where(table.c.day_us >= start, table.c.day_us < end)
         .group_by(state_snapshots_table.c.service)
     )
-    if len(services) <= transitions.MAX_IN_LIST:
+    if len(services) <= MAX_IN_LIST:
         query = query.where(state_snapshots_table.c.service.in_(services))
     for service, *lengths in await connection.execute(query):
         sums[ServiceId(service)].update(dict(zip(_KNOWN, map(int, lengths), strict=True)))
@@ -109,8 +110,8 @@ def _columns(lengths: Counter[Status]) -> dict[str, object]:
 
 def _lengths(intervals: Iterable[StatusInterval]) -> Counter[Status]:
     lengths: Counter[Status] = Counter()
-    for spell in intervals:
-        lengths[spell.status] += (spell.end - spell.start) // MICROSECOND
+    for interval in intervals:
+        lengths[interval.status] += (interval.end - interval.start) // MICROSECOND
     return lengths
 
 
@@ -122,5 +123,5 @@ def _in_seconds(lengths: Counter[Status], whole: int) -> dict[Status, float]:
 
 
 async def _first_open_day(connection: AsyncConnection) -> datetime | None:
-    mark = await cursors.position(connection, _CURSOR)
-    return None if mark is None else from_microseconds(mark)
+    cursor = await cursors.position(connection, _CURSOR)
+    return None if cursor is None else from_microseconds(cursor)

@@ -1,12 +1,12 @@
-"""Connections to either database, and what each kind of transaction promises.
+"""Connections to SQLite and PostgreSQL, and the guarantees of each kind of transaction.
 
-*Writing* is durable once it has returned, also over a power cut: money, attempts, transitions.
-*Noting* survives the death of the process but may lose its last moments in a power cut: evidence
-and what is folded from it. SQLite calls the two `synchronous` FULL and NORMAL, PostgreSQL
-`synchronous_commit` on and off.
+A *durable* transaction survives a power cut once it has returned: money, attempts, transitions. A
+*relaxed* one survives the death of the process, but a power cut may undo the last of them:
+evidence and what is computed from it. SQLite calls the two `synchronous` FULL and NORMAL,
+PostgreSQL `synchronous_commit` on and off.
 
-Writers take turns. On SQLite all do (`BEGIN IMMEDIATE`), on PostgreSQL those of the same `Turn`
-do, over all replicas.
+Writers exclude one another: on SQLite all of them (`BEGIN IMMEDIATE`), on PostgreSQL those with
+the same `LockId`, over all replicas.
 """
 
 import asyncio
@@ -28,51 +28,55 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from tallylight.errors import StorageError, UnwritableError
 from tallylight.storage.address import database_url
 
-_LOCK_SPACE = 0x7A11  # of our advisory locks, so that another program's do not meet them
+_LOCK_SPACE = 0x7A11  # keeps our advisory locks apart from those of other programs
 _BUSY_MS = 5000
 _WAL_ATTEMPTS = 10
 _SYNCHRONOUS_OPTION = "tallylight_writes"
 _RELAXED_COMMIT = text("SET LOCAL synchronous_commit = off")
 _PING_TIMEOUT_SECONDS = 5
-# A machine that vanishes closes no connection, and neither does a process that hangs: without these
-# its claim would outlive it.
+# A machine that vanishes closes no connection, and neither does a process that hangs. Without these
+# settings, its lock would outlive it.
 _SHORT_TIMEOUTS = text(
     "SELECT set_config('idle_session_timeout', '10s', false),"
     " set_config('tcp_keepalives_idle', '5', false),"
     " set_config('tcp_keepalives_interval', '2', false),"
     " set_config('tcp_keepalives_count', '3', false)"
 )
-_PERMANENT_ERRORS = (DataError, IntegrityError, ProgrammingError)  # what no waiting mends
-_ACQUIRE_LOCK = text("SELECT pg_advisory_xact_lock(:space, :turn)")
+_PERMANENT_ERRORS = (DataError, IntegrityError, ProgrammingError)  # a retry would fail as well
+_ACQUIRE_LOCK = text("SELECT pg_advisory_xact_lock(:space, :lock)")
+
+#: With more services than this, a query reads the rows of all and the caller filters them: that
+#: is faster than a long IN.
+MAX_IN_LIST = 500
 
 _T = TypeVar("_T")
 
 
 class LockId(IntEnum):
-    """What writers of different processes wait for one another about."""
+    """The advisory locks that make writers of different processes wait for one another."""
 
     MIGRATION = 1
-    EVIDENCE = 2  # evidence, standings, transitions
+    EVIDENCE = 2  # evidence, snapshots, transitions
     ROLLUP = 3
     LEDGER = 4
     ATTEMPT = 5
-    LEADER = 6  # one process judges at a time
+    LEADER = 6  # held for as long as a process is the leader
     VIDEO = 7  # callers' videos, their attempts and their money
     KEY = 8
     WEBHOOK = 9
 
 
 class Connections:
-    """The ways into one database."""
+    """Opens transactions on one database."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
-        # Without the user and the password.
+        # Errors show this label: it leaves out the user and the password.
         self._label = f"{engine.url.host or ''}/{engine.url.database}"
         if self._is_sqlite:
             self._label = str(engine.url.database)
-        # PostgreSQL would otherwise show each statement another state.
+        # By default, PostgreSQL shows each statement of a transaction a newer state.
         one_state = {} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._read_engine = engine.execution_options(**one_state)
         self._durable_engine = engine.execution_options(**{_SYNCHRONOUS_OPTION: "FULL"})
@@ -84,28 +88,28 @@ class Connections:
         self._thread_relaxed_engine = self._thread_engine.execution_options(
             **{_SYNCHRONOUS_OPTION: "NORMAL"}
         )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        # SQLite's own waiting polls; a queue inside the process is fair and wakes at once.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
+        # SQLite waits for a lock by polling; a lock inside the process is fair and wakes at once.
         self._writer_lock: AbstractAsyncContextManager[None] = (
             asyncio.Lock() if self._is_sqlite else nullcontext()
         )
 
     @asynccontextmanager
     async def read_transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Open a connection that sees one state of the database and changes nothing."""
+        """Open a transaction that reads one state of the database."""
         with _storage_errors(self._label):
             async with self._read_engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def durable_transaction(self, lock: LockId) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that is durable once this returns."""
+        """Open a transaction that survives a power cut once it is committed."""
         async with self._write_transaction(self._durable_engine, lock) as connection:
             yield connection
 
     @asynccontextmanager
     async def relaxed_transaction(self, lock: LockId) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that a power cut, but no crash of ours, may undo."""
+        """Open a transaction that a power cut may undo, but no crash of the process."""
         async with self._write_transaction(self._relaxed_engine, lock) as connection:
             if not self._is_sqlite:
                 await connection.execute(_RELAXED_COMMIT)
@@ -118,74 +122,74 @@ class Connections:
         with _storage_errors(self._label):
             async with self._writer_lock, engine.begin() as connection:
                 if not self._is_sqlite:
-                    names = {"space": _LOCK_SPACE, "turn": int(lock)}
+                    names = {"space": _LOCK_SPACE, "lock": int(lock)}
                     await connection.execute(_ACQUIRE_LOCK, names)
                 yield connection
 
     async def run_durable_in_thread(self, work: Callable[[Connection], _T]) -> _T:
-        """Do work in a durable transaction of the driver's own, in a thread.
+        """Run work in a durable transaction of the synchronous driver, in a thread.
 
-        For many rows at once: it costs a fraction of what the same statements cost here. On
-        PostgreSQL it waits for nobody's turn, unless the work itself calls `take_turn`.
+        Many rows at once cost a fraction of what they cost through asyncio. On PostgreSQL the
+        transaction takes no lock, unless the work calls `acquire_lock`.
         """
         return await self._in_thread(self._thread_durable_engine, work)
 
     async def run_relaxed_in_thread(self, work: Callable[[Connection], _T]) -> _T:
-        """Do the same in a transaction that a power cut, but no crash of ours, may undo."""
+        """Run work in the same way in a relaxed transaction."""
         return await self._in_thread(self._thread_relaxed_engine, work)
 
     async def _in_thread(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        is_lax = engine is self._thread_relaxed_engine and not self._is_sqlite
+        is_relaxed = engine is self._thread_relaxed_engine and not self._is_sqlite
 
         def transact() -> _T:
             with engine.begin() as connection:
-                if is_lax:
+                if is_relaxed:
                     connection.execute(_RELAXED_COMMIT)
                 return work(connection)
 
         with _storage_errors(self._label):
             async with self._writer_lock:
-                # A thread cannot be called back: its turn ends when it ends.
+                # A thread cannot be cancelled: the lock is held until it has finished.
                 loop = asyncio.get_running_loop()
                 return await run_to_completion(loop.run_in_executor(self._thread, transact))
 
     @asynccontextmanager
     async def try_lock(self, lock_id: LockId) -> AsyncIterator["HeldLock | None"]:
-        """Try to hold a turn of PostgreSQL as long as the block lasts; yield None in vain.
+        """Try to hold a lock of PostgreSQL for the block; yield None if another process has it.
 
-        The claim dies with the process, with its connection, and where nobody asks for ten
-        seconds whether it is alive.
+        The lock is lost with the process, with its connection, and if `is_alive` is not called
+        for ten seconds.
         """
-        names = {"space": _LOCK_SPACE, "turn": int(lock_id)}
-        outright = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        names = {"space": _LOCK_SPACE, "lock": int(lock_id)}
+        autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with _storage_errors(self._label):
-            async with outright.connect() as connection:
-                lock = text("SELECT pg_try_advisory_lock(:space, :turn)")
-                if not await connection.scalar(lock, names):
+            async with autocommit.connect() as connection:
+                acquire = text("SELECT pg_try_advisory_lock(:space, :lock)")
+                if not await connection.scalar(acquire, names):
                     yield None
                     return
                 try:
                     await connection.execute(_SHORT_TIMEOUTS)
                     yield HeldLock(connection)
                 finally:
-                    # Closed and not given back: what is held goes with the connection.
+                    # Closed, not returned to the pool: the lock belongs to the connection.
                     await connection.invalidate()
 
     async def close(self) -> None:
-        """Give all connections back, though cancelled: one that is half closed stays open."""
+        """Close all connections, even if cancelled: one that is half closed would stay open."""
         await run_to_completion(self._engine.dispose())
         self._thread.shutdown()
         self._thread_engine.dispose()
 
 
 class HeldLock:
-    """A turn that is held as long as its connection lives."""
+    """A lock that is held for as long as its connection lives."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def is_alive(self) -> bool:
-        """Tell whether the connection, and with it the claim, is still there."""
+        """Return whether the connection still lives, and with it the lock."""
         try:
             async with asyncio.timeout(_PING_TIMEOUT_SECONDS):
                 await self._connection.execute(text("SELECT 1"))
@@ -195,7 +199,7 @@ class HeldLock:
 
 
 async def run_to_completion(awaitable: Awaitable[_T]) -> _T:
-    """Return what work leads to; a cancellation takes effect once it has ended."""
+    """Return the result of an awaitable; a cancellation takes effect once it has ended."""
     done = asyncio.ensure_future(awaitable)
     try:
         return await asyncio.shield(done)
@@ -205,10 +209,10 @@ async def run_to_completion(awaitable: Awaitable[_T]) -> _T:
 
 
 def connect(address: str) -> Connections:
-    """Return the ways into the database at an address; nothing is opened yet.
+    """Return the connections to the database at an address; none is opened yet.
 
     Raises:
-        ConfigurationError: if the address is not one of ours.
+        ConfigurationError: if the address has another form.
         StorageError: if the directory of a SQLite file does not exist.
     """
     url = database_url(address)
@@ -223,7 +227,7 @@ def connect(address: str) -> Connections:
 
 
 def _thread_engine_for(url: URL) -> Engine:
-    """Return an engine for the same database that is used by one thread and waits for it."""
+    """Return a synchronous engine for the same database, for use by one thread."""
     if url.get_backend_name() == "postgresql":
         return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=1)
     engine = create_engine(
@@ -240,24 +244,35 @@ def _configure_sqlite(engine: Engine) -> None:
 
 
 def acquire_lock(connection: Connection, lock: LockId) -> None:
-    """Wait for a turn and hold it to the end of the transaction; SQLite's always has all turns."""
+    """Wait for a lock and hold it until the transaction ends; on SQLite, `BEGIN` has done so."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_ACQUIRE_LOCK, {"space": _LOCK_SPACE, "turn": int(lock)})
+        connection.execute(_ACQUIRE_LOCK, {"space": _LOCK_SPACE, "lock": int(lock)})
 
 
 def upsert(connection: AsyncConnection, table: Table) -> Insert:
-    """Return an insert into a table that, where the key exists, replaces all other columns."""
+    """Return an insert that replaces all other columns of rows whose key exists."""
     keys = [column.name for column in table.primary_key]
-    # The two dialects spell it alike, but in classes of their own.
-    insert: sqlite.Insert | postgresql.Insert = (
-        sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    )
+    insert = _dialect_insert(connection, table)
     others = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=others)
 
 
+def insert_or_ignore(connection: Connection, table: Table) -> Insert:
+    """Return an insert into a table that skips rows whose key exists."""
+    return _dialect_insert(connection, table).on_conflict_do_nothing()
+
+
+def _dialect_insert(
+    connection: Connection | AsyncConnection, table: Table
+) -> sqlite.Insert | postgresql.Insert:
+    # Both databases have ON CONFLICT, but SQLAlchemy has a class of its own for each.
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
+
+
 def _set_sqlite_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # transactions are begun by us, below
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     _enable_wal(cursor)
@@ -269,9 +284,9 @@ def _set_sqlite_pragmas(connection: DBAPIConnection, _entry: ConnectionPoolEntry
 def _enable_wal(cursor: DBAPICursor) -> None:
     for _ in range(_WAL_ATTEMPTS):
         try:
-            cursor.execute("PRAGMA journal_mode=WAL")  # stays for good once it is set
+            cursor.execute("PRAGMA journal_mode=WAL")  # a file keeps this mode
         except sqlite3.OperationalError:
-            # It never waits for others that are at the new file, as a transaction does.
+            # Changing the mode fails while another process uses the file; a transaction waits.
             cursor.execute("BEGIN EXCLUSIVE")
             cursor.execute("COMMIT")
         else:
@@ -282,8 +297,8 @@ def _enable_wal(cursor: DBAPICursor) -> None:
 def _roll_back_sqlite(
     connection: DBAPIConnection, _entry: ConnectionPoolEntry, _error: BaseException | None
 ) -> None:
-    # A cancelled task leaves cursors behind that keep a closed connection, and with it its lock on
-    # the file, until the garbage is collected: every other writer would wait in vain.
+    # A cancelled task leaves cursors that keep a closed connection alive, and with it the lock on
+    # the file, until garbage is collected. All other writers would wait until then.
     connection.rollback()
 
 
@@ -300,11 +315,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def _storage_errors(label: str) -> Iterator[None]:
-    """Turn what the driver raises into our own errors, without the statement's values."""
+    """Turn errors of the driver into our own, which show no values of the statement."""
     try:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        told = " ".join(str(cause).split())
+        reason = " ".join(str(cause).split())
         kind = UnwritableError if isinstance(error, _PERMANENT_ERRORS) else StorageError
-        raise kind(f"database {label}: {type(cause).__name__}: {told}") from error
+        raise kind(f"database {label}: {type(cause).__name__}: {reason}") from error

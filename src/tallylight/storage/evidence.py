@@ -1,8 +1,8 @@
-"""Evidence in its table: append-only, in the order in which it was noted.
+"""The table of evidence: append-only, in the order of recording.
 
-An evidence's id is the moment of its noting in microseconds, raised by one where that is taken.
-So ids rise with every commit, a mark of what has been folded is one number, and a stretch of
-time is a stretch of ids, without any index that each flush would have to touch.
+The id of evidence is the moment of its recording in microseconds, raised until it is unique. So
+ids rise with every commit, a cursor is one number, and a window of time is a range of ids. The
+table needs no second index that each flush would have to update.
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -15,25 +15,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.storage.engine import Connections
+from tallylight.storage.engine import MAX_IN_LIST, Connections
 from tallylight.storage.tables import evidence_table as table
 from tallylight.storage.types import MICROSECOND, failure_from_row, failure_values, to_microseconds
 
-#: How long after its time evidence may be noted and still be found by its time (a feed's lag).
+#: Evidence that is recorded at most this long after its time is found by its time (a feed's lag).
 MAX_DELAY = timedelta(days=1)
-#: How long before its time (another machine's clock).
+#: The same for evidence recorded before its time (another machine's clock).
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 _PAGE_SIZE = 1000
-#: How far back a search for one service's newest evidence looks: it has no index to go by, and a
-#: day of 1,000 services, each probed every 60 s, is 1.4 million rows.
+#: How far back the newest evidence of one service is searched. The search has no index, and a day
+#: of 1,000 services that are probed every 60 s is 1.4 million rows.
 _SEARCH_WINDOW = timedelta(days=1)
-#: Above this, reading all services and choosing here is quicker than a long IN.
-_MAX_IN_LIST = 500
 
 
 class EvidenceRecord(NamedTuple):
-    """Evidence and when it was noted; once it is stored, that is its id."""
+    """Evidence with the moment of its recording, which is its id once it is stored."""
 
     recorded_at_us: int
     evidence: Evidence
@@ -42,12 +40,12 @@ class EvidenceRecord(NamedTuple):
 async def insert_evidence(
     connection: AsyncConnection, records: Sequence[EvidenceRecord], into: Table = table
 ) -> int:
-    """Store evidence, oldest first, and return the newest id there is.
+    """Insert evidence and return the newest id in the table.
 
     Args:
-        connection: Whose turn it is to write.
-        noted: What to store.
-        into: The evidence, or the hearsay, whose rows are alike.
+        connection: A transaction that holds the lock for evidence.
+        records: The evidence, oldest first.
+        into: The table of evidence, or that of forwarded evidence, which has the same columns.
     """
     last = await latest_id(connection, into)
     rows = []
@@ -60,7 +58,7 @@ async def insert_evidence(
 
 
 async def latest_id(connection: AsyncConnection, of: Table = table) -> int:
-    """Return the id of the evidence noted last, 0 if there is none."""
+    """Return the id of the newest evidence, 0 if there is none."""
     return int(await connection.scalar(select(func.max(of.c.id))) or 0)
 
 
@@ -72,9 +70,9 @@ async def latest_evidence(
     end: datetime | None,
     limit: int,
 ) -> tuple[Evidence, ...]:
-    """Return the evidence noted last within a window, newest first.
+    """Return the newest evidence of a window, newest first.
 
-    Without a start, one service's evidence is looked for among a day's of all services.
+    Without a start, the evidence of one service is searched within the last day.
     """
     where = window_filter(start, end)
     if service is not None:
@@ -96,27 +94,27 @@ async def evidence_after_cursors(
     cursors: Mapping[ServiceId, int],
     since: datetime,
 ) -> AsyncIterator[EvidenceRecord]:
-    """Yield what was noted after a mark; of each service oldest first.
+    """Yield the evidence after a cursor per service; that of each service is oldest first.
 
-    Of services without a mark, only what was noted since a moment.
+    Services without a cursor are read from the moment `since` on.
     """
     floor = to_microseconds(since)
-    marks = {service: cursors.get(service, floor - 1) for service in services}
-    # Apart, so that one that comes back after months makes nobody walk through all these months.
-    old = {service: mark for service, mark in marks.items() if mark < floor - 1}
-    for group in (old, {service: marks[service] for service in marks.keys() - old.keys()}):
+    starts = {service: cursors.get(service, floor - 1) for service in services}
+    # Services that come back after months are read apart, or all others would be read from there.
+    old = {service: start for service, start in starts.items() if start < floor - 1}
+    for group in (old, {service: starts[service] for service in starts.keys() - old.keys()}):
         if not group:
             continue
-        is_named = [table.c.service.in_(group)] if len(group) <= _MAX_IN_LIST else []
-        async for page in row_pages(connections, is_named, after=min(group.values())):
+        where = [table.c.service.in_(group)] if len(group) <= MAX_IN_LIST else []
+        async for page in row_pages(connections, where, after=min(group.values())):
             for row in page:
-                mark = group.get(row.service)
-                if mark is not None and row.id > mark:
+                start = group.get(row.service)
+                if start is not None and row.id > start:
                     yield EvidenceRecord(row.id, evidence_from_row(row))
 
 
 async def evidence_after(connections: Connections, cursor: int) -> tuple[EvidenceRecord, ...]:
-    """Return a page of the evidence that follows an id, oldest first."""
+    """Return a page of the evidence after an id, oldest first."""
     async with connections.read_transaction() as connection:
         found = await connection.execute(select_page_after(cursor, _PAGE_SIZE))
         return tuple(EvidenceRecord(row.id, evidence_from_row(row)) for row in found)
@@ -125,7 +123,7 @@ async def evidence_after(connections: Connections, cursor: int) -> tuple[Evidenc
 async def evidence_pages(
     connections: Connections, start: datetime, end: datetime
 ) -> AsyncIterator[tuple[Evidence, ...]]:
-    """Yield all evidence of [start, end), a page at a time, oldest noted first."""
+    """Yield all evidence of [start, end) in the order of its ids, a page at a time."""
     async for page in row_pages(connections, window_filter(start, end), after=0):
         yield tuple(evidence_from_row(row) for row in page)
 
@@ -133,7 +131,7 @@ async def evidence_pages(
 async def row_pages(
     connections: Connections, where: Sequence[ColumnElement[bool]], *, after: int
 ) -> AsyncIterator[Sequence[Row[*tuple[object, ...]]]]:
-    """Yield rows in the order of their ids, a page at a time, holding no transaction between."""
+    """Yield rows in the order of their ids, each page read in a transaction of its own."""
     while True:
         async with connections.read_transaction() as connection:
             page = (
@@ -147,40 +145,29 @@ async def row_pages(
 
 
 def select_page_after(cursor: int, limit: int) -> Select[*tuple[object, ...]]:
-    """Return the query of the evidence that follows an id, oldest first."""
+    """Return the query for the evidence after an id, oldest first."""
     return select(table).where(table.c.id > cursor).order_by(table.c.id).limit(limit)
 
 
 def window_filter(start: datetime | None, end: datetime | None) -> list[ColumnElement[bool]]:
-    """Return what confines evidence to [start, end), in time and in ids."""
-    where = _recorded_window_filter(start, end)
-    if start is not None:
-        where.append(table.c.at_us >= start)
-    if end is not None:
-        where.append(table.c.at_us < end)
-    return where
-
-
-def _recorded_window_filter(
-    start: datetime | None, end: datetime | None
-) -> list[ColumnElement[bool]]:
+    """Return the conditions that limit evidence to [start, end), by time and by id."""
     where: list[ColumnElement[bool]] = []
     if start is not None:
-        where.append(table.c.id >= to_microseconds(start - MAX_CLOCK_SKEW))
+        where += (table.c.id >= to_microseconds(start - MAX_CLOCK_SKEW), table.c.at_us >= start)
     if end is not None:
-        where.append(table.c.id < to_microseconds(end + MAX_DELAY))
+        where += (table.c.id < to_microseconds(end + MAX_DELAY), table.c.at_us < end)
     return where
 
 
 def evidence_from_row(row: Row[*tuple[object, ...]]) -> Evidence:
-    """Return the evidence that a row holds."""
+    """Return the evidence in a row."""
     return Evidence(
         service=ServiceId(row.service),
         at=row.at_us,
         source=Source(row.source),
         failure=failure_from_row(row),
         latency=row.latency_us,
-        claimed_status=None if row.says is None else Status(row.says),
+        claimed_status=None if row.claimed_status is None else Status(row.claimed_status),
         until=row.until_us,
         note=row.note,
         vantage=row.vantage,
@@ -195,7 +182,7 @@ def _values(number: int, piece: Evidence) -> dict[str, object]:
         "source": piece.source.value,
         "latency_us": piece.latency,
         **failure_values(piece.failure),
-        "says": None if piece.claimed_status is None else piece.claimed_status.value,
+        "claimed_status": None if piece.claimed_status is None else piece.claimed_status.value,
         "until_us": piece.until,
         "note": piece.note,
         "vantage": piece.vantage,

@@ -1,7 +1,7 @@
-"""Keeps evidence until it is written: noted at once, stored each second in one transaction.
+"""Buffers evidence in memory and writes it once a second in one transaction.
 
-A database that is locked or gone costs nothing until the buffer is full; then the oldest
-evidence goes first, and the log says how much.
+While the database is locked or unavailable, nothing is lost until the buffer is full. Then the
+oldest evidence is dropped, and the log says how much.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence
-from tallylight.storage.engine import Connections, LockId
+from tallylight.storage.engine import Connections, LockId, run_to_completion
 from tallylight.storage.evidence import EvidenceRecord, insert_evidence
 from tallylight.storage.tables import evidence_table
 from tallylight.storage.types import to_microseconds
@@ -26,25 +26,25 @@ log = structlog.get_logger(__name__)
 
 FLUSH_INTERVAL = timedelta(seconds=1)
 _MAX_FLUSH_INTERVAL = timedelta(seconds=30)
-#: How much evidence waits for a database that is away: 50 minutes of 1,000 services each 60 s.
+#: Holds 50 minutes of 1,000 services that are probed every 60 s.
 MAX_BUFFERED = 50_000
 
 WriteGuard = Callable[[AsyncConnection], Awaitable[None]]
 
 
 async def _allow_always(_: AsyncConnection) -> None:
-    """Let anybody write."""
+    """Allow every write."""
 
 
 class EvidenceBuffer:
-    """The buffer, and the one task that empties it.
+    """Evidence that is not yet written.
 
     Args:
-        connections: To the database.
-        clock: When it is.
-        into: The table that it is stored in.
-        guard: Raises StorageError, within the transaction, if that must not be.
-        bound: How much is kept at most while the database is away.
+        connections: Connections to the database.
+        clock: The clock that dates evidence.
+        table: The table that the evidence is written to.
+        guard: Raises StorageError, within the transaction, if this process must not write.
+        max_size: The number of pieces above which the oldest are dropped.
     """
 
     def __init__(
@@ -68,51 +68,51 @@ class EvidenceBuffer:
 
     @property
     def pending(self) -> int:
-        """Return how much evidence is not yet stored."""
+        """Return the number of pieces that are not yet written."""
         return len(self._buffer)
 
     @property
     def dropped(self) -> int:
-        """Return how much evidence was lost because the buffer was full."""
+        """Return the number of pieces that were dropped because the buffer was full."""
         return self._dropped
 
     def add(self, evidence: Evidence) -> None:
-        """Keep evidence for the next flush."""
+        """Add evidence; the next flush writes it."""
         self._buffer.append(EvidenceRecord(to_microseconds(self._clock.now()), evidence))
         self._drop_excess()
         self._not_empty.set()
 
     @asynccontextmanager
     async def draining(self) -> AsyncIterator[list[EvidenceRecord]]:
-        """Lend out what is buffered, and take it back if the borrower fails.
+        """Take everything out of the buffer for the block, and put it back if the block fails.
 
-        Loans follow one another, so that ids rise in the order of noting.
+        Only one block runs at a time, so that ids rise in the order in which evidence was added.
         """
         async with self._drain_lock:
-            lent, self._buffer = self._buffer, []
+            taken, self._buffer = self._buffer, []
             self._not_empty.clear()
             try:
-                yield lent
+                yield taken
             except BaseException:
-                self._buffer[:0] = lent
+                self._buffer[:0] = taken
                 self._drop_excess()
                 self._not_empty.set()
                 raise
 
     async def flush(self) -> None:
-        """Store what is buffered.
+        """Write what is buffered.
 
         Raises:
-            StorageError: if that was not possible; nothing is lost by it.
+            StorageError: if that failed; the evidence stays in the buffer.
         """
-        async with self.draining() as noted:
-            if noted:
+        async with self.draining() as records:
+            if records:
                 async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
                     await self._guard(connection)
-                    await insert_evidence(connection, noted, self._table)
+                    await insert_evidence(connection, records, self._table)
 
     async def run(self) -> Never:
-        """Flush a second after evidence came in, for ever; less often while that fails."""
+        """Flush a second after evidence was added, forever; less often while that fails."""
         interval = FLUSH_INTERVAL
         while True:
             await self._not_empty.wait()
@@ -122,14 +122,14 @@ class EvidenceBuffer:
             except StorageError as error:
                 interval = min(2 * interval, _MAX_FLUSH_INTERVAL)
                 log.warning(
-                    "evidence.waiting",
-                    waiting=self.pending,
+                    "evidence.write_delayed",
+                    pending=self.pending,
                     dropped=self._dropped,
                     error=str(error),
                 )
             else:
                 if interval > FLUSH_INTERVAL:
-                    log.info("evidence.stored_again", dropped=self._dropped)
+                    log.info("evidence.write_resumed", dropped=self._dropped)
                 interval = FLUSH_INTERVAL
 
     def _drop_excess(self) -> None:
@@ -137,5 +137,44 @@ class EvidenceBuffer:
         if excess > 0:
             del self._buffer[:excess]
             self._dropped += excess
-            if self._dropped % 1000 < excess:  # not a line for each
-                log.error("evidence.dropped", dropped=self._dropped, bound=self._max_size)
+            if self._dropped % 1000 < excess:  # one line per 1,000 dropped pieces
+                log.error("evidence.dropped", dropped=self._dropped, max_size=self._max_size)
+
+
+@asynccontextmanager
+async def running_buffer(buffer: EvidenceBuffer, name: str) -> AsyncIterator[asyncio.Task[Never]]:
+    """Run the task that writes a buffer; at the end of the block, write what is left.
+
+    Args:
+        buffer: The buffer.
+        name: The name of the task.
+    """
+    # A TaskGroup would wrap the errors of the block in an ExceptionGroup.
+    task = asyncio.create_task(_run_logged(buffer), name=name)
+    try:
+        yield task
+    finally:
+        # A cancellation must not interrupt the last flush, or evidence would be lost.
+        await run_to_completion(_stop(task, buffer))
+
+
+async def _run_logged(buffer: EvidenceBuffer) -> Never:
+    try:
+        await buffer.run()
+    except Exception as error:
+        log.exception("storage.writer_failed", pending=buffer.pending)
+        raise StorageError(
+            "database: evidence is no longer stored because of a defect of tallylight; "
+            "see storage.writer_failed in its log"
+        ) from error
+
+
+async def _stop(task: asyncio.Task[Never], buffer: EvidenceBuffer) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)  # a defect has been logged
+    try:
+        await buffer.flush()
+    except StorageError as error:
+        log.error(  # noqa: TRY400  # the trace would add nothing
+            "evidence.lost", count=buffer.pending, dropped=buffer.dropped, error=str(error)
+        )

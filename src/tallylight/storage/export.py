@@ -1,9 +1,9 @@
-"""The history as files: one JSON document, CSV or Parquet tables, written as they are read.
+"""Exports the history as one JSON document, or as CSV or Parquet tables, page by page.
 
-Three tables: `evidence`, `transitions`, and `uptime` (seconds a service was in each status).
-JSON holds them in one object. CSV and Parquet know one table a file, so that the file is a zip of
-three, or a single table if one is named. A file appears under its name only when it is whole.
-Times are ISO 8601 in UTC, durations are in the unit that the column's name ends with.
+There are three tables: `evidence`, `transitions`, and `uptime` (seconds in each status). JSON has
+them in one object. CSV and Parquet hold one table per file, so the export is a zip of three files,
+or a single file if one table is named. The file appears under its name only once it is complete.
+Times are ISO 8601 in UTC; durations have the unit that ends the name of their column.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Transition
-from tallylight.storage.database import Storage
 from tallylight.storage.export_formats import ExportFormat, ExportTable
 from tallylight.storage.export_writers import CsvWriter, ExportRow, JsonWriter, convert_to_parquet
+from tallylight.storage.queries import StorageQueries
 
 #: The columns of each table, and their types in Parquet.
 EXPORT_COLUMNS: dict[ExportTable, dict[str, str]] = {
@@ -36,7 +36,7 @@ EXPORT_COLUMNS: dict[ExportTable, dict[str, str]] = {
         "rule": "VARCHAR",
         "text": "VARCHAR",
         "retry_after_s": "DOUBLE",
-        "says": "VARCHAR",
+        "claimed_status": "VARCHAR",
         "until": "TIMESTAMPTZ",
         "note": "VARCHAR",
         "vantage": "VARCHAR",
@@ -66,7 +66,7 @@ _STEP = timedelta(days=1)  # transitions are read a day at a time
 
 
 async def export(  # noqa: PLR0913  # as many as the command has options
-    history: Storage,
+    history: StorageQueries,
     out: Path,
     format_: ExportFormat,
     *,
@@ -75,19 +75,19 @@ async def export(  # noqa: PLR0913  # as many as the command has options
     end: datetime,
     table: ExportTable | None = None,
 ) -> None:
-    """Write the history of some services in [start, end) into a file.
+    """Write the history of some services in [start, end) to a file.
 
     Args:
-        history: Whose.
-        out: The file; one that exists is replaced, at the end.
-        format_: What kind.
-        services: About whom.
+        history: The storage to read.
+        out: The file; an existing one is replaced at the end.
+        format_: The format of the file.
+        services: The services whose history is exported.
         start: The start of the window.
-        end: Its end, not after the present.
+        end: Its end, not in the future.
         table: The one table to write; None for all.
 
     Raises:
-        ConfigurationError: if Parquet is asked for and its extra is not installed.
+        ConfigurationError: if the format is Parquet and its extra is not installed.
         OSError: if the file cannot be written.
     """
     chosen = tuple(ExportTable) if table is None else (table,)
@@ -96,22 +96,26 @@ async def export(  # noqa: PLR0913  # as many as the command has options
         if format_ is ExportFormat.JSON:
             whole = await _write_json(Path(scratch), chosen, rows)
         else:
-            sheets = [await _write_table(Path(scratch), one, format_, rows) for one in chosen]
-            whole = sheets[0] if table else await asyncio.to_thread(_zip_files, sheets)
+            files = [await _write_table(Path(scratch), one, format_, rows) for one in chosen]
+            whole = files[0] if table else await asyncio.to_thread(_zip_files, files)
         whole.replace(out)
 
 
 class _Rows:
-    """Reads the tables, a portion at a time."""
+    """Reads the rows of the tables, a batch at a time."""
 
     def __init__(
-        self, history: Storage, services: Collection[ServiceId], start: datetime, end: datetime
+        self,
+        history: StorageQueries,
+        services: Collection[ServiceId],
+        start: datetime,
+        end: datetime,
     ) -> None:
         self._history, self._services = history, services
         self._start, self._end = start, end
 
     def of(self, table: ExportTable) -> AsyncIterator[list[ExportRow]]:
-        """Yield a table's rows, some at a time, oldest first."""
+        """Yield the rows of a table in batches, oldest first."""
         match table:
             case ExportTable.EVIDENCE:
                 return self._evidence()
@@ -145,11 +149,11 @@ class _Rows:
 
 async def _write_json(scratch: Path, tables: Sequence[ExportTable], rows: _Rows) -> Path:
     path = scratch / "history.json"
-    with JsonWriter(path) as sheet:
+    with JsonWriter(path) as writer:
         for table in tables:
-            sheet.begin_table(table)
-            async for portion in rows.of(table):
-                sheet.add(portion)
+            writer.begin_table(table)
+            async for batch in rows.of(table):
+                writer.add(batch)
     return path
 
 
@@ -157,9 +161,9 @@ async def _write_table(
     scratch: Path, table: ExportTable, format_: ExportFormat, rows: _Rows
 ) -> Path:
     path = scratch / f"{table}.csv"
-    with CsvWriter(path, list(EXPORT_COLUMNS[table])) as sheet:
-        async for portion in rows.of(table):
-            sheet.add(portion)
+    with CsvWriter(path, list(EXPORT_COLUMNS[table])) as writer:
+        async for batch in rows.of(table):
+            writer.add(batch)
     if format_ is ExportFormat.PARQUET:
         return await asyncio.to_thread(convert_to_parquet, path, EXPORT_COLUMNS[table])
     return path
@@ -187,7 +191,7 @@ def _evidence_row(piece: Evidence) -> ExportRow:
         "rule": _map_optional(failure, lambda it: it.rule),
         "text": _map_optional(failure, lambda it: it.text),
         "retry_after_s": _map_optional(failure, lambda it: _map_optional(it.retry_after, _seconds)),
-        "says": _map_optional(piece.claimed_status, lambda status: status.value),
+        "claimed_status": _map_optional(piece.claimed_status, lambda status: status.value),
         "until": _map_optional(piece.until, _iso),
         "note": piece.note,
         "vantage": piece.vantage,

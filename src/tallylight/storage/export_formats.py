@@ -1,10 +1,10 @@
-"""What an export can be: kept apart from the writing, which loads a database's library."""
+"""The options of an export; a module of its own, because the export itself imports SQLAlchemy."""
 
 from enum import StrEnum
 
 
 class ExportFormat(StrEnum):
-    """What kind of file."""
+    """The format of the file."""
 
     JSON = "json"
     CSV = "csv"
@@ -12,7 +12,7 @@ class ExportFormat(StrEnum):
 
 
 class ExportTable(StrEnum):
-    """What is in it."""
+    """A table of the export."""
 
     EVIDENCE = "evidence"
     TRANSITIONS = "transitions"

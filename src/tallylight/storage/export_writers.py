@@ -1,4 +1,4 @@
-"""Files that rows are written into as they come, so that no table is ever held in memory."""
+"""Writers that write rows as they come, so that no table is held in memory."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ ExportRow = Mapping[str, ExportCell]
 
 
 class _TextFileWriter:
-    """A text file that is open while it is a context."""
+    """A text file that is open for the length of its context."""
 
     def __init__(self, path: Path) -> None:
         self._file: TextIO = path.open("w", encoding="utf-8", newline="")
@@ -32,11 +32,11 @@ class _TextFileWriter:
         self._file.close()
 
     def finish(self) -> None:
-        """Write what stands at the end."""
+        """Write the end of the file."""
 
 
 class CsvWriter(_TextFileWriter):
-    """One table, its columns' names in the first line; an empty cell is a missing value."""
+    """Writes one table as CSV with a header line; an empty cell is a missing value."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         super().__init__(path)
@@ -49,7 +49,7 @@ class CsvWriter(_TextFileWriter):
 
 
 class JsonWriter(_TextFileWriter):
-    """One object with a list of objects for each table."""
+    """Writes a JSON object with a list of objects for each table."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -58,27 +58,27 @@ class JsonWriter(_TextFileWriter):
         self._before_row = ""
 
     def begin_table(self, table: str) -> None:
-        """End the table before, if any, and begin another."""
+        """End the current table, if any, and begin another."""
         self._file.write(f'{self._before_table}\n"{table}": [')
         self._before_table, self._before_row = "\n],", ""
 
     def add(self, rows: Iterable[ExportRow]) -> None:
-        """Append rows to the table that was begun last."""
+        """Append rows to the current table."""
         for row in rows:
             self._file.write(f"{self._before_row}\n{json.dumps(row, ensure_ascii=False)}")
             self._before_row = ","
 
     def finish(self) -> None:
-        """Close the last table and the object."""
+        """End the current table and the object."""
         self._file.write(self._before_table.removesuffix(",") + "\n}\n")
 
 
 def convert_to_parquet(path: Path, columns: Mapping[str, str]) -> Path:
-    """Turn a CSV file into a Parquet file beside it.
+    """Convert a CSV file to a Parquet file beside it.
 
     Args:
         path: The CSV file.
-        columns: Its columns, in their order, with their types in DuckDB's words.
+        columns: Its columns in order, with their DuckDB types.
 
     Raises:
         ConfigurationError: if DuckDB is not installed.

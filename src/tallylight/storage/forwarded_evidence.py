@@ -1,7 +1,8 @@
-"""What processes that do not judge have seen, until the one that does has heard it.
+"""Evidence on its way from followers to the leader.
 
-One process judges a database at a time. Others may be at work beside it: programs that make videos
-through a client. What their jobs show counts as much as what the judge's own do.
+One process, the leader, judges the evidence of a database. Other processes, such as programs that
+make videos through the Python library, forward what their jobs show; it counts like the leader's
+own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,34 +20,36 @@ _BATCH_SIZE = 500
 
 
 class ForwardedEvidence:
-    """The door to it."""
+    """Forwards evidence to the leader, and lets the leader consume it.
+
+    Args:
+        connections: Connections to the database.
+        clock: The clock that dates evidence.
+        flush: Stores the evidence that the leader has judged.
+    """
 
     def __init__(
         self, connections: Connections, clock: Clock, flush: Callable[[], Awaitable[None]]
     ) -> None:
-        """Take what it works with.
-
-        Args:
-            connections: To the database.
-            clock: When it is.
-            store: Stores what was judged.
-        """
         self._connections = connections
         self._flush = flush
         self.buffer = EvidenceBuffer(connections, clock, table=table)
 
     def forward(self, piece: Evidence) -> None:
-        """Pass evidence on to whoever judges; it is stored within a second or so."""
+        """Forward evidence to the leader; it is written within about a second."""
         self.buffer.add(piece)
 
     async def consume(self, apply: Callable[[Evidence], Awaitable[object]]) -> None:
-        """Let what others have told be judged, in the order of its telling.
+        """Apply all forwarded evidence in the order of forwarding, and delete it.
 
-        What has been judged is taken away once it is stored: a crash in between lets a few pieces
-        count twice, and none be lost.
+        Evidence is deleted once the leader has stored it. A crash in between makes a few pieces
+        count twice, and loses none.
+
+        Args:
+            apply: Judges one piece.
 
         Raises:
-            StorageError: if the database is away.
+            StorageError: if the database is not available.
         """
         while True:
             query = select(table).order_by(table.c.id).limit(_BATCH_SIZE)
@@ -57,6 +60,6 @@ class ForwardedEvidence:
             for row in rows:
                 await apply(evidence_from_row(row))
             await self._flush()
-            heard = delete(table).where(table.c.id.in_([row.id for row in rows]))
+            consumed = delete(table).where(table.c.id.in_([row.id for row in rows]))
             async with self._connections.relaxed_transaction(LockId.EVIDENCE) as connection:
-                await connection.execute(heard)
+                await connection.execute(consumed)

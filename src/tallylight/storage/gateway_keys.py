@@ -1,7 +1,7 @@
-"""The keys of the gateway's callers: who may ask, for what, how often, for how much.
+"""The keys of the gateway's callers with their routes, rate limits and budgets.
 
-A key itself is stored nowhere, only its digest. A counter rises with every change, so that a
-process that keeps all keys in memory need read one row to know that nothing changed.
+Only the digest of a key is stored. A counter rises with every change, so that a process that keeps
+all keys in memory reads one row to learn that nothing changed.
 """
 
 import json
@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId
 from tallylight.model.money import Budget
-from tallylight.storage.engine import Connections, LockId, upsert
-from tallylight.storage.tables import cursors_table
+from tallylight.storage import cursors
+from tallylight.storage.engine import Connections, LockId
 from tallylight.storage.tables import gateway_keys_table as table
 
 _VERSION_CURSOR = "gateway_keys"
@@ -25,11 +25,11 @@ _VERSION_CURSOR = "gateway_keys"
 
 @dataclass(frozen=True, slots=True)
 class ActiveKeys:
-    """All keys that open something, at one moment.
+    """All keys that are not revoked.
 
     Args:
-        version: Rises with every change.
-        keys: By digest.
+        version: A number that rises with every change.
+        keys: The keys by their digests.
     """
 
     version: int
@@ -37,23 +37,19 @@ class ActiveKeys:
 
 
 class GatewayKeys:
-    """The doors to the keys."""
+    """Reads and writes the keys; every change is durable when its call returns."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     async def add(self, key: GatewayKey) -> None:
-        """Keep a new key; durable on return."""
+        """Store a new key."""
         async with self._connections.durable_transaction(LockId.KEY) as connection:
             await connection.execute(insert(table), _values_of(key))
-            await _bump_version(connection)
+            await cursors.increment(connection, _VERSION_CURSOR)
 
     async def revoke(self, key: KeyId, at: datetime) -> GatewayKey | None:
-        """Let a key open nothing any more; durable on return.
-
-        Returns:
-            The key; None if there is none of that id that opens anything.
-        """
+        """Revoke a key and return it; return None if the id is unknown or already revoked."""
         change = (
             update(table)
             .where(table.c.id == key, table.c.revoked_at_us.is_(None))
@@ -64,34 +60,22 @@ class GatewayKeys:
             row = (await connection.execute(change)).first()
             if row is None:
                 return None
-            await _bump_version(connection)
+            await cursors.increment(connection, _VERSION_CURSOR)
             return _key(row)
 
     async def list_all(self) -> tuple[GatewayKey, ...]:
-        """Return all keys, the revoked ones too, oldest first."""
+        """Return all keys, revoked ones included, oldest first."""
         async with self._connections.read_transaction() as connection:
             return await _select_keys(connection)
 
     async def active_keys(self, known_version: int | None) -> ActiveKeys | None:
-        """Return all keys that open something, None if nothing changed since a known version."""
+        """Return all keys that are not revoked; None if nothing changed since a known version."""
         async with self._connections.read_transaction() as connection:
-            version = await _version(connection)
+            version = await cursors.position(connection, _VERSION_CURSOR) or 0
             if version == known_version:
                 return None
             keys = await _select_keys(connection, table.c.revoked_at_us.is_(None))
         return ActiveKeys(version, {key.digest: key for key in keys})
-
-
-async def _version(connection: AsyncConnection) -> int:
-    found = await connection.scalar(
-        select(cursors_table.c.value).where(cursors_table.c.name == _VERSION_CURSOR)
-    )
-    return int(found or 0)
-
-
-async def _bump_version(connection: AsyncConnection) -> None:
-    row = {"name": _VERSION_CURSOR, "value": await _version(connection) + 1}
-    await connection.execute(upsert(connection, cursors_table), row)
 
 
 async def _select_keys(

@@ -1,9 +1,9 @@
-"""Group commit: what several tasks write at the same moment shares one durable transaction.
+"""Group commit: writes that several tasks make at the same moment share one transaction.
 
-A caller's create is written down before it is sent, and a disk makes a few hundred transactions
-durable in a second. So writes wait for one another only as long as the transaction before them
-takes, and then go together, in a thread and by the driver's own rows: the way of single statements
-through asyncio costs several times as much.
+A create is recorded before it is sent, and a disk makes only a few hundred transactions durable
+per second. So writes wait while the transaction before them runs, and then share the next one. It
+runs in a thread with the synchronous driver: single statements through asyncio cost several times
+as much.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class _PendingWrite:
 
 
 class GroupCommitter:
-    """Writes for many tasks at once."""
+    """Writes the batches of many tasks in shared transactions."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -37,21 +37,20 @@ class GroupCommitter:
         self._has_pending = asyncio.Event()
 
     async def write(self, batch: WriteBatch) -> bool:
-        """Write; tell whether it was ours to write.
+        """Write a batch; return whether all of it was written.
 
-        What is written outlives this process when this returns, and a new attempt also a power
-        cut.
+        On return it survives the death of this process, and a new attempt also a power cut.
 
         Returns:
-            False where a further attempt is at a video that has an end or another owner by now,
-            where another process had written the same attempt at a video, or a video of the same
-            idempotency key, before, or where a job that was found is another attempt's; then
-            nothing of it is written but what has ended.
+            False if a further attempt is for a video that has ended or has another owner by now;
+            if another process has written the same attempt, or a video of the same idempotency
+            key; or if another attempt has the claimed job. Then only attempts and ledger entries
+            that have ended are written.
 
         Raises:
-            BudgetError: if the money may not be spent; nothing is written but what has ended.
-            StorageError: if the database is away; nothing is written.
-            UnwritableError: if no database takes it.
+            BudgetError: if a budget refuses the money; only what has ended is written.
+            StorageError: if the database is not available; nothing is written.
+            UnwritableError: if the database refuses the batch for good.
         """
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._pending.append(_PendingWrite(batch, done))
@@ -59,7 +58,7 @@ class GroupCommitter:
         return await done
 
     async def run(self) -> None:
-        """Write what waits, for ever."""
+        """Write pending batches, forever."""
         while True:
             await self._has_pending.wait()
             group, self._pending = self._pending[:_MAX_GROUP_SIZE], self._pending[_MAX_GROUP_SIZE:]
@@ -67,15 +66,15 @@ class GroupCommitter:
                 self._has_pending.clear()
             try:
                 await self._commit(group)
-            except Exception:  # this task's root: what cannot be written fails alone
-                log.exception("journal.defect", writings=len(group))
+            except Exception:  # this task's root: only the defective batch may fail
+                log.exception("group_commit.failed", batches=len(group))
                 await self._commit_singly(group)
 
     async def _commit_singly(self, group: list[_PendingWrite]) -> None:
         for each in group:
             try:
                 await self._commit([each])
-            except Exception as error:  # noqa: BLE001  # it is in the log already
+            except Exception as error:  # noqa: BLE001  # the whole group's error is in the log
                 why = f"{type(error).__name__} while writing; the log says more"
                 _fail([each], UnwritableError(why))
 
@@ -93,7 +92,7 @@ class GroupCommitter:
             raise
         for each, result in zip(group, results, strict=True):
             if each.done.done():
-                continue  # whoever asked is gone; what is written stands
+                continue  # the task that waited was cancelled
             if isinstance(result, BudgetError):
                 each.done.set_exception(result)
             else:
@@ -103,7 +102,7 @@ class GroupCommitter:
         def work(connection: Connection) -> list[bool | BudgetError]:
             return write_group(connection, group)
 
-        if any(writing.is_durable for writing in group):
+        if any(batch.is_durable for batch in group):
             return await self._connections.run_durable_in_thread(work)
         return await self._connections.run_relaxed_in_thread(work)
 

@@ -1,7 +1,7 @@
-"""Latencies as a histogram with fixed, log-spaced bounds: what sums up, where averages do not.
+"""Histograms of latencies with fixed, logarithmic bounds; unlike averages, they can be added.
 
-Bin 0 holds what took at most 1 ms. Each further bin ends a fourth of a doubling later (19 %), so
-that a quantile is right within a tenth over the whole range from a millisecond to half a day.
+Bin 0 holds latencies up to 1 ms. The bound of each further bin is 19 % higher (four bins per
+doubling), so that a quantile is right within a tenth from a millisecond to half a day.
 """
 
 import math
@@ -11,32 +11,32 @@ from datetime import timedelta
 
 _SMALLEST = timedelta(milliseconds=1)
 _PER_DOUBLING = 4
-_LAST = 4 * 26  # 2**26 ms are 18.6 hours; all that is longer lies here too
+_LAST = 4 * 26  # ends at 2**26 ms, 18.6 hours; longer latencies are counted here too
 
 Bins = Mapping[int, int]
-"""How many latencies lie in which bin; bins without any are left out."""
+"""The number of latencies by bin; empty bins are left out."""
 
 
 def bin_of(latency: timedelta) -> int:
-    """Return the bin that a latency lies in."""
+    """Return the bin of a latency."""
     if latency <= _SMALLEST:
         return 0
     return min(_LAST, math.ceil(_PER_DOUBLING * math.log2(latency / _SMALLEST)))
 
 
 def upper_bound(number: int) -> timedelta:
-    """Return the longest latency that lies in a bin."""
+    """Return the longest latency of a bin."""
     seconds: float = _SMALLEST.total_seconds() * 2 ** (number / _PER_DOUBLING)
     return timedelta(seconds=seconds)
 
 
 def total_count(bins: Bins) -> int:
-    """Return how many latencies a histogram holds."""
+    """Return the number of latencies in a histogram."""
     return sum(bins.values())
 
 
 def merge_bins(*histograms: Bins) -> Bins:
-    """Return the histogram of all latencies together."""
+    """Return the sum of histograms."""
     total: Counter[int] = Counter()
     for bins in histograms:
         total.update(bins)
@@ -44,15 +44,14 @@ def merge_bins(*histograms: Bins) -> Bins:
 
 
 def latency_quantile(bins: Bins, share: float) -> timedelta | None:
-    """Return the latency that a share of all latencies does not exceed; None if there are none.
+    """Return the latency that a share of latencies does not exceed; None for an empty histogram.
 
     Args:
         bins: The histogram.
         share: From 0.0 to 1.0; 0.5 is the median.
 
     Returns:
-        A latency within its bin, between whose bounds latencies are taken to lie evenly on the
-        logarithmic scale.
+        A latency interpolated on the logarithmic scale between the bounds of its bin.
     """
     total = total_count(bins)
     if total == 0:
@@ -78,6 +77,6 @@ def format_bins(bins: Bins) -> str:
 
 
 def parse_bins(text: str) -> Bins:
-    """Return the histogram that `bins_text` wrote."""
+    """Return the histogram that `format_bins` wrote."""
     pairs = (pair.split(":") for pair in text.split())
     return {int(number): int(times) for number, times in pairs}

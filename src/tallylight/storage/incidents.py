@@ -1,4 +1,4 @@
-"""Incidents and their updates in their tables."""
+"""Stores incidents with their updates, and reads them."""
 
 from collections import defaultdict
 from datetime import datetime
@@ -16,7 +16,7 @@ from tallylight.storage.types import reasons_from_json, reasons_to_json
 
 
 async def store_incident(connection: AsyncConnection, incident: Incident) -> None:
-    """Store an incident in place of what is known under its id."""
+    """Store an incident, replacing the stored one of its id."""
     await connection.execute(
         upsert(connection, table),
         {
@@ -50,14 +50,14 @@ async def latest_incidents(
     start: datetime | None,
     limit: int,
 ) -> tuple[Incident, ...]:
-    """Return incidents, the last begun first.
+    """Return incidents, latest start first.
 
     Args:
-        connection: Where to look.
-        service: Whose; None for everybody's.
-        open_only: Leave out what has ended.
-        start: Leave out what had ended by then.
-        limit: How many at most.
+        connection: A transaction.
+        service: The service whose incidents are read; None for all services.
+        open_only: Whether incidents that have ended are left out.
+        start: Incidents that had ended by then are left out.
+        limit: The maximum number of incidents.
     """
     where: list[ColumnElement[bool]] = []
     if service is not None:

@@ -1,4 +1,4 @@
-"""How long what is kept, and the forgetting of the rest, in portions that block nobody long."""
+"""Deletes what is older than a policy keeps, in batches that block other writers only briefly."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,10 +17,10 @@ _BATCH_SIZE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long each is kept; transitions, incidents, the ledger and days are for ever.
+    """How long each kind of row is kept; all other rows are kept forever.
 
     Args:
-        evidence: Each piece as it was noted.
+        evidence: Evidence, counted from its recording.
         five_minutes: Rollups of five minutes.
         hours: Rollups of an hour.
     """
@@ -33,10 +33,7 @@ class Retention:
 async def delete_old_evidence(
     connection: AsyncConnection, retention: Retention, now: datetime, batch_size: int = _BATCH_SIZE
 ) -> bool:
-    """Delete one portion of evidence that is too old and in the rollups; tell if any was.
-
-    Its age counts from its noting.
-    """
+    """Delete a batch of evidence that is too old and in the rollups; return whether any was."""
     before = min(
         to_microseconds(now - retention.evidence), await rollups.rollup_cursor(connection) + 1
     )
@@ -56,7 +53,7 @@ async def delete_old_evidence(
 async def delete_old_rollups(
     connection: AsyncConnection, retention: Retention, now: datetime
 ) -> bool:
-    """Delete the oldest stretch of each grain if it is too old; tell if any was."""
+    """Delete the oldest bucket of each grain if it is too old; return whether any was."""
     kept = {Grain.FIVE_MINUTES: retention.five_minutes, Grain.HOUR: retention.hours}
     is_any = False
     for grain, length in kept.items():

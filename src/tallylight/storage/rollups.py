@@ -1,8 +1,8 @@
-"""Evidence summed up by service, source and stretch of time: sums and histograms, never averages.
+"""Rollups: counts and histograms of evidence by service, source and time bucket.
 
-A mark names the last evidence that is in the sums. Folding adds what follows the mark and moves
-it in the same transaction, so that it may be broken off, repeated, or run in any portions. What
-comes late is added where it belongs by its time.
+A cursor holds the last evidence that is in the rollups. A fold adds the evidence after it and moves
+the cursor in the same transaction, so it can be interrupted and repeated, with any batch size.
+Late evidence is added to the bucket of its time. Averages are never stored: they cannot be added.
 """
 
 from collections.abc import Collection, Iterable
@@ -27,7 +27,7 @@ _BATCH_SIZE = 5000
 
 
 class Grain(StrEnum):
-    """How long the stretches are."""
+    """The width of the buckets."""
 
     FIVE_MINUTES = "5min"
     HOUR = "hour"
@@ -35,7 +35,7 @@ class Grain(StrEnum):
 
     @property
     def width(self) -> timedelta:
-        """Return that length."""
+        """Return the width of a bucket."""
         match self:
             case Grain.FIVE_MINUTES:
                 return timedelta(minutes=5)
@@ -47,18 +47,18 @@ class Grain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """What one source said about one service in one stretch of time.
+    """The evidence of one source about one service in one bucket.
 
     Args:
-        grain: How long the stretch is.
-        start: When it began.
-        service: Whom it is about.
-        source: Who said it.
-        good: How many pieces of evidence spoke for the service.
-        bad: How many spoke against it.
-        neutral: How many did neither: a caller's fault, ours, a feed's claim.
-        latency_sum: The sum of the latencies that were taken.
-        latencies: Their histogram (`histogram.quantile`, `histogram.count`).
+        grain: The width of the bucket.
+        start: The start of the bucket.
+        service: The service that the evidence is about.
+        source: The source of the evidence.
+        good: The number of pieces that are good.
+        bad: The number of pieces that are bad.
+        neutral: The number of all other pieces: faults of callers or ours, claims of feeds.
+        latency_sum: The sum of the measured latencies.
+        latencies: Their histogram (`histogram.latency_quantile`, `histogram.total_count`).
     """
 
     grain: Grain
@@ -76,7 +76,7 @@ _Key = tuple[Grain, datetime, ServiceId, Source]
 
 
 def summarize(pieces: Iterable[Evidence]) -> dict[_Key, Rollup]:
-    """Return the rollups of evidence, at every grain."""
+    """Return the rollups of evidence at every grain."""
     sums: dict[_Key, list[Evidence]] = {}
     for piece in pieces:
         for grain in Grain:
@@ -86,7 +86,7 @@ def summarize(pieces: Iterable[Evidence]) -> dict[_Key, Rollup]:
 
 
 def combine(one: Rollup, other: Rollup) -> Rollup:
-    """Return the rollup of both together; both are of the same stretch."""
+    """Return the sum of two rollups of the same bucket."""
     return replace(
         one,
         good=one.good + other.good,
@@ -98,9 +98,9 @@ def combine(one: Rollup, other: Rollup) -> Rollup:
 
 
 async def fold_batch(connection: AsyncConnection, batch_size: int = _BATCH_SIZE) -> bool:
-    """Fold one portion of what is not yet folded; tell whether there may be more."""
-    mark = await cursors.position(connection, _CURSOR) or 0
-    rows = (await connection.execute(select_page_after(mark, batch_size))).all()
+    """Add a batch of new evidence to the rollups; return whether there may be more."""
+    cursor = await rollup_cursor(connection)
+    rows = (await connection.execute(select_page_after(cursor, batch_size))).all()
     if rows:
         await _add(connection, summarize(evidence_from_row(row) for row in rows))
         await cursors.set_position(connection, _CURSOR, rows[-1].id)
@@ -108,7 +108,7 @@ async def fold_batch(connection: AsyncConnection, batch_size: int = _BATCH_SIZE)
 
 
 async def rollup_cursor(connection: AsyncConnection) -> int:
-    """Return the id of the last evidence that is in the sums."""
+    """Return the id of the last evidence that is in the rollups."""
     return await cursors.position(connection, _CURSOR) or 0
 
 
@@ -119,7 +119,7 @@ async def rollups_between(
     start: datetime,
     end: datetime,
 ) -> tuple[Rollup, ...]:
-    """Return the rollups of stretches that begin in [start, end), oldest first."""
+    """Return the rollups of buckets that start in [start, end), oldest first."""
     found = await connection.execute(
         select(table)
         .where(
@@ -134,22 +134,22 @@ async def rollups_between(
 
 
 async def oldest_bucket(connection: AsyncConnection, grain: Grain) -> datetime | None:
-    """Return the start of the oldest stretch of a grain, None if there is none."""
+    """Return the start of the oldest bucket of a grain, None if there is none."""
     query = select(func.min(table.c.bucket_us)).where(table.c.grain == grain.value)
     found: datetime | None = await connection.scalar(query)
     return found
 
 
-async def _add(connection: AsyncConnection, news: dict[_Key, Rollup]) -> None:
+async def _add(connection: AsyncConnection, new: dict[_Key, Rollup]) -> None:
     known: dict[_Key, Rollup] = {}
-    for grain, start in {(grain, start) for grain, start, _, _ in news}:
+    for grain, start in {(grain, start) for grain, start, _, _ in new}:
         where = (table.c.grain == grain.value, table.c.bucket_us == start)
         for row in await connection.execute(select(table).where(*where)):
             rollup = _rollup(row)
             known[grain, start, rollup.service, rollup.source] = rollup
     rows = [
         _values(combine(known[key], rollup) if key in known else rollup)
-        for key, rollup in sorted(news.items())  # in the order of the table
+        for key, rollup in sorted(new.items())  # in the order of the primary key
     ]
     await connection.execute(upsert(connection, table), rows)
 

@@ -1,4 +1,4 @@
-"""Snapshots of what the judge remembers, each with the last evidence that is in it."""
+"""Snapshots of the judge's state per service, each with the id of the last evidence in it."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from tallylight.storage.tables import state_snapshots_table as table
 
 
 class StateSnapshot(NamedTuple):
-    """What the judge remembered of a service.
+    """The judge's state of a service.
 
     Args:
-        standing: As text.
-        folded: The id of the last evidence that is in it.
+        state: The state as JSON.
+        cursor: The id of the last evidence that is in it.
     """
 
     state: str
@@ -26,18 +26,18 @@ class StateSnapshot(NamedTuple):
 async def store_snapshots(
     connection: AsyncConnection, rows: Mapping[ServiceId, str], cursor: int
 ) -> None:
-    """Replace the snapshots of some services."""
+    """Store the snapshots of some services, replacing their former ones."""
     if rows:
         await connection.execute(
             upsert(connection, table),
             [
-                {"service": service, "standing": standing, "folded": cursor}
-                for service, standing in rows.items()
+                {"service": service, "state": state, "cursor": cursor}
+                for service, state in rows.items()
             ],
         )
 
 
 async def load_snapshots(connection: AsyncConnection) -> dict[ServiceId, StateSnapshot]:
     """Return all snapshots."""
-    found = await connection.execute(select(table.c.service, table.c.standing, table.c.folded))
-    return {ServiceId(row.service): StateSnapshot(row.standing, int(row.folded)) for row in found}
+    found = await connection.execute(select(table.c.service, table.c.state, table.c.cursor))
+    return {ServiceId(row.service): StateSnapshot(row.state, int(row.cursor)) for row in found}

@@ -1,12 +1,13 @@
-"""The one set of tables, for SQLite and PostgreSQL alike.
+"""The tables, the same on SQLite and PostgreSQL.
 
-`migrations/` builds them; a test holds the two together. Why evidence has no second index:
+`migrations/` creates them; a test compares the two. Why evidence has no second index is in
 `docs/decisions/0001-evidence-lies-in-the-order-of-its-noting.md`.
 """
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Float,
     ForeignKey,
     Index,
@@ -27,10 +28,17 @@ from tallylight.storage.types import (
 metadata = MetaData()
 
 
+def _partial_index(
+    name: str, where: ColumnElement[bool], *columns: Column[object], unique: bool = False
+) -> None:
+    """Add an index of the rows that a condition holds for."""
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 def _evidence_columns() -> tuple[Column[object], ...]:
     return (
-        # When it was noted, in microseconds since 1970, made unique: rises with every commit.
-        # On SQLite it must be INTEGER to be the row's own address and need no index of its own.
+        # The moment of recording in microseconds since 1970, raised until it is unique. SQLite uses
+        # the column as the rowid, without an index of its own, only if its type is INTEGER.
         Column(
             "id",
             BigInteger().with_variant(Integer, "sqlite"),
@@ -42,7 +50,7 @@ def _evidence_columns() -> tuple[Column[object], ...]:
         Column("source", Text, nullable=False),
         Column("latency_us", MicrosecondInterval),
         *failure_columns(),
-        Column("says", Text),
+        Column("claimed_status", Text),
         Column("until_us", MicrosecondTimestamp),
         Column("note", Text, nullable=False),
         Column("vantage", Text, nullable=False),
@@ -51,22 +59,22 @@ def _evidence_columns() -> tuple[Column[object], ...]:
 
 evidence_table = Table("evidence", metadata, *_evidence_columns())
 
-#: What processes that do not judge have seen, until the one that does has heard it.
-forwarded_evidence_table = Table("hearsay", metadata, *_evidence_columns())
+#: Evidence of followers, until the leader has consumed it.
+forwarded_evidence_table = Table("forwarded_evidence", metadata, *_evidence_columns())
 
 state_snapshots_table = Table(
-    "standings",
+    "state_snapshots",
     metadata,
     Column("service", Text, primary_key=True),
-    Column("standing", CompressedText, nullable=False),
-    Column("folded", BigInteger, nullable=False),  # id of the last evidence that is in it
+    Column("state", CompressedText, nullable=False),
+    Column("cursor", BigInteger, nullable=False),  # id of the last evidence in the state
 )
 
 transitions_table = Table(
     "transitions",
     metadata,
     Column("service", Text, nullable=False),
-    # When it was recorded, in microseconds since 1970, made to rise within the service.
+    # The moment of recording in microseconds since 1970, raised until it is the service's highest.
     Column("id", BigInteger, nullable=False),
     Column("at_us", MicrosecondTimestamp, nullable=False),
     Column("recorded_at_us", MicrosecondTimestamp, nullable=False),
@@ -115,18 +123,14 @@ ledger_table = Table(
     Column("note", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("estimate_micro_usd", BigInteger, nullable=False),
-    # What counts now: the estimate while reserved, the price once settled, 0 once released.
+    # Counts against budgets: the estimate while reserved, the cost once settled, 0 once released.
     Column("amount_micro_usd", BigInteger, nullable=False),
     Column("at_us", MicrosecondTimestamp, nullable=False),
-    Column("payer", Text, nullable=False, server_default=""),  # the key that asked for it
+    Column("payer", Text, nullable=False, server_default=""),  # the caller's gateway key
 )
 Index("ledger_at", ledger_table.c.at_us)
-Index(
-    "ledger_payer",
-    ledger_table.c.payer,
-    ledger_table.c.at_us,
-    sqlite_where=ledger_table.c.payer != "",
-    postgresql_where=ledger_table.c.payer != "",
+_partial_index(
+    "ledger_payer", ledger_table.c.payer != "", ledger_table.c.payer, ledger_table.c.at_us
 )
 
 attempts_table = Table(
@@ -139,67 +143,60 @@ attempts_table = Table(
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
     Column("model", Text, nullable=False),
-    Column("entry", Text, nullable=False),  # of the ledger
+    Column("entry", Text, nullable=False),  # the id of its ledger entry
     Column("state", Text, nullable=False),
     Column("intended_at_us", MicrosecondTimestamp, nullable=False),
     Column("accepted_at_us", MicrosecondTimestamp),
     Column("ended_at_us", MicrosecondTimestamp),
     Column("job", Text, nullable=False),
-    Column("doubt", Text, nullable=False),
+    Column("doubt_reason", Text, nullable=False),
     *failure_columns(),
-    # Of a caller's video: which, and the how manieth attempt at it; "" and 0 of a probe.
+    # The caller's video, and the number of the attempt at it from 1; "" and 0 for a probe.
     Column("video", Text, nullable=False, server_default=""),
     Column("number", Integer, nullable=False, server_default="0"),
     Column("started_at_us", MicrosecondTimestamp),
     Column("rendered_at_us", MicrosecondTimestamp),
     Column("given_up_at_us", MicrosecondTimestamp),
 )
-Index(
-    "attempts_unfinished",
-    attempts_table.c.intended_at_us,
-    sqlite_where=attempts_table.c.ended_at_us.is_(None),
-    postgresql_where=attempts_table.c.ended_at_us.is_(None),
+_partial_index(
+    "attempts_unfinished", attempts_table.c.ended_at_us.is_(None), attempts_table.c.intended_at_us
 )
-Index(  # whoever writes it first may send it: two replicas never both do
+# Only the replica that inserts an attempt sends it: two never send the same one.
+_partial_index(
     "attempts_of_video",
+    attempts_table.c.video != "",
     attempts_table.c.video,
     attempts_table.c.number,
     unique=True,
-    sqlite_where=attempts_table.c.video != "",
-    postgresql_where=attempts_table.c.video != "",
 )
-Index(
-    "attempts_job",
-    attempts_table.c.service,
-    attempts_table.c.job,
-    sqlite_where=attempts_table.c.job != "",
-    postgresql_where=attempts_table.c.job != "",
+_partial_index(
+    "attempts_job", attempts_table.c.job != "", attempts_table.c.service, attempts_table.c.job
 )
 
 videos_table = Table(
     "videos",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("key", Text, nullable=False),  # who asked, "" where no key is needed
+    Column("key", Text, nullable=False),  # the caller's gateway key, "" if none is needed
     Column("model", Text, nullable=False),  # the route
     Column("prompt", Text, nullable=False),
     Column("seconds", Integer, nullable=False),
     Column("size", Text, nullable=False),
-    Column("wish", Text, nullable=False),  # `videos.wish_text`: all else that was asked for
-    Column("idempotency", Text, nullable=False),
+    Column("params", Text, nullable=False),  # all other parameters, as JSON (`video_rows`)
+    Column("idempotency_key", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
     Column("deadline_us", MicrosecondTimestamp, nullable=False),
-    Column("owner", Text, nullable=False),  # the process that follows it …
+    Column("owner", Text, nullable=False),  # the process that makes it …
     Column(
         "leased_until_us", MicrosecondTimestamp, nullable=False
-    ),  # … unless it is silent for so long
+    ),  # … and must renew its lease before this moment
     Column("status", Text, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("service", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("cost_micro_usd", BigInteger, nullable=False),
-    Column("substituted", Text, nullable=False),
+    Column("substitutions", Text, nullable=False),
     Column("error_code", Text, nullable=False),
     Column("error_message", Text, nullable=False),
     Column("started_at_us", MicrosecondTimestamp),
@@ -210,19 +207,15 @@ videos_table = Table(
 )
 Index("videos_of_key", videos_table.c.key, videos_table.c.created_at_us, videos_table.c.id)
 Index("videos_fingerprint", videos_table.c.fingerprint, videos_table.c.created_at_us)
-Index(
-    "videos_idempotency",
+_partial_index(
+    "videos_idempotency_key",
+    videos_table.c.idempotency_key != "",
     videos_table.c.key,
-    videos_table.c.idempotency,
+    videos_table.c.idempotency_key,
     unique=True,
-    sqlite_where=videos_table.c.idempotency != "",
-    postgresql_where=videos_table.c.idempotency != "",
 )
-Index(
-    "videos_unfinished",
-    videos_table.c.leased_until_us,
-    sqlite_where=videos_table.c.ended_at_us.is_(None),
-    postgresql_where=videos_table.c.ended_at_us.is_(None),
+_partial_index(
+    "videos_unfinished", videos_table.c.ended_at_us.is_(None), videos_table.c.leased_until_us
 )
 
 characters_table = Table(
@@ -241,7 +234,7 @@ gateway_keys_table = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("digest", Text, nullable=False, unique=True),  # SHA-256; the key itself is nowhere
+    Column("digest", Text, nullable=False, unique=True),  # SHA-256; the key itself is not stored
     Column("hint", Text, nullable=False),  # its last four characters
     Column("routes", Text, nullable=False),  # a JSON list; empty allows all
     Column("per_minute", Integer),  # requests
@@ -250,7 +243,7 @@ gateway_keys_table = Table(
     Column("revoked_at_us", MicrosecondTimestamp),
 )
 
-outbox_table = Table(  # webhooks that are to be delivered
+outbox_table = Table(  # webhooks
     "outbox",
     metadata,
     Column("id", Text, primary_key=True),  # the webhook-id
@@ -258,23 +251,13 @@ outbox_table = Table(  # webhooks that are to be delivered
     Column("video", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("created_at_us", MicrosecondTimestamp, nullable=False),
-    Column("due_at_us", MicrosecondTimestamp),  # None once it is delivered or given up
-    Column("tries", Integer, nullable=False),
+    Column("due_at_us", MicrosecondTimestamp),  # None once delivered or given up
+    Column("attempt_number", Integer, nullable=False),
     Column("delivered_at_us", MicrosecondTimestamp),
-    Column("answer", Text, nullable=False),  # what the newest try met
+    Column("response", Text, nullable=False),  # the response to the latest attempt
 )
-Index(
-    "outbox_due",
-    outbox_table.c.due_at_us,
-    sqlite_where=outbox_table.c.due_at_us.is_not(None),
-    postgresql_where=outbox_table.c.due_at_us.is_not(None),
-)
-Index(
-    "outbox_done",
-    outbox_table.c.created_at_us,
-    sqlite_where=outbox_table.c.due_at_us.is_(None),
-    postgresql_where=outbox_table.c.due_at_us.is_(None),
-)
+_partial_index("outbox_due", outbox_table.c.due_at_us.is_not(None), outbox_table.c.due_at_us)
+_partial_index("outbox_done", outbox_table.c.due_at_us.is_(None), outbox_table.c.created_at_us)
 
 rollups_table = Table(
     "rollups",
@@ -287,9 +270,9 @@ rollups_table = Table(
     Column("bad", BigInteger, nullable=False),
     Column("neutral", BigInteger, nullable=False),
     Column("latency_sum_us", BigInteger, nullable=False),
-    Column("latency_bins", Text, nullable=False),  # `histogram.bins_text`
+    Column("latency_bins", Text, nullable=False),  # `histogram.format_bins`
     PrimaryKeyConstraint("grain", "bucket_us", "service", "source"),
-    sqlite_with_rowid=False,  # one bucket's rows lie side by side
+    sqlite_with_rowid=False,  # rows are stored in the order of the key
 )
 
 day_status_table = Table(
@@ -297,7 +280,7 @@ day_status_table = Table(
     metadata,
     Column("service", Text, nullable=False),
     Column("day_us", MicrosecondTimestamp, nullable=False),
-    # How long it was what; UNKNOWN is what remains of the day.
+    # The time in each status; the rest of the day is UNKNOWN.
     Column("operational_us", BigInteger, nullable=False),
     Column("degraded_us", BigInteger, nullable=False),
     Column("risk_control_us", BigInteger, nullable=False),
@@ -308,16 +291,16 @@ day_status_table = Table(
     sqlite_with_rowid=False,
 )
 
-cursors_table = Table(  # how far each fold has come
-    "marks",
+cursors_table = Table(  # named numbers, see `storage.cursors`
+    "cursors",
     metadata,
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 
-component_state_table = Table(  # what a room has to remember over a restart, by the room's name
-    "memos",
+component_state_table = Table(  # what a component keeps over a restart
+    "component_state",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("text", Text, nullable=False),
+    Column("state", Text, nullable=False),
 )

@@ -1,54 +1,44 @@
-"""What is written together of videos, attempts and money, and how: as rows, in one transaction.
+"""Writes videos, attempts, ledger entries and webhooks of several batches in one transaction.
 
-Rows are written whole. What has an end is never changed again, whoever tries.
+Each batch is written completely or not at all, except for attempts and entries that have ended. A
+row that has ended is never changed again.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    Insert,
-    Integer,
-    Table,
-    Update,
-    bindparam,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Insert, Integer, Table, Update, bindparam, insert, select, update
 
 from tallylight.errors import BudgetError
 from tallylight.model.attempt import Attempt
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryState, LedgerEntry, Purpose
-from tallylight.model.money import BUDGET_WINDOWS, MICROS_PER_USD, Budget, exceeded_limit
+from tallylight.model.money import Budget
 from tallylight.model.video import Video, VideoStatus
-from tallylight.quick import quick
-from tallylight.storage import attempts as attempt_rows
-from tallylight.storage import ledger as entry_rows
-from tallylight.storage import videos as video_rows
-from tallylight.storage.engine import LockId, acquire_lock
+from tallylight.storage.attempt_rows import attempt_update_values, attempt_values
+from tallylight.storage.engine import LockId, acquire_lock, insert_or_ignore
+from tallylight.storage.ledger_rows import (
+    budget_error,
+    ledger_update_values,
+    ledger_values,
+    spending_query,
+)
 from tallylight.storage.tables import attempts_table, ledger_table, outbox_table, videos_table
-from tallylight.storage.types import failure_columns
+from tallylight.storage.video_rows import video_update_values, video_values
 
-_Spent = dict[str, int | Decimal]
 _Rows = dict[str, list[Mapping[str, object]]]
 
 
 class SpendingLimit(NamedTuple):
-    """What callers' videos may cost.
+    """A budget for callers' videos.
 
     Args:
         budget: The limits.
-        payer: Whose videos count; None for all.
-        name: What it is called in a refusal.
+        payer: The key whose videos count; None for those of all keys.
+        name: Its name in the error that refuses a video.
     """
 
     budget: Budget
@@ -57,11 +47,11 @@ class SpendingLimit(NamedTuple):
 
 
 class ClaimedJob(NamedTuple):
-    """A job in an upstream's list that is taken for an attempt's.
+    """A job in an upstream's list that is claimed for an attempt in doubt.
 
     Args:
-        attempt: As it is once it has the job.
-        services: Whose jobs are in that list.
+        attempt: The attempt as it is once it has the job.
+        services: The services whose jobs that list shows.
     """
 
     attempt: Attempt
@@ -78,24 +68,23 @@ class OutboxMessage(NamedTuple):
     at: datetime
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
-    """What is to be written together: all of it, or nothing.
+    """Rows that are written together.
 
     Args:
-        new_video: A video that is not there yet.
-        leased_until: How long nobody else follows it.
-        new_attempt: An attempt that is not there yet; only after this may it be sent. One at a
-            video that is there already needs that video in `video`, still its owner's and without
-            an end.
-        new_entry: The money set aside for it.
-        limits: What that money may not exceed.
-        video: A video that changed.
-        attempts: Attempts that changed.
-        entries: Entries of the ledger that came to their end.
-        notices: Webhooks to deliver.
-        finding: An attempt that has a job, if that is no other attempt's.
+        new_video: A video to insert.
+        leased_until: The end of its first lease.
+        new_attempt: An attempt to insert; it may be sent only after that. A further attempt at an
+            existing video is inserted only if that video, given in `video`, has not ended and
+            still has the same owner.
+        new_entry: The ledger entry that reserves money for the attempt.
+        limits: The budgets that the reservation must not exceed.
+        video: A video to update.
+        attempts: Attempts to update.
+        entries: Ledger entries that were settled or released.
+        messages: Webhooks to deliver.
+        claimed_job: A job to claim, unless another attempt has it.
     """
 
     new_video: Video | None = None
@@ -111,38 +100,38 @@ class WriteBatch:
 
     @property
     def is_durable(self) -> bool:
-        """Tell whether it has to outlive a power cut: something will be paid for on its word.
+        """Return whether it must survive a power cut, because a paid request follows it.
 
-        What an upstream has said may be asked of it again.
+        Everything else can be asked of the upstream again.
         """
         return self.new_attempt is not None
 
     @property
     def is_further(self) -> bool:
-        """Tell whether it tries a video further that is there already."""
+        """Return whether it adds an attempt to an existing video."""
         return self.new_video is None and self.new_attempt is not None
 
     @property
     def may_conflict(self) -> bool:
-        """Tell whether somebody else may have written the same, or the money may not be there."""
+        """Return whether another process may have written the same, or a budget may refuse it."""
         video = self.new_video
-        is_known = video is not None and bool(video.idempotency_key)
+        has_key = video is not None and bool(video.idempotency_key)
         is_limited = any(limit.budget.limits for limit in self.limits)
-        return is_known or self.is_further or is_limited or self.claimed_job is not None
+        return has_key or self.is_further or is_limited or self.claimed_job is not None
 
 
 def write_group(connection: Connection, group: list[WriteBatch]) -> list[bool | BudgetError]:
-    """Write a group; tell of each whether it was its own to write, or why it may not be."""
+    """Write a group of batches; return for each whether it was written, or the budget's refusal."""
     results: list[bool | BudgetError] = []
-    if any(writing.claimed_job is not None for writing in group):
-        # Before any turn of the ledger, or two processes could wait for each other.
+    if any(batch.claimed_job is not None for batch in group):
+        # Taken before the lock of the ledger, or two processes could deadlock.
         acquire_lock(connection, LockId.ATTEMPT)
     lost = _lost(connection, group)
-    for is_contested, some in groupby(group, key=lambda each: each.may_conflict):
-        if is_contested:
-            results += [_write_conflicting(connection, writing, lost) for writing in some]
+    for may_conflict, batches in groupby(group, key=lambda each: each.may_conflict):
+        if may_conflict:
+            results += [_write_conflicting(connection, batch, lost) for batch in batches]
         else:
-            alike = list(some)
+            alike = list(batches)
             _write_together(connection, alike)
             results += [True] * len(alike)
     return results
@@ -150,17 +139,17 @@ def write_group(connection: Connection, group: list[WriteBatch]) -> list[bool | 
 
 def _write_together(connection: Connection, group: Iterable[WriteBatch]) -> None:
     rows: _Rows = {}
-    for writing in group:
-        _collect(writing, rows)
+    for batch in group:
+        _collect(batch, rows)
     _execute(connection, rows)
 
 
 def _lost(connection: Connection, group: Iterable[WriteBatch]) -> frozenset[VideoId]:
-    """Return the videos that are to be tried further and have an end or another owner by now.
+    """Return the videos that need a further attempt but have ended or have another owner by now.
 
-    The rest stay locked to the end of the transaction, so that nobody takes them over or ends them
-    before the attempt is there; in the order of their ids, or two processes could wait for each
-    other.
+    The rows of all others stay locked until the transaction ends, so that no process takes them
+    over or ends them before the attempt is written. They are locked in the order of their ids, or
+    two processes could deadlock.
     """
     wanted = {each.video.id: each.video.owner for each in group if each.is_further and each.video}
     if not wanted:
@@ -178,16 +167,16 @@ def _lost(connection: Connection, group: Iterable[WriteBatch]) -> frozenset[Vide
 def _write_conflicting(
     connection: Connection, batch: WriteBatch, lost: Collection[VideoId]
 ) -> bool | BudgetError:
-    # What has ended has ended, whatever becomes of the rest, and gives its money back before.
+    # What has ended is written even if the rest is not, and first: it may free the money needed.
     _write_together(connection, (WriteBatch(attempts=batch.attempts, entries=batch.entries),))
     if batch.is_further and batch.video is not None and batch.video.id in lost:
         return False
     entry = batch.new_entry
     if entry is not None:
         for limit in batch.limits:
-            refusal = _exceeded_budget(connection, limit, entry)
-            if refusal is not None:
-                return refusal
+            error = _exceeded_budget(connection, limit, entry)
+            if error is not None:
+                return error
     if not _insert_new_rows(connection, batch):
         return False
     rest = replace(batch, new_video=None, new_attempt=None, attempts=(), entries=())
@@ -196,7 +185,7 @@ def _write_conflicting(
 
 
 def _insert_new_rows(connection: Connection, batch: WriteBatch) -> bool:
-    """Insert or take what others may too, and tell whether they were not faster."""
+    """Insert the new rows and claim the job; return False if another process was faster."""
     video, attempt = batch.new_video, batch.new_attempt
     if batch.claimed_job is not None and _is_job_taken(connection, batch.claimed_job):
         return False
@@ -204,13 +193,11 @@ def _insert_new_rows(connection: Connection, batch: WriteBatch) -> bool:
         connection, videos_table, _new_video_row(batch, video)
     ):
         return False
-    return attempt is None or _try_insert(
-        connection, attempts_table, attempt_rows.attempt_values(attempt)
-    )
+    return attempt is None or _try_insert(connection, attempts_table, attempt_values(attempt))
 
 
 def _is_job_taken(connection: Connection, claimed_job: ClaimedJob) -> bool:
-    """Tell whether a job is another attempt's, or the attempt has another job by now."""
+    """Return whether another attempt has the job, or the attempt has another job by now."""
     attempt, (id_, job) = claimed_job.attempt, (attempts_table.c.id, attempts_table.c.job)
     others = (
         attempts_table.c.service.in_(claimed_job.services)
@@ -222,82 +209,59 @@ def _is_job_taken(connection: Connection, claimed_job: ClaimedJob) -> bool:
 
 
 def _try_insert(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
-    once = _insert_or_ignore(connection, table).returning(table.c.id)
+    once = insert_or_ignore(connection, table).returning(table.c.id)
     return connection.execute(once, row).first() is not None
-
-
-def _insert_or_ignore(connection: Connection, table: Table) -> Insert:
-    """Return an insert that leaves what is there."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _exceeded_budget(
     connection: Connection, limit: SpendingLimit, entry: LedgerEntry
 ) -> BudgetError | None:
-    names = limit.budget.limits
-    if not names:
+    if not limit.budget.limits:
         return None
-    acquire_lock(connection, LockId.LEDGER)  # or two could both take the rest
-    spent: _Spent = {}
-    for name in names:
-        query = select(func.sum(ledger_table.c.amount_micro_usd)).where(
-            ledger_table.c.at_us > entry.at - BUDGET_WINDOWS[name],
-            ledger_table.c.purpose == Purpose.TRAFFIC.value,
-        )
-        if limit.payer is not None:
-            query = query.where(ledger_table.c.payer == limit.payer)
-        spent[name] = int(connection.scalar(query) or 0)
-    found = exceeded_limit(limit.budget, entry.estimate, spent)
-    if found is None:
-        return None
-    window, most = found
-    return BudgetError(
-        f"{window} {limit.name}", most, spent[window] / MICROS_PER_USD, entry.estimate
-    )
+    acquire_lock(connection, LockId.LEDGER)  # or two processes could both take the remainder
+    where = [ledger_table.c.purpose == Purpose.TRAFFIC.value]
+    if limit.payer is not None:
+        where.append(ledger_table.c.payer == limit.payer)
+    row = connection.execute(spending_query(limit.budget, entry.at, *where)).one()
+    return budget_error(limit.name, limit.budget, entry.estimate, row)
 
 
 def _collect(batch: WriteBatch, rows: _Rows) -> None:
+    """Add the rows of a batch, by the name of the statement that writes them."""
+
+    def add(name: str, row: Mapping[str, object]) -> None:
+        rows.setdefault(name, []).append(row)
+
     if batch.new_video is not None:
-        rows.setdefault("new_videos", []).append(_new_video_row(batch, batch.new_video))
+        add("new_videos", _new_video_row(batch, batch.new_video))
     if batch.new_attempt is not None:
-        row = attempt_rows.attempt_values(batch.new_attempt)
-        rows.setdefault("new_attempts", []).append(row)
+        add("new_attempts", attempt_values(batch.new_attempt))
     if batch.new_entry is not None:
-        rows.setdefault("new_entries", []).append(entry_rows.ledger_values(batch.new_entry))
-    found = () if batch.claimed_job is None else (batch.claimed_job.attempt,)
-    for attempt in (*batch.attempts, *found):
-        row = attempt_rows.attempt_values(attempt)
-        rows.setdefault("attempts", []).append(_update_row(row, _ATTEMPT_COLUMNS))
+        add("new_entries", ledger_values(batch.new_entry))
+    claimed = () if batch.claimed_job is None else (batch.claimed_job.attempt,)
+    for attempt in (*batch.attempts, *claimed):
+        add("attempts", {"b_id": attempt.id, **attempt_update_values(attempt)})
     for entry in batch.entries:
-        rows.setdefault("entries", []).append(
-            _update_row(entry_rows.ledger_values(entry), _ENTRY_COLUMNS)
-        )
+        add("entries", {"b_id": entry.id, **ledger_update_values(entry)})
     if batch.video is not None:
         video = batch.video
-        is_there = video.status is VideoStatus.COMPLETED
-        told_by = {"b_owner": video.owner, "b_is_there": int(is_there)}
-        row = {"b_id": video.id, **told_by, **video_rows.video_update_values(video)}
-        rows.setdefault("videos", []).append(row)
-    for notice in batch.messages:
-        rows.setdefault("notices", []).append(_outbox_row(notice))
+        is_completed = int(video.status is VideoStatus.COMPLETED)
+        guard = {"b_id": video.id, "b_owner": video.owner, "b_is_completed": is_completed}
+        add("videos", {**guard, **video_update_values(video)})
+    for message in batch.messages:
+        add("messages", _outbox_row(message))
 
 
 def _execute(connection: Connection, rows: _Rows) -> None:
     for name, statement in _STATEMENTS.items():
         if name in rows:
             connection.execute(statement, rows[name])
-    if "notices" in rows:  # two processes that end a video have the same to tell
-        connection.execute(_insert_or_ignore(connection, outbox_table), rows["notices"])
+    if "messages" in rows:  # two processes that end the same video send the same webhook
+        connection.execute(insert_or_ignore(connection, outbox_table), rows["messages"])
 
 
 def _new_video_row(batch: WriteBatch, video: Video) -> dict[str, object]:
-    return video_rows.video_values(video, batch.leased_until or video.created_at)
-
-
-def _update_row(row: Mapping[str, object], columns: Iterable[str]) -> dict[str, object]:
-    return {"b_id": row["id"], **{name: row[name] for name in columns}}
+    return video_values(video, batch.leased_until or video.created_at)
 
 
 def _outbox_row(message: OutboxMessage) -> dict[str, object]:
@@ -308,61 +272,29 @@ def _outbox_row(message: OutboxMessage) -> dict[str, object]:
         "body": message.body,
         "created_at_us": message.at,
         "due_at_us": message.at,
-        "tries": 0,
-        "answer": "",
+        "attempt_number": 0,
+        "response": "",
     }
 
 
-def _update_by_id(table: Table, columns: Iterable[str]) -> Update:
-    return (
-        update(table)
-        .where(table.c.id == bindparam("b_id"))
-        .values({name: bindparam(name) for name in columns})
-    )
-
-
-_VIDEO_COLUMNS = (
-    "status",
-    "progress",
-    "service",
-    "attempts",
-    "cost_micro_usd",
-    "substituted",
-    "error_code",
-    "error_message",
-    "started_at_us",
-    "ended_at_us",
-    "expires_at_us",
-    "asset",
-)
-_ATTEMPT_COLUMNS = (
-    "state",
-    "accepted_at_us",
-    "started_at_us",
-    "rendered_at_us",
-    "given_up_at_us",
-    "ended_at_us",
-    "job",
-    "doubt",
-    *(column.name for column in failure_columns()),
-)
-_ENTRY_COLUMNS = ("state", "amount_micro_usd")
-
-#: In the order in which they are written.
-_STATEMENTS = {
+#: In the order in which they are executed. An update sets the columns that its rows name; the
+#: names of the other parameters begin with `b_`.
+_STATEMENTS: Mapping[str, Insert | Update] = {
     "new_videos": insert(videos_table),
     "new_entries": insert(ledger_table),
     "new_attempts": insert(attempts_table),
-    "attempts": _update_by_id(attempts_table, _ATTEMPT_COLUMNS).where(
-        attempts_table.c.ended_at_us.is_(None)
+    "attempts": update(attempts_table).where(
+        attempts_table.c.id == bindparam("b_id"), attempts_table.c.ended_at_us.is_(None)
     ),
-    "entries": _update_by_id(ledger_table, _ENTRY_COLUMNS).where(
-        ledger_table.c.state == EntryState.RESERVED.value
+    "entries": update(ledger_table).where(
+        ledger_table.c.id == bindparam("b_id"),
+        ledger_table.c.state == EntryState.RESERVED.value,
     ),
-    # Whoever has lost a video to another process can only say of it that it is there.
-    "videos": _update_by_id(videos_table, _VIDEO_COLUMNS).where(
+    # A process that lost a video's lease may only mark the video completed.
+    "videos": update(videos_table).where(
+        videos_table.c.id == bindparam("b_id"),
         videos_table.c.ended_at_us.is_(None),
         (videos_table.c.owner == bindparam("b_owner"))
-        | (bindparam("b_is_there", type_=Integer) == 1),
+        | (bindparam("b_is_completed", type_=Integer) == 1),
     ),
 }

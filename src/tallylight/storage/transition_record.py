@@ -1,4 +1,4 @@
-"""What is stored when a verdict changes, or an incident ends."""
+"""The record that the board stores when a verdict changes or an incident ends."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from tallylight.model.verdict import Incident, Transition
 
 @dataclass(frozen=True, slots=True)
 class TransitionRecord:
-    """A transition with what it leaves behind, or an incident that ended without one.
+    """A transition with the state and the incident after it, or an incident that ended without one.
 
     Args:
-        service: Whose.
-        transition: The change; None where the status is the same.
-        standing: The snapshot of its service; contains all evidence about it that was noted by the
-            time of writing, and no transition later than those that are recorded with it.
-        incident: The incident as the transition left it, None where there is none.
+        service: The service.
+        transition: The transition; None if the status is the same.
+        state: The snapshot of the service. It contains all evidence about the service that was
+            added before it is written, and no later transition than those recorded with it.
+        incident: The incident after the transition; None if there is none.
     """
 
     service: ServiceId

@@ -1,4 +1,4 @@
-"""Transitions in their table, and the spells that they cut time into."""
+"""Stores transitions, and derives the intervals of one status between them."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -11,16 +11,14 @@ from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Transition, Verdict
+from tallylight.storage.engine import MAX_IN_LIST
 from tallylight.storage.tables import state_snapshots_table
 from tallylight.storage.tables import transitions_table as table
 from tallylight.storage.types import reasons_from_json, reasons_to_json, to_microseconds
 
-#: Above this, asking for all services and choosing here is quicker than a long IN.
-MAX_IN_LIST = 500
-
 
 async def insert_transition(connection: AsyncConnection, transition: Transition) -> None:
-    """Store a transition as the service's newest."""
+    """Store a transition as the newest of its service."""
     newest = select(func.max(table.c.id)).where(table.c.service == transition.service)
     last = int(await connection.scalar(newest) or 0)
     await connection.execute(
@@ -39,7 +37,7 @@ async def insert_transition(connection: AsyncConnection, transition: Transition)
 async def transitions_between(
     connection: AsyncConnection, service: ServiceId | None, start: datetime, end: datetime
 ) -> tuple[Transition, ...]:
-    """Return the transitions that happened in [start, end), in the order of their happening."""
+    """Return the transitions in [start, end), by the time of the change."""
     where: list[ColumnElement[bool]] = [table.c.at_us >= start, table.c.at_us < end]
     if service is not None:
         where.append(table.c.service == service)
@@ -52,7 +50,7 @@ async def transitions_between(
 async def status_intervals(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
 ) -> dict[ServiceId, tuple[StatusInterval, ...]]:
-    """Return what each service was, moment for moment, from start to end."""
+    """Return the status of each service over [start, end) as intervals without gaps."""
     changes = await _changes(connection, services, start, end)
     return {
         service: intervals_from_changes(changes.get(service, ()), start, end)
@@ -63,12 +61,12 @@ async def status_intervals(
 def intervals_from_changes(
     changes: Iterable[tuple[datetime, Status]], start: datetime, end: datetime
 ) -> tuple[StatusInterval, ...]:
-    """Return the spells that changes of status cut [start, end) into.
+    """Return the intervals of one status that changes divide [start, end) into.
 
     Args:
-        changes: When a status began and which, in the order in which they were *recorded*. One
-            that is back-dated before an earlier one takes its place: who records later knows more.
-        start: The start of the window; what stood there before any change is UNKNOWN.
+        changes: The start and the status of each change, in the order of *recording*. A change
+            that is back-dated before earlier ones replaces them, as later records know more.
+        start: The start of the window; before any change the status is UNKNOWN.
         end: The end of the window.
     """
     starts: list[tuple[datetime, Status]] = [(start, Status.UNKNOWN)]
@@ -88,20 +86,20 @@ def intervals_from_changes(
 async def _changes(
     connection: AsyncConnection, services: Collection[ServiceId], start: datetime, end: datetime
 ) -> Mapping[ServiceId, list[tuple[datetime, Status]]]:
-    # A service has a standing from its first transition on, so that standings list the services.
-    # What was recorded before the change that stands at `start` cannot matter after it.
-    named = services if len(services) <= MAX_IN_LIST else None
-    is_asked = true() if named is None else table.c.service.in_(named)
-    is_listed = true() if named is None else state_snapshots_table.c.service.in_(named)
+    # A service has a snapshot from its first transition on, so snapshots list all services that
+    # matter. Only the last change at or before `start`, and what was recorded after it, count.
+    listed = services if len(services) <= MAX_IN_LIST else None
+    is_wanted = true() if listed is None else table.c.service.in_(listed)
+    has_snapshot = true() if listed is None else state_snapshots_table.c.service.in_(listed)
     earlier = table.alias("earlier")
     opening = select(func.max(earlier.c.id)).where(
         earlier.c.service == state_snapshots_table.c.service, earlier.c.at_us <= start
     )
     columns = (table.c.service, table.c.id, table.c.at_us, table.c.after_status)
-    # A pair among pairs: as a join, SQLite would walk all transitions instead of the list.
-    pairs = select(state_snapshots_table.c.service, opening.scalar_subquery()).where(is_listed)
+    # Pairs with IN, not a join: for a join, SQLite would scan all transitions.
+    pairs = select(state_snapshots_table.c.service, opening.scalar_subquery()).where(has_snapshot)
     openings = select(*columns).where(tuple_(table.c.service, table.c.id).in_(pairs))
-    inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_asked)
+    inside = select(*columns).where(table.c.at_us > start, table.c.at_us < end, is_wanted)
     changes: dict[ServiceId, list[tuple[datetime, Status]]] = defaultdict(list)
     first: dict[str, int] = {}
     for service, number, at, status in await connection.execute(openings):
@@ -114,7 +112,7 @@ async def _changes(
 
 
 def transition_from_row(row: Row[*tuple[object, ...]]) -> Transition:
-    """Return the transition that a row holds."""
+    """Return the transition in a row."""
     service = ServiceId(row.service)
     return Transition(
         service=service,

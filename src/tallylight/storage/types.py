@@ -1,7 +1,7 @@
-"""How our words lie in columns: moments and spans as whole microseconds, failures side by side.
+"""Column types, and the columns of failures and reasons.
 
-Whole microseconds keep a `datetime` exact, compare as integers on every database, and make sums
-of times exact too.
+Times are whole microseconds: a `datetime` stays exact, integers compare alike on both databases,
+and sums of durations are exact too.
 """
 
 import json
@@ -22,79 +22,79 @@ DAY = timedelta(days=1)
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Return the whole microseconds since 1970."""
+    """Return a moment as whole microseconds since the start of 1970."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def from_microseconds(value: int) -> datetime:
-    """Return the moment that lies so many microseconds after 1970."""
+    """Return the moment so many microseconds after the start of 1970."""
     return EPOCH + value * MICROSECOND
 
 
 def bucket_start(moment: datetime, width: timedelta) -> datetime:
-    """Return the start of the bucket of that width, counted from 1970, that holds the moment."""
+    """Return the start of the bucket that holds a moment; buckets are counted from 1970."""
     return EPOCH + (moment - EPOCH) // width * width
 
 
 class MicrosecondTimestamp(TypeDecorator[datetime]):
-    """An aware datetime as microseconds since 1970; its columns are named `…_us`."""
+    """An aware datetime, stored as microseconds since 1970 in columns named `…_us`."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Turn our word into a number."""
+        """Convert the value to a number."""
         del dialect
         return None if value is None else (value - EPOCH) // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """Turn a number into our word."""
+        """Convert a number to the value."""
         del dialect
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
 class CompressedText(TypeDecorator[str]):
-    """Long text that no query looks into, deflated to a third or less."""
+    """Long text that no query searches, deflated to a third of its size or less."""
 
     impl = LargeBinary
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
-        """Pack it."""
+        """Compress the text."""
         del dialect
         return None if value is None else zlib.compress(value.encode())
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
-        """Unpack it."""
+        """Decompress the text."""
         del dialect
         return None if value is None else zlib.decompress(value).decode()
 
 
 class MicrosecondInterval(TypeDecorator[timedelta]):
-    """A timedelta as microseconds; its columns are named `…_us`."""
+    """A timedelta, stored as microseconds in columns named `…_us`."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
-        """Turn our word into a number."""
+        """Convert the value to a number."""
         del dialect
         return None if value is None else value // MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:
-        """Turn a number into our word."""
+        """Convert a number to the value."""
         del dialect
         return None if value is None else timedelta(microseconds=value)
 
 
 def failure_columns() -> tuple[Column[object], ...]:
-    """Return the columns of a failure; all empty where nothing failed."""
+    """Return the columns of a failure; all are NULL where nothing failed."""
     columns: tuple[Column[object], ...] = (
         Column("failure_kind", Text),
         Column("fault", Text),
         Column("rule", Text),
         Column("text", Text),
-        Column("named", Boolean),
+        Column("names_state", Boolean),
         Column("http_status", Integer),
         Column("retry_after_us", MicrosecondInterval),
     )
@@ -102,7 +102,7 @@ def failure_columns() -> tuple[Column[object], ...]:
 
 
 def failure_values(failure: Failure | None) -> dict[str, object]:
-    """Return what those columns hold for a failure."""
+    """Return the values of these columns for a failure."""
     if failure is None:
         return _NO_FAILURE
     return {
@@ -110,19 +110,17 @@ def failure_values(failure: Failure | None) -> dict[str, object]:
         "fault": failure.fault.value,
         "rule": failure.rule,
         "text": failure.text,
-        "named": failure.names_state,
+        "names_state": failure.names_state,
         "http_status": failure.http_status,
         "retry_after_us": failure.retry_after,
     }
 
 
-_NO_FAILURE: dict[str, object] = dict.fromkeys(
-    ("failure_kind", "fault", "rule", "text", "named", "http_status", "retry_after_us")
-)
+_NO_FAILURE: dict[str, object] = dict.fromkeys(column.name for column in failure_columns())
 
 
 def failure_from_row(row: Row[*tuple[object, ...]]) -> Failure | None:
-    """Return the failure that a row holds, None for none."""
+    """Return the failure in a row, None if it has none."""
     if row.failure_kind is None:
         return None
     return Failure(
@@ -130,7 +128,7 @@ def failure_from_row(row: Row[*tuple[object, ...]]) -> Failure | None:
         fault=Fault(row.fault),
         rule=row.rule,
         text=row.text,
-        names_state=row.named,
+        names_state=row.names_state,
         http_status=row.http_status,
         retry_after=row.retry_after_us,
     )
@@ -146,7 +144,7 @@ def reasons_to_json(reasons: Sequence[Reason]) -> str:
 
 
 def reasons_from_json(text: str) -> tuple[Reason, ...]:
-    """Return the reasons that `reasons_text` wrote."""
+    """Return the reasons that `reasons_to_json` wrote."""
     return tuple(
         Reason(code=ReasonCode(code), at=from_microseconds(at), facts=facts)
         for code, at, facts in json.loads(text)

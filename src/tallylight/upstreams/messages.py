@@ -12,7 +12,6 @@ from typing import Protocol
 
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.quick import quick
 
 
 class Phase(StrEnum):
@@ -39,7 +38,6 @@ class FilePart:
     body: bytes = field(repr=False)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """One call to an upstream.
@@ -66,7 +64,6 @@ class Request:
     authorization: tuple[str, str] | None = field(default=None, repr=False)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back, or how nothing did.
@@ -111,7 +108,6 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.FAILED}
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Job:
     """The upstream task behind a video, as its last answer describes it.

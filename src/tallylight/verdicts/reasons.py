@@ -157,7 +157,7 @@ def _recovered(standing: ServiceState, at: datetime, policy: Policy) -> Iterator
         yield from _api_reasons(standing)
         return
     facts: ReasonFacts = {"answers": door.good_run.length, "since": _iso(at)}
-    yield Reason(ReasonCode.DOOR_REOPENED, door.good_run.last_at, facts)
+    yield Reason(ReasonCode.API_RECOVERED, door.good_run.last_at, facts)
     if standing.jobs.last_result_at is not None:
         yield from _unknown_reasons(standing, policy)
 

@@ -84,7 +84,7 @@ async def test_who_was_replaced_learns_of_it_and_writes_nothing_more(
     assert await two.acquire()
 
     for writing in (former.flush(), former.record_transitions(list), former.save_snapshots(dict)):
-        with pytest.raises(StorageError, match="another process judges"):
+        with pytest.raises(StorageError, match="another process has become the leader"):
             await writing
     assert await judge.evidence() == ()
     assert not await one.is_held()

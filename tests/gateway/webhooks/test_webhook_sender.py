@@ -128,7 +128,7 @@ async def put(history: Storage, *endpoints: str, count: int = 1) -> None:
 async def answers(history: Storage) -> list[str]:
     """Return what is known of each webhook: "due", "sent" or "lost", and the newest answer."""
     async with history.outbox._connections.read_transaction() as connection:
-        query = text("SELECT due_at_us, delivered_at_us, answer FROM outbox ORDER BY id")
+        query = text("SELECT due_at_us, delivered_at_us, response FROM outbox ORDER BY id")
         found = (await connection.execute(query)).all()
     state = {(False, True): "due", (True, False): "sent", (True, True): "lost"}
     return [f"{state[row[0] is None, row[1] is None]} {row[2]}" for row in found]

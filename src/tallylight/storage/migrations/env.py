@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction that it is given."""
+"""Alembic runs this: it migrates on the connection and in the transaction that it is given."""
 
 from alembic import context
 

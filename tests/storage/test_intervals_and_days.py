@@ -1,4 +1,4 @@
-"""Spells tile time, and closed days say the same in fewer rows."""
+"""Intervals cover a window without gaps, and closed days hold the same sums in fewer rows."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -49,20 +49,20 @@ async def days_stored(connections: Connections) -> int:
         return int(await connection.scalar(days) or 0)
 
 
-def seconds(spells: tuple[StatusInterval, ...]) -> dict[Status, float]:
+def seconds(intervals: tuple[StatusInterval, ...]) -> dict[Status, float]:
     sums: dict[Status, float] = {}
-    for spell in spells:
-        length = (spell.end - spell.start).total_seconds()
-        sums[spell.status] = sums.get(spell.status, 0.0) + length
+    for interval in intervals:
+        length = (interval.end - interval.start).total_seconds()
+        sums[interval.status] = sums.get(interval.status, 0.0) + length
     return sums
 
 
 async def test_before_its_first_transition_a_service_is_unknown(history: Storage) -> None:
     await record(history, transition(2, Status.OPERATIONAL))
 
-    spells = await history.status_intervals([SORA, VEO], at(0), at(5))
+    intervals = await history.status_intervals([SORA, VEO], at(0), at(5))
 
-    assert spells == {
+    assert intervals == {
         SORA: (
             StatusInterval(Status.UNKNOWN, at(0), at(2)),
             StatusInterval(Status.OPERATIONAL, at(2), at(5)),
@@ -71,7 +71,7 @@ async def test_before_its_first_transition_a_service_is_unknown(history: Storage
     }
 
 
-async def test_a_window_begins_with_what_stood_there(history: Storage) -> None:
+async def test_a_window_begins_with_the_status_at_its_start(history: Storage) -> None:
     await record(
         history,
         transition(1, Status.OPERATIONAL),
@@ -79,15 +79,15 @@ async def test_a_window_begins_with_what_stood_there(history: Storage) -> None:
         transition(7, Status.OPERATIONAL),
     )
 
-    spells = await history.status_intervals([SORA], at(3), at(9))
+    intervals = await history.status_intervals([SORA], at(3), at(9))
 
-    assert spells[SORA] == (
+    assert intervals[SORA] == (
         StatusInterval(Status.DEGRADED, at(3), at(7)),
         StatusInterval(Status.OPERATIONAL, at(7), at(9)),
     )
 
 
-async def test_a_back_dated_transition_takes_the_place_of_later_ones(history: Storage) -> None:
+async def test_a_back_dated_transition_replaces_later_ones(history: Storage) -> None:
     await record(
         history,
         transition(1, Status.OPERATIONAL),
@@ -112,18 +112,18 @@ WINDOWS = st.tuples(st.integers(0, 100), st.integers(1, 60))
 
 
 @given(CHANGES, WINDOWS)
-def test_spells_tile_the_window(
+def test_intervals_cover_the_window_without_gaps(
     changes: list[tuple[int, int, Status]], window: tuple[int, int]
 ) -> None:
     start, end = at(window[0]), at(sum(window))
 
-    spells = intervals_from_changes(
+    intervals = intervals_from_changes(
         [(at(hours), status) for hours, _, status in changes], start, end
     )
 
-    assert spells[0].start == start
-    assert spells[-1].end == end
-    for one, following in pairwise(spells):
+    assert intervals[0].start == start
+    assert intervals[-1].end == end
+    for one, following in pairwise(intervals):
         assert one.start < one.end == following.start
         assert one.status is not following.status
 
@@ -133,28 +133,28 @@ def test_a_later_recorded_change_overrules_from_its_time_on(
     changes: list[tuple[int, int, Status]], window: tuple[int, int]
 ) -> None:
     start, end = at(window[0]), at(sum(window))
-    painted = [Status.UNKNOWN] * 200  # hour by hour, each change over all that follows
+    painted = [Status.UNKNOWN] * 200  # hour by hour; each change overwrites all later hours
     for hours, _, status in changes:
         painted[hours:] = [status] * (200 - hours)
 
-    spells = intervals_from_changes(
+    intervals = intervals_from_changes(
         [(at(hours), status) for hours, _, status in changes], start, end
     )
 
     for hour in range(window[0], sum(window)):
-        (found,) = (s.status for s in spells if s.start <= at(hour) < s.end)
+        (found,) = (s.status for s in intervals if s.start <= at(hour) < s.end)
         assert found is painted[hour]
 
 
 @given(CHANGES, st.lists(WINDOWS, min_size=1, max_size=4), st.integers(0, 12))
 @settings(max_examples=15, deadline=None)
-async def test_sums_from_closed_days_equal_the_spells(
+async def test_sums_from_closed_days_equal_those_of_intervals(
     new_address: Callable[[], str],
     changes: list[tuple[int, int, Status]],
     windows: list[tuple[int, int]],
     closed_before: int,
 ) -> None:
-    """Also with days closed in between, and reopened by what is back-dated into them."""
+    """Days are closed in between, and reopened by back-dated transitions."""
     clock = VirtualClock(at(0))
     async with open_storage(new_address(), clock) as history:
         for number, (hours, lag, status) in enumerate(changes):
@@ -170,8 +170,8 @@ async def test_sums_from_closed_days_equal_the_spells(
         for start, end in asked:
             sums = await history.status_seconds([SORA, VEO], start, end)
 
-            spells = await history.status_intervals([SORA, VEO], start, end)
-            assert sums == {service: seconds(tiles) for service, tiles in spells.items()}
+            intervals = await history.status_intervals([SORA, VEO], start, end)
+            assert sums == {service: seconds(tiles) for service, tiles in intervals.items()}
             assert sums[VEO] == {Status.UNKNOWN: (end - start).total_seconds()}
 
 
@@ -187,7 +187,7 @@ async def test_days_are_closed_when_they_are_over(history: Storage, clock: Virtu
     assert await days_stored(history._connections) == 3
 
 
-async def test_a_correction_of_the_past_opens_its_days_again(
+async def test_a_correction_of_the_past_reopens_its_days(
     history: Storage, clock: VirtualClock
 ) -> None:
     await record(history, transition(0, Status.OPERATIONAL))

@@ -16,26 +16,28 @@ PIECE = Evidence(SORA, NOON, Source.REACH)
 
 
 class BrokenClock(VirtualClock):
-    """A clock on which nobody can sleep, as after a defect of ours."""
+    """A clock whose `sleep` fails, as a defect of ours would."""
 
     async def sleep(self, duration: timedelta) -> None:
         """Fail."""
         raise ArithmeticError(f"the clock cannot sleep {duration}")
 
 
-async def test_whoever_waits_learns_at_once_that_nothing_is_stored_any_more(address: str) -> None:
+async def test_a_waiting_task_learns_at_once_that_evidence_is_no_longer_stored(
+    address: str,
+) -> None:
     with capture_logs() as logs:
         async with open_storage(address, BrokenClock(NOON)) as history:
             history.add_evidence(PIECE)
             async with asyncio.timeout(20):
-                with pytest.raises(StorageError, match="no longer stored, by a defect"):
+                with pytest.raises(StorageError, match="no longer stored because of a defect"):
                     await history.wait_for_buffer()
 
-    assert [entry["event"] for entry in logs] == ["history.writer_failed"]
+    assert [entry["event"] for entry in logs] == ["storage.writer_failed"]
     assert "exc_info" in logs[0]
 
 
-async def test_what_was_noted_before_the_defect_is_stored_at_the_end(
+async def test_evidence_added_before_the_defect_is_stored_on_closing(
     address: str, clock: VirtualClock
 ) -> None:
     async with open_storage(address, BrokenClock(NOON)) as history:
@@ -47,7 +49,7 @@ async def test_what_was_noted_before_the_defect_is_stored_at_the_end(
         assert await history.evidence(SORA, end=NOON + timedelta(seconds=1)) == (PIECE,)
 
 
-async def test_giving_up_the_waiting_does_not_end_the_storing(history: Storage) -> None:
+async def test_a_cancelled_wait_does_not_end_the_buffer_task(history: Storage) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await history.wait_for_buffer()

@@ -1,4 +1,4 @@
-"""Two processes at one video: a further attempt is its owner's, and only while there is no end."""
+"""Of two processes, only the owner of an open video may add attempts to it."""
 
 import asyncio
 import sqlite3
@@ -32,7 +32,7 @@ LATE = NOON + timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Pair:
-    """Two processes on one database; the first has a video under way."""
+    """Two processes on one database; the first owns a video that has not ended."""
 
     first: Storage
     second: Storage
@@ -41,21 +41,21 @@ class Pair:
     entry: LedgerEntry
 
     def further(self, **changes: object) -> WriteBatch:
-        """Return what the first writes before it sends a further attempt."""
+        """Return the batch that the first process writes before a further attempt."""
         attempt, entry = attempt_of(self.video, 2)
         refused = replace(self.attempt, state=AttemptState.REFUSED, ended_at=NOON)
         released = replace(self.entry, state=EntryState.RELEASED, amount=Decimal(0))
-        writing = WriteBatch(
+        batch = WriteBatch(
             new_attempt=attempt,
             new_entry=entry,
             video=replace(self.video, attempts=2),
             attempts=(refused,),
             entries=(released,),
         )
-        return replace(writing, **changes)  # type: ignore[arg-type]  # a test's shorthand
+        return replace(batch, **changes)  # type: ignore[arg-type]  # a test's shorthand
 
     def completion(self) -> WriteBatch:
-        """Return what is written when the first attempt has delivered."""
+        """Return the batch that completes the video by its first attempt."""
         done = replace(self.video, status=VideoStatus.COMPLETED, progress=100, ended_at=NOON)
         delivered = replace(self.attempt, state=AttemptState.DELIVERED, ended_at=NOON)
         settled = replace(self.entry, state=EntryState.SETTLED)
@@ -65,7 +65,7 @@ class Pair:
         return [each.state for each in await self.first.attempts.for_video(self.video.id)]
 
     async def reserved(self) -> list[EntryId]:
-        """Return what money is set aside for."""
+        """Return the entries that are reserved."""
         entries = await self.first.ledger.entries()
         return [each.id for each in entries if each.state is EntryState.RESERVED]
 
@@ -127,32 +127,32 @@ async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
         yield Pair(first, second, video, attempt, entry)
 
 
-async def test_the_owner_of_a_video_without_an_end_may_try_further(pair: Pair) -> None:
+async def test_the_owner_of_an_open_video_may_add_an_attempt(pair: Pair) -> None:
     assert await pair.first.group_commit.write(pair.further())
 
     assert await pair.states() == [AttemptState.REFUSED, AttemptState.INTENDED]
     assert await pair.reserved() == [EntryId(f"{pair.video.id}.2")]
 
 
-async def test_who_has_lost_a_video_tries_no_further_and_sets_no_money_aside(pair: Pair) -> None:
+async def test_after_a_lost_lease_no_attempt_is_added_and_no_money_reserved(pair: Pair) -> None:
     await pair.second.videos.claim_expired("second", LATE, LATE + LEASE)
 
     assert not await pair.first.group_commit.write(pair.further())
 
-    assert await pair.states() == [AttemptState.REFUSED]  # what has ended is written all the same
+    assert await pair.states() == [AttemptState.REFUSED]  # ended rows are written all the same
     assert await pair.reserved() == []
     stands = await pair.first.videos.get(pair.video.id)
     assert stands is not None
     assert (stands.owner, stands.attempts) == ("second", 1)
 
 
-async def test_a_video_that_nobody_owns_is_tried_by_nobody(pair: Pair) -> None:
+async def test_no_attempt_is_added_to_a_video_without_an_owner(pair: Pair) -> None:
     await pair.second.videos.release_leases([pair.video.id], NOON)
 
     assert not await pair.first.group_commit.write(pair.further())
 
 
-async def test_a_video_that_has_an_end_is_not_tried_further(pair: Pair) -> None:
+async def test_no_attempt_is_added_to_a_video_that_has_ended(pair: Pair) -> None:
     error = VideoError("x", "over")
     failed = replace(pair.video, status=VideoStatus.FAILED, error=error, ended_at=NOON)
     await pair.first.group_commit.write(WriteBatch(video=failed))
@@ -162,7 +162,7 @@ async def test_a_video_that_has_an_end_is_not_tried_further(pair: Pair) -> None:
     assert await pair.reserved() == []
 
 
-async def test_who_has_lost_a_video_hears_of_no_budget(pair: Pair) -> None:
+async def test_after_a_lost_lease_no_budget_error_is_raised(pair: Pair) -> None:
     limit = SpendingLimit(Budget(per_day=Decimal("0.1")), None, "of all")
     with pytest.raises(BudgetError):
         await pair.first.group_commit.write(pair.further(limits=(limit,)))
@@ -171,7 +171,7 @@ async def test_who_has_lost_a_video_hears_of_no_budget(pair: Pair) -> None:
     assert not await pair.first.group_commit.write(pair.further(limits=(limit,)))
 
 
-async def test_one_lost_video_holds_up_no_other_of_its_transaction(pair: Pair) -> None:
+async def test_a_lost_lease_does_not_stop_other_batches_of_its_group(pair: Pair) -> None:
     other = replace(pair.video, id=new_video_id(), owner="second")
     attempt, entry = attempt_of(other, 1)
     await pair.first.group_commit.write(
@@ -187,7 +187,7 @@ async def test_one_lost_video_holds_up_no_other_of_its_transaction(pair: Pair) -
     assert results == [False, True, False]
 
 
-async def test_an_intent_waits_for_a_take_over_that_is_under_way(pair: Pair) -> None:
+async def test_a_new_attempt_waits_for_a_take_over_in_progress(pair: Pair) -> None:
     take = text("UPDATE videos SET owner = 'second' WHERE id = :id")
     async with pair.second._connections.relaxed_transaction(LockId.VIDEO) as connection:
         await connection.execute(take, {"id": pair.video.id})
@@ -199,7 +199,7 @@ async def test_an_intent_waits_for_a_take_over_that_is_under_way(pair: Pair) -> 
     assert await pair.states() == [AttemptState.REFUSED]
 
 
-async def test_a_take_over_passes_by_a_video_for_which_an_intent_is_being_written(
+async def test_a_take_over_skips_a_video_whose_attempt_is_being_written(
     pair: Pair,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -210,7 +210,9 @@ async def test_a_take_over_passes_by_a_video_for_which_an_intent_is_being_writte
     def meanwhile(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
         if statement.startswith("SELECT videos") and not locks:
             locks.append(statement)
-            if connection.dialect.name == "postgresql":  # on SQLite it would wait for its turn
+            if (
+                connection.dialect.name == "postgresql"
+            ):  # SQLite has one writer at a time: it would wait
                 passed.append(asyncio.run_coroutine_threadsafe(take_over, loop).result(20))
 
     event.listen(pair.first._connections._thread_engine, "after_cursor_execute", meanwhile)
@@ -226,7 +228,7 @@ async def test_a_take_over_passes_by_a_video_for_which_an_intent_is_being_writte
     assert [each.state for each in tried.attempts] == [AttemptState.REFUSED, AttemptState.INTENDED]
 
 
-async def test_no_video_ends_between_its_take_over_and_the_reading_of_its_attempts(
+async def test_no_video_ends_between_its_take_over_and_the_read_of_its_attempts(
     pair: Pair, address: str
 ) -> None:
     reached: list[str] = []
@@ -277,7 +279,7 @@ async def until_locked(dialect: str, pair: Pair) -> None:
 
 
 def end_at_once(address: str) -> None:
-    """Let whoever followed the only video deliver it; fail if that would have to wait."""
+    """Deliver the only video as its former owner; fail if that would have to wait."""
     delivered = "UPDATE attempts SET state = 'delivered', ended_at_us = 1"
     completed = "UPDATE videos SET status = 'completed', ended_at_us = 1"
     if address.startswith("sqlite"):
