@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import Enum
 
 from tallylight.upstreams.messages import Phase
+from tallylight.upstreams.status_words import StatusMeaning
 
 
 class Claim(Enum):
@@ -44,7 +45,7 @@ class ParsedReply:
         codes: Its codes by depth, innermost first: a reseller's envelope wraps the cause.
         types: Its error types, in the same way.
         numbers: Its numeric codes, innermost first.
-        state: The job's state, as one of the words of `states`; "" if there is none.
+        state: The status of the job, None if it names none.
         words: Its human text, folded, innermost first.
         text: Its human text as it was said.
         page: It is an HTML page.
@@ -60,7 +61,7 @@ class ParsedReply:
     codes: tuple[tuple[str, ...], ...] = ()
     types: tuple[tuple[str, ...], ...] = ()
     numbers: tuple[NumericCode, ...] = ()
-    state: str = ""
+    state: StatusMeaning | None = None
     normalized_text: str = ""
     text: str = ""
     is_page: bool = False
@@ -77,7 +78,7 @@ class ParsedReply:
         the key is that of somebody behind the door, such as an account of a reseller's pool.
         """
         if self.http_status < FIRST_ERROR_STATUS:
-            return self.is_streamed or bool(self.state)
+            return self.is_streamed or self.state is not None
         return self.http_status >= _FIRST_SERVER_ERROR
 
     @property

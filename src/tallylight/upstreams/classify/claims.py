@@ -6,8 +6,9 @@ that failed; each has its own member that says so.
 
 from collections.abc import Iterator, Mapping
 
-from tallylight.upstreams.classify import states
 from tallylight.upstreams.classify.normalize import normalize_code
+from tallylight.upstreams.json_access import objects_at
+from tallylight.upstreams.status_words import status_meaning
 
 #: Members that hold the state of a job.
 STATE_KEYS = frozenset({"status", "state", "task_status", "job_status"})
@@ -78,9 +79,8 @@ def _has_error_code(node: Mapping[str, object]) -> bool:
 
 def _abnormal_finish_reasons(node: Mapping[str, object]) -> Iterator[str]:
     """Yield the reasons for which Gemini candidates ended early."""
-    candidates = node.get("candidates")
-    for candidate in candidates if isinstance(candidates, list) else ():
-        reason = candidate.get("finishReason") if isinstance(candidate, Mapping) else None
+    for candidate in objects_at(node, "candidates"):
+        reason = candidate.get("finishReason")
         if isinstance(reason, str) and normalize_code(reason) not in _NORMAL_FINISH_REASONS:
             yield normalize_code(reason)
 
@@ -92,7 +92,5 @@ def _is_nonempty(value: object) -> bool:
 
 
 def _is_failure_state(word: object) -> bool:
-    return (
-        isinstance(word, str)
-        and states.classify_state(normalize_code(word)) in states.FAILURE_STATES
-    )
+    status = status_meaning(normalize_code(word)) if isinstance(word, str) else None
+    return status is not None and status.is_failure

@@ -4,7 +4,7 @@ A code says more than a type, a type more than words, words more than a number t
 share. What an outer envelope says is only asked when the inner ones are silent.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
@@ -12,7 +12,6 @@ from tallylight.upstreams.classify import (
     delays,
     numeric_codes,
     pages,
-    states,
     statuses,
     transport_errors,
     vocabulary,
@@ -23,6 +22,7 @@ from tallylight.upstreams.classify.reading import parse_reply
 from tallylight.upstreams.classify.rules import Rule, RuleMatch
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.redact import redact_line
+from tallylight.upstreams.status_words import StatusMeaning
 
 _UNREADABLE = Rule("unreadable", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
 _EMPTY = Rule("empty", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
@@ -37,11 +37,11 @@ _EXPIRED = Rule("expired", FailureKind.DEGRADED, "Ark, OpenRouter: the job was n
 _CANCELLED = Rule("cancelled", FailureKind.UNKNOWN, "somebody ended the job")
 _LOST = Rule("lost", FailureKind.INVALID_REQUEST, "DashScope: a task id is forgotten after 24 h")
 
-_STATE_RULES = {
-    states.FAILED: _FAILED,
-    states.EXPIRED: _EXPIRED,
-    states.CANCELLED: _CANCELLED,
-    states.LOST: _LOST,
+_STATE_RULES: Mapping[StatusMeaning | None, Rule] = {
+    StatusMeaning.FAILED: _FAILED,
+    StatusMeaning.EXPIRED: _EXPIRED,
+    StatusMeaning.CANCELLED: _CANCELLED,
+    StatusMeaning.LOST: _LOST,
 }
 _SYMPTOM_RULES = {
     "stream:cut": _STREAM_CUT,

@@ -8,25 +8,18 @@ import ast
 import json
 from typing import Final
 
+from tallylight.upstreams.json_access import parse_json
+
 #: How many strings deep we look.
 MAX_NESTING: Final = 8
 _MAX_LITERAL = 20_000
 _DECODER = json.JSONDecoder()
 
 
-def json_value(text: str) -> object | None:
-    """Return the JSON value that a text is, None if it is none (or is `null`)."""
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
 def embedded_value(text: str) -> object | None:
     """Return the object or array that a text is or holds, None if there is none."""
     if text.lstrip().startswith('"'):
-        inner = json_value(text)
+        inner = parse_json(text)
         return embedded_value(inner) if isinstance(inner, str) else None
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     while start >= 0:

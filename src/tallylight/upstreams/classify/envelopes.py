@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tallylight.upstreams.classify import claims, embedded_json, states
+from tallylight.upstreams.classify import claims, embedded_json
 from tallylight.upstreams.classify.answer import Envelope, NumericCode
 from tallylight.upstreams.classify.normalize import normalize_code
+from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 
 _CODE_KEYS = frozenset(
     {
@@ -106,7 +107,7 @@ class EnvelopeSignals:
     types: list[tuple[int, str]] = field(default_factory=list)
     numbers: list[tuple[int, NumericCode]] = field(default_factory=list)
     texts: list[tuple[int, str]] = field(default_factory=list)
-    state: str = ""
+    state: StatusMeaning | None = None
     failed: bool = False
     retry_seconds: float | None = None
     nodes: int = 0
@@ -201,7 +202,7 @@ class _ObjectVisitor:
     def _collect_state(self, key: str, name: str) -> None:
         """Take down a job's state, or the google.rpc status that stands under the same name."""
         is_lost = (key, name) == ("task_status", "unknown")
-        state = states.LOST if is_lost else states.classify_state(name)
+        state = StatusMeaning.LOST if is_lost else status_meaning(name)
         if state and not self.signals.state:
             self.signals.state = state
         elif not state and name:

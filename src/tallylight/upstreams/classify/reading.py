@@ -6,6 +6,7 @@ from dataclasses import replace
 from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
 from tallylight.upstreams.classify.normalize import TEXT_LIMIT, normalize_text
+from tallylight.upstreams.json_access import object_at, parse_json
 from tallylight.upstreams.messages import Phase, Reply
 
 _IGNORED_KEYS = frozenset(
@@ -28,7 +29,7 @@ def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
         return ParsedReply(reply.phase, status, Claim.SUCCEEDED)
     if streams.is_stream(body):
         return _chat_answer(reply.phase, status, streams.read_stream(body), dialect)
-    value = embedded_json.json_value(body) if body else None
+    value = parse_json(body)
     if isinstance(value, str):
         value = embedded_json.embedded_value(value) or value
     if isinstance(value, dict | list):
@@ -125,11 +126,8 @@ def _empty_symptom(value: object) -> str:
 
 def _has_sample(operation: Mapping[str, object]) -> bool:
     """Tell whether a finished google.longrunning operation holds a video."""
-    response = operation.get("response")
-    if not isinstance(response, Mapping):
-        return False
-    inner = response.get("generateVideoResponse")
-    holder = inner if isinstance(inner, Mapping) else response
+    response = object_at(operation, "response")
+    holder = object_at(response, "generateVideoResponse") or response
     return any(holder.get(key) for key in ("generatedSamples", "generatedVideos", "videos"))
 
 

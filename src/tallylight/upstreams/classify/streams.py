@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tallylight.upstreams.classify import embedded_json
+from tallylight.upstreams.json_access import array_at, has_array, object_at, parse_json
 
 _MAX_EVENTS = 20_000
 _LINK = re.compile(r"https?://|data:(?:image|video)/|<video\b", re.IGNORECASE)
@@ -60,22 +60,23 @@ def read_stream(body: str) -> ChatReply:
         if data.strip() == "[DONE]":
             ended = True
             continue
-        event = embedded_json.json_value(data)
-        if isinstance(event, Mapping):
-            if event.get("error"):
-                errors.append(event)
-            said, finished = _content_of(event, "delta")
-            content.append(said)
-            ended = ended or finished
+        event = object_at(parse_json(data))
+        if event.get("error"):
+            errors.append(event)
+        said, finished = _content_of(event, "delta")
+        content.append(said)
+        ended = ended or finished
     return ChatReply("".join(content), tuple(errors), ended)
 
 
 def read_completion(value: object) -> ChatReply | None:
     """Return what a completion that came in one piece says; None if the value is none."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("choices"), list):
+    if not has_array(value, "choices"):
         return None
-    content, _ = _content_of(value, "message")
-    return ChatReply(content, (value,) if value.get("error") else (), is_complete=True)
+    completion = object_at(value)
+    content, _ = _content_of(completion, "message")
+    errors = (completion,) if completion.get("error") else ()
+    return ChatReply(content, errors, is_complete=True)
 
 
 def _events(body: str) -> Iterator[str]:
@@ -93,9 +94,6 @@ def _events(body: str) -> Iterator[str]:
 
 def _content_of(event: Mapping[str, object], part: str) -> tuple[str, bool]:
     """Return the content that an event adds and whether it says that this was the end."""
-    choices = event.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        return "", False
-    message = choices[0].get(part)
-    content = message.get("content") if isinstance(message, Mapping) else None
-    return content if isinstance(content, str) else "", bool(choices[0].get("finish_reason"))
+    choice = object_at(next(iter(array_at(event, "choices")), None))
+    content = object_at(choice, part).get("content")
+    return content if isinstance(content, str) else "", bool(choice.get("finish_reason"))

@@ -7,7 +7,6 @@ names what it affects as `{"status_page_resource_id": …, "status": …}`.
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -16,6 +15,13 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 _STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
@@ -66,7 +72,7 @@ def _incidents(
                 title=text_at(report, "title"),
                 is_open=True,
                 affected=_affected(report, names),
-                at=timestamp_at(report, "starts_at"),
+                at=first_timestamp(report, "starts_at"),
             )
 
 
@@ -75,13 +81,13 @@ def _maintenances(
 ) -> Iterator[StatusPageMaintenance]:
     for report in reports:
         if text_at(report, "report_type") == "maintenance":
-            start = timestamp_at(report, "starts_at")
+            start = first_timestamp(report, "starts_at")
             yield StatusPageMaintenance(
                 title=text_at(report, "title"),
                 # The rows under work say "maintenance"; a report has dates and no state.
                 is_active=False,
                 start=start,
-                end=timestamp_at(report, "ends_at"),
+                end=first_timestamp(report, "ends_at"),
                 affected=_affected(report, names),
                 at=start,
             )

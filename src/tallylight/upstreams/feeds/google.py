@@ -11,7 +11,6 @@ Source: `/incidents.schema.json` beside the list. The Gemini API's own page has 
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -19,6 +18,7 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import first_timestamp, has_array, objects_at, text_at
 
 _OUTAGE = "SERVICE_OUTAGE"
 _DISRUPTION = "SERVICE_DISRUPTION"
@@ -60,7 +60,7 @@ def _incidents(holder: Mapping[str, object]) -> Iterator[StatusPageIncident]:
                 (text_at(product, "id"), text_at(product, "title"))
                 for product in objects_at(row, "affected_products")
             ),
-            at=timestamp_at(row, "modified", "begin"),
+            at=first_timestamp(row, "modified", "begin"),
             is_full_outage=impact == _OUTAGE and _is_global(row),
         )
 

@@ -12,7 +12,6 @@ A component that is entirely out is `full_outage` here, where Statuspage says `m
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -22,6 +21,13 @@ from tallylight.upstreams.feeds.page import (
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
 from tallylight.upstreams.feeds.statuspage import COMPONENT_STATUSES, is_open_incident, parse_page
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 _OPERATIONAL = "operational"
 _COMPLETE = frozenset({"maintenance_complete", "completed", "complete"})
@@ -90,7 +96,7 @@ def _incidents(
                 title=text_at(row, "name"),
                 is_open=state,
                 affected=_affected(row, names),
-                at=timestamp_at(row, "last_update_at", "published_at"),
+                at=first_timestamp(row, "last_update_at", "published_at"),
             )
 
 
@@ -103,10 +109,10 @@ def _maintenances(
                 yield StatusPageMaintenance(
                     title=text_at(row, "name"),
                     is_active=is_active,
-                    start=timestamp_at(row, "starts_at", "started_at"),
-                    end=timestamp_at(row, "ends_at", "scheduled_end_at"),
+                    start=first_timestamp(row, "starts_at", "started_at"),
+                    end=first_timestamp(row, "ends_at", "scheduled_end_at"),
                     affected=_affected(row, names),
-                    at=timestamp_at(row, "last_update_at", "published_at"),
+                    at=first_timestamp(row, "last_update_at", "published_at"),
                 )
 
 

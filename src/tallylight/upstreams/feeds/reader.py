@@ -10,7 +10,6 @@ from datetime import datetime
 
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import json_document
 from tallylight.upstreams.feeds.page import StatusPage
 from tallylight.upstreams.feeds.reading import (
     FeedReading,
@@ -18,6 +17,7 @@ from tallylight.upstreams.feeds.reading import (
     unreadable_feed,
     with_planned_maintenance,
 )
+from tallylight.upstreams.json_access import parse_json
 from tallylight.upstreams.messages import Phase, Reply, Request
 
 _NOT_MODIFIED = 304
@@ -175,7 +175,7 @@ def _conditional_headers(reply: Reply | None) -> dict[str, str]:
 
 def _document(reply: Reply) -> object:
     is_whole = not reply.error and not reply.truncated
-    return json_document(reply.body) if is_whole and _is_success(reply) else None
+    return parse_json(reply.body) if is_whole and _is_success(reply) else None
 
 
 def _is_success(reply: Reply) -> bool:
@@ -204,6 +204,6 @@ def _reply_error(reply: Reply) -> str:
         return f"HTTP {reply.status}"
     if reply.truncated:
         return "the answer is longer than the limit"
-    if json_document(reply.body) is None:
+    if parse_json(reply.body) is None:
         return f"no JSON but {reply.headers.get('content-type') or 'something else'}"
     return ""

@@ -7,7 +7,6 @@ incident (an overall indicator of "none", green rows, entries that name no compo
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -16,6 +15,13 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 COMPONENT_STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
@@ -52,7 +58,7 @@ def parse_page(documents: Sequence[object]) -> StatusPage | None:
         components=tuple(_component(row) for row in objects_at(summary, "components")),
         incidents=tuple(dict.fromkeys(incidents)) if sources else None,
         maintenances=tuple(_maintenances(summary)),
-        at=timestamp_at(object_at(summary, "page"), "updated_at"),
+        at=first_timestamp(object_at(summary, "page"), "updated_at"),
     )
 
 
@@ -68,21 +74,23 @@ def _component(row: Mapping[str, object]) -> StatusPageComponent:
         name=text_at(row, "name"),
         status=COMPONENT_STATUSES.get(word),
         status_word=word,
-        at=timestamp_at(row, "updated_at"),
+        at=first_timestamp(row, "updated_at"),
     )
 
 
 def _incidents(source: object) -> Iterator[StatusPageIncident]:
     for row in objects_at(source, "incidents"):
         state = (
-            False if timestamp_at(row, "resolved_at") else is_open_incident(text_at(row, "status"))
+            False
+            if first_timestamp(row, "resolved_at")
+            else is_open_incident(text_at(row, "status"))
         )
         if state is not False:
             yield StatusPageIncident(
                 title=text_at(row, "name"),
                 is_open=state,
                 affected=_affected(row),
-                at=timestamp_at(row, "updated_at", "started_at", "created_at"),
+                at=first_timestamp(row, "updated_at", "started_at", "created_at"),
             )
 
 
@@ -93,10 +101,10 @@ def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
             yield StatusPageMaintenance(
                 title=text_at(row, "name"),
                 is_active=is_active,
-                start=timestamp_at(row, "scheduled_for"),
-                end=timestamp_at(row, "scheduled_until"),
+                start=first_timestamp(row, "scheduled_for"),
+                end=first_timestamp(row, "scheduled_until"),
                 affected=_affected(row),
-                at=timestamp_at(row, "updated_at"),
+                at=first_timestamp(row, "updated_at"),
             )
 
 

@@ -33,7 +33,7 @@ class ChatStream:
     def end(self, error: str) -> Job:
         """Say that no more comes, and return the job COMPLETED or FAILED."""
         self._apply(self._parser.end())
-        if not self._transcript.is_done and unwrapped_object(self._parser.stray_text) is not None:
+        if not self._transcript.is_done and unwrapped_object(self._parser.stray_text):
             # A server that does not stream answers with one JSON document.
             self._transcript.add_event(self._parser.stray_text)
         if not self._is_over:

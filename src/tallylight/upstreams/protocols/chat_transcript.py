@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tallylight.upstreams.json_access import (
-    json_array,
-    json_object,
+    array_at,
     json_percent,
     json_text,
     json_timestamp,
+    object_at,
+    text_at,
     unwrapped_object,
 )
 from tallylight.upstreams.protocols.events import DONE_MARKER
@@ -68,8 +69,8 @@ class ChatTranscript:
             return
         if data.strip() == DONE_MARKER:
             self.is_done = True
-        elif (event := unwrapped_object(data)) is not None:
-            self._apply(event)
+        else:
+            self._apply(unwrapped_object(data))
 
     def _apply(self, event: Mapping[str, object]) -> None:
         if event.get("error") or ("choices" not in event and _ERROR_KEYS & event.keys()):
@@ -77,19 +78,19 @@ class ChatTranscript:
             envelope = event if event.get("error") else {"error": event}
             self.error = json.dumps(envelope, ensure_ascii=False)
             self._content, self._content_size = [], 0
-        self.id = self.id or json_text(event.get("id"))
-        self.model = json_text(event.get("model")) or self.model
+        self.id = self.id or text_at(event, "id")
+        self.model = text_at(event, "model") or self.model
         self.created_at = self.created_at or json_timestamp(event.get("created"))
-        for choice in map(json_object, json_array(event.get("choices"))[:1]):
-            self._apply_delta(json_object(choice.get("delta") or choice.get("message")))
-            self.finish_reason = json_text(choice.get("finish_reason")) or self.finish_reason
+        for choice in map(object_at, array_at(event, "choices")[:1]):
+            self._apply_delta(object_at(choice, "delta") or object_at(choice, "message"))
+            self.finish_reason = text_at(choice, "finish_reason") or self.finish_reason
 
     def _apply_delta(self, words: Mapping[str, object]) -> None:
         content = _content_text(words.get("content"))
         if content and self._content_size < _CONTENT_LIMIT:
             self._content.append(content)
             self._content_size += len(content)
-        said = json_text(words.get("reasoning_content")) or json_text(words.get("reasoning"))
+        said = text_at(words, "reasoning_content") or text_at(words, "reasoning")
         if said:
             self._progress_text = (self._progress_text + said)[-_PROGRESS_TAIL:]
             if percents := _PERCENT.findall(self._progress_text):
@@ -101,9 +102,9 @@ def _content_text(content: object) -> str:
     if not isinstance(content, list):
         return json_text(content)
     written = []
-    for part in map(json_object, content):
-        written.append(json_text(part.get("text")))
+    for part in map(object_at, content):
+        written.append(text_at(part, "text"))
         for kind, label in (("video_url", "[video]"), ("image_url", "![image]")):
-            if address := json_text(json_object(part.get(kind)).get("url")):
+            if address := text_at(object_at(part, kind), "url"):
                 written.append(f"{label}({address})")
     return "\n".join(written)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.json_access import json_array, unwrapped_object
+from tallylight.upstreams.json_access import array_at, unwrapped_object
 from tallylight.upstreams.messages import (
     Job,
     JobState,
@@ -119,8 +119,7 @@ class ChatVideo:
             return reply_failure(reply, self._dialect, "chat:unreadable")
         if (failure := classify(reply, self._dialect)) is not None:
             return failure
-        answer = unwrapped_object(reply.body)
-        is_chat = answer is not None and bool(json_array(answer.get("choices")))
+        is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
         return None if is_chat else reply_failure(reply, self._dialect, "chat:unreadable")
 
     def create(self, order: Order, model: str) -> Request:

@@ -3,10 +3,9 @@
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import (
-    json_array,
-    json_object,
     json_text,
     parse_json,
+    text_at,
     unwrapped_object,
 )
 from tallylight.upstreams.messages import Reply
@@ -30,7 +29,7 @@ def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
     names = _model_names(reply.body)
     if names is None:
         return reply_failure(reply, dialect, "models:unreadable")
-    if _lists_model(names, model) or json_object(unwrapped_object(reply.body)).get("has_more"):
+    if _lists_model(names, model) or unwrapped_object(reply.body).get("has_more"):
         return None
     return upstream_failure(
         "models:not_listed",
@@ -49,11 +48,7 @@ def _model_names(body: str) -> frozenset[str] | None:
         listed = value.get("data", value.get("models"))
     if not isinstance(listed, list):
         return None
-    found = (
-        json_text(entry)
-        or json_text(json_object(entry).get("id") or json_object(entry).get("name"))
-        for entry in json_array(listed)
-    )
+    found = (json_text(entry) or text_at(entry, "id") or text_at(entry, "name") for entry in listed)
     return frozenset(name.lower() for name in found if name)
 
 

@@ -7,7 +7,7 @@ stands in `docs/protocols.md`, "Accepted, refused, in doubt".
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from tallylight.upstreams.json_access import json_object, unwrapped_object
+from tallylight.upstreams.json_access import object_at, text_at, unwrapped_object
 from tallylight.upstreams.messages import Reply
 
 
@@ -17,7 +17,7 @@ def new_api_proves_not_billed(reply: Reply) -> bool:
     Whatever became of the order at its own supplier, relay and caller are quits.
     """
     body = _error_body(reply)
-    if json_object(body.get("error")).get("type") == "new_api_error":
+    if text_at(object_at(body, "error"), "type") == "new_api_error":
         return True
     is_task_error = isinstance(body.get("code"), str) and isinstance(body.get("message"), str)
     return is_task_error and body.get("code") != "success" and body.get("data", "") is None
@@ -27,10 +27,10 @@ def sora2api_proves_not_billed(reply: Reply) -> bool:
     """Tell whether it failed before its stream began, and with that its work."""
     body = _error_body(reply)
     is_500 = reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    return is_500 and json_object(body.get("error")).get("type") == "server_error"
+    return is_500 and text_at(object_at(body, "error"), "type") == "server_error"
 
 
 def _error_body(reply: Reply) -> Mapping[str, object]:
     is_whole = not reply.error and not reply.truncated
     is_error = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
-    return (unwrapped_object(reply.body) or {}) if is_whole and is_error else {}
+    return unwrapped_object(reply.body) if is_whole and is_error else {}

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.json_access import json_text, unwrapped_object
+from tallylight.upstreams.json_access import text_at, unwrapped_object
 from tallylight.upstreams.messages import Job, JobStream, Phase, Reply, Request, UpstreamAddress
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.failures import reply_failure
@@ -112,7 +112,7 @@ class OpenAIVideos:
 
     def read_cancel(self, reply: Reply) -> bool:
         """Tell whether an answer to `cancel` proves that the job was stopped."""
-        answer = unwrapped_object(reply.body) or {}
+        answer = unwrapped_object(reply.body)
         is_whole = reply.status in _SUCCESS and not reply.error
         return self._profile.cancels and is_whole and answer.get("deleted") is True
 
@@ -131,9 +131,9 @@ class OpenAIVideos:
 
     def read_character(self, reply: Reply) -> str | Failure:
         """Return the upstream's id of a character that was made, or why there is none."""
-        answer = unwrapped_object(reply.body) or {}
+        answer = unwrapped_object(reply.body)
         is_refusal = reply.status not in _SUCCESS or bool(answer.get("error"))
-        made = "" if is_refusal else json_text(answer.get("id"))
+        made = "" if is_refusal else text_at(answer, "id")
         return made or reply_failure(reply, self._dialect, "character:unreadable")
 
     def listing(self, after: str = "") -> Request | None:

@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import (
+    array_at,
     json_amount,
-    json_array,
     json_http_url,
-    json_object,
     json_percent,
-    json_text,
     json_timestamp,
+    object_at,
+    text_at,
     unwrapped_object,
 )
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
-from tallylight.upstreams.protocols.status_words import ENDED_WORDS, job_state_of
+from tallylight.upstreams.status_words import StatusMeaning, status_meaning, video_object_state
 
 _SUCCESS = range(200, 300)
 
@@ -43,7 +43,7 @@ class VideoObjectReader:
 
     def read_job(self, reply: Reply) -> Job | Failure:
         """Return the job that an answer describes, or why there is none."""
-        video = _video_in(unwrapped_object(reply.body) or {}, reply.phase)
+        video = _video_in(unwrapped_object(reply.body), reply.phase)
         if video is None:
             return reply_failure(reply, self.dialect, "video:unreadable")
         job = self._job(video, reply)
@@ -55,57 +55,57 @@ class VideoObjectReader:
 
     def read_list(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a list, skipping what is none."""
-        entries = json_object(unwrapped_object(reply.body)).get("data")
+        entries = unwrapped_object(reply.body).get("data")
         if reply.status not in _SUCCESS or not isinstance(entries, list):
             return reply_failure(reply, self.dialect, "list:unreadable")
         videos = [
             (video, replace(reply, body=json.dumps(entry)))
             for entry in entries
-            if (video := _video_in(json_object(entry), Phase.POLL)) is not None
+            if (video := _video_in(object_at(entry), Phase.POLL)) is not None
         ]
         return tuple(self._job(video, one) for video, one in videos)
 
     def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
-        word = json_text(video.get("status"))
-        known = job_state_of(word) if word else JobState.QUEUED
+        word = text_at(video, "status")
+        known = video_object_state(word) if word else JobState.QUEUED
         state = known or JobState.IN_PROGRESS
         address = _video_url(video) if state is JobState.COMPLETED else ""
         if state is JobState.COMPLETED and video.get("error") and not address:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED
         return Job(
-            id=json_text(video.get("task_id")) or json_text(video.get("id")),
+            id=text_at(video, "task_id") or text_at(video, "id"),
             state=state,
             progress=json_percent(video.get("progress")),
-            model=json_text(video.get("model")),
+            model=text_at(video, "model"),
             content_url=address if state is JobState.COMPLETED and self.returns_url else "",
             failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
             created_at=json_timestamp(video.get("created_at")),
             expires_at=json_timestamp(video.get("expires_at")),
-            prompt=json_text(video.get("prompt")),
+            prompt=text_at(video, "prompt"),
             unknown_status="" if known else word,
-            seconds=json_text(video.get("seconds")),
-            size=json_text(video.get("size")),
-            cost=json_amount(json_object(video.get("usage")).get("cost")),
+            seconds=text_at(video, "seconds"),
+            size=text_at(video, "size"),
+            cost=json_amount(object_at(video, "usage").get("cost")),
         )
 
     def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
         if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
             return failure
-        ended = word.lower() in ENDED_WORDS and word.lower() != "expired"
+        is_cancelled = status_meaning(word.lower()) is StatusMeaning.CANCELLED
         return upstream_failure(
             f"job:{word.lower()}",
             _error_message(video) or f"the job's status is {word}",
-            # Nobody says who cancelled it; a job that ran out of time is the upstream's.
-            kind=FailureKind.UNKNOWN if ended else FailureKind.DEGRADED,
+            # The answer does not say who cancelled it; a job that expired is the upstream's fault.
+            kind=FailureKind.UNKNOWN if is_cancelled else FailureKind.DEGRADED,
             http_status=reply.status,
         )
 
 
 def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] | None:
     # The older route of new-api wraps the task as {"code": "success", "data": {…}}.
-    for candidate in (body, json_object(body.get("data"))):
-        has_id = bool(json_text(candidate.get("id")) or json_text(candidate.get("task_id")))
+    for candidate in (body, object_at(body, "data")):
+        has_id = bool(text_at(candidate, "id") or text_at(candidate, "task_id"))
         has_status = isinstance(candidate.get("status"), str)
         if has_status and (has_id or candidate.get("object") == "video"):
             return candidate
@@ -123,14 +123,14 @@ def _lacks_video_fields(video: Mapping[str, object]) -> bool:
 
 
 def _video_url(video: Mapping[str, object]) -> str:
-    data = json_object(video.get("data"))
+    data = object_at(video, "data")
     candidates = (
         video.get("url"),
-        *json_array(video.get("urls"))[:1],
+        *array_at(video, "urls")[:1],
         video.get("video_url"),
-        *json_array(video.get("unsigned_urls"))[:1],
-        json_object(video.get("metadata")).get("url"),
-        json_object(video.get("video")).get("url"),
+        *array_at(video, "unsigned_urls")[:1],
+        object_at(video, "metadata").get("url"),
+        object_at(video, "video").get("url"),
         video.get("result_url"),
         data.get("result_url"),
         # new-api before 2026 put the address of a finished task here
@@ -141,5 +141,5 @@ def _video_url(video: Mapping[str, object]) -> str:
 
 def _error_message(video: Mapping[str, object]) -> str:
     error = video.get("error")
-    said = error if isinstance(error, str) else json_text(json_object(error).get("message"))
-    return said or json_text(video.get("fail_reason"))
+    said = error if isinstance(error, str) else text_at(error, "message")
+    return said or text_at(video, "fail_reason")
