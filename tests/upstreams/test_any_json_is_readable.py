@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.model.evidence import Failure
-from tallylight.upstreams.messages import ApiKey, Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.protocol import ApiKey
 from tallylight.upstreams.protocols.registry import DIALECTS, adapter_for
 
 WORDS = st.sampled_from(

@@ -18,7 +18,8 @@ from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, VideoProtocol
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.protocol import VideoProtocol
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 

@@ -10,7 +10,6 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.json_access import is_json_object
 from tallylight.upstreams.messages import Job, Reply
 
-_SUCCESS = range(200, 300)
 _CALLER_ERRORS = range(400, 500)
 
 #: A POST is never sent on, so it reached nobody; behind 302 and 303 a job may have been made.
@@ -104,7 +103,7 @@ def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bo
         return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
     if not is_json_object(reply.body):
         return False  # a gateway's page is no word of the service behind it
-    if status in _SUCCESS:
+    if reply.is_success:
         return _is_explicit_refusal(failure)
     return status in _REFUSAL_STATUSES or (
         status == HTTPStatus.INTERNAL_SERVER_ERROR and refuses_with_500

@@ -15,8 +15,6 @@ from tallylight.upstreams.transport import Transport
 _RETRY_DELAYS = (timedelta(), timedelta(seconds=2), timedelta(seconds=8))
 """A finished job whose download fails is not a failed job: it is tried again after these."""
 
-_SUCCESS = range(200, 300)
-
 
 async def download_video(  # noqa: PLR0913, PLR0917  # what, from where, to where, by whom
     job: Job, upstream: Upstream, target: Path, limit_bytes: int, transport: Transport, clock: Clock
@@ -27,7 +25,7 @@ async def download_video(  # noqa: PLR0913, PLR0917  # what, from where, to wher
     for pause in _RETRY_DELAYS:
         await clock.sleep(pause)
         reply = await transport.download(request, upstream, target, limit_bytes)
-        if reply.status in _SUCCESS and not reply.error:
+        if reply.is_success and not reply.error:
             return None
         failure = as_upstream_fault(
             classify(reply, upstream.dialect)

@@ -6,8 +6,6 @@ import aiohttp
 
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 
-_SUCCESS = range(200, 300)
-
 
 class ProxiedResponse:
     """A body that nobody keeps, and the reply as far as it is known.

@@ -15,8 +15,6 @@ IDLE_TIMEOUT = timedelta(minutes=5)
 
 BYTE_LIMIT = 16 * 1024 * 1024
 
-_SUCCESS = range(200, 300)
-
 
 class StreamedResponse:
     """Text in the pieces in which it arrives, and the reply as far as it is known.
@@ -33,7 +31,7 @@ class StreamedResponse:
     @property
     def is_open(self) -> bool:
         """Tell whether the upstream took the request and streams; else `reply` says why not."""
-        return self.reply.status in _SUCCESS and not self.reply.error
+        return self.reply.is_success and not self.reply.error
 
     def attach(self, response: aiohttp.ClientResponse) -> None:
         """Take the body from a successful answer."""

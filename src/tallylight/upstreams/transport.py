@@ -25,7 +25,7 @@ from tallylight.upstreams import redirects
 from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.bodies import encode_body
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, connection_tracing, error_text
-from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
 from tallylight.upstreams.proxy import ProxiedResponse
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, StreamedResponse
 
@@ -53,7 +53,6 @@ _DOWNLOAD_TIMEOUT = timedelta(minutes=10)
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 _DOCUMENT_TYPES = ("text/", "application/json", "application/problem+json", "application/xml")
-_SUCCESS = range(200, 300)
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -136,7 +135,7 @@ class Transport:
                     response = await self._send_to_head(
                         stack, request, upstream, exchange, connecting
                     )
-                    if response.status in _SUCCESS:
+                    if response.status in SUCCESS_STATUSES:
                         stream.attach(response)
                     else:
                         await _read_body(response, body, _BODY_LIMIT)
@@ -175,7 +174,7 @@ class Transport:
                 async with asyncio.timeout(patience):
                     response = await self._send_to_head(stack, asked, upstream, exchange, limits)
                     error = _content_type_error(response)
-                    if response.status in _SUCCESS and not error:
+                    if response.status in SUCCESS_STATUSES and not error:
                         relay.attach(response)
                     else:
                         await _read_body(response, body, _BODY_LIMIT)
@@ -202,7 +201,7 @@ class Transport:
                 async with asyncio.timeout(_DOWNLOAD_TIMEOUT.total_seconds()):
                     response = await self._send_to_head(stack, request, upstream, exchange, limits)
                     error = _content_type_error(response)
-                    if response.status in _SUCCESS and not error:
+                    if response.status in SUCCESS_STATUSES and not error:
                         await save_atomically(response.content.iter_any(), target, limit_bytes)
                     else:
                         await _read_body(response, body, _BODY_LIMIT)
@@ -283,7 +282,7 @@ def _request_data(
 
 
 def _content_type_error(response: aiohttp.ClientResponse) -> str:
-    if response.status in _SUCCESS and response.content_type.startswith(_DOCUMENT_TYPES):
+    if response.status in SUCCESS_STATUSES and response.content_type.startswith(_DOCUMENT_TYPES):
         return f"ContentTypeError: {response.content_type} in place of a video"
     return ""
 

@@ -175,11 +175,7 @@ def _conditional_headers(reply: Reply | None) -> dict[str, str]:
 
 def _document(reply: Reply) -> object:
     is_whole = not reply.error and not reply.truncated
-    return parse_json(reply.body) if is_whole and _is_success(reply) else None
-
-
-def _is_success(reply: Reply) -> bool:
-    return reply.status is not None and reply.status // 100 == 2  # noqa: PLR2004  # any 2xx
+    return parse_json(reply.body) if is_whole and reply.is_success else None
 
 
 def _is_unmodified(reply: Reply) -> bool:
@@ -200,7 +196,7 @@ def _error_note(replies: Sequence[Reply]) -> str:
 def _reply_error(reply: Reply) -> str:
     if reply.status is None or reply.error:
         return f"no answer: {reply.error}"
-    if not _is_success(reply):
+    if not reply.is_success:
         return f"HTTP {reply.status}"
     if reply.truncated:
         return "the answer is longer than the limit"

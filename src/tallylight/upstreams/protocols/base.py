@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from tallylight.upstreams.messages import Phase, Request, UpstreamAddress
+from tallylight.upstreams.messages import Phase, Request
+from tallylight.upstreams.protocol import UpstreamAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,8 @@ from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import array_at, unwrapped_object
-from tallylight.upstreams.messages import (
-    Job,
-    JobState,
-    JobStream,
-    Phase,
-    Reply,
-    Request,
-    UpstreamAddress,
-)
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
+from tallylight.upstreams.protocol import JobStream, UpstreamAddress
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.failures import reply_failure
@@ -32,7 +25,6 @@ from tallylight.upstreams.protocols.not_billed import (
     sora2api_proves_not_billed,
 )
 
-_SUCCESS = range(200, 300)
 _NO_EXTRAS: Mapping[str, object] = {}
 
 
@@ -115,7 +107,7 @@ class ChatVideo:
         """Return why the key or the model is not accepted; None if both are."""
         if not self._profile.has_free_dry_run:
             return read_model_list(reply, self._dialect, model)
-        if reply.status not in _SUCCESS or reply.error:
+        if not reply.is_success or reply.error:
             return reply_failure(reply, self._dialect, "chat:unreadable")
         if (failure := classify(reply, self._dialect)) is not None:
             return failure
@@ -136,7 +128,7 @@ class ChatVideo:
 
         To a question that was meant to be free, only an answer with a video is a job.
         """
-        if reply.status not in _SUCCESS:
+        if not reply.is_success:
             return reply_failure(reply, self._dialect, "chat:unreadable")
         stream = self.open_stream()
         stream.feed(reply.body)

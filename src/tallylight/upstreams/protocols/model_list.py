@@ -11,8 +11,6 @@ from tallylight.upstreams.json_access import (
 from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
 
-_SUCCESS = range(200, 300)
-
 
 def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
     """Return why a model list speaks against the key or the model; None if it does not.
@@ -20,7 +18,7 @@ def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
     A list without the model is UNKNOWN: it may be retired, renamed, or of another group of keys.
     The first of several pages proves the key and says nothing of the model.
     """
-    if reply.status not in _SUCCESS or reply.error:
+    if not reply.is_success or reply.error:
         return reply_failure(reply, dialect, "models:unreadable")
     if reply.truncated and reply.body.lstrip().startswith(("{", "[")):
         return None  # a list too long to be read to its end; only a known key gets one

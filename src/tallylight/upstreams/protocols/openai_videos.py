@@ -8,7 +8,8 @@ from urllib.parse import quote
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.json_access import text_at, unwrapped_object
-from tallylight.upstreams.messages import Job, JobStream, Phase, Reply, Request, UpstreamAddress
+from tallylight.upstreams.messages import Job, Phase, Reply, Request
+from tallylight.upstreams.protocol import JobStream, UpstreamAddress
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import file_part
@@ -20,8 +21,6 @@ from tallylight.upstreams.protocols.request_body import (
     request_body_for,
 )
 from tallylight.upstreams.protocols.video_object import VideoObjectReader
-
-_SUCCESS = range(200, 300)
 
 
 class OpenAIVideos:
@@ -113,7 +112,7 @@ class OpenAIVideos:
     def read_cancel(self, reply: Reply) -> bool:
         """Tell whether an answer to `cancel` proves that the job was stopped."""
         answer = unwrapped_object(reply.body)
-        is_whole = reply.status in _SUCCESS and not reply.error
+        is_whole = reply.is_success and not reply.error
         return self._profile.cancels and is_whole and answer.get("deleted") is True
 
     def delete(self, job_id: str) -> Request | None:
@@ -132,7 +131,7 @@ class OpenAIVideos:
     def read_character(self, reply: Reply) -> str | Failure:
         """Return the upstream's id of a character that was made, or why there is none."""
         answer = unwrapped_object(reply.body)
-        is_refusal = reply.status not in _SUCCESS or bool(answer.get("error"))
+        is_refusal = not reply.is_success or bool(answer.get("error"))
         made = "" if is_refusal else text_at(answer, "id")
         return made or reply_failure(reply, self._dialect, "character:unreadable")
 

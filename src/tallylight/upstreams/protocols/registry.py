@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tallylight.upstreams.messages import UpstreamAddress, VideoProtocol
+from tallylight.upstreams.protocol import UpstreamAddress, VideoProtocol
 from tallylight.upstreams.protocols import chat_video, openai_videos, request_body
 
 PROTOCOLS: Mapping[str, Callable[[UpstreamAddress], VideoProtocol]] = {

@@ -25,8 +25,6 @@ from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning, video_object_state
 
-_SUCCESS = range(200, 300)
-
 
 @dataclass(frozen=True, slots=True)
 class VideoObjectReader:
@@ -47,16 +45,14 @@ class VideoObjectReader:
         if video is None:
             return reply_failure(reply, self.dialect, "video:unreadable")
         job = self._job(video, reply)
-        if reply.status in _SUCCESS or (
-            job.state is JobState.FAILED and not _lacks_video_fields(video)
-        ):
+        if reply.is_success or (job.state is JobState.FAILED and not _lacks_video_fields(video)):
             return job
         return reply_failure(reply, self.dialect, "video:unreadable")
 
     def read_list(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a list, skipping what is none."""
         entries = unwrapped_object(reply.body).get("data")
-        if reply.status not in _SUCCESS or not isinstance(entries, list):
+        if not reply.is_success or not isinstance(entries, list):
             return reply_failure(reply, self.dialect, "list:unreadable")
         videos = [
             (video, replace(reply, body=json.dumps(entry)))
