@@ -13,8 +13,8 @@ import av
 import pytest
 
 from tallylight.model.evidence import FailureKind, Fault
-from tallylight.upstreams.defects import Defect, defect_failure, find_defects
-from tallylight.upstreams.inspection import Inspection, InspectionLimits, inspect_file
+from tallylight.upstreams.defects import Defect, Inspection, defect_failure, find_defects
+from tallylight.upstreams.inspection import InspectionLimits, inspect_file
 
 WIDTH, HEIGHT, FPS = 320, 180, 24
 SIZE = f"{WIDTH}x{HEIGHT}"
@@ -262,7 +262,7 @@ async def test_a_worker_out_of_memory_says_nothing_against_the_service(tmp_path:
     failure = defect_failure(find_defects(seen, 4, SIZE, audio_expected=True))
     assert failure is not None
     assert (failure.kind, failure.fault) == (FailureKind.UNKNOWN, Fault.OURS)
-    assert failure.rule == "inspection:unjudged"
+    assert failure.rule == "inspection:not_checked"
 
 
 async def test_a_worker_that_takes_too_long_is_ended(tmp_path: Path) -> None:

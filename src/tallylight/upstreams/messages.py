@@ -1,6 +1,6 @@
-"""What travels between our words and the socket: requests, replies, and what became of a job.
+"""Messages between the adapters and the transport: requests, replies and jobs.
 
-Adapters make and read these values and open no socket; `transport` sends them.
+Adapters build and read these values; `transport` sends them.
 """
 
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ SUCCESS_STATUSES = range(200, 300)
 
 
 class Phase(StrEnum):
-    """Which step of a service's use an answer belongs to; the corpus's words."""
+    """The step of using a service that a request belongs to, as the error corpus names it."""
 
     REACH = "reach"
-    PROBE = "probe"  # credentials, model lists, other free questions
+    PROBE = "probe"  # credentials, model lists, other free requests
     CREATE = "create"
     POLL = "poll"
     CONTENT = "content"
     LIST = "list"
     STREAM = "stream"
-    CANCEL = "cancel"  # also to forget a finished job
+    CANCEL = "cancel"  # also the deletion of a finished job
     FEED = "feed"
 
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file in a multipart body; `label` is the name of its field."""
+    """A file in a multipart body."""
 
     field_name: str
     filename: str
@@ -43,18 +43,18 @@ class FilePart:
 @quick
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call to an upstream.
+    """One request to an upstream.
 
     Args:
-        phase: What it is for.
+        phase: The purpose.
         method: "GET", "POST", "DELETE", "HEAD".
-        url: Absolute.
-        headers: Without the key; see `authorization`.
+        url: An absolute URL.
+        headers: The headers, without the key: see `authorization`.
         json: The body as JSON text, "" for none.
-        form: The body as multipart text fields, where `json` is "".
-        files: Files that go along in a multipart body.
-        authorization: The header that carries the key, None for none: ("Authorization",
-            "Bearer …"); never shown, and never sent to another host.
+        form: The text fields of a multipart body, if `json` is "".
+        files: The files of a multipart body.
+        authorization: The header with the key, ("Authorization", "Bearer …"), or None. It is never
+            printed and never sent to another host.
     """
 
     phase: Phase
@@ -70,21 +70,20 @@ class Request:
 @quick
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, or how nothing did.
+    """The answer to a request, or the error in place of an answer.
 
     Args:
-        phase: The request's.
-        status: The HTTP status; None if no complete answer head came.
-        headers: Names in lower case.
-        body: The body as far as it was read, decoded as UTF-8 with replacement.
-        error: Where no complete answer came: the exception's class and text
-            ("ConnectionRefusedError: [Errno 111] Connection refused"); else "". Beside a status it
-            says that the body broke off.
-        sent: False only where it is certain that the request never left us (the name did not
+        phase: The phase of the request.
+        status: The HTTP status; None if no complete response head arrived.
+        headers: The headers, with names in lower case.
+        body: The part of the body that was read, decoded as UTF-8 with replacement.
+        error: The class and text of the exception that ended the call ("ConnectionRefusedError:
+            [Errno 111] Connection refused"), "" for none. With a status, the body broke off.
+        was_sent: False only if the request certainly never left this host (the name did not
             resolve, the connection was refused, TLS failed): nothing can have been billed.
         truncated: The body was longer than the limit and was cut.
         seconds: From the start to the last byte read.
-        first_byte_seconds: From the start to the head of the answer; None if none came.
+        first_byte_seconds: From the start to the response head; None if none arrived.
     """
 
     phase: Phase
@@ -104,7 +103,7 @@ class Reply:
 
 
 class JobState(StrEnum):
-    """An upstream's task in the words of the Videos API."""
+    """The state of an upstream's task, in the words of the Videos API."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
@@ -113,30 +112,32 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Tell whether nothing more comes of the task."""
+        """Tell whether the task has ended."""
         return self in {JobState.COMPLETED, JobState.FAILED}
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The upstream task behind a video, as its last answer describes it.
+    """The upstream's task behind a video, as the last answer describes it.
+
+    A member that the answer does not give is "" or None.
 
     Args:
-        id: The upstream's own id.
-        state: Where it stands.
-        progress: 0 to 100, None if the upstream does not say.
-        model: The model the upstream says it used, "" if it does not say.
-        content_url: Where the video lies, "" if it must be asked of the protocol's content call.
-        failure: Why it failed; None unless `state` is FAILED.
-        created_at: When the upstream says it was created.
-        expires_at: When the upstream says the video is gone.
-        prompt: The prompt as the upstream repeats it, "" if it does not; reconciles a job in doubt.
-        strange_word: The upstream's own status word where it is none that we know, else "". Such a
-            job is polled on.
-        seconds: The length as the upstream says it, "" if it does not.
-        size: The size as the upstream says it, "" if it does not.
-        cost: What the upstream says it took for the job, in USD; None if it does not.
+        id: The upstream's id.
+        state: The state.
+        progress: 0 to 100.
+        model: The model that was used.
+        content_url: The URL of the video, "" if the protocol's content call returns the video.
+        failure: Why the job failed; None unless `state` is FAILED.
+        created_at: When the job was created.
+        expires_at: When the video expires.
+        prompt: The prompt as the upstream repeats it, which reconciles a job in doubt.
+        unknown_status: The upstream's status word if it is an unknown one, else "". Such a job is
+            polled on.
+        seconds: The length of the video.
+        size: The size of the video.
+        cost: What the upstream charged for the job, in USD.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The port to video APIs: what every protocol adapter offers, and what it needs to know."""
+"""The port to video APIs: what a protocol adapter offers, and what it needs of an upstream."""
 
 from typing import Protocol
 
@@ -8,42 +8,43 @@ from tallylight.upstreams.messages import Job, Reply, Request
 
 
 class JobStream(Protocol):
-    """The answer of a create that streams until the video is there (reverse chat services)."""
+    """Reads the answer to a create that streams until the video is ready (chat services)."""
 
     def feed(self, chunk: str) -> Job | None:
-        """Take in more text; return the job as it stands now if that changed it."""
+        """Read the next chunk; return the job if it has changed."""
 
     def end(self, error: str) -> Job:
-        """Say that no more comes (`error`: the exception's class and text, "" for a clean end).
+        """Return the job, COMPLETED or FAILED, at the end of the stream.
 
-        Returns a job that is COMPLETED or FAILED.
+        Args:
+            error: The class and text of the exception that ended the stream, "" for a clean end.
         """
 
 
 class ApiKey(Protocol):
-    """A secret that shows itself only when it is asked to."""
+    """A secret that is only revealed explicitly."""
 
     def reveal(self) -> str:
-        """Return the key itself, for the one header that needs it."""
+        """Return the key as text, for the authorization header."""
 
 
 class UpstreamAddress(Protocol):
-    """What a protocol has to know of an upstream; `catalogue.services.Upstream` is one.
+    """What a protocol needs to know of an upstream; `catalogue.services.Upstream` is one.
 
-    Named by its shape, so that what decides need not import the room that reads the environment.
+    A structural type, so that the pure adapters import no module that reads the environment.
     """
 
     @property
     def base_url(self) -> str:
-        """Return what the protocol's paths are appended to, without a trailing slash."""
+        """Return the URL to which the protocol's paths are appended."""
 
     @property
     def protocol(self) -> str:
-        """Return a name in the registry of protocols."""
+        """Return the name of a registered protocol."""
 
     @property
     def dialect(self) -> str:
-        """Return a profile of that protocol."""
+        """Return the name of a profile of that protocol."""
 
     @property
     def key(self) -> ApiKey | None:
@@ -51,103 +52,111 @@ class UpstreamAddress(Protocol):
 
 
 class VideoProtocol(Protocol):
-    """A wire dialect as pure translation: our words to requests, replies to our words.
+    """Translates orders to requests, and replies to jobs or failures, without I/O.
 
-    An instance is bound to one upstream's address, dialect and key.
+    An instance is bound to the address, the dialect and the key of one upstream.
     """
 
     @property
     def streams(self) -> bool:
-        """Tell whether a create streams to its end; else it is answered with a job to poll."""
+        """Tell whether a create streams to the end of the job, rather than returning a job to poll."""
 
     @property
     def operations(self) -> frozenset[Operation]:
-        """Return in which ways a service here can make a video; `CREATE` is always among them."""
+        """Return the supported operations; `CREATE` is always one of them."""
 
     @property
     def takes_reference(self) -> bool:
-        """Tell whether a create can begin from a picture."""
+        """Tell whether a create accepts a reference image."""
 
     @property
     def takes_reference_url(self) -> bool:
-        """Tell whether the address of such a picture will do, and not only its bytes."""
+        """Tell whether a create accepts the URL of a reference image, and not only its bytes."""
 
     @property
     def takes_characters(self) -> bool:
-        """Tell whether characters can be made here and appear in a create."""
+        """Tell whether characters can be created and used in a create."""
 
     @property
     def variants(self) -> frozenset[str]:
-        """Return what can be downloaded of a completed job; "video" is always among it."""
+        """Return the downloads of a completed job; "video" is always one of them."""
 
     def reach(self) -> Request:
-        """Return a free request without the key; any answer proves that somebody is at home."""
+        """Return a free request without the key, whose answer proves that the API responds."""
 
     def credentials(self, model: str) -> Request:
-        """Return a free request that only a known key can make: mostly the list of models.
+        """Return a free request that needs a valid key: mostly the list of models.
 
-        Where it is a POST, `read_job` of its reply tells whether it has started a job after all.
+        If it is a POST, `read_job` of its reply tells whether it started a job after all.
         """
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
-        """Return why the key or the model is not accepted; None if both are."""
+        """Return why the key or the model is refused; None if both are accepted."""
 
     def create(self, order: Order, model: str) -> Request:
         """Return the paid request that starts a job.
 
         Raises:
-            LookupError: if the order asks for what this dialect has no words for.
+            LookupError: if this dialect cannot express the order.
         """
 
     def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job that an answer to create or poll describes, or why there is none.
+        """Return the job in an answer to a create or a poll, or why it holds none.
 
-        A job that failed is a Job; a Failure is an answer that is no job at all.
+        A failed job is a Job; a Failure is an answer without a job.
         """
 
     def proves_not_billed(self, reply: Reply) -> bool:
-        """Tell whether an error answer is one that is given only where nothing will be billed."""
+        """Tell whether this dialect gives an error answer only if nothing is billed."""
 
     def open_stream(self) -> JobStream:
-        """Return a reader of a streamed create; only where `streams`."""
-
-    def poll(self, job_id: str) -> Request:
-        """Return the request that asks how a job stands."""
-
-    def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the request that downloads a completed job's video, or another of the variants.
+        """Return a reader for the answer to a create, if `streams`.
 
         Raises:
-            LookupError: if there is no such variant here.
+            LookupError: if a create does not stream.
+        """
+
+    def poll(self, job_id: str) -> Request:
+        """Return the request for the state of a job.
+
+        Raises:
+            LookupError: if jobs cannot be polled.
+        """
+
+    def content(self, job: Job, variant: str = "video") -> Request:
+        """Return the request that downloads the video of a completed job, or another variant.
+
+        Raises:
+            LookupError: if the dialect has no such variant.
         """
 
     def cancel(self, job_id: str) -> Request | None:
         """Return the request that stops a running job so that nothing is billed.
 
-        None where no answer of this dialect could prove that.
+        None if no answer of this dialect proves that.
         """
 
     def read_cancel(self, reply: Reply) -> bool:
         """Tell whether an answer to `cancel` proves that the job was stopped."""
 
     def delete(self, job_id: str) -> Request | None:
-        """Return the request that forgets a job that is over; None where there is none."""
+        """Return the request that deletes a finished job; None if the dialect has none."""
 
     def create_character(self, name: str, video: Reference) -> Request:
-        """Return the request that keeps a character from a film.
+        """Return the request that creates a character from a video.
 
         Raises:
-            LookupError: if this dialect has no characters, or the film's bytes are not here.
+            LookupError: if this dialect has no characters, or `video` holds no bytes.
         """
 
     def read_character(self, reply: Reply) -> str | Failure:
-        """Return the upstream's id of a character that was made, or why there is none."""
+        """Return the upstream's id of the created character, or why there is none."""
 
     def listing(self, after: str = "") -> Request | None:
-        """Return the request that lists jobs, the newest first, None where the dialect has none.
+        """Return the request that lists jobs, newest first; None if the dialect has none.
 
         Args:
-            after: Begin behind the job of this id; "" for the newest.
+            after: The id of the last job of the previous page; "" for the first page.
         """
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:

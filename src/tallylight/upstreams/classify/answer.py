@@ -12,8 +12,8 @@ class Claim(Enum):
     """What an answer says of the request."""
 
     FAILED = "failed"
-    SUCCEEDED = "fine"
-    UNREADABLE = "nothing"  # nothing that we can read
+    SUCCEEDED = "succeeded"
+    UNREADABLE = "unreadable"
 
 
 class Envelope(Enum):

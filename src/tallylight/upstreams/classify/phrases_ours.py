@@ -43,7 +43,7 @@ BALANCE: tuple[Phrase, ...] = (
         source="trap: a quota with a reset time is a rate limit",
     ),
     phrase(
-        "wallet-empty",
+        "balance-empty",
         Kind.QUOTA,
         (
             rf"(?:insufficient|(?:not|n.t) (?:have )?(?:enough|any)|no (?:more|remaining)|"
@@ -76,7 +76,7 @@ BALANCE: tuple[Phrase, ...] = (
 #: Too much at a time.
 RATE_LIMITS: tuple[Phrase, ...] = (
     phrase(
-        "pace",
+        "rate-limit",
         Kind.RATE_LIMITED,
         r"rate[ _-]?limit",
         (
@@ -99,7 +99,7 @@ RATE_LIMITS: tuple[Phrase, ...] = (
 #: A key that is switched off, before the account or the line that is.
 DISABLED_KEYS: tuple[Phrase, ...] = (
     phrase(
-        "key-off",
+        "key-disabled",
         Kind.AUTH,
         rf"(?:{_KEY})\b.{{0,24}}(?:{_DISABLED}|inactive|expired|revoked|deleted)",
         r"(?:令牌|密钥|秘钥|key).{0,12}(?:禁用|不可用|停用|封禁|过期|失效|吊销)",
@@ -109,7 +109,7 @@ DISABLED_KEYS: tuple[Phrase, ...] = (
 #: Keys and what they may not do.
 KEY_REFUSALS: tuple[Phrase, ...] = (
     phrase(
-        "key",
+        "key-refused",
         Kind.AUTH,
         (
             rf"(?:invalid|incorrect|wrong|missing|expired|unknown|malformed|bad|no|"

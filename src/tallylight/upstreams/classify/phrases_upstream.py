@@ -17,7 +17,7 @@ _GOOGLE = "ai.google.dev/gemini-api/docs troubleshooting, Vertex AI"
 #: Troubles that look like a fault of ours.
 UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
-        "pool-empty",
+        "no-account-available",
         Kind.DEGRADED,
         r"no (?:\w+ )?(?:available|usable|healthy) (?:\w+ ){0,2}(?:tokens?|accounts?)",
         r"no (?:available models?|deployments? available|healthy (?:upstream|deployments?))",
@@ -82,7 +82,7 @@ MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
 #: A switch that somebody threw.
 SERVICE_STATES: tuple[Phrase, ...] = (
     phrase(
-        "switched-off",
+        "service-disabled",
         Kind.SUSPENDED,
         r"\bpaused\b|temporarily (?:suspended|disabled|closed)",
         rf"\b(?:{_SUBJECT})s?\b.{{0,40}}\b(?:{_DISABLED})\b",
@@ -99,7 +99,7 @@ SERVICE_STATES: tuple[Phrase, ...] = (
         source=f"{VOCABULARY}; {_NEW_API}",
     ),
     phrase(
-        "gone",
+        "retired",
         Kind.RETIRED,
         r"no longer (?:available|supported|offered|exists?|in service|provided|accessible)",
         (
@@ -138,7 +138,7 @@ BOT_DETECTION: tuple[Phrase, ...] = (
         source=f"{VOCABULARY}; {_SORA2API}",
     ),
     phrase(
-        "suspicion",
+        "suspicious-activity",
         Kind.RISK_CONTROL,
         (
             r"(?:unusual|suspicious|abnormal|automated|fraud\w{0,12}|"
@@ -191,7 +191,7 @@ SERVICE_FAILURES: tuple[Phrase, ...] = (
 #: Words that say only that something failed.
 GENERIC_FAILURES: tuple[Phrase, ...] = (
     phrase(
-        "own-trouble",
+        "service-failure",
         Kind.DEGRADED,
         r"internal (?:\w+ )?error|internal server|unexpected error|server error",
         r"service (?:is )?(?:temporarily )?unavailable",

@@ -33,7 +33,7 @@ _STATUSES: Mapping[str, Status] = {
 _ENDED = frozenset({"operational", "resolved"})
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
+def _parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that the document describes."""
     found = object_at(documents[0])
     state = text_at(object_at(found, "data", "attributes"), "aggregate_state")
@@ -101,4 +101,4 @@ def _affected(report: Mapping[str, object], names: Mapping[str, str]) -> frozens
     return component_keys((id_, names.get(id_, "")) for id_ in ids)
 
 
-READER = FeedReader((FeedApi(root_paths("/index.json"), parse_page),))
+READER = FeedReader((FeedApi(root_paths("/index.json"), _parse_page),))

@@ -26,7 +26,7 @@ _NO_IMPACT = frozenset({"AVAILABLE", "SERVICE_INFORMATION"})
 _GLOBAL = "global"
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
+def _parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that the list of incidents, and that of products if it is there, describe."""
     listed, *products = documents
     if not isinstance(listed, list):
@@ -72,4 +72,4 @@ def _is_global(row: Mapping[str, object]) -> bool:
     return not has_array(row, key) or not locations or _GLOBAL in locations
 
 
-READER = FeedReader((FeedApi(root_paths("/incidents.json", "/products.json"), parse_page),))
+READER = FeedReader((FeedApi(root_paths("/incidents.json", "/products.json"), _parse_page),))

@@ -20,7 +20,11 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
-from tallylight.upstreams.feeds.statuspage import COMPONENT_STATUSES, is_open_incident, parse_page
+from tallylight.upstreams.feeds.statuspage import (
+    COMPONENT_STATUSES,
+    is_open_incident,
+    parse_statuspage,
+)
 from tallylight.upstreams.json_access import (
     first_timestamp,
     has_array,
@@ -128,7 +132,7 @@ def _affected(row: Mapping[str, object], names: Mapping[str, str]) -> frozenset[
 
 READER = FeedReader(
     (
-        FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents.json"), parse_page),
+        FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents.json"), parse_statuspage),
         FeedApi(_proxy_urls, _proxy_page),
         FeedApi(root_paths("/api/v1/summary"), _widget_page),
     )

@@ -42,7 +42,7 @@ _IS_OPEN: Mapping[str, bool] = {
 _IS_ACTIVE: Mapping[str, bool] = {"NOTSTARTEDYET": False, "INPROGRESS": True, "VERIFYING": True}
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
+def _parse_page(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that a summary and the list of components describe."""
     summary, listed = documents
     if not has_array(listed, "components"):
@@ -79,4 +79,4 @@ def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
             yield StatusPageMaintenance(text_at(row, "name"), is_active, start, None, at=start)
 
 
-READER = FeedReader((FeedApi(root_paths("/summary.json", "/v2/components.json"), parse_page),))
+READER = FeedReader((FeedApi(root_paths("/summary.json", "/v2/components.json"), _parse_page),))

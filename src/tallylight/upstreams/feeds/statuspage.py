@@ -44,7 +44,7 @@ _IS_OPEN: Mapping[str, bool] = {
 _IS_ACTIVE: Mapping[str, bool] = {"scheduled": False, "in_progress": True, "verifying": True}
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
+def parse_statuspage(documents: Sequence[object]) -> StatusPage | None:
     """Return the page that a summary and a list of incidents describe.
 
     The incidents of both are taken together: either list is left out, or empty, on some pages.
@@ -119,5 +119,10 @@ def _affected(row: Mapping[str, object]) -> frozenset[str]:
 
 
 READER = FeedReader(
-    (FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents/unresolved.json"), parse_page),)
+    (
+        FeedApi(
+            root_paths("/api/v2/summary.json", "/api/v2/incidents/unresolved.json"),
+            parse_statuspage,
+        ),
+    )
 )

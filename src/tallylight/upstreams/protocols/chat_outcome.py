@@ -43,7 +43,7 @@ def chat_outcome(
     said = transcript.content.strip() or transcript.error or stray_text
     if transcript.is_complete:
         return upstream_failure("stream:no_video", said or "the answer held no video")
-    return upstream_failure("stream:broken_off", error or said or "closed without [DONE]")
+    return upstream_failure("stream:disconnected", error or said or "closed without [DONE]")
 
 
 def _result(transcript: ChatTranscript, *, is_refused: bool) -> ResultLink | None:
