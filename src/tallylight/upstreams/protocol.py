@@ -59,7 +59,7 @@ class VideoProtocol(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Tell whether a create streams to the end of the job, rather than returning a job to poll."""
+        """Tell whether a create streams until the job ends, rather than returns a job to poll."""
 
     @property
     def operations(self) -> frozenset[Operation]:
@@ -82,7 +82,7 @@ class VideoProtocol(Protocol):
         """Return the downloads of a completed job; "video" is always one of them."""
 
     def reach(self) -> Request:
-        """Return a free request without the key, whose answer proves that the API responds."""
+        """Return a free request without the key; any answer proves that the API responds."""
 
     def credentials(self, model: str) -> Request:
         """Return a free request that needs a valid key: mostly the list of models.
