@@ -1,7 +1,7 @@
 """Words for what the caller asked for wrongly, or should not have asked for."""
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
 
 #: Refused content that is called risk control.
 CALLER_LOOKALIKES: tuple[Phrase, ...] = (

@@ -1,7 +1,7 @@
 """Words for what keeps us out: our wallet, our pace, our key."""
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
 
 _BALANCE = r"balance|credits?|funds?|quota|points|wallet|余额|额度|配额|积分|点数|资源包|算力"
 _LIMIT = r"quota|limit|usage|allowance|credits?|额度|配额|限额|次数|上限"

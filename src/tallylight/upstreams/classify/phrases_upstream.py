@@ -1,7 +1,7 @@
 """Words for the state and the troubles of the service."""
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
 
 _SUBJECT = r"account|user|channel|model|service|product|feature|interface|project|endpoint|api|line"
 _DISABLED = (

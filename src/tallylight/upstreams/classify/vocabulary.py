@@ -8,8 +8,7 @@ before "risk control", a wallet that is empty before the account that is locked 
 from itertools import chain
 
 from tallylight.upstreams.classify import phrases_caller, phrases_ours, phrases_upstream
-from tallylight.upstreams.classify.phrases import Phrase
-from tallylight.upstreams.classify.rules import Rule
+from tallylight.upstreams.classify.rules import Phrase, Rule
 
 #: Phrases that decide alone.
 SPECIFIC_PHRASES: tuple[Phrase, ...] = tuple(
