@@ -127,7 +127,7 @@ def test_a_page_that_moved_is_unknown_and_never_an_outage(degraded: FeedState) -
     while state.is_searching:
         state = told(state, MOVED, MOVED)
 
-    assert state.reading == FeedReading(Status.UNKNOWN, note="no JSON but text/html")
+    assert state.reading == FeedReading(Status.UNKNOWN, note="not JSON but text/html")
 
 
 def test_surfaces_are_tried_in_turn_and_the_one_that_answers_is_kept() -> None:

@@ -9,10 +9,10 @@ import pytest
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
-from tallylight.upstreams.feeds.registry import feed_reader
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.messages import Phase, Reply
 
-STATUSPAGE = feed_reader("statuspage")
+STATUSPAGE = FEED_READERS["statuspage"]
 Entry = Mapping[str, object]
 
 

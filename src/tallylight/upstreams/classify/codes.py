@@ -1,9 +1,9 @@
-"""Error codes and error types that say what they mean, by who documents them.
+"""Error codes and error types, by the documentation that defines them.
 
-Names are spelled as `wording.name_of` spells them; `*` stands for any letters. An exact name goes
-before a pattern, an earlier pattern before a later one. `TELLING` names decide alone; `VAGUE`
-names say only that something failed, or are used for several causes, so that words and telling
-HTTP statuses are read before them. Names in neither table decide nothing.
+Names are spelled as `normalize_code` returns them; `*` matches any characters. An exact name goes
+before a pattern, an earlier pattern before a later one. `SPECIFIC_CODES` have one meaning.
+`GENERIC_CODES` only report a failure, or are used for several causes, so phrases and specific HTTP
+statuses are read before them. Names in neither table are ignored.
 """
 
 from fnmatch import fnmatchcase
@@ -24,10 +24,10 @@ _FAL = "fal.ai/docs model-apis/errors and request-errors"
 _RUNWAY = "docs.dev.runwayml.com/errors/task-failures"
 _SORA_APP = "TheSmallHanCat/sora2api issues #34 #54 #59 #63"
 _RESELLERS = "docs of runware, pikzels, onysoft, novita, vidu, kiara, evolink, ltx.video"
-_COMMON = "the words that codes of all these services are made of"
+_COMMON = "the words that the codes of all these services consist of"
 
 _EXACT = (
-    # A code that says what it means beats the family it would fall into below.
+    # An exact code takes precedence over the pattern below that it would match.
     *rules_for(Kind.AUTH, _GOOGLE, ("service_disabled", "consumer_invalid", "user_project_denied")),
     *rules_for(Kind.SUSPENDED, _GOOGLE, ("consumer_suspended",), named=True),
     *rules_for(Kind.QUOTA, _GOOGLE, ("billing_disabled", "quota_value_zero", "quota_exceeded")),
@@ -243,31 +243,31 @@ def _is_pattern(rule: Rule) -> bool:
     return "*" in rule.name
 
 
-#: Names that are vague whatever family they look like.
+#: Names that are generic although a pattern of the specific codes matches them.
 _GENERIC_NAMES = frozenset(rule.name for rule in _GENERIC if not _is_pattern(rule))
 SPECIFIC_CODES = (*_EXACT, *_FAMILIES)
 GENERIC_CODES = _GENERIC
 
 
 def specific_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:
-    """Return the rule of the innermost code that says what it means.
+    """Return the rule of the innermost specific code.
 
-    Of several codes at one depth (a daily and a minutely quota are both violated), the one that
-    stands first in the table counts.
+    Of several codes at one depth (a daily and a minutely quota are both violated), the first in
+    the table counts.
     """
     for names in depths:
-        found = [rank for rank in map(_rank, names) if rank is not None]
-        if found:
-            return SPECIFIC_CODES[min(found)]
+        ranks = [rank for rank in map(_rank, names) if rank is not None]
+        if ranks:
+            return SPECIFIC_CODES[min(ranks)]
     return None
 
 
 def generic_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:
-    """Return the rule of the innermost code that at least says who failed."""
+    """Return the rule of the innermost generic code."""
     return next(filter(None, map(_generic_rule, chain.from_iterable(depths))), None)
 
 
-@lru_cache(maxsize=4096)  # names come from strangers: bounded
+@lru_cache(maxsize=4096)  # bounded, since upstreams choose the names
 def _rank(name: str) -> int | None:
     if name in _GENERIC_NAMES:
         return None
@@ -280,7 +280,7 @@ def _rank(name: str) -> int | None:
     return next(chain(exact, family), None)
 
 
-@lru_cache(maxsize=4096)  # names come from strangers: bounded
+@lru_cache(maxsize=4096)  # bounded, since upstreams choose the names
 def _generic_rule(name: str) -> Rule | None:
     exact = (rule for rule in GENERIC_CODES if rule.name == name)
     family = (rule for rule in GENERIC_CODES if _is_pattern(rule) and fnmatchcase(name, rule.name))

@@ -1,4 +1,4 @@
-"""Words for what keeps us out: our wallet, our pace, our key."""
+"""Phrases for failures that we caused: our balance, our request rate, our key."""
 
 from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
@@ -11,7 +11,7 @@ _DISABLED = (
 _KEY = r"api[ -]?key|access[ -]?key|secret|token|credentials?|authorization|signature|key"
 _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 
-#: Wallets, plans and quotas; what clears within minutes stands first.
+#: Balances, plans and quotas; what clears within minutes comes first.
 BALANCE: tuple[Phrase, ...] = (
     phrase(
         "budget-in-flight",
@@ -73,7 +73,7 @@ BALANCE: tuple[Phrase, ...] = (
     ),
 )
 
-#: Too much at a time.
+#: Rate and concurrency limits.
 RATE_LIMITS: tuple[Phrase, ...] = (
     phrase(
         "rate-limit",
@@ -96,7 +96,7 @@ RATE_LIMITS: tuple[Phrase, ...] = (
     ),
 )
 
-#: A key that is switched off, before the account or the line that is.
+#: Disabled keys; these come before disabled accounts and services.
 DISABLED_KEYS: tuple[Phrase, ...] = (
     phrase(
         "key-disabled",
@@ -106,7 +106,7 @@ DISABLED_KEYS: tuple[Phrase, ...] = (
     ),
 )
 
-#: Keys and what they may not do.
+#: Refused keys and missing permissions.
 KEY_REFUSALS: tuple[Phrase, ...] = (
     phrase(
         "key-refused",

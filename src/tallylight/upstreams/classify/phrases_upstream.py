@@ -1,4 +1,4 @@
-"""Words for the state and the troubles of the service."""
+"""Phrases for the state and the failures of the service."""
 
 from tallylight.model.evidence import FailureKind as Kind
 from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
@@ -14,7 +14,7 @@ _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 _SORA2API = "TheSmallHanCat/sora2api"
 _GOOGLE = "ai.google.dev/gemini-api/docs troubleshooting, Vertex AI"
 
-#: Troubles that look like a fault of ours.
+#: Failures that look like a fault of ours.
 UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
         "no-account-available",
@@ -66,7 +66,7 @@ UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     ),
 )
 
-#: Announced work.
+#: Announced maintenance.
 MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
     phrase(
         "maintenance",
@@ -79,7 +79,7 @@ MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
     ),
 )
 
-#: A switch that somebody threw.
+#: Disabled and retired services.
 SERVICE_STATES: tuple[Phrase, ...] = (
     phrase(
         "service-disabled",
@@ -115,7 +115,7 @@ SERVICE_STATES: tuple[Phrase, ...] = (
     ),
 )
 
-#: Defences against robots.
+#: Risk control and bot detection.
 BOT_DETECTION: tuple[Phrase, ...] = (
     phrase(
         "risk-control",
@@ -154,7 +154,7 @@ BOT_DETECTION: tuple[Phrase, ...] = (
     ),
 )
 
-#: The service's own trouble.
+#: Overload, time-outs and network failures.
 SERVICE_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "overload",
@@ -188,7 +188,7 @@ SERVICE_FAILURES: tuple[Phrase, ...] = (
     ),
 )
 
-#: Words that say only that something failed.
+#: Phrases that only report a failure.
 GENERIC_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "service-failure",

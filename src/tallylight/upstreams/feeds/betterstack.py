@@ -34,20 +34,19 @@ _ENDED = frozenset({"operational", "resolved"})
 
 
 def _parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that the document describes."""
-    found = object_at(documents[0])
-    state = text_at(object_at(found, "data", "attributes"), "aggregate_state")
-    if not state or not has_array(found, "included"):
+    document = object_at(documents[0])
+    state = text_at(object_at(document, "data", "attributes"), "aggregate_state")
+    if not state or not has_array(document, "included"):
         return None
     rows = tuple(
         _component(text_at(row, "id"), object_at(row, "attributes"))
-        for row in objects_at(found, "included")
+        for row in objects_at(document, "included")
         if text_at(row, "type") == "status_page_resource"
     )
     names = {row.id: row.name for row in rows}
     reports = [
         object_at(row, "attributes")
-        for row in objects_at(found, "included")
+        for row in objects_at(document, "included")
         if text_at(row, "type") == "status_report"
     ]
     return StatusPage(
@@ -84,7 +83,7 @@ def _maintenances(
             start = first_timestamp(report, "starts_at")
             yield StatusPageMaintenance(
                 title=text_at(report, "title"),
-                # The rows under work say "maintenance"; a report has dates and no state.
+                # A report has dates and no state; the components under maintenance say so.
                 is_active=False,
                 start=start,
                 end=first_timestamp(report, "ends_at"),

@@ -1,9 +1,9 @@
-"""Google's status dashboards: `incidents.json` is a bare list of what was and is wrong.
+"""Google's status dashboards: `incidents.json` is a bare list of all incidents, open and closed.
 
 The root is `https://status.cloud.google.com`, or `https://www.google.com/appsstatus/dashboard`
 for Workspace and the Gemini app. A component is a product, by id ("Z0FZJAMvEB4j3NbCJs6B") or title
-("Vertex Gemini API"). Products have no state of their own here: it is that of their open incidents,
-by `status_impact`, since a disruption may well be of severity "low".
+("Vertex Gemini API"). Products have no status of their own here: theirs is the
+`status_impact` of their open incidents, since a disruption may have the severity "low".
 
 Source: `/incidents.schema.json` beside the list. The Gemini API's own page has no documented JSON.
 """
@@ -27,7 +27,6 @@ _GLOBAL = "global"
 
 
 def _parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that the list of incidents, and that of products if it is there, describe."""
     listed, *products = documents
     if not isinstance(listed, list):
         return None
@@ -36,7 +35,7 @@ def _parse_page(documents: Sequence[object]) -> StatusPage | None:
     return StatusPage(
         components=rows,
         incidents=tuple(_incidents(holder)),
-        # Without the list of products, one that no open incident names is taken to be well.
+        # Without the list of products, one that no open incident names counts as operational.
         lists_all_components=bool(rows),
     )
 
@@ -66,7 +65,7 @@ def _incidents(holder: Mapping[str, object]) -> Iterator[StatusPageIncident]:
 
 
 def _is_global(row: Mapping[str, object]) -> bool:
-    """Tell whether an outage is not just that of some regions."""
+    """Tell whether an outage is not limited to some regions."""
     key = "currently_affected_locations"
     locations = {text_at(location, "id") for location in objects_at(row, key)}
     return not has_array(row, key) or not locations or _GLOBAL in locations

@@ -1,12 +1,12 @@
-"""incident.io pages (status.openai.com and many others), by the first of three surfaces.
+"""incident.io pages (status.openai.com and many others), by the first of three APIs that works.
 
 1. The Statuspage-compatible `/api/v2`. `incidents/unresolved.json` answers 404 there and the
    summary may leave incidents out, hence the list of all incidents.
 2. The page's own widget proxy, `/proxy/HOST`, whose answers reach megabytes.
-3. The documented widget API, `/api/v1/summary`, where the owner has enabled it; it names only
-   components in trouble.
+3. The documented widget API, `/api/v1/summary`, if the owner has enabled it; it names only the
+   affected components.
 
-A component that is entirely out is `full_outage` here, where Statuspage says `major_outage`.
+The status of a component in a full outage is `full_outage`, Statuspage's `major_outage`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,8 @@
 """Instatus pages: `/summary.json` and `/v2/components.json`.
 
-The overall `page.status` says HASISSUES for anything from slow to down, so the rows are asked. The
-list of active incidents is absent when there are none, and names no components. The unit of a
-maintenance's `duration` is nowhere documented, hence no planned end.
+The overall `page.status` is HASISSUES for anything from slow to down, so the components are read.
+The list of active incidents is absent when there are none, and names no components. The unit of a
+maintenance's `duration` is undocumented, hence no planned end.
 
 Source: Instatus's help pages on the public status API.
 """
@@ -43,7 +43,6 @@ _IS_ACTIVE: Mapping[str, bool] = {"NOTSTARTEDYET": False, "INPROGRESS": True, "V
 
 
 def _parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that a summary and the list of components describe."""
     summary, listed = documents
     if not has_array(listed, "components"):
         return None

@@ -28,14 +28,14 @@ COMPONENT_STATUSES: Mapping[str, Status] = {
     "degraded_performance": Status.DEGRADED,
     "partial_outage": Status.DEGRADED,
     "major_outage": Status.SUSPENDED,
-    "full_outage": Status.SUSPENDED,  # incident.io's word for the same
+    "full_outage": Status.SUSPENDED,  # incident.io's major_outage
     "under_maintenance": Status.MAINTENANCE,
 }
 
 _IS_OPEN: Mapping[str, bool] = {
     "investigating": True,
     "identified": True,
-    "fixing": True,  # incident.io's second word for it
+    "fixing": True,  # incident.io's word for "identified"
     "monitoring": True,
     "resolved": False,
     "postmortem": False,
@@ -45,9 +45,9 @@ _IS_ACTIVE: Mapping[str, bool] = {"scheduled": False, "in_progress": True, "veri
 
 
 def parse_statuspage(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that a summary and a list of incidents describe.
+    """Return the page in a summary and a list of incidents.
 
-    The incidents of both are taken together: either list is left out, or empty, on some pages.
+    The incidents of both are combined: on some pages, either list is absent or empty.
     """
     summary, *more = documents
     if not has_array(summary, "components"):
@@ -63,7 +63,7 @@ def parse_statuspage(documents: Sequence[object]) -> StatusPage | None:
 
 
 def is_open_incident(word: str) -> bool | None:
-    """Tell whether an incident in this state is unresolved; None for an unknown word."""
+    """Tell whether a status word means an unresolved incident; None for an unknown word."""
     return _IS_OPEN.get(word)
 
 

@@ -1,7 +1,7 @@
-"""Error answers that a dialect gives only where nothing was accepted, or nothing is billed.
+"""Recognizes error answers that a dialect gives only if nothing is billed.
 
-They make definite what would be in doubt by its HTTP status alone; the table with the sources
-stands in `docs/protocols.md`, "Accepted, refused, in doubt".
+They settle creates that are in doubt by their HTTP status alone. The table and its sources:
+`docs/protocols.md`, "Accepted, refused, in doubt".
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from tallylight.upstreams.messages import Reply
 
 
 def new_api_proves_not_billed(reply: Reply) -> bool:
-    """Tell whether a relay itself says no: it then gives back what it had taken.
+    """Tell whether the relay itself reports the error: it has then refunded the caller.
 
-    Whatever became of the order at its own supplier, relay and caller are quits.
+    The order may still run at the relay's own upstream, but the relay pays for it.
     """
     body = _error_body(reply)
     if text_at(object_at(body, "error"), "type") == "new_api_error":
@@ -24,7 +24,7 @@ def new_api_proves_not_billed(reply: Reply) -> bool:
 
 
 def sora2api_proves_not_billed(reply: Reply) -> bool:
-    """Tell whether it failed before its stream began, and with that its work."""
+    """Tell whether the request failed before its stream, and with it the job, began."""
     body = _error_body(reply)
     is_500 = reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
     return is_500 and text_at(object_at(body, "error"), "type") == "server_error"

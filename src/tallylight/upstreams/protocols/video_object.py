@@ -1,8 +1,8 @@
-"""Reads the video object of `/v1/videos` and its many imitations into a job.
+"""Reads the video object of `/v1/videos` and of its many imitations.
 
-What differs from server to server is met here once: `error` as an object, a string or absent;
-progress as 30 or "30%"; the older envelope of new-api around the task; failures inside HTTP 200;
-vLLM-Omni's failed jobs, whose HTTP status is the job's error and not the server's.
+It handles the differences between servers: `error` as an object, a string or absent; progress as
+30 or "30%"; the older envelope of new-api around the task; failures inside HTTP 200; vLLM-Omni's
+failed jobs, whose HTTP status is the job's error and not the server's.
 """
 
 import json
@@ -31,8 +31,8 @@ class VideoObjectReader:
     """Reads the answers of one dialect.
 
     Args:
-        dialect: Its name, for the classifier.
-        names_address: A job's answer may name the video's own address, which goes before the
+        dialect: The name of the dialect, for the classifier.
+        returns_url: A completed job may name the URL of the video, which is used in place of the
             content call.
     """
 
@@ -40,7 +40,7 @@ class VideoObjectReader:
     returns_url: bool
 
     def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job that an answer describes, or why there is none."""
+        """Return the job in an answer, or why it holds none."""
         video = _video_in(unwrapped_object(reply.body), reply.phase)
         if video is None:
             return reply_failure(reply, self.dialect, "video:unreadable")
@@ -50,7 +50,7 @@ class VideoObjectReader:
         return reply_failure(reply, self.dialect, "video:unreadable")
 
     def read_list(self, reply: Reply) -> tuple[Job, ...] | Failure:
-        """Return the jobs of a list, skipping what is none."""
+        """Return the jobs of a list, without entries that are no jobs."""
         entries = unwrapped_object(reply.body).get("data")
         if not reply.is_success or not isinstance(entries, list):
             return reply_failure(reply, self.dialect, "list:unreadable")
@@ -59,14 +59,14 @@ class VideoObjectReader:
             for entry in entries
             if (video := _video_in(object_at(entry), Phase.POLL)) is not None
         ]
-        return tuple(self._job(video, one) for video, one in videos)
+        return tuple(self._job(video, entry_reply) for video, entry_reply in videos)
 
     def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
         word = text_at(video, "status")
-        known = video_object_state(word) if word else JobState.QUEUED
-        state = known or JobState.IN_PROGRESS
-        address = _video_url(video) if state is JobState.COMPLETED else ""
-        if state is JobState.COMPLETED and video.get("error") and not address:
+        known_state = video_object_state(word) if word else JobState.QUEUED
+        state = known_state or JobState.IN_PROGRESS
+        url = _video_url(video) if state is JobState.COMPLETED else ""
+        if state is JobState.COMPLETED and video.get("error") and not url:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED
         return Job(
@@ -74,12 +74,12 @@ class VideoObjectReader:
             state=state,
             progress=json_percent(video.get("progress")),
             model=text_at(video, "model"),
-            content_url=address if state is JobState.COMPLETED and self.returns_url else "",
+            content_url=url if state is JobState.COMPLETED and self.returns_url else "",
             failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
             created_at=json_timestamp(video.get("created_at")),
             expires_at=json_timestamp(video.get("expires_at")),
             prompt=text_at(video, "prompt"),
-            unknown_status="" if known else word,
+            unknown_status="" if known_state else word,
             seconds=text_at(video, "seconds"),
             size=text_at(video, "size"),
             cost=json_amount(object_at(video, "usage").get("cost")),
@@ -105,8 +105,8 @@ def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] 
         has_status = isinstance(candidate.get("status"), str)
         if has_status and (has_id or candidate.get("object") == "video"):
             return candidate
-        # Some relays answer a create with nothing but the new id; beside an error an id is
-        # that of the request.
+        # Some relays answer a create with nothing but the new id. Beside an error, an id is the
+        # one of the request.
         is_refusal = bool(candidate.get("error") or candidate.get("message"))
         if has_id and phase is Phase.CREATE and "status" not in candidate and not is_refusal:
             return candidate
@@ -114,7 +114,7 @@ def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] 
 
 
 def _lacks_video_fields(video: Mapping[str, object]) -> bool:
-    # Under an HTTP error only a whole video object is believed to be one (vLLM-Omni sends it).
+    # Under an HTTP error only a complete video object counts as one (vLLM-Omni sends it).
     return video.get("object") != "video" and "progress" not in video
 
 
@@ -129,13 +129,13 @@ def _video_url(video: Mapping[str, object]) -> str:
         object_at(video, "video").get("url"),
         video.get("result_url"),
         data.get("result_url"),
-        # new-api before 2026 put the address of a finished task here
+        # new-api before 2026 put the URL of a finished task here
         video.get("fail_reason"),
     )
-    return next((address for one in candidates if (address := json_http_url(one))), "")
+    return next(filter(None, map(json_http_url, candidates)), "")
 
 
 def _error_message(video: Mapping[str, object]) -> str:
     error = video.get("error")
-    said = error if isinstance(error, str) else text_at(error, "message")
-    return said or text_at(video, "fail_reason")
+    message = error if isinstance(error, str) else text_at(error, "message")
+    return message or text_at(video, "fail_reason")
