@@ -75,13 +75,13 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def heard() -> list[bytes]:
+def received() -> list[bytes]:
     """Return what all servers of the test are asked, byte by byte."""
     return []
 
 
 @pytest.fixture
-async def serve(heard: list[bytes]) -> AsyncIterator[Serve]:
+async def serve(received: list[bytes]) -> AsyncIterator[Serve]:
     """Let a test start servers; each is told how to answer, and returns its base address."""
     tasks: set[asyncio.Task[None]] = set()
     servers: list[asyncio.Server] = []
@@ -90,7 +90,7 @@ async def serve(heard: list[bytes]) -> AsyncIterator[Serve]:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 request = await _request(reader)
-                heard.append(request)
+                received.append(request)
                 await handler(request, writer)
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass  # the client has had enough

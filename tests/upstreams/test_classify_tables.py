@@ -62,7 +62,7 @@ def failure(status: int, body: object, phase: Phase = Phase.CREATE) -> Failure |
 
 
 @pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)
-def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
+def test_a_specific_code_decides_whatever_the_status(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
     found = failure(418, {"error": {"code": code, "message": ""}})
@@ -74,7 +74,7 @@ def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)
-def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
+def test_a_code_may_be_the_type_or_the_message(rule: Rule) -> None:
     name = rule.name.replace("*", "zz")
 
     typed = failure(418, {"error": {"type": name, "code": None}})
@@ -87,7 +87,7 @@ def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", codes.GENERIC_CODES, ids=lambda rule: rule.name)
-def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> None:
+def test_a_generic_code_decides_if_no_phrase_or_status_does(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
     found = failure(418, {"error": {"code": code, "message": ""}})
@@ -97,7 +97,7 @@ def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> N
 
 
 @pytest.mark.parametrize("rule", codes.GENERIC_CODES, ids=lambda rule: rule.name)
-def test_words_go_before_a_vague_code(rule: Rule) -> None:
+def test_phrases_take_precedence_over_a_generic_code(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
     found = failure(418, {"error": {"code": code, "message": "系统维护中"}})
@@ -107,7 +107,7 @@ def test_words_go_before_a_vague_code(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("names", [codes.SPECIFIC_CODES, codes.GENERIC_CODES])
-def test_no_name_stands_twice_in_a_table(names: tuple[Rule, ...]) -> None:
+def test_no_name_occurs_twice_in_a_table(names: tuple[Rule, ...]) -> None:
     all_names = [rule.name for rule in names]
 
     assert sorted(all_names) == sorted(set(all_names))
@@ -166,7 +166,7 @@ def test_a_phrase_is_found_in_both_languages(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("status", statuses.SPECIFIC_STATUSES)
-def test_a_telling_status_goes_before_vague_codes(status: int) -> None:
+def test_a_specific_status_takes_precedence_over_generic_codes(status: int) -> None:
     found = failure(status, {"error": {"code": None, "type": "invalid_request_error"}})
 
     assert found is not None
@@ -189,7 +189,7 @@ def test_a_telling_status_goes_before_vague_codes(status: int) -> None:
         (599, FailureKind.DEGRADED),
     ],
 )
-def test_a_bare_status_means_what_is_left(status: int, kind: FailureKind) -> None:
+def test_a_bare_status_has_a_fallback_meaning(status: int, kind: FailureKind) -> None:
     found = classify(Reply(Phase.CREATE, status, {}, ""))
 
     assert found is not None
@@ -249,7 +249,7 @@ def test_every_row_of_exceptions_is_exercised() -> None:
     ]
 
 
-def test_what_only_our_process_can_cause_says_nothing_against_the_service() -> None:
+def test_an_exception_that_only_our_process_can_cause_is_not_the_services_fault() -> None:
     found = classify(Reply(Phase.CREATE, None, {}, "", error="httpx.PoolTimeout"))
 
     assert found is not None

@@ -129,7 +129,7 @@ async def test_another_components_outage_is_not_ours(format_: str) -> None:
 
 
 @pytest.mark.parametrize("surface", [1, 2])
-async def test_the_other_surfaces_say_the_same(surface: int) -> None:
+async def test_the_other_apis_give_the_same_status(surface: int) -> None:
     async with page("incident_io") as (world, reader):
         world.override_faults("video", (FAULT_ADAPTER.validate_python(OUTAGE),))
         reader.state = FeedState(api_index=surface)

@@ -44,8 +44,8 @@ def question(upstream: Upstream) -> Request:
     return adapter_for(upstream).credentials("sora-2")
 
 
-async def test_an_answer_comes_back_whole_and_timed(
-    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+async def test_an_answer_is_read_completely_and_timed(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
     upstream = make_upstream(await serve(answering(whole(b'{"data":[]}'))))
 
@@ -55,8 +55,8 @@ async def test_an_answer_comes_back_whole_and_timed(
     assert reply.headers["content-type"] == "application/json"
     assert reply.first_byte_seconds is not None
     assert 0 < reply.first_byte_seconds <= reply.seconds < 5
-    assert heard[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
-    assert b"Cookie" not in heard[0]
+    assert received[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
+    assert b"Cookie" not in received[0]
 
 
 @pytest.mark.parametrize("dialect", ["openai", "new_api"])
@@ -64,7 +64,7 @@ async def test_a_create_is_sent_as_form_or_json(
     serve: Serve,
     make_upstream: MakeUpstream,
     transport: Transport,
-    heard: list[bytes],
+    received: list[bytes],
     dialect: str,
 ) -> None:
     upstream = make_upstream(await serve(answering(whole(b"{}"))), dialect=dialect)
@@ -73,7 +73,7 @@ async def test_a_create_is_sent_as_form_or_json(
         adapter_for(upstream).create(Order("纸船", 4, "1280x720"), "sora-2"), upstream
     )
 
-    head, _, body = heard[0].partition(b"\r\n\r\n")
+    head, _, body = received[0].partition(b"\r\n\r\n")
     if dialect == "new_api":
         assert json.loads(body)["prompt"] == "纸船"
     else:
@@ -82,7 +82,7 @@ async def test_a_create_is_sent_as_form_or_json(
         assert "纸船".encode() in body
 
 
-async def test_a_name_that_does_not_resolve_was_never_sent_to(
+async def test_a_request_to_an_unresolved_name_was_not_sent(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream("http://no-such-host.invalid/v1")
@@ -93,7 +93,7 @@ async def test_a_name_that_does_not_resolve_was_never_sent_to(
     assert reply.error.startswith("gaierror: ")
 
 
-async def test_a_refused_connection_was_never_sent_to(
+async def test_a_request_over_a_refused_connection_was_not_sent(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
@@ -107,7 +107,7 @@ async def test_a_refused_connection_was_never_sent_to(
     assert reply.error.startswith("ConnectionRefusedError: [Errno 111]")
 
 
-async def test_silence_ends_at_the_upstreams_limit_and_leaves_a_doubt(
+async def test_silence_ends_at_the_upstreams_timeout_in_doubt(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream(await serve(hang), timeout=0.2)
@@ -119,7 +119,7 @@ async def test_silence_ends_at_the_upstreams_limit_and_leaves_a_doubt(
     assert reply.seconds < 2
 
 
-async def test_a_handshake_that_hangs_was_never_sent_to(
+async def test_a_request_over_a_hanging_handshake_was_not_sent(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     plain = await serve(hang)
@@ -131,7 +131,7 @@ async def test_a_handshake_that_hangs_was_never_sent_to(
     assert reply.error == "TimeoutError: no connection within 0.2 s"
 
 
-async def test_an_answer_that_trickles_ends_at_the_limit_with_what_came(
+async def test_a_slow_answer_ends_at_the_timeout_with_its_part(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     async def trickle(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -147,7 +147,7 @@ async def test_an_answer_that_trickles_ends_at_the_limit_with_what_came(
     assert reply.error == "TimeoutError: no end of the answer within 0.3 s"
 
 
-async def test_a_reset_leaves_a_doubt(
+async def test_a_reset_leaves_the_request_in_doubt(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream(await serve(reset), dialect="new_api")
@@ -161,13 +161,13 @@ async def test_a_reset_leaves_a_doubt(
 
 
 async def test_a_create_is_never_sent_twice(
-    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
     upstream = make_upstream(await serve(reset))
 
     await transport.send(adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream)
 
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 async def test_half_a_document_is_an_answer_that_broke_off(
@@ -208,7 +208,7 @@ async def test_a_page_of_five_megabytes_is_cut(
         b"",
     ],
 )
-async def test_what_is_no_http_is_an_error_value(
+async def test_an_answer_that_is_not_http_is_an_error_value(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, raw: bytes
 ) -> None:
     upstream = make_upstream(await serve(answering(raw)))
@@ -230,7 +230,7 @@ async def test_a_body_that_is_no_utf8_is_read_with_replacement(
 
 
 @pytest.mark.parametrize("address", ["htp://x/v1", "http://", "http://[bad/v1", "nonsense", ""])
-async def test_a_wrong_address_is_an_error_value_and_was_never_sent_to(
+async def test_a_wrong_url_is_an_error_value_and_not_sent(
     make_upstream: MakeUpstream, transport: Transport, address: str
 ) -> None:
     upstream = make_upstream(address)
@@ -260,7 +260,7 @@ class TestRedirects:
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
         planted_key: str,
     ) -> None:
         async def twice(request: bytes, writer: asyncio.StreamWriter) -> None:
@@ -272,14 +272,14 @@ class TestRedirects:
         reply = await transport.send(question(upstream), upstream)
 
         assert (reply.status, reply.body) == (200, "{}")
-        assert [planted_key.encode() in request for request in heard] == [True, True]
+        assert [planted_key.encode() in request for request in received] == [True, True]
 
-    async def test_to_another_host_leave_the_key_behind(
+    async def test_to_another_host_drop_the_key(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
         planted_key: str,
     ) -> None:
         other = await serve(answering(whole(b'{"data":[]}')))
@@ -289,52 +289,52 @@ class TestRedirects:
         reply = await transport.send(question(upstream), upstream)
 
         assert reply.status == 200
-        assert [planted_key.encode() in request for request in heard] == [True, False]
+        assert [planted_key.encode() in request for request in received] == [True, False]
 
-    async def test_that_come_back_home_bring_the_key_again(
+    async def test_back_to_the_first_host_send_the_key_again(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
         planted_key: str,
     ) -> None:
         addresses: list[str] = []
 
-        async def home(request: bytes, writer: asyncio.StreamWriter) -> None:
+        async def first_host(request: bytes, writer: asyncio.StreamWriter) -> None:
             moved = f"HTTP/1.1 302 F\r\nLocation: {addresses[1]}\r\nContent-Length: 0\r\n\r\n"
             writer.write(moved.encode() if b"/v1/models" in request else whole(b"{}"))
 
-        async def away(_: bytes, writer: asyncio.StreamWriter) -> None:
+        async def other_host(_: bytes, writer: asyncio.StreamWriter) -> None:
             back = f"HTTP/1.1 302 F\r\nLocation: {addresses[0]}/end\r\nContent-Length: 0\r\n\r\n"
             writer.write(back.encode())
 
-        addresses += [await serve(home), await serve(away)]
+        addresses += [await serve(first_host), await serve(other_host)]
         upstream = make_upstream(addresses[0])
 
         reply = await transport.send(question(upstream), upstream)
 
         assert reply.status == 200
-        assert [planted_key.encode() in request for request in heard] == [True, False, True]
+        assert [planted_key.encode() in request for request in received] == [True, False, True]
 
     async def test_in_a_circle_end_after_five(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
     ) -> None:
         circle = b"HTTP/1.1 302 Found\r\nLocation: /v1/models\r\nContent-Length: 0\r\n\r\n"
         upstream = make_upstream(await serve(answering(circle)))
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, len(heard)) == (None, 6)
+        assert (reply.status, len(received)) == (None, 6)
         assert reply.error.startswith("RedirectError: ")
         assert "more than 5 redirects" in reply.error
 
     @pytest.mark.parametrize("place", ["file:///etc/passwd", "http://[bad", "javascript:1"])
-    async def test_to_no_address_are_an_error_value(
+    async def test_to_no_url_are_an_error_value(
         self, serve: Serve, make_upstream: MakeUpstream, transport: Transport, place: str
     ) -> None:
         moved = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
@@ -350,7 +350,7 @@ class TestRedirects:
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
     ) -> None:
         moved = b"HTTP/1.1 307 T\r\nLocation: /v2/videos\r\nContent-Length: 0\r\n\r\n"
         upstream = make_upstream(await serve(answering(moved)))
@@ -359,7 +359,7 @@ class TestRedirects:
             adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
         )
 
-        assert (reply.status, len(heard)) == (307, 1)
+        assert (reply.status, len(received)) == (307, 1)
 
 
 class TestCertificates:
@@ -375,7 +375,7 @@ class TestCertificates:
         certificate.configure_cert(context)
         return context
 
-    async def test_of_an_authority_we_were_told_to_trust_are_good(
+    async def test_of_a_configured_authority_are_accepted(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
@@ -397,14 +397,14 @@ class TestCertificates:
         make_upstream: MakeUpstream,
         transport: Transport,
         authority: trustme.CA,
-        heard: list[bytes],
+        received: list[bytes],
     ) -> None:
         tls = self.context(authority.issue_cert("127.0.0.1"))
         upstream = make_upstream(await serve(answering(whole(b"{}")), tls=tls))
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, reply.was_sent, heard) == (None, False, [])
+        assert (reply.status, reply.was_sent, received) == (None, False, [])
         assert reply.error.startswith("SSLCertVerificationError: ")
 
     async def test_that_have_expired_are_named_so(
@@ -453,7 +453,7 @@ class TestCertificates:
         assert "No such file" in reply.error
 
 
-async def test_connections_are_used_again(
+async def test_connections_are_reused(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     async def two_answers(_: bytes, writer: asyncio.StreamWriter) -> None:

@@ -38,7 +38,7 @@ def wanted(upstream: Upstream, url: str = "") -> Request:
     return adapter_for(upstream).content(Job("video_1", JobState.COMPLETED, content_url=url))
 
 
-async def test_a_video_lands_in_its_file_and_nowhere_else(
+async def test_a_video_is_written_to_its_file_and_nowhere_else(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, tmp_path: Path
 ) -> None:
     upstream = make_upstream(await serve(answering(whole(VIDEO))))
@@ -63,7 +63,7 @@ async def test_a_video_lands_in_its_file_and_nowhere_else(
         ),
     ],
 )
-async def test_what_is_no_whole_video_leaves_no_file(  # noqa: PLR0913, PLR0917  # fixtures
+async def test_an_incomplete_video_leaves_no_file(  # noqa: PLR0913, PLR0917  # fixtures
     serve: Serve,
     make_upstream: MakeUpstream,
     transport: Transport,
@@ -132,12 +132,12 @@ async def test_cancellation_leaves_no_file(
     assert files_in(tmp_path) == []
 
 
-async def test_a_redirect_to_a_store_of_files_leaves_the_key_behind(  # noqa: PLR0913, PLR0917  # fixtures
+async def test_a_redirect_to_a_file_store_drops_the_key(  # noqa: PLR0913, PLR0917  # fixtures
     serve: Serve,
     make_upstream: MakeUpstream,
     transport: Transport,
     tmp_path: Path,
-    heard: list[bytes],
+    received: list[bytes],
     planted_key: str,
 ) -> None:
     store = await serve(answering(whole(VIDEO)))
@@ -147,7 +147,7 @@ async def test_a_redirect_to_a_store_of_files_leaves_the_key_behind(  # noqa: PL
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
 
     assert reply.error == ""
-    assert [planted_key.encode() in request for request in heard] == [True, False]
+    assert [planted_key.encode() in request for request in received] == [True, False]
 
 
 async def test_our_own_disk_is_not_the_upstreams_fault(
