@@ -1,4 +1,4 @@
-"""Upstreams made of whole cloth, and small servers on loopback that misbehave on purpose."""
+"""Fixtures: upstreams, and small loopback servers that misbehave on purpose."""
 
 import asyncio
 import ssl
@@ -42,7 +42,7 @@ def make_upstream() -> Callable[..., Upstream]:
     ) -> Upstream:
         return Upstream(
             id=UpstreamId("one"),
-            provider=ProviderId("somebody"),
+            provider=ProviderId("provider"),
             base_url=base_url,
             protocol=protocol,
             dialect=dialect,
@@ -76,13 +76,13 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def received() -> list[bytes]:
-    """Return what all servers of the test are asked, byte by byte."""
+    """Return the requests that all servers of the test receive, as bytes."""
     return []
 
 
 @pytest.fixture
 async def serve(received: list[bytes]) -> AsyncIterator[Serve]:
-    """Let a test start servers; each is told how to answer, and returns its base address."""
+    """Return a function that starts a server with a handler and returns its base URL."""
     tasks: set[asyncio.Task[None]] = set()
     servers: list[asyncio.Server] = []
 
@@ -93,7 +93,7 @@ async def serve(received: list[bytes]) -> AsyncIterator[Serve]:
                 received.append(request)
                 await handler(request, writer)
             except (ConnectionError, asyncio.IncompleteReadError):
-                pass  # the client has had enough
+                pass  # the client disconnected
             finally:
                 writer.close()
 

@@ -13,7 +13,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
 async def parsed(body: EncodedBody) -> list[tuple[str, object]]:
-    """Read a body with a parser that somebody else wrote."""
+    """Parse a body with an independent parser."""
     whole = b"".join([bytes(piece) async for piece in body.stream()])
     assert len(whole) == body.size
 

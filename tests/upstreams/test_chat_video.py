@@ -285,7 +285,7 @@ EVENTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # a machine that is busy elsewhere is no failure
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(EVENTS, max_size=8).map("".join),
     st.sampled_from(["\n", "\r\n", "\r"]),
@@ -365,7 +365,9 @@ def test_an_image_is_a_part_of_the_message(
 @pytest.mark.parametrize(
     "order",
     [
-        Order("p", 4, "", reference=Reference(url="https://x.test/1.png")),  # it would be left out
+        Order(
+            "p", 4, "", reference=Reference(url="https://x.test/1.png")
+        ),  # the server would ignore it
         Order("p", 4, "", operation=Operation.REMIX, source="v"),
         Order("p", 4, "", characters=("char_1",)),
     ],

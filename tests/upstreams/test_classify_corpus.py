@@ -18,7 +18,7 @@ def tool() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["score_corpus"] = module  # dataclasses look their module up
+    sys.modules["score_corpus"] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module
 

@@ -1,4 +1,4 @@
-"""Answers in all the envelopes they come in, and the traps among them."""
+"""Answers in all known envelopes, and the ambiguous ones among them."""
 
 import json
 from collections.abc import Callable
@@ -172,34 +172,34 @@ def test_the_innermost_code_counts() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "expected"),
     [
-        # Refused content is called risk control, too.
+        # Rejected content is called risk control, too.
         (error("内容风控未通过"), 400, FailureKind.CONTENT_REJECTED),
         (error("提示詞觸發風控，請修改"), 400, FailureKind.CONTENT_REJECTED),
         (error("账号触发风控"), 400, FailureKind.RISK_CONTROL),
         # A quota that resets is a limit; one for the day is not.
         (error("Quota exceeded, resets in 40 seconds"), 429, FailureKind.RATE_LIMITED),
         (error("Daily quota exceeded, try again in 3 hours"), 429, FailureKind.QUOTA),
-        # 403 spans half of the kinds.
+        # A 403 has many causes.
         (error("余额不足"), 403, FailureKind.QUOTA),
         (error("无权访问该分组"), 403, FailureKind.AUTH),
         (error("该渠道已被禁用"), 403, FailureKind.SUSPENDED),
         (error("blocked by moderation"), 403, FailureKind.CONTENT_REJECTED),
         (error("Forbidden"), 403, FailureKind.UNKNOWN),
-        # An empty pool is no key of ours.
+        # An empty account pool is not about our key.
         (error("No available tokens", "rate_limit"), 500, FailureKind.RATE_LIMITED),
         (error("No available tokens for video generation"), 500, FailureKind.DEGRADED),
         # new-api writes one text over every 429, but leaves type and code.
         (error("当前分组上游负载已饱和", None, "upstream_error"), 429, FailureKind.DEGRADED),
         (error("当前分组上游负载已饱和", "insufficient_quota"), 429, FailureKind.QUOTA),
         (error("当前分组上游负载已饱和", "rate_limit_exceeded"), 429, FailureKind.RATE_LIMITED),
-        # A model that is not found: one answer cannot tell why.
+        # A model is not found: one answer does not show why.
         (error("无可用渠道", "model_not_found"), 503, FailureKind.UNKNOWN),
         (error("The model `x` does not exist", "model_not_found"), 404, FailureKind.UNKNOWN),
         (error("model x is no longer available", "model_not_found"), 404, FailureKind.RETIRED),
         # A 429 is never about a parameter.
         (error("请求超出限制"), 429, FailureKind.RATE_LIMITED),
         (error("请求超出限制"), 400, FailureKind.INVALID_REQUEST),
-        # The edge limits us, or challenges somebody.
+        # The edge limits our rate, or sends a challenge.
         ("error code: 1015", 429, FailureKind.RATE_LIMITED),
         ("error code: 1020", 403, FailureKind.RISK_CONTROL),
         ("error code: 1016", 530, FailureKind.DEGRADED),
@@ -207,11 +207,11 @@ def test_the_innermost_code_counts() -> None:
         ("<html><title>502 Bad Gateway</title></html>", 502, FailureKind.DEGRADED),
         ("<html><title>404 Not Found</title></html>", 404, FailureKind.UNKNOWN),
         ("<html><title>403 Forbidden</title></html>", 403, FailureKind.UNKNOWN),
-        # Bad keys under a 400, empty wallets under a 401, trouble with the database under "key".
+        # Bad keys under a 400, empty balances under a 401, a database error under "key".
         ({"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}, 400, "auth"),
         (error("该令牌额度已用尽"), 401, FailureKind.QUOTA),
         (error("You have reached the limit", None, "billing_not_active"), 429, FailureKind.QUOTA),
-        # An account locked for its empty wallet is an empty wallet.
+        # An account that is locked for its empty balance has an empty balance.
         ({"detail": "User is locked. Reason: Exhausted balance."}, 403, FailureKind.QUOTA),
     ],
 )

@@ -1,4 +1,4 @@
-"""What holds for every answer, whatever it is."""
+"""Properties of the classifier that hold for every answer."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every row of every table decides what it says, and none is hidden by another."""
+"""Every row of every table decides, and none is hidden by another."""
 
 import json
 
@@ -18,7 +18,7 @@ from tallylight.upstreams.classify.answer import Envelope, NumericCode
 from tallylight.upstreams.classify.rules import Rule
 from tallylight.upstreams.messages import Phase, Reply
 
-#: One example for each phrase of the vocabulary and language, as somebody else might put it.
+#: One example for each phrase of the vocabulary and each language.
 PHRASES = {
     "content-risk-control": ("提示詞未能通過風控", "Failure to pass risk control, edit the prompt"),
     "no-account-available": ("No usable accounts left in the pool", "暂无可用账号"),

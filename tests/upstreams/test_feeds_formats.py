@@ -1,4 +1,4 @@
-"""The other formats: incident.io's three surfaces, Google, Instatus, Better Stack."""
+"""The other formats: incident.io's three APIs, Google, Instatus, Better Stack."""
 
 import json
 from datetime import UTC, datetime
@@ -14,11 +14,11 @@ from tallylight.upstreams.messages import Phase, Reply
 SHIM, PROXY, WIDGET = range(3)
 
 
-def read(format_: str, component: str, *bodies: object, surface: int = 0) -> FeedReading:
+def read(format_: str, component: str, *bodies: object, api_index: int = 0) -> FeedReading:
     replies = [
         Reply(Phase.FEED, 404 if body is None else 200, {}, json.dumps(body)) for body in bodies
     ]
-    return FEED_READERS[format_].read(replies, component, surface)
+    return FEED_READERS[format_].read(replies, component, api_index)
 
 
 def test_all_incidents_are_requested_of_incident_io_since_it_lists_no_unresolved_ones() -> None:
@@ -86,7 +86,8 @@ def test_incident_io_proxy_names_what_is_affected_by_id(component: str, status: 
     }
 
     assert (
-        read("incident_io", component, {"summary": summary}, surface=PROXY).claimed_status is status
+        read("incident_io", component, {"summary": summary}, api_index=PROXY).claimed_status
+        is status
     )
 
 
@@ -123,7 +124,7 @@ def test_incident_io_widget_names_only_affected_components(component: str, statu
         ],
     }
 
-    reading = read("incident_io", component, body, surface=WIDGET)
+    reading = read("incident_io", component, body, api_index=WIDGET)
 
     assert reading.claimed_status is status
     assert [plan.start for plan in reading.maintenances] == [datetime(2026, 11, 25, 2, tzinfo=UTC)]

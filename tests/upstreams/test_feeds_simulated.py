@@ -1,4 +1,4 @@
-"""The readers against the simulator's pages: two readings of the formats, over real HTTP."""
+"""The feed readers at the simulator's pages: two implementations of the formats, over HTTP."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ MAINTENANCE = {"kind": "refuse", "sign": "maintenance"}
 
 
 class Reader:
-    """Reads one simulated page as the probes do, and counts what was answered."""
+    """Polls one simulated page as the probes do, and records the HTTP statuses."""
 
     def __init__(
         self, world: Simulation, transport: Transport, format_: str, component: str

@@ -1,4 +1,4 @@
-"""What is remembered between two readings of a page, and when that becomes evidence."""
+"""The state between two polls of a page, and when a change becomes evidence."""
 
 import json
 from collections.abc import Sequence

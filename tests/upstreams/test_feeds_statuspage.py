@@ -1,4 +1,4 @@
-"""Statuspage: what rows, incidents and maintenances say about one component."""
+"""Statuspage: how components, incidents and maintenances give a component's status."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Files of every sort through the real worker, and what the rules make of them."""
+"""The real worker and the rules on files of many kinds."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tallylight.upstreams.inspection import InspectionLimits, inspect_file
 WIDTH, HEIGHT, FPS = 320, 180, 24
 SIZE = f"{WIDTH}x{HEIGHT}"
 Luma = Callable[[int, int], int]
-"""From the number of a picture and a column to the brightness there."""
+"""From the number of a frame and a column to the luma value there."""
 
 
 def moving(number: int, column: int) -> int:
@@ -297,7 +297,7 @@ async def test_a_missing_file_raises(tmp_path: Path) -> None:
 
 
 async def test_the_decoder_stays_out_of_our_process() -> None:
-    # This file needs it to make videos, hence the look at a fresh interpreter.
+    # This file imports it to make videos, hence a fresh interpreter.
     code = "import sys, tallylight.upstreams.defects; sys.exit('av' in sys.modules)"
 
     fresh = await asyncio.create_subprocess_exec(sys.executable, "-c", code)

@@ -1,4 +1,4 @@
-"""What every protocol keeps, over real HTTP, at the simulator that reads the wire by itself."""
+"""The contract of every protocol, over HTTP, at the simulator's independent implementation."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ CLOCK = SystemClock()
 OWN_SERVERS = Path(__file__).parents[1] / "data" / "own-servers.yaml"
 ENDED = {JobState.COMPLETED, JobState.FAILED}
 
-# Each row is a dialect that the simulator speaks: upstream, service.
+# Each row is a dialect of the simulator: upstream, service.
 DIALECTS = [
     pytest.param("openai", "sora-2-official", id="openai_videos-openai"),
     pytest.param("relay-b", "veo-3.1-reverse", id="openai_videos-new_api"),
@@ -44,7 +44,7 @@ LISTING = {"openai_videos-openai", "openai_videos-vllm_omni", "openai_videos-sgl
 
 @dataclass(slots=True)
 class Site:
-    """One service of a simulated world, as its client sees it."""
+    """One service of a simulated world, and a client of it."""
 
     world: Simulation
     service: str
@@ -84,20 +84,20 @@ class Site:
         while job.state not in ENDED:
             await CLOCK.sleep(timedelta(milliseconds=20))
             polled = await self.transport.send(self.adapter.poll(job.id), self.upstream)
-            found = self.adapter.read_job(polled)
-            assert isinstance(found, Job), found
-            assert found.id == job.id
-            job = found
+            outcome = self.adapter.read_job(polled)
+            assert isinstance(outcome, Job), outcome
+            assert outcome.id == job.id
+            job = outcome
         return job
 
     async def outcome(self, prompt: str = "a paper boat", **more: object) -> Job | Failure:
-        _, found = await self.create(prompt, **more)
-        return await self.finish(found) if isinstance(found, Job) else found
+        _, outcome = await self.create(prompt, **more)
+        return await self.finish(outcome) if isinstance(outcome, Job) else outcome
 
     async def why(self, prompt: str = "a paper boat") -> Failure:
-        """Return the failure, wherever on the way it shows."""
-        found = await self.outcome(prompt)
-        failure = found.failure if isinstance(found, Job) else found
+        """Return the failure of a create or of its job."""
+        outcome = await self.outcome(prompt)
+        failure = outcome.failure if isinstance(outcome, Job) else outcome
         assert failure is not None
         return failure
 
@@ -157,7 +157,7 @@ async def test_a_valid_key_and_model_are_accepted_for_free(
 
 @everywhere
 async def test_a_wrong_key_is_our_own_fault(at: At, upstream: str, service: str) -> None:
-    site = at(upstream, service, key="sk-somebody-elses-0000")
+    site = at(upstream, service, key="sk-another-callers-0000")
 
     reply = await site.transport.send(site.adapter.credentials(site.model), site.upstream)
     failure = site.adapter.read_credentials(reply, site.model)
@@ -297,7 +297,7 @@ async def test_a_create_that_is_never_answered_is_in_doubt(
 async def test_a_create_in_doubt_is_found_in_the_list(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service, timeout=0.3)
     site.trouble(kind="hang", accepts=True)
-    reply, failure = await site.create("a boat that nobody else asked for")
+    reply, failure = await site.create("a boat that no other test orders")
     assert isinstance(failure, Failure)
     assert acceptance(reply, failure) is Acceptance.IN_DOUBT
 
@@ -307,7 +307,7 @@ async def test_a_create_in_doubt_is_found_in_the_list(at: At, upstream: str, ser
 
     assert isinstance(listed, tuple)
     assert [job.id for job in listed] == list(site.world.jobs)
-    assert [job.prompt for job in listed] == ["a boat that nobody else asked for"]
+    assert [job.prompt for job in listed] == ["a boat that no other test orders"]
 
 
 @pytest.mark.parametrize(

@@ -435,7 +435,7 @@ class TestCertificates:
         authority: trustme.CA,
         ca_file: str,
     ) -> None:
-        tls = self.context(authority.issue_cert("somebody.else.example"))
+        tls = self.context(authority.issue_cert("another.example"))
         upstream = make_upstream(await serve(answering(whole(b"{}")), tls=tls), ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)

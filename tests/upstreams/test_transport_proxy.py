@@ -146,7 +146,7 @@ async def test_a_slow_client_is_waited_for(
         size = 0
         async for piece in relay:
             size += len(piece)
-            # The kernel's own buffers hold a few megabytes on loopback; our memory does not.
+            # On loopback, the kernel buffers a few megabytes; our process must not.
             assert sent - size < 16_000_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -168,7 +168,7 @@ async def test_an_unreachable_upstream_is_an_error_value(
 
 @asynccontextmanager
 async def keeping_alive(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Serve on connections that stay open; an answer of nothing closes one after reading."""
+    """Serve on connections that stay open; an empty answer closes one after the request."""
     received: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -140,7 +140,7 @@ async def test_an_endless_stream_is_ended_at_the_job_timeout(
         while not writer.is_closing():
             writer.write(piece(b": still there\n\n"))
             await writer.drain()
-            await asyncio.sleep(0.01)  # noqa: TID251  # the pace of a chatterbox
+            await asyncio.sleep(0.01)  # noqa: TID251  # a steady stream
 
     upstream = make_chat(await serve(streaming_handler(send)), job_timeout=0.3)
 
