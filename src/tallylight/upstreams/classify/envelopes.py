@@ -9,81 +9,29 @@ from tallylight.upstreams.classify.answer import Envelope, NumericCode
 from tallylight.upstreams.classify.normalize import normalize_code
 from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 
-_CODE_KEYS = frozenset(
-    {
-        "code",
-        "error_code",
-        "err_code",
-        "failure_code",
-        "fail_code",
-        "errorcode",
-        "reason",
-        "quota_id",
-        "quota_metric",
-        "limit_source",
-        "error_type",
-    }
+
+def _keys(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_CODE_KEYS = _keys(
+    "code error_code err_code failure_code fail_code errorcode reason quota_id quota_metric "
+    "limit_source error_type"
 )
-_TEXT_KEYS = frozenset(
-    {
-        "message",
-        "msg",
-        "detail",
-        "error",
-        "errors",
-        "error_message",
-        "error_msg",
-        "error_description",
-        "err_msg",
-        "title",
-        "failure",
-        "failure_reason",
-        "fail_reason",
-        "fail_msg",
-        "failure_msg",
-        "task_status_msg",
-        "status_msg",
-        "status_message",
-        "reason",
-        "reasons",
-        "raw",
-        "description",
-        "rai_media_filtered_reasons",
-        "hint",
-        "error_detail",
-        "failure_message",
-        "block_reason_message",
-    }
+_TEXT_KEYS = _keys(
+    "message msg detail error errors error_message error_msg error_description err_msg title "
+    "failure failure_reason fail_reason fail_msg failure_msg task_status_msg status_msg "
+    "status_message reason reasons raw description rai_media_filtered_reasons hint error_detail "
+    "failure_message block_reason_message"
 )
 #: Members whose presence is a code.
 _MARKER_KEYS = frozenset({"flagged_input", "block_reason"})
 _IDENTIFIER = re.compile(r"(?=..)[A-Za-z][A-Za-z0-9]*(?:[_.:-][A-Za-z0-9]+){0,12}")
 #: Members that may hold the error or the failed job.
-_NESTED_KEYS = frozenset(
-    {
-        "error",
-        "errors",
-        "detail",
-        "details",
-        "data",
-        "output",
-        "base_resp",
-        "response",
-        "innererror",
-        "inner_error",
-        "body",
-        "metadata",
-        "cause",
-        "result",
-        "violations",
-        "prompt_feedback",
-        "generate_video_response",
-        "err",
-        "task",
-        "issues",
-        "misalignment",
-        "ctx",
-    }
+_NESTED_KEYS = _keys(
+    "error errors detail details data output base_resp response innererror inner_error body "
+    "metadata cause result violations prompt_feedback generate_video_response err task issues "
+    "misalignment ctx"
 )
 
 _MAX_SECONDS = 10_000_000

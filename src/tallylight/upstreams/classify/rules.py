@@ -1,7 +1,7 @@
 """The rules of the classifier, and the fault that goes with a kind of failure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tallylight.model.evidence import FailureKind, Fault
@@ -62,10 +62,17 @@ class RuleMatch:
 
 
 def rules_for(
-    kind: FailureKind, source: str, names: Iterable[str], *, named: bool = False
+    kind: FailureKind, source: str, names: str, *, named: bool = False
 ) -> tuple[Rule, ...]:
-    """Return one rule per name, all with the same meaning and source."""
-    return tuple(Rule(name, kind, source, named) for name in names)
+    """Return one rule per name, all with the same meaning and source.
+
+    Args:
+        kind: The failure that the names mean.
+        source: Where that meaning is documented.
+        names: The names, separated by spaces.
+        named: The names state the condition of the service.
+    """
+    return tuple(Rule(name, kind, source, named) for name in names.split())
 
 
 @dataclass(frozen=True, slots=True)

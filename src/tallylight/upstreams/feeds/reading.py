@@ -147,7 +147,6 @@ def feed_evidence(
 
 
 _SEVERITY = (Status.SUSPENDED, Status.MAINTENANCE, Status.DEGRADED, Status.UNKNOWN)
-_WHOLE_ONLY = frozenset({Status.SUSPENDED, Status.MAINTENANCE})
 
 
 def _is_affected(affects: frozenset[str], keys: set[str]) -> bool:
