@@ -22,17 +22,25 @@ class CallRecord:
         clock: Measures the times.
         phase: The phase of the request.
         secrets: Texts that are masked in the reply.
+        body_limit: The largest body that is kept, in bytes.
         started_monotonic: When the call began, by the monotonic clock.
         is_connected: A connection was made, so that the request may have been sent.
         first_byte_monotonic: When the response head arrived, by the monotonic clock.
+        body: The body as far as it was read.
+        error: How the call broke off, "" if it did not.
+        truncated: The body was longer than the limit.
     """
 
     clock: Clock
     phase: Phase
     secrets: tuple[str, ...] = field(repr=False)
+    body_limit: int = 1024 * 1024
     started_monotonic: float = field(init=False)
     is_connected: bool = False
     first_byte_monotonic: float | None = None
+    body: bytearray = field(default_factory=bytearray)
+    error: str = ""
+    truncated: bool = False
     _status: int | None = None
     _headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,17 +57,27 @@ class CallRecord:
             headers = {name: self._redact(value) for name, value in headers.items()}
         self._headers = headers
 
-    def reply(self, body: str = "", *, error: str = "", truncated: bool = False) -> Reply:
+    async def read_body(self, response: aiohttp.ClientResponse) -> None:
+        """Read the body of a response up to the limit."""
+        async for chunk in response.content.iter_any():
+            self.body += chunk
+            if len(self.body) > self.body_limit:
+                self.truncated = True
+                response.close()  # the rest is not read, so the connection cannot be reused
+                return
+
+    def reply(self) -> Reply:
         """Return the reply as far as it has arrived, without our secrets."""
+        text = self.body[: self.body_limit].decode("utf-8", "replace").removeprefix("\ufeff")
         first_byte = self.first_byte_monotonic
         return Reply(
             phase=self.phase,
             status=self._status,
             headers=self._headers,
-            body=self._redact(body),
-            error=redact_line(error, self.secrets) if error else "",
+            body=self._redact(text),
+            error=redact_line(self.error, self.secrets) if self.error else "",
             was_sent=self.is_connected,
-            truncated=truncated,
+            truncated=self.truncated,
             seconds=self.elapsed_seconds(),
             first_byte_seconds=None if first_byte is None else first_byte - self.started_monotonic,
         )

@@ -38,15 +38,14 @@ class ProxiedResponse:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._response is None:
             return
-        error = ""
         content = self._response.content
         while True:
             try:
                 chunk = await content.readany()
             except CALL_ERRORS as exception:
-                error = error_text(exception)
+                self._call.error = error_text(exception)
                 break
             if not chunk:
                 break
             yield chunk
-        self.reply = self._call.reply(error=error)
+        self.reply = self._call.reply()

@@ -44,13 +44,12 @@ class StreamedResponse:
         redactor = StreamRedactor(self._call.secrets)
         chunks = self._response.content.iter_any()
         size = 0
-        error = ""
         while size <= BYTE_LIMIT:
             try:
                 async with asyncio.timeout(self._read_timeout()):
                     chunk = await anext(chunks, b"")
             except CALL_ERRORS as exception:
-                error = self._error_text(exception)
+                self._call.error = self._error_text(exception)
                 break
             if not chunk:
                 break
@@ -59,9 +58,12 @@ class StreamedResponse:
                 yield text
         if text := redactor.feed(decoder.decode(b"", final=True)) + redactor.finish():
             yield text
-        too_long = size > BYTE_LIMIT
-        error = f"BufferError: more than {BYTE_LIMIT} bytes" if too_long else error
-        self.reply = self._call.reply(error=error, truncated=too_long)
+        if size > BYTE_LIMIT:
+            self._call.error, self._call.truncated = (
+                f"BufferError: more than {BYTE_LIMIT} bytes",
+                True,
+            )
+        self.reply = self._call.reply()
 
     def _read_timeout(self) -> float:
         remaining = self._deadline - asyncio.get_running_loop().time()

@@ -101,19 +101,13 @@ class Transport:
 
     async def send(self, request: Request, upstream: Upstream) -> Reply:
         """Send a request and return its whole answer, within the upstream's timeout."""
-        limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
         slot = self._host_slots[_host(request.url), request.phase is Phase.CREATE]
         async with slot, AsyncExitStack() as stack:
             call = self._new_call(request, upstream)
-            body = bytearray()
-            error = ""
-            try:
-                async with asyncio.timeout(upstream.timeout.total_seconds()):
-                    response = await self._send_to_head(stack, request, upstream, call)
-                    await _read_body(response, body, limit)
-            except CALL_ERRORS as exception:
-                error = _error_text(exception, call, upstream.timeout)
-            return _reply(call, body, error, limit)
+            async with _bounded(call, upstream, upstream.timeout):
+                response = await self._send_to_head(stack, request, upstream, call)
+                await call.read_body(response)
+            return call.reply()
 
     @asynccontextmanager
     async def stream(self, request: Request, upstream: Upstream) -> AsyncIterator[StreamedResponse]:
@@ -128,19 +122,13 @@ class Transport:
         stream = StreamedResponse(call, deadline)
         limits = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
         async with AsyncExitStack() as stack:
-            body = bytearray()
-            error = ""
-            try:
-                async with asyncio.timeout(head_timeout.total_seconds()):
-                    response = await self._send_to_head(stack, request, upstream, call, limits)
-                    if response.status in SUCCESS_STATUSES:
-                        stream.attach(response)
-                    else:
-                        await _read_body(response, body, _BODY_LIMIT)
-            except CALL_ERRORS as exception:
-                limit = head_timeout if call.is_connected else upstream.timeout
-                error = _error_text(exception, call, limit)
-            stream.reply = _reply(call, body, error, _BODY_LIMIT)
+            async with _bounded(call, upstream, head_timeout):
+                response = await self._send_to_head(stack, request, upstream, call, limits)
+                if response.status in SUCCESS_STATUSES:
+                    stream.attach(response)
+                else:
+                    await call.read_body(response)
+            stream.reply = call.reply()
             yield stream
 
     @asynccontextmanager
@@ -164,21 +152,15 @@ class Transport:
         }
         request = replace(request, headers={**request.headers, **forwarded})
         async with AsyncExitStack() as stack:
-            body = bytearray()
-            error = ""
-            try:
-                async with asyncio.timeout(upstream.timeout.total_seconds()):
-                    response = await self._send_to_head(
-                        stack, request, upstream, call, _silence_limits(upstream)
-                    )
-                    error = _content_type_error(response)
-                    if response.status in SUCCESS_STATUSES and not error:
-                        response_body.attach(response)
-                    else:
-                        await _read_body(response, body, _BODY_LIMIT)
-            except CALL_ERRORS as exception:
-                error = _error_text(exception, call, upstream.timeout)
-            response_body.reply = _reply(call, body, error, _BODY_LIMIT)
+            async with _bounded(call, upstream, upstream.timeout):
+                response = await self._send_to_head(
+                    stack, request, upstream, call, _silence_limits(upstream)
+                )
+                if _is_file(response, call):
+                    response_body.attach(response)
+                else:
+                    await call.read_body(response)
+            response_body.reply = call.reply()
             yield response_body
 
     async def download(
@@ -190,28 +172,20 @@ class Transport:
         upstream's timeout bounds each silence, and ten minutes the whole.
         """
         call = self._new_call(request, upstream)
-        body = bytearray()
-        error = ""
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(_DOWNLOAD_TIMEOUT.total_seconds()):
-                    response = await self._send_to_head(
-                        stack, request, upstream, call, _silence_limits(upstream)
-                    )
-                    error = _content_type_error(response)
-                    if response.status in SUCCESS_STATUSES and not error:
-                        await save_atomically(response.content.iter_any(), target, limit_bytes)
-                    else:
-                        await _read_body(response, body, _BODY_LIMIT)
-            except CALL_ERRORS as exception:
-                is_over = call.elapsed_seconds() >= _DOWNLOAD_TIMEOUT.total_seconds()
-                limit = _DOWNLOAD_TIMEOUT if is_over else upstream.timeout
-                error = _error_text(exception, call, limit)
-        return _reply(call, body, error, _BODY_LIMIT)
+        async with AsyncExitStack() as stack, _bounded(call, upstream, _DOWNLOAD_TIMEOUT):
+            response = await self._send_to_head(
+                stack, request, upstream, call, _silence_limits(upstream)
+            )
+            if _is_file(response, call):
+                await save_atomically(response.content.iter_any(), target, limit_bytes)
+            else:
+                await call.read_body(response)
+        return call.reply()
 
     def _new_call(self, request: Request, upstream: Upstream) -> CallRecord:
         secrets = () if upstream.key is None else (upstream.key.reveal(),)
-        return CallRecord(self._clock, request.phase, secrets)
+        limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
+        return CallRecord(self._clock, request.phase, secrets, limit)
 
     async def _send_to_head(
         self,
@@ -284,26 +258,24 @@ def _silence_limits(upstream: Upstream) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=seconds, sock_read=seconds)
 
 
-def _content_type_error(response: aiohttp.ClientResponse) -> str:
-    if response.status in SUCCESS_STATUSES and response.content_type.startswith(_DOCUMENT_TYPES):
-        return f"ContentTypeError: {response.content_type} in place of a video"
-    return ""
+@asynccontextmanager
+async def _bounded(call: CallRecord, upstream: Upstream, limit: timedelta) -> AsyncIterator[None]:
+    """Bound the time of a call, and record any error that an upstream can cause."""
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            yield
+    except CALL_ERRORS as exception:
+        call.error = error_text(exception)
+        if isinstance(exception, TimeoutError):
+            is_over = call.elapsed_seconds() >= limit.total_seconds()
+            seconds = (limit if is_over else upstream.timeout).total_seconds()
+            call.error = f"TimeoutError: {call.timeout_stage()} within {seconds:g} s"
 
 
-async def _read_body(response: aiohttp.ClientResponse, body: bytearray, limit: int) -> None:
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            response.close()  # the rest is not read, so the connection cannot be reused
-            return
-
-
-def _reply(call: CallRecord, body: bytearray, error: str, limit: int) -> Reply:
-    text = body[:limit].decode("utf-8", "replace").removeprefix("\ufeff")
-    return call.reply(text, error=error, truncated=len(body) > limit)
-
-
-def _error_text(exception: Exception, call: CallRecord, limit: timedelta) -> str:
-    if isinstance(exception, TimeoutError):
-        return f"TimeoutError: {call.timeout_stage()} within {limit.total_seconds():g} s"
-    return error_text(exception)
+def _is_file(response: aiohttp.ClientResponse, call: CallRecord) -> bool:
+    """Tell whether a response is a success and no document; record a document as an error."""
+    if response.status not in SUCCESS_STATUSES:
+        return False
+    if response.content_type.startswith(_DOCUMENT_TYPES):
+        call.error = f"ContentTypeError: {response.content_type} in place of a video"
+    return not call.error
