@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from operator import itemgetter
 
 from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
@@ -52,11 +53,11 @@ def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> Pars
     signals = envelopes.collect_signals(value, dialect)
     failed = status >= FIRST_ERROR_STATUS or signals.failed
     symptom = "" if failed else _empty_symptom(value)
-    texts = [text for _, text in sorted(signals.texts, key=lambda found: -found[0])]
+    texts = [text for _, text in sorted(signals.texts, key=itemgetter(0), reverse=True)]
     if failed and not texts:
         texts = list(_fallback_texts(value))[:_MAX_TEXTS]
     text = " · ".join(dict.fromkeys(part.strip() for part in texts if part.strip()))
-    numbers = sorted(signals.numbers, key=lambda found: -found[0])
+    numbers = sorted(signals.numbers, key=itemgetter(0), reverse=True)
     return ParsedReply(
         phase,
         status,

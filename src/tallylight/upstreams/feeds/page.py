@@ -28,9 +28,9 @@ class StatusPageComponent:
     status_word: str
     at: datetime | None = None
 
-    def matches(self, wanted: str) -> bool:
+    def matches(self, configured: str) -> bool:
         """Tell whether a configured component is this one: by its id, or its name in any case."""
-        return wanted == self.id or wanted.casefold() == self.name.casefold()
+        return configured == self.id or configured.casefold() == self.name.casefold()
 
 
 @dataclass(frozen=True, slots=True)

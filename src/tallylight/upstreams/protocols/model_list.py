@@ -50,5 +50,5 @@ def _model_names(body: str) -> frozenset[str] | None:
 
 
 def _lists_model(names: frozenset[str], model: str) -> bool:
-    wanted = model.lower()
-    return wanted in names or any(name.endswith(f"/{wanted}") for name in names)
+    name = model.lower()
+    return name in names or any(each.endswith(f"/{name}") for each in names)
