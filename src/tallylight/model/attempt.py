@@ -8,7 +8,6 @@ from tallylight.model.evidence import Failure
 from tallylight.model.ids import NO_VIDEO, AttemptId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, Purpose
 from tallylight.model.order import Order
-from tallylight.quick import quick
 
 
 class AttemptState(StrEnum):
@@ -22,7 +21,6 @@ class AttemptState(StrEnum):
     FAILED = "failed"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One submission to one service.

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.quick import quick
 
 
 class Depth(StrEnum):
@@ -84,7 +83,6 @@ class Failure:
     retry_after: timedelta | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One dated observation about a service.

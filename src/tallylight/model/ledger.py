@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import NewType
 
 from tallylight.model.ids import NO_KEY, KeyId, ServiceId
-from tallylight.quick import quick
 
 EntryId = NewType("EntryId", str)
 
@@ -32,7 +31,6 @@ class EntryState(StrEnum):
     RELEASED = "released"  # was not spent
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """One piece of spending.

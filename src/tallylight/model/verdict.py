@@ -8,7 +8,6 @@ from enum import StrEnum
 from tallylight.model.evidence import FailureKind
 from tallylight.model.ids import IncidentId, ServiceId
 from tallylight.model.status import Status
-from tallylight.quick import quick
 
 
 class ReasonCode(StrEnum):
@@ -39,7 +38,6 @@ class ReasonCode(StrEnum):
     NO_EVIDENCE = "no_evidence"
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One sentence of a verdict, before it is put into a language.
@@ -56,7 +54,6 @@ class Reason:
     facts: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What stands about one service.

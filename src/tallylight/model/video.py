@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from tallylight.model.ids import NO_SERVICE, NO_VIDEO, KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.quick import quick
 
 
 class VideoStatus(StrEnum):
@@ -57,7 +56,6 @@ class VideoError:
     message: str
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Video:
     """One video that a caller asked for.

@@ -15,7 +15,6 @@ from tallylight.catalogue.services import Service
 from tallylight.model.evidence import Depth
 from tallylight.model.status import Status
 from tallylight.probes.budget_allocation import ProbeSchedule
-from tallylight.quick import quick
 
 _MAX_DOUBLINGS = 20
 
@@ -66,7 +65,6 @@ class ProbeTiming:
     rare_interval: timedelta = timedelta(days=1)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class PlanInput:
     """All that the plan needs to know about one service at one moment.
@@ -116,7 +114,6 @@ class PlanInput:
     unanswered_count: int = 0
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class PlannedProbe:
     """One probe to come."""

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from tallylight.model.evidence import Depth, Failure, FailureKind, Fault
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
-from tallylight.quick import quick
 from tallylight.rehearsal.rng import RandomSequence, draw, log_normal, purpose_seed
 from tallylight.rehearsal.trace import Trace, TraceFailure, TraceFeed, TraceInterval, TraceService
 from tallylight.upstreams.classify import classify
@@ -31,7 +30,6 @@ _GENERIC_FAILURE = TraceFailure(http_status=503, body='{"error":{"message":"serv
 _MICROSECONDS = 1_000_000  # a moment is counted in microseconds
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class JobResult:
     """What becomes of a job.

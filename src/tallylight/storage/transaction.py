@@ -30,7 +30,6 @@ from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryState, LedgerEntry, Purpose
 from tallylight.model.money import BUDGET_WINDOWS, MICROS_PER_USD, Budget, exceeded_limit
 from tallylight.model.video import Video, VideoStatus
-from tallylight.quick import quick
 from tallylight.storage import attempts as attempt_rows
 from tallylight.storage import ledger as entry_rows
 from tallylight.storage import videos as video_rows
@@ -78,7 +77,6 @@ class OutboxMessage(NamedTuple):
     at: datetime
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class WriteBatch:
     """What is to be written together: all of it, or nothing.

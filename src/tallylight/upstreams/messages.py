@@ -10,7 +10,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tallylight.model.evidence import Failure
-from tallylight.quick import quick
 
 #: Statuses that mean success (RFC 9110, section 15.3).
 SUCCESS_STATUSES = range(200, 300)
@@ -40,7 +39,6 @@ class FilePart:
     body: bytes = field(repr=False)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request to an upstream.
@@ -67,7 +65,6 @@ class Request:
     authorization: tuple[str, str] | None = field(default=None, repr=False)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to a request, or the error in place of an answer.
@@ -116,7 +113,6 @@ class JobState(StrEnum):
         return self in {JobState.COMPLETED, JobState.FAILED}
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Job:
     """The upstream's task behind a video, as the last answer describes it.

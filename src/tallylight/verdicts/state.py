@@ -12,7 +12,6 @@ from tallylight.model.evidence import FailureKind, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Verdict
-from tallylight.quick import quick
 
 
 class LayerStatus(StrEnum):
@@ -23,7 +22,6 @@ class LayerStatus(StrEnum):
     UNDECIDED = "undecided"  # nothing seen yet, or nothing fresh enough
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
     """What an upstream said as it failed."""
@@ -45,7 +43,6 @@ class Run(NamedTuple):
     length: int = 1
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class FalseAlarmRate:
     """What was learned of bad results while the layer was up.
@@ -77,7 +74,6 @@ class ResultKey(NamedTuple):
     is_bad: bool
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class LayerState:
     """What is held of one layer.
@@ -203,7 +199,6 @@ class OutageHistory(NamedTuple):
 _NO_OUTAGES = OutageHistory()
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class JobHistory:
     """What is remembered of jobs beside their layer.
@@ -321,7 +316,6 @@ class Recovery(NamedTuple):
 _NO_TROUBLE = Recovery()
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class ServiceState:
     """All that stands about one service.

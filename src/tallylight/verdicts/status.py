@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Status
-from tallylight.quick import quick
 from tallylight.verdicts import named_failures
 from tallylight.verdicts.layers import probability
 from tallylight.verdicts.lifecycle import feed_claims_maintenance, maintenance_at
@@ -38,7 +37,6 @@ _NOT_FAILING = frozenset({Status.OPERATIONAL, Status.UNKNOWN})
 _TRUSTED_FEED_STATUSES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class DerivedStatus:
     """A status, before it is told from the one that stood.

@@ -11,10 +11,8 @@ from tallylight.gateway.routing.capability import Capability
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
 from tallylight.model.verdict import Verdict
-from tallylight.quick import quick
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What is to be expected of a service's next job.
@@ -81,7 +79,6 @@ _TRANSIENT_REASONS = frozenset(
 )
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A service that can be asked.
@@ -124,7 +121,6 @@ class Choice:
         return self.seconds / self.delivery
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Exclusion:
     """A service that is left out, and why.
