@@ -59,10 +59,8 @@ class StreamedResponse:
         if text := redactor.feed(decoder.decode(b"", final=True)) + redactor.finish():
             yield text
         if size > BYTE_LIMIT:
-            self._call.error, self._call.truncated = (
-                f"BufferError: more than {BYTE_LIMIT} bytes",
-                True,
-            )
+            self._call.error = f"BufferError: more than {BYTE_LIMIT} bytes"
+            self._call.truncated = True
         self.reply = self._call.reply()
 
     def _read_timeout(self) -> float:

@@ -2,8 +2,8 @@
 
 The root is `https://status.cloud.google.com`, or `https://www.google.com/appsstatus/dashboard`
 for Workspace and the Gemini app. A component is a product, by id ("Z0FZJAMvEB4j3NbCJs6B") or title
-("Vertex Gemini API"). Products have no status of their own here: theirs is the
-`status_impact` of their open incidents, since a disruption may have the severity "low".
+("Vertex Gemini API"). A product has no status of its own here: it follows from the `status_impact`
+of its open incidents, since a disruption may have the severity "low".
 
 Source: `/incidents.schema.json` beside the list. The Gemini API's own page has no documented JSON.
 """
@@ -27,10 +27,10 @@ _GLOBAL = "global"
 
 
 def _parse_page(documents: Sequence[object]) -> StatusPage | None:
-    listed, *products = documents
-    if not isinstance(listed, list):
+    incidents, *products = documents
+    if not isinstance(incidents, list):
         return None
-    holder = {"incidents": listed}
+    holder = {"incidents": incidents}
     rows = tuple(_products(products[0])) if products else ()
     return StatusPage(
         components=rows,
