@@ -82,16 +82,20 @@ def received() -> list[bytes]:
 
 @pytest.fixture
 async def serve(received: list[bytes]) -> AsyncIterator[Serve]:
-    """Return a function that starts a server with a handler and returns its base URL."""
+    """Return a function that starts a server with an answer or a handler; it returns its URL."""
     tasks: set[asyncio.Task[None]] = set()
     servers: list[asyncio.Server] = []
 
-    async def start(handler: Handler, *, tls: ssl.SSLContext | None = None) -> str:
+    async def start(handler: Handler | bytes, *, tls: ssl.SSLContext | None = None) -> str:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 request = await _request(reader)
                 received.append(request)
-                await handler(request, writer)
+                if isinstance(handler, bytes):
+                    writer.write(handler)
+                    await writer.drain()
+                else:
+                    await handler(request, writer)
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass  # the client disconnected
             finally:

@@ -20,14 +20,6 @@ MakeUpstream = Callable[..., Upstream]
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
-def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return answer
-
-
 def whole(body: bytes, head: bytes = JSON_HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -47,7 +39,7 @@ def question(upstream: Upstream) -> Request:
 async def test_an_answer_is_read_completely_and_timed(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(b'{"data":[]}'))))
+    upstream = make_upstream(await serve(whole(b'{"data":[]}')))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -67,7 +59,7 @@ async def test_a_create_is_sent_as_form_or_json(
     received: list[bytes],
     dialect: str,
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(b"{}"))), dialect=dialect)
+    upstream = make_upstream(await serve(whole(b"{}")), dialect=dialect)
 
     await transport.send(
         adapter_for(upstream).create(Order("纸船", 4, "1280x720"), "sora-2"), upstream
@@ -174,7 +166,7 @@ async def test_half_a_document_is_an_answer_that_broke_off(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     raw = JSON_HEAD + b'Content-Length: 4000\r\n\r\n{"object":"list","da'
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -187,7 +179,7 @@ async def test_a_page_of_five_megabytes_is_cut(
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
     page = b"<html>" + b"x" * 5_000_000
-    upstream = make_upstream(await serve(answering(whole(page, head))))
+    upstream = make_upstream(await serve(whole(page, head)))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -211,7 +203,7 @@ async def test_a_page_of_five_megabytes_is_cut(
 async def test_an_answer_that_is_not_http_is_an_error_value(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, raw: bytes
 ) -> None:
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -222,7 +214,7 @@ async def test_an_answer_that_is_not_http_is_an_error_value(
 async def test_a_body_that_is_no_utf8_is_read_with_replacement(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(b'\xef\xbb\xbf{"a":"\xff"}'))))
+    upstream = make_upstream(await serve(whole(b'\xef\xbb\xbf{"a":"\xff"}')))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -246,7 +238,7 @@ async def test_an_upstream_that_repeats_our_key_does_not_get_it_into_a_reply(
 ) -> None:
     body = b'{"error":{"message":"Incorrect API key provided: %s"}}' % planted_key.encode()
     head = b"HTTP/1.1 401 No\r\nX-Echo: %s\r\n" % planted_key.encode()
-    upstream = make_upstream(await serve(answering(whole(body, head))))
+    upstream = make_upstream(await serve(whole(body, head)))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -282,9 +274,9 @@ class TestRedirects:
         received: list[bytes],
         planted_key: str,
     ) -> None:
-        other = await serve(answering(whole(b'{"data":[]}')))
+        other = await serve(whole(b'{"data":[]}'))
         moved = f"HTTP/1.1 307 T\r\nLocation: {other}/models\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(moved.encode())))
+        upstream = make_upstream(await serve(moved.encode()))
 
         reply = await transport.send(question(upstream), upstream)
 
@@ -325,7 +317,7 @@ class TestRedirects:
         received: list[bytes],
     ) -> None:
         circle = b"HTTP/1.1 302 Found\r\nLocation: /v1/models\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(circle)))
+        upstream = make_upstream(await serve(circle))
 
         reply = await transport.send(question(upstream), upstream)
 
@@ -338,7 +330,7 @@ class TestRedirects:
         self, serve: Serve, make_upstream: MakeUpstream, transport: Transport, place: str
     ) -> None:
         moved = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(moved.encode())))
+        upstream = make_upstream(await serve(moved.encode()))
 
         reply = await transport.send(question(upstream), upstream)
 
@@ -353,7 +345,7 @@ class TestRedirects:
         received: list[bytes],
     ) -> None:
         moved = b"HTTP/1.1 307 T\r\nLocation: /v2/videos\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(moved)))
+        upstream = make_upstream(await serve(moved))
 
         reply = await transport.send(
             adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
@@ -384,7 +376,7 @@ class TestCertificates:
         ca_file: str,
     ) -> None:
         tls = self.context(authority.issue_cert("127.0.0.1"))
-        url = await serve(answering(whole(b"{}")), tls=tls)
+        url = await serve(whole(b"{}"), tls=tls)
         upstream = make_upstream(url, ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)
@@ -400,7 +392,7 @@ class TestCertificates:
         received: list[bytes],
     ) -> None:
         tls = self.context(authority.issue_cert("127.0.0.1"))
-        upstream = make_upstream(await serve(answering(whole(b"{}")), tls=tls))
+        upstream = make_upstream(await serve(whole(b"{}"), tls=tls))
 
         reply = await transport.send(question(upstream), upstream)
 
@@ -419,7 +411,7 @@ class TestCertificates:
         expired = authority.issue_cert(
             "127.0.0.1", not_before=past, not_after=past + timedelta(days=1)
         )
-        url = await serve(answering(whole(b"{}")), tls=self.context(expired))
+        url = await serve(whole(b"{}"), tls=self.context(expired))
         upstream = make_upstream(url, ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)
@@ -436,7 +428,7 @@ class TestCertificates:
         ca_file: str,
     ) -> None:
         tls = self.context(authority.issue_cert("another.example"))
-        upstream = make_upstream(await serve(answering(whole(b"{}")), tls=tls), ca_file=ca_file)
+        upstream = make_upstream(await serve(whole(b"{}"), tls=tls), ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)
 

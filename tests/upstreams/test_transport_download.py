@@ -18,14 +18,6 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
 MANY = 50_000_000
 
 
-def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return answer
-
-
 def whole(body: bytes, head: bytes = HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -41,7 +33,7 @@ def wanted(upstream: Upstream, url: str = "") -> Request:
 async def test_a_video_is_written_to_its_file_and_nowhere_else(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, tmp_path: Path
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+    upstream = make_upstream(await serve(whole(VIDEO)))
     target = tmp_path / "deep" / "1.mp4"
 
     reply = await transport.download(wanted(upstream), upstream, target, MANY)
@@ -72,7 +64,7 @@ async def test_an_incomplete_video_leaves_no_file(  # noqa: PLR0913, PLR0917  # 
     limit: int,
     error: str,
 ) -> None:
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", limit)
 
@@ -86,7 +78,7 @@ async def test_a_refusal_is_kept_as_text(
 ) -> None:
     body = b'{"error":{"message":"Task not found"}}'
     raw = whole(body, b"HTTP/1.1 404 No\r\nContent-Type: application/json\r\n")
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
 
@@ -140,9 +132,9 @@ async def test_a_redirect_to_a_file_store_drops_the_key(  # noqa: PLR0913, PLR09
     received: list[bytes],
     planted_key: str,
 ) -> None:
-    store = await serve(answering(whole(VIDEO)))
+    store = await serve(whole(VIDEO))
     moved = f"HTTP/1.1 302 Found\r\nLocation: {store}/1.mp4?sig=x\r\nContent-Length: 0\r\n\r\n"
-    upstream = make_upstream(await serve(answering(moved.encode())))
+    upstream = make_upstream(await serve(moved.encode()))
 
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
 
@@ -153,7 +145,7 @@ async def test_a_redirect_to_a_file_store_drops_the_key(  # noqa: PLR0913, PLR09
 async def test_our_own_disk_is_not_the_upstreams_fault(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, tmp_path: Path
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+    upstream = make_upstream(await serve(whole(VIDEO)))
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write"):

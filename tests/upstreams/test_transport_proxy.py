@@ -20,14 +20,6 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
 POST = Order("boat", 4, "1280x720")
 
 
-def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return answer
-
-
 def whole(body: bytes, head: bytes = HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -39,7 +31,7 @@ def wanted(upstream: Upstream, variant: str = "video") -> Request:
 async def test_a_video_is_forwarded_in_chunks(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+    upstream = make_upstream(await serve(whole(VIDEO)))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         head, length = relay.reply, relay.content_length
@@ -55,7 +47,7 @@ async def test_only_the_range_of_the_clients_headers_is_forwarded(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
     part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/512000\r\n"
-    upstream = make_upstream(await serve(answering(whole(VIDEO[5:10], part))))
+    upstream = make_upstream(await serve(whole(VIDEO[5:10], part)))
     reader = {"Range": "bytes=5-9", "if-range": '"v1"', "authorization": "Bearer caller", "x": "y"}
 
     async with transport.proxy(wanted(upstream), upstream, reader) as relay:
@@ -76,7 +68,7 @@ async def test_a_refusal_is_kept_as_text_and_nothing_is_forwarded(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, status: bytes
 ) -> None:
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n"
-    upstream = make_upstream(await serve(answering(whole(b'{"error":1}', head))))
+    upstream = make_upstream(await serve(whole(b'{"error":1}', head)))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         pieces = [piece async for piece in relay]
@@ -89,7 +81,7 @@ async def test_a_page_in_place_of_a_video_is_not_forwarded(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     page = whole(b"<html>Sign in", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
-    upstream = make_upstream(await serve(answering(page)))
+    upstream = make_upstream(await serve(page))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         assert not relay.is_open
@@ -100,7 +92,7 @@ async def test_a_video_that_breaks_off_ends_with_an_error(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     raw = HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         got = b"".join([piece async for piece in relay])
