@@ -233,7 +233,7 @@ def _is_slow(read: Callable[[object], object], text: str | bytes) -> bool:
     taken_by_part = _seconds(read, part)
     if taken_by_part < _UNNOTICED / _QUADRATIC_GROWTH:
         return False  # even if it grows quadratically, the whole text takes no measurable time
-    taken = _seconds(read, text)
+    taken = math.inf if taken_by_part == math.inf else _seconds(read, text)
     if not _UNNOTICED < taken < math.inf:
         return taken == math.inf
     if taken < _MOST_GROWTH * taken_by_part:
