@@ -23,7 +23,7 @@ _SHOWN = 110
 
 
 class CorpusError(Exception):
-    """A corpus that cannot be used; the text names the file, the line and what is wrong."""
+    """An unusable corpus; the text names the file, the line and the problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Sample:
     """One labelled answer.
 
     Args:
-        number: The line it stands on.
+        number: The number of its line.
         reply: The answer.
         expected: The label.
-        also_ok: Labels that are defensible too.
-        dialect: The protocol it was met in.
+        also_ok: Alternative labels.
+        dialect: The protocol of the answer.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What became of one sample."""
+    """The classifier's label for one sample."""
 
     sample: Sample
     got: str
@@ -55,7 +55,7 @@ class Score:
 
     @property
     def is_right(self) -> bool:
-        """Tell whether the label is the expected one or as good."""
+        """Tell whether the label is the expected one or an alternative."""
         return self.got == self.sample.expected or self.got in self.sample.also_ok
 
 
@@ -123,7 +123,7 @@ def _label(value: object) -> str:
 
 
 def scored(samples: Iterable[Sample]) -> tuple[Score, ...]:
-    """Return what the classifier makes of each sample."""
+    """Return the score of each sample."""
     return tuple(_score(sample) for sample in samples)
 
 
@@ -136,22 +136,22 @@ def _score(sample: Sample) -> Score:
 
 def report(scores: Sequence[Score]) -> str:
     """Return the wrong lines, the confusion table (rows expected, columns got) and the score."""
-    wrong = [_complaint(score) for score in scores if not score.is_right]
+    wrong = [_wrong_line(score) for score in scores if not score.is_right]
     right = sum(score.is_right for score in scores)
     return "\n".join([*wrong, *_table(scores), f"right {right} of {len(scores)}"])
 
 
-def _complaint(score: Score) -> str:
+def _wrong_line(score: Score) -> str:
     sample = score.sample
-    said = " ".join((sample.reply.body or sample.reply.error).split())[:_SHOWN]
+    text = " ".join((sample.reply.body or sample.reply.error).split())[:_SHOWN]
     return (
         f"line {sample.number}: expected {sample.expected}, got {score.got} by {score.rule or '-'}:"
-        f" {sample.dialect} {sample.reply.status} {said}"
+        f" {sample.dialect} {sample.reply.status} {text}"
     )
 
 
 def _table(scores: Iterable[Score]) -> list[str]:
-    """Return the confusion table; a label that is as good counts as the expected one."""
+    """Return the confusion table; an alternative label counts as the expected one."""
     counts = Counter(
         (score.sample.expected, score.sample.expected if score.is_right else score.got)
         for score in scores

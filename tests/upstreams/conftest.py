@@ -1,4 +1,4 @@
-"""Upstreams made of whole cloth, and small servers on loopback that misbehave on purpose."""
+"""Fixtures: upstreams, and small loopback servers that misbehave on purpose."""
 
 import asyncio
 import ssl
@@ -42,7 +42,7 @@ def make_upstream() -> Callable[..., Upstream]:
     ) -> Upstream:
         return Upstream(
             id=UpstreamId("one"),
-            provider=ProviderId("somebody"),
+            provider=ProviderId("provider"),
             base_url=base_url,
             protocol=protocol,
             dialect=dialect,
@@ -75,25 +75,29 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def heard() -> list[bytes]:
-    """Return what all servers of the test are asked, byte by byte."""
+def received() -> list[bytes]:
+    """Return the requests that all servers of the test receive, as bytes."""
     return []
 
 
 @pytest.fixture
-async def serve(heard: list[bytes]) -> AsyncIterator[Serve]:
-    """Let a test start servers; each is told how to answer, and returns its base address."""
+async def serve(received: list[bytes]) -> AsyncIterator[Serve]:
+    """Return a function that starts a server with an answer or a handler; it returns its URL."""
     tasks: set[asyncio.Task[None]] = set()
     servers: list[asyncio.Server] = []
 
-    async def start(handler: Handler, *, tls: ssl.SSLContext | None = None) -> str:
+    async def start(handler: Handler | bytes, *, tls: ssl.SSLContext | None = None) -> str:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 request = await _request(reader)
-                heard.append(request)
-                await handler(request, writer)
+                received.append(request)
+                if isinstance(handler, bytes):
+                    writer.write(handler)
+                    await writer.drain()
+                else:
+                    await handler(request, writer)
             except (ConnectionError, asyncio.IncompleteReadError):
-                pass  # the client has had enough
+                pass  # the client disconnected
             finally:
                 writer.close()
 

@@ -32,17 +32,17 @@ def test_a_connection_never_made_is_a_definite_refusal() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 422, 429, 451, 501, 503])
-def test_a_readable_no_is_a_definite_refusal(status: int) -> None:
+def test_a_readable_refusal_is_definite(status: int) -> None:
     assert acceptance(answered(status), DEGRADED) is Acceptance.REFUSED
 
 
 @pytest.mark.parametrize("status", [301, 307, 308])
-def test_a_create_sent_elsewhere_reached_nobody(status: int) -> None:
+def test_a_redirected_create_was_not_accepted(status: int) -> None:
     assert acceptance(answered(status, ""), DEGRADED) is Acceptance.REFUSED
 
 
 @pytest.mark.parametrize("status", [302, 303, 408, 500, 502, 504, 520, 524, 529])
-def test_what_may_come_after_acceptance_is_in_doubt(status: int) -> None:
+def test_an_answer_that_may_follow_acceptance_is_in_doubt(status: int) -> None:
     assert acceptance(answered(status), DEGRADED) is Acceptance.IN_DOUBT
 
 
@@ -60,12 +60,12 @@ def test_an_answer_that_broke_off_is_in_doubt(status: int) -> None:
     assert acceptance(reply, DEGRADED) is Acceptance.IN_DOUBT
 
 
-def test_a_gateways_page_is_no_word_of_the_service() -> None:
+def test_a_proxys_page_says_nothing_about_the_service() -> None:
     assert acceptance(answered(503, PAGE), DEGRADED) is Acceptance.IN_DOUBT
     assert acceptance(answered(403, ""), DEGRADED) is Acceptance.IN_DOUBT
 
 
-def test_whether_500_refuses_is_the_operators_to_say() -> None:
+def test_the_operator_decides_whether_500_refuses() -> None:
     reply = answered(500)
 
     assert acceptance(reply, DEGRADED) is Acceptance.IN_DOUBT
@@ -88,7 +88,7 @@ def test_a_failure_inside_200_refuses_only_by_naming_what_is_not_the_job() -> No
     body=st.sampled_from(["", ENVELOPE, PAGE, "[" * 50_000]),
     setting=st.booleans(),
 )
-def test_what_was_sent_and_not_answered_is_never_called_refused(
+def test_a_sent_request_without_an_answer_is_never_refused(
     kind: FailureKind, fault: Fault, status: int | None, body: str, *, setting: bool
 ) -> None:
     failure = Failure(kind, fault, "test")
@@ -97,7 +97,7 @@ def test_what_was_sent_and_not_answered_is_never_called_refused(
     assert acceptance(cut, failure, refuses_with_500=setting) is Acceptance.IN_DOUBT
 
 
-def test_what_a_dialect_disclaims_is_refused_whatever_its_status() -> None:
+def test_an_answer_proven_not_billed_is_refused_whatever_its_status() -> None:
     for status in (408, 500, 502, 504):
         said = acceptance(answered(status), DEGRADED, is_proven_not_billed=True)
 

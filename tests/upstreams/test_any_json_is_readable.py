@@ -1,4 +1,4 @@
-"""Whatever JSON an upstream sends, the readers of every dialect return a value."""
+"""The readers of every dialect return a value for any JSON of an upstream."""
 
 import json
 
@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallylight.model.evidence import Failure
-from tallylight.upstreams.messages import ApiKey, Job, JobState, Phase, Reply
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.protocol import ApiKey
 from tallylight.upstreams.protocols.registry import DIALECTS, adapter_for
 
 WORDS = st.sampled_from(
@@ -36,8 +37,8 @@ JSON = st.recursive(
 )
 
 
-class Anywhere:
-    """An address by its shape."""
+class AnyAddress:
+    """An upstream address for a protocol and a dialect."""
 
     base_url = "https://upstream.test/v1"
     key: ApiKey | None = None
@@ -47,13 +48,13 @@ class Anywhere:
 
 
 ADAPTERS = [
-    adapter_for(Anywhere(name, dialect))
+    adapter_for(AnyAddress(name, dialect))
     for name, dialects in DIALECTS.items()
     for dialect in dialects
 ]
 
 
-@settings(deadline=None)  # a machine that is busy elsewhere is no failure
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.sampled_from(ADAPTERS),
     JSON.map(json.dumps) | st.text(max_size=60) | st.just("[" * 3_000),

@@ -13,7 +13,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
 async def parsed(body: EncodedBody) -> list[tuple[str, object]]:
-    """Read a body with a parser that somebody else wrote."""
+    """Parse a body with an independent parser."""
     whole = b"".join([bytes(piece) async for piece in body.stream()])
     assert len(whole) == body.size
 
@@ -32,7 +32,7 @@ def posted(**more: object) -> EncodedBody:
 
 
 @given(fields=st.lists(st.tuples(NAMES, TEXTS), min_size=1, max_size=5))
-async def test_any_fields_come_out_of_a_form_as_they_went_in(
+async def test_a_form_preserves_any_fields(
     fields: list[tuple[str, str]],
 ) -> None:
     read = await parsed(posted(form=tuple(fields)))
@@ -42,7 +42,7 @@ async def test_any_fields_come_out_of_a_form_as_they_went_in(
 
 
 @given(data=st.binary(max_size=2000), name=NAMES)
-async def test_any_file_comes_out_of_a_form_as_it_went_in(data: bytes, name: str) -> None:
+async def test_a_form_preserves_any_file(data: bytes, name: str) -> None:
     file = FilePart("input_reference", name, "image/png", data)
 
     (_, prompt), (label, read) = await parsed(posted(form=(("prompt", "boat"),), files=(file,)))
@@ -52,7 +52,7 @@ async def test_any_file_comes_out_of_a_form_as_it_went_in(data: bytes, name: str
     assert (await read.read(), read.content_type) == (data, "image/png")
 
 
-async def test_a_name_cannot_begin_a_header_of_its_own() -> None:
+async def test_a_name_cannot_inject_a_header() -> None:
     file = FilePart('a"\r\nX: y', 'b"\r\nX: y', "image/png\r\nX: y", b"1")
 
     body = posted(files=(file,))
@@ -60,7 +60,7 @@ async def test_a_name_cannot_begin_a_header_of_its_own() -> None:
     assert b"\r\nX: y" not in b"".join(body.chunks)
 
 
-async def test_a_big_file_is_not_copied_and_flows_in_pieces() -> None:
+async def test_a_large_file_is_streamed_in_chunks_without_a_copy() -> None:
     film = b"\0" * 5_000_000
 
     body = posted(files=(FilePart("video", "1.mp4", "video/mp4", film),))

@@ -83,11 +83,11 @@ def test_progress_comes_as_reasoning_and_the_video_as_content() -> None:
     assert stream.end("") == done
 
 
-def test_sora2api_always_says_sora_so_its_model_means_nothing() -> None:
+def test_the_model_in_an_answer_of_sora2api_is_ignored() -> None:
     assert ended(RESULT + DONE).model == ""
 
 
-def test_a_notice_of_a_retry_is_no_failure() -> None:
+def test_a_retry_notice_is_no_failure() -> None:
     assert ended(RETRYING + RUNNING + RESULT + DONE).state is JobState.COMPLETED
 
 
@@ -117,7 +117,7 @@ def test_the_result_is_found_in_the_order_of_certainty(content: str, address: st
     assert ended(chunk(content, None, "STOP") + DONE).content_url == address
 
 
-def test_a_result_in_pieces_is_put_together() -> None:
+def test_a_result_split_over_chunks_is_joined() -> None:
     pieces = "".join(chunk(piece) for piece in ("<video src='https://c.exa", "mple/a.mp4", "'>"))
 
     assert ended(pieces + DONE).content_url == "https://c.example/a.mp4"
@@ -160,19 +160,19 @@ def test_a_help_page_beside_a_failure_is_not_the_video() -> None:
     assert ended(text).state is JobState.FAILED
 
 
-def test_a_cross_before_a_good_retry_is_forgotten() -> None:
+def test_a_failure_mark_before_a_successful_retry_is_ignored() -> None:
     text = chunk("❌ 第一次失败\n") + chunk("<video src='https://c.example/a.mp4'>") + DONE
 
     assert ended(text).state is JobState.COMPLETED
 
 
-def test_a_video_of_an_attempt_before_the_cross_does_not_count() -> None:
+def test_a_video_before_the_failure_mark_does_not_count() -> None:
     text = chunk("<video src='https://c.example/a.mp4'>\n❌ 生成失败: heavy_load") + DONE
 
     assert ended(text).state is JobState.FAILED
 
 
-def test_an_address_that_a_broken_stream_may_have_cut_is_not_trusted() -> None:
+def test_a_url_that_a_broken_stream_may_have_cut_is_ignored() -> None:
     whole = ended(chunk("<video src='https://c.example/a.mp4' controls>"), "ClientPayloadError: x")
     cut = ended(chunk("https://c.example/a.mp4"), "ClientPayloadError: x")
 
@@ -180,7 +180,7 @@ def test_an_address_that_a_broken_stream_may_have_cut_is_not_trusted() -> None:
     assert cut.state is JobState.FAILED
 
 
-def test_a_server_that_does_not_stream_is_read_all_the_same(
+def test_an_answer_that_is_not_streamed_is_read(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
     adapter = adapter_for(make_upstream(protocol="chat_video", dialect="relay"))
@@ -212,7 +212,7 @@ def test_a_refusal_is_classified_in_place_of_a_stream_or_inside_it(
         assert job.failure.kind is kind
 
 
-class TestTheFreeQuestionOfSora2api:
+class TestDryRunOfSora2api:
     ABLE = "All tokens available for video generation. Please enable streaming to use it."
     UNABLE = "No available models for video generation"
 
@@ -230,7 +230,7 @@ class TestTheFreeQuestionOfSora2api:
         assert (request.phase, request.method) == (Phase.PROBE, "POST")
         assert (body["stream"], body["model"]) == (False, "sora2-landscape-10s")
 
-    def test_is_good_where_the_pool_is_filled_and_starts_no_job(
+    def test_succeeds_with_accounts_in_the_pool_and_starts_no_job(
         self, make_upstream: MakeUpstream, make_reply: MakeReply
     ) -> None:
         adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
@@ -239,7 +239,7 @@ class TestTheFreeQuestionOfSora2api:
         assert adapter.read_credentials(reply, "sora2-landscape-10s") is None
         assert isinstance(adapter.read_job(reply), Failure)
 
-    def test_is_bad_where_the_pool_is_empty(
+    def test_fails_with_an_empty_pool(
         self, make_upstream: MakeUpstream, make_reply: MakeReply
     ) -> None:
         adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
@@ -249,7 +249,7 @@ class TestTheFreeQuestionOfSora2api:
         assert failure is not None
         assert failure.fault is Fault.UPSTREAM
 
-    def test_that_makes_a_video_after_all_is_a_job(
+    def test_that_makes_a_video_is_a_job(
         self, make_upstream: MakeUpstream, make_reply: MakeReply
     ) -> None:
         adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))
@@ -285,13 +285,13 @@ EVENTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)  # a machine that is busy elsewhere is no failure
+@settings(deadline=None)  # a busy machine is no failure
 @given(
     st.lists(EVENTS, max_size=8).map("".join),
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.lists(st.integers(0, 2000), max_size=12),
 )
-def test_a_stream_means_the_same_however_the_network_chops_it(
+def test_the_chunks_of_a_stream_do_not_change_its_meaning(
     text: str, line_end: str, cuts: list[int]
 ) -> None:
     text = text.replace("\n", line_end)
@@ -330,7 +330,7 @@ def test_no_text_makes_the_reader_raise(pieces: list[str], error: str) -> None:
     ],
     ids=["tags", "brackets", "addresses", "half events", "no line", "depth"],
 )
-def test_a_hostile_answer_is_read_in_moderate_time(text: str) -> None:
+def test_a_hostile_answer_is_read_in_bounded_time(text: str) -> None:
     clock = SystemClock()
     began = clock.monotonic()
 
@@ -347,7 +347,7 @@ def test_a_hostile_answer_is_read_in_moderate_time(text: str) -> None:
         ("sora2api", Reference(body=b"PNG", media_type="image/png"), "data:image/png;base64,UE5H"),
     ],
 )
-def test_a_picture_is_a_part_of_the_message(
+def test_an_image_is_a_part_of_the_message(
     make_upstream: MakeUpstream, dialect: str, reference: Reference, url: str
 ) -> None:
     adapter = adapter_for(make_upstream(protocol="chat_video", dialect=dialect))
@@ -365,12 +365,14 @@ def test_a_picture_is_a_part_of_the_message(
 @pytest.mark.parametrize(
     "order",
     [
-        Order("p", 4, "", reference=Reference(url="https://x.test/1.png")),  # it would be left out
+        Order(
+            "p", 4, "", reference=Reference(url="https://x.test/1.png")
+        ),  # the server would ignore it
         Order("p", 4, "", operation=Operation.REMIX, source="v"),
         Order("p", 4, "", characters=("char_1",)),
     ],
 )
-def test_what_a_chat_has_no_words_for_is_not_sent(
+def test_an_order_that_a_chat_cannot_express_is_not_sent(
     make_upstream: MakeUpstream, order: Order
 ) -> None:
     adapter = adapter_for(make_upstream(protocol="chat_video", dialect="sora2api"))

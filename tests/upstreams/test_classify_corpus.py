@@ -18,7 +18,7 @@ def tool() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["score_corpus"] = module  # dataclasses look their module up
+    sys.modules["score_corpus"] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module
 
@@ -32,7 +32,7 @@ def line(**fields: object) -> str:
     return json.dumps({"http_status": 429, "body": "", "expected": "rate_limited", **fields}) + "\n"
 
 
-def test_the_practice_corpus_is_labelled_right_in_98_of_100_lines(tool: ModuleType) -> None:
+def test_at_least_98_percent_of_the_practice_corpus_are_right(tool: ModuleType) -> None:
     scores = tool.scored(tool.read_corpus(CORPUS))
 
     assert len(scores) == 218
@@ -49,7 +49,7 @@ def test_the_protocol_hint_is_not_needed(tool: ModuleType, corpus: Path) -> None
     assert sum(score.is_right for score in scores) >= 0.98 * len(scores)
 
 
-def test_every_ruling_on_the_corpus_names_its_rule(tool: ModuleType) -> None:
+def test_every_result_on_the_corpus_names_its_rule(tool: ModuleType) -> None:
     scores = tool.scored(tool.read_corpus(CORPUS))
 
     assert all(":" in score.rule for score in scores if score.got != "operational")
@@ -68,7 +68,7 @@ def test_the_last_line_is_the_score(
     assert sum(text.startswith("line ") for text in output) == 2
 
 
-def test_a_label_that_is_defensible_too_is_right(tool: ModuleType, corpus: Path) -> None:
+def test_an_alternative_label_is_right(tool: ModuleType, corpus: Path) -> None:
     corpus.write_text(line(expected="degraded", also_ok=["rate_limited"]))
 
     (score,) = tool.scored(tool.read_corpus(corpus))

@@ -1,4 +1,4 @@
-"""Answers in all the envelopes they come in, and the traps among them."""
+"""Answers in all known envelopes, and the ambiguous ones among them."""
 
 import json
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_no_content_is_no_failure() -> None:
         ("<title>Just a moment...</title>", FailureKind.RISK_CONTROL),
     ],
 )
-def test_a_good_status_without_an_answer_is_no_success(body: str, expected: FailureKind) -> None:
+def test_a_success_status_without_an_answer_is_no_success(body: str, expected: FailureKind) -> None:
     assert kind(body) is expected
 
 
@@ -129,7 +129,7 @@ def test_a_good_status_without_an_answer_is_no_success(body: str, expected: Fail
         ({"candidates": [{"finishReason": "IMAGE_SAFETY"}]}, "content"),
     ],
 )
-def test_a_failed_job_hides_in_http_200(body: object, expected: str) -> None:
+def test_a_failed_job_under_http_200_is_a_failure(body: object, expected: str) -> None:
     found = kind(body, phase=Phase.POLL)
 
     assert found is not None
@@ -172,34 +172,34 @@ def test_the_innermost_code_counts() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "expected"),
     [
-        # Refused content is called risk control, too.
+        # Rejected content is called risk control, too.
         (error("内容风控未通过"), 400, FailureKind.CONTENT_REJECTED),
         (error("提示詞觸發風控，請修改"), 400, FailureKind.CONTENT_REJECTED),
         (error("账号触发风控"), 400, FailureKind.RISK_CONTROL),
         # A quota that resets is a limit; one for the day is not.
         (error("Quota exceeded, resets in 40 seconds"), 429, FailureKind.RATE_LIMITED),
         (error("Daily quota exceeded, try again in 3 hours"), 429, FailureKind.QUOTA),
-        # 403 spans half of the kinds.
+        # A 403 has many causes.
         (error("余额不足"), 403, FailureKind.QUOTA),
         (error("无权访问该分组"), 403, FailureKind.AUTH),
         (error("该渠道已被禁用"), 403, FailureKind.SUSPENDED),
         (error("blocked by moderation"), 403, FailureKind.CONTENT_REJECTED),
         (error("Forbidden"), 403, FailureKind.UNKNOWN),
-        # An empty pool is no key of ours.
+        # An empty account pool is not about our key.
         (error("No available tokens", "rate_limit"), 500, FailureKind.RATE_LIMITED),
         (error("No available tokens for video generation"), 500, FailureKind.DEGRADED),
         # new-api writes one text over every 429, but leaves type and code.
         (error("当前分组上游负载已饱和", None, "upstream_error"), 429, FailureKind.DEGRADED),
         (error("当前分组上游负载已饱和", "insufficient_quota"), 429, FailureKind.QUOTA),
         (error("当前分组上游负载已饱和", "rate_limit_exceeded"), 429, FailureKind.RATE_LIMITED),
-        # A model that is not found: one answer cannot tell why.
+        # A model is not found: one answer does not show why.
         (error("无可用渠道", "model_not_found"), 503, FailureKind.UNKNOWN),
         (error("The model `x` does not exist", "model_not_found"), 404, FailureKind.UNKNOWN),
         (error("model x is no longer available", "model_not_found"), 404, FailureKind.RETIRED),
         # A 429 is never about a parameter.
         (error("请求超出限制"), 429, FailureKind.RATE_LIMITED),
         (error("请求超出限制"), 400, FailureKind.INVALID_REQUEST),
-        # The edge limits us, or challenges somebody.
+        # The edge limits our rate, or sends a challenge.
         ("error code: 1015", 429, FailureKind.RATE_LIMITED),
         ("error code: 1020", 403, FailureKind.RISK_CONTROL),
         ("error code: 1016", 530, FailureKind.DEGRADED),
@@ -207,15 +207,15 @@ def test_the_innermost_code_counts() -> None:
         ("<html><title>502 Bad Gateway</title></html>", 502, FailureKind.DEGRADED),
         ("<html><title>404 Not Found</title></html>", 404, FailureKind.UNKNOWN),
         ("<html><title>403 Forbidden</title></html>", 403, FailureKind.UNKNOWN),
-        # Bad keys under a 400, empty wallets under a 401, trouble with the database under "key".
+        # Bad keys under a 400, empty balances under a 401, a database error under "key".
         ({"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}, 400, "auth"),
         (error("该令牌额度已用尽"), 401, FailureKind.QUOTA),
         (error("You have reached the limit", None, "billing_not_active"), 429, FailureKind.QUOTA),
-        # An account locked for its empty wallet is an empty wallet.
+        # An account that is locked for its empty balance has an empty balance.
         ({"detail": "User is locked. Reason: Exhausted balance."}, 403, FailureKind.QUOTA),
     ],
 )
-def test_a_trap_does_not_close(body: object, status: int, expected: str) -> None:
+def test_ambiguous_answers_are_classified_right(body: object, status: int, expected: str) -> None:
     assert kind(body, status) == expected
 
 
@@ -265,7 +265,7 @@ def test_a_stream_is_read_to_its_end(body: str, expected: FailureKind | None) ->
     assert kind(body, phase=Phase.STREAM) == expected
 
 
-def test_an_unstreamed_chat_that_only_talks_is_a_free_probe() -> None:
+def test_a_chat_without_a_result_that_is_not_streamed_is_a_dry_run() -> None:
     def completion(text: str) -> object:
         return {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
 
@@ -303,7 +303,7 @@ def test_an_unstreamed_chat_that_only_talks_is_a_free_probe() -> None:
         ('{"error":{"message":"請於 20 秒後重試"}}', {}, 20.0),
     ],
 )
-def test_the_wait_is_taken_from_header_or_body(
+def test_the_delay_is_read_from_header_or_body(
     body: str, headers: dict[str, str], seconds: float | None
 ) -> None:
     found = failure(body, 429, headers=headers)
@@ -344,7 +344,7 @@ def test_an_answer_that_names_the_state_says_so(body: object, status: int, named
     assert found.names_state is named
 
 
-def test_a_failure_tells_what_it_was_read_from() -> None:
+def test_a_failure_names_the_part_that_it_was_read_from() -> None:
     found = failure(error("Slow\n down", "slow_down"), 429)
 
     assert found == Failure(
@@ -356,7 +356,7 @@ def test_a_failure_tells_what_it_was_read_from() -> None:
     )
 
 
-def test_no_key_comes_through_in_the_text() -> None:
+def test_the_text_holds_no_key() -> None:
     found = failure(error("Incorrect API key provided: sk-proj-abcdef0123456789"), 401)
 
     assert found is not None
@@ -364,18 +364,18 @@ def test_no_key_comes_through_in_the_text() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 301, 401, 404, 405, 429])
-def test_any_answer_proves_the_door_to_a_reach_probe(status: int) -> None:
+def test_any_answer_makes_a_reach_probe_succeed(status: int) -> None:
     found = failure("<html>hello</html>", status, Phase.REACH)
 
     assert found is None or found.fault is not Fault.UPSTREAM
 
 
-def test_a_closed_door_is_seen_by_a_reach_probe() -> None:
+def test_a_reach_probe_fails_if_the_api_is_down() -> None:
     assert kind("<html>502 Bad Gateway</html>", 502, Phase.REACH) is FailureKind.DEGRADED
     assert kind("error code: 1020", 403, Phase.REACH) is FailureKind.RISK_CONTROL
 
 
-def test_a_dialect_places_numbers_that_nothing_else_places() -> None:
+def test_the_dialect_decides_the_scheme_of_bare_numbers() -> None:
     reply = Reply(Phase.CREATE, 200, {}, '{"code": 1102, "message": ""}')
 
     found = classify(reply, "kling")
@@ -405,7 +405,7 @@ POOL_TOKEN = error("Your authentication token has been invalidated.", "token_inv
     ],
     ids=["in a stream", "an error event", "a failed job", "a nested 401", "a session that ended"],
 )
-def test_a_key_refused_behind_the_door_is_none_of_ours(
+def test_a_key_refused_after_acceptance_is_the_upstreams(
     body: object, status: int, phase: Phase
 ) -> None:
     found = failure(body, status, phase)
@@ -424,7 +424,7 @@ def test_a_key_refused_behind_the_door_is_none_of_ours(
     ],
     ids=["a status", "a relay's own", "kie", "minimax"],
 )
-def test_a_key_refused_at_the_door_is_ours(body: object, status: int) -> None:
+def test_a_key_refused_at_once_is_ours(body: object, status: int) -> None:
     found = failure(body, status)
 
     assert found is not None

@@ -1,4 +1,4 @@
-"""What holds for every answer, whatever it is."""
+"""Properties of the classifier that hold for every answer."""
 
 import json
 
@@ -197,17 +197,17 @@ def test_case_and_width_of_a_message_mean_nothing(message: str, status: int) -> 
 
 
 @given(st.text())
-def test_folding_twice_is_folding_once(text: str) -> None:
+def test_normalizing_a_text_is_idempotent(text: str) -> None:
     assert normalize_text(normalize_text(text)) == normalize_text(text)
 
 
 @given(st.text())
-def test_naming_twice_is_naming_once(code: str) -> None:
+def test_normalizing_a_code_is_idempotent(code: str) -> None:
     assert normalize_code(normalize_code(code)) == normalize_code(code)
 
 
 @given(st.text())
-def test_looking_for_json_never_raises(text: str) -> None:
+def test_searching_for_json_never_raises(text: str) -> None:
     embedded_json.embedded_value(text)
 
 
@@ -225,7 +225,7 @@ def test_looking_for_json_never_raises(text: str) -> None:
         '"' * 50_000,
     ],
 )
-def test_a_hostile_body_is_only_another_failure(body: str) -> None:
+def test_a_hostile_body_is_a_failure(body: str) -> None:
     found = classify(Reply(Phase.CREATE, 500, {}, body))
 
     assert found is not None

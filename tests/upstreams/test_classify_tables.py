@@ -1,4 +1,4 @@
-"""Every row of every table decides what it says, and none is hidden by another."""
+"""Every row of every table decides, and none is hidden by another."""
 
 import json
 
@@ -18,10 +18,10 @@ from tallylight.upstreams.classify.answer import Envelope, NumericCode
 from tallylight.upstreams.classify.rules import Rule
 from tallylight.upstreams.messages import Phase, Reply
 
-#: One example for each phrase of the vocabulary and language, as somebody else might put it.
+#: One example for each phrase of the vocabulary and each language.
 PHRASES = {
     "content-risk-control": ("提示詞未能通過風控", "Failure to pass risk control, edit the prompt"),
-    "pool-empty": ("No usable accounts left in the pool", "暂无可用账号"),
+    "no-account-available": ("No usable accounts left in the pool", "暂无可用账号"),
     "saturated": ("上游負載過高", "The backend is saturated"),
     "upstream-refused": ("ImageReverse: chat failed, 403", "VideoReverse: status 403"),
     "no-channel": ("No available channel for that model", "分组下模型无可用渠道"),
@@ -31,20 +31,20 @@ PHRASES = {
     "budget-in-flight": ("Too much spending in-flight", "cap over a rolling 10-minute window"),
     "limit-per-day": ("You have used your daily allowance", "今日次數已用完"),
     "limit-that-resets": ("Quota used, resets in 12 s", "额度将在 5 分钟后重置: 额度 恢复 5 分"),
-    "wallet-empty": ("Your wallet has insufficient funds", "帳戶餘額不足"),
+    "balance-empty": ("Your wallet has insufficient funds", "帳戶餘額不足"),
     "billing": ("Check the billing page", "套餐已到期"),
     "maintenance": ("We are down for maintenance", "系統維護中"),
-    "key-off": ("This API key has been disabled", "该令牌已被禁用"),
-    "switched-off": ("Your account has been suspended", "該渠道已被禁用"),
-    "gone": ("The model has been retired", "該模型已下線"),
+    "key-disabled": ("This API key has been disabled", "该令牌已被禁用"),
+    "service-disabled": ("Your account has been suspended", "該渠道已被禁用"),
+    "retired": ("The model has been retired", "該模型已下線"),
     "risk-control": ("Account is under risk control", "帳號被風控"),
     "challenge": ("Blocked by a Cloudflare challenge", "需要人机验证"),
-    "suspicion": ("We noticed suspicious activity", "检测到异常流量"),
-    "pace": ("Too many requests", "请求过于频繁"),
+    "suspicious-activity": ("We noticed suspicious activity", "检测到异常流量"),
+    "rate-limit": ("Too many requests", "请求过于频繁"),
     "account-settings": ("No endpoint fits your privacy settings", "See your data policy page"),
     "content-policy": ("This violates our safety policy", "內容違規"),
     "refused-prompt": ("The prompt was rejected", "拒绝生成该画面"),
-    "key": ("Invalid API key", "無效的令牌"),
+    "key-refused": ("Invalid API key", "無效的令牌"),
     "permission": ("You do not have permission", "無權使用該模型"),
     "overload": ("We are experiencing high demand", "服务器繁忙"),
     "too-slow": ("The job timed out", "生成超時"),
@@ -53,7 +53,7 @@ PHRASES = {
     "no-such-job": ("Task 12 not found", "任務不存在"),
     "wrong-path": ("Invalid URL (GET /v1/film)", "Invalid URL (POST /videos)"),
     "bad-parameter": ("seconds must be 4 or 8", "缺少参数"),
-    "own-trouble": ("Something went wrong", "生成失敗"),
+    "service-failure": ("Something went wrong", "生成失敗"),
 }  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def failure(status: int, body: object, phase: Phase = Phase.CREATE) -> Failure |
 
 
 @pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)
-def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
+def test_a_specific_code_decides_whatever_the_status(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
     found = failure(418, {"error": {"code": code, "message": ""}})
@@ -74,7 +74,7 @@ def test_a_telling_code_decides_whatever_the_status(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", codes.SPECIFIC_CODES, ids=lambda rule: rule.name)
-def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
+def test_a_code_may_be_the_type_or_the_message(rule: Rule) -> None:
     name = rule.name.replace("*", "zz")
 
     typed = failure(418, {"error": {"type": name, "code": None}})
@@ -87,7 +87,7 @@ def test_a_code_may_stand_as_a_type_or_alone_as_the_message(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", codes.GENERIC_CODES, ids=lambda rule: rule.name)
-def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> None:
+def test_a_generic_code_decides_if_no_phrase_or_status_does(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
     found = failure(418, {"error": {"code": code, "message": ""}})
@@ -97,7 +97,7 @@ def test_a_vague_code_decides_where_words_and_status_are_silent(rule: Rule) -> N
 
 
 @pytest.mark.parametrize("rule", codes.GENERIC_CODES, ids=lambda rule: rule.name)
-def test_words_go_before_a_vague_code(rule: Rule) -> None:
+def test_phrases_take_precedence_over_a_generic_code(rule: Rule) -> None:
     code = rule.name.replace("*", "zz")
 
     found = failure(418, {"error": {"code": code, "message": "系统维护中"}})
@@ -107,7 +107,7 @@ def test_words_go_before_a_vague_code(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("names", [codes.SPECIFIC_CODES, codes.GENERIC_CODES])
-def test_no_name_stands_twice_in_a_table(names: tuple[Rule, ...]) -> None:
+def test_no_name_occurs_twice_in_a_table(names: tuple[Rule, ...]) -> None:
     all_names = [rule.name for rule in names]
 
     assert sorted(all_names) == sorted(set(all_names))
@@ -166,7 +166,7 @@ def test_a_phrase_is_found_in_both_languages(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("status", statuses.SPECIFIC_STATUSES)
-def test_a_telling_status_goes_before_vague_codes(status: int) -> None:
+def test_a_specific_status_takes_precedence_over_generic_codes(status: int) -> None:
     found = failure(status, {"error": {"code": None, "type": "invalid_request_error"}})
 
     assert found is not None
@@ -189,7 +189,7 @@ def test_a_telling_status_goes_before_vague_codes(status: int) -> None:
         (599, FailureKind.DEGRADED),
     ],
 )
-def test_a_bare_status_means_what_is_left(status: int, kind: FailureKind) -> None:
+def test_a_bare_status_has_a_fallback_meaning(status: int, kind: FailureKind) -> None:
     found = classify(Reply(Phase.CREATE, status, {}, ""))
 
     assert found is not None
@@ -249,7 +249,7 @@ def test_every_row_of_exceptions_is_exercised() -> None:
     ]
 
 
-def test_what_only_our_process_can_cause_says_nothing_against_the_service() -> None:
+def test_an_exception_that_only_our_process_can_cause_is_not_the_services_fault() -> None:
     found = classify(Reply(Phase.CREATE, None, {}, "", error="httpx.PoolTimeout"))
 
     assert found is not None

@@ -1,4 +1,4 @@
-"""The other formats: incident.io's three surfaces, Google, Instatus, Better Stack."""
+"""The other formats: incident.io's three APIs, Google, Instatus, Better Stack."""
 
 import json
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ from tallylight.upstreams.messages import Phase, Reply
 SHIM, PROXY, WIDGET = range(3)
 
 
-def read(format_: str, component: str, *bodies: object, surface: int = 0) -> FeedReading:
+def read(format_: str, component: str, *bodies: object, api_index: int = 0) -> FeedReading:
     replies = [
         Reply(Phase.FEED, 404 if body is None else 200, {}, json.dumps(body)) for body in bodies
     ]
-    return FEED_READERS[format_].read(replies, component, surface)
+    return FEED_READERS[format_].read(replies, component, api_index)
 
 
-def test_incident_io_is_asked_for_all_incidents_since_it_lists_no_unresolved_ones() -> None:
+def test_all_incidents_are_requested_of_incident_io_since_it_lists_no_unresolved_ones() -> None:
     feed = Feed("incident_io", "https://status.example.com")
 
     urls = [request.url for request in FEED_READERS["incident_io"].requests(feed)]
@@ -32,7 +32,7 @@ def test_incident_io_is_asked_for_all_incidents_since_it_lists_no_unresolved_one
     ]
 
 
-def test_incident_io_shim_is_read_with_its_own_word_for_an_outage() -> None:
+def test_incident_io_shim_has_its_own_word_for_an_outage() -> None:
     summary = {"components": [{"id": "01C1", "name": "Video", "status": "full_outage"}]}
     history = {"incidents": [{"name": "Old", "status": "resolved", "components": []}]}
 
@@ -53,7 +53,7 @@ def test_incident_io_shim_takes_open_incidents_from_the_history() -> None:
     assert (reading.claimed_status, reading.note) == (Status.DEGRADED, "Downloads failing")
 
 
-def test_incident_io_proxy_is_asked_at_the_pages_own_host() -> None:
+def test_incident_io_proxy_is_requested_at_the_pages_host() -> None:
     feed = Feed("incident_io", "https://status.example.com")
 
     (request,) = FEED_READERS["incident_io"].requests(feed, api_index=PROXY)
@@ -86,14 +86,15 @@ def test_incident_io_proxy_names_what_is_affected_by_id(component: str, status: 
     }
 
     assert (
-        read("incident_io", component, {"summary": summary}, surface=PROXY).claimed_status is status
+        read("incident_io", component, {"summary": summary}, api_index=PROXY).claimed_status
+        is status
     )
 
 
 @pytest.mark.parametrize(
     ("component", "status"), [("videos", Status.DEGRADED), ("Chat", Status.OPERATIONAL)]
 )
-def test_incident_io_widget_names_only_what_is_in_trouble(component: str, status: Status) -> None:
+def test_incident_io_widget_names_only_affected_components(component: str, status: Status) -> None:
     affected = {
         "id": "01C1",
         "name": "Videos",
@@ -123,7 +124,7 @@ def test_incident_io_widget_names_only_what_is_in_trouble(component: str, status
         ],
     }
 
-    reading = read("incident_io", component, body, surface=WIDGET)
+    reading = read("incident_io", component, body, api_index=WIDGET)
 
     assert reading.claimed_status is status
     assert [plan.start for plan in reading.maintenances] == [datetime(2026, 11, 25, 2, tzinfo=UTC)]
@@ -184,14 +185,14 @@ def test_google_product_that_is_not_listed_is_unknown() -> None:
         ("HASISSUES", Status.UNKNOWN),
     ],
 )
-def test_instatus_rows_are_asked_and_not_the_overall_word(word: str, status: Status) -> None:
+def test_instatus_components_are_read_and_not_the_overall_status(word: str, status: Status) -> None:
     summary = {"page": {"name": "Example", "status": "HASISSUES"}}
     rows = {"components": [{"id": "k1", "name": "Video", "status": word}]}
 
     assert read("instatus", "video", summary, rows).claimed_status is status
 
 
-def test_instatus_incident_raises_a_green_row() -> None:
+def test_instatus_incident_raises_a_green_component() -> None:
     summary = {
         "page": {"name": "Example", "status": "HASISSUES"},
         "activeIncidents": [{"name": "Slow", "status": "MONITORING"}],
@@ -230,7 +231,7 @@ def better_stack(word: str, report: dict[str, object] | None = None) -> object:
         ("sideways", Status.UNKNOWN),
     ],
 )
-def test_better_stack_resource_is_read_in_our_words(word: str, status: Status) -> None:
+def test_better_stack_resource_status_is_translated(word: str, status: Status) -> None:
     assert read("betterstack", "video inference", better_stack(word)).claimed_status is status
 
 

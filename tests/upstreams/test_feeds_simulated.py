@@ -1,4 +1,4 @@
-"""The readers against the simulator's pages: two readings of the formats, over real HTTP."""
+"""The feed readers at the simulator's pages: two implementations of the formats, over HTTP."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ MAINTENANCE = {"kind": "refuse", "sign": "maintenance"}
 
 
 class Reader:
-    """Reads one simulated page as the probes do, and counts what was answered."""
+    """Polls one simulated page as the probes do, and records the HTTP statuses."""
 
     def __init__(
         self, world: Simulation, transport: Transport, format_: str, component: str
@@ -129,7 +129,7 @@ async def test_another_components_outage_is_not_ours(format_: str) -> None:
 
 
 @pytest.mark.parametrize("surface", [1, 2])
-async def test_the_other_surfaces_say_the_same(surface: int) -> None:
+async def test_the_other_apis_give_the_same_status(surface: int) -> None:
     async with page("incident_io") as (world, reader):
         world.override_faults("video", (FAULT_ADAPTER.validate_python(OUTAGE),))
         reader.state = FeedState(api_index=surface)

@@ -1,4 +1,4 @@
-"""What is remembered between two readings of a page, and when that becomes evidence."""
+"""The state between two polls of a page, and when a change becomes evidence."""
 
 import json
 from collections.abc import Sequence
@@ -44,17 +44,17 @@ def fresh(body: str, tag: str = '"1"') -> Reply:
     return Reply(Phase.FEED, 200, {"etag": tag, "last-modified": "Fri, 20 Nov 2026"}, body)
 
 
-def told(state: FeedState, *replies: Reply, at: datetime = NOW) -> FeedState:
+def polled(state: FeedState, *replies: Reply, at: datetime = NOW) -> FeedState:
     return state.apply_replies(STATUSPAGE, FEED, replies, at)
 
 
-def says(state: FeedState) -> Status | None:
+def status_of(state: FeedState) -> Status | None:
     return None if state.reading is None else state.reading.claimed_status
 
 
 @pytest.fixture
 def degraded() -> FeedState:
-    return told(FeedState(), fresh(summary("partial_outage")), fresh(NO_INCIDENTS))
+    return polled(FeedState(), fresh(summary("partial_outage")), fresh(NO_INCIDENTS))
 
 
 def test_the_first_requests_carry_no_condition() -> None:
@@ -73,64 +73,64 @@ def test_later_requests_carry_the_validators_of_the_last_answer(degraded: FeedSt
 
 
 def test_an_unmodified_page_keeps_its_reading(degraded: FeedState) -> None:
-    assert told(degraded, UNMODIFIED, UNMODIFIED) == degraded
+    assert polled(degraded, UNMODIFIED, UNMODIFIED) == degraded
 
 
 def test_an_unmodified_part_of_a_page_counts_as_it_was(degraded: FeedState) -> None:
-    recovered = told(degraded, fresh(summary("operational"), '"2"'), UNMODIFIED)
+    recovered = polled(degraded, fresh(summary("operational"), '"2"'), UNMODIFIED)
 
-    assert says(recovered) is Status.OPERATIONAL
+    assert status_of(recovered) is Status.OPERATIONAL
 
 
-def test_a_304_that_nobody_asked_for_is_no_page() -> None:
-    assert says(told(told(FeedState(), UNMODIFIED, UNMODIFIED), UNMODIFIED, UNMODIFIED)) is (
-        Status.UNKNOWN
-    )
+def test_an_unrequested_304_is_no_page() -> None:
+    assert status_of(
+        polled(polled(FeedState(), UNMODIFIED, UNMODIFIED), UNMODIFIED, UNMODIFIED)
+    ) is (Status.UNKNOWN)
 
 
 @pytest.mark.parametrize("failure", [BUSY, SILENT])
-def test_a_page_that_cannot_be_asked_for_a_moment_is_forgiven_twice(
+def test_a_page_that_fails_temporarily_is_tolerated_twice(
     degraded: FeedState, failure: Reply
 ) -> None:
-    once = told(degraded, failure, failure)
-    twice = told(once, failure, failure)
-    thrice = told(twice, failure, failure)
+    once = polled(degraded, failure, failure)
+    twice = polled(once, failure, failure)
+    thrice = polled(twice, failure, failure)
 
-    assert [says(state) for state in (once, twice, thrice)] == [
+    assert [status_of(state) for state in (once, twice, thrice)] == [
         Status.DEGRADED,
         Status.DEGRADED,
         Status.UNKNOWN,
     ]
 
 
-def test_half_an_answer_is_forgiven_like_none(degraded: FeedState) -> None:
-    half = told(degraded, fresh(summary("operational"), '"2"'), BUSY)
+def test_a_partial_answer_is_tolerated_like_none(degraded: FeedState) -> None:
+    half = polled(degraded, fresh(summary("operational"), '"2"'), BUSY)
 
-    assert says(half) is Status.DEGRADED
-
-
-def test_an_answer_between_two_failures_renews_the_patience(degraded: FeedState) -> None:
-    state = told(told(degraded, BUSY, BUSY), UNMODIFIED, UNMODIFIED)
-
-    assert says(told(told(state, BUSY, BUSY), BUSY, BUSY)) is Status.DEGRADED
+    assert status_of(half) is Status.DEGRADED
 
 
-def test_a_page_that_cannot_be_asked_at_first_is_unknown() -> None:
-    state = told(FeedState(), SILENT, SILENT)
+def test_an_answer_between_two_failures_resets_the_tolerance(degraded: FeedState) -> None:
+    state = polled(polled(degraded, BUSY, BUSY), UNMODIFIED, UNMODIFIED)
 
-    assert says(state) is Status.UNKNOWN
+    assert status_of(polled(polled(state, BUSY, BUSY), BUSY, BUSY)) is Status.DEGRADED
+
+
+def test_a_page_that_fails_at_first_is_unknown() -> None:
+    state = polled(FeedState(), SILENT, SILENT)
+
+    assert status_of(state) is Status.UNKNOWN
     assert not state.is_searching
 
 
 def test_a_page_that_moved_is_unknown_and_never_an_outage(degraded: FeedState) -> None:
-    state = told(degraded, MOVED, MOVED)
+    state = polled(degraded, MOVED, MOVED)
     while state.is_searching:
-        state = told(state, MOVED, MOVED)
+        state = polled(state, MOVED, MOVED)
 
-    assert state.reading == FeedReading(Status.UNKNOWN, note="no JSON but text/html")
+    assert state.reading == FeedReading(Status.UNKNOWN, note="not JSON but text/html")
 
 
-def test_surfaces_are_tried_in_turn_and_the_one_that_answers_is_kept() -> None:
+def test_apis_are_tried_in_turn_and_the_first_that_works_is_kept() -> None:
     feed = Feed("incident_io", "https://status.example.com", component="Video")
     rows = {"components": [{"id": "c1", "name": "Video"}], "ongoing_incidents": []}
 
@@ -138,7 +138,7 @@ def test_surfaces_are_tried_in_turn_and_the_one_that_answers_is_kept() -> None:
     assert state.is_searching
     state = state.apply_replies(INCIDENT_IO, feed, (fresh(json.dumps({"summary": rows})),), NOW)
 
-    assert says(state) is Status.OPERATIONAL
+    assert status_of(state) is Status.OPERATIONAL
     assert not state.is_searching
     assert [request.url for request in state.requests(INCIDENT_IO, feed)] == [
         "https://status.example.com/proxy/status.example.com"
@@ -154,7 +154,7 @@ def test_a_search_ends_after_one_round() -> None:
         rounds += 1
 
     assert rounds == 3
-    assert says(state) is Status.UNKNOWN
+    assert status_of(state) is Status.UNKNOWN
     assert state.api_index == 0
 
 
@@ -165,7 +165,7 @@ PLAN = PlannedMaintenance(NOW, NOW + timedelta(hours=1), "Database upgrade")
     ("minutes", "status"),
     [(-1, Status.OPERATIONAL), (0, Status.MAINTENANCE), (60, Status.OPERATIONAL)],
 )
-def test_announced_work_counts_from_its_start_to_its_end(minutes: int, status: Status) -> None:
+def test_planned_maintenance_counts_from_its_start_to_its_end(minutes: int, status: Status) -> None:
     reading = FeedReading(Status.OPERATIONAL, maintenances=(PLAN,))
 
     assert (
@@ -173,7 +173,7 @@ def test_announced_work_counts_from_its_start_to_its_end(minutes: int, status: S
     )
 
 
-def test_announced_work_begins_though_the_page_is_unmodified() -> None:
+def test_planned_maintenance_begins_though_the_page_is_unmodified() -> None:
     work = {
         "name": "Database upgrade",
         "status": "scheduled",
@@ -182,19 +182,19 @@ def test_announced_work_begins_though_the_page_is_unmodified() -> None:
         "components": [],
     }
     body = json.loads(summary("operational")) | {"scheduled_maintenances": [work]}
-    before = told(FeedState(), fresh(json.dumps(body)), fresh(NO_INCIDENTS))
+    before = polled(FeedState(), fresh(json.dumps(body)), fresh(NO_INCIDENTS))
 
-    during = told(before, UNMODIFIED, UNMODIFIED, at=NOW + timedelta(minutes=70))
-    after = told(during, UNMODIFIED, UNMODIFIED, at=NOW + timedelta(minutes=130))
+    during = polled(before, UNMODIFIED, UNMODIFIED, at=NOW + timedelta(minutes=70))
+    after = polled(during, UNMODIFIED, UNMODIFIED, at=NOW + timedelta(minutes=130))
 
-    assert [says(state) for state in (before, during, after)] == [
+    assert [status_of(state) for state in (before, during, after)] == [
         Status.OPERATIONAL,
         Status.MAINTENANCE,
         Status.OPERATIONAL,
     ]
 
 
-def test_announced_work_does_not_hide_trouble() -> None:
+def test_planned_maintenance_does_not_hide_an_incident() -> None:
     reading = FeedReading(Status.SUSPENDED, maintenances=(PLAN,))
 
     assert with_planned_maintenance(reading, NOW) == reading
@@ -208,14 +208,14 @@ def test_a_first_reading_is_evidence() -> None:
     )
 
 
-def test_a_repeated_claim_is_no_evidence_even_under_another_headline() -> None:
+def test_an_unchanged_status_is_no_evidence_even_with_another_headline() -> None:
     before = FeedReading(Status.DEGRADED, note="Slow")
     after = FeedReading(Status.DEGRADED, note="Still slow")
 
     assert feed_evidence(SERVICE, before, after, NOW) is None
 
 
-def test_a_repeated_claim_is_no_evidence_after_a_restart() -> None:
+def test_an_unchanged_status_is_no_evidence_after_a_restart() -> None:
     stored = Evidence(SERVICE, NOW, Source.FEED, claimed_status=Status.DEGRADED, note="Slow")
 
     assert feed_evidence(SERVICE, stored, FeedReading(Status.DEGRADED), NOW) is None
@@ -268,7 +268,7 @@ REPLIES = st.builds(
     st.sampled_from(["", "Video", "c1"]),
     st.lists(st.lists(REPLIES, max_size=2), max_size=4),
 )
-def test_nothing_that_a_page_can_answer_raises(
+def test_no_answer_of_a_page_raises(
     format_: str, component: str, answers: Sequence[Sequence[Reply]]
 ) -> None:
     reader = FEED_READERS[format_]

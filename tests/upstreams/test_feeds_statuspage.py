@@ -1,4 +1,4 @@
-"""Statuspage: what rows, incidents and maintenances say about one component."""
+"""Statuspage: how components, incidents and maintenances give a component's status."""
 
 import json
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ import pytest
 from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
 from tallylight.upstreams.feeds.reading import FeedReading
-from tallylight.upstreams.feeds.registry import feed_reader
+from tallylight.upstreams.feeds.registry import FEED_READERS
 from tallylight.upstreams.messages import Phase, Reply
 
-STATUSPAGE = feed_reader("statuspage")
+STATUSPAGE = FEED_READERS["statuspage"]
 Entry = Mapping[str, object]
 
 
@@ -90,7 +90,7 @@ def read(
         ("", Status.UNKNOWN),
     ],
 )
-def test_a_row_is_read_in_our_words(word: str, status: Status) -> None:
+def test_the_status_of_a_component_is_translated(word: str, status: Status) -> None:
     assert read(row(word)).claimed_status is status
 
 
@@ -110,7 +110,7 @@ def test_a_component_that_the_page_does_not_have_is_unknown() -> None:
     assert reading.note == 'the page has no component "Sora"'
 
 
-def test_an_open_incident_counts_though_indicator_and_rows_are_green() -> None:
+def test_an_open_incident_counts_though_indicator_and_components_are_green() -> None:
     monitored = incident(status="monitoring", impact="none")
 
     reading = read(row("operational"), unresolved=(monitored,), indicator="none")
@@ -124,7 +124,7 @@ def test_an_indicator_alone_says_nothing() -> None:
     assert read(row("operational"), indicator="critical").claimed_status is Status.OPERATIONAL
 
 
-def test_an_incident_that_names_the_component_proves_trouble_but_not_its_depth() -> None:
+def test_an_incident_that_names_the_component_proves_a_problem_but_not_its_severity() -> None:
     critical = incident("c1", impact="critical")
 
     assert read(row("operational"), incidents=(critical,)).claimed_status is Status.DEGRADED
@@ -157,14 +157,14 @@ def test_an_incident_that_is_over_does_not_count(state: str) -> None:
     assert read(row("operational"), incidents=(over,)).claimed_status is Status.OPERATIONAL
 
 
-def test_an_incident_in_a_state_that_nobody_knows_makes_the_page_unknown() -> None:
+def test_an_incident_in_an_unknown_state_makes_the_page_unknown() -> None:
     odd = incident("c1", status="pondering")
 
     assert read(row("operational"), incidents=(odd,)).claimed_status is Status.UNKNOWN
     assert read(row("partial_outage"), incidents=(odd,)).claimed_status is Status.DEGRADED
 
 
-def test_work_under_way_is_maintenance_until_its_planned_end() -> None:
+def test_a_maintenance_in_progress_lasts_until_its_planned_end() -> None:
     reading = read(
         row("under_maintenance"), incidents=(incident("c1"),), maintenances=(maintenance("c1"),)
     )
@@ -174,14 +174,14 @@ def test_work_under_way_is_maintenance_until_its_planned_end() -> None:
     assert reading.note == "Database upgrade"
 
 
-def test_work_that_lies_ahead_is_told_but_not_claimed() -> None:
+def test_a_maintenance_ahead_is_reported_but_does_not_count_yet() -> None:
     reading = read(row("operational"), maintenances=(maintenance("c1", status="scheduled"),))
 
     assert reading.claimed_status is Status.OPERATIONAL
     assert [plan.title for plan in reading.maintenances] == ["Database upgrade"]
 
 
-def test_work_on_other_components_does_not_count() -> None:
+def test_a_maintenance_of_other_components_does_not_count() -> None:
     reading = read(row("operational"), maintenances=(maintenance("c2"),))
 
     assert reading.claimed_status is Status.OPERATIONAL
@@ -226,14 +226,14 @@ def test_without_a_component_the_whole_page_counts(words: tuple[str, ...], statu
         Reply(Phase.FEED, 200, {}, '{"components": []}', truncated=True),
     ],
 )
-def test_what_is_no_status_page_is_unknown_and_never_an_outage(answer: Reply) -> None:
+def test_an_answer_that_is_no_status_page_is_unknown_and_never_an_outage(answer: Reply) -> None:
     reading = STATUSPAGE.read((answer, answer), "c1")
 
     assert reading.claimed_status is Status.UNKNOWN
     assert reading.note
 
 
-def test_green_rows_prove_nothing_while_the_incidents_cannot_be_read() -> None:
+def test_green_components_prove_nothing_while_the_incidents_cannot_be_read() -> None:
     def alone(word: str) -> FeedReading:
         return STATUSPAGE.read((reply({"components": [row(word)]}), reply("", 404)), "c1")
 
@@ -251,7 +251,7 @@ def test_a_headline_is_one_line_that_can_be_stored() -> None:
     assert note.encode("utf-8")
 
 
-def test_both_addresses_are_asked_under_the_pages_root() -> None:
+def test_both_urls_are_below_the_pages_root() -> None:
     requests = STATUSPAGE.requests(Feed("statuspage", "https://status.example.com/"))
 
     assert [request.url for request in requests] == [

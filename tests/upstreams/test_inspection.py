@@ -1,4 +1,4 @@
-"""Files of every sort through the real worker, and what the rules make of them."""
+"""The real worker and the rules on files of many kinds."""
 
 import asyncio
 import os
@@ -13,13 +13,13 @@ import av
 import pytest
 
 from tallylight.model.evidence import FailureKind, Fault
-from tallylight.upstreams.defects import Defect, defect_failure, find_defects
-from tallylight.upstreams.inspection import Inspection, InspectionLimits, inspect_file
+from tallylight.upstreams.defects import Defect, Inspection, defect_failure, find_defects
+from tallylight.upstreams.inspection import InspectionLimits, inspect_file
 
 WIDTH, HEIGHT, FPS = 320, 180, 24
 SIZE = f"{WIDTH}x{HEIGHT}"
 Luma = Callable[[int, int], int]
-"""From the number of a picture and a column to the brightness there."""
+"""From the number of a frame and a column to the luma value there."""
 
 
 def moving(number: int, column: int) -> int:
@@ -72,7 +72,7 @@ def lacks(
     return [found.defect for found in find_defects(seen, seconds, size, audio_expected=audio)]
 
 
-async def test_a_video_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
+async def test_a_video_as_ordered_has_no_defects(tmp_path: Path) -> None:
     seen = await inspect_file(write(tmp_path / "video.mp4", moving))
 
     assert (seen.width, seen.height, seen.fps, seen.frames) == (WIDTH, HEIGHT, 24.0, 96)
@@ -96,13 +96,13 @@ async def test_a_black_video_is_black_and_not_also_frozen(tmp_path: Path) -> Non
     assert lacks(seen) == [Defect.BLACK]
 
 
-async def test_a_video_that_stands_still_is_frozen(tmp_path: Path) -> None:
+async def test_a_still_video_is_frozen(tmp_path: Path) -> None:
     seen = await inspect_file(write(tmp_path / "video.mp4", still))
 
     assert lacks(seen) == [Defect.FROZEN]
 
 
-async def test_a_fade_from_black_and_a_still_moment_are_no_faults(tmp_path: Path) -> None:
+async def test_a_fade_from_black_and_a_still_moment_are_no_defects(tmp_path: Path) -> None:
     def faded(number: int, column: int) -> int:
         return 16 if number < 20 else moving(min(number, 70), column)
 
@@ -113,7 +113,7 @@ async def test_a_fade_from_black_and_a_still_moment_are_no_faults(tmp_path: Path
     assert lacks(seen) == []
 
 
-async def test_a_video_without_sound_falls_short_only_where_sound_was_ordered(
+async def test_a_silent_video_is_defective_only_if_sound_was_ordered(
     tmp_path: Path,
 ) -> None:
     seen = await inspect_file(write(tmp_path / "video.mp4", moving, sound=False))
@@ -123,7 +123,7 @@ async def test_a_video_without_sound_falls_short_only_where_sound_was_ordered(
     assert lacks(seen, audio=False) == []
 
 
-async def test_a_video_of_another_length_or_size_falls_short(tmp_path: Path) -> None:
+async def test_a_video_of_another_length_or_size_is_defective(tmp_path: Path) -> None:
     seen = await inspect_file(write(tmp_path / "video.mp4", moving, seconds=2))
 
     assert lacks(seen, seconds=4, size="180x320") == [Defect.WRONG_LENGTH, Defect.WRONG_SIZE]
@@ -175,7 +175,9 @@ async def test_a_video_with_garbage_in_its_middle_is_damaged(tmp_path: Path) -> 
     ],
     ids=["nothing", "html", "json", "playlist", "concat", "zeros"],
 )
-async def test_what_is_no_video_is_told_apart(tmp_path: Path, body: bytes, lack: Defect) -> None:
+async def test_a_file_that_is_no_video_is_recognized(
+    tmp_path: Path, body: bytes, lack: Defect
+) -> None:
     video = tmp_path / "video.mp4"
     video.write_bytes(body)
 
@@ -213,7 +215,7 @@ def encoded(path: Path, codec: str, pix_fmt: str) -> Path:
     return path
 
 
-async def test_a_png_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
+async def test_a_png_as_ordered_has_no_defects(tmp_path: Path) -> None:
     seen = await inspect_file(png(tmp_path / "image", WIDTH, HEIGHT))
 
     assert seen.is_image
@@ -222,14 +224,14 @@ async def test_a_png_as_ordered_falls_short_in_nothing(tmp_path: Path) -> None:
     assert lacks(seen, seconds=4) == [Defect.WRONG_MEDIUM]
 
 
-async def test_a_black_picture_is_black(tmp_path: Path) -> None:
+async def test_a_black_image_is_black(tmp_path: Path) -> None:
     seen = await inspect_file(png(tmp_path / "image", WIDTH, HEIGHT, grey=0))
 
     assert lacks(seen, seconds=0) == [Defect.BLACK]
 
 
 @pytest.mark.parametrize(("codec", "pix_fmt"), [("mjpeg", "yuvj420p"), ("libwebp", "yuv420p")])
-async def test_other_picture_formats_are_read(tmp_path: Path, codec: str, pix_fmt: str) -> None:
+async def test_other_image_formats_are_read(tmp_path: Path, codec: str, pix_fmt: str) -> None:
     seen = await inspect_file(encoded(tmp_path / "image", codec, pix_fmt))
 
     assert (seen.width, seen.height) == (WIDTH, HEIGHT)
@@ -237,13 +239,13 @@ async def test_other_picture_formats_are_read(tmp_path: Path, codec: str, pix_fm
     assert lacks(seen, seconds=0) == []
 
 
-async def test_a_video_for_a_picture_is_told_apart(tmp_path: Path) -> None:
+async def test_a_video_in_place_of_an_image_is_recognized(tmp_path: Path) -> None:
     seen = await inspect_file(write(tmp_path / "video.mp4", moving, seconds=1))
 
     assert lacks(seen, seconds=0) == [Defect.WRONG_MEDIUM]
 
 
-async def test_a_picture_that_would_fill_the_memory_is_not_decoded(tmp_path: Path) -> None:
+async def test_an_image_that_would_fill_the_memory_is_not_decoded(tmp_path: Path) -> None:
     bomb = png(tmp_path / "image", 20_000, 20_000)
 
     seen = await inspect_file(bomb)
@@ -262,7 +264,7 @@ async def test_a_worker_out_of_memory_says_nothing_against_the_service(tmp_path:
     failure = defect_failure(find_defects(seen, 4, SIZE, audio_expected=True))
     assert failure is not None
     assert (failure.kind, failure.fault) == (FailureKind.UNKNOWN, Fault.OURS)
-    assert failure.rule == "inspection:unjudged"
+    assert failure.rule == "inspection:not_checked"
 
 
 async def test_a_worker_that_takes_too_long_is_ended(tmp_path: Path) -> None:
@@ -289,13 +291,13 @@ async def test_an_inspection_that_is_cancelled_ends_its_worker(tmp_path: Path) -
         to_worker.write(bytes(1_000_000))
 
 
-async def test_a_file_that_is_not_there_is_our_own_mistake(tmp_path: Path) -> None:
+async def test_a_missing_file_raises(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         await inspect_file(tmp_path / "video.mp4")
 
 
 async def test_the_decoder_stays_out_of_our_process() -> None:
-    # This file needs it to make videos, hence the look at a fresh interpreter.
+    # This file imports it to make videos, hence a fresh interpreter.
     code = "import sys, tallylight.upstreams.defects; sys.exit('av' in sys.modules)"
 
     fresh = await asyncio.create_subprocess_exec(sys.executable, "-c", code)

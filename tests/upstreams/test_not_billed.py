@@ -46,7 +46,7 @@ def answered(status: int | None, body: object) -> Reply:
         ("chat_video", "relay", 500, SERVER_ERROR, False),
     ],
 )
-def test_only_a_dialects_own_words_disclaim(  # noqa: PLR0913  # one row of a table
+def test_only_the_dialects_own_error_proves_not_billed(  # noqa: PLR0913  # one row of a table
     make_upstream: MakeUpstream,
     protocol_name: str,
     dialect: str,
@@ -62,7 +62,7 @@ def test_only_a_dialects_own_words_disclaim(  # noqa: PLR0913  # one row of a ta
 
 @pytest.mark.parametrize("read", [new_api_proves_not_billed, sora2api_proves_not_billed])
 @pytest.mark.parametrize("body", [TASK_ERROR, MIDDLEWARE, SERVER_ERROR])
-def test_an_answer_that_broke_off_disclaims_nothing(
+def test_an_answer_that_broke_off_proves_nothing(
     read: Callable[[Reply], bool], body: Mapping[str, object]
 ) -> None:
     whole = answered(500, body)
@@ -76,14 +76,14 @@ def test_an_answer_that_broke_off_disclaims_nothing(
     status=st.none() | st.integers(100, 399),
     body=st.sampled_from([TASK_ERROR, MIDDLEWARE, SERVER_ERROR, PASSED_ON]),
 )
-def test_no_success_and_no_silence_is_ever_disclaimed(
+def test_neither_a_success_nor_a_missing_answer_proves_not_billed(
     status: int | None, body: Mapping[str, object]
 ) -> None:
     assert not new_api_proves_not_billed(answered(status, body))
     assert not sora2api_proves_not_billed(answered(status, body))
 
 
-def test_every_dialect_can_be_asked(make_upstream: MakeUpstream) -> None:
+def test_every_dialect_answers_whether_an_error_was_billed(make_upstream: MakeUpstream) -> None:
     for name, dialects in DIALECTS.items():
         for dialect in dialects:
             adapter = adapter_for(make_upstream(protocol=name, dialect=dialect))

@@ -33,7 +33,7 @@ FINISHED = {
 }
 
 
-def test_every_registered_dialect_can_be_spoken(make_upstream: MakeUpstream) -> None:
+def test_every_registered_dialect_has_an_adapter(make_upstream: MakeUpstream) -> None:
     for name in PROTOCOLS:
         for dialect in DIALECTS[name]:
             assert (
@@ -48,7 +48,7 @@ def test_an_unknown_protocol_or_dialect_is_a_key_error(make_upstream: MakeUpstre
         adapter_for(make_upstream(dialect="klingon"))
 
 
-def test_a_create_goes_out_as_the_official_sdk_sends_it(make_upstream: MakeUpstream) -> None:
+def test_a_create_is_encoded_as_the_official_sdk_does(make_upstream: MakeUpstream) -> None:
     request = adapter_for(make_upstream()).create(ORDER, "sora-2")
 
     assert (request.method, request.url) == ("POST", "https://upstream.test/v1/videos")
@@ -62,7 +62,7 @@ def test_a_create_goes_out_as_the_official_sdk_sends_it(make_upstream: MakeUpstr
 
 
 @pytest.mark.parametrize(("dialect", "seconds"), [("new_api", "4"), ("sglang", 4)])
-def test_seconds_are_text_or_number_as_the_dialect_wants(
+def test_seconds_are_text_or_number_as_the_dialect_requires(
     make_upstream: MakeUpstream, dialect: str, seconds: str | int
 ) -> None:
     request = adapter_for(make_upstream(dialect=dialect)).create(ORDER, "m")
@@ -82,7 +82,7 @@ def test_the_key_is_neither_shown_nor_sent_to_reach(
     assert adapter.reach().authorization is None
 
 
-def test_a_finished_job_is_read_with_all_it_says(
+def test_a_finished_job_is_read_with_all_its_members(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
     adapter = adapter_for(make_upstream())
@@ -121,7 +121,7 @@ def test_a_finished_job_is_read_with_all_it_says(
         ("deleted", JobState.FAILED),
     ],
 )
-def test_the_words_of_the_family_mean_our_four_states(
+def test_the_status_words_of_video_objects_map_to_four_states(
     make_upstream: MakeUpstream, make_reply: MakeReply, word: str, state: JobState
 ) -> None:
     adapter = adapter_for(make_upstream(dialect="new_api"))
@@ -171,7 +171,7 @@ def test_progress_is_a_number_however_it_is_written(
         {"url": "/app/outputs/1.mp4", "metadata": {"url": "https://cdn.example/v/1.mp4"}},
     ],
 )
-def test_the_address_of_the_video_is_found_in_the_familys_order(
+def test_the_url_of_the_video_is_found_in_order(
     make_upstream: MakeUpstream, make_reply: MakeReply, more: dict[str, object]
 ) -> None:
     adapter = adapter_for(make_upstream(dialect="new_api"))
@@ -350,7 +350,7 @@ def test_a_dialect_without_a_list_says_so(make_upstream: MakeUpstream) -> None:
         '{"data":[{"id":"veo"}],"has_more":true}',
     ],
 )
-def test_a_list_with_the_model_or_without_an_end_accepts_us(
+def test_a_list_with_the_model_or_with_more_pages_proves_the_key(
     make_upstream: MakeUpstream, make_reply: MakeReply, body: str
 ) -> None:
     adapter = adapter_for(make_upstream())
@@ -379,7 +379,7 @@ def test_a_model_that_is_not_listed_is_an_unknown_failure(
         (200, '{"hello":"world"}', None),
     ],
 )
-def test_a_list_that_cannot_be_read_accepts_nobody(
+def test_an_unreadable_list_proves_nothing(
     make_upstream: MakeUpstream,
     make_reply: MakeReply,
     status: int,

@@ -20,7 +20,7 @@ LINK = Reference(url="https://x.test/boat.png")
 DATA_URL = "data:image/png;base64,UE5H"
 
 
-def test_a_picture_goes_as_a_file_where_a_form_is_sent(make_upstream: MakeUpstream) -> None:
+def test_an_image_is_sent_as_a_file_in_a_form(make_upstream: MakeUpstream) -> None:
     for dialect in ("openai", "vllm_omni"):
         adapter = adapter_for(make_upstream(dialect=dialect))
 
@@ -46,7 +46,7 @@ def test_a_picture_goes_as_a_file_where_a_form_is_sent(make_upstream: MakeUpstre
         ("sglang", "reference_url", PICTURE, DATA_URL),
     ],
 )
-def test_a_picture_goes_as_an_address_where_json_is_sent(
+def test_an_image_is_sent_as_a_url_in_json(
     make_upstream: MakeUpstream, dialect: str, name: str, reference: Reference, value: object
 ) -> None:
     adapter = adapter_for(make_upstream(dialect=dialect))
@@ -58,7 +58,7 @@ def test_a_picture_goes_as_an_address_where_json_is_sent(
     assert (body["prompt"], request.form, request.files) == ("a paper boat", (), ())
 
 
-def test_an_address_goes_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstream) -> None:
+def test_a_url_is_sent_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpstream) -> None:
     adapter = adapter_for(make_upstream(dialect="vllm_omni"))
 
     request = adapter.create(replace(ORDER, reference=LINK), "m")
@@ -67,7 +67,7 @@ def test_an_address_goes_to_vllm_omni_as_json_in_a_field(make_upstream: MakeUpst
     assert request.files == ()
 
 
-def test_characters_go_as_json_and_the_picture_with_them(make_upstream: MakeUpstream) -> None:
+def test_characters_are_sent_as_json_with_the_image(make_upstream: MakeUpstream) -> None:
     order = replace(ORDER, characters=("char_1", "char_2"), reference=PICTURE)
 
     body = json.loads(adapter_for(make_upstream()).create(order, "m").json)
@@ -77,7 +77,7 @@ def test_characters_go_as_json_and_the_picture_with_them(make_upstream: MakeUpst
     assert body["seconds"] == "4"
 
 
-def test_unknown_fields_go_along_nested_as_the_sdks_nest_them(
+def test_unknown_fields_are_sent_nested_as_the_sdks_do(
     make_upstream: MakeUpstream,
 ) -> None:
     extras = {"seed": 7, "meta": {"a": 1, "b": {"c": "x"}}, "tags": ["p", "q"], "on": True}
@@ -123,7 +123,7 @@ def test_a_video_is_made_from_a_job(
     assert request.phase is Phase.CREATE
 
 
-def test_an_edit_can_begin_from_a_film(make_upstream: MakeUpstream) -> None:
+def test_an_edit_can_start_from_a_video(make_upstream: MakeUpstream) -> None:
     film = Reference(body=b"mp4", media_type="video/mp4")
     order = replace(ORDER, operation=Operation.EDIT, reference=film)
 
@@ -146,14 +146,14 @@ def test_an_edit_can_begin_from_a_film(make_upstream: MakeUpstream) -> None:
         ("openai", replace(ORDER, source="video_1")),
     ],
 )
-def test_what_a_dialect_has_no_words_for_is_not_sent(
+def test_an_order_that_a_dialect_cannot_express_is_not_sent(
     make_upstream: MakeUpstream, dialect: str, order: Order
 ) -> None:
     with pytest.raises(LookupError):
         adapter_for(make_upstream(dialect=dialect)).create(order, "m")
 
 
-def test_a_variant_is_asked_of_the_content_call_even_where_the_video_lies_elsewhere(
+def test_a_variant_is_requested_by_the_content_call_even_if_the_video_is_elsewhere(
     make_upstream: MakeUpstream,
 ) -> None:
     job = Job("video_1", JobState.COMPLETED)
@@ -179,7 +179,7 @@ def test_a_variant_is_asked_of_the_content_call_even_where_the_video_lies_elsewh
         (None, "", False),
     ],
 )
-def test_a_cancellation_is_believed_only_where_it_is_said(
+def test_a_cancellation_counts_only_if_the_answer_says_so(
     make_upstream: MakeUpstream,
     make_reply: MakeReply,
     status: int | None,
@@ -195,7 +195,7 @@ def test_a_cancellation_is_believed_only_where_it_is_said(
     assert adapter.read_cancel(make_reply(Phase.CANCEL, body, status)) is is_proven
 
 
-def test_only_what_is_proven_is_called_a_cancellation(
+def test_only_a_proven_cancellation_counts(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
     deleted = '{"id":"v","object":"video.deleted","deleted":true}'
@@ -207,7 +207,7 @@ def test_only_what_is_proven_is_called_a_cancellation(
         assert (adapter.delete("v") is not None) == deletes
 
 
-def test_a_character_is_made_from_a_film_and_read_by_its_id(
+def test_a_character_is_created_from_a_video_and_has_an_id(
     make_upstream: MakeUpstream, make_reply: MakeReply
 ) -> None:
     adapter = adapter_for(make_upstream())
@@ -239,7 +239,7 @@ def test_a_character_is_made_from_a_film_and_read_by_its_id(
         ("free", None),
     ],
 )
-def test_what_a_job_took_is_read_where_it_is_told(
+def test_the_cost_of_a_job_is_read_if_present(
     make_upstream: MakeUpstream, make_reply: MakeReply, said: object, cost: Decimal | None
 ) -> None:
     body = json.dumps({"id": "v", "status": "queued", "usage": {"cost": said}})

@@ -1,4 +1,4 @@
-"""What every protocol keeps, over real HTTP, at the simulator that reads the wire by itself."""
+"""The contract of every protocol, over HTTP, at the simulator's independent implementation."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,8 @@ from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 from tallylight.upstreams.acceptance import Acceptance, acceptance
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.messages import Job, JobState, Phase, Reply, VideoProtocol
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply
+from tallylight.upstreams.protocol import VideoProtocol
 from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
@@ -27,7 +28,7 @@ CLOCK = SystemClock()
 OWN_SERVERS = Path(__file__).parents[1] / "data" / "own-servers.yaml"
 ENDED = {JobState.COMPLETED, JobState.FAILED}
 
-# Each row is a dialect that the simulator speaks: upstream, service.
+# Each row is a dialect of the simulator: upstream, service.
 DIALECTS = [
     pytest.param("openai", "sora-2-official", id="openai_videos-openai"),
     pytest.param("relay-b", "veo-3.1-reverse", id="openai_videos-new_api"),
@@ -43,7 +44,7 @@ LISTING = {"openai_videos-openai", "openai_videos-vllm_omni", "openai_videos-sgl
 
 @dataclass(slots=True)
 class Site:
-    """One service of a simulated world, as its client sees it."""
+    """One service of a simulated world, and a client of it."""
 
     world: Simulation
     service: str
@@ -83,20 +84,20 @@ class Site:
         while job.state not in ENDED:
             await CLOCK.sleep(timedelta(milliseconds=20))
             polled = await self.transport.send(self.adapter.poll(job.id), self.upstream)
-            found = self.adapter.read_job(polled)
-            assert isinstance(found, Job), found
-            assert found.id == job.id
-            job = found
+            outcome = self.adapter.read_job(polled)
+            assert isinstance(outcome, Job), outcome
+            assert outcome.id == job.id
+            job = outcome
         return job
 
     async def outcome(self, prompt: str = "a paper boat", **more: object) -> Job | Failure:
-        _, found = await self.create(prompt, **more)
-        return await self.finish(found) if isinstance(found, Job) else found
+        _, outcome = await self.create(prompt, **more)
+        return await self.finish(outcome) if isinstance(outcome, Job) else outcome
 
     async def why(self, prompt: str = "a paper boat") -> Failure:
-        """Return the failure, wherever on the way it shows."""
-        found = await self.outcome(prompt)
-        failure = found.failure if isinstance(found, Job) else found
+        """Return the failure of a create or of its job."""
+        outcome = await self.outcome(prompt)
+        failure = outcome.failure if isinstance(outcome, Job) else outcome
         assert failure is not None
         return failure
 
@@ -133,7 +134,7 @@ everywhere = pytest.mark.parametrize(("upstream", "service"), DIALECTS)
 
 
 @everywhere
-async def test_the_door_answers_without_a_key(at: At, upstream: str, service: str) -> None:
+async def test_the_api_responds_without_a_key(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
 
     reply = await site.transport.send(site.adapter.reach(), site.upstream)
@@ -143,7 +144,7 @@ async def test_the_door_answers_without_a_key(at: At, upstream: str, service: st
 
 
 @everywhere
-async def test_a_good_key_and_a_live_model_are_accepted_for_free(
+async def test_a_valid_key_and_model_are_accepted_for_free(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
@@ -156,7 +157,7 @@ async def test_a_good_key_and_a_live_model_are_accepted_for_free(
 
 @everywhere
 async def test_a_wrong_key_is_our_own_fault(at: At, upstream: str, service: str) -> None:
-    site = at(upstream, service, key="sk-somebody-elses-0000")
+    site = at(upstream, service, key="sk-another-callers-0000")
 
     reply = await site.transport.send(site.adapter.credentials(site.model), site.upstream)
     failure = site.adapter.read_credentials(reply, site.model)
@@ -166,9 +167,7 @@ async def test_a_wrong_key_is_our_own_fault(at: At, upstream: str, service: str)
 
 
 @everywhere
-async def test_a_model_that_is_gone_shows_in_a_free_question(
-    at: At, upstream: str, service: str
-) -> None:
+async def test_a_removed_model_is_found_for_free(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
     site.trouble(kind="retire")
 
@@ -178,7 +177,7 @@ async def test_a_model_that_is_gone_shows_in_a_free_question(
 
 
 @everywhere
-async def test_a_job_is_followed_to_a_video_on_disk(
+async def test_a_job_is_polled_until_its_video_is_on_disk(
     at: At, upstream: str, service: str, tmp_path: Path
 ) -> None:
     site = at(upstream, service)
@@ -260,7 +259,7 @@ async def test_a_connection_reset_at_a_create_is_in_doubt(
 
 
 @everywhere
-async def test_a_503_with_words_is_a_definite_refusal(at: At, upstream: str, service: str) -> None:
+async def test_a_readable_503_is_a_definite_refusal(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
     site.trouble(
         kind="refuse",
@@ -295,12 +294,10 @@ async def test_a_create_that_is_never_answered_is_in_doubt(
     ("upstream", "service"),
     [row for row in DIALECTS if row.id in LISTING],
 )
-async def test_a_create_in_doubt_is_found_again_in_the_list(
-    at: At, upstream: str, service: str
-) -> None:
+async def test_a_create_in_doubt_is_found_in_the_list(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service, timeout=0.3)
     site.trouble(kind="hang", accepts=True)
-    reply, failure = await site.create("a boat that nobody else asked for")
+    reply, failure = await site.create("a boat that no other test orders")
     assert isinstance(failure, Failure)
     assert acceptance(reply, failure) is Acceptance.IN_DOUBT
 
@@ -310,7 +307,7 @@ async def test_a_create_in_doubt_is_found_again_in_the_list(
 
     assert isinstance(listed, tuple)
     assert [job.id for job in listed] == list(site.world.jobs)
-    assert [job.prompt for job in listed] == ["a boat that nobody else asked for"]
+    assert [job.prompt for job in listed] == ["a boat that no other test orders"]
 
 
 @pytest.mark.parametrize(
@@ -331,7 +328,7 @@ LINK = Reference(url="https://pictures.test/boat.png")
 
 
 @everywhere
-async def test_a_picture_arrives_whole_in_the_dialects_own_form(
+async def test_an_image_arrives_complete_in_the_dialects_encoding(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
@@ -344,7 +341,7 @@ async def test_a_picture_arrives_whole_in_the_dialects_own_form(
 
 
 @everywhere
-async def test_a_pictures_address_arrives_or_is_not_sent_at_all(
+async def test_an_image_url_arrives_or_is_not_sent_at_all(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
@@ -359,7 +356,7 @@ async def test_a_pictures_address_arrives_or_is_not_sent_at_all(
 
 @everywhere
 @pytest.mark.parametrize("operation", [Operation.REMIX, Operation.EDIT, Operation.EXTEND])
-async def test_what_a_dialect_says_it_can_do_it_can(
+async def test_every_supported_operation_works(
     at: At, upstream: str, service: str, operation: Operation
 ) -> None:
     site = at(upstream, service)
@@ -378,7 +375,7 @@ async def test_what_a_dialect_says_it_can_do_it_can(
 
 
 @everywhere
-async def test_a_running_job_is_cancelled_where_that_costs_nothing(
+async def test_a_running_job_is_cancelled_if_that_is_free(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
@@ -398,9 +395,7 @@ async def test_a_running_job_is_cancelled_where_that_costs_nothing(
 
 
 @everywhere
-async def test_a_finished_job_is_forgotten_where_it_can_be(
-    at: At, upstream: str, service: str
-) -> None:
+async def test_a_finished_job_is_deleted_if_supported(at: At, upstream: str, service: str) -> None:
     site = at(upstream, service)
     job = await site.outcome()
     assert isinstance(job, Job)
@@ -414,7 +409,7 @@ async def test_a_finished_job_is_forgotten_where_it_can_be(
 
 
 @everywhere
-async def test_every_variant_is_handed_on_whole_and_in_part(
+async def test_every_variant_is_forwarded_completely_and_in_ranges(
     at: At, upstream: str, service: str
 ) -> None:
     site = at(upstream, service)
@@ -434,7 +429,7 @@ async def test_every_variant_is_handed_on_whole_and_in_part(
         assert (relay.reply.status, part) == (206, whole[10:20])
 
 
-async def test_a_character_is_made_and_appears(at: At) -> None:
+async def test_a_character_is_created_and_used(at: At) -> None:
     site = at("openai", "sora-2-official")
     film = Reference(body=b"mp4", media_type="video/mp4")
 
@@ -465,7 +460,7 @@ async def test_a_500_is_in_doubt_since_a_job_may_run_behind_it(at: At, *, accept
 @pytest.mark.parametrize(
     ("upstream", "service"), [row for row in DIALECTS if row.id == "openai_videos-new_api"]
 )
-async def test_a_relays_own_no_is_definite_whatever_its_status(
+async def test_a_relays_own_refusal_is_definite_whatever_its_status(
     at: At, upstream: str, service: str, sign: str
 ) -> None:
     site = at(upstream, service)

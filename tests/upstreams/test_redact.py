@@ -40,7 +40,7 @@ SECRETS = st.text(ALPHABET, min_size=8, max_size=60)
         ("AKIAIOSFODNN7EXAMPLE", "IOSFODNN7"),
     ],
 )
-def test_what_looks_like_a_secret_goes(text: str, planted: str) -> None:
+def test_a_text_that_looks_like_a_secret_is_masked(text: str, planted: str) -> None:
     assert planted in text
 
     assert planted not in redact_line(text)
@@ -64,7 +64,7 @@ def test_ordinary_words_stay(text: str) -> None:
     assert redact_line(text) == text
 
 
-def test_the_query_of_an_address_goes_and_the_address_stays() -> None:
+def test_the_query_of_a_url_is_masked_and_the_url_stays() -> None:
     assert (
         redact_line("at https://a.example/v.mp4?sig=1 now")
         == f"at https://a.example/v.mp4?{MASK} now"
@@ -83,7 +83,7 @@ def test_a_long_text_is_cut() -> None:
 
 
 @pytest.mark.parametrize("secret", ["Geheim/+1= x", "密钥密钥密钥", "pläne&co", 'quo"ted\\x'])
-def test_a_secret_goes_in_every_spelling(secret: str) -> None:
+def test_a_secret_is_masked_in_every_encoding(secret: str) -> None:
     spellings = [
         secret,
         quote(secret, safe=""),
@@ -98,7 +98,7 @@ def test_a_secret_goes_in_every_spelling(secret: str) -> None:
     assert all(secret not in text for text in cleaned)
 
 
-def test_a_secret_split_by_what_cannot_be_seen_goes() -> None:
+def test_a_secret_split_by_invisible_characters_is_masked() -> None:
     assert "hunter22hunter" not in redact_line("it is hunter22\u200bhunter", ["hunter22hunter"])
 
 
@@ -109,11 +109,11 @@ def test_a_secret_at_the_edge_of_the_cut_leaves_no_half() -> None:
         assert "PLANT" not in redact_line("x" * filler + " " + secret + " y" * 50, [secret])
 
 
-def test_a_secret_behind_a_sea_of_blanks_goes() -> None:
+def test_a_secret_after_many_spaces_is_masked() -> None:
     assert "abc" not in redact_line(" " * 19_990 + "sk-abcdefghijklmnopqrstuvwxyz0123456789")
 
 
-def test_too_short_a_secret_does_not_garble_the_text() -> None:
+def test_a_short_secret_does_not_garble_the_text() -> None:
     assert redact_line("banana", ["an", ""]) == "banana"
 
 
@@ -130,7 +130,7 @@ def test_no_secret_hides_behind_another(secrets: list[str], glue: str) -> None:
 
 
 @given(st.text(max_size=500), st.lists(SECRETS, max_size=2))
-def test_scrubbing_twice_is_scrubbing_once(text: str, secrets: list[str]) -> None:
+def test_redacting_is_idempotent(text: str, secrets: list[str]) -> None:
     once = redact_line(text, secrets)
 
     assert redact_line(once, secrets) == once
@@ -145,7 +145,7 @@ def test_it_never_raises_and_always_gives_one_short_line(text: str, secrets: lis
 
 
 @given(SECRETS, st.text(max_size=60), st.text(max_size=60), st.data())
-def test_a_secret_in_pieces_does_not_pass_the_veil(
+def test_a_secret_split_over_chunks_is_masked(
     secret: str, before: str, after: str, data: st.DataObject
 ) -> None:
     text = before + secret + after
@@ -159,7 +159,7 @@ def test_a_secret_in_pieces_does_not_pass_the_veil(
 
 
 @given(st.lists(st.text(alphabet="abc", max_size=20), max_size=5))
-def test_what_holds_no_secret_passes_the_veil_as_it_is(pieces: list[str]) -> None:
+def test_a_stream_without_secrets_is_unchanged(pieces: list[str]) -> None:
     veil = StreamRedactor(["ab-ab-ab-ab"])
 
     shown = "".join(veil.feed(piece) for piece in pieces) + veil.finish()
@@ -167,7 +167,7 @@ def test_what_holds_no_secret_passes_the_veil_as_it_is(pieces: list[str]) -> Non
     assert shown == "".join(pieces)
 
 
-def test_the_veil_keeps_back_no_more_than_the_beginning_of_a_secret() -> None:
+def test_a_stream_holds_back_no_more_than_the_start_of_a_secret() -> None:
     veil = StreamRedactor(["PLANTED-key"])
 
     assert veil.feed("data: [DONE]\n") == "data: [DONE]\n"

@@ -20,14 +20,6 @@ MakeUpstream = Callable[..., Upstream]
 JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
-def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return answer
-
-
 def whole(body: bytes, head: bytes = JSON_HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -44,10 +36,10 @@ def question(upstream: Upstream) -> Request:
     return adapter_for(upstream).credentials("sora-2")
 
 
-async def test_an_answer_comes_back_whole_and_timed(
-    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+async def test_an_answer_is_read_completely_and_timed(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(b'{"data":[]}'))))
+    upstream = make_upstream(await serve(whole(b'{"data":[]}')))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -55,8 +47,8 @@ async def test_an_answer_comes_back_whole_and_timed(
     assert reply.headers["content-type"] == "application/json"
     assert reply.first_byte_seconds is not None
     assert 0 < reply.first_byte_seconds <= reply.seconds < 5
-    assert heard[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
-    assert b"Cookie" not in heard[0]
+    assert received[0].startswith(b"GET /v1/models HTTP/1.1\r\n")
+    assert b"Cookie" not in received[0]
 
 
 @pytest.mark.parametrize("dialect", ["openai", "new_api"])
@@ -64,16 +56,16 @@ async def test_a_create_is_sent_as_form_or_json(
     serve: Serve,
     make_upstream: MakeUpstream,
     transport: Transport,
-    heard: list[bytes],
+    received: list[bytes],
     dialect: str,
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(b"{}"))), dialect=dialect)
+    upstream = make_upstream(await serve(whole(b"{}")), dialect=dialect)
 
     await transport.send(
         adapter_for(upstream).create(Order("纸船", 4, "1280x720"), "sora-2"), upstream
     )
 
-    head, _, body = heard[0].partition(b"\r\n\r\n")
+    head, _, body = received[0].partition(b"\r\n\r\n")
     if dialect == "new_api":
         assert json.loads(body)["prompt"] == "纸船"
     else:
@@ -82,7 +74,7 @@ async def test_a_create_is_sent_as_form_or_json(
         assert "纸船".encode() in body
 
 
-async def test_a_name_that_does_not_resolve_was_never_sent_to(
+async def test_a_request_to_an_unresolved_name_was_not_sent(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream("http://no-such-host.invalid/v1")
@@ -93,7 +85,7 @@ async def test_a_name_that_does_not_resolve_was_never_sent_to(
     assert reply.error.startswith("gaierror: ")
 
 
-async def test_a_refused_connection_was_never_sent_to(
+async def test_a_request_over_a_refused_connection_was_not_sent(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
@@ -107,7 +99,7 @@ async def test_a_refused_connection_was_never_sent_to(
     assert reply.error.startswith("ConnectionRefusedError: [Errno 111]")
 
 
-async def test_silence_ends_at_the_upstreams_limit_and_leaves_a_doubt(
+async def test_silence_ends_at_the_upstreams_timeout_in_doubt(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream(await serve(hang), timeout=0.2)
@@ -119,7 +111,7 @@ async def test_silence_ends_at_the_upstreams_limit_and_leaves_a_doubt(
     assert reply.seconds < 2
 
 
-async def test_a_handshake_that_hangs_was_never_sent_to(
+async def test_a_request_over_a_hanging_handshake_was_not_sent(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     plain = await serve(hang)
@@ -131,7 +123,7 @@ async def test_a_handshake_that_hangs_was_never_sent_to(
     assert reply.error == "TimeoutError: no connection within 0.2 s"
 
 
-async def test_an_answer_that_trickles_ends_at_the_limit_with_what_came(
+async def test_a_slow_answer_ends_at_the_timeout_with_its_part(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     async def trickle(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -147,7 +139,7 @@ async def test_an_answer_that_trickles_ends_at_the_limit_with_what_came(
     assert reply.error == "TimeoutError: no end of the answer within 0.3 s"
 
 
-async def test_a_reset_leaves_a_doubt(
+async def test_a_reset_leaves_the_request_in_doubt(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream(await serve(reset), dialect="new_api")
@@ -161,20 +153,20 @@ async def test_a_reset_leaves_a_doubt(
 
 
 async def test_a_create_is_never_sent_twice(
-    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
     upstream = make_upstream(await serve(reset))
 
     await transport.send(adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream)
 
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 async def test_half_a_document_is_an_answer_that_broke_off(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     raw = JSON_HEAD + b'Content-Length: 4000\r\n\r\n{"object":"list","da'
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -187,7 +179,7 @@ async def test_a_page_of_five_megabytes_is_cut(
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
     page = b"<html>" + b"x" * 5_000_000
-    upstream = make_upstream(await serve(answering(whole(page, head))))
+    upstream = make_upstream(await serve(whole(page, head)))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -208,10 +200,10 @@ async def test_a_page_of_five_megabytes_is_cut(
         b"",
     ],
 )
-async def test_what_is_no_http_is_an_error_value(
+async def test_an_answer_that_is_not_http_is_an_error_value(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, raw: bytes
 ) -> None:
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -222,7 +214,7 @@ async def test_what_is_no_http_is_an_error_value(
 async def test_a_body_that_is_no_utf8_is_read_with_replacement(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(b'\xef\xbb\xbf{"a":"\xff"}'))))
+    upstream = make_upstream(await serve(whole(b'\xef\xbb\xbf{"a":"\xff"}')))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -230,7 +222,7 @@ async def test_a_body_that_is_no_utf8_is_read_with_replacement(
 
 
 @pytest.mark.parametrize("address", ["htp://x/v1", "http://", "http://[bad/v1", "nonsense", ""])
-async def test_a_wrong_address_is_an_error_value_and_was_never_sent_to(
+async def test_a_wrong_url_is_an_error_value_and_not_sent(
     make_upstream: MakeUpstream, transport: Transport, address: str
 ) -> None:
     upstream = make_upstream(address)
@@ -246,7 +238,7 @@ async def test_an_upstream_that_repeats_our_key_does_not_get_it_into_a_reply(
 ) -> None:
     body = b'{"error":{"message":"Incorrect API key provided: %s"}}' % planted_key.encode()
     head = b"HTTP/1.1 401 No\r\nX-Echo: %s\r\n" % planted_key.encode()
-    upstream = make_upstream(await serve(answering(whole(body, head))))
+    upstream = make_upstream(await serve(whole(body, head)))
 
     reply = await transport.send(question(upstream), upstream)
 
@@ -260,7 +252,7 @@ class TestRedirects:
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
         planted_key: str,
     ) -> None:
         async def twice(request: bytes, writer: asyncio.StreamWriter) -> None:
@@ -272,73 +264,73 @@ class TestRedirects:
         reply = await transport.send(question(upstream), upstream)
 
         assert (reply.status, reply.body) == (200, "{}")
-        assert [planted_key.encode() in request for request in heard] == [True, True]
+        assert [planted_key.encode() in request for request in received] == [True, True]
 
-    async def test_to_another_host_leave_the_key_behind(
+    async def test_to_another_host_drop_the_key(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
         planted_key: str,
     ) -> None:
-        other = await serve(answering(whole(b'{"data":[]}')))
+        other = await serve(whole(b'{"data":[]}'))
         moved = f"HTTP/1.1 307 T\r\nLocation: {other}/models\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(moved.encode())))
+        upstream = make_upstream(await serve(moved.encode()))
 
         reply = await transport.send(question(upstream), upstream)
 
         assert reply.status == 200
-        assert [planted_key.encode() in request for request in heard] == [True, False]
+        assert [planted_key.encode() in request for request in received] == [True, False]
 
-    async def test_that_come_back_home_bring_the_key_again(
+    async def test_back_to_the_first_host_send_the_key_again(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
         planted_key: str,
     ) -> None:
         addresses: list[str] = []
 
-        async def home(request: bytes, writer: asyncio.StreamWriter) -> None:
+        async def first_host(request: bytes, writer: asyncio.StreamWriter) -> None:
             moved = f"HTTP/1.1 302 F\r\nLocation: {addresses[1]}\r\nContent-Length: 0\r\n\r\n"
             writer.write(moved.encode() if b"/v1/models" in request else whole(b"{}"))
 
-        async def away(_: bytes, writer: asyncio.StreamWriter) -> None:
+        async def other_host(_: bytes, writer: asyncio.StreamWriter) -> None:
             back = f"HTTP/1.1 302 F\r\nLocation: {addresses[0]}/end\r\nContent-Length: 0\r\n\r\n"
             writer.write(back.encode())
 
-        addresses += [await serve(home), await serve(away)]
+        addresses += [await serve(first_host), await serve(other_host)]
         upstream = make_upstream(addresses[0])
 
         reply = await transport.send(question(upstream), upstream)
 
         assert reply.status == 200
-        assert [planted_key.encode() in request for request in heard] == [True, False, True]
+        assert [planted_key.encode() in request for request in received] == [True, False, True]
 
     async def test_in_a_circle_end_after_five(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
     ) -> None:
         circle = b"HTTP/1.1 302 Found\r\nLocation: /v1/models\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(circle)))
+        upstream = make_upstream(await serve(circle))
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, len(heard)) == (None, 6)
+        assert (reply.status, len(received)) == (None, 6)
         assert reply.error.startswith("RedirectError: ")
         assert "more than 5 redirects" in reply.error
 
     @pytest.mark.parametrize("place", ["file:///etc/passwd", "http://[bad", "javascript:1"])
-    async def test_to_no_address_are_an_error_value(
+    async def test_to_no_url_are_an_error_value(
         self, serve: Serve, make_upstream: MakeUpstream, transport: Transport, place: str
     ) -> None:
         moved = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(moved.encode())))
+        upstream = make_upstream(await serve(moved.encode()))
 
         reply = await transport.send(question(upstream), upstream)
 
@@ -350,16 +342,16 @@ class TestRedirects:
         serve: Serve,
         make_upstream: MakeUpstream,
         transport: Transport,
-        heard: list[bytes],
+        received: list[bytes],
     ) -> None:
         moved = b"HTTP/1.1 307 T\r\nLocation: /v2/videos\r\nContent-Length: 0\r\n\r\n"
-        upstream = make_upstream(await serve(answering(moved)))
+        upstream = make_upstream(await serve(moved))
 
         reply = await transport.send(
             adapter_for(upstream).create(Order("boat", 4, "1280x720"), "m"), upstream
         )
 
-        assert (reply.status, len(heard)) == (307, 1)
+        assert (reply.status, len(received)) == (307, 1)
 
 
 class TestCertificates:
@@ -375,7 +367,7 @@ class TestCertificates:
         certificate.configure_cert(context)
         return context
 
-    async def test_of_an_authority_we_were_told_to_trust_are_good(
+    async def test_of_a_configured_authority_are_accepted(
         self,
         serve: Serve,
         make_upstream: MakeUpstream,
@@ -384,7 +376,7 @@ class TestCertificates:
         ca_file: str,
     ) -> None:
         tls = self.context(authority.issue_cert("127.0.0.1"))
-        url = await serve(answering(whole(b"{}")), tls=tls)
+        url = await serve(whole(b"{}"), tls=tls)
         upstream = make_upstream(url, ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)
@@ -397,14 +389,14 @@ class TestCertificates:
         make_upstream: MakeUpstream,
         transport: Transport,
         authority: trustme.CA,
-        heard: list[bytes],
+        received: list[bytes],
     ) -> None:
         tls = self.context(authority.issue_cert("127.0.0.1"))
-        upstream = make_upstream(await serve(answering(whole(b"{}")), tls=tls))
+        upstream = make_upstream(await serve(whole(b"{}"), tls=tls))
 
         reply = await transport.send(question(upstream), upstream)
 
-        assert (reply.status, reply.was_sent, heard) == (None, False, [])
+        assert (reply.status, reply.was_sent, received) == (None, False, [])
         assert reply.error.startswith("SSLCertVerificationError: ")
 
     async def test_that_have_expired_are_named_so(
@@ -419,7 +411,7 @@ class TestCertificates:
         expired = authority.issue_cert(
             "127.0.0.1", not_before=past, not_after=past + timedelta(days=1)
         )
-        url = await serve(answering(whole(b"{}")), tls=self.context(expired))
+        url = await serve(whole(b"{}"), tls=self.context(expired))
         upstream = make_upstream(url, ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)
@@ -435,8 +427,8 @@ class TestCertificates:
         authority: trustme.CA,
         ca_file: str,
     ) -> None:
-        tls = self.context(authority.issue_cert("somebody.else.example"))
-        upstream = make_upstream(await serve(answering(whole(b"{}")), tls=tls), ca_file=ca_file)
+        tls = self.context(authority.issue_cert("another.example"))
+        upstream = make_upstream(await serve(whole(b"{}"), tls=tls), ca_file=ca_file)
 
         reply = await transport.send(question(upstream), upstream)
 
@@ -453,7 +445,7 @@ class TestCertificates:
         assert "No such file" in reply.error
 
 
-async def test_connections_are_used_again(
+async def test_connections_are_reused(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     async def two_answers(_: bytes, writer: asyncio.StreamWriter) -> None:

@@ -18,14 +18,6 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
 MANY = 50_000_000
 
 
-def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return answer
-
-
 def whole(body: bytes, head: bytes = HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -38,10 +30,10 @@ def wanted(upstream: Upstream, url: str = "") -> Request:
     return adapter_for(upstream).content(Job("video_1", JobState.COMPLETED, content_url=url))
 
 
-async def test_a_video_lands_in_its_file_and_nowhere_else(
+async def test_a_video_is_written_to_its_file_and_nowhere_else(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, tmp_path: Path
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+    upstream = make_upstream(await serve(whole(VIDEO)))
     target = tmp_path / "deep" / "1.mp4"
 
     reply = await transport.download(wanted(upstream), upstream, target, MANY)
@@ -55,7 +47,7 @@ async def test_a_video_lands_in_its_file_and_nowhere_else(
     ("raw", "limit", "error"),
     [
         (HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO, MANY, "ClientPayloadError: "),
-        (whole(VIDEO), 1_000_000, "TooLongError: more than 1000000 bytes"),
+        (whole(VIDEO), 1_000_000, "DownloadTooLargeError: more than 1000000 bytes"),
         (
             whole(b"<html>Sign in</html>", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"),
             MANY,
@@ -63,7 +55,7 @@ async def test_a_video_lands_in_its_file_and_nowhere_else(
         ),
     ],
 )
-async def test_what_is_no_whole_video_leaves_no_file(  # noqa: PLR0913, PLR0917  # fixtures
+async def test_an_incomplete_video_leaves_no_file(  # noqa: PLR0913, PLR0917  # fixtures
     serve: Serve,
     make_upstream: MakeUpstream,
     transport: Transport,
@@ -72,7 +64,7 @@ async def test_what_is_no_whole_video_leaves_no_file(  # noqa: PLR0913, PLR0917 
     limit: int,
     error: str,
 ) -> None:
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", limit)
 
@@ -86,7 +78,7 @@ async def test_a_refusal_is_kept_as_text(
 ) -> None:
     body = b'{"error":{"message":"Task not found"}}'
     raw = whole(body, b"HTTP/1.1 404 No\r\nContent-Type: application/json\r\n")
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
 
@@ -132,28 +124,28 @@ async def test_cancellation_leaves_no_file(
     assert files_in(tmp_path) == []
 
 
-async def test_a_redirect_to_a_store_of_files_leaves_the_key_behind(  # noqa: PLR0913, PLR0917  # fixtures
+async def test_a_redirect_to_a_file_store_drops_the_key(  # noqa: PLR0913, PLR0917  # fixtures
     serve: Serve,
     make_upstream: MakeUpstream,
     transport: Transport,
     tmp_path: Path,
-    heard: list[bytes],
+    received: list[bytes],
     planted_key: str,
 ) -> None:
-    store = await serve(answering(whole(VIDEO)))
+    store = await serve(whole(VIDEO))
     moved = f"HTTP/1.1 302 Found\r\nLocation: {store}/1.mp4?sig=x\r\nContent-Length: 0\r\n\r\n"
-    upstream = make_upstream(await serve(answering(moved.encode())))
+    upstream = make_upstream(await serve(moved.encode()))
 
     reply = await transport.download(wanted(upstream), upstream, tmp_path / "1.mp4", MANY)
 
     assert reply.error == ""
-    assert [planted_key.encode() in request for request in heard] == [True, False]
+    assert [planted_key.encode() in request for request in received] == [True, False]
 
 
 async def test_our_own_disk_is_not_the_upstreams_fault(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, tmp_path: Path
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+    upstream = make_upstream(await serve(whole(VIDEO)))
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(StorageError, match="cannot write"):

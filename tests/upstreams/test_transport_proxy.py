@@ -20,14 +20,6 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n"
 POST = Order("boat", 4, "1280x720")
 
 
-def answering(raw: bytes) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(raw)
-        await writer.drain()
-
-    return answer
-
-
 def whole(body: bytes, head: bytes = HEAD) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -36,10 +28,10 @@ def wanted(upstream: Upstream, variant: str = "video") -> Request:
     return adapter_for(upstream).content(Job("video_1", JobState.COMPLETED), variant)
 
 
-async def test_a_video_is_handed_on_piece_by_piece(
+async def test_a_video_is_forwarded_in_chunks(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
-    upstream = make_upstream(await serve(answering(whole(VIDEO))))
+    upstream = make_upstream(await serve(whole(VIDEO)))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         head, length = relay.reply, relay.content_length
@@ -51,11 +43,11 @@ async def test_a_video_is_handed_on_piece_by_piece(
     assert relay.reply.error == ""
 
 
-async def test_a_range_is_passed_on_and_nothing_else_of_the_readers(
-    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+async def test_only_the_range_of_the_clients_headers_is_forwarded(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
     part = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-9/512000\r\n"
-    upstream = make_upstream(await serve(answering(whole(VIDEO[5:10], part))))
+    upstream = make_upstream(await serve(whole(VIDEO[5:10], part)))
     reader = {"Range": "bytes=5-9", "if-range": '"v1"', "authorization": "Bearer caller", "x": "y"}
 
     async with transport.proxy(wanted(upstream), upstream, reader) as relay:
@@ -63,7 +55,7 @@ async def test_a_range_is_passed_on_and_nothing_else_of_the_readers(
 
     assert (relay.reply.status, body) == (206, VIDEO[5:10])
     assert relay.reply.headers["content-range"] == "bytes 5-9/512000"
-    asked = heard[0].lower()
+    asked = received[0].lower()
     assert b"range: bytes=5-9" in asked
     assert b'if-range: "v1"' in asked
     assert b"accept-encoding: identity" in asked
@@ -72,11 +64,11 @@ async def test_a_range_is_passed_on_and_nothing_else_of_the_readers(
 
 
 @pytest.mark.parametrize("status", [b"404 Not Found", b"416 Range Not Satisfiable"])
-async def test_a_refusal_is_kept_as_text_and_nothing_is_handed_on(
+async def test_a_refusal_is_kept_as_text_and_nothing_is_forwarded(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport, status: bytes
 ) -> None:
     head = b"HTTP/1.1 " + status + b"\r\nContent-Type: application/json\r\n"
-    upstream = make_upstream(await serve(answering(whole(b'{"error":1}', head))))
+    upstream = make_upstream(await serve(whole(b'{"error":1}', head)))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         pieces = [piece async for piece in relay]
@@ -85,22 +77,22 @@ async def test_a_refusal_is_kept_as_text_and_nothing_is_handed_on(
     assert (relay.reply.status, relay.reply.body) == (int(status[:3]), '{"error":1}')
 
 
-async def test_a_page_in_place_of_a_video_is_not_handed_on(
+async def test_a_page_in_place_of_a_video_is_not_forwarded(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     page = whole(b"<html>Sign in", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
-    upstream = make_upstream(await serve(answering(page)))
+    upstream = make_upstream(await serve(page))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         assert not relay.is_open
         assert relay.reply.error == "ContentTypeError: text/html in place of a video"
 
 
-async def test_a_video_that_breaks_off_ends_and_says_how(
+async def test_a_video_that_breaks_off_ends_with_an_error(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     raw = HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO
-    upstream = make_upstream(await serve(answering(raw)))
+    upstream = make_upstream(await serve(raw))
 
     async with transport.proxy(wanted(upstream), upstream) as relay:
         got = b"".join([piece async for piece in relay])
@@ -109,7 +101,7 @@ async def test_a_video_that_breaks_off_ends_and_says_how(
     assert relay.reply.error.startswith("ClientPayloadError: ")
 
 
-async def test_an_upstream_that_falls_silent_is_left(
+async def test_a_silent_upstream_is_disconnected(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     async def stop(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -126,7 +118,7 @@ async def test_an_upstream_that_falls_silent_is_left(
     assert "Timeout" in relay.reply.error
 
 
-async def test_a_reader_who_waits_is_waited_for(
+async def test_a_slow_client_is_waited_for(
     serve: Serve, make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     sent = 0
@@ -146,7 +138,7 @@ async def test_a_reader_who_waits_is_waited_for(
         size = 0
         async for piece in relay:
             size += len(piece)
-            # The kernel's own buffers hold a few megabytes on loopback; our memory does not.
+            # On loopback, the kernel buffers a few megabytes; our process must not.
             assert sent - size < 16_000_000
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -155,7 +147,7 @@ async def test_a_reader_who_waits_is_waited_for(
     assert peak < 2_000_000
 
 
-async def test_an_upstream_that_is_not_there_is_a_value(
+async def test_an_unreachable_upstream_is_an_error_value(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_upstream("http://127.0.0.1:9/v1")
@@ -168,16 +160,16 @@ async def test_an_upstream_that_is_not_there_is_a_value(
 
 @asynccontextmanager
 async def keeping_alive(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]]:
-    """Serve on connections that stay open; an answer of nothing closes one after reading."""
-    heard: list[bytes] = []
+    """Serve on connections that stay open; an empty answer closes one after the request."""
+    received: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = (line.partition(b":") for line in head.lower().split(b"\r\n"))
                 length = next((int(v) for n, _, v in lines if n == b"content-length"), 0)
-                heard.append(head + await reader.readexactly(length))
-                if not (said := answer(len(heard))):
+                received.append(head + await reader.readexactly(length))
+                if not (said := answer(len(received))):
                     return
                 writer.write(said)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -188,7 +180,7 @@ async def keeping_alive(answer: Answer) -> AsyncIterator[tuple[str, list[bytes]]
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/v1", heard
+        yield f"http://127.0.0.1:{port}/v1", received
 
 
 def first_alone(number: int) -> bytes:
@@ -198,7 +190,7 @@ def first_alone(number: int) -> bytes:
 async def test_a_create_on_a_kept_connection_that_is_dropped_is_not_repeated(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
-    async with keeping_alive(first_alone) as (address, heard):
+    async with keeping_alive(first_alone) as (address, received):
         upstream = make_upstream(address)
         create = adapter_for(upstream).create(POST, "m")
 
@@ -208,26 +200,26 @@ async def test_a_create_on_a_kept_connection_that_is_dropped_is_not_repeated(
     assert (first.status, second.status) == (200, None)
     assert second.was_sent
     assert "ServerDisconnectedError" in second.error
-    assert len(heard) == 2
+    assert len(received) == 2
 
 
-async def test_a_question_on_a_kept_connection_that_is_dropped_is_asked_again(
+async def test_a_get_on_a_kept_connection_that_is_dropped_is_repeated(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     def not_the_second(number: int) -> bytes:
         return b"" if number == 2 else whole(b"{}")
 
-    async with keeping_alive(not_the_second) as (address, heard):
+    async with keeping_alive(not_the_second) as (address, received):
         upstream = make_upstream(address)
         poll = adapter_for(upstream).poll("video_1")
 
         replies = [await transport.send(poll, upstream) for _ in range(2)]
 
     assert [reply.status for reply in replies] == [200, 200]
-    assert len(heard) == 3
+    assert len(received) == 3
 
 
-async def test_files_of_megabytes_are_sent_whole_with_their_length(
+async def test_large_files_are_sent_completely_with_their_length(
     make_upstream: MakeUpstream, transport: Transport
 ) -> None:
     picture = bytes(range(256)) * 20_000
@@ -235,7 +227,7 @@ async def test_files_of_megabytes_are_sent_whole_with_their_length(
     def created(_: int) -> bytes:
         return whole(b'{"id":"video_1","object":"video","status":"queued"}')
 
-    async with keeping_alive(created) as (address, heard):
+    async with keeping_alive(created) as (address, received):
         for dialect in ("openai", "vllm_omni", "sglang", "new_api"):
             upstream = make_upstream(address, dialect=dialect)
             order = Order("boat", 4, "1280x720", reference=Reference("", picture, "image/png"))
@@ -245,12 +237,12 @@ async def test_files_of_megabytes_are_sent_whole_with_their_length(
 
             assert isinstance(adapter.read_job(reply), Job)
 
-    assert [picture in body for body in heard] == [True, True, False, False]
-    assert all(b"chunked" not in body[:1000].lower() for body in heard)
+    assert [picture in body for body in received] == [True, True, False, False]
+    assert all(b"chunked" not in body[:1000].lower() for body in received)
 
 
-async def test_creates_that_hang_do_not_keep_questions_waiting(
-    serve: Serve, make_upstream: MakeUpstream, transport: Transport, heard: list[bytes]
+async def test_hanging_creates_do_not_delay_other_requests(
+    serve: Serve, make_upstream: MakeUpstream, transport: Transport, received: list[bytes]
 ) -> None:
     async def hang_creates(request: bytes, writer: asyncio.StreamWriter) -> None:
         if request.startswith(b"POST"):
@@ -271,4 +263,4 @@ async def test_creates_that_hang_do_not_keep_questions_waiting(
             task.cancel()
 
     assert reply.status == 200
-    assert len(heard) <= 129
+    assert len(received) <= 129

@@ -13,7 +13,7 @@ from tallylight.upstreams.transport import Transport
 
 Serve = Callable[..., Awaitable[str]]
 MakeUpstream = Callable[..., Upstream]
-Tell = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Sender = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 END = b"0\r\n\r\n"
@@ -23,10 +23,10 @@ def piece(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-def telling(tell: Tell) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
+def streaming_handler(send: Sender) -> Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]:
     async def answer(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD)
-        await tell(writer)
+        await send(writer)
         await writer.drain()
 
     return answer
@@ -44,17 +44,17 @@ def make_chat(make_upstream: MakeUpstream) -> MakeUpstream:
     return make
 
 
-async def test_text_arrives_in_pieces_while_the_upstream_still_speaks(
+async def test_text_arrives_in_chunks_while_the_upstream_still_sends(
     serve: Serve, make_chat: MakeUpstream, transport: Transport
 ) -> None:
     heard_the_first = asyncio.Event()
 
-    async def tell(writer: asyncio.StreamWriter) -> None:
+    async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(piece("data: 风".encode()[:-1]))  # in the middle of a character
         await heard_the_first.wait()
         writer.write(piece("风".encode()[-1:] + b"\n\n") + END)
 
-    upstream = make_chat(await serve(telling(tell)))
+    upstream = make_chat(await serve(streaming_handler(send)))
     pieces = []
 
     async with transport.stream(ordered(upstream), upstream) as stream:
@@ -67,7 +67,7 @@ async def test_text_arrives_in_pieces_while_the_upstream_still_speaks(
     assert (stream.reply.status, stream.reply.error) == (200, "")
 
 
-async def test_a_refusal_is_read_whole_and_nothing_streams(
+async def test_a_refusal_is_read_completely_and_nothing_streams(
     serve: Serve, make_chat: MakeUpstream, transport: Transport
 ) -> None:
     async def refuse(_: bytes, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +83,7 @@ async def test_a_refusal_is_read_whole_and_nothing_streams(
     assert (stream.reply.status, stream.reply.body) == (401, '{"detail":"Invalid API key"}')
 
 
-async def test_a_connection_never_made_is_told_apart(
+async def test_a_failed_connection_is_recognized(
     make_chat: MakeUpstream, transport: Transport
 ) -> None:
     upstream = make_chat("http://no-such-host.invalid/v1")
@@ -95,13 +95,13 @@ async def test_a_connection_never_made_is_told_apart(
     assert stream.reply.error.startswith("gaierror: ")
 
 
-async def test_a_stream_that_breaks_off_says_so_at_its_end(
+async def test_a_stream_that_breaks_off_ends_with_an_error(
     serve: Serve, make_chat: MakeUpstream, transport: Transport
 ) -> None:
-    async def tell(writer: asyncio.StreamWriter) -> None:
+    async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(piece(b'data: {"id":"c"}\n\n'))
 
-    upstream = make_chat(await serve(telling(tell)))
+    upstream = make_chat(await serve(streaming_handler(send)))
     reader = adapter_for(upstream).open_stream()
 
     async with transport.stream(ordered(upstream), upstream) as stream:
@@ -119,12 +119,12 @@ async def test_silence_ends_a_stream(
     transport: Transport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def tell(writer: asyncio.StreamWriter) -> None:
+    async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(piece(b": hello\n\n"))
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(streaming, "IDLE_LIMIT", timedelta(seconds=0.2))
-    upstream = make_chat(await serve(telling(tell)))
+    monkeypatch.setattr(streaming, "IDLE_TIMEOUT", timedelta(seconds=0.2))
+    upstream = make_chat(await serve(streaming_handler(send)))
 
     async with transport.stream(ordered(upstream), upstream) as stream:
         pieces = [text async for text in stream]
@@ -133,16 +133,16 @@ async def test_silence_ends_a_stream(
     assert stream.reply.error == "TimeoutError: the stream was silent for 0.2 s"
 
 
-async def test_a_stream_that_never_ends_is_ended_at_the_limit_of_a_job(
+async def test_an_endless_stream_is_ended_at_the_job_timeout(
     serve: Serve, make_chat: MakeUpstream, transport: Transport
 ) -> None:
-    async def tell(writer: asyncio.StreamWriter) -> None:
+    async def send(writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing():
             writer.write(piece(b": still there\n\n"))
             await writer.drain()
-            await asyncio.sleep(0.01)  # noqa: TID251  # the pace of a chatterbox
+            await asyncio.sleep(0.01)  # noqa: TID251  # a steady stream
 
-    upstream = make_chat(await serve(telling(tell)), job_timeout=0.3)
+    upstream = make_chat(await serve(streaming_handler(send)), job_timeout=0.3)
 
     async with transport.stream(ordered(upstream), upstream) as stream:
         async for _ in stream:
@@ -157,11 +157,11 @@ async def test_a_stream_of_more_bytes_than_any_answer_has_is_cut(
     transport: Transport,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def tell(writer: asyncio.StreamWriter) -> None:
+    async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(piece(b"x" * 100_000) + END)
 
     monkeypatch.setattr(streaming, "BYTE_LIMIT", 50_000)
-    upstream = make_chat(await serve(telling(tell)))
+    upstream = make_chat(await serve(streaming_handler(send)))
 
     async with transport.stream(ordered(upstream), upstream) as stream:
         async for _ in stream:
@@ -171,13 +171,13 @@ async def test_a_stream_of_more_bytes_than_any_answer_has_is_cut(
     assert stream.reply.error == "BufferError: more than 50000 bytes"
 
 
-async def test_what_its_reader_raises_is_not_swallowed(
+async def test_an_exception_of_the_reader_is_not_swallowed(
     serve: Serve, make_chat: MakeUpstream, transport: Transport
 ) -> None:
-    async def tell(writer: asyncio.StreamWriter) -> None:
+    async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(piece(b"data: x\n\n") + END)
 
-    upstream = make_chat(await serve(telling(tell)))
+    upstream = make_chat(await serve(streaming_handler(send)))
 
     async def listen() -> None:
         async with transport.stream(ordered(upstream), upstream) as stream:

@@ -14,7 +14,7 @@ from tallylight.model.evidence import Source
 from tallylight.probes.free_probes import RequestSender
 from tallylight.upstreams.feeds.reader import FeedState
 from tallylight.upstreams.feeds.reading import feed_evidence
-from tallylight.upstreams.feeds.registry import feed_reader
+from tallylight.upstreams.feeds.registry import FEED_READERS
 
 log = structlog.get_logger()
 
@@ -52,7 +52,7 @@ class FeedPoller:
         """
         if self._board.network_is_down:
             return
-        format_ = feed_reader(feed.format)
+        format_ = FEED_READERS[feed.format]
         state = self._states.get(feed, FeedState())
         while True:
             replies = [

@@ -1,1 +1,1 @@
-"""Speaks to video APIs: words to wire and back, answers to failures, feeds to evidence."""
+"""Talks to video APIs: sends requests, reads jobs, classifies failures, reads status feeds."""

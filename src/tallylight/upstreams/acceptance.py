@@ -1,6 +1,6 @@
-"""Was a create accepted, hence billed? The rules that keep one video from being paid twice.
+"""Decides whether a create was accepted, hence billed, so that no video is paid for twice.
 
-The table with its reasons stands in `docs/protocols.md`, "Accepted, refused, in doubt".
+The table and its reasons: `docs/protocols.md`, "Accepted, refused, in doubt".
 """
 
 from enum import StrEnum
@@ -10,10 +10,9 @@ from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.json_access import is_json_object
 from tallylight.upstreams.messages import Job, Reply
 
-_SUCCESS = range(200, 300)
 _CALLER_ERRORS = range(400, 500)
 
-#: A POST is never sent on, so it reached nobody; behind 302 and 303 a job may have been made.
+#: A POST is never redirected, so no job was created; behind a 302 or 303 one may have been.
 _REDIRECTS = frozenset(
     {
         HTTPStatus.MOVED_PERMANENTLY,
@@ -26,7 +25,7 @@ _REFUSAL_STATUSES = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.SERVICE_UN
 
 _REFUSAL_KINDS = frozenset(
     {
-        FailureKind.AUTH,  # whose key it was, ours or one of their pool, no job was made with it
+        FailureKind.AUTH,  # our key or one of the upstream's pool: no job was created with it
         FailureKind.RATE_LIMITED,
         FailureKind.RISK_CONTROL,
         FailureKind.SUSPENDED,
@@ -35,17 +34,16 @@ _REFUSAL_KINDS = frozenset(
     }
 )
 
-
-#: How the protocols say that a stream ended before its own end.
-_CUT_STREAM_RULES = frozenset({"stream:cut", "stream:broken_off"})
+#: Rules of failures that mean that a stream broke off.
+_CUT_STREAM_RULES = frozenset({"stream:cut", "stream:disconnected"})
 
 
 class Acceptance(StrEnum):
-    """What became of a create."""
+    """Whether an upstream accepted a create."""
 
     ACCEPTED = "accepted"
-    REFUSED = "refused"  # definitely: nothing can have been billed, the next service may be asked
-    IN_DOUBT = "in_doubt"  # it may be running; to be reconciled, never to be sent again
+    REFUSED = "refused"  # certainly: nothing was billed, and the next service may be tried
+    IN_DOUBT = "in_doubt"  # the job may be running: reconcile it, never send it again
 
 
 def acceptance(
@@ -55,17 +53,17 @@ def acceptance(
     refuses_with_500: bool = False,
     is_proven_not_billed: bool = False,
 ) -> Acceptance:
-    """Return what an answer to a create says of it.
+    """Return whether a create was accepted.
 
     Args:
-        reply: The answer, or how none came.
-        outcome: What the protocol read in it.
-        refuses_with_500: This upstream answers 500 only before it has accepted; some answer it
-            afterwards, so that is for its operator to say.
-        is_disclaimed: The dialect gives this answer only where nothing will be billed.
+        reply: The answer to the create.
+        outcome: The job or the failure that the protocol read from it.
+        refuses_with_500: This upstream answers 500 only before it accepts a job. Others answer 500
+            afterwards too, so the operator has to say so.
+        is_proven_not_billed: The dialect gives this answer only if nothing is billed.
     """
     if isinstance(outcome, Job):
-        return Acceptance.ACCEPTED  # a job that failed at once was one
+        return Acceptance.ACCEPTED  # even if it failed at once
     definite = (
         not reply.was_sent
         or is_proven_not_billed
@@ -75,15 +73,15 @@ def acceptance(
 
 
 def acceptance_of_stream(job: Job, error: str) -> Acceptance:
-    """Return what a stream says of the create that it answered, once it has ended.
+    """Return whether a create was accepted whose streamed answer has ended.
 
     Args:
-        job: As the stream's reader left it: completed or failed.
-        error: How the connection broke, "" if it did not.
+        job: The job at the end of the stream: completed or failed.
+        error: How the connection broke off, "" if it did not.
 
     Returns:
-        REFUSED where the words say no, which counts only if no work was seen before; IN_DOUBT
-        where the stream broke off, since leaving it does not cancel the job.
+        REFUSED if the text is a refusal, which counts only if no work was seen before; IN_DOUBT
+        if the stream broke off, since a disconnect does not cancel the job.
     """
     failure = job.failure
     if failure is None:
@@ -100,11 +98,11 @@ def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bo
     if status in _REDIRECTS:
         return True
     if status in _CALLER_ERRORS:
-        # 408 is an intermediary's time-out, and as good as our own.
+        # A proxy answers 408 too, and the service behind it may have received the request.
         return status != HTTPStatus.REQUEST_TIMEOUT and bool(reply.body.strip())
     if not is_json_object(reply.body):
-        return False  # a gateway's page is no word of the service behind it
-    if status in _SUCCESS:
+        return False  # a proxy's page says nothing about the service behind it
+    if reply.is_success:
         return _is_explicit_refusal(failure)
     return status in _REFUSAL_STATUSES or (
         status == HTTPStatus.INTERNAL_SERVER_ERROR and refuses_with_500
@@ -112,5 +110,5 @@ def _is_refusal(reply: Reply, failure: Failure, *, refuses_with_500: bool) -> bo
 
 
 def _is_explicit_refusal(failure: Failure) -> bool:
-    # Under HTTP 200 only the words count, and "it failed" may be said of a job that was accepted.
+    # Under HTTP 200 only the text counts, and "it failed" may be about a job that was accepted.
     return failure.fault is not Fault.UPSTREAM or failure.kind in _REFUSAL_KINDS

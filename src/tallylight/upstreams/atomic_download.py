@@ -1,4 +1,4 @@
-"""Writes a download to disk so that a file is there whole or not at all."""
+"""Writes a download to disk, so that the file exists completely or not at all."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -11,15 +11,15 @@ _CHUNK_SIZE = 1024 * 1024
 
 
 class DownloadTooLargeError(ValueError):
-    """More came than was allowed."""
+    """A download is larger than its limit."""
 
 
 async def save_atomically(chunks: AsyncIterator[bytes], path: Path, limit_bytes: int) -> None:
-    """Write chunks to a temporary name beside the target, and rename it when all have come.
+    """Write chunks to a temporary file beside the target, and rename it once it is complete.
 
     Raises:
-        TooLongError: if there are more bytes than the limit.
-        StorageError: if our own disk refuses.
+        DownloadTooLargeError: if there are more bytes than the limit.
+        StorageError: if our own disk fails.
     """
     part = path.with_name(f".{path.name}.part")
     try:
@@ -54,7 +54,7 @@ async def _write(chunks: AsyncIterator[bytes], part: Path, limit_bytes: int) -> 
 
 @contextmanager
 def _storage_errors(path: Path) -> Iterator[None]:
-    # Told apart from the network's faults, which are OSErrors too and the upstream's.
+    # Network errors are OSErrors too, but they are the upstream's fault.
     try:
         yield
     except OSError as error:

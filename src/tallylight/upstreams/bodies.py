@@ -1,6 +1,6 @@
-"""A request's body as bytes: JSON, or a form with its files (RFC 7578).
+"""Encodes the body of a request: JSON, or a form with its files (RFC 7578).
 
-Made here and not by the client's own form, which takes half a millisecond for four short fields.
+The form of the HTTP client is not used: it takes half a millisecond for four short fields.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -15,35 +15,35 @@ _CHUNK_SIZE = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EncodedBody:
-    """Bytes in the pieces in which they were made, so that a big one is copied by nobody."""
+    """The chunks of a body, unjoined, so that a large file is not copied."""
 
     content_type: str
     chunks: tuple[bytes, ...]
 
     @property
     def size(self) -> int:
-        """Return how many bytes there are."""
+        """Return the number of bytes."""
         return sum(map(len, self.chunks))
 
     @property
     def is_small(self) -> bool:
-        """Tell whether it may be sent in one go."""
+        """Tell whether the body can be sent as one chunk."""
         return self.size <= _SMALL_BODY
 
     def joined(self) -> bytes:
-        """Return a small body in one."""
+        """Return a small body as one chunk."""
         return b"".join(self.chunks)
 
     async def stream(self) -> AsyncIterator[memoryview]:
-        """Yield a big body in pieces that the connection can keep up with."""
-        for piece in self.chunks:
-            view = memoryview(piece)
+        """Yield a large body in chunks of at most 256 KiB."""
+        for chunk in self.chunks:
+            view = memoryview(chunk)
             for start in range(0, len(view), _CHUNK_SIZE):
                 yield view[start : start + _CHUNK_SIZE]
 
 
 def encode_body(request: Request) -> EncodedBody | None:
-    """Return a request's body, None if it has none."""
+    """Return the body of a request, None if it has none."""
     if request.json:
         return EncodedBody("application/json", (request.json.encode("utf-8", "replace"),))
     if not request.form and not request.files:
@@ -68,7 +68,7 @@ def _parts(request: Request, delimiter: str) -> Iterator[bytes]:
 
 
 def _part_header(file: FilePart, delimiter: str) -> str:
-    media_type = "".join(file.media_type.split())  # a line end in it would begin another header
+    media_type = "".join(file.media_type.split())  # a line end in it would start another header
     return (
         f'{delimiter}\r\nContent-Disposition: form-data; name="{_quoted(file.field_name)}"; '
         f'filename="{_quoted(file.filename)}"\r\nContent-Type: {media_type}\r\n\r\n'
@@ -76,5 +76,5 @@ def _part_header(file: FilePart, delimiter: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    """Return a name as browsers write it into a form (HTML, "multipart/form-data")."""
+    """Return a name as browsers quote it in a form (HTML, "multipart/form-data")."""
     return name.replace("\n", "%0A").replace("\r", "%0D").replace('"', "%22")

@@ -1,4 +1,4 @@
-"""One call to an upstream as it goes: how far it came, when, and in which words it broke off."""
+"""Records one call to an upstream: its stages, its times and its error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,29 +10,37 @@ from tallylight.clock import Clock
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.redact import redact_line, redact_secrets
 
-#: All that an upstream, the path to it, or a wrong address can make the client raise.
+#: All exceptions of the HTTP client that an upstream, the path to it or a wrong URL can cause.
 CALL_ERRORS = (aiohttp.ClientError, OSError, ValueError, EOFError)
 
 
 @dataclass(slots=True)
 class CallRecord:
-    """What is known of a call so far.
+    """The state of a call.
 
     Args:
-        clock: Times it.
-        phase: The request's.
-        secrets: What must not appear in a reply's texts.
-        started: When it began, by the monotonic clock.
-        is_connected: A connection was there, so that something may have left us.
-        first_byte: When the head of the answer came.
+        clock: Measures the times.
+        phase: The phase of the request.
+        secrets: Texts that are masked in the reply.
+        body_limit: The largest body that is kept, in bytes.
+        started_monotonic: When the call began, by the monotonic clock.
+        is_connected: A connection was made, so that the request may have been sent.
+        first_byte_monotonic: When the response head arrived, by the monotonic clock.
+        body: The body as far as it was read.
+        error: How the call broke off, "" if it did not.
+        truncated: The body was longer than the limit.
     """
 
     clock: Clock
     phase: Phase
     secrets: tuple[str, ...] = field(repr=False)
+    body_limit: int = 1024 * 1024
     started_monotonic: float = field(init=False)
     is_connected: bool = False
     first_byte_monotonic: float | None = None
+    body: bytearray = field(default_factory=bytearray)
+    error: str = ""
+    truncated: bool = False
     _status: int | None = None
     _headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -40,57 +48,63 @@ class CallRecord:
         self.started_monotonic = self.clock.monotonic()
 
     def record_head(self, response: aiohttp.ClientResponse) -> None:
-        """Note the head of the answer that counts, behind all redirects."""
+        """Record the head of the final response, after all redirects."""
         self.first_byte_monotonic = self.clock.monotonic()
         self._status = response.status
         headers = {name.lower(): value for name, value in response.headers.items()}
         text = "\n".join(headers.values())
-        if self._redact(text) != text:  # asked once for all, since it hardly ever is so
+        if self._redact(text) != text:  # one check for all headers, since a secret in them is rare
             headers = {name: self._redact(value) for name, value in headers.items()}
         self._headers = headers
 
-    def reply(self, body: str = "", *, error: str = "", truncated: bool = False) -> Reply:
-        """Return the call as a reply, as far as it has come, without our secrets."""
-        waited = (
-            None
-            if self.first_byte_monotonic is None
-            else self.first_byte_monotonic - self.started_monotonic
-        )
+    async def read_body(self, response: aiohttp.ClientResponse) -> None:
+        """Read the body of a response up to the limit."""
+        async for chunk in response.content.iter_any():
+            self.body += chunk
+            if len(self.body) > self.body_limit:
+                self.truncated = True
+                response.close()  # the rest is not read, so the connection cannot be reused
+                return
+
+    def reply(self) -> Reply:
+        """Return the reply as far as it has arrived, without our secrets."""
+        text = self.body[: self.body_limit].decode("utf-8", "replace").removeprefix("\ufeff")
+        first_byte = self.first_byte_monotonic
         return Reply(
             phase=self.phase,
             status=self._status,
             headers=self._headers,
-            body=self._redact(body),
-            error=redact_line(error, self.secrets) if error else "",
+            body=self._redact(text),
+            error=redact_line(self.error, self.secrets) if self.error else "",
             was_sent=self.is_connected,
-            truncated=truncated,
+            truncated=self.truncated,
             seconds=self.elapsed_seconds(),
-            first_byte_seconds=waited,
+            first_byte_seconds=None if first_byte is None else first_byte - self.started_monotonic,
         )
 
     def elapsed_seconds(self) -> float:
-        """Return how long the call has taken."""
+        """Return how long the call has taken so far."""
         return self.clock.monotonic() - self.started_monotonic
 
     def timeout_stage(self) -> str:
-        """Return what a call that ran out of time was waiting for."""
+        """Return what a call that timed out was waiting for."""
         if not self.is_connected:
             return "no connection"
         return "no answer" if self.first_byte_monotonic is None else "no end of the answer"
 
     def _redact(self, text: str) -> str:
-        # A body is kept whole for its readers, so only our own key is taken out of it.
+        # A body stays whole for its readers: only our own key is masked in it.
         return redact_secrets(text, self.secrets)
 
 
 def error_text(error: Exception) -> str:
-    """Return an exception as "ClassName: message": the cause, where aiohttp has wrapped one."""
+    """Return an exception, or the cause that aiohttp wrapped in it, as "ClassName: message"."""
     cause: Exception = error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         cause = error.certificate_error
     elif isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
-    if isinstance(cause, aiohttp.ClientResponseError):  # its str has the whole address in it
+    if isinstance(cause, aiohttp.ClientResponseError):  # its str contains the whole URL
         text = f"{cause.status} {cause.message}"
     else:
         text = str(cause)
@@ -98,7 +112,7 @@ def error_text(error: Exception) -> str:
 
 
 def connection_tracing() -> aiohttp.TraceConfig:
-    """Return hooks that tell an `Exchange`, given as the trace context, of its connection."""
+    """Return hooks that mark a `CallRecord`, given as the trace context, as connected."""
     config = aiohttp.TraceConfig()
     config.on_connection_create_end.append(_on_connected)
     config.on_connection_reuseconn.append(_on_connected)

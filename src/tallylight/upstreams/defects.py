@@ -1,12 +1,12 @@
-"""Whether a delivered file is what was ordered: pure rules over what an inspection saw.
+"""Compares a delivered file with the order: pure rules over the result of an inspection.
 
-Tolerances leave room for what good services do, and no more:
+The tolerances allow what good services do, and no more:
 
-- Length: half a second, or a tenth of it; models count whole blocks of frames (81 frames at 16 a
-  second are sold as 5 s).
-- Size: 16 pixels, or a fiftieth, a side; codecs work in blocks of 16 lines (704 for 720).
-- Black, frozen: at least a second, and half of the video. Fades and still moments are no faults.
-- Damage: one broken packet in a hundred pictures; what a viewer never sees is forgiven.
+- Length: half a second, or 10 %; models make whole blocks of frames (81 frames at 16 fps are sold
+  as 5 s).
+- Size: 16 pixels, or 2 %, per side; codecs work in blocks of 16 lines (704 for 720).
+- Black, frozen: at least one second and half of the video. Fades and still moments are no defects.
+- Damage: one broken packet per hundred frames, which a viewer does not notice.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,63 @@ from datetime import timedelta
 from enum import StrEnum
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
-from tallylight.upstreams.inspection import Inspection
+
+_IMAGE_CONTAINERS = frozenset({"png_pipe", "jpeg_pipe", "webp_pipe", "webp", "gif"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What the decoder found in a file.
+
+    Args:
+        size_bytes: Size of the file.
+        container: FFmpeg's name of the format ("mov,mp4,m4a,3gp,3g2,mj2"); "" for no media.
+        codec: The video codec ("h264").
+        declared_length: The length that the file's header declares; None if it declares none.
+        decoded_length: The length of the frames that could be decoded.
+        width: Width of a displayed frame, in pixels.
+        height: Height of a displayed frame, in pixels.
+        fps: Frames per second, 0.0 if unknown.
+        has_audio: There is an audio track with data.
+        frames: Number of decoded frames.
+        black_ratio: Share of the frames that are black, 0.0 to 1.0.
+        longest_black: Longest run of black frames.
+        longest_frozen: Longest run of frames without a visible change.
+        decode_errors: Number of packets that could not be decoded.
+        error: Why no frame was decoded, "" if one was.
+        hit_limit: Decoding exceeded its time or memory limit, so nothing is known of the file.
+    """
+
+    size_bytes: int = 0
+    container: str = ""
+    codec: str = ""
+    declared_length: timedelta | None = None
+    decoded_length: timedelta = timedelta()
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    has_audio: bool = False
+    frames: int = 0
+    black_ratio: float = 0.0
+    longest_black: timedelta = timedelta()
+    longest_frozen: timedelta = timedelta()
+    decode_errors: int = 0
+    error: str = ""
+    hit_limit: bool = False
+
+    @property
+    def is_image(self) -> bool:
+        """Tell whether the file is an image rather than a video."""
+        return self.container in _IMAGE_CONTAINERS and self.frames <= 1
 
 
 class Defect(StrEnum):
     """What can be wrong with a file, gravest first."""
 
-    NOT_CHECKED = "unjudged"  # our limits ended the inspection: nothing is known
+    NOT_CHECKED = "not_checked"  # the inspection hit our limits: nothing is known
     EMPTY = "empty"
     NOT_MEDIA = "not_media"
-    WRONG_MEDIUM = "other_medium"  # a picture for a video, a video for a picture
+    WRONG_MEDIUM = "wrong_medium"  # an image in place of a video, or the reverse
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
     BLACK = "black"
@@ -36,7 +83,7 @@ class Defect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DefectReport:
-    """One thing in which a file is not what was ordered, with what was seen."""
+    """One difference between a file and its order, and a text that describes it."""
 
     defect: Defect
     text: str
@@ -58,35 +105,35 @@ def find_defects(
     *,
     audio_expected: bool,
 ) -> tuple[DefectReport, ...]:
-    """Return in what a file falls short of an order, gravest first; empty if it is as ordered.
+    """Return the defects of a file, gravest first.
 
     Args:
-        inspection: What was seen.
-        expected_seconds: The length ordered; 0 for a picture.
-        expected_size: "WIDTHxHEIGHT"; anything else ("", "auto") leaves the size open.
-        audio_expected: A video without sound falls short.
+        inspection: The result of decoding the file.
+        expected_seconds: The ordered length; 0 for an image.
+        expected_size: "WIDTHxHEIGHT"; anything else ("", "auto") allows any size.
+        audio_expected: A video without sound is defective.
     """
     unusable = _unusable(inspection, expected_seconds)
     if unusable is not None:
         return (unusable,)
-    found = [_wrong_size(inspection, expected_size)]
+    candidates = [_wrong_size(inspection, expected_size)]
     if expected_seconds:
-        found = [
+        candidates = [
             _truncated(inspection),
             _damaged(inspection),
             _black_or_frozen(inspection),
             _wrong_length(inspection, timedelta(seconds=expected_seconds)),
-            *found,
+            *candidates,
         ]
         if audio_expected and not inspection.has_audio:
-            found.append(DefectReport(Defect.SILENT, "there is no sound in the video"))
+            candidates.append(DefectReport(Defect.SILENT, "the video has no sound"))
     elif inspection.black_ratio:
-        found = [DefectReport(Defect.BLACK, "the picture is black"), *found]
-    return tuple(shortcoming for shortcoming in found if shortcoming is not None)
+        candidates = [DefectReport(Defect.BLACK, "the image is black"), *candidates]
+    return tuple(defect for defect in candidates if defect is not None)
 
 
 def defect_failure(defects: Sequence[DefectReport]) -> Failure | None:
-    """Return the failure that shortcomings make of a delivery, None if there are none."""
+    """Return the failure that a delivery with these defects is, None without defects."""
     if not defects:
         return None
     gravest = defects[0].defect
@@ -95,7 +142,7 @@ def defect_failure(defects: Sequence[DefectReport]) -> Failure | None:
         kind=FailureKind.UNKNOWN if is_ours else FailureKind.DEGRADED,
         fault=Fault.OURS if is_ours else Fault.UPSTREAM,
         rule=f"inspection:{gravest}",
-        text="; ".join(shortcoming.text for shortcoming in defects),
+        text="; ".join(each.text for each in defects),
     )
 
 
@@ -107,14 +154,13 @@ def _unusable(inspection: Inspection, expected_seconds: int) -> DefectReport | N
             Defect.NOT_CHECKED, f"the file could not be inspected: {inspection.error}"
         )
     if inspection.error or inspection.frames == 0:
-        what = "video" if expected_seconds else "picture"
-        return DefectReport(
-            Defect.NOT_MEDIA, f"the file is no {what}: {inspection.error or 'no frame'}"
-        )
+        what = "a video" if expected_seconds else "an image"
+        why = inspection.error or "no frame"
+        return DefectReport(Defect.NOT_MEDIA, f"the file is not {what}: {why}")
     if expected_seconds and inspection.is_image:
-        return DefectReport(Defect.WRONG_MEDIUM, "the file is a picture, not a video")
+        return DefectReport(Defect.WRONG_MEDIUM, "the file is an image, not a video")
     if not expected_seconds and not inspection.is_image:
-        return DefectReport(Defect.WRONG_MEDIUM, "the file is a video, not a picture")
+        return DefectReport(Defect.WRONG_MEDIUM, "the file is a video, not an image")
     return None
 
 
@@ -125,34 +171,35 @@ def _truncated(inspection: Inspection) -> DefectReport | None:
         >= inspection.declared_length - _tolerance(inspection.declared_length)
     ):
         return None
-    text = f"the video breaks off after {_seconds_text(inspection.decoded_length)} of {_seconds_text(inspection.declared_length)}"
-    return DefectReport(Defect.TRUNCATED, text)
+    decoded, declared = map(_seconds_text, (inspection.decoded_length, inspection.declared_length))
+    return DefectReport(Defect.TRUNCATED, f"the video breaks off after {decoded} of {declared}")
 
 
 def _damaged(inspection: Inspection) -> DefectReport | None:
-    # One error at the end of a file that breaks off is told as truncated, or not worth telling.
+    # One error is normal at the end of a file that breaks off, which TRUNCATED reports.
     if inspection.decode_errors <= max(1, inspection.frames * _DAMAGE_RATIO):
         return None
-    text = f"{inspection.decode_errors} broken places in {inspection.frames} frames"
+    text = f"{inspection.decode_errors} decoding errors in {inspection.frames} frames"
     return DefectReport(Defect.DAMAGED, text)
 
 
 def _black_or_frozen(inspection: Inspection) -> DefectReport | None:
-    least = max(_SECOND, inspection.decoded_length * _BLACK_OR_FROZEN_RATIO)
-    if inspection.longest_black >= least:
-        text = f"{_seconds_text(inspection.longest_black)} of {_seconds_text(inspection.decoded_length)} are black"
-        return DefectReport(Defect.BLACK, text)
-    if inspection.longest_frozen >= least:
-        text = f"the picture stands still for {_seconds_text(inspection.longest_frozen)}"
-        return DefectReport(Defect.FROZEN, f"{text} of {_seconds_text(inspection.decoded_length)}")
+    minimum = max(_SECOND, inspection.decoded_length * _BLACK_OR_FROZEN_RATIO)
+    total = _seconds_text(inspection.decoded_length)
+    if inspection.longest_black >= minimum:
+        black = _seconds_text(inspection.longest_black)
+        return DefectReport(Defect.BLACK, f"{black} of {total} are black")
+    if inspection.longest_frozen >= minimum:
+        frozen = _seconds_text(inspection.longest_frozen)
+        return DefectReport(Defect.FROZEN, f"{frozen} of {total} are frozen")
     return None
 
 
 def _wrong_length(inspection: Inspection, expected: timedelta) -> DefectReport | None:
     if abs(inspection.decoded_length - expected) <= _tolerance(expected):
         return None
-    text = f"{_seconds_text(expected)} were ordered, {_seconds_text(inspection.decoded_length)} delivered"
-    return DefectReport(Defect.WRONG_LENGTH, text)
+    ordered, delivered = map(_seconds_text, (expected, inspection.decoded_length))
+    return DefectReport(Defect.WRONG_LENGTH, f"{ordered} were ordered, {delivered} delivered")
 
 
 def _wrong_size(inspection: Inspection, expected_size: str) -> DefectReport | None:
@@ -161,8 +208,8 @@ def _wrong_size(inspection: Inspection, expected_size: str) -> DefectReport | No
         return None
     sides = ((int(width), inspection.width), (int(height), inspection.height))
     if all(
-        abs(got - asked) <= max(_SIZE_TOLERANCE, asked * _SIZE_TOLERANCE_RATIO)
-        for asked, got in sides
+        abs(delivered - ordered) <= max(_SIZE_TOLERANCE, ordered * _SIZE_TOLERANCE_RATIO)
+        for ordered, delivered in sides
     ):
         return None
     text = f"{expected_size} was ordered, {inspection.width}x{inspection.height} delivered"

@@ -1,4 +1,4 @@
-"""Downloads a finished job's video: patiently, since it is paid for."""
+"""Downloads the video of a finished job, with retries, since it is paid for."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -13,21 +13,19 @@ from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 _RETRY_DELAYS = (timedelta(), timedelta(seconds=2), timedelta(seconds=8))
-"""A finished job whose download fails is not a failed job: it is tried again after these."""
-
-_SUCCESS = range(200, 300)
+"""The delays before each attempt. A failed download does not make a finished job a failed one."""
 
 
-async def download_video(  # noqa: PLR0913, PLR0917  # what, from where, to where, by whom
+async def download_video(  # noqa: PLR0913, PLR0917  # each is a value or a port that only this call knows
     job: Job, upstream: Upstream, target: Path, limit_bytes: int, transport: Transport, clock: Clock
 ) -> Failure | None:
-    """Download a completed job's video to a file; return why that failed, None if it is there."""
+    """Download the video of a completed job to a file; return why that failed, None on success."""
     request = adapter_for(upstream).content(job)
     failure = None
-    for pause in _RETRY_DELAYS:
-        await clock.sleep(pause)
+    for delay in _RETRY_DELAYS:
+        await clock.sleep(delay)
         reply = await transport.download(request, upstream, target, limit_bytes)
-        if reply.status in _SUCCESS and not reply.error:
+        if reply.is_success and not reply.error:
             return None
         failure = as_upstream_fault(
             classify(reply, upstream.dialect)

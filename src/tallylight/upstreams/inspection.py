@@ -1,4 +1,4 @@
-"""What a delivered file really holds, found out by decoding all of it in a process with limits."""
+"""Inspects a delivered file by decoding all of it in a child process with limits."""
 
 import asyncio
 import json
@@ -10,20 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from tallylight.documents.environment import worker_environment
+from tallylight.upstreams.defects import Inspection
 
 _WORKER = Path(__file__).with_name("inspection_worker.py")
-
-_IMAGES = frozenset({"png_pipe", "jpeg_pipe", "webp_pipe", "webp", "gif"})
 
 
 @dataclass(frozen=True, slots=True)
 class InspectionLimits:
-    """What looking at one file may take.
+    """Limits of one inspection.
 
     Args:
-        wall: Time on the wall.
-        cpu: Time on the processor; a 4 s clip in 720p takes 0.3 s, one of 60 s in 4K some 30 s.
-        memory: Address space in bytes; starting up takes 200 MB of it, 4K video 300 MB more.
+        wall_time: Elapsed time.
+        cpu_time: Processor time; a 4 s clip in 720p takes 0.3 s, a 60 s clip in 4K some 30 s.
+        memory_bytes: Address space; the start takes 200 MB of it, 4K video 300 MB more.
     """
 
     wall_time: timedelta = timedelta(seconds=120)
@@ -31,60 +30,14 @@ class InspectionLimits:
     memory_bytes: int = 1024**3
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What was seen of a file.
-
-    Args:
-        size: Bytes.
-        container: The format's name as FFmpeg has it ("mov,mp4,m4a,3gp,3g2,mj2"); "" if none.
-        codec: Of the picture ("h264").
-        stated: How long the file says its video is; None if it does not.
-        length: How long what could be decoded is.
-        width: Of a picture as it is shown, in pixels.
-        height: The same.
-        fps: Pictures a second, 0.0 if unknown.
-        has_audio: There is an audio track and something in it.
-        frames: How many pictures could be decoded.
-        black_share: Share of them that are black, 0.0 to 1.0.
-        longest_black: Longest stretch of black pictures.
-        longest_frozen: Longest stretch without a visible change.
-        decode_errors: How often the decoder met something broken.
-        error: Why there is nothing to see, "" if there is.
-        is_limited: It took more time or memory than it may, so that nothing can be said.
-    """
-
-    size_bytes: int = 0
-    container: str = ""
-    codec: str = ""
-    declared_length: timedelta | None = None
-    decoded_length: timedelta = timedelta()
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-    has_audio: bool = False
-    frames: int = 0
-    black_ratio: float = 0.0
-    longest_black: timedelta = timedelta()
-    longest_frozen: timedelta = timedelta()
-    decode_errors: int = 0
-    error: str = ""
-    hit_limit: bool = False
-
-    @property
-    def is_image(self) -> bool:
-        """Tell whether it is a picture and no video."""
-        return self.container in _IMAGES and self.frames <= 1
-
-
 async def inspect_file(path: Path, limits: InspectionLimits | None = None) -> Inspection:
-    """Decode a file and return what was seen; whatever is wrong with it is a value.
+    """Decode a file and return the result; defects of the file are values, not exceptions.
 
     Raises:
         FileNotFoundError: if there is no such file.
     """
     limits = limits or InspectionLimits()
-    size = path.stat().st_size  # noqa: ASYNC240  # one look at a local file
+    size = path.stat().st_size  # noqa: ASYNC240  # one stat of a local file
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -99,10 +52,10 @@ async def inspect_file(path: Path, limits: InspectionLimits | None = None) -> In
     )
     try:
         async with asyncio.timeout(limits.wall_time.total_seconds()):
-            printed, _ = await process.communicate()
+            output, _ = await process.communicate()
     except TimeoutError:
-        took = f"{limits.wall_time.total_seconds():g} s"
-        return Inspection(size_bytes=size, error=f"not decoded within {took}", hit_limit=True)
+        limit = f"{limits.wall_time.total_seconds():g} s"
+        return Inspection(size_bytes=size, error=f"not decoded within {limit}", hit_limit=True)
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
@@ -110,7 +63,7 @@ async def inspect_file(path: Path, limits: InspectionLimits | None = None) -> In
             await process.wait()
     if process.returncode:
         return Inspection(size_bytes=size, error=_exit_message(process.returncode), hit_limit=True)
-    return _parse_report(printed)
+    return _parse_report(output)
 
 
 def _exit_message(returncode: int) -> str:
@@ -121,24 +74,24 @@ def _exit_message(returncode: int) -> str:
     return f"the decoder was stopped by signal {-returncode}"
 
 
-def _parse_report(printed: bytes) -> Inspection:
-    found = json.loads(printed)
-    stated, frames = found["stated_seconds"], found["frames"]
+def _parse_report(output: bytes) -> Inspection:
+    report = json.loads(output)
+    declared, frames = report["declared_seconds"], report["frames"]
     return Inspection(
-        size_bytes=found["size"],
-        container=found["container"],
-        codec=found["codec"],
-        declared_length=None if stated is None else timedelta(seconds=stated),
-        decoded_length=timedelta(seconds=found["seconds"]),
-        width=found["width"],
-        height=found["height"],
-        fps=found["fps"],
-        has_audio=found["has_audio"],
+        size_bytes=report["size"],
+        container=report["container"],
+        codec=report["codec"],
+        declared_length=None if declared is None else timedelta(seconds=declared),
+        decoded_length=timedelta(seconds=report["seconds"]),
+        width=report["width"],
+        height=report["height"],
+        fps=report["fps"],
+        has_audio=report["has_audio"],
         frames=frames,
-        black_ratio=found["black_frames"] / frames if frames else 0.0,
-        longest_black=timedelta(seconds=found["longest_black"]),
-        longest_frozen=timedelta(seconds=found["longest_frozen"]),
-        decode_errors=found["decode_errors"],
-        error=found["error"],
-        hit_limit=found["is_limited"],
+        black_ratio=report["black_frames"] / frames if frames else 0.0,
+        longest_black=timedelta(seconds=report["longest_black"]),
+        longest_frozen=timedelta(seconds=report["longest_frozen"]),
+        decode_errors=report["decode_errors"],
+        error=report["error"],
+        hit_limit=report["hit_limit"],
     )

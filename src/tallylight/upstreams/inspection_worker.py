@@ -1,15 +1,15 @@
-"""Decodes one media file, every frame of it, and prints what it saw as one line of JSON.
+"""Decodes every frame of one media file and prints a report as one line of JSON.
 
-Run as a program of its own by `inspection`, because decoders are large, fast and written in C: a
-file made to harm, or only to be huge, must hit this process's limits and nothing else. It imports
-nothing of ours, since it starts for every video, and opens no file but the one it was given.
+`inspection` runs it as a program of its own, because decoders are large and written in C: a
+malicious or huge file must hit the limits of this process and nothing else. It imports no other
+module of the package, since it starts for every video, and opens no file but the given one.
 
 Usage: inspection_worker.py PATH CPU_SECONDS MEMORY_BYTES
 
-What "black" and "frozen" mean are the defaults of FFmpeg's filters `blackdetect` (a pixel is black
-under a tenth of the range, a picture where 98 % of its pixels are) and `freezedetect` (a picture
-differs from the one that the stretch began with by no more than -60 dB, which the noise of encoders
-stays under), measured on a reduced grey picture.
+"Black" and "frozen" follow the defaults of FFmpeg's filters `blackdetect` (a pixel is black below
+10 % of the range, a frame if 98 % of its pixels are) and `freezedetect` (a frame is frozen if it
+differs from the first frame of the run by at most -60 dB, more than encoder noise), measured on a
+reduced grey frame.
 """
 
 import json
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 ALLOWED_CONTAINERS = "mov,matroska,webm,mpegts,avi,flv,ogg,gif,png_pipe,jpeg_pipe,webp_pipe,webp"
-"""Formats that only hold media. Playlists, which name other files and addresses, are none."""
+"""Formats that hold only media, unlike playlists, which name other files and URLs."""
 
 MAX_PIXELS = 7680 * 4320
-"""The largest picture that is decoded: 8K."""
+"""The largest frame that is decoded: 8K."""
 
 _WIDTH, _HEIGHT = 64, 36
 _PIXELS = _WIDTH * _HEIGHT
 _BLACK_LEVELS = bytes(range(26))  # a tenth of 0 to 255
 _BLACK_RATIO = 0.98
-_FREEZE_THRESHOLD = 0.001 * 255  # -60 dB of the full range, a pixel
-_NICENESS = 10
+_FREEZE_THRESHOLD = 0.001 * 255  # -60 dB of the full range, per pixel
+_NICENESS = 10  # the gateway and the probes come first
 
 
 @dataclass(slots=True)
 class WorkerReport:
-    """What the worker prints; `inspection.Inspection` says what each figure means."""
+    """What the worker prints; `defects.Inspection` documents each figure."""
 
     size: int = 0
     container: str = ""
@@ -66,7 +66,7 @@ class WorkerReport:
 
 @dataclass(slots=True)
 class _LongestInterval:
-    """The longest time for which something held, of pictures seen one after the other."""
+    """The longest time for which a condition held over consecutive frames."""
 
     longest: float = 0.0
     start: float | None = field(default=None)
@@ -81,12 +81,12 @@ class _LongestInterval:
 
 
 def decode_file(path: Path) -> WorkerReport:
-    """Return what is in a file; whatever is wrong with the file stands in `error`."""
-    import av  # noqa: PLC0415  # only once the limits hold
+    """Return the report on a file; `error` says why it cannot be decoded."""
+    import av  # noqa: PLC0415  # only after the limits are set
     import av.logging  # noqa: PLC0415
 
     av.logging.set_level(av.logging.PANIC)
-    found = WorkerReport(size=path.stat().st_size)
+    report = WorkerReport(size=path.stat().st_size)
     try:
         with (
             path.open("rb") as file,
@@ -97,18 +97,18 @@ def decode_file(path: Path) -> WorkerReport:
                 io_open=_refuse_open,
             ) as container,
         ):
-            _inspect_container(container, found)
+            _inspect_container(container, report)
     except MemoryError as error:
-        found.hit_limit, found.error = True, f"out of memory: {error}"
+        report.hit_limit, report.error = True, f"out of memory: {error}"
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        found.error = found.error or f"{type(error).__name__}: {error}"
-    return found
+        report.error = report.error or f"{type(error).__name__}: {error}"
+    return report
 
 
 def _inspect_container(container: "InputContainer", report: WorkerReport) -> None:
     report.container = container.format.name
     if not container.streams.video:
-        report.error = "there is no picture in it"
+        report.error = "it has no video track"
         return
     stream = container.streams.video[0]
     stream.thread_count = 1
@@ -121,7 +121,7 @@ def _inspect_container(container: "InputContainer", report: WorkerReport) -> Non
     elif container.duration is not None:
         report.declared_seconds = container.duration / 1_000_000
     if report.width * report.height > MAX_PIXELS:
-        report.error = "the picture is larger than 8K"  # which nobody orders
+        report.error = "the frame is larger than 8K"
         return
     _decode_frames(container, stream, report)
 
@@ -131,7 +131,7 @@ def _decode_frames(
 ) -> None:
     import av  # noqa: PLC0415
 
-    viewer = _FrameAnalyzer(report)
+    analyzer = _FrameAnalyzer(report)
     try:
         for packet in container.demux(stream, *container.streams.audio):
             if packet.stream.type == "audio":
@@ -139,15 +139,15 @@ def _decode_frames(
                 continue
             try:
                 for frame in stream.decode(packet):
-                    viewer.add(frame)
+                    analyzer.add(frame)
             except av.error.InvalidDataError:
                 report.decode_errors += 1
     except (av.error.FFmpegError, OSError):
-        report.decode_errors += 1  # the file breaks off; what was decoded stands
+        report.decode_errors += 1  # the file breaks off; the frames before that count
 
 
 class _FrameAnalyzer:
-    """Sees pictures in their order and keeps count."""
+    """Measures frames in their order and adds them to the report."""
 
     def __init__(self, report: WorkerReport) -> None:
         from av.video.reformatter import VideoReformatter  # noqa: PLC0415
@@ -160,30 +160,30 @@ class _FrameAnalyzer:
         self._reference = b""
 
     def add(self, frame: "VideoFrame") -> None:
-        found = self._report
+        report = self._report
         start, end = self._interval(frame)
         small = self._reformatter.reformat(
             frame, width=_WIDTH, height=_HEIGHT, format="gray", interpolation="AREA"
         )
-        picture = bytes(small.planes[0])[:_PIXELS]
-        is_black = len(picture.translate(None, _BLACK_LEVELS)) <= _PIXELS * (1 - _BLACK_RATIO)
-        is_still = _mean_difference(picture, self._reference) <= _FREEZE_THRESHOLD
+        pixels = bytes(small.planes[0])[:_PIXELS]
+        is_black = len(pixels.translate(None, _BLACK_LEVELS)) <= _PIXELS * (1 - _BLACK_RATIO)
+        is_still = _mean_difference(pixels, self._reference) <= _FREEZE_THRESHOLD
         if not is_still:
-            self._reference = picture
-        if not found.frames:
-            found.width, found.height = frame.width, frame.height
+            self._reference = pixels
+        if not report.frames:
+            report.width, report.height = frame.width, frame.height
             if frame.rotation % 180:
-                found.width, found.height = frame.height, frame.width
+                report.width, report.height = frame.height, frame.width
             self._first_start = start
-        found.frames += 1
-        found.black_frames += is_black
+        report.frames += 1
+        report.black_frames += is_black
         self._black.add(start, end, holds=is_black)
-        # The first picture of a frozen stretch differs from the one before it.
+        # The first frame of a frozen run differs from the one before it.
         self._frozen.start = self._frozen.start if is_still else start
         self._frozen.add(start, end, holds=True)
-        found.longest_black = self._black.longest
-        found.longest_frozen = self._frozen.longest if found.frames > 1 else 0.0
-        found.seconds = end - (self._first_start or 0.0)
+        report.longest_black = self._black.longest
+        report.longest_frozen = self._frozen.longest if report.frames > 1 else 0.0
+        report.seconds = end - (self._first_start or 0.0)
 
     def _interval(self, frame: "VideoFrame") -> tuple[float, float]:
         start = self._end if frame.pts is None else frame.time
@@ -194,24 +194,24 @@ class _FrameAnalyzer:
         return start, self._end
 
 
-def _mean_difference(picture: bytes, reference: bytes) -> float:
-    """Return by how much two pictures differ, a pixel, from 0 to 255."""
-    if picture == reference:
+def _mean_difference(pixels: bytes, reference: bytes) -> float:
+    """Return the mean difference of two frames per pixel, from 0 to 255."""
+    if pixels == reference:
         return 0.0
     if not reference:
         return 255.0
-    total: int = sum(map(abs, map(operator.sub, picture, reference)))
-    return total / len(picture)
+    total: int = sum(map(abs, map(operator.sub, pixels, reference)))
+    return total / len(pixels)
 
 
 def _refuse_open(url: str, _flags: int, _options: object) -> object:
-    raise PermissionError(f"the file points to another one: {url[:80]}")
+    raise PermissionError(f"the file refers to another one: {url[:80]}")
 
 
 def _set_limits(cpu_seconds: int, memory: int) -> None:
     if sys.platform == "win32":
         return
-    os.nice(_NICENESS)  # the gateway and the probes come first
+    os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -219,9 +219,9 @@ def _set_limits(cpu_seconds: int, memory: int) -> None:
 
 
 def main(path: str, cpu_seconds: str, memory: str) -> None:
-    """Inspect one file under limits and print what was found."""
+    """Inspect one file under limits and print the report."""
     _set_limits(int(cpu_seconds), int(memory))
-    print(json.dumps(asdict(decode_file(Path(path)))))  # noqa: T201  # the answer to our parent
+    print(json.dumps(asdict(decode_file(Path(path)))))  # noqa: T201  # the answer to the parent process
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""Reads JSON that somebody else wrote: whatever it holds, a value of ours or nothing comes out."""
+"""Reads JSON that an upstream or a status page wrote, without ever raising.
+
+A member that is absent, or of another type than expected, reads as empty: "", None, `{}` or `[]`.
+"""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -13,52 +16,77 @@ _MAX_UNWRAPPING = 4
 _PERCENT = re.compile(r"\s*+(\d{1,3})(?:\.\d*)?\s*+%?\s*+")
 _AMOUNT = re.compile(r"\d{1,9}(?:\.\d{1,30})?(?:[eE]-\d{1,2})?")
 _SECONDS_OF_YEAR_9999 = 253_402_300_799
-
-
-def json_object(value: object) -> Mapping[str, object]:
-    """Return a value that is a JSON object, or an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def json_array(value: object) -> list[object]:
-    """Return a value that is a JSON array, or an empty one."""
-    return value if isinstance(value, list) else []
-
-
-def json_text(value: object) -> str:
-    """Return a value that is a string or an integer as text, anything else as ""."""
-    if isinstance(value, str):
-        # JSON may hold half a surrogate pair, which no database and no socket takes.
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+_NO_MEMBERS: Mapping[str, object] = {}
 
 
 def parse_json(text: str) -> object:
-    """Return what a JSON text says, None where it is none."""
+    """Return the value of a JSON text; None if the text is not JSON (or is `null`)."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # RecursionError: "[[[[…"
+    except (ValueError, RecursionError):  # also a number of too many digits, and "[[[[…"
         return None
 
 
 def is_json_object(text: str) -> bool:
-    """Tell whether a text is a JSON object as it stands; the page of a gateway is none."""
+    """Tell whether a text is a JSON object; a proxy's HTML page is not."""
     return isinstance(parse_json(text), dict)
 
 
-def unwrapped_object(text: str) -> Mapping[str, object] | None:
-    """Return the JSON object in a text, out of strings and arrays of one element; None for none."""
+def unwrapped_object(text: str) -> Mapping[str, object]:
+    """Return the JSON object in a text, taken out of strings and arrays of one element."""
     value = parse_json(text)
     for _ in range(_MAX_UNWRAPPING):
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         elif isinstance(value, str):
             value = parse_json(value)
-    return value if isinstance(value, dict) else None
+    return object_at(value)
+
+
+def object_at(value: object, *path: str) -> Mapping[str, object]:
+    """Return the object at the end of a path of keys; without a path, the value itself."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else _NO_MEMBERS
+
+
+def objects_at(value: object, key: str) -> Iterator[Mapping[str, object]]:
+    """Yield the objects in the array at a key, without its other elements."""
+    return (item for item in array_at(value, key) if isinstance(item, dict))
+
+
+def array_at(value: object, key: str) -> list[object]:
+    """Return the array at a key."""
+    array = object_at(value).get(key)
+    return array if isinstance(array, list) else []
+
+
+def has_array(value: object, key: str) -> bool:
+    """Tell whether there is an array at a key."""
+    return isinstance(object_at(value).get(key), list)
+
+
+def text_at(value: object, key: str) -> str:
+    """Return the text or the integer at a key as text."""
+    return json_text(object_at(value).get(key))
+
+
+def first_timestamp(value: object, *keys: str) -> datetime | None:
+    """Return the time at the first of the keys that holds one."""
+    times = (json_timestamp(object_at(value).get(key)) for key in keys)
+    return next((time for time in times if time is not None), None)
+
+
+def json_text(value: object) -> str:
+    """Return a text or an integer as text."""
+    if isinstance(value, str):
+        # JSON may hold half a surrogate pair, which no database and no socket takes.
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def json_percent(value: object) -> int | None:
-    """Return a progress from 0 to 100 out of 30, 30.5, "30" or "30%"; None for anything else."""
+    """Return a progress from 0 to 100, given as 30, 30.5, "30" or "30%"."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -69,11 +97,11 @@ def json_percent(value: object) -> int | None:
 
 
 def json_timestamp(value: object) -> datetime | None:
-    """Return the moment that Unix seconds or an ISO text name; None for anything else."""
+    """Return a time, given as Unix seconds or in ISO 8601, in UTC."""
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            time = datetime.fromisoformat(value.strip())
+            return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -84,7 +112,7 @@ def json_timestamp(value: object) -> datetime | None:
 
 
 def json_amount(value: object) -> Decimal | None:
-    """Return an amount of money out of a number or its text; None for anything else."""
+    """Return an amount of money, given as a number or its text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     text = str(value).strip()
@@ -92,11 +120,11 @@ def json_amount(value: object) -> Decimal | None:
 
 
 def json_http_url(value: object) -> str:
-    """Return a value that is an absolute http or https address, anything else as ""."""
-    address = json_text(value).strip()
+    """Return a text that is an absolute http or https URL."""
+    url = json_text(value).strip()
     try:
-        parts = urlsplit(address)
-        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        parts = urlsplit(url)
+        is_absolute = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return ""
-    return address if whole else ""
+    return url if is_absolute else ""

@@ -1,4 +1,4 @@
-"""How a job's polls have gone, and when to ask again."""
+"""The state of polling one job, and the delay before the next poll."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ from tallylight.upstreams.messages import Reply
 MIN_POLL_INTERVAL, MAX_POLL_INTERVAL = timedelta(seconds=1), timedelta(seconds=10)
 
 _MAX_RETRY_AFTER = timedelta(minutes=1)
-"""How long an upstream may ask us to wait between two polls."""
+"""The longest delay between two polls that an upstream may request."""
 
 _MIN_MISSING_POLLS, _MIN_MISSING_TIME = 3, timedelta(minutes=1)
-"""So many answers in a row that there is no such job, over so long, and it is lost. Some upstreams
-know a job only seconds after they have accepted it. A page does not count: a proxy says 404 while
-what is behind it is deployed anew."""
+"""A job is lost after this many consecutive "not found" answers over at least this time. Some
+upstreams know a job only seconds after they accepted it. An HTML page does not count: a proxy
+answers 404 while the service behind it is redeployed."""
 
 _NOT_FOUND_STATUSES = frozenset({404, 410})
 _REQUEST_FAILURES = frozenset(
@@ -25,13 +25,13 @@ _REQUEST_FAILURES = frozenset(
 
 @dataclass(slots=True)
 class PollState:
-    """How a job's polls have gone.
+    """The results of polling one job.
 
     Args:
-        seen_at: When the job was last seen under way, None if it never was by this process.
-        trouble: Why the last poll told nothing of the job, None if it did.
-        missing: Answers in a row that there is no such job.
-        missing_since: When the first of them came.
+        last_seen_at: When a poll last found the job running; None if this process never did.
+        last_failure: Why the last poll returned no job, None if it returned one.
+        missing_count: Number of consecutive "not found" answers.
+        missing_since: When the first of these answers arrived.
     """
 
     last_seen_at: datetime | None
@@ -40,23 +40,19 @@ class PollState:
     missing_since: datetime | None = None
 
     def record_progress(self, at: datetime) -> None:
-        """Take in that the job is under way."""
-        self.last_seen_at, self.last_failure, self.missing_count, self.missing_since = (
-            at,
-            None,
-            0,
-            None,
-        )
+        """Record a poll that found the job running."""
+        self.last_seen_at, self.last_failure = at, None
+        self.missing_count, self.missing_since = 0, None
 
     def record_failure(self, failure: Failure, reply: Reply, at: datetime) -> None:
-        """Take in an answer that says nothing of the job, or that there is none."""
+        """Record an answer without a job."""
         self.last_failure = failure
         is_gone = failure.http_status in _NOT_FOUND_STATUSES and is_json_object(reply.body)
         self.missing_count = self.missing_count + 1 if is_gone else 0
         self.missing_since = (self.missing_since or at) if is_gone else None
 
     def is_lost(self, at: datetime) -> bool:
-        """Tell whether the upstream keeps saying that it knows of no such job."""
+        """Tell whether the upstream has lost the job."""
         since = self.missing_since
         return (
             self.missing_count >= _MIN_MISSING_POLLS
@@ -66,32 +62,34 @@ class PollState:
 
 
 def next_poll_delay(reply: Reply, failure: Failure | None, elapsed: timedelta) -> timedelta:
-    """Return how long to wait before the next poll: as the upstream wishes, else ever longer.
+    """Return the delay before the next poll: what the upstream requests, else 10 % of `elapsed`.
 
     Args:
-        reply: The answer to the last one.
-        trouble: Why it told nothing of the job, None if it did.
-        waited: How long the job has been under way.
+        reply: The answer to the last poll.
+        failure: Why that answer held no job, None if it held one.
+        elapsed: How long the job has been running.
     """
-    usual = min(max(elapsed / 10, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
-    if failure is not None and failure.retry_after is not None:
-        return min(max(failure.retry_after, usual), _MAX_RETRY_AFTER)
-    wished = None if failure is not None else requested_poll_delay(reply)
-    return usual if wished is None else wished
+    default = min(max(elapsed / 10, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
+    if failure is None:
+        return requested_poll_delay(reply) or default
+    if failure.retry_after is None:
+        return default
+    return min(max(failure.retry_after, default), _MAX_RETRY_AFTER)
 
 
 def requested_poll_delay(reply: Reply) -> timedelta | None:
-    """Return when an upstream wants to be asked again, None if it does not say."""
-    wished = reply.headers.get("openai-poll-after-ms", "")
-    if not wished.isdecimal():
+    """Return the delay that an upstream requests before the next poll, None if it requests none."""
+    milliseconds = reply.headers.get("openai-poll-after-ms", "")
+    if not milliseconds.isdecimal():
         return None
-    return max(timedelta(milliseconds=min(int(wished[:9]), 60_000)), MIN_POLL_INTERVAL)
+    requested = timedelta(milliseconds=int(milliseconds[:9]))
+    return max(min(requested, _MAX_RETRY_AFTER), MIN_POLL_INTERVAL)
 
 
 def as_upstream_fault(failure: Failure) -> Failure:
-    """Return what an upstream says against a job that it has accepted, with the fault its own.
+    """Return a failure of an accepted job as the upstream's fault.
 
-    "There is no such video" would be our mistake, had it not made that video.
+    "No such video" would be the caller's mistake, had the upstream not created that video.
     """
     if failure.fault is Fault.OURS or failure.kind not in _REQUEST_FAILURES:
         return failure

@@ -1,4 +1,4 @@
-"""An answer on its way through to somebody else: its head, then its bytes as they come."""
+"""A response that is forwarded to a client: its head, then its bytes while they arrive."""
 
 from collections.abc import AsyncIterator
 
@@ -6,14 +6,12 @@ import aiohttp
 
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 
-_SUCCESS = range(200, 300)
-
 
 class ProxiedResponse:
-    """A body that nobody keeps, and the reply as far as it is known.
+    """A body that is forwarded and not kept, and the reply as far as it is known.
 
-    Iterating never raises for what an upstream does: it ends, and `reply.error` says how. Pieces
-    are handed on as they come off the socket, mostly 256 KB: to cut them smaller would copy each.
+    Iterating never raises for an upstream's error: it ends, and `reply.error` says why. Chunks are
+    forwarded as they come off the socket, mostly 256 KB: to cut them smaller would copy each.
     """
 
     def __init__(self, call: CallRecord) -> None:
@@ -23,32 +21,31 @@ class ProxiedResponse:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether bytes follow; else `reply` says why not, with the answer's body."""
+        """Tell whether bytes follow; if not, `reply` holds the body and says why."""
         return self._response is not None
 
     @property
     def content_length(self) -> int | None:
-        """Return how many bytes follow, None if nobody knows."""
+        """Return the number of bytes that follow, None if it is unknown."""
         if self._response is None or self._response.headers.get("Content-Encoding"):
-            return None  # they are unpacked on the way
+            return None  # the client decompresses the body, so its length is another
         return self._response.content_length
 
     def attach(self, response: aiohttp.ClientResponse) -> None:
-        """Take the bytes from a successful answer."""
+        """Read the bytes from a successful response."""
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._response is None:
             return
-        error = ""
         content = self._response.content
         while True:
             try:
                 chunk = await content.readany()
-            except CALL_ERRORS as fault:
-                error = error_text(fault)
+            except CALL_ERRORS as exception:
+                self._call.error = error_text(exception)
                 break
             if not chunk:
                 break
             yield chunk
-        self.reply = self._call.reply(error=error)
+        self.reply = self._call.reply()

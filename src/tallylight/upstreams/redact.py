@@ -1,7 +1,7 @@
-"""Taking secrets out of what strangers say, before it is kept, logged or shown.
+"""Removes secrets from texts of upstreams before they are stored, logged or shown.
 
-Known secrets go exactly, in every spelling a server may echo them in; unknown ones by their shape.
-What is left is one line of plain text.
+Known secrets are removed in every encoding in which a server may echo them, unknown ones by
+pattern. The result is one line of plain text.
 """
 
 import base64
@@ -13,9 +13,9 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
-#: Longest text that comes back.
+#: Default length of a redacted line, in characters.
 MAX_LINE_LENGTH: Final = 300
-#: Shorter "secrets" are parts of ordinary words; removing them would only garble the text.
+#: A shorter "secret" is part of ordinary words: removing it would garble the text.
 MIN_SECRET_LENGTH: Final = 4
 _MAX_INPUT = 20_000
 _MAX_PASSES = 5
@@ -25,7 +25,7 @@ _INVISIBLE = re.compile("[\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud80
 _WHITESPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 
 _SECRET_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # Everything after the question mark of an address: signatures, keys, sessions.
+    # The query of a URL: signatures, keys, sessions.
     (re.compile(r"(\b\w{2,8}://[^\s?#\"'<>]{1,500})[?#][^\s\"'<>]+"), rf"\1?{MASK}"),
     (re.compile(r"(\b\w{2,8}://)[^\s/@\"'<>]{1,200}@"), rf"\1{MASK}@"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"), rf"\1 {MASK}"),
@@ -53,74 +53,73 @@ _SECRET_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MASK}",
     ),
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5}"), MASK),
-    # Long and opaque: a key whose maker we don't know. Each dash begins a look for a digit and a
-    # letter, so how far it looks is bounded.
+    # Long and opaque: a key of an unknown maker. Each dash begins a search for a digit and a
+    # letter, so the length of that search is bounded.
     (re.compile(r"\b(?=[A-Za-z_-]{0,200}\d)(?=[\d_-]{0,200}[A-Za-z])[\w-]{40,}"), MASK),
 )
 
 
-def redact_line(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text as one line of at most `LIMIT` characters with no secret in it.
-
-    Never raises, and scrubbing twice changes nothing more.
+def redact_line(
+    text: str, secrets: Iterable[str] = (), *, max_length: int = MAX_LINE_LENGTH
+) -> str:
+    """Return a text as one line without secrets. Never raises; idempotent.
 
     Args:
-        text: Anything a stranger said.
-        secrets: What must not come through whatever it looks like; those shorter than
-            `SHORTEST_SECRET` are passed over.
+        text: Any text of an upstream.
+        secrets: Known secrets. Those shorter than `MIN_SECRET_LENGTH` are ignored.
+        max_length: A longer line is cut and ends in "…".
     """
     spellings = _spellings(tuple(sorted(set(secrets))))
     clean = text
     for _ in range(_MAX_PASSES):
-        before, clean = clean, _redact_once(clean, spellings)
+        before, clean = clean, _redact_once(clean, spellings, max_length)
         if clean == before:
             break
     return clean
 
 
 def redact_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Return a text as it is, but for known secrets in it, however they are spelled."""
+    """Return a text with its known secrets masked, in every encoding, and otherwise unchanged."""
     return _masked(text, _spellings(tuple(sorted(set(secrets)))))
 
 
 class StreamRedactor:
-    """Hides known secrets in a text that comes in pieces, also where one lies over their seam."""
+    """Masks known secrets in a text that arrives in chunks, even where a chunk ends inside one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._spellings = _spellings(tuple(sorted(set(secrets))))
         self._pending = ""
 
     def feed(self, chunk: str) -> str:
-        """Return what can be shown by now; the end is kept back where a secret may begin in it."""
+        """Return the text that is safe to show; an end in which a secret may begin is held back."""
         text = _masked(self._pending + chunk, self._spellings)
-        known = len(text) - max(
-            (_partial_match_length(text, each) for each in self._spellings), default=0
-        )
-        self._pending = text[known:]
-        return text[:known]
+        held_back = max((_partial_match_length(text, each) for each in self._spellings), default=0)
+        safe = len(text) - held_back
+        self._pending = text[safe:]
+        return text[:safe]
 
     def finish(self) -> str:
-        """Return what was kept back, once nothing more comes."""
-        kept, self._pending = self._pending, ""
-        return kept
+        """Return the text that was held back, at the end of the stream."""
+        rest, self._pending = self._pending, ""
+        return rest
 
 
 def _partial_match_length(text: str, spelling: str) -> int:
-    """Return how many characters at the end of a text are the beginning of a spelling."""
+    """Return how many characters at the end of a text are the start of a spelling."""
     longest = min(len(text), len(spelling) - 1)
     return next((n for n in range(longest, 0, -1) if text.endswith(spelling[:n])), 0)
 
 
-def _redact_once(text: str, spellings: tuple[str, ...]) -> str:
+def _redact_once(text: str, spellings: tuple[str, ...], max_length: int) -> str:
     line = _cut_input(_masked(text, spellings))
     line = _masked(_WHITESPACE.sub(" ", _INVISIBLE.sub("", line)).strip(), spellings)
-    for shape, replacement in _SECRET_PATTERNS:
-        line = shape.sub(replacement, line)
-    return line if len(line) <= MAX_LINE_LENGTH else f"{line[: MAX_LINE_LENGTH - 1].rstrip()}…"
+    for pattern, replacement in _SECRET_PATTERNS:
+        line = pattern.sub(replacement, line)
+    return line if len(line) <= max_length else f"{line[: max_length - 1].rstrip()}…"
 
 
 def _cut_input(text: str) -> str:
-    """Return the beginning of a long text, not ending in the half of a key."""
+    """Return the start of a long text, cut before its last word: half a key matches no pattern."""
     return text if len(text) <= _MAX_INPUT else _LAST_WORD.sub("…", text[:_MAX_INPUT])
 
 
@@ -133,11 +132,11 @@ def _masked(text: str, spellings: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=64)
 def _spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Return every way in which secrets may be written, longest first."""
+    """Return all encodings of the secrets, longest first."""
     known = (secret for secret in secrets if len(secret.strip()) >= MIN_SECRET_LENGTH)
-    found = {spelling for secret in known for spelling in _encodings(secret)}
+    encoded = {spelling for secret in known for spelling in _encodings(secret)}
     return tuple(
-        sorted((each for each in found if len(each) >= MIN_SECRET_LENGTH), key=_longest_first)
+        sorted((each for each in encoded if len(each) >= MIN_SECRET_LENGTH), key=_longest_first)
     )
 
 

@@ -1,4 +1,4 @@
-"""Where a redirect may lead, and whether the key may come along."""
+"""Which redirects are followed, and where the key may be sent."""
 
 from collections.abc import Mapping
 
@@ -6,23 +6,23 @@ from aiohttp import InvalidURL
 from yarl import URL
 
 MAX_REDIRECTS = 5
-"""How many redirects in a row are followed."""
+"""The number of consecutive redirects that are followed."""
 
 _REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
 class RedirectError(InvalidURL):
-    """A redirect leads to no address that can be asked."""
+    """A redirect leads to an unusable URL, or there are too many of them."""
 
 
 def next_url(method: str, url: URL, status: int, headers: Mapping[str, str]) -> URL | None:
-    """Return where an answer sends us on to, None if it is final.
+    """Return the target of a redirect, None if the answer is final.
 
-    Only a GET is followed: whoever redirects a create has not made a job, and posting it again at
-    another place could.
+    Only a GET is followed: a redirected create made no job, and to repeat it elsewhere could make
+    one.
 
     Raises:
-        RedirectError: if the address named is none of HTTP.
+        RedirectError: if the target is not an HTTP URL.
     """
     location = headers.get("Location", "")
     if method != "GET" or status not in _REDIRECT_STATUSES or not location:
@@ -30,16 +30,16 @@ def next_url(method: str, url: URL, status: int, headers: Mapping[str, str]) -> 
     try:
         target = url.join(URL(location))
     except ValueError:
-        raise RedirectError(location, "no address") from None
+        raise RedirectError(location, "not a URL") from None
     if target.scheme not in {"http", "https"} or not target.host:
-        raise RedirectError(location, "no address of HTTP")
+        raise RedirectError(location, "not an HTTP URL")
     return target
 
 
 def may_send_key(first: URL, target: URL) -> bool:
-    """Tell whether a key meant for one address may be sent to another: never to another host.
+    """Tell whether the key for one URL may be sent to another one: never to another host.
 
-    The same host may be left for its own TLS port, the usual redirect from http to https.
+    On the same host, only the usual redirect from http to https keeps the key.
     """
     if target.origin() == first.origin():
         return True

@@ -1,4 +1,4 @@
-"""A streamed answer, taken as it comes."""
+"""A streamed response, read while it arrives."""
 
 import asyncio
 import codecs
@@ -11,17 +11,15 @@ from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, error_text
 from tallylight.upstreams.redact import StreamRedactor
 
 IDLE_TIMEOUT = timedelta(minutes=5)
-"""How long a stream may be silent; sora2api speaks every 30 s, and a whole job takes 2.5–4 min."""
+"""The longest silence in a stream; sora2api sends every 30 s, and a whole job takes 2.5–4 min."""
 
 BYTE_LIMIT = 16 * 1024 * 1024
 
-_SUCCESS = range(200, 300)
-
 
 class StreamedResponse:
-    """Text in the pieces in which it arrives, and the reply as far as it is known.
+    """The text of a response in chunks, and the reply as far as it is known.
 
-    Iterating never raises for what an upstream does: it ends, and `reply.error` says how.
+    Iterating never raises for an upstream's error: it ends, and `reply.error` says why.
     """
 
     def __init__(self, call: CallRecord, deadline: float) -> None:
@@ -32,46 +30,46 @@ class StreamedResponse:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the upstream took the request and streams; else `reply` says why not."""
-        return self.reply.status in _SUCCESS and not self.reply.error
+        """Tell whether the upstream streams an answer; if not, `reply` says why."""
+        return self.reply.is_success and not self.reply.error
 
     def attach(self, response: aiohttp.ClientResponse) -> None:
-        """Take the body from a successful answer."""
+        """Read the body from a successful response."""
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[str]:
         if self._response is None:
             return
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        veil = StreamRedactor(self._call.secrets)
+        redactor = StreamRedactor(self._call.secrets)
         chunks = self._response.content.iter_any()
         size = 0
-        error = ""
         while size <= BYTE_LIMIT:
             try:
                 async with asyncio.timeout(self._read_timeout()):
                     chunk = await anext(chunks, b"")
-            except CALL_ERRORS as fault:
-                error = self._error_text(fault)
+            except CALL_ERRORS as exception:
+                self._call.error = self._error_text(exception)
                 break
             if not chunk:
                 break
             size += len(chunk)
-            if text := veil.feed(decoder.decode(chunk)):
+            if text := redactor.feed(decoder.decode(chunk)):
                 yield text
-        if text := veil.feed(decoder.decode(b"", final=True)) + veil.finish():
+        if text := redactor.feed(decoder.decode(b"", final=True)) + redactor.finish():
             yield text
-        too_long = size > BYTE_LIMIT
-        error = f"BufferError: more than {BYTE_LIMIT} bytes" if too_long else error
-        self.reply = self._call.reply(error=error, truncated=too_long)
+        if size > BYTE_LIMIT:
+            self._call.error = f"BufferError: more than {BYTE_LIMIT} bytes"
+            self._call.truncated = True
+        self.reply = self._call.reply()
 
     def _read_timeout(self) -> float:
-        left = self._deadline - asyncio.get_running_loop().time()
-        return min(left, IDLE_TIMEOUT.total_seconds())
+        remaining = self._deadline - asyncio.get_running_loop().time()
+        return min(remaining, IDLE_TIMEOUT.total_seconds())
 
-    def _error_text(self, fault: Exception) -> str:
-        if not isinstance(fault, TimeoutError):
-            return error_text(fault)
+    def _error_text(self, exception: Exception) -> str:
+        if not isinstance(exception, TimeoutError):
+            return error_text(exception)
         if asyncio.get_running_loop().time() >= self._deadline:
             return "TimeoutError: the stream did not end within the limit of a job"
         return f"TimeoutError: the stream was silent for {IDLE_TIMEOUT.total_seconds():g} s"

@@ -1,8 +1,8 @@
-"""Sends what the protocols make, and makes a value of whatever comes back.
+"""Sends requests to upstreams and returns every outcome as a value.
 
-Nothing that an upstream can do raises here: a name that does not resolve, a refusal, a reset, a
-certificate that has expired, a page of 5 MB, half a document, silence. What raises is cancellation
-and our own disk.
+Nothing that an upstream does raises an exception: a name that does not resolve, a refused or reset
+connection, an expired certificate, a page of 5 MB, half a document, silence. Only cancellation and
+errors of our own disk are raised.
 """
 
 import asyncio
@@ -25,39 +25,38 @@ from tallylight.upstreams import redirects
 from tallylight.upstreams.atomic_download import save_atomically
 from tallylight.upstreams.bodies import encode_body
 from tallylight.upstreams.call_record import CALL_ERRORS, CallRecord, connection_tracing, error_text
-from tallylight.upstreams.messages import Phase, Reply, Request
+from tallylight.upstreams.messages import SUCCESS_STATUSES, Phase, Reply, Request
 from tallylight.upstreams.proxy import ProxiedResponse
 from tallylight.upstreams.streaming import IDLE_TIMEOUT, StreamedResponse
 
 _KIB = 1024
 _BODY_LIMIT = 1024 * _KIB
-_FEED_LIMIT = 8 * 1024 * _KIB  # a cloud provider's incidents of a year come in one document
+_FEED_LIMIT = 8 * 1024 * _KIB  # a cloud provider publishes a year of incidents in one document
 
 _MAX_CONCURRENT_PER_HOST = 128
-"""How many creates one host gets at a time, and how many questions beside them.
+"""The number of concurrent creates per host, and of other requests beside them.
 
-Waiting for a place is ours and not on the host's clock. Creates have places of their own, so that
-a host that leaves them hanging is still asked how its jobs stand.
+Waiting for a slot does not count against the request's timeout. Creates have slots of their own,
+so that a host that leaves them hanging still gets polls.
 """
 
 _DNS_CACHE_SECONDS = 10
-"""Shorter than the usual pace of a probe: each round asks the resolver anew."""
+"""Shorter than the usual interval of a probe, so that each probe resolves the name again."""
 
 _KEEPALIVE_SECONDS = 4
 """Shorter than the 5 s after which uvicorn, Node and Apache close an idle connection.
 
-A create sent into a connection that is just being closed is in doubt, and a doubt costs a video.
+A create sent into a connection that is being closed is in doubt, which may cost a video.
 """
 
 _DOWNLOAD_TIMEOUT = timedelta(minutes=10)
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 _DOCUMENT_TYPES = ("text/", "application/json", "application/problem+json", "application/xml")
-_SUCCESS = range(200, 300)
 
 _NO_HEADERS: Mapping[str, str] = {}
 
-#: Packed, a file would have another length than its head says, and no ranges.
+#: A compressed file would not have the length that its head declares, and no ranges.
 _DEFAULT_HEADERS: Mapping[Phase, Mapping[str, str]] = {
     Phase.CONTENT: {"Accept-Encoding": "identity"}
 }
@@ -66,7 +65,7 @@ _FORWARDED_HEADERS = frozenset({"range", "if-range"})
 
 
 class Transport:
-    """One pool of connections to all upstreams; an async context manager."""
+    """A pool of connections to all upstreams; an async context manager."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -101,120 +100,92 @@ class Transport:
             await self._session.close()
 
     async def send(self, request: Request, upstream: Upstream) -> Reply:
-        """Send a request and return its whole answer, within the upstream's time limit."""
-        limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
-        place = self._host_slots[_host(request.url), request.phase is Phase.CREATE]
-        async with place, AsyncExitStack() as stack:
-            exchange = self._new_call(request, upstream)
-            body = bytearray()
-            error = ""
-            try:
-                async with asyncio.timeout(upstream.timeout.total_seconds()):
-                    response = await self._send_to_head(stack, request, upstream, exchange)
-                    await _read_body(response, body, limit)
-            except CALL_ERRORS as fault:
-                error = _error_text(fault, exchange, upstream.timeout)
-            return _reply(exchange, body, error, limit)
+        """Send a request and return its whole answer, within the upstream's timeout."""
+        slot = self._host_slots[_host(request.url), request.phase is Phase.CREATE]
+        async with slot, AsyncExitStack() as stack:
+            call = self._new_call(request, upstream)
+            async with _bounded(call, upstream, upstream.timeout):
+                response = await self._send_to_head(stack, request, upstream, call)
+                await call.read_body(response)
+            return call.reply()
 
     @asynccontextmanager
     async def stream(self, request: Request, upstream: Upstream) -> AsyncIterator[StreamedResponse]:
-        """Send a request whose answer streams; yields once its head, or none, is there.
+        """Send a request whose answer streams, and yield it once its head has arrived or failed.
 
-        Connecting is bounded by the upstream's timeout, silence by `streaming.IDLE_LIMIT`, the
-        whole by the upstream's limit of a job. Leaving the context gives the stream up.
+        The upstream's timeout bounds connecting, `streaming.IDLE_TIMEOUT` each silence, and the
+        upstream's `job_timeout` the whole. Leaving the context closes the stream.
         """
-        exchange = self._new_call(request, upstream)
-        ends_at = asyncio.get_running_loop().time() + upstream.job_timeout.total_seconds()
-        patience = min(IDLE_TIMEOUT, upstream.job_timeout)
-        stream = StreamedResponse(exchange, ends_at)
-        connecting = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
+        call = self._new_call(request, upstream)
+        deadline = asyncio.get_running_loop().time() + upstream.job_timeout.total_seconds()
+        head_timeout = min(IDLE_TIMEOUT, upstream.job_timeout)
+        stream = StreamedResponse(call, deadline)
+        limits = aiohttp.ClientTimeout(total=None, connect=upstream.timeout.total_seconds())
         async with AsyncExitStack() as stack:
-            body = bytearray()
-            error = ""
-            try:
-                async with asyncio.timeout(patience.total_seconds()):
-                    response = await self._send_to_head(
-                        stack, request, upstream, exchange, connecting
-                    )
-                    if response.status in _SUCCESS:
-                        stream.attach(response)
-                    else:
-                        await _read_body(response, body, _BODY_LIMIT)
-            except CALL_ERRORS as fault:
-                waited = patience if exchange.is_connected else upstream.timeout
-                error = _error_text(fault, exchange, waited)
-            stream.reply = _reply(exchange, body, error, _BODY_LIMIT)
+            async with _bounded(call, upstream, head_timeout):
+                response = await self._send_to_head(stack, request, upstream, call, limits)
+                if response.status in SUCCESS_STATUSES:
+                    stream.attach(response)
+                else:
+                    await call.read_body(response)
+            stream.reply = call.reply()
             yield stream
 
     @asynccontextmanager
     async def proxy(
         self, request: Request, upstream: Upstream, headers: Mapping[str, str] = _NO_HEADERS
     ) -> AsyncIterator[ProxiedResponse]:
-        """Send a request whose answer is handed on; yields once its head, or none, is there.
+        """Send a request whose answer is forwarded, and yield it once its head arrived or failed.
 
-        The upstream's timeout bounds connecting and each of its silences; how long the whole takes
-        is up to whoever it is handed on to. Leaving the context gives the rest up.
+        The upstream's timeout bounds connecting and each silence, but not the whole: that depends
+        on the client that reads it. Leaving the context closes the connection.
 
         Args:
             request: A download.
-            upstream: From where.
-            headers: The reader's own; a range that is asked for in them is asked for.
+            upstream: The upstream that serves it.
+            headers: The client's headers; a requested range is forwarded.
         """
-        exchange = self._new_call(request, upstream)
-        relay = ProxiedResponse(exchange)
-        patience = upstream.timeout.total_seconds()
-        limits = aiohttp.ClientTimeout(total=None, connect=patience, sock_read=patience)
-        wanted = {
+        call = self._new_call(request, upstream)
+        response_body = ProxiedResponse(call)
+        forwarded = {
             name: value for name, value in headers.items() if name.lower() in _FORWARDED_HEADERS
         }
-        asked = replace(request, headers={**request.headers, **wanted})
+        request = replace(request, headers={**request.headers, **forwarded})
         async with AsyncExitStack() as stack:
-            body = bytearray()
-            error = ""
-            try:
-                async with asyncio.timeout(patience):
-                    response = await self._send_to_head(stack, asked, upstream, exchange, limits)
-                    error = _content_type_error(response)
-                    if response.status in _SUCCESS and not error:
-                        relay.attach(response)
-                    else:
-                        await _read_body(response, body, _BODY_LIMIT)
-            except CALL_ERRORS as fault:
-                error = _error_text(fault, exchange, upstream.timeout)
-            relay.reply = _reply(exchange, body, error, _BODY_LIMIT)
-            yield relay
+            async with _bounded(call, upstream, upstream.timeout):
+                response = await self._send_to_head(
+                    stack, request, upstream, call, _silence_limits(upstream)
+                )
+                if _is_file(response, call):
+                    response_body.attach(response)
+                else:
+                    await call.read_body(response)
+            response_body.reply = call.reply()
+            yield response_body
 
     async def download(
         self, request: Request, upstream: Upstream, target: Path, limit_bytes: int
     ) -> Reply:
         """Download to a file, which exists if and only if the reply is a success without error.
 
-        An answer that is a document rather than a video is kept in the reply's body instead. The
+        The body of the reply holds the answer if it is a document rather than a video. The
         upstream's timeout bounds each silence, and ten minutes the whole.
         """
-        exchange = self._new_call(request, upstream)
-        body = bytearray()
-        error = ""
-        patience = upstream.timeout.total_seconds()
-        limits = aiohttp.ClientTimeout(total=None, connect=patience, sock_read=patience)
-        async with AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(_DOWNLOAD_TIMEOUT.total_seconds()):
-                    response = await self._send_to_head(stack, request, upstream, exchange, limits)
-                    error = _content_type_error(response)
-                    if response.status in _SUCCESS and not error:
-                        await save_atomically(response.content.iter_any(), target, limit_bytes)
-                    else:
-                        await _read_body(response, body, _BODY_LIMIT)
-            except CALL_ERRORS as fault:
-                is_over = exchange.elapsed_seconds() >= _DOWNLOAD_TIMEOUT.total_seconds()
-                waited = _DOWNLOAD_TIMEOUT if is_over else upstream.timeout
-                error = _error_text(fault, exchange, waited)
-        return _reply(exchange, body, error, _BODY_LIMIT)
+        call = self._new_call(request, upstream)
+        async with AsyncExitStack() as stack, _bounded(call, upstream, _DOWNLOAD_TIMEOUT):
+            response = await self._send_to_head(
+                stack, request, upstream, call, _silence_limits(upstream)
+            )
+            if _is_file(response, call):
+                await save_atomically(response.content.iter_any(), target, limit_bytes)
+            else:
+                await call.read_body(response)
+        return call.reply()
 
     def _new_call(self, request: Request, upstream: Upstream) -> CallRecord:
         secrets = () if upstream.key is None else (upstream.key.reveal(),)
-        return CallRecord(self._clock, request.phase, secrets)
+        limit = _FEED_LIMIT if request.phase is Phase.FEED else _BODY_LIMIT
+        return CallRecord(self._clock, request.phase, secrets, limit)
 
     async def _send_to_head(
         self,
@@ -224,9 +195,9 @@ class Transport:
         call: CallRecord,
         limits: aiohttp.ClientTimeout = _NO_TIMEOUT,
     ) -> aiohttp.ClientResponse:
-        """Return the head of the answer behind all redirects; the stack closes it."""
+        """Return the response after all redirects, with its body unread; the stack releases it."""
         if self._session is None:
-            raise RuntimeError("a transport is used inside its `async with`")
+            raise RuntimeError("a transport must be used inside its `async with`")
         first = url = URL(request.url)
         headers = {**_DEFAULT_HEADERS.get(request.phase, _NO_HEADERS), **request.headers}
         data = _request_data(request, headers)
@@ -256,7 +227,7 @@ class Transport:
 
     def _ssl_context(self, upstream: Upstream) -> ssl.SSLContext | bool:
         if not upstream.ca_file:
-            return True  # aiohttp's one context that verifies against the system's authorities
+            return True  # aiohttp's shared context, which verifies against the system's authorities
         if upstream.ca_file not in self._ssl_contexts:
             context = ssl.create_default_context()
             context.load_verify_locations(upstream.ca_file)
@@ -271,7 +242,7 @@ def _host(url: str) -> str:
 def _request_data(
     request: Request, headers: dict[str, str]
 ) -> bytes | AsyncIterator[memoryview] | None:
-    """Return a request's body as the client takes it, and name its type and length."""
+    """Return the body of a request for the HTTP client; add its type and length to the headers."""
     body = encode_body(request)
     if body is None:
         return None
@@ -282,26 +253,29 @@ def _request_data(
     return body.stream()
 
 
-def _content_type_error(response: aiohttp.ClientResponse) -> str:
-    if response.status in _SUCCESS and response.content_type.startswith(_DOCUMENT_TYPES):
-        return f"ContentTypeError: {response.content_type} in place of a video"
-    return ""
+def _silence_limits(upstream: Upstream) -> aiohttp.ClientTimeout:
+    seconds = upstream.timeout.total_seconds()
+    return aiohttp.ClientTimeout(total=None, connect=seconds, sock_read=seconds)
 
 
-async def _read_body(response: aiohttp.ClientResponse, body: bytearray, limit: int) -> None:
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > limit:
-            response.close()  # the rest is not wanted, so the connection is of no more use
-            return
+@asynccontextmanager
+async def _bounded(call: CallRecord, upstream: Upstream, limit: timedelta) -> AsyncIterator[None]:
+    """Bound the time of a call, and record any error that an upstream can cause."""
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            yield
+    except CALL_ERRORS as exception:
+        call.error = error_text(exception)
+        if isinstance(exception, TimeoutError):
+            is_over = call.elapsed_seconds() >= limit.total_seconds()
+            seconds = (limit if is_over else upstream.timeout).total_seconds()
+            call.error = f"TimeoutError: {call.timeout_stage()} within {seconds:g} s"
 
 
-def _reply(call: CallRecord, body: bytearray, error: str, limit: int) -> Reply:
-    text = body[:limit].decode("utf-8", "replace").removeprefix("\ufeff")
-    return call.reply(text, error=error, truncated=len(body) > limit)
-
-
-def _error_text(fault: Exception, call: CallRecord, limit: timedelta) -> str:
-    if isinstance(fault, TimeoutError):
-        return f"TimeoutError: {call.timeout_stage()} within {limit.total_seconds():g} s"
-    return error_text(fault)
+def _is_file(response: aiohttp.ClientResponse, call: CallRecord) -> bool:
+    """Tell whether a response is a success and no document; record a document as an error."""
+    if response.status not in SUCCESS_STATUSES:
+        return False
+    if response.content_type.startswith(_DOCUMENT_TYPES):
+        call.error = f"ContentTypeError: {response.content_type} in place of a video"
+    return not call.error

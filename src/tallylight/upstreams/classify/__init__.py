@@ -1,4 +1,4 @@
-"""What went wrong: answers and exceptions read by tables of rules. See `docs/classification.md`."""
+"""Classifies answers and exceptions by tables of rules. See `docs/classification.md`."""
 
 from tallylight.upstreams.classify.decision import classify
 

@@ -1,24 +1,25 @@
-"""An answer as the rules see it: what it claims, its codes, its words, whatever its envelope."""
+"""A reply parsed for the rules: its claim, its codes and its text, independent of its envelope."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
 from tallylight.upstreams.messages import Phase
+from tallylight.upstreams.status_words import StatusMeaning
 
 
 class Claim(Enum):
-    """What an answer says of the request."""
+    """What an answer says about the request."""
 
     FAILED = "failed"
-    SUCCEEDED = "fine"
-    UNREADABLE = "nothing"  # nothing that we can read
+    SUCCEEDED = "succeeded"
+    UNREADABLE = "unreadable"
 
 
 class Envelope(Enum):
-    """Whose numbers a numeric code belongs to."""
+    """The numbering scheme that a numeric code belongs to."""
 
-    HTTP = "http"  # an HTTP status inside the body
+    HTTP = "http"  # an HTTP status in the body
     RPC = "rpc"  # google.rpc.Code of a finished operation
     KLING = "kling"
     MINIMAX = "minimax"
@@ -27,7 +28,7 @@ class Envelope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NumericCode:
-    """A numeric code and the envelope it stood in."""
+    """A numeric code and its numbering scheme."""
 
     envelope: Envelope
     value: int
@@ -35,23 +36,23 @@ class NumericCode:
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """What the rules look at.
+    """What the rules read.
 
     Args:
-        phase: The request's.
+        phase: The phase of the request.
         http_status: The HTTP status.
-        claim: What the answer says of the request.
-        codes: Its codes by depth, innermost first: a reseller's envelope wraps the cause.
-        types: Its error types, in the same way.
+        claim: What the answer says about the request.
+        codes: Its error codes by depth, innermost first: a reseller's envelope wraps the cause.
+        types: Its error types, in the same order.
         numbers: Its numeric codes, innermost first.
-        state: The job's state, as one of the words of `states`; "" if there is none.
-        words: Its human text, folded, innermost first.
-        text: Its human text as it was said.
-        page: It is an HTML page.
-        retry_after: How long the body asks us to wait.
-        sign: What made us say FAILED or NOTHING where no code, word or status did
-            ("stream:cut", "body:empty"); "" else.
-        is_streamed: It stood in a stream, or in what a stream would have said.
+        state: The status of the job, None if the answer has none.
+        normalized_text: Its human-readable text, normalized, innermost first.
+        text: Its human-readable text as received.
+        is_page: It is an HTML page.
+        retry_after: The delay that the body requests.
+        symptom: Why the claim is FAILED or UNREADABLE if no code, text or status says so
+            ("stream:cut", "body:empty"); else "".
+        is_streamed: It is a stream, or a chat completion in place of one.
     """
 
     phase: Phase
@@ -60,7 +61,7 @@ class ParsedReply:
     codes: tuple[tuple[str, ...], ...] = ()
     types: tuple[tuple[str, ...], ...] = ()
     numbers: tuple[NumericCode, ...] = ()
-    state: str = ""
+    state: StatusMeaning | None = None
     normalized_text: str = ""
     text: str = ""
     is_page: bool = False
@@ -70,19 +71,19 @@ class ParsedReply:
 
     @property
     def is_past_authentication(self) -> bool:
-        """Tell whether our own key cannot be what it complains of.
+        """Tell whether an error about a key cannot be about our key.
 
-        Keys are asked for at the door, with a 4xx or a code in the first answer. Once a stream has
-        begun or a job exists we are inside, and no server excuses a bad key of ours with a 5xx:
-        the key is that of somebody behind the door, such as an account of a reseller's pool.
+        A server refuses our key with a 4xx, or a code in the first answer. Once a stream has begun
+        or a job exists, our key was accepted, and no server refuses it with a 5xx: then the key is
+        one of the upstream's own, such as an account of a reseller's pool.
         """
         if self.http_status < FIRST_ERROR_STATUS:
-            return self.is_streamed or bool(self.state)
+            return self.is_streamed or self.state is not None
         return self.http_status >= _FIRST_SERVER_ERROR
 
     @property
     def effective_status(self) -> int:
-        """Return the HTTP status that counts: the body's own where HTTP says all is well."""
+        """Return the HTTP status, or the one in the body if the HTTP status is a success."""
         if self.http_status >= FIRST_ERROR_STATUS:
             return self.http_status
         http = {Envelope.HTTP, Envelope.KIE}

@@ -1,13 +1,14 @@
-"""Whether an object of an answer claims a failure, whatever the HTTP status says.
+"""Whether an object in an answer reports a failure, independent of the HTTP status.
 
-Kling, kie.ai, MiniMax, DashScope, Runway, fal and Google operations all answer HTTP 200 for a job
-that failed; each has its own member that says so.
+Kling, kie.ai, MiniMax, DashScope, Runway, fal and Google operations answer HTTP 200 for a failed
+job; each has its own member that says so.
 """
 
 from collections.abc import Iterator, Mapping
 
-from tallylight.upstreams.classify import states
 from tallylight.upstreams.classify.normalize import normalize_code
+from tallylight.upstreams.json_access import objects_at
+from tallylight.upstreams.status_words import status_meaning
 
 #: Members that hold the state of a job.
 STATE_KEYS = frozenset({"status", "state", "task_status", "job_status"})
@@ -16,26 +17,26 @@ _SUCCESS_CODES = frozenset(
     {"success", "succeed", "succeeded", "ok", "completed", "null", "none", ""}
 )
 _SUCCESS_NUMBERS = frozenset({0, *range(200, 300)})
-#: Ends of a Gemini candidate that are none of its maker's doing.
+#: Finish reasons of a Gemini candidate that are no intervention of Google.
 _NORMAL_FINISH_REASONS = frozenset(
     {"stop", "length", "max_tokens", "finish_reason_unspecified", "tool_calls", ""}
 )
-#: Google operations that are done and empty because the result was held back.
+#: Members of Google operations whose result was withheld.
 _FILTERED_KEYS = ("rai_media_filtered_reasons", "rai_media_filtered_count")
 _MAX_DIGITS = 12
 
 
 def claims_failure(node: Mapping[str, object]) -> bool:
-    """Tell whether an object says that something failed.
+    """Tell whether an object reports a failure.
 
     Args:
-        node: The object, its keys spelled as `wording.name_of` spells them.
+        node: The object, with keys normalized by `normalize_code`.
     """
     return any(_failure_signals(node))
 
 
 def implied_codes(node: Mapping[str, object]) -> Iterator[str]:
-    """Yield the codes for what an object tells without giving it one."""
+    """Yield codes for failures that an object reports without a code."""
     if any(node.get(key) for key in _FILTERED_KEYS):
         yield "rai_media_filtered"
     if parse_integer(str(node.get("quota_value"))) == 0:
@@ -44,12 +45,12 @@ def implied_codes(node: Mapping[str, object]) -> Iterator[str]:
 
 
 def is_success_code(code: str) -> bool:
-    """Tell whether a code stands for success, or for none."""
+    """Tell whether a code means success, or the absence of an error."""
     return code in _SUCCESS_CODES
 
 
 def parse_integer(text: str) -> int | None:
-    """Return the number that a text is, None if it is none."""
+    """Return a text of decimal digits as a number, None for any other text."""
     is_number = text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS
     return int(text) if is_number else None
 
@@ -66,7 +67,7 @@ def _failure_signals(node: Mapping[str, object]) -> Iterator[bool]:
 
 
 def _has_error_code(node: Mapping[str, object]) -> bool:
-    """Tell whether the code beside a message, or beside data, stands for a failure."""
+    """Tell whether the code beside a message or beside data means a failure."""
     if not {"message", "msg", "data"} & node.keys():
         return False
     code = node.get("code")
@@ -77,10 +78,9 @@ def _has_error_code(node: Mapping[str, object]) -> bool:
 
 
 def _abnormal_finish_reasons(node: Mapping[str, object]) -> Iterator[str]:
-    """Yield the reasons for which Gemini candidates ended early."""
-    candidates = node.get("candidates")
-    for candidate in candidates if isinstance(candidates, list) else ():
-        reason = candidate.get("finishReason") if isinstance(candidate, Mapping) else None
+    """Yield the reasons why Gemini candidates ended early."""
+    for candidate in objects_at(node, "candidates"):
+        reason = candidate.get("finishReason")
         if isinstance(reason, str) and normalize_code(reason) not in _NORMAL_FINISH_REASONS:
             yield normalize_code(reason)
 
@@ -92,7 +92,5 @@ def _is_nonempty(value: object) -> bool:
 
 
 def _is_failure_state(word: object) -> bool:
-    return (
-        isinstance(word, str)
-        and states.classify_state(normalize_code(word)) in states.FAILURE_STATES
-    )
+    status = status_meaning(normalize_code(word)) if isinstance(word, str) else None
+    return status is not None and status.is_failure

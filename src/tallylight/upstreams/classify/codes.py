@@ -1,9 +1,9 @@
-"""Error codes and error types that say what they mean, by who documents them.
+"""Error codes and error types, by the documentation that defines them.
 
-Names are spelled as `wording.name_of` spells them; `*` stands for any letters. An exact name goes
-before a pattern, an earlier pattern before a later one. `TELLING` names decide alone; `VAGUE`
-names say only that something failed, or are used for several causes, so that words and telling
-HTTP statuses are read before them. Names in neither table decide nothing.
+Names are spelled as `normalize_code` returns them; `*` matches any characters. An exact name goes
+before a pattern, an earlier pattern before a later one. `SPECIFIC_CODES` have one meaning.
+`GENERIC_CODES` only report a failure, or are used for several causes, so phrases and specific HTTP
+statuses are read before them. Names in neither table are ignored.
 """
 
 from fnmatch import fnmatchcase
@@ -24,218 +24,154 @@ _FAL = "fal.ai/docs model-apis/errors and request-errors"
 _RUNWAY = "docs.dev.runwayml.com/errors/task-failures"
 _SORA_APP = "TheSmallHanCat/sora2api issues #34 #54 #59 #63"
 _RESELLERS = "docs of runware, pikzels, onysoft, novita, vidu, kiara, evolink, ltx.video"
-_COMMON = "the words that codes of all these services are made of"
+_OPENROUTER = "openrouter.ai/docs/api_reference/errors"
+_AZURE = "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81"
+_XAI = "xAI (the wording of Rust's tonic::Code)"
+_COMMON = "the words that the codes of all these services consist of"
 
 _EXACT = (
-    # A code that says what it means beats the family it would fall into below.
-    *rules_for(Kind.AUTH, _GOOGLE, ("service_disabled", "consumer_invalid", "user_project_denied")),
-    *rules_for(Kind.SUSPENDED, _GOOGLE, ("consumer_suspended",), named=True),
-    *rules_for(Kind.QUOTA, _GOOGLE, ("billing_disabled", "quota_value_zero", "quota_exceeded")),
-    *rules_for(Kind.AUTH, _OPENAI, ("unsupported_country_region_territory", "request_forbidden")),
-    *rules_for(Kind.QUOTA, _OPENAI, ("billing_not_active", "insufficient_quota")),
-    *rules_for(Kind.SUSPENDED, _OPENAI, ("account_deactivated",), named=True),
-    *rules_for(Kind.RATE_LIMITED, _OPENAI, ("requests", "tokens", "slow_down", "request_rate")),
-    *rules_for(Kind.DEGRADED, _OPENAI, ("server_is_overloaded",)),
-    *rules_for(Kind.CONTENT_REJECTED, _GOOGLE, ("rai_media_filtered", "block_reason")),
-    *rules_for(Kind.CONTENT_REJECTED, _OPENAI, ("image_generation_user_error", "content_filter")),
-    *rules_for(Kind.QUOTA, _NEW_API, ("pre_consume_token_quota_failed",)),
-    *rules_for(Kind.DEGRADED, _NEW_API, ("token_concurrency_unavailable", "channel_invalid_key")),
-    *rules_for(Kind.SUSPENDED, _NEW_API, ("task_channel_disable",), named=True),
-    *rules_for(Kind.INVALID_REQUEST, _NEW_API, ("task_not_exist", "api_not_implemented")),
-    *rules_for(Kind.INVALID_REQUEST, _NEW_API, ("not_implemented", "bad_request_body")),
-    *rules_for(
-        Kind.INVALID_REQUEST, _NEW_API, ("read_request_body_failed", "convert_request_failed")
-    ),
-    *rules_for(Kind.DEGRADED, _NEW_API, ("invalid_response",)),
-    *rules_for(Kind.AUTH, _ARK, ("model_not_open", "model_id_access_disabled")),
-    *rules_for(Kind.AUTH, _ARK, ("invalid_endpoint_or_model_model_id_access_disabled",)),
-    *rules_for(Kind.AUTH, _ARK, ("operation_denied_service_not_open",)),
-    *rules_for(Kind.AUTH, _ARK, ("invalid_account_status", "invalid_subscription")),
-    *rules_for(Kind.QUOTA, _ARK, ("set_limit_exceeded", "operation_denied_file_quota_exceeded")),
-    *rules_for(Kind.SUSPENDED, _ARK, ("invalid_endpoint_closed_endpoint",), named=True),
-    *rules_for(Kind.UNKNOWN, _ARK, ("invalid_endpoint_not_found",)),
-    *rules_for(Kind.UNKNOWN, _ARK, ("invalid_endpoint_or_model_not_found",)),
-    *rules_for(Kind.QUOTA, _DASHSCOPE, ("arrearage", "commodity_not_purchased")),
-    *rules_for(Kind.AUTH, _DASHSCOPE, ("access_denied_unpurchased",)),
-    *rules_for(Kind.INVALID_REQUEST, _DASHSCOPE, ("invalid_parameter_data_inspection",)),
-    *rules_for(Kind.RATE_LIMITED, _DASHSCOPE, ("limit_requests",)),
-    *rules_for(Kind.CONTENT_REJECTED, _DASHSCOPE, ("faq_rule_blocked", "ip_infringement_suspect")),
-    *rules_for(
-        Kind.UNKNOWN,
-        "Azure OpenAI; MicrosoftLearning/mslearn-ai-vision#81",
-        ("deployment_not_found",),
-    ),
-    *rules_for(
-        Kind.RATE_LIMITED,
-        "openrouter.ai/docs/api_reference/errors",
-        ("openrouter_in_flight_budget",),
-    ),
-    *rules_for(
-        Kind.CONTENT_REJECTED, "openrouter.ai/docs/api_reference/errors", ("flagged_input",)
-    ),
-    # It ends the session of a signed-in account. No key of an API has one: it is of their pool.
+    # An exact code takes precedence over the pattern below that it would match.
+    *rules_for(Kind.AUTH, _GOOGLE, "service_disabled consumer_invalid user_project_denied"),
+    *rules_for(Kind.SUSPENDED, _GOOGLE, "consumer_suspended", named=True),
+    *rules_for(Kind.QUOTA, _GOOGLE, "billing_disabled quota_value_zero quota_exceeded"),
+    *rules_for(Kind.AUTH, _OPENAI, "unsupported_country_region_territory request_forbidden"),
+    *rules_for(Kind.QUOTA, _OPENAI, "billing_not_active insufficient_quota"),
+    *rules_for(Kind.SUSPENDED, _OPENAI, "account_deactivated", named=True),
+    *rules_for(Kind.RATE_LIMITED, _OPENAI, "requests tokens slow_down request_rate"),
+    *rules_for(Kind.DEGRADED, _OPENAI, "server_is_overloaded"),
+    *rules_for(Kind.CONTENT_REJECTED, _GOOGLE, "rai_media_filtered block_reason"),
+    *rules_for(Kind.CONTENT_REJECTED, _OPENAI, "image_generation_user_error content_filter"),
+    *rules_for(Kind.QUOTA, _NEW_API, "pre_consume_token_quota_failed"),
+    *rules_for(Kind.DEGRADED, _NEW_API, "token_concurrency_unavailable channel_invalid_key"),
+    *rules_for(Kind.SUSPENDED, _NEW_API, "task_channel_disable", named=True),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "task_not_exist api_not_implemented"),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "not_implemented bad_request_body"),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "read_request_body_failed convert_request_failed"),
+    *rules_for(Kind.DEGRADED, _NEW_API, "invalid_response"),
+    *rules_for(Kind.AUTH, _ARK, "model_not_open model_id_access_disabled"),
+    *rules_for(Kind.AUTH, _ARK, "invalid_endpoint_or_model_model_id_access_disabled"),
+    *rules_for(Kind.AUTH, _ARK, "operation_denied_service_not_open invalid_account_status"),
+    *rules_for(Kind.AUTH, _ARK, "invalid_subscription"),
+    *rules_for(Kind.QUOTA, _ARK, "set_limit_exceeded operation_denied_file_quota_exceeded"),
+    *rules_for(Kind.SUSPENDED, _ARK, "invalid_endpoint_closed_endpoint", named=True),
+    *rules_for(Kind.UNKNOWN, _ARK, "invalid_endpoint_not_found"),
+    *rules_for(Kind.UNKNOWN, _ARK, "invalid_endpoint_or_model_not_found"),
+    *rules_for(Kind.QUOTA, _DASHSCOPE, "arrearage commodity_not_purchased"),
+    *rules_for(Kind.AUTH, _DASHSCOPE, "access_denied_unpurchased"),
+    *rules_for(Kind.INVALID_REQUEST, _DASHSCOPE, "invalid_parameter_data_inspection"),
+    *rules_for(Kind.RATE_LIMITED, _DASHSCOPE, "limit_requests"),
+    *rules_for(Kind.CONTENT_REJECTED, _DASHSCOPE, "faq_rule_blocked ip_infringement_suspect"),
+    *rules_for(Kind.UNKNOWN, _AZURE, "deployment_not_found"),
+    *rules_for(Kind.RATE_LIMITED, _OPENROUTER, "openrouter_in_flight_budget"),
+    *rules_for(Kind.CONTENT_REJECTED, _OPENROUTER, "flagged_input"),
+    # It ends the session of a signed-in account. An API key has no session, so the account is one
+    # of the upstream's pool.
     Rule("token_invalidated", Kind.AUTH, _SORA_APP, fault=Fault.UPSTREAM),
-    *rules_for(
-        Kind.RISK_CONTROL, _SORA_APP, ("sentinel_block", "phone_number_required", "cf_shield_429")
-    ),
-    *rules_for(Kind.RISK_CONTROL, _SORA_APP, ("unsupported_country_code",)),
-    *rules_for(Kind.AUTH, _FLOW, ("public_error_model_access_denied",)),
-    *rules_for(Kind.RATE_LIMITED, _FLOW, ("public_error_user_requests_throttled",)),
-    *rules_for(
-        Kind.DEGRADED, _FLOW, ("public_error_high_traffic", "public_error_something_went_wrong")
-    ),
-    *rules_for(Kind.SUSPENDED, _RESELLERS, ("model_blocked", "product_paused"), named=True),
-    *rules_for(
-        Kind.AUTH, _RESELLERS, ("pro_only_model", "model_not_allowed", "feature_not_allowed")
-    ),
-    *rules_for(
-        Kind.AUTH, _RESELLERS, ("ip_not_authorized", "ip_not_allowed", "origin_not_allowed")
-    ),
-    *rules_for(Kind.AUTH, _RESELLERS, ("account_verification_required", "need_real_name_verify")),
-    *rules_for(Kind.DEGRADED, _RESELLERS, ("rate_limiter_unavailable", "no_media_generated")),
-    *rules_for(
-        Kind.INVALID_REQUEST, _RESELLERS, ("idempotency_key_reused", "idempotency_conflict")
-    ),
-    *rules_for(Kind.INVALID_REQUEST, _RESELLERS, ("request_too_large", "payload_too_large")),
-    *rules_for(Kind.CONTENT_REJECTED, _RESELLERS, ("generation_rejected", "audit_submit_illegal")),
+    *rules_for(Kind.RISK_CONTROL, _SORA_APP, "sentinel_block phone_number_required cf_shield_429"),
+    *rules_for(Kind.RISK_CONTROL, _SORA_APP, "unsupported_country_code"),
+    *rules_for(Kind.AUTH, _FLOW, "public_error_model_access_denied"),
+    *rules_for(Kind.RATE_LIMITED, _FLOW, "public_error_user_requests_throttled"),
+    *rules_for(Kind.DEGRADED, _FLOW, "public_error_high_traffic public_error_something_went_wrong"),
+    *rules_for(Kind.SUSPENDED, _RESELLERS, "model_blocked product_paused", named=True),
+    *rules_for(Kind.AUTH, _RESELLERS, "pro_only_model model_not_allowed feature_not_allowed"),
+    *rules_for(Kind.AUTH, _RESELLERS, "ip_not_authorized ip_not_allowed origin_not_allowed"),
+    *rules_for(Kind.AUTH, _RESELLERS, "account_verification_required need_real_name_verify"),
+    *rules_for(Kind.DEGRADED, _RESELLERS, "rate_limiter_unavailable no_media_generated"),
+    *rules_for(Kind.INVALID_REQUEST, _RESELLERS, "idempotency_key_reused idempotency_conflict"),
+    *rules_for(Kind.INVALID_REQUEST, _RESELLERS, "request_too_large payload_too_large"),
+    *rules_for(Kind.CONTENT_REJECTED, _RESELLERS, "generation_rejected audit_submit_illegal"),
 )
 
 _FAMILIES = (
-    # What an answer names outright.
-    *rules_for(Kind.MAINTENANCE, _COMMON, ("*maintenance*", "*upgrading*"), named=True),
-    *rules_for(Kind.RETIRED, _COMMON, ("*deprecated*", "*retired*", "*discontinued*"), named=True),
-    *rules_for(Kind.RETIRED, _COMMON, ("*decommission*", "*end_of_life*", "*sunset"), named=True),
-    *rules_for(Kind.RISK_CONTROL, _COMMON, ("*risk_control*",), named=True),
-    *rules_for(Kind.RISK_CONTROL, _COMMON, ("*captcha*", "*unusual_activity*", "*turnstile*")),
-    *rules_for(
-        Kind.RISK_CONTROL, _COMMON, ("*cloudflare*", "cf_shield*", "*sentinel*", "*anti_bot*")
-    ),
-    *rules_for(Kind.RISK_CONTROL, _COMMON, ("*phone*_required", "*bot_detect*", "*suspicious*")),
-    # Money, before the limits that its names resemble.
-    *rules_for(Kind.QUOTA, _GOOGLE, ("*per_day*", "*daily*", "*monthly*")),
-    *rules_for(Kind.RATE_LIMITED, _GOOGLE, ("*per_minute*", "*per_second*", "*per_hour*")),
-    *rules_for(Kind.AUTH, _COMMON, ("insufficient_permission*", "*insufficient_privilege*")),
-    *rules_for(Kind.AUTH, _COMMON, ("*scope_insufficient*", "insufficient_scope*")),
-    *rules_for(Kind.QUOTA, _COMMON, ("insufficient_*", "*_insufficient", "*not_enough*")),
-    *rules_for(Kind.QUOTA, _COMMON, ("*balance*", "*overdue*", "*arrear*", "*billing*")),
-    *rules_for(Kind.QUOTA, _COMMON, ("*payment*", "*out_of_credit*", "*credits_exhausted*")),
-    *rules_for(Kind.QUOTA, _COMMON, ("*spend_limit*", "*spending_limit*", "*usage_limit*")),
-    *rules_for(Kind.QUOTA, _COMMON, ("*budget_exceeded*", "*quota_reached*", "*quota_exhausted*")),
-    *rules_for(Kind.QUOTA, _DASHSCOPE, ("*allocation_quota*", "*free_tier*")),
-    *rules_for(Kind.QUOTA, _NEW_API, ("entitlement_*",)),
-    # Pace.
-    *rules_for(
-        Kind.RATE_LIMITED, _COMMON, ("*rate_limit*", "*too_many*", "*throttl*", "*slow_down*")
-    ),
-    *rules_for(
-        Kind.RATE_LIMITED, _COMMON, ("*concurren*", "*queue_full*", "*queue_max*", "*too_fast*")
-    ),
-    *rules_for(Kind.RATE_LIMITED, _COMMON, ("*in_flight*", "*frequency*")),
-    *rules_for(Kind.RATE_LIMITED, _ARK, ("*inflight*", "*rpm*", "*tpm*", "*ipm_exceeded*")),
-    # What was asked for.
-    *rules_for(Kind.CONTENT_REJECTED, _RUNWAY, ("*safety*",)),
-    *rules_for(Kind.CONTENT_REJECTED, _ARK, ("*sensitive*", "*risk_detection*")),
-    *rules_for(Kind.CONTENT_REJECTED, _DASHSCOPE, ("*data_inspection*",)),
-    *rules_for(Kind.CONTENT_REJECTED, _COMMON, ("*moderation*", "*content_policy*", "*nsfw*")),
-    *rules_for(Kind.CONTENT_REJECTED, _COMMON, ("*content_*violation*", "*policy_violation*")),
-    *rules_for(Kind.CONTENT_REJECTED, _COMMON, ("*unsafe*", "*prohibited*", "*recitation*")),
-    *rules_for(Kind.CONTENT_REJECTED, _COMMON, ("*blocklist*", "prompt_blocked", "illegal_*")),
-    *rules_for(
-        Kind.CONTENT_REJECTED, _COMMON, ("*content_filter*", "*flagged*", "*content_block*")
-    ),
-    *rules_for(
-        Kind.CONTENT_REJECTED, _COMMON, ("invalid_provider_content", "*copyright*", "*spii*")
-    ),
-    *rules_for(Kind.CONTENT_REJECTED, _NEW_API, ("violation_fee*",)),
-    *rules_for(
-        Kind.CONTENT_REJECTED,
-        _FLOW,
-        ("public_error_*filter*", "public_error_*people*", "public_error_minor*"),
-    ),
-    *rules_for(
-        Kind.CONTENT_REJECTED,
-        _FLOW,
-        ("public_error_sexual*", "public_error_danger*", "public_error_ip_*"),
-    ),
-    # Keys and doors.
-    *rules_for(
-        Kind.AUTH, _COMMON, ("*api_key*", "*invalid_key*", "*invalid_token*", "*token_*valid*")
-    ),
-    *rules_for(Kind.AUTH, _COMMON, ("token_expired", "*token_revoked*", "*access_token*")),
-    *rules_for(Kind.AUTH, _COMMON, ("*unauthorized*", "*unauthenticated*", "*authentication*")),
-    *rules_for(
-        Kind.AUTH, _COMMON, ("auth_*", "*auth_failed*", "*access_denied*", "*not_authorized*")
-    ),
-    *rules_for(Kind.AUTH, _COMMON, ("*credential*", "*access_not_enabled*", "*not_activated*")),
-    *rules_for(Kind.SUSPENDED, _COMMON, ("*suspended*", "*paused*", "*banned*"), named=True),
-    *rules_for(Kind.SUSPENDED, _COMMON, ("account_disabled", "user_disabled*"), named=True),
-    *rules_for(Kind.SUSPENDED, _COMMON, ("*feature_disabled*", "model_disabled*"), named=True),
-    # The service's own trouble.
-    *rules_for(Kind.DEGRADED, _FAL, ("runner_*", "downstream_service*")),
-    *rules_for(Kind.DEGRADED, _RUNWAY, ("internal_bad_output*", "third_party*")),
-    *rules_for(Kind.DEGRADED, _RUNWAY, ("input_preprocessing_internal*",)),
-    *rules_for(Kind.INVALID_REQUEST, _RUNWAY, ("asset_*",)),
-    *rules_for(Kind.DEGRADED, _COMMON, ("*overload*", "*heavy_load*", "*saturat*", "*capacity*")),
-    *rules_for(
-        Kind.DEGRADED, _COMMON, ("*timeout*", "*timed_out*", "*time_out", "*time_exceeded*")
-    ),
-    *rules_for(Kind.DEGRADED, _COMMON, ("*unavailable*", "*no_available*", "model_loading*")),
-    # The request.
-    *rules_for(
-        Kind.INVALID_REQUEST, _COMMON, ("invalid_*", "*_invalid", "missing*", "unsupported_*")
-    ),
-    *rules_for(
-        Kind.INVALID_REQUEST, _COMMON, ("*not_supported*", "unknown_*", "parameter_unknown")
-    ),
-    *rules_for(Kind.INVALID_REQUEST, _COMMON, ("*too_large*", "*too_long*", "*too_small*")),
-    *rules_for(Kind.INVALID_REQUEST, _COMMON, ("*validation*", "*_required", "*out_of_range*")),
-    *rules_for(Kind.INVALID_REQUEST, _COMMON, ("*_conflict", "*unprocessable*", "*dimension*")),
-    *rules_for(Kind.INVALID_REQUEST, _FAL, ("*_load_error", "file_download_error", "value_error*")),
+    # The state of the service, named outright.
+    *rules_for(Kind.MAINTENANCE, _COMMON, "*maintenance* *upgrading*", named=True),
+    *rules_for(Kind.RETIRED, _COMMON, "*deprecated* *retired* *discontinued*", named=True),
+    *rules_for(Kind.RETIRED, _COMMON, "*decommission* *end_of_life* *sunset", named=True),
+    *rules_for(Kind.RISK_CONTROL, _COMMON, "*risk_control*", named=True),
+    *rules_for(Kind.RISK_CONTROL, _COMMON, "*captcha* *unusual_activity* *turnstile* *cloudflare*"),
+    *rules_for(Kind.RISK_CONTROL, _COMMON, "cf_shield* *sentinel* *anti_bot* *phone*_required"),
+    *rules_for(Kind.RISK_CONTROL, _COMMON, "*bot_detect* *suspicious*"),
+    # Balances, before the rate limits whose names they resemble.
+    *rules_for(Kind.QUOTA, _GOOGLE, "*per_day* *daily* *monthly*"),
+    *rules_for(Kind.RATE_LIMITED, _GOOGLE, "*per_minute* *per_second* *per_hour*"),
+    *rules_for(Kind.AUTH, _COMMON, "insufficient_permission* *insufficient_privilege*"),
+    *rules_for(Kind.AUTH, _COMMON, "*scope_insufficient* insufficient_scope*"),
+    *rules_for(Kind.QUOTA, _COMMON, "insufficient_* *_insufficient *not_enough* *balance*"),
+    *rules_for(Kind.QUOTA, _COMMON, "*overdue* *arrear* *billing* *payment* *out_of_credit*"),
+    *rules_for(Kind.QUOTA, _COMMON, "*credits_exhausted* *spend_limit* *spending_limit*"),
+    *rules_for(Kind.QUOTA, _COMMON, "*usage_limit* *budget_exceeded* *quota_reached*"),
+    *rules_for(Kind.QUOTA, _COMMON, "*quota_exhausted*"),
+    *rules_for(Kind.QUOTA, _DASHSCOPE, "*allocation_quota* *free_tier*"),
+    *rules_for(Kind.QUOTA, _NEW_API, "entitlement_*"),
+    # Rate limits.
+    *rules_for(Kind.RATE_LIMITED, _COMMON, "*rate_limit* *too_many* *throttl* *slow_down*"),
+    *rules_for(Kind.RATE_LIMITED, _COMMON, "*concurren* *queue_full* *queue_max* *too_fast*"),
+    *rules_for(Kind.RATE_LIMITED, _COMMON, "*in_flight* *frequency*"),
+    *rules_for(Kind.RATE_LIMITED, _ARK, "*inflight* *rpm* *tpm* *ipm_exceeded*"),
+    # Rejected content.
+    *rules_for(Kind.CONTENT_REJECTED, _RUNWAY, "*safety*"),
+    *rules_for(Kind.CONTENT_REJECTED, _ARK, "*sensitive* *risk_detection*"),
+    *rules_for(Kind.CONTENT_REJECTED, _DASHSCOPE, "*data_inspection*"),
+    *rules_for(Kind.CONTENT_REJECTED, _COMMON, "*moderation* *content_policy* *nsfw*"),
+    *rules_for(Kind.CONTENT_REJECTED, _COMMON, "*content_*violation* *policy_violation* *unsafe*"),
+    *rules_for(Kind.CONTENT_REJECTED, _COMMON, "*prohibited* *recitation* *blocklist*"),
+    *rules_for(Kind.CONTENT_REJECTED, _COMMON, "prompt_blocked illegal_* *content_filter*"),
+    *rules_for(Kind.CONTENT_REJECTED, _COMMON, "*flagged* *content_block*"),
+    *rules_for(Kind.CONTENT_REJECTED, _COMMON, "invalid_provider_content *copyright* *spii*"),
+    *rules_for(Kind.CONTENT_REJECTED, _NEW_API, "violation_fee*"),
+    *rules_for(Kind.CONTENT_REJECTED, _FLOW, "public_error_*filter* public_error_*people*"),
+    *rules_for(Kind.CONTENT_REJECTED, _FLOW, "public_error_minor* public_error_sexual*"),
+    *rules_for(Kind.CONTENT_REJECTED, _FLOW, "public_error_danger* public_error_ip_*"),
+    # Keys and permissions.
+    *rules_for(Kind.AUTH, _COMMON, "*api_key* *invalid_key* *invalid_token* *token_*valid*"),
+    *rules_for(Kind.AUTH, _COMMON, "token_expired *token_revoked* *access_token* *unauthorized*"),
+    *rules_for(Kind.AUTH, _COMMON, "*unauthenticated* *authentication* auth_* *auth_failed*"),
+    *rules_for(Kind.AUTH, _COMMON, "*access_denied* *not_authorized* *credential*"),
+    *rules_for(Kind.AUTH, _COMMON, "*access_not_enabled* *not_activated*"),
+    *rules_for(Kind.SUSPENDED, _COMMON, "*suspended* *paused* *banned*", named=True),
+    *rules_for(Kind.SUSPENDED, _COMMON, "account_disabled user_disabled*", named=True),
+    *rules_for(Kind.SUSPENDED, _COMMON, "*feature_disabled* model_disabled*", named=True),
+    # Failures of the service.
+    *rules_for(Kind.DEGRADED, _FAL, "runner_* downstream_service*"),
+    *rules_for(Kind.DEGRADED, _RUNWAY, "internal_bad_output* third_party*"),
+    *rules_for(Kind.DEGRADED, _RUNWAY, "input_preprocessing_internal*"),
+    *rules_for(Kind.INVALID_REQUEST, _RUNWAY, "asset_*"),
+    *rules_for(Kind.DEGRADED, _COMMON, "*overload* *heavy_load* *saturat* *capacity* *timeout*"),
+    *rules_for(Kind.DEGRADED, _COMMON, "*timed_out* *time_out *time_exceeded* *unavailable*"),
+    *rules_for(Kind.DEGRADED, _COMMON, "*no_available* model_loading*"),
+    # Invalid requests.
+    *rules_for(Kind.INVALID_REQUEST, _COMMON, "invalid_* *_invalid missing* unsupported_*"),
+    *rules_for(Kind.INVALID_REQUEST, _COMMON, "*not_supported* unknown_* parameter_unknown"),
+    *rules_for(Kind.INVALID_REQUEST, _COMMON, "*too_large* *too_long* *too_small* *validation*"),
+    *rules_for(Kind.INVALID_REQUEST, _COMMON, "*_required *out_of_range* *_conflict"),
+    *rules_for(Kind.INVALID_REQUEST, _COMMON, "*unprocessable* *dimension*"),
+    *rules_for(Kind.INVALID_REQUEST, _FAL, "*_load_error file_download_error value_error*"),
 )
 
 _GENERIC = (
-    *rules_for(Kind.AUTH, _GOOGLE, ("permission_denied", "permission_error")),
-    *rules_for(
-        Kind.RATE_LIMITED, _GOOGLE, ("resource_exhausted", "some_resource_has_been_exhausted")
-    ),
-    *rules_for(Kind.RATE_LIMITED, f"{_ARK}: the HTTP status once more", ("too_many_requests",)),
-    *rules_for(Kind.DEGRADED, _GOOGLE, ("unavailable", "internal", "deadline_exceeded", "aborted")),
-    *rules_for(Kind.DEGRADED, _GOOGLE, ("data_loss", "gateway_timeout", "service_unavailable")),
-    *rules_for(Kind.UNKNOWN, _GOOGLE, ("cancelled", "not_found", "model_not_found")),
-    *rules_for(Kind.INVALID_REQUEST, _GOOGLE, ("invalid_argument", "failed_precondition")),
-    *rules_for(
-        Kind.INVALID_REQUEST, _GOOGLE, ("invalid_request", "unimplemented", "already_exists")
-    ),
-    *rules_for(
-        Kind.INVALID_REQUEST,
-        "xAI (the wording of Rust's tonic::Code)",
-        ("client_specified_an_invalid_argument",),
-    ),
-    *rules_for(
-        Kind.AUTH,
-        "xAI (the wording of Rust's tonic::Code)",
-        ("the_caller_does_not_have_permission*", "the_request_does_not_have_valid*"),
-    ),
-    *rules_for(Kind.INVALID_REQUEST, _OPENAI, ("invalid_request_error", "bad_request*")),
-    *rules_for(Kind.UNKNOWN, _OPENAI, ("unknown_error", "unknown")),
-    *rules_for(
-        Kind.DEGRADED, _OPENAI, ("server_error", "internal_*", "api_error", "service_error")
-    ),
-    *rules_for(Kind.DEGRADED, _OPENAI, ("*generation_failed", "processing_error", "task_failed*")),
-    *rules_for(
-        Kind.DEGRADED, _NEW_API, ("do_request_failed", "get_channel_failed", "upstream_error")
-    ),
-    *rules_for(
-        Kind.DEGRADED, _NEW_API, ("bad_response*", "empty_response", "*response_body_failed")
-    ),
-    *rules_for(Kind.DEGRADED, _NEW_API, ("channel_*", "model_mapping_failed")),
-    *rules_for(
-        Kind.DEGRADED, _NEW_API, ("aws_invoke_error", "*_data_error", "json_marshal_failed")
-    ),
-    *rules_for(Kind.INVALID_REQUEST, _NEW_API, ("build_request_failed", "model_price_error")),
-    *rules_for(Kind.INVALID_REQUEST, _NEW_API, ("count_token_failed", "gen_relay_info_failed")),
-    *rules_for(Kind.AUTH, _ARK, ("operation_denied*",)),
-    *rules_for(Kind.DEGRADED, _RESELLERS, ("provider_error", "*provider_failed*", "*_failed")),
+    *rules_for(Kind.AUTH, _GOOGLE, "permission_denied permission_error"),
+    *rules_for(Kind.RATE_LIMITED, _GOOGLE, "resource_exhausted some_resource_has_been_exhausted"),
+    *rules_for(Kind.RATE_LIMITED, f"{_ARK}: the HTTP status once more", "too_many_requests"),
+    *rules_for(Kind.DEGRADED, _GOOGLE, "unavailable internal deadline_exceeded aborted data_loss"),
+    *rules_for(Kind.DEGRADED, _GOOGLE, "gateway_timeout service_unavailable"),
+    *rules_for(Kind.UNKNOWN, _GOOGLE, "cancelled not_found model_not_found"),
+    *rules_for(Kind.INVALID_REQUEST, _GOOGLE, "invalid_argument failed_precondition"),
+    *rules_for(Kind.INVALID_REQUEST, _GOOGLE, "invalid_request unimplemented already_exists"),
+    *rules_for(Kind.INVALID_REQUEST, _XAI, "client_specified_an_invalid_argument"),
+    *rules_for(Kind.AUTH, _XAI, "the_caller_does_not_have_permission*"),
+    *rules_for(Kind.AUTH, _XAI, "the_request_does_not_have_valid*"),
+    *rules_for(Kind.INVALID_REQUEST, _OPENAI, "invalid_request_error bad_request*"),
+    *rules_for(Kind.UNKNOWN, _OPENAI, "unknown_error unknown"),
+    *rules_for(Kind.DEGRADED, _OPENAI, "server_error internal_* api_error service_error"),
+    *rules_for(Kind.DEGRADED, _OPENAI, "*generation_failed processing_error task_failed*"),
+    *rules_for(Kind.DEGRADED, _NEW_API, "do_request_failed get_channel_failed upstream_error"),
+    *rules_for(Kind.DEGRADED, _NEW_API, "bad_response* empty_response *response_body_failed"),
+    *rules_for(Kind.DEGRADED, _NEW_API, "channel_* model_mapping_failed aws_invoke_error"),
+    *rules_for(Kind.DEGRADED, _NEW_API, "*_data_error json_marshal_failed"),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "build_request_failed model_price_error"),
+    *rules_for(Kind.INVALID_REQUEST, _NEW_API, "count_token_failed gen_relay_info_failed"),
+    *rules_for(Kind.AUTH, _ARK, "operation_denied*"),
+    *rules_for(Kind.DEGRADED, _RESELLERS, "provider_error *provider_failed* *_failed"),
 )
 
 
@@ -243,31 +179,31 @@ def _is_pattern(rule: Rule) -> bool:
     return "*" in rule.name
 
 
-#: Names that are vague whatever family they look like.
+#: Names that are generic although a pattern of the specific codes matches them.
 _GENERIC_NAMES = frozenset(rule.name for rule in _GENERIC if not _is_pattern(rule))
 SPECIFIC_CODES = (*_EXACT, *_FAMILIES)
 GENERIC_CODES = _GENERIC
 
 
 def specific_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:
-    """Return the rule of the innermost code that says what it means.
+    """Return the rule of the innermost specific code.
 
-    Of several codes at one depth (a daily and a minutely quota are both violated), the one that
-    stands first in the table counts.
+    Of several codes at one depth (a daily and a minutely quota are both violated), the first in
+    the table counts.
     """
     for names in depths:
-        found = [rank for rank in map(_rank, names) if rank is not None]
-        if found:
-            return SPECIFIC_CODES[min(found)]
+        ranks = [rank for rank in map(_rank, names) if rank is not None]
+        if ranks:
+            return SPECIFIC_CODES[min(ranks)]
     return None
 
 
 def generic_code_rule(depths: tuple[tuple[str, ...], ...]) -> Rule | None:
-    """Return the rule of the innermost code that at least says who failed."""
+    """Return the rule of the innermost generic code."""
     return next(filter(None, map(_generic_rule, chain.from_iterable(depths))), None)
 
 
-@lru_cache(maxsize=4096)  # names come from strangers: bounded
+@lru_cache(maxsize=4096)  # bounded, since upstreams choose the names
 def _rank(name: str) -> int | None:
     if name in _GENERIC_NAMES:
         return None
@@ -280,7 +216,7 @@ def _rank(name: str) -> int | None:
     return next(chain(exact, family), None)
 
 
-@lru_cache(maxsize=4096)  # names come from strangers: bounded
+@lru_cache(maxsize=4096)  # bounded, since upstreams choose the names
 def _generic_rule(name: str) -> Rule | None:
     exact = (rule for rule in GENERIC_CODES if rule.name == name)
     family = (rule for rule in GENERIC_CODES if _is_pattern(rule) and fnmatchcase(name, rule.name))

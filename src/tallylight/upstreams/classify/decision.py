@@ -1,10 +1,10 @@
-"""The order in which the rules are asked.
+"""Classifies a reply: the order in which the tables of rules are read.
 
-A code says more than a type, a type more than words, words more than a number that many causes
-share. What an outer envelope says is only asked when the inner ones are silent.
+A code says more than a type, a type more than text, text more than a number that many causes
+share. An outer envelope is only read if no rule matches an inner one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import (
@@ -12,7 +12,6 @@ from tallylight.upstreams.classify import (
     delays,
     numeric_codes,
     pages,
-    states,
     statuses,
     transport_errors,
     vocabulary,
@@ -23,54 +22,55 @@ from tallylight.upstreams.classify.reading import parse_reply
 from tallylight.upstreams.classify.rules import Rule, RuleMatch
 from tallylight.upstreams.messages import Phase, Reply
 from tallylight.upstreams.redact import redact_line
+from tallylight.upstreams.status_words import StatusMeaning
 
 _UNREADABLE = Rule("unreadable", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
 _EMPTY = Rule("empty", FailureKind.UNKNOWN, "labelling convention: unparsable 200")
 _NO_SAMPLE = Rule("no-sample", FailureKind.CONTENT_REJECTED, "Gemini API: done without a sample")
 _NO_ANSWER = Rule("no-answer", FailureKind.UNKNOWN, "neither a status nor an exception")
 _STREAM_CUT = Rule("cut", FailureKind.DEGRADED, "sora2api: a stream without [DONE] has failed")
-_NO_RESULT = Rule("no-result", FailureKind.DEGRADED, "sora2api: no address at [DONE] is a failure")
+_NO_RESULT = Rule("no-result", FailureKind.DEGRADED, "sora2api: no URL at [DONE] is a failure")
 _REFUSAL = Rule("refusal", FailureKind.DEGRADED, "sora2api: ❌ reports a failed generation")
 _FAILED = Rule("failed", FailureKind.DEGRADED, "labelling convention: generic failures")
-_ERROR = Rule("error", FailureKind.UNKNOWN, "an error of which nothing is known")
+_ERROR = Rule("error", FailureKind.UNKNOWN, "an error without any detail")
 _EXPIRED = Rule("expired", FailureKind.DEGRADED, "Ark, OpenRouter: the job was never finished")
-_CANCELLED = Rule("cancelled", FailureKind.UNKNOWN, "somebody ended the job")
+_CANCELLED = Rule("cancelled", FailureKind.UNKNOWN, "the job was cancelled")
 _LOST = Rule("lost", FailureKind.INVALID_REQUEST, "DashScope: a task id is forgotten after 24 h")
 
-_STATE_RULES = {
-    states.FAILED: _FAILED,
-    states.EXPIRED: _EXPIRED,
-    states.CANCELLED: _CANCELLED,
-    states.LOST: _LOST,
+_STATE_RULES: Mapping[StatusMeaning | None, Rule] = {
+    StatusMeaning.FAILED: _FAILED,
+    StatusMeaning.EXPIRED: _EXPIRED,
+    StatusMeaning.CANCELLED: _CANCELLED,
+    StatusMeaning.LOST: _LOST,
 }
 _SYMPTOM_RULES = {
     "stream:cut": _STREAM_CUT,
     "stream:refusal": _REFUSAL,
     "body:no-sample": _NO_SAMPLE,
 }
-#: Phases whose request has no result that the body would have to show.
+#: Phases whose requests need no result in the body.
 _PHASES_WITHOUT_RESULT = frozenset({Phase.CANCEL, Phase.REACH})
 
 
 def classify(reply: Reply, dialect: str = "") -> Failure | None:
-    """Return what went wrong with a request, None if nothing did.
+    """Return the failure of a request, None if it did not fail.
 
-    None is proof that the service accepted or finished work, or an answer that is harmless: a
-    list of models, a job still running. A reach probe only asks whether somebody answers: there
-    a refusal of the request itself is no failure.
+    None proves that the service accepted or finished work, or that the answer is harmless: a list
+    of models, a running job. A reach probe only asks whether the API responds: there, a refusal of
+    the request is no failure.
 
     Args:
-        reply: What came back, or how nothing did.
-        dialect: The upstream's dialect; only a hint for numeric codes that nothing else places.
+        reply: The reply to the request.
+        dialect: The dialect of the upstream; a hint for numeric codes of an unknown scheme.
     """
     if reply.status is None:
         rule = transport_errors.exception_rule(reply.error) if reply.error else _NO_ANSWER
         return _failure(reply, RuleMatch("exception", rule), reply.error, None)
     answer = parse_reply(reply, reply.status, dialect)
-    ruling = _edge_match(reply, answer) or _first_match(answer, reply)
-    if ruling is None or (reply.phase is Phase.REACH and not _means_api_down(ruling.rule)):
+    match = _edge_match(reply, answer) or _first_match(answer, reply)
+    if match is None or (reply.phase is Phase.REACH and not _means_api_down(match.rule)):
         return None
-    return _failure(reply, ruling, answer.text, answer)
+    return _failure(reply, match, answer.text, answer)
 
 
 def _means_api_down(rule: Rule) -> bool:
@@ -91,14 +91,14 @@ def _failure(reply: Reply, rule_match: RuleMatch, text: str, answer: ParsedReply
 
 
 def _resolved_fault(rule: Rule, answer: ParsedReply | None) -> Fault:
-    is_theirs = (
+    is_their_key = (
         rule.kind is FailureKind.AUTH and answer is not None and answer.is_past_authentication
     )
-    return Fault.UPSTREAM if is_theirs else rule.effective_fault
+    return Fault.UPSTREAM if is_their_key else rule.effective_fault
 
 
 def _edge_match(reply: Reply, answer: ParsedReply) -> RuleMatch | None:
-    """Return the ruling on an answer that somebody before the service gave: a page, a bare line."""
+    """Return the match on an answer of a proxy before the service: a page or a bare line."""
     if not answer.symptom.startswith("body:") or reply.phase is Phase.FEED:
         return None
     rule = pages.edge_rule(normalize_text(reply.body), reply.headers)
@@ -118,7 +118,7 @@ def _first_match(answer: ParsedReply, reply: Reply) -> RuleMatch | None:
 
 
 def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
-    """Yield the rulings on a failure, the one that counts first."""
+    """Yield the matching rules of a failed answer, best first."""
     if answer.effective_status == statuses.PAYMENT_REQUIRED and has_retry:
         yield RuleMatch("status", statuses.BUDGET_IN_FLIGHT)
     steps: tuple[tuple[str, Callable[[], Rule | None]], ...] = (
@@ -135,16 +135,16 @@ def _matches(answer: ParsedReply, *, has_retry: bool) -> Iterator[RuleMatch]:
         ("status", lambda: statuses.fallback_status_rule(answer.effective_status)),
         ("state", lambda: _STATE_RULES.get(answer.state)),
     )
-    for by, step in steps:
-        rule = step()
+    for matched_on, find_rule in steps:
+        rule = find_rule()
         if rule is not None:
-            yield RuleMatch(by, rule)
+            yield RuleMatch(matched_on, rule)
 
 
 def _specific_phrase_rule(answer: ParsedReply) -> Rule | None:
-    """Return the rule of the words that tell.
+    """Return the rule of a specific phrase in the text.
 
-    "Exceeds the limit" under a 429 is no bad parameter: such a status knows better.
+    "Exceeds the limit" under a 429 is no bad parameter: such a status is more reliable.
     """
     rule = vocabulary.specific_phrase_rule(answer.normalized_text)
     is_overruled = rule is not None and rule.kind is FailureKind.INVALID_REQUEST
@@ -154,7 +154,7 @@ def _specific_phrase_rule(answer: ParsedReply) -> Rule | None:
 
 
 def _match_without_result(answer: ParsedReply, reply: Reply) -> RuleMatch | None:
-    """Return the ruling on a good status whose body shows no result."""
+    """Return the match on a success status whose body shows no result."""
     redirect = statuses.fallback_status_rule(answer.http_status)
     if redirect is not None:
         return RuleMatch("status", redirect)
@@ -174,17 +174,17 @@ def _unreadable_rule(answer: ParsedReply) -> Rule:
 
 
 def _match_on_page(answer: ParsedReply, reply: Reply) -> RuleMatch:
-    """Return the ruling on a page with a good status: a notice, a web interface, anything."""
-    said = vocabulary.phrase_rule(answer.normalized_text)
-    if said is not None and said.named:
-        return RuleMatch("words", said)
+    """Return the match on a page with a success status, such as a notice or a web interface."""
+    rule = vocabulary.phrase_rule(answer.normalized_text)
+    if rule is not None and rule.named:
+        return RuleMatch("words", rule)
     return RuleMatch("page", pages.unexpected_page_rule(reply.body))
 
 
 def _match_on_chat(answer: ParsedReply) -> RuleMatch | None:
-    """Return the ruling on a chat that ended without a result: what it says, or that it failed."""
-    said = vocabulary.phrase_rule(answer.normalized_text)
-    if said is not None and answer.normalized_text:
-        return RuleMatch("words", said)
+    """Return the match on a chat that ended without a result, by its text if a phrase matches."""
+    rule = vocabulary.phrase_rule(answer.normalized_text)
+    if rule is not None and answer.normalized_text:
+        return RuleMatch("words", rule)
     is_harmless = answer.phase in {Phase.PROBE, Phase.LIST} and bool(answer.normalized_text)
     return None if is_harmless else RuleMatch("stream", _NO_RESULT)

@@ -1,4 +1,4 @@
-"""How long an answer asks us to wait: headers first, then the body.
+"""The delay that an answer requests: from its headers, then from its body.
 
 Sources: RFC 9110 section 10.2.3 (Retry-After as seconds or date), openai-python `_base_client`
 (retry-after-ms before retry-after), google.rpc.RetryInfo ("34s").
@@ -23,18 +23,20 @@ _UNITS = {"s": 1.0, "秒": 1.0, "m": 60.0, "分": 60.0, "h": 3600.0, "小": 3600
 
 
 def retry_after(headers: Mapping[str, str], answer: ParsedReply) -> timedelta | None:
-    """Return the wait that an answer asks for, None if it asks for none that makes sense."""
+    """Return the delay that an answer requests, None if it requests no plausible one."""
     return (
-        _plausible(_seconds(headers.get("retry-after-ms", ""), 0.001))
-        or _plausible(_header_seconds(headers))
+        as_delay(_seconds(headers.get("retry-after-ms", ""), 0.001))
+        or as_delay(_header_seconds(headers))
         or answer.retry_after
-        or _plausible(_text_seconds(answer.normalized_text))
+        or as_delay(_text_seconds(answer.normalized_text))
     )
 
 
 def as_delay(seconds: float | None) -> timedelta | None:
-    """Return a number of seconds as a wait, None if it is none that makes sense."""
-    return _plausible(seconds)
+    """Return a number of seconds as a delay, None if it is implausible."""
+    if seconds is None or not 0 < seconds <= _MAX_DELAY.total_seconds():
+        return None
+    return timedelta(seconds=seconds)
 
 
 def _header_seconds(headers: Mapping[str, str]) -> float | None:
@@ -42,7 +44,7 @@ def _header_seconds(headers: Mapping[str, str]) -> float | None:
     until = None if _seconds(value, 1.0) is not None else _date(value)
     if until is None:
         return _seconds(value, 1.0)
-    # The answer's own clock, so that nobody's clock matters.
+    # The date of the answer, so that a difference between the clocks does not matter.
     now = _date(headers.get("date", ""))
     return (until - now).total_seconds() if now else None
 
@@ -66,9 +68,3 @@ def _text_seconds(text: str) -> float | None:
     unit = match[2]
     is_milliseconds = unit == "ms" or unit.startswith("milli")
     return float(match[1]) * (0.001 if is_milliseconds else _UNITS[unit[:1]])
-
-
-def _plausible(seconds: float | None) -> timedelta | None:
-    if seconds is None or not 0 < seconds <= _MAX_DELAY.total_seconds():
-        return None
-    return timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""Finding JSON where it hides: in strings, behind prefixes, in Python's own notation.
+"""Finds JSON in texts: as a JSON string, behind a prefix, or in Python's notation.
 
 new-api puts its upstream's body as a JSON string into `message`, once more for each reseller on
 the way (QuantumNous/new-api relay/relay_task.go); sora2api prints a Python dict after a prefix.
@@ -8,33 +8,26 @@ import ast
 import json
 from typing import Final
 
-#: How many strings deep we look.
+from tallylight.upstreams.json_access import parse_json
+
+#: How many nested strings are searched.
 MAX_NESTING: Final = 8
 _MAX_LITERAL = 20_000
 _DECODER = json.JSONDecoder()
 
 
-def json_value(text: str) -> object | None:
-    """Return the JSON value that a text is, None if it is none (or is `null`)."""
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
 def embedded_value(text: str) -> object | None:
-    """Return the object or array that a text is or holds, None if there is none."""
+    """Return the object or array in a text, None if there is none."""
     if text.lstrip().startswith('"'):
-        inner = json_value(text)
+        inner = parse_json(text)
         return embedded_value(inner) if isinstance(inner, str) else None
     start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
     while start >= 0:
-        found = _decoded(text, start)
-        if isinstance(found, dict) and found:
-            return found
-        if isinstance(found, list) and any(isinstance(item, dict) for item in found):
-            return found
+        value = _decoded(text, start)
+        if isinstance(value, dict) and value:
+            return value
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            return value
         start = text.find("{", start + 1)
         if text.count("{", 0, start + 1) > MAX_NESTING:
             return None

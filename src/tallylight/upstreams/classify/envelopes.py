@@ -1,88 +1,37 @@
-"""Walking through a JSON answer of whatever envelope and collecting what rules can read."""
+"""Walks through a JSON answer of any envelope and collects what the rules read."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from tallylight.upstreams.classify import claims, embedded_json, states
+from tallylight.upstreams.classify import claims, embedded_json
 from tallylight.upstreams.classify.answer import Envelope, NumericCode
 from tallylight.upstreams.classify.normalize import normalize_code
+from tallylight.upstreams.status_words import StatusMeaning, status_meaning
 
-_CODE_KEYS = frozenset(
-    {
-        "code",
-        "error_code",
-        "err_code",
-        "failure_code",
-        "fail_code",
-        "errorcode",
-        "reason",
-        "quota_id",
-        "quota_metric",
-        "limit_source",
-        "error_type",
-    }
+
+def _keys(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_CODE_KEYS = _keys(
+    "code error_code err_code failure_code fail_code errorcode reason quota_id quota_metric "
+    "limit_source error_type"
 )
-_TEXT_KEYS = frozenset(
-    {
-        "message",
-        "msg",
-        "detail",
-        "error",
-        "errors",
-        "error_message",
-        "error_msg",
-        "error_description",
-        "err_msg",
-        "title",
-        "failure",
-        "failure_reason",
-        "fail_reason",
-        "fail_msg",
-        "failure_msg",
-        "task_status_msg",
-        "status_msg",
-        "status_message",
-        "reason",
-        "reasons",
-        "raw",
-        "description",
-        "rai_media_filtered_reasons",
-        "hint",
-        "error_detail",
-        "failure_message",
-        "block_reason_message",
-    }
+_TEXT_KEYS = _keys(
+    "message msg detail error errors error_message error_msg error_description err_msg title "
+    "failure failure_reason fail_reason fail_msg failure_msg task_status_msg status_msg "
+    "status_message reason reasons raw description rai_media_filtered_reasons hint error_detail "
+    "failure_message block_reason_message"
 )
-#: Members that say what they mean by being there at all.
+#: Members whose presence is a code.
 _MARKER_KEYS = frozenset({"flagged_input", "block_reason"})
 _IDENTIFIER = re.compile(r"(?=..)[A-Za-z][A-Za-z0-9]*(?:[_.:-][A-Za-z0-9]+){0,12}")
-#: Where an error, or the job that failed, may be one step deeper.
-_NESTED_KEYS = frozenset(
-    {
-        "error",
-        "errors",
-        "detail",
-        "details",
-        "data",
-        "output",
-        "base_resp",
-        "response",
-        "innererror",
-        "inner_error",
-        "body",
-        "metadata",
-        "cause",
-        "result",
-        "violations",
-        "prompt_feedback",
-        "generate_video_response",
-        "err",
-        "task",
-        "issues",
-        "misalignment",
-        "ctx",
-    }
+#: Members that may hold the error or the failed job.
+_NESTED_KEYS = _keys(
+    "error errors detail details data output base_resp response innererror inner_error body "
+    "metadata cause result violations prompt_feedback generate_video_response err task issues "
+    "misalignment ctx"
 )
 
 _MAX_SECONDS = 10_000_000
@@ -100,39 +49,39 @@ _SECONDS = re.compile(r"(\d{1,7}(?:\.\d{1,9})?)s?")
 
 @dataclass(slots=True)
 class EnvelopeSignals:
-    """What a walk has found, with the depth of each find."""
+    """What the walk collected, with the depth of each signal."""
 
     codes: list[tuple[int, str]] = field(default_factory=list)
     types: list[tuple[int, str]] = field(default_factory=list)
     numbers: list[tuple[int, NumericCode]] = field(default_factory=list)
     texts: list[tuple[int, str]] = field(default_factory=list)
-    state: str = ""
+    state: StatusMeaning | None = None
     failed: bool = False
     retry_seconds: float | None = None
     nodes: int = 0
 
 
-def by_depth(found: list[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
-    """Return finds grouped by depth, innermost first."""
-    depths = sorted({depth for depth, _ in found}, reverse=True)
-    return tuple(tuple(name for at, name in found if at == depth) for depth in depths)
+def by_depth(names: list[tuple[int, str]]) -> tuple[tuple[str, ...], ...]:
+    """Return names grouped by depth, innermost first."""
+    depths = sorted({depth for depth, _ in names}, reverse=True)
+    return tuple(tuple(name for at, name in names if at == depth) for depth in depths)
 
 
 def collect_signals(value: object, dialect: str = "") -> EnvelopeSignals:
-    """Return what a JSON value says, whatever envelope it is in.
+    """Return the signals in a JSON value.
 
     Args:
         value: The parsed body.
-        dialect: A hint whose numbers bare numeric codes are, for envelopes that do not tell.
+        dialect: A hint for the numbering scheme of bare numeric codes.
     """
-    finds = EnvelopeSignals()
-    _ObjectVisitor(finds, dialect, depth=0).visit(value)
-    return finds
+    signals = EnvelopeSignals()
+    _ObjectVisitor(signals, dialect, depth=0).visit(value)
+    return signals
 
 
 @dataclass(frozen=True, slots=True)
 class _ObjectVisitor:
-    """One object on the way, with all that the meaning of its members depends on."""
+    """One object of the walk, with the context that its members depend on."""
 
     signals: EnvelopeSignals
     dialect: str
@@ -140,7 +89,7 @@ class _ObjectVisitor:
     node: Mapping[str, object] = field(default_factory=dict)
 
     def visit(self, value: object) -> None:
-        """Take down what a value says, and what is inside it."""
+        """Collect the signals of a value, and of the values in it."""
         self.signals.nodes += 1
         if self.signals.nodes > _MAX_NODES or self.depth > _MAX_DEPTH:
             return
@@ -153,7 +102,7 @@ class _ObjectVisitor:
             ).collect()
 
     def collect(self) -> None:
-        """Take down what the members of this object say."""
+        """Collect the signals of this object's members."""
         self.signals.failed = self.signals.failed or claims.claims_failure(self.node)
         self.signals.codes.extend((self.depth, code) for code in claims.implied_codes(self.node))
         for key, item in self.node.items():
@@ -182,7 +131,7 @@ class _ObjectVisitor:
             self._collect_message(text)
 
     def _code(self, key: str, text: str) -> str:
-        """Return the code that a member holds, "" for none."""
+        """Return the code in a member, "" for none."""
         if key == "code" or (key in _CODE_KEYS and " " not in text):
             return normalize_code(text)
         if key in _MARKER_KEYS:
@@ -191,17 +140,17 @@ class _ObjectVisitor:
         return normalize_code(text) if key in _TEXT_KEYS and _IDENTIFIER.fullmatch(text) else ""
 
     def _collect_message(self, text: str) -> None:
-        """Take down a text; the JSON that hides in it is an envelope of its own."""
-        inner = embedded_json.embedded_value(text)
-        if inner is not None:
-            replace(self, depth=self.depth + 1).visit(inner)
+        """Collect a text; JSON in it is an envelope of its own."""
+        embedded = embedded_json.embedded_value(text)
+        if embedded is not None:
+            replace(self, depth=self.depth + 1).visit(embedded)
             text = _JSON_START.split(text, maxsplit=1)[0]
         self.signals.texts.append((self.depth, text))
 
     def _collect_state(self, key: str, name: str) -> None:
-        """Take down a job's state, or the google.rpc status that stands under the same name."""
+        """Collect the status of a job, or a google.rpc status under the same key."""
         is_lost = (key, name) == ("task_status", "unknown")
-        state = states.LOST if is_lost else states.classify_state(name)
+        state = StatusMeaning.LOST if is_lost else status_meaning(name)
         if state and not self.signals.state:
             self.signals.state = state
         elif not state and name:
@@ -214,7 +163,7 @@ class _ObjectVisitor:
                 self.signals.numbers.append((self.depth, NumericCode(envelope, value)))
 
     def _envelope(self, key: str, value: int) -> Envelope | None:
-        """Return whose numeric code this is, judged by its size and its neighbours."""
+        """Return the numbering scheme of a code, by its size and its neighbours."""
         if key == "status_code" and "status_msg" in self.node:
             return Envelope.MINIMAX
         if value in _HTTP:

@@ -1,4 +1,4 @@
-"""Bringing texts and codes into one form, so that a rule is written once.
+"""Normalizes texts and codes, so that a rule is written once.
 
 Texts: full-width to half-width, lower case, traditional to simplified characters, white space
 collapsed. Codes: `InvalidApiKey`, `invalid-api-key` and `INVALID_API_KEY` are one code.
@@ -7,11 +7,11 @@ collapsed. Codes: `InvalidApiKey`, `invalid-api-key` and `INVALID_API_KEY` are o
 import re
 import unicodedata
 
-#: Longest text and code that rules look at.
+#: The length of text that rules read, in characters.
 TEXT_LIMIT = 6000
 _NAME_LIMIT = 160
 
-# The characters that error texts use and that differ, one for one; not a full conversion table.
+# Only characters that error texts use and that convert one to one; no full conversion table.
 _TRADITIONAL = (
     "並佔併來個偵備傳傷僅價億償優儲兒內兩冊凍別則創劃劇動務區協卻參員問啟單嘗嚴圍圖執報場塊壓壞夠實審寬將專尋對導層屬帳幣幫幾"
     "廢彙後從復徵態憑應懷戰戲戶拋採換損擁擇擊擔據擠擬攔攝敗敵數斷於時暫會條棄業極構標樣機檔檢權歲歷氣決沒況減測準溫滅滯滿濟為"
@@ -37,7 +37,7 @@ _NOT_NAME = re.compile(r"[^a-z0-9㐀-鿿]+")
 
 
 def normalize_text(text: str) -> str:
-    """Return a text in the form that the vocabulary is written in."""
+    """Return a text in the form that the phrases are written in."""
     plain = unicodedata.normalize("NFKC", text[:TEXT_LIMIT]).casefold().translate(_TRANSLATION)
     return _SPACE_BETWEEN_HAN.sub("", _SPACE.sub(" ", plain)).strip()
 

@@ -1,4 +1,4 @@
-"""Numeric codes, each within the envelope that gives it its meaning."""
+"""Numeric codes, by the numbering scheme that gives them their meaning."""
 
 from collections.abc import Mapping
 
@@ -58,7 +58,7 @@ _KINDS: Mapping[Envelope, tuple[str, Mapping[Kind, tuple[int, ...]]]] = {
 }
 _EXPLICIT_KINDS = frozenset({Kind.MAINTENANCE, Kind.SUSPENDED})
 
-#: Every numeric rule, under its envelope and number.
+#: All numeric rules.
 NUMERIC_RULES: Mapping[NumericCode, Rule] = {
     NumericCode(envelope, value): Rule(
         f"{envelope.value}-{value}", kind, source, kind in _EXPLICIT_KINDS
@@ -67,7 +67,7 @@ NUMERIC_RULES: Mapping[NumericCode, Rule] = {
     for kind, values in kinds.items()
     for value in values
 }
-#: google.rpc codes are as vague as the statuses of the same meaning; kie's "generation failed" too.
+#: google.rpc codes are as generic as the HTTP statuses of the same meaning, and so is kie's 501.
 _GENERIC = frozenset(
     {
         NumericCode(Envelope.KIE, 501),
@@ -77,15 +77,15 @@ _GENERIC = frozenset(
 
 
 def specific_number_rule(answer: ParsedReply) -> Rule | None:
-    """Return the rule of the innermost number that says what it means."""
+    """Return the rule of the innermost number with one meaning."""
     return _rule(answer, generic=False)
 
 
 def generic_number_rule(answer: ParsedReply) -> Rule | None:
-    """Return the rule of the innermost number that stands for several causes."""
+    """Return the rule of the innermost number that several causes share."""
     return _rule(answer, generic=True)
 
 
 def _rule(answer: ParsedReply, *, generic: bool) -> Rule | None:
-    fitting = (number for number in answer.numbers if (number in _GENERIC) is generic)
-    return next(filter(None, map(NUMERIC_RULES.get, fitting)), None)
+    candidates = (number for number in answer.numbers if (number in _GENERIC) is generic)
+    return next(filter(None, map(NUMERIC_RULES.get, candidates)), None)

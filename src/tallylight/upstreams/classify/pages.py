@@ -1,7 +1,7 @@
-"""Pages and bare lines where an API answer was expected: challenges, proxies, web interfaces.
+"""Pages and bare lines in place of an API answer: challenges, proxies, web interfaces.
 
 The numbers are Cloudflare's 1xxx errors (developers.cloudflare.com, "Cloudflare 1xxx errors");
-they are printed as `error code: 1020`, or on a page with the same number.
+they come as a line `error code: 1020`, or on a page with the same number.
 """
 
 import re
@@ -12,17 +12,17 @@ from tallylight.upstreams.classify.rules import Rule
 
 _CLOUDFLARE = "developers.cloudflare.com, Cloudflare 1xxx errors"
 
-#: Challenges and blocks: somebody's defence against robots took us, or the account pool, for one.
+#: Challenges and blocks: a bot protection rejected us, or the upstream's account pool.
 CHALLENGE = Rule("challenge", FailureKind.RISK_CONTROL, "Cloudflare challenge and block pages")
-#: The provider's edge limits us.
+#: The provider's edge limits our rate.
 EDGE_RATE_LIMIT = Rule("cloudflare-1015", FailureKind.RATE_LIMITED, _CLOUDFLARE)
 #: The edge bans our address, country or client.
 EDGE_BAN = Rule("cloudflare-ban", FailureKind.RISK_CONTROL, _CLOUDFLARE)
-#: The edge cannot reach or name what is behind it.
+#: The edge cannot reach or resolve the origin server.
 ORIGIN_UNREACHABLE = Rule("cloudflare-origin", FailureKind.DEGRADED, _CLOUDFLARE)
-#: A browser's page where the API should be: the address lacks its path, usually /v1.
+#: A web interface in place of the API: the base URL lacks its path, usually /v1.
 WEB_INTERFACE = Rule("web-interface", FailureKind.INVALID_REQUEST, "new-api and one-api web UI")
-#: A page that is neither.
+#: Any other page.
 OTHER_PAGE = Rule("page", FailureKind.UNKNOWN, "an HTML page is no API answer")
 
 _BAN_CODES = frozenset({1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1020, 1106})
@@ -54,7 +54,7 @@ def is_html(body: str) -> bool:
 
 
 def visible_text(body: str) -> str:
-    """Return the text of a page as a reader sees it, title first."""
+    """Return the visible text of a page, title first."""
     parts: list[str] = []
     hidden, at = "", 0
     for tag in _TAG.finditer(body[:_MAX_SCANNED]):
@@ -67,11 +67,11 @@ def visible_text(body: str) -> str:
 
 
 def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:
-    """Return the rule for an edge that answered in the service's place, None for no edge.
+    """Return the rule for an answer of an edge in place of the service, None for none.
 
     Args:
-        body: The body, folded.
-        headers: Names in lower case.
+        body: The body, normalized.
+        headers: The headers, with names in lower case.
     """
     if headers.get("cf-mitigated", "").lower() == "challenge":
         return CHALLENGE
@@ -87,5 +87,5 @@ def edge_rule(body: str, headers: Mapping[str, str]) -> Rule | None:
 
 
 def unexpected_page_rule(body: str) -> Rule:
-    """Return the rule for a page that came with a good status where JSON was expected."""
+    """Return the rule for a page with a success status in place of JSON."""
     return WEB_INTERFACE if _WEB_APP_MARKUP.search(body[:_MAX_SCANNED]) else OTHER_PAGE

@@ -1,9 +1,9 @@
-"""Words for what the caller asked for wrongly, or should not have asked for."""
+"""Phrases for failures that the caller caused: rejected content and invalid requests."""
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
 
-#: Refused content that is called risk control.
+#: Rejected content that the upstream calls risk control.
 CALLER_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
         "content-risk-control",
@@ -16,7 +16,7 @@ CALLER_LOOKALIKES: tuple[Phrase, ...] = (
     ),
 )
 
-#: What a prompt, an image or a result may not show.
+#: Rejected content of a prompt, an image or a result.
 CONTENT_REJECTIONS: tuple[Phrase, ...] = (
     phrase(
         "account-settings",
@@ -63,7 +63,7 @@ CONTENT_REJECTIONS: tuple[Phrase, ...] = (
     ),
 )
 
-#: What is wrong with the request itself.
+#: Invalid requests.
 INVALID_REQUESTS: tuple[Phrase, ...] = (
     phrase(
         "not-done-yet",

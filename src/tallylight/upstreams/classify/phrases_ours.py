@@ -1,7 +1,7 @@
-"""Words for what keeps us out: our wallet, our pace, our key."""
+"""Phrases for failures that we caused: our balance, our request rate, our key."""
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
 
 _BALANCE = r"balance|credits?|funds?|quota|points|wallet|余额|额度|配额|积分|点数|资源包|算力"
 _LIMIT = r"quota|limit|usage|allowance|credits?|额度|配额|限额|次数|上限"
@@ -11,7 +11,7 @@ _DISABLED = (
 _KEY = r"api[ -]?key|access[ -]?key|secret|token|credentials?|authorization|signature|key"
 _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 
-#: Wallets, plans and quotas; what clears within minutes stands first.
+#: Balances, plans and quotas; what clears within minutes comes first.
 BALANCE: tuple[Phrase, ...] = (
     phrase(
         "budget-in-flight",
@@ -43,7 +43,7 @@ BALANCE: tuple[Phrase, ...] = (
         source="trap: a quota with a reset time is a rate limit",
     ),
     phrase(
-        "wallet-empty",
+        "balance-empty",
         Kind.QUOTA,
         (
             rf"(?:insufficient|(?:not|n.t) (?:have )?(?:enough|any)|no (?:more|remaining)|"
@@ -73,10 +73,10 @@ BALANCE: tuple[Phrase, ...] = (
     ),
 )
 
-#: Too much at a time.
+#: Rate and concurrency limits.
 RATE_LIMITS: tuple[Phrase, ...] = (
     phrase(
-        "pace",
+        "rate-limit",
         Kind.RATE_LIMITED,
         r"rate[ _-]?limit",
         (
@@ -96,20 +96,20 @@ RATE_LIMITS: tuple[Phrase, ...] = (
     ),
 )
 
-#: A key that is switched off, before the account or the line that is.
+#: Disabled keys; these come before disabled accounts and services.
 DISABLED_KEYS: tuple[Phrase, ...] = (
     phrase(
-        "key-off",
+        "key-disabled",
         Kind.AUTH,
         rf"(?:{_KEY})\b.{{0,24}}(?:{_DISABLED}|inactive|expired|revoked|deleted)",
         r"(?:令牌|密钥|秘钥|key).{0,12}(?:禁用|不可用|停用|封禁|过期|失效|吊销)",
     ),
 )
 
-#: Keys and what they may not do.
+#: Refused keys and missing permissions.
 KEY_REFUSALS: tuple[Phrase, ...] = (
     phrase(
-        "key",
+        "key-refused",
         Kind.AUTH,
         (
             rf"(?:invalid|incorrect|wrong|missing|expired|unknown|malformed|bad|no|"

@@ -1,7 +1,7 @@
-"""Words for the state and the troubles of the service."""
+"""Phrases for the state and the failures of the service."""
 
 from tallylight.model.evidence import FailureKind as Kind
-from tallylight.upstreams.classify.phrases import VOCABULARY, Phrase, phrase
+from tallylight.upstreams.classify.rules import VOCABULARY, Phrase, phrase
 
 _SUBJECT = r"account|user|channel|model|service|product|feature|interface|project|endpoint|api|line"
 _DISABLED = (
@@ -14,10 +14,10 @@ _NEW_API = "QuantumNous/new-api i18n/locales, middleware"
 _SORA2API = "TheSmallHanCat/sora2api"
 _GOOGLE = "ai.google.dev/gemini-api/docs troubleshooting, Vertex AI"
 
-#: Troubles that look like a fault of ours.
+#: Failures that look like a fault of ours.
 UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     phrase(
-        "pool-empty",
+        "no-account-available",
         Kind.DEGRADED,
         r"no (?:\w+ )?(?:available|usable|healthy) (?:\w+ ){0,2}(?:tokens?|accounts?)",
         r"no (?:available models?|deployments? available|healthy (?:upstream|deployments?))",
@@ -66,7 +66,7 @@ UPSTREAM_LOOKALIKES: tuple[Phrase, ...] = (
     ),
 )
 
-#: Announced work.
+#: Announced maintenance.
 MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
     phrase(
         "maintenance",
@@ -79,10 +79,10 @@ MAINTENANCE_NOTICES: tuple[Phrase, ...] = (
     ),
 )
 
-#: A switch that somebody threw.
+#: Disabled and retired services.
 SERVICE_STATES: tuple[Phrase, ...] = (
     phrase(
-        "switched-off",
+        "service-disabled",
         Kind.SUSPENDED,
         r"\bpaused\b|temporarily (?:suspended|disabled|closed)",
         rf"\b(?:{_SUBJECT})s?\b.{{0,40}}\b(?:{_DISABLED})\b",
@@ -99,7 +99,7 @@ SERVICE_STATES: tuple[Phrase, ...] = (
         source=f"{VOCABULARY}; {_NEW_API}",
     ),
     phrase(
-        "gone",
+        "retired",
         Kind.RETIRED,
         r"no longer (?:available|supported|offered|exists?|in service|provided|accessible)",
         (
@@ -115,7 +115,7 @@ SERVICE_STATES: tuple[Phrase, ...] = (
     ),
 )
 
-#: Defences against robots.
+#: Risk control and bot detection.
 BOT_DETECTION: tuple[Phrase, ...] = (
     phrase(
         "risk-control",
@@ -138,7 +138,7 @@ BOT_DETECTION: tuple[Phrase, ...] = (
         source=f"{VOCABULARY}; {_SORA2API}",
     ),
     phrase(
-        "suspicion",
+        "suspicious-activity",
         Kind.RISK_CONTROL,
         (
             r"(?:unusual|suspicious|abnormal|automated|fraud\w{0,12}|"
@@ -154,7 +154,7 @@ BOT_DETECTION: tuple[Phrase, ...] = (
     ),
 )
 
-#: The service's own trouble.
+#: Overload, time-outs and network failures.
 SERVICE_FAILURES: tuple[Phrase, ...] = (
     phrase(
         "overload",
@@ -188,10 +188,10 @@ SERVICE_FAILURES: tuple[Phrase, ...] = (
     ),
 )
 
-#: Words that say only that something failed.
+#: Phrases that only report a failure.
 GENERIC_FAILURES: tuple[Phrase, ...] = (
     phrase(
-        "own-trouble",
+        "service-failure",
         Kind.DEGRADED,
         r"internal (?:\w+ )?error|internal server|unexpected error|server error",
         r"service (?:is )?(?:temporarily )?unavailable",

@@ -1,11 +1,13 @@
-"""Reading a reply into an `Answer`: JSON, a stream, a page, or bare text."""
+"""Parses a reply into a `ParsedReply`: JSON, a stream, a page or bare text."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from operator import itemgetter
 
 from tallylight.upstreams.classify import delays, embedded_json, envelopes, pages, streams
 from tallylight.upstreams.classify.answer import FIRST_ERROR_STATUS, Claim, ParsedReply
 from tallylight.upstreams.classify.normalize import TEXT_LIMIT, normalize_text
+from tallylight.upstreams.json_access import object_at, parse_json
 from tallylight.upstreams.messages import Phase, Reply
 
 _IGNORED_KEYS = frozenset(
@@ -16,19 +18,19 @@ _NO_CONTENT = 204
 
 
 def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
-    """Return what a reply says.
+    """Return a reply as the rules read it.
 
     Args:
-        reply: A reply that came with an HTTP status.
+        reply: A reply with an HTTP status.
         status: That status.
-        dialect: A hint whose numbers bare numeric codes are.
+        dialect: A hint for the numbering scheme of bare numeric codes.
     """
     body = reply.body.strip("﻿ \t\r\n\0")
     if _is_media(reply, status):
         return ParsedReply(reply.phase, status, Claim.SUCCEEDED)
     if streams.is_stream(body):
         return _chat_answer(reply.phase, status, streams.read_stream(body), dialect)
-    value = embedded_json.json_value(body) if body else None
+    value = parse_json(body)
     if isinstance(value, str):
         value = embedded_json.embedded_value(value) or value
     if isinstance(value, dict | list):
@@ -41,49 +43,51 @@ def parse_reply(reply: Reply, status: int, dialect: str = "") -> ParsedReply:
 
 def _is_media(reply: Reply, status: int) -> bool:
     kind = reply.headers.get("content-type", "").lower()
-    is_good = status < FIRST_ERROR_STATUS
-    return is_good and kind.startswith(("video/", "image/", "audio/", "application/octet-stream"))
+    is_error = status >= FIRST_ERROR_STATUS
+    return not is_error and kind.startswith(
+        ("video/", "image/", "audio/", "application/octet-stream")
+    )
 
 
 def _json_answer(phase: Phase, status: int, value: object, dialect: str) -> ParsedReply:
-    finds = envelopes.collect_signals(value, dialect)
-    failed = status >= FIRST_ERROR_STATUS or finds.failed
-    sign = "" if failed else _empty_symptom(value)
-    said = [text for _, text in sorted(finds.texts, key=lambda found: -found[0])]
-    if failed and not said:
-        said = list(_fallback_texts(value))[:_MAX_TEXTS]
-    text = " · ".join(dict.fromkeys(part.strip() for part in said if part.strip()))
-    numbers = sorted(finds.numbers, key=lambda found: -found[0])
+    signals = envelopes.collect_signals(value, dialect)
+    failed = status >= FIRST_ERROR_STATUS or signals.failed
+    symptom = "" if failed else _empty_symptom(value)
+    texts = [text for _, text in sorted(signals.texts, key=itemgetter(0), reverse=True)]
+    if failed and not texts:
+        texts = list(_fallback_texts(value))[:_MAX_TEXTS]
+    text = " · ".join(dict.fromkeys(part.strip() for part in texts if part.strip()))
+    numbers = sorted(signals.numbers, key=itemgetter(0), reverse=True)
     return ParsedReply(
         phase,
         status,
-        Claim.FAILED if failed else Claim.UNREADABLE if sign else Claim.SUCCEEDED,
-        codes=envelopes.by_depth(finds.codes),
-        types=envelopes.by_depth(finds.types),
+        Claim.FAILED if failed else Claim.UNREADABLE if symptom else Claim.SUCCEEDED,
+        codes=envelopes.by_depth(signals.codes),
+        types=envelopes.by_depth(signals.types),
         numbers=tuple(number for _, number in numbers),
-        state=finds.state,
+        state=signals.state,
         normalized_text=normalize_text(text),
         text=text[:TEXT_LIMIT],
-        retry_after=delays.as_delay(finds.retry_seconds),
-        symptom=sign,
+        retry_after=delays.as_delay(signals.retry_seconds),
+        symptom=symptom,
     )
 
 
 def _chat_answer(phase: Phase, status: int, chat: streams.ChatReply, dialect: str) -> ParsedReply:
-    """Return what a chat came to: a link, an error, a refusal, or a break in the middle."""
+    """Return a chat answer: a link to the result, an error, a refusal or a cut stream."""
     failed = status >= FIRST_ERROR_STATUS
     if chat.errors:
         return replace(_json_answer(phase, status, list(chat.errors), dialect), is_streamed=True)
     if chat.has_link and not chat.is_refusal and not failed:
         return ParsedReply(phase, status, Claim.SUCCEEDED)
-    claim, sign = _claim_without_link(chat, failed=failed)
+    claim, symptom = _claim_without_link(chat, failed=failed)
     return ParsedReply(
         phase,
         status,
         claim,
         normalized_text=normalize_text(chat.content),
         text=chat.content[:TEXT_LIMIT],
-        symptom=sign,
+        symptom=symptom,
         is_streamed=True,
     )
 
@@ -102,7 +106,7 @@ def _text_answer(phase: Phase, status: int, body: str) -> ParsedReply:
     claim = Claim.FAILED if status >= FIRST_ERROR_STATUS else Claim.UNREADABLE
     if not body and status == _NO_CONTENT:
         claim = Claim.SUCCEEDED
-    sign = "body:page" if page else "body:text" if body else "body:empty"
+    symptom = "body:page" if page else "body:text" if body else "body:empty"
     return ParsedReply(
         phase,
         status,
@@ -110,12 +114,12 @@ def _text_answer(phase: Phase, status: int, body: str) -> ParsedReply:
         normalized_text=normalize_text(text),
         text=text,
         is_page=page,
-        symptom=sign,
+        symptom=symptom,
     )
 
 
 def _empty_symptom(value: object) -> str:
-    """Return the sign that a JSON answer claims a success without one, or ""."""
+    """Return the symptom of a JSON answer that claims a success without a result, or ""."""
     if value == {}:
         return "body:empty"
     if isinstance(value, Mapping) and value.get("done") is True and not _has_sample(value):
@@ -125,16 +129,13 @@ def _empty_symptom(value: object) -> str:
 
 def _has_sample(operation: Mapping[str, object]) -> bool:
     """Tell whether a finished google.longrunning operation holds a video."""
-    response = operation.get("response")
-    if not isinstance(response, Mapping):
-        return False
-    inner = response.get("generateVideoResponse")
-    holder = inner if isinstance(inner, Mapping) else response
+    response = object_at(operation, "response")
+    holder = object_at(response, "generateVideoResponse") or response
     return any(holder.get(key) for key in ("generatedSamples", "generatedVideos", "videos"))
 
 
 def _fallback_texts(value: object, depth: int = 0) -> Iterator[str]:
-    """Yield the texts of an answer whose envelope is unknown, names and addresses left out."""
+    """Yield the texts of an answer with an unknown envelope, without identifiers and URLs."""
     if depth > embedded_json.MAX_NESTING:
         return
     if isinstance(value, Mapping):

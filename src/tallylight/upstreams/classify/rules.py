@@ -1,12 +1,13 @@
-"""What a rule of the classifier is, and who is to blame for a kind of failure."""
+"""The rules of the classifier, and the fault that goes with a kind of failure."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tallylight.model.evidence import FailureKind, Fault
 
-#: The blame that goes with a kind. Where nobody can tell what went wrong, it counts against the
-#: upstream: it is its answer that is unclear.
+#: The fault of each kind. An unknown failure counts against the upstream, since its answer is the
+#: one that is unclear.
 FAULT_BY_KIND: Mapping[FailureKind, Fault] = {
     FailureKind.RATE_LIMITED: Fault.OURS,
     FailureKind.QUOTA: Fault.OURS,
@@ -24,14 +25,14 @@ FAULT_BY_KIND: Mapping[FailureKind, Fault] = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a table: what it looks for and what it means.
+    """One line of a table of the classifier.
 
     Args:
-        name: What it looks for (a code, a status), or what a pattern stands for.
-        kind: The failure it stands for.
-        source: Where that meaning is written down.
-        named: The answer itself names the state of the service ("temporarily paused", 風控).
-        fault: Who is to blame, where it is not whom `FAULTS` says.
+        name: The code or the status that the rule matches, or a name for its pattern.
+        kind: The kind of failure that it means.
+        source: Where that meaning is documented.
+        named: The answer names the state of the service ("temporarily paused", 風控).
+        fault: The fault, if it is not the one of `FAULT_BY_KIND`.
     """
 
     name: str
@@ -42,17 +43,17 @@ class Rule:
 
     @property
     def effective_fault(self) -> Fault:
-        """Return who caused the failure."""
+        """Return the party that caused the failure."""
         return FAULT_BY_KIND[self.kind] if self.fault is None else self.fault
 
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """The rule that decided, and what it was read from.
+    """The rule that decided, and the part of the answer that it matched.
 
     Args:
-        by: What was read: "code", "type", "number", "words", "status", "state", "page",
-            "stream", "exception", "body".
+        matched_on: "code", "type", "number", "words", "status", "state", "page", "stream",
+            "exception" or "body".
         rule: The rule.
     """
 
@@ -61,7 +62,46 @@ class RuleMatch:
 
 
 def rules_for(
-    kind: FailureKind, source: str, names: Iterable[str], *, named: bool = False
+    kind: FailureKind, source: str, names: str, *, named: bool = False
 ) -> tuple[Rule, ...]:
-    """Return one rule for each name, all with the same meaning and source."""
-    return tuple(Rule(name, kind, source, named) for name in names)
+    """Return one rule per name, all with the same meaning and source.
+
+    Args:
+        kind: The failure that the names mean.
+        source: Where that meaning is documented.
+        names: The names, separated by spaces.
+        named: The names state the condition of the service.
+    """
+    return tuple(Rule(name, kind, source, named) for name in names.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A rule and the pattern of its phrases.
+
+    Texts are normalized before they are searched (`normalize.normalize_text`), so patterns are
+    written in lower case, half-width, simplified characters. They are words and short phrases.
+    """
+
+    rule: Rule
+    pattern: re.Pattern[str]
+
+
+#: The source of phrases that have no other one.
+VOCABULARY = "docs/classification.md, vocabulary"
+
+
+def phrase(
+    name: str, kind: FailureKind, *patterns: str, named: bool = False, source: str = VOCABULARY
+) -> Phrase:
+    """Return an entry of the vocabulary.
+
+    Args:
+        name: What the phrases have in common.
+        kind: The failure that they mean.
+        *patterns: The phrases, of which one has to occur.
+        named: The phrases name the state of the service.
+        source: Where the phrases were met.
+    """
+    pattern = "|".join(f"(?:{each})" for each in patterns)
+    return Phrase(Rule(name, kind, source, named), re.compile(pattern))

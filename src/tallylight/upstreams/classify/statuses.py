@@ -1,7 +1,7 @@
-"""HTTP statuses: those that tell by themselves, and what the others mean when nothing else does.
+"""HTTP statuses: those with one meaning, and the meaning of the others if nothing else decides.
 
-A 403 spans keys, wallets, risk control and moderation, a 404 a removed model and a wrong address:
-nobody can tell from the number, hence UNKNOWN (the labelling conventions of the error corpus).
+A 403 may be about a key, a balance, risk control or moderation, a 404 about a removed model or a
+wrong URL: the number alone does not tell, hence UNKNOWN (labelling conventions of the corpus).
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,13 @@ _OPENAI = "OpenAI error-code guide"
 
 def _table(source: str, kinds: Mapping[Kind, tuple[int, ...]]) -> dict[int, Rule]:
     return {
-        status: Rule(str(status), kind, source) for kind, all_ in kinds.items() for status in all_
+        status: Rule(str(status), kind, source)
+        for kind, statuses in kinds.items()
+        for status in statuses
     }
 
 
-#: Statuses with one meaning; read after the words, before vague codes.
+#: Statuses with one meaning; read after specific phrases and before generic codes.
 SPECIFIC_STATUSES: Mapping[int, Rule] = (
     _table(
         _RFC,
@@ -49,16 +51,16 @@ _FALLBACK_STATUSES: Mapping[int, Rule] = _table(
         Kind.UNKNOWN: (403, 451, 499),
         Kind.RATE_LIMITED: (425,),
     },
-) | {409: Rule("409", Kind.DEGRADED, f"{_OPENAI}: lock conflict, to be tried again")}
+) | {409: Rule("409", Kind.DEGRADED, f"{_OPENAI}: lock conflict, to be retried")}
 
 PAYMENT_REQUIRED = 402
 #: Statuses that are never about the parameters of a request.
 NEVER_INVALID_REQUEST = frozenset({401, 402, 429})
-#: OpenRouter answers 402 for a budget in flight, which clears; only then it sends Retry-After.
+#: OpenRouter answers 402 with Retry-After only for a budget in flight, which clears by itself.
 BUDGET_IN_FLIGHT = Rule(
     "402-with-retry-after", Kind.RATE_LIMITED, "openrouter.ai/docs/api_reference/errors"
 )
-#: Statuses that a poll or a download answers about one job, not about the service.
+#: A status that is about one job, not about the service, in answer to a poll or a download.
 _NO_SUCH_JOB = Rule(
     "no-such-job", Kind.INVALID_REQUEST, "vLLM-Omni 0.30, OpenRouter, new-api video_proxy"
 )
@@ -79,7 +81,7 @@ def specific_status_rule(status: int, phase: Phase) -> Rule | None:
 
 
 def fallback_status_rule(status: int) -> Rule | None:
-    """Return the rule of any other status; None for those that speak of no failure."""
+    """Return the rule of any other status; None if it means no failure."""
     if status in _FALLBACK_STATUSES:
         return _FALLBACK_STATUSES[status]
     if status >= _FIRST_SERVER:

@@ -1,29 +1,29 @@
 """Chat answers of reverse services: server-sent events, or one completion.
 
-The shape is TheSmallHanCat/sora2api's (commit e7d91b3), which other relays copy: progress and
-retry notices stand in `reasoning_content`, the outcome is the last `content` or an `error` event,
-and a stream that ends without `[DONE]` has been cut.
+The format is TheSmallHanCat/sora2api's (commit e7d91b3), which other relays copy: progress and
+retry notices are in `reasoning_content`, the result is the last `content` or an `error` event,
+and a stream that ends without `[DONE]` was cut.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tallylight.upstreams.classify import embedded_json
+from tallylight.upstreams.json_access import array_at, has_array, object_at, parse_json
 
 _MAX_EVENTS = 20_000
 _LINK = re.compile(r"https?://|data:(?:image|video)/|<video\b", re.IGNORECASE)
-_CROSS = "❌"
+_FAILURE_MARK = "❌"
 
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What a chat answer came to.
+    """The content of a chat answer.
 
     Args:
-        content: All that was said as content; progress and retry notices are left out.
-        errors: The events that carry an error, as they were sent.
-        ended: It came to its end (`[DONE]`, or a finish reason).
+        content: The concatenated content, without progress and retry notices.
+        errors: The events with an error, as received.
+        is_complete: The answer has ended with `[DONE]` or a finish reason.
     """
 
     content: str
@@ -32,17 +32,17 @@ class ChatReply:
 
     @property
     def has_link(self) -> bool:
-        """Tell whether it names a result: a video, an image, any address."""
+        """Tell whether the content names a result: a video, an image or any URL."""
         return _LINK.search(self.content) is not None
 
     @property
     def is_refusal(self) -> bool:
-        """Tell whether its last word is a failure, by the sign the relays agree on.
+        """Tell whether the content ends with a failure, by the mark that all relays use.
 
-        A link on a later line than the sign came after another try.
+        A link on a line after the mark is the result of a retry.
         """
-        _, cross, after = self.content.rpartition(_CROSS)
-        return bool(cross) and _LINK.search(after.partition("\n")[2]) is None
+        _, mark, after = self.content.rpartition(_FAILURE_MARK)
+        return bool(mark) and _LINK.search(after.partition("\n")[2]) is None
 
 
 def is_stream(body: str) -> bool:
@@ -52,34 +52,35 @@ def is_stream(body: str) -> bool:
 
 
 def read_stream(body: str) -> ChatReply:
-    """Return what a whole stream of events came to."""
+    """Return the chat answer in a whole stream of events."""
     content: list[str] = []
     errors: list[object] = []
-    ended = False
+    is_complete = False
     for data in _events(body):
         if data.strip() == "[DONE]":
-            ended = True
+            is_complete = True
             continue
-        event = embedded_json.json_value(data)
-        if isinstance(event, Mapping):
-            if event.get("error"):
-                errors.append(event)
-            said, finished = _content_of(event, "delta")
-            content.append(said)
-            ended = ended or finished
-    return ChatReply("".join(content), tuple(errors), ended)
+        event = object_at(parse_json(data))
+        if event.get("error"):
+            errors.append(event)
+        delta, is_last = _content_of(event, "delta")
+        content.append(delta)
+        is_complete = is_complete or is_last
+    return ChatReply("".join(content), tuple(errors), is_complete)
 
 
 def read_completion(value: object) -> ChatReply | None:
-    """Return what a completion that came in one piece says; None if the value is none."""
-    if not isinstance(value, Mapping) or not isinstance(value.get("choices"), list):
+    """Return the chat answer in a completion that is not streamed; None if the value is none."""
+    if not has_array(value, "choices"):
         return None
-    content, _ = _content_of(value, "message")
-    return ChatReply(content, (value,) if value.get("error") else (), is_complete=True)
+    completion = object_at(value)
+    content, _ = _content_of(completion, "message")
+    errors = (completion,) if completion.get("error") else ()
+    return ChatReply(content, errors, is_complete=True)
 
 
 def _events(body: str) -> Iterator[str]:
-    """Yield the data of each event; several data lines of one event belong together."""
+    """Yield the data of each event, with its data lines joined."""
     lines: list[str] = []
     for line in body.splitlines()[:_MAX_EVENTS]:
         if line.startswith("data:"):
@@ -92,10 +93,7 @@ def _events(body: str) -> Iterator[str]:
 
 
 def _content_of(event: Mapping[str, object], part: str) -> tuple[str, bool]:
-    """Return the content that an event adds and whether it says that this was the end."""
-    choices = event.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        return "", False
-    message = choices[0].get(part)
-    content = message.get("content") if isinstance(message, Mapping) else None
-    return content if isinstance(content, str) else "", bool(choices[0].get("finish_reason"))
+    """Return the content in an event, and whether the event has a finish reason."""
+    choice = object_at(next(iter(array_at(event, "choices")), None))
+    content = object_at(choice, part).get("content")
+    return content if isinstance(content, str) else "", bool(choice.get("finish_reason"))

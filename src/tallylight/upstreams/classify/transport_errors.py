@@ -1,9 +1,9 @@
-"""Exceptions instead of an answer, by the name of their class and, for a few, their text.
+"""Exceptions in place of an answer, by the name of their class and, for a few, their text.
 
 Names are those of Python's socket and ssl modules, aiohttp, httpx/httpx2, requests, urllib3.
 A name that does not resolve, a refused connection, a broken TLS handshake: the path to the service
-is down, and from here nobody can tell whose part of it. What only our own process can cause is
-UNKNOWN and ours.
+is down, and the exception does not tell whose part of it. What only our own process can cause is
+UNKNOWN and our fault.
 """
 
 import re
@@ -20,7 +20,7 @@ def _row(
     return re.compile(pattern, re.IGNORECASE), Rule(name, kind, _PYTHON, fault=fault)
 
 
-#: Read from top to bottom; the text is "Class: message", possibly with a module before the class.
+#: The first match decides; the text is "Class: message", possibly with a module before the class.
 EXCEPTION_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     _row(
         "own-process",
@@ -64,5 +64,5 @@ EXCEPTION_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
 
 
 def exception_rule(error: str) -> Rule:
-    """Return the rule for an exception given as "Class: message"."""
+    """Return the rule for an exception that is given as "Class: message"."""
     return next(rule for pattern, rule in EXCEPTION_RULES if pattern.search(error))

@@ -1,17 +1,16 @@
-"""The order in which words are looked for, in English and Chinese.
+"""The order in which phrases are searched for, in English and Chinese.
 
-The first phrase that occurs decides, so the order is part of the rules: what narrows a meaning
-stands before what it narrows ("quota resets in 20 s" before "quota", "content failed risk control"
-before "risk control", a wallet that is empty before the account that is locked for it).
+The first phrase that occurs decides, so the order is part of the rules: the narrower phrase comes
+first ("quota resets in 20 s" before "quota", "content failed risk control" before "risk control",
+an empty balance before the account that is locked for it).
 """
 
 from itertools import chain
 
 from tallylight.upstreams.classify import phrases_caller, phrases_ours, phrases_upstream
-from tallylight.upstreams.classify.phrases import Phrase
-from tallylight.upstreams.classify.rules import Rule
+from tallylight.upstreams.classify.rules import Phrase, Rule
 
-#: Phrases that decide alone.
+#: Phrases with one meaning.
 SPECIFIC_PHRASES: tuple[Phrase, ...] = tuple(
     chain(
         phrases_caller.CALLER_LOOKALIKES,
@@ -28,22 +27,22 @@ SPECIFIC_PHRASES: tuple[Phrase, ...] = tuple(
         phrases_caller.INVALID_REQUESTS,
     )
 )
-#: Phrases that are read after the statuses that tell more.
+#: Phrases that are only read if no status with one meaning decides.
 GENERIC_PHRASES: tuple[Phrase, ...] = phrases_upstream.GENERIC_FAILURES
 
 
 def specific_phrase_rule(text: str) -> Rule | None:
-    """Return the rule of the first phrase that occurs in a folded text and decides alone."""
+    """Return the rule of the first specific phrase in a normalized text."""
     return _first_rule(SPECIFIC_PHRASES, text)
 
 
 def generic_phrase_rule(text: str) -> Rule | None:
-    """Return the rule for a folded text that at least says that something failed."""
+    """Return the rule of the first generic phrase in a normalized text."""
     return _first_rule(GENERIC_PHRASES, text)
 
 
 def phrase_rule(text: str) -> Rule | None:
-    """Return the rule of the first phrase of either table that occurs in a folded text."""
+    """Return the rule of the first specific, else of the first generic phrase in a text."""
     return specific_phrase_rule(text) or generic_phrase_rule(text)
 
 

@@ -1,1 +1,1 @@
-"""Providers' status pages, read as evidence: pure readers, one file a format."""
+"""Reads providers' status pages as evidence: pure readers, one module per format."""

@@ -7,7 +7,6 @@ names what it affects as `{"status_page_resource_id": …, "status": …}`.
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -16,6 +15,13 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 _STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
@@ -27,21 +33,20 @@ _STATUSES: Mapping[str, Status] = {
 _ENDED = frozenset({"operational", "resolved"})
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that the document describes."""
-    found = object_at(documents[0])
-    state = text_at(object_at(found, "data", "attributes"), "aggregate_state")
-    if not state or not has_array(found, "included"):
+def _parse_page(documents: Sequence[object]) -> StatusPage | None:
+    document = object_at(documents[0])
+    state = text_at(object_at(document, "data", "attributes"), "aggregate_state")
+    if not state or not has_array(document, "included"):
         return None
     rows = tuple(
         _component(text_at(row, "id"), object_at(row, "attributes"))
-        for row in objects_at(found, "included")
+        for row in objects_at(document, "included")
         if text_at(row, "type") == "status_page_resource"
     )
     names = {row.id: row.name for row in rows}
     reports = [
         object_at(row, "attributes")
-        for row in objects_at(found, "included")
+        for row in objects_at(document, "included")
         if text_at(row, "type") == "status_report"
     ]
     return StatusPage(
@@ -66,7 +71,7 @@ def _incidents(
                 title=text_at(report, "title"),
                 is_open=True,
                 affected=_affected(report, names),
-                at=timestamp_at(report, "starts_at"),
+                at=first_timestamp(report, "starts_at"),
             )
 
 
@@ -75,13 +80,13 @@ def _maintenances(
 ) -> Iterator[StatusPageMaintenance]:
     for report in reports:
         if text_at(report, "report_type") == "maintenance":
-            start = timestamp_at(report, "starts_at")
+            start = first_timestamp(report, "starts_at")
             yield StatusPageMaintenance(
                 title=text_at(report, "title"),
-                # The rows under work say "maintenance"; a report has dates and no state.
+                # A report has dates and no state; the components under maintenance say so.
                 is_active=False,
                 start=start,
-                end=timestamp_at(report, "ends_at"),
+                end=first_timestamp(report, "ends_at"),
                 affected=_affected(report, names),
                 at=start,
             )
@@ -95,4 +100,4 @@ def _affected(report: Mapping[str, object], names: Mapping[str, str]) -> frozens
     return component_keys((id_, names.get(id_, "")) for id_ in ids)
 
 
-READER = FeedReader((FeedApi(root_paths("/index.json"), parse_page),))
+READER = FeedReader((FeedApi(root_paths("/index.json"), _parse_page),))

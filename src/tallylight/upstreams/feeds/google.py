@@ -1,9 +1,9 @@
-"""Google's status dashboards: `incidents.json` is a bare list of what was and is wrong.
+"""Google's status dashboards: `incidents.json` is a bare list of all incidents, open and closed.
 
 The root is `https://status.cloud.google.com`, or `https://www.google.com/appsstatus/dashboard`
 for Workspace and the Gemini app. A component is a product, by id ("Z0FZJAMvEB4j3NbCJs6B") or title
-("Vertex Gemini API"). Products have no state of their own here: it is that of their open incidents,
-by `status_impact`, since a disruption may well be of severity "low".
+("Vertex Gemini API"). A product has no status of its own here: it follows from the `status_impact`
+of its open incidents, since a disruption may have the severity "low".
 
 Source: `/incidents.schema.json` beside the list. The Gemini API's own page has no documented JSON.
 """
@@ -11,7 +11,6 @@ Source: `/incidents.schema.json` beside the list. The Gemini API's own page has 
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -19,6 +18,7 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import first_timestamp, has_array, objects_at, text_at
 
 _OUTAGE = "SERVICE_OUTAGE"
 _DISRUPTION = "SERVICE_DISRUPTION"
@@ -26,17 +26,16 @@ _NO_IMPACT = frozenset({"AVAILABLE", "SERVICE_INFORMATION"})
 _GLOBAL = "global"
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that the list of incidents, and that of products if it is there, describe."""
-    listed, *products = documents
-    if not isinstance(listed, list):
+def _parse_page(documents: Sequence[object]) -> StatusPage | None:
+    incidents, *products = documents
+    if not isinstance(incidents, list):
         return None
-    holder = {"incidents": listed}
+    holder = {"incidents": incidents}
     rows = tuple(_products(products[0])) if products else ()
     return StatusPage(
         components=rows,
         incidents=tuple(_incidents(holder)),
-        # Without the list of products, one that no open incident names is taken to be well.
+        # Without the list of products, one that no open incident names counts as operational.
         lists_all_components=bool(rows),
     )
 
@@ -60,16 +59,16 @@ def _incidents(holder: Mapping[str, object]) -> Iterator[StatusPageIncident]:
                 (text_at(product, "id"), text_at(product, "title"))
                 for product in objects_at(row, "affected_products")
             ),
-            at=timestamp_at(row, "modified", "begin"),
+            at=first_timestamp(row, "modified", "begin"),
             is_full_outage=impact == _OUTAGE and _is_global(row),
         )
 
 
 def _is_global(row: Mapping[str, object]) -> bool:
-    """Tell whether an outage is not just that of some regions."""
+    """Tell whether an outage is not limited to some regions."""
     key = "currently_affected_locations"
     locations = {text_at(location, "id") for location in objects_at(row, key)}
     return not has_array(row, key) or not locations or _GLOBAL in locations
 
 
-READER = FeedReader((FeedApi(root_paths("/incidents.json", "/products.json"), parse_page),))
+READER = FeedReader((FeedApi(root_paths("/incidents.json", "/products.json"), _parse_page),))

@@ -1,18 +1,17 @@
-"""incident.io pages (status.openai.com and many others), by the first of three surfaces.
+"""incident.io pages (status.openai.com and many others), by the first of three APIs that works.
 
 1. The Statuspage-compatible `/api/v2`. `incidents/unresolved.json` answers 404 there and the
    summary may leave incidents out, hence the list of all incidents.
 2. The page's own widget proxy, `/proxy/HOST`, whose answers reach megabytes.
-3. The documented widget API, `/api/v1/summary`, where the owner has enabled it; it names only
-   components in trouble.
+3. The documented widget API, `/api/v1/summary`, if the owner has enabled it; it names only the
+   affected components.
 
-A component that is entirely out is `full_outage` here, where Statuspage says `major_outage`.
+The status of a component in a full outage is `full_outage`, Statuspage's `major_outage`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -21,7 +20,18 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
-from tallylight.upstreams.feeds.statuspage import COMPONENT_STATUSES, is_open_incident, parse_page
+from tallylight.upstreams.feeds.statuspage import (
+    COMPONENT_STATUSES,
+    is_open_incident,
+    parse_statuspage,
+)
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 _OPERATIONAL = "operational"
 _COMPLETE = frozenset({"maintenance_complete", "completed", "complete"})
@@ -90,7 +100,7 @@ def _incidents(
                 title=text_at(row, "name"),
                 is_open=state,
                 affected=_affected(row, names),
-                at=timestamp_at(row, "last_update_at", "published_at"),
+                at=first_timestamp(row, "last_update_at", "published_at"),
             )
 
 
@@ -103,10 +113,10 @@ def _maintenances(
                 yield StatusPageMaintenance(
                     title=text_at(row, "name"),
                     is_active=is_active,
-                    start=timestamp_at(row, "starts_at", "started_at"),
-                    end=timestamp_at(row, "ends_at", "scheduled_end_at"),
+                    start=first_timestamp(row, "starts_at", "started_at"),
+                    end=first_timestamp(row, "ends_at", "scheduled_end_at"),
                     affected=_affected(row, names),
-                    at=timestamp_at(row, "last_update_at", "published_at"),
+                    at=first_timestamp(row, "last_update_at", "published_at"),
                 )
 
 
@@ -122,7 +132,7 @@ def _affected(row: Mapping[str, object], names: Mapping[str, str]) -> frozenset[
 
 READER = FeedReader(
     (
-        FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents.json"), parse_page),
+        FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents.json"), parse_statuspage),
         FeedApi(_proxy_urls, _proxy_page),
         FeedApi(root_paths("/api/v1/summary"), _widget_page),
     )

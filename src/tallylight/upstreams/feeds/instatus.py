@@ -1,8 +1,8 @@
 """Instatus pages: `/summary.json` and `/v2/components.json`.
 
-The overall `page.status` says HASISSUES for anything from slow to down, so the rows are asked. The
-list of active incidents is absent when there are none, and names no components. The unit of a
-maintenance's `duration` is nowhere documented, hence no planned end.
+The overall `page.status` is HASISSUES for anything from slow to down, so the components are read.
+The list of active incidents is absent when there are none, and names no components. The unit of a
+maintenance's `duration` is undocumented, hence no planned end.
 
 Source: Instatus's help pages on the public status API.
 """
@@ -10,7 +10,6 @@ Source: Instatus's help pages on the public status API.
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -18,6 +17,13 @@ from tallylight.upstreams.feeds.page import (
     StatusPageMaintenance,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 _COMPONENT_STATUSES: Mapping[str, Status] = {
     "OPERATIONAL": Status.OPERATIONAL,
@@ -36,8 +42,7 @@ _IS_OPEN: Mapping[str, bool] = {
 _IS_ACTIVE: Mapping[str, bool] = {"NOTSTARTEDYET": False, "INPROGRESS": True, "VERIFYING": True}
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that a summary and the list of components describe."""
+def _parse_page(documents: Sequence[object]) -> StatusPage | None:
     summary, listed = documents
     if not has_array(listed, "components"):
         return None
@@ -60,15 +65,17 @@ def _incidents(summary: object) -> Iterator[StatusPageIncident]:
     for row in objects_at(summary, "activeIncidents"):
         is_open = _IS_OPEN.get(text_at(row, "status"))
         if is_open is not False:
-            yield StatusPageIncident(text_at(row, "name"), is_open, at=timestamp_at(row, "started"))
+            yield StatusPageIncident(
+                text_at(row, "name"), is_open, at=first_timestamp(row, "started")
+            )
 
 
 def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
     for row in objects_at(summary, "activeMaintenances"):
         is_active = _IS_ACTIVE.get(text_at(row, "status"))
         if is_active is not None:
-            start = timestamp_at(row, "start")
+            start = first_timestamp(row, "start")
             yield StatusPageMaintenance(text_at(row, "name"), is_active, start, None, at=start)
 
 
-READER = FeedReader((FeedApi(root_paths("/summary.json", "/v2/components.json"), parse_page),))
+READER = FeedReader((FeedApi(root_paths("/summary.json", "/v2/components.json"), _parse_page),))

@@ -1,6 +1,6 @@
-"""A status page in one shape, whatever its format: components, incidents, maintenances.
+"""A status page independent of its format: components, incidents, maintenances.
 
-Readers of formats make these values; `reading` decides what they say about one component.
+The modules of the formats build these values; `reading` derives a component's status from them.
 """
 
 from collections.abc import Iterable
@@ -12,14 +12,14 @@ from tallylight.model.status import Status
 
 @dataclass(frozen=True, slots=True)
 class StatusPageComponent:
-    """One row of a page.
+    """One component of a page.
 
     Args:
-        id: The page's own id, "" where it has none.
-        name: The name that people read.
-        status: Its status in our words; None for a word that the format does not have.
-        word: The page's own word ("partial_outage").
-        at: When the page says the row changed.
+        id: The page's id of the component, "" for none.
+        name: The displayed name.
+        status: The status; None for an unknown status word.
+        status_word: The status word of the page ("partial_outage").
+        at: When the component changed, according to the page.
     """
 
     id: str
@@ -28,22 +28,22 @@ class StatusPageComponent:
     status_word: str
     at: datetime | None = None
 
-    def matches(self, wanted: str) -> bool:
-        """Tell whether an operator who wrote this means this row: by id, or by name in any case."""
-        return wanted == self.id or wanted.casefold() == self.name.casefold()
+    def matches(self, configured: str) -> bool:
+        """Tell whether a configured component is this one: by its id, or its name in any case."""
+        return configured == self.id or configured.casefold() == self.name.casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class StatusPageIncident:
-    """Trouble that a page has an entry for.
+    """An incident on a page.
 
     Args:
-        title: Its headline.
-        is_open: False once it is resolved; None where the page's word for its state is unknown.
-        affects: Ids and names of the components it names; empty where it names none.
-        at: When the page says it changed.
-        is_out: The entry itself says that what it names is entirely out, for formats that have
-            no component rows.
+        title: The headline.
+        is_open: False if it is resolved; None for an unknown status word.
+        affected: The ids and names of the affected components; empty if it names none.
+        at: When the incident changed, according to the page.
+        is_full_outage: The incident is a full outage of the affected components, in formats
+            without a status per component.
     """
 
     title: str
@@ -55,15 +55,15 @@ class StatusPageIncident:
 
 @dataclass(frozen=True, slots=True)
 class StatusPageMaintenance:
-    """Planned work that a page has an entry for.
+    """A maintenance on a page.
 
     Args:
-        title: Its headline.
-        is_active: True while it is under way, False while it lies ahead.
-        start: When it is planned to begin, or began.
-        end: When it is planned to end.
-        affects: Ids and names of the components it names; empty where it names none.
-        at: When the page says it changed.
+        title: The headline.
+        is_active: True while it is in progress, False while it is ahead.
+        start: The planned or actual start.
+        end: The planned end.
+        affected: The ids and names of the affected components; empty if it names none.
+        at: When the maintenance changed, according to the page.
     """
 
     title: str
@@ -76,16 +76,16 @@ class StatusPageMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class StatusPage:
-    """All that a page says at one moment.
+    """The content of a page at one moment.
 
     Args:
-        components: Its rows.
-        incidents: Its unresolved incidents, and those of unknown state; None where the page's
-            incidents could not be read.
-        maintenances: Those under way or ahead.
-        lists_components: False for formats that name a component only while it is in trouble, so
-            that one which is not named is well.
-        at: When the page says it changed.
+        components: The components.
+        incidents: The incidents that are unresolved or in an unknown state; None if they could not
+            be read.
+        maintenances: The maintenances in progress or ahead.
+        lists_all_components: False for formats that list only affected components: one that is
+            absent is operational.
+        at: When the page changed, according to itself.
     """
 
     components: tuple[StatusPageComponent, ...]
@@ -96,5 +96,5 @@ class StatusPage:
 
 
 def component_keys(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """Return the (id, name) pairs of named components as one set of what they can be found by."""
+    """Return the keys by which components, given as (id, name) pairs, are found."""
     return frozenset(key for id_, name in pairs for key in (id_, name.casefold()) if key)

@@ -1,16 +1,15 @@
-"""What every format's reader does: ask on condition, and fold what came back.
+"""Polls status pages: conditional requests, and the state between two polls.
 
-A format is a row of surfaces, the places where such pages publish themselves; the first that can
-be read is kept to. All of it is pure: `probes` sends the requests and keeps the state.
+A format has one or several APIs at which its pages publish; the first that can be read is used.
+All of it is pure: `probes` sends the requests and keeps the state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 
-from tallylight.catalogue.services import Feed
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import json_document
 from tallylight.upstreams.feeds.page import StatusPage
 from tallylight.upstreams.feeds.reading import (
     FeedReading,
@@ -18,6 +17,7 @@ from tallylight.upstreams.feeds.reading import (
     unreadable_feed,
     with_planned_maintenance,
 )
+from tallylight.upstreams.json_access import parse_json
 from tallylight.upstreams.messages import Phase, Reply, Request
 
 _NOT_MODIFIED = 304
@@ -26,14 +26,26 @@ _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 _VALIDATORS = (("if-none-match", "etag"), ("if-modified-since", "last-modified"))
 
 
+class FeedAddress(Protocol):
+    """What a reader needs to know of a page; `catalogue.services.Feed` is one."""
+
+    @property
+    def url(self) -> str:
+        """Return the page's root."""
+
+    @property
+    def component(self) -> str:
+        """Return the id or the name of the component to read, "" for the whole page."""
+
+
 @dataclass(frozen=True, slots=True)
 class FeedApi:
-    """One place where a format publishes.
+    """One API of a format.
 
     Args:
-        addresses: From the page's root (no trailing slash) to what must be asked there.
-        page: From the parsed answers, in the same order (None for one that could not be read), to
-            the page; None where they are not this surface's.
+        urls: From the root of the page, without a trailing slash, to the URLs to request.
+        parse: From the parsed answers, in the order of the URLs, to the page. An answer that could
+            not be read is None. Returns None if the answers are not those of this API.
     """
 
     urls: Callable[[str], tuple[str, ...]]
@@ -41,7 +53,7 @@ class FeedApi:
 
 
 def root_paths(*paths: str) -> Callable[[str], tuple[str, ...]]:
-    """Return the addresses of a surface whose paths hang on the page's root."""
+    """Return the `urls` of an API whose paths are relative to the root of the page."""
     return lambda root: tuple(root + path for path in paths)
 
 
@@ -52,15 +64,14 @@ class FeedReader:
     apis: tuple[FeedApi, ...]
 
     def requests(
-        self, feed: Feed, cached: Mapping[str, Reply] | None = None, api_index: int = 0
+        self, feed: FeedAddress, cached: Mapping[str, Reply] | None = None, api_index: int = 0
     ) -> tuple[Request, ...]:
-        """Return what to ask of a page.
+        """Return the requests for a page.
 
         Args:
             feed: The page.
-            known: By address, an answer that is still remembered: its ETag and Last-Modified make
-                the request conditional.
-            surface: Where to ask.
+            cached: By URL, earlier answers, whose ETag or Last-Modified make a request conditional.
+            api_index: The API to request.
         """
         return tuple(
             Request(Phase.FEED, "GET", url, headers=_conditional_headers((cached or {}).get(url)))
@@ -68,7 +79,7 @@ class FeedReader:
         )
 
     def read(self, replies: Sequence[Reply], component: str, api_index: int = 0) -> FeedReading:
-        """Return what the answers to `requests` say about a component."""
+        """Return the reading of a component from the answers to `requests`."""
         page = self._page(replies, api_index)
         return (
             unreadable_feed(_error_note(replies))
@@ -77,28 +88,28 @@ class FeedReader:
         )
 
     def can_read(self, replies: Sequence[Reply], api_index: int) -> bool:
-        """Tell whether the answers are this surface's at all."""
+        """Tell whether the answers are those of this API."""
         return self._page(replies, api_index) is not None
 
     def _page(self, replies: Sequence[Reply], api_index: int) -> StatusPage | None:
-        where = self.apis[api_index]
+        api = self.apis[api_index]
         documents = [_document(reply) for reply in replies]
-        missing = len(where.urls("")) - len(documents)
-        return where.parse([*documents, *[None] * missing])
+        missing = len(api.urls("")) - len(documents)
+        return api.parse([*documents, *[None] * missing])
 
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """What is remembered of one page between two readings.
+    """The state of one page between two polls.
 
     Args:
-        surface: Where it publishes, as far as is known.
-        reading: What it says now; None before the first answer.
-        is_searching: The surface was not there: ask again at once, at the next one.
-        said: What it says itself, before announced work whose time has come is counted.
-        known: The answers that it gave with a validator, by address.
-        misses: How often in a row it could not be asked.
-        tried: How many surfaces were not there since one was.
+        api_index: The API in use.
+        reading: The current reading; None before the first answer.
+        is_searching: The API did not answer as expected: request the next one at once.
+        reported: The reading of the page itself, without planned maintenance that has begun.
+        cached_replies: The answers with a validator, by URL.
+        failure_count: Number of consecutive polls that failed temporarily.
+        apis_tried: Number of APIs that failed since the last success.
     """
 
     api_index: int = 0
@@ -109,60 +120,58 @@ class FeedState:
     failure_count: int = 0
     apis_tried: int = 0
 
-    def requests(self, reader: FeedReader, feed: Feed) -> tuple[Request, ...]:
-        """Return what to ask next."""
+    def requests(self, reader: FeedReader, feed: FeedAddress) -> tuple[Request, ...]:
+        """Return the requests of the next poll."""
         return reader.requests(feed, self.cached_replies, self.api_index)
 
     def apply_replies(
-        self, reader: FeedReader, feed: Feed, replies: Sequence[Reply], at: datetime
+        self, reader: FeedReader, feed: FeedAddress, replies: Sequence[Reply], at: datetime
     ) -> "FeedState":
-        """Return the state once the answers to `requests`, in their order, are taken in.
+        """Return the state after the answers to `requests`, in their order.
 
-        An answer of 304 stands for the remembered one. A page that cannot be asked for a moment
-        (no answer, 5xx, 429) keeps its former reading twice; one that answers with something that
-        cannot be read is UNKNOWN at once.
+        A 304 stands for the cached answer. A page that fails temporarily (no answer, 5xx, 429)
+        keeps its reading for two polls; one whose answer cannot be read is UNKNOWN at once.
         """
         urls = [request.url for request in self.requests(reader, feed)]
         if self.reported is not None and replies and all(map(_is_unmodified, replies)):
             return replace(
                 self, reading=with_planned_maintenance(self.reported, at), failure_count=0
             )
-        answers = dict(zip(urls, replies, strict=False))
-        full = {
+        current = {
             url: self.cached_replies.get(url, reply) if _is_unmodified(reply) else reply
-            for url, reply in answers.items()
+            for url, reply in zip(urls, replies, strict=False)
         }
-        whole = tuple(full.values())
-        said = reader.read(whole, feed.component, self.api_index)
-        is_half = said.claimed_status is Status.UNKNOWN and any(map(_is_transient, whole))
-        if is_half or not reader.can_read(whole, self.api_index):
-            return self._after_failure(reader, whole)
+        answers = tuple(current.values())
+        reported = reader.read(answers, feed.component, self.api_index)
+        is_partial = reported.claimed_status is Status.UNKNOWN and any(map(_is_transient, answers))
+        if is_partial or not reader.can_read(answers, self.api_index):
+            return self._after_failure(reader, answers)
         return FeedState(
             api_index=self.api_index,
-            reading=with_planned_maintenance(said, at),
-            reported=said,
+            reading=with_planned_maintenance(reported, at),
+            reported=reported,
             cached_replies={
-                url: reply for url, reply in full.items() if _conditional_headers(reply)
+                url: reply for url, reply in current.items() if _conditional_headers(reply)
             },
         )
 
     def _after_failure(self, reader: FeedReader, replies: Sequence[Reply]) -> "FeedState":
-        complaint = unreadable_feed(_error_note(replies))
+        unreadable = unreadable_feed(_error_note(replies))
         if any(map(_is_transient, replies)):
-            misses = self.failure_count + 1
-            forgiven = self.reported is not None and misses <= _TOLERATED_FAILURES
+            failures = self.failure_count + 1
+            is_tolerated = self.reported is not None and failures <= _TOLERATED_FAILURES
             return replace(
                 self,
-                reading=self.reading if forgiven else complaint,
-                reported=self.reported if forgiven else None,
-                failure_count=misses,
+                reading=self.reading if is_tolerated else unreadable,
+                reported=self.reported if is_tolerated else None,
+                failure_count=failures,
                 is_searching=False,
             )
         tried = self.apis_tried + 1
         is_searching = tried < len(reader.apis)
         return FeedState(
             api_index=(self.api_index + 1) % len(reader.apis),
-            reading=self.reading if is_searching else complaint,
+            reading=self.reading if is_searching else unreadable,
             is_searching=is_searching,
             apis_tried=tried if is_searching else 0,
         )
@@ -170,16 +179,12 @@ class FeedState:
 
 def _conditional_headers(reply: Reply | None) -> dict[str, str]:
     headers = {} if reply is None or reply.truncated else reply.headers
-    return {asked: headers[given] for asked, given in _VALIDATORS if headers.get(given)}
+    return {name: headers[source] for name, source in _VALIDATORS if headers.get(source)}
 
 
 def _document(reply: Reply) -> object:
-    is_whole = not reply.error and not reply.truncated
-    return json_document(reply.body) if is_whole and _is_success(reply) else None
-
-
-def _is_success(reply: Reply) -> bool:
-    return reply.status is not None and reply.status // 100 == 2  # noqa: PLR2004  # any 2xx
+    is_complete = reply.is_success and not reply.error and not reply.truncated
+    return parse_json(reply.body) if is_complete else None
 
 
 def _is_unmodified(reply: Reply) -> bool:
@@ -187,23 +192,23 @@ def _is_unmodified(reply: Reply) -> bool:
 
 
 def _is_transient(reply: Reply) -> bool:
-    """Tell whether the failure says nothing about what the page is."""
+    """Tell whether a reply is a temporary failure, which says nothing about the API."""
     if reply.status is None or reply.error:
         return True
     return reply.status in _TRANSIENT_STATUSES or reply.status >= 500  # noqa: PLR2004  # any 5xx
 
 
 def _error_note(replies: Sequence[Reply]) -> str:
-    return next(filter(None, map(_reply_error, replies)), "the page is not in the format expected")
+    return next(filter(None, map(_reply_error, replies)), "the page is not in the expected format")
 
 
 def _reply_error(reply: Reply) -> str:
     if reply.status is None or reply.error:
         return f"no answer: {reply.error}"
-    if not _is_success(reply):
+    if not reply.is_success:
         return f"HTTP {reply.status}"
     if reply.truncated:
         return "the answer is longer than the limit"
-    if json_document(reply.body) is None:
-        return f"no JSON but {reply.headers.get('content-type') or 'something else'}"
+    if parse_json(reply.body) is None:
+        return f"not JSON but {reply.headers.get('content-type') or 'something else'}"
     return ""

@@ -1,17 +1,18 @@
-"""What a status page says about one component, and when that is worth a piece of evidence.
+"""Derives a component's status from a status page, and evidence from a change of it.
 
-How the parts of a page count:
+The rules:
 
-- The component's own row says how bad things are. The page's overall indicator is never asked: it
-  says "none" while an incident is still open.
-- An unresolved incident that names the component, or names none at all, raises OPERATIONAL to
-  DEGRADED, whatever the row says: rows stay green during incidents. It proves trouble, not its
-  depth. An incident that names only other components does not count.
-- A row under maintenance, or work under way that names the component or nothing, is MAINTENANCE.
-- SUSPENDED wins over MAINTENANCE, that over DEGRADED; a word that nobody knows is UNKNOWN, and so
-  is a component that the page does not have.
-- Without a component the whole page counts: SUSPENDED or MAINTENANCE only where every row is,
-  since one row's outage or planned work says little about ours; any trouble else is DEGRADED.
+- The component's own status gives the severity. The page's overall indicator is ignored: it can be
+  "none" while an incident is open.
+- An unresolved incident that names the component, or no component, raises OPERATIONAL to DEGRADED:
+  components stay green during incidents. It proves a problem, not its severity. An incident that
+  names only other components does not count.
+- A component under maintenance, or a maintenance in progress that names the component or none, is
+  MAINTENANCE.
+- SUSPENDED takes precedence over MAINTENANCE, and that over DEGRADED. An unknown status word is
+  UNKNOWN, and so is a component that the page does not have.
+- Without a configured component the whole page counts: SUSPENDED or MAINTENANCE only if every
+  component is, since those of one component say little about ours; any other problem is DEGRADED.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +35,7 @@ _MAX_NOTE = 200
 
 @dataclass(frozen=True, slots=True)
 class PlannedMaintenance:
-    """Work that a page announces with both its times."""
+    """A maintenance that a page announces with its start and its end."""
 
     start: datetime
     end: datetime
@@ -43,15 +44,15 @@ class PlannedMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class FeedReading:
-    """What a page says about a component.
+    """The status of a component according to a page.
 
     Args:
-        says: The claim; UNKNOWN where the page cannot be read or does not say, which is never an
-            outage: pages move, and answer HTML with 200 where JSON was.
-        note: The headline, or what could not be read; one line, scrubbed.
-        until: When a claimed maintenance is planned to end.
-        at: When the page says that what it claims changed.
-        maintenances: Work announced or under way that touches the component, earliest first.
+        claimed_status: The status; UNKNOWN if the page cannot be read or does not say. That is
+            never an outage: pages move, and answer HTML with 200 in place of JSON.
+        note: The headline, or what could not be read, as one redacted line.
+        until: The planned end of the current maintenance.
+        at: When the status changed, according to the page.
+        maintenances: Maintenances of the component in progress or ahead, earliest first.
     """
 
     claimed_status: Status
@@ -62,7 +63,7 @@ class FeedReading:
 
 
 def component_reading(page: StatusPage, component: str) -> FeedReading:
-    """Return what a page says about a component, "" for the page as a whole."""
+    """Return the reading of a component, or of the whole page if `component` is ""."""
     rows = tuple(row for row in page.components if not component or row.matches(component))
     if component and not rows and page.lists_all_components:
         return unreadable_feed(f'the page has no component "{component}"')
@@ -71,31 +72,33 @@ def component_reading(page: StatusPage, component: str) -> FeedReading:
     incidents = tuple(
         i for i in page.incidents or () if not component or _is_affected(i.affected, keys)
     )
-    works = tuple(m for m in page.maintenances if not component or _is_affected(m.affected, keys))
-    claims = _claimed_statuses(page, rows, incidents, works, is_whole=not component)
-    decided = next((status for status in _SEVERITY if status in claims), Status.OPERATIONAL)
-    reading = _reading_with_headline(decided, rows, incidents, works)
+    maintenances = tuple(
+        m for m in page.maintenances if not component or _is_affected(m.affected, keys)
+    )
+    claims = _claimed_statuses(page, rows, incidents, maintenances, is_whole=not component)
+    claimed = next((status for status in _SEVERITY if status in claims), Status.OPERATIONAL)
+    reading = _reading_with_headline(claimed, rows, incidents, maintenances)
     return replace(
         reading,
         at=reading.at or page.at,
-        maintenances=tuple(sorted(_planned_maintenances(works), key=lambda plan: plan.start)),
+        maintenances=tuple(
+            sorted(_planned_maintenances(maintenances), key=lambda plan: plan.start)
+        ),
     )
 
 
 def unreadable_feed(why: str) -> FeedReading:
-    """Return the reading of a page that does not say, with the reason."""
+    """Return the reading of a page that cannot be read."""
     return FeedReading(Status.UNKNOWN, note=headline(why))
 
 
 def headline(text: str) -> str:
-    """Return a text as one scrubbed line of at most 200 characters."""
-    # A page may hold half a surrogate pair, which no file or database takes.
-    line = " ".join(redact_line(text.encode("utf-8", "replace").decode("utf-8")).split())
-    return line if len(line) <= _MAX_NOTE else line[: _MAX_NOTE - 1] + "…"
+    """Return a text as one redacted line of at most 200 characters."""
+    return redact_line(text, max_length=_MAX_NOTE)
 
 
 def with_planned_maintenance(reading: FeedReading, now: datetime) -> FeedReading:
-    """Let announced work count once its time has come, though the page does not say so yet."""
+    """Return a reading in which a planned maintenance counts as soon as its start has come."""
     plan = next((p for p in reading.maintenances if p.start <= now < p.end), None)
     match reading.claimed_status:
         case Status.OPERATIONAL if plan is not None:
@@ -115,18 +118,18 @@ def with_planned_maintenance(reading: FeedReading, now: datetime) -> FeedReading
 def feed_evidence(
     service: ServiceId, before: FeedReading | Evidence | None, after: FeedReading, at: datetime
 ) -> Evidence | None:
-    """Return the evidence of a page's change; None where it says the same as before.
+    """Return the evidence of a change on a page; None if nothing changed.
 
-    A page counts once, at its change: repeating itself every two minutes proves nothing new.
-    Another headline over the same claim is no change, another end of a maintenance is one.
+    A page counts once per change: its repetition every two minutes proves nothing new. Another
+    headline for the same status is no change; another end of a maintenance is one.
 
     Args:
-        service: Whom the page speaks of.
-        before: The former reading, or the newest FEED evidence in the history after a restart;
-            None if there is neither.
-        after: The reading now.
-        at: When it was read. Pages date their changes minutes back; evidence that came from the
-            past would be passed over when the board is rebuilt.
+        service: The service that the page is about.
+        before: The previous reading, or after a restart the newest stored FEED evidence; None if
+            there is neither.
+        after: The current reading.
+        at: When the page was read. Pages date their changes minutes back, and evidence that is
+            dated back would be skipped when the board is rebuilt.
     """
     if before is not None and (before.claimed_status, before.until) == (
         after.claimed_status,
@@ -144,7 +147,6 @@ def feed_evidence(
 
 
 _SEVERITY = (Status.SUSPENDED, Status.MAINTENANCE, Status.DEGRADED, Status.UNKNOWN)
-_WHOLE_ONLY = frozenset({Status.SUSPENDED, Status.MAINTENANCE})
 
 
 def _is_affected(affects: frozenset[str], keys: set[str]) -> bool:
@@ -155,7 +157,7 @@ def _claimed_statuses(
     page: StatusPage,
     rows: Sequence[StatusPageComponent],
     incidents: Sequence[StatusPageIncident],
-    works: Sequence[StatusPageMaintenance],
+    maintenances: Sequence[StatusPageMaintenance],
     *,
     is_whole: bool,
 ) -> set[Status]:
@@ -170,42 +172,42 @@ def _claimed_statuses(
             claims.add(
                 Status.SUSPENDED if incident.is_full_outage and not is_whole else Status.DEGRADED
             )
-    if any(work.is_active and not (is_whole and work.affected) for work in works):
+    if any(m.is_active and not (is_whole and m.affected) for m in maintenances):
         claims.add(Status.MAINTENANCE)
     if page.incidents is None or not (rows or incidents or not page.lists_all_components):
-        claims.add(Status.UNKNOWN)  # green rows alone do not prove that nothing is wrong
+        claims.add(Status.UNKNOWN)  # green components alone do not prove that all is well
     return claims
 
 
 def _reading_with_headline(
-    says: Status,
+    claimed: Status,
     rows: Sequence[StatusPageComponent],
     incidents: Sequence[StatusPageIncident],
-    works: Sequence[StatusPageMaintenance],
+    maintenances: Sequence[StatusPageMaintenance],
 ) -> FeedReading:
-    """Return the claim with the headline and the time of whatever stands behind it."""
-    behind = tuple(row for row in rows if (row.status or Status.UNKNOWN) is says)
-    match says:
+    """Return the reading with the headline and the time of what it is based on."""
+    matching = tuple(row for row in rows if (row.status or Status.UNKNOWN) is claimed)
+    match claimed:
         case Status.MAINTENANCE:
-            active = tuple(work for work in works if work.is_active)
-            title = next((work.title for work in active), "")
-            ends = [work.end for work in active if work.end is not None]
-            at = _newest([*active, *behind])
+            active = tuple(m for m in maintenances if m.is_active)
+            title = next((m.title for m in active), "")
+            ends = [m.end for m in active if m.end is not None]
+            at = _newest([*active, *matching])
             return FeedReading(
-                says,
-                headline(title or _component_list(behind)),
+                claimed,
+                headline(title or _component_list(matching)),
                 until=max(ends, default=None),
                 at=at,
             )
         case Status.OPERATIONAL:
-            return FeedReading(says, at=_newest(behind))
-        case Status.UNKNOWN if not behind:
-            return FeedReading(says, "the page does not say how its incidents stand")
+            return FeedReading(claimed, at=_newest(matching))
+        case Status.UNKNOWN if not matching:
+            return FeedReading(claimed, "the page does not show the state of its incidents")
         case _:
             open_ones = tuple(incident for incident in incidents if incident.is_open)
             title = next((incident.title for incident in open_ones if incident.title), "")
-            at = _newest([*open_ones, *behind])
-            return FeedReading(says, headline(title or _component_list(behind)), at=at)
+            at = _newest([*open_ones, *matching])
+            return FeedReading(claimed, headline(title or _component_list(matching)), at=at)
 
 
 def _component_list(rows: Iterable[StatusPageComponent]) -> str:
@@ -218,7 +220,9 @@ def _newest(
     return max((part.at for part in parts if part.at is not None), default=None)
 
 
-def _planned_maintenances(works: Iterable[StatusPageMaintenance]) -> Iterable[PlannedMaintenance]:
-    for work in works:
-        if work.start is not None and work.end is not None and work.start < work.end:
-            yield PlannedMaintenance(work.start, work.end, headline(work.title))
+def _planned_maintenances(
+    maintenances: Iterable[StatusPageMaintenance],
+) -> Iterable[PlannedMaintenance]:
+    for m in maintenances:
+        if m.start is not None and m.end is not None and m.start < m.end:
+            yield PlannedMaintenance(m.start, m.end, headline(m.title))

@@ -1,4 +1,4 @@
-"""The formats of status pages that can be read, by the name that the configuration gives them."""
+"""The supported formats of status pages, by their name in the configuration."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,12 +15,3 @@ FEED_READERS: Mapping[str, FeedReader] = MappingProxyType(
         "betterstack": betterstack.READER,
     }
 )
-
-
-def feed_reader(format_: str) -> FeedReader:
-    """Return the reader of a format.
-
-    Raises:
-        KeyError: for a name that is not in `READERS`.
-    """
-    return FEED_READERS[format_]

@@ -7,7 +7,6 @@ incident (an overall indicator of "none", green rows, entries that name no compo
 from collections.abc import Iterator, Mapping, Sequence
 
 from tallylight.model.status import Status
-from tallylight.upstreams.feeds.loose import has_array, object_at, objects_at, text_at, timestamp_at
 from tallylight.upstreams.feeds.page import (
     StatusPage,
     StatusPageComponent,
@@ -16,20 +15,27 @@ from tallylight.upstreams.feeds.page import (
     component_keys,
 )
 from tallylight.upstreams.feeds.reader import FeedApi, FeedReader, root_paths
+from tallylight.upstreams.json_access import (
+    first_timestamp,
+    has_array,
+    object_at,
+    objects_at,
+    text_at,
+)
 
 COMPONENT_STATUSES: Mapping[str, Status] = {
     "operational": Status.OPERATIONAL,
     "degraded_performance": Status.DEGRADED,
     "partial_outage": Status.DEGRADED,
     "major_outage": Status.SUSPENDED,
-    "full_outage": Status.SUSPENDED,  # incident.io's word for the same
+    "full_outage": Status.SUSPENDED,  # incident.io's major_outage
     "under_maintenance": Status.MAINTENANCE,
 }
 
 _IS_OPEN: Mapping[str, bool] = {
     "investigating": True,
     "identified": True,
-    "fixing": True,  # incident.io's second word for it
+    "fixing": True,  # incident.io's word for "identified"
     "monitoring": True,
     "resolved": False,
     "postmortem": False,
@@ -38,10 +44,10 @@ _IS_OPEN: Mapping[str, bool] = {
 _IS_ACTIVE: Mapping[str, bool] = {"scheduled": False, "in_progress": True, "verifying": True}
 
 
-def parse_page(documents: Sequence[object]) -> StatusPage | None:
-    """Return the page that a summary and a list of incidents describe.
+def parse_statuspage(documents: Sequence[object]) -> StatusPage | None:
+    """Return the page in a summary and a list of incidents.
 
-    The incidents of both are taken together: either list is left out, or empty, on some pages.
+    The incidents of both are combined: on some pages, either list is absent or empty.
     """
     summary, *more = documents
     if not has_array(summary, "components"):
@@ -52,12 +58,12 @@ def parse_page(documents: Sequence[object]) -> StatusPage | None:
         components=tuple(_component(row) for row in objects_at(summary, "components")),
         incidents=tuple(dict.fromkeys(incidents)) if sources else None,
         maintenances=tuple(_maintenances(summary)),
-        at=timestamp_at(object_at(summary, "page"), "updated_at"),
+        at=first_timestamp(object_at(summary, "page"), "updated_at"),
     )
 
 
 def is_open_incident(word: str) -> bool | None:
-    """Tell whether an incident in this state is unresolved; None for an unknown word."""
+    """Tell whether a status word means an unresolved incident; None for an unknown word."""
     return _IS_OPEN.get(word)
 
 
@@ -68,21 +74,23 @@ def _component(row: Mapping[str, object]) -> StatusPageComponent:
         name=text_at(row, "name"),
         status=COMPONENT_STATUSES.get(word),
         status_word=word,
-        at=timestamp_at(row, "updated_at"),
+        at=first_timestamp(row, "updated_at"),
     )
 
 
 def _incidents(source: object) -> Iterator[StatusPageIncident]:
     for row in objects_at(source, "incidents"):
         state = (
-            False if timestamp_at(row, "resolved_at") else is_open_incident(text_at(row, "status"))
+            False
+            if first_timestamp(row, "resolved_at")
+            else is_open_incident(text_at(row, "status"))
         )
         if state is not False:
             yield StatusPageIncident(
                 title=text_at(row, "name"),
                 is_open=state,
                 affected=_affected(row),
-                at=timestamp_at(row, "updated_at", "started_at", "created_at"),
+                at=first_timestamp(row, "updated_at", "started_at", "created_at"),
             )
 
 
@@ -93,10 +101,10 @@ def _maintenances(summary: object) -> Iterator[StatusPageMaintenance]:
             yield StatusPageMaintenance(
                 title=text_at(row, "name"),
                 is_active=is_active,
-                start=timestamp_at(row, "scheduled_for"),
-                end=timestamp_at(row, "scheduled_until"),
+                start=first_timestamp(row, "scheduled_for"),
+                end=first_timestamp(row, "scheduled_until"),
                 affected=_affected(row),
-                at=timestamp_at(row, "updated_at"),
+                at=first_timestamp(row, "updated_at"),
             )
 
 
@@ -111,5 +119,10 @@ def _affected(row: Mapping[str, object]) -> frozenset[str]:
 
 
 READER = FeedReader(
-    (FeedApi(root_paths("/api/v2/summary.json", "/api/v2/incidents/unresolved.json"), parse_page),)
+    (
+        FeedApi(
+            root_paths("/api/v2/summary.json", "/api/v2/incidents/unresolved.json"),
+            parse_statuspage,
+        ),
+    )
 )

@@ -1,4 +1,4 @@
-"""Wire dialects as pure translation: our words to requests, replies to our words.
+"""Protocol adapters: they translate orders to requests, and replies to jobs or failures.
 
-Nothing here opens a socket, reads a clock or tosses a coin; `transport` sends what is made here.
+They are pure: no socket, no clock, no randomness. `transport` sends the requests.
 """

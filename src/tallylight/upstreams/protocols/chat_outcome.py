@@ -1,7 +1,7 @@
-"""How a chat answer ended: with a video, or with one of the three forms of failure.
+"""The outcome of a chat answer: a video, or one of three forms of failure.
 
 A reverse service reports a failed job under HTTP 200 by a line of content that begins with ❌, by
-an error event, or by a stream that just closes.
+an error event, or by closing the stream.
 """
 
 import json
@@ -14,24 +14,24 @@ from tallylight.upstreams.protocols.chat_transcript import ChatTranscript
 from tallylight.upstreams.protocols.events import DONE_MARKER
 from tallylight.upstreams.protocols.failures import upstream_failure
 
-_CROSS = "❌"
+_FAILURE_MARK = "❌"
 
-#: Forms that show their own end, so that a stream cut off behind them has lost nothing.
+#: Links with a closing delimiter: a stream that breaks off after them has lost nothing.
 _SELF_TERMINATING_FORMS = frozenset({LinkForm.VIDEO_TAG, LinkForm.LINK, LinkForm.IMAGE})
 
-#: Forms that mean a result even beside a failure; any other address there may be a help page.
+#: Links that are a result even beside a failure; any other URL there may be a help page.
 _CERTAIN_FORMS = frozenset({LinkForm.VIDEO_TAG, LinkForm.LINK, LinkForm.VIDEO_URL})
 
 
 def chat_outcome(
     transcript: ChatTranscript, dialect: str, *, stray_text: str, error: str
 ) -> str | Failure:
-    """Return the address of the result, or why there is none.
+    """Return the URL of the result, or why there is none.
 
     Args:
-        transcript: All that was said.
-        dialect: The upstream's, for the classifier.
-        aside: What came in place of a stream: a page, a JSON answer; "" if a stream came.
+        transcript: The events of the answer.
+        dialect: The dialect of the upstream, for the classifier.
+        stray_text: The answer in place of a stream, such as a page; "" for a stream.
         error: How the stream broke off, "" if it did not.
     """
     failure = classify(_reply(transcript, stray_text, error), dialect)
@@ -40,17 +40,17 @@ def chat_outcome(
         return result.url
     if failure is not None:
         return failure
-    said = transcript.content.strip() or transcript.error or stray_text
+    text = transcript.content.strip() or transcript.error or stray_text
     if transcript.is_complete:
-        return upstream_failure("stream:no_video", said or "the answer held no video")
-    return upstream_failure("stream:broken_off", error or said or "closed without [DONE]")
+        return upstream_failure("stream:no_video", text or "the answer held no video")
+    return upstream_failure("stream:disconnected", error or text or "closed without [DONE]")
 
 
 def _result(transcript: ChatTranscript, *, is_refused: bool) -> ResultLink | None:
     content = transcript.content
-    after_cross = _after_last_failure_mark(content)
-    has_failed = is_refused or bool(transcript.error) or after_cross is not None
-    for result in find_result_links(content if after_cross is None else after_cross):
+    retried = _after_last_failure_mark(content)
+    has_failed = is_refused or bool(transcript.error) or retried is not None
+    for result in find_result_links(content if retried is None else retried):
         is_complete = transcript.is_complete or result.form in _SELF_TERMINATING_FORMS
         if is_complete and (result.form in _CERTAIN_FORMS or not has_failed):
             return result
@@ -59,12 +59,12 @@ def _result(transcript: ChatTranscript, *, is_refused: bool) -> ResultLink | Non
 
 def _after_last_failure_mark(content: str) -> str | None:
     lines = content.splitlines()
-    crossed = [place for place, line in enumerate(lines) if line.lstrip().startswith(_CROSS)]
-    return "\n".join(lines[crossed[-1] + 1 :]) if crossed else None
+    marked = [i for i, line in enumerate(lines) if line.lstrip().startswith(_FAILURE_MARK)]
+    return "\n".join(lines[marked[-1] + 1 :]) if marked else None
 
 
 def _reply(transcript: ChatTranscript, stray_text: str, error: str) -> Reply:
-    """Return the answer as the classifier knows it, without progress and notices of retries."""
+    """Return the answer for the classifier, without progress and retry notices."""
     if stray_text:
         return Reply(Phase.CREATE, 200, {}, stray_text, error=error)
     events = [transcript.error] if transcript.error else []

@@ -1,7 +1,7 @@
-"""Finds the video, or the image, in what a reverse service writes as a chat answer.
+"""Finds the link to the video or the image in the chat answer of a reverse service.
 
-The forms are those met at TheSmallHanCat/sora2api (e7d91b3) and at the relays that copy its trade;
-they are tried in the order of how certainly they mean a result.
+The forms of links are those of TheSmallHanCat/sora2api (e7d91b3) and of the relays that copy it.
+They are tried in the order of how certainly they mean a result.
 """
 
 import html
@@ -13,7 +13,7 @@ from enum import IntEnum
 from tallylight.upstreams.json_access import json_http_url
 
 _SEARCH_WINDOW = 64 * 1024
-"""The result stands at the end of an answer; how much of the end is searched."""
+"""The number of characters that are searched, from the end: the result comes last."""
 
 _VIDEO_TAG = re.compile(
     r"<(?:video|source)\b[^>]{0,500}?\bsrc\s*+=\s*+(?:'([^'\s]{1,4000})'|\"([^\"\s]{1,4000})\")",
@@ -29,30 +29,30 @@ _TRAILING_PUNCTUATION = ".,;:!?…，。；：！？、）》」』*_"
 
 
 class LinkForm(IntEnum):
-    """How a result was written, the most certain first."""
+    """The form of a link, most certain first."""
 
     VIDEO_TAG = 1  # <video src='…'>
     LINK = 2  # [点击下载](…), or any link to a video file
     VIDEO_URL = 3  # https://….mp4
     IMAGE = 4  # ![Generated Image](…)
-    URL = 5  # any address at all
+    URL = 5  # any URL
 
 
 @dataclass(frozen=True, slots=True)
 class ResultLink:
-    """Where the result lies, and how it was written."""
+    """The URL of a result, and the form of its link."""
 
     url: str
     form: LinkForm
 
 
 def find_result_links(content: str) -> Iterator[ResultLink]:
-    """Yield what may be the result, best first; of one form the last in the text."""
+    """Yield the candidates for the result, best first; of each form, the last in the text."""
     searched = content[-_SEARCH_WINDOW:]
-    for form, addresses in _FINDERS:
-        found = [address for one in addresses(searched) if (address := json_http_url(one))]
-        if found:
-            yield ResultLink(found[-1], form)
+    for form, find_urls in _FINDERS:
+        urls = [url for candidate in find_urls(searched) if (url := json_http_url(candidate))]
+        if urls:
+            yield ResultLink(urls[-1], form)
 
 
 def _tags(text: str) -> Iterator[str]:
@@ -60,26 +60,26 @@ def _tags(text: str) -> Iterator[str]:
 
 
 def _links(text: str) -> Iterator[str]:
-    for image, label, address in _LINK.findall(text):
+    for image, label, url in _LINK.findall(text):
         is_labelled = any(word in label.lower() for word in _LABELS)
-        if _is_video_file(address) or (is_labelled and not image):
-            yield address
+        if _is_video_file(url) or (is_labelled and not image):
+            yield url
 
 
 def _video_urls(text: str) -> Iterator[str]:
-    return (address for address in _urls(text) if _is_video_file(address))
+    return (url for url in _urls(text) if _is_video_file(url))
 
 
 def _images(text: str) -> Iterator[str]:
-    return (address for image, _, address in _LINK.findall(text) if image)
+    return (url for image, _, url in _LINK.findall(text) if image)
 
 
 def _urls(text: str) -> Iterator[str]:
     return (match.rstrip(_TRAILING_PUNCTUATION) for match in _URL.findall(text))
 
 
-def _is_video_file(address: str) -> bool:
-    path = address.partition("?")[0].partition("#")[0]
+def _is_video_file(url: str) -> bool:
+    path = url.partition("?")[0].partition("#")[0]
     return path.lower().endswith(_VIDEO_SUFFIXES)
 
 

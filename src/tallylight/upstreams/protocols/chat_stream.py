@@ -1,4 +1,4 @@
-"""Follows one streamed chat answer as a job, to the video at its end."""
+"""Reads one streamed chat answer as a job, up to the video at its end."""
 
 from tallylight.model.evidence import Failure
 from tallylight.upstreams.json_access import unwrapped_object
@@ -9,11 +9,11 @@ from tallylight.upstreams.protocols.events import SseParser
 
 
 class ChatStream:
-    """A streamed create as a job that moves.
+    """A streamed create, read as a job that progresses.
 
     Args:
-        dialect: The upstream's, for the classifier.
-        echoes_model: The `model` of the answer means something.
+        dialect: The dialect of the upstream, for the classifier.
+        echoes_model: The `model` of the answer is the one that was used.
     """
 
     def __init__(self, dialect: str, *, echoes_model: bool) -> None:
@@ -25,18 +25,18 @@ class ChatStream:
         self._job = Job(id="", state=JobState.QUEUED)
 
     def feed(self, chunk: str) -> Job | None:
-        """Take in more text; return the job as it stands now if that changed it."""
+        """Read the next chunk; return the job if it has changed."""
         self._apply(self._parser.feed(chunk))
         before, self._job = self._job, self._current_job()
         return None if self._job == before else self._job
 
     def end(self, error: str) -> Job:
-        """Say that no more comes, and return the job COMPLETED or FAILED."""
+        """Return the job, COMPLETED or FAILED, at the end of the stream."""
         self._apply(self._parser.end())
-        if not self._transcript.is_done and unwrapped_object(self._parser.stray_text) is not None:
+        if not self._transcript.is_done and unwrapped_object(self._parser.stray_text):
             # A server that does not stream answers with one JSON document.
             self._transcript.add_event(self._parser.stray_text)
-        if not self._is_over:
+        if not self._job.state.is_terminal:
             self._job = self._final_job(error)
         return self._job
 
@@ -45,24 +45,20 @@ class ChatStream:
             self._transcript.add_event(data)
             self._has_streamed = True
 
-    @property
-    def _is_over(self) -> bool:
-        return self._job.state in {JobState.COMPLETED, JobState.FAILED}
-
     def _current_job(self) -> Job:
-        if self._is_over:
+        if self._job.state.is_terminal:
             return self._job
         if self._transcript.is_done:
             return self._final_job("")
-        begun = self._transcript.has_begun
-        return self._job_with(JobState.IN_PROGRESS if begun else JobState.QUEUED)
+        has_begun = self._transcript.has_begun
+        return self._job_with(JobState.IN_PROGRESS if has_begun else JobState.QUEUED)
 
     def _final_job(self, error: str) -> Job:
-        aside = "" if self._has_streamed else self._parser.stray_text
-        found = chat_outcome(self._transcript, self._dialect, stray_text=aside, error=error)
-        if isinstance(found, Failure):
-            return self._job_with(JobState.FAILED, failure=found)
-        return self._job_with(JobState.COMPLETED, url=found)
+        stray_text = "" if self._has_streamed else self._parser.stray_text
+        outcome = chat_outcome(self._transcript, self._dialect, stray_text=stray_text, error=error)
+        if isinstance(outcome, Failure):
+            return self._job_with(JobState.FAILED, failure=outcome)
+        return self._job_with(JobState.COMPLETED, url=outcome)
 
     def _job_with(self, state: JobState, *, url: str = "", failure: Failure | None = None) -> Job:
         transcript = self._transcript

@@ -1,4 +1,4 @@
-"""What a streamed chat answer has said so far."""
+"""The part of a streamed chat answer that has arrived so far."""
 
 import json
 import re
@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tallylight.upstreams.json_access import (
-    json_array,
-    json_object,
+    array_at,
     json_percent,
     json_text,
     json_timestamp,
+    object_at,
+    text_at,
     unwrapped_object,
 )
 from tallylight.upstreams.protocols.events import DONE_MARKER
@@ -24,16 +25,16 @@ _ERROR_KEYS = frozenset({"message", "msg", "detail"})
 
 @dataclass(slots=True)
 class ChatTranscript:
-    """The sum of an answer's events.
+    """The accumulated events of an answer.
 
     Args:
-        id: The answer's own id.
-        model: The model it names.
-        created_at: When it says it began.
-        progress: What it last said of its progress, 0 to 100.
-        error: The last event that was an error, as one line of JSON.
-        finish: The last finish reason; the answer is whole once it has one.
-        is_done: The stream's end mark came.
+        id: The id of the answer.
+        model: The model that the answer names.
+        created_at: When the answer was created, according to the server.
+        progress: The last reported progress, 0 to 100.
+        error: The last error event, as one line of JSON.
+        finish_reason: The last finish reason; the answer is complete once it has one.
+        is_done: The end marker has arrived.
     """
 
     id: str = ""
@@ -45,53 +46,53 @@ class ChatTranscript:
     is_done: bool = False
     _content: list[str] = field(default_factory=list)
     _content_size: int = 0
-    _progress_text: str = ""  # the end of what was said about progress
+    _progress_text: str = ""  # the last characters of the progress notices
 
     @property
     def content(self) -> str:
-        """Return the answer proper, without what was said about progress."""
+        """Return the content, without progress notices."""
         return "".join(self._content)
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether anything has been said."""
+        """Tell whether any event has arrived."""
         return bool(self.id or self._content or self._progress_text)
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether the server has said all it meant to say."""
+        """Tell whether the answer has ended regularly."""
         return self.is_done or bool(self.finish_reason)
 
     def add_event(self, data: str) -> None:
-        """Add the data of one event; what comes after the end mark is not read."""
+        """Add the data of one event; events after the end marker are ignored."""
         if self.is_done:
             return
         if data.strip() == DONE_MARKER:
             self.is_done = True
-        elif (event := unwrapped_object(data)) is not None:
-            self._apply(event)
+        else:
+            self._apply(unwrapped_object(data))
 
     def _apply(self, event: Mapping[str, object]) -> None:
         if event.get("error") or ("choices" not in event and _ERROR_KEYS & event.keys()):
-            # What was written before belongs to an attempt that is over.
+            # The content before it belongs to an attempt that has failed.
             envelope = event if event.get("error") else {"error": event}
             self.error = json.dumps(envelope, ensure_ascii=False)
             self._content, self._content_size = [], 0
-        self.id = self.id or json_text(event.get("id"))
-        self.model = json_text(event.get("model")) or self.model
+        self.id = self.id or text_at(event, "id")
+        self.model = text_at(event, "model") or self.model
         self.created_at = self.created_at or json_timestamp(event.get("created"))
-        for choice in map(json_object, json_array(event.get("choices"))[:1]):
-            self._apply_delta(json_object(choice.get("delta") or choice.get("message")))
-            self.finish_reason = json_text(choice.get("finish_reason")) or self.finish_reason
+        for choice in map(object_at, array_at(event, "choices")[:1]):
+            self._apply_delta(object_at(choice, "delta") or object_at(choice, "message"))
+            self.finish_reason = text_at(choice, "finish_reason") or self.finish_reason
 
-    def _apply_delta(self, words: Mapping[str, object]) -> None:
-        content = _content_text(words.get("content"))
+    def _apply_delta(self, delta: Mapping[str, object]) -> None:
+        content = _content_text(delta.get("content"))
         if content and self._content_size < _CONTENT_LIMIT:
             self._content.append(content)
             self._content_size += len(content)
-        said = json_text(words.get("reasoning_content")) or json_text(words.get("reasoning"))
-        if said:
-            self._progress_text = (self._progress_text + said)[-_PROGRESS_TAIL:]
+        notice = text_at(delta, "reasoning_content") or text_at(delta, "reasoning")
+        if notice:
+            self._progress_text = (self._progress_text + notice)[-_PROGRESS_TAIL:]
             if percents := _PERCENT.findall(self._progress_text):
                 self.progress = json_percent(percents[-1])
 
@@ -100,10 +101,10 @@ def _content_text(content: object) -> str:
     # A string, or a list of parts: {"type": "text", "text": …}, {"type": "video_url", …}.
     if not isinstance(content, list):
         return json_text(content)
-    written = []
-    for part in map(json_object, content):
-        written.append(json_text(part.get("text")))
+    texts = []
+    for part in map(object_at, content):
+        texts.append(text_at(part, "text"))
         for kind, label in (("video_url", "[video]"), ("image_url", "![image]")):
-            if address := json_text(json_object(part.get(kind)).get("url")):
-                written.append(f"{label}({address})")
-    return "\n".join(written)
+            if url := text_at(object_at(part, kind), "url"):
+                texts.append(f"{label}({url})")
+    return "\n".join(texts)

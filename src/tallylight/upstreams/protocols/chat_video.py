@@ -1,8 +1,8 @@
-"""Video by chat completion: how resold consumer accounts (官逆) are reached.
+"""Video by chat completion: the protocol of resold consumer accounts (官逆).
 
-The answer to a create is a stream that ends with the video's address; there is nothing to poll.
-Length and orientation are part of the model's name at these shops, so the configured model is
-sent as it is and the order's seconds and size are not.
+The answer to a create is a stream that ends with the URL of the video; there is nothing to poll.
+Length and orientation are part of the model's name at these resellers, so the configured model is
+sent as it is, and the order's seconds and size are not sent.
 """
 
 import json
@@ -12,16 +12,9 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
 from tallylight.upstreams.classify import classify
-from tallylight.upstreams.json_access import json_array, unwrapped_object
-from tallylight.upstreams.messages import (
-    Job,
-    JobState,
-    JobStream,
-    Phase,
-    Reply,
-    Request,
-    UpstreamAddress,
-)
+from tallylight.upstreams.json_access import array_at, unwrapped_object
+from tallylight.upstreams.messages import Job, JobState, Phase, Reply, Request
+from tallylight.upstreams.protocol import JobStream, UpstreamAddress
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.chat_stream import ChatStream
 from tallylight.upstreams.protocols.failures import reply_failure
@@ -32,20 +25,19 @@ from tallylight.upstreams.protocols.not_billed import (
     sora2api_proves_not_billed,
 )
 
-_SUCCESS = range(200, 300)
 _NO_EXTRAS: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class ChatVideoProfile:
-    """How one server differs from the others.
+    """The properties of one dialect.
 
     Args:
-        answers_for_free: A chat that is not streamed generates nothing and says at once whether
-            it could; elsewhere it would be a paid job.
+        has_free_dry_run: A chat that is not streamed generates nothing, and says whether the
+            server could generate. Elsewhere it would be a paid job.
         echoes_model: The `model` of an answer is the one that was used.
-        fetches_pictures: It fetches a picture from an address; else it takes data URLs alone, and
-            makes a video without the picture of an address.
+        fetches_image_urls: The server fetches reference images from URLs. Else it takes only data
+            URLs, and silently ignores an image that is given by its URL.
     """
 
     has_free_dry_run: bool = False
@@ -54,9 +46,9 @@ class ChatVideoProfile:
 
 
 CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
-    # First, hence the default: the free question of sora2api is a paid job anywhere else.
+    # First, hence the default: sora2api's free dry run is a paid job anywhere else.
     "relay": ChatVideoProfile(),
-    # Its answers always say "sora".
+    # The model in its answers is always "sora".
     "sora2api": ChatVideoProfile(
         has_free_dry_run=True, echoes_model=False, fetches_image_urls=False
     ),
@@ -65,7 +57,7 @@ CHAT_VIDEO_PROFILES: Mapping[str, ChatVideoProfile] = {
 
 
 class ChatVideo:
-    """`/v1/chat/completions` at one address."""
+    """The adapter for `/v1/chat/completions` at one upstream."""
 
     streams = True
 
@@ -76,35 +68,35 @@ class ChatVideo:
 
     @property
     def operations(self) -> frozenset[Operation]:
-        """Return in which ways a service here can make a video."""
+        """Return the supported operations."""
         return frozenset({Operation.CREATE})
 
     @property
     def takes_reference(self) -> bool:
-        """Tell whether a create can begin from a picture: it is a part of the message."""
+        """Tell whether a create accepts a reference image, as a part of the message."""
         return True
 
     @property
     def takes_reference_url(self) -> bool:
-        """Tell whether the address of such a picture will do."""
+        """Tell whether a create accepts the URL of such an image."""
         return self._profile.fetches_image_urls
 
     @property
     def takes_characters(self) -> bool:
-        """Tell whether characters can be made here and appear in a create."""
+        """Return False: there are no characters."""
         return False
 
     @property
     def variants(self) -> frozenset[str]:
-        """Return what can be downloaded of a completed job."""
+        """Return the downloads of a completed job."""
         return frozenset({"video"})
 
     def reach(self) -> Request:
-        """Return the question for models, without the key."""
+        """Return the request for the list of models, without the key."""
         return self._requests.reach()
 
     def credentials(self, model: str) -> Request:
-        """Return the free question whether a video could be made, or the one for models."""
+        """Return the free dry run, or the request for the list of models."""
         if self._profile.has_free_dry_run:
             return self._chat_request(
                 Phase.PROBE, model, [_text_part("a paper boat")], streamed=False
@@ -112,32 +104,31 @@ class ChatVideo:
         return self._requests.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
-        """Return why the key or the model is not accepted; None if both are."""
+        """Return why the key or the model is refused; None if both are accepted."""
         if not self._profile.has_free_dry_run:
             return read_model_list(reply, self._dialect, model)
-        if reply.status not in _SUCCESS or reply.error:
+        if not reply.is_success or reply.error:
             return reply_failure(reply, self._dialect, "chat:unreadable")
         if (failure := classify(reply, self._dialect)) is not None:
             return failure
-        answer = unwrapped_object(reply.body)
-        is_chat = answer is not None and bool(json_array(answer.get("choices")))
+        is_chat = bool(array_at(unwrapped_object(reply.body), "choices"))
         return None if is_chat else reply_failure(reply, self._dialect, "chat:unreadable")
 
     def create(self, order: Order, model: str) -> Request:
         """Return the paid request, whose answer streams."""
         if order.operation is not Operation.CREATE or order.source or order.characters:
-            raise LookupError(f"chat_video has no words for {order.operation} or for characters")
+            raise LookupError("chat_video supports neither characters nor any operation but create")
         parts = [_text_part(order.prompt)]
         if order.reference is not None:
             parts.append(self._image_part(order.reference))
         return self._chat_request(Phase.CREATE, model, parts, streamed=True, extras=order.extras)
 
     def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job in an answer that was read to its end, or why there is none.
+        """Return the job in a complete answer, or why it holds none.
 
-        To a question that was meant to be free, only an answer with a video is a job.
+        The answer to a dry run is a job only if it holds a video.
         """
-        if reply.status not in _SUCCESS:
+        if not reply.is_success:
             return reply_failure(reply, self._dialect, "chat:unreadable")
         stream = self.open_stream()
         stream.feed(reply.body)
@@ -147,7 +138,7 @@ class ChatVideo:
         return job
 
     def proves_not_billed(self, reply: Reply) -> bool:
-        """Tell whether an error answer is one that is given only where nothing will be billed."""
+        """Tell whether this dialect gives an error answer only if nothing is billed."""
         match self._dialect:
             case "new_api":
                 return new_api_proves_not_billed(reply)
@@ -157,52 +148,52 @@ class ChatVideo:
                 return False
 
     def open_stream(self) -> JobStream:
-        """Return a reader of a streamed create."""
+        """Return a reader for the answer to a create."""
         return ChatStream(self._dialect, echoes_model=self._profile.echoes_model)
 
     def poll(self, job_id: str) -> Request:
-        """Raise: whoever has lost the stream cannot ask again."""
+        """Raise LookupError: a lost stream cannot be resumed."""
         raise LookupError(f"chat_video cannot poll {job_id}: its answer was a stream")
 
     def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the download; the key goes along only to our own upstream."""
+        """Return the download, with the key only for the upstream's origin."""
         if variant not in self.variants:
-            raise LookupError(f"there is no {variant} here, only video")
+            raise LookupError(f"there is no variant {variant}, only video")
         if job.state is not JobState.COMPLETED or not job.content_url:
             raise LookupError(f"chat job {job.id} has no video")
         return self._requests.download(job.content_url)
 
-    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002  # there is no first
-        """Return None: chats are not listed anywhere."""
+    def listing(self, after: str = "") -> Request | None:  # noqa: ARG002  # there are no pages
+        """Return None: chats cannot be listed."""
         return None
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
-        """Return what is wrong with a reply that nobody asked for."""
+        """Return the failure in a reply, since there is no such request."""
         return reply_failure(reply, self._dialect, "list:unreadable")
 
-    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002  # leaving stops nothing
-        """Return None: whoever leaves the stream still pays for the job."""
+    def cancel(self, job_id: str) -> Request | None:  # noqa: ARG002  # a disconnect stops nothing
+        """Return None: a job is billed even after a disconnect."""
         return None
 
-    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002  # nothing was asked
-        """Return False: nothing is ever proven."""
+    def read_cancel(self, reply: Reply) -> bool:  # noqa: ARG002  # there is no such request
+        """Return False: no answer proves that a job was stopped."""
         return False
 
-    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002  # there is no record of it
-        """Return None: nothing is kept here."""
+    def delete(self, job_id: str) -> Request | None:  # noqa: ARG002  # a chat has no record
+        """Return None: the server keeps no jobs."""
         return None
 
     def create_character(self, name: str, video: Reference) -> Request:  # noqa: ARG002
-        """Raise: there are none."""
+        """Raise LookupError: there are no characters."""
         raise LookupError("chat_video has no characters")
 
     def read_character(self, reply: Reply) -> str | Failure:
-        """Return what is wrong with a reply that nobody asked for."""
+        """Return the failure in a reply, since there is no such request."""
         return reply_failure(reply, self._dialect, "character:unreadable")
 
     def _image_part(self, reference: Reference) -> Mapping[str, object]:
         if reference.url and not self._profile.fetches_image_urls:
-            raise LookupError(f"{self._dialect} takes a picture's bytes, not its address")
+            raise LookupError(f"{self._dialect} takes the bytes of an image, not its URL")
         return {"type": "image_url", "image_url": {"url": reference_url(reference)}}
 
     def _chat_request(

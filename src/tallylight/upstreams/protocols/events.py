@@ -1,4 +1,4 @@
-"""Cuts a stream of server-sent events into their data, however the network has chopped it."""
+"""Splits a stream of server-sent events into the data of each event."""
 
 import re
 
@@ -11,31 +11,31 @@ DONE_MARKER = "[DONE]"
 
 
 class SseParser:
-    """Takes text in any pieces and gives the data of each event once it is whole.
+    """Reads text in chunks and returns the data of each event once it is complete.
 
-    More forgiving than the standard (https://html.spec.whatwg.org/multipage/server-sent-events.html):
-    the blank line between two events may be missing, and so may the end of the last one. Lines that
-    belong to no event are kept aside: a server may answer with plain JSON instead of a stream.
+    More tolerant than the standard (https://html.spec.whatwg.org/multipage/server-sent-events.html):
+    the blank line between two events may be missing, and so may the end of the last one. Lines
+    outside of events are kept apart: a server may answer with plain JSON in place of a stream.
     """
 
     def __init__(self) -> None:
-        self._partial_line: list[str] = []  # the pieces of a line that has not ended yet
-        self._data: list[str] = []  # the data lines of an event that has not ended yet
+        self._partial_line: list[str] = []  # the chunks of an unfinished line
+        self._data: list[str] = []  # the data lines of an unfinished event
         self._stray_lines: list[str] = []
         self._stray_size = 0
         self._is_done = False
 
     @property
     def stray_text(self) -> str:
-        """Return what was said outside all events, up to the end mark."""
+        """Return the text outside of events, up to the end marker."""
         return "\n".join(self._stray_lines)
 
     def feed(self, text: str) -> list[str]:
-        """Take in more text; return the data of the events that it completes."""
+        """Read the next chunk; return the data of the events that it completes."""
         if not text:
             return []
         if self._partial_line and self._partial_line[-1].endswith("\r"):
-            text = self._partial_line.pop() + text  # the other half of a line end may come now
+            text = self._partial_line.pop() + text  # a \n may follow: \r\n is one line end
         if not ("\n" in text or "\r" in text[:-1]):
             self._partial_line.append(text)
             return []
@@ -46,7 +46,7 @@ class SseParser:
         return [data for line in lines for data in self._feed_line(line)]
 
     def end(self) -> list[str]:
-        """Return the data of an event that the stream broke off in."""
+        """Return the data of the event in which the stream ended."""
         rest = "".join(self._partial_line).removesuffix("\r")
         self._partial_line = []
         return [*self._feed_line(rest), *self._feed_line("")]
@@ -56,16 +56,16 @@ class SseParser:
         if not line:
             return self._completed_event()
         if line.startswith("data:"):
-            finished = self._completed_event() if self._is_complete() else []
+            completed = self._completed_event() if self._is_complete() else []
             self._data.append(line.removeprefix("data:").removeprefix(" "))
-            return finished
+            return completed
         if not line.startswith((":", "event:", "id:", "retry:")):
             self._add_stray_line(line)
         return []
 
     def _is_complete(self) -> bool:
-        # Only asked of a single line: asked of every longer event, it would take a hostile one
-        # the square of its lines.
+        # Only an event of one line is checked: with a check per line, a hostile event would take
+        # quadratic time.
         if len(self._data) != 1:
             return False
         return self._data[0].strip() == DONE_MARKER or parse_json(self._data[0]) is not None

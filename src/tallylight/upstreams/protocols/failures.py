@@ -1,4 +1,4 @@
-"""Why an answer is no job: the classifier's finding, or what is left where it finds nothing."""
+"""The failure in a reply: the classifier's, or the upstream's fault if that finds none."""
 
 from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.upstreams.classify import classify
@@ -9,13 +9,13 @@ _MAX_LINE = 200
 
 
 def reply_failure(reply: Reply, dialect: str, rule: str) -> Failure:
-    """Return the failure in a reply from which one cannot read what was asked for.
+    """Return the failure in a reply that does not hold what was requested.
 
     Args:
-        reply: What came back.
-        dialect: The upstream's.
-        rule: What to name as the deciding rule where the classifier sees nothing wrong: the answer
-            is then the upstream's fault for not being what its protocol promises.
+        reply: The reply.
+        dialect: The dialect of the upstream.
+        rule: The rule to name if the classifier finds no failure. The failure is then the
+            upstream's fault, since its answer breaks its protocol.
     """
     return classify(reply, dialect) or upstream_failure(
         rule, reply.error or reply.body, http_status=reply.status
@@ -29,12 +29,11 @@ def upstream_failure(
     kind: FailureKind = FailureKind.DEGRADED,
     http_status: int | None = None,
 ) -> Failure:
-    """Return a failure that is the upstream's fault, with its words scrubbed and cut to a line."""
-    line = " ".join(redact_line(text[: 4 * _MAX_LINE]).split())
+    """Return a failure that is the upstream's fault, with its text as one redacted line."""
     return Failure(
         kind=kind,
         fault=Fault.UPSTREAM,
         rule=rule,
-        text=line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…",
+        text=redact_line(text, max_length=_MAX_LINE),
         http_status=http_status,
     )

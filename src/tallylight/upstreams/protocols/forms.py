@@ -1,4 +1,4 @@
-"""How a field goes into a multipart form, and a file into a text."""
+"""Encodes fields and files for multipart forms, and files as data URLs."""
 
 import base64
 import json
@@ -17,19 +17,19 @@ _FILE_SUFFIXES = {
 
 
 def form_fields(fields: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    """Return fields as text, what is nested spelled `meta[a]` and `tags[]` as the SDKs do."""
+    """Return fields as text; nested ones are named `meta[a]` and `tags[]`, as the SDKs do."""
     return tuple(pair for name, value in fields.items() for pair in _form_pairs(name, value))
 
 
 def file_part(field_name: str, reference: Reference) -> FilePart:
-    """Return a reference whose bytes are here as a file; servers look at the name's ending."""
+    """Return the bytes of a reference as a file, with a suffix, since servers look at it."""
     media_type = reference.media_type or _UNKNOWN_TYPE
     name = reference.name or f"reference{_FILE_SUFFIXES.get(media_type, '')}"
     return FilePart(field_name, name, media_type, reference.body)
 
 
 def reference_url(reference: Reference) -> str:
-    """Return where a reference lies: its address, or itself as a data URL."""
+    """Return the URL of a reference, or its bytes as a data URL."""
     if reference.url:
         return reference.url
     text = base64.b64encode(reference.body).decode("ascii")
@@ -38,11 +38,11 @@ def reference_url(reference: Reference) -> str:
 
 def _form_pairs(name: str, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _form_pairs(f"{name}[{key}]", one)
+        for key, item in value.items():
+            yield from _form_pairs(f"{name}[{key}]", item)
     elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _form_pairs(f"{name}[]", one)
+        for item in value:
+            yield from _form_pairs(f"{name}[]", item)
     elif isinstance(value, str):
         yield name, value
     elif value is not None:

@@ -1,62 +1,54 @@
-"""The free question of most upstreams: which models does this key reach?"""
+"""Reads the list of models, which most upstreams return for free to a valid key."""
 
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import (
-    json_array,
-    json_object,
     json_text,
     parse_json,
+    text_at,
     unwrapped_object,
 )
 from tallylight.upstreams.messages import Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
 
-_SUCCESS = range(200, 300)
-
 
 def read_model_list(reply: Reply, dialect: str, model: str) -> Failure | None:
-    """Return why a model list speaks against the key or the model; None if it does not.
+    """Return why the key or the model is refused; None if both are accepted.
 
-    A list without the model is UNKNOWN: it may be retired, renamed, or of another group of keys.
-    The first of several pages proves the key and says nothing of the model.
+    A list without the model is UNKNOWN: it may be retired, renamed, or sold to other keys. The
+    first of several pages proves the key, and says nothing about the model.
     """
-    if reply.status not in _SUCCESS or reply.error:
+    if not reply.is_success or reply.error:
         return reply_failure(reply, dialect, "models:unreadable")
     if reply.truncated and reply.body.lstrip().startswith(("{", "[")):
-        return None  # a list too long to be read to its end; only a known key gets one
+        return None  # the list was cut; only a valid key gets one
     if (failure := classify(reply, dialect)) is not None:
         return failure
     names = _model_names(reply.body)
     if names is None:
         return reply_failure(reply, dialect, "models:unreadable")
-    if _lists_model(names, model) or json_object(unwrapped_object(reply.body)).get("has_more"):
+    if _lists_model(names, model) or unwrapped_object(reply.body).get("has_more"):
         return None
     return upstream_failure(
         "models:not_listed",
-        f"{model} is not among the {len(names)} models that this key can use",
+        f"{model} is not one of the {len(names)} models that this key can use",
         kind=FailureKind.UNKNOWN,
         http_status=reply.status,
     )
 
 
 def _model_names(body: str) -> frozenset[str] | None:
-    # {"data": [{"id": …}]} is the common shape; {"models": […]}, a bare array and bare strings
-    # are met at relays.
-    value = parse_json(body)
-    listed = value
-    if isinstance(value, dict):
-        listed = value.get("data", value.get("models"))
+    # {"data": [{"id": …}]} is the common form; relays also send {"models": […]}, a bare array and
+    # bare strings.
+    listed = parse_json(body)
+    if isinstance(listed, dict):
+        listed = listed.get("data", listed.get("models"))
     if not isinstance(listed, list):
         return None
-    found = (
-        json_text(entry)
-        or json_text(json_object(entry).get("id") or json_object(entry).get("name"))
-        for entry in json_array(listed)
-    )
-    return frozenset(name.lower() for name in found if name)
+    names = (json_text(entry) or text_at(entry, "id") or text_at(entry, "name") for entry in listed)
+    return frozenset(name.lower() for name in names if name)
 
 
 def _lists_model(names: frozenset[str], model: str) -> bool:
-    wanted = model.lower()
-    return wanted in names or any(name.endswith(f"/{wanted}") for name in names)
+    name = model.lower()
+    return name in names or any(each.endswith(f"/{name}") for each in names)

@@ -1,36 +1,36 @@
-"""Error answers that a dialect gives only where nothing was accepted, or nothing is billed.
+"""Recognizes error answers that a dialect gives only if nothing is billed.
 
-They make definite what would be in doubt by its HTTP status alone; the table with the sources
-stands in `docs/protocols.md`, "Accepted, refused, in doubt".
+They settle creates that are in doubt by their HTTP status alone. The table and its sources:
+`docs/protocols.md`, "Accepted, refused, in doubt".
 """
 
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from tallylight.upstreams.json_access import json_object, unwrapped_object
+from tallylight.upstreams.json_access import object_at, text_at, unwrapped_object
 from tallylight.upstreams.messages import Reply
 
 
 def new_api_proves_not_billed(reply: Reply) -> bool:
-    """Tell whether a relay itself says no: it then gives back what it had taken.
+    """Tell whether the relay itself reports the error: it has then refunded the caller.
 
-    Whatever became of the order at its own supplier, relay and caller are quits.
+    The order may still run at the relay's own upstream, but the relay pays for it.
     """
     body = _error_body(reply)
-    if json_object(body.get("error")).get("type") == "new_api_error":
+    if text_at(object_at(body, "error"), "type") == "new_api_error":
         return True
     is_task_error = isinstance(body.get("code"), str) and isinstance(body.get("message"), str)
     return is_task_error and body.get("code") != "success" and body.get("data", "") is None
 
 
 def sora2api_proves_not_billed(reply: Reply) -> bool:
-    """Tell whether it failed before its stream began, and with that its work."""
+    """Tell whether the request failed before its stream, and with it the job, began."""
     body = _error_body(reply)
     is_500 = reply.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    return is_500 and json_object(body.get("error")).get("type") == "server_error"
+    return is_500 and text_at(object_at(body, "error"), "type") == "server_error"
 
 
 def _error_body(reply: Reply) -> Mapping[str, object]:
     is_whole = not reply.error and not reply.truncated
     is_error = reply.status is not None and reply.status >= HTTPStatus.BAD_REQUEST
-    return (unwrapped_object(reply.body) or {}) if is_whole and is_error else {}
+    return unwrapped_object(reply.body) if is_whole and is_error else {}

@@ -1,14 +1,15 @@
-"""The Videos API that OpenAI offered until 2026-09-24, as it lives on at relays and own servers.
+"""The Videos API that OpenAI offered until 2026-09-24, as relays and own servers offer it now.
 
-A dialect is a profile: data, not code. The facts and their sources stand in `docs/protocols.md`.
+A dialect is a profile: data, not code. The facts and their sources: `docs/protocols.md`.
 """
 
 from urllib.parse import quote
 
 from tallylight.model.evidence import Failure
 from tallylight.model.order import Operation, Order, Reference
-from tallylight.upstreams.json_access import json_text, unwrapped_object
-from tallylight.upstreams.messages import Job, JobStream, Phase, Reply, Request, UpstreamAddress
+from tallylight.upstreams.json_access import text_at, unwrapped_object
+from tallylight.upstreams.messages import Job, Phase, Reply, Request
+from tallylight.upstreams.protocol import JobStream, UpstreamAddress
 from tallylight.upstreams.protocols.base import RequestBuilder
 from tallylight.upstreams.protocols.failures import reply_failure
 from tallylight.upstreams.protocols.forms import file_part
@@ -21,11 +22,9 @@ from tallylight.upstreams.protocols.request_body import (
 )
 from tallylight.upstreams.protocols.video_object import VideoObjectReader
 
-_SUCCESS = range(200, 300)
-
 
 class OpenAIVideos:
-    """`/v1/videos` at one address."""
+    """The adapter for `/v1/videos` at one upstream."""
 
     streams = False
 
@@ -37,39 +36,39 @@ class OpenAIVideos:
 
     @property
     def operations(self) -> frozenset[Operation]:
-        """Return in which ways a service here can make a video."""
+        """Return the supported operations."""
         return self._profile.operations
 
     @property
     def takes_reference(self) -> bool:
-        """Tell whether a create can begin from a picture: at all these servers it can."""
+        """Tell whether a create accepts a reference image: all these servers do."""
         return True
 
     @property
     def takes_reference_url(self) -> bool:
-        """Tell whether the address of such a picture will do: at all these servers it does."""
+        """Tell whether a create accepts the URL of such an image: all these servers do."""
         return True
 
     @property
     def takes_characters(self) -> bool:
-        """Tell whether characters can be made here and appear in a create."""
+        """Tell whether characters can be created and used in a create."""
         return self._profile.has_characters
 
     @property
     def variants(self) -> frozenset[str]:
-        """Return what the content call offers."""
+        """Return the variants of the content call."""
         return self._profile.variants
 
     def reach(self) -> Request:
-        """Return the question for models, without the key."""
+        """Return the request for the list of models, without the key."""
         return self._requests.reach()
 
-    def credentials(self, model: str) -> Request:  # noqa: ARG002  # the list names them all
-        """Return the question for models."""
+    def credentials(self, model: str) -> Request:  # noqa: ARG002  # the list holds all models
+        """Return the request for the list of models."""
         return self._requests.models()
 
     def read_credentials(self, reply: Reply, model: str) -> Failure | None:
-        """Return why the key or the model is not accepted; None if both are."""
+        """Return why the key or the model is refused; None if both are accepted."""
         return read_model_list(reply, self._dialect, model)
 
     def create(self, order: Order, model: str) -> Request:
@@ -77,26 +76,26 @@ class OpenAIVideos:
         return self._create_request(request_body_for(order, model, self._profile))
 
     def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job that an answer to create or poll describes, or why there is none."""
+        """Return the job in an answer to a create or a poll, or why it holds none."""
         return self._reader.read_job(reply)
 
     def proves_not_billed(self, reply: Reply) -> bool:
-        """Tell whether an error answer is one that is given only where nothing will be billed."""
+        """Tell whether this dialect gives an error answer only if nothing is billed."""
         return self._dialect == "new_api" and new_api_proves_not_billed(reply)
 
     def open_stream(self) -> JobStream:
-        """Raise: a create is answered at once here."""
-        raise LookupError("openai_videos answers a create at once; there is no stream to read")
+        """Raise LookupError: a create returns a job at once."""
+        raise LookupError("openai_videos answers a create with a job; there is no stream")
 
     def poll(self, job_id: str) -> Request:
-        """Return the request that asks how a job stands."""
+        """Return the request for the state of a job."""
         return self._requests.get(Phase.POLL, _job_path(job_id))
 
     def content(self, job: Job, variant: str = "video") -> Request:
-        """Return the download of a completed job; the key goes along only to our own upstream."""
+        """Return the download of a completed job, with the key only for the upstream's origin."""
         if variant not in self.variants:
             raise LookupError(
-                f"there is no {variant} here, only {', '.join(sorted(self.variants))}"
+                f"there is no variant {variant}, only {', '.join(sorted(self.variants))}"
             )
         if variant != "video":
             return self._requests.get(
@@ -107,41 +106,43 @@ class OpenAIVideos:
         return self._requests.get(Phase.CONTENT, f"{_job_path(job.id)}/content")
 
     def cancel(self, job_id: str) -> Request | None:
-        """Return the request that stops a running job, None where nothing would prove it."""
+        """Return the request that stops a running job; None if no answer would prove that."""
         return self._delete_request(job_id) if self._profile.cancels else None
 
     def read_cancel(self, reply: Reply) -> bool:
         """Tell whether an answer to `cancel` proves that the job was stopped."""
-        answer = unwrapped_object(reply.body) or {}
-        is_whole = reply.status in _SUCCESS and not reply.error
+        answer = unwrapped_object(reply.body)
+        is_whole = reply.is_success and not reply.error
         return self._profile.cancels and is_whole and answer.get("deleted") is True
 
     def delete(self, job_id: str) -> Request | None:
-        """Return the request that forgets a job that is over, None where there is none."""
+        """Return the request that deletes a finished job; None if the dialect has none."""
         return self._delete_request(job_id) if self._profile.deletes else None
 
     def create_character(self, name: str, video: Reference) -> Request:
-        """Return the request that keeps a character from a film."""
+        """Return the request that creates a character from a video."""
         if not self._profile.has_characters or not video.body:
-            raise LookupError("characters need a server that keeps them, and the bytes of a film")
+            raise LookupError(
+                "a character needs a server that has characters, and the bytes of a video"
+            )
         files = (file_part("video", video),)
         return self._create_request(
             RequestBody("/videos/characters", form=(("name", name),), files=files)
         )
 
     def read_character(self, reply: Reply) -> str | Failure:
-        """Return the upstream's id of a character that was made, or why there is none."""
-        answer = unwrapped_object(reply.body) or {}
-        is_refusal = reply.status not in _SUCCESS or bool(answer.get("error"))
-        made = "" if is_refusal else json_text(answer.get("id"))
-        return made or reply_failure(reply, self._dialect, "character:unreadable")
+        """Return the upstream's id of the created character, or why there is none."""
+        answer = unwrapped_object(reply.body)
+        is_refusal = not reply.is_success or bool(answer.get("error"))
+        character_id = "" if is_refusal else text_at(answer, "id")
+        return character_id or reply_failure(reply, self._dialect, "character:unreadable")
 
     def listing(self, after: str = "") -> Request | None:
-        """Return the request that lists the newest jobs, None where the dialect has none."""
+        """Return the request that lists jobs, newest first; None if the dialect has none."""
         if not self._profile.lists_jobs:
             return None
-        behind = f"&after={quote(after, safe='')}" if after else ""
-        return self._requests.get(Phase.LIST, f"/videos?limit=50&order=desc{behind}")
+        cursor = f"&after={quote(after, safe='')}" if after else ""
+        return self._requests.get(Phase.LIST, f"/videos?limit=50&order=desc{cursor}")
 
     def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
         """Return the jobs of a listing."""

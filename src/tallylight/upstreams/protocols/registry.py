@@ -1,8 +1,8 @@
-"""All protocols by name, with the dialects of each; a new one is a module and a line here."""
+"""All protocols by name, with the dialects of each. A new one is a module and a line here."""
 
 from collections.abc import Callable, Mapping
 
-from tallylight.upstreams.messages import UpstreamAddress, VideoProtocol
+from tallylight.upstreams.protocol import UpstreamAddress, VideoProtocol
 from tallylight.upstreams.protocols import chat_video, openai_videos, request_body
 
 PROTOCOLS: Mapping[str, Callable[[UpstreamAddress], VideoProtocol]] = {
@@ -14,11 +14,11 @@ DIALECTS: Mapping[str, tuple[str, ...]] = {
     "openai_videos": tuple(request_body.VIDEOS_API_PROFILES),
     "chat_video": tuple(chat_video.CHAT_VIDEO_PROFILES),
 }
-"""The dialects of each protocol; the first is the default, safe where nothing is known."""
+"""The dialects of each protocol; the first is the default, which is safe for any upstream."""
 
 
 def adapter_for(upstream: UpstreamAddress) -> VideoProtocol:
-    """Return an upstream's protocol, bound to its address, dialect and key.
+    """Return the adapter of an upstream, bound to its URL, dialect and key.
 
     Raises:
         KeyError: if there is no such protocol or dialect.

@@ -1,6 +1,6 @@
-"""What a dialect of the Videos API can be asked for, and in which words.
+"""The profiles of the Videos API's dialects, and the request bodies that they take.
 
-A dialect is a profile: data, not code. The facts and their sources stand in `docs/protocols.md`.
+A dialect is a profile: data, not code. The facts and their sources: `docs/protocols.md`.
 """
 
 import json
@@ -18,30 +18,30 @@ _ONLY_VIDEO = frozenset({"video"})
 
 
 class ImageField(StrEnum):
-    """How a create takes the picture that it begins from."""
+    """How a create takes a reference image."""
 
     FILE_OR_OBJECT = "file_or_object"  # a file of the form, or {"image_url": …} in JSON
     FILE_OR_FIELD = "file_or_field"  # a file of the form, or that object as a field's text
-    INPUT_REFERENCE = "input_reference"  # an address or a data URL in this field
+    INPUT_REFERENCE = "input_reference"  # a URL or a data URL in this field
     REFERENCE_URL = "reference_url"  # the same in this one
 
 
 @dataclass(frozen=True, slots=True)
 class VideosApiProfile:
-    """How one server differs from the others.
+    """The properties of one dialect.
 
     Args:
         multipart: Creates are sent as multipart text fields, as the official SDKs do; else JSON.
-        picture: How a create takes a picture.
-        integer_seconds: In JSON, `seconds` is a number; OpenAI's own refused anything but text.
-        lists_jobs: It can list recent jobs, which reconciles a create in doubt.
-        names_address: A completed job's answer may name the video's address, which goes before
-            the content call.
-        operations: What it can do.
-        characters: It keeps characters.
-        variants: What its content call offers.
-        deletes: It forgets a finished job when told to.
-        cancels: Its DELETE stops a running job, and says so.
+        image_field: How a create takes a reference image.
+        integer_seconds: In JSON, `seconds` is a number; OpenAI accepted only text.
+        lists_jobs: The server lists recent jobs, which reconciles a create in doubt.
+        returns_url: A completed job may name the URL of the video, which is used in place of the
+            content call.
+        operations: The supported operations.
+        has_characters: The server stores characters.
+        variants: The variants of the content call.
+        deletes: DELETE removes a finished job.
+        cancels: DELETE stops a running job, and the answer says so.
     """
 
     multipart: bool
@@ -64,7 +64,7 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
         has_characters=True,
         variants=frozenset({"video", "thumbnail", "spritesheet"}),
     ),
-    # Its content call is a proxy with a limit of 60 s that answers 502 where the address works.
+    # Its content call is a proxy with a limit of 60 s, and answers 502 where the URL works.
     "new_api": VideosApiProfile(
         multipart=False,
         image_field=ImageField.INPUT_REFERENCE,
@@ -73,12 +73,12 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
         operations=frozenset({Operation.CREATE, Operation.REMIX}),
         deletes=False,
     ),
-    # JSON bodies are refused with 422.
+    # It refuses JSON bodies with 422.
     "vllm_omni": VideosApiProfile(
         multipart=True, image_field=ImageField.FILE_OR_FIELD, cancels=True
     ),
-    # With cloud storage its content call answers 400 and names the address in the job. Its DELETE
-    # drops the record and lets the job run on.
+    # With cloud storage its content call answers 400, and the job names the URL. Its DELETE removes
+    # the record, but the job runs on.
     "sglang": VideosApiProfile(
         multipart=False,
         image_field=ImageField.REFERENCE_URL,
@@ -90,7 +90,7 @@ VIDEOS_API_PROFILES: Mapping[str, VideosApiProfile] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """What is posted, and where: JSON text, or a form with its files."""
+    """The body of a create and its path: JSON text, or a form with its files."""
 
     path: str
     json: str = ""
@@ -99,13 +99,13 @@ class RequestBody:
 
 
 def request_body_for(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
-    """Return an order in a dialect's words.
+    """Return the body for an order.
 
     Raises:
-        LookupError: if it has none for it.
+        LookupError: if the dialect cannot express the order.
     """
     if order.operation not in profile.operations:
-        raise LookupError(f"this dialect has no {order.operation}")
+        raise LookupError(f"this dialect does not support {order.operation}")
     match order.operation:
         case Operation.CREATE:
             return _create(order, model, profile)
@@ -114,28 +114,28 @@ def request_body_for(order: Order, model: str, profile: VideosApiProfile) -> Req
         case Operation.EDIT:
             return _edit_body("/videos/edits", order, {"prompt": order.prompt})
         case Operation.EXTEND:
-            words: dict[str, object] = {"prompt": order.prompt, "seconds": str(order.seconds)}
-            return _edit_body("/videos/extensions", order, words)
+            fields: dict[str, object] = {"prompt": order.prompt, "seconds": str(order.seconds)}
+            return _edit_body("/videos/extensions", order, fields)
 
 
 def _create(order: Order, model: str, profile: VideosApiProfile) -> RequestBody:
     if order.characters and not profile.has_characters:
         raise LookupError("this dialect has no characters")
     if order.source:
-        raise LookupError("a create has no source")
-    words: dict[str, object] = {"model": model, "prompt": order.prompt}
+        raise LookupError("a create takes no source")
+    fields: dict[str, object] = {"model": model, "prompt": order.prompt}
     if order.seconds:
-        words["seconds"] = order.seconds if profile.integer_seconds else str(order.seconds)
+        fields["seconds"] = order.seconds if profile.integer_seconds else str(order.seconds)
     if order.size:
-        words["size"] = order.size
+        fields["size"] = order.size
     if not profile.multipart or _needs_json(order, profile):
-        return _json_body("/videos", order, words | _image_json(order.reference, profile))
-    files, fields = _image_form(order.reference)
-    return _form_body("/videos", order, words | fields, files)
+        return _json_body("/videos", order, fields | _image_json(order.reference, profile))
+    files, image_fields = _image_form(order.reference)
+    return _form_body("/videos", order, fields | image_fields, files)
 
 
 def _needs_json(order: Order, profile: VideosApiProfile) -> bool:
-    # Only JSON holds an object; the form's text in its place is refused (huobao-drama#49).
+    # Only JSON can hold an object; a form field with its text is refused (huobao-drama#49).
     has_object = order.reference is not None and bool(order.reference.url)
     return profile.image_field is ImageField.FILE_OR_OBJECT and (
         has_object or bool(order.characters)
@@ -145,10 +145,10 @@ def _needs_json(order: Order, profile: VideosApiProfile) -> bool:
 def _image_json(reference: Reference | None, profile: VideosApiProfile) -> dict[str, object]:
     if reference is None:
         return {}
-    address = reference_url(reference)
+    url = reference_url(reference)
     if profile.image_field is ImageField.FILE_OR_OBJECT:
-        return {"input_reference": {"image_url": address}}
-    return {profile.image_field.value: address}
+        return {"input_reference": {"image_url": url}}
+    return {profile.image_field.value: url}
 
 
 def _image_form(
@@ -163,26 +163,26 @@ def _image_form(
 
 def _remix(order: Order) -> RequestBody:
     if not order.source or order.reference is not None:
-        raise LookupError("a remix is made from a job, and from nothing else")
+        raise LookupError("a remix takes a job as its source, and no reference")
     path = f"/videos/{quote(order.source, safe='')}/remix"
     return _json_body(path, order, {"prompt": order.prompt})
 
 
-def _edit_body(path: str, order: Order, words: dict[str, object]) -> RequestBody:
+def _edit_body(path: str, order: Order, fields: dict[str, object]) -> RequestBody:
     if order.source:
-        return _json_body(path, order, words | {"video": {"id": order.source}})
+        return _json_body(path, order, fields | {"video": {"id": order.source}})
     if order.reference is None or order.reference.url:
-        raise LookupError(f"to {order.operation} needs a job, or the bytes of a film")
-    return _form_body(path, order, words, (file_part("video", order.reference),))
+        raise LookupError(f"{order.operation} needs a job, or the bytes of a video")
+    return _form_body(path, order, fields, (file_part("video", order.reference),))
 
 
-def _json_body(path: str, order: Order, words: dict[str, object]) -> RequestBody:
+def _json_body(path: str, order: Order, fields: dict[str, object]) -> RequestBody:
     if order.characters:
-        words["characters"] = [{"id": each} for each in order.characters]
-    return RequestBody(path, json=json.dumps({**order.extras, **words}))
+        fields["characters"] = [{"id": each} for each in order.characters]
+    return RequestBody(path, json=json.dumps({**order.extras, **fields}))
 
 
 def _form_body(
-    path: str, order: Order, words: dict[str, object], files: tuple[FilePart, ...]
+    path: str, order: Order, fields: dict[str, object], files: tuple[FilePart, ...]
 ) -> RequestBody:
-    return RequestBody(path, form=form_fields({**order.extras, **words}), files=files)
+    return RequestBody(path, form=form_fields({**order.extras, **fields}), files=files)

@@ -1,8 +1,8 @@
-"""Reads the video object of `/v1/videos` and its many imitations into a job.
+"""Reads the video object of `/v1/videos` and of its many imitations.
 
-What differs from server to server is met here once: `error` as an object, a string or absent;
-progress as 30 or "30%"; the older envelope of new-api around the task; failures inside HTTP 200;
-vLLM-Omni's failed jobs, whose HTTP status is the job's error and not the server's.
+It handles the differences between servers: `error` as an object, a string or absent; progress as
+30 or "30%"; the older envelope of new-api around the task; failures inside HTTP 200; vLLM-Omni's
+failed jobs, whose HTTP status is the job's error and not the server's.
 """
 
 import json
@@ -12,20 +12,18 @@ from dataclasses import dataclass, replace
 from tallylight.model.evidence import Failure, FailureKind
 from tallylight.upstreams.classify import classify
 from tallylight.upstreams.json_access import (
+    array_at,
     json_amount,
-    json_array,
     json_http_url,
-    json_object,
     json_percent,
-    json_text,
     json_timestamp,
+    object_at,
+    text_at,
     unwrapped_object,
 )
 from tallylight.upstreams.messages import Job, JobState, Phase, Reply
 from tallylight.upstreams.protocols.failures import reply_failure, upstream_failure
-from tallylight.upstreams.protocols.status_words import ENDED_WORDS, job_state_of
-
-_SUCCESS = range(200, 300)
+from tallylight.upstreams.status_words import StatusMeaning, status_meaning, video_object_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,8 @@ class VideoObjectReader:
     """Reads the answers of one dialect.
 
     Args:
-        dialect: Its name, for the classifier.
-        names_address: A job's answer may name the video's own address, which goes before the
+        dialect: The name of the dialect, for the classifier.
+        returns_url: A completed job may name the URL of the video, which is used in place of the
             content call.
     """
 
@@ -42,75 +40,73 @@ class VideoObjectReader:
     returns_url: bool
 
     def read_job(self, reply: Reply) -> Job | Failure:
-        """Return the job that an answer describes, or why there is none."""
-        video = _video_in(unwrapped_object(reply.body) or {}, reply.phase)
+        """Return the job in an answer, or why it holds none."""
+        video = _video_in(unwrapped_object(reply.body), reply.phase)
         if video is None:
             return reply_failure(reply, self.dialect, "video:unreadable")
         job = self._job(video, reply)
-        if reply.status in _SUCCESS or (
-            job.state is JobState.FAILED and not _lacks_video_fields(video)
-        ):
+        if reply.is_success or (job.state is JobState.FAILED and not _lacks_video_fields(video)):
             return job
         return reply_failure(reply, self.dialect, "video:unreadable")
 
     def read_list(self, reply: Reply) -> tuple[Job, ...] | Failure:
-        """Return the jobs of a list, skipping what is none."""
-        entries = json_object(unwrapped_object(reply.body)).get("data")
-        if reply.status not in _SUCCESS or not isinstance(entries, list):
+        """Return the jobs of a list, without entries that are no jobs."""
+        entries = unwrapped_object(reply.body).get("data")
+        if not reply.is_success or not isinstance(entries, list):
             return reply_failure(reply, self.dialect, "list:unreadable")
         videos = [
             (video, replace(reply, body=json.dumps(entry)))
             for entry in entries
-            if (video := _video_in(json_object(entry), Phase.POLL)) is not None
+            if (video := _video_in(object_at(entry), Phase.POLL)) is not None
         ]
-        return tuple(self._job(video, one) for video, one in videos)
+        return tuple(self._job(video, entry_reply) for video, entry_reply in videos)
 
     def _job(self, video: Mapping[str, object], reply: Reply) -> Job:
-        word = json_text(video.get("status"))
-        known = job_state_of(word) if word else JobState.QUEUED
-        state = known or JobState.IN_PROGRESS
-        address = _video_url(video) if state is JobState.COMPLETED else ""
-        if state is JobState.COMPLETED and video.get("error") and not address:
+        word = text_at(video, "status")
+        known_state = video_object_state(word) if word else JobState.QUEUED
+        state = known_state or JobState.IN_PROGRESS
+        url = _video_url(video) if state is JobState.COMPLETED else ""
+        if state is JobState.COMPLETED and video.get("error") and not url:
             # LiteLLM reports a Gemini operation that is done with an error as completed.
             state = JobState.FAILED
         return Job(
-            id=json_text(video.get("task_id")) or json_text(video.get("id")),
+            id=text_at(video, "task_id") or text_at(video, "id"),
             state=state,
             progress=json_percent(video.get("progress")),
-            model=json_text(video.get("model")),
-            content_url=address if state is JobState.COMPLETED and self.returns_url else "",
+            model=text_at(video, "model"),
+            content_url=url if state is JobState.COMPLETED and self.returns_url else "",
             failure=self._failure(word, video, reply) if state is JobState.FAILED else None,
             created_at=json_timestamp(video.get("created_at")),
             expires_at=json_timestamp(video.get("expires_at")),
-            prompt=json_text(video.get("prompt")),
-            unknown_status="" if known else word,
-            seconds=json_text(video.get("seconds")),
-            size=json_text(video.get("size")),
-            cost=json_amount(json_object(video.get("usage")).get("cost")),
+            prompt=text_at(video, "prompt"),
+            unknown_status="" if known_state else word,
+            seconds=text_at(video, "seconds"),
+            size=text_at(video, "size"),
+            cost=json_amount(object_at(video, "usage").get("cost")),
         )
 
     def _failure(self, word: str, video: Mapping[str, object], reply: Reply) -> Failure:
         if failure := classify(replace(reply, phase=Phase.POLL), self.dialect):
             return failure
-        ended = word.lower() in ENDED_WORDS and word.lower() != "expired"
+        is_cancelled = status_meaning(word.lower()) is StatusMeaning.CANCELLED
         return upstream_failure(
             f"job:{word.lower()}",
             _error_message(video) or f"the job's status is {word}",
-            # Nobody says who cancelled it; a job that ran out of time is the upstream's.
-            kind=FailureKind.UNKNOWN if ended else FailureKind.DEGRADED,
+            # The answer does not say who cancelled it; a job that expired is the upstream's fault.
+            kind=FailureKind.UNKNOWN if is_cancelled else FailureKind.DEGRADED,
             http_status=reply.status,
         )
 
 
 def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] | None:
     # The older route of new-api wraps the task as {"code": "success", "data": {…}}.
-    for candidate in (body, json_object(body.get("data"))):
-        has_id = bool(json_text(candidate.get("id")) or json_text(candidate.get("task_id")))
+    for candidate in (body, object_at(body, "data")):
+        has_id = bool(text_at(candidate, "id") or text_at(candidate, "task_id"))
         has_status = isinstance(candidate.get("status"), str)
         if has_status and (has_id or candidate.get("object") == "video"):
             return candidate
-        # Some relays answer a create with nothing but the new id; beside an error an id is
-        # that of the request.
+        # Some relays answer a create with nothing but the new id. Beside an error, an id is the
+        # one of the request.
         is_refusal = bool(candidate.get("error") or candidate.get("message"))
         if has_id and phase is Phase.CREATE and "status" not in candidate and not is_refusal:
             return candidate
@@ -118,28 +114,28 @@ def _video_in(body: Mapping[str, object], phase: Phase) -> Mapping[str, object] 
 
 
 def _lacks_video_fields(video: Mapping[str, object]) -> bool:
-    # Under an HTTP error only a whole video object is believed to be one (vLLM-Omni sends it).
+    # Under an HTTP error only a complete video object counts as one (vLLM-Omni sends it).
     return video.get("object") != "video" and "progress" not in video
 
 
 def _video_url(video: Mapping[str, object]) -> str:
-    data = json_object(video.get("data"))
+    data = object_at(video, "data")
     candidates = (
         video.get("url"),
-        *json_array(video.get("urls"))[:1],
+        *array_at(video, "urls")[:1],
         video.get("video_url"),
-        *json_array(video.get("unsigned_urls"))[:1],
-        json_object(video.get("metadata")).get("url"),
-        json_object(video.get("video")).get("url"),
+        *array_at(video, "unsigned_urls")[:1],
+        object_at(video, "metadata").get("url"),
+        object_at(video, "video").get("url"),
         video.get("result_url"),
         data.get("result_url"),
-        # new-api before 2026 put the address of a finished task here
+        # new-api before 2026 put the URL of a finished task here
         video.get("fail_reason"),
     )
-    return next((address for one in candidates if (address := json_http_url(one))), "")
+    return next(filter(None, map(json_http_url, candidates)), "")
 
 
 def _error_message(video: Mapping[str, object]) -> str:
     error = video.get("error")
-    said = error if isinstance(error, str) else json_text(json_object(error).get("message"))
-    return said or json_text(video.get("fail_reason"))
+    message = error if isinstance(error, str) else text_at(error, "message")
+    return message or text_at(video, "fail_reason")

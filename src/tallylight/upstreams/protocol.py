@@ -1,0 +1,163 @@
+"""The port to video APIs: what a protocol adapter offers, and what it needs of an upstream."""
+
+from typing import Protocol
+
+from tallylight.model.evidence import Failure
+from tallylight.model.order import Operation, Order, Reference
+from tallylight.upstreams.messages import Job, Reply, Request
+
+
+class JobStream(Protocol):
+    """Reads the answer to a create that streams until the video is ready (chat services)."""
+
+    def feed(self, chunk: str) -> Job | None:
+        """Read the next chunk; return the job if it has changed."""
+
+    def end(self, error: str) -> Job:
+        """Return the job, COMPLETED or FAILED, at the end of the stream.
+
+        Args:
+            error: The class and text of the exception that ended the stream, "" for a clean end.
+        """
+
+
+class ApiKey(Protocol):
+    """A secret that is only revealed explicitly."""
+
+    def reveal(self) -> str:
+        """Return the key as text, for the authorization header."""
+
+
+class UpstreamAddress(Protocol):
+    """What a protocol needs to know of an upstream; `catalogue.services.Upstream` is one.
+
+    A structural type, so that the pure adapters import no module that reads the environment.
+    """
+
+    @property
+    def base_url(self) -> str:
+        """Return the URL to which the protocol's paths are appended."""
+
+    @property
+    def protocol(self) -> str:
+        """Return the name of a registered protocol."""
+
+    @property
+    def dialect(self) -> str:
+        """Return the name of a profile of that protocol."""
+
+    @property
+    def key(self) -> ApiKey | None:
+        """Return the secret, None for an upstream without one."""
+
+
+class VideoProtocol(Protocol):
+    """Translates orders to requests, and replies to jobs or failures, without I/O.
+
+    An instance is bound to the address, the dialect and the key of one upstream.
+    """
+
+    @property
+    def streams(self) -> bool:
+        """Tell whether a create streams until the job ends, rather than returns a job to poll."""
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """Return the supported operations; `CREATE` is always one of them."""
+
+    @property
+    def takes_reference(self) -> bool:
+        """Tell whether a create accepts a reference image."""
+
+    @property
+    def takes_reference_url(self) -> bool:
+        """Tell whether a create accepts the URL of a reference image, and not only its bytes."""
+
+    @property
+    def takes_characters(self) -> bool:
+        """Tell whether characters can be created and used in a create."""
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """Return the downloads of a completed job; "video" is always one of them."""
+
+    def reach(self) -> Request:
+        """Return a free request without the key; any answer proves that the API responds."""
+
+    def credentials(self, model: str) -> Request:
+        """Return a free request that needs a valid key: mostly the list of models.
+
+        If it is a POST, `read_job` of its reply tells whether it started a job after all.
+        """
+
+    def read_credentials(self, reply: Reply, model: str) -> Failure | None:
+        """Return why the key or the model is refused; None if both are accepted."""
+
+    def create(self, order: Order, model: str) -> Request:
+        """Return the paid request that starts a job.
+
+        Raises:
+            LookupError: if this dialect cannot express the order.
+        """
+
+    def read_job(self, reply: Reply) -> Job | Failure:
+        """Return the job in an answer to a create or a poll, or why it holds none.
+
+        A failed job is a Job; a Failure is an answer without a job.
+        """
+
+    def proves_not_billed(self, reply: Reply) -> bool:
+        """Tell whether this dialect gives an error answer only if nothing is billed."""
+
+    def open_stream(self) -> JobStream:
+        """Return a reader for the answer to a create, if `streams`.
+
+        Raises:
+            LookupError: if a create does not stream.
+        """
+
+    def poll(self, job_id: str) -> Request:
+        """Return the request for the state of a job.
+
+        Raises:
+            LookupError: if jobs cannot be polled.
+        """
+
+    def content(self, job: Job, variant: str = "video") -> Request:
+        """Return the request that downloads the video of a completed job, or another variant.
+
+        Raises:
+            LookupError: if the dialect has no such variant.
+        """
+
+    def cancel(self, job_id: str) -> Request | None:
+        """Return the request that stops a running job so that nothing is billed.
+
+        None if no answer of this dialect proves that.
+        """
+
+    def read_cancel(self, reply: Reply) -> bool:
+        """Tell whether an answer to `cancel` proves that the job was stopped."""
+
+    def delete(self, job_id: str) -> Request | None:
+        """Return the request that deletes a finished job; None if the dialect has none."""
+
+    def create_character(self, name: str, video: Reference) -> Request:
+        """Return the request that creates a character from a video.
+
+        Raises:
+            LookupError: if this dialect has no characters, or `video` holds no bytes.
+        """
+
+    def read_character(self, reply: Reply) -> str | Failure:
+        """Return the upstream's id of the created character, or why there is none."""
+
+    def listing(self, after: str = "") -> Request | None:
+        """Return the request that lists jobs, newest first; None if the dialect has none.
+
+        Args:
+            after: The id of the last job of the previous page; "" for the first page.
+        """
+
+    def read_listing(self, reply: Reply) -> tuple[Job, ...] | Failure:
+        """Return the jobs of a listing."""
