@@ -302,7 +302,7 @@ async def test_what_a_feed_said_before_a_restart_is_remembered(
 ) -> None:
     await deliver(board, clock, say, 2)
     until = clock.now() + timedelta(hours=2)
-    told = say(Source.FEED, says=Status.MAINTENANCE, until=until, note="Upgrade")
+    told = say(Source.FEED, claimed_status=Status.MAINTENANCE, until=until, note="Upgrade")
     await board.report(told)
     await board.save_snapshots()
 
@@ -321,7 +321,7 @@ async def test_what_a_feed_said_before_a_restart_is_remembered(
 async def test_an_unreadable_feed_is_remembered_too(
     board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
-    await board.report(say(Source.FEED, says=Status.UNKNOWN, note="no JSON but text/html"))
+    await board.report(say(Source.FEED, claimed_status=Status.UNKNOWN, note="no JSON but text/html"))
     await board.save_snapshots()
 
     again = Board(history, clock)

@@ -33,7 +33,7 @@ FAILURES = st.builds(
     fault=st.sampled_from(Fault),
     rule=st.sampled_from(("exception:name", "code:overloaded", "words:risk-control")),
     text=st.sampled_from(("", "try again later")),
-    named=st.booleans(),
+    names_state=st.booleans(),
     http_status=st.sampled_from((None, 403, 503)),
 )
 PROBED = st.sampled_from([s for s in Source if s not in {Source.FEED, Source.CALENDAR}])

@@ -22,6 +22,7 @@ from tallylight.verdicts.options import PolicyOptions
 SORA = ServiceId("sora")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 A_WHILE = timedelta(seconds=10)
+REPLICATION_DELAY = timedelta(seconds=5)
 SUSPENDED = Failure(
     FailureKind.SUSPENDED, Fault.UPSTREAM, "code:paused", "paused", names_state=True
 )
@@ -47,6 +48,7 @@ class Pair:
         await self.history.flush()
         await self.clock.advance(A_WHILE)
         await self.judge.advance_time()
+        await self.clock.advance(REPLICATION_DELAY)  # a follower lets silence count that much later
         await self.follower.catch_up()
         await self.follower.advance_time()
 

@@ -20,7 +20,7 @@ SERVICE = ServiceId("sora-2")
 POLICIES = st.builds(
     Policy,
     access=st.sampled_from(Access),
-    hold_jobs=st.sampled_from([timedelta(minutes=30), timedelta(hours=6)]),
+    jobs_ttl=st.sampled_from([timedelta(minutes=30), timedelta(hours=6)]),
 )
 FAILURES = st.builds(
     Failure,
@@ -28,7 +28,7 @@ FAILURES = st.builds(
     fault=st.sampled_from(Fault),
     rule=st.sampled_from(["status:503", "code:sentinel_block", "words:paused"]),
     text=st.sampled_from(["", "no capacity", "風控中，請稍後再試"]),
-    named=st.booleans(),
+    names_state=st.booleans(),
     http_status=st.sampled_from([None, 200, 403, 503]),
 )
 PROBES = st.sampled_from([s for s in Source if s not in {Source.FEED, Source.CALENDAR}])

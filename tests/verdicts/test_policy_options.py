@@ -7,7 +7,7 @@ from tallylight.model.status import Access
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.policy import Policy
 
-HOLDS = {"hold_door": timedelta(minutes=2), "hold_jobs": timedelta(hours=6)}
+HOLDS = {"api_ttl": timedelta(minutes=2), "jobs_ttl": timedelta(hours=6)}
 
 
 def test_an_empty_section_gives_the_policy_that_the_rules_were_measured_with() -> None:
