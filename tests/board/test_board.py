@@ -321,7 +321,9 @@ async def test_what_a_feed_said_before_a_restart_is_remembered(
 async def test_an_unreadable_feed_is_remembered_too(
     board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
 ) -> None:
-    await board.report(say(Source.FEED, claimed_status=Status.UNKNOWN, note="no JSON but text/html"))
+    await board.report(
+        say(Source.FEED, claimed_status=Status.UNKNOWN, note="no JSON but text/html")
+    )
     await board.save_snapshots()
 
     again = Board(history, clock)

@@ -27,6 +27,7 @@ from tallylight.verdicts.state import (
     LayerStatus,
     MinuteCap,
     ServiceState,
+    updated_state,
 )
 
 _LISTING_INTERVAL = timedelta(hours=1)
@@ -69,22 +70,8 @@ def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> Servic
     if delivery is not None and delivery.at == evidence.at and not result.is_bad:
         record = durations.with_duration(record, delivery, policy)
     record = _with_partial_failure(record, layer, after, policy)
-    return ServiceState(
-        state.service,
-        max(state.at, evidence.at),
-        state.next_change_at,
-        state.api,
-        after,
-        state.verdict,
-        record,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        state.recovery,
-    )
+    moment = max(state.at, evidence.at)
+    return updated_state(state, moment, state.next_change_at, jobs=after, job_history=record)
 
 
 def apply_missing_listing(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:

@@ -27,7 +27,7 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
 from tallylight.verdicts.recovery import recovered
-from tallylight.verdicts.state import LayerStatus, ServiceState
+from tallylight.verdicts.state import LayerStatus, ServiceState, updated_state
 from tallylight.verdicts.status import STATUS_RANK, DerivedStatus
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
@@ -76,7 +76,8 @@ def advance_time(state: ServiceState, now: datetime, policy: Policy) -> ServiceS
         at = max(state.next_change_at, state.at)
         door = expire(state.api, at, policy.api_ttl)
         layer = expire(state.jobs, at, policy.jobs_ttl)
-        state = _with_verdict(replace(state, at=at, api=door, jobs=layer), policy)
+        state = updated_state(state, at, state.next_change_at, api=door, jobs=layer)
+        state = _with_verdict(state, policy)
         if state.verdict.status is not before:
             break
     return state
@@ -153,22 +154,8 @@ def _apply_routine_success(state: ServiceState, evidence: Evidence, policy: Poli
             state, evidence, policy
         )  # it may be known, or the door too old to say
     added = evidence_weight(door, policy.likelihoods[source], policy, is_bad=False)
-    return ServiceState(
-        state.service,
-        max(state.at, at),
-        state.next_change_at,
-        apply_success_while_up(door, at, source, added, policy),
-        state.jobs,
-        state.verdict,
-        state.job_history,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        state.recovery,
-    )
+    layer = apply_success_while_up(door, at, source, added, policy)
+    return updated_state(state, max(state.at, at), state.next_change_at, api=layer)
 
 
 def _is_ignored(evidence: Evidence) -> bool:
@@ -192,7 +179,9 @@ def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> 
 
 
 def _with_time(state: ServiceState, evidence: Evidence) -> ServiceState:
-    return replace(state, at=evidence.at) if evidence.at > state.at else state
+    if evidence.at <= state.at:
+        return state
+    return updated_state(state, evidence.at, state.next_change_at)
 
 
 def _apply_api_result(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
@@ -210,22 +199,8 @@ def _apply_api_result(state: ServiceState, evidence: Evidence, policy: Policy) -
     added = evidence_weight(door, likelihood, policy, is_bad=result.is_bad) + named_failure_weight(
         answer, policy
     )
-    return ServiceState(
-        state.service,
-        max(state.at, evidence.at),
-        state.next_change_at,
-        apply_result(door, result, added, policy),
-        state.jobs,
-        state.verdict,
-        state.job_history,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        state.recovery,
-    )
+    layer = apply_result(door, result, added, policy)
+    return updated_state(state, max(state.at, evidence.at), state.next_change_at, api=layer)
 
 
 def _apply_named_failure(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
@@ -267,22 +242,8 @@ def _with_verdict(state: ServiceState, policy: Policy) -> ServiceState:
         reasons(state, finding, policy, recovery.at),
         None if blocked is None else blocked.kind,
     )
-    return ServiceState(
-        state.service,
-        state.at,
-        _next_change_at(state, verdict.status, policy),
-        state.api,
-        state.jobs,
-        verdict,
-        state.job_history,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        recovery,
-    )
+    next_change_at = _next_change_at(state, verdict.status, policy)
+    return updated_state(state, state.at, next_change_at, verdict=verdict, recovery=recovery)
 
 
 def _status_began_at(state: ServiceState, derived: DerivedStatus) -> datetime:

@@ -358,3 +358,37 @@ class ServiceState:
     blocked: FailureRecord | None = None
     cleared_by_probe: FailureRecord | None = None
     recovery: Recovery = _NO_TROUBLE
+
+
+def updated_state(  # noqa: PLR0913  # one for each part that evidence may change
+    state: ServiceState,
+    at: datetime,
+    next_change_at: datetime | None,
+    *,
+    api: LayerState | None = None,
+    jobs: LayerState | None = None,
+    job_history: JobHistory | None = None,
+    verdict: Verdict | None = None,
+    recovery: Recovery | None = None,
+) -> ServiceState:
+    """Return a state with its moments and these parts replaced; None keeps a part.
+
+    `dataclasses.replace` does the same, but made the judge 15 to 25 % slower: it looks at each
+    field by name, and the judge builds one or two states for each piece of evidence.
+    """
+    return ServiceState(
+        state.service,
+        at,
+        next_change_at,
+        api or state.api,
+        jobs or state.jobs,
+        verdict or state.verdict,
+        job_history or state.job_history,
+        state.feed,
+        state.calendar,
+        state.named_failures,
+        state.retirement,
+        state.blocked,
+        state.cleared_by_probe,
+        recovery or state.recovery,
+    )
