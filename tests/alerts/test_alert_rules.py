@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tallylight.alerts.notification import Notification, NotificationKind, Severity
 from tallylight.alerts.rules import evaluate, observe_network, observe_verdict
@@ -455,8 +456,10 @@ def test_a_service_that_was_removed_is_forgotten(calm: Desk) -> None:
 
 
 def test_a_state_that_cannot_be_read_is_an_empty_one() -> None:
-    assert load_alert_state('{"watches": 7}') == AlertState()
-    assert load_alert_state("") == AlertState()
+    with capture_logs() as logs:
+        assert load_alert_state('{"service_alerts": 7}') == AlertState()
+        assert load_alert_state("") == AlertState()
+    assert [entry["event"] for entry in logs] == ["alerts.state_unreadable"] * 2
 
 
 Step = bool | int | tuple[ServiceId, Status, bool, FailureKind | None]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tallylight.board import Board, BoardEvent, NetworkChange
 from tallylight.catalogue.services import Service
@@ -20,6 +21,7 @@ from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.snapshot import load_state
 
 SORA = ServiceId("sora")
 MINUTE = timedelta(minutes=1)
@@ -187,7 +189,7 @@ async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
     fickle.gate.clear()  # the transition is being told as the snapshots are stored
     telling = asyncio.create_task(board.advance_time())
     await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
-    await history.save_snapshots(board._snapshots)
+    await board._role.save_snapshots()
     telling.cancel()
 
     async with open_storage(f"sqlite:///{file}", clock) as again:
@@ -332,6 +334,26 @@ async def test_an_unreadable_feed_is_remembered_too(
     remembered = again.latest_evidence(SORA, Source.FEED)
     assert remembered is not None
     assert (remembered.claimed_status, remembered.until) == (Status.UNKNOWN, None)
+
+
+async def test_a_snapshot_that_cannot_be_read_is_ignored_and_replaced(
+    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+) -> None:
+    await deliver(board, clock, say)
+    await history.save_snapshots(lambda: {SORA: '{"door": "of another version"}'})
+
+    again = Board(history, clock)
+    with capture_logs() as logs:
+        await again.apply_config([make_service()], PolicyOptions())
+
+    assert again.verdict(SORA).status is Status.OPERATIONAL  # replayed from the evidence
+    assert again.latest_evidence(SORA, Source.GENERATION) is not None
+    stored = await history.snapshots()
+    assert load_state(stored[SORA].state) == again.state(SORA)[0]
+    assert [entry["event"] for entry in logs if entry.get("service") == SORA] == [
+        "snapshot.unreadable",
+        "verdict.changed",
+    ]
 
 
 async def test_the_newest_failing_answer_survives_a_restart(

@@ -1,5 +1,6 @@
 """A board that follows comes to what the judge comes to, and can take its place."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -164,6 +165,21 @@ async def test_a_judge_that_steps_down_passes_on_what_it_meets(pair: Pair) -> No
 
     assert pair.judge.verdict(SORA).status is Status.OPERATIONAL
     assert len(await pair.recorded()) == 1
+
+
+async def test_evidence_that_waits_while_the_judge_steps_down_is_passed_on(pair: Pair) -> None:
+    async with pair.judge._role.entries[SORA].lock:
+        reporting = asyncio.create_task(pair.judge.report(seen(pair.clock, Source.TRAFFIC)))
+        await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
+        await pair.judge.change_role(ReadOnlyStorage(pair.history), is_leader=False)
+
+    await reporting
+
+    await pair.follower.change_role(pair.history, is_leader=True)
+    pair.judge, pair.follower = pair.follower, pair.judge
+    await pair.agree()
+    assert len(await pair.history.evidence(SORA)) == 1
+    assert pair.follower.state(SORA) == pair.judge.state(SORA)
 
 
 STEPS = st.lists(
