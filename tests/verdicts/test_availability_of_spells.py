@@ -11,8 +11,6 @@ from tallylight.verdicts.availability import (
     availability,
     availability_from_totals,
     day_bars,
-    detection_probability,
-    merge_totals,
     status_totals,
     uptime_text,
 )
@@ -110,7 +108,8 @@ def test_day_rollups_give_the_figures_of_the_spells(told: list[tuple[Status, flo
     whole = status_totals(history, START, end)
     days = [status_totals(history, START + n * DAY, START + (n + 1) * DAY) for n in range(120)]
 
-    rolled = availability_from_totals(StatusTotals(merge_totals(days).seconds, whole.outages))
+    seconds = {s: sum(day.seconds.get(s, 0.0) for day in days) for s in Status}
+    rolled = availability_from_totals(StatusTotals(seconds, whole.outages))
 
     direct = availability(history, START, end)
     assert rolled.coverage == pytest.approx(direct.coverage)
@@ -157,8 +156,3 @@ def test_no_more_digits_are_shown_than_the_interval_has(
 
 def test_no_percentage_is_shown_of_hardly_watched_time() -> None:
     assert uptime_text(availability(spells((UP, 1)), START, START + DAY)) == ""
-
-
-def test_a_short_outage_is_seen_as_often_as_its_length_has_probes() -> None:
-    assert detection_probability(timedelta(minutes=6), timedelta(hours=1)) == pytest.approx(0.1)
-    assert detection_probability(timedelta(hours=2), timedelta(hours=1)) == 1.0

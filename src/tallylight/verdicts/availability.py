@@ -1,7 +1,7 @@
 """How available a service was, of the time that somebody watched it (rules 7 to 9)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -117,17 +117,6 @@ def status_totals(
     return StatusTotals(seconds, tuple(outages))
 
 
-def merge_totals(parts: Iterable[StatusTotals]) -> StatusTotals:
-    """Return the sums of several services' windows; two days of one service share outages."""
-    seconds: dict[Status, float] = {}
-    outages: list[float] = []
-    for part in parts:
-        outages += part.outages
-        for status, length in part.seconds.items():
-            seconds[status] = seconds.get(status, 0.0) + length
-    return StatusTotals(seconds, tuple(outages))
-
-
 def availability_from_totals(sums: StatusTotals) -> Availability:
     """Return the availability of what is already summed, such as daily rollups."""
     up, down, out = (_seconds_in(sums, group) for group in (UP, DOWN, EXCLUDED))
@@ -187,15 +176,6 @@ def uptime_text(found: Availability) -> str:
     if shown >= _WHOLE and found.uptime < 1:
         shown = _WHOLE - 10.0**-digits
     return f"{shown:.{digits}f} %"
-
-
-def detection_probability(outage: timedelta, probe_interval: timedelta) -> float:
-    """Return with which probability an outage of this length meets a probe of this pace.
-
-    Where incidents of services with different paces are counted together, each weighs
-    1 / seen_share: for one that was found, others as short were missed (rule 9).
-    """
-    return min(1.0, outage / probe_interval)
 
 
 def _seconds_in(sums: StatusTotals, statuses: frozenset[Status]) -> float:

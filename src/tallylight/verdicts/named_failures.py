@@ -4,7 +4,6 @@ A name is read from what an answer says, never from how many of them there are (
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -169,8 +168,3 @@ def _is_sign(failure: FailureRecord, policy: Policy) -> bool:
 
 def _is_same_kind(one: FailureRecord, other: FailureRecord) -> bool:
     return (one.kind, one.rule, one.source) == (other.kind, other.rule, other.source)
-
-
-def latest_failure(failures: Iterable[FailureRecord | None]) -> FailureRecord | None:
-    """Return the newest of some answers."""
-    return max((a for a in failures if a is not None), key=lambda a: a.at, default=None)
