@@ -159,7 +159,7 @@ def _apply_routine_success(state: ServiceState, evidence: Evidence, policy: Poli
 
 
 def _is_ignored(evidence: Evidence) -> bool:
-    """Tell whether evidence says nothing about a service: a caller's fault, or ours without a block."""
+    """Tell whether evidence says nothing: a bad prompt, our own network, our own request rate."""
     failure = evidence.failure
     if failure is None or failure.fault is Fault.UPSTREAM:
         return False
@@ -202,7 +202,7 @@ def _apply_api_result(state: ServiceState, evidence: Evidence, policy: Policy) -
 
 
 def _apply_named_failure(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    """Return the state with what a response says beside good or bad: names of states, retirement."""
+    """Return the state with named failures, retirement and block updated by a response."""
     if evidence.is_bad:
         record = failure_record(evidence)
         return replace(
