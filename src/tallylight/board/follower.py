@@ -1,18 +1,16 @@
 """The role of a process that reads what the leader has judged and records nothing."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from tallylight.board.entry import ServiceEntry
-from tallylight.board.events import Subscribers
-from tallylight.board.network import NetworkWatcher
 from tallylight.board.role import BoardRole, Entries
-from tallylight.board.storage_port import BoardStorage
-from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence
 from tallylight.model.verdict import Transition, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 
 
+@dataclass(eq=False)
 class FollowerRole(BoardRole):
     """Judges the evidence that the leader has stored, plus local evidence it has not yet stored.
 
@@ -20,28 +18,23 @@ class FollowerRole(BoardRole):
     """
 
     is_leader = False
-
-    def __init__(
-        self, storage: BoardStorage, clock: Clock, subscribers: Subscribers, network: NetworkWatcher
-    ) -> None:
-        super().__init__(storage, clock, subscribers, network)
-        self._cursor = 0  # the last stored evidence that was read
+    _cursor: int = field(default=0, init=False)  # the last stored evidence that was read
 
     async def load(self, entries: Entries) -> tuple[bool, list[Transition]]:
         """Restore entries from storage; there are no transitions to announce."""
         if not self._cursor:
-            self._cursor = await self._storage.latest_cursor()
+            self._cursor = await self.storage.latest_cursor()
         loaded = await super().load(entries)
         for entry in entries.values():
-            entry.recompute(self._clock.now())
+            entry.recompute(self.clock.now())
         return loaded
 
     async def apply(self, evidence: Evidence) -> Verdict | None:
         """Apply local evidence until the leader's judgment of it arrives."""
         entry = self.entries[evidence.service]
-        self._storage.add_evidence(evidence)
+        self.storage.add_evidence(evidence)
         entry.apply_local(evidence)
-        self._subscribers.publish(evidence)
+        self.subscribers.publish(evidence)
         self._recompute(entry)
         return entry.published
 
@@ -58,14 +51,14 @@ class FollowerRole(BoardRole):
 
     async def catch_up(self) -> None:
         """Apply the evidence that the leader has stored since the last call."""
-        while page := await self._storage.evidence_after(self._cursor):
+        while page := await self.storage.evidence_after(self._cursor):
             for record in page:
                 self._cursor = record.recorded_at_us
                 entry = self.entries.get(record.evidence.service)
                 if entry is None:
                     continue
                 if entry.apply_confirmed(record):
-                    self._subscribers.publish(record.evidence)
+                    self.subscribers.publish(record.evidence)
                 self._recompute(entry)
 
     def _replay(self, entry: ServiceEntry, record: EvidenceRecord) -> Iterable[Transition]:
@@ -74,6 +67,6 @@ class FollowerRole(BoardRole):
 
     def _recompute(self, entry: ServiceEntry) -> None:
         before = entry.published
-        entry.recompute(self._clock.now())
+        entry.recompute(self.clock.now())
         entry.publish()
         self.announce_change(before, entry)

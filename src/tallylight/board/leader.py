@@ -1,16 +1,11 @@
 """The role of the one process that judges evidence and records transitions."""
 
 from collections.abc import Iterator, Mapping
-
-import structlog
+from dataclasses import dataclass, field
 
 from tallylight.board.entry import ServiceEntry
-from tallylight.board.events import Subscribers
-from tallylight.board.network import NetworkWatcher
 from tallylight.board.pending_transitions import TransitionLog
 from tallylight.board.role import BoardRole, transition_between
-from tallylight.board.storage_port import BoardStorage
-from tallylight.clock import Clock
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
@@ -19,40 +14,37 @@ from tallylight.verdicts import incidents
 from tallylight.verdicts.judge import advance_time, judge
 from tallylight.verdicts.state import ServiceState
 
-log = structlog.get_logger()
 
-
+@dataclass(eq=False)
 class LeaderRole(BoardRole):
     """Judges evidence as it is reported; records each transition before it publishes it."""
 
     is_leader = True
+    _transition_log: TransitionLog = field(init=False)
 
-    def __init__(
-        self, storage: BoardStorage, clock: Clock, subscribers: Subscribers, network: NetworkWatcher
-    ) -> None:
-        super().__init__(storage, clock, subscribers, network)
-        self._transition_log = TransitionLog(storage)
+    def __post_init__(self) -> None:
+        self._transition_log = TransitionLog(self.storage)
 
     async def apply(self, evidence: Evidence) -> Verdict | None:
         """Judge evidence and return the verdict once its transition is recorded."""
         entry = self.entries[evidence.service]
         async with entry.lock:
-            if not self.is_replaced and not self._network.freezes(evidence):
+            if not self.is_replaced and not self.network.freezes(evidence):
                 await self._set_and_publish(
                     entry, advance_time(entry.state, evidence.at, entry.policy)
                 )
             if self.is_replaced:
                 return None
             # No await from here to the judging: a snapshot must contain all evidence added so far.
-            self._storage.add_evidence(evidence)
+            self.storage.add_evidence(evidence)
             entry.update_latest(evidence)
-            self._subscribers.publish(evidence)
+            self.subscribers.publish(evidence)
             await self._set_and_publish(entry, judge(entry.state, evidence, entry.policy))
         return entry.published
 
     async def advance_time(self) -> None:
         """Apply the changes that time alone causes, service by service."""
-        now = self._clock.now()
+        now = self.clock.now()
         for entry in tuple(self.entries.values()):
             if entry.state.next_change_at is None or entry.state.next_change_at > now:
                 continue
@@ -65,21 +57,10 @@ class LeaderRole(BoardRole):
 
     async def save_snapshots(self) -> None:
         """Store the states, so that a restart has little evidence to replay."""
-        await self._storage.save_snapshots(self._snapshots)
+        await self.storage.save_snapshots(self._snapshots)
 
     async def catch_up(self) -> None:
         """Do nothing: this process is the one that stores evidence."""
-
-    def announce(self, transition: Transition) -> None:
-        """Publish a recorded transition and log it."""
-        log.info(
-            "verdict.changed",
-            service=transition.service,
-            before=transition.before.status,
-            after=transition.after.status,
-            since=transition.at.isoformat(),
-        )
-        super().announce(transition)
 
     def _replay(self, entry: ServiceEntry, record: EvidenceRecord) -> Iterator[Transition]:
         evidence = record.evidence
@@ -107,7 +88,7 @@ class LeaderRole(BoardRole):
         """Set an entry's state, and log the transition or the end of an incident in it."""
         before, entry.state = entry.state, after
         recovered_at = after.recovery.at
-        transition = transition_between(before.verdict, after.verdict, self._clock.now())
+        transition = transition_between(before.verdict, after.verdict, self.clock.now())
         if transition is not None:
             incident = incidents.apply_transition(entry.open_incident, transition, recovered_at)
         elif entry.open_incident is not None and recovered_at is not None:

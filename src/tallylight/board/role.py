@@ -2,7 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 import structlog
 
@@ -22,23 +24,21 @@ log = structlog.get_logger()
 Entries = Mapping[ServiceId, ServiceEntry]
 
 
+@dataclass(eq=False)
 class BoardRole(ABC):
     """Owns the entries of a board and applies evidence to them.
 
     A change of role builds a new object with new entries; the board then swaps one reference.
     """
 
-    is_leader: bool
+    storage: BoardStorage
+    clock: Clock
+    subscribers: Subscribers
+    network: NetworkWatcher
+    entries: Entries = field(default_factory=dict)
+    is_replaced: bool = False  # by another role; nothing more may be applied here
 
-    def __init__(
-        self, storage: BoardStorage, clock: Clock, subscribers: Subscribers, network: NetworkWatcher
-    ) -> None:
-        self.entries: Entries = {}
-        self.is_replaced = False  # by another role; nothing more may be applied here
-        self._storage = storage
-        self._clock = clock
-        self._subscribers = subscribers
-        self._network = network
+    is_leader: ClassVar[bool]
 
     async def load(self, entries: Entries) -> tuple[bool, list[Transition]]:
         """Restore entries that are not yet on the board from storage.
@@ -51,19 +51,19 @@ class BoardRole(ABC):
         """
         if not entries:
             return False, []
-        stored = await self._storage.snapshots()
+        stored = await self.storage.snapshots()
         cursors: dict[ServiceId, int] = {}
         for id_ in stored.keys() & entries.keys():
             if entries[id_].load(stored[id_]):
                 cursors[id_] = stored[id_].cursor
             else:
                 log.warning("snapshot.unreadable", service=id_)
-        for incident in await self._storage.open_incidents():
+        for incident in await self.storage.open_incidents():
             if incident.service in entries:
                 entries[incident.service].open_incident = incident
-        begin = self._clock.now() - DEFAULT_JOBS_TTL
+        begin = self.clock.now() - DEFAULT_JOBS_TTL
         transitions: list[Transition] = []
-        async for record in self._storage.replay(entries.keys(), cursors, begin):
+        async for record in self.storage.replay(entries.keys(), cursors, begin):
             transitions += self._replay(entries[record.evidence.service], record)
         return len(cursors) < len(entries), transitions
 
@@ -100,14 +100,21 @@ class BoardRole(ABC):
         """Apply the evidence that another process, the leader, has stored since the last call."""
 
     def announce(self, transition: Transition) -> None:
-        """Publish a transition."""
-        self._subscribers.publish(transition)
+        """Publish a recorded transition and log it."""
+        log.info(
+            "verdict.changed",
+            service=transition.service,
+            before=transition.before.status,
+            after=transition.after.status,
+            since=transition.at.isoformat(),
+        )
+        self.subscribers.publish(transition)
 
     def announce_change(self, before: Verdict, entry: ServiceEntry) -> None:
         """Publish the transition from an earlier verdict to the one that is published now."""
-        transition = transition_between(before, entry.published, self._clock.now())
+        transition = transition_between(before, entry.published, self.clock.now())
         if transition is not None:
-            self._subscribers.publish(transition)
+            self.subscribers.publish(transition)
 
 
 def transition_between(before: Verdict, after: Verdict, recorded_at: datetime) -> Transition | None:
