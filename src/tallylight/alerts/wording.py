@@ -47,13 +47,13 @@ def _title(  # noqa: C901, PLR0911  # one case per kind
                 notification, names, to
             )
         case NotificationKind.FLAPPING:
-            return to.gettext("%s: changes so often that single changes are not told") % names
+            return to.gettext("%s: flapping; single changes are not reported") % names
         case NotificationKind.FLAPPING_ENDED:
-            return f"{_icon(notification)} " + to.gettext("Settled: %s") % _status_words(
+            return f"{_icon(notification)} " + to.gettext("Stable again: %s") % _status_words(
                 notification, names, to
             )
         case NotificationKind.NETWORK_DOWN:
-            return to.gettext("Our own network is away: all verdicts are frozen")
+            return to.gettext("Our own network is down: all verdicts are frozen")
         case NotificationKind.NETWORK_UP:
             return to.gettext("Our own network is back")
         case NotificationKind.KEY_BLOCKED:
