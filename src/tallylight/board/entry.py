@@ -12,7 +12,7 @@ from tallylight.model.verdict import Incident, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
-from tallylight.verdicts.judge import advance_time, judge
+from tallylight.verdicts.judge import advance_to, judge
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import FailureRecord, ServiceState
 
@@ -75,7 +75,7 @@ class ServiceEntry:
         piece = record.evidence
         self.confirmed_cursor = record.recorded_at_us
         self.confirmed = judge(
-            _advance_to(self.confirmed, piece.at, self.policy), piece, self.policy
+            advance_to(self.confirmed, piece.at, self.policy), piece, self.policy
         )
         for own in self.unconfirmed:
             if (own.at, own.source) == (piece.at, piece.source):
@@ -95,9 +95,9 @@ class ServiceEntry:
         self.unconfirmed = [piece for piece in self.unconfirmed if piece.at >= oldest]
         state = self.confirmed
         for piece in self.unconfirmed:
-            state = judge(_advance_to(state, piece.at, self.policy), piece, self.policy)
+            state = judge(advance_to(state, piece.at, self.policy), piece, self.policy)
         # The leader's newest evidence may still be on its way, so time runs a little late here.
-        self.state = _advance_to(state, now - _REPLICATION_DELAY, self.policy)
+        self.state = advance_to(state, now - _REPLICATION_DELAY, self.policy)
 
     def load(self, stored: StateSnapshot) -> bool:
         """Restore a stored state, and the newest evidence as far as the state contains it.
@@ -117,13 +117,6 @@ class ServiceEntry:
         for evidence in _latest_evidence_in(self.state):
             self.update_latest(evidence)
         return True
-
-
-def _advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
-    """Return a state after everything that time alone changes up to a moment."""
-    while (after := advance_time(state, at, policy)) is not state:
-        state = after
-    return state
 
 
 def _latest_evidence_in(state: ServiceState) -> Iterator[Evidence]:

@@ -13,6 +13,7 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, status
 from tallylight.verdicts.layers import (
+    FREE_SOURCES,
     LayerResult,
     apply_result,
     apply_success_while_up,
@@ -31,7 +32,6 @@ from tallylight.verdicts.state import LayerStatus, ServiceState, updated_state
 from tallylight.verdicts.status import STATUS_RANK, DerivedStatus
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
-_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 _MAX_CONFLICTING_RUN = 3  # after more equal results in a row the layer has been decided
 
 
@@ -61,7 +61,7 @@ def judge(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceSta
         return state
     if evidence.source is Source.CALENDAR:
         return _with_verdict(_apply_calendar(state, evidence, policy), policy)
-    state = _advance_to(state, evidence.at, policy)
+    state = advance_to(state, evidence.at, policy)
     return _with_verdict(_apply_evidence(state, evidence, policy), policy)
 
 
@@ -81,6 +81,13 @@ def advance_time(state: ServiceState, now: datetime, policy: Policy) -> ServiceS
         state = _with_verdict(state, policy)
         if state.verdict.status is not before:
             break
+    return state
+
+
+def advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
+    """Apply everything that time alone changes up to a moment, whatever it does to the status."""
+    while state.next_change_at is not None and state.next_change_at <= at:
+        state = advance_time(state, at, policy)
     return state
 
 
@@ -128,16 +135,10 @@ def is_alertable(state: ServiceState, policy: Policy) -> bool:
     )
 
 
-def _advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
-    while state.next_change_at is not None and state.next_change_at <= at:
-        state = advance_time(state, at, policy)
-    return state
-
-
 def _is_routine_success(state: ServiceState, evidence: Evidence) -> bool:
     # A shortcut for most evidence: another good free check of an API that is up.
     return (
-        evidence.source in _FREE_SOURCES
+        evidence.source in FREE_SOURCES
         and evidence.failure is None
         and state.verdict.status is Status.OPERATIONAL
         and state.api.status is LayerStatus.UP
@@ -173,7 +174,7 @@ def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> 
     if evidence.source is Source.FEED:
         return lifecycle.apply_feed(_with_time(state, evidence), evidence, policy)
     state = _apply_named_failure(state, evidence, policy)
-    if evidence.source in _FREE_SOURCES:
+    if evidence.source in FREE_SOURCES:
         return _apply_api_result(state, evidence, policy)
     return jobs.apply_job(state, evidence, policy)
 
@@ -222,7 +223,7 @@ def _apply_calendar(state: ServiceState, evidence: Evidence, policy: Policy) -> 
     if evidence.claimed_status is Status.MAINTENANCE:
         # `at` is the start of the maintenance, which may be in the future: time does not move.
         return replace(state, calendar=calendar)
-    state = _advance_to(state, evidence.at, policy)
+    state = advance_to(state, evidence.at, policy)
     return replace(state, at=max(state.at, evidence.at), calendar=calendar)
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.model.evidence import FailureKind, Source
+from tallylight.model.evidence import Source
+from tallylight.verdicts.named_failures import STATE_KINDS
 from tallylight.verdicts.noise import add_result, false_alarm_rate, without_pending
 from tallylight.verdicts.policy import Likelihood, Policy
 from tallylight.verdicts.state import (
@@ -23,14 +24,14 @@ from tallylight.verdicts.state import (
     Run,
 )
 
+FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
+
+RELAPSE_WINDOW = timedelta(hours=2)
+"""A layer that goes down again within this time after it came up continues the former outage."""
+
 _MAX_RECENT_RESULTS = 2
-_RELAPSE_WINDOW = timedelta(hours=2)
 _MAX_GOOD_IF_DOWN = 0.7
 _MIN_GOOD_IF_DOWN = 0.02
-_STATE_KINDS = frozenset(
-    {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE, FailureKind.RETIRED}
-)
-_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 _PRIOR_WEIGHT = 2.0  # the default counts as so many results
 
 
@@ -97,7 +98,7 @@ def apply_result(
             outage_bad += 1
             outage_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.length
         elif log_odds >= policy.down_log_odds:
-            if status is not LayerStatus.UP or since is None or at - since > _RELAPSE_WINDOW:
+            if status is not LayerStatus.UP or since is None or at - since > RELAPSE_WINDOW:
                 outage_good = outage_bad = 0  # else a relapse continues the former outage
             outage_bad += 1
             status, since = LayerStatus.DOWN, first_bad_at
@@ -213,7 +214,7 @@ def expire(layer: LayerState, at: datetime, ttl: timedelta) -> LayerState:
 
 
 def _min_log_odds(source: Source, policy: Policy) -> float:
-    return policy.min_api_log_odds if source in _FREE_SOURCES else policy.min_log_odds
+    return policy.min_api_log_odds if source in FREE_SOURCES else policy.min_log_odds
 
 
 def _updated_log_odds(
@@ -241,7 +242,7 @@ def _points_to_state(failure: FailureRecord | None) -> bool:
 
     If it were counted as one, each undetected risk control would make the judge less sensitive.
     """
-    return failure is not None and failure.kind in _STATE_KINDS
+    return failure is not None and failure.kind in STATE_KINDS
 
 
 def _extended_run(layer: LayerState, at: datetime, *, is_bad: bool) -> Run:

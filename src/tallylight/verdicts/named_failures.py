@@ -16,7 +16,7 @@ _MAX_KEPT = 4
 _NAMEABLE_KINDS = frozenset(
     {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE}
 )
-_WEIGHTED_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
+STATE_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
 _DEPTH_RANK = {
     Source.REACH: 0,
     Source.CREDENTIALS: 1,
@@ -49,7 +49,7 @@ def named_failure_weight(failure: FailureRecord | None, policy: Policy) -> float
     """
     if failure is None:
         return 0.0
-    if failure.names_state and failure.kind in _WEIGHTED_KINDS:
+    if failure.names_state and failure.kind in STATE_KINDS:
         return math.log(policy.named_factor)
     return math.log(policy.sign_factor) if _is_sign(failure, policy) else 0.0
 

@@ -6,11 +6,9 @@ The value of a paid probe depends on it: if outages are rare, a probe finds none
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tallylight.verdicts.layers import RELAPSE_WINDOW
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import LayerState, LayerStatus, OutageHistory, ServiceState
-
-RELAPSE_WINDOW = timedelta(hours=2)
-"""Jobs that go down again within this time after they came up continue the former outage."""
 
 _PRIOR_WEIGHT = 5
 """The assumption counts as so many observed outages."""
