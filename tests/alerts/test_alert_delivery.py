@@ -8,14 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
-from tallylight.alerts.delivery import (
-    RETRY_DELAYS,
-    NotificationSender,
-    RenderedNotification,
-    unusable_receivers,
-)
-from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.delivery import RETRY_DELAYS, NotificationSender, RenderedNotification
+from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import AlertOptions
 from tallylight.clock import VirtualClock
 from tallylight.model.ids import ProviderId, ServiceId
@@ -28,10 +24,10 @@ A, B = ServiceId("sora-2"), ServiceId("sora-2-pro")
 
 @dataclass
 class Listener:
-    """Answers with the statuses it was given, then with 200; keeps what it was sent."""
+    """Responds with the given statuses, then with 200, and keeps the requests."""
 
     statuses: list[int] = field(default_factory=list)
-    heard: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
+    received: asyncio.Queue[dict[str, str]] = field(default_factory=asyncio.Queue)
     port: int = 0
 
     @property
@@ -39,7 +35,7 @@ class Listener:
         return f"json://127.0.0.1:{self.port}/{TOKEN}"
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.heard.put_nowait(await request.json())
+        self.received.put_nowait(await request.json())
         return web.Response(status=self.statuses.pop(0) if self.statuses else 200)
 
 
@@ -59,7 +55,7 @@ async def listener() -> AsyncIterator[Listener]:
 
 def firing(*services: ServiceId) -> Notification:
     changes = tuple(
-        StatusChange(id_, Status.OPERATIONAL, Status.SUSPENDED, NOW) for id_ in services
+        ServiceChange(id_, Status.OPERATIONAL, Status.SUSPENDED, NOW) for id_ in services
     )
     return Notification(NotificationKind.FIRING, NOW, services, ProviderId("openai"), changes)
 
@@ -73,51 +69,51 @@ def options(**receivers: object) -> AlertOptions:
 
 
 @asynccontextmanager
-async def running(delivery: NotificationSender) -> AsyncIterator[NotificationSender]:
-    task = asyncio.create_task(delivery.run())
-    yield delivery
+async def running(sender: NotificationSender) -> AsyncIterator[NotificationSender]:
+    task = asyncio.create_task(sender.run())
+    yield sender
     task.cancel()
     await asyncio.wait([task])
 
 
 async def passing(clock: VirtualClock, listener: Listener, waits: Iterable[timedelta]) -> None:
-    """Let each wait between two tries pass, once the try before it was heard."""
+    """Let each wait between two tries pass, once the try before it was received."""
     for wait in waits:
-        await asyncio.wait_for(listener.heard.get(), 20)
+        await asyncio.wait_for(listener.received.get(), 20)
         async with asyncio.timeout(20):
             while not clock._sleepers:
                 await asyncio.to_thread(int)  # until the answer was taken in
         await clock.advance(wait)
 
 
-async def test_a_notification_arrives_in_its_receivers_words(listener: Listener) -> None:
+async def test_a_notification_arrives_as_it_was_rendered(listener: Listener) -> None:
     chosen = options(team={"url": listener.address, "services": [A]})
 
-    async with running(NotificationSender(chosen, VirtualClock(NOW), render)) as delivery:
-        delivery.send(firing(A, B))
-        heard = await asyncio.wait_for(listener.heard.get(), 20)
+    async with running(NotificationSender(chosen, VirtualClock(NOW), render)) as sender:
+        sender.send(firing(A, B))
+        received = await asyncio.wait_for(listener.received.get(), 20)
 
-    assert heard["title"] == "firing: 服務"
-    assert heard["message"] == "sora-2"
-    assert heard["type"] == "failure"
+    assert received["title"] == "firing: 服務"
+    assert received["message"] == "sora-2"
+    assert received["type"] == "failure"
 
 
-async def test_a_receiver_that_refuses_is_tried_again_later(listener: Listener) -> None:
+async def test_a_receiver_that_refuses_is_retried_later(listener: Listener) -> None:
     listener.statuses = [500, 503]
     clock = VirtualClock(NOW)
 
     async with running(
         NotificationSender(options(team={"url": listener.address}), clock, render)
-    ) as desk:
-        desk.send(firing(A))
+    ) as sender:
+        sender.send(firing(A))
         await passing(clock, listener, RETRY_DELAYS[:2])
-        third = await asyncio.wait_for(listener.heard.get(), 20)
+        third = await asyncio.wait_for(listener.received.get(), 20)
 
     assert third["message"] == "sora-2"
     assert clock.monotonic() == 35
 
 
-async def test_a_receiver_that_always_refuses_is_given_up_for_the_next_message(
+async def test_a_receiver_that_always_refuses_gets_the_next_notification_later(
     listener: Listener, capfd: pytest.CaptureFixture[str]
 ) -> None:
     listener.statuses = [500] * (1 + len(RETRY_DELAYS))
@@ -125,12 +121,12 @@ async def test_a_receiver_that_always_refuses_is_given_up_for_the_next_message(
 
     async with running(
         NotificationSender(options(team={"url": listener.address}), clock, render)
-    ) as desk:
-        desk.send(firing(A))
-        desk.send(firing(B))
+    ) as sender:
+        sender.send(firing(A))
+        sender.send(firing(B))
         await passing(clock, listener, RETRY_DELAYS)
-        last = await asyncio.wait_for(listener.heard.get(), 20)
-        following = await asyncio.wait_for(listener.heard.get(), 20)
+        last = await asyncio.wait_for(listener.received.get(), 20)
+        following = await asyncio.wait_for(listener.received.get(), 20)
 
     assert (last["message"], following["message"]) == ("sora-2", "sora-2-pro")
     written = "".join(capfd.readouterr())
@@ -138,56 +134,65 @@ async def test_a_receiver_that_always_refuses_is_given_up_for_the_next_message(
     assert TOKEN not in written
 
 
-async def test_a_receiver_that_is_away_holds_up_no_other(listener: Listener) -> None:
+async def test_an_unreachable_receiver_delays_no_other(listener: Listener) -> None:
     clock = VirtualClock(NOW)
     both = options(away={"url": f"json://127.0.0.1:9/{TOKEN}"}, team={"url": listener.address})
 
-    async with running(NotificationSender(both, clock, render)) as delivery:
+    async with running(NotificationSender(both, clock, render)) as sender:
         for service in (A, B):
-            delivery.send(firing(service))
-            heard = await asyncio.wait_for(listener.heard.get(), 20)
-            assert heard["message"] == service
+            sender.send(firing(service))
+            received = await asyncio.wait_for(listener.received.get(), 20)
+            assert received["message"] == service
 
 
-async def test_a_defect_in_one_message_does_not_end_the_deliveries(listener: Listener) -> None:
+async def test_a_defect_in_one_notification_does_not_end_the_deliveries(listener: Listener) -> None:
     def picky(notification: Notification) -> RenderedNotification:
         if A in notification.services:
             raise LookupError(TOKEN)
         return render(notification)
 
     team = options(team={"url": listener.address})
-    async with running(NotificationSender(team, VirtualClock(NOW), picky)) as delivery:
-        delivery.send(firing(A))
-        delivery.send(firing(B))
+    async with running(NotificationSender(team, VirtualClock(NOW), picky)) as sender:
+        sender.send(firing(A))
+        sender.send(firing(B))
 
-        heard = await asyncio.wait_for(listener.heard.get(), 20)
+        received = await asyncio.wait_for(listener.received.get(), 20)
 
-    assert heard["message"] == "sora-2-pro"
+    assert received["message"] == "sora-2-pro"
 
 
-async def test_what_piles_up_is_bounded_and_the_newest_is_kept(listener: Listener) -> None:
+async def test_a_full_queue_drops_the_oldest_notifications(listener: Listener) -> None:
     team = options(team={"url": listener.address})
-    delivery = NotificationSender(team, VirtualClock(NOW), render)
+    sender = NotificationSender(team, VirtualClock(NOW), render)
     for number in range(150):
-        delivery.send(firing(ServiceId(f"service-{number}")))
+        sender.send(firing(ServiceId(f"service-{number}")))
 
-    async with running(delivery):
-        first = await asyncio.wait_for(listener.heard.get(), 20)
+    async with running(sender):
+        first = await asyncio.wait_for(listener.received.get(), 20)
 
     assert first["message"] == "service-50"
 
 
-async def test_without_receivers_there_is_nothing_to_run() -> None:
-    delivery = NotificationSender(options(), VirtualClock(NOW), render)
+async def test_without_receivers_the_sender_ends_at_once() -> None:
+    sender = NotificationSender(options(), VirtualClock(NOW), render)
 
-    delivery.send(firing(A))
+    sender.send(firing(A))
 
-    await asyncio.wait_for(delivery.run(), 1)
+    await asyncio.wait_for(sender.run(), 1)
 
 
-def test_an_address_that_apprise_does_not_know_is_found() -> None:
+async def test_an_address_that_apprise_does_not_know_is_logged_by_the_receivers_name(
+    listener: Listener,
+) -> None:
     receivers = options(
-        team={"url": "json://127.0.0.1/"}, odd={"url": "carrierpigeon://north-tower"}
+        odd={"url": f"carrierpigeon://north-tower/{TOKEN}"}, team={"url": listener.address}
     )
+    sender = NotificationSender(receivers, VirtualClock(NOW), render)
+    sender.send(firing(A))
 
-    assert unusable_receivers(receivers) == ("odd",)
+    with capture_logs() as logs:
+        async with running(sender):
+            await asyncio.wait_for(listener.received.get(), 20)
+
+    assert {"event": "alerts.unusable_receiver", "receiver": "odd", "log_level": "error"} in logs
+    assert TOKEN not in str(logs)

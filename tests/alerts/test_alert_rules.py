@@ -1,4 +1,4 @@
-"""Which notifications the rules make of what stands and of the time that passes."""
+"""Which notifications the rules make from verdicts and from the time that passes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from tallylight.alerts.notification import Notification, NotificationKind, Severity
 from tallylight.alerts.rules import evaluate, observe_network, observe_verdict
@@ -23,14 +24,14 @@ DOWN, UP, SLOW = Status.SUSPENDED, Status.OPERATIONAL, Status.DEGRADED
 
 
 @dataclass
-class Desk:
-    """Plays the rules against a clock of its own, as the running program does."""
+class Simulation:
+    """Runs the rules on a clock of its own, as the alert dispatcher does."""
 
     rules: AlertRules = field(default_factory=AlertRules)
     now: datetime = START
     state: AlertState = field(default_factory=AlertState)
-    told: list[Notification] = field(default_factory=list)
-    roster: dict[ServiceId, AlertMember] = field(
+    sent: list[Notification] = field(default_factory=list)
+    members: dict[ServiceId, AlertMember] = field(
         default_factory=lambda: {
             A: AlertMember(ProviderId("openai"), UpstreamId("openai")),
             B: AlertMember(ProviderId("openai"), UpstreamId("openai")),
@@ -38,16 +39,16 @@ class Desk:
         }
     )
 
-    def stands(
+    def set_verdict(
         self,
         service: ServiceId,
         status: Status,
         *,
-        is_sure: bool = True,
+        is_confirmed: bool = True,
         blocked: FailureKind | None = None,
         has_recovered: bool = False,
     ) -> None:
-        """Let a verdict stand from now on."""
+        """Set the current verdict on a service."""
         reason = Reason(ReasonCode.JOBS_FAILING, self.now, {"count": 3, "answer": "down"})
         verdict = Verdict(service, status, self.now, 0.97, (reason,), blocked)
         self.state = observe_verdict(
@@ -55,145 +56,147 @@ class Desk:
             verdict,
             self.now,
             self.rules,
-            is_confirmed=is_sure,
+            is_confirmed=is_confirmed,
             has_recovered=has_recovered,
         )
 
     def network(self, *, is_down: bool) -> None:
-        """Let our own network go away or come back."""
+        """Take our own network down, or bring it up again."""
         self.state = observe_network(self.state, self.now, self.rules, is_down=is_down)
 
     def wait(self, **time: float) -> list[Notification]:
-        """Let time pass second by second or minute by minute; return what was told meanwhile."""
-        end, before = self.now + timedelta(**time), len(self.told)
+        """Advance time in steps of a second or more; return the notifications of that time."""
+        end, before = self.now + timedelta(**time), len(self.sent)
         step = max((end - self.now) / 120, timedelta(seconds=1))
         while True:
-            self.state, more = evaluate(self.state, self.now, self.rules, self.roster)
-            self.told += more
+            self.state, more = evaluate(self.state, self.now, self.rules, self.members)
+            self.sent += more
             if self.now >= end:
-                return self.told[before:]
+                return self.sent[before:]
             self.now = min(self.now + step, end)
 
     def restart(self) -> None:
-        """Forget all but what was stored."""
+        """Reload the state, as a restart does."""
         self.state = load_alert_state(dump_alert_state(self.state))
 
     def shut_down(self, service: ServiceId, day: date, replacement: str = "") -> None:
-        """Let a shutdown be announced."""
-        member = self.roster[service]
-        self.roster[service] = AlertMember(
+        """Announce a shutdown."""
+        member = self.members[service]
+        self.members[service] = AlertMember(
             member.provider, member.upstream, day, replacement=replacement
         )
 
 
 @pytest.fixture
-def desk() -> Desk:
-    """Return a desk at which nothing has happened."""
-    return Desk()
+def simulation() -> Simulation:
+    """Return a simulation at which nothing has happened."""
+    return Simulation()
 
 
 @pytest.fixture
-def calm(desk: Desk) -> Desk:
-    """Return a desk at which all services are known to be well."""
-    for service in desk.roster:
-        desk.stands(service, Status.OPERATIONAL)
-    assert desk.wait(minutes=2) == []
-    return desk
+def calm(simulation: Simulation) -> Simulation:
+    """Return a simulation at which all services are known to be well."""
+    for service in simulation.members:
+        simulation.set_verdict(service, Status.OPERATIONAL)
+    assert simulation.wait(minutes=2) == []
+    return simulation
 
 
-def kinds(told: Sequence[Notification]) -> list[NotificationKind]:
-    return [notification.kind for notification in told]
+def kinds(notifications: Sequence[Notification]) -> list[NotificationKind]:
+    return [notification.kind for notification in notifications]
 
 
-def test_a_service_that_is_found_well_is_not_told(desk: Desk) -> None:
-    desk.stands(A, UP)
+def test_a_service_that_is_first_seen_well_is_not_notified(simulation: Simulation) -> None:
+    simulation.set_verdict(A, UP)
 
-    assert desk.wait(hours=1) == []
+    assert simulation.wait(hours=1) == []
 
 
-def test_a_service_that_is_found_down_is_told_once(desk: Desk) -> None:
-    desk.stands(A, DOWN)
+def test_a_service_that_is_first_seen_down_is_notified_once(simulation: Simulation) -> None:
+    simulation.set_verdict(A, DOWN)
 
-    (told,) = desk.wait(hours=1)
+    (sent,) = simulation.wait(hours=1)
 
-    assert (told.kind, told.services, told.severity) == (
+    assert (sent.kind, sent.services, sent.severity) == (
         NotificationKind.FIRING,
         (A,),
         Severity.FAILURE,
     )
-    (change,) = told.changes
+    (change,) = sent.changes
     assert (change.before, change.after, change.since) == (UP, DOWN, START)
     assert change.reasons[0].facts["answer"] == "down"
 
 
-def test_a_recovery_is_told_once(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_a_recovery_is_notified_once(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
 
-    calm.stands(A, UP)
-    (told,) = calm.wait(hours=1)
+    calm.set_verdict(A, UP)
+    (sent,) = calm.wait(hours=1)
 
-    assert (told.kind, told.severity) == (NotificationKind.RESOLVED, Severity.SUCCESS)
-    assert (told.changes[0].before, told.changes[0].after) == (DOWN, UP)
-    assert told.changes[0].notified_statuses == (DOWN,)
+    assert (sent.kind, sent.severity) == (NotificationKind.RESOLVED, Severity.SUCCESS)
+    assert (sent.changes[0].before, sent.changes[0].after) == (DOWN, UP)
+    assert sent.changes[0].notified_statuses == (DOWN,)
 
 
-def test_a_recovery_before_the_message_leaves_nothing_to_tell(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_a_recovery_before_the_notification_cancels_it(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.wait(seconds=30)
 
-    calm.stands(A, UP)
+    calm.set_verdict(A, UP)
 
     assert calm.wait(hours=1) == []
 
 
-def test_another_bad_status_is_news(calm: Desk) -> None:
-    calm.stands(A, SLOW)
+def test_a_change_to_another_bad_status_is_notified(calm: Simulation) -> None:
+    calm.set_verdict(A, SLOW)
     first = calm.wait(minutes=5)
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
     second = calm.wait(minutes=5)
 
-    assert [told.severity for told in (*first, *second)] == [Severity.WARNING, Severity.FAILURE]
+    assert [sent.severity for sent in (*first, *second)] == [Severity.WARNING, Severity.FAILURE]
     assert (second[0].changes[0].before, second[0].changes[0].after) == (SLOW, DOWN)
 
 
-def test_not_to_know_is_neither_bad_nor_good_news(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_unknown_is_notified_neither_as_trouble_nor_as_recovery(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
 
-    calm.stands(A, Status.UNKNOWN)
+    calm.set_verdict(A, Status.UNKNOWN)
     assert calm.wait(hours=1) == []
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
     assert calm.wait(hours=1) == []
-    calm.stands(A, Status.UNKNOWN)
-    calm.stands(A, UP)
+    calm.set_verdict(A, Status.UNKNOWN)
+    calm.set_verdict(A, UP)
     assert kinds(calm.wait(hours=1)) == [NotificationKind.RESOLVED]
 
 
-def test_trouble_that_only_free_checks_saw_is_told_each_time_and_its_end_too(desk: Desk) -> None:
-    told: list[Notification] = []
+def test_trouble_that_only_free_checks_saw_is_notified_each_time_with_its_end(
+    simulation: Simulation,
+) -> None:
+    sent: list[Notification] = []
     for _ in range(2):
-        desk.stands(A, DOWN)
-        told += desk.wait(hours=2)
-        desk.stands(A, Status.UNKNOWN, has_recovered=True)
-        desk.restart()
-        told += desk.wait(hours=9)
+        simulation.set_verdict(A, DOWN)
+        sent += simulation.wait(hours=2)
+        simulation.set_verdict(A, Status.UNKNOWN, has_recovered=True)
+        simulation.restart()
+        sent += simulation.wait(hours=9)
 
-    assert kinds(told) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 2
-    assert (told[1].changes[0].before, told[1].changes[0].after) == (DOWN, Status.UNKNOWN)
-    desk.stands(A, UP)
-    assert desk.wait(hours=1) == []
+    assert kinds(sent) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 2
+    assert (sent[1].changes[0].before, sent[1].changes[0].after) == (DOWN, Status.UNKNOWN)
+    simulation.set_verdict(A, UP)
+    assert simulation.wait(hours=1) == []
 
 
-def test_an_outage_that_only_free_checks_see_can_flap(desk: Desk) -> None:
-    told: list[Notification] = []
+def test_an_outage_that_only_free_checks_see_can_flap(simulation: Simulation) -> None:
+    sent: list[Notification] = []
     for _ in range(4):
-        desk.stands(A, DOWN)
-        told += desk.wait(minutes=3)
-        desk.stands(A, Status.UNKNOWN, has_recovered=True)
-        told += desk.wait(minutes=3)
+        simulation.set_verdict(A, DOWN)
+        sent += simulation.wait(minutes=3)
+        simulation.set_verdict(A, Status.UNKNOWN, has_recovered=True)
+        sent += simulation.wait(minutes=3)
 
-    assert kinds(told) == [
+    assert kinds(sent) == [
         NotificationKind.FIRING,
         NotificationKind.RESOLVED,
         NotificationKind.FIRING,
@@ -202,120 +205,122 @@ def test_an_outage_that_only_free_checks_see_can_flap(desk: Desk) -> None:
     ]
 
 
-def test_a_recovery_that_a_job_confirms_is_one_change(desk: Desk) -> None:
-    told: list[Notification] = []
+def test_a_recovery_that_a_job_confirms_is_one_change(simulation: Simulation) -> None:
+    sent: list[Notification] = []
     for _ in range(2):
-        desk.stands(A, DOWN)
-        told += desk.wait(minutes=3)
-        desk.stands(A, Status.UNKNOWN, has_recovered=True)
-        told += desk.wait(minutes=3)
-        desk.stands(A, UP)
-        told += desk.wait(minutes=3)
+        simulation.set_verdict(A, DOWN)
+        sent += simulation.wait(minutes=3)
+        simulation.set_verdict(A, Status.UNKNOWN, has_recovered=True)
+        sent += simulation.wait(minutes=3)
+        simulation.set_verdict(A, UP)
+        sent += simulation.wait(minutes=3)
 
-    assert kinds(told) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 2
-
-
-def test_services_of_one_provider_within_a_minute_are_one_message(calm: Desk) -> None:
-    calm.roster[ServiceId("third")] = calm.roster[A]
-    calm.stands(A, DOWN)
-    calm.stands(OTHER, DOWN)
-    told = calm.wait(seconds=50)
-    calm.stands(B, SLOW)
-    told += calm.wait(minutes=5)
-
-    assert [notification.services for notification in told] == [(OTHER,), (A, B)]
-    assert told[1].provider == "openai"
-    assert told[1].severity is Severity.FAILURE
+    assert kinds(sent) == [NotificationKind.FIRING, NotificationKind.RESOLVED] * 2
 
 
-def test_nothing_is_waited_for_once_all_services_of_the_provider_have_changed(
-    calm: Desk,
+def test_services_of_one_provider_within_a_minute_are_one_notification(calm: Simulation) -> None:
+    calm.members[ServiceId("third")] = calm.members[A]
+    calm.set_verdict(A, DOWN)
+    calm.set_verdict(OTHER, DOWN)
+    sent = calm.wait(seconds=50)
+    calm.set_verdict(B, SLOW)
+    sent += calm.wait(minutes=5)
+
+    assert [notification.services for notification in sent] == [(OTHER,), (A, B)]
+    assert sent[1].provider == "openai"
+    assert sent[1].severity is Severity.FAILURE
+
+
+def test_a_group_is_sent_at_once_if_all_services_of_the_provider_have_changed(
+    calm: Simulation,
 ) -> None:
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
     assert calm.wait(seconds=5) == []
-    calm.stands(B, DOWN)
+    calm.set_verdict(B, DOWN)
 
-    (told,) = calm.wait(seconds=1)
+    (sent,) = calm.wait(seconds=1)
 
-    assert told.services == (A, B)
+    assert sent.services == (A, B)
 
 
-def test_good_and_bad_news_of_one_provider_are_two_messages(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_failures_and_recoveries_of_one_provider_are_two_notifications(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
-    calm.stands(A, UP)
-    calm.stands(B, DOWN)
+    calm.set_verdict(A, UP)
+    calm.set_verdict(B, DOWN)
 
-    told = calm.wait(minutes=5)
+    sent = calm.wait(minutes=5)
 
-    assert [(n.kind, n.services) for n in told] == [
+    assert [(n.kind, n.services) for n in sent] == [
         (NotificationKind.FIRING, (B,)),
         (NotificationKind.RESOLVED, (A,)),
     ]
 
 
-def test_a_suspension_that_is_not_sure_is_told_when_it_is(calm: Desk) -> None:
-    calm.stands(A, DOWN, is_sure=False)
+def test_an_unconfirmed_suspension_is_notified_once_confirmed(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN, is_confirmed=False)
     assert calm.wait(minutes=3) == []
 
-    calm.stands(A, DOWN, is_sure=True)
+    calm.set_verdict(A, DOWN, is_confirmed=True)
 
     assert kinds(calm.wait(seconds=1)) == [NotificationKind.FIRING]
 
 
-def test_a_suspension_that_stays_unsure_is_told_after_five_minutes(calm: Desk) -> None:
-    calm.stands(A, DOWN, is_sure=False)
+def test_a_suspension_that_stays_unconfirmed_is_notified_after_five_minutes(
+    calm: Simulation,
+) -> None:
+    calm.set_verdict(A, DOWN, is_confirmed=False)
     assert calm.wait(minutes=4.9) == []
 
     assert kinds(calm.wait(minutes=1)) == [NotificationKind.FIRING]
 
 
-def test_a_service_that_is_still_bad_is_told_again_by_age(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_a_service_that_is_still_bad_is_notified_again_by_age(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     assert kinds(calm.wait(hours=9)) == [
         NotificationKind.FIRING,
         NotificationKind.REMINDER,
         NotificationKind.REMINDER,
     ]
 
-    calm.stands(A, UP)
+    calm.set_verdict(A, UP)
     assert kinds(calm.wait(hours=9)) == [NotificationKind.RESOLVED]
 
 
 @pytest.mark.parametrize("status", [Status.RETIRED, Status.MAINTENANCE])
-def test_what_was_announced_is_told_only_once(calm: Desk, status: Status) -> None:
-    calm.stands(A, status)
+def test_an_announced_status_is_notified_only_once(calm: Simulation, status: Status) -> None:
+    calm.set_verdict(A, status)
 
     assert kinds(calm.wait(hours=20)) == [NotificationKind.FIRING]
 
 
-def test_reminders_can_be_switched_off(calm: Desk) -> None:
+def test_reminders_can_be_switched_off(calm: Simulation) -> None:
     calm.rules = AlertRules(remind_after=None)
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
 
     assert kinds(calm.wait(days=3)) == [NotificationKind.FIRING]
 
 
-def test_nobody_is_reminded_of_what_nobody_watches(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_an_unknown_service_causes_no_reminder(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
-    calm.stands(A, Status.UNKNOWN)
+    calm.set_verdict(A, Status.UNKNOWN)
 
     assert calm.wait(hours=20) == []
 
 
-def flap(desk: Desk, times: int) -> list[Notification]:
-    told = []
+def flap(simulation: Simulation, times: int) -> list[Notification]:
+    sent = []
     for number in range(times):
-        desk.stands(A, UP if number % 2 else DOWN)
-        told += desk.wait(minutes=10)
-    return told
+        simulation.set_verdict(A, UP if number % 2 else DOWN)
+        sent += simulation.wait(minutes=10)
+    return sent
 
 
-def test_more_than_three_changes_an_hour_are_told_as_flapping(calm: Desk) -> None:
-    told = flap(calm, 8)
+def test_more_than_three_changes_an_hour_are_notified_as_flapping(calm: Simulation) -> None:
+    sent = flap(calm, 8)
 
-    assert kinds(told) == [
+    assert kinds(sent) == [
         NotificationKind.FIRING,
         NotificationKind.RESOLVED,
         NotificationKind.FIRING,
@@ -323,7 +328,7 @@ def test_more_than_three_changes_an_hour_are_told_as_flapping(calm: Desk) -> Non
     ]
 
 
-def test_three_changes_an_hour_are_told_as_such(calm: Desk) -> None:
+def test_three_changes_an_hour_are_notified_one_by_one(calm: Simulation) -> None:
     assert kinds(flap(calm, 3)) == [
         NotificationKind.FIRING,
         NotificationKind.RESOLVED,
@@ -333,98 +338,98 @@ def test_three_changes_an_hour_are_told_as_such(calm: Desk) -> None:
 
 @pytest.mark.parametrize(("times", "status"), [(5, DOWN), (6, UP)])
 def test_flapping_ends_with_an_hour_without_a_change(
-    calm: Desk, times: int, status: Status
+    calm: Simulation, times: int, status: Status
 ) -> None:
     flap(calm, times)
     assert calm.wait(minutes=49) == []
 
-    (told,) = calm.wait(minutes=15)
+    (sent,) = calm.wait(minutes=15)
 
-    assert (told.kind, told.changes[0].after) == (NotificationKind.FLAPPING_ENDED, status)
+    assert (sent.kind, sent.changes[0].after) == (NotificationKind.FLAPPING_ENDED, status)
     assert calm.wait(hours=1) == []
 
 
-def test_after_flapping_single_changes_are_told_again(calm: Desk) -> None:
+def test_after_flapping_single_changes_are_notified_again(calm: Simulation) -> None:
     flap(calm, 5)
     calm.wait(hours=2)
 
-    calm.stands(A, UP)
+    calm.set_verdict(A, UP)
 
     assert kinds(calm.wait(minutes=5)) == [NotificationKind.RESOLVED]
 
 
-def test_our_own_network_is_told_exactly_once_and_freezes_the_rest(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_our_own_network_is_notified_exactly_once_and_freezes_the_rest(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.network(is_down=True)
-    calm.stands(B, DOWN)
-    calm.stands(OTHER, DOWN)
+    calm.set_verdict(B, DOWN)
+    calm.set_verdict(OTHER, DOWN)
 
     assert kinds(calm.wait(hours=9)) == [NotificationKind.NETWORK_DOWN]
 
 
-def test_what_was_only_our_network_is_never_told(calm: Desk) -> None:
+def test_a_failure_of_our_own_network_is_never_notified_of_services(calm: Simulation) -> None:
     calm.network(is_down=True)
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
 
     calm.network(is_down=False)
     up = calm.wait(seconds=20)
-    calm.stands(A, UP)
+    calm.set_verdict(A, UP)
 
     assert kinds(up) == [NotificationKind.NETWORK_UP]
     assert calm.wait(hours=1) == []
 
 
-def test_a_key_that_is_refused_is_one_message_for_all_its_services(calm: Desk) -> None:
-    calm.stands(A, UP, blocked=FailureKind.AUTH)
+def test_a_refused_key_is_one_notification_for_all_its_services(calm: Simulation) -> None:
+    calm.set_verdict(A, UP, blocked=FailureKind.AUTH)
     assert calm.wait(seconds=30) == []
-    calm.stands(B, UP, blocked=FailureKind.AUTH)
+    calm.set_verdict(B, UP, blocked=FailureKind.AUTH)
 
-    (told,) = calm.wait(hours=1)
+    (sent,) = calm.wait(hours=1)
 
-    assert (told.kind, told.services) == (NotificationKind.KEY_BLOCKED, (A, B))
-    assert told.facts == {"upstream": "openai", "failure": "auth"}
-
-
-def test_a_key_that_one_service_knows_of_is_told_after_a_minute(calm: Desk) -> None:
-    calm.stands(A, UP, blocked=FailureKind.QUOTA)
-
-    (told,) = calm.wait(hours=1)
-
-    assert (told.services, told.facts["failure"]) == ((A,), "quota")
+    assert (sent.kind, sent.services) == (NotificationKind.KEY_BLOCKED, (A, B))
+    assert sent.facts == {"upstream": "openai", "failure": "auth"}
 
 
-def test_a_key_that_works_again_is_told_once(calm: Desk) -> None:
-    calm.stands(A, UP, blocked=FailureKind.QUOTA)
-    calm.stands(B, UP, blocked=FailureKind.QUOTA)
+def test_a_key_refused_at_one_service_is_notified_after_a_minute(calm: Simulation) -> None:
+    calm.set_verdict(A, UP, blocked=FailureKind.QUOTA)
+
+    (sent,) = calm.wait(hours=1)
+
+    assert (sent.services, sent.facts["failure"]) == ((A,), "quota")
+
+
+def test_a_key_that_works_again_is_notified_once(calm: Simulation) -> None:
+    calm.set_verdict(A, UP, blocked=FailureKind.QUOTA)
+    calm.set_verdict(B, UP, blocked=FailureKind.QUOTA)
     calm.wait(minutes=5)
 
-    calm.stands(A, UP)
+    calm.set_verdict(A, UP)
     assert calm.wait(minutes=5) == []
-    calm.stands(B, UP)
+    calm.set_verdict(B, UP)
 
     assert kinds(calm.wait(hours=1)) == [NotificationKind.KEY_ACCEPTED]
 
 
-def test_a_shutdown_is_told_once_on_each_of_the_days(calm: Desk) -> None:
+def test_a_shutdown_is_notified_once_on_each_of_the_days(calm: Simulation) -> None:
     calm.shut_down(A, date(2026, 12, 25), replacement="sora-3")
     calm.shut_down(B, date(2026, 12, 25))
 
-    told = calm.wait(days=40)
+    sent = calm.wait(days=40)
 
-    assert [notification.facts["days"] for notification in told] == [30, 7, 1]
-    assert {notification.services for notification in told} == {(A, B)}
-    assert told[0].facts["replacement"] == "sora-3"
-    assert told[0].facts["date"] == "2026-12-25"
+    assert [notification.facts["days"] for notification in sent] == [30, 7, 1]
+    assert {notification.services for notification in sent} == {(A, B)}
+    assert sent[0].facts["replacement"] == "sora-3"
+    assert sent[0].facts["date"] == "2026-12-25"
 
 
-def test_who_starts_late_hears_of_a_shutdown_once(calm: Desk) -> None:
+def test_a_process_that_starts_late_notifies_a_shutdown_once(calm: Simulation) -> None:
     calm.shut_down(A, date(2026, 11, 25))
 
-    assert [told.facts["days"] for told in calm.wait(hours=1)] == [5]
+    assert [sent.facts["days"] for sent in calm.wait(hours=1)] == [5]
 
 
-def test_a_shutdown_that_moves_is_told_anew(calm: Desk) -> None:
+def test_a_shutdown_that_moves_is_notified_anew(calm: Simulation) -> None:
     calm.shut_down(A, date(2026, 11, 25))
     calm.wait(hours=1)
 
@@ -433,30 +438,32 @@ def test_a_shutdown_that_moves_is_told_anew(calm: Desk) -> None:
     assert kinds(calm.wait(hours=1)) == [NotificationKind.SHUTDOWN_AHEAD]
 
 
-def test_a_restart_neither_repeats_nor_forgets(calm: Desk) -> None:
+def test_a_restart_neither_repeats_nor_forgets(calm: Simulation) -> None:
     calm.shut_down(OTHER, date(2026, 11, 25))
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
-    calm.stands(B, DOWN, blocked=FailureKind.AUTH)
+    calm.set_verdict(B, DOWN, blocked=FailureKind.AUTH)
     calm.restart()
 
-    calm.stands(A, DOWN)
+    calm.set_verdict(A, DOWN)
 
     assert kinds(calm.wait(minutes=5)) == [NotificationKind.FIRING, NotificationKind.KEY_BLOCKED]
 
 
-def test_a_service_that_was_removed_is_forgotten(calm: Desk) -> None:
-    calm.stands(A, DOWN)
+def test_a_removed_service_is_dropped(calm: Simulation) -> None:
+    calm.set_verdict(A, DOWN)
     calm.wait(minutes=5)
-    del calm.roster[A]
+    del calm.members[A]
 
     assert calm.wait(hours=9) == []
     assert A not in calm.state.service_alerts
 
 
-def test_a_state_that_cannot_be_read_is_an_empty_one() -> None:
-    assert load_alert_state('{"watches": 7}') == AlertState()
-    assert load_alert_state("") == AlertState()
+def test_an_unreadable_state_is_logged_and_replaced_by_an_empty_one() -> None:
+    with capture_logs() as logs:
+        assert load_alert_state('{"service_alerts": 7}') == AlertState()
+        assert load_alert_state("") == AlertState()
+    assert [entry["event"] for entry in logs] == ["alerts.state_unreadable"] * 2
 
 
 Step = bool | int | tuple[ServiceId, Status, bool, FailureKind | None]
@@ -475,54 +482,54 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
 )
 
 
-def play(desk: Desk, steps: Sequence[Step]) -> None:
+def play(simulation: Simulation, steps: Sequence[Step]) -> None:
     for step in steps:
         match step:
             case bool():
-                desk.network(is_down=step)
+                simulation.network(is_down=step)
             case int():
-                desk.wait(seconds=step)
-            case (service, status, is_sure, blocked):
-                desk.stands(service, status, is_sure=is_sure, blocked=blocked)
+                simulation.wait(seconds=step)
+            case (service, status, is_confirmed, blocked):
+                simulation.set_verdict(service, status, is_confirmed=is_confirmed, blocked=blocked)
 
 
 @given(STEPS)
-def test_a_state_survives_being_stored(steps: list[Step]) -> None:
-    desk = Desk()
+def test_a_state_survives_a_restart(steps: list[Step]) -> None:
+    simulation = Simulation()
 
-    play(desk, steps)
+    play(simulation, steps)
 
-    assert load_alert_state(dump_alert_state(desk.state)) == desk.state
+    assert load_alert_state(dump_alert_state(simulation.state)) == simulation.state
 
 
 @given(STEPS)
-def test_a_recovery_is_told_only_of_what_was_told_to_be_bad(steps: list[Step]) -> None:
-    desk = Desk()
+def test_a_recovery_is_notified_only_after_a_failure_was(steps: list[Step]) -> None:
+    simulation = Simulation()
 
-    play(desk, steps)
+    play(simulation, steps)
 
     firing: set[ServiceId] = set()
-    for told in desk.told:
-        if told.kind in {NotificationKind.RESOLVED, NotificationKind.REMINDER}:
-            assert firing >= set(told.services)
-        if told.kind in {
+    for sent in simulation.sent:
+        if sent.kind in {NotificationKind.RESOLVED, NotificationKind.REMINDER}:
+            assert firing >= set(sent.services)
+        if sent.kind in {
             NotificationKind.FIRING,
             NotificationKind.RESOLVED,
             NotificationKind.FLAPPING_ENDED,
         }:
-            firing -= set(told.services)
-            firing |= {change.service for change in told.changes if change.after is not UP}
+            firing -= set(sent.services)
+            firing |= {change.service for change in sent.changes if change.after is not UP}
 
 
 @given(STEPS)
-def test_our_network_is_told_to_be_down_and_up_in_turns(steps: list[Step]) -> None:
-    desk = Desk()
+def test_our_network_is_notified_as_down_and_up_in_turns(steps: list[Step]) -> None:
+    simulation = Simulation()
 
-    play(desk, steps)
+    play(simulation, steps)
 
     network = [
         kind
-        for kind in kinds(desk.told)
+        for kind in kinds(simulation.sent)
         if kind in {NotificationKind.NETWORK_DOWN, NotificationKind.NETWORK_UP}
     ]
     assert network[::2] == [NotificationKind.NETWORK_DOWN] * len(network[::2])
@@ -530,14 +537,14 @@ def test_our_network_is_told_to_be_down_and_up_in_turns(steps: list[Step]) -> No
 
 
 @given(STEPS)
-def test_what_stands_for_an_hour_was_told(steps: list[Step]) -> None:
-    desk = Desk()
-    play(desk, steps)
+def test_a_status_that_lasts_an_hour_was_notified(steps: list[Step]) -> None:
+    simulation = Simulation()
+    play(simulation, steps)
 
-    desk.network(is_down=False)
-    desk.wait(hours=1.5)
+    simulation.network(is_down=False)
+    simulation.wait(hours=1.5)
 
-    for watch in desk.state.service_alerts.values():
+    for watch in simulation.state.service_alerts.values():
         assert watch.notified_status is watch.alertable_status
         assert watch.pending_since is None
         assert not watch.is_flapping

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.wording import render_notification
 from tallylight.i18n import Language, translator
 from tallylight.model.ids import ProviderId, ServiceId
@@ -27,10 +27,12 @@ NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
 def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -> None:
     statuses = {"a": Status.OPERATIONAL, "b": Status.UNKNOWN, "c": Status.UNKNOWN}
     changes = tuple(
-        StatusChange(ServiceId(name), Status.SUSPENDED, status, NOW)
+        ServiceChange(ServiceId(name), Status.SUSPENDED, status, NOW)
         for name, status in statuses.items()
     )
     services = tuple(change.service for change in changes)
-    told = Notification(NotificationKind.RESOLVED, NOW, services, ProviderId("relay"), changes)
+    notification = Notification(
+        NotificationKind.RESOLVED, NOW, services, ProviderId("relay"), changes
+    )
 
-    assert render_notification(told, lambda id_: id_, translator(language)).title == title
+    assert render_notification(notification, lambda id_: id_, translator(language)).title == title

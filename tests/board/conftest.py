@@ -1,4 +1,4 @@
-"""Boards on a real SQLite history, and services to seat at them."""
+"""Boards on a real SQLite database, and services for them."""
 
 import asyncio
 import shutil
@@ -28,7 +28,7 @@ from tallylight.verdicts.options import PolicyOptions
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 MakeService = Callable[..., Service]
-Say = Callable[..., Evidence]
+MakeEvidence = Callable[..., Evidence]
 NewFile = Callable[[], Path]
 
 
@@ -39,7 +39,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture(scope="session")
 def make_service() -> MakeService:
-    """Give a maker of services."""
+    """Return a factory of services."""
 
     def make(
         name: str = "sora",
@@ -89,10 +89,10 @@ def make_service() -> MakeService:
 
 
 @pytest.fixture
-def say(clock: VirtualClock) -> Say:
-    """Give a maker of evidence of this moment."""
+def make_evidence(clock: VirtualClock) -> MakeEvidence:
+    """Return a factory of evidence of this moment."""
 
-    def say(
+    def make_evidence(
         source: Source,
         *,
         service: str = "sora",
@@ -108,12 +108,12 @@ def say(clock: VirtualClock) -> Say:
         facts: dict[str, object] = {"failure": failure if rule else None, **more}
         return Evidence(ServiceId(service), clock.now(), source, **facts)  # type: ignore[arg-type]
 
-    return say
+    return make_evidence
 
 
 @pytest.fixture(scope="session")
 def new_file(tmp_path_factory: pytest.TempPathFactory) -> NewFile:
-    """Give a maker of database files that have our tables."""
+    """Return a factory of database files with our tables."""
     template = tmp_path_factory.mktemp("template") / "history.db"
 
     async def prepare() -> None:
@@ -134,14 +134,14 @@ def file(new_file: NewFile) -> Path:
 
 
 @pytest.fixture
-async def history(file: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
-    async with open_storage(f"sqlite:///{file}", clock) as history:
-        yield history
+async def storage(file: Path, clock: VirtualClock) -> AsyncIterator[Storage]:
+    async with open_storage(f"sqlite:///{file}", clock) as storage:
+        yield storage
 
 
 @pytest.fixture
-async def board(history: Storage, clock: VirtualClock, make_service: MakeService) -> Board:
-    """Give a board with one service, "sora"."""
-    board = Board(history, clock)
+async def board(storage: Storage, clock: VirtualClock, make_service: MakeService) -> Board:
+    """Return a board with one service, "sora"."""
+    board = Board(storage, clock)
     await board.apply_config([make_service()], PolicyOptions())
     return board

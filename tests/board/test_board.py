@@ -1,4 +1,4 @@
-"""Evidence in, verdict out, transition recorded and announced."""
+"""A board applies evidence, records transitions, and announces them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tallylight.board import Board, BoardEvent, NetworkChange
 from tallylight.catalogue.services import Service
@@ -20,59 +21,60 @@ from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.storage.transition_record import TransitionRecord
 from tallylight.verdicts.options import PolicyOptions
+from tallylight.verdicts.snapshot import load_state
 
 SORA = ServiceId("sora")
 MINUTE = timedelta(minutes=1)
 
 MakeService = Callable[..., Service]
-Say = Callable[..., Evidence]
+MakeEvidence = Callable[..., Evidence]
 
 
 class Killed(BaseException):
-    """Ends a board as the end of its process would: nothing is written any more."""
+    """Ends a board as the end of its process would: nothing more is written."""
 
 
-class Fickle:
-    """A history whose database is away while a test says so, or which sees few writes more."""
+class UnreliableStorage:
+    """Storage whose database is down when a test says so, or after a number of writes."""
 
-    def __init__(self, history: Storage) -> None:
-        self._history = history
-        self.is_away = False
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.is_down = False
         self.writes: int | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
     def add_evidence(self, piece: Evidence) -> None:
-        self._history.add_evidence(piece)
+        self._storage.add_evidence(piece)
 
     async def record_transitions(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         self._check()
         await self.gate.wait()
-        await self._history.record_transitions(records)
+        await self._storage.record_transitions(records)
 
     async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         self._check()
-        await self._history.save_snapshots(snapshot)
+        await self._storage.save_snapshots(snapshot)
 
     async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
-        return await self._history.snapshots()
+        return await self._storage.snapshots()
 
     def replay(
         self, services: Collection[ServiceId], cursors: Mapping[ServiceId, int], since: datetime
     ) -> AsyncIterator[EvidenceRecord]:
-        return self._history.replay(services, cursors, since)
+        return self._storage.replay(services, cursors, since)
 
-    async def evidence_after(self, mark: int) -> Sequence[EvidenceRecord]:
-        return await self._history.evidence_after(mark)
+    async def evidence_after(self, cursor: int) -> Sequence[EvidenceRecord]:
+        return await self._storage.evidence_after(cursor)
 
     async def latest_cursor(self) -> int:
-        return await self._history.latest_cursor()
+        return await self._storage.latest_cursor()
 
     async def open_incidents(self) -> Sequence[Incident]:
-        return await self._history.open_incidents()
+        return await self._storage.open_incidents()
 
     def _check(self) -> None:
-        if self.is_away:
+        if self.is_down:
             raise StorageError("database: away")
         if self.writes is not None:
             if not self.writes:
@@ -84,49 +86,53 @@ def drained(events: asyncio.Queue[BoardEvent]) -> list[BoardEvent]:
     return [events.get_nowait() for _ in range(events.qsize())]
 
 
-async def recorded(history: Storage, clock: VirtualClock) -> tuple[Transition, ...]:
-    return await history.transitions(None, clock.now() - timedelta(days=9), clock.now() + MINUTE)
+async def recorded(storage: Storage, clock: VirtualClock) -> tuple[Transition, ...]:
+    return await storage.transitions(None, clock.now() - timedelta(days=9), clock.now() + MINUTE)
 
 
-async def fail(board: Board, clock: VirtualClock, say: Say, times: int = 4) -> None:
+async def fail(
+    board: Board, clock: VirtualClock, make_evidence: MakeEvidence, times: int = 4
+) -> None:
     for _ in range(times):
         await clock.advance(MINUTE)
-        await board.report(say(Source.GENERATION, rule="code:overloaded"))
+        await board.report(make_evidence(Source.GENERATION, rule="code:overloaded"))
 
 
-async def deliver(board: Board, clock: VirtualClock, say: Say, times: int = 4) -> None:
+async def deliver(
+    board: Board, clock: VirtualClock, make_evidence: MakeEvidence, times: int = 4
+) -> None:
     for _ in range(times):
         await clock.advance(MINUTE)
-        await board.report(say(Source.GENERATION, latency=timedelta(seconds=90)))
+        await board.report(make_evidence(Source.GENERATION, latency=timedelta(seconds=90)))
 
 
 async def test_evidence_is_announced_before_the_transition_that_it_causes(
-    board: Board, history: Storage, clock: VirtualClock, say: Say
+    board: Board, storage: Storage, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     async with board.subscribe() as events:
-        await deliver(board, clock, say, 1)
+        await deliver(board, clock, make_evidence, 1)
 
-        told = drained(events)
+        announced = drained(events)
 
-    assert [type(event) for event in told] == [Evidence, Transition]
-    assert (await recorded(history, clock)) == tuple(told[1:])
+    assert [type(event) for event in announced] == [Evidence, Transition]
+    assert (await recorded(storage, clock)) == tuple(announced[1:])
     assert board.verdict(SORA).status is Status.OPERATIONAL
 
 
-async def test_a_transition_is_durable_before_anyone_sees_it_or_hears_of_it(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_a_transition_is_durable_before_it_is_shown_or_announced(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    fickle = Fickle(history)
-    board = Board(fickle, clock)
+    unreliable = UnreliableStorage(storage)
+    board = Board(unreliable, clock)
     await board.apply_config([make_service()], PolicyOptions())
-    fickle.gate.clear()
+    unreliable.gate.clear()
     async with board.subscribe() as events:
-        reporting = asyncio.create_task(board.report(say(Source.GENERATION)))
+        reporting = asyncio.create_task(board.report(make_evidence(Source.GENERATION)))
         await clock.advance(MINUTE)
 
         before = drained(events)
         seen = board.verdict(SORA).status
-        fickle.gate.set()
+        unreliable.gate.set()
         await reporting
         after = drained(events)
 
@@ -136,13 +142,13 @@ async def test_a_transition_is_durable_before_anyone_sees_it_or_hears_of_it(
     assert board.verdict(SORA).status is Status.OPERATIONAL
 
 
-async def test_whoever_sleeps_loses_the_oldest_only(
-    board: Board, clock: VirtualClock, say: Say
+async def test_a_subscriber_that_does_not_read_loses_the_oldest_events_only(
+    board: Board, clock: VirtualClock, make_evidence: MakeEvidence
 ) -> None:
     async with board.subscribe() as events:
         for _ in range(1010):
             await clock.advance(timedelta(seconds=1))
-            await board.report(say(Source.REACH))
+            await board.report(make_evidence(Source.REACH))
 
         kept = [event for event in drained(events) if isinstance(event, Evidence)]
 
@@ -151,44 +157,48 @@ async def test_whoever_sleeps_loses_the_oldest_only(
     assert kept[0].at == clock.now() - timedelta(seconds=999)
 
 
-async def test_a_database_that_was_away_loses_no_transition(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_a_database_that_was_down_loses_no_transition(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    fickle = Fickle(history)
-    board = Board(fickle, clock)
+    unreliable = UnreliableStorage(storage)
+    board = Board(unreliable, clock)
     await board.apply_config([make_service()], PolicyOptions())
-    fickle.is_away = True
+    unreliable.is_down = True
     async with board.subscribe() as events:
-        await deliver(board, clock, say)
-        await fail(board, clock, say)
-        await deliver(board, clock, say)
-        while_away = await recorded(history, clock)
-        fickle.is_away = False
+        await deliver(board, clock, make_evidence)
+        await fail(board, clock, make_evidence)
+        await deliver(board, clock, make_evidence)
+        while_away = await recorded(storage, clock)
+        unreliable.is_down = False
         await board.advance_time()
 
-        told = [event for event in drained(events) if isinstance(event, Transition)]
+        announced = [event for event in drained(events) if isinstance(event, Transition)]
 
     assert while_away == ()
-    assert len(told) >= 3
-    assert (await recorded(history, clock)) == tuple(told)
+    assert len(announced) >= 3
+    assert (await recorded(storage, clock)) == tuple(announced)
 
 
-async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
-    history: Storage, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_a_process_that_dies_while_the_database_is_down_keeps_its_chain(
+    storage: Storage,
+    file: Path,
+    clock: VirtualClock,
+    make_service: MakeService,
+    make_evidence: MakeEvidence,
 ) -> None:
-    fickle = Fickle(history)
-    board = Board(fickle, clock)
+    unreliable = UnreliableStorage(storage)
+    board = Board(unreliable, clock)
     await board.apply_config([make_service()], PolicyOptions())
-    await deliver(board, clock, say)
+    await deliver(board, clock, make_evidence)
     await board.save_snapshots()
-    fickle.is_away = True
-    await fail(board, clock, say)
-    fickle.is_away = False
-    fickle.gate.clear()  # the transition is being told as the snapshots are stored
-    telling = asyncio.create_task(board.advance_time())
+    unreliable.is_down = True
+    await fail(board, clock, make_evidence)
+    unreliable.is_down = False
+    unreliable.gate.clear()  # the transition is being announced as the snapshots are stored
+    recording = asyncio.create_task(board.advance_time())
     await asyncio.sleep(0)  # noqa: TID251  # a turn of the loop
-    await history.save_snapshots(board._snapshots)
-    telling.cancel()
+    await board._role.save_snapshots()
+    recording.cancel()
 
     async with open_storage(f"sqlite:///{file}", clock) as again:
         other = Board(again, clock)
@@ -197,22 +207,26 @@ async def test_a_process_that_dies_while_the_database_is_away_keeps_its_chain(
 
     assert other.verdict(SORA).status is board.verdict(SORA).status
     assert [t.after.status for t in chain] == [Status.OPERATIONAL, board.verdict(SORA).status]
-    fickle.gate.set()
+    unreliable.gate.set()
 
 
-async def test_transitions_that_waited_are_stored_together_with_the_standing_that_holds_them(
-    history: Storage, file: Path, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_pending_transitions_are_stored_together_with_their_snapshot(
+    storage: Storage,
+    file: Path,
+    clock: VirtualClock,
+    make_service: MakeService,
+    make_evidence: MakeEvidence,
 ) -> None:
     """Or a process that dies between the first and the second would lose the second."""
-    fickle = Fickle(history)
-    board = Board(fickle, clock)
+    unreliable = UnreliableStorage(storage)
+    board = Board(unreliable, clock)
     await board.apply_config([make_service()], PolicyOptions())
-    fickle.is_away = True
-    await deliver(board, clock, say)
-    await fail(board, clock, say)
-    stands = board.state(SORA)[0].verdict.status
-    fickle.is_away = False
-    fickle.writes = 1  # and then the process dies
+    unreliable.is_down = True
+    await deliver(board, clock, make_evidence)
+    await fail(board, clock, make_evidence)
+    status = board.state(SORA)[0].verdict.status
+    unreliable.is_down = False
+    unreliable.writes = 1  # and then the process dies
     with pytest.raises(Killed):
         await board.save_snapshots()
 
@@ -221,60 +235,60 @@ async def test_transitions_that_waited_are_stored_together_with_the_standing_tha
         await other.apply_config([make_service()], PolicyOptions())
         chain = await recorded(again, clock)
 
-    assert stands is not Status.OPERATIONAL
-    assert [t.after.status for t in chain] == [Status.OPERATIONAL, stands]
-    assert other.verdict(SORA).status is stands
+    assert status is not Status.OPERATIONAL
+    assert [t.after.status for t in chain] == [Status.OPERATIONAL, status]
+    assert other.verdict(SORA).status is status
 
 
-async def test_whoever_is_cancelled_leaves_no_transition_half_told(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_a_cancelled_report_leaves_no_transition_half_recorded(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    fickle = Fickle(history)
-    board = Board(fickle, clock)
+    unreliable = UnreliableStorage(storage)
+    board = Board(unreliable, clock)
     await board.apply_config([make_service()], PolicyOptions())
     await clock.advance(MINUTE)
-    fickle.gate.clear()
-    reporting = asyncio.create_task(board.report(say(Source.GENERATION)))
+    unreliable.gate.clear()
+    reporting = asyncio.create_task(board.report(make_evidence(Source.GENERATION)))
     await clock.advance(MINUTE)
     reporting.cancel()
-    fickle.gate.set()
+    unreliable.gate.set()
     await board.save_snapshots()
 
-    assert [t.after.status for t in await recorded(history, clock)] == [Status.OPERATIONAL]
+    assert [t.after.status for t in await recorded(storage, clock)] == [Status.OPERATIONAL]
 
 
-async def test_a_job_that_stalls_everywhere_is_not_our_own_network(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_jobs_that_stall_at_all_providers_are_not_our_own_network(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    board = Board(history, clock)
+    board = Board(storage, clock)
     await board.apply_config([make_service(name, name) for name in "abc"], PolicyOptions())
 
     for name in "abc":
         await clock.advance(timedelta(seconds=1))
         await board.report(
-            say(Source.GENERATION, service=name, rule="job:stalled", http_status=None)
+            make_evidence(Source.GENERATION, service=name, rule="job:stalled", http_status=None)
         )
 
     assert not board.network_is_down
 
 
 async def test_unrelated_providers_failing_together_freeze_the_verdicts(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    board = Board(history, clock)
+    board = Board(storage, clock)
     await board.apply_config([make_service(name, name) for name in "abcd"], PolicyOptions())
     for name in "abcd":
-        await board.report(say(Source.GENERATION, service=name, latency=MINUTE))
+        await board.report(make_evidence(Source.GENERATION, service=name, latency=MINUTE))
     async with board.subscribe() as events:
         for _ in range(20):
             for name in "abcd":
                 await clock.advance(timedelta(seconds=15))
-                await board.report(say(Source.REACH, service=name, rule="exception:name"))
+                await board.report(make_evidence(Source.REACH, service=name, rule="exception:name"))
         frozen = {verdict.status for verdict in board.verdicts().values()}
         await clock.advance(timedelta(days=1))
         await board.advance_time()
         kept = {verdict.status for verdict in board.verdicts().values()}
-        await board.report(say(Source.REACH, service="a"))
+        await board.report(make_evidence(Source.REACH, service="a"))
 
         changes = [event for event in drained(events) if isinstance(event, NetworkChange)]
 
@@ -282,34 +296,40 @@ async def test_unrelated_providers_failing_together_freeze_the_verdicts(
     assert [change.is_down for change in changes] == [True, False]
 
 
-async def test_one_provider_alone_is_its_own_trouble(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_a_failure_of_one_provider_is_its_own(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    board = Board(history, clock)
+    board = Board(storage, clock)
     services = [make_service("a", "a"), make_service("b", "b"), make_service("c", "c")]
     await board.apply_config(services, PolicyOptions())
 
     for _ in range(5):
         await clock.advance(timedelta(seconds=15))
-        await board.report(say(Source.REACH, service="a", rule="exception:name"))
-        await board.report(say(Source.REACH, service="b"))
+        await board.report(make_evidence(Source.REACH, service="a", rule="exception:name"))
+        await board.report(make_evidence(Source.REACH, service="b"))
 
     assert board.verdict(ServiceId("a")).status is Status.SUSPENDED
 
 
-async def test_what_a_feed_said_before_a_restart_is_remembered(
-    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_the_claim_of_a_feed_survives_a_restart(
+    board: Board,
+    storage: Storage,
+    clock: VirtualClock,
+    make_service: MakeService,
+    make_evidence: MakeEvidence,
 ) -> None:
-    await deliver(board, clock, say, 2)
+    await deliver(board, clock, make_evidence, 2)
     until = clock.now() + timedelta(hours=2)
-    told = say(Source.FEED, says=Status.MAINTENANCE, until=until, note="Upgrade")
-    await board.report(told)
+    announced = make_evidence(
+        Source.FEED, claimed_status=Status.MAINTENANCE, until=until, note="Upgrade"
+    )
+    await board.report(announced)
     await board.save_snapshots()
 
-    again = Board(history, clock)
+    again = Board(storage, clock)
     await again.apply_config([make_service()], PolicyOptions())
 
-    assert again.latest_evidence(SORA, Source.FEED) == told
+    assert again.latest_evidence(SORA, Source.FEED) == announced
     delivered, before = (
         again.latest_evidence(SORA, Source.GENERATION),
         board.latest_evidence(SORA, Source.GENERATION),
@@ -318,13 +338,19 @@ async def test_what_a_feed_said_before_a_restart_is_remembered(
     assert again.state(SORA) == board.state(SORA)
 
 
-async def test_an_unreadable_feed_is_remembered_too(
-    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_an_unreadable_feed_survives_a_restart(
+    board: Board,
+    storage: Storage,
+    clock: VirtualClock,
+    make_service: MakeService,
+    make_evidence: MakeEvidence,
 ) -> None:
-    await board.report(say(Source.FEED, says=Status.UNKNOWN, note="no JSON but text/html"))
+    await board.report(
+        make_evidence(Source.FEED, claimed_status=Status.UNKNOWN, note="no JSON but text/html")
+    )
     await board.save_snapshots()
 
-    again = Board(history, clock)
+    again = Board(storage, clock)
     await again.apply_config([make_service()], PolicyOptions())
 
     remembered = again.latest_evidence(SORA, Source.FEED)
@@ -332,44 +358,72 @@ async def test_an_unreadable_feed_is_remembered_too(
     assert (remembered.claimed_status, remembered.until) == (Status.UNKNOWN, None)
 
 
-async def test_the_newest_failing_answer_survives_a_restart(
-    board: Board, history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_an_unreadable_snapshot_is_logged_and_replaced(
+    board: Board,
+    storage: Storage,
+    clock: VirtualClock,
+    make_service: MakeService,
+    make_evidence: MakeEvidence,
 ) -> None:
-    await deliver(board, clock, say, 1)
+    await deliver(board, clock, make_evidence)
+    await storage.save_snapshots(lambda: {SORA: '{"door": "of another version"}'})
+
+    again = Board(storage, clock)
+    with capture_logs() as logs:
+        await again.apply_config([make_service()], PolicyOptions())
+
+    assert again.verdict(SORA).status is Status.OPERATIONAL  # replayed from the evidence
+    assert again.latest_evidence(SORA, Source.GENERATION) is not None
+    stored = await storage.snapshots()
+    assert load_state(stored[SORA].state) == again.state(SORA)[0]
+    assert [entry["event"] for entry in logs if entry.get("service") == SORA] == [
+        "snapshot.unreadable",
+        "verdict.changed",
+    ]
+
+
+async def test_the_newest_failure_survives_a_restart(
+    board: Board,
+    storage: Storage,
+    clock: VirtualClock,
+    make_service: MakeService,
+    make_evidence: MakeEvidence,
+) -> None:
+    await deliver(board, clock, make_evidence, 1)
     await clock.advance(MINUTE)
-    refused = say(Source.GENERATION, rule="words:paused", kind=FailureKind.SUSPENDED)
+    refused = make_evidence(Source.GENERATION, rule="words:paused", kind=FailureKind.SUSPENDED)
     await board.report(refused)
     await board.save_snapshots()
 
-    again = Board(history, clock)
+    again = Board(storage, clock)
     await again.apply_config([make_service()], PolicyOptions())
 
     assert again.latest_evidence(SORA, Source.GENERATION) == refused
 
 
-async def test_evidence_noted_long_before_a_restart_still_counts_as_long_as_it_holds(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_evidence_from_long_before_a_restart_counts_until_it_expires(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
     slow = make_service(generation=timedelta(hours=24))
-    board = Board(history, clock)
+    board = Board(storage, clock)
     await board.apply_config([slow], PolicyOptions())
-    await deliver(board, clock, say, 2)
+    await deliver(board, clock, make_evidence, 2)
     await board.save_snapshots()
-    await deliver(board, clock, say, 2)
-    await history.flush()
+    await deliver(board, clock, make_evidence, 2)
+    await storage.flush()
     await clock.advance(timedelta(hours=10))
     await board.advance_time()
 
-    again = Board(history, clock)
+    again = Board(storage, clock)
     await again.apply_config([slow], PolicyOptions())
 
     assert again.state(SORA) == board.state(SORA)
 
 
-async def test_a_new_catalogue_keeps_what_is_known_of_those_who_stay(
-    board: Board, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_a_new_catalogue_keeps_the_state_of_services_that_stay(
+    board: Board, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    await deliver(board, clock, say, 2)
+    await deliver(board, clock, make_evidence, 2)
 
     await board.apply_config([make_service("veo", "google"), make_service()], PolicyOptions())
 
@@ -378,62 +432,62 @@ async def test_a_new_catalogue_keeps_what_is_known_of_those_who_stay(
     await board.apply_config([make_service("veo", "google")], PolicyOptions())
     assert SORA not in board
     with pytest.raises(KeyError):
-        await board.report(say(Source.REACH))
+        await board.report(make_evidence(Source.REACH))
 
 
 async def check(
-    board: Board, clock: VirtualClock, say: Say, times: int = 12, rule: str = ""
+    board: Board, clock: VirtualClock, make_evidence: MakeEvidence, times: int = 12, rule: str = ""
 ) -> None:
     for _ in range(times):
         await clock.advance(MINUTE)
         await board.advance_time()
-        await board.report(say(Source.REACH, rule=rule))
+        await board.report(make_evidence(Source.REACH, rule=rule))
 
 
 async def test_each_outage_that_only_free_checks_see_is_an_incident_of_its_own(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    board = Board(history, clock)
+    board = Board(storage, clock)
     await board.apply_config([make_service(generation=None)], PolicyOptions())
     for _ in range(2):
-        await check(board, clock, say)
-        await check(board, clock, say, rule="status:503")
+        await check(board, clock, make_evidence)
+        await check(board, clock, make_evidence, rule="status:503")
         began = clock.now()
-        await check(board, clock, say)
+        await check(board, clock, make_evidence)
 
-        first = (await history.incidents(SORA))[0]
+        first = (await storage.incidents(SORA))[0]
         assert first.worst is Status.SUSPENDED
         assert first.ended_at == began + MINUTE
         assert first.updates[-1].status is Status.UNKNOWN
-        assert await history.open_incidents() == ()
+        assert await storage.open_incidents() == ()
 
-    assert len(await history.incidents(SORA)) == 2
+    assert len(await storage.incidents(SORA)) == 2
     assert board.verdict(SORA).status is Status.UNKNOWN
 
 
-async def test_an_incident_in_which_checks_fell_silent_ends_when_they_succeed(
-    history: Storage, clock: VirtualClock, make_service: MakeService, say: Say
+async def test_an_incident_with_missing_checks_ends_when_they_succeed(
+    storage: Storage, clock: VirtualClock, make_service: MakeService, make_evidence: MakeEvidence
 ) -> None:
-    fickle = Fickle(history)
-    board = Board(fickle, clock)
+    unreliable = UnreliableStorage(storage)
+    board = Board(unreliable, clock)
     await board.apply_config([make_service(generation=None)], PolicyOptions())
-    await check(board, clock, say, rule="status:503")
+    await check(board, clock, make_evidence, rule="status:503")
     await clock.advance(timedelta(days=1))
     await board.advance_time()
     assert board.verdict(SORA).status is Status.UNKNOWN
-    silent = await history.open_incidents()
+    silent = await storage.open_incidents()
 
-    fickle.is_away = True
-    await check(board, clock, say)
-    while_away = await history.open_incidents()
-    fickle.is_away = False
+    unreliable.is_down = True
+    await check(board, clock, make_evidence)
+    while_away = await storage.open_incidents()
+    unreliable.is_down = False
     await board.advance_time()
 
     assert silent == while_away
     assert len(silent) == 1
-    (over,) = await history.incidents(SORA)
+    (over,) = await storage.incidents(SORA)
     assert over.ended_at == clock.now() - 11 * MINUTE
-    assert len(await recorded(history, clock)) == 2
-    again = Board(history, clock)
+    assert len(await recorded(storage, clock)) == 2
+    again = Board(storage, clock)
     await again.apply_config([make_service(generation=None)], PolicyOptions())
     assert again.state(SORA) == board.state(SORA)

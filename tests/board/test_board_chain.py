@@ -1,4 +1,4 @@
-"""Whatever happens, transitions form a chain, and a restart gives the very same standing."""
+"""Under any evidence transitions form a chain, and a restart restores the same state."""
 
 import asyncio
 import shutil
@@ -33,15 +33,15 @@ FAILURES = st.builds(
     fault=st.sampled_from(Fault),
     rule=st.sampled_from(("exception:name", "code:overloaded", "words:risk-control")),
     text=st.sampled_from(("", "try again later")),
-    named=st.booleans(),
+    names_state=st.booleans(),
     http_status=st.sampled_from((None, 403, 503)),
 )
 PROBED = st.sampled_from([s for s in Source if s not in {Source.FEED, Source.CALENDAR}])
 CLAIMS = st.sampled_from((Status.OPERATIONAL, Status.DEGRADED, Status.SUSPENDED, Status.UNKNOWN))
 
 
-class Life(RuleBasedStateMachine):
-    """Feeds a board on SQLite with anything, and restarts it at any time."""
+class BoardMachine(RuleBasedStateMachine):
+    """Reports any evidence to a board on SQLite, and restarts it at any time."""
 
     services: ClassVar[tuple[Service, ...]]
     files: ClassVar[Iterator[Path]]
@@ -59,9 +59,9 @@ class Life(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     async def open(self) -> None:
-        history = open_storage(f"sqlite:///{self.file}", self.clock)
-        self.history: Storage = await self.stack.enter_async_context(history)
-        self.board = Board(self.history, self.clock)
+        storage = open_storage(f"sqlite:///{self.file}", self.clock)
+        self.storage: Storage = await self.stack.enter_async_context(storage)
+        self.board = Board(self.storage, self.clock)
         self.events: asyncio.Queue[BoardEvent] = await self.stack.enter_async_context(
             self.board.subscribe()
         )
@@ -74,7 +74,7 @@ class Life(RuleBasedStateMachine):
         seconds=st.integers(0, 900),
         late=st.integers(0, 30),
     )
-    def hear_of_a_probe(
+    def report_a_probe(
         self, service: str, source: Source, failure: Failure | None, seconds: int, late: int
     ) -> None:
         self.run(self.clock.advance(timedelta(seconds=seconds)))
@@ -83,23 +83,27 @@ class Life(RuleBasedStateMachine):
         piece = Evidence(ServiceId(service), at, source, failure=failure, latency=latency)
         self.run(self.board.report(piece))
 
-    @rule(service=st.sampled_from("ab"), says=CLAIMS)
-    def hear_of_a_feed(self, service: str, says: Status) -> None:
+    @rule(service=st.sampled_from("ab"), claimed=CLAIMS)
+    def report_a_feed(self, service: str, claimed: Status) -> None:
         now = self.clock.now()
         self.run(
-            self.board.report(Evidence(ServiceId(service), now, Source.FEED, claimed_status=says))
+            self.board.report(
+                Evidence(ServiceId(service), now, Source.FEED, claimed_status=claimed)
+            )
         )
 
     @rule(service=st.sampled_from("ab"), hours=st.integers(-2, 48), certain=st.booleans())
-    def hear_of_a_shutdown(self, service: str, hours: int, *, certain: bool) -> None:
+    def report_a_shutdown(self, service: str, hours: int, *, certain: bool) -> None:
         now = self.clock.now()
-        says = Status.RETIRED if certain else Status.OPERATIONAL
+        claimed = Status.RETIRED if certain else Status.OPERATIONAL
         until = now + timedelta(hours=hours)
-        piece = Evidence(ServiceId(service), now, Source.CALENDAR, claimed_status=says, until=until)
+        piece = Evidence(
+            ServiceId(service), now, Source.CALENDAR, claimed_status=claimed, until=until
+        )
         self.run(self.board.report(piece))
 
     @rule(minutes=st.integers(1, 600))
-    def let_time_pass(self, minutes: int) -> None:
+    def advance_time(self, minutes: int) -> None:
         self.run(self.clock.advance(timedelta(minutes=minutes)))
         self.run(self.board.advance_time())
 
@@ -114,11 +118,13 @@ class Life(RuleBasedStateMachine):
         was_down = self.board.network_is_down
         self.close()
         self.run(self.open())
-        if not was_down:  # silence of ours passes no time; a new process has heard no silence
+        if (
+            not was_down
+        ):  # no time passes while our network is down; a new process does not know that it is
             assert {id_: self.board.state(id_)[0] for id_ in before} == before
 
     @rule()
-    def be_killed(self) -> None:
+    def kill(self) -> None:
         copy = self.file.with_name(f"{len(self.file.name)}-{self.file.name}")
         for suffix in ("", "-wal"):
             if Path(f"{self.file}{suffix}").exists():
@@ -134,20 +140,20 @@ class Life(RuleBasedStateMachine):
             event = self.events.get_nowait()
             if isinstance(event, Transition):
                 self.announced.append(event)
-        told = self.recorded()
+        recorded = self.recorded()
         for service in self.services:
             chain = [t for t in self.announced if t.service == service.id]
-            assert [t for t in told if t.service == service.id] == chain
+            assert [t for t in recorded if t.service == service.id] == chain
             for former, later in pairwise(chain):
                 assert former.after.status is later.before.status
                 assert later.before.status is not later.after.status
                 assert former.at <= later.at
-            stands = self.board.verdict(service.id).status
-            assert stands is (chain[-1].after.status if chain else Status.UNKNOWN)
+            current = self.board.verdict(service.id).status
+            assert current is (chain[-1].after.status if chain else Status.UNKNOWN)
 
     def recorded(self) -> tuple[Transition, ...]:
         end = self.clock.now() + timedelta(days=9)
-        return self.run(self.history.transitions(None, NOON - timedelta(days=9), end))
+        return self.run(self.storage.transitions(None, NOON - timedelta(days=9), end))
 
     def close(self) -> None:
         self.run(self.stack.aclose())
@@ -162,8 +168,10 @@ class Life(RuleBasedStateMachine):
 def test_transitions_form_a_chain_over_all_restarts(
     make_service: Callable[..., Service], new_file: Callable[[], Path]
 ) -> None:
-    Life.services = (make_service("a", "one"), make_service("b", "two", Access.REVERSE))
-    Life.files = iter(new_file, None)
-    Life.TestCase.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+    BoardMachine.services = (make_service("a", "one"), make_service("b", "two", Access.REVERSE))
+    BoardMachine.files = iter(new_file, None)
+    BoardMachine.TestCase.settings = settings(
+        max_examples=20, stateful_step_count=20, deadline=None
+    )
 
-    Life.TestCase().runTest()
+    BoardMachine.TestCase().runTest()

@@ -28,11 +28,11 @@ HOUR = 120  # half minutes
 MINUTES = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=400)
 
 
-class Life:
+class Simulation:
     """A service whose callers send a job each half minute."""
 
     def __init__(self, seed: int) -> None:
-        self.standing: ServiceState = initial_state(SERVICE, START)
+        self.state: ServiceState = initial_state(SERVICE, START)
         self._chance = random.Random(seed)  # noqa: S311  # a seeded world
         self._policy = Policy()
         self._at = START
@@ -45,82 +45,80 @@ class Life:
             failure = BROKEN if self._chance.random() < bad else None
             took = timedelta(seconds=self._chance.uniform(*latency))
             job = Evidence(SERVICE, self._at, Source.TRAFFIC, failure, took)
-            self.standing = judge(self.standing, job, self._policy)
-            shown.add(self.standing.verdict.status)
+            self.state = judge(self.state, job, self._policy)
+            shown.add(self.state.verdict.status)
         return shown
 
     @property
     def usual(self) -> float:
-        return baseline_rate(self.standing.job_history.failure_baseline, self._policy)
+        return baseline_rate(self.state.job_history.failure_baseline, self._policy)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_service_that_always_loses_one_job_in_twelve_is_operational(seed: int) -> None:
-    life = Life(seed)
+def test_a_service_that_always_fails_one_job_in_twelve_is_operational(seed: int) -> None:
+    simulation = Simulation(seed)
 
-    shown = life.live(48 * HOUR, 0.08)
+    shown = simulation.live(48 * HOUR, 0.08)
 
     assert shown == {Status.OPERATIONAL}
-    assert 0.07 <= life.usual <= 0.10
+    assert 0.07 <= simulation.usual <= 0.10
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_three_times_as_many_failures_as_usual_are_a_partial_failure(seed: int) -> None:
-    life = Life(seed)
-    life.live(24 * HOUR, 0.08)
+    simulation = Simulation(seed)
+    simulation.live(24 * HOUR, 0.08)
 
-    during = life.live(HOUR, 0.35)
-    life.live(HOUR, 0.08)
+    during = simulation.live(HOUR, 0.35)
+    simulation.live(HOUR, 0.08)
 
     assert Status.DEGRADED in during
-    assert life.standing.verdict.status is Status.OPERATIONAL
+    assert simulation.state.verdict.status is Status.OPERATIONAL
 
 
-def test_a_partial_failure_does_not_become_normal_by_lasting() -> None:
-    life = Life(1)
-    life.live(24 * HOUR, 0.02)
-    before = life.usual
+def test_a_lasting_partial_failure_does_not_become_the_baseline() -> None:
+    simulation = Simulation(1)
+    simulation.live(24 * HOUR, 0.02)
+    before = simulation.usual
 
-    hours = [life.live(HOUR, 0.3) for _ in range(48)]
+    hours = [simulation.live(HOUR, 0.3) for _ in range(48)]
 
     assert all(Status.DEGRADED in shown for shown in hours)
-    assert life.usual <= 1.2 * before
+    assert simulation.usual <= 1.2 * before
 
 
-def test_what_always_loses_three_jobs_in_ten_is_not_well_for_that() -> None:
-    life = Life(2)
+def test_a_service_that_always_fails_three_jobs_in_ten_is_degraded() -> None:
+    simulation = Simulation(2)
 
-    shown = life.live(12 * HOUR, 0.3)
+    shown = simulation.live(12 * HOUR, 0.3)
 
     assert Status.DEGRADED in shown
-    assert life.usual <= 0.10
+    assert simulation.usual <= 0.10
 
 
-def test_what_is_normal_survives_a_restart() -> None:
-    life = Life(3)
-    life.live(24 * HOUR, 0.08)
+def test_the_baseline_survives_a_restart() -> None:
+    simulation = Simulation(3)
+    simulation.live(24 * HOUR, 0.08)
 
-    again = snapshot.load_state(snapshot.dump_state(life.standing))
+    again = snapshot.load_state(snapshot.dump_state(simulation.state))
 
-    assert again.job_history.failure_baseline == life.standing.job_history.failure_baseline
+    assert again.job_history.failure_baseline == simulation.state.job_history.failure_baseline
     assert again.job_history.failure_baseline.total > 1000
 
 
 def test_durations_that_always_vary_widely_are_not_slow() -> None:
-    life = Life(4)
-    life.live(24 * HOUR, 0.02, (20, 200))
+    simulation = Simulation(4)
+    simulation.live(24 * HOUR, 0.02, (20, 200))
 
-    shown = life.live(24 * HOUR, 0.02, (20, 200))
-    slow = life.live(HOUR, 0.02, (500, 700))
+    shown = simulation.live(24 * HOUR, 0.02, (20, 200))
+    slow = simulation.live(HOUR, 0.02, (500, 700))
 
     assert shown == {Status.OPERATIONAL}
     assert Status.DEGRADED in slow
 
 
 @given(MINUTES, st.floats(0.001, 0.999))
-def test_what_is_normal_stays_within_its_bounds(
-    counts: list[tuple[int, int]], share: float
-) -> None:
+def test_the_baseline_stays_within_its_bounds(counts: list[tuple[int, int]], share: float) -> None:
     policy, normal = Policy(degraded_share=share), FailureBaseline()
 
     for number, (good, bad) in enumerate(counts):
@@ -132,7 +130,7 @@ def test_what_is_normal_stays_within_its_bounds(
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 99))
-def test_the_chance_of_so_many_is_the_binomial_one(one: int, other: int, percent: int) -> None:
+def test_the_tail_is_that_of_the_binomial_distribution(one: int, other: int, percent: int) -> None:
     hits, of = sorted((one, other))
     share = Fraction(percent, 100)
 

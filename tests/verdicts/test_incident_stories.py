@@ -9,17 +9,17 @@ START = datetime(2026, 1, 28, 9, 30, tzinfo=UTC)
 SERVICE = ServiceId("sora-2")
 
 
-def story(*statuses: Status) -> list[Incident | None]:
-    """Return what stands after each change, an hour apart."""
-    found: list[Incident | None] = []
+def incidents_after(*statuses: Status) -> list[Incident | None]:
+    """Return the incident after each of these transitions, an hour apart."""
+    result: list[Incident | None] = []
     before = verdict(Status.OPERATIONAL, START)
     for hour, status in enumerate(statuses):
         at = START + timedelta(hours=hour)
         after = verdict(status, at)
         transition = Transition(SERVICE, at, at + timedelta(minutes=5), before, after)
-        found.append(apply_transition(found[-1] if found else None, transition))
+        result.append(apply_transition(result[-1] if result else None, transition))
         before = after
-    return found
+    return result
 
 
 def verdict(status: Status, at: datetime) -> Verdict:
@@ -27,7 +27,7 @@ def verdict(status: Status, at: datetime) -> Verdict:
 
 
 def test_trouble_opens_an_incident_and_recovery_ends_it() -> None:
-    opened, worse, ended = story(Status.DEGRADED, Status.SUSPENDED, Status.OPERATIONAL)
+    opened, worse, ended = incidents_after(Status.DEGRADED, Status.SUSPENDED, Status.OPERATIONAL)
 
     assert opened is not None
     assert worse is not None
@@ -47,16 +47,16 @@ def test_trouble_opens_an_incident_and_recovery_ends_it() -> None:
     ]
 
 
-def test_silence_within_an_incident_is_no_recovery() -> None:
-    silent = story(Status.RISK_CONTROL, Status.UNKNOWN)[-1]
+def test_unknown_within_an_incident_does_not_end_it() -> None:
+    silent = incidents_after(Status.RISK_CONTROL, Status.UNKNOWN)[-1]
 
     assert silent is not None
     assert silent.ended_at is None
     assert silent.worst is Status.RISK_CONTROL
 
 
-def test_checks_that_succeed_again_end_an_incident_that_they_alone_saw() -> None:
-    opened = story(Status.SUSPENDED)[-1]
+def test_free_checks_end_an_incident_that_only_they_have_seen() -> None:
+    opened = incidents_after(Status.SUSPENDED)[-1]
     at = START + timedelta(hours=1)
     before, after = verdict(Status.SUSPENDED, START), verdict(Status.UNKNOWN, at)
 
@@ -67,8 +67,8 @@ def test_checks_that_succeed_again_end_an_incident_that_they_alone_saw() -> None
     assert [update.status for update in over.updates] == [Status.SUSPENDED, Status.UNKNOWN]
 
 
-def test_checks_that_fell_silent_in_between_end_it_without_a_transition() -> None:
-    silent = story(Status.SUSPENDED, Status.UNKNOWN)[-1]
+def test_free_checks_that_were_missing_end_it_without_a_transition() -> None:
+    silent = incidents_after(Status.SUSPENDED, Status.UNKNOWN)[-1]
     at = START + timedelta(hours=3)
     assert silent is not None
 
@@ -79,20 +79,20 @@ def test_checks_that_fell_silent_in_between_end_it_without_a_transition() -> Non
 
 
 def test_retirement_ends_an_incident() -> None:
-    retired = story(Status.SUSPENDED, Status.RETIRED)[-1]
+    retired = incidents_after(Status.SUSPENDED, Status.RETIRED)[-1]
 
     assert retired is not None
     assert retired.ended_at == START + timedelta(hours=1)
     assert retired.worst is Status.SUSPENDED
 
 
-def test_what_is_planned_or_unseen_opens_none() -> None:
-    assert story(Status.MAINTENANCE, Status.UNKNOWN, Status.RETIRED) == [None, None, None]
+def test_maintenance_retirement_and_unknown_open_none() -> None:
+    assert incidents_after(Status.MAINTENANCE, Status.UNKNOWN, Status.RETIRED) == [None, None, None]
 
 
-def test_new_trouble_after_an_ended_incident_is_a_new_one() -> None:
-    found = story(Status.DEGRADED, Status.OPERATIONAL, Status.DEGRADED)
+def test_trouble_after_an_ended_incident_opens_another() -> None:
+    result = incidents_after(Status.DEGRADED, Status.OPERATIONAL, Status.DEGRADED)
 
-    assert found[2] is not None
-    assert found[2].started_at == START + timedelta(hours=2)
-    assert len(found[2].updates) == 1
+    assert result[2] is not None
+    assert result[2].started_at == START + timedelta(hours=2)
+    assert len(result[2].updates) == 1

@@ -20,7 +20,7 @@ SERVICE = ServiceId("sora-2")
 POLICIES = st.builds(
     Policy,
     access=st.sampled_from(Access),
-    hold_jobs=st.sampled_from([timedelta(minutes=30), timedelta(hours=6)]),
+    jobs_ttl=st.sampled_from([timedelta(minutes=30), timedelta(hours=6)]),
 )
 FAILURES = st.builds(
     Failure,
@@ -28,7 +28,7 @@ FAILURES = st.builds(
     fault=st.sampled_from(Fault),
     rule=st.sampled_from(["status:503", "code:sentinel_block", "words:paused"]),
     text=st.sampled_from(["", "no capacity", "風控中，請稍後再試"]),
-    named=st.booleans(),
+    names_state=st.booleans(),
     http_status=st.sampled_from([None, 200, 403, 503]),
 )
 PROBES = st.sampled_from([s for s in Source if s not in {Source.FEED, Source.CALENDAR}])
@@ -47,9 +47,9 @@ def evidence(draw: st.DrawFn, moment: datetime) -> Evidence:
     source = draw(st.sampled_from(Source))
     if source in {Source.FEED, Source.CALENDAR}:
         until = draw(st.one_of(st.none(), st.integers(1, 200_000)))
-        says = draw(st.sampled_from(Status))
+        claimed = draw(st.sampled_from(Status))
         ends = None if until is None else moment + timedelta(seconds=until)
-        return Evidence(SERVICE, moment, source, claimed_status=says, until=ends, note="a note")
+        return Evidence(SERVICE, moment, source, claimed_status=claimed, until=ends, note="a note")
     failure = draw(st.one_of(st.none(), FAILURES))
     seconds = draw(st.one_of(st.none(), st.floats(0.01, 2000)))
     latency = None if seconds is None or failure else timedelta(seconds=seconds)
@@ -58,18 +58,18 @@ def evidence(draw: st.DrawFn, moment: datetime) -> Evidence:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Evidence]:
-    told, now = [], 0.0
+    result, now = [], 0.0
     for gap in draw(st.lists(GAPS, max_size=15)):
         now += gap
-        told.append(draw(evidence(at(max(0.0, now - draw(st.sampled_from([0, 0, 0, 45])))))))
-    return told
+        result.append(draw(evidence(at(max(0.0, now - draw(st.sampled_from([0, 0, 0, 45])))))))
+    return result
 
 
 def folded(history: list[Evidence], policy: Policy) -> ServiceState:
-    standing = initial_state(SERVICE, START)
+    state = initial_state(SERVICE, START)
     for piece in history:
-        standing = judge(standing, piece, policy)
-    return standing
+        state = judge(state, piece, policy)
+    return state
 
 
 @FEW
@@ -77,11 +77,11 @@ def folded(history: list[Evidence], policy: Policy) -> ServiceState:
 def test_a_callers_fault_changes_nothing(
     history: list[Evidence], policy: Policy, failure: Failure, source: Source, gap: int
 ) -> None:
-    standing = folded(history, policy)
+    state = folded(history, policy)
     caller = replace(failure, fault=Fault.CALLER)
 
-    moment = standing.at + timedelta(seconds=gap)
-    assert judge(standing, Evidence(SERVICE, moment, source, caller), policy) is standing
+    moment = state.at + timedelta(seconds=gap)
+    assert judge(state, Evidence(SERVICE, moment, source, caller), policy) is state
 
 
 @FEW
@@ -89,35 +89,35 @@ def test_a_callers_fault_changes_nothing(
 def test_our_own_fault_leaves_both_layers_alone(
     history: list[Evidence], policy: Policy, failure: Failure, source: Source
 ) -> None:
-    standing = folded(history, policy)
-    ours = Evidence(SERVICE, standing.at, source, replace(failure, fault=Fault.OURS))
+    state = folded(history, policy)
+    ours = Evidence(SERVICE, state.at, source, replace(failure, fault=Fault.OURS))
 
-    after = judge(standing, ours, policy)
+    after = judge(state, ours, policy)
 
-    assert (after.api, after.jobs) == (standing.api, standing.jobs)
-    assert after.verdict.status is standing.verdict.status
-
-
-@FEW
-@given(history=histories(), policy=POLICIES)
-def test_a_snapshot_gives_back_the_very_standing(history: list[Evidence], policy: Policy) -> None:
-    standing = folded(history, policy)
-
-    assert snapshot.load_state(snapshot.dump_state(standing)) == standing
+    assert (after.api, after.jobs) == (state.api, state.jobs)
+    assert after.verdict.status is state.verdict.status
 
 
 @FEW
 @given(history=histories(), policy=POLICIES)
-def test_the_same_evidence_gives_the_same_standing_also_across_a_restart(
+def test_a_snapshot_restores_the_same_state(history: list[Evidence], policy: Policy) -> None:
+    state = folded(history, policy)
+
+    assert snapshot.load_state(snapshot.dump_state(state)) == state
+
+
+@FEW
+@given(history=histories(), policy=POLICIES)
+def test_the_same_evidence_gives_the_same_state_even_across_a_restart(
     history: list[Evidence], policy: Policy
 ) -> None:
     half = len(history) // 2
-    standing = snapshot.load_state(snapshot.dump_state(folded(history[:half], policy)))
+    state = snapshot.load_state(snapshot.dump_state(folded(history[:half], policy)))
 
     for piece in history[half:]:
-        standing = judge(standing, piece, policy)
+        state = judge(state, piece, policy)
 
-    assert standing == folded(history, policy)
+    assert state == folded(history, policy)
 
 
 @FEW
@@ -138,26 +138,26 @@ def test_a_bad_job_never_makes_down_less_probable_than_a_good_one(
 
 @FEW
 @given(history=histories(), policy=POLICIES)
-def test_good_shallow_probes_never_lower_the_probability_that_jobs_are_down(
+def test_good_free_checks_never_lower_the_probability_that_jobs_are_down(
     history: list[Evidence], policy: Policy
 ) -> None:
-    standing = folded(history, policy)
-    before = jobs_down_probability(standing, standing.at, policy)
-    assume(standing.jobs.at == standing.at)
+    state = folded(history, policy)
+    before = jobs_down_probability(state, state.at, policy)
+    assume(state.jobs.at == state.at)
 
     for source in (Source.REACH, Source.CREDENTIALS):
-        standing = judge(standing, Evidence(SERVICE, standing.at, source), policy)
+        state = judge(state, Evidence(SERVICE, state.at, source), policy)
 
-    assert jobs_down_probability(standing, standing.at, policy) >= before - 1e-12
+    assert jobs_down_probability(state, state.at, policy) >= before - 1e-12
 
 
 @FEW
 @given(history=histories(), policy=POLICIES, gap=GAPS)
-def test_passing_time_comes_to_rest(history: list[Evidence], policy: Policy, gap: int) -> None:
-    standing = folded(history, policy)
-    now = standing.at + timedelta(seconds=gap)
+def test_advancing_time_ends(history: list[Evidence], policy: Policy, gap: int) -> None:
+    state = folded(history, policy)
+    now = state.at + timedelta(seconds=gap)
 
-    steps = [standing]
+    steps = [state]
     while (after := advance_time(steps[-1], now, policy)) is not steps[-1]:
         steps.append(after)
 
@@ -171,38 +171,38 @@ class Judging(RuleBasedStateMachine):
     @initialize(policy=POLICIES)
     def open(self, policy: Policy) -> None:
         self.policy, self.now = policy, 0.0
-        self.standing = initial_state(SERVICE, START)
+        self.state = initial_state(SERVICE, START)
         self.transitions: list[Transition] = []
         self.incident: Incident | None = None
         self.delivered = False
 
     @rule(gap=GAPS, data=st.data(), late=st.sampled_from([0, 0, 0, 20, 600]))
-    def hear(self, gap: int, data: st.DataObject, late: int) -> None:
+    def apply_evidence(self, gap: int, data: st.DataObject, late: int) -> None:
         self.now += gap
         self._pass_time()
         piece = data.draw(evidence(at(max(0.0, self.now - late))))
         jobs = piece.source in {Source.GENERATION, Source.TRAFFIC}
         self.delivered |= jobs and piece.failure is None
-        self._settle(judge(self.standing, piece, self.policy))
+        self._set_state(judge(self.state, piece, self.policy))
 
     @rule(count=st.integers(1, 40), source=PROBES, failure=st.one_of(st.none(), FAILURES))
     def burst(self, count: int, source: Source, failure: Failure | None) -> None:
         self.delivered |= failure is None and source in {Source.GENERATION, Source.TRAFFIC}
         piece = Evidence(SERVICE, at(self.now), source, failure)
         for _ in range(count):
-            self._settle(judge(self.standing, piece, self.policy))
+            self._set_state(judge(self.state, piece, self.policy))
 
     @rule(gap=GAPS)
-    def be_silent(self, gap: int) -> None:
+    def pass_without_evidence(self, gap: int) -> None:
         self.now += gap
         self._pass_time()
 
     @invariant()
     def a_verdict_always_has_reasons_and_a_confidence(self) -> None:
-        verdict = self.standing.verdict
+        verdict = self.state.verdict
         assert verdict.reasons
         assert 0.0 <= verdict.confidence <= 1.0
-        assert verdict.since <= self.standing.at <= at(self.now)
+        assert verdict.since <= self.state.at <= at(self.now)
         assert all(
             isinstance(fact, str | int | float)
             for r in verdict.reasons
@@ -211,13 +211,13 @@ class Judging(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_operational_that_never_delivered(self) -> None:
-        if self.standing.verdict.status is Status.OPERATIONAL:
+        if self.state.verdict.status is Status.OPERATIONAL:
             assert self.delivered
 
     @invariant()
     def both_layers_stay_within_their_bounds(self) -> None:
         floors = (self.policy.min_api_probability, self.policy.min_probability)
-        layers = (self.standing.api, self.standing.jobs)
+        layers = (self.state.api, self.state.jobs)
         for layer, floor in zip(layers, floors, strict=True):
             p = probability(layer.log_odds)
             assert floor * 0.999 <= p <= self.policy.max_probability * 1.001
@@ -225,18 +225,16 @@ class Judging(RuleBasedStateMachine):
 
     @invariant()
     def incidents_are_open_while_it_is_bad(self) -> None:
-        is_bad = self.standing.verdict.status in incidents.OPENING
+        is_bad = self.state.verdict.status in incidents.OPENING
         is_open = self.incident is not None and self.incident.ended_at is None
         assert is_open or not is_bad
 
     def _pass_time(self) -> None:
-        while (
-            after := advance_time(self.standing, at(self.now), self.policy)
-        ) is not self.standing:
-            self._settle(after)
+        while (after := advance_time(self.state, at(self.now), self.policy)) is not self.state:
+            self._set_state(after)
 
-    def _settle(self, after: ServiceState) -> None:
-        before, self.standing = self.standing, after
+    def _set_state(self, after: ServiceState) -> None:
+        before, self.state = self.state, after
         if after.verdict.status is before.verdict.status:
             assert after.verdict.since == before.verdict.since
             return
@@ -256,13 +254,13 @@ TestJudging.settings = settings(max_examples=25, stateful_step_count=25, deadlin
 
 
 def test_the_snapshot_of_a_plain_service_is_small() -> None:
-    standing, policy = initial_state(SERVICE, START), Policy()
+    state, policy = initial_state(SERVICE, START), Policy()
     for n in range(200):
-        standing = judge(standing, Evidence(SERVICE, at(60 * n), Source.REACH), policy)
+        state = judge(state, Evidence(SERVICE, at(60 * n), Source.REACH), policy)
         if n % 60 == 0:
             job = Evidence(
                 SERVICE, at(60 * n + 1.25), Source.GENERATION, None, timedelta(seconds=71)
             )
-            standing = judge(standing, job, policy)
+            state = judge(state, job, policy)
 
-    assert len(snapshot.dump_state(standing)) < 1700
+    assert len(snapshot.dump_state(state)) < 1700

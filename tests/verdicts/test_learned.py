@@ -20,43 +20,43 @@ def _job(minutes: float, failure: Failure | None = None) -> Evidence:
     return Evidence(SERVICE, at, Source.GENERATION, failure, JOB)
 
 
-def test_nothing_is_learned_of_a_service_that_nobody_watched() -> None:
-    found = learned_figures(initial_state(SERVICE, START), Policy())
+def test_nothing_is_learned_without_evidence() -> None:
+    result = learned_figures(initial_state(SERVICE, START), Policy())
 
-    assert (found.jobs.rate, found.jobs.is_learned) == (0.03, False)
-    assert (found.api.rate, found.api.is_learned) == (0.05, False)
-    assert found.feed_lag is None
-    assert found.median_job is None
+    assert (result.jobs.rate, result.jobs.is_learned) == (0.03, False)
+    assert (result.api.rate, result.api.is_learned) == (0.05, False)
+    assert result.feed_lag is None
+    assert result.median_job is None
 
 
-def test_noise_and_usual_time_are_learned_and_outlive_a_restart() -> None:
-    standing = initial_state(SERVICE, START)
+def test_false_alarms_and_durations_are_learned_and_survive_a_restart() -> None:
+    state = initial_state(SERVICE, START)
     for n in range(400):
-        standing = judge(standing, _job(60 * n, BROKEN if n % 8 == 5 else None), Policy())
+        state = judge(state, _job(60 * n, BROKEN if n % 8 == 5 else None), Policy())
 
-    found = learned_figures(snapshot.load_state(snapshot.dump_state(standing)), Policy())
+    result = learned_figures(snapshot.load_state(snapshot.dump_state(state)), Policy())
 
-    assert found == learned_figures(standing, Policy())
-    assert found.jobs.is_learned
-    assert 0.1 < found.jobs.rate < 0.2
-    assert found.median_job is not None
-    assert abs(found.median_job - JOB) < timedelta(seconds=5)
+    assert result == learned_figures(state, Policy())
+    assert result.jobs.is_learned
+    assert 0.1 < result.jobs.rate < 0.2
+    assert result.median_job is not None
+    assert abs(result.median_job - JOB) < timedelta(seconds=5)
 
 
-def test_the_lag_of_a_page_is_learned_from_outages_that_were_known_before() -> None:
-    standing = judge(initial_state(SERVICE, START), _job(0), Policy())
+def test_the_lag_of_a_feed_is_learned_from_outages_that_were_known_before() -> None:
+    state = judge(initial_state(SERVICE, START), _job(0), Policy())
     for minutes in (10, 11, 12, 13):
-        standing = judge(standing, _job(minutes, BROKEN), Policy())
-    told = Evidence(
-        SERVICE, START + timedelta(minutes=30), Source.FEED, claimed_status=standing.verdict.status
+        state = judge(state, _job(minutes, BROKEN), Policy())
+    claim = Evidence(
+        SERVICE, START + timedelta(minutes=30), Source.FEED, claimed_status=state.verdict.status
     )
 
-    found = learned_figures(judge(standing, told, Policy()), Policy())
+    result = learned_figures(judge(state, claim, Policy()), Policy())
 
-    assert found.feed_lag == timedelta(minutes=20)
+    assert result.feed_lag == timedelta(minutes=20)
 
 
-def test_the_first_results_that_contradict_the_rest_are_at_odds_with_it() -> None:
+def test_the_first_results_that_contradict_the_layer_are_conflicting() -> None:
     policy = Policy()
     up = judge(initial_state(SERVICE, START), _job(0), policy)
     once = judge(up, _job(60, BROKEN), policy)

@@ -18,12 +18,12 @@ BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status
 SIGN = Failure(FailureKind.RISK_CONTROL, Fault.UPSTREAM, "body:challenge", http_status=403)
 
 
-def _told(policy: Policy, *told: tuple[float, Failure | None]) -> ServiceState:
-    standing = initial_state(SERVICE, START)
-    for hours, failure in told:
+def _state_after(policy: Policy, *results: tuple[float, Failure | None]) -> ServiceState:
+    state = initial_state(SERVICE, START)
+    for hours, failure in results:
         at = START + timedelta(hours=hours)
-        standing = judge(standing, Evidence(SERVICE, at, Source.GENERATION, failure), policy)
-    return standing
+        state = judge(state, Evidence(SERVICE, at, Source.GENERATION, failure), policy)
+    return state
 
 
 def _outage(begin: float, hours: int) -> list[tuple[float, Failure | None]]:
@@ -31,10 +31,10 @@ def _outage(begin: float, hours: int) -> list[tuple[float, Failure | None]]:
     return [*bad, *((begin + hours + n / 4, None) for n in range(4))]
 
 
-def test_outages_and_their_length_are_learned_and_outlive_a_restart() -> None:
-    standing = _told(POLICY, (0, None), *_outage(24, 3), *_outage(72, 5))
+def test_outages_and_their_duration_are_learned_and_survive_a_restart() -> None:
+    state = _state_after(POLICY, (0, None), *_outage(24, 3), *_outage(72, 5))
 
-    restored = snapshot.load_state(snapshot.dump_state(standing))
+    restored = snapshot.load_state(snapshot.dump_state(state))
 
     assert restored.job_history.outage_history.outages == 2
     assert restored.job_history.outage_history.down_seconds == 8 * 3600
@@ -42,8 +42,8 @@ def test_outages_and_their_length_are_learned_and_outlive_a_restart() -> None:
 
 def test_a_service_that_fails_often_is_expected_to_fail_again() -> None:
     now = START + timedelta(days=4)
-    calm = _told(POLICY, (0, None), (90, None))
-    stormy = _told(POLICY, (0, None), *_outage(24, 3), *_outage(48, 3), *_outage(72, 3))
+    calm = _state_after(POLICY, (0, None), (90, None))
+    stormy = _state_after(POLICY, (0, None), *_outage(24, 3), *_outage(48, 3), *_outage(72, 3))
 
     assert (
         expected_outages(stormy, now, POLICY).mean_time_between
@@ -56,15 +56,15 @@ def test_a_service_that_fails_often_is_expected_to_fail_again() -> None:
 
 
 def test_a_relapse_is_no_new_outage() -> None:
-    standing = _told(POLICY, (0, None), *_outage(24, 3), *_outage(28, 1))
+    state = _state_after(POLICY, (0, None), *_outage(24, 3), *_outage(28, 1))
 
-    assert standing.job_history.outage_history.outages == 1
+    assert state.job_history.outage_history.outages == 1
 
 
-def test_signs_of_risk_control_are_never_learned_as_noise() -> None:
+def test_signs_of_risk_control_are_never_learned_as_false_alarms() -> None:
     policy = Policy(access=Access.REVERSE, jobs_ttl=timedelta(days=2))
-    told = [(n, SIGN if n % 8 == 7 else None) for n in range(400)]
+    results = [(n, SIGN if n % 8 == 7 else None) for n in range(400)]
 
-    standing = _told(policy, *told)
+    state = _state_after(policy, *results)
 
-    assert standing.jobs.false_alarms.bad == 0
+    assert state.jobs.false_alarms.bad == 0

@@ -1,7 +1,7 @@
-"""The judge against the rules that people run today, in the world that those were measured in.
+"""The judge in the world in which the usual rules of monitoring were measured.
 
-60 days, an outage each 2 days that lasts an hour, 60 % of them invisible to shallow probes, noise
-on every witness, a feed that is 15 minutes late and silent on 23 %. Virtual time only.
+60 days, an outage each 2 days that lasts an hour, 60 % of them invisible to free checks, noise
+in every source, a feed that is 15 minutes late and silent on 23 %. Virtual time only.
 """
 
 import math
@@ -36,12 +36,12 @@ class Outage:
     start: float
     end: float
     shows: bool  # to shallow probes
-    is_told: bool  # by the feed
+    is_reported: bool  # by the feed
 
 
 @dataclass(slots=True)
-class Watched:
-    """One service, watched to the end; what was shown changed at `turns`."""
+class Observation:
+    """One service, observe to the end; what was shown changed at `turns`."""
 
     outages: list[Outage]
     turns: list[tuple[float, bool]] = field(default_factory=lambda: [(0.0, False)])
@@ -56,12 +56,12 @@ class Watched:
 
     @property
     def false_alarms(self) -> int:
-        """How often a service that stood was called down."""
+        """How often a service that was up was called down."""
         return sum(is_bad and not self._is_down(at) for at, is_bad in self.turns)
 
     @property
     def false_alerts(self) -> int:
-        """How often people were woken for a service that stood."""
+        """How often people were notified of a service that was up."""
         return sum(not self._is_down(at) and not self._fell_in_an_outage(at) for at in self.alerts)
 
     @property
@@ -75,8 +75,8 @@ class Watched:
     def _delay(self, outage: Outage) -> float | None:
         if self._shows(outage.start):
             return 0.0
-        found = (at - outage.start for at, bad in self.turns if bad and at >= outage.start)
-        delay = next(found, math.inf)
+        result = (at - outage.start for at, bad in self.turns if bad and at >= outage.start)
+        delay = next(result, math.inf)
         return delay if outage.start + delay < outage.end else None
 
     def _fell_in_an_outage(self, at: float) -> bool:
@@ -90,36 +90,36 @@ class Watched:
         return any(o.start <= at < o.end for o in self.outages)
 
 
-def outages(chance: random.Random) -> list[Outage]:
-    found, at = [], chance.expovariate(1 / (2 * 86400))
+def outages(rng: random.Random) -> list[Outage]:
+    result, at = [], rng.expovariate(1 / (2 * 86400))
     while at < END:
-        end = at + chance.expovariate(1 / 3600)
-        found.append(Outage(at, end, chance.random() >= 0.6, chance.random() >= 0.23))
-        at = end + chance.expovariate(1 / (2 * 86400))
-    return found
+        end = at + rng.expovariate(1 / 3600)
+        result.append(Outage(at, end, rng.random() >= 0.6, rng.random() >= 0.23))
+        at = end + rng.expovariate(1 / (2 * 86400))
+    return result
 
 
 Event = tuple[float, int, Source, Status | None]
 
 
-def _told_ahead(found: list[Outage], traffic_a_minute: float, chance: random.Random) -> list[Event]:
-    told = [o for o in found if o.is_told]
-    events: list[Event] = [(o.start + FEED_LAG, 0, Source.FEED, Status.SUSPENDED) for o in told]
-    events += [(o.end + FEED_LAG, 0, Source.FEED, Status.OPERATIONAL) for o in told]
+def _events_ahead(result: list[Outage], traffic_a_minute: float, rng: random.Random) -> list[Event]:
+    reported = [o for o in result if o.is_reported]
+    events: list[Event] = [(o.start + FEED_LAG, 0, Source.FEED, Status.SUSPENDED) for o in reported]
+    events += [(o.end + FEED_LAG, 0, Source.FEED, Status.OPERATIONAL) for o in reported]
     if traffic_a_minute:
-        first = chance.expovariate(traffic_a_minute / 60)
+        first = rng.expovariate(traffic_a_minute / 60)
         events.append((first, 0, Source.TRAFFIC, None))
     return events
 
 
-def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
+def observe(traffic_a_minute: float, seed: int, policy: Policy) -> Observation:
     """Watch one service with free probes, paid ones in doubt, a feed, and callers' jobs."""
-    chance = random.Random(seed)  # noqa: S311  # a seeded world
-    watch = Watched(outages(chance))
-    standing, bad_in_a_row, paid_at, count = initial_state(SERVICE, START), 0, -math.inf, 0
+    rng = random.Random(seed)  # noqa: S311  # a seeded world
+    watch = Observation(outages(rng))
+    state, bad_in_a_row, paid_at, count = initial_state(SERVICE, START), 0, -math.inf, 0
     is_alerted = False
     queue: list[Event] = [(1.0, 0, Source.REACH, None)]
-    queue += _told_ahead(watch.outages, traffic_a_minute, chance)
+    queue += _events_ahead(watch.outages, traffic_a_minute, rng)
     queue.sort()
     noise = {Source.REACH: 0.01, Source.GENERATION: 0.02, Source.TRAFFIC: 0.03}
     left = list(watch.outages)
@@ -131,14 +131,14 @@ def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
         is_down = (
             bool(left) and left[0].start <= at and (source is not Source.REACH or left[0].shows)
         )
-        bad = says is None and (is_down or chance.random() < noise[source])
+        bad = says is None and (is_down or rng.random() < noise[source])
         evidence = Evidence(SERVICE, moment, source, BROKEN if bad else None, claimed_status=says)
-        standing = judge(standing, evidence, policy)
-        shown = standing.verdict.status in BAD
+        state = judge(state, evidence, policy)
+        shown = state.verdict.status in BAD
         if shown is not watch.turns[-1][1]:
             watch.turns.append((at, shown))
             is_alerted = False
-        if shown and not is_alerted and is_alertable(standing, policy):
+        if shown and not is_alerted and is_alertable(state, policy):
             is_alerted = True
             watch.alerts.append(at)
         if source is Source.REACH:
@@ -146,10 +146,10 @@ def watched(traffic_a_minute: float, seed: int, policy: Policy) -> Watched:
             again = {1: 10.0, 2: 20.0}.get(bad_in_a_row, 60.0)
             heappush(queue, (at + again, count, source, None))
         elif source is Source.TRAFFIC:
-            wait = chance.expovariate(traffic_a_minute / 60)
+            wait = rng.expovariate(traffic_a_minute / 60)
             heappush(queue, (at + wait, count, source, None))
         is_rested = at >= paid_at + DOUBT_PACE
-        in_doubt = is_rested and jobs_are_uncertain(standing, moment, policy)
+        in_doubt = is_rested and jobs_are_uncertain(state, moment, policy)
         if in_doubt or at >= paid_at + PAID_PACE:
             paid_at, watch.paid = at, watch.paid + 1
             heappush(queue, (at + 1, count, Source.GENERATION, None))
@@ -167,12 +167,12 @@ class Figures:
 
 
 def figures(traffic: float, services: int, policy: Policy, seed: int = 0) -> Figures:
-    watches = [watched(traffic, seed + n, policy) for n in range(services)]
+    watches = [observe(traffic, seed + n, policy) for n in range(services)]
     delays = [d for w in watches for d in w.delays]
-    found = [d for d in delays if d is not None]
+    result = [d for d in delays if d is not None]
     return Figures(
-        seen=len(found) / len(delays),
-        delay_minutes=median(found) / 60,
+        seen=len(result) / len(delays),
+        delay_minutes=median(result) / 60,
         false_alarms=sum(w.false_alarms for w in watches) / services / DAYS * 30,
         false_alerts=sum(w.false_alerts for w in watches) / services / DAYS * 30,
         wrong=sum(w.wrong for w in watches) / services / END,
@@ -189,10 +189,10 @@ REFERENCE = {0.0: (0.74, 0.0069), 0.2: (0.95, 0.0039), 2.0: (1.0, 0.0008)}
 def test_the_judge_keeps_up_with_the_reference_figures(traffic: float, services: int) -> None:
     seen, wrong = REFERENCE[traffic]
 
-    found = figures(traffic, services, Policy(), seed=100)
+    result = figures(traffic, services, Policy(), seed=100)
 
-    assert found.seen >= seen - 0.06  # 60 to 90 outages: three standard errors would be 0.15
-    assert found.wrong <= wrong * 1.15
-    assert found.false_alarms <= 0.5
-    assert found.false_alerts <= 0.25  # one in four months of a service
-    assert found.delay_minutes <= 15
+    assert result.seen >= seen - 0.06  # 60 to 90 outages: three standard errors would be 0.15
+    assert result.wrong <= wrong * 1.15
+    assert result.false_alarms <= 0.5
+    assert result.false_alerts <= 0.25  # one in four months of a service
+    assert result.delay_minutes <= 15

@@ -64,14 +64,14 @@ def test_three_outages_in_a_month_give_the_availability_interval_of_the_referenc
     assert 1 - away.low == pytest.approx(0.9997607, abs=1e-6)
 
 
-def test_no_outage_leaves_a_doubt_as_long_as_a_typical_one() -> None:
+def test_without_an_outage_the_interval_is_that_of_a_typical_one() -> None:
     away = unavailability_interval([], MONTH)
 
     assert away.low == 0.0
     assert away.high == pytest.approx(3600 / MONTH * chi2.ppf(0.975, 2) / 2)
 
 
-def test_gamma_intervals_hold_the_truth_about_as_often_as_they_claim() -> None:
+def test_gamma_intervals_contain_the_truth_about_as_often_as_they_claim() -> None:
     chance, held, rounds = random.Random(7), 0, 150  # noqa: S311  # a seeded world
     for _ in range(rounds):
         lengths, at = [], chance.expovariate(1 / (2 * 86400))
@@ -94,7 +94,7 @@ def test_the_time_between_outages_has_the_exact_poisson_interval() -> None:
 
 
 @given(count=st.integers(1, 60), quantile=st.floats(0.5, 0.95))
-def test_a_quantile_surely_lies_above_the_value_of_its_rank(count: int, quantile: float) -> None:
+def test_a_quantile_surely_exceeds_the_value_of_its_rank(count: int, quantile: float) -> None:
     rank = quantile_rank(count, quantile)
 
     assert binom.cdf(rank - 1, count, quantile) <= 0.025 + 1e-12

@@ -1,1 +1,1 @@
-"""Tell people: which change reaches whom, and how."""
+"""Alerts: which changes are notified, to which receivers, and how they are sent."""

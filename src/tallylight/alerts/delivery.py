@@ -1,8 +1,8 @@
-"""Sends notifications to receivers through Apprise, each in its own time.
+"""Sends notifications to receivers through Apprise, one queue and task for each receiver.
 
-A receiver that is slow or away delays nobody: `send` only puts into a queue, every receiver has
-its own queue and task, and what cannot be delivered in half an hour is given up and logged. Neither
-logs nor errors ever show a receiver's address, which holds its token.
+A receiver that is slow or unreachable delays no other: `send` only fills queues. A notification
+that cannot be delivered within half an hour is given up and logged. Neither logs nor errors show a
+receiver's address, because the address contains its token.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ RETRY_DELAYS = (
     timedelta(minutes=8),
     timedelta(minutes=20),
 )
-"""How long to wait before each further try."""
+"""How long to wait before each further attempt."""
 
 _QUEUE_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedNotification:
-    """A notification in a language."""
+    """A notification as text in one language."""
 
     title: str
     body: str
@@ -49,14 +49,14 @@ Render = Callable[[Notification], RenderedNotification]
 
 @dataclass(slots=True)
 class _ReceiverQueue:
-    """One receiver with what waits for it."""
+    """One receiver with the notifications that wait for it."""
 
     options: ReceiverOptions
     queue: asyncio.Queue[Notification] = field(default_factory=lambda: asyncio.Queue(_QUEUE_LENGTH))
 
 
 class NotificationSender:
-    """Takes notifications at once and delivers them when it can."""
+    """Queues notifications and delivers them to their receivers."""
 
     def __init__(self, options: AlertOptions, clock: Clock, render: Render) -> None:
         self._clock = clock
@@ -66,21 +66,24 @@ class NotificationSender:
         }
 
     def send(self, notification: Notification) -> None:
-        """Let a notification be delivered to every receiver that wants it; never waits."""
-        for name, desk in self._receivers.items():
-            wanted = for_receiver(notification, desk.options)
+        """Queue a notification for every receiver that wants it; never waits.
+
+        A full queue drops its oldest notification, because the newest says how things are now.
+        """
+        for name, receiver in self._receivers.items():
+            wanted = for_receiver(notification, receiver.options)
             if wanted is None:
                 continue
-            if desk.queue.full():
-                lost = desk.queue.get_nowait()
-                log.warning("alerts.dropped", receiver=name, kind=lost.kind)
-            desk.queue.put_nowait(wanted)
+            if receiver.queue.full():
+                dropped = receiver.queue.get_nowait()
+                log.warning("alerts.dropped", receiver=name, kind=dropped.kind)
+            receiver.queue.put_nowait(wanted)
 
     async def run(self) -> None:
         """Deliver until cancelled; return at once if there is no receiver."""
         async with asyncio.TaskGroup() as tasks:
-            for name, desk in self._receivers.items():
-                tasks.create_task(self._deliver_queue(name, desk))
+            for name, receiver in self._receivers.items():
+                tasks.create_task(self._deliver_queue(name, receiver))
 
     async def _deliver_queue(self, name: str, receiver: _ReceiverQueue) -> Never:
         while True:
@@ -88,7 +91,7 @@ class NotificationSender:
             try:
                 await self._deliver(name, receiver.options, notification)
             except Exception as error:  # noqa: BLE001  # the root of a receiver's task
-                # Not the traceback: those of strangers' plugins show what they were given.
+                # Not the traceback: that of a plugin may show the receiver's address.
                 log.error(  # noqa: TRY400
                     "alerts.failed",
                     receiver=name,
@@ -100,7 +103,7 @@ class NotificationSender:
         self, name: str, options: ReceiverOptions, notification: Notification
     ) -> None:
         message = self._render(notification)
-        # Importing Apprise and its plugins takes most of a second of computing.
+        # In a thread, because the import of Apprise and its plugins takes most of a second.
         apprise = await asyncio.to_thread(_apprise_client, options)
         if apprise is None:
             log.error("alerts.unusable_receiver", receiver=name)
@@ -113,22 +116,15 @@ class NotificationSender:
                 log.info("alerts.delivered", receiver=name, kind=notification.kind)
                 return
             if wait is not None:
-                log.warning("alerts.undelivered", receiver=name, retry_in=wait.total_seconds())
+                log.warning("alerts.retrying", receiver=name, retry_in=wait.total_seconds())
                 await self._clock.sleep(wait)
         log.error("alerts.given_up", receiver=name, kind=notification.kind)
 
 
-def unusable_receivers(options: AlertOptions) -> tuple[str, ...]:
-    """Return the names of receivers whose address Apprise does not understand; imports Apprise."""
-    return tuple(
-        name for name, receiver in options.receivers.items() if _apprise_client(receiver) is None
-    )
-
-
 def _apprise_client(options: ReceiverOptions) -> "Apprise | None":
-    import apprise  # noqa: PLC0415  # late: most commands never send
+    import apprise  # noqa: PLC0415  # late, because most commands never send
 
-    # Its log lines may quote the address; ours say all that is needed.
+    # Its log lines may quote the address; ours say everything that is needed.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    bell = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tallylight", app_desc="tallylight"))
-    return bell if bell.add(options.url.reveal()) else None
+    client = apprise.Apprise(asset=apprise.AppriseAsset(app_id="tallylight", app_desc="tallylight"))
+    return client if client.add(options.url.reveal()) else None

@@ -1,4 +1,4 @@
-"""When our own key or wallet keeps us out: one message an upstream, not one a service."""
+"""Notifies a refused key or an empty balance: one notification per upstream, not per service."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -21,25 +21,27 @@ def update_key_alerts(
     rules: AlertRules,
     members: Mapping[ServiceId, AlertMember],
 ) -> tuple[KeyAlerts, tuple[Notification, ...]]:
-    """Return what is remembered of keys from now on, and what is to be told of them."""
-    shut: dict[UpstreamId, dict[ServiceId, FailureKind]] = defaultdict(dict)
+    """Return the new state of all key alerts, and the notifications that are due."""
+    blocked_by_upstream: dict[UpstreamId, dict[ServiceId, FailureKind]] = defaultdict(dict)
     for id_, kind in blocked.items():
-        shut[members[id_].upstream][id_] = kind
+        blocked_by_upstream[members[id_].upstream][id_] = kind
     after: dict[UpstreamId, KeyAlert] = {}
-    told: list[Notification] = []
-    for upstream in {**dict.fromkeys(key_alerts), **dict.fromkeys(shut)}:
+    due: list[Notification] = []
+    for upstream in {**dict.fromkeys(key_alerts), **dict.fromkeys(blocked_by_upstream)}:
         sharing = tuple(id_ for id_, member in members.items() if member.upstream == upstream)
         if not sharing:
-            continue  # the upstream is gone
-        before, out = key_alerts.get(upstream, KeyAlert()), shut.get(upstream, {})
-        wanted = next(iter(out.values()), None)
-        watch = _with_pending(before, wanted, now)
-        if _is_due(watch, now, rules, is_whole=len(out) in {0, len(sharing)}):
-            told.append(_key_notification(before, wanted, tuple(out) or sharing, now, members))
-            watch = KeyAlert(notified_failure=wanted)
-        if watch != KeyAlert():
-            after[upstream] = watch
-    return after, tuple(told)
+            continue  # the upstream was removed from the configuration
+        before = key_alerts.get(upstream, KeyAlert())
+        failures = blocked_by_upstream.get(upstream, {})
+        failure = next(iter(failures.values()), None)
+        alert = _with_pending(before, failure, now)
+        if _is_due(alert, now, rules, is_whole=len(failures) in {0, len(sharing)}):
+            services = tuple(failures) or sharing
+            due.append(_key_notification(before, failure, services, now, members))
+            alert = KeyAlert(notified_failure=failure)
+        if alert != KeyAlert():
+            after[upstream] = alert
+    return after, tuple(due)
 
 
 def _with_pending(before: KeyAlert, failure: FailureKind | None, now: datetime) -> KeyAlert:
@@ -49,9 +51,9 @@ def _with_pending(before: KeyAlert, failure: FailureKind | None, now: datetime) 
 
 
 def _is_due(alert: KeyAlert, now: datetime, rules: AlertRules, *, is_whole: bool) -> bool:
-    # With all services of the upstream in the same state there is nothing to wait for.
-    began = alert.pending_since
-    return began is not None and (is_whole or now - began >= rules.group_wait)
+    # Once all services of the upstream are in the same state no other could join the notification.
+    since = alert.pending_since
+    return since is not None and (is_whole or now - since >= rules.group_wait)
 
 
 def _key_notification(

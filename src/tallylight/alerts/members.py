@@ -1,4 +1,4 @@
-"""The services as the rules of alerts see them."""
+"""The facts about services that the rules of alerts need."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +8,7 @@ from tallylight.model.ids import ServiceId
 
 
 def members_of(services: Iterable[Service]) -> Mapping[ServiceId, AlertMember]:
-    """Return what the rules need to know of services beside their verdicts."""
+    """Return the facts about each service that the rules need beside its verdict."""
     return {
         service.id: AlertMember(
             provider=service.upstream.provider,

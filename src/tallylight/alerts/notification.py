@@ -1,4 +1,4 @@
-"""What is told, before it is put into a language: one message of one or more alerts."""
+"""A notification before it is rendered: one message about one or more alerts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ NO_PROVIDER = ProviderId("")
 class NotificationKind(StrEnum):
     """What a notification is about."""
 
-    FIRING = "firing"  # services went into a bad state, or from one into another
-    RESOLVED = "resolved"  # they came back
-    REMINDER = "reminder"  # they still are in a bad state
-    FLAPPING = "flapping"  # they change so often that single changes are no longer told
-    FLAPPING_ENDED = "settled"  # they stopped doing so; the status is the one that stands now
-    NETWORK_DOWN = "network_down"  # our own network: verdicts are frozen
+    FIRING = "firing"  # services entered a bad status, or changed from one to another
+    RESOLVED = "resolved"  # services recovered
+    REMINDER = "reminder"  # services still have a bad status
+    FLAPPING = "flapping"  # services change so often that single changes are not notified
+    FLAPPING_ENDED = "flapping_ended"  # services stopped flapping; carries their current status
+    NETWORK_DOWN = "network_down"  # our own network failed: verdicts are frozen
     NETWORK_UP = "network_up"
-    KEY_BLOCKED = "key_blocked"  # our key or wallet keeps us out
+    KEY_BLOCKED = "key_blocked"  # the upstream refuses our key, or our balance is empty
     KEY_ACCEPTED = "key_accepted"
     SHUTDOWN_AHEAD = "shutdown_ahead"  # a model will be switched off
 
 
 class Severity(StrEnum):
-    """How loud a notification is; the words that Apprise knows."""
+    """The severity of a notification, in the values that Apprise knows."""
 
     INFO = "info"
     SUCCESS = "success"
@@ -38,17 +38,17 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class StatusChange:
+class ServiceChange:
     """One service in a notification.
 
     Args:
-        service: Which.
-        before: The status that was told last, OPERATIONAL if none was.
-        after: The status now.
-        since: When that began.
-        reasons: Why, most telling first.
-        told: All bad statuses that were told since it last was well; whoever heard of one of
-            them wants to hear of the recovery.
+        service: Its id.
+        before: The status that was notified last, OPERATIONAL if none was.
+        after: The current status.
+        since: When the current status began.
+        reasons: Why it has this status, most relevant first.
+        notified_statuses: All bad statuses notified since the service was last well. A receiver
+            that was notified of one of them is also notified of the recovery.
     """
 
     service: ServiceId
@@ -65,11 +65,11 @@ class Notification:
 
     Args:
         kind: What it is about.
-        at: When it was decided.
-        services: Whom it concerns; empty for our own network.
-        provider: Whose services they are; "" for our own network.
-        changes: The services with their statuses, where it is about statuses.
-        facts: What else fills its blanks. KEY_*: `upstream` and `failure` (auth, quota).
+        at: When the rules decided to send it.
+        services: The services that it is about; empty for our own network.
+        provider: The provider of these services; "" for our own network.
+        changes: The changes of status, if it is about statuses.
+        facts: Further values for its text. KEY_*: `upstream` and `failure` (auth, quota).
             SHUTDOWN_AHEAD: `date` (ISO), `days`, `replacement` ("" for none), `precision`.
     """
 
@@ -77,12 +77,12 @@ class Notification:
     at: datetime
     services: tuple[ServiceId, ...] = ()
     provider: ProviderId = NO_PROVIDER
-    changes: tuple[StatusChange, ...] = ()
+    changes: tuple[ServiceChange, ...] = ()
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def severity(self) -> Severity:
-        """Return how loud it is."""
+        """Return the severity of this kind, or the highest severity of its statuses."""
         match self.kind:
             case (
                 NotificationKind.RESOLVED
@@ -113,7 +113,7 @@ _SEVERITIES: Mapping[Status, Severity] = {
 }
 
 
-def _highest_severity(changes: tuple[StatusChange, ...]) -> Severity:
-    loudness = (Severity.FAILURE, Severity.WARNING, Severity.INFO, Severity.SUCCESS)
-    found = {_SEVERITIES[change.after] for change in changes}
-    return next((severity for severity in loudness if severity in found), Severity.INFO)
+def _highest_severity(changes: tuple[ServiceChange, ...]) -> Severity:
+    highest_first = (Severity.FAILURE, Severity.WARNING, Severity.INFO, Severity.SUCCESS)
+    severities = {_SEVERITIES[change.after] for change in changes}
+    return next((each for each in highest_first if each in severities), Severity.INFO)

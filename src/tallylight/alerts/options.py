@@ -1,4 +1,4 @@
-"""What an operator may say of notifications."""
+"""The section `alerts` of the configuration."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -14,7 +14,7 @@ from tallylight.model.status import Status
 
 
 class ReceiverOptions(Section):
-    """Where notifications go, and which ones."""
+    """A receiver: where notifications go, and which ones."""
 
     url: SecretText = Field(
         description="An Apprise URL (slack://…, mailto://…, json://…). It holds a token, so write "
@@ -30,27 +30,27 @@ class ReceiverOptions(Section):
 
 
 class AlertOptions(Section):
-    """The section `alerts` of the configuration."""
+    """Receivers, and when they are notified."""
 
     receivers: dict[Name, ReceiverOptions] = Field(
         default_factory=dict, description="Where notifications go, by a name of your choice."
     )
     remind_after: Duration | None = Field(
         timedelta(hours=4),
-        description="How long after a notification a service that is still down is told again; "
+        description="How long after a notification a service that is still down is notified again; "
         "null for never.",
     )
     group_wait: Duration = Field(
         timedelta(minutes=1),
-        description="Changes of one provider's services within this time become one message.",
+        description="Changes of one provider's services within this time become one notification.",
     )
     shutdown_days: frozenset[Annotated[int, Field(ge=1, le=365)]] = Field(
         frozenset({30, 7, 1}),
-        description="How many days ahead of an announced shutdown it is told.",
+        description="How many days before an announced shutdown it is notified.",
     )
 
     def rules(self) -> AlertRules:
-        """Return the figures that the rules are played with."""
+        """Return the figures of the rules."""
         return AlertRules(
             group_wait=self.group_wait,
             remind_after=self.remind_after,

@@ -1,22 +1,22 @@
-"""Which notifications reach a receiver, and which services in them."""
+"""Selects the notifications that a receiver wants, and the services in them."""
 
 from dataclasses import replace
 
-from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import ReceiverOptions
 
 
 def for_receiver(notification: Notification, receiver: ReceiverOptions) -> Notification | None:
     """Return the part of a notification that a receiver wants, None if there is none.
 
-    Our own network concerns every receiver. Keys and shutdowns have no status, and flapping is
-    about many, so only the receiver's services choose among them.
+    Every receiver gets notifications about our own network. Keys and shutdowns have no status, and
+    flapping has several, so only the receiver's `services` filter these.
     """
     if not notification.services:
         return notification
     wanted = receiver.services
     services = tuple(id_ for id_ in notification.services if wanted is None or id_ in wanted)
-    is_about_many = notification.kind in {
+    has_many_statuses = notification.kind in {
         NotificationKind.FLAPPING,
         NotificationKind.FLAPPING_ENDED,
     }
@@ -24,14 +24,14 @@ def for_receiver(notification: Notification, receiver: ReceiverOptions) -> Notif
         changes = tuple(
             change
             for change in notification.changes
-            if change.service in services and (is_about_many or _is_wanted(change, receiver))
+            if change.service in services and (has_many_statuses or _is_wanted(change, receiver))
         )
         services = tuple(change.service for change in changes)
         notification = replace(notification, changes=changes)
     return replace(notification, services=services) if services else None
 
 
-def _is_wanted(change: StatusChange, receiver: ReceiverOptions) -> bool:
+def _is_wanted(change: ServiceChange, receiver: ReceiverOptions) -> bool:
     if receiver.statuses is None:
         return True
     return not receiver.statuses.isdisjoint(

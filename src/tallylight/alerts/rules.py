@@ -1,8 +1,9 @@
-"""When people are told: what stands is compared with what was told, and the difference is news.
+"""Decides which notifications are due, from the difference between current and notified statuses.
 
-Nothing is queued. A service that fails and recovers before its turn to be told leaves no
-difference, hence no message; neither does a restart, since the state is stored. The rules are
-Alertmanager's (grouping, repeat interval) and Nagios's (flapping); the figures are `state.Rules`.
+No change is queued. A service that fails and recovers before a notification is due leaves no
+difference, hence no notification; a restart leaves none either, because the state is stored. The
+rules follow Alertmanager (grouping, repeat interval) and Nagios (flapping); their figures are
+`state.AlertRules`.
 """
 
 from collections import defaultdict
@@ -11,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tallylight.alerts.keys import update_key_alerts
-from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.shutdowns import update_shutdowns
 from tallylight.alerts.state import AlertMember, AlertRules, AlertState, ServiceAlert
 from tallylight.model.ids import ProviderId, ServiceId
@@ -24,7 +25,7 @@ Evaluation = tuple[AlertState, tuple[Notification, ...]]
 _WITHOUT_REMINDERS = frozenset({Status.RETIRED, Status.MAINTENANCE})
 
 
-def observe_verdict(  # noqa: PLR0913  # what the judge says beside the verdict
+def observe_verdict(  # noqa: PLR0913  # the judge says two things beside the verdict
     state: AlertState,
     verdict: Verdict,
     at: datetime,
@@ -33,16 +34,16 @@ def observe_verdict(  # noqa: PLR0913  # what the judge says beside the verdict
     is_confirmed: bool = True,
     has_recovered: bool = False,
 ) -> AlertState:
-    """Take in the verdict that stands about a service; to be called whenever it may be another.
+    """Return the state with the current verdict on a service; call it when a verdict may differ.
 
     Args:
-        state: What is remembered.
-        verdict: What stands.
-        at: Now; not when the change happened, which may be back-dated.
+        state: The former state.
+        verdict: The current verdict.
+        at: Now; the change itself may be back-dated.
         rules: The figures.
-        is_sure: The judge is sure enough to wake people. Counts for SUSPENDED alone, since all
-            other bad statuses name themselves or have waited for their evidence.
-        has_recovered: Trouble that free checks alone saw is over. Counts for UNKNOWN alone.
+        is_confirmed: The judge is sure enough to notify people. It matters for SUSPENDED only: all
+            other bad statuses are named by the upstream or have waited for their evidence.
+        has_recovered: Trouble that only free checks have seen is over. It matters for UNKNOWN only.
     """
     before = state.service_alerts.get(verdict.service)
     is_over = has_recovered and verdict.status is Status.UNKNOWN
@@ -55,7 +56,7 @@ def observe_verdict(  # noqa: PLR0913  # what the judge says beside the verdict
 def observe_network(
     state: AlertState, at: datetime, rules: AlertRules, *, is_down: bool
 ) -> AlertState:
-    """Take in that unrelated providers fail together, hence that it is us; or that it is over."""
+    """Return the state after our own network went down or came back."""
     if is_down == state.network_is_down:
         return state
     quiet_until = None if is_down else at + rules.group_wait
@@ -63,9 +64,9 @@ def observe_network(
 
 
 def evaluate(state: AlertState, now: datetime, rules: AlertRules, members: Members) -> Evaluation:
-    """Return what is to be told now, and the state in which it is told.
+    """Return the notifications that are due now, and the state after they are sent.
 
-    Services that are no longer in the roster are forgotten.
+    Services that are not among the members are dropped from the state.
     """
     state = _without_removed_services(state, members)
     if state.network_is_down:
@@ -74,19 +75,19 @@ def evaluate(state: AlertState, now: datetime, rules: AlertRules, members: Membe
         return replace(state, network_notified=True), (
             Notification(NotificationKind.NETWORK_DOWN, now),
         )
-    told: list[Notification] = []
+    due: list[Notification] = []
     if state.network_notified:
         state = replace(state, network_notified=False)
-        told.append(Notification(NotificationKind.NETWORK_UP, now))
+        due.append(Notification(NotificationKind.NETWORK_UP, now))
     if state.quiet_until is not None and now < state.quiet_until:
-        return state, tuple(told)
+        return state, tuple(due)
     for step in (_evaluate_statuses, _evaluate_reminders, _evaluate_keys, _evaluate_shutdowns):
         state, more = step(state, now, rules, members)
-        told += more
-    return state, tuple(told)
+        due += more
+    return state, tuple(due)
 
 
-def _with_verdict(  # noqa: PLR0913  # as `observe`
+def _with_verdict(  # noqa: PLR0913  # as `observe_verdict`
     before: ServiceAlert | None,
     verdict: Verdict,
     at: datetime,
@@ -96,31 +97,31 @@ def _with_verdict(  # noqa: PLR0913  # as `observe`
     is_over: bool,
 ) -> ServiceAlert:
     is_unknown = verdict.status is Status.UNKNOWN
-    watch = before or ServiceAlert(Status.UNKNOWN, verdict.since)
-    watch = replace(watch, is_unknown=is_unknown, blocked=verdict.blocked)
+    alert = before or ServiceAlert(Status.UNKNOWN, verdict.since)
+    alert = replace(alert, is_unknown=is_unknown, blocked=verdict.blocked)
     if is_unknown and not is_over:
-        return watch
-    sure = is_confirmed or verdict.status is not Status.SUSPENDED
-    if verdict.status is watch.status:
-        return _with_pending(replace(watch, is_confirmed=sure or watch.is_confirmed), at)
-    changes = _recent_changes(watch.changes, at, rules)
-    is_found_well = watch.has_recovered and verdict.status is Status.OPERATIONAL
-    is_found = watch.status is Status.UNKNOWN and not watch.has_recovered
-    if not (is_found or is_found_well):  # to find out is no change
+        return alert
+    is_confirmed = is_confirmed or verdict.status is not Status.SUSPENDED
+    if verdict.status is alert.status:
+        alert = replace(alert, is_confirmed=is_confirmed or alert.is_confirmed)
+        return _with_pending(alert, at)
+    changes = _recent_changes(alert.changes, at, rules)
+    # The first status that becomes known, and the job that confirms a recovery, are no flapping.
+    is_first = alert.status is Status.UNKNOWN and not alert.has_recovered
+    confirms_recovery = alert.has_recovered and verdict.status is Status.OPERATIONAL
+    if not (is_first or confirms_recovery):
         changes = (*changes, at)
-    return _with_pending(
-        replace(
-            watch,
-            status=verdict.status,
-            since=verdict.since,
-            reasons=verdict.reasons,
-            is_confirmed=sure,
-            has_recovered=is_over,
-            changes=changes,
-            is_flapping=watch.is_flapping or len(changes) > rules.flapping_threshold,
-        ),
-        at,
+    alert = replace(
+        alert,
+        status=verdict.status,
+        since=verdict.since,
+        reasons=verdict.reasons,
+        is_confirmed=is_confirmed,
+        has_recovered=is_over,
+        changes=changes,
+        is_flapping=alert.is_flapping or len(changes) > rules.flapping_threshold,
     )
+    return _with_pending(alert, at)
 
 
 def _recent_changes(
@@ -136,7 +137,7 @@ def _with_pending(alert: ServiceAlert, at: datetime) -> ServiceAlert:
 
 
 def _pending_kind(alert: ServiceAlert) -> NotificationKind | None:
-    """Return what there is to tell of a service, None if what stands was told."""
+    """Return the kind of notification that a service needs, None if its status was notified."""
     if alert.is_flapping:
         return None if alert.flapping_notified else NotificationKind.FLAPPING
     if alert.flapping_notified:
@@ -149,12 +150,8 @@ def _pending_kind(alert: ServiceAlert) -> NotificationKind | None:
 def _without_removed_services(state: AlertState, members: Members) -> AlertState:
     if state.service_alerts.keys() <= members.keys():
         return state
-    return replace(
-        state,
-        service_alerts={
-            id_: watch for id_, watch in state.service_alerts.items() if id_ in members
-        },
-    )
+    kept = {id_: alert for id_, alert in state.service_alerts.items() if id_ in members}
+    return replace(state, service_alerts=kept)
 
 
 def _end_flapping(alert: ServiceAlert, now: datetime, rules: AlertRules) -> ServiceAlert:
@@ -168,33 +165,33 @@ def _evaluate_statuses(
 ) -> Evaluation:
     changed = {}
     waiting: dict[ProviderId, dict[ServiceId, ServiceAlert]] = defaultdict(dict)
-    for id_, watch in state.service_alerts.items():
-        calmed = _end_flapping(watch, now, rules)
-        if calmed is not watch:
-            changed[id_] = calmed
-        if calmed.pending_since is not None and _is_confirmed_or_old(calmed, now, rules):
-            waiting[members[id_].provider][id_] = calmed
-    told: list[Notification] = []
+    for id_, before in state.service_alerts.items():
+        alert = _end_flapping(before, now, rules)
+        if alert is not before:
+            changed[id_] = alert
+        if alert.pending_since is not None and _is_confirmed_or_old(alert, now, rules):
+            waiting[members[id_].provider][id_] = alert
+    due: list[Notification] = []
     for provider, group in waiting.items():
         if _is_due(group.values(), _provider_size(members, provider), now, rules):
-            told += _group_notifications(group, provider, now)
-            changed |= {id_: _as_notified(watch, now) for id_, watch in group.items()}
+            due += _group_notifications(group, provider, now)
+            changed |= {id_: _as_notified(alert, now) for id_, alert in group.items()}
     if not changed:
         return state, ()
-    return replace(state, service_alerts={**state.service_alerts, **changed}), tuple(told)
+    return replace(state, service_alerts={**state.service_alerts, **changed}), tuple(due)
 
 
 def _is_confirmed_or_old(alert: ServiceAlert, now: datetime, rules: AlertRules) -> bool:
-    """Tell whether the news is sure, or has stood for so long that it is told anyway."""
-    began = alert.pending_since
-    is_sure = alert.is_confirmed or _pending_kind(alert) is not NotificationKind.FIRING
-    return is_sure or began is None or now - began >= rules.unconfirmed_after
+    """Tell whether a change is confirmed, or has lasted so long that it is notified anyway."""
+    since = alert.pending_since
+    is_confirmed = alert.is_confirmed or _pending_kind(alert) is not NotificationKind.FIRING
+    return is_confirmed or since is None or now - since >= rules.unconfirmed_after
 
 
 def _is_due(group: Iterable[ServiceAlert], size: int, now: datetime, rules: AlertRules) -> bool:
-    # With nobody left who could join the message there is nothing to wait for.
-    began = [watch.pending_since for watch in group if watch.pending_since is not None]
-    return len(began) >= size or now - min(began) >= rules.group_wait
+    # Once all services of the provider have changed no other could join the notification.
+    pending = [alert.pending_since for alert in group if alert.pending_since is not None]
+    return len(pending) >= size or now - min(pending) >= rules.group_wait
 
 
 def _provider_size(members: Members, provider: ProviderId) -> int:
@@ -210,7 +207,7 @@ def _group_notifications(
         NotificationKind.FLAPPING_ENDED,
         NotificationKind.RESOLVED,
     ):
-        of_kind = {id_: watch for id_, watch in group.items() if _pending_kind(watch) is kind}
+        of_kind = {id_: alert for id_, alert in group.items() if _pending_kind(alert) is kind}
         if of_kind:
             yield _group_notification(kind, of_kind, provider, now)
 
@@ -222,15 +219,15 @@ def _group_notification(
     now: datetime,
 ) -> Notification:
     changes = tuple(
-        StatusChange(
+        ServiceChange(
             service=id_,
-            before=watch.notified_status or Status.OPERATIONAL,
-            after=watch.status,
-            since=watch.since,
-            reasons=watch.reasons,
-            notified_statuses=watch.notified_statuses,
+            before=alert.notified_status or Status.OPERATIONAL,
+            after=alert.status,
+            since=alert.since,
+            reasons=alert.reasons,
+            notified_statuses=alert.notified_statuses,
         )
-        for id_, watch in group.items()
+        for id_, alert in group.items()
     )
     return Notification(kind, now, tuple(group), provider, changes)
 
@@ -238,16 +235,15 @@ def _group_notification(
 def _as_notified(alert: ServiceAlert, now: datetime) -> ServiceAlert:
     if alert.is_flapping:
         return replace(alert, flapping_notified=True, pending_since=None)
-    told = alert.alertable_status
+    status = alert.alertable_status
+    statuses = () if status is None else tuple(dict.fromkeys((*alert.notified_statuses, status)))
     return replace(
         alert,
         flapping_notified=False,
         pending_since=None,
-        notified_status=told,
+        notified_status=status,
         notified_at=now,
-        notified_statuses=()
-        if told is None
-        else tuple(dict.fromkeys((*alert.notified_statuses, told))),
+        notified_statuses=statuses,
     )
 
 
@@ -255,21 +251,17 @@ def _evaluate_reminders(
     state: AlertState, now: datetime, rules: AlertRules, members: Members
 ) -> Evaluation:
     due: dict[ProviderId, dict[ServiceId, ServiceAlert]] = defaultdict(dict)
-    for id_, watch in state.service_alerts.items():
-        if _is_reminder_due(watch, now, rules):
-            due[members[id_].provider][id_] = watch
+    reminded = {}
+    for id_, alert in state.service_alerts.items():
+        if _is_reminder_due(alert, now, rules):
+            due[members[id_].provider][id_] = alert
+            reminded[id_] = replace(alert, notified_at=now)
     if not due:
         return state, ()
-    told = tuple(
+    return replace(state, service_alerts={**state.service_alerts, **reminded}), tuple(
         _group_notification(NotificationKind.REMINDER, group, provider, now)
         for provider, group in due.items()
     )
-    renewed = {
-        id_: replace(watch, notified_at=now)
-        for group in due.values()
-        for id_, watch in group.items()
-    }
-    return replace(state, service_alerts={**state.service_alerts, **renewed}), told
 
 
 def _is_reminder_due(alert: ServiceAlert, now: datetime, rules: AlertRules) -> bool:
@@ -283,7 +275,7 @@ def _is_reminder_due(alert: ServiceAlert, now: datetime, rules: AlertRules) -> b
 def _evaluate_keys(
     state: AlertState, now: datetime, rules: AlertRules, members: Members
 ) -> Evaluation:
-    blocked = {id_: w.blocked for id_, w in state.service_alerts.items() if w.blocked is not None}
+    blocked = {id_: a.blocked for id_, a in state.service_alerts.items() if a.blocked is not None}
     keys, due = update_key_alerts(state.key_alerts, blocked, now, rules, members)
     return (state if keys == state.key_alerts else replace(state, key_alerts=keys)), due
 
@@ -291,5 +283,5 @@ def _evaluate_keys(
 def _evaluate_shutdowns(
     state: AlertState, now: datetime, rules: AlertRules, members: Members
 ) -> Evaluation:
-    told, due = update_shutdowns(state.shutdowns_notified, now, rules, members)
-    return (replace(state, shutdowns_notified=told) if due else state), due
+    notified, due = update_shutdowns(state.shutdowns_notified, now, rules, members)
+    return (replace(state, shutdowns_notified=notified) if due else state), due

@@ -1,4 +1,4 @@
-"""Which announced shutdowns are to be told today."""
+"""Decides which announced shutdowns are notified today."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,22 +15,21 @@ def update_shutdowns(
     rules: AlertRules,
     members: Mapping[ServiceId, AlertMember],
 ) -> tuple[Mapping[ServiceId, tuple[date, int]], tuple[Notification, ...]]:
-    """Return what was told once this is told, and the notifications: one a provider and day.
+    """Return the notified shutdowns after this call, and one notification per provider and date.
 
-    A shutdown is told once for each of the configured numbers of days ahead; whoever starts
-    late hears of it once, not once for each number that has passed. Another date is another
-    shutdown.
+    A shutdown is notified once for each configured number of days before it. A process that starts
+    late notifies it once, not once for each number that has passed. A new date starts anew.
     """
     due: dict[tuple[ProviderId, date], dict[ServiceId, int]] = defaultdict(dict)
     for id_, member in members.items():
         if member.shutdown_at is None:
             continue
-        step = _days_threshold(member.shutdown_at, now.date(), rules)
-        if step is not None and _is_new(notified.get(id_), member.shutdown_at, step):
-            due[member.provider, member.shutdown_at][id_] = step
-    after = {id_: said for id_, said in notified.items() if id_ in members}
+        threshold = _days_threshold(member.shutdown_at, now.date(), rules)
+        if threshold is not None and _is_new(notified.get(id_), member.shutdown_at, threshold):
+            due[member.provider, member.shutdown_at][id_] = threshold
+    after = {id_: last for id_, last in notified.items() if id_ in members}
     for (_, day), group in due.items():
-        after |= {id_: (day, step) for id_, step in group.items()}
+        after |= {id_: (day, threshold) for id_, threshold in group.items()}
     return after, tuple(
         _shutdown_notification(provider, day, tuple(group), now, members)
         for (provider, day), group in due.items()
@@ -38,10 +37,10 @@ def update_shutdowns(
 
 
 def _days_threshold(shutdown: date, today: date, rules: AlertRules) -> int | None:
-    """Return the smallest configured number of days that the shutdown is not further away than."""
+    """Return the smallest configured number of days that is not less than the days left."""
     left = (shutdown - today).days
     if left <= 0:
-        return None  # it is over; the verdict says so
+        return None  # the date has passed; the verdict says so
     return min((days for days in rules.shutdown_days if days >= left), default=None)
 
 

@@ -1,8 +1,11 @@
-"""The state of alerts as JSON, so that a restart neither repeats nor forgets what was told."""
+"""The state of alerts as JSON, so that a restart neither repeats nor forgets notifications."""
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from tallylight.alerts.state import AlertState
+
+log = structlog.get_logger()
 
 _STATE = TypeAdapter(AlertState)
 
@@ -13,11 +16,12 @@ def dump_alert_state(state: AlertState) -> str:
 
 
 def load_alert_state(text: str) -> AlertState:
-    """Return the state of a JSON text; an empty one if another version of tallylight wrote it.
+    """Return the state of a JSON text, an empty one if another version of tallylight wrote it.
 
-    What is forgotten then is told once more, which is better than not to start.
+    With an empty state everything that is down is notified once more.
     """
     try:
         return _STATE.validate_json(text)
     except ValidationError:
+        log.warning("alerts.state_unreadable")
         return AlertState()

@@ -1,4 +1,4 @@
-"""What is remembered of alerts: what stands and what was told, so that the difference is news."""
+"""The state of alerts: the current and the notified status of each service."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,14 @@ class AlertRules:
     """The figures of the rules.
 
     Args:
-        group_wait: Changes of one provider within this time are one message.
-        sure_within: A suspension that the judge calls likely but not yet sure is told after this
-            time all the same, if it still stands.
-        remind_after: How long after the last word on a bad state it is told again; None: never.
-        flapping_above: More changes than this …
-        flapping_window: … within this time are flapping, until there is none within it.
-        shutdown_days: How many days ahead a shutdown is told, once each.
+        group_wait: Changes of one provider within this time become one notification.
+        unconfirmed_after: A suspension that is likely but not certain is notified after this time,
+            if it lasts.
+        remind_after: How long after the last notification a bad status is notified again; None
+            for never.
+        flapping_threshold: More changes than this within `flapping_window` are flapping.
+        flapping_window: Flapping ends after this time without a change.
+        shutdown_days: How many days before a shutdown it is notified, once each.
     """
 
     group_wait: timedelta = timedelta(minutes=1)
@@ -34,14 +35,14 @@ class AlertRules:
 
 @dataclass(frozen=True, slots=True)
 class AlertMember:
-    """What the rules need to know of a service beside its verdict.
+    """The facts about a service that the rules need beside its verdict.
 
     Args:
-        provider: Whose failures are one cause.
-        upstream: Whose services share a key.
-        shutdown_at: The day on which it stops, None while none is announced.
-        shutdown_precision: How well that day is known ("exact", "not_before", …).
-        replacement: What the provider names instead, "" for nothing.
+        provider: Its provider; simultaneous failures of one provider are one cause.
+        upstream: Its upstream; all services of one upstream share a key.
+        shutdown_at: The day on which it shuts down, None while none is announced.
+        shutdown_precision: How precisely that day is known ("exact", "not_before", …).
+        replacement: The model that the provider names instead, "" for none.
     """
 
     provider: ProviderId
@@ -53,25 +54,24 @@ class AlertMember:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAlert:
-    """What stands about one service, and what was told of it.
+    """The current status of one service, and what was notified of it.
 
     Args:
-        status: The newest status that was known; UNKNOWN only while none ever was, since not to
-            know is news of us and not of the service, and once trouble that free checks alone saw
-            is over.
-        since: When it began.
-        reasons: Why.
-        is_sure: The judge is sure enough to wake people.
-        is_unwatched: The verdict is UNKNOWN now.
+        status: The newest status that was known. It is UNKNOWN in two cases only: no status was
+            ever known, or trouble that only free checks have seen is over.
+        since: When the status began.
+        reasons: Why the service has this status.
+        is_confirmed: The judge is sure enough to notify people.
+        is_unknown: The current verdict is UNKNOWN.
         has_recovered: The status is UNKNOWN because trouble is over.
-        blocked: Our own key or wallet keeps us out.
-        told: The bad status that was told, None if none was or its end was told.
-        told_at: When that was told last.
-        told_statuses: All bad statuses told since it last was well.
-        pending_since: Since when there is something to tell.
-        changes: When its status changed, within the window for flapping.
-        is_flapping: It changes too often to tell each change.
-        flapping_told: That was told.
+        blocked: Why the upstream refuses our key, or that our balance is empty.
+        notified_status: The bad status that was notified; None if none was, or once its end was.
+        notified_at: When `notified_status` was notified last.
+        notified_statuses: All bad statuses notified since the service was last well.
+        pending_since: Since when a notification has been pending.
+        changes: When the status changed, within the window for flapping.
+        is_flapping: The status changes too often to notify each change.
+        flapping_notified: The flapping was notified.
     """
 
     status: Status
@@ -91,17 +91,17 @@ class ServiceAlert:
 
     @property
     def alertable_status(self) -> Status | None:
-        """Return the bad status that should have been told, None while there is none."""
+        """Return the bad status that receivers should know of, None while there is none."""
         return None if self.status in {Status.OPERATIONAL, Status.UNKNOWN} else self.status
 
 
 @dataclass(frozen=True, slots=True)
 class KeyAlert:
-    """What was told of an upstream's key.
+    """What was notified of an upstream's key.
 
     Args:
-        told: Why it keeps us out (AUTH, QUOTA), as told; None if nothing was.
-        pending_since: Since when there is something else to tell.
+        notified_failure: The failure (AUTH or QUOTA) that was notified, None if none was.
+        pending_since: Since when the failure has differed from the notified one.
     """
 
     notified_failure: FailureKind | None = None
@@ -110,15 +110,16 @@ class KeyAlert:
 
 @dataclass(frozen=True, slots=True)
 class AlertState:
-    """All that the rules remember. `snapshot` turns it into JSON and back.
+    """The whole state of the rules. `snapshot` converts it to JSON and back.
 
     Args:
-        watches: By service.
-        keys: By upstream, those with something told or to be told.
-        network_is_down: It is our own network.
-        network_told: What was told of that.
-        quiet_until: After our network came back, what piled up is told together.
-        shutdowns_told: By service, the date and the number of days ahead told last.
+        service_alerts: By service.
+        key_alerts: By upstream; only upstreams with something notified or pending.
+        network_is_down: Our own network is down.
+        network_notified: That was notified.
+        quiet_until: After our network came back nothing is notified until then, so that changes
+            of the meantime become one notification.
+        shutdowns_notified: By service, the date and the days before it that were notified last.
     """
 
     service_alerts: Mapping[ServiceId, ServiceAlert] = field(default_factory=dict)

@@ -1,11 +1,11 @@
-"""Notifications in a language: a title that says it all, a line for each service."""
+"""Renders notifications: a title that names the change, and a line for each service."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
 
 from tallylight.alerts.delivery import RenderedNotification
-from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.i18n import Translator
 from tallylight.i18n.formatting import format_day, format_moment_short
 from tallylight.i18n.labels import blocked_message, status_label
@@ -20,11 +20,11 @@ NameOf = Callable[[ServiceId], str]
 def render_notification(
     notification: Notification, name_of: NameOf, to: Translator
 ) -> RenderedNotification:
-    """Return a notification as a message.
+    """Return a notification as text.
 
     Args:
-        notification: What is told.
-        name_of: Returns a service's name for people.
+        notification: What to render.
+        name_of: Returns the display name of a service.
         to: The language.
     """
     names = ", ".join(name_of(id_) for id_ in notification.services)
@@ -34,7 +34,7 @@ def render_notification(
     )
 
 
-def _title(  # noqa: C901, PLR0911  # a closed set
+def _title(  # noqa: C901, PLR0911  # one case per kind
     notification: Notification, names: str, name_of: NameOf, to: Translator
 ) -> str:
     match notification.kind:
@@ -47,13 +47,13 @@ def _title(  # noqa: C901, PLR0911  # a closed set
                 notification, names, to
             )
         case NotificationKind.FLAPPING:
-            return to.gettext("%s: changes so often that single changes are not told") % names
+            return to.gettext("%s: flapping; single changes are not reported") % names
         case NotificationKind.FLAPPING_ENDED:
-            return f"{_icon(notification)} " + to.gettext("Settled: %s") % _status_words(
+            return f"{_icon(notification)} " + to.gettext("Stable again: %s") % _status_words(
                 notification, names, to
             )
         case NotificationKind.NETWORK_DOWN:
-            return to.gettext("Our own network is away: all verdicts are frozen")
+            return to.gettext("Our own network is down: all verdicts are frozen")
         case NotificationKind.NETWORK_UP:
             return to.gettext("Our own network is back")
         case NotificationKind.KEY_BLOCKED:
@@ -81,7 +81,7 @@ def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterab
             pass
 
 
-def _line(change: StatusChange, name_of: NameOf, to: Translator) -> str:
+def _line(change: ServiceChange, name_of: NameOf, to: Translator) -> str:
     line = to.gettext("%(lamp)s %(name)s: %(status)s since %(since)s") % {
         "lamp": change.after.icon,
         "name": name_of(change.service),
@@ -91,10 +91,10 @@ def _line(change: StatusChange, name_of: NameOf, to: Translator) -> str:
     return " — ".join([line, *(reason_sentence(reason, to) for reason in change.reasons[:1])])
 
 
-def _resolved(told: Notification, name_of: NameOf, to: Translator) -> str:
-    """Return who is operational again, and who only answers as far as free checks show."""
+def _resolved(notification: Notification, name_of: NameOf, to: Translator) -> str:
+    """Name the services that are operational, and those of which only free checks succeed."""
     names: dict[bool, list[str]] = defaultdict(list)
-    for change in told.changes:
+    for change in notification.changes:
         names[change.after is Status.UNKNOWN].append(name_of(change.service))
     parts = []
     if names[False]:
@@ -112,5 +112,5 @@ def _icon(notification: Notification) -> str:
 
 
 def _status_words(notification: Notification, names: str, to: Translator) -> str:
-    states = {status_label(change.after, to): None for change in notification.changes}
-    return f"{names}: {', '.join(states)}"
+    labels = dict.fromkeys(status_label(change.after, to) for change in notification.changes)
+    return f"{names}: {', '.join(labels)}"

@@ -1,4 +1,4 @@
-"""The only live state: evidence in, verdict out, transition announced."""
+"""The verdicts on all services in memory: evidence in, verdicts and their transitions out."""
 
 from tallylight.board.board import Board
 from tallylight.board.events import BoardEvent, NetworkChange

@@ -1,4 +1,4 @@
-"""What the board keeps of one service, and what a restart gives back of it."""
+"""One service on the board: its state, its published verdict, and how a restart restores both."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tallylight.model.verdict import Incident, Verdict
 from tallylight.storage.evidence import EvidenceRecord
 from tallylight.storage.state_snapshots import StateSnapshot
 from tallylight.verdicts import snapshot
-from tallylight.verdicts.judge import advance_time, judge
+from tallylight.verdicts.judge import advance_to, judge
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import FailureRecord, ServiceState
 
@@ -25,16 +25,18 @@ class ServiceEntry:
     """One service on the board.
 
     Args:
-        service: As the configuration has it.
-        policy: What it is judged by.
-        standing: What the judge remembers.
-        shown: The verdict that others see: none before its transition is in the history.
-        incident: The one that is open.
-        newest: The newest evidence of each source.
-        turn: Held while evidence is judged and recorded, or two reports would judge one past.
-        told: Where another process judges: what its evidence alone comes to, up to `folded`.
-        folded: The id of the last evidence in `told`.
-        supposed: What was found here, and has not come back from the process that judges.
+        service: As configured.
+        policy: The figures that it is judged by.
+        state: The judge's state.
+        published: The verdict that other parts of the process see. A leader publishes a verdict
+            after it has recorded the transition to it.
+        open_incident: The incident that has not ended.
+        latest: The newest evidence of each source.
+        lock: Held while evidence is judged and recorded; without it two reports could both be
+            applied to the same former state.
+        confirmed: On a follower: the state from the leader's evidence alone.
+        confirmed_cursor: The id of the last evidence in `confirmed`.
+        unconfirmed: On a follower: local evidence that the leader has not stored yet.
     """
 
     service: Service
@@ -53,27 +55,27 @@ class ServiceEntry:
         self.publish()
 
     def publish(self) -> None:
-        """Let others see what stands."""
+        """Publish the verdict of the current state."""
         self.published = self.state.verdict
 
     def dump_state(self) -> str:
-        """Return the standing of this moment, to be stored."""
+        """Return the current state as JSON."""
         return snapshot.dump_state(self.state)
 
     def update_latest(self, evidence: Evidence) -> None:
-        """Keep evidence as the newest of its source, unless it comes late."""
+        """Keep evidence as the newest of its source, unless newer evidence is there already."""
         before = self.latest.get(evidence.source)
         if before is None or evidence.at >= before.at:
             self.latest[evidence.source] = evidence
 
     def apply_confirmed(self, record: EvidenceRecord) -> bool:
-        """Fold what the process that judges has stored; tell whether it is news here."""
+        """Apply evidence that the leader has stored; tell whether it is new to this process."""
         if record.recorded_at_us <= self.confirmed_cursor:
             return False
         piece = record.evidence
         self.confirmed_cursor = record.recorded_at_us
         self.confirmed = judge(
-            _advance_to(self.confirmed, piece.at, self.policy), piece, self.policy
+            advance_to(self.confirmed, piece.at, self.policy), piece, self.policy
         )
         for own in self.unconfirmed:
             if (own.at, own.source) == (piece.at, piece.source):
@@ -83,37 +85,38 @@ class ServiceEntry:
         return True
 
     def apply_local(self, piece: Evidence) -> None:
-        """Let count what was found here, until the process that judges has judged it."""
+        """Apply local evidence until the leader has stored it, or for two minutes."""
         self.unconfirmed.append(piece)
         self.update_latest(piece)
 
     def recompute(self, now: datetime) -> None:
-        """Let stand what was told, with what is supposed."""
+        """Recompute the state from confirmed evidence plus local, unconfirmed evidence."""
         oldest = now - _UNCONFIRMED_TTL
         self.unconfirmed = [piece for piece in self.unconfirmed if piece.at >= oldest]
-        standing = self.confirmed
+        state = self.confirmed
         for piece in self.unconfirmed:
-            standing = judge(_advance_to(standing, piece.at, self.policy), piece, self.policy)
-        # What was found by now may not have been told: silence counts later than at the judge's.
-        self.state = _advance_to(standing, now - _REPLICATION_DELAY, self.policy)
+            state = judge(advance_to(state, piece.at, self.policy), piece, self.policy)
+        # The leader's newest evidence may still be on its way, so time runs a little late here.
+        self.state = advance_to(state, now - _REPLICATION_DELAY, self.policy)
 
-    def load(self, stored: StateSnapshot) -> None:
-        """Take up a standing that was stored, with the evidence that can be read from it.
+    def load(self, stored: StateSnapshot) -> bool:
+        """Restore a stored state, and the newest evidence as far as the state contains it.
 
-        So a page that goes on saying what it said before the restart says nothing new.
+        Thus a status page that repeats after a restart what it said before reports nothing new.
+
+        Returns:
+            False if the snapshot cannot be read; nothing has changed then.
         """
-        self.state = self.confirmed = snapshot.load_state(stored.state)
+        try:
+            state = snapshot.load_state(stored.state)
+        except ValueError:
+            return False
+        self.state = self.confirmed = state
         self.confirmed_cursor = stored.cursor
         self.publish()
         for evidence in _latest_evidence_in(self.state):
             self.update_latest(evidence)
-
-
-def _advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
-    """Return a standing after all that time alone changed up to a moment."""
-    while (after := advance_time(state, at, policy)) is not state:
-        state = after
-    return state
+        return True
 
 
 def _latest_evidence_in(state: ServiceState) -> Iterator[Evidence]:
@@ -124,8 +127,8 @@ def _latest_evidence_in(state: ServiceState) -> Iterator[Evidence]:
         yield Evidence(state.service, delivery.at, delivery.source, latency=latency)
     for layer in (state.api, state.jobs):
         if layer.is_failing and layer.last_failure is not None:
-            answer = layer.last_failure
-            yield Evidence(state.service, answer.at, answer.source, failure=_failure_of(answer))
+            record = layer.last_failure
+            yield Evidence(state.service, record.at, record.source, failure=_failure_of(record))
     if not feed.is_readable:
         yield Evidence(state.service, state.at, Source.FEED, claimed_status=Status.UNKNOWN)
     elif feed.at is not None:
@@ -142,7 +145,7 @@ def _latest_evidence_in(state: ServiceState) -> Iterator[Evidence]:
 def _failure_of(record: FailureRecord) -> Failure:
     return Failure(
         kind=record.kind,
-        fault=Fault.UPSTREAM,  # a layer counts nothing else
+        fault=Fault.UPSTREAM,  # layers count no other faults
         rule=record.rule,
         text=record.text,
         names_state=record.names_state,

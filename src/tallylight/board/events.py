@@ -1,4 +1,4 @@
-"""What the board announces, and to whom."""
+"""The events of the board, and their subscribers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ _QUEUE_LENGTH = 1000
 
 @dataclass(frozen=True, slots=True)
 class NetworkChange:
-    """Our own network went away, or came back."""
+    """Our own network went down or came back."""
 
     at: datetime
     is_down: bool
@@ -24,14 +24,14 @@ BoardEvent = Transition | Evidence | NetworkChange
 
 
 class Subscribers:
-    """Whoever wants to hear what happens; one that sleeps loses the oldest and holds up nobody."""
+    """Queues of events; one that is not read loses its oldest events and delays no other."""
 
     def __init__(self, queue_length: int = _QUEUE_LENGTH) -> None:
         self._queue_length = queue_length
         self._queues: set[asyncio.Queue[BoardEvent]] = set()
 
     def publish(self, event: BoardEvent) -> None:
-        """Tell everybody."""
+        """Put an event into every queue."""
         for queue in self._queues:
             if queue.full():
                 queue.get_nowait()
@@ -39,7 +39,7 @@ class Subscribers:
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncIterator[asyncio.Queue[BoardEvent]]:
-        """Give a queue of what happens as long as the block lasts."""
+        """Open a queue of events for the length of the block."""
         queue: asyncio.Queue[BoardEvent] = asyncio.Queue(self._queue_length)
         self._queues.add(queue)
         try:

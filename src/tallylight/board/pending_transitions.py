@@ -1,8 +1,8 @@
-"""Tells the history of transitions: every one, once, in order.
+"""Records every transition in storage once and in order.
 
-A database that is away must not stop the judging. What it misses waits here and is told in order
-later; until then no snapshot of its service is stored, so that a process that dies meanwhile finds
-the transition again by folding the evidence once more.
+An unreachable database must not stop the judge. Transitions that it misses wait here and are
+recorded in order later. Until then no snapshot of their services is stored, so that a process that
+dies in the meantime finds the transition again when it replays the evidence.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ class _PendingTransition(NamedTuple):
 
 
 class TransitionLog:
-    """The transitions that are not yet in the history."""
+    """The transitions that are not yet recorded."""
 
     def __init__(self, storage: BoardStorage) -> None:
         self._storage = storage
         self._pending: deque[_PendingTransition] = deque()
-        self._in_flight = 0  # of these, from the left
+        self._in_flight = 0  # how many of these, from the left, are being recorded
         self._flush_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -45,21 +45,22 @@ class TransitionLog:
         dump_state: Callable[[], str],
         incident: Incident | None,
     ) -> None:
-        """Take in a transition or the end of an incident, to be told after all before it."""
+        """Queue a transition or the end of an incident, to be recorded after all earlier ones."""
         self._pending.append(_PendingTransition(service, transition, dump_state, incident))
 
     def pending_services(self) -> frozenset[ServiceId]:
-        """Return the services with a transition that is not yet told."""
-        return frozenset(untold.service for untold in self._pending)
+        """Return the services with a transition that is not yet recorded."""
+        return frozenset(pending.service for pending in self._pending)
 
     async def flush(self) -> None:
-        """Tell all that is not yet told; while the database is away it stays for the next time."""
+        """Record all pending transitions; those that the database misses stay for the next call."""
         if not self._pending:
             return
-        task = asyncio.create_task(self._flush_all(), name="chronicle")
+        task = asyncio.create_task(self._flush_all(), name="transition log")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # A probe may be cancelled while it waits; what is half written would then be told twice.
+        # Cancelling the caller, such as a probe, must not end a write halfway: its transitions
+        # would be recorded twice.
         await asyncio.shield(task)
 
     async def _flush_all(self) -> None:
@@ -68,17 +69,17 @@ class TransitionLog:
                 try:
                     await self._storage.record_transitions(self._records)
                 except StorageError as error:
-                    waiting = len(self._pending)
-                    log.warning("verdict.unrecorded", waiting=waiting, error=str(error))
+                    pending = len(self._pending)
+                    log.warning("transition.write_delayed", pending=pending, error=str(error))
                     return
                 for _ in range(self._in_flight):
                     self._pending.popleft()
 
     def _records(self) -> Sequence[TransitionRecord]:
-        """Return all that waits, as it is at the moment of writing.
+        """Return all pending transitions with the snapshots of the moment of writing.
 
-        All of it, since a snapshot holds every transition of its service up to now: were they told
-        one by one, a process that dies between two would lose the later ones.
+        All at once, because a snapshot contains every transition of its service up to now: if they
+        were recorded one by one, a process that dies between two would lose the later ones.
         """
         self._in_flight = len(self._pending)
         return [

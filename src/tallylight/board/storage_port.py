@@ -1,4 +1,4 @@
-"""What the board needs of the history."""
+"""The storage that the board needs."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,23 +13,24 @@ from tallylight.storage.transition_record import TransitionRecord
 
 
 class BoardStorage(Protocol):
-    """Remembers for the board; `history.database.History` is one."""
+    """Stores evidence, transitions and snapshots; `storage.database.Storage` implements it."""
 
     def add_evidence(self, piece: Evidence, /) -> None:
-        """Keep evidence."""
+        """Add evidence to the buffer that is written soon."""
         ...
 
     async def record_transitions(
         self, records: Callable[[], Sequence[TransitionRecord]], /
     ) -> None:
-        """Store transitions with all evidence noted before them.
+        """Store transitions with all evidence added before them.
 
-        The records are asked for once, when it is this call's turn to write.
+        Args:
+            records: Called once, at the moment of writing.
         """
         ...
 
     async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]], /) -> None:
-        """Store snapshots together with all evidence that is in them."""
+        """Store snapshots together with all evidence that they contain."""
         ...
 
     async def snapshots(self) -> Mapping[ServiceId, StateSnapshot]:
@@ -42,14 +43,14 @@ class BoardStorage(Protocol):
         """Yield the evidence that snapshots do not contain.
 
         Args:
-            services: About whom.
-            folded: The last that is in the snapshot of each that has one.
-            since: Leave out what was noted before, for services that have none.
+            services: The services to replay.
+            cursors: The id of the last evidence in each service's snapshot.
+            since: For services without a snapshot, evidence recorded earlier is left out.
         """
         ...
 
     async def evidence_after(self, cursor: int, /) -> Sequence[EvidenceRecord]:
-        """Return evidence that follows an id, oldest first; nothing once there is no more."""
+        """Return a page of evidence after an id, oldest first; empty at the end."""
         ...
 
     async def latest_cursor(self) -> int:

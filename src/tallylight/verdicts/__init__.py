@@ -1,1 +1,1 @@
-"""Judges evidence: verdicts, availability, incidents. Nothing here touches the world."""
+"""The judge: verdicts, incidents and availability from evidence. Everything here is pure."""

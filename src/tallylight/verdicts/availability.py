@@ -1,7 +1,7 @@
-"""How available a service was, of the time that somebody watched it (rules 7 to 9)."""
+"""Availability of a service within its monitored time (rules 7 to 9)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -12,7 +12,7 @@ from tallylight.verdicts.intervals import mean_time_between_interval, unavailabi
 UP = frozenset({Status.OPERATIONAL, Status.DEGRADED})
 DOWN = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 EXCLUDED = frozenset({Status.MAINTENANCE, Status.RETIRED})
-"""Neither side: planned, or over; like UNKNOWN it counts for nothing, unlike it it is explained."""
+"""Counts neither as up nor as down. So does UNKNOWN, which also lowers the coverage."""
 
 MIN_COVERAGE = 0.5
 _MAX_DIGITS = 3
@@ -21,11 +21,11 @@ _WHOLE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class StatusTotals:
-    """What a window holds, already summed; as good as its spells, and thousands of them smaller.
+    """The sums of a time window, which replace its status intervals.
 
     Args:
-        seconds: By status.
-        outages: The seconds down of each outage.
+        seconds: Seconds in each status.
+        outages: Seconds down in each outage.
     """
 
     seconds: Mapping[Status, float] = field(default_factory=dict)
@@ -37,20 +37,20 @@ class Availability:
     """How available a service was.
 
     Args:
-        uptime: Up / (up + down); None where less than half the time was watched, or none.
-        low: Lower end of its 95 % interval; None with it.
-        high: Upper end.
-        coverage: Known / (all but maintenance and retired); None of an empty window.
-        degraded: The share of known time that was degraded, though usable; None with `uptime`.
+        uptime: Up / (up + down); None if less than half of the time was monitored.
+        low: Lower end of the 95 % interval of `uptime`; None if `uptime` is.
+        high: Its upper end; None if `uptime` is.
+        coverage: (up + down) / (up + down + unknown); None if all three are zero.
+        degraded: Share of up and down time in DEGRADED, which is up; None if `uptime` is.
         up: Time operational or degraded.
         down: Time under risk control or suspended.
-        unknown: Time that nobody watched.
-        out: Time in maintenance or after retirement.
-        outages: How many.
-        mttr: Mean length of an outage; None without one.
-        mtbf: Mean time up between outages; None without one.
-        mtbf_low: Lower end of its 95 % interval; None if it was never up.
-        mtbf_high: Upper end; None for "no end", which is so without an outage.
+        unknown: Time in UNKNOWN.
+        excluded: Time in maintenance or after retirement.
+        outages: Number of outages.
+        mttr: Mean duration of an outage; None without an outage.
+        mtbf: Mean time up between outages; None without an outage.
+        mtbf_low: Lower end of the 95 % interval of `mtbf`; None if the service was never up.
+        mtbf_high: Its upper end; None for infinity, which it is without an outage.
     """
 
     uptime: float | None
@@ -71,7 +71,7 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """One bar of a 90-day row: the shares of one day (UTC) by status; they sum to 1."""
+    """One day (UTC) of an uptime bar: the share of each status. The shares sum to 1."""
 
     day: date
     shares: Mapping[Status, float]
@@ -83,9 +83,9 @@ def availability(
     """Return the availability of a window.
 
     Args:
-        spells: Stretches of one status each, oldest first, not overlapping; a gap is unknown.
-        start: Of the window, inclusive.
-        end: Of the window, exclusive.
+        intervals: Oldest first, not overlapping; time in no interval is unknown.
+        start: Start of the window, inclusive.
+        end: End of the window, exclusive.
 
     Source:
         "Time-based availability", Site Reliability Engineering, chapter 3.
@@ -96,20 +96,21 @@ def availability(
 def status_totals(
     intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> StatusTotals:
-    """Return the sums of a window; what no spell covers is unknown."""
+    """Return the sums of a window; time in no interval is unknown."""
     seconds: dict[Status, float] = {}
     outages: list[float] = []
-    is_out = False  # an outage lasts over what nobody saw of it, until the service is up again
-    for spell in intervals:
-        length = (min(spell.end, end) - max(spell.start, start)).total_seconds()
+    is_down = False  # an outage continues through UNKNOWN until the service is up again
+    for interval in intervals:
+        status = interval.status
+        length = (min(interval.end, end) - max(interval.start, start)).total_seconds()
         if length <= 0:
             continue
-        seconds[spell.status] = seconds.get(spell.status, 0.0) + length
-        if spell.status in DOWN and is_out:
+        seconds[status] = seconds.get(status, 0.0) + length
+        if status in DOWN and is_down:
             outages[-1] += length
-        elif spell.status in DOWN:
+        elif status in DOWN:
             outages.append(length)
-        is_out = is_out if spell.status is Status.UNKNOWN else spell.status in DOWN
+        is_down = is_down if status is Status.UNKNOWN else status in DOWN
     covered = math.fsum(seconds.values())
     gap = (end - start).total_seconds() - covered
     if gap > 0:
@@ -117,38 +118,27 @@ def status_totals(
     return StatusTotals(seconds, tuple(outages))
 
 
-def merge_totals(parts: Iterable[StatusTotals]) -> StatusTotals:
-    """Return the sums of several services' windows; two days of one service share outages."""
-    seconds: dict[Status, float] = {}
-    outages: list[float] = []
-    for part in parts:
-        outages += part.outages
-        for status, length in part.seconds.items():
-            seconds[status] = seconds.get(status, 0.0) + length
-    return StatusTotals(seconds, tuple(outages))
-
-
-def availability_from_totals(sums: StatusTotals) -> Availability:
-    """Return the availability of what is already summed, such as daily rollups."""
-    up, down, out = (_seconds_in(sums, group) for group in (UP, DOWN, EXCLUDED))
-    unknown = sums.seconds.get(Status.UNKNOWN, 0.0)
-    known, count = up + down, len(sums.outages)
+def availability_from_totals(totals: StatusTotals) -> Availability:
+    """Return the availability from sums, such as those of daily rollups."""
+    up, down, excluded = (_seconds_in(totals, group) for group in (UP, DOWN, EXCLUDED))
+    unknown = totals.seconds.get(Status.UNKNOWN, 0.0)
+    known, count = up + down, len(totals.outages)
     coverage = known / (known + unknown) if known + unknown else None
-    is_told = coverage is not None and coverage >= MIN_COVERAGE
-    away = unavailability_interval(sums.outages, known) if is_told else None
+    is_covered = coverage is not None and coverage >= MIN_COVERAGE
+    unavailability = unavailability_interval(totals.outages, known) if is_covered else None
     between = mean_time_between_interval(count, up) if up else None
     return Availability(
-        uptime=up / known if is_told else None,
-        low=1 - away.high if away else None,
-        high=1 - away.low if away else None,
+        uptime=up / known if is_covered else None,
+        low=1 - unavailability.high if unavailability else None,
+        high=1 - unavailability.low if unavailability else None,
         coverage=coverage,
-        degraded=sums.seconds.get(Status.DEGRADED, 0.0) / known if is_told else None,
+        degraded=totals.seconds.get(Status.DEGRADED, 0.0) / known if is_covered else None,
         up=timedelta(seconds=up),
         down=timedelta(seconds=down),
         unknown=timedelta(seconds=unknown),
-        excluded=timedelta(seconds=out),
+        excluded=timedelta(seconds=excluded),
         outages=count,
-        mttr=timedelta(seconds=math.fsum(sums.outages) / count) if count else None,
+        mttr=timedelta(seconds=math.fsum(totals.outages) / count) if count else None,
         mtbf=timedelta(seconds=up / count) if count else None,
         mtbf_low=timedelta(seconds=between.low) if between else None,
         mtbf_high=timedelta(seconds=between.high) if between and count else None,
@@ -158,7 +148,7 @@ def availability_from_totals(sums: StatusTotals) -> Availability:
 def day_bars(
     intervals: Sequence[StatusInterval], start: datetime, end: datetime
 ) -> tuple[DayBar, ...]:
-    """Return one bar for each day (UTC) that a window touches, oldest first."""
+    """Return one bar for each day (UTC) that overlaps a window, oldest first."""
     bars, at = [], start
     while at < end:
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
@@ -168,38 +158,29 @@ def day_bars(
     return tuple(bars)
 
 
-def day_bar(day: date, sums: StatusTotals) -> DayBar:
-    """Return the bar of a day that is already summed."""
-    whole = math.fsum(sums.seconds.values())
-    return DayBar(day, {s: length / whole for s, length in sums.seconds.items() if length})
+def day_bar(day: date, totals: StatusTotals) -> DayBar:
+    """Return the bar of a day from its sums."""
+    whole = math.fsum(totals.seconds.values())
+    return DayBar(day, {s: length / whole for s, length in totals.seconds.items() if length})
 
 
-def uptime_text(found: Availability) -> str:
-    """Return the uptime with no more digits than its interval has, "" where none is told.
+def uptime_text(result: Availability) -> str:
+    """Return the uptime with as many digits as its interval justifies, "" for None.
 
-    A service that was down for a moment is never shown at 100 %.
+    A service that was down at all is never shown at 100 %.
     """
-    if found.uptime is None or found.low is None or found.high is None:
+    if result.uptime is None or result.low is None or result.high is None:
         return ""
-    width = 100 * (found.high - found.low)
+    width = 100 * (result.high - result.low)
     digits = _MAX_DIGITS if width <= 0 else min(_MAX_DIGITS, max(0, -_order_of_magnitude(width)))
-    shown = round(100 * found.uptime, digits)
-    if shown >= _WHOLE and found.uptime < 1:
+    shown = round(100 * result.uptime, digits)
+    if shown >= _WHOLE and result.uptime < 1:
         shown = _WHOLE - 10.0**-digits
     return f"{shown:.{digits}f} %"
 
 
-def detection_probability(outage: timedelta, probe_interval: timedelta) -> float:
-    """Return with which probability an outage of this length meets a probe of this pace.
-
-    Where incidents of services with different paces are counted together, each weighs
-    1 / seen_share: for one that was found, others as short were missed (rule 9).
-    """
-    return min(1.0, outage / probe_interval)
-
-
-def _seconds_in(sums: StatusTotals, statuses: frozenset[Status]) -> float:
-    return math.fsum(length for s, length in sums.seconds.items() if s in statuses)
+def _seconds_in(totals: StatusTotals, statuses: frozenset[Status]) -> float:
+    return math.fsum(length for s, length in totals.seconds.items() if s in statuses)
 
 
 def _order_of_magnitude(value: float) -> int:

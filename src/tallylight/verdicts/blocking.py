@@ -1,10 +1,10 @@
-"""What clears a block: our key refused, or our wallet empty, at one service. The only such rule.
+"""What clears a block (our key refused, or our balance empty) at one service. The only such rule.
 
-A good result clears a block that an answer of the same depth or a shallower one has set. A refused
-key is also cleared by a good credentials probe, because a refused create often is a mistake of a
-moment and the probe costs nothing. If creates refuse the key again before one was accepted, the
-probe has shown that it says nothing about creates. Until a create is accepted, no credentials probe
-clears the key then, so a service with a public list of models does not flap.
+A good result clears a block that a response of the same or a lesser depth has set. A good
+credentials probe also clears a refused key, because a refused create often is a momentary mistake
+and the probe costs nothing. If creates refuse the key again before one was accepted, the probe has
+shown that it says nothing about creates. From then until a create is accepted no credentials probe
+clears the key, so that a service with a public list of models does not flap.
 """
 
 from dataclasses import replace
@@ -15,26 +15,26 @@ from tallylight.model.evidence import Evidence, FailureKind, Source
 from tallylight.verdicts.named_failures import is_deeper, is_disproved_by
 from tallylight.verdicts.state import FailureRecord, ServiceState
 
-_MOST_PACES = 3
+_MAX_INTERVALS = 3  # without an answer from a credentials probe that says anything
 
 
-def clears(standing: ServiceState, source: Source) -> bool:
-    """Tell whether a good result of a source, from now on, clears what blocks a service."""
-    blocked = standing.blocked
+def clears(state: ServiceState, source: Source) -> bool:
+    """Tell whether a new good result of a source clears the block of a service."""
+    blocked = state.blocked
     if blocked is None:
         return False
-    is_trusted = standing.cleared_by_probe is None
+    is_trusted = state.cleared_by_probe is None
     is_key_known = blocked.kind is FailureKind.AUTH and source is Source.CREDENTIALS and is_trusted
     return is_key_known or is_disproved_by(blocked, source)
 
 
-def cleared(standing: ServiceState, evidence: Evidence) -> ServiceState:
-    """Return the standing after a good result, with no block that it clears.
+def cleared(state: ServiceState, evidence: Evidence) -> ServiceState:
+    """Return the state after a good result, without the block if the result clears it.
 
-    The refusal that a credentials probe has cleared is kept until a create is accepted.
+    A refusal that a credentials probe has cleared is kept until a create is accepted.
     """
-    blocked, by_probe = standing.blocked, standing.cleared_by_probe
-    if blocked is not None and evidence.at >= blocked.at and clears(standing, evidence.source):
+    blocked, by_probe = state.blocked, state.cleared_by_probe
+    if blocked is not None and evidence.at >= blocked.at and clears(state, evidence.source):
         if is_deeper(blocked.source, evidence.source):
             by_probe = blocked
         blocked = None
@@ -44,26 +44,27 @@ def cleared(standing: ServiceState, evidence: Evidence) -> ServiceState:
         and is_disproved_by(by_probe, evidence.source)
     ):
         by_probe = None
-    if blocked is standing.blocked and by_probe is standing.cleared_by_probe:
-        return standing
-    return replace(standing, blocked=blocked, cleared_by_probe=by_probe)
+    if blocked is state.blocked and by_probe is state.cleared_by_probe:
+        return state
+    return replace(state, blocked=blocked, cleared_by_probe=by_probe)
 
 
 def is_probed(
-    blocked: FailureRecord, pace: ProbeIntervals, now: datetime, *, is_key_known: bool
+    blocked: FailureRecord, intervals: ProbeIntervals, now: datetime, *, is_key_known: bool
 ) -> bool:
-    """Tell whether a probe will find that a service can be asked again.
+    """Tell whether a probe will detect the end of a block.
 
-    Each credentials probe that is refused renews the block. One that has neither cleared nor
-    renewed it for some paces gets no answer that says anything.
+    Each refused credentials probe renews the block. If none has cleared or renewed it for some
+    intervals, credentials probes get no conclusive answer.
 
     Args:
-        blocked: The newest answer that blocks it.
-        pace: How often it is probed.
+        blocked: The newest response that blocks the service.
+        intervals: How often the service is probed.
         now: The moment.
-        is_key_known: Whether a good credentials probe would clear it (`clears`).
+        is_key_known: Whether a good credentials probe would clear the block (`clears`).
     """
-    if pace.generation is not None:
+    if intervals.generation is not None:
         return True
-    patience = timedelta() if pace.credentials is None else _MOST_PACES * pace.credentials
+    credentials = intervals.credentials
+    patience = timedelta() if credentials is None else _MAX_INTERVALS * credentials
     return is_key_known and now < blocked.at + patience

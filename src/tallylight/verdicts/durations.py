@@ -1,7 +1,7 @@
-"""How long a service's jobs take, against its own baseline (rule 6).
+"""Compares the duration of a service's jobs with its own baseline (rule 6).
 
-The baseline is a sketch: a histogram a day with logarithmic buckets, so that seven days of any
-traffic fit into a few hundred bytes and a median is right to 6 %.
+The baseline is a sketch: one histogram per day with logarithmic buckets. Seven days of any traffic
+thus fit into a few hundred bytes, and a median is accurate to 6 %.
 """
 
 import math
@@ -16,11 +16,11 @@ from tallylight.verdicts.state import DaySketch, DeliveredVideo, JobHistory
 _LOG_BUCKET_WIDTH = math.log(1.12)
 _BASELINE_DAYS = 7
 _MAX_RECENT = 12
-_RECOMPUTE_EVERY = 16  # the median of many jobs hardly moves with one more
-_SLOWEST_SHARE = 0.9
-_UPPER = 0.75
+_RECOMPUTE_EVERY = 16  # one more job hardly moves the median of many
+_P90 = 0.9
+_UPPER_QUARTILE = 0.75
 _TO_95 = 1.6449 / 0.6745  # from the upper quartile to the 95th percentile, in deviations
-_RECOVERY_FACTOR = 0.75  # "slow" ends only well below the mark at which it begins
+_RECOVERY_FACTOR = 0.75  # "slow" ends only well below the limit at which it begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class DurationComparison:
     """How the newest jobs compare with the baseline.
 
     Args:
-        slowest: The 90th percentile of the newest jobs, in seconds.
-        surely: What that percentile surely lies above.
-        median: The baseline's median.
-        of: How many jobs are new.
+        p90_seconds: 90th percentile of the newest jobs.
+        p90_lower_bound: Lower end of the interval of that percentile, in seconds.
+        median_seconds: Median of the baseline.
+        job_count: Number of newest jobs.
     """
 
     p90_seconds: float
@@ -41,12 +41,12 @@ class DurationComparison:
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket that a duration falls into."""
+    """Return the logarithmic bucket of a duration."""
     return round(math.log(max(seconds, 0.001)) / _LOG_BUCKET_WIDTH)
 
 
 def with_duration(history: JobHistory, delivery: DeliveredVideo, policy: Policy) -> JobHistory:
-    """Return the record with one more timed delivery, and what follows for "slow"."""
+    """Return the history with one more timed delivery, and with "slow" updated."""
     if delivery.seconds is None:
         return history
     oldest = delivery.at - policy.slow_window
@@ -57,54 +57,54 @@ def with_duration(history: JobHistory, delivery: DeliveredVideo, policy: Policy)
     days = _with_bucket(
         history.daily_sketches, delivery.at.toordinal(), bucket_of(delivery.seconds)
     )
-    middle = history.median_seconds
+    median = history.median_seconds
     today = sum([jobs for _, jobs in days[-1].counts])
-    if middle is None or today < _RECOMPUTE_EVERY or today % _RECOMPUTE_EVERY == 0:
-        middle = median_duration(days, policy)
-    grown = JobHistory(
+    if median is None or today < _RECOMPUTE_EVERY or today % _RECOMPUTE_EVERY == 0:
+        median = median_duration(days, policy)
+    updated = JobHistory(
         history.last_delivery,
         history.minutes,
         recent,
         days,
-        middle,
+        median,
         history.partial_failure_since,
         history.slow_since,
         history.minute_cap,
         history.outage_history,
         history.failure_baseline,
     )
-    slow_since = _slow_since(grown, policy)
+    slow_since = _slow_since(updated, policy)
     if slow_since is history.slow_since:
-        return grown
-    return replace(grown, slow_since=slow_since)
+        return updated
+    return replace(updated, slow_since=slow_since)
 
 
 def compare_durations(
     history: JobHistory, policy: Policy, level: float
 ) -> DurationComparison | None:
-    """Compare the newest jobs with the baseline; None where either is too short to say.
+    """Compare the newest jobs with the baseline; None if either has too few jobs.
 
     Args:
-        record: What is remembered of jobs.
-        policy: How many jobs are enough.
-        level: Of the interval of the slowest.
+        history: The history of jobs.
+        policy: Says how many jobs are enough.
+        level: Confidence level of the interval of the percentile.
     """
     baseline = history.median_seconds
     values = sorted(d.seconds for d in history.recent_deliveries if d.seconds is not None)
     if baseline is None or len(values) < policy.slow_min_jobs:
         return None
-    rank = quantile_rank(len(values), _SLOWEST_SHARE, level)
-    slowest = values[math.ceil(_SLOWEST_SHARE * len(values)) - 1]
-    return DurationComparison(slowest, values[rank - 1] if rank else 0.0, baseline, len(values))
+    rank = quantile_rank(len(values), _P90, level)
+    p90 = values[math.ceil(_P90 * len(values)) - 1]
+    return DurationComparison(p90, values[rank - 1] if rank else 0.0, baseline, len(values))
 
 
 def median_duration(days: tuple[DaySketch, ...], policy: Policy) -> float | None:
-    """Return the median duration in seconds over the days kept; None of too few jobs."""
+    """Return the median duration in seconds over all days; None if there are too few jobs."""
     return duration_quantile(days, 0.5, policy)
 
 
 def duration_quantile(days: tuple[DaySketch, ...], share: float, policy: Policy) -> float | None:
-    """Return the duration in seconds that a share of the jobs of these days stays within."""
+    """Return the duration in seconds that a share of these jobs does not exceed."""
     counts: dict[int, int] = {}
     for day in days:
         for bucket, count in day.counts:
@@ -122,36 +122,35 @@ def duration_quantile(days: tuple[DaySketch, ...], share: float, policy: Policy)
 
 def _slow_since(history: JobHistory, policy: Policy) -> datetime | None:
     newest = history.recent_deliveries[-1].seconds or 0.0
-    mark = policy.slow_factor * (history.median_seconds or 0.0)
-    if history.slow_since is None and newest <= mark:
-        return None  # it cannot begin with a job that was quick
+    limit = policy.slow_factor * (history.median_seconds or 0.0)
     is_slow = history.slow_since is not None
-    found = compare_durations(
-        history, policy, policy.confidence_level if is_slow else policy.slow_confidence
-    )
-    if found is None:
+    if not is_slow and newest <= limit:
+        return None  # "slow" cannot begin with a fast job
+    level = policy.confidence_level if is_slow else policy.slow_confidence
+    comparison = compare_durations(history, policy, level)
+    if comparison is None:
         return None
-    mark = max(mark, _baseline_p95(history, policy))
+    limit = max(limit, _baseline_p95(history, policy))
     if is_slow:
-        return history.slow_since if found.p90_lower_bound > _RECOVERY_FACTOR * mark else None
-    if found.p90_lower_bound <= mark:
+        is_still_slow = comparison.p90_lower_bound > _RECOVERY_FACTOR * limit
+        return history.slow_since if is_still_slow else None
+    if comparison.p90_lower_bound <= limit:
         return None
-    return next(
-        d.at for d in history.recent_deliveries if d.seconds is not None and d.seconds > mark
-    )
+    return next(d.at for d in history.recent_deliveries if d.seconds and d.seconds > limit)
 
 
 def _baseline_p95(history: JobHistory, policy: Policy) -> float:
-    """Return what one job in twenty took longer than on the days before; 0.0 of too few.
+    """Return the 95th percentile of the days before today; 0.0 if there are too few jobs.
 
-    Taken from the quartile, as if durations were log-normal, and without today: a spell of slow
-    jobs must not raise the mark that it is to be known by.
+    It is extrapolated from the upper quartile as if durations were log-normal. Today is left out,
+    because slow jobs must not raise the limit that detects them.
     """
     before = history.daily_sketches[:-1]
-    middle, upper = median_duration(before, policy), duration_quantile(before, _UPPER, policy)
-    if middle is None or upper is None:
+    median = median_duration(before, policy)
+    upper = duration_quantile(before, _UPPER_QUARTILE, policy)
+    if median is None or upper is None:
         return 0.0
-    return middle * math.pow(upper / middle, _TO_95)
+    return median * math.pow(upper / median, _TO_95)
 
 
 def _with_bucket(days: tuple[DaySketch, ...], day: int, bucket: int) -> tuple[DaySketch, ...]:
@@ -159,7 +158,7 @@ def _with_bucket(days: tuple[DaySketch, ...], day: int, bucket: int) -> tuple[Da
         newest = DaySketch(day, ((bucket, 1),))
         return (*(sketch for sketch in days if sketch.day > day - _BASELINE_DAYS), newest)
     if day < days[-1].day:
-        return days  # what comes after midnight from before it is not worth a search
+        return days  # a job that ended before midnight and arrives after it is left out
     counts = days[-1].counts
     place = bisect_left(counts, (bucket,))
     is_known = place < len(counts) and counts[place][0] == bucket

@@ -1,4 +1,4 @@
-"""Which share of the newest jobs fails: whether a service that is up fails in part (rule 6)."""
+"""The share of recent jobs that fail, and whether a service that is up fails in part (rule 6)."""
 
 import math
 from bisect import bisect_left
@@ -18,29 +18,29 @@ from tallylight.verdicts.state import (
 
 _MINUTE = 60
 _RECOVERY_LEVEL = 0.05
-_MIN_FAILURES = 3  # two are noise, however few the jobs
+_MIN_FAILURES = 3  # two are noise, however few jobs there are
 
 
 @dataclass(frozen=True, slots=True)
 class FailureRate:
-    """So many bad jobs of so many."""
+    """Bad jobs among all jobs."""
 
     bad: int
     total: int
 
     def has_enough_jobs(self, policy: Policy) -> bool:
-        """Tell whether so many jobs may say anything against a service."""
+        """Tell whether there are enough jobs to say anything against a service."""
         return self.bad >= _MIN_FAILURES and self.total >= policy.degraded_least
 
     def is_surely_above(self, share: float, policy: Policy) -> bool:
-        """Tell whether the true share is above this one, as far as so many jobs can tell."""
+        """Tell whether the true share exceeds this one, at the level of the policy."""
         return (
             self.has_enough_jobs(policy)
             and wilson_interval(self.bad, self.total, policy.confidence_level).low > share
         )
 
     def is_never_by_chance(self, share: float, policy: Policy) -> bool:
-        """Tell whether so many bad jobs never come by chance where this share is bad."""
+        """Tell whether so many bad jobs practically never occur if this share is the true one."""
         by_chance = 1 - policy.degraded_confidence
         return (
             self.has_enough_jobs(policy) and binomial_tail(self.bad, self.total, share) < by_chance
@@ -55,40 +55,41 @@ def minute_of(at: datetime) -> int:
 def add_job(
     history: JobHistory, layer: LayerState, at: datetime, policy: Policy, *, is_bad: bool
 ) -> tuple[tuple[JobMinute, ...], FailureBaseline]:
-    """Return the record's minutes with one more job in its own, and what is normal then.
+    """Return the minutes of a history with one more job, and the baseline after it.
 
-    A minute tells of what is normal once it leaves the window without any trouble: the first
-    minutes of a spell that is not known yet must not excuse the rest of it.
+    A minute enters the baseline only once it leaves the window without any trouble. Otherwise the
+    first minutes of trouble that is not yet detected would excuse the rest of it.
     """
     number = minute_of(at)
     newest = max(number, history.minutes[-1].number) if history.minutes else number
     oldest = newest - policy.degraded_long_window // timedelta(seconds=_MINUTE)
     minutes = [m for m in history.minutes if m.number > oldest]
-    usual = history.failure_baseline
+    baseline = history.failure_baseline
     if layer.status is LayerStatus.UP and history.partial_failure_since is None:
-        usual = update_baseline(usual, history.minutes[: len(history.minutes) - len(minutes)])
+        expired = history.minutes[: len(history.minutes) - len(minutes)]
+        baseline = update_baseline(baseline, expired)
     place = bisect_left(minutes, number, key=lambda m: m.number)
     if place < len(minutes) and minutes[place].number == number:
-        found = minutes[place]
-        minutes[place] = JobMinute(number, found.good + (not is_bad), found.bad + is_bad)
+        before = minutes[place]
+        minutes[place] = JobMinute(number, before.good + (not is_bad), before.bad + is_bad)
     elif number > oldest:
         minutes.insert(place, JobMinute(number, int(not is_bad), int(is_bad)))
-    return tuple(minutes), usual
+    return tuple(minutes), baseline
 
 
 def failure_rate_over(history: JobHistory, at: datetime, window: timedelta) -> FailureRate:
-    """Return the share of bad jobs in the time before a moment."""
+    """Return the share of bad jobs in the window before a moment."""
     oldest = minute_of(at) - window // timedelta(seconds=_MINUTE)
     bad = good = 0
-    for number, well, badly in history.minutes:
-        if number > oldest:
-            bad += badly
-            good += well
+    for minute in history.minutes:
+        if minute.number > oldest:
+            bad += minute.bad
+            good += minute.good
     return FailureRate(bad, bad + good)
 
 
 def without_failures_before(history: JobHistory, moment: datetime) -> JobHistory:
-    """Return the record without the jobs before a recovery: they belong to the outage."""
+    """Return the history without the failures before a recovery: they belong to the outage."""
     first = minute_of(moment)
     kept = (JobMinute(m.number, m.good, 0) for m in history.minutes if m.number >= first)
     return replace(history, minutes=tuple(kept), partial_failure_since=None)
@@ -97,17 +98,16 @@ def without_failures_before(history: JobHistory, moment: datetime) -> JobHistory
 def update_partial_failure(
     history: JobHistory, layer: LayerState, at: datetime, policy: Policy
 ) -> JobHistory:
-    """Return the record with what its shares say of a layer that is up.
+    """Return the history with partial failure begun, continued or ended, for a layer that is up.
 
-    It begins when the long window shows a share that is surely none of the service's normal ones,
-    and the short one does too; it ends when the long one no longer does, or when so many jobs in
-    a row went well as the share would have let pass one time in twenty. Leaving by the short
-    window alone would flap.
+    Partial failure begins when both windows show a share that is above the service's baseline. It
+    ends when the long window no longer does, or after so many good jobs in a row as that share
+    would let pass one time in twenty. If the short window alone ended it, it would flap.
     """
     if history.partial_failure_since is not None:
         return _continue_or_end(history, layer, at, policy)
     if not layer.is_failing or not _has_begun(history, at, policy):
-        return history  # it cannot begin with a job that went well
+        return history  # partial failure cannot begin with a good job
     first = next(m.number for m in history.minutes if m.bad)
     begun = datetime.fromtimestamp(first * _MINUTE, UTC)
     return replace(history, partial_failure_since=max(begun, layer.since or begun))
@@ -118,8 +118,8 @@ def _has_begun(history: JobHistory, at: datetime, policy: Policy) -> bool:
         failure_rate_over(history, at, w)
         for w in (policy.degraded_long_window, policy.degraded_short_window)
     )
-    usual = baseline_rate(history.failure_baseline, policy)
-    return long.is_never_by_chance(usual, policy) and short.is_surely_above(usual, policy)
+    baseline = baseline_rate(history.failure_baseline, policy)
+    return long.is_never_by_chance(baseline, policy) and short.is_surely_above(baseline, policy)
 
 
 def _continue_or_end(
@@ -128,13 +128,12 @@ def _continue_or_end(
     long, run = failure_rate_over(history, at, policy.degraded_long_window), layer.good_run
     if run is not None and not layer.is_failing and _has_recovered(long, run.length):
         return without_failures_before(history, run.since)
-    if long.total and not long.is_surely_above(
-        baseline_rate(history.failure_baseline, policy), policy
-    ):
+    baseline = baseline_rate(history.failure_baseline, policy)
+    if long.total and not long.is_surely_above(baseline, policy):
         return replace(history, partial_failure_since=None)
     return history
 
 
 def _has_recovered(long: FailureRate, good_in_a_row: int) -> bool:
-    going_well = max(1e-9, 1 - long.bad / long.total) if long.total else 1.0
-    return good_in_a_row * math.log(going_well) < math.log(_RECOVERY_LEVEL)
+    good_share = max(1e-9, 1 - long.bad / long.total) if long.total else 1.0
+    return good_in_a_row * math.log(good_share) < math.log(_RECOVERY_LEVEL)

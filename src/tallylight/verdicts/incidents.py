@@ -1,10 +1,9 @@
-"""From transitions to incidents: the stretches away from operational, told as stories.
+"""Derives incidents from transitions: the periods in which a service is not operational.
 
-An incident opens when a service goes degraded, under risk control or suspended. It does not open
-for what nobody suffered from unawares (a planned maintenance, a retirement) nor for what nobody saw
-(unknown). Once open it lasts until the service is operational again, or until free checks succeed
-again where they alone have seen the trouble (`recovery`). Silence within it is no recovery, a
-maintenance within it is a part of its story, and a retirement ends it.
+An incident opens when a service becomes degraded, under risk control or suspended. Planned
+maintenance, retirement and UNKNOWN open none. An incident ends when the service is operational
+again, or, if only free checks have seen the trouble, when they succeed again (`recovery`). UNKNOWN
+within an incident does not end it, maintenance within it belongs to it, and retirement ends it.
 """
 
 from dataclasses import replace
@@ -24,12 +23,10 @@ def apply_transition(
 ) -> Incident | None:
     """Return the incident after a transition: opened, continued or ended; None if there is none.
 
-    An incident that is returned with `ended_at` is over: the next transition starts without it.
-
     Args:
-        open_incident: The one that has not ended.
-        transition: The change.
-        recovered_at: When the trouble ended, if it did though the status after it is UNKNOWN.
+        open_incident: The incident that has not ended; one with `ended_at` counts as none.
+        transition: The change of status.
+        recovered_at: When the trouble ended, if it ended with a status of UNKNOWN.
     """
     status = transition.after.status
     update = IncidentUpdate(transition.at, status, transition.after.reasons)
@@ -48,14 +45,14 @@ def apply_transition(
 
 
 def ended(open_incident: Incident, verdict: Verdict, recovered_at: datetime) -> Incident:
-    """Return an incident that ends without a transition: checks fell silent, then succeeded."""
+    """Return an incident that ends within UNKNOWN: checks fell silent first, then succeeded."""
     at = max(recovered_at, open_incident.started_at)
     update = IncidentUpdate(at, verdict.status, verdict.reasons)
     return replace(open_incident, ended_at=at, updates=(*open_incident.updates, update))
 
 
 def incident_id(service: ServiceId, started_at: datetime) -> IncidentId:
-    """Return an incident's name in addresses: the same on every replica and after every replay."""
+    """Return the id of an incident: the same on every replica and after every replay."""
     return IncidentId(f"{service}-{started_at:%Y%m%dT%H%M%S}Z")
 
 

@@ -1,4 +1,4 @@
-"""What a count or a list of outages allows to say about the rate behind it."""
+"""Confidence intervals of rates, from counts and from the durations of outages."""
 
 import math
 from collections.abc import Sequence
@@ -8,20 +8,19 @@ from functools import cache, lru_cache
 from tallylight.verdicts.quantiles import beta_quantile, chi_square_quantile
 
 TYPICAL_OUTAGE_SECONDS = 3600.0
-"""Seconds that one more outage is taken to last where there was none: no incident does not mean
-no uncertainty."""
+"""Assumed duration of one more outage if there was none: even then an uncertainty remains."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfidenceInterval:
-    """The lowest and the highest value that agree with what was seen."""
+    """The lowest and the highest value that agree with the observations."""
 
     low: float
     high: float
 
 
 def wilson_interval(hits: int, trials: int, level: float = 0.95) -> ConfidenceInterval:
-    """Return the Wilson score interval of a share; cheap, for "is it surely above x".
+    """Return the Wilson score interval of a share; cheap, for "is it surely above x?".
 
     Source:
         Brown, Cai, DasGupta, Statistical Science 16 (2001) 101-133.
@@ -57,13 +56,13 @@ def unavailability_interval(
 ) -> ConfidenceInterval:
     """Return the interval of unavailability: downtime is a weighted sum of Poisson counts.
 
-    The longest outage is the weight of one more; `typical` is, where there was none.
+    One more outage is assumed to be as long as the longest one.
 
     Args:
-        outages: The length of each outage in seconds.
-        total: The seconds that were watched.
-        level: Of the two-sided interval.
-        typical: Seconds.
+        outages: Duration of each outage in seconds.
+        total: Monitored time in seconds.
+        level: Level of the two-sided interval.
+        typical: Assumed duration in seconds if there was no outage.
 
     Source:
         Fay and Feuer, Statistics in Medicine 16 (1997) 791-801.
@@ -90,10 +89,10 @@ def mean_time_between_interval(
 
 @lru_cache(maxsize=4096)
 def binomial_tail(hits: int, trials: int, share: float) -> float:
-    """Return the binomial probability of so many hits or more, for a share between 0 and 1.
+    """Return the binomial probability of at least so many hits, for a share between 0 and 1.
 
-    Near an edge and far out in its tail the normal distribution behind Wilson's interval promises
-    several times too much.
+    Near 0 or 1 and far out in the tail, the normal distribution behind Wilson's interval is wrong
+    by several times.
     """
     term = math.comb(trials, hits) * share**hits * (1 - share) ** (trials - hits)
     total = 0.0
@@ -105,10 +104,10 @@ def binomial_tail(hits: int, trials: int, share: float) -> float:
 
 @cache
 def quantile_rank(count: int, quantile: float, level: float = 0.95) -> int:
-    """Return the rank, from 1, of the value that a quantile surely lies above; 0 for none.
+    """Return the rank, from 1, of the sorted value that a quantile surely exceeds; 0 for none.
 
-    The order-statistic interval: the quantile lies below the r-th smallest of n values only if
-    fewer than r of them fell below it, a binomial count.
+    This is the order-statistic interval: the quantile lies below the r-th smallest of n values only
+    if fewer than r of them fell below it, which is a binomial count.
     """
     tail, below, rank = (1 - level) / 2, 0.0, 0
     for hits in range(count):

@@ -1,4 +1,4 @@
-"""What says something of jobs: paid probes, callers' jobs, acceptances, the feed, the listing.
+"""Applies evidence on jobs: paid probes, callers' jobs, acceptances, and model listings.
 
 Rules 1, 4 and 6 of `docs/verdicts.md`.
 """
@@ -27,6 +27,7 @@ from tallylight.verdicts.state import (
     LayerStatus,
     MinuteCap,
     ServiceState,
+    updated_state,
 )
 
 _LISTING_INTERVAL = timedelta(hours=1)
@@ -34,101 +35,86 @@ _TRAFFIC_SOURCES = frozenset({Source.TRAFFIC, Source.ACCEPTANCE})
 
 
 def apply_job(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    """Return the standing after a job that ended, was refused, or was accepted."""
+    """Return the state after a job that ended, was refused, or was accepted."""
     if evidence.source is Source.ACCEPTANCE and not evidence.is_bad:
         return _apply_acceptance(state, evidence, policy)
-    layer, record = state.jobs, state.job_history
-    answer = failure_record(evidence)
-    result = LayerResult(evidence.at, evidence.source, evidence.is_bad, answer)
+    layer, history = state.jobs, state.job_history
+    failure, at, is_bad = failure_record(evidence), evidence.at, evidence.is_bad
+    result = LayerResult(at, evidence.source, is_bad, failure)
     if contains_result(layer, result):
         return state
-    added = evidence_weight(layer, policy.likelihoods[result.source], policy, is_bad=result.is_bad)
-    added += named_failure_weight(answer, policy)
-    allowance = record.minute_cap
+    weight = evidence_weight(layer, policy.likelihoods[result.source], policy, is_bad=is_bad)
+    weight += named_failure_weight(failure, policy)
+    minute_cap = history.minute_cap
     if result.source in _TRAFFIC_SOURCES:
-        allowance, added = _capped(allowance, evidence.at, added, policy)
-    after = apply_result(layer, result, added, policy)
-    if record.partial_failure_since is not None:
-        after = replace(
-            after, false_alarms=without_pending(layer.false_alarms)
-        )  # trouble is no noise
-    minutes, usual = failure_rate.add_job(record, layer, evidence.at, policy, is_bad=result.is_bad)
-    delivery = record.last_delivery if result.is_bad else _latest_delivery(record, evidence)
-    record = JobHistory(
+        minute_cap, weight = _capped(minute_cap, at, weight, policy)
+    after = apply_result(layer, result, weight, policy)
+    if history.partial_failure_since is not None:
+        # Failures of a partial outage are no false alarms.
+        after = replace(after, false_alarms=without_pending(layer.false_alarms))
+    minutes, baseline = failure_rate.add_job(history, layer, at, policy, is_bad=is_bad)
+    delivery = history.last_delivery if is_bad else _latest_delivery(history, evidence)
+    history = JobHistory(
         delivery,
         minutes,
-        record.recent_deliveries,
-        record.daily_sketches,
-        record.median_seconds,
-        record.partial_failure_since,
-        record.slow_since,
-        allowance,
-        update_outage_history(record.outage_history, layer, after, evidence.at),
-        usual,
+        history.recent_deliveries,
+        history.daily_sketches,
+        history.median_seconds,
+        history.partial_failure_since,
+        history.slow_since,
+        minute_cap,
+        update_outage_history(history.outage_history, layer, after, at),
+        baseline,
     )
-    if delivery is not None and delivery.at == evidence.at and not result.is_bad:
-        record = durations.with_duration(record, delivery, policy)
-    record = _with_partial_failure(record, layer, after, policy)
-    return ServiceState(
-        state.service,
-        max(state.at, evidence.at),
-        state.next_change_at,
-        state.api,
-        after,
-        state.verdict,
-        record,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        state.recovery,
-    )
+    if delivery is not None and delivery.at == at and not is_bad:
+        history = durations.with_duration(history, delivery, policy)
+    history = _with_partial_failure(history, layer, after, policy)
+    moment = max(state.at, at)
+    return updated_state(state, moment, state.next_change_at, jobs=after, job_history=history)
 
 
 def apply_missing_listing(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
-    """Return the standing after a list of models that no longer names ours.
+    """Return the state after a list of models that no longer contains ours.
 
-    It is cause to look, again each hour, until a delivery proves the list careless.
+    Such a list makes the jobs uncertain, again each hour, until a delivery proves it wrong.
     """
-    gone, delivery = state.retirement, state.job_history.last_delivery
-    if gone is None:
+    retirement, delivery = state.retirement, state.job_history.last_delivery
+    if retirement is None:
         return state
-    is_refuted = delivery is not None and delivery.at > gone.first.at
-    told = gone.listing_counted_at
-    if told is not None and (is_refuted or at - told < _LISTING_INTERVAL):
+    is_disproved = delivery is not None and delivery.at > retirement.first.at
+    counted_at = retirement.listing_counted_at
+    if counted_at is not None and (is_disproved or at - counted_at < _LISTING_INTERVAL):
         return state
-    added = secondhand_weight(MODEL_UNLISTED, is_bad=True)
+    weight = secondhand_weight(MODEL_UNLISTED, is_bad=True)
     return replace(
         state,
-        jobs=apply_secondhand(state.jobs, at, added, policy),
-        retirement=replace(gone, listing_counted_at=at),
+        jobs=apply_secondhand(state.jobs, at, weight, policy),
+        retirement=replace(retirement, listing_counted_at=at),
     )
 
 
 def _apply_acceptance(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    layer = state.jobs
-    added = secondhand_weight(policy.likelihoods[Source.ACCEPTANCE], is_bad=False)
-    allowance, added = _capped(state.job_history.minute_cap, evidence.at, added, policy)
-    return replace(
+    weight = secondhand_weight(policy.likelihoods[Source.ACCEPTANCE], is_bad=False)
+    minute_cap, weight = _capped(state.job_history.minute_cap, evidence.at, weight, policy)
+    return updated_state(
         state,
-        at=max(state.at, evidence.at),
-        jobs=apply_secondhand(layer, evidence.at, added, policy),
-        job_history=replace(state.job_history, minute_cap=allowance),
+        max(state.at, evidence.at),
+        state.next_change_at,
+        jobs=apply_secondhand(state.jobs, evidence.at, weight, policy),
+        job_history=replace(state.job_history, minute_cap=minute_cap),
     )
 
 
-def _capped(cap: MinuteCap, at: datetime, added: float, policy: Policy) -> tuple[MinuteCap, float]:
-    """Return what still counts of one more outcome in its minute (rule 4).
+def _capped(cap: MinuteCap, at: datetime, weight: float, policy: Policy) -> tuple[MinuteCap, float]:
+    """Return the cap after one more outcome in its minute, and the weight that counts (rule 4).
 
-    As if the minute were judged at its end: of n outcomes the mean counts min(3, n) times, and
-    each new one adds the difference that it makes.
+    Of n outcomes in a minute the mean weight counts min(3, n) times. Each outcome contributes the
+    difference that it makes to this product.
     """
     minute = failure_rate.minute_of(at)
     if minute > cap.minute:
         cap = MinuteCap(minute)
-    count, total = cap.outcomes + 1, cap.total + added
+    count, total = cap.outcomes + 1, cap.total + weight
     due = total * min(policy.traffic_per_minute, count) / count
     return MinuteCap(cap.minute, count, total, due), due - cap.applied
 
@@ -146,11 +132,9 @@ def _with_partial_failure(
     history: JobHistory, before: LayerState, after: LayerState, policy: Policy
 ) -> JobHistory:
     if after.status is not LayerStatus.UP:
-        return (
-            replace(history, partial_failure_since=None)
-            if history.partial_failure_since
-            else history
-        )
+        if history.partial_failure_since is None:
+            return history
+        return replace(history, partial_failure_since=None)
     if before.status is not LayerStatus.UP and after.since is not None:
         return failure_rate.without_failures_before(history, after.since)
     return failure_rate.update_partial_failure(history, after, after.at, policy)

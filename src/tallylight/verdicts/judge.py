@@ -1,7 +1,7 @@
-"""Evidence in, verdict out: the one place where it is decided what a service is.
+"""The judge: folds evidence into the state of a service, and derives the verdict from the state.
 
-Pure: the same evidence in the same order gives the same standing, on any machine, at any time. The
-rules stand in `docs/verdicts.md`; each has its own module, and this one folds them together.
+The judge is pure: the same evidence in the same order gives the same state, on any machine, at any
+time. Its rules are those of `docs/verdicts.md`. Each has its own module; this one combines them.
 """
 
 from dataclasses import replace
@@ -13,6 +13,7 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 from tallylight.verdicts import blocking, jobs, lifecycle, named_failures, status
 from tallylight.verdicts.layers import (
+    FREE_SOURCES,
     LayerResult,
     apply_result,
     apply_success_while_up,
@@ -27,32 +28,32 @@ from tallylight.verdicts.named_failures import failure_record, named_failure_wei
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.reasons import reasons
 from tallylight.verdicts.recovery import recovered
-from tallylight.verdicts.state import LayerStatus, ServiceState
+from tallylight.verdicts.state import LayerStatus, ServiceState, updated_state
 from tallylight.verdicts.status import STATUS_RANK, DerivedStatus
 
 _BLOCKING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
-_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
-_MAX_CONFLICTING_RUN = 3  # so many like results in a row contradict nothing any more
+_MAX_CONFLICTING_RUN = 3  # after more equal results in a row the layer has been decided
 
 
 def initial_state(service: ServiceId, at: datetime) -> ServiceState:
-    """Return what stands before there is any evidence."""
-    nothing = (Reason(ReasonCode.NO_EVIDENCE, at),)
+    """Return the state of a service without any evidence."""
+    no_evidence = (Reason(ReasonCode.NO_EVIDENCE, at),)
     return ServiceState(
         service=service,
         at=at,
         next_change_at=None,
         api=initial_layer(at),
         jobs=initial_layer(at),
-        verdict=Verdict(service, Status.UNKNOWN, at, 0.0, nothing),
+        verdict=Verdict(service, Status.UNKNOWN, at, 0.0, no_evidence),
     )
 
 
 def judge(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    """Fold one piece of evidence into the standing of its service.
+    """Fold one piece of evidence into the state of its service.
 
-    Evidence may come slightly out of order. What time alone changed before it is folded in first;
-    whoever records transitions calls `pass_time` himself before, or misses the one between.
+    Evidence may arrive slightly out of order. Changes that time alone has caused before it are
+    applied first. A caller that records transitions must apply them itself with `advance_time`,
+    because this function returns only the last of several changes.
     """
     if _is_routine_success(state, evidence):
         return _apply_routine_success(state, evidence, policy)
@@ -60,43 +61,51 @@ def judge(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceSta
         return state
     if evidence.source is Source.CALENDAR:
         return _with_verdict(_apply_calendar(state, evidence, policy), policy)
-    state = _advance_to(state, evidence.at, policy)
+    state = advance_to(state, evidence.at, policy)
     return _with_verdict(_apply_evidence(state, evidence, policy), policy)
 
 
 def advance_time(state: ServiceState, now: datetime, policy: Policy) -> ServiceState:
-    """Let what time alone changes change: holds run out, plans begin and end, dates pass.
+    """Apply what time alone changes: evidence expires, maintenance starts and ends, dates pass.
 
-    Stops at the first change of status, so that a maintenance between two calls is not lost: what
-    is due after it comes with the next call. Returns the same object if nothing was due;
-    `standing.wake_at` says when something will be.
+    Stops at the first change of status, so that a maintenance between two calls is not lost; later
+    changes come with the next call. Returns the same object if nothing was due;
+    `state.next_change_at` says when something will be.
     """
     before = state.verdict.status
     while state.next_change_at is not None and state.next_change_at <= now:
         at = max(state.next_change_at, state.at)
-        door = expire(state.api, at, policy.api_ttl)
-        layer = expire(state.jobs, at, policy.jobs_ttl)
-        state = _with_verdict(replace(state, at=at, api=door, jobs=layer), policy)
+        api = expire(state.api, at, policy.api_ttl)
+        jobs_layer = expire(state.jobs, at, policy.jobs_ttl)
+        state = updated_state(state, at, state.next_change_at, api=api, jobs=jobs_layer)
+        state = _with_verdict(state, policy)
         if state.verdict.status is not before:
             break
     return state
 
 
+def advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
+    """Apply everything that time alone changes up to a moment, whatever it does to the status."""
+    while state.next_change_at is not None and state.next_change_at <= at:
+        state = advance_time(state, at, policy)
+    return state
+
+
 def jobs_down_probability(state: ServiceState, now: datetime, policy: Policy) -> float:
-    """Return how probable it is at a moment that the jobs of a service fail."""
+    """Return P(jobs are down) at a moment."""
     return probability(decayed_log_odds(state.jobs, now, policy))
 
 
 def jobs_are_uncertain(state: ServiceState, now: datetime, policy: Policy) -> bool:
-    """Tell whether a paid probe would teach much now (rule 5)."""
+    """Tell whether the state of the jobs is uncertain enough for a paid probe (rule 5)."""
     p = jobs_down_probability(state, now, policy)
     return api_is_up(state) and policy.uncertain_above < p < policy.uncertain_below
 
 
 def has_conflicting_evidence(state: ServiceState) -> bool:
-    """Tell whether the newest jobs contradict the state of the jobs, and may be about to turn it.
+    """Tell whether the newest jobs contradict the state of the jobs and may soon change it.
 
-    In an outage that has let some pass before, one more that passes is nothing new.
+    In an outage that has let jobs pass before, another good job is no contradiction.
     """
     layer = state.jobs
     run = layer.current_run
@@ -108,34 +117,28 @@ def has_conflicting_evidence(state: ServiceState) -> bool:
 
 
 def jobs_down_since(state: ServiceState) -> datetime | None:
-    """Return since when the jobs are held to fail, None while they are not."""
+    """Return since when the jobs are down, None while they are not."""
     layer = state.jobs
     return layer.since if layer.status is LayerStatus.DOWN else None
 
 
 def api_is_up(state: ServiceState) -> bool:
-    """Tell whether nothing speaks against the door: a door that nobody watches is no closed one."""
+    """Tell whether the API layer is not down; without evidence it counts as up."""
     return state.api.status is not LayerStatus.DOWN
 
 
 def is_alertable(state: ServiceState, policy: Policy) -> bool:
-    """Tell whether a layer is so surely down that people should be woken for it (rule 3)."""
+    """Tell whether a layer is down with the probability that alerts require (rule 3)."""
     return any(
         layer.status is LayerStatus.DOWN and probability(layer.log_odds) >= policy.alert_at
         for layer in (state.api, state.jobs)
     )
 
 
-def _advance_to(state: ServiceState, at: datetime, policy: Policy) -> ServiceState:
-    while state.next_change_at is not None and state.next_change_at <= at:
-        state = advance_time(state, at, policy)
-    return state
-
-
 def _is_routine_success(state: ServiceState, evidence: Evidence) -> bool:
-    # The short way for what comes most: another good answer of a door that stands open.
+    # A shortcut for most evidence: another good free check of an API that is up.
     return (
-        evidence.source in _FREE_SOURCES
+        evidence.source in FREE_SOURCES
         and evidence.failure is None
         and state.verdict.status is Status.OPERATIONAL
         and state.api.status is LayerStatus.UP
@@ -146,33 +149,18 @@ def _is_routine_success(state: ServiceState, evidence: Evidence) -> bool:
 
 
 def _apply_routine_success(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    door, at, source = state.api, evidence.at, evidence.source
-    last = door.last_result_at
-    if last is None or at <= door.at or at >= last + policy.api_ttl:
-        return _apply_api_result(
-            state, evidence, policy
-        )  # it may be known, or the door too old to say
-    added = evidence_weight(door, policy.likelihoods[source], policy, is_bad=False)
-    return ServiceState(
-        state.service,
-        max(state.at, at),
-        state.next_change_at,
-        apply_success_while_up(door, at, source, added, policy),
-        state.jobs,
-        state.verdict,
-        state.job_history,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        state.recovery,
-    )
+    api, at, source = state.api, evidence.at, evidence.source
+    last = api.last_result_at
+    if last is None or at <= api.at or at >= last + policy.api_ttl:
+        # The result may be a known one, or the former ones may have expired.
+        return _apply_api_result(state, evidence, policy)
+    weight = evidence_weight(api, policy.likelihoods[source], policy, is_bad=False)
+    layer = apply_success_while_up(api, at, source, weight, policy)
+    return updated_state(state, max(state.at, at), state.next_change_at, api=layer)
 
 
 def _is_ignored(evidence: Evidence) -> bool:
-    """Tell whether it says nothing: a bad prompt, our own network, our own pace."""
+    """Tell whether evidence says nothing: a bad prompt, our own network, our own request rate."""
     failure = evidence.failure
     if failure is None or failure.fault is Fault.UPSTREAM:
         return False
@@ -186,110 +174,83 @@ def _apply_evidence(state: ServiceState, evidence: Evidence, policy: Policy) -> 
     if evidence.source is Source.FEED:
         return lifecycle.apply_feed(_with_time(state, evidence), evidence, policy)
     state = _apply_named_failure(state, evidence, policy)
-    if evidence.source in _FREE_SOURCES:
+    if evidence.source in FREE_SOURCES:
         return _apply_api_result(state, evidence, policy)
     return jobs.apply_job(state, evidence, policy)
 
 
 def _with_time(state: ServiceState, evidence: Evidence) -> ServiceState:
-    return replace(state, at=evidence.at) if evidence.at > state.at else state
+    if evidence.at <= state.at:
+        return state
+    return updated_state(state, evidence.at, state.next_change_at)
 
 
 def _apply_api_result(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    """Return the standing with a shallow answer folded into the door."""
+    """Return the state with a free check applied to the API layer."""
     failure = evidence.failure
     if failure is not None and failure.kind is FailureKind.RETIRED:
-        # The door answered, and knew our key; only the model is missing in its list.
+        # The API responded and accepted our key; only the model is missing in its list.
         return jobs.apply_missing_listing(_with_time(state, evidence), evidence.at, policy)
-    answer = failure_record(evidence)
-    result = LayerResult(evidence.at, evidence.source, evidence.is_bad, answer)
-    door = expire(state.api, evidence.at, policy.api_ttl)
-    if contains_result(door, result):
+    record = failure_record(evidence)
+    result = LayerResult(evidence.at, evidence.source, evidence.is_bad, record)
+    api = expire(state.api, evidence.at, policy.api_ttl)
+    if contains_result(api, result):
         return state
     likelihood = policy.likelihoods[evidence.source]
-    added = evidence_weight(door, likelihood, policy, is_bad=result.is_bad) + named_failure_weight(
-        answer, policy
-    )
-    return ServiceState(
-        state.service,
-        max(state.at, evidence.at),
-        state.next_change_at,
-        apply_result(door, result, added, policy),
-        state.jobs,
-        state.verdict,
-        state.job_history,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        state.recovery,
-    )
+    weight = evidence_weight(api, likelihood, policy, is_bad=result.is_bad)
+    layer = apply_result(api, result, weight + named_failure_weight(record, policy), policy)
+    return updated_state(state, max(state.at, evidence.at), state.next_change_at, api=layer)
 
 
 def _apply_named_failure(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    """Return the standing with what a probe's or a job's answer says beside good and bad."""
+    """Return the state with named failures, retirement and block updated by a response."""
     if evidence.is_bad:
-        answer = failure_record(evidence)
+        record = failure_record(evidence)
         return replace(
             state,
-            named_failures=named_failures.add_named_failure(state.named_failures, answer, policy),
-            retirement=named_failures.add_retirement_evidence(state.retirement, answer),
+            named_failures=named_failures.add_named_failure(state.named_failures, record, policy),
+            retirement=named_failures.add_retirement_evidence(state.retirement, record),
         )
-    state, gone = blocking.cleared(state, evidence), state.retirement
-    if gone is None or evidence.at <= gone.last_at:
+    state, retirement = blocking.cleared(state, evidence), state.retirement
+    if retirement is None or evidence.at <= retirement.last_at:
         return state
-    is_refuted = named_failures.is_disproved_by(gone.first, evidence.source)
-    return replace(state, retirement=None) if is_refuted else state
+    is_disproved = named_failures.is_disproved_by(retirement.first, evidence.source)
+    return replace(state, retirement=None) if is_disproved else state
 
 
 def _apply_calendar(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    plans = lifecycle.apply_calendar(state.calendar, evidence)
+    calendar = lifecycle.apply_calendar(state.calendar, evidence)
     if evidence.claimed_status is Status.MAINTENANCE:
-        return replace(state, calendar=plans)  # its date may lie ahead: time does not move
-    state = _advance_to(state, evidence.at, policy)
-    return replace(state, at=max(state.at, evidence.at), calendar=plans)
+        # `at` is the start of the maintenance, which may be in the future: time does not move.
+        return replace(state, calendar=calendar)
+    state = advance_to(state, evidence.at, policy)
+    return replace(state, at=max(state.at, evidence.at), calendar=calendar)
 
 
 def _with_verdict(state: ServiceState, policy: Policy) -> ServiceState:
-    """Return the standing with the verdict that follows from it."""
+    """Return the state with the verdict that follows from it."""
     before, blocked = state.verdict, state.blocked
-    finding = status.derive_status(state, policy)
-    stays = finding.status is before.status
-    since = before.since if stays else _status_began_at(state, finding)
-    recovery = recovered(state, finding.status, since)
+    derived = status.derive_status(state, policy)
+    is_same = derived.status is before.status
+    since = before.since if is_same else _status_began_at(state, derived)
+    recovery = recovered(state, derived.status, since)
     verdict = Verdict(
         state.service,
-        finding.status,
+        derived.status,
         since,
-        finding.confidence,
-        reasons(state, finding, policy, recovery.at),
+        derived.confidence,
+        reasons(state, derived, policy, recovery.at),
         None if blocked is None else blocked.kind,
     )
-    return ServiceState(
-        state.service,
-        state.at,
-        _next_change_at(state, verdict.status, policy),
-        state.api,
-        state.jobs,
-        verdict,
-        state.job_history,
-        state.feed,
-        state.calendar,
-        state.named_failures,
-        state.retirement,
-        state.blocked,
-        state.cleared_by_probe,
-        recovery,
-    )
+    next_change_at = _next_change_at(state, verdict.status, policy)
+    return updated_state(state, state.at, next_change_at, verdict=verdict, recovery=recovery)
 
 
 def _status_began_at(state: ServiceState, derived: DerivedStatus) -> datetime:
-    """Return when the new status began, never before the one that it follows.
+    """Return when the new status began, never before the former one.
 
-    What gets worse is back-dated to its cause. What gets better may have a cause older than the
-    trouble that hid it: then it begins where that trouble ended.
+    A worse status is back-dated to its cause. The cause of a better status may be older than the
+    trouble that hid it; the status then begins where that trouble ended.
     """
     before, at = state.verdict, state.at
     if derived.since > before.since or STATUS_RANK[derived.status] > STATUS_RANK[before.status]:
@@ -303,17 +264,18 @@ def _status_began_at(state: ServiceState, derived: DerivedStatus) -> datetime:
 
 
 def _next_change_at(state: ServiceState, status: Status, policy: Policy) -> datetime | None:
-    door, layer, feed, plans = state.api, state.jobs, state.feed, state.calendar
+    api, layer, feed, calendar = state.api, state.jobs, state.feed, state.calendar
     moments: list[datetime] = []
-    for window in plans.maintenance_windows:
+    for window in calendar.maintenance_windows:
         moments += window.start, window.end
     if layer.status is not LayerStatus.UNDECIDED and layer.last_result_at is not None:
         moments.append(layer.last_result_at + policy.jobs_ttl)
-    door_shows = door.status is LayerStatus.DOWN or status is Status.UNKNOWN
-    if door_shows and door.status is not LayerStatus.UNDECIDED and door.last_result_at is not None:
-        moments.append(door.last_result_at + policy.api_ttl)
+    # An API that is up affects only what is shown under UNKNOWN, so its expiry matters only there.
+    api_matters = api.status is LayerStatus.DOWN or status is Status.UNKNOWN
+    if api_matters and api.status is not LayerStatus.UNDECIDED and api.last_result_at is not None:
+        moments.append(api.last_result_at + policy.api_ttl)
     if feed.claimed_status is Status.MAINTENANCE and feed.until is not None:
         moments.append(feed.until)
-    if plans.shutdown_at is not None:
-        moments += [plans.shutdown_at - policy.shutdown_ahead, plans.shutdown_at]
+    if calendar.shutdown_at is not None:
+        moments += [calendar.shutdown_at - policy.shutdown_ahead, calendar.shutdown_at]
     return min((m for m in moments if m > state.at), default=None)

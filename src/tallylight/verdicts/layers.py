@@ -1,9 +1,9 @@
-"""The filter of one layer: P(down) from evidence that comes now and then, and may err.
+"""The filter of one layer: P(down) from evidence that is sparse and sometimes wrong.
 
-A two-state Markov chain between observations (outages begin once in `mtbf` and last `mttr`), Bayes
-at each, hysteresis on top, as rule 3 of `docs/verdicts.md` has it. Beside the probability a layer
-keeps where its present state began: the point at which the evidence turned, which is what a
-cumulative-sum chart takes for the moment of change (Page, Biometrika 41 (1954) 100-115).
+Between observations the layer is a two-state Markov chain (outages start once in `mtbf` and last
+`mttr`); each observation is a Bayes update; hysteresis decides the status (rule 3 of
+`docs/verdicts.md`). A layer also keeps when its status began: the point at which the evidence
+turned, as a cumulative-sum chart estimates it (Page, Biometrika 41 (1954) 100-115).
 """
 
 import math
@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from tallylight.model.evidence import FailureKind, Source
+from tallylight.model.evidence import Source
+from tallylight.verdicts.named_failures import STATE_KINDS
 from tallylight.verdicts.noise import add_result, false_alarm_rate, without_pending
 from tallylight.verdicts.policy import Likelihood, Policy
 from tallylight.verdicts.state import (
@@ -23,19 +24,19 @@ from tallylight.verdicts.state import (
     Run,
 )
 
+FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
+
+RELAPSE_WINDOW = timedelta(hours=2)
+"""A layer that goes down again within this time after it came up continues the former outage."""
+
 _MAX_RECENT_RESULTS = 2
-_RELAPSE_WINDOW = timedelta(hours=2)
 _MAX_GOOD_IF_DOWN = 0.7
 _MIN_GOOD_IF_DOWN = 0.02
-_STATE_KINDS = frozenset(
-    {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE, FailureKind.RETIRED}
-)
-_FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
-_PRIOR_WEIGHT = 2.0  # so many results is the usual figure worth
+_PRIOR_WEIGHT = 2.0  # the default counts as so many results
 
 
 class LayerResult(NamedTuple):
-    """One good or bad result, ready to be counted."""
+    """One good or bad result, to be applied to a layer."""
 
     at: datetime
     source: Source
@@ -49,7 +50,7 @@ def probability(log_odds: float) -> float:
 
 
 def decayed_log_odds(layer: LayerState, at: datetime, policy: Policy) -> float:
-    """Return the log-odds that are left at a later moment: old evidence fades to the prior."""
+    """Return the log-odds at a later moment: old evidence decays to the prior."""
     elapsed = (at - layer.at).total_seconds()
     return _decayed(layer.log_odds, elapsed, policy) if elapsed > 0 else layer.log_odds
 
@@ -57,7 +58,7 @@ def decayed_log_odds(layer: LayerState, at: datetime, policy: Policy) -> float:
 def evidence_weight(
     layer: LayerState, likelihood: Likelihood, policy: Policy, *, is_bad: bool
 ) -> float:
-    """Return what a result adds to the log-odds, given what was learned of this layer."""
+    """Return what a result adds to the log-odds, given the rates that this layer has learned."""
     bad_if_up = false_alarm_rate(layer.false_alarms, likelihood.bad_if_up, policy)
     passes = good_if_down(layer, 1 - likelihood.bad_if_down)
     if is_bad:
@@ -66,14 +67,14 @@ def evidence_weight(
 
 
 def secondhand_weight(likelihood: Likelihood, *, is_bad: bool) -> float:
-    """Return what a second-hand word adds: its noise is not the service's own."""
+    """Return what secondhand evidence adds: its errors are not the service's own."""
     if is_bad:
         return math.log(likelihood.bad_if_down / likelihood.bad_if_up)
     return math.log((1 - likelihood.bad_if_down) / (1 - likelihood.bad_if_up))
 
 
 def contains_result(layer: LayerState, result: LayerResult) -> bool:
-    """Tell whether this very result has been counted already."""
+    """Tell whether this same result has been applied already."""
     return (
         result.at <= layer.at
         and ResultKey(result.at, result.source, result.is_bad) in layer.recent_results
@@ -88,40 +89,43 @@ def apply_result(
     if layer.status is LayerStatus.UP and not result.is_bad:
         return apply_success_while_up(layer, at, result.source, weight, policy)
     log_odds = _updated_log_odds(layer, at, weight, policy, _min_log_odds(result.source, policy))
-    state, since, noise = layer.status, layer.since, layer.false_alarms
-    bad_from, good_from = layer.first_bad_at, layer.first_good_at
-    broken_good, broken_bad = layer.outage_good, layer.outage_bad
+    status, since, false_alarms = layer.status, layer.since, layer.false_alarms
+    first_bad_at, first_good_at = layer.first_bad_at, layer.first_good_at
+    outage_good, outage_bad = layer.outage_good, layer.outage_bad
     if result.is_bad:
-        bad_from = bad_from or at
-        if state is LayerStatus.DOWN:
-            broken_bad += 1
-            broken_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.length
+        first_bad_at = first_bad_at or at
+        if status is LayerStatus.DOWN:
+            outage_bad += 1
+            outage_good += 0 if layer.is_failing or not layer.good_run else layer.good_run.length
         elif log_odds >= policy.down_log_odds:
-            if state is not LayerStatus.UP or since is None or at - since > _RELAPSE_WINDOW:
-                broken_good = broken_bad = 0
-            broken_bad += 1
-            state, since, noise = LayerStatus.DOWN, bad_from, without_pending(noise)
+            if status is not LayerStatus.UP or since is None or at - since > RELAPSE_WINDOW:
+                outage_good = outage_bad = 0  # else a relapse continues the former outage
+            outage_bad += 1
+            status, since = LayerStatus.DOWN, first_bad_at
+            false_alarms = without_pending(false_alarms)
         if log_odds >= policy.down_log_odds:
-            good_from = None
+            first_good_at = None
     else:
-        good_from = good_from or at
+        first_good_at = first_good_at or at
         if log_odds <= policy.up_log_odds:
-            state, since, noise = LayerStatus.UP, good_from, without_pending(noise)
-            bad_from = good_from = None
-    if state is LayerStatus.UP and state is layer.status and not _points_to_state(result.failure):
-        noise = add_result(noise, is_bad=result.is_bad, is_settled=bad_from is None)
+            status, since = LayerStatus.UP, first_good_at
+            false_alarms = without_pending(false_alarms)
+            first_bad_at = first_good_at = None
+    if status is LayerStatus.UP and status is layer.status and not _points_to_state(result.failure):
+        is_settled = first_bad_at is None
+        false_alarms = add_result(false_alarms, is_bad=result.is_bad, is_settled=is_settled)
     return LayerState(
         at=max(at, layer.at),
         log_odds=log_odds,
-        status=state,
+        status=status,
         since=since,
-        first_bad_at=bad_from,
-        first_good_at=good_from,
+        first_bad_at=first_bad_at,
+        first_good_at=first_good_at,
         bad_run=_extended_run(layer, at, is_bad=True) if result.is_bad else layer.bad_run,
         good_run=layer.good_run if result.is_bad else _extended_run(layer, at, is_bad=False),
-        outage_good=broken_good,
-        outage_bad=broken_bad,
-        false_alarms=noise,
+        outage_good=outage_good,
+        outage_bad=outage_bad,
+        false_alarms=false_alarms,
         recent_results=(
             *layer.recent_results[1 - _MAX_RECENT_RESULTS :],
             ResultKey(at, result.source, result.is_bad),
@@ -134,11 +138,11 @@ def apply_result(
 def apply_success_while_up(
     layer: LayerState, at: datetime, source: Source, weight: float, policy: Policy
 ) -> LayerState:
-    """Return a layer that is up after one more good result: what comes most."""
+    """Return a layer that is up after one more good result; most results are such."""
     log_odds = _updated_log_odds(layer, at, weight, policy, _min_log_odds(source, policy))
-    bad_from, run = layer.first_bad_at, layer.good_run
+    first_bad_at, run = layer.first_bad_at, layer.good_run
     if log_odds <= policy.prior_log_odds:
-        bad_from = None
+        first_bad_at = None
     is_failing = False
     if run is None or layer.is_failing or at < run.last_at:
         run = _extended_run(layer, at, is_bad=is_failing)
@@ -149,29 +153,30 @@ def apply_success_while_up(
         log_odds,
         layer.status,
         layer.since,
-        bad_from,
+        first_bad_at,
         layer.first_good_at,
         layer.bad_run,
         run,
         is_failing,
         layer.outage_good,
         layer.outage_bad,
-        add_result(layer.false_alarms, is_bad=is_failing, is_settled=bad_from is None),
+        add_result(layer.false_alarms, is_bad=is_failing, is_settled=first_bad_at is None),
         (*layer.recent_results[1 - _MAX_RECENT_RESULTS :], ResultKey(at, source, is_failing)),
         layer.last_failure,
     )
 
 
 def apply_secondhand(layer: LayerState, at: datetime, weight: float, policy: Policy) -> LayerState:
-    """Return the layer after hearsay: a feed's word, an acceptance, a listing.
+    """Return the layer after secondhand evidence: a feed's claim, an acceptance, a listing.
 
-    Hearsay confirms, and gives cause to look; alone it turns no state: neither does a service that
-    delivers go down by it, nor does one that fails come up.
+    Secondhand evidence confirms a result, or makes a layer uncertain enough for a probe. It changes
+    no status alone: neither does a service that delivers go down by it, nor does a failing one come
+    up.
     """
     log_odds = _updated_log_odds(layer, at, weight, policy, policy.min_log_odds)
-    state, since = layer.status, layer.since
+    status, since = layer.status, layer.since
     down, up = policy.down_log_odds, policy.up_log_odds
-    if weight > 0 and state is not LayerStatus.DOWN and log_odds >= down:
+    if weight > 0 and status is not LayerStatus.DOWN and log_odds >= down:
         if layer.first_bad_at is None:
             log_odds = max(down - 0.01, decayed_log_odds(layer, at, policy))
         else:
@@ -182,15 +187,14 @@ def apply_secondhand(layer: LayerState, at: datetime, weight: float, policy: Pol
                 outage_bad=1,
                 false_alarms=without_pending(layer.false_alarms),
             )
-            state, since = LayerStatus.DOWN, layer.first_bad_at
-    if weight < 0 and state is not LayerStatus.UP:
+            status, since = LayerStatus.DOWN, layer.first_bad_at
+    if weight < 0 and status is not LayerStatus.UP:
         log_odds = max(log_odds, min(up + 0.01, decayed_log_odds(layer, at, policy)))
-    newest = max(at, layer.at)
-    return replace(layer, at=newest, log_odds=log_odds, status=state, since=since)
+    return replace(layer, at=max(at, layer.at), log_odds=log_odds, status=status, since=since)
 
 
 def expire(layer: LayerState, at: datetime, ttl: timedelta) -> LayerState:
-    """Return the layer at a moment: once its newest result is too old, it says nothing more."""
+    """Return the layer at a moment: UNDECIDED once its newest result is older than `ttl`."""
     if (
         layer.status is LayerStatus.UNDECIDED
         or layer.last_result_at is None
@@ -210,7 +214,7 @@ def expire(layer: LayerState, at: datetime, ttl: timedelta) -> LayerState:
 
 
 def _min_log_odds(source: Source, policy: Policy) -> float:
-    return policy.min_api_log_odds if source in _FREE_SOURCES else policy.min_log_odds
+    return policy.min_api_log_odds if source in FREE_SOURCES else policy.min_log_odds
 
 
 def _updated_log_odds(
@@ -219,7 +223,7 @@ def _updated_log_odds(
     log_odds, elapsed = layer.log_odds, (at - layer.at).total_seconds()
     if elapsed > 0:
         log_odds = _decayed(log_odds, elapsed, policy)
-    else:  # time never runs backwards: what comes late has faded on its way
+    else:  # time never runs backwards: late evidence has decayed on its way
         weight *= math.exp(policy.decay_rate * elapsed)
     log_odds += weight
     if log_odds < lowest:
@@ -234,18 +238,17 @@ def _decayed(log_odds: float, seconds: float, policy: Policy) -> float:
 
 
 def _points_to_state(failure: FailureRecord | None) -> bool:
-    """Tell whether an answer speaks of a state, which is no noise, however it ends.
+    """Tell whether a failure indicates a state such as risk control, which is never a false alarm.
 
-    If it counted as such, each spell of risk control that was missed would make the judge deafer
-    to the next.
+    If it were counted as one, each undetected risk control would make the judge less sensitive.
     """
-    return failure is not None and failure.kind in _STATE_KINDS
+    return failure is not None and failure.kind in STATE_KINDS
 
 
 def _extended_run(layer: LayerState, at: datetime, *, is_bad: bool) -> Run:
     run = layer.current_run
     if run is None or layer.is_failing is not is_bad:
-        # What comes late must not seem older than the run that it ends.
+        # A late result must not seem older than the run that it ends.
         other = layer.good_run if is_bad else layer.bad_run
         start = at if other is None else max(at, other.last_at)
         return Run(start, start)
@@ -253,7 +256,7 @@ def _extended_run(layer: LayerState, at: datetime, *, is_bad: bool) -> Run:
 
 
 def good_if_down(layer: LayerState, default: float) -> float:
-    """Return how often this outage lets a result pass, as far as it has shown."""
+    """Return the share of results that this outage lets pass, estimated from its results so far."""
     good, bad = layer.outage_good, layer.outage_bad
     if layer.status is not LayerStatus.DOWN and not good:
         return default
@@ -262,5 +265,5 @@ def good_if_down(layer: LayerState, default: float) -> float:
 
 
 def initial_layer(at: datetime) -> LayerState:
-    """Return a layer of which nothing is known, not even that outages are rare here."""
+    """Return a layer without evidence: P(down) is one half, not the prior."""
     return LayerState(at=at, log_odds=0.0, false_alarms=FalseAlarmRate())

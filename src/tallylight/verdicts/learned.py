@@ -1,4 +1,4 @@
-"""What was learned of a service from its own history, to be shown."""
+"""The figures that the judge has learned of a service, for display."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,13 +11,13 @@ from tallylight.verdicts.state import LayerState, ServiceState
 
 @dataclass(frozen=True, slots=True)
 class LearnedFalseAlarmRate:
-    """How often a layer says "bad" though the service stands.
+    """How often a layer reports "bad" while the service is up.
 
     Args:
-        share: P(bad | up) as the judge reckons with it now.
-        bad: Bad results that turned out to be noise …
-        of: … of so many while up; both are halved from time to time.
-        is_learned: Whether the service's own results have replaced the usual figure.
+        rate: P(bad | up) as the judge uses it now.
+        bad: Bad results that turned out to be false alarms.
+        total: Results while up; both counts are halved from time to time.
+        is_learned: Whether the service's own results have replaced the default.
     """
 
     rate: float
@@ -28,13 +28,13 @@ class LearnedFalseAlarmRate:
 
 @dataclass(frozen=True, slots=True)
 class LearnedFigures:
-    """All that was learned of one service.
+    """All learned figures of one service.
 
     Args:
-        door: Its noise at the door.
-        jobs: Its noise in jobs.
-        feed_lag: How late its status page tells of trouble; None until it told of one.
-        usual_job: The median time of a job over a week; None of too few.
+        api: False alarms of free checks.
+        jobs: False alarms of jobs.
+        feed_lag: How late its status page reports trouble; None until it has reported any.
+        median_job: Median duration of a job over a week; None if there are too few.
     """
 
     api: LearnedFalseAlarmRate
@@ -44,20 +44,19 @@ class LearnedFigures:
 
 
 def learned_figures(state: ServiceState, policy: Policy) -> LearnedFigures:
-    """Return what was learned of a service."""
-    lag, usual = state.feed.lag_seconds, state.job_history.median_seconds
-    door = policy.likelihoods[Source.REACH].bad_if_up
+    """Return the learned figures of a service."""
+    lag, median = state.feed.lag_seconds, state.job_history.median_seconds
+    api = policy.likelihoods[Source.REACH].bad_if_up
     jobs = policy.likelihoods[Source.GENERATION].bad_if_up
     return LearnedFigures(
-        api=_false_alarm_rate(state.api, door, policy),
+        api=_false_alarm_rate(state.api, api, policy),
         jobs=_false_alarm_rate(state.jobs, jobs, policy),
         feed_lag=None if lag is None else timedelta(seconds=lag),
-        median_job=None if usual is None else timedelta(seconds=usual),
+        median_job=None if median is None else timedelta(seconds=median),
     )
 
 
 def _false_alarm_rate(layer: LayerState, default: float, policy: Policy) -> LearnedFalseAlarmRate:
-    share = noise.false_alarm_rate(layer.false_alarms, default, policy)
-    return LearnedFalseAlarmRate(
-        share, layer.false_alarms.bad, layer.false_alarms.total, share != default
-    )
+    observed = layer.false_alarms
+    rate = noise.false_alarm_rate(observed, default, policy)
+    return LearnedFalseAlarmRate(rate, observed.bad, observed.total, is_learned=rate != default)

@@ -1,4 +1,4 @@
-"""What is announced: the calendar's shutdowns and maintenance, and the provider's own feed."""
+"""Applies announcements: shutdowns and maintenance of the calendar, and the provider's feed."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,11 +15,11 @@ _TROUBLE = frozenset({Status.DEGRADED, Status.RISK_CONTROL, Status.SUSPENDED})
 
 
 def apply_calendar(calendar: CalendarState, evidence: Evidence) -> CalendarState:
-    """Return the plans after one more word of the calendar.
+    """Return the calendar after one more entry.
 
-    MAINTENANCE from `at` until `until` is a window; a plan without an end is no plan. RETIRED with
-    `until` stops the service on that date, any other word with `until` only warns of it, and one
-    without takes the date back.
+    MAINTENANCE from `at` until `until` is a window; without `until` it is ignored. RETIRED with
+    `until` stops the service on that date. Any other status with `until` only warns of the date;
+    without `until` it withdraws the date.
     """
     if evidence.claimed_status is Status.MAINTENANCE:
         return (
@@ -36,35 +36,34 @@ def apply_calendar(calendar: CalendarState, evidence: Evidence) -> CalendarState
 
 
 def maintenance_at(calendar: CalendarState, at: datetime) -> MaintenanceWindow | None:
-    """Return the planned maintenance under way at a moment."""
+    """Return the planned maintenance of a moment, None if there is none."""
     return next((w for w in calendar.maintenance_windows if w.start <= at < w.end), None)
 
 
 def apply_feed(state: ServiceState, evidence: Evidence, policy: Policy) -> ServiceState:
-    """Return the standing after the feed was read; it counts once, at its change (rule 4)."""
-    feed, says = state.feed, evidence.claimed_status or Status.OPERATIONAL
-    if evidence.failure is not None or says is Status.UNKNOWN:
+    """Return the state after the feed was read; a claim counts once, at its change (rule 4)."""
+    feed, claimed = state.feed, evidence.claimed_status or Status.OPERATIONAL
+    if evidence.failure is not None or claimed is Status.UNKNOWN:
         return replace(state, feed=replace(feed, is_readable=False))
     if feed.at is not None and evidence.at < feed.at:
         return state
-    told = replace(feed, until=evidence.until, note=evidence.note, is_readable=True)
-    if says is feed.claimed_status:
-        return replace(state, feed=replace(told, at=feed.at or evidence.at))
-    told = replace(
-        told, claimed_status=says, at=evidence.at, lag_seconds=_updated_lag(state, evidence)
-    )
-    jobs = apply_secondhand(state.jobs, evidence.at, _weight_of_change(says, policy), policy)
-    return replace(state, feed=told, jobs=jobs)
+    after = replace(feed, until=evidence.until, note=evidence.note, is_readable=True)
+    if claimed is feed.claimed_status:
+        return replace(state, feed=replace(after, at=feed.at or evidence.at))
+    lag = _updated_lag(state, evidence)
+    after = replace(after, claimed_status=claimed, at=evidence.at, lag_seconds=lag)
+    jobs = apply_secondhand(state.jobs, evidence.at, _weight_of_change(claimed, policy), policy)
+    return replace(state, feed=after, jobs=jobs)
 
 
 def feed_claims_maintenance(state: ServiceState) -> bool:
-    """Tell whether the feed claims a maintenance that no delivery has refuted."""
+    """Tell whether the feed claims a maintenance that no delivery has disproved."""
     feed, delivery = state.feed, state.job_history.last_delivery
     if feed.claimed_status is not Status.MAINTENANCE or feed.at is None:
         return False
     is_over = feed.until is not None and state.at >= feed.until
-    is_refuted = delivery is not None and delivery.at > feed.at
-    return state.at >= feed.at and not is_over and not is_refuted
+    is_disproved = delivery is not None and delivery.at > feed.at
+    return state.at >= feed.at and not is_over and not is_disproved
 
 
 def _with_window(calendar: CalendarState, evidence: Evidence, end: datetime) -> CalendarState:
@@ -80,8 +79,8 @@ def _with_window(calendar: CalendarState, evidence: Evidence, end: datetime) -> 
 
 def _weight_of_change(claimed_status: Status, policy: Policy) -> float:
     if claimed_status in _TROUBLE:
-        usual = policy.likelihoods[Source.FEED]
-        likelihood = FEED_DEGRADED if claimed_status is Status.DEGRADED else usual
+        is_degraded = claimed_status is Status.DEGRADED
+        likelihood = FEED_DEGRADED if is_degraded else policy.likelihoods[Source.FEED]
         return secondhand_weight(likelihood, is_bad=True)
     if claimed_status is Status.OPERATIONAL:
         return secondhand_weight(FEED_OPERATIONAL, is_bad=False)
@@ -89,7 +88,7 @@ def _weight_of_change(claimed_status: Status, policy: Policy) -> float:
 
 
 def _updated_lag(state: ServiceState, evidence: Evidence) -> float | None:
-    """Return how late the feed tells of trouble that we knew of already."""
+    """Return the average delay of the feed behind the judge, after one more report of trouble."""
     verdict, before = state.verdict, state.feed.lag_seconds
     if evidence.claimed_status not in _TROUBLE or verdict.status not in _TROUBLE:
         return before

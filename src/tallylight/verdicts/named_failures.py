@@ -1,10 +1,9 @@
-"""What upstreams say as they fail: names of states, signs that point at one, "it is gone".
+"""Failures that name a state, point at one, or say that the model no longer exists.
 
-A name is read from what an answer says, never from how many of them there are (rule 2).
+A state is named by what a response says, never by the number of failures (rule 2).
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +16,7 @@ _MAX_KEPT = 4
 _NAMEABLE_KINDS = frozenset(
     {FailureKind.RISK_CONTROL, FailureKind.SUSPENDED, FailureKind.MAINTENANCE}
 )
-_WEIGHTED_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
+STATE_KINDS = _NAMEABLE_KINDS | {FailureKind.RETIRED}
 _DEPTH_RANK = {
     Source.REACH: 0,
     Source.CREDENTIALS: 1,
@@ -28,7 +27,7 @@ _DEPTH_RANK = {
 
 
 def failure_record(evidence: Evidence) -> FailureRecord | None:
-    """Return the failing answer of a piece of evidence."""
+    """Return the failure in a piece of evidence as a record, None for good evidence."""
     failure = evidence.failure
     if failure is None:
         return None
@@ -44,13 +43,13 @@ def failure_record(evidence: Evidence) -> FailureRecord | None:
 
 
 def named_failure_weight(failure: FailureRecord | None, policy: Policy) -> float:
-    """Return what an answer adds for naming its own state, or pointing at it.
+    """Return the additional weight of a failure that names a state or points at one.
 
-    No healthy service names one; and of a resold account, a challenge page is a sign.
+    No healthy service names a state. On reverse access a challenge page points at risk control.
     """
     if failure is None:
         return 0.0
-    if failure.names_state and failure.kind in _WEIGHTED_KINDS:
+    if failure.names_state and failure.kind in STATE_KINDS:
         return math.log(policy.named_factor)
     return math.log(policy.sign_factor) if _is_sign(failure, policy) else 0.0
 
@@ -58,36 +57,36 @@ def named_failure_weight(failure: FailureRecord | None, policy: Policy) -> float
 def add_named_failure(
     named: tuple[FailureRecord, ...], failure: FailureRecord | None, policy: Policy
 ) -> tuple[FailureRecord, ...]:
-    """Return the marks with one more answer, if it names a state or points at risk control.
+    """Return the named failures with one more, if it names a state or points at risk control.
 
-    Of signs that are not independent the first and the newest are enough, so that a burst of one
-    cannot push the others out.
+    Of failures of the same kind, rule and source only the first and the newest are kept, so that a
+    burst of one cannot displace the others.
     """
     if failure is None or not (
         failure.kind is FailureKind.RISK_CONTROL or _does_name_state(failure)
     ):
         return named
     oldest = failure.at - policy.named_failures_ttl
-    kept = [mark for mark in named if mark.at > oldest]
-    like = [mark for mark in kept if _is_same_kind(mark, failure)]
-    if len(like) > 1:
-        kept.remove(like[-1])
-    return tuple(sorted((*kept, failure), key=lambda mark: mark.at)[-_MAX_KEPT:])
+    kept = [each for each in named if each.at > oldest]
+    same = [each for each in kept if _is_same_kind(each, failure)]
+    if len(same) > 1:
+        kept.remove(same[-1])
+    return tuple(sorted((*kept, failure), key=lambda each: each.at)[-_MAX_KEPT:])
 
 
 def state_naming_failure(
     state: ServiceState, since: datetime, policy: Policy
 ) -> FailureRecord | None:
-    """Return the newest answer of an outage that names its state.
+    """Return the newest failure of an outage that names its state.
 
-    A pause or a maintenance that a delivery has refuted no longer names anything; under risk
-    control some jobs are expected to pass.
+    A delivery disproves an earlier suspension or maintenance. It does not disprove risk control,
+    under which some jobs are expected to pass.
     """
     delivery = state.job_history.last_delivery
-    for mark in reversed(_recent_named_failures(state, since, policy)):
-        is_refuted = delivery is not None and delivery.at > mark.at
-        if _does_name_state(mark) and (mark.kind is FailureKind.RISK_CONTROL or not is_refuted):
-            return mark
+    for each in reversed(_recent_named_failures(state, since, policy)):
+        is_disproved = delivery is not None and delivery.at > each.at
+        if _does_name_state(each) and (each.kind is FailureKind.RISK_CONTROL or not is_disproved):
+            return each
     return None
 
 
@@ -97,28 +96,21 @@ def risk_control_signs(
     """Return two independent signs of risk control on a reverse service, newest last.
 
     Signs are independent if their rules or their sources differ, or if enough time lies between
-    them: one challenge page twice in a minute is one sign.
+    them: the same challenge page twice in a minute is one sign.
     """
-    if policy.access is not Access.REVERSE:
-        return None
-    found = [
-        mark
-        for mark in _recent_named_failures(state, since, policy)
-        if mark.kind is FailureKind.RISK_CONTROL
-    ]
-    if not found:
-        return None
-    newest = found[-1]
-    for mark in found[:-1]:
-        if not _is_same_kind(mark, newest) or newest.at - mark.at >= policy.independent_sign_gap:
-            return mark, newest
+    recent = _recent_named_failures(state, since, policy)
+    signs = [each for each in recent if _is_sign(each, policy)]
+    for sign in signs[:-1]:
+        newest = signs[-1]
+        if not _is_same_kind(sign, newest) or newest.at - sign.at >= policy.independent_sign_gap:
+            return sign, newest
     return None
 
 
 def add_retirement_evidence(
     retirement: RetirementEvidence | None, failure: FailureRecord | None
 ) -> RetirementEvidence | None:
-    """Return the tally of "the model is no more" after one more failing answer."""
+    """Return the evidence that the model no longer exists, after one more failure."""
     if failure is None or failure.kind is not FailureKind.RETIRED:
         return retirement
     if retirement is None or retirement.first.rule != failure.rule:
@@ -129,7 +121,7 @@ def add_retirement_evidence(
 
 
 def is_retired(retirement: RetirementEvidence | None, policy: Policy) -> bool:
-    """Tell whether the same unmistakable answer came often enough and over long enough."""
+    """Tell whether the same named failure came often enough and over a long enough time."""
     return (
         retirement is not None
         and retirement.first.names_state
@@ -139,16 +131,16 @@ def is_retired(retirement: RetirementEvidence | None, policy: Policy) -> bool:
 
 
 def is_disproved_by(failure: FailureRecord, source: Source) -> bool:
-    """Tell whether something good from this source disproves an earlier answer.
+    """Tell whether a good result of a source disproves an earlier failure.
 
-    A refusal at one depth is disproved at that depth or a deeper one: a listed model does not
-    show a wallet to be full, a delivered video does.
+    A failure is disproved at its own depth or a deeper one: a list of models does not show that the
+    balance suffices, a delivered video does.
     """
     return _DEPTH_RANK[source] >= _DEPTH_RANK[failure.source]
 
 
 def is_deeper(one: Source, other: Source) -> bool:
-    """Tell whether a source asks more of a service than another one."""
+    """Tell whether a source tests a service more deeply than another one."""
     return _DEPTH_RANK[one] > _DEPTH_RANK[other]
 
 
@@ -156,7 +148,7 @@ def _recent_named_failures(
     state: ServiceState, since: datetime, policy: Policy
 ) -> list[FailureRecord]:
     oldest = max(since, state.at - policy.named_failures_ttl)
-    return [mark for mark in state.named_failures if mark.at >= oldest]
+    return [each for each in state.named_failures if each.at >= oldest]
 
 
 def _does_name_state(failure: FailureRecord) -> bool:
@@ -169,8 +161,3 @@ def _is_sign(failure: FailureRecord, policy: Policy) -> bool:
 
 def _is_same_kind(one: FailureRecord, other: FailureRecord) -> bool:
     return (one.kind, one.rule, one.source) == (other.kind, other.rule, other.source)
-
-
-def latest_failure(failures: Iterable[FailureRecord | None]) -> FailureRecord | None:
-    """Return the newest of some answers."""
-    return max((a for a in failures if a is not None), key=lambda a: a.at, default=None)

@@ -1,7 +1,7 @@
-"""What a service's own noise is: the share of bad results while it stands.
+"""The false alarm rate of a service: the share of bad results while it is up.
 
-A bad result that begins an outage looks like noise at first, so results wait until the layer is
-found to have stood, and are forgotten where it fell.
+The first bad results of an outage look like false alarms. Results are therefore pending until the
+layer proves to have been up, and are discarded if it went down.
 """
 
 from dataclasses import replace
@@ -11,17 +11,17 @@ from tallylight.verdicts.intervals import ConfidenceInterval, jeffreys_interval
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import FalseAlarmRate
 
-_HALVE_AT = 2048  # then the memory is halved, so that a service may change its ways
-_RECOMPUTE_EVERY = 256  # an interval of so many results hardly moves with one more
-_MIN_RESULTS = 16  # fewer results teach nothing, and a quantile costs half a millisecond
+_HALVE_AT = 2048  # then the counts are halved, so that the rate can follow changes
+_RECOMPUTE_EVERY = 256  # one more result hardly moves the interval of so many
+_MIN_RESULTS = 16  # fewer results say nothing, and a quantile costs half a millisecond
 
 
 def false_alarm_rate(observed: FalseAlarmRate, default: float, policy: Policy) -> float:
     """Return P(bad | up) of this service.
 
-    The usual figure stands until the results contradict it, that is, until it lies outside the
-    Jeffreys interval of their share; from then on the upper end of that interval is taken. Taking
-    the upper end from the start would make a judge of few results deaf.
+    The default is used until it lies outside the Jeffreys interval of the results; from then on the
+    upper end of that interval is used. With few results the upper end is so high that the judge
+    would ignore failures.
     """
     if observed.total < policy.false_alarm_min_results or observed.low <= default <= observed.high:
         return default
@@ -29,29 +29,36 @@ def false_alarm_rate(observed: FalseAlarmRate, default: float, policy: Policy) -
 
 
 def add_result(observed: FalseAlarmRate, *, is_bad: bool, is_settled: bool) -> FalseAlarmRate:
-    """Return the noise after one more result while up; settled: nothing is in doubt any more."""
-    pending_bad, pending_of = observed.pending_bad + is_bad, observed.pending_total + 1
+    """Return the rate after one more result while up.
+
+    Args:
+        observed: The former rate.
+        is_bad: Whether the result was bad.
+        is_settled: Whether the layer is up beyond doubt, so that pending results count.
+    """
+    pending_bad, pending_total = observed.pending_bad + is_bad, observed.pending_total + 1
     if not is_settled:
         return FalseAlarmRate(
-            observed.bad, observed.total, pending_bad, pending_of, observed.low, observed.high
+            observed.bad, observed.total, pending_bad, pending_total, observed.low, observed.high
         )
-    bad, of = observed.bad + pending_bad, observed.total + pending_of
-    is_due = of // _RECOMPUTE_EVERY != observed.total // _RECOMPUTE_EVERY or (
-        of < _RECOMPUTE_EVERY and of & (of - 1) == 0
+    bad, total = observed.bad + pending_bad, observed.total + pending_total
+    # Of few results the interval is computed at each power of two and after each false alarm.
+    is_due = total // _RECOMPUTE_EVERY != observed.total // _RECOMPUTE_EVERY or (
+        total < _RECOMPUTE_EVERY and (pending_bad > 0 or total & (total - 1) == 0)
     )
-    if of < _MIN_RESULTS or (not is_due and not (pending_bad and of < _RECOMPUTE_EVERY)):
-        return FalseAlarmRate(bad, of, 0, 0, observed.low, observed.high)
-    interval = _interval(bad, of)
-    if of >= _HALVE_AT:
-        bad, of = bad // 2, of // 2
-    return FalseAlarmRate(bad, of, 0, 0, interval.low, interval.high)
+    if total < _MIN_RESULTS or not is_due:
+        return FalseAlarmRate(bad, total, 0, 0, observed.low, observed.high)
+    interval = _interval(bad, total)
+    if total >= _HALVE_AT:
+        bad, total = bad // 2, total // 2
+    return FalseAlarmRate(bad, total, 0, 0, interval.low, interval.high)
 
 
-@lru_cache(maxsize=4096)  # services meet the same few counts again and again
-def _interval(bad: int, of: int) -> ConfidenceInterval:
-    return jeffreys_interval(bad, of)
+@lru_cache(maxsize=4096)  # all services have the same few counts
+def _interval(bad: int, total: int) -> ConfidenceInterval:
+    return jeffreys_interval(bad, total)
 
 
 def without_pending(observed: FalseAlarmRate) -> FalseAlarmRate:
-    """Return the noise without what is pending: it belonged to an outage."""
+    """Return the rate without pending results, which belonged to an outage."""
     return replace(observed, pending_bad=0, pending_total=0) if observed.pending_total else observed

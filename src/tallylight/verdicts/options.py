@@ -1,4 +1,4 @@
-"""What an operator may set about the judging of services: the section `verdicts` of the file."""
+"""The section `verdicts` of the configuration."""
 
 from datetime import timedelta
 from typing import Annotated, Self
@@ -21,33 +21,41 @@ _DEFAULTS = Policy()
 
 
 class PolicyOptions(Section):
-    """The figures of the judge; the defaults are those the rules were measured with."""
+    """The figures of the judge; the rules were measured with the defaults."""
 
     mtbf: Duration | None = Field(
         None,
-        description="Assumed mean time between outages; without it 2d, of reverse services 3d.",
+        description="Assumed mean time between outages; default 2d, for reverse services 3d.",
     )
     mttr: Duration | None = Field(
-        None, description="Assumed mean length of an outage; without it 1h, of reverse services 6h."
+        None, description="Assumed mean duration of an outage; default 1h, for reverse services 6h."
     )
-    down_at: Probability = Field(_DEFAULTS.down_at, description="Down at this probability.")
-    alert_at: Probability = Field(_DEFAULTS.alert_at, description="Alerted at this probability.")
-    up_at: Probability = Field(_DEFAULTS.up_at, description="Up again at this probability of down.")
+    down_at: Probability = Field(_DEFAULTS.down_at, description="Down from this probability on.")
+    alert_at: Probability = Field(
+        _DEFAULTS.alert_at, description="Notified from this probability on."
+    )
+    up_at: Probability = Field(
+        _DEFAULTS.up_at, description="Up again once the probability of down is this low."
+    )
     degraded_share: Probability = Field(
         _DEFAULTS.degraded_share,
-        description="Degraded if surely more than this share of jobs fails.",
+        description="Degraded if more than this share of jobs fails, beyond chance.",
     )
     degraded_least: int = Field(
-        _DEFAULTS.degraded_least, ge=1, description="Of fewer jobs no share and no pace is claimed."
+        _DEFAULTS.degraded_least,
+        ge=1,
+        description="With fewer jobs than this a service is not called degraded.",
     )
     slow_factor: float = Field(
-        _DEFAULTS.slow_factor, gt=1, description="Slow if the slowest tenth takes so many medians."
+        _DEFAULTS.slow_factor,
+        gt=1,
+        description="Slow if the 90th percentile of job time is this many medians.",
     )
     suspended_after: Duration = Field(
-        _DEFAULTS.suspended_after, description="All attempts failing for so long is a suspension."
+        _DEFAULTS.suspended_after, description="Suspended if all attempts fail for this long."
     )
     shutdown_ahead: Duration = Field(
-        _DEFAULTS.shutdown_ahead, description="How long ahead of its date a shutdown is told."
+        _DEFAULTS.shutdown_ahead, description="How long before its date a shutdown is shown."
     )
 
     @model_validator(mode="after")
@@ -60,9 +68,9 @@ class PolicyOptions(Section):
         """Return the policy of one service.
 
         Args:
-            access: How it reaches its model.
-            hold_door: How long its newest shallow evidence holds: two intervals.
-            hold_jobs: How long its newest evidence on jobs holds.
+            access: How the service reaches its model.
+            api_ttl: How long evidence of free checks counts.
+            jobs_ttl: How long evidence on jobs counts.
         """
         mtbf, mttr = DEFAULT_MTBF_AND_MTTR[access]
         return Policy(

@@ -1,28 +1,25 @@
-"""How often the jobs of a service fail and for how long, learned from its own history.
+"""How often the jobs of a service go down and for how long, learned from its own history.
 
-What is worth a paid probe depends on it: where outages are rare, a probe finds none.
+The value of a paid probe depends on it: if outages are rare, a probe finds none.
 """
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from tallylight.verdicts.layers import RELAPSE_WINDOW
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import LayerState, LayerStatus, OutageHistory, ServiceState
 
-RELAPSE_WINDOW = timedelta(hours=2)
-"""Jobs that go down again so soon after they came up were never well."""
-
-
 _PRIOR_WEIGHT = 5
-"""What is assumed counts as so many outages that were seen."""
+"""The assumption counts as so many observed outages."""
 
 
 class ExpectedOutages(NamedTuple):
-    """What is to be expected of a service.
+    """The outages that are expected of a service.
 
     Args:
-        between: The mean time between two outages of its jobs.
-        length: How long one lasts on average.
+        mean_time_between: Mean time between two outages of its jobs.
+        mean_duration: Mean duration of an outage.
     """
 
     mean_time_between: timedelta
@@ -32,7 +29,7 @@ class ExpectedOutages(NamedTuple):
 def update_outage_history(
     history: OutageHistory, before: LayerState, after: LayerState, at: datetime
 ) -> OutageHistory:
-    """Return a life after one more job: what the jobs were held to be, and are held to be now."""
+    """Return the history after one more job, from the layer of jobs before and after it."""
     if history.first_job_at is None:
         history = OutageHistory(at)
     if after.status is before.status or after.since is None or before.since is None:
@@ -47,17 +44,16 @@ def update_outage_history(
 
 
 def expected_outages(state: ServiceState, now: datetime, policy: Policy) -> ExpectedOutages:
-    """Return what a service's own history makes of what is assumed of its kind.
+    """Return what is expected of a service, from its own history and the assumption for its kind.
 
-    The assumption counts as a few outages that were seen, and is soon outweighed.
+    The assumption counts as a few observed outages, so the history soon outweighs it.
     """
-    life = state.job_history.outage_history
-    lived_for = (
-        timedelta(0) if life.first_job_at is None else max(timedelta(0), now - life.first_job_at)
-    )
-    down = timedelta(seconds=life.down_seconds)
-    up = max(timedelta(0), lived_for - down)
+    history = state.job_history.outage_history
+    observed = max(timedelta(0), now - (history.first_job_at or now))
+    down = timedelta(seconds=history.down_seconds)
+    up = max(timedelta(0), observed - down)
+    outages = history.outages + _PRIOR_WEIGHT
     return ExpectedOutages(
-        mean_time_between=(up + policy.mtbf * _PRIOR_WEIGHT) / (life.outages + _PRIOR_WEIGHT),
-        mean_duration=(down + policy.mttr * _PRIOR_WEIGHT) / (life.outages + _PRIOR_WEIGHT),
+        mean_time_between=(up + policy.mtbf * _PRIOR_WEIGHT) / outages,
+        mean_duration=(down + policy.mttr * _PRIOR_WEIGHT) / outages,
     )

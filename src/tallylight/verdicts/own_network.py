@@ -1,9 +1,9 @@
-"""Who is to blame when unrelated providers fail in the same moment: we are.
+"""Detects failures of our own network: unrelated providers fail at the same moment.
 
-A fold over what the transport met, before anything is judged. One provider that cannot be reached
-is that provider's trouble. Several that share nothing but our line, failing one after another with
-not one success between, are ours. Where some get through, half of all failing in one moment tell
-of a line that loses packets.
+A fold over the results of calls, before evidence is judged. One unreachable provider is that
+provider's failure. If several providers, which share nothing but our network, fail without a
+success between, our network is down. If some calls succeed but at least half of the providers fail
+at one moment, our network loses packets.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ProviderId
 
 _NO_RESPONSE_RULE = "exception:"
-"""How the classifier's rules begin where no answer came at all."""
+"""Prefix of the classifier's rules for calls without any response."""
 
 _SECOND_HAND = frozenset({Source.FEED, Source.CALENDAR})
 
@@ -22,7 +22,7 @@ _MAX_PROVIDERS = 12
 
 
 class ProviderContact(NamedTuple):
-    """The newest that the transport met at one provider."""
+    """The newest call to one provider."""
 
     provider: ProviderId
     at: datetime
@@ -31,15 +31,15 @@ class ProviderContact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """What the transport met lately.
+    """The newest calls to each provider.
 
     Args:
         window: Failures this close together count as the same moment.
-        memory: A provider that nobody has called for so long is no witness.
-        quorum: So many providers are enough, where there are more; all of them where there are
-            fewer, and at least two, since one alone cannot testify against us.
-        newest: The newest of each of the providers called last, in order; a dozen at most.
-        succeeded_at: The newest success anywhere.
+        max_age: Calls older than this are ignored.
+        quorum: So many failing providers are enough. With fewer providers all must fail, and at
+            least two: one alone proves nothing about our network.
+        latest: The newest call to each of the last twelve providers, oldest first.
+        last_success_at: The newest success at any provider.
     """
 
     window: timedelta = timedelta(minutes=2)
@@ -50,58 +50,58 @@ class NetworkState:
 
     @property
     def is_down(self) -> bool:
-        """Tell whether our own network is away, as far as the newest observation can tell."""
+        """Tell whether our own network is down, as of the newest call."""
         if not self.latest:
             return False
         last = self.latest[-max(2, self.quorum) :]
-        now = max(seen.at for seen in last)
-        failing = sum(self._counts_against_us(seen, now) for seen in last)
+        now = max(contact.at for contact in last)
+        failing = sum(self._counts_against_us(contact, now) for contact in last)
         return failing >= max(2, min(self.quorum, len(last)))
 
     @property
     def is_lossy(self) -> bool:
-        """Tell whether our own line loses so much that no missing answer speaks against anybody.
+        """Tell whether our own network loses so much that a missing response proves nothing.
 
-        Half of all providers, and a quorum, got no answer through within one moment. Others did,
-        so the line is not down, and what was answered counts.
+        At least half of the providers, and a quorum, did not respond within one moment. Others did,
+        so the network is not down, and responses count.
         """
         if len(self.latest) <= self.quorum:
             return False
-        oldest = max(seen.at for seen in self.latest) - self.window
-        failing = sum(seen.is_failure and seen.at >= oldest for seen in self.latest)
+        oldest = max(contact.at for contact in self.latest) - self.window
+        failing = sum(each.is_failure and each.at >= oldest for each in self.latest)
         return failing >= self.quorum and 2 * failing >= len(self.latest)
 
     def _counts_against_us(self, contact: ProviderContact, now: datetime) -> bool:
-        is_alone = self.last_success_at is None or contact.at > self.last_success_at
-        return contact.is_failure and is_alone and contact.at >= now - self.window
+        is_after_success = self.last_success_at is None or contact.at > self.last_success_at
+        return contact.is_failure and is_after_success and contact.at >= now - self.window
 
 
 def observe_call(
     network: NetworkState, provider: ProviderId, at: datetime, *, transport_failed: bool
 ) -> NetworkState:
-    """Return the watch after one call; it failed if no answer came at all.
+    """Return the state of the network after one call; it failed if there was no response.
 
-    The providers called last are enough: a success anywhere clears us of all failures before it,
-    so those that testify are the newest in a row.
+    The providers called last are enough, because a success at any provider outweighs all failures
+    before it.
     """
-    succeeded_at = network.last_success_at
+    last_success_at = network.last_success_at
     if not transport_failed:
-        succeeded_at = at if succeeded_at is None else max(at, succeeded_at)
+        last_success_at = at if last_success_at is None else max(at, last_success_at)
     oldest = at - network.max_age
-    kept = [seen for seen in network.latest if seen.at >= oldest]
-    before = next((seen for seen in kept if seen.provider == provider), None)
+    kept = [contact for contact in network.latest if contact.at >= oldest]
+    before = next((contact for contact in kept if contact.provider == provider), None)
     if before is None or before.at <= at:
-        kept = [seen for seen in kept if seen is not before]
+        kept = [contact for contact in kept if contact is not before]
         kept.append(ProviderContact(provider, at, transport_failed))
         kept.sort(key=_contact_time)
-    newest = tuple(kept[-max(2, network.quorum, _MAX_PROVIDERS) :])
-    return NetworkState(network.window, network.max_age, network.quorum, newest, succeeded_at)
+    latest = tuple(kept[-max(2, network.quorum, _MAX_PROVIDERS) :])
+    return NetworkState(network.window, network.max_age, network.quorum, latest, last_success_at)
 
 
 def was_reached(evidence: Evidence) -> bool | None:
-    """Tell whether an upstream answered; None where the evidence says nothing of that.
+    """Tell whether an upstream responded; None if the evidence does not say.
 
-    A job that stalled, a black video: nobody's line was cut, and nobody has just answered.
+    A stalled job and a black video say nothing about a connection.
     """
     failure = evidence.failure
     if evidence.source in _SECOND_HAND:
@@ -112,11 +112,11 @@ def was_reached(evidence: Evidence) -> bool | None:
 
 
 def attribute_fault(network: NetworkState, evidence: Evidence) -> Evidence:
-    """Return evidence with the fault ours where it was our own network that failed.
+    """Return evidence, its fault set to "ours" if our own network failed.
 
     Args:
-        watch: With the evidence itself observed already.
-        evidence: What was found.
+        network: The state after the call of this evidence was observed.
+        evidence: The evidence.
     """
     if evidence.failure is None or was_reached(evidence) is not False:
         return evidence

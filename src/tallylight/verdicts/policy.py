@@ -1,6 +1,6 @@
-"""The figures that verdicts are made with; every one can be set by the operator.
+"""The figures of the judge.
 
-The defaults are those of the rules in `docs/verdicts.md`, where their sources stand.
+The defaults are those of `docs/verdicts.md`, which names their sources.
 """
 
 import math
@@ -15,11 +15,12 @@ from tallylight.model.status import Access
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """How often a source says "bad" in each state of the service.
+    """How often a source reports "bad" while the service is down, and while it is up.
 
     Args:
-        bad_if_down: P(bad | down); the rest of the time it says "good" all the same.
-        bad_if_up: P(bad | up), the noise; for probes and jobs a default until it is learned.
+        bad_if_down: P(bad | down).
+        bad_if_up: P(bad | up), the false alarm rate; for probes and jobs the default until a rate
+            is learned.
     """
 
     bad_if_down: float
@@ -30,13 +31,13 @@ LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
     {
         Source.REACH: Likelihood(0.95, 0.05),
         Source.CREDENTIALS: Likelihood(0.95, 0.05),
-        # A service can accept every job and finish none, so an acceptance hardly speaks for it,
-        # while six in ten of those that are down still accept.
+        # A service can accept every job and finish none: six in ten of those that are down still
+        # accept jobs, so an acceptance hardly proves that a service is up.
         Source.ACCEPTANCE: Likelihood(0.40, 0.05),
         Source.GENERATION: Likelihood(0.95, 0.03),
         Source.TRAFFIC: Likelihood(0.90, 0.05),
-        # One in five outages is over before the feed tells of it, 15 minutes late; with a noise of
-        # .01 for it, one unlucky probe after such a tale was a false alarm.
+        # A feed reports 15 minutes late; one in five outages is over by then. With P(bad | up) of
+        # .01, one unlucky probe after such a report was a false alarm.
         Source.FEED: Likelihood(0.50, 0.03),
     }
 )
@@ -44,7 +45,7 @@ LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
 REVERSE_LIKELIHOODS: Mapping[Source, Likelihood] = MappingProxyType(
     {
         **LIKELIHOODS,
-        # Under risk control 30 to 50 % of the jobs pass: a video that arrives acquits less.
+        # Under risk control 30 to 50 % of the jobs pass, so a delivered video proves less.
         Source.GENERATION: Likelihood(0.70, 0.03),
         Source.TRAFFIC: Likelihood(0.70, 0.05),
     }
@@ -54,72 +55,72 @@ DEFAULT_MTBF_AND_MTTR: Mapping[Access, tuple[timedelta, timedelta]] = MappingPro
     {
         Access.OFFICIAL: (timedelta(days=2), timedelta(hours=1)),
         Access.SELF_HOSTED: (timedelta(days=2), timedelta(hours=1)),
-        # Risk control once to three times a week, for hours to a day.
+        # Risk control occurs once to three times a week and lasts hours to a day.
         Access.REVERSE: (timedelta(days=3), timedelta(hours=6)),
     }
 )
-"""Mean time between outages, and mean length of one, of services that nothing is known of yet."""
+"""Mean time between outages and mean duration of one, for services without a history."""
 
 FEED_DEGRADED = Likelihood(0.30, 0.05)
-"""A feed that says "degraded" is raised for less than one that says "down"."""
+"""A feed says "degraded" for less trouble than "down"."""
 
 FEED_OPERATIONAL = Likelihood(0.10, 0.01)
-"""A feed's way back to "operational" is late and often forgotten: almost nothing, log(.90/.99)."""
+"""A feed returns to "operational" late, or not at all, so this counts for little: log(.90/.99)."""
 
 MODEL_UNLISTED = Likelihood(0.60, 0.02)
-"""The list of models no longer names ours: cause to look, since resellers' lists are careless."""
+"""The list of models no longer contains ours; weak evidence, as lists of resellers have errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All that judging a service depends on beside the evidence.
+    """Everything that the judge needs to know of a service beside its evidence.
 
     Args:
-        access: Reverse services may be named risk control by two independent signs.
-        mtbf: Assumed mean time between outages; sets the prior with `mttr`.
-        mttr: Assumed mean length of an outage; how fast old evidence fades.
+        access: Only on reverse access do two independent signs mean risk control.
+        mtbf: Assumed mean time between outages; with `mttr` it sets the prior.
+        mttr: Assumed mean duration of an outage; also sets how fast evidence decays.
         down_at: A layer goes down at this P(down) …
-        alert_at: … is worth an alert at this one …
-        up_at: … and comes up at this one; between them it stays what it was.
-        floor: No amount of good evidence brings P(down) below this, or an outage would be
-            noticed the later, the longer the service stood.
-        floor_door: The same of the door, which is asked so often for nothing that three unlucky
-            answers in a row come once in two years of a service.
-        ceiling: No amount of bad evidence brings P(down) above this.
-        likelihoods: What each source's word is worth.
-        noise_from: Learned noise counts from so many observations on.
-        noise_least: Learned noise is never held to be smaller than this.
-        named_factor: A failure that names its state is so many times rarer in a service that is
-            up than an unnamed one.
-        sign_factor: The same of one that points at risk control, on a reverse service.
-        traffic_per_minute: So many outcomes of callers' jobs count in a minute, in proportion.
-        hold_door: How long the newest shallow evidence holds.
-        hold_jobs: How long the newest evidence on jobs holds.
-        hold_marks: How long an answer that names a state, or points at one, is remembered.
-        degraded_share: "Partly failing" needs a share of bad jobs surely above this, and above
-            what is normal for the service …
-        degraded_most: … but what is normal is never held to be more than so many times it …
+        alert_at: … is notified from this one on …
+        up_at: … and comes up at this one; in between its status does not change.
+        min_probability: Good evidence lowers P(down) no further. Otherwise an outage would be
+            detected later, the longer the service was up.
+        min_api_probability: The same for the API layer. It is lower, because free checks are so
+            frequent that three unlucky ones in a row occur once in two years of a service.
+        max_probability: Bad evidence raises P(down) no further.
+        likelihoods: P(bad) of each source, by the state of the service.
+        false_alarm_min_results: A learned false alarm rate counts from so many results on …
+        min_false_alarm_rate: … and is never less than this.
+        named_factor: A failure that names its state is so many times rarer than an unnamed one in
+            a service that is up.
+        sign_factor: The same for a failure that points at risk control, on reverse access.
+        traffic_per_minute: Outcomes of callers' jobs in one minute count as at most so many.
+        api_ttl: How long evidence of free checks counts.
+        jobs_ttl: How long evidence on jobs counts.
+        named_failures_ttl: How long failures are kept that name a state or point at one.
+        degraded_share: Jobs fail in part if a larger share than this fails, and larger than the
+            service's baseline …
+        max_baseline_factor: … which is at most so many times `degraded_share` …
         degraded_least: … of at least so many jobs …
-        degraded_sure: … with this certainty, which is high because it is asked with every job: at
-            99.95 % a service that loses one job in twenty is called degraded each week …
-        degraded_long: … over this time …
-        degraded_short: … and over this one.
-        sure: Level of two-sided intervals.
-        slow_factor: "Slow" needs a 90th percentile surely above so many 7-day medians, and above
-            what one job in twenty takes anyhow …
-        slow_sure: … with this certainty, which is high for the same reason …
-        slow_least: … of at least so many jobs …
+        degraded_confidence: … with this certainty. It is high because it is tested with every job:
+            at 99.95 % a service that fails one job in twenty is called degraded each week …
+        degraded_long_window: … within this time …
+        degraded_short_window: … and within this one.
+        confidence_level: Level of two-sided intervals.
+        slow_factor: Jobs are slow if their 90th percentile is above so many 7-day medians, and
+            above the 95th percentile of the days before …
+        slow_confidence: … with this certainty, which is high for the same reason …
+        slow_min_jobs: … of at least so many jobs …
         slow_window: … that ended within this time.
-        baseline_least: A baseline is made of at least so many jobs.
-        suspended_after: All attempts failing without a name for so long is a suspension …
-        suspended_least: … if there were so many attempts.
-        sign_gap: Two signs of the same rule and source are independent if this far apart.
-        retired_least: The same unmistakable answer so many times …
-        retired_over: … over this time means retired.
-        shutdown_ahead: A shutdown is told so long ahead of its date.
-        doubt_factor: Jobs are in doubt above so many times the prior P(down), so that fading alone
-            casts no doubt …
-        doubt_below: … and below this one.
+        baseline_min_jobs: A baseline of durations needs at least so many jobs.
+        suspended_after: A service is suspended if all attempts fail, unnamed, for so long …
+        suspended_min_attempts: … and there are at least so many attempts.
+        independent_sign_gap: Two signs of one rule and source are independent if this far apart.
+        retired_min_answers: A service is retired after so many equal failures that say so …
+        retired_min_duration: … over at least this time.
+        shutdown_ahead: A shutdown is shown so long before its date.
+        uncertain_factor: Jobs are uncertain if P(down) is above so many times the prior, which
+            decay alone never reaches …
+        uncertain_below: … and below this.
     """
 
     access: Access = Access.OFFICIAL
@@ -161,7 +162,7 @@ class Policy:
     uncertain_factor: float = 1.25
     uncertain_below: float = 0.98
 
-    # Derived once, because they are needed with every piece of evidence.
+    # Computed once, because every piece of evidence needs them.
     decay_rate: float = field(init=False, repr=False, compare=False)
     prior: float = field(init=False, repr=False, compare=False)
     uncertain_above: float = field(init=False, repr=False, compare=False)

@@ -1,6 +1,6 @@
 """Quantiles of the beta and chi-square distributions in plain Python.
 
-A statistics library would do it in one line each, and cost the process 60 MB.
+A statistics library has both, but would cost the process 60 MB of memory.
 
 Source:
     Press et al., Numerical Recipes, chapter 6: continued fractions by Lentz's method; the

@@ -1,6 +1,6 @@
-"""Why a verdict stands: the evidence that decided, as codes and facts, most telling first.
+"""The reasons of a verdict: the decisive evidence as codes and facts, most relevant first.
 
-The facts of each code are listed in `docs/verdicts.md`; `languages` turns them into sentences.
+`docs/verdicts.md` lists the facts of each code; `i18n.reasons` turns them into sentences.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,24 +28,24 @@ ReasonFacts = dict[str, str | int | float]
 def reasons(
     state: ServiceState, derived: DerivedStatus, policy: Policy, recovered_at: datetime | None
 ) -> tuple[Reason, ...]:
-    """Return why this was found; never empty.
+    """Return the reasons of a status, at least one.
 
     Args:
-        standing: What is remembered.
-        finding: The status.
-        policy: The figures.
-        recovered_at: When trouble ended that free checks alone had seen; None where none has.
+        state: The state that the status was derived from.
+        derived: The status.
+        policy: The figures of the judge.
+        recovered_at: When trouble ended that only free checks had seen; None if none has.
     """
-    status = _status_reasons(state, derived, policy)
+    main = _status_reasons(state, derived, policy)
     if recovered_at is not None:
-        status = _recovered(state, recovered_at, policy)
-    told = [*status, *_additional_reasons(state, derived, policy)]
+        main = _recovered(state, recovered_at, policy)
+    result = [*main, *_additional_reasons(state, derived, policy)]
     if derived.status is Status.UNKNOWN and state.blocked is not None:
-        told.sort(key=lambda reason: reason.code not in _OURS)  # what keeps us out comes first
-    return tuple(told) or (Reason(ReasonCode.NO_EVIDENCE, state.at),)
+        result.sort(key=lambda reason: reason.code not in _BLOCKED_CODES)  # the block comes first
+    return tuple(result) or (Reason(ReasonCode.NO_EVIDENCE, state.at),)
 
 
-_OURS = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY})
+_BLOCKED_CODES = frozenset({ReasonCode.KEY_REFUSED, ReasonCode.BALANCE_EMPTY})
 
 
 def _status_reasons(
@@ -71,16 +71,16 @@ def _status_reasons(
 def _additional_reasons(
     state: ServiceState, derived: DerivedStatus, policy: Policy
 ) -> Iterator[Reason]:
-    blocked, feed, plans, gone = state.blocked, state.feed, state.calendar, state.retirement
+    blocked, feed, retirement = state.blocked, state.feed, state.retirement
     if blocked is not None:
         is_key = blocked.kind is FailureKind.AUTH
         code = ReasonCode.KEY_REFUSED if is_key else ReasonCode.BALANCE_EMPTY
         yield Reason(code, blocked.at, _failure_facts(blocked))
-    if gone is not None and derived.status not in {Status.RETIRED, Status.OPERATIONAL}:
-        yield _retirement_reason(gone)
+    if retirement is not None and derived.status not in {Status.RETIRED, Status.OPERATIONAL}:
+        yield _retirement_reason(retirement)
     if feed.at is not None and feed.claimed_status is not Status.OPERATIONAL:
-        is_told = derived.status is Status.MAINTENANCE and feed_claims_maintenance(state)
-        if not is_told:
+        is_given = derived.status is Status.MAINTENANCE and feed_claims_maintenance(state)
+        if not is_given:
             facts: ReasonFacts = {
                 "says": feed.claimed_status.value,
                 "since": _iso(feed.at),
@@ -89,16 +89,16 @@ def _additional_reasons(
             yield Reason(ReasonCode.FEED_NOT_OPERATIONAL, feed.at, facts)
     if not feed.is_readable:
         yield Reason(ReasonCode.FEED_UNREADABLE, state.at)
-    date = plans.shutdown_at
+    date = state.calendar.shutdown_at
     is_ahead = date is not None and state.at >= date - policy.shutdown_ahead
     if date is not None and is_ahead and derived.status is not Status.RETIRED:
         yield Reason(ReasonCode.SHUTDOWN_AHEAD, state.at, _shutdown_facts(state, date))
 
 
 def _retirement_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
-    plans, delivery = state.calendar, state.job_history.last_delivery
-    date = plans.shutdown_at
-    if date is not None and plans.shutdown_is_certain and state.at >= date:
+    calendar, delivery = state.calendar, state.job_history.last_delivery
+    date = calendar.shutdown_at
+    if date is not None and calendar.shutdown_is_certain and state.at >= date:
         yield Reason(ReasonCode.SHUTDOWN_PASSED, date, _shutdown_facts(state, date))
     if state.retirement is not None:
         yield _retirement_reason(state.retirement)
@@ -121,8 +121,8 @@ def _maintenance_reasons(state: ServiceState, derived: DerivedStatus) -> Iterato
 
 def _named_failure_reasons(derived: DerivedStatus) -> Iterator[Reason]:
     if derived.named_by is not None:
-        answer = derived.named_by
-        yield Reason(_NAME_CODES[answer.kind], answer.at, _failure_facts(answer))
+        failure = derived.named_by
+        yield Reason(_NAME_CODES[failure.kind], failure.at, _failure_facts(failure))
     if derived.signs is not None:
         first, second = derived.signs
         facts: ReasonFacts = {"signs": 2, "first_rule": first.rule, "first_at": _iso(first.at)}
@@ -150,53 +150,52 @@ def _unknown_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
         yield Reason(ReasonCode.NO_RECENT_JOBS, state.at)
 
 
-def _recovered(standing: ServiceState, at: datetime, policy: Policy) -> Iterator[Reason]:
-    door = standing.api
-    if door.status is not LayerStatus.UP or door.good_run is None:
-        yield from _unknown_reasons(standing, policy)
-        yield from _api_reasons(standing)
+def _recovered(state: ServiceState, at: datetime, policy: Policy) -> Iterator[Reason]:
+    api = state.api
+    if api.status is not LayerStatus.UP or api.good_run is None:
+        yield from _unknown_reasons(state, policy)
+        yield from _api_reasons(state)
         return
-    facts: ReasonFacts = {"answers": door.good_run.length, "since": _iso(at)}
-    yield Reason(ReasonCode.API_RECOVERED, door.good_run.last_at, facts)
-    if standing.jobs.last_result_at is not None:
-        yield from _unknown_reasons(standing, policy)
+    facts: ReasonFacts = {"answers": api.good_run.length, "since": _iso(at)}
+    yield Reason(ReasonCode.API_RECOVERED, api.good_run.last_at, facts)
+    if state.jobs.last_result_at is not None:
+        yield from _unknown_reasons(state, policy)
 
 
 def _jobs_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
-    layer, record = state.jobs, state.job_history
+    layer, history = state.jobs, state.job_history
     if layer.status is LayerStatus.DOWN:
         is_mixed = layer.outage_good > 0
         code = ReasonCode.JOBS_PARTLY_FAILING if is_mixed else ReasonCode.JOBS_FAILING
         yield _failing_reason(code, layer)
     elif layer.status is LayerStatus.UP:
-        if record.partial_failure_since is not None:
+        if history.partial_failure_since is not None:
             yield _partial_failure_reason(state, policy)
-        pace = durations.compare_durations(record, policy, policy.confidence_level)
-        if record.slow_since is not None and pace is not None:
+        comparison = durations.compare_durations(history, policy, policy.confidence_level)
+        if history.slow_since is not None and comparison is not None:
             facts: ReasonFacts = {
-                "slowest_seconds": round(pace.p90_seconds, 1),
-                "median_seconds": round(pace.median_seconds, 1),
-                "times": round(pace.p90_seconds / pace.median_seconds, 1),
-                "of": pace.job_count,
+                "slowest_seconds": round(comparison.p90_seconds, 1),
+                "median_seconds": round(comparison.median_seconds, 1),
+                "times": round(comparison.p90_seconds / comparison.median_seconds, 1),
+                "of": comparison.job_count,
             }
-            yield Reason(ReasonCode.JOBS_SLOW, record.recent_deliveries[-1].at, facts)
-        if record.partial_failure_since is None:
+            yield Reason(ReasonCode.JOBS_SLOW, history.recent_deliveries[-1].at, facts)
+        if history.partial_failure_since is None:
             yield from _delivery_reasons(state, policy)
 
 
 def _api_reasons(state: ServiceState) -> Iterator[Reason]:
-    door = state.api
-    if door.status is LayerStatus.DOWN:
-        partly = door.outage_good > 0
-        yield _failing_reason(
-            ReasonCode.API_PARTLY_FAILING if partly else ReasonCode.API_DOWN, door
-        )
-    elif door.status is LayerStatus.UP and door.good_run is not None:
-        run = door.good_run
+    api = state.api
+    if api.status is LayerStatus.DOWN:
+        is_mixed = api.outage_good > 0
+        code = ReasonCode.API_PARTLY_FAILING if is_mixed else ReasonCode.API_DOWN
+        yield _failing_reason(code, api)
+    elif api.status is LayerStatus.UP and api.good_run is not None:
+        run = api.good_run
         facts: ReasonFacts = {"answers": run.length, "since": _iso(run.since)}
         yield Reason(ReasonCode.API_RESPONDING, run.last_at, facts)
-    elif door.status is LayerStatus.UNDECIDED and door.is_failing:
-        yield _failing_reason(ReasonCode.API_PARTLY_FAILING, door)
+    elif api.status is LayerStatus.UNDECIDED and api.is_failing:
+        yield _failing_reason(ReasonCode.API_PARTLY_FAILING, api)
 
 
 def _delivery_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
@@ -211,7 +210,7 @@ def _delivery_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
         "of": max(1, share.total),
         "minutes": int(policy.degraded_long_window.total_seconds()) // 60,
     }
-    if share.total == share.bad:  # the newest is older than the window
+    if share.total == share.bad:  # the newest delivery is older than the window
         facts = {"last_at": facts["last_at"], "source": facts["source"]}
     if delivery.seconds is not None:
         facts["seconds"] = round(delivery.seconds, 1)
@@ -219,7 +218,7 @@ def _delivery_reasons(state: ServiceState, policy: Policy) -> Iterator[Reason]:
 
 
 def _failing_reason(code: ReasonCode, layer: LayerState) -> Reason:
-    """Return "last m of n failed over t, the last with this answer"."""
+    """Return how many of the newest results failed, over which time, with the newest failure."""
     run, good = layer.bad_run, layer.good_run
     recovering = 0 if layer.is_failing or good is None else good.length
     if run is None or layer.outage_good:
@@ -234,9 +233,7 @@ def _failing_reason(code: ReasonCode, layer: LayerState) -> Reason:
         "since": _iso(since),
         "seconds": int((last - since).total_seconds()),
     }
-    return Reason(
-        code, last, facts | (_failure_facts(layer.last_failure) if layer.last_failure else {})
-    )
+    return Reason(code, last, facts | _last_failure_facts(layer))
 
 
 def _partial_failure_reason(state: ServiceState, policy: Policy) -> Reason:
@@ -249,8 +246,8 @@ def _partial_failure_reason(state: ServiceState, policy: Policy) -> Reason:
         "at_least": round(wilson_interval(share.bad, share.total, policy.confidence_level).low, 3),
         "seconds": int(policy.degraded_long_window.total_seconds()),
     }
-    said = _failure_facts(layer.last_failure) if layer.last_failure else {}
-    return Reason(ReasonCode.JOBS_PARTLY_FAILING, layer.last_result_at or layer.at, facts | said)
+    at = layer.last_result_at or layer.at
+    return Reason(ReasonCode.JOBS_PARTLY_FAILING, at, facts | _last_failure_facts(layer))
 
 
 def _retirement_reason(retirement: RetirementEvidence) -> Reason:
@@ -261,16 +258,20 @@ def _retirement_reason(retirement: RetirementEvidence) -> Reason:
 
 
 def _shutdown_facts(state: ServiceState, date: datetime) -> ReasonFacts:
-    plans = state.calendar
+    calendar = state.calendar
     facts: ReasonFacts = {
         "date": date.date().isoformat(),
-        "certain": int(plans.shutdown_is_certain),
+        "certain": int(calendar.shutdown_is_certain),
     }
-    return facts | ({"replacement": plans.replacement} if plans.replacement else {})
+    return facts | ({"replacement": calendar.replacement} if calendar.replacement else {})
+
+
+def _last_failure_facts(layer: LayerState) -> ReasonFacts:
+    return {} if layer.last_failure is None else _failure_facts(layer.last_failure)
 
 
 def _failure_facts(failure: FailureRecord) -> ReasonFacts:
-    """Return the upstream's own words, as far as there are any."""
+    """Return the facts of a failure, with the upstream's text and HTTP status if it has them."""
     facts: ReasonFacts = {
         "kind": failure.kind.value,
         "source": failure.source.value,

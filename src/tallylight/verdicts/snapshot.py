@@ -1,4 +1,4 @@
-"""Standings as JSON, so that a restart goes on where the process ended."""
+"""Service states as JSON, so that a restart continues where the process ended."""
 
 from pydantic import TypeAdapter
 
@@ -8,14 +8,14 @@ _STATE = TypeAdapter(ServiceState)
 
 
 def dump_state(state: ServiceState) -> str:
-    """Return the standing as JSON, without what is at its default."""
+    """Return the state as JSON, without fields at their defaults."""
     return _STATE.dump_json(state, exclude_defaults=True).decode()
 
 
 def load_state(text: str) -> ServiceState:
-    """Return the standing that `dump` wrote.
+    """Return the state that `dump_state` wrote.
 
     Raises:
-        pydantic.ValidationError: if the text is no standing, or one of another make.
+        ValueError: if another version wrote the text, or nothing of ours did.
     """
     return _STATE.validate_json(text)

@@ -1,7 +1,7 @@
-"""From what is remembered to the one status shown: the mapping of `docs/verdicts.md`.
+"""Derives the one status that is shown from the state: the mapping of `docs/verdicts.md`.
 
-What is announced stands above what is measured; of the two layers the worse one shows; unknown is
-neither up nor down.
+Announcements take precedence over measurements. Of the two layers the worse one is shown. UNKNOWN
+is neither up nor down.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ STATUS_RANK: Mapping[Status, int] = {
     Status.MAINTENANCE: 5,
     Status.RETIRED: 6,
 }
-"""How much a status hides: the worse of two layers shows, and what is announced above both."""
+"""Precedence: of two statuses the one with the higher rank is shown."""
 
 _STATUS_BY_KIND: Mapping[FailureKind, Status] = {
     FailureKind.RISK_CONTROL: Status.RISK_CONTROL,
@@ -39,14 +39,14 @@ _TRUSTED_FEED_STATUSES = frozenset({Status.RISK_CONTROL, Status.SUSPENDED})
 
 @dataclass(frozen=True, slots=True)
 class DerivedStatus:
-    """A status, before it is told from the one that stood.
+    """A status, before it is compared with the former one.
 
     Args:
-        status: What is found.
+        status: The status.
         since: When its cause began.
-        confidence: That it is right.
-        named_by: The answer that names the status, if one does.
-        signs: Two independent signs of risk control, if it is these that name it.
+        confidence: The probability that it is right.
+        named_by: The failure that names the status, if one does.
+        signs: Two independent signs of risk control, if the status follows from them.
     """
 
     status: Status
@@ -57,22 +57,22 @@ class DerivedStatus:
 
 
 def derive_status(state: ServiceState, policy: Policy) -> DerivedStatus:
-    """Return what all that is remembered amounts to at the standing's moment."""
+    """Return the status that follows from a state at its moment."""
     announced = _announced_status(state, policy)
     if announced is not None:
         return announced
-    jobs, door = jobs_status(state, policy), api_status(state, policy)
-    worse = door if STATUS_RANK[door.status] > STATUS_RANK[jobs.status] else jobs
+    jobs, api = jobs_status(state, policy), api_status(state, policy)
+    worse = api if STATUS_RANK[api.status] > STATUS_RANK[jobs.status] else jobs
     if worse.status in _NOT_FAILING:
         is_known = jobs.status is Status.OPERATIONAL
-        confidence = min(jobs.confidence, door.confidence) if is_known else 0.0
-        return DerivedStatus(jobs.status, max(jobs.since, door.since), confidence)
+        confidence = min(jobs.confidence, api.confidence) if is_known else 0.0
+        return DerivedStatus(jobs.status, max(jobs.since, api.since), confidence)
     return worse
 
 
 def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     """Return the status of the jobs alone."""
-    layer, record = state.jobs, state.job_history
+    layer, history = state.jobs, state.job_history
     p, since = probability(layer.log_odds), layer.since or state.verdict.since
     match layer.status:
         case LayerStatus.UNDECIDED:
@@ -80,16 +80,16 @@ def jobs_status(state: ServiceState, policy: Policy) -> DerivedStatus:
         case LayerStatus.DOWN:
             return _down_status(state, since, p, policy)
         case LayerStatus.UP:
-            if record.partial_failure_since is not None:
-                return _partial_failure_status(state, record.partial_failure_since, policy)
-            if record.slow_since is not None:
-                slow_from = max(since, record.slow_since)
-                return DerivedStatus(Status.DEGRADED, slow_from, _one_sided(policy))
+            if history.partial_failure_since is not None:
+                return _partial_failure_status(state, history.partial_failure_since, policy)
+            if history.slow_since is not None:
+                slow_since = max(since, history.slow_since)
+                return DerivedStatus(Status.DEGRADED, slow_since, _one_sided(policy))
             return DerivedStatus(Status.OPERATIONAL, since, 1 - p)
 
 
 def api_status(state: ServiceState, policy: Policy) -> DerivedStatus:
-    """Return the status of the door alone; OPERATIONAL while nothing speaks against it."""
+    """Return the status of the API layer alone; OPERATIONAL while it is not down."""
     layer, delivery = state.api, state.job_history.last_delivery
     p, since = probability(layer.log_odds), layer.since or state.at
     if layer.status is not LayerStatus.DOWN:
@@ -98,16 +98,16 @@ def api_status(state: ServiceState, policy: Policy) -> DerivedStatus:
     named = _named_status(state, since, p, policy)
     if named is not None:
         return named
-    passed = delivery is not None and delivery.at > since
-    shut = not passed and (layer.outage_good == 0 or is_fully_failing(layer, policy))
-    return DerivedStatus(Status.SUSPENDED if shut else Status.DEGRADED, since, p)
+    has_delivered = delivery is not None and delivery.at > since
+    is_shut = not has_delivered and (layer.outage_good == 0 or is_fully_failing(layer, policy))
+    return DerivedStatus(Status.SUSPENDED if is_shut else Status.DEGRADED, since, p)
 
 
 def is_fully_failing(layer: LayerState, policy: Policy) -> bool:
-    """Tell whether all attempts failed for so long that nobody needs to name it.
+    """Tell whether all attempts failed for so long that it is a suspension without being named.
 
-    A first good one that follows does not change that; the recovery has its own threshold. Once
-    bad ones come again after it, the failures are partial.
+    Good results after the run do not change that, because the recovery has its own threshold. Once
+    bad results follow them, the failures are partial.
     """
     run = layer.bad_run
     return (
@@ -118,12 +118,13 @@ def is_fully_failing(layer: LayerState, policy: Policy) -> bool:
 
 
 def _announced_status(state: ServiceState, policy: Policy) -> DerivedStatus | None:
-    plans, at, feed = state.calendar, state.at, state.feed
-    if plans.shutdown_at is not None and plans.shutdown_is_certain and at >= plans.shutdown_at:
-        return DerivedStatus(Status.RETIRED, plans.shutdown_at, 1.0)
+    calendar, at, feed = state.calendar, state.at, state.feed
+    shutdown_at = calendar.shutdown_at
+    if shutdown_at is not None and calendar.shutdown_is_certain and at >= shutdown_at:
+        return DerivedStatus(Status.RETIRED, shutdown_at, 1.0)
     if state.retirement is not None and named_failures.is_retired(state.retirement, policy):
         return DerivedStatus(Status.RETIRED, state.retirement.first.at, 0.99)
-    window = maintenance_at(plans, at)
+    window = maintenance_at(calendar, at)
     if window is not None:
         return DerivedStatus(Status.MAINTENANCE, window.start, 1.0)
     if feed.at is not None and feed_claims_maintenance(state):
@@ -156,11 +157,11 @@ def _named_status(
 
 
 def _partial_failure_status(state: ServiceState, since: datetime, policy: Policy) -> DerivedStatus:
-    sure = _one_sided(policy)
-    named = _named_status(state, since - policy.degraded_long_window, sure, policy)
+    confidence = _one_sided(policy)
+    named = _named_status(state, since - policy.degraded_long_window, confidence, policy)
     if named is not None and named.status is Status.RISK_CONTROL:
-        return DerivedStatus(named.status, since, sure, named.named_by, named.signs)
-    return DerivedStatus(Status.DEGRADED, since, sure)
+        return DerivedStatus(named.status, since, confidence, named.named_by, named.signs)
+    return DerivedStatus(Status.DEGRADED, since, confidence)
 
 
 def _one_sided(policy: Policy) -> float:

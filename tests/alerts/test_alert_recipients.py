@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from tallylight.alerts.notification import Notification, NotificationKind, StatusChange
+from tallylight.alerts.notification import Notification, NotificationKind, ServiceChange
 from tallylight.alerts.options import AlertOptions, ReceiverOptions
 from tallylight.alerts.recipients import for_receiver
 from tallylight.model.ids import ProviderId, ServiceId
@@ -20,59 +20,59 @@ def receiver(**options: object) -> ReceiverOptions:
     return ReceiverOptions.model_validate({"url": "json://127.0.0.1/"} | options)
 
 
-def notification(kind: NotificationKind, *changes: StatusChange) -> Notification:
+def notification(kind: NotificationKind, *changes: ServiceChange) -> Notification:
     services = tuple(change.service for change in changes)
     return Notification(kind, NOW, services, ProviderId("openai"), changes)
 
 
 BOTH = notification(
-    NotificationKind.FIRING, StatusChange(A, UP, DOWN, NOW), StatusChange(B, UP, SLOW, NOW)
+    NotificationKind.FIRING, ServiceChange(A, UP, DOWN, NOW), ServiceChange(B, UP, SLOW, NOW)
 )
 
 
-def test_a_receiver_without_a_choice_gets_everything() -> None:
+def test_a_receiver_without_filters_gets_everything() -> None:
     assert for_receiver(BOTH, receiver()) == BOTH
 
 
 def test_a_receiver_gets_only_its_services() -> None:
     found = for_receiver(BOTH, receiver(services=[B]))
 
-    assert found == notification(NotificationKind.FIRING, StatusChange(B, UP, SLOW, NOW))
+    assert found == notification(NotificationKind.FIRING, ServiceChange(B, UP, SLOW, NOW))
 
 
 def test_a_receiver_gets_only_its_statuses() -> None:
     found = for_receiver(BOTH, receiver(statuses=["suspended"]))
 
-    assert found == notification(NotificationKind.FIRING, StatusChange(A, UP, DOWN, NOW))
+    assert found == notification(NotificationKind.FIRING, ServiceChange(A, UP, DOWN, NOW))
 
 
-def test_a_receiver_that_wants_none_of_it_gets_nothing() -> None:
+def test_a_receiver_that_filters_out_all_services_gets_nothing() -> None:
     assert for_receiver(BOTH, receiver(services=[A], statuses=["degraded"])) is None
 
 
-@pytest.mark.parametrize(("statuses", "is_told"), [(["suspended"], True), (["retired"], False)])
-def test_who_heard_of_the_outage_hears_of_its_end(statuses: list[str], *, is_told: bool) -> None:
+@pytest.mark.parametrize(("statuses", "is_sent"), [(["suspended"], True), (["retired"], False)])
+def test_a_receiver_of_the_outage_also_gets_its_end(statuses: list[str], *, is_sent: bool) -> None:
     # It was suspended at first, then only degraded, then well.
     end = notification(
-        NotificationKind.RESOLVED, StatusChange(A, SLOW, UP, NOW, notified_statuses=(DOWN, SLOW))
+        NotificationKind.RESOLVED, ServiceChange(A, SLOW, UP, NOW, notified_statuses=(DOWN, SLOW))
     )
 
-    assert (for_receiver(end, receiver(statuses=statuses)) is not None) is is_told
+    assert (for_receiver(end, receiver(statuses=statuses)) is not None) is is_sent
 
 
-def test_flapping_is_told_whatever_the_statuses() -> None:
-    flapping = notification(NotificationKind.FLAPPING, StatusChange(A, UP, UP, NOW))
+def test_flapping_is_sent_whatever_the_statuses() -> None:
+    flapping = notification(NotificationKind.FLAPPING, ServiceChange(A, UP, UP, NOW))
 
     assert for_receiver(flapping, receiver(statuses=["suspended"])) == flapping
 
 
-def test_our_own_network_concerns_everybody() -> None:
+def test_our_own_network_is_sent_to_every_receiver() -> None:
     down = Notification(NotificationKind.NETWORK_DOWN, NOW)
 
     assert for_receiver(down, receiver(services=[A], statuses=["retired"])) == down
 
 
-def test_keys_and_shutdowns_are_chosen_by_service_alone() -> None:
+def test_keys_and_shutdowns_are_filtered_by_service_alone() -> None:
     ahead = Notification(NotificationKind.SHUTDOWN_AHEAD, NOW, (A, B), facts={"days": 7})
 
     found = for_receiver(ahead, receiver(services=[A], statuses=["degraded"]))
@@ -81,7 +81,7 @@ def test_keys_and_shutdowns_are_chosen_by_service_alone() -> None:
     assert for_receiver(ahead, receiver(services=["veo"])) is None
 
 
-def test_an_address_never_shows_itself() -> None:
+def test_an_address_is_never_printed() -> None:
     options = AlertOptions.model_validate(
         {"receivers": {"team": {"url": "slack://planted-token-123"}}}
     )
@@ -112,6 +112,6 @@ def test_options_become_the_figures_of_the_rules() -> None:
         {"group_wait": "soon"},
     ],
 )
-def test_what_makes_no_sense_is_refused(options: object) -> None:
+def test_invalid_options_are_refused(options: object) -> None:
     with pytest.raises(ValidationError):
         AlertOptions.model_validate(options)

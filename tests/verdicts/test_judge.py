@@ -1,4 +1,4 @@
-"""What each kind of evidence does to a verdict, told as the story of one service."""
+"""What each kind of evidence does to the verdict on one service."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,64 +28,64 @@ BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacit
 
 @dataclass(slots=True)
 class Story:
-    """A service's evidence told in seconds after the start."""
+    """Applies evidence to one service, at seconds after the start."""
 
     policy: Policy = field(default_factory=Policy)
-    standing: ServiceState = field(default_factory=lambda: initial_state(SERVICE, START))
+    state: ServiceState = field(default_factory=lambda: initial_state(SERVICE, START))
     seen: list[Status] = field(default_factory=list)
 
-    def tell(  # noqa: PLR0913  # as evidence has
+    def apply(  # noqa: PLR0913  # as evidence has
         self,
         after: float,
         source: Source,
         failure: Failure | None = None,
         *,
         latency: float | None = None,
-        says: Status | None = None,
+        claimed_status: Status | None = None,
         until: float | None = None,
         note: str = "",
     ) -> ServiceState:
-        """Let one piece of evidence count, and return what stands."""
+        """Apply one piece of evidence, and return the state after it."""
         evidence = Evidence(
             service=SERVICE,
             at=self.at(after),
             source=source,
             failure=failure,
             latency=None if latency is None else timedelta(seconds=latency),
-            claimed_status=says,
+            claimed_status=claimed_status,
             until=None if until is None else self.at(until),
             note=note,
         )
-        self.standing = judge(self.standing, evidence, self.policy)
-        self.seen.append(self.standing.verdict.status)
-        return self.standing
+        self.state = judge(self.state, evidence, self.policy)
+        self.seen.append(self.state.verdict.status)
+        return self.state
 
     def wait(self, after: float) -> ServiceState:
-        """Let time pass until so many seconds after the start."""
+        """Advance time to so many seconds after the start."""
         while True:
-            before = self.standing
-            self.standing = advance_time(before, self.at(after), self.policy)
-            if self.standing is before:
+            before = self.state
+            self.state = advance_time(before, self.at(after), self.policy)
+            if self.state is before:
                 return before
 
     def deliver(self, *after: float, source: Source = Source.GENERATION) -> ServiceState:
-        """Let jobs be delivered at these times."""
+        """Deliver jobs at these times."""
         for moment in after:
-            self.tell(moment, source, latency=60)
-        return self.standing
+            self.apply(moment, source, latency=60)
+        return self.state
 
     def fail(
         self, *after: float, source: Source = Source.GENERATION, failure: Failure = BROKEN
     ) -> ServiceState:
-        """Let jobs fail at these times."""
+        """Fail jobs at these times."""
         for moment in after:
-            self.tell(moment, source, failure)
-        return self.standing
+            self.apply(moment, source, failure)
+        return self.state
 
     @property
     def status(self) -> Status:
-        """Return the status that stands."""
-        return self.standing.verdict.status
+        """Return the current status."""
+        return self.state.verdict.status
 
     @staticmethod
     def at(after: float) -> datetime:
@@ -95,13 +95,13 @@ class Story:
 
 @pytest.fixture
 def story() -> Story:
-    """Return an official service of which nothing is known."""
+    """Return an official service without evidence."""
     return Story()
 
 
 @pytest.fixture
 def reverse_story() -> Story:
-    """Return a reverse service of which nothing is known."""
+    """Return a reverse service without evidence."""
     return Story(Policy(access=Access.REVERSE))
 
 
@@ -117,44 +117,44 @@ def failure(
 RISK = failure(FailureKind.RISK_CONTROL, named=True)
 SIGN = failure(FailureKind.RISK_CONTROL)
 PAUSE = failure(FailureKind.SUSPENDED, named=True)
-UPKEEP = failure(FailureKind.MAINTENANCE, named=True)
-GONE = failure(FailureKind.RETIRED, named=True)
+MAINTENANCE = failure(FailureKind.MAINTENANCE, named=True)
+RETIRED = failure(FailureKind.RETIRED, named=True)
 KEY = failure(FailureKind.AUTH, fault=Fault.OURS)
-WALLET = failure(FailureKind.QUOTA, fault=Fault.OURS)
+BALANCE = failure(FailureKind.QUOTA, fault=Fault.OURS)
 
 
 def codes(story: Story) -> list[ReasonCode]:
-    return [reason.code for reason in story.standing.verdict.reasons]
+    return [reason.code for reason in story.state.verdict.reasons]
 
 
-def test_nothing_is_known_at_first(story: Story) -> None:
+def test_a_service_without_evidence_is_unknown(story: Story) -> None:
     assert story.status is Status.UNKNOWN
     assert codes(story) == [ReasonCode.NO_EVIDENCE]
 
 
-def test_a_delivered_video_makes_it_operational_and_says_when(story: Story) -> None:
+def test_a_delivered_video_makes_a_service_operational(story: Story) -> None:
     story.deliver(60)
 
-    reason = story.standing.verdict.reasons[0]
+    reason = story.state.verdict.reasons[0]
     assert story.status is Status.OPERATIONAL
     assert reason.code is ReasonCode.JOBS_DELIVERED
     assert reason.facts["last_at"] == "2026-01-01T00:01:00+00:00"
     assert reason.facts["seconds"] == 60.0
 
 
-def test_good_shallow_probes_never_make_jobs_up(story: Story) -> None:
+def test_good_free_checks_never_bring_jobs_up(story: Story) -> None:
     for minute in range(500):
-        story.tell(60 * minute, Source.REACH)
-        story.tell(60 * minute + 1, Source.CREDENTIALS)
+        story.apply(60 * minute, Source.REACH)
+        story.apply(60 * minute + 1, Source.CREDENTIALS)
 
     assert set(story.seen) == {Status.UNKNOWN}
     assert codes(story) == [ReasonCode.NO_RECENT_JOBS, ReasonCode.API_RESPONDING]
-    assert story.standing.verdict.reasons[1].facts["answers"] == 1000
+    assert story.state.verdict.reasons[1].facts["answers"] == 1000
 
 
-def test_acceptances_alone_never_make_jobs_up(story: Story) -> None:
+def test_acceptances_alone_never_bring_jobs_up(story: Story) -> None:
     for minute in range(500):
-        story.tell(60 * minute, Source.ACCEPTANCE)
+        story.apply(60 * minute, Source.ACCEPTANCE)
 
     assert set(story.seen) == {Status.UNKNOWN}
 
@@ -162,21 +162,21 @@ def test_acceptances_alone_never_make_jobs_up(story: Story) -> None:
 def test_a_service_that_accepts_all_and_finishes_none_goes_down(story: Story) -> None:
     story.deliver(0)
     for minute in range(1, 30):
-        story.tell(60 * minute, Source.ACCEPTANCE)
+        story.apply(60 * minute, Source.ACCEPTANCE)
         story.fail(60 * minute + 30, source=Source.TRAFFIC)
 
     assert story.status is Status.SUSPENDED
 
 
-def test_a_hard_outage_without_a_name_is_degraded_first_and_then_suspended(
+def test_an_unnamed_hard_outage_is_degraded_first_and_then_suspended(
     story: Story,
 ) -> None:
     story.deliver(0, HOUR)
     story.fail(HOUR + 300, HOUR + 500, HOUR + 700)
-    first = story.standing.verdict
+    first = story.state.verdict
     story.fail(HOUR + 1200)
 
-    later = story.standing.verdict
+    later = story.state.verdict
     assert first.status is Status.DEGRADED
     assert first.since == story.at(HOUR + 300)
     assert later.status is Status.SUSPENDED
@@ -204,10 +204,10 @@ def test_a_recovery_begins_with_the_first_good_job_of_the_run(story: Story) -> N
 
     assert while_recovering is Status.SUSPENDED  # recovery has a threshold of its own
     assert story.status is Status.OPERATIONAL
-    assert story.standing.verdict.since == story.at(1500)
+    assert story.state.verdict.since == story.at(1500)
 
 
-def test_time_alone_makes_nothing_up(story: Story) -> None:
+def test_time_alone_brings_nothing_up(story: Story) -> None:
     story.deliver(0)
     story.fail(300, 600, 900, 1200)
     story.wait(1200 + 5 * HOUR)
@@ -215,7 +215,7 @@ def test_time_alone_makes_nothing_up(story: Story) -> None:
     assert story.status is Status.SUSPENDED
 
 
-def test_jobs_without_fresh_evidence_are_unknown_from_the_end_of_their_hold(
+def test_jobs_are_unknown_once_their_evidence_expires(
     story: Story,
 ) -> None:
     story.deliver(0)
@@ -224,27 +224,27 @@ def test_jobs_without_fresh_evidence_are_unknown_from_the_end_of_their_hold(
 
     assert held.verdict.status is Status.OPERATIONAL
     assert story.status is Status.UNKNOWN
-    assert story.standing.verdict.since == story.at(6 * HOUR)
+    assert story.state.verdict.since == story.at(6 * HOUR)
     assert codes(story) == [ReasonCode.NO_RECENT_JOBS]
 
 
-def test_a_name_tells_risk_control_at_once(story: Story) -> None:
+def test_a_named_failure_shows_risk_control_at_once(story: Story) -> None:
     story.deliver(0)
     story.fail(300, 600, failure=RISK)
 
     assert story.status is Status.RISK_CONTROL
     assert codes(story)[:2] == [ReasonCode.RISK_CONTROL_REPORTED, ReasonCode.JOBS_FAILING]
-    assert story.standing.verdict.reasons[0].facts["answer"] == "the words of risk_control"
+    assert story.state.verdict.reasons[0].facts["answer"] == "the words of risk_control"
 
 
-def test_the_first_job_of_an_unknown_service_can_already_tell(story: Story) -> None:
+def test_the_first_job_of_an_unknown_service_can_decide(story: Story) -> None:
     story.fail(5, failure=PAUSE)
 
     assert story.status is Status.SUSPENDED
     assert codes(story)[0] is ReasonCode.SUSPENSION_REPORTED
 
 
-def test_two_independent_signs_name_risk_control_on_a_reverse_service(
+def test_two_independent_signs_mean_risk_control_on_a_reverse_service(
     reverse_story: Story,
 ) -> None:
     other = failure(FailureKind.RISK_CONTROL, rule="another")
@@ -267,14 +267,14 @@ def test_the_same_sign_is_independent_of_itself_after_ten_minutes(
     assert reverse_story.status is Status.RISK_CONTROL
 
 
-def test_signs_name_nothing_on_an_official_service(story: Story) -> None:
+def test_signs_mean_nothing_on_an_official_service(story: Story) -> None:
     story.deliver(0)
     story.fail(300, 600, 900, 1200, 1500, failure=SIGN)
 
     assert story.status is Status.SUSPENDED
 
 
-def test_signs_name_nothing_while_jobs_are_delivered(reverse_story: Story) -> None:
+def test_signs_mean_nothing_while_jobs_are_delivered(reverse_story: Story) -> None:
     reverse_story.deliver(0, 60, 120, 180)
     reverse_story.fail(240, failure=SIGN)
     reverse_story.deliver(300, 400, 500, 600)
@@ -283,7 +283,7 @@ def test_signs_name_nothing_while_jobs_are_delivered(reverse_story: Story) -> No
     assert set(reverse_story.seen) == {Status.OPERATIONAL}
 
 
-def test_half_the_jobs_passing_under_risk_control_is_one_spell_and_does_not_flap(
+def test_risk_control_that_lets_half_the_jobs_pass_does_not_flap(
     reverse_story: Story,
 ) -> None:
     reverse_story.deliver(0)
@@ -295,116 +295,118 @@ def test_half_the_jobs_passing_under_risk_control_is_one_spell_and_does_not_flap
         else:
             reverse_story.fail(300 * n, failure=RISK)
 
-    told = [s for s, t in zip(reverse_story.seen, reverse_story.seen[1:], strict=False) if s != t]
+    changes = [
+        s for s, t in zip(reverse_story.seen, reverse_story.seen[1:], strict=False) if s != t
+    ]
     assert reverse_story.status is Status.RISK_CONTROL
-    assert len(told) <= 2
+    assert len(changes) <= 2
     assert ReasonCode.JOBS_PARTLY_FAILING in codes(reverse_story)
 
 
-def test_a_maintenance_that_answers_name_is_shown(story: Story) -> None:
+def test_a_maintenance_that_failures_name_is_shown(story: Story) -> None:
     story.deliver(0)
-    story.fail(300, 600, failure=UPKEEP)
+    story.fail(300, 600, failure=MAINTENANCE)
 
     assert story.status is Status.MAINTENANCE
     assert codes(story)[0] is ReasonCode.MAINTENANCE_REPORTED
 
 
-def test_a_closed_door_suspends_what_delivered_before(story: Story) -> None:
+def test_an_api_that_is_down_suspends_a_service_that_delivered_before(story: Story) -> None:
     story.deliver(0)
     for minute in range(30):
-        story.tell(60 * minute, Source.REACH)
+        story.apply(60 * minute, Source.REACH)
     for second in (1800, 1810, 1830, 1890, 1950):
-        story.tell(second, Source.REACH, failure(FailureKind.DEGRADED))
+        story.apply(second, Source.REACH, failure(FailureKind.DEGRADED))
 
     assert story.status is Status.SUSPENDED
-    assert story.standing.verdict.since == story.at(1800)
-    assert not api_is_up(story.standing)
-    assert is_alertable(story.standing, story.policy)
+    assert story.state.verdict.since == story.at(1800)
+    assert not api_is_up(story.state)
+    assert is_alertable(story.state, story.policy)
     assert ReasonCode.API_DOWN in codes(story)
 
 
-def close_door(story: Story, after: float) -> None:
+def fail_checks(story: Story, after: float) -> None:
     """Let free checks fail until the service is suspended."""
     for second in (0, 10, 30, 90, 150):
-        story.tell(after + second, Source.REACH, failure(FailureKind.DEGRADED))
+        story.apply(after + second, Source.REACH, failure(FailureKind.DEGRADED))
     assert story.status is Status.SUSPENDED
 
 
-def open_door(story: Story, after: float) -> None:
+def pass_checks(story: Story, after: float) -> None:
     """Let free checks succeed for some minutes."""
     for second in range(0, 300, 60):
-        story.tell(after + second, Source.REACH)
+        story.apply(after + second, Source.REACH)
 
 
 def test_trouble_that_only_free_checks_saw_is_over_once_they_succeed_again(story: Story) -> None:
-    open_door(story, 0)
-    assert story.standing.recovery.at is None
-    close_door(story, 300)
-    assert story.standing.recovery.at is None
+    pass_checks(story, 0)
+    assert story.state.recovery.at is None
+    fail_checks(story, 300)
+    assert story.state.recovery.at is None
 
-    open_door(story, 480)
+    pass_checks(story, 480)
 
-    reason = story.standing.verdict.reasons[0]
+    reason = story.state.verdict.reasons[0]
     assert story.status is Status.UNKNOWN
-    assert story.standing.recovery.at == story.standing.verdict.since == story.at(480)
+    assert story.state.recovery.at == story.state.verdict.since == story.at(480)
     assert (reason.code, reason.facts["since"]) == (
         ReasonCode.API_RECOVERED,
         "2026-01-01T00:08:00+00:00",
     )
-    close_door(story, 780)
-    assert story.standing.recovery.at is None
-    open_door(story, 960)
-    assert story.standing.recovery.at == story.at(960)
+    fail_checks(story, 780)
+    assert story.state.recovery.at is None
+    pass_checks(story, 960)
+    assert story.state.recovery.at == story.at(960)
 
 
-def test_checks_that_fall_silent_end_no_trouble_until_they_succeed(story: Story) -> None:
-    close_door(story, 0)
+def test_missing_checks_end_no_trouble_until_they_succeed(story: Story) -> None:
+    fail_checks(story, 0)
 
     story.wait(DAY)
-    silent = story.standing
-    open_door(story, 2 * DAY)
+    silent = story.state
+    pass_checks(story, 2 * DAY)
 
     assert (silent.verdict.status, silent.recovery.at) == (Status.UNKNOWN, None)
-    assert (story.status, story.standing.recovery.at) == (Status.UNKNOWN, story.at(2 * DAY))
-    assert story.standing.verdict.since == silent.verdict.since
+    assert (story.status, story.state.recovery.at) == (Status.UNKNOWN, story.at(2 * DAY))
+    assert story.state.verdict.since == silent.verdict.since
 
 
-def test_where_jobs_have_failed_only_a_job_ends_the_trouble(story: Story) -> None:
-    open_door(story, 0)
-    close_door(story, 600)
+def test_trouble_in_which_jobs_failed_is_ended_only_by_a_job(story: Story) -> None:
+    pass_checks(story, 0)
+    fail_checks(story, 600)
     story.fail(800, 900, 1000)
 
     for hour in range(24):
-        open_door(story, 1200 + hour * HOUR)
-    unknown = story.standing
-    close_door(story, 2 * DAY)
-    open_door(story, 2 * DAY + 600)
-    again = story.standing
+        pass_checks(story, 1200 + hour * HOUR)
+    unknown = story.state
+    fail_checks(story, 2 * DAY)
+    pass_checks(story, 2 * DAY + 600)
+    again = story.state
     story.deliver(*(3 * DAY + 60 * minute for minute in range(4)))
     story.wait(5 * DAY)
-    close_door(story, 5 * DAY)
-    open_door(story, 5 * DAY + 600)
+    fail_checks(story, 5 * DAY)
+    pass_checks(story, 5 * DAY + 600)
 
     assert (unknown.verdict.status, unknown.recovery.at) == (Status.UNKNOWN, None)
     assert (again.verdict.status, again.recovery.at) == (Status.UNKNOWN, None)
-    assert story.standing.recovery.at == story.at(5 * DAY + 600)
+    assert story.state.recovery.at == story.at(5 * DAY + 600)
 
 
-def test_a_maintenance_of_what_only_free_checks_watch_ends(story: Story) -> None:
-    story.tell(600, Source.CALENDAR, says=Status.MAINTENANCE, until=900)
+def test_a_maintenance_seen_only_by_free_checks_ends(story: Story) -> None:
+    story.apply(600, Source.CALENDAR, claimed_status=Status.MAINTENANCE, until=900)
     for second in (0, 300, 600):
-        open_door(story, second)
+        pass_checks(story, second)
     assert story.status is Status.MAINTENANCE
 
     story.wait(900)
 
-    assert (story.status, story.standing.recovery.at) == (Status.UNKNOWN, story.at(900))
+    assert (story.status, story.state.recovery.at) == (Status.UNKNOWN, story.at(900))
 
 
-def test_a_closed_door_that_jobs_still_pass_is_degraded(story: Story) -> None:
+def test_an_api_that_is_down_while_jobs_pass_is_degraded(story: Story) -> None:
     story.deliver(0)
     for second in range(60, 600, 60):
-        story.tell(second, Source.REACH, failure(FailureKind.DEGRADED))
+        story.apply(second, Source.REACH, failure(FailureKind.DEGRADED))
     story.deliver(590)
 
     assert story.status is Status.DEGRADED
@@ -415,24 +417,24 @@ def test_partial_failure_of_many_jobs_is_degraded_and_ends(story: Story) -> None
     for n in range(40):
         one = story.fail if n % 3 == 0 else story.deliver
         one(1800 + 30 * n, source=Source.TRAFFIC)
-    partly = story.standing.verdict
+    partly = story.state.verdict
     story.deliver(*range(3000, 4800, 30), source=Source.TRAFFIC)
 
     assert partly.status is Status.DEGRADED
     assert partly.reasons[0].code is ReasonCode.JOBS_PARTLY_FAILING
     assert story.status is Status.OPERATIONAL
-    assert story.at(2970) <= story.standing.verdict.since <= story.at(3060)
+    assert story.at(2970) <= story.state.verdict.since <= story.at(3060)
 
 
 def test_slow_jobs_are_degraded_against_their_own_baseline(story: Story) -> None:
     for n in range(30):
-        story.tell(600 * n, Source.GENERATION, latency=60 + n % 7)
+        story.apply(600 * n, Source.GENERATION, latency=60 + n % 7)
     usual = story.status
     for n in range(30, 42):
-        story.tell(600 * n, Source.GENERATION, latency=200 + n)
-    slow = story.standing.verdict
+        story.apply(600 * n, Source.GENERATION, latency=200 + n)
+    slow = story.state.verdict
     for n in range(42, 60):
-        story.tell(600 * n, Source.GENERATION, latency=62)
+        story.apply(600 * n, Source.GENERATION, latency=62)
 
     assert usual is Status.OPERATIONAL
     assert slow.status is Status.DEGRADED
@@ -445,88 +447,90 @@ def test_slow_jobs_are_degraded_against_their_own_baseline(story: Story) -> None
     ("ours", "code"),
     [
         (KEY, ReasonCode.KEY_REFUSED),
-        (WALLET, ReasonCode.BALANCE_EMPTY),
+        (BALANCE, ReasonCode.BALANCE_EMPTY),
     ],
 )
-def test_our_key_and_wallet_block_and_leave_the_status(
+def test_a_refused_key_or_an_empty_balance_blocks_without_a_change_of_status(
     story: Story, ours: Failure, code: ReasonCode
 ) -> None:
     story.deliver(0)
     story.fail(300, 600, 900, 1200, failure=ours)
-    blocked = story.standing.verdict
+    blocked = story.state.verdict
     story.deliver(1500)
 
     assert blocked.status is Status.OPERATIONAL
     assert blocked.blocked is ours.kind
     assert code in [reason.code for reason in blocked.reasons]
-    assert story.standing.verdict.blocked is None
+    assert story.state.verdict.blocked is None
 
 
-def test_a_listed_model_does_not_show_a_wallet_to_be_full(story: Story) -> None:
-    story.fail(0, failure=WALLET)
-    story.tell(60, Source.CREDENTIALS)
-    still = story.standing.verdict.blocked
-    story.tell(120, Source.ACCEPTANCE)
+def test_a_list_of_models_does_not_show_that_the_balance_suffices(story: Story) -> None:
+    story.fail(0, failure=BALANCE)
+    story.apply(60, Source.CREDENTIALS)
+    still = story.state.verdict.blocked
+    story.apply(120, Source.ACCEPTANCE)
 
     assert still is FailureKind.QUOTA
-    assert story.standing.verdict.blocked is None
+    assert story.state.verdict.blocked is None
 
 
 def test_a_good_credentials_probe_clears_a_key_that_a_create_refused(story: Story) -> None:
     story.deliver(0)
     story.fail(300, source=Source.ACCEPTANCE, failure=KEY)
-    story.tell(200, Source.CREDENTIALS)  # it was sent before, and came late
-    story.tell(320, Source.REACH)
-    refused = story.standing.verdict.blocked
-    story.tell(600, Source.CREDENTIALS)
+    story.apply(200, Source.CREDENTIALS)  # it was sent before, and came late
+    story.apply(320, Source.REACH)
+    refused = story.state.verdict.blocked
+    story.apply(600, Source.CREDENTIALS)
 
     assert refused is FailureKind.AUTH
-    assert story.standing.verdict.blocked is None
+    assert story.state.verdict.blocked is None
 
 
-def test_a_key_that_creates_refuse_again_is_cleared_by_no_list(story: Story) -> None:
+def test_a_key_that_creates_refuse_again_is_cleared_by_no_credentials_probe(story: Story) -> None:
     blocked = []
 
     for minute in range(0, 24 * 60, 10):
         story.fail(minute * 60, source=Source.ACCEPTANCE, failure=KEY)
-        story.tell(minute * 60 + 300, Source.CREDENTIALS)
-        blocked.append(story.standing.verdict.blocked)
+        story.apply(minute * 60 + 300, Source.CREDENTIALS)
+        blocked.append(story.state.verdict.blocked)
 
     assert blocked == [None, *[FailureKind.AUTH] * (len(blocked) - 1)]
 
 
 @pytest.mark.parametrize("source", [Source.ACCEPTANCE, Source.GENERATION, Source.TRAFFIC])
-def test_an_accepted_create_makes_the_list_count_again(story: Story, source: Source) -> None:
+def test_after_an_accepted_create_credentials_probes_count_again(
+    story: Story, source: Source
+) -> None:
     for after in (0, 600):
         story.fail(after, source=Source.ACCEPTANCE, failure=KEY)
-        story.tell(after + 300, Source.CREDENTIALS)
-    refused = story.standing.verdict.blocked
-    story.tell(1200, source, latency=60)
-    accepted = story.standing.verdict.blocked
+        story.apply(after + 300, Source.CREDENTIALS)
+    refused = story.state.verdict.blocked
+    story.apply(1200, source, latency=60)
+    accepted = story.state.verdict.blocked
     story.fail(1800, source=Source.ACCEPTANCE, failure=KEY)
-    story.tell(2100, Source.CREDENTIALS)
+    story.apply(2100, Source.CREDENTIALS)
 
     assert (refused, accepted) == (FailureKind.AUTH, None)
-    assert story.standing.verdict.blocked is None
+    assert story.state.verdict.blocked is None
 
 
-def test_a_refused_key_is_remembered_over_a_restart(story: Story) -> None:
+def test_a_refused_key_survives_a_restart(story: Story) -> None:
     story.fail(0, source=Source.ACCEPTANCE, failure=KEY)
-    story.tell(300, Source.CREDENTIALS)
-    story.standing = load_state(dump_state(story.standing))
+    story.apply(300, Source.CREDENTIALS)
+    story.state = load_state(dump_state(story.state))
     story.fail(600, source=Source.ACCEPTANCE, failure=KEY)
-    story.tell(900, Source.CREDENTIALS)
+    story.apply(900, Source.CREDENTIALS)
 
-    assert story.standing.verdict.blocked is FailureKind.AUTH
+    assert story.state.verdict.blocked is FailureKind.AUTH
 
 
-def test_a_feed_alone_turns_nothing(story: Story) -> None:
-    story.tell(0, Source.FEED, says=Status.SUSPENDED)
+def test_a_feed_alone_changes_no_status(story: Story) -> None:
+    story.apply(0, Source.FEED, claimed_status=Status.SUSPENDED)
     unknown = story.status
     story.deliver(60, 120)
-    story.tell(180, Source.FEED, says=Status.OPERATIONAL)
+    story.apply(180, Source.FEED, claimed_status=Status.OPERATIONAL)
     for hour in range(1, 6):
-        story.tell(hour * HOUR, Source.FEED, says=Status.SUSPENDED)
+        story.apply(hour * HOUR, Source.FEED, claimed_status=Status.SUSPENDED)
 
     assert unknown is Status.UNKNOWN
     assert story.status is Status.OPERATIONAL
@@ -535,12 +539,12 @@ def test_a_feed_alone_turns_nothing(story: Story) -> None:
 
 def test_a_feed_counts_once_at_its_change(story: Story) -> None:
     story.deliver(0)
-    story.tell(60, Source.FEED, says=Status.SUSPENDED)
-    once = jobs_down_probability(story.standing, story.at(120), story.policy)
+    story.apply(60, Source.FEED, claimed_status=Status.SUSPENDED)
+    once = jobs_down_probability(story.state, story.at(120), story.policy)
     for minute in range(2, 30):
-        story.tell(60.0 * minute, Source.FEED, says=Status.SUSPENDED)
+        story.apply(60.0 * minute, Source.FEED, claimed_status=Status.SUSPENDED)
 
-    later = jobs_down_probability(story.standing, story.at(1800), story.policy)
+    later = jobs_down_probability(story.state, story.at(1800), story.policy)
     assert later < once + story.policy.prior
 
 
@@ -548,45 +552,45 @@ def test_a_feed_confirms_what_jobs_have_shown(story: Story) -> None:
     story.deliver(0, 60)
     story.fail(HOUR, HOUR + 30)
     alone = story.status
-    story.tell(HOUR + 60, Source.FEED, says=Status.SUSPENDED, note="Elevated errors")
+    story.apply(HOUR + 60, Source.FEED, claimed_status=Status.SUSPENDED, note="Elevated errors")
 
     assert alone is Status.OPERATIONAL
     assert story.status is Status.SUSPENDED
-    assert story.standing.verdict.since == story.at(HOUR)
+    assert story.state.verdict.since == story.at(HOUR)
 
 
-def test_a_feed_that_cannot_be_read_says_nothing_and_that_is_said(story: Story) -> None:
+def test_an_unreadable_feed_is_given_as_a_reason(story: Story) -> None:
     story.deliver(0)
-    before = story.standing.jobs
-    story.tell(60, Source.FEED, says=Status.UNKNOWN)
+    before = story.state.jobs
+    story.apply(60, Source.FEED, claimed_status=Status.UNKNOWN)
 
-    assert story.standing.jobs == before
+    assert story.state.jobs == before
     assert codes(story) == [ReasonCode.JOBS_DELIVERED, ReasonCode.FEED_UNREADABLE]
 
 
-def test_a_feed_may_say_maintenance_until_it_ends(story: Story) -> None:
+def test_a_feed_may_claim_maintenance_until_its_end(story: Story) -> None:
     story.deliver(0)
-    story.tell(600, Source.FEED, says=Status.MAINTENANCE, until=4200, note="Upgrade")
-    during = story.standing.verdict
+    story.apply(600, Source.FEED, claimed_status=Status.MAINTENANCE, until=4200, note="Upgrade")
+    during = story.state.verdict
     story.wait(4300)
 
     assert during.status is Status.MAINTENANCE
     assert during.reasons[0].code is ReasonCode.MAINTENANCE_SCHEDULED
     assert story.status is Status.OPERATIONAL
-    assert story.standing.verdict.since == story.at(4200)
+    assert story.state.verdict.since == story.at(4200)
 
 
 def test_the_lag_of_a_feed_is_measured(story: Story) -> None:
     story.deliver(0)
     story.fail(600, 900, 1200)
-    story.tell(1500, Source.FEED, says=Status.SUSPENDED)
+    story.apply(1500, Source.FEED, claimed_status=Status.SUSPENDED)
 
-    assert story.standing.feed.lag_seconds == 900.0
+    assert story.state.feed.lag_seconds == 900.0
 
 
-def test_planned_maintenance_opens_and_closes_by_itself(story: Story) -> None:
+def test_planned_maintenance_begins_and_ends_by_time(story: Story) -> None:
     story.deliver(0)
-    story.tell(2 * HOUR, Source.CALENDAR, says=Status.MAINTENANCE, until=3 * HOUR)
+    story.apply(2 * HOUR, Source.CALENDAR, claimed_status=Status.MAINTENANCE, until=3 * HOUR)
     before = story.status
     opened = story.wait(2 * HOUR)
     closed = story.wait(3 * HOUR + 5)
@@ -600,7 +604,7 @@ def test_planned_maintenance_opens_and_closes_by_itself(story: Story) -> None:
 
 def test_the_calendar_warns_ahead_and_retires_at_its_date(story: Story) -> None:
     story.deliver(0)
-    story.tell(0, Source.CALENDAR, says=Status.RETIRED, until=100 * DAY, note="sora-3")
+    story.apply(0, Source.CALENDAR, claimed_status=Status.RETIRED, until=100 * DAY, note="sora-3")
     far = codes(story)
     story.wait(9 * DAY)
     story.deliver(11 * DAY)
@@ -610,104 +614,106 @@ def test_the_calendar_warns_ahead_and_retires_at_its_date(story: Story) -> None:
     assert ReasonCode.SHUTDOWN_AHEAD not in far
     assert near == [ReasonCode.JOBS_DELIVERED, ReasonCode.SHUTDOWN_AHEAD]
     assert story.status is Status.RETIRED
-    assert story.standing.verdict.since == story.at(100 * DAY)
-    assert story.standing.verdict.reasons[0].facts["replacement"] == "sora-3"
+    assert story.state.verdict.since == story.at(100 * DAY)
+    assert story.state.verdict.reasons[0].facts["replacement"] == "sora-3"
 
 
 def test_an_earliest_date_warns_and_retires_nothing(story: Story) -> None:
-    story.tell(0, Source.CALENDAR, says=Status.OPERATIONAL, until=DAY)
+    story.apply(0, Source.CALENDAR, claimed_status=Status.OPERATIONAL, until=DAY)
     story.deliver(DAY - 60)
     story.wait(DAY + 60)
 
     assert story.status is Status.OPERATIONAL
-    assert story.standing.verdict.reasons[1].facts["certain"] == 0
+    assert story.state.verdict.reasons[1].facts["certain"] == 0
 
 
-def test_the_same_unmistakable_answer_over_a_day_retires(story: Story) -> None:
+def test_the_same_named_failure_over_a_day_retires(story: Story) -> None:
     story.deliver(0)
-    story.fail(HOUR, HOUR + 60, HOUR + 120, failure=GONE)
+    story.fail(HOUR, HOUR + 60, HOUR + 120, failure=RETIRED)
     at_once = story.status
-    story.fail(13 * HOUR, 26 * HOUR, failure=GONE)
+    story.fail(13 * HOUR, 26 * HOUR, failure=RETIRED)
 
     assert at_once is not Status.RETIRED
     assert story.status is Status.RETIRED
     assert codes(story)[0] is ReasonCode.RETIREMENT_REPORTED
-    assert story.standing.verdict.reasons[0].facts["times"] == 5
+    assert story.state.verdict.reasons[0].facts["times"] == 5
 
 
-def test_a_mistakable_answer_never_retires(story: Story) -> None:
+def test_an_unnamed_failure_never_retires(story: Story) -> None:
     mistakable = failure(FailureKind.RETIRED)
     story.fail(*(6 * HOUR * n for n in range(20)), failure=mistakable)
 
     assert Status.RETIRED not in story.seen
 
 
-def test_a_listing_without_the_model_is_cause_to_look_and_no_verdict(story: Story) -> None:
+def test_a_listing_without_the_model_makes_jobs_uncertain_and_changes_no_status(
+    story: Story,
+) -> None:
     story.deliver(0)
-    quiet = jobs_down_probability(story.standing, story.at(600), story.policy)
-    story.tell(600, Source.CREDENTIALS, failure(FailureKind.RETIRED))
-    asked = jobs_down_probability(story.standing, story.at(600), story.policy)
+    quiet = jobs_down_probability(story.state, story.at(600), story.policy)
+    story.apply(600, Source.CREDENTIALS, failure(FailureKind.RETIRED))
+    asked = jobs_down_probability(story.state, story.at(600), story.policy)
     story.deliver(700)
     for n in range(2, 30):
-        story.tell(600 * n, Source.CREDENTIALS, failure(FailureKind.RETIRED))
+        story.apply(600 * n, Source.CREDENTIALS, failure(FailureKind.RETIRED))
 
     assert asked > 10 * quiet
     assert set(story.seen) == {Status.OPERATIONAL}
 
 
-def test_an_answer_brought_twice_counts_once(story: Story) -> None:
+def test_a_result_reported_twice_counts_once(story: Story) -> None:
     story.deliver(0)
     story.fail(300)
-    once = story.standing
+    once = story.state
     story.fail(300)
 
-    assert story.standing.jobs == once.jobs
+    assert story.state.jobs == once.jobs
 
 
-def test_what_comes_late_neither_crashes_nor_turns_time_back(story: Story) -> None:
+def test_late_evidence_does_not_turn_time_back(story: Story) -> None:
     story.deliver(0, 1200)
     story.fail(900)
-    story.tell(600, Source.REACH)
-    story.tell(300, Source.REACH, failure(FailureKind.DEGRADED))
+    story.apply(600, Source.REACH)
+    story.apply(300, Source.REACH, failure(FailureKind.DEGRADED))
 
     assert story.status is Status.OPERATIONAL
-    assert story.standing.at == story.at(1200)
-    assert story.standing.jobs.at == story.at(1200)
+    assert story.state.at == story.at(1200)
+    assert story.state.jobs.at == story.at(1200)
 
 
-def test_a_minute_of_traffic_counts_for_three_jobs_at_most(story: Story) -> None:
+def test_a_minute_of_traffic_counts_as_three_jobs_at_most(story: Story) -> None:
     story.deliver(0)
-    before = story.standing.jobs.log_odds
+    before = story.state.jobs.log_odds
     story.fail(*(60 + n / 100 for n in range(2)), source=Source.TRAFFIC)
-    two = story.standing.jobs.log_odds
+    two = story.state.jobs.log_odds
     story.fail(*(61 + n / 100 for n in range(300)), source=Source.TRAFFIC)
 
     ceiling = before + 1.5 * (two - before)
-    assert story.standing.jobs.log_odds <= ceiling + 0.01
+    assert story.state.jobs.log_odds <= ceiling + 0.01
 
 
-def test_pass_time_returns_the_same_object_when_nothing_is_due(story: Story) -> None:
+def test_advance_time_returns_the_same_object_if_nothing_is_due(story: Story) -> None:
     story.deliver(0)
-    before = story.standing
+    before = story.state
 
     assert story.wait(HOUR) is before
 
 
-def test_learned_noise_makes_a_quiet_door_tell_sooner(story: Story) -> None:
+def test_a_low_false_alarm_rate_detects_an_outage_sooner(story: Story) -> None:
     story.deliver(0)
     for minute in range(300):
-        story.tell(60 * minute, Source.REACH)
+        story.apply(60 * minute, Source.REACH)
     for n, second in enumerate((18000, 18010, 18030), start=1):
-        story.tell(second, Source.REACH, failure(FailureKind.DEGRADED))
+        story.apply(second, Source.REACH, failure(FailureKind.DEGRADED))
         assert (story.status is Status.SUSPENDED) is (n == 3)
 
 
-def test_two_bad_shallow_probes_are_not_yet_an_outage(story: Story) -> None:
+def test_two_failed_free_checks_are_no_outage(story: Story) -> None:
     story.deliver(0)
     for second in (60, 120, 180):
-        story.tell(second, Source.REACH)
-    story.tell(240, Source.REACH, failure(FailureKind.DEGRADED))
-    story.tell(250, Source.REACH, failure(FailureKind.DEGRADED))
+        story.apply(second, Source.REACH)
+    story.apply(240, Source.REACH, failure(FailureKind.DEGRADED))
+    story.apply(250, Source.REACH, failure(FailureKind.DEGRADED))
 
     assert story.status is Status.OPERATIONAL
-    assert story.standing.api.at - story.standing.api.first_bad_at == timedelta(seconds=10)  # type: ignore[operator]
+    assert story.state.api.at - story.state.api.first_bad_at == timedelta(seconds=10)  # type: ignore[operator]
