@@ -166,7 +166,7 @@ def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"rehearsed": 12, "priced": 100}, "12 services stand for all 100."),
+        ({"rehearsed_services": 12, "priced": 100}, "12 services stand for all 100."),
         ({"unpriced": 1}, "1 service without a known price is left out."),
         ({"unpriced": 7}, "7 services without a known price are left out."),
     ],
