@@ -41,10 +41,12 @@ async def test_the_page_shows_a_lamp_and_a_word_for_every_service(open_page: Ope
     page = await open_page()
 
     await expect(page.locator("article.service")).to_have_count(4)
-    await expect(page.locator("#service-sora .who .lamp-operational")).to_be_visible()
-    await expect(page.locator("#service-sora .word")).to_have_text("Operational")
-    await expect(page.locator("#service-sora-reverse .word")).to_have_text("Suspended")
-    await expect(page.locator("#service-veo .word")).to_have_text("Unknown")
+    await expect(
+        page.locator("#service-sora .service-header .status-icon-operational")
+    ).to_be_visible()
+    await expect(page.locator("#service-sora .status-label")).to_have_text("Operational")
+    await expect(page.locator("#service-sora-reverse .status-label")).to_have_text("Suspended")
+    await expect(page.locator("#service-veo .status-label")).to_have_text("Unknown")
     await expect(page.locator("#service-sora .feed")).to_contain_text("“Slow <jobs>”")
 
 
@@ -55,9 +57,11 @@ async def test_a_flip_arrives_without_a_reload(open_page: OpenPage, fail: Fail) 
 
     await fail("runway")
 
-    await expect(page.locator("#service-runway .word")).to_have_text("Suspended")
-    await expect(page.locator("#service-runway .who .lamp-suspended")).to_be_visible()
-    await expect(page.locator("#headline")).to_have_text("1 of 4 services deliver.")
+    await expect(page.locator("#service-runway .status-label")).to_have_text("Suspended")
+    await expect(
+        page.locator("#service-runway .service-header .status-icon-suspended")
+    ).to_be_visible()
+    await expect(page.locator("#headline")).to_have_text("1 of 4 services are operational.")
     await expect(page.locator("#announcer")).to_have_text("Runway Gen-4: Suspended")
     assert await page.evaluate("window.neverReloaded") is True
 
@@ -69,7 +73,7 @@ async def test_a_flip_arrives_on_the_services_own_page(open_page: OpenPage, fail
 
     await fail("runway")
 
-    await expect(page.locator("main .state .word")).to_have_text("暫停")
+    await expect(page.locator("main .state .status-label")).to_have_text("暫停")
     assert await page.locator("details").get_attribute("open") is not None
 
 
@@ -80,12 +84,12 @@ async def test_a_page_that_is_cut_off_says_so_and_finds_back(
     await expect(page.locator("body")).to_have_class("is-live")
 
     await page.evaluate("source.close(); source.dispatchEvent(new Event('error'))")
-    await expect(page.locator("[data-pulse]")).to_have_text("Reconnecting…")
+    await expect(page.locator("[data-live-indicator]")).to_have_text("Reconnecting…")
     await fail("runway")
     await page.evaluate("listen()")
 
     await expect(page.locator("body")).to_have_class("is-live")
-    await expect(page.locator("#service-runway .word")).to_have_text("Suspended")
+    await expect(page.locator("#service-runway .status-label")).to_have_text("Suspended")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -120,8 +124,8 @@ async def test_the_page_shows_what_a_budget_buys(open_page: OpenPage) -> None:
 async def test_the_picture_needs_no_colour(open_page: OpenPage) -> None:
     page = await open_page()
 
-    picture = page.get_by_role("img", name="Outages seen")
-    await expect(picture).to_have_accessible_name(re.compile(r"\$10: 57.%, .*script: 100.%"))
+    picture = page.get_by_role("img", name="Outages detected")
+    await expect(picture).to_have_accessible_name(re.compile(r"\$10: 57%, .*script: 100%"))
     await expect(picture.locator("text", has_text="▲ yours")).to_have_count(1)
     await expect(picture.locator("text.value")).to_have_count(7)
 
@@ -144,7 +148,7 @@ async def test_what_a_budget_buys_arrives_without_a_reload(open_page: OpenPage, 
 
     await expect(page.locator("#advice tbody tr")).to_have_count(7, timeout=15_000)
     assert await page.evaluate("window.neverReloaded") is True
-    assert await page.locator("[data-soon]").count() == 0
+    assert await page.locator("[data-pending]").count() == 0
 
 
 async def test_axe_finds_nothing_while_it_is_computed(open_page: OpenPage, desk: Desk) -> None:
@@ -171,8 +175,8 @@ async def test_the_page_is_whole_without_script(open_page: OpenPage) -> None:
     page = await open_page(script=False)
 
     await expect(page.locator("#service-sora .since, #service-sora time").first).to_be_visible()
-    await expect(page.locator("#headline")).to_have_text("2 of 4 services deliver.")
-    await expect(page.locator("[data-pulse]")).to_contain_text("14:00 UTC")
+    await expect(page.locator("#headline")).to_have_text("2 of 4 services are operational.")
+    await expect(page.locator("[data-live-indicator]")).to_contain_text("14:00 UTC")
 
 
 async def test_a_reader_asks_which_service_to_use_with_the_keyboard_alone(
@@ -185,7 +189,7 @@ async def test_a_reader_asks_which_service_to_use_with_the_keyboard_alone(
     await page.get_by_label("Seconds").press("Enter")
 
     await expect(page.get_by_role("heading", level=2).first).to_have_text("Production")
-    await expect(page.get_by_role("table")).to_contain_text("Price of a delivered video")
+    await expect(page.get_by_role("table")).to_contain_text("Cost per delivered video")
     await expect(page.get_by_label("Purpose")).to_have_value("production")
     await expect(page.get_by_label("Seconds")).to_have_value("4")
     assert "for=production" in page.url

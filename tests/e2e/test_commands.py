@@ -87,8 +87,8 @@ def test_status_says_what_was_learned_if_asked(command: Command, config: str) ->
     (one,) = command("status", "sora-2-official", "-v", "--json", "--config", config).json()
     (brief,) = command("status", "sora-2-official", "--json", "--config", config).json()
 
-    assert "Fails though it stands, in jobs: " in full.out
-    assert "A job usually takes: " in full.out
+    assert "Background failure rate of jobs: " in full.out
+    assert "Usual duration of a job: " in full.out
     assert 0 < one["learned"]["job_noise"]["share"] < 1
     assert {*one} - {*brief} == {"learned"}
 
@@ -149,7 +149,7 @@ def test_incidents_tell_their_stories(command: Command, config: str) -> None:
 def test_a_service_without_an_incident_says_so(command: Command, config: str) -> None:
     found = command("incidents", "sora-2-official", "--config", config)
 
-    assert found.out == "There was no incident.\n"
+    assert found.out == "There were no incidents.\n"
 
 
 def test_export_to_json_holds_all_tables(command: Command, config: str, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_cost_tells_budgets_and_entries(command: Command, config: str) -> None:
     told = command("cost", "--limit", "5", "--json", "--config", config).json()
 
     assert table.out.splitlines()[0].split() == ["Budget", "Window", "Spent", "Limit"]
-    assert "all together" in table.out
+    assert "all probes" in table.out
     assert {budget["window"] for budget in told["budgets"]} == {"1h", "24h"}
     assert len(told["entries"]) == 5
     assert all(budget["spent_usd"] > 0 for budget in told["budgets"])
@@ -215,7 +215,7 @@ def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
     told = command("recommend", "--for", "official", "--json", "--config", config).json()
 
     assert table.code == 0
-    assert "Price of a delivered video" in table.out
+    assert "Cost per delivered video" in table.out
     assert told["policy"] == "official"
     assert told["ranked"][0]["access"] == "official"
     assert all(0 < each["delivery"] <= 1 for each in told["ranked"])
@@ -363,7 +363,7 @@ def test_a_usable_file_says_so_and_warns(command: Command, config: str) -> None:
     found = command("config", "check", "--config", config)
 
     assert found.code == 0
-    assert "can be used: 6 services" in found.out
+    assert "is valid: 6 services" in found.out
 
 
 def test_the_schema_is_json_schema(command: Command) -> None:

@@ -65,7 +65,7 @@ def test_a_translation_fills_the_same_blanks(locale: str) -> None:
 def test_the_extraction_finds_code_and_templates(locale: str) -> None:
     found = {message.id for message in _updated(locale)}
 
-    assert {"Operational", "What we find", ("%d day", "%d days")} <= found
+    assert {"Operational", "Our verdict", ("%d day", "%d days")} <= found
 
 
 @pytest.mark.parametrize("language", [Language.ZH_HANT, Language.ZH_HANS])

@@ -78,7 +78,7 @@ async def test_the_page_says_that_it_is_being_computed(get: Get) -> None:
     told = await (await get("/api/advice")).json()
 
     assert "This is being computed for your services" in page
-    assert "data-soon" in page
+    assert "data-pending" in page
     assert (told["state"], told["rows"], told["plain_script"]) == ("computing", [], None)
     assert (told["own_usd_per_day"], told["priced"], told["unpriced"]) == (3.0, 4, 1)
 
@@ -92,11 +92,11 @@ async def test_the_page_shows_table_picture_and_assumptions_once_it_is_known(
     part = await (await get("/advice")).text()
 
     assert part.strip() in page
-    assert "data-soon" not in page
-    assert "Your budgets allow $3.00 a day." in part
+    assert "data-pending" not in page
+    assert "Your budgets allow $3.00 per day." in part
     assert part.count("<tr>") == 5
     assert part.count('role="img"') == 2
-    assert "What this assumes" in part
+    assert "Assumptions" in part
 
 
 async def test_programs_get_the_same(get: Get, desk: Desk) -> None:
@@ -137,23 +137,28 @@ async def test_it_speaks_chinese(get: Get, desk: Desk, language: str, title: str
 def test_what_cannot_be_computed_says_why(state: AdviceState, told: str) -> None:
     view = advice_view(replace(COMPUTING, state=state), EN)
 
-    assert told in view.lead[0]
-    assert len(view.lead) == 1
+    assert told in view.summary[0]
+    assert len(view.summary) == 1
     assert not view.is_computing
-    assert (view.rows, view.pictures, view.assumptions) == ((), (), ())
+    assert (view.rows, view.charts, view.assumptions) == ((), (), ())
 
 
 def test_rows_tell_in_words_and_mark_the_operators_own() -> None:
     nothing, _, own, script = advice_view(READY, EN).rows
 
-    assert (nothing.budget, nothing.spend, nothing.delay) == ("$0.00", "$0.00", "–")
-    assert (own.budget, own.is_own, own.spend, own.delay) == ("$3.00", True, "$1.64", "9 min 24 s")
+    assert (nothing.budget, nothing.spend, nothing.median_delay) == ("$0.00", "$0.00", "–")
+    assert (own.budget, own.is_own, own.spend, own.median_delay) == (
+        "$3.00",
+        True,
+        "$1.64",
+        "9 min 24 s",
+    )
     assert (script.budget, script.is_own, script.spend) == ("Plain script", False, "$115.05")
-    assert own.wrong == "5 min 20 s"
+    assert own.wrong_time == "5 min 20 s"
 
 
 def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
-    seen, wrong = advice_view(READY, EN).pictures
+    seen, wrong = advice_view(READY, EN).charts
 
     assert [bar.kind for bar in seen.bars] == ["budget", "budget", "own", "script"]
     assert "$0.50: 33" in seen.text
@@ -166,7 +171,10 @@ def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"rehearsed_services": 12, "priced": 100}, "12 services stand for all 100."),
+        (
+            {"rehearsed_services": 12, "priced": 100},
+            "12 services were rehearsed as a sample of all 100.",
+        ),
         ({"unpriced": 1}, "1 service without a known price is left out."),
         ({"unpriced": 7}, "7 services without a known price are left out."),
     ],
@@ -174,19 +182,19 @@ def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
 def test_what_was_left_out_is_said(change: Mapping[str, int], told: str) -> None:
     assert told in advice_view(replace(READY, **change), EN).assumptions  # type: ignore[arg-type]
     plain = advice_view(replace(READY, unpriced=0), EN).assumptions
-    assert not any("left out" in each or "stand for all" in each for each in plain)
+    assert not any("left out" in each or "a sample of all" in each for each in plain)
 
 
 @pytest.mark.parametrize(
     ("own", "told", "marked"),
     [
         (None, "Your configuration sets no limit.", 0),
-        (Decimal(0), "Your configuration probes for free only.", 1),
-        (Decimal(3), "Your budgets allow $3.00 a day.", 1),
+        (Decimal(0), "Your configuration allows free probes only.", 1),
+        (Decimal(3), "Your budgets allow $3.00 per day.", 1),
     ],
 )
 def test_the_operators_own_limit_is_told(own: Decimal | None, told: str, marked: int) -> None:
     view = advice_view(replace(READY, own_budget=own), EN)
 
-    assert view.lead[1] == told
+    assert view.summary[1] == told
     assert sum(row.is_own for row in view.rows) == marked

@@ -44,15 +44,15 @@ async def test_a_service_says_why_since_when_and_what_the_official_page_says(get
     }
     assert (official["latency_ms"], official["job_seconds"]) == (62, 74.0)
     assert official["checked_at"] == "2026-01-28T13:59:40Z"
-    assert official["price"] == "$0.10 a second (720p)"
+    assert official["price"] == "$0.10 per second (720p)"
     assert official["uptime"]["uptime"] == 1.0
     assert official["uptime"]["coverage"] == pytest.approx(2 / 3)
     assert limited["since"] == "2026-01-28T09:00:00Z"
     assert limited["access"] == "reverse"
     assert limited["official_feed"] is None
     assert limited["reasons"][0] == (
-        "The upstream itself names risk control (HTTP 403); "
-        "the answer at 28 Jan, 13:51 UTC: “当前账号触发风控，请稍后再试”"
+        "The upstream reports risk control (HTTP 403); "
+        "response on 28 Jan at 13:51 UTC: “当前账号触发风控，请稍后再试”"
     )
 
 
@@ -75,7 +75,7 @@ async def test_a_blocked_service_says_what_keeps_us_out(
 
     assert image["blocked"] == "quota"
     assert image["reasons"] == [
-        "Our balance or quota is used up (HTTP 402, last at 28 Jan, 14:00 UTC)."
+        "Our balance or quota is used up (HTTP 402, most recently on 28 Jan at 14:00 UTC)."
     ]
 
 

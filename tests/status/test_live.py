@@ -26,10 +26,10 @@ FLIP = Verdict(
 )
 
 
-def live_on(app: Starlette) -> EventBroadcaster:
-    live = app.state.live
-    assert isinstance(live, EventBroadcaster)
-    return live
+def broadcaster_of(app: Starlette) -> EventBroadcaster:
+    broadcaster = app.state.broadcaster
+    assert isinstance(broadcaster, EventBroadcaster)
+    return broadcaster
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ async def test_a_server_that_stops_lets_its_listeners_go(
 async def test_too_many_listeners_are_sent_away(
     base: str, app: Starlette, stream: aiohttp.ClientResponse
 ) -> None:
-    live = live_on(app)
-    live._max_listeners = live.listeners
+    broadcaster = broadcaster_of(app)
+    broadcaster._max_clients = broadcaster.clients
 
     async with aiohttp.ClientSession() as client, client.get(base + "/api/events") as reply:
         assert reply.status == 503
@@ -111,11 +111,11 @@ async def test_too_many_listeners_are_sent_away(
 
 
 def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: Starlette, pin: Pin) -> None:
-    live = live_on(app)
+    broadcaster = broadcaster_of(app)
 
-    with live._subscribed() as queue:
+    with broadcaster._subscribed() as queue:
         for number in range(150):
-            live._broadcast(pin(replace(FLIP, confidence=number / 150)))
+            broadcaster._broadcast(pin(replace(FLIP, confidence=number / 150)))
         oldest = queue.get_nowait()
 
     assert oldest is not None
@@ -132,6 +132,6 @@ async def test_evidence_is_counted_for_the_metrics(
 
     metrics = await (await get("/metrics")).text()
 
-    line = 'tallylight_evidence_total{said="good",service="image",source="reach"} 2.0'
+    line = 'tallylight_evidence_total{outcome="good",service="image",source="reach"} 2.0'
     assert line in metrics
-    assert "tallylight_listeners 1.0" in metrics
+    assert "tallylight_event_stream_clients 1.0" in metrics

@@ -60,14 +60,14 @@ async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
     assert (alive.status, await alive.json()) == (200, {"alive": True})
     assert (ready.status, await ready.json()) == (
         200,
-        {"ready": True, "database": "answers", "role": "judge", "probes": "running"},
+        {"ready": True, "database": "ok", "role": "leader", "probes": "running"},
     )
 
 
 async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: Starlette) -> None:
-    reading = app.state.reading
-    assert isinstance(reading, PageContext)
-    app.state.reading = replace(reading, sources=replace(reading.sources, is_ready=lambda: False))
+    context = app.state.context
+    assert isinstance(context, PageContext)
+    app.state.context = replace(context, sources=replace(context.sources, is_ready=lambda: False))
 
     ready = await get("/readyz")
 

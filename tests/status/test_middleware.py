@@ -81,7 +81,7 @@ async def test_what_does_not_exist_is_a_page_for_people_and_json_for_programs(ge
     page, json = await get("/nothing"), await get("/api/nothing")
 
     assert (page.status, page.content_type) == (404, "text/html")
-    assert "There is nothing here." in await page.text()
+    assert "Page not found." in await page.text()
     assert (json.status, json.content_type) == (404, "application/json")
 
 

@@ -34,20 +34,26 @@ async def text(get: Get, path: str, **headers: str) -> str:
 async def test_the_page_counts_who_delivers(get: Get) -> None:
     page = await text(get, "/")
 
-    assert '<h1 id="headline">3 of 6 services deliver.</h1>' in page
+    assert '<h1 id="headline">3 of 6 services are operational.</h1>' in page
 
 
 async def test_no_status_is_told_by_colour_alone(get: Get) -> None:
     card = await text(get, "/services/sora-2-pro-reverse/card")
 
-    assert '<strong class="word word-suspended">Suspended</strong>' in card
+    assert '<strong class="status-label status-label-suspended">Suspended</strong>' in card
     assert re.search(r'<svg class="bar"[^>]+role="img" aria-label="The last 90 days, each by', card)
 
 
 async def test_a_card_shows_all_that_matters(get: Get) -> None:
     card = await text(get, "/services/sora-2-official/card")
 
-    for shown in ("62 ms", "1 min 14 s", "$0.10 a second (720p)", "of the 67", "Official page"):
+    for shown in (
+        "62 ms",
+        "1 min 14 s",
+        "$0.10 per second (720p)",
+        "monitored 67",
+        "Official status page",
+    ):
         assert shown in card
 
 
@@ -68,7 +74,7 @@ async def test_nothing_inline_needs_an_unsafe_policy(get: Get, path: str) -> Non
 async def test_a_shutdown_is_announced(get: Get) -> None:
     card = await text(get, "/services/veo-3.1/card")
 
-    assert "Shuts down on 1 March 2026. Its provider names omni instead." in card
+    assert "Shuts down on 1 March 2026. The provider names omni as the replacement." in card
 
 
 async def test_a_blocked_service_says_so(get: Get, pin: Pin) -> None:
@@ -77,15 +83,15 @@ async def test_a_blocked_service_says_so(get: Get, pin: Pin) -> None:
 
     card = await text(get, "/services/image/card")
 
-    assert "Our key is refused there, so we cannot look further." in card
+    assert "The upstream refuses our key, so checks cannot go further." in card
 
 
 async def test_an_official_page_that_says_otherwise_is_marked(get: Get, pin: Pin) -> None:
     why = Reason(ReasonCode.JOBS_FAILING, NOW)
     pin(Verdict(ServiceId("image"), Status.SUSPENDED, NOW, 0.9, (why,)))
 
-    assert "differs from ours" in await text(get, "/services/image/card")
-    assert "differs from ours" not in await text(get, "/services/sora-2-official/card")
+    assert "differs from our verdict" in await text(get, "/services/image/card")
+    assert "differs from our verdict" not in await text(get, "/services/sora-2-official/card")
 
 
 async def test_a_services_page_has_its_evidence_windows_and_sheet(get: Get) -> None:
@@ -98,7 +104,7 @@ async def test_a_services_page_has_its_evidence_windows_and_sheet(get: Get) -> N
 async def test_an_incident_tells_its_story_newest_first(get: Get) -> None:
     page = await text(get, "/incidents/image-1")
 
-    assert page.index("word-operational") < page.index("word-degraded")
+    assert page.index("status-label-operational") < page.index("status-label-degraded")
     assert "lasted 2 h" in page
 
 
@@ -107,7 +113,7 @@ async def test_what_is_not_there_is_a_404_page(get: Get, path: str) -> None:
     answer = await get(path)
 
     assert answer.status == 404
-    assert "There is nothing here." in await answer.text()
+    assert "Page not found." in await answer.text()
 
 
 async def test_where_nobody_advises_there_is_no_advice(get: Get) -> None:

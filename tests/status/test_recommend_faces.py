@@ -27,12 +27,12 @@ async def test_the_api_answers_who_to_ask_at_which_price(get: Get) -> None:
             "job_seconds": 76.0,
             "expected_seconds": 80.0,
             "delivery": 0.95,
-            "why": ["This kind of access goes first."],
+            "why": ["This kind of access is preferred."],
         }
     ]
     assert [(each["reason"], each["why"]) for each in found["left_out"]] == [
-        ("retired", "It is retired."),
-        ("capability", "It cannot serve seconds 8; it takes 10."),
+        ("retired", "The service no longer exists."),
+        ("capability", "It does not support seconds 8, only 10."),
     ]
 
 
@@ -57,13 +57,13 @@ async def test_what_cannot_be_meant_is_refused(
 async def test_the_page_explains_the_order(get: Get) -> None:
     page = await (await get("/recommend?for=cheapest&seconds=8")).text()
 
-    assert "Only the price of a delivered video counts." in page
+    assert "Only the cost per delivered video counts." in page
     assert '<option value="cheapest" selected>Cheapest</option>' in page
     assert re.search(r'<th scope="row"><a href="/services/sora-2-official">', page)
     assert "<b>$0.4211</b>" in page
     assert "8 s, 720×1280" in page
-    assert "a video arrives with a probability of 95" in page
-    assert "It cannot serve seconds 8; it takes 10." in page
+    assert "the request succeeds with a probability of 95" in page
+    assert "It does not support seconds 8, only 10." in page
 
 
 @pytest.mark.parametrize(

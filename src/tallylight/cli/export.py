@@ -27,7 +27,7 @@ from tallylight.storage.export_formats import ExportFormat, ExportTable
 if TYPE_CHECKING:
     from tallylight.model.ids import KeyId
     from tallylight.model.ledger import LedgerEntry, Purpose, SpendingTotal
-    from tallylight.status.budgets import BudgetUsage
+    from tallylight.status.views.probes import BudgetUsage
 
 
 def register(application: typer.Typer) -> None:
@@ -122,9 +122,9 @@ async def _cost(
     columns = (
         to.gettext("Time"),
         to.gettext("Service"),
-        to.gettext("For"),
+        to.gettext("Purpose"),
         to.gettext("Key"),
-        to.gettext("State"),
+        to.gettext("Status"),
         to.gettext("Amount"),
     )
     print_table(columns, (_ledger_row(entry, keys, to) for entry in entries))
@@ -182,7 +182,7 @@ def _scope_label(scope: str, to: Translator) -> str:
     from tallylight.status.budgets import KEY_SCOPE_PREFIX, TOTAL_SCOPE, VIDEOS_SCOPE
 
     if scope == TOTAL_SCOPE:
-        return to.gettext("all together")
+        return to.gettext("all probes")
     if scope == VIDEOS_SCOPE:
         return to.gettext("all callers' videos")
     name = scope.removeprefix(KEY_SCOPE_PREFIX)
@@ -199,7 +199,7 @@ def _print_sums(
     from tallylight.i18n.prices import format_usd
 
     words = (
-        to.gettext("For"),
+        to.gettext("Purpose"),
         to.gettext("Key"),
         to.gettext("Service"),
         to.gettext("Entries"),
@@ -244,7 +244,7 @@ def _purpose_label(purpose: "Purpose", to: Translator) -> str:
         case Purpose.TRAFFIC:
             return to.gettext("Live traffic")
         case Purpose.UNEXPECTED_CHARGE:
-            return to.gettext("A probe that was meant to be free")
+            return to.gettext("A probe that should have been free")
 
 
 def _state_label(entry: "LedgerEntry", to: Translator) -> str:

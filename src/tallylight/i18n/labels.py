@@ -1,4 +1,4 @@
-"""The names of the closed sets, for people."""
+"""The names and descriptions of statuses, kinds of access, sources and failures."""
 
 from tallylight.i18n import Translator
 from tallylight.model.evidence import Depth, FailureKind, Source
@@ -25,22 +25,22 @@ def status_label(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a c
 
 
 def status_description(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
-    """Return what a status means, in one sentence."""
+    """Return what a status means, as a sentence."""
     match status:
         case Status.OPERATIONAL:
-            return to.gettext("It delivers.")
+            return to.gettext("The service delivers videos.")
         case Status.DEGRADED:
-            return to.gettext("It delivers, but slowly or with errors in part.")
+            return to.gettext("The service delivers videos, but slowly or with some failures.")
         case Status.RISK_CONTROL:
-            return to.gettext("Anti-abuse measures limit it.")
+            return to.gettext("Anti-abuse measures limit the service.")
         case Status.SUSPENDED:
-            return to.gettext("It delivers nothing, or says that it is paused.")
+            return to.gettext("The service delivers nothing, or reports that it is paused.")
         case Status.MAINTENANCE:
-            return to.gettext("It is being worked on, as was announced.")
+            return to.gettext("The service is under announced maintenance.")
         case Status.RETIRED:
-            return to.gettext("It no longer exists.")
+            return to.gettext("The service no longer exists.")
         case Status.UNKNOWN:
-            return to.gettext("No evidence is fresh enough to say.")
+            return to.gettext("There is no recent evidence.")
 
 
 def access_label(access: Access, to: Translator) -> str:
@@ -75,16 +75,10 @@ def source_label(source: Source, to: Translator) -> str:  # noqa: PLR0911  # a c
 
 def depth_label(depth: Depth, to: Translator) -> str:
     """Return the name of a probe's depth."""
-    match depth:
-        case Depth.REACH:
-            return to.gettext("Reach probe")
-        case Depth.CREDENTIALS:
-            return to.gettext("Credentials probe")
-        case Depth.GENERATION:
-            return to.gettext("Generation probe")
+    return source_label(Source(depth.value), to)
 
 
-def failure_label(kind: FailureKind, to: Translator) -> str:  # noqa: C901, PLR0911  # a closed set
+def failure_label(kind: FailureKind, to: Translator) -> str:  # noqa: PLR0911  # a closed set
     """Return the name of a kind of failure."""
     match kind:
         case FailureKind.RATE_LIMITED:
@@ -93,26 +87,25 @@ def failure_label(kind: FailureKind, to: Translator) -> str:  # noqa: C901, PLR0
             return to.gettext("Balance or quota used up")
         case FailureKind.AUTH:
             return to.gettext("Key refused")
-        case FailureKind.RISK_CONTROL:
-            return to.gettext("Risk control")
         case FailureKind.DEGRADED:
             return to.gettext("Upstream error")
-        case FailureKind.SUSPENDED:
-            return to.gettext("Suspended")
-        case FailureKind.MAINTENANCE:
-            return to.gettext("Maintenance")
-        case FailureKind.RETIRED:
-            return to.gettext("Retired")
+        case (
+            FailureKind.RISK_CONTROL
+            | FailureKind.SUSPENDED
+            | FailureKind.MAINTENANCE
+            | FailureKind.RETIRED
+        ):
+            return status_label(Status(kind.value), to)
         case FailureKind.CONTENT_REJECTED:
             return to.gettext("Content refused")
         case FailureKind.INVALID_REQUEST:
             return to.gettext("Invalid request")
         case FailureKind.UNKNOWN:
-            return to.gettext("Unclear answer")
+            return to.gettext("Unclear response")
 
 
 def blocked_message(kind: FailureKind, to: Translator) -> str:
-    """Return what keeps us out of a service, and that it says nothing against the service."""
+    """Return why our own access to a service is blocked, which says nothing about the service."""
     if kind is FailureKind.QUOTA:
-        return to.gettext("Our balance or quota there is used up, so we cannot look further.")
-    return to.gettext("Our key is refused there, so we cannot look further.")
+        return to.gettext("Our balance or quota is used up, so checks cannot go further.")
+    return to.gettext("The upstream refuses our key, so checks cannot go further.")
