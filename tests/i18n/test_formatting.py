@@ -56,23 +56,23 @@ def test_moments_leave_out_what_the_reader_knows() -> None:
 
 
 def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
-    assert format_percent(0.99987, EN) == f">99.9%"
-    assert format_percent(0.0001, EN) == f"<0.1%"
-    assert format_percent(1.0, EN) == f"100%"
-    assert format_percent(0.873, EN, digits=0) == f"87%"
+    assert format_percent(0.99987, EN) == ">99.9%"
+    assert format_percent(0.0001, EN) == "<0.1%"
+    assert format_percent(1.0, EN) == "100%"
+    assert format_percent(0.873, EN, digits=0) == "87%"
 
 
 @given(st.floats(0, 1), st.integers(0, 3))
 def test_only_all_is_100_percent(ratio: float, digits: int) -> None:
-    whole = format_percent(ratio, EN, digits=digits) == f"100%"
+    whole = format_percent(ratio, EN, digits=digits) == "100%"
 
     assert whole is (ratio * 100 == 100)
 
 
 def test_an_uptime_stands_beside_what_was_watched() -> None:
-    assert format_uptime("99.2 %", 0.87, EN) == f"99.2% uptime (monitored 87% of the time)"
-    assert format_uptime("99.2 %", 1.0, EN) == f"99.2% uptime"
-    assert format_uptime("", 0.3, EN) == f"monitored only 30% of the time"
+    assert format_uptime("99.2 %", 0.87, EN) == "99.2% uptime (monitored 87% of the time)"
+    assert format_uptime("99.2 %", 1.0, EN) == "99.2% uptime"
+    assert format_uptime("", 0.3, EN) == "monitored only 30% of the time"
     assert format_uptime("", 0.0, EN) == "not monitored"
 
 

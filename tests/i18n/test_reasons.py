@@ -100,7 +100,10 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
     (
         ReasonCode.SHUTDOWN_AHEAD,
         {"date": "2026-09-24", "certain": 1, "replacement": "omni"},
-        "The model will be shut down on 24 September 2026 (the provider names omni as the replacement).",
+        (
+            "The model will be shut down on 24 September 2026 "
+            "(the provider names omni as the replacement)."
+        ),
     ),
     (
         ReasonCode.SHUTDOWN_AHEAD,
@@ -111,7 +114,8 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ReasonCode.RETIREMENT_REPORTED,
         {"times": 3, "since": SINCE, "answer": "model_not_found"},
         (
-            "The API has reported since 28 Jan at 09:00 UTC that the model does not exist (3 times); "
+            "The API has reported since 28 Jan at 09:00 UTC that the model does not exist "
+            "(3 times); "
             "response on 28 Jan at 13:51 UTC: “model_not_found”"
         ),
     ),

@@ -32,7 +32,7 @@ def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
     assert yesterday.shares == {Status.OPERATIONAL: 0.5, Status.UNKNOWN: 0.5}
     assert today.shares == {Status.OPERATIONAL: 1.0}
     assert day_title(today, EN) == "28 January 2026: Operational"
-    assert day_title(yesterday, EN) == (f"27 January 2026: Operational 50%, Unknown 50%")
+    assert day_title(yesterday, EN) == ("27 January 2026: Operational 50%, Unknown 50%")
 
 
 def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
@@ -81,7 +81,7 @@ def test_an_uptime_stands_beside_what_was_watched() -> None:
 
     assert found.uptime == pytest.approx(0.95)
     assert found.coverage == pytest.approx(20 / 24)
-    assert f"monitored 83% of the time" in found.text
+    assert "monitored 83% of the time" in found.text
     assert found.outages == 1
 
 

@@ -1,8 +1,8 @@
 """Translates texts for people: English, 繁體中文 and 简体中文.
 
 The code and the templates contain the English texts. The other languages are message catalogues
-beside this file (`zh_Hant.po`, `zh_Hans.po`). They are read as text at their first use, so there are
-no compiled catalogues to keep up to date.
+beside this file (`zh_Hant.po`, `zh_Hans.po`). They are read as text at their first use, so no
+compiled catalogue has to be kept up to date.
 
 `reasons` has the sentence for every reason of a verdict, `labels` the names of statuses and other
 closed sets; `formatting` and `prices` format times, shares and money.
@@ -61,6 +61,11 @@ class Translator:
     def ngettext(self, singular: str, plural: str, count: int) -> str:
         """Return the translated form of a message for a count."""
         return self._messages.ngettext(singular, plural, count)
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a message in a table for extraction; the table's reader translates it."""
+    return message
 
 
 @lru_cache(maxsize=len(Language))

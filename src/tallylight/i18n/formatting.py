@@ -23,7 +23,7 @@ def format_moment_short(at: datetime, to: Translator) -> str:
 
 
 def format_moment_near(at: datetime, now: datetime, to: Translator) -> str:
-    """Return a time without the date if it is today's, and without the year if it is this year's."""
+    """Return a time without today's date, or with this year's date but without the year."""
     if at.date() == now.date():
         return format_time(at, "HH:mm 'UTC'", locale=to.locale)
     return format_moment_short(at, to) if at.year == now.year else format_moment(at, to)

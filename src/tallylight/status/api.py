@@ -162,7 +162,7 @@ async def get_ledger(
 
 @api_router.get("/advice", responses=_ADVICE_UNAVAILABLE)
 async def get_advice(context: ContextParam) -> AdviceResponse:
-    """Return what daily budgets would buy for these services; the first request starts computing."""
+    """Return what daily budgets would buy for these services; the first request starts it."""
     advice_source = context.sources.advice_source
     if advice_source is None:
         raise HTTPException(404, "This server computes no advice.")

@@ -1,6 +1,7 @@
 """Builds the responses of our JSON API; pure."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
@@ -67,18 +68,7 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
 
 def uptime_response(id_: ServiceId, uptime: UptimeView) -> UptimeResponse:
     """Return the uptime of one service."""
-    return UptimeResponse(
-        id=id_,
-        window=uptime.window,
-        uptime=uptime.uptime,
-        low=uptime.low,
-        high=uptime.high,
-        coverage=uptime.coverage,
-        degraded=uptime.degraded,
-        outages=uptime.outages,
-        seconds=dict(uptime.seconds),
-        text=uptime.text,
-    )
+    return UptimeResponse(id=id_, **asdict(uptime))  # which ignores the other fields
 
 
 def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:

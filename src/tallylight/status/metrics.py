@@ -44,16 +44,16 @@ class BoardCollector(Collector):
         yield self._latencies()
         yield self._evidence()
         yield from self._budgets()
-        clients = GaugeMetricFamily(
-            "tallylight_event_stream_clients", "Connected clients of /api/events."
+        yield GaugeMetricFamily(
+            "tallylight_event_stream_clients",
+            "Connected clients of /api/events.",
+            value=self._event_stream_clients,
         )
-        clients.add_metric([], self._event_stream_clients)
-        yield clients
-        leader = GaugeMetricFamily(
-            "tallylight_leader", "1 if this process probes and judges, 0 if it follows."
+        yield GaugeMetricFamily(
+            "tallylight_leader",
+            "1 if this process probes and judges, 0 if it follows.",
+            value=float(self._is_leader),
         )
-        leader.add_metric([], float(self._is_leader))
-        yield leader
         build = GaugeMetricFamily(
             "tallylight_build_info", "The running version.", labels=["version"]
         )

@@ -35,7 +35,7 @@ class UptimeResponse(_ResponseModel):
     id: str
     window: UptimeWindow
     uptime: float | None = Field(
-        description="Usable share of the monitored time, 0 to 1; null if less than half was monitored."
+        description="Usable share of the monitored time; null if less than half was monitored."
     )
     low: float | None = Field(description="Lower end of the 95% interval.")
     high: float | None = Field(description="Upper end of the 95% interval.")

@@ -11,10 +11,6 @@ from tallylight.status.requests import context_of, translator_of
 from tallylight.status.views.services import ServiceRow
 
 
-def _context(request: Request) -> PageContext:
-    return context_of(request)
-
-
 def _translator(
     request: Request,
     lang: Annotated[
@@ -25,7 +21,7 @@ def _translator(
     return translator_of(request) if lang is None else translator(lang)
 
 
-ContextParam = Annotated[PageContext, Depends(_context)]
+ContextParam = Annotated[PageContext, Depends(context_of)]
 TranslatorParam = Annotated[Translator, Depends(_translator)]
 
 

@@ -122,6 +122,6 @@ class RecommendationSource(Protocol):
         """Return the services as the gateway would rank them now.
 
         Raises:
-            LookupError: if the policy or the model does not exist; its text names the existing ones.
+            LookupError: if the policy or the model does not exist; its text names those that do.
         """
         ...

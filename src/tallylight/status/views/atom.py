@@ -40,14 +40,7 @@ class AtomFeed:
 def atom_feed(
     incidents: Sequence[tuple[Incident, str]], base_url: str, now: datetime, to: Translator
 ) -> AtomFeed:
-    """Return the feed.
-
-    Args:
-        incidents: Each with its service's name, newest first.
-        base_url: The page's address.
-        now: When a feed without entries was updated.
-        to: The reader's language.
-    """
+    """Return the feed of incidents, each with its service's name."""
     entries = tuple(
         AtomEntry(
             id=f"{base_url}/incidents/{incident.id}",

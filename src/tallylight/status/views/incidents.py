@@ -38,14 +38,7 @@ class IncidentView:
 
 
 def incident_view(incident: Incident, name: str, now: datetime, to: Translator) -> IncidentView:
-    """Return an incident as text.
-
-    Args:
-        incident: The incident.
-        name: The name of its service.
-        now: The end of an incident that has not ended.
-        to: The reader's language.
-    """
+    """Return an incident of the service with this name as text."""
     ended_at = incident.ended_at
     return IncidentView(
         id=incident.id,

@@ -34,13 +34,11 @@ class Overview:
     """The status of all services.
 
     Args:
-        status: The worst status among services that are not retired.
         headline: The summary in one sentence.
         counts: Number of services in each status, worst first.
         network_notice: A notice that our own network is down, or "".
     """
 
-    status: Status
     headline: str
     counts: tuple[StatusCount, ...]
     network_notice: str
@@ -50,7 +48,6 @@ def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: boo
     """Return the status of all services."""
     present = [status for status in _ORDER if status in statuses]
     return Overview(
-        status=worst_status(statuses),
         headline=_headline(statuses, to),
         counts=tuple(
             StatusCount(status, status_label(status, to), format_number(statuses.count(status), to))

@@ -1,9 +1,9 @@
 """A recommendation as text: table rows, sentences, and the choices of its form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tallylight.i18n import Translator
+from tallylight.i18n import Translator, gettext_noop
 from tallylight.i18n.formatting import format_duration, format_percent
 from tallylight.i18n.labels import (
     access_label,
@@ -15,6 +15,66 @@ from tallylight.i18n.prices import format_usd
 from tallylight.model.evidence import FailureKind
 from tallylight.model.status import Access, Status
 from tallylight.status.recommendation import ExcludedService, RankedService, Recommendation
+
+_POLICY_LABELS: Mapping[str, str] = {
+    "": gettext_noop("Route order"),
+    "production": gettext_noop("Production"),
+    "commercial": gettext_noop("Commercial work"),
+    "development": gettext_noop("Development"),
+    "personal": gettext_noop("Personal use"),
+    "high_volume": gettext_noop("High volume"),
+    "budget": gettext_noop("Small budget"),
+    "official": gettext_noop("Official first"),
+    "reverse": gettext_noop("Reverse first"),
+    "cheapest": gettext_noop("Cheapest"),
+    "fastest": gettext_noop("Fastest"),
+    "most_reliable": gettext_noop("Most reliable"),
+}
+
+_POLICY_DESCRIPTIONS: Mapping[str, str] = {
+    "": gettext_noop("Services are tried in the order in which the route lists them."),
+    "production": gettext_noop(
+        "Reverse services are excluded. An hour of waiting counts as $30, a failed attempt as "
+        "$2. Services with a success rate below 80% are ranked last."
+    ),
+    "commercial": gettext_noop(
+        "Official services first, reverse ones as a fallback. An hour of waiting counts as "
+        "$12, a failed attempt as $0.50. Services with a success rate below 80% are ranked "
+        "last."
+    ),
+    "development": gettext_noop(
+        "All kinds of access are equal. An hour of waiting counts as $6, a failed attempt as $0.05."
+    ),
+    "personal": gettext_noop(
+        "All kinds of access are equal. An hour of waiting counts as $2, a failed attempt as $0.02."
+    ),
+    "high_volume": gettext_noop(
+        "All kinds of access are equal, and requests are spread widely. An hour of waiting "
+        "counts as $0.50, a failed attempt as $0.10. Services with a success rate below 50% "
+        "are ranked last."
+    ),
+    "budget": gettext_noop("All kinds of access are equal. An hour of waiting counts as $0.10."),
+    "official": gettext_noop(
+        "Official services first. An hour of waiting counts as $12, a failed attempt as $0.50."
+    ),
+    "reverse": gettext_noop(
+        "Reverse services first. An hour of waiting counts as $6, a failed attempt as $0.05."
+    ),
+    "cheapest": gettext_noop("Only the cost per delivered video counts."),
+    "fastest": gettext_noop("Only the expected time to a delivered video counts."),
+    "most_reliable": gettext_noop("Only the success rate counts."),
+}
+
+_RANKING_SENTENCES: Mapping[str, str] = {
+    "explicit": gettext_noop("The route sets this order."),
+    "preferred": gettext_noop("This kind of access is preferred."),
+    "equal": gettext_noop("Its score is close to its neighbours': requests are spread among them."),
+    "trickle": gettext_noop("It gets a small share of requests as a trial."),
+    "recovering": gettext_noop("Recovering: only a few requests try it first."),
+    "unknown": gettext_noop("No recent data: the defaults for its kind of access are used."),
+    "failing": gettext_noop("Its latest jobs all failed: it is tried last."),
+    "unreliable": gettext_noop("Its success rate is below the minimum of this purpose."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,29 +188,9 @@ def _row(each: RankedService, to: Translator) -> RankedServiceView:
     )
 
 
-def ranking_sentence(code: str, to: Translator) -> str:  # noqa: PLR0911  # one sentence for each code
+def ranking_sentence(code: str, to: Translator) -> str:
     """Return what ranks a service, beside its price, time and success rate."""
-    match code:
-        case "explicit":
-            return to.gettext("The route sets this order.")
-        case "preferred":
-            return to.gettext("This kind of access is preferred.")
-        case "equal":
-            return to.gettext(
-                "Its score is close to its neighbours': requests are spread among them."
-            )
-        case "trickle":
-            return to.gettext("It gets a small share of requests as a trial.")
-        case "recovering":
-            return to.gettext("Recovering: only a few requests try it first.")
-        case "unknown":
-            return to.gettext("No recent data: the defaults for its kind of access are used.")
-        case "failing":
-            return to.gettext("Its latest jobs all failed: it is tried last.")
-        case "unreliable":
-            return to.gettext("Its success rate is below the minimum of this purpose.")
-        case _:
-            raise ValueError(f"no sentence for {code}")
+    return to.gettext(_RANKING_SENTENCES[code])
 
 
 def exclusion_sentence(each: ExcludedService, to: Translator) -> str:
@@ -180,58 +220,9 @@ def exclusion_sentence(each: ExcludedService, to: Translator) -> str:
 
 def policy_label(policy: str, to: Translator) -> str:
     """Return the name of a preset or preference; "" means that the route sets the order."""
-    labels = {
-        "": to.gettext("Route order"),
-        "production": to.gettext("Production"),
-        "commercial": to.gettext("Commercial work"),
-        "development": to.gettext("Development"),
-        "personal": to.gettext("Personal use"),
-        "high_volume": to.gettext("High volume"),
-        "budget": to.gettext("Small budget"),
-        "official": to.gettext("Official first"),
-        "reverse": to.gettext("Reverse first"),
-        "cheapest": to.gettext("Cheapest"),
-        "fastest": to.gettext("Fastest"),
-        "most_reliable": to.gettext("Most reliable"),
-    }
-    return labels[policy]
+    return to.gettext(_POLICY_LABELS[policy])
 
 
 def policy_description(policy: str, to: Translator) -> str:
     """Return how a preset or preference ranks services."""
-    descriptions = {
-        "": to.gettext("Services are tried in the order in which the route lists them."),
-        "production": to.gettext(
-            "Reverse services are excluded. An hour of waiting counts as $30, a failed attempt as "
-            "$2. Services with a success rate below 80% are ranked last."
-        ),
-        "commercial": to.gettext(
-            "Official services first, reverse ones as a fallback. An hour of waiting counts as "
-            "$12, a failed attempt as $0.50. Services with a success rate below 80% are ranked "
-            "last."
-        ),
-        "development": to.gettext(
-            "All kinds of access are equal. An hour of waiting counts as $6, a failed attempt as "
-            "$0.05."
-        ),
-        "personal": to.gettext(
-            "All kinds of access are equal. An hour of waiting counts as $2, a failed attempt as "
-            "$0.02."
-        ),
-        "high_volume": to.gettext(
-            "All kinds of access are equal, and requests are spread widely. An hour of waiting "
-            "counts as $0.50, a failed attempt as $0.10. Services with a success rate below 50% "
-            "are ranked last."
-        ),
-        "budget": to.gettext("All kinds of access are equal. An hour of waiting counts as $0.10."),
-        "official": to.gettext(
-            "Official services first. An hour of waiting counts as $12, a failed attempt as $0.50."
-        ),
-        "reverse": to.gettext(
-            "Reverse services first. An hour of waiting counts as $6, a failed attempt as $0.05."
-        ),
-        "cheapest": to.gettext("Only the cost per delivered video counts."),
-        "fastest": to.gettext("Only the expected time to a delivered video counts."),
-        "most_reliable": to.gettext("Only the success rate counts."),
-    }
-    return descriptions[policy]
+    return to.gettext(_POLICY_DESCRIPTIONS[policy])

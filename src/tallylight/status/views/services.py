@@ -1,4 +1,4 @@
-"""One service's row: the single value behind the page, both JSON APIs, badges, events and the CLI."""
+"""One service's row: the value that pages, both JSON APIs, badges, events and the CLI render."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

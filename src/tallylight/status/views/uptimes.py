@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tallylight.i18n import Translator
+from tallylight.i18n import Translator, gettext_noop
 from tallylight.i18n.formatting import format_percent, format_uptime
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
@@ -29,31 +29,20 @@ class UptimeWindow(StrEnum):
     @property
     def length(self) -> timedelta:
         """Return its length."""
-        match self:
-            case UptimeWindow.HOUR:
-                return timedelta(hours=1)
-            case UptimeWindow.DAY:
-                return timedelta(hours=24)
-            case UptimeWindow.WEEK:
-                return timedelta(days=7)
-            case UptimeWindow.MONTH:
-                return timedelta(days=30)
-            case UptimeWindow.QUARTER:
-                return timedelta(days=90)
+        return _WINDOWS[self][0]
 
     def label(self, to: Translator) -> str:
         """Return its name."""
-        match self:
-            case UptimeWindow.HOUR:
-                return to.gettext("1 hour")
-            case UptimeWindow.DAY:
-                return to.gettext("24 hours")
-            case UptimeWindow.WEEK:
-                return to.gettext("7 days")
-            case UptimeWindow.MONTH:
-                return to.gettext("30 days")
-            case UptimeWindow.QUARTER:
-                return to.gettext("90 days")
+        return to.gettext(_WINDOWS[self][1])
+
+
+_WINDOWS: Mapping[UptimeWindow, tuple[timedelta, str]] = {
+    UptimeWindow.HOUR: (timedelta(hours=1), gettext_noop("1 hour")),
+    UptimeWindow.DAY: (timedelta(hours=24), gettext_noop("24 hours")),
+    UptimeWindow.WEEK: (timedelta(days=7), gettext_noop("7 days")),
+    UptimeWindow.MONTH: (timedelta(days=30), gettext_noop("30 days")),
+    UptimeWindow.QUARTER: (timedelta(days=90), gettext_noop("90 days")),
+}
 
 
 @dataclass(frozen=True, slots=True)
