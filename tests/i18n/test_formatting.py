@@ -40,14 +40,14 @@ def test_a_duration_has_two_units_at_most(seconds: float, english: str, chinese:
     assert (format_duration(length, EN), format_duration(length, HANT)) == (english, chinese)
 
 
-def test_how_long_ago_is_told_roughly() -> None:
+def test_a_relative_time_has_one_unit() -> None:
     assert format_relative(NOW - timedelta(seconds=2), NOW, EN) == "just now"
     assert format_relative(NOW - timedelta(hours=5, minutes=20), NOW, EN) == "5 h ago"
     assert format_relative(NOW + timedelta(seconds=40), NOW, EN) == "in 40 s"
     assert format_relative(NOW - timedelta(days=2), NOW, HANT) == "2 天前"
 
 
-def test_moments_leave_out_what_the_reader_knows() -> None:
+def test_times_omit_the_current_date_and_year() -> None:
     assert format_moment(NOW, EN) == "28 Jan 2026 at 14:00 UTC"
     assert format_moment_near(NOW - timedelta(hours=1), NOW, EN) == "13:00 UTC"
     assert format_moment_near(NOW - timedelta(days=2), NOW, EN) == "26 Jan at 14:00 UTC"
@@ -55,7 +55,7 @@ def test_moments_leave_out_what_the_reader_knows() -> None:
     assert format_day(date(2026, 9, 24), EN) == "24 September 2026"
 
 
-def test_a_share_is_never_rounded_to_all_or_nothing() -> None:
+def test_a_share_is_never_rounded_to_0_or_100_percent() -> None:
     assert format_percent(0.99987, EN) == ">99.9%"
     assert format_percent(0.0001, EN) == "<0.1%"
     assert format_percent(1.0, EN) == "100%"
@@ -69,7 +69,7 @@ def test_only_all_is_100_percent(ratio: float, digits: int) -> None:
     assert whole is (ratio * 100 == 100)
 
 
-def test_an_uptime_stands_beside_what_was_watched() -> None:
+def test_an_uptime_is_shown_with_its_coverage() -> None:
     assert format_uptime("99.2 %", 0.87, EN) == "99.2% uptime (monitored 87% of the time)"
     assert format_uptime("99.2 %", 1.0, EN) == "99.2% uptime"
     assert format_uptime("", 0.3, EN) == "monitored only 30% of the time"
@@ -80,11 +80,11 @@ def test_an_uptime_stands_beside_what_was_watched() -> None:
     ("amount", "written"),
     [("0.1", "$0.10"), ("0.0125", "$0.0125"), ("460", "$460.00"), ("12000", "$12,000.00")],
 )
-def test_amounts_have_cents_and_more_only_where_there_is_more(amount: str, written: str) -> None:
+def test_amounts_have_two_decimal_places_or_more_if_needed(amount: str, written: str) -> None:
     assert format_usd(Decimal(amount)) == written
 
 
-def test_prices_are_lines() -> None:
+def test_prices_are_one_line() -> None:
     by_second = Price(
         PriceUnit.PER_SECOND,
         {"720p": Decimal("0.30"), "*": Decimal("0.50")},

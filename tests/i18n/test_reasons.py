@@ -127,19 +127,19 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "facts", "told"), CASES)
-def test_a_reason_tells_times_and_the_answer(
-    code: ReasonCode, facts: dict[str, str | int | float], told: str
+@pytest.mark.parametrize(("code", "facts", "expected"), CASES)
+def test_a_reason_has_times_and_the_response(
+    code: ReasonCode, facts: dict[str, str | int | float], expected: str
 ) -> None:
-    assert reason_sentence(Reason(code, AT, facts), EN) == told
+    assert reason_sentence(Reason(code, AT, facts), EN) == expected
 
 
-def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
+def test_a_reason_is_translated_around_the_upstreams_response() -> None:
     facts: dict[str, str | int | float] = {"http_status": 403, "answer": "账号触发风控"}
 
-    told = reason_sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
+    sentence = reason_sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
 
-    assert told == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
+    assert sentence == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -147,10 +147,10 @@ def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
 def test_every_reason_has_a_sentence_even_without_facts(
     code: ReasonCode, language: Language
 ) -> None:
-    told = reason_sentence(Reason(code, AT), translator(language))
+    sentence = reason_sentence(Reason(code, AT), translator(language))
 
-    assert told.endswith((".", "。"))
-    assert "%" not in told
+    assert sentence.endswith((".", "。"))
+    assert "%" not in sentence
 
 
 NAMES = sorted({name for _, facts, _ in CASES for name in facts})
@@ -167,7 +167,7 @@ def test_no_fact_breaks_a_sentence(code: ReasonCode, facts: dict[str, str | int 
     assert reason_sentence(Reason(code, AT, facts), EN)
 
 
-def test_every_word_of_a_closed_set_is_translated() -> None:
+def test_every_label_is_translated() -> None:
     spoken = [
         *((status_label(s, EN), status_label(s, HANT)) for s in Status),
         *((status_description(s, EN), status_description(s, HANT)) for s in Status),

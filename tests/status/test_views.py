@@ -1,4 +1,4 @@
-"""From spells and verdicts to what is shown, by values."""
+"""The views: from intervals and verdicts to text."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -24,9 +24,9 @@ MIDNIGHT = datetime(2026, 1, 28, tzinfo=UTC)
 
 
 def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
-    spells = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
+    intervals = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
 
-    before, yesterday, today = daily_shares(spells, NOW, 3)
+    before, yesterday, today = daily_shares(intervals, NOW, 3)
 
     assert not before.is_monitored
     assert yesterday.shares == {Status.OPERATIONAL: 0.5, Status.UNKNOWN: 0.5}
@@ -35,9 +35,9 @@ def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
     assert day_title(yesterday, EN) == ("27 January 2026: Operational 50%, Unknown 50%")
 
 
-def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
+def test_a_minute_of_outage_is_visible_and_in_the_text() -> None:
     start = MIDNIGHT - timedelta(days=1)
-    spells = [
+    intervals = [
         StatusInterval(Status.OPERATIONAL, start, start + timedelta(hours=6)),
         StatusInterval(
             Status.SUSPENDED, start + timedelta(hours=6), start + timedelta(hours=6, minutes=1)
@@ -45,10 +45,10 @@ def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
         StatusInterval(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
     ]
 
-    drawn = uptime_bar(daily_shares(spells, NOW, 2), EN)
+    bar = uptime_bar(daily_shares(intervals, NOW, 2), EN)
 
-    assert "v3h-6z" in drawn.paths[Status.SUSPENDED]
-    assert drawn.text == (
+    assert "v3h-6z" in bar.paths[Status.SUSPENDED]
+    assert bar.text == (
         "The last 2 days, each by its worst status: Operational: 1 day, Suspended: 1 day"
     )
 
@@ -56,28 +56,28 @@ def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from(Status), st.integers(1, 60 * 72)), min_size=1, max_size=12)
 )
-def test_no_day_is_taller_than_the_bar(stretches: list[tuple[Status, int]]) -> None:
-    spells, at = [], NOW - timedelta(days=5)
-    for status, minutes in stretches:
-        spells.append(StatusInterval(status, at, at + timedelta(minutes=minutes)))
+def test_no_day_is_taller_than_the_bar(durations: list[tuple[Status, int]]) -> None:
+    intervals, at = [], NOW - timedelta(days=5)
+    for status, minutes in durations:
+        intervals.append(StatusInterval(status, at, at + timedelta(minutes=minutes)))
         at += timedelta(minutes=minutes)
 
-    for each in daily_shares(spells, NOW, 6):
+    for each in daily_shares(intervals, NOW, 6):
         assert sum(each.shares.values()) == pytest.approx(1.0)
-    for path in uptime_bar(daily_shares(spells, NOW, 6), EN).paths.values():
+    for path in uptime_bar(daily_shares(intervals, NOW, 6), EN).paths.values():
         for part in path.split("M")[1:]:
             y = float(part.split("h")[0].split(" ")[1].split("m")[0])
             assert 0 <= y <= HEIGHT
 
 
-def test_an_uptime_stands_beside_what_was_watched() -> None:
-    spells = [
+def test_an_uptime_is_shown_with_its_coverage() -> None:
+    intervals = [
         StatusInterval(Status.UNKNOWN, NOW - timedelta(hours=24), NOW - timedelta(hours=20)),
         StatusInterval(Status.SUSPENDED, NOW - timedelta(hours=20), NOW - timedelta(hours=19)),
         StatusInterval(Status.OPERATIONAL, NOW - timedelta(hours=19), NOW),
     ]
 
-    found = uptime_view(spells, UptimeWindow.DAY, NOW, EN)
+    found = uptime_view(intervals, UptimeWindow.DAY, NOW, EN)
 
     assert found.uptime == pytest.approx(0.95)
     assert found.coverage == pytest.approx(20 / 24)
@@ -85,7 +85,7 @@ def test_an_uptime_stands_beside_what_was_watched() -> None:
     assert found.outages == 1
 
 
-def test_time_nobody_watched_is_no_uptime() -> None:
+def test_unmonitored_time_has_no_uptime() -> None:
     found = uptime_view([], UptimeWindow.WEEK, NOW, EN)
 
     assert (found.uptime, found.text, found.interval) == (None, "not monitored", "")
@@ -105,14 +105,14 @@ def test_time_nobody_watched_is_no_uptime() -> None:
         ([Status.DEGRADED, Status.UNKNOWN], "No service is fully operational."),
     ],
 )
-def test_everything_is_told_in_one_line(statuses: list[Status], headline: str) -> None:
+def test_the_headline_summarizes_all_services(statuses: list[Status], headline: str) -> None:
     assert overview(statuses, EN, network_is_down=False).headline == headline
 
 
-def test_a_failing_network_of_our_own_is_told() -> None:
-    told = overview([Status.OPERATIONAL], EN, network_is_down=True).network_notice
+def test_a_failure_of_our_own_network_is_shown() -> None:
+    notice = overview([Status.OPERATIONAL], EN, network_is_down=True).network_notice
 
-    assert told == "Our own network is down; statuses are frozen."
+    assert notice == "Our own network is down; statuses are frozen."
 
 
 @given(st.lists(st.sampled_from(Status)))
@@ -120,7 +120,7 @@ def test_retired_services_are_never_the_worst(statuses: list[Status]) -> None:
     assert worst_status(statuses) is not Status.RETIRED
 
 
-def test_a_service_of_which_nothing_is_known_has_no_since(
+def test_a_service_that_was_never_checked_has_no_since(
     make_service: Callable[..., Service],
 ) -> None:
     service = make_service("image", "Sora Image")
@@ -134,7 +134,7 @@ def test_a_service_of_which_nothing_is_known_has_no_since(
     assert view.row.reasons == ["There is no recent evidence."]
 
 
-def test_the_newest_answer_gives_the_latency(make_service: Callable[..., Service]) -> None:
+def test_the_latest_response_gives_the_latency(make_service: Callable[..., Service]) -> None:
     verdict = Verdict(
         ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (Reason(ReasonCode.API_RESPONDING, NOW),)
     )

@@ -172,8 +172,10 @@ def _delivered(facts: _ReasonFacts, to: Translator) -> str:
     at, duration = facts.time_text("last_at"), facts.duration_text("seconds")
     if not duration:
         return to.gettext("Latest video delivered %s") % at
-    told = {"at": at, "duration": duration}
-    return to.gettext("Latest video delivered %(at)s in %(duration)s") % told
+    return to.gettext("Latest video delivered %(at)s in %(duration)s") % {
+        "at": at,
+        "duration": duration,
+    }
 
 
 def _delivery_count(facts: _ReasonFacts, to: Translator) -> str:

@@ -11,7 +11,7 @@ Statuspage has no word for risk control, retirement or unknown, so `_MAPPING` ch
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tallylight.i18n import Translator
 from tallylight.i18n.labels import status_label
@@ -143,22 +143,10 @@ def statuspage_incident(
         _update(incident, number, _incident_status(incident, number), component, to)
         for number in range(len(incident.updates))
     ]
-    ended_at = incident.ended_at
     return StatuspageIncident(
-        id=incident.id,
-        name=incident_title(incident, component.name, to),
+        **_common_fields(incident, component, base, to),
         status=updates[-1].status if updates else "investigating",
-        impact=statuspage_impact(incident.worst),
-        created_at=rfc3339(incident.started_at),
-        updated_at=rfc3339(updated_at(incident)),
-        started_at=rfc3339(incident.started_at),
-        monitoring_at=None,
-        resolved_at=None if ended_at is None else rfc3339(ended_at),
-        shortlink=f"{base}/incidents/{incident.id}",
-        page_id=component.page_id,
-        reminder_intervals=None,
         incident_updates=updates[::-1],
-        components=[component],
     )
 
 
@@ -166,28 +154,37 @@ def statuspage_maintenance(
     incident: Incident, component: StatuspageComponent, now: datetime, base: str, to: Translator
 ) -> StatuspageMaintenance:
     """Return a maintenance in Statuspage's shape."""
-    ended_at = incident.ended_at
+    updates = [
+        _update(incident, number, _maintenance_status(update), component, to)
+        for number, update in enumerate(incident.updates)
+    ]
     return StatuspageMaintenance(
-        id=incident.id,
-        name=incident_title(incident, component.name, to),
-        status="in_progress" if ended_at is None else "completed",
-        impact="maintenance",
-        created_at=rfc3339(incident.started_at),
-        updated_at=rfc3339(updated_at(incident)),
-        started_at=rfc3339(incident.started_at),
-        monitoring_at=None,
-        resolved_at=None if ended_at is None else rfc3339(ended_at),
-        shortlink=f"{base}/incidents/{incident.id}",
-        page_id=component.page_id,
-        reminder_intervals=None,
-        incident_updates=[
-            _update(incident, number, _maintenance_status(update), component, to)
-            for number, update in enumerate(incident.updates)
-        ][::-1],
-        components=[component],
+        **_common_fields(incident, component, base, to),
+        status="in_progress" if incident.ended_at is None else "completed",
+        incident_updates=updates[::-1],
         scheduled_for=rfc3339(incident.started_at),
-        scheduled_until=rfc3339(ended_at or _planned_end(incident) or now),
+        scheduled_until=rfc3339(incident.ended_at or _planned_end(incident) or now),
     )
+
+
+def _common_fields(
+    incident: Incident, component: StatuspageComponent, base: str, to: Translator
+) -> dict[str, Any]:
+    ended_at = incident.ended_at
+    return {
+        "id": incident.id,
+        "name": incident_title(incident, component.name, to),
+        "impact": statuspage_impact(incident.worst),
+        "created_at": rfc3339(incident.started_at),
+        "updated_at": rfc3339(updated_at(incident)),
+        "started_at": rfc3339(incident.started_at),
+        "monitoring_at": None,
+        "resolved_at": None if ended_at is None else rfc3339(ended_at),
+        "shortlink": f"{base}/incidents/{incident.id}",
+        "page_id": component.page_id,
+        "reminder_intervals": None,
+        "components": [component],
+    }
 
 
 def statuspage_planned_maintenance(
