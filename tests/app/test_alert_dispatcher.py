@@ -173,7 +173,7 @@ async def test_each_outage_that_only_free_checks_see_is_told_and_its_end_too(
 
     answers = "⚪ Sora 2 官逆: responds again; no video has been generated since"
     assert [each["title"] for each in told] == ["🔴 Sora 2 官逆: Suspended", answers] * 2
-    assert "It has answered again since 28 Jan" in told[1]["message"]
+    assert "The API has responded again since 28 Jan" in told[1]["message"]
 
 
 async def test_what_was_told_is_not_told_again_after_a_restart(

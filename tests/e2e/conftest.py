@@ -313,7 +313,7 @@ def demo(request: pytest.FixtureRequest) -> Iterator[Demo]:
         began = time.monotonic()
         program = launcher("demo", "--for", "15m", "--port", "0", "--scenario", scenario)
         page = program.has_printed(r"Status page: +(http://\S+)/\n")[1]
-        world = program.has_printed(r"Simulator: +(http://\S+)/_sim/services\n")[1]
+        world = program.has_printed(r"Simulated world: +(http://\S+)/_sim/services\n")[1]
         config = Path(program.has_printed(r"--config (\S+)\n")[1])
         yield Demo(program, page, world, config, time.monotonic() - began)
         program.check()

@@ -87,8 +87,8 @@ def test_status_says_what_was_learned_if_asked(command: Command, config: str) ->
     (one,) = command("status", "sora-2-official", "-v", "--json", "--config", config).json()
     (brief,) = command("status", "sora-2-official", "--json", "--config", config).json()
 
-    assert "Background failure rate of jobs: " in full.out
-    assert "Usual duration of a job: " in full.out
+    assert "Fails though it stands, in jobs: " in full.out
+    assert "A job usually takes: " in full.out
     assert 0 < one["learned"]["job_noise"]["share"] < 1
     assert {*one} - {*brief} == {"learned"}
 
@@ -149,7 +149,7 @@ def test_incidents_tell_their_stories(command: Command, config: str) -> None:
 def test_a_service_without_an_incident_says_so(command: Command, config: str) -> None:
     found = command("incidents", "sora-2-official", "--config", config)
 
-    assert found.out == "There were no incidents.\n"
+    assert found.out == "There was no incident.\n"
 
 
 def test_export_to_json_holds_all_tables(command: Command, config: str, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_cost_tells_budgets_and_entries(command: Command, config: str) -> None:
     told = command("cost", "--limit", "5", "--json", "--config", config).json()
 
     assert table.out.splitlines()[0].split() == ["Budget", "Window", "Spent", "Limit"]
-    assert "all probes" in table.out
+    assert "all together" in table.out
     assert {budget["window"] for budget in told["budgets"]} == {"1h", "24h"}
     assert len(told["entries"]) == 5
     assert all(budget["spent_usd"] > 0 for budget in told["budgets"])
@@ -246,7 +246,7 @@ def test_a_free_check_beside_a_server_is_shown_and_not_recorded(
     found = command("check", "sora-2-official", "--depth", depth, "--json", "--config", config)
 
     assert found.code == 0
-    assert "this round is shown, not recorded" in found.err
+    assert "these results are shown, not recorded" in found.err
     (one,) = found.json()
     assert one["status"] == "operational"
     assert [piece["source"] for piece in one["probes"]][-1] == depth
@@ -363,7 +363,7 @@ def test_a_usable_file_says_so_and_warns(command: Command, config: str) -> None:
     found = command("config", "check", "--config", config)
 
     assert found.code == 0
-    assert "is valid: 6 services" in found.out
+    assert "can be used: 6 services" in found.out
 
 
 def test_the_schema_is_json_schema(command: Command) -> None:

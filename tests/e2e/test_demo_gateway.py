@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"
 @pytest.fixture
 def sdk(demo: "Demo") -> OpenAI:
     address = demo.program.has_printed(r"Gateway: +(http://\S+/v1)\n")[1]
-    key = demo.program.has_printed(r"API key: +(\S+)\n")[1]
+    key = demo.program.has_printed(r"Its key: +(\S+)\n")[1]
     return OpenAI(base_url=address, api_key=key)
 
 

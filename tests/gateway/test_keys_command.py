@@ -94,7 +94,7 @@ def test_the_list_tells_what_each_key_may(command: Command) -> None:
 
 
 def test_no_key_is_no_table(command: Command) -> None:
-    assert command("list").stdout == "There are no keys.\n"
+    assert command("list").stdout == "There is no key.\n"
     assert json.loads(command("list", "--json").stdout) == []
 
 
@@ -102,7 +102,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(command: Command) -> None:
     refused = command("revoke", "key_0")
 
     assert refused.exit_code == 1
-    assert "No active key: key_0" in refused.stderr
+    assert "key_0 is no key that opens anything" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_name_that_is_none_or_cannot_be_stored_is_refused(command: Command, na
     refused = command("create", name)
 
     assert refused.exit_code == 2
-    assert "is not a valid key name" in refused.stderr
+    assert "cannot be the name of a key" in refused.stderr
     assert json.loads(command("list", "--json").stdout) == []
 
 

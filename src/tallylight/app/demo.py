@@ -76,7 +76,7 @@ async def _run(
                     async with asyncio.timeout(seconds):
                         await served.run_until(stop)
                 except TimeoutError:
-                    print_line(to.gettext("Time is up; the demo stops."))
+                    print_line(to.gettext("The time is over; the demo stops."))
 
 
 def write_configuration(
@@ -114,18 +114,18 @@ def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
         to.gettext("Scenario: %s") % scenario.title,
         to.gettext("Status page:      %s/") % address,
         to.gettext("Gateway:          %s/v1") % address,
-        to.gettext("API key:          %s") % key,
+        to.gettext("Its key:          %s") % key,
         to.gettext("JSON:             %s/api/services") % address,
         to.gettext("Statuspage API:   %s/api/v2/summary.json") % address,
         to.gettext("Metrics:          %s/metrics") % address,
-        to.gettext("Simulator:        %s/_sim/services") % world.base_url,
-        to.gettext("Simulator ledger: %s/_sim/ledger") % world.base_url,
+        to.gettext("Simulated world:  %s/_sim/services") % world.base_url,
+        to.gettext("Its own ledger:   %s/_sim/ledger") % world.base_url,
         "",
-        to.gettext("Create a video:"),
+        to.gettext("Ask for a video:"),
         f"  curl {address}/v1/videos -H 'Authorization: Bearer {key}' {_sample_request(scenario)}",
-        to.gettext("Switch a service off and watch its status:"),
+        to.gettext("Switch a service off, and watch its lamp:"),
         f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
-        to.gettext("Query from another terminal:"),
+        to.gettext("Ask from another terminal:"),
         f"  {own_command()} status --config {shlex.quote(str(config))}",
         "",
     ]

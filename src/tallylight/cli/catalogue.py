@@ -65,7 +65,7 @@ def list_sheets(
         to.gettext("Title"),
         to.gettext("Access"),
         to.gettext("Price"),
-        to.gettext("Shutdown"),
+        to.gettext("Ends"),
     )
     print_table(
         headings,
@@ -95,7 +95,7 @@ def show_sheet(
     found = facts.sheet_by_id(sheet)
     if found is None:
         raise typer.BadParameter(
-            to.gettext("No such fact sheet: %s. See `tallylight catalogue list`.") % sheet
+            to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet
         )
     if json:
         print_json(_to_json(asdict(found)))
@@ -120,8 +120,8 @@ def update_sheets(
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{source}: {error}") from None
     told = output_translator(lang).ngettext(
-        "%(count)d fact sheet of %(provider)s written to %(folder)s",
-        "%(count)d fact sheets of %(provider)s written to %(folder)s",
+        "%(count)d fact sheet of %(provider)s now stands in %(folder)s",
+        "%(count)d fact sheets of %(provider)s now stand in %(folder)s",
         len(sheets),
     )
     print_line(
@@ -156,7 +156,7 @@ def check_config(path: ConfigOption = None, lang: LangOption = None) -> None:
     built_in = to.gettext("built-in fact sheets with keys from the environment")
     count = len(found.catalogue.services)
     told = to.ngettext(
-        "%(file)s is valid: %(count)d service", "%(file)s is valid: %(count)d services", count
+        "%(file)s can be used: %(count)d service", "%(file)s can be used: %(count)d services", count
     )
     print_line(told % {"file": str(found.path or built_in), "count": count})
 

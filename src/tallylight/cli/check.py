@@ -1,4 +1,4 @@
-"""`check`, `status`, `watch`: the services' statuses."""
+"""`check`, `status`, `watch`: the current verdicts."""
 
 import asyncio
 import sys
@@ -46,10 +46,13 @@ def check_command(
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Probe services once now and print the verdicts; exit 1 if a check found a problem."""
+    """Probe services once and print their verdicts.
+
+    The exit code is 1 if a probe failed.
+    """
     to = output_translator(lang)
-    fine = asyncio.run(_check(services, depth, config, json, to))
-    raise typer.Exit(0 if fine else 1)
+    passed = asyncio.run(_check(services, depth, config, json, to))
+    raise typer.Exit(0 if passed else 1)
 
 
 async def _check(
@@ -66,51 +69,56 @@ async def _check(
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(wanted, board.verdicts(), to)
-        rounds = await runtime.check(ids, depth)
+        checks = await runtime.check(ids, depth)
         rows = [service_row(board, id_, to) for id_ in ids]
     if json:
         print_json(
             [
                 row
-                | {"probes": _probe_evidence(round_), "withheld": round_.withheld_reason or None}
-                for row, round_ in zip(summary.summary_json(rows), rounds.values(), strict=True)
+                | {"probes": _probe_evidence(result), "withheld": result.withheld_reason or None}
+                for row, result in zip(summary.summary_json(rows), checks.values(), strict=True)
             ]
         )
     else:
         print_line(summary.summary_text(rows))
     for row in rows:
-        for remark in summary.check_remarks(row.verdict, rounds[row.service.id], to):
+        for remark in summary.check_remarks(row.verdict, checks[row.service.id], to):
             print_error(remark)
     if not runtime.is_leader:
         print_error(
-            to.gettext("A server monitors this database; these results are shown, not recorded.")
+            to.gettext(
+                "A server monitors with this database; these results are shown, not recorded."
+            )
         )
     return all(
-        summary.check_passed(row.verdict, rounds[row.service.id].evidence)
-        and not rounds[row.service.id].withheld_reason
+        summary.check_passed(row.verdict, checks[row.service.id].evidence)
+        and not checks[row.service.id].withheld_reason
         for row in rows
     )
 
 
-def _probe_evidence(round_: "CheckResult") -> list[dict[str, object]]:
+def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:
     from tallylight.status.json_shapes import evidence_response
 
-    return [evidence_response(piece).model_dump(mode="json") for piece in round_.evidence]
+    return [evidence_response(piece).model_dump(mode="json") for piece in result.evidence]
 
 
 def status_command(
     services: ServiceIds = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Every reason, and the learned figures.")
+        bool, typer.Option("--verbose", "-v", help="Print all reasons and the learned figures.")
     ] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Print the current verdicts with their reasons; exit 1 unless all are operational."""
+    """Print the current verdicts and their reasons.
+
+    The exit code is 1 unless all services are operational.
+    """
     to = output_translator(lang)
-    fine = asyncio.run(_status(services, verbose, config, json, to))
-    raise typer.Exit(0 if fine else 1)
+    passed = asyncio.run(_status(services, verbose, config, json, to))
+    raise typer.Exit(0 if passed else 1)
 
 
 async def _status(
@@ -138,11 +146,11 @@ async def _status(
 
 def watch_command(
     services: ServiceIds = None,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two updates.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two readings.")] = 2.0,
     config: ConfigOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Show the current verdicts as they change, until interrupted."""
+    """Show verdicts as they change, until interrupted."""
     to = output_translator(lang)
     try:
         asyncio.run(_watch(services, timedelta(seconds=every), config, to))

@@ -17,15 +17,15 @@ def print_comparison(scores: "Sequence[RuleScore]", to: "Translator") -> None:
     """Print a rule a line, and how many outages there were to be seen."""
     headings = (
         to.gettext("Rule"),
-        to.gettext("Outages detected"),
+        to.gettext("Outages seen"),
         to.gettext("Median delay"),
-        to.gettext("90th percentile delay"),
-        to.gettext("Wrong status"),
-        to.gettext("False alarms per month"),
-        to.gettext("Misnamed"),
+        to.gettext("9 in 10 within"),
+        to.gettext("Wrong time"),
+        to.gettext("False alarms a month"),
+        to.gettext("Wrong name"),
         to.gettext("Unknown"),
-        to.gettext("Paid probes per day"),
-        to.gettext("USD per day"),
+        to.gettext("Paid probes a day"),
+        to.gettext("USD a day"),
     )
     print_table(headings, ([line.rule, *_cells(line)] for line in scores))
     outages = scores[0].score.outages

@@ -122,9 +122,9 @@ async def _cost(
     columns = (
         to.gettext("Time"),
         to.gettext("Service"),
-        to.gettext("Purpose"),
+        to.gettext("For"),
         to.gettext("Key"),
-        to.gettext("Status"),
+        to.gettext("State"),
         to.gettext("Amount"),
     )
     print_table(columns, (_ledger_row(entry, keys, to) for entry in entries))
@@ -182,7 +182,7 @@ def _scope_label(scope: str, to: Translator) -> str:
     from tallylight.status.budgets import KEY_SCOPE_PREFIX, TOTAL_SCOPE, VIDEOS_SCOPE
 
     if scope == TOTAL_SCOPE:
-        return to.gettext("all probes")
+        return to.gettext("all together")
     if scope == VIDEOS_SCOPE:
         return to.gettext("all callers' videos")
     name = scope.removeprefix(KEY_SCOPE_PREFIX)
@@ -199,7 +199,7 @@ def _print_sums(
     from tallylight.i18n.prices import format_usd
 
     words = (
-        to.gettext("Purpose"),
+        to.gettext("For"),
         to.gettext("Key"),
         to.gettext("Service"),
         to.gettext("Entries"),
@@ -244,7 +244,7 @@ def _purpose_label(purpose: "Purpose", to: Translator) -> str:
         case Purpose.TRAFFIC:
             return to.gettext("Live traffic")
         case Purpose.UNEXPECTED_CHARGE:
-            return to.gettext("A probe that should have been free")
+            return to.gettext("A probe that was meant to be free")
 
 
 def _state_label(entry: "LedgerEntry", to: Translator) -> str:

@@ -103,9 +103,9 @@ def generate_command(
     """Make a video by whichever service works, and save it; exit 1 if there is none."""
     to = output_translator(lang)
     if (prompt is None) is (resume is None):
-        raise typer.BadParameter(to.gettext("give a prompt or --resume ID"))
+        raise typer.BadParameter(to.gettext("say what the video shall show, or --resume ID"))
     if purpose is not None and prefer is not None:
-        raise typer.BadParameter(to.gettext("--for and --prefer cannot be used together"))
+        raise typer.BadParameter(to.gettext("--for and --prefer exclude each other"))
     task = _GenerateOptions(
         prompt=prompt,
         resume=resume,
@@ -181,7 +181,7 @@ async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translato
             )
             print_error(to.gettext("Fetch it with: %s") % _resume_command(video.id, task))
     else:
-        print_error(to.gettext("Failed: %s") % video.error.message)
+        print_error(to.gettext("It failed: %s") % video.error.message)
     for name, change in video.substituted.items():
         print_error(
             to.gettext("Changed as the route allows: %(name)s %(change)s")
@@ -223,7 +223,7 @@ def _report_error(error: "ApiError", to: Translator) -> int:
     print_error(str(error))
     if error.retry_after is not None:
         seconds = round(error.retry_after.total_seconds())
-        print_error(to.gettext("Retry in %d s.") % seconds)
+        print_error(to.gettext("It may be asked for again in %d s.") % seconds)
     is_callers = error.param or error.status == HTTPStatus.BAD_REQUEST
     return _BAD_USAGE if is_callers else _FAILED
 
@@ -245,9 +245,9 @@ async def _print_resume_hint(
         )
         known = next((video.id for video in found), None)
     if known is None:
-        print_error(to.gettext("Interrupted before a request was sent."))
+        print_error(to.gettext("Interrupted before anything was asked for."))
         return
-    print_error(to.gettext("Interrupted; the service continues to generate video %s.") % known)
+    print_error(to.gettext("Interrupted; video %s goes on at its service.") % known)
     print_error(to.gettext("Fetch it with: %s") % _resume_command(known, task))
 
 
@@ -277,4 +277,4 @@ def _check_output_path(task: _GenerateOptions, to: Translator) -> None:
 
 
 def _exists_message(out: Path, to: Translator) -> str:
-    return to.gettext("%s already exists; choose another file or use --force") % out
+    return to.gettext("%s is there already; name another file, or --force") % out

@@ -71,10 +71,10 @@ async def _uptime(
     headings = (
         to.gettext("Service"),
         to.gettext("Uptime"),
-        to.gettext("95% interval"),
-        to.gettext("Monitored"),
+        to.gettext("95 % interval"),
+        to.gettext("Watched"),
         to.gettext("Outages"),
-        to.gettext("Mean duration"),
+        to.gettext("Mean length"),
     )
     print_table(headings, (_uptime_row(id_, found[id_], to) for id_ in ids))
 
@@ -153,7 +153,7 @@ async def _incidents(
         for line in _incident_lines(one, names[one.service], to):
             print_line(line)
     if not found:
-        print_line(to.gettext("There were no incidents."))
+        print_line(to.gettext("There was no incident."))
 
 
 def _incident_json(incident: "Incident", to: Translator) -> dict[str, object]:
@@ -181,7 +181,7 @@ def _incident_lines(incident: "Incident", name: str, to: Translator) -> list[str
     from tallylight.i18n.labels import status_label
     from tallylight.i18n.reasons import reason_sentence
 
-    length = to.gettext("ongoing")
+    length = to.gettext("open")
     if incident.ended_at is not None:
         length = format_duration(incident.ended_at - incident.started_at, to)
     began, word = format_moment(incident.started_at, to), status_label(incident.worst, to)

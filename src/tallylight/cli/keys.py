@@ -85,7 +85,7 @@ def _check_name(name: str, to: Translator) -> None:
 
     if not name.strip() or not is_storable(name):
         raise typer.BadParameter(
-            to.gettext("%s is not a valid key name") % repr(name), param_hint="name"
+            to.gettext("%s cannot be the name of a key") % repr(name), param_hint="name"
         )
 
 
@@ -113,7 +113,7 @@ async def _create(
     # By itself, so that a script can take it.
     print_line(secret)
     print_error(
-        to.gettext("Key %(id)s (%(name)s). It is shown only once; only its digest is stored.")
+        to.gettext("Key %(id)s of %(name)s. It is shown this once; only its digest is kept.")
         % {"id": key.id, "name": key.name}
     )
 
@@ -133,16 +133,16 @@ async def _list(config: Path | None, json: bool, to: Translator) -> None:
         print_json([_key_json(key) for key in found])
         return
     if not found:
-        print_line(to.gettext("There are no keys."))
+        print_line(to.gettext("There is no key."))
         return
     headings = (
         to.gettext("Id"),
         to.gettext("Name"),
         to.gettext("Key"),
         to.gettext("Routes"),
-        to.gettext("Requests per minute"),
+        to.gettext("Requests a minute"),
         to.gettext("Limits"),
-        to.gettext("Created"),
+        to.gettext("Made"),
         to.gettext("Revoked"),
     )
     print_table(headings, (_key_row(key, to) for key in found))
@@ -180,9 +180,15 @@ async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     async with _open_keys(_load_configuration(config)) as opened:
         found = await opened.revoke(KeyId(id_))
     if found is None:
-        print_error(to.gettext("No active key: %(id)s. See `tallylight keys list`.") % {"id": id_})
+        print_error(
+            to.gettext("%(id)s is no key that opens anything; see `tallylight keys list`")
+            % {"id": id_}
+        )
         raise typer.Exit(1)
-    print_line(to.gettext("Key %(id)s (%(name)s) revoked.") % {"id": found.id, "name": found.name})
+    print_line(
+        to.gettext("Key %(id)s of %(name)s opens nothing any more.")
+        % {"id": found.id, "name": found.name}
+    )
 
 
 def _load_configuration(config: Path | None) -> "Configuration":

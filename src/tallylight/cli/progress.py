@@ -32,7 +32,7 @@ def progress_display(to: Translator) -> Iterator[ProgressCallback]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
-        task = bar.add_task(to.gettext("requesting"), total=100)
+        task = bar.add_task(to.gettext("asking"), total=100)
 
         def show(video: "VideoHandleBase") -> None:
             bar.update(task, description=_progress_text(video, to), completed=video.progress)

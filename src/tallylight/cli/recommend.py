@@ -88,7 +88,7 @@ def _print_recommendation(recommendation: "Recommendation", to: Translator) -> N
         headings = (
             "",
             to.gettext("Service"),
-            to.gettext("Status"),
+            to.gettext("State"),
             to.gettext("Request"),
             to.gettext("Price"),
             to.gettext("Success rate"),

@@ -184,9 +184,7 @@ def _parse_budget(text: str, to: "Translator") -> "Budget":
     except InvalidOperation:
         amount = None
     if found is None or amount is None:
-        raise typer.BadParameter(
-            to.gettext("%s is not a budget; write for example 2.00/day") % text
-        )
+        raise typer.BadParameter(to.gettext("%s is no budget; write 2.00/day") % text)
     match found[2]:
         case "hour":
             return Budget(per_hour=amount)

@@ -96,7 +96,6 @@ def _parse_duration(text: str | None, to: Translator) -> float | None:
         return TypeAdapter(Duration).validate_python(text).total_seconds()
     except ValidationError:
         raise typer.BadParameter(
-            to.gettext("'%s' is not a duration; write a number and a unit, such as 60s or 5m")
-            % text,
+            to.gettext("'%s' is no length of time; write a number and a unit, as 60s or 5m") % text,
             param_hint="--for",
         ) from None
