@@ -68,7 +68,7 @@ def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
 
 def uptime_response(id_: ServiceId, uptime: UptimeView) -> UptimeResponse:
     """Return the uptime of one service."""
-    return UptimeResponse(id=id_, **asdict(uptime))  # which ignores the other fields
+    return UptimeResponse(id=id_, **asdict(uptime))  # label, coverage_text and interval are ignored
 
 
 def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:

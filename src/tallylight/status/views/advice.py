@@ -246,11 +246,11 @@ def _chart(
             )
         )
     values = to.gettext(", ").join(
-        to.gettext("%(what)s: %(told)s") % {"what": bar.label, "told": bar.value} for bar in bars
+        to.gettext("%(label)s: %(text)s") % {"label": bar.label, "text": bar.value} for bar in bars
     )
     return BarChart(
         title=title,
-        text=to.gettext("%(what)s: %(told)s") % {"what": title, "told": values},
+        text=to.gettext("%(label)s: %(text)s") % {"label": title, "text": values},
         width=len(bars) * _PITCH,
         height=BASELINE_Y + _LABEL_HEIGHT,
         baseline_y=BASELINE_Y,

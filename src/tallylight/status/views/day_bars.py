@@ -144,7 +144,7 @@ def day_title(day: DayShares, to: Translator) -> str:
             for status in (*_STACK, Status.UNKNOWN)
             if day.shares.get(status)
         )
-    return to.gettext("%(what)s: %(told)s") % {"what": format_day(day.date, to), "told": text}
+    return to.gettext("%(label)s: %(text)s") % {"label": format_day(day.date, to), "text": text}
 
 
 def _stacked(day: DayShares) -> list[tuple[Status, float, float]]:
@@ -171,16 +171,16 @@ def _text_summary(days: Sequence[DayShares], to: Translator) -> str:
     for each in days:
         counts[each.worst] = counts.get(each.worst, 0) + 1
     statuses = to.gettext(", ").join(
-        to.gettext("%(what)s: %(told)s")
+        to.gettext("%(label)s: %(text)s")
         % {
-            "what": to.gettext("not monitored") if s is Status.UNKNOWN else status_label(s, to),
-            "told": to.ngettext("%d day", "%d days", counts[s]) % counts[s],
+            "label": to.gettext("not monitored") if s is Status.UNKNOWN else status_label(s, to),
+            "text": to.ngettext("%d day", "%d days", counts[s]) % counts[s],
         }
         for s in (*_STACK, Status.UNKNOWN)
         if s in counts
     )
     return to.ngettext(
-        "The last %(count)d day, by its worst status: %(told)s",
-        "The last %(count)d days, each by its worst status: %(told)s",
+        "The last %(count)d day, by its worst status: %(statuses)s",
+        "The last %(count)d days, each by its worst status: %(statuses)s",
         len(days),
-    ) % {"count": len(days), "told": statuses}
+    ) % {"count": len(days), "statuses": statuses}

@@ -55,9 +55,9 @@ def incident_view(incident: Incident, name: str, now: datetime, to: Translator) 
 
 def incident_title(incident: Incident, name: str, to: Translator) -> str:
     """Return a headline: "Sora 2 官轉: Suspended"."""
-    return to.gettext("%(what)s: %(told)s") % {
-        "what": name,
-        "told": status_label(incident.worst, to),
+    return to.gettext("%(label)s: %(text)s") % {
+        "label": name,
+        "text": status_label(incident.worst, to),
     }
 
 

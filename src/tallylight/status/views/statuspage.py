@@ -105,7 +105,7 @@ def statuspage_component(row: ServiceRow, position: int, page_id: str) -> Status
         row.verdict.since,
     )
     created_at = min(first_known, row.verdict.since)
-    description = {"what": row.status_label, "told": row.status_description}
+    description = {"label": row.status_label, "text": row.status_description}
     return StatuspageComponent(
         id=row.service.id,
         name=row.service.name,
@@ -113,7 +113,7 @@ def statuspage_component(row: ServiceRow, position: int, page_id: str) -> Status
         created_at=rfc3339(created_at),
         updated_at=rfc3339(row.verdict.since),
         position=position,
-        description=row.to.gettext("%(what)s: %(told)s") % description,
+        description=row.to.gettext("%(label)s: %(text)s") % description,
         showcase=True,
         start_date=created_at.date().isoformat(),
         group_id=None,
@@ -194,7 +194,7 @@ def statuspage_planned_maintenance(
     start, note = rfc3339(plan.at), plan.note or status_label(Status.MAINTENANCE, to)
     return StatuspageMaintenance(
         id=f"{component.id}-{plan.at:%Y%m%dT%H%M%S}",
-        name=to.gettext("%(what)s: %(told)s") % {"what": component.name, "told": note},
+        name=to.gettext("%(label)s: %(text)s") % {"label": component.name, "text": note},
         status="scheduled",
         impact="maintenance",
         created_at=start,
@@ -224,14 +224,14 @@ def _update(
     update = incident.updates[number]
     before = incident.updates[number - 1].status if number else Status.OPERATIONAL
     body = {
-        "what": status_label(update.status, to),
-        "told": " ".join(reason_sentence(reason, to) for reason in update.reasons),
+        "label": status_label(update.status, to),
+        "text": " ".join(reason_sentence(reason, to) for reason in update.reasons),
     }
     at = rfc3339(update.at)
     return StatuspageUpdate(
         id=f"{incident.id}-{number + 1}",
         status=status,
-        body=to.gettext("%(what)s: %(told)s") % body,
+        body=to.gettext("%(label)s: %(text)s") % body,
         incident_id=incident.id,
         created_at=at,
         updated_at=at,
