@@ -37,7 +37,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         {"failed": 4, "of": 4, "since": SINCE, "seconds": 600, "answer": "no accounts"},
         (
             "Jobs have been failing since 28 Jan at 09:00 UTC (4 of 4 failed); "
-            "response on 28 Jan at 13:51 UTC: “no accounts”"
+            "last error on 28 Jan at 13:51 UTC: “no accounts”"
         ),
     ),
     (
@@ -116,7 +116,7 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         (
             "The API has reported since 28 Jan at 09:00 UTC that the model does not exist "
             "(3 times); "
-            "response on 28 Jan at 13:51 UTC: “model_not_found”"
+            "last error on 28 Jan at 13:51 UTC: “model_not_found”"
         ),
     ),
     (

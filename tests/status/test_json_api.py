@@ -52,7 +52,7 @@ async def test_a_service_has_reasons_since_and_official_feed(get: Get) -> None:
     assert limited["official_feed"] is None
     assert limited["reasons"][0] == (
         "The upstream reports risk control (HTTP 403); "
-        "response on 28 Jan at 13:51 UTC: “当前账号触发风控，请稍后再试”"
+        "last error on 28 Jan at 13:51 UTC: “当前账号触发风控，请稍后再试”"
     )
 
 

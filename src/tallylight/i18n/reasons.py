@@ -30,7 +30,7 @@ def reason_sentence(reason: Reason, to: Translator) -> str:
     answer = facts.text("answer")
     if not answer:
         return to.gettext("%s.") % finding
-    return to.gettext("%(finding)s; response on %(at)s: “%(answer)s”") % {
+    return to.gettext("%(finding)s; last error on %(at)s: “%(answer)s”") % {
         "finding": finding,
         "at": facts.at_text,
         "answer": answer,
