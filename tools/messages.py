@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "tallylight"
 CATALOGUES = {"zh_Hant": "zh_Hant.po", "zh_Hans": "zh_Hans.po"}
 
 _METHODS = [("**/templates/**.*", "jinja2"), ("**.py", "python")]
-_KEYWORDS = {"gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2), "_": None}
+_KEYWORDS = {"gettext": None, "gettext_noop": None, "ngettext": (1, 2), "_": None}
 
 
 def extracted() -> Catalog:

@@ -18,10 +18,10 @@ NOW = datetime(2026, 1, 28, 12, tzinfo=UTC)
     [
         (
             Language.EN,
-            "🟢 a: operational again; b, c: answers again; whether videos arrive is not checked",
+            "🟢 a: operational again; b, c: responds again; no video has been generated since",
         ),
-        (Language.ZH_HANT, "🟢 a：已恢復正常；b, c：已恢復回應，但未檢查影片能否送達"),
-        (Language.ZH_HANS, "🟢 a：已恢复正常；b, c：已恢复响应，但未检查视频能否送达"),
+        (Language.ZH_HANT, "🟢 a：已恢復正常；b, c：已恢復回應，但尚未再生成影片"),
+        (Language.ZH_HANS, "🟢 a：已恢复正常；b, c：已恢复响应，但尚未再生成视频"),
     ],
 )
 def test_a_recovery_says_whether_videos_arrive(language: Language, title: str) -> None:

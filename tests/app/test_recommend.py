@@ -165,8 +165,8 @@ def test_the_figures_that_a_reader_is_told_are_those_that_count(policy: RoutingP
 
     if weighing.per_usd and weighing.per_hour:
         assert figures == [each for each in (weighing.per_hour, weighing.per_failure) if each]
-    assert ("No reverse" in told) is bool(weighing.excluded_access)
-    assert ("four in five" in told) is (weighing.min_delivery == 0.8)
+    assert ("Reverse services are excluded" in told) is bool(weighing.excluded_access)
+    assert ("below 80%" in told) is (weighing.min_delivery == 0.8)
 
 
 @pytest.mark.parametrize("policy", POLICY_WEIGHTS)

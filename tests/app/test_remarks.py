@@ -42,5 +42,5 @@ def test_what_was_left_out_is_told() -> None:
 
     first, second = check_remarks(verdict(Status.OPERATIONAL), round_, ENGLISH)
 
-    assert "left out" in first
+    assert "skipped" in first
     assert "budget per_day" in second

@@ -102,7 +102,7 @@ def _service(id_: str, name: str, access: Access, provider: str) -> Service:
         sheet=sheet,
         probe_intervals=ProbeIntervals(generation=timedelta(hours=3)),
         budget=Budget(per_day=Decimal(2)),
-        probe_order=Order("a lamp", 4, "1280x720"),
+        probe_order=Order("a lighthouse", 4, "1280x720"),
     )
 
 
@@ -117,7 +117,7 @@ def _services() -> Sequence[Service]:
 
 @pytest.fixture
 def clock() -> VirtualClock:
-    """Return the clock of the house."""
+    """Return a clock ten days before NOW."""
     return VirtualClock(NOW - timedelta(days=10))
 
 
@@ -130,7 +130,7 @@ async def history(tmp_path: Path, clock: VirtualClock) -> AsyncIterator[Storage]
 
 @pytest.fixture
 async def board(history: Storage, clock: VirtualClock) -> Board:
-    """Return a board that has judged: two deliver, one is paused, of one nothing is known."""
+    """Return a board with two operational services, a paused and an unknown one."""
     board = Board(history, clock)
     await board.apply_config(_services(), PolicyOptions())
     while clock.now() < NOW:
@@ -162,7 +162,7 @@ def _failure(id_: str, at: datetime) -> Evidence:
 
 @pytest.fixture
 def fail(board: Board, clock: VirtualClock) -> Fail:
-    """Return what makes a service's jobs fail until it is suspended."""
+    """Return a function that fails a service's jobs until it is suspended."""
 
     async def fail(id_: str) -> None:
         for _ in range(6):
@@ -175,7 +175,7 @@ def fail(board: Board, clock: VirtualClock) -> Fail:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one way of spending buys."""
+    """The result of one budget."""
 
     budget: Decimal | None
     spend: float
@@ -203,39 +203,43 @@ READY = replace(
 
 
 @dataclass(slots=True)
-class Desk:
-    """Who knows what budgets buy, as far as a test says."""
+class StubAdviceSource:
+    """Returns the advice that a test sets."""
 
-    known: Advice
+    current: Advice
 
     def advice(self) -> Advice:
-        """Return what is known."""
-        return self.known
+        """Return the current advice."""
+        return self.current
 
-    def wait(self) -> None:
-        """Compute from now on."""
-        self.known = COMPUTING
+    def set_computing(self) -> None:
+        """Report from now on that the advice is being computed."""
+        self.current = COMPUTING
 
-    def know(self) -> None:
-        """Know it from now on."""
-        self.known = READY
+    def set_ready(self) -> None:
+        """Return the advice from now on."""
+        self.current = READY
 
 
 @pytest.fixture
-def desk() -> Desk:
-    """Return an adviser who knows."""
-    return Desk(READY)
+def advice_source() -> StubAdviceSource:
+    """Return a source whose advice is ready."""
+    return StubAdviceSource(READY)
 
 
 @pytest.fixture
 async def address(
-    board: Board, history: Storage, clock: VirtualClock, desk: Desk, served: Served
+    board: Board,
+    history: Storage,
+    clock: VirtualClock,
+    advice_source: StubAdviceSource,
+    served: Served,
 ) -> AsyncIterator[str]:
     """Serve the page on loopback; return its address."""
-    prospects = Candidates(board, CircuitBreaker(), clock)
-    recommender = RouteRecommender(board, prospects, lambda: default_routes(board.services()))
+    candidates = Candidates(board, CircuitBreaker(), clock)
+    recommender = RouteRecommender(board, candidates, lambda: default_routes(board.services()))
     app = make_status_app(
-        StatusSources(board, history, clock, advice_source=desk, recommender=recommender)
+        StatusSources(board, history, clock, advice_source=advice_source, recommender=recommender)
     )
     async with served(app) as address:
         yield address
@@ -254,8 +258,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_page(browser: Browser, address: str) -> AsyncIterator[OpenPage]:
-    """Return what opens a page; whatever its console complains of fails the test."""
-    complaints: list[str] = []
+    """Return a function that opens a page; an error in its console fails the test."""
+    console_errors: list[str] = []
 
     async def open_page(
         path: str = "/", *, dark: bool = False, width: int = 1200, script: bool = True
@@ -266,14 +270,16 @@ async def open_page(browser: Browser, address: str) -> AsyncIterator[OpenPage]:
             java_script_enabled=script,
         )
         page = await context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: console_errors.append(str(error)))
         page.on(
             "console",
-            lambda said: complaints.append(said.text) if said.type == "error" else None,
+            lambda message: (
+                console_errors.append(message.text) if message.type == "error" else None
+            ),
         )
         await page.goto(address + path)
         return page
 
     yield open_page
 
-    assert complaints == []
+    assert console_errors == []

@@ -1,4 +1,4 @@
-"""What a reader meets in a browser."""
+"""The pages in a real browser."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -12,15 +12,15 @@ OpenPage = Callable[..., Awaitable[Page]]
 Fail = Callable[[str], Awaitable[None]]
 
 
-class Desk(Protocol):
-    """Who knows what budgets buy."""
+class StubAdviceSource(Protocol):
+    """Returns the advice that a test sets."""
 
-    def wait(self) -> None:
-        """Compute from now on."""
+    def set_computing(self) -> None:
+        """Report from now on that the advice is being computed."""
         ...
 
-    def know(self) -> None:
-        """Know it from now on."""
+    def set_ready(self) -> None:
+        """Return the advice from now on."""
         ...
 
 
@@ -37,55 +37,57 @@ _OVERLAPPING = """
 PATHS = ["/", "/services/sora-reverse", "/services/sora", "/?lang=zh-Hant", "/recommend"]
 
 
-async def test_the_page_shows_a_lamp_and_a_word_for_every_service(open_page: OpenPage) -> None:
+async def test_the_page_shows_an_icon_and_a_label_for_every_service(open_page: OpenPage) -> None:
     page = await open_page()
 
     await expect(page.locator("article.service")).to_have_count(4)
-    await expect(page.locator("#service-sora .who .lamp-operational")).to_be_visible()
-    await expect(page.locator("#service-sora .word")).to_have_text("Operational")
-    await expect(page.locator("#service-sora-reverse .word")).to_have_text("Suspended")
-    await expect(page.locator("#service-veo .word")).to_have_text("Unknown")
+    await expect(
+        page.locator("#service-sora .service-header .status-icon-operational")
+    ).to_be_visible()
+    await expect(page.locator("#service-sora .status-label")).to_have_text("Operational")
+    await expect(page.locator("#service-sora-reverse .status-label")).to_have_text("Suspended")
+    await expect(page.locator("#service-veo .status-label")).to_have_text("Unknown")
     await expect(page.locator("#service-sora .feed")).to_contain_text("“Slow <jobs>”")
 
 
-async def test_a_flip_arrives_without_a_reload(open_page: OpenPage, fail: Fail) -> None:
+async def test_a_transition_shows_without_a_reload(open_page: OpenPage, fail: Fail) -> None:
     page = await open_page()
     await expect(page.locator("body")).to_have_class("is-live")
     await page.evaluate("window.neverReloaded = true")
 
     await fail("runway")
 
-    await expect(page.locator("#service-runway .word")).to_have_text("Suspended")
-    await expect(page.locator("#service-runway .who .lamp-suspended")).to_be_visible()
-    await expect(page.locator("#headline")).to_have_text("1 of 4 services deliver.")
+    await expect(page.locator("#service-runway .status-label")).to_have_text("Suspended")
+    await expect(
+        page.locator("#service-runway .service-header .status-icon-suspended")
+    ).to_be_visible()
+    await expect(page.locator("#headline")).to_have_text("1 of 4 services are operational.")
     await expect(page.locator("#announcer")).to_have_text("Runway Gen-4: Suspended")
     assert await page.evaluate("window.neverReloaded") is True
 
 
-async def test_a_flip_arrives_on_the_services_own_page(open_page: OpenPage, fail: Fail) -> None:
+async def test_a_transition_shows_on_the_services_own_page(open_page: OpenPage, fail: Fail) -> None:
     page = await open_page("/services/runway?lang=zh-Hant")
     await expect(page.locator("body")).to_have_class("is-live")
     await page.locator("details summary").click()
 
     await fail("runway")
 
-    await expect(page.locator("main .state .word")).to_have_text("暫停")
+    await expect(page.locator("main .state .status-label")).to_have_text("暫停")
     assert await page.locator("details").get_attribute("open") is not None
 
 
-async def test_a_page_that_is_cut_off_says_so_and_finds_back(
-    open_page: OpenPage, fail: Fail
-) -> None:
+async def test_a_disconnected_page_says_so_and_reconnects(open_page: OpenPage, fail: Fail) -> None:
     page = await open_page()
     await expect(page.locator("body")).to_have_class("is-live")
 
     await page.evaluate("source.close(); source.dispatchEvent(new Event('error'))")
-    await expect(page.locator("[data-pulse]")).to_have_text("Reconnecting…")
+    await expect(page.locator("[data-live-indicator]")).to_have_text("Reconnecting…")
     await fail("runway")
     await page.evaluate("listen()")
 
     await expect(page.locator("body")).to_have_class("is-live")
-    await expect(page.locator("#service-runway .word")).to_have_text("Suspended")
+    await expect(page.locator("#service-runway .status-label")).to_have_text("Suspended")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -117,16 +119,16 @@ async def test_the_page_shows_what_a_budget_buys(open_page: OpenPage) -> None:
     await expect(section.locator("details li").first).to_be_visible()
 
 
-async def test_the_picture_needs_no_colour(open_page: OpenPage) -> None:
+async def test_the_chart_is_readable_without_colour(open_page: OpenPage) -> None:
     page = await open_page()
 
-    picture = page.get_by_role("img", name="Outages seen")
-    await expect(picture).to_have_accessible_name(re.compile(r"\$10: 57.%, .*script: 100.%"))
-    await expect(picture.locator("text", has_text="▲ yours")).to_have_count(1)
-    await expect(picture.locator("text.value")).to_have_count(7)
+    chart = page.get_by_role("img", name="Outages detected")
+    await expect(chart).to_have_accessible_name(re.compile(r"\$10: 57%, .*script: 100%"))
+    await expect(chart.locator("text", has_text="▲ yours")).to_have_count(1)
+    await expect(chart.locator("text.value")).to_have_count(7)
 
 
-async def test_no_label_of_the_picture_hides_another(open_page: OpenPage) -> None:
+async def test_labels_of_the_chart_do_not_overlap(open_page: OpenPage) -> None:
     page = await open_page("/?lang=zh-Hant")
 
     overlapping = await page.evaluate(_OVERLAPPING)
@@ -134,21 +136,25 @@ async def test_no_label_of_the_picture_hides_another(open_page: OpenPage) -> Non
     assert overlapping == []
 
 
-async def test_what_a_budget_buys_arrives_without_a_reload(open_page: OpenPage, desk: Desk) -> None:
-    desk.wait()
+async def test_advice_shows_without_a_reload(
+    open_page: OpenPage, advice_source: StubAdviceSource
+) -> None:
+    advice_source.set_computing()
     page = await open_page()
     await expect(page.locator("#advice")).to_contain_text("This is being computed")
     await page.evaluate("window.neverReloaded = true")
 
-    desk.know()
+    advice_source.set_ready()
 
     await expect(page.locator("#advice tbody tr")).to_have_count(7, timeout=15_000)
     assert await page.evaluate("window.neverReloaded") is True
-    assert await page.locator("[data-soon]").count() == 0
+    assert await page.locator("[data-pending]").count() == 0
 
 
-async def test_axe_finds_nothing_while_it_is_computed(open_page: OpenPage, desk: Desk) -> None:
-    desk.wait()
+async def test_axe_finds_nothing_while_it_is_computed(
+    open_page: OpenPage, advice_source: StubAdviceSource
+) -> None:
+    advice_source.set_computing()
     page = await open_page()
 
     found = await Axe().run(page)
@@ -156,7 +162,7 @@ async def test_axe_finds_nothing_while_it_is_computed(open_page: OpenPage, desk:
     assert found.violations_count == 0, found.generate_report()
 
 
-async def test_the_page_speaks_traditional_chinese(open_page: OpenPage) -> None:
+async def test_the_page_switches_to_traditional_chinese(open_page: OpenPage) -> None:
     page = await open_page()
 
     await page.get_by_role("link", name="繁體中文").click()
@@ -167,12 +173,12 @@ async def test_the_page_speaks_traditional_chinese(open_page: OpenPage) -> None:
     await expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
 
 
-async def test_the_page_is_whole_without_script(open_page: OpenPage) -> None:
+async def test_the_page_is_complete_without_script(open_page: OpenPage) -> None:
     page = await open_page(script=False)
 
     await expect(page.locator("#service-sora .since, #service-sora time").first).to_be_visible()
-    await expect(page.locator("#headline")).to_have_text("2 of 4 services deliver.")
-    await expect(page.locator("[data-pulse]")).to_contain_text("14:00 UTC")
+    await expect(page.locator("#headline")).to_have_text("2 of 4 services are operational.")
+    await expect(page.locator("[data-live-indicator]")).to_contain_text("14:00 UTC")
 
 
 async def test_a_reader_asks_which_service_to_use_with_the_keyboard_alone(
@@ -185,13 +191,13 @@ async def test_a_reader_asks_which_service_to_use_with_the_keyboard_alone(
     await page.get_by_label("Seconds").press("Enter")
 
     await expect(page.get_by_role("heading", level=2).first).to_have_text("Production")
-    await expect(page.get_by_role("table")).to_contain_text("Price of a delivered video")
+    await expect(page.get_by_role("table")).to_contain_text("Cost per delivered video")
     await expect(page.get_by_label("Purpose")).to_have_value("production")
     await expect(page.get_by_label("Seconds")).to_have_value("4")
     assert "for=production" in page.url
 
 
-async def test_a_size_that_is_none_is_not_sent(open_page: OpenPage) -> None:
+async def test_an_invalid_size_is_not_sent(open_page: OpenPage) -> None:
     page = await open_page("/recommend")
 
     await page.get_by_label("Size").fill("wide")

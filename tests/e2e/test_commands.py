@@ -215,7 +215,7 @@ def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
     told = command("recommend", "--for", "official", "--json", "--config", config).json()
 
     assert table.code == 0
-    assert "Price of a delivered video" in table.out
+    assert "Cost per delivered video" in table.out
     assert told["policy"] == "official"
     assert told["ranked"][0]["access"] == "official"
     assert all(0 < each["delivery"] <= 1 for each in told["ranked"])
@@ -246,7 +246,7 @@ def test_a_free_check_beside_a_server_is_shown_and_not_recorded(
     found = command("check", "sora-2-official", "--depth", depth, "--json", "--config", config)
 
     assert found.code == 0
-    assert "this round is shown, not recorded" in found.err
+    assert "these results are shown, not recorded" in found.err
     (one,) = found.json()
     assert one["status"] == "operational"
     assert [piece["source"] for piece in one["probes"]][-1] == depth

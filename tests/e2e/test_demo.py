@@ -61,7 +61,7 @@ def test_the_page_says_what_a_budget_buys(settled: "Demo", eventually: "Eventual
     assert told["state"] == "ready"
     assert told["priced"] == 6
     assert told["own_usd_per_day"] in [row["budget_usd_per_day"] for row in told["rows"]]
-    assert "Half of these shown within" in requests.get(settled.page, timeout=10).text
+    assert "Median detection delay" in requests.get(settled.page, timeout=10).text
 
 
 def test_official_pages_stand_beside_our_own_finding(

@@ -108,7 +108,7 @@ def test_the_videos_of_a_killed_replica_are_finished_by_another(
 ) -> None:
     servers = [serve(shared), serve(shared)]
     roles = by_role(servers)
-    dying, other = roles["judge"], roles["follower"]
+    dying, other = roles["leader"], roles["follower"]
     prompts = [f"boat {number}" for number in range(VIDEOS)]
     made = [create(servers[number % 2], prompt)["id"] for number, prompt in enumerate(prompts)]
     for number, id_ in enumerate(made):  # known at once at the one that did not make it
@@ -119,7 +119,7 @@ def test_the_videos_of_a_killed_replica_are_finished_by_another(
     took_over: list[float] = []
 
     def all_are_completed() -> bool:
-        if role(other) == "judge" and not took_over:
+        if role(other) == "leader" and not took_over:
             took_over.append(time.monotonic() - died)
         # Each of them is valid in every moment, and none ever fails.
         states = [seen(other, id_)["status"] for id_ in made]
@@ -186,7 +186,7 @@ def test_a_follower_shows_what_the_judge_judges_and_takes_its_place(
 ) -> None:
     document = shared | {"probes": shared["probes"] | {"generation": "5s"}}
     roles = by_role([serve(document), serve(document)])
-    judge, follower = roles["judge"], roles["follower"]
+    judge, follower = roles["leader"], roles["follower"]
     calm = {"film": "operational", "relayed": "operational"}
     eventually(lambda: judge.statuses() == follower.statuses() == calm)
 
@@ -195,11 +195,11 @@ def test_a_follower_shows_what_the_judge_judges_and_takes_its_place(
     create(follower, "a paused boat", "paused")
     eventually(lambda: judge.statuses()["relayed"] == "suspended", within=15)
     eventually(lambda: follower.statuses()["relayed"] == "suspended", within=5)
-    assert "tallylight_judge 1.0" in judge.get("/metrics").text
-    assert "tallylight_judge 0.0" in follower.get("/metrics").text
+    assert "tallylight_leader 1.0" in judge.get("/metrics").text
+    assert "tallylight_leader 0.0" in follower.get("/metrics").text
 
     judge.program.kill()
-    eventually(lambda: role(follower) == "judge", within=10)
+    eventually(lambda: role(follower) == "leader", within=10)
     assert follower.get("/readyz").status_code == 200
     world.order("relayed", {"status": "on"})
     probed = follower.evidence("film", "reach")
@@ -218,16 +218,16 @@ def test_a_judge_that_hangs_is_replaced_and_stands_back_when_it_wakes(
     shared: "Document", serve: "Serve", eventually: "Eventually"
 ) -> None:
     roles = by_role([serve(shared), serve(shared)])
-    hanging, other = roles["judge"], roles["follower"]
+    hanging, other = roles["leader"], roles["follower"]
     video = create(hanging, "a boat in a lull")
 
     hanging.program.process.send_signal(signal.SIGSTOP)
-    eventually(lambda: role(other) == "judge", within=20)
+    eventually(lambda: role(other) == "leader", within=20)
     hanging.program.process.send_signal(signal.SIGCONT)
 
     eventually(lambda: role(hanging) == "follower", within=20)
     eventually(lambda: seen(hanging, video["id"])["status"] == "completed")
-    assert role(other) == "judge"
+    assert role(other) == "leader"
     eventually(lambda: hanging.statuses() == other.statuses(), within=10)
     for service in ("film", "relayed"):
         chain = recorded(shared, service)

@@ -8,7 +8,8 @@ from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import KeyId, ServiceId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
-from tallylight.status.budgets import BudgetUsage, traffic_budget_usage
+from tallylight.status.budgets import traffic_budget_usage
+from tallylight.status.views.probes import BudgetUsage
 from tallylight.storage.database import Storage
 from tallylight.storage.transaction import WriteBatch
 

@@ -28,57 +28,64 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ReasonCode.JOBS_DELIVERED,
         {"last_at": SINCE, "seconds": 74.0, "delivered": 5, "of": 6, "minutes": 30},
         (
-            "The newest video arrived at 28 Jan, 09:00 UTC "
-            "(it took 1 min 14 s, 5 of 6 arrived within 30 min)."
+            "Latest video delivered 28 Jan at 09:00 UTC in 1 min 14 s "
+            "(5 of 6 delivered within 30 min)."
         ),
     ),
     (
         ReasonCode.JOBS_FAILING,
         {"failed": 4, "of": 4, "since": SINCE, "seconds": 600, "answer": "no accounts"},
         (
-            "Jobs have been failing since 28 Jan, 09:00 UTC (4 of 4 failed); "
-            "the answer at 28 Jan, 13:51 UTC: “no accounts”"
+            "Jobs have been failing since 28 Jan at 09:00 UTC (4 of 4 failed); "
+            "last error on 28 Jan at 13:51 UTC: “no accounts”"
         ),
     ),
     (
         ReasonCode.JOBS_PARTLY_FAILING,
         {"failed": 3, "of": 12, "share": 0.25, "seconds": 1800},
-        "Part of the jobs fail (3 of 12 failed, within 30 min).",
+        "Some jobs fail (3 of 12 failed, within 30 min).",
     ),
     (
         ReasonCode.JOBS_SLOW,
         {"slowest_seconds": 250.0, "median_seconds": 80.0, "times": 3.1, "of": 9},
-        "Videos take up to 3.1 times as long as usual (4 min 10 s, where 1 min 20 s is usual).",
+        "Videos take up to 3.1 times as long as usual (4 min 10 s; the median is 1 min 20 s).",
     ),
     (
         ReasonCode.NO_RECENT_JOBS,
         {"last_at": SINCE, "hold_seconds": 21600},
-        "No job has ended since 28 Jan, 09:00 UTC, so whether videos arrive is not known.",
+        "No job has ended since 28 Jan at 09:00 UTC.",
     ),
-    (ReasonCode.API_RESPONDING, {"answers": 9}, "It answers, last at 28 Jan, 13:51 UTC."),
+    (
+        ReasonCode.API_RESPONDING,
+        {"answers": 9},
+        "The API responds, most recently on 28 Jan at 13:51 UTC.",
+    ),
     (
         ReasonCode.API_RECOVERED,
         {"answers": 9, "since": SINCE},
-        "It has answered again since 28 Jan, 09:00 UTC; whether videos arrive is not checked.",
+        (
+            "The API has responded again since 28 Jan at 09:00 UTC, "
+            "but no video has been generated since."
+        ),
     ),
     (
         ReasonCode.API_DOWN,
         {"failed": 3, "of": 3, "since": SINCE, "http_status": 502},
-        "No check has got through since 28 Jan, 09:00 UTC (3 of 3 failed, HTTP 502).",
+        "All checks have failed since 28 Jan at 09:00 UTC (3 of 3 failed, HTTP 502).",
     ),
     (
         ReasonCode.RISK_CONTROL_SUSPECTED,
         {"signs": 2, "first_at": SINCE, "first_rule": "page:challenge"},
         (
-            "Two independent signs point at risk control "
-            "(the first at 28 Jan, 09:00 UTC, last at 28 Jan, 13:51 UTC)."
+            "Two independent signs indicate risk control "
+            "(first on 28 Jan at 09:00 UTC, most recently on 28 Jan at 13:51 UTC)."
         ),
     ),
     (
         ReasonCode.MAINTENANCE_SCHEDULED,
         {"until": "2026-01-28T16:00:00+00:00", "note": "database upgrade"},
         (
-            "Maintenance has been announced from 28 Jan, 13:51 UTC to 28 Jan, 16:00 UTC: "
+            "Maintenance is announced from 28 Jan at 13:51 UTC to 28 Jan at 16:00 UTC: "
             "“database upgrade”."
         ),
     ),
@@ -86,49 +93,53 @@ CASES: list[tuple[ReasonCode, dict[str, str | int | float], str]] = [
         ReasonCode.FEED_NOT_OPERATIONAL,
         {"says": "degraded", "since": SINCE, "note": "Elevated errors"},
         (
-            "Its official status page has reported “Degraded” since 28 Jan, 09:00 UTC: "
+            "The official status page has reported “Degraded” since 28 Jan at 09:00 UTC: "
             "“Elevated errors”."
         ),
     ),
     (
         ReasonCode.SHUTDOWN_AHEAD,
         {"date": "2026-09-24", "certain": 1, "replacement": "omni"},
-        "It will be shut down on 24 September 2026 (its provider names omni instead).",
+        (
+            "The model will be shut down on 24 September 2026 "
+            "(the provider names omni as the replacement)."
+        ),
     ),
     (
         ReasonCode.SHUTDOWN_AHEAD,
         {"date": "2026-09-24", "certain": 0},
-        "It may be shut down from 24 September 2026 on.",
+        "The model may be shut down from 24 September 2026 on.",
     ),
     (
         ReasonCode.RETIREMENT_REPORTED,
         {"times": 3, "since": SINCE, "answer": "model_not_found"},
         (
-            "It has been answering since 28 Jan, 09:00 UTC that the model is gone (3 times); "
-            "the answer at 28 Jan, 13:51 UTC: “model_not_found”"
+            "The API has reported since 28 Jan at 09:00 UTC that the model does not exist "
+            "(3 times); "
+            "last error on 28 Jan at 13:51 UTC: “model_not_found”"
         ),
     ),
     (
         ReasonCode.BALANCE_EMPTY,
         {"http_status": 402},
-        "Our balance or quota is used up (HTTP 402, last at 28 Jan, 13:51 UTC).",
+        "Our balance or quota is used up (HTTP 402, most recently on 28 Jan at 13:51 UTC).",
     ),
 ]
 
 
-@pytest.mark.parametrize(("code", "facts", "told"), CASES)
-def test_a_reason_tells_times_and_the_answer(
-    code: ReasonCode, facts: dict[str, str | int | float], told: str
+@pytest.mark.parametrize(("code", "facts", "expected"), CASES)
+def test_a_reason_has_times_and_the_response(
+    code: ReasonCode, facts: dict[str, str | int | float], expected: str
 ) -> None:
-    assert reason_sentence(Reason(code, AT, facts), EN) == told
+    assert reason_sentence(Reason(code, AT, facts), EN) == expected
 
 
-def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
+def test_a_reason_is_translated_around_the_upstreams_response() -> None:
     facts: dict[str, str | int | float] = {"http_status": 403, "answer": "账号触发风控"}
 
-    told = reason_sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
+    sentence = reason_sentence(Reason(ReasonCode.RISK_CONTROL_REPORTED, AT, facts), HANT)
 
-    assert told == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
+    assert sentence == "上游自己說明是風控（HTTP 403）；1月28日 13:51 UTC 的回應：「账号触发风控」"
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -136,10 +147,10 @@ def test_a_reason_speaks_chinese_around_the_upstreams_own_words() -> None:
 def test_every_reason_has_a_sentence_even_without_facts(
     code: ReasonCode, language: Language
 ) -> None:
-    told = reason_sentence(Reason(code, AT), translator(language))
+    sentence = reason_sentence(Reason(code, AT), translator(language))
 
-    assert told.endswith((".", "。"))
-    assert "%" not in told
+    assert sentence.endswith((".", "。"))
+    assert "%" not in sentence
 
 
 NAMES = sorted({name for _, facts, _ in CASES for name in facts})
@@ -156,7 +167,7 @@ def test_no_fact_breaks_a_sentence(code: ReasonCode, facts: dict[str, str | int 
     assert reason_sentence(Reason(code, AT, facts), EN)
 
 
-def test_every_word_of_a_closed_set_is_translated() -> None:
+def test_every_label_is_translated() -> None:
     spoken = [
         *((status_label(s, EN), status_label(s, HANT)) for s in Status),
         *((status_description(s, EN), status_description(s, HANT)) for s in Status),

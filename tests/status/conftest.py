@@ -1,4 +1,4 @@
-"""A board that stands where a test pins it, beside a real history in SQLite."""
+"""A board whose verdicts a test sets, beside a real history in SQLite."""
 
 import asyncio
 import copy
@@ -51,11 +51,12 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transition_record import TransitionRecord
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=60)
 KEY = "sk-planted-4f1d9a"
-"""A marked key: no face may ever show it."""
+"""A recognizable key that no response may contain."""
 
 
-def a_sheet(
+def make_sheet(
     model: str, access: Access, *, shutdown_at: date | None = None, replacement: str = ""
 ) -> FactSheet:
     """Return a fact sheet."""
@@ -79,7 +80,7 @@ def a_sheet(
     )
 
 
-def a_service(
+def new_service(
     id_: str, name: str, access: Access = Access.OFFICIAL, *, sheet: FactSheet | None = None
 ) -> Service:
     """Return a service."""
@@ -98,26 +99,28 @@ def a_service(
         ),
         model="sora-2",
         access=access,
-        sheet=sheet or a_sheet("sora-2", access),
+        sheet=sheet or make_sheet("sora-2", access),
         probe_intervals=ProbeIntervals(),
         budget=Budget(per_day=Decimal("2.00")),
-        probe_order=Order("a lamp", 4, "1280x720"),
+        probe_order=Order("a lighthouse", 4, "1280x720"),
     )
 
 
-def a_reason(code: ReasonCode, at: datetime = NOW, **facts: str | float) -> Reason:
+def new_reason(code: ReasonCode, at: datetime = NOW, **facts: str | float) -> Reason:
     """Return a reason."""
     return Reason(code, at, facts)
 
 
-def a_verdict(id_: str, status: Status, *reasons: Reason, since: datetime | None = None) -> Verdict:
+def new_verdict(
+    id_: str, status: Status, *reasons: Reason, since: datetime | None = None
+) -> Verdict:
     """Return a verdict."""
-    told = reasons or (a_reason(ReasonCode.NO_EVIDENCE),)
-    return Verdict(ServiceId(id_), status, since or NOW - timedelta(hours=5), 0.97, told)
+    reasons = reasons or (new_reason(ReasonCode.NO_EVIDENCE),)
+    return Verdict(ServiceId(id_), status, since or NOW - timedelta(hours=5), 0.97, reasons)
 
 
-class Ladder:
-    """Recommends the first service, and leaves the others out for two reasons."""
+class StubRecommender:
+    """Ranks the first service, and excludes two others for different reasons."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._services = services
@@ -136,7 +139,7 @@ class Ladder:
         first, second, third, *_ = self._services
         best = RankedService(
             first,
-            a_verdict(first.id, Status.OPERATIONAL),
+            new_verdict(first.id, Status.OPERATIONAL),
             wanted.seconds or 4,
             wanted.size or "720x1280",
             Decimal("0.40"),
@@ -147,27 +150,27 @@ class Ladder:
             ("preferred",),
         )
         out = (
-            ExcludedService(second, a_verdict(second.id, Status.RETIRED), "retired"),
+            ExcludedService(second, new_verdict(second.id, Status.RETIRED), "retired"),
             ExcludedService(
-                third, a_verdict(third.id, Status.OPERATIONAL), "capability", "seconds", "8", "10"
+                third, new_verdict(third.id, Status.OPERATIONAL), "capability", "seconds", "8", "10"
             ),
         )
         asked = replace(wanted, policy=wanted.policy or "production")
         return Recommendation(asked, (best,), out, 0.95)
 
 
-class PinnedBoard:
-    """Stands where it is pinned, and tells its listeners when it is pinned elsewhere."""
+class StubBoard:
+    """Holds the verdicts that a test sets, and notifies its subscribers of changes."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._services = {service.id: service for service in services}
-        self._verdicts = {id_: a_verdict(id_, Status.UNKNOWN) for id_ in self._services}
+        self._verdicts = {id_: new_verdict(id_, Status.UNKNOWN) for id_ in self._services}
         self._newest: dict[tuple[ServiceId, Source], Evidence] = {}
         self._listeners: set[asyncio.Queue[BoardEvent]] = set()
         self.network_is_down = False
 
-    def pin(self, verdict: Verdict) -> Transition:
-        """Let a verdict stand from now on."""
+    def set_verdict(self, verdict: Verdict) -> Transition:
+        """Set a verdict and notify subscribers of the transition."""
         before = self._verdicts[verdict.service]
         self._verdicts[verdict.service] = verdict
         transition = Transition(verdict.service, verdict.since, NOW, before, verdict)
@@ -175,15 +178,11 @@ class PinnedBoard:
             queue.put_nowait(transition)
         return transition
 
-    def see(self, evidence: Evidence) -> None:
-        """Take evidence for the newest of its source."""
+    def add_evidence(self, evidence: Evidence) -> None:
+        """Set the latest evidence of its source."""
         self._newest[evidence.service, evidence.source] = evidence
         for queue in self._listeners:
             queue.put_nowait(evidence)
-
-    def drop(self, id_: ServiceId) -> None:
-        """Take a service out of the catalogue."""
-        del self._services[id_]
 
     def services(self) -> tuple[Service, ...]:
         return tuple(self._services.values())
@@ -208,8 +207,8 @@ class PinnedBoard:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A probe to come."""
+class PlannedProbe:
+    """A planned probe."""
 
     depth: Depth
     at: datetime
@@ -217,170 +216,155 @@ class Due:
 
 @dataclass(slots=True)
 class Plan:
-    """A prober's plan, written down."""
+    """A plan that a test sets."""
 
-    due: tuple[Due, ...] = (Due(Depth.REACH, NOW + timedelta(seconds=40)),)
-    held_back: dict[ServiceId, str] = field(default_factory=dict)
+    due: tuple[PlannedProbe, ...] = (PlannedProbe(Depth.REACH, NOW + timedelta(seconds=40)),)
+    withheld: dict[ServiceId, str] = field(default_factory=dict)
 
-    def planned_probes(self, _: ServiceId) -> tuple[Due, ...]:
+    def planned_probes(self, _: ServiceId) -> tuple[PlannedProbe, ...]:
         return self.due
 
     def withheld_reasons(self) -> Mapping[ServiceId, str]:
-        return self.held_back
+        return self.withheld
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """What stands behind the faces."""
+class Backend:
+    """The sources of the status app."""
 
-    board: PinnedBoard
+    board: StubBoard
     history: Storage
     clock: VirtualClock
     plan: Plan
 
     @property
-    def state(self) -> StatusSources:
-        """Return it as the faces take it."""
+    def sources(self) -> StatusSources:
+        """Return them as the status app takes them."""
         return StatusSources(
             self.board,
             self.history,
             self.clock,
             plan=self.plan,
             total_budget=lambda: Budget(per_day=Decimal("5.00")),
-            recommender=Ladder(self.board.services()),
+            recommender=StubRecommender(self.board.services()),
         )
 
-    async def happened(
+    async def record(
         self,
         verdict: Verdict,
         *,
         recorded_at: datetime | None = None,
         incident: Incident | None = None,
     ) -> None:
-        """Pin a verdict and record how it came to stand."""
-        transition = replace(self.board.pin(verdict), recorded_at=recorded_at or verdict.since)
+        """Set a verdict and record its transition."""
+        transition = replace(
+            self.board.set_verdict(verdict), recorded_at=recorded_at or verdict.since
+        )
         await self.history.record_transitions(
             lambda: [TransitionRecord(transition.service, transition, "{}", incident)]
         )
 
 
-def january() -> PinnedBoard:
-    """Return 28 January 2026: officials deliver, the reverse ones are in trouble."""
-    official = a_service("sora-2-official", "Sora 2 官轉")
-    return PinnedBoard(
+def january_board() -> StubBoard:
+    """Return 28 January 2026: official services are operational, reverse ones fail."""
+    official = new_service("sora-2-official", "Sora 2 官轉")
+    return StubBoard(
         [
             official,
-            a_service("sora-2-pro-official", "Sora 2 Pro 官轉"),
-            a_service("sora-2-reverse", "Sora 2 官逆", Access.REVERSE),
-            a_service("sora-2-pro-reverse", "Sora 2 Pro 官逆", Access.REVERSE),
-            a_service(
+            new_service("sora-2-pro-official", "Sora 2 Pro 官轉"),
+            new_service("sora-2-reverse", "Sora 2 官逆", Access.REVERSE),
+            new_service("sora-2-pro-reverse", "Sora 2 Pro 官逆", Access.REVERSE),
+            new_service(
                 "veo-3.1",
                 "Veo 3.1",
-                sheet=a_sheet(
+                sheet=make_sheet(
                     "veo-3.1", Access.OFFICIAL, shutdown_at=date(2026, 3, 1), replacement="omni"
                 ),
             ),
-            a_service("image", "Sora Image"),
+            new_service("image", "Sora Image"),
         ]
     )
 
 
-def an_incident(
+def new_incident(
     id_: str, service: str, worst: Status, *reasons: Reason, ended_at: datetime | None = None
 ) -> Incident:
     """Return an incident that began five hours ago."""
     start = NOW - timedelta(hours=5)
-    updates = [IncidentUpdate(start, worst, reasons or (a_reason(ReasonCode.JOBS_FAILING, start),))]
+    updates = [
+        IncidentUpdate(start, worst, reasons or (new_reason(ReasonCode.JOBS_FAILING, start),))
+    ]
     if ended_at is not None:
-        good = a_reason(ReasonCode.JOBS_DELIVERED, ended_at)
+        good = new_reason(ReasonCode.JOBS_DELIVERED, ended_at)
         updates.append(IncidentUpdate(ended_at, Status.OPERATIONAL, (good,)))
     return Incident(IncidentId(id_), ServiceId(service), start, ended_at, worst, tuple(updates))
 
 
-async def furnish(house: House) -> None:
-    """Let the day of January happen."""
-    board, long_ago = house.board, NOW - timedelta(days=60)
-    for id_ in ("sora-2-official", "sora-2-pro-official", "image"):
-        delivered = a_reason(
-            ReasonCode.JOBS_DELIVERED,
-            NOW - timedelta(minutes=4),
-            seconds=74.0,
-            delivered=5,
-            of=5,
-            minutes=30,
+async def populate(backend: Backend) -> None:
+    """Record the history of 28 January 2026."""
+    await _populate_operational(backend)
+    await _populate_risk_control(backend)
+    await _populate_suspended(backend)
+    await backend.history.flush()
+
+
+async def _populate_operational(backend: Backend) -> None:
+    ago = timedelta(minutes=4)
+    for name in ("sora-2-official", "sora-2-pro-official", "image"):
+        id_, at = ServiceId(name), NOW - ago
+        delivered = new_reason(
+            ReasonCode.JOBS_DELIVERED, at, seconds=74.0, delivered=5, of=5, minutes=30
         )
-        await house.happened(a_verdict(id_, Status.OPERATIONAL, delivered, since=long_ago))
-        board.see(
+        await backend.record(new_verdict(id_, Status.OPERATIONAL, delivered, since=LONG_AGO))
+        for evidence in (
             Evidence(
-                ServiceId(id_),
-                NOW - timedelta(seconds=20),
-                Source.REACH,
-                latency=timedelta(milliseconds=62),
-            )
-        )
-        board.see(
-            Evidence(
-                ServiceId(id_),
-                NOW - timedelta(minutes=4),
-                Source.GENERATION,
-                latency=timedelta(seconds=74),
-            )
-        )
-        board.see(
-            Evidence(
-                ServiceId(id_),
-                NOW - timedelta(days=3),
-                Source.FEED,
-                claimed_status=Status.OPERATIONAL,
-            )
-        )
-    named = a_reason(
+                id_, NOW - timedelta(seconds=20), Source.REACH, latency=timedelta(seconds=0.062)
+            ),
+            Evidence(id_, at, Source.GENERATION, latency=timedelta(seconds=74)),
+            Evidence(id_, NOW - timedelta(days=3), Source.FEED, claimed_status=Status.OPERATIONAL),
+        ):
+            backend.board.add_evidence(evidence)
+    start, end = NOW - timedelta(hours=5), NOW - timedelta(hours=3)
+    await backend.record(
+        new_verdict("image", Status.DEGRADED, since=start),
+        incident=new_incident("image-1", "image", Status.DEGRADED, ended_at=end),
+    )
+    delivered = new_reason(ReasonCode.JOBS_DELIVERED, NOW - ago, seconds=21.0)
+    await backend.record(new_verdict("image", Status.OPERATIONAL, delivered, since=end))
+
+
+async def _populate_risk_control(backend: Backend) -> None:
+    id_, at = "sora-2-reverse", NOW - timedelta(minutes=9)
+    reported = new_reason(
         ReasonCode.RISK_CONTROL_REPORTED,
-        NOW - timedelta(minutes=9),
+        at,
         kind="risk_control",
         answer="当前账号触发风控，请稍后再试",
         http_status=403,
     )
-    failing = a_reason(
-        ReasonCode.JOBS_FAILING,
-        NOW - timedelta(minutes=9),
-        failed=4,
-        of=4,
-        since=(NOW - timedelta(hours=5)).isoformat(),
-        http_status=403,
+    since = (NOW - timedelta(hours=5)).isoformat()
+    failing = new_reason(ReasonCode.JOBS_FAILING, at, failed=4, of=4, since=since, http_status=403)
+    await backend.record(new_verdict(id_, Status.OPERATIONAL, since=LONG_AGO))
+    await backend.record(
+        new_verdict(id_, Status.RISK_CONTROL, reported, failing),
+        incident=new_incident("sora-2-reverse-1", id_, Status.RISK_CONTROL, reported, failing),
     )
-    limited = ServiceId("sora-2-reverse")
-    await house.happened(a_verdict(limited, Status.OPERATIONAL, since=long_ago))
-    await house.happened(
-        a_verdict(limited, Status.RISK_CONTROL, named, failing),
-        incident=an_incident("sora-2-reverse-1", limited, Status.RISK_CONTROL, named, failing),
-    )
-    paused = a_reason(
+
+
+async def _populate_suspended(backend: Backend) -> None:
+    id_ = ServiceId("sora-2-pro-reverse")
+    paused = new_reason(
         ReasonCode.SUSPENSION_REPORTED,
         NOW - timedelta(minutes=2),
         kind="suspended",
         answer="Sora 2 Pro is temporarily paused by the operator <b>until further notice</b>",
         http_status=503,
     )
-    halted = ServiceId("sora-2-pro-reverse")
-    start = NOW - timedelta(days=9)
-    await house.happened(a_verdict(halted, Status.OPERATIONAL, since=NOW - timedelta(days=40)))
-    await house.happened(a_verdict(halted, Status.DEGRADED, since=NOW - timedelta(days=20)))
-    await house.happened(a_verdict(halted, Status.OPERATIONAL, since=NOW - timedelta(days=19)))
-    await house.happened(
-        a_verdict(halted, Status.SUSPENDED, paused, since=start),
-        incident=an_incident("sora-2-pro-reverse-1", halted, Status.SUSPENDED, paused),
-    )
-    old = an_incident("image-1", "image", Status.DEGRADED, ended_at=NOW - timedelta(hours=3))
-    back = a_verdict("image", Status.DEGRADED, since=NOW - timedelta(hours=5))
-    await house.happened(back, incident=old)
-    await house.happened(
-        a_verdict(
-            "image",
-            Status.OPERATIONAL,
-            a_reason(ReasonCode.JOBS_DELIVERED, NOW - timedelta(minutes=4), seconds=21.0),
-            since=NOW - timedelta(hours=3),
-        )
+    for days, status in ((40, Status.OPERATIONAL), (20, Status.DEGRADED), (19, Status.OPERATIONAL)):
+        await backend.record(new_verdict(id_, status, since=NOW - timedelta(days=days)))
+    await backend.record(
+        new_verdict(id_, Status.SUSPENDED, paused, since=NOW - timedelta(days=9)),
+        incident=new_incident("sora-2-pro-reverse-1", id_, Status.SUSPENDED, paused),
     )
     refusal = Failure(
         FailureKind.SUSPENDED,
@@ -390,115 +374,104 @@ async def furnish(house: House) -> None:
         names_state=True,
         http_status=503,
     )
+    latency = timedelta(milliseconds=131)
     for minutes in (5, 4, 3, 2, 1):
-        house.history.add_evidence(
-            Evidence(
-                halted,
-                NOW - timedelta(minutes=minutes),
-                Source.CREDENTIALS,
-                failure=refusal,
-                latency=timedelta(milliseconds=131),
-            )
-        )
-    board.see(
-        Evidence(
-            halted,
-            NOW - timedelta(minutes=1),
-            Source.CREDENTIALS,
-            failure=refusal,
-            latency=timedelta(milliseconds=131),
-        )
-    )
-    await house.history.flush()
+        at = NOW - timedelta(minutes=minutes)
+        evidence = Evidence(id_, at, Source.CREDENTIALS, failure=refusal, latency=latency)
+        backend.history.add_evidence(evidence)
+    backend.board.add_evidence(evidence)
 
 
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PinnedBoard]:
-    """Return the database and the board of January, made once and copied for each test."""
-    path, board = tmp_path_factory.mktemp("january") / "history.db", january()
+def january_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, StubBoard]:
+    """Return the populated database and board, made once and copied for each test."""
+    path, board = tmp_path_factory.mktemp("january") / "history.db", january_board()
 
     async def make() -> None:
         clock = VirtualClock(NOW)
         async with open_storage(f"sqlite:///{path}", clock) as history:
-            await furnish(House(board, history, clock, Plan()))
+            await populate(Backend(board, history, clock, Plan()))
 
     asyncio.run(make())
     return path, board
 
 
 @pytest.fixture
-async def house(tmp_path: Path, furnished: tuple[Path, PinnedBoard]) -> AsyncIterator[House]:
-    """Return the house of January, with its history in SQLite."""
-    template, board = furnished
+async def backend(
+    tmp_path: Path, january_template: tuple[Path, StubBoard]
+) -> AsyncIterator[Backend]:
+    """Return the backend of January, with its history in SQLite."""
+    template, board = january_template
     clock, path = VirtualClock(NOW), tmp_path / "history.db"
     shutil.copy(template, path)
     async with open_storage(f"sqlite:///{path}", clock) as history:
-        yield House(copy.deepcopy(board), history, clock, Plan())
+        yield Backend(copy.deepcopy(board), history, clock, Plan())
 
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
+"""Requests a path; keywords are headers (`accept_language=`). The body has been read."""
+
 Served = Callable[[Starlette], AbstractAsyncContextManager[str]]
-"""Asks for a path; keywords are headers (`accept_language=`); the body has been read."""
 
 
 @pytest.fixture
 def make_service() -> Callable[..., Service]:
     """Return the maker of services."""
-    return a_service
+    return new_service
 
 
 @pytest.fixture
 def make_incident() -> Callable[..., Incident]:
     """Return the maker of incidents."""
-    return an_incident
+    return new_incident
 
 
 @pytest.fixture
-def history(house: House) -> Storage:
-    """Return the January house's history."""
-    return house.history
+def history(backend: Backend) -> Storage:
+    """Return the January backend's history."""
+    return backend.history
 
 
 @pytest.fixture
-def pin(house: House) -> Callable[[Verdict], Transition]:
-    """Return what lets a verdict stand from now on."""
-    return house.board.pin
+def set_verdict(backend: Backend) -> Callable[[Verdict], Transition]:
+    """Return a function that sets a verdict."""
+    return backend.board.set_verdict
 
 
 @pytest.fixture
-def see(house: House) -> Callable[[Evidence], None]:
-    """Return what shows the board a piece of evidence."""
-    return house.board.see
+def add_evidence(backend: Backend) -> Callable[[Evidence], None]:
+    """Return a function that sets evidence."""
+    return backend.board.add_evidence
 
 
 @pytest.fixture
-def happen(house: House) -> Callable[..., Awaitable[None]]:
-    """Return what lets a verdict stand and records how it came to."""
-    return house.happened
+def record_verdict(backend: Backend) -> Callable[..., Awaitable[None]]:
+    """Return a function that sets a verdict and records its transition."""
+    return backend.record
 
 
 @pytest.fixture
-def plan(house: House) -> Plan:
+def plan(backend: Backend) -> Plan:
     """Return the prober's plan."""
-    return house.plan
+    return backend.plan
 
 
 @pytest.fixture
-def app(house: House) -> Starlette:
-    """Return the faces of the January house."""
-    return make_status_app(house.state)
+def app(backend: Backend) -> Starlette:
+    """Return the status app."""
+    return make_status_app(backend.sources)
 
 
 @pytest.fixture
 async def base(app: Starlette, served: Served) -> AsyncIterator[str]:
-    """Serve the faces on loopback; return their address."""
+    """Serve the app on loopback; return its address."""
     async with served(app) as address:
         yield address
 
 
 @pytest.fixture
 async def ask(base: str) -> AsyncIterator[Get]:
-    """Return what sends a request of any method."""
+    """Return a function that sends a request of any method."""
     async with aiohttp.ClientSession() as client:
 
         async def ask(method: str, path: str, **headers: str) -> aiohttp.ClientResponse:
@@ -514,7 +487,7 @@ async def ask(base: str) -> AsyncIterator[Get]:
 
 @pytest.fixture
 def get(ask: Get) -> Get:
-    """Return what sends a GET."""
+    """Return a function that sends a GET."""
 
     async def get(path: str, **headers: str) -> aiohttp.ClientResponse:
         return await ask("GET", path, **headers)

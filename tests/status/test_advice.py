@@ -1,4 +1,4 @@
-"""What your budget buys: on the page, for programs, and while it is not known yet."""
+"""What your budget buys: on the page, in the API, and while it is being computed."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from tallylight.status.application import make_status_app
 from tallylight.status.views.advice import BASELINE_Y, advice_view
 
 if TYPE_CHECKING:
-    from tests.status.conftest import House
+    from tests.status.conftest import Backend
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
@@ -24,7 +24,7 @@ EN = translator(Language.EN)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One way of spending."""
+    """The result of one budget."""
 
     budget: Decimal | None
     spend: float
@@ -52,74 +52,76 @@ READY = replace(
 
 
 @dataclass(slots=True)
-class Desk:
-    """Who knows what budgets buy, as far as a test says."""
+class StubAdviceSource:
+    """Returns the advice that a test sets."""
 
-    known: Advice = field(default=COMPUTING)
+    current: Advice = field(default=COMPUTING)
 
     def advice(self) -> Advice:
-        return self.known
+        return self.current
 
 
 @pytest.fixture
-def desk() -> Desk:
-    """Return an adviser who is still computing."""
-    return Desk()
+def advice_source() -> StubAdviceSource:
+    """Return a source that is still computing."""
+    return StubAdviceSource()
 
 
 @pytest.fixture
-def app(house: "House", desk: Desk) -> Starlette:
-    """Return the app with somebody who advises."""
-    return make_status_app(replace(house.state, advice_source=desk))
+def app(backend: "Backend", advice_source: StubAdviceSource) -> Starlette:
+    """Return the app with an advice source."""
+    return make_status_app(replace(backend.sources, advice_source=advice_source))
 
 
 async def test_the_page_says_that_it_is_being_computed(get: Get) -> None:
     page = await (await get("/")).text()
-    told = await (await get("/api/advice")).json()
+    body = await (await get("/api/advice")).json()
 
     assert "This is being computed for your services" in page
-    assert "data-soon" in page
-    assert (told["state"], told["rows"], told["plain_script"]) == ("computing", [], None)
-    assert (told["own_usd_per_day"], told["priced"], told["unpriced"]) == (3.0, 4, 1)
+    assert "data-pending" in page
+    assert (body["state"], body["rows"], body["plain_script"]) == ("computing", [], None)
+    assert (body["own_usd_per_day"], body["priced"], body["unpriced"]) == (3.0, 4, 1)
 
 
-async def test_the_page_shows_table_picture_and_assumptions_once_it_is_known(
-    get: Get, desk: Desk
+async def test_the_page_shows_table_charts_and_assumptions_when_ready(
+    get: Get, advice_source: StubAdviceSource
 ) -> None:
-    desk.known = READY
+    advice_source.current = READY
 
     page = await (await get("/")).text()
     part = await (await get("/advice")).text()
 
     assert part.strip() in page
-    assert "data-soon" not in page
-    assert "Your budgets allow $3.00 a day." in part
+    assert "data-pending" not in page
+    assert "Your budgets allow $3.00 per day." in part
     assert part.count("<tr>") == 5
     assert part.count('role="img"') == 2
-    assert "What this assumes" in part
+    assert "Assumptions" in part
 
 
-async def test_programs_get_the_same(get: Get, desk: Desk) -> None:
-    desk.known = READY
+async def test_the_api_returns_the_same_figures(get: Get, advice_source: StubAdviceSource) -> None:
+    advice_source.current = READY
 
-    told = await (await get("/api/advice")).json()
+    body = await (await get("/api/advice")).json()
 
-    assert (told["state"], told["days"], told["outages"], told["rehearsed"]) == ("ready", 30, 42, 4)
-    assert told["rows"][1] == {
+    assert (body["state"], body["days"], body["outages"], body["rehearsed"]) == ("ready", 30, 42, 4)
+    assert body["rows"][1] == {
         "budget_usd_per_day": 0.5,
         "spend_usd_per_day": 0.41,
         "seen_share": 0.334,
         "median_delay_minutes": 22.7,
         "wrong_share": 0.05,
     }
-    assert told["plain_script"]["budget_usd_per_day"] is None
+    assert body["plain_script"]["budget_usd_per_day"] is None
 
 
 @pytest.mark.parametrize(
     ("language", "title"), [("zh-Hant", "您的預算能換來什麼"), ("zh-Hans", "您的预算能换来什么")]
 )
-async def test_it_speaks_chinese(get: Get, desk: Desk, language: str, title: str) -> None:
-    desk.known = READY
+async def test_the_section_is_translated(
+    get: Get, advice_source: StubAdviceSource, language: str, title: str
+) -> None:
+    advice_source.current = READY
 
     part = await (await get(f"/advice?lang={language}")).text()
 
@@ -128,32 +130,37 @@ async def test_it_speaks_chinese(get: Get, desk: Desk, language: str, title: str
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         (AdviceState.UNPRICED, "No service has a probe of known price"),
         (AdviceState.FAILED, "could not be computed"),
     ],
 )
-def test_what_cannot_be_computed_says_why(state: AdviceState, told: str) -> None:
+def test_what_cannot_be_computed_says_why(state: AdviceState, expected: str) -> None:
     view = advice_view(replace(COMPUTING, state=state), EN)
 
-    assert told in view.lead[0]
-    assert len(view.lead) == 1
+    assert expected in view.summary[0]
+    assert len(view.summary) == 1
     assert not view.is_computing
-    assert (view.rows, view.pictures, view.assumptions) == ((), (), ())
+    assert (view.rows, view.charts, view.assumptions) == ((), (), ())
 
 
-def test_rows_tell_in_words_and_mark_the_operators_own() -> None:
+def test_rows_are_text_and_mark_the_operators_own() -> None:
     nothing, _, own, script = advice_view(READY, EN).rows
 
-    assert (nothing.budget, nothing.spend, nothing.delay) == ("$0.00", "$0.00", "–")
-    assert (own.budget, own.is_own, own.spend, own.delay) == ("$3.00", True, "$1.64", "9 min 24 s")
+    assert (nothing.budget, nothing.spend, nothing.median_delay) == ("$0.00", "$0.00", "–")
+    assert (own.budget, own.is_own, own.spend, own.median_delay) == (
+        "$3.00",
+        True,
+        "$1.64",
+        "9 min 24 s",
+    )
     assert (script.budget, script.is_own, script.spend) == ("Plain script", False, "$115.05")
-    assert own.wrong == "5 min 20 s"
+    assert own.wrong_time == "5 min 20 s"
 
 
-def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
-    seen, wrong = advice_view(READY, EN).pictures
+def test_charts_have_text_alternatives_and_mark_the_operators_own() -> None:
+    seen, wrong = advice_view(READY, EN).charts
 
     assert [bar.kind for bar in seen.bars] == ["budget", "budget", "own", "script"]
     assert "$0.50: 33" in seen.text
@@ -164,29 +171,34 @@ def test_the_picture_says_in_words_and_marks_what_it_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
-        ({"rehearsed": 12, "priced": 100}, "12 services stand for all 100."),
+        (
+            {"rehearsed_services": 12, "priced": 100},
+            "12 services were rehearsed as a sample of all 100.",
+        ),
         ({"unpriced": 1}, "1 service without a known price is left out."),
         ({"unpriced": 7}, "7 services without a known price are left out."),
     ],
 )
-def test_what_was_left_out_is_said(change: Mapping[str, int], told: str) -> None:
-    assert told in advice_view(replace(READY, **change), EN).assumptions  # type: ignore[arg-type]
+def test_assumptions_name_the_services_left_out(change: Mapping[str, int], expected: str) -> None:
+    assert expected in advice_view(replace(READY, **change), EN).assumptions  # type: ignore[arg-type]
     plain = advice_view(replace(READY, unpriced=0), EN).assumptions
-    assert not any("left out" in each or "stand for all" in each for each in plain)
+    assert not any("left out" in each or "a sample of all" in each for each in plain)
 
 
 @pytest.mark.parametrize(
-    ("own", "told", "marked"),
+    ("own", "expected", "marked"),
     [
         (None, "Your configuration sets no limit.", 0),
-        (Decimal(0), "Your configuration probes for free only.", 1),
-        (Decimal(3), "Your budgets allow $3.00 a day.", 1),
+        (Decimal(0), "Your configuration allows free probes only.", 1),
+        (Decimal(3), "Your budgets allow $3.00 per day.", 1),
     ],
 )
-def test_the_operators_own_limit_is_told(own: Decimal | None, told: str, marked: int) -> None:
+def test_the_summary_names_the_operators_own_limit(
+    own: Decimal | None, expected: str, marked: int
+) -> None:
     view = advice_view(replace(READY, own_budget=own), EN)
 
-    assert view.lead[1] == told
+    assert view.summary[1] == expected
     assert sum(row.is_own for row in view.rows) == marked

@@ -18,7 +18,7 @@ from tallylight.storage.database import Storage
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
-HALTED = ServiceId("sora-2-pro-reverse")
+SUSPENDED_SERVICE = ServiceId("sora-2-pro-reverse")
 
 
 async def test_services_are_a_list_in_the_catalogues_order(get: Get) -> None:
@@ -34,7 +34,7 @@ async def test_services_are_a_list_in_the_catalogues_order(get: Get) -> None:
     ]
 
 
-async def test_a_service_says_why_since_when_and_what_the_official_page_says(get: Get) -> None:
+async def test_a_service_has_reasons_since_and_official_feed(get: Get) -> None:
     official, _, limited, *_ = await (await get("/api/services")).json()
 
     assert official["official_feed"] == {
@@ -44,43 +44,43 @@ async def test_a_service_says_why_since_when_and_what_the_official_page_says(get
     }
     assert (official["latency_ms"], official["job_seconds"]) == (62, 74.0)
     assert official["checked_at"] == "2026-01-28T13:59:40Z"
-    assert official["price"] == "$0.10 a second (720p)"
+    assert official["price"] == "$0.10 per second (720p)"
     assert official["uptime"]["uptime"] == 1.0
     assert official["uptime"]["coverage"] == pytest.approx(2 / 3)
     assert limited["since"] == "2026-01-28T09:00:00Z"
     assert limited["access"] == "reverse"
     assert limited["official_feed"] is None
     assert limited["reasons"][0] == (
-        "The upstream itself names risk control (HTTP 403); "
-        "the answer at 28 Jan, 13:51 UTC: “当前账号触发风控，请稍后再试”"
+        "The upstream reports risk control (HTTP 403); "
+        "last error on 28 Jan at 13:51 UTC: “当前账号触发风控，请稍后再试”"
     )
 
 
 @pytest.mark.parametrize(
     ("path", "header"), [("/api/services", "zh-TW,zh;q=0.9"), ("/api/services?lang=zh-Hant", "en")]
 )
-async def test_reasons_speak_the_readers_language(get: Get, path: str, header: str) -> None:
+async def test_reasons_are_in_the_readers_language(get: Get, path: str, header: str) -> None:
     services = await (await get(path, accept_language=header)).json()
 
     assert services[2]["reasons"][0].startswith("上游自己說明是風控")
 
 
-async def test_a_blocked_service_says_what_keeps_us_out(
-    get: Get, pin: Callable[[Verdict], object]
+async def test_a_blocked_service_names_the_kind_of_failure(
+    get: Get, set_verdict: Callable[[Verdict], object]
 ) -> None:
     why = Reason(ReasonCode.BALANCE_EMPTY, NOW, {"http_status": 402})
-    pin(Verdict(ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (why,), FailureKind.QUOTA))
+    set_verdict(Verdict(ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (why,), FailureKind.QUOTA))
 
     image = await (await get("/api/services/image")).json()
 
     assert image["blocked"] == "quota"
     assert image["reasons"] == [
-        "Our balance or quota is used up (HTTP 402, last at 28 Jan, 14:00 UTC)."
+        "Our balance or quota is used up (HTTP 402, most recently on 28 Jan at 14:00 UTC)."
     ]
 
 
 async def test_one_service_comes_with_its_sheet_uptimes_probes_and_budgets(get: Get) -> None:
-    halted = await (await get(f"/api/services/{HALTED}")).json()
+    halted = await (await get(f"/api/services/{SUSPENDED_SERVICE}")).json()
 
     assert [each["window"] for each in halted["uptimes"]] == ["1h", "24h", "7d", "30d", "90d"]
     assert halted["uptimes"][3]["uptime"] == pytest.approx(0.7)
@@ -88,14 +88,14 @@ async def test_one_service_comes_with_its_sheet_uptimes_probes_and_budgets(get: 
     assert halted["sheet"]["lengths"] == [4, 8, 12]
     assert halted["next_probes"] == [{"depth": "reach", "at": "2026-01-28T14:00:40Z"}]
     assert halted["budgets"] == [
-        {"scope": HALTED, "window": "24h", "limit_usd": 2.0, "spent_usd": 0.0}
+        {"scope": SUSPENDED_SERVICE, "window": "24h", "limit_usd": 2.0, "spent_usd": 0.0}
     ]
 
 
 async def test_evidence_comes_newest_first_and_in_pages(get: Get) -> None:
-    newest = await (await get(f"/api/services/{HALTED}/evidence?limit=2")).json()
+    newest = await (await get(f"/api/services/{SUSPENDED_SERVICE}/evidence?limit=2")).json()
     older = await (
-        await get(f"/api/services/{HALTED}/evidence?limit=2&before=2026-01-28T13:58:00Z")
+        await get(f"/api/services/{SUSPENDED_SERVICE}/evidence?limit=2&before=2026-01-28T13:58:00Z")
     ).json()
 
     assert [each["at"] for each in newest] == ["2026-01-28T13:59:00Z", "2026-01-28T13:58:00Z"]
@@ -110,7 +110,7 @@ async def test_evidence_comes_newest_first_and_in_pages(get: Get) -> None:
     }
 
 
-async def test_uptime_is_told_over_the_window_that_was_asked_for(get: Get) -> None:
+async def test_uptime_covers_the_requested_window(get: Get) -> None:
     day = await (await get("/api/uptime?window=24h")).json()
 
     limited = next(each for each in day if each["id"] == "sora-2-reverse")
@@ -121,7 +121,7 @@ async def test_uptime_is_told_over_the_window_that_was_asked_for(get: Get) -> No
 
 async def test_the_ledger_shows_budgets_and_spending(get: Get, history: Storage) -> None:
     entry = await history.ledger.reserve(
-        HALTED,
+        SUSPENDED_SERVICE,
         Purpose.PROBE,
         Decimal("0.40"),
         budget=Budget(),
@@ -140,12 +140,12 @@ async def test_the_ledger_shows_budgets_and_spending(get: Get, history: Storage)
         "spent_usd": 0.38,
     }
     assert [(each["service"], each["amount_usd"], each["state"]) for each in ledger["entries"]] == [
-        (HALTED, 0.38, "settled")
+        (SUSPENDED_SERVICE, 0.38, "settled")
     ]
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "told"),
+    ("path", "status", "expected"),
     [
         ("/api/services/nobody", 404, "There is no service nobody."),
         ("/api/services/nobody/evidence", 404, "There is no service nobody."),
@@ -162,30 +162,30 @@ async def test_the_ledger_shows_budgets_and_spending(get: Get, history: Storage)
         ("/api/nothing", 404, "Not Found"),
     ],
 )
-async def test_a_wrong_question_gets_one_clear_sentence(
-    get: Get, path: str, status: int, told: str
+async def test_an_invalid_request_gets_one_sentence(
+    get: Get, path: str, status: int, expected: str
 ) -> None:
     answer = await get(path)
 
-    assert (answer.status, await answer.json()) == (status, {"detail": told})
+    assert (answer.status, await answer.json()) == (status, {"detail": expected})
 
 
-async def test_a_moment_without_a_zone_is_refused(get: Get) -> None:
+async def test_a_time_without_a_zone_is_refused(get: Get) -> None:
     answer = await get("/api/ledger?before=2026-01-28T13:58:00")
 
     assert answer.status == 422
 
 
 @pytest.mark.parametrize("before", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
-async def test_the_ends_of_time_are_answered(get: Get, before: str) -> None:
+async def test_times_at_the_ends_of_the_calendar_are_accepted(get: Get, before: str) -> None:
     assert (await get(f"/api/services/image/evidence?before={before}")).status == 200
     assert (await get(f"/api/ledger?before={before}")).status == 200
 
 
 async def test_a_feed_that_cannot_be_read_is_unknown(
-    get: Get, see: Callable[[Evidence], None]
+    get: Get, add_evidence: Callable[[Evidence], None]
 ) -> None:
-    see(
+    add_evidence(
         Evidence(
             ServiceId("image"),
             NOW - timedelta(minutes=2),

@@ -1,4 +1,4 @@
-"""What machines ask: Prometheus, and whoever restarts us."""
+"""Metrics and health checks."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -31,13 +31,13 @@ def labels(**pairs: str) -> frozenset[tuple[str, str]]:
 async def test_exactly_one_status_of_a_service_is_1(get: Get) -> None:
     found = await samples(get)
 
-    standing = {
+    by_status = {
         dict(named)["status"]: value
         for (name, named), value in found.items()
         if name == "tallylight_service_status" and dict(named)["service"] == "sora-2-pro-reverse"
     }
-    assert len(standing) == 7
-    assert [status for status, value in standing.items() if value] == ["suspended"]
+    assert len(by_status) == 7
+    assert [status for status, value in by_status.items() if value] == ["suspended"]
 
 
 async def test_a_scrape_has_since_confidence_latency_and_budgets(get: Get) -> None:
@@ -60,21 +60,21 @@ async def test_a_process_that_answers_is_alive_and_ready(get: Get) -> None:
     assert (alive.status, await alive.json()) == (200, {"alive": True})
     assert (ready.status, await ready.json()) == (
         200,
-        {"ready": True, "database": "answers", "role": "judge", "probes": "running"},
+        {"ready": True, "database": "ok", "role": "leader", "probes": "running"},
     )
 
 
 async def test_a_process_that_does_not_probe_is_not_ready(get: Get, app: Starlette) -> None:
-    reading = app.state.reading
-    assert isinstance(reading, PageContext)
-    app.state.reading = replace(reading, sources=replace(reading.sources, is_ready=lambda: False))
+    context = app.state.context
+    assert isinstance(context, PageContext)
+    app.state.context = replace(context, sources=replace(context.sources, is_ready=lambda: False))
 
     ready = await get("/readyz")
 
     assert (ready.status, (await ready.json())["probes"]) == (503, "not running")
 
 
-async def test_a_database_that_is_gone_is_told_and_not_a_crash(get: Get, tmp_path: Path) -> None:
+async def test_an_unreadable_database_is_a_503(get: Get, tmp_path: Path) -> None:
     (tmp_path / "history.db").write_bytes(b"no database " * 1000)
     (tmp_path / "history.db-wal").unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""What every answer owes its client."""
+"""What the middleware adds to every response."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ PATHS = [*READ, "/", "/services/image", "/static/status.css", "/metrics", "/heal
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_every_answer_is_guarded(get: Get, path: str) -> None:
+async def test_every_response_has_security_headers(get: Get, path: str) -> None:
     answer = await get(path)
 
     assert answer.status == 200
@@ -48,7 +48,7 @@ async def test_head_answers_as_get_does_without_a_body(base: str, path: str) -> 
 
 
 @pytest.mark.parametrize("path", READ)
-async def test_any_page_may_read_us(ask: Get, path: str) -> None:
+async def test_any_origin_may_read_the_apis(ask: Get, path: str) -> None:
     preflight = await ask("OPTIONS", path, origin="https://elsewhere.example")
     answer = await ask("GET", path, origin="https://elsewhere.example")
 
@@ -66,9 +66,11 @@ async def test_what_has_not_changed_is_not_sent_again(get: Get, path: str) -> No
     assert again.headers["ETag"] == first.headers["ETag"]
 
 
-async def test_what_has_changed_is(get: Get, pin: Callable[[Verdict], object]) -> None:
+async def test_what_has_changed_is_sent_again(
+    get: Get, set_verdict: Callable[[Verdict], object]
+) -> None:
     first = await get("/api/v2/status.json")
-    pin(
+    set_verdict(
         Verdict(ServiceId("image"), Status.DEGRADED, NOW, 0.9, (Reason(ReasonCode.JOBS_SLOW, NOW),))
     )
 
@@ -81,17 +83,17 @@ async def test_what_does_not_exist_is_a_page_for_people_and_json_for_programs(ge
     page, json = await get("/nothing"), await get("/api/nothing")
 
     assert (page.status, page.content_type) == (404, "text/html")
-    assert "There is nothing here." in await page.text()
+    assert "Page not found." in await page.text()
     assert (json.status, json.content_type) == (404, "application/json")
 
 
-async def test_a_method_that_is_not_there_is_told(ask: Get) -> None:
+async def test_an_unsupported_method_is_a_405(ask: Get) -> None:
     answer = await ask("POST", "/api/services")
 
     assert answer.status == 405
     assert answer.headers["Allow"] == "GET"
 
 
-async def test_no_face_shows_the_key(get: Get) -> None:
+async def test_no_response_contains_the_key(get: Get) -> None:
     for path in (*PATHS, "/api/services/image", "/api/ledger", "/incidents/image-1", "/api/uptime"):
         assert "sk-planted" not in await (await get(path)).text()

@@ -1,4 +1,4 @@
-"""The pages for people, as HTML."""
+"""The HTML pages, the Atom feed and badges."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, Verdict
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
-Pin = Callable[[Verdict], object]
+SetVerdict = Callable[[Verdict], object]
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -31,23 +31,29 @@ async def text(get: Get, path: str, **headers: str) -> str:
     return await (await get(path, **headers)).text()
 
 
-async def test_the_page_counts_who_delivers(get: Get) -> None:
+async def test_the_page_counts_operational_services(get: Get) -> None:
     page = await text(get, "/")
 
-    assert '<h1 id="headline">3 of 6 services deliver.</h1>' in page
+    assert '<h1 id="headline">3 of 6 services are operational.</h1>' in page
 
 
-async def test_no_status_is_told_by_colour_alone(get: Get) -> None:
+async def test_no_status_is_shown_by_colour_alone(get: Get) -> None:
     card = await text(get, "/services/sora-2-pro-reverse/card")
 
-    assert '<strong class="word word-suspended">Suspended</strong>' in card
+    assert '<strong class="status-label status-label-suspended">Suspended</strong>' in card
     assert re.search(r'<svg class="bar"[^>]+role="img" aria-label="The last 90 days, each by', card)
 
 
-async def test_a_card_shows_all_that_matters(get: Get) -> None:
+async def test_a_card_shows_latency_price_and_uptime(get: Get) -> None:
     card = await text(get, "/services/sora-2-official/card")
 
-    for shown in ("62 ms", "1 min 14 s", "$0.10 a second (720p)", "of the 67", "Official page"):
+    for shown in (
+        "62 ms",
+        "1 min 14 s",
+        "$0.10 per second (720p)",
+        "monitored 67",
+        "Official status page",
+    ):
         assert shown in card
 
 
@@ -68,24 +74,24 @@ async def test_nothing_inline_needs_an_unsafe_policy(get: Get, path: str) -> Non
 async def test_a_shutdown_is_announced(get: Get) -> None:
     card = await text(get, "/services/veo-3.1/card")
 
-    assert "Shuts down on 1 March 2026. Its provider names omni instead." in card
+    assert "Shuts down on 1 March 2026. The provider names omni as the replacement." in card
 
 
-async def test_a_blocked_service_says_so(get: Get, pin: Pin) -> None:
+async def test_a_blocked_service_says_so(get: Get, set_verdict: SetVerdict) -> None:
     why = Reason(ReasonCode.KEY_REFUSED, NOW)
-    pin(Verdict(ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (why,), FailureKind.AUTH))
+    set_verdict(Verdict(ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (why,), FailureKind.AUTH))
 
     card = await text(get, "/services/image/card")
 
-    assert "Our key is refused there, so we cannot look further." in card
+    assert "The upstream refuses our key, so checks cannot go further." in card
 
 
-async def test_an_official_page_that_says_otherwise_is_marked(get: Get, pin: Pin) -> None:
+async def test_a_differing_official_page_is_marked(get: Get, set_verdict: SetVerdict) -> None:
     why = Reason(ReasonCode.JOBS_FAILING, NOW)
-    pin(Verdict(ServiceId("image"), Status.SUSPENDED, NOW, 0.9, (why,)))
+    set_verdict(Verdict(ServiceId("image"), Status.SUSPENDED, NOW, 0.9, (why,)))
 
-    assert "differs from ours" in await text(get, "/services/image/card")
-    assert "differs from ours" not in await text(get, "/services/sora-2-official/card")
+    assert "differs from our verdict" in await text(get, "/services/image/card")
+    assert "differs from our verdict" not in await text(get, "/services/sora-2-official/card")
 
 
 async def test_a_services_page_has_its_evidence_windows_and_sheet(get: Get) -> None:
@@ -95,10 +101,10 @@ async def test_a_services_page_has_its_evidence_windows_and_sheet(get: Get) -> N
         assert shown in page
 
 
-async def test_an_incident_tells_its_story_newest_first(get: Get) -> None:
+async def test_an_incident_lists_its_updates_newest_first(get: Get) -> None:
     page = await text(get, "/incidents/image-1")
 
-    assert page.index("word-operational") < page.index("word-degraded")
+    assert page.index("status-label-operational") < page.index("status-label-degraded")
     assert "lasted 2 h" in page
 
 
@@ -107,16 +113,16 @@ async def test_what_is_not_there_is_a_404_page(get: Get, path: str) -> None:
     answer = await get(path)
 
     assert answer.status == 404
-    assert "There is nothing here." in await answer.text()
+    assert "Page not found." in await answer.text()
 
 
-async def test_where_nobody_advises_there_is_no_advice(get: Get) -> None:
+async def test_without_an_advice_source_there_is_no_advice(get: Get) -> None:
     assert "What your budget buys" not in await text(get, "/")
     assert (await get("/advice")).status == 404
     assert (await get("/api/advice")).status == 404
 
 
-async def test_the_page_speaks_what_the_browser_asks_for(get: Get) -> None:
+async def test_the_page_is_in_the_browsers_language(get: Get) -> None:
     answer = await get("/", accept_language="zh-TW")
 
     assert answer.headers["Content-Language"] == "zh-Hant"
@@ -132,7 +138,7 @@ async def test_a_chosen_language_is_kept(get: Get) -> None:
     assert later.headers["Content-Language"] == "zh-Hans"
 
 
-async def test_a_language_nobody_speaks_is_ignored(get: Get) -> None:
+async def test_an_unsupported_language_is_ignored(get: Get) -> None:
     answer = await get("/?lang=tlh", cookie="lang=tlh")
 
     assert answer.headers["Content-Language"] == "en"
@@ -148,7 +154,7 @@ async def test_the_feed_is_atom(get: Get) -> None:
     assert all(entry.findtext(f"{ATOM}updated") for entry in entries)
 
 
-async def test_a_badge_is_a_picture_with_its_words(get: Get) -> None:
+async def test_a_badge_is_an_svg_with_a_label(get: Get) -> None:
     answer = await get("/badge/sora-2-pro-reverse.svg")
 
     picture = ET.fromstring(await answer.text())  # noqa: S314  # our own
@@ -168,7 +174,7 @@ async def test_a_badge_is_a_shields_endpoint(get: Get) -> None:
 
 
 @pytest.mark.parametrize("kind", ["svg", "json"])
-async def test_a_badge_of_nobody_is_a_404_that_still_shows(get: Get, kind: str) -> None:
+async def test_a_badge_of_an_unknown_service_is_a_404_with_a_picture(get: Get, kind: str) -> None:
     answer = await get(f"/badge/<nobody>.{kind}")
 
     assert answer.status == 404

@@ -1,4 +1,4 @@
-"""A client that is written for Atlassian Statuspage finds what it looks for."""
+"""The API is compatible with clients that are written for Atlassian Statuspage."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tallylight.status.views.statuspage import (
 )
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
-Pin = Callable[[Verdict], object]
+SetVerdict = Callable[[Verdict], object]
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 
@@ -80,18 +80,18 @@ async def test_a_plain_client_reads_the_indicator(get: Get) -> None:
     assert status["status"] == {"indicator": "major", "description": "Partial System Outage"}
 
 
-async def test_the_indicator_follows_the_state(get: Get, pin: Pin) -> None:
+async def test_the_indicator_follows_the_state(get: Get, set_verdict: SetVerdict) -> None:
     for service in ("sora-2-reverse", "sora-2-pro-reverse", "veo-3.1"):
-        pin(verdict(service, Status.OPERATIONAL))
+        set_verdict(verdict(service, Status.OPERATIONAL))
 
     assert (await (await get("/api/v2/status.json")).json())["status"]["indicator"] == "none"
 
-    pin(verdict("image", Status.SUSPENDED))
+    set_verdict(verdict("image", Status.SUSPENDED))
 
     assert (await (await get("/api/v2/status.json")).json())["status"]["indicator"] == "major"
 
 
-async def test_unresolved_incidents_are_those_that_go_on(get: Get) -> None:
+async def test_unresolved_incidents_are_those_without_an_end(get: Get) -> None:
     everything = await (await get("/api/v2/incidents.json")).json()
     unresolved = await (await get("/api/v2/incidents/unresolved.json")).json()
 
@@ -106,14 +106,16 @@ async def test_unresolved_incidents_are_those_that_go_on(get: Get) -> None:
 @pytest.mark.parametrize("last", [Status.UNKNOWN, Status.RETIRED])
 async def test_an_incident_that_ended_is_resolved_whatever_its_service_is_now(
     get: Get,
-    happen: Callable[..., Awaitable[None]],
+    record_verdict: Callable[..., Awaitable[None]],
     make_incident: Callable[..., Incident],
     last: Status,
 ) -> None:
     over = make_incident("image-3", "image", Status.SUSPENDED, ended_at=NOW)
     end = replace(over.updates[-1], status=last)
 
-    await happen(verdict("image", last), incident=replace(over, updates=(over.updates[0], end)))
+    await record_verdict(
+        verdict("image", last), incident=replace(over, updates=(over.updates[0], end))
+    )
 
     everything = await (await get("/api/v2/incidents.json")).json()
     (found,) = [each for each in everything["incidents"] if each["id"] == "image-3"]
@@ -125,7 +127,7 @@ async def test_an_incident_that_ended_is_resolved_whatever_its_service_is_now(
 
 async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_incident(
     get: Get,
-    happen: Callable[..., Awaitable[None]],
+    record_verdict: Callable[..., Awaitable[None]],
     make_incident: Callable[..., Incident],
 ) -> None:
     planned = Reason(
@@ -135,7 +137,7 @@ async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_inciden
     )
     under_way = make_incident("image-2", "image", Status.MAINTENANCE, planned)
 
-    await happen(verdict("image", Status.MAINTENANCE), incident=under_way)
+    await record_verdict(verdict("image", Status.MAINTENANCE), incident=under_way)
 
     active = await (await get("/api/v2/scheduled-maintenances/active.json")).json()
     (found,) = active["scheduled_maintenances"]
@@ -147,12 +149,12 @@ async def test_a_maintenance_under_way_is_a_scheduled_maintenance_and_no_inciden
 
 
 async def test_an_announced_maintenance_is_upcoming(
-    get: Get, see: Callable[[Evidence], None]
+    get: Get, add_evidence: Callable[[Evidence], None]
 ) -> None:
-    see(
+    add_evidence(
         Evidence(
-            ServiceId("image"), NOW + timedelta(hours=2), Source.FEED, claimed_status=Status.MAINTENANCE,
-            until=NOW + timedelta(hours=3), note="new disks",
+            ServiceId("image"), NOW + timedelta(hours=2), Source.FEED,
+            claimed_status=Status.MAINTENANCE, until=NOW + timedelta(hours=3), note="new disks",
         )
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""From spells and verdicts to what is shown, by values."""
+"""The views: from intervals and verdicts to text."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -15,32 +15,29 @@ from tallylight.model.status import Status
 from tallylight.model.verdict import Reason, ReasonCode, StatusInterval, Verdict
 from tallylight.status.views.day_bars import HEIGHT, daily_shares, day_title, uptime_bar
 from tallylight.status.views.overview import overview, worst_status
-from tallylight.status.views.services import ServiceFacts, service_view
+from tallylight.status.views.services import ServiceRow, service_view
 from tallylight.status.views.uptimes import UptimeWindow, uptime_view
 
 EN = translator(Language.EN)
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 28, tzinfo=UTC)
-HAIR = "\N{NARROW NO-BREAK SPACE}"
 
 
 def test_a_day_is_counted_as_far_as_it_has_passed() -> None:
-    spells = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
+    intervals = [StatusInterval(Status.OPERATIONAL, MIDNIGHT - timedelta(hours=12), NOW)]
 
-    before, yesterday, today = daily_shares(spells, NOW, 3)
+    before, yesterday, today = daily_shares(intervals, NOW, 3)
 
     assert not before.is_monitored
     assert yesterday.shares == {Status.OPERATIONAL: 0.5, Status.UNKNOWN: 0.5}
     assert today.shares == {Status.OPERATIONAL: 1.0}
     assert day_title(today, EN) == "28 January 2026: Operational"
-    assert day_title(yesterday, EN) == (
-        f"27 January 2026: Operational 50{HAIR}%, Unknown 50{HAIR}%"
-    )
+    assert day_title(yesterday, EN) == ("27 January 2026: Operational 50%, Unknown 50%")
 
 
-def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
+def test_a_minute_of_outage_is_visible_and_in_the_text() -> None:
     start = MIDNIGHT - timedelta(days=1)
-    spells = [
+    intervals = [
         StatusInterval(Status.OPERATIONAL, start, start + timedelta(hours=6)),
         StatusInterval(
             Status.SUSPENDED, start + timedelta(hours=6), start + timedelta(hours=6, minutes=1)
@@ -48,10 +45,10 @@ def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
         StatusInterval(Status.OPERATIONAL, start + timedelta(hours=6, minutes=1), NOW),
     ]
 
-    drawn = uptime_bar(daily_shares(spells, NOW, 2), EN)
+    bar = uptime_bar(daily_shares(intervals, NOW, 2), EN)
 
-    assert "v3h-6z" in drawn.paths[Status.SUSPENDED]
-    assert drawn.text == (
+    assert "v3h-6z" in bar.paths[Status.SUSPENDED]
+    assert bar.text == (
         "The last 2 days, each by its worst status: Operational: 1 day, Suspended: 1 day"
     )
 
@@ -59,60 +56,63 @@ def test_a_minute_of_outage_is_seen_on_the_bar_and_told_in_words() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from(Status), st.integers(1, 60 * 72)), min_size=1, max_size=12)
 )
-def test_no_day_is_taller_than_the_bar(stretches: list[tuple[Status, int]]) -> None:
-    spells, at = [], NOW - timedelta(days=5)
-    for status, minutes in stretches:
-        spells.append(StatusInterval(status, at, at + timedelta(minutes=minutes)))
+def test_no_day_is_taller_than_the_bar(durations: list[tuple[Status, int]]) -> None:
+    intervals, at = [], NOW - timedelta(days=5)
+    for status, minutes in durations:
+        intervals.append(StatusInterval(status, at, at + timedelta(minutes=minutes)))
         at += timedelta(minutes=minutes)
 
-    for each in daily_shares(spells, NOW, 6):
+    for each in daily_shares(intervals, NOW, 6):
         assert sum(each.shares.values()) == pytest.approx(1.0)
-    for path in uptime_bar(daily_shares(spells, NOW, 6), EN).paths.values():
+    for path in uptime_bar(daily_shares(intervals, NOW, 6), EN).paths.values():
         for part in path.split("M")[1:]:
             y = float(part.split("h")[0].split(" ")[1].split("m")[0])
             assert 0 <= y <= HEIGHT
 
 
-def test_an_uptime_stands_beside_what_was_watched() -> None:
-    spells = [
+def test_an_uptime_is_shown_with_its_coverage() -> None:
+    intervals = [
         StatusInterval(Status.UNKNOWN, NOW - timedelta(hours=24), NOW - timedelta(hours=20)),
         StatusInterval(Status.SUSPENDED, NOW - timedelta(hours=20), NOW - timedelta(hours=19)),
         StatusInterval(Status.OPERATIONAL, NOW - timedelta(hours=19), NOW),
     ]
 
-    found = uptime_view(spells, UptimeWindow.DAY, NOW, EN)
+    found = uptime_view(intervals, UptimeWindow.DAY, NOW, EN)
 
     assert found.uptime == pytest.approx(0.95)
     assert found.coverage == pytest.approx(20 / 24)
-    assert f"of the 83{HAIR}% watched" in found.text
+    assert "monitored 83% of the time" in found.text
     assert found.outages == 1
 
 
-def test_time_nobody_watched_is_no_uptime() -> None:
+def test_unmonitored_time_has_no_uptime() -> None:
     found = uptime_view([], UptimeWindow.WEEK, NOW, EN)
 
-    assert (found.uptime, found.text, found.interval) == (None, "not watched", "")
+    assert (found.uptime, found.text, found.interval) == (None, "not monitored", "")
 
 
 @pytest.mark.parametrize(
     ("statuses", "headline"),
     [
-        ([], "Nothing is being watched."),
-        ([Status.OPERATIONAL, Status.RETIRED], "All services deliver."),
-        ([Status.RETIRED], "Every service has been retired."),
-        ([Status.UNKNOWN, Status.UNKNOWN], "Nothing is known yet."),
-        ([Status.OPERATIONAL, Status.SUSPENDED, Status.RETIRED], "1 of 2 services deliver."),
+        ([], "No services are monitored."),
+        ([Status.OPERATIONAL, Status.RETIRED], "All services are operational."),
+        ([Status.RETIRED], "All services are retired."),
+        ([Status.UNKNOWN, Status.UNKNOWN], "No status is known yet."),
+        (
+            [Status.OPERATIONAL, Status.SUSPENDED, Status.RETIRED],
+            "1 of 2 services are operational.",
+        ),
         ([Status.DEGRADED, Status.UNKNOWN], "No service is fully operational."),
     ],
 )
-def test_everything_is_told_in_one_line(statuses: list[Status], headline: str) -> None:
+def test_the_headline_summarizes_all_services(statuses: list[Status], headline: str) -> None:
     assert overview(statuses, EN, network_is_down=False).headline == headline
 
 
-def test_a_failing_network_of_our_own_is_told() -> None:
-    told = overview([Status.OPERATIONAL], EN, network_is_down=True).network
+def test_a_failure_of_our_own_network_is_shown() -> None:
+    notice = overview([Status.OPERATIONAL], EN, network_is_down=True).network_notice
 
-    assert told == "Our own network is down: what is shown stood before."
+    assert notice == "Our own network is down; statuses are frozen."
 
 
 @given(st.lists(st.sampled_from(Status)))
@@ -120,7 +120,7 @@ def test_retired_services_are_never_the_worst(statuses: list[Status]) -> None:
     assert worst_status(statuses) is not Status.RETIRED
 
 
-def test_a_service_of_which_nothing_is_known_has_no_since(
+def test_a_service_that_was_never_checked_has_no_since(
     make_service: Callable[..., Service],
 ) -> None:
     service = make_service("image", "Sora Image")
@@ -128,17 +128,17 @@ def test_a_service_of_which_nothing_is_known_has_no_since(
         ServiceId("image"), Status.UNKNOWN, NOW, 0.5, (Reason(ReasonCode.NO_EVIDENCE, NOW),)
     )
 
-    view = service_view(ServiceFacts(service, verdict), NOW, EN)
+    view = service_view(ServiceRow(service, verdict, EN), NOW)
 
     assert (view.since, view.checked_at, view.feed, view.latency) == (None, None, None, "")
-    assert view.reasons == ("No evidence is fresh enough to say.",)
+    assert view.row.reasons == ["There is no recent evidence."]
 
 
-def test_the_newest_answer_gives_the_latency(make_service: Callable[..., Service]) -> None:
+def test_the_latest_response_gives_the_latency(make_service: Callable[..., Service]) -> None:
     verdict = Verdict(
         ServiceId("image"), Status.OPERATIONAL, NOW, 0.9, (Reason(ReasonCode.API_RESPONDING, NOW),)
     )
-    newest = {
+    latest = {
         Source.REACH: Evidence(
             ServiceId("image"), NOW - timedelta(minutes=9), Source.REACH,
             latency=timedelta(milliseconds=500),
@@ -149,8 +149,8 @@ def test_the_newest_answer_gives_the_latency(make_service: Callable[..., Service
         ),
     }  # fmt: skip
 
-    facts = ServiceFacts(make_service("image", "Sora Image"), verdict, newest)
+    row = ServiceRow(make_service("image", "Sora Image"), verdict, EN, latest)
 
-    assert facts.latency == timedelta(milliseconds=80)
-    assert facts.checked_at == NOW - timedelta(minutes=1)
+    assert row.latency == timedelta(milliseconds=80)
+    assert row.checked_at == NOW - timedelta(minutes=1)
     assert daily_shares((), MIDNIGHT, 1)[0].date == date(2026, 1, 28)

@@ -47,15 +47,15 @@ def _title(  # noqa: C901, PLR0911  # one case per kind
                 notification, names, to
             )
         case NotificationKind.FLAPPING:
-            return to.gettext("%s: flapping; single changes are not reported") % names
+            return to.gettext("%s: flapping; single changes are not notified") % names
         case NotificationKind.FLAPPING_ENDED:
             return f"{_icon(notification)} " + to.gettext("Stable again: %s") % _status_words(
                 notification, names, to
             )
         case NotificationKind.NETWORK_DOWN:
-            return to.gettext("Our own network is down: all verdicts are frozen")
+            return to.gettext("Our own network is down; all verdicts are frozen")
         case NotificationKind.NETWORK_UP:
-            return to.gettext("Our own network is back")
+            return to.gettext("Our own network is up again")
         case NotificationKind.KEY_BLOCKED:
             return to.gettext("Our own access is blocked: %s") % names
         case NotificationKind.KEY_ACCEPTED:
@@ -74,9 +74,12 @@ def _body(notification: Notification, name_of: NameOf, to: Translator) -> Iterab
         case NotificationKind.KEY_BLOCKED:
             yield blocked_message(FailureKind(str(notification.facts["failure"])), to)
         case NotificationKind.SHUTDOWN_AHEAD if notification.facts.get("replacement"):
-            yield to.gettext("The provider names %s instead.") % notification.facts["replacement"]
+            yield (
+                to.gettext("The provider names %s as the replacement.")
+                % notification.facts["replacement"]
+            )
         case NotificationKind.NETWORK_DOWN:
-            yield to.gettext("Unrelated providers fail in the same moment, so the fault is ours.")
+            yield to.gettext("Unrelated providers fail at the same time, so the fault is ours.")
         case _:
             pass
 
@@ -101,7 +104,7 @@ def _resolved(notification: Notification, name_of: NameOf, to: Translator) -> st
         parts.append(to.gettext("%s: operational again") % ", ".join(names[False]))
     if names[True]:
         parts.append(
-            to.gettext("%s: answers again; whether videos arrive is not checked")
+            to.gettext("%s: responds again; no video has been generated since")
             % ", ".join(names[True])
         )
     return to.gettext("; ").join(parts)

@@ -1,4 +1,4 @@
-"""`check`, `status`, `watch`: how services are."""
+"""`check`, `status`, `watch`: the current verdicts."""
 
 import asyncio
 import sys
@@ -40,16 +40,19 @@ def register(application: typer.Typer) -> None:
 def check_command(
     services: ServiceIds = None,
     depth: Annotated[
-        Depth, typer.Option(help="How far to go; generation costs money, within the budgets.")
+        Depth, typer.Option(help="Depth of the probes; generation costs money, within the budgets.")
     ] = Depth.CREDENTIALS,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Probe services once now and print the verdicts; exit 1 unless nothing is wrong."""
+    """Probe services once and print their verdicts.
+
+    The exit code is 1 if a probe failed.
+    """
     to = output_translator(lang)
-    fine = asyncio.run(_check(services, depth, config, json, to))
-    raise typer.Exit(0 if fine else 1)
+    passed = asyncio.run(_check(services, depth, config, json, to))
+    raise typer.Exit(0 if passed else 1)
 
 
 async def _check(
@@ -60,61 +63,62 @@ async def _check(
     from tallylight.app.runtime import open_runtime
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
+    from tallylight.status.views.services import service_row
 
     configure_warnings_only()
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(wanted, board.verdicts(), to)
-        rounds = await runtime.check(ids, depth)
-        entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
-        if json:
-            print_json(
-                [
-                    told
-                    | {
-                        "probes": _probe_evidence(round_),
-                        "withheld": round_.withheld_reason or None,
-                    }
-                    for told, round_ in zip(
-                        summary.summary_json(entries, to), rounds.values(), strict=True
-                    )
-                ]
-            )
-        else:
-            print_line(summary.summary_text(entries, to))
-    for service, verdict in entries:
-        for remark in summary.check_remarks(verdict, rounds[service.id], to):
+        checks = await runtime.check(ids, depth)
+        rows = [service_row(board, id_, to) for id_ in ids]
+    if json:
+        print_json(
+            [
+                row
+                | {"probes": _probe_evidence(result), "withheld": result.withheld_reason or None}
+                for row, result in zip(summary.summary_json(rows), checks.values(), strict=True)
+            ]
+        )
+    else:
+        print_line(summary.summary_text(rows))
+    for row in rows:
+        for remark in summary.check_remarks(row.verdict, checks[row.service.id], to):
             print_error(remark)
     if not runtime.is_leader:
         print_error(
-            to.gettext("A server watches this database; this round is shown, not recorded.")
+            to.gettext(
+                "A server monitors with this database; these results are shown, not recorded."
+            )
         )
     return all(
-        summary.check_passed(verdict, rounds[service.id].evidence)
-        and not rounds[service.id].withheld_reason
-        for service, verdict in entries
+        summary.check_passed(row.verdict, checks[row.service.id].evidence)
+        and not checks[row.service.id].withheld_reason
+        for row in rows
     )
 
 
-def _probe_evidence(round_: "CheckResult") -> list[dict[str, object]]:
+def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:
     from tallylight.status.json_shapes import evidence_response
 
-    return [evidence_response(piece).model_dump(mode="json") for piece in round_.evidence]
+    return [evidence_response(piece).model_dump(mode="json") for piece in result.evidence]
 
 
 def status_command(
     services: ServiceIds = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Every reason, and what was learned of it.")
+        bool, typer.Option("--verbose", "-v", help="Print all reasons and the learned figures.")
     ] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Print the standing verdicts with their reasons; exit 1 unless all are operational."""
+    """Print the current verdicts and their reasons.
+
+    The exit code is 1 unless all services are operational.
+    """
     to = output_translator(lang)
-    fine = asyncio.run(_status(services, verbose, config, json, to))
-    raise typer.Exit(0 if fine else 1)
+    passed = asyncio.run(_status(services, verbose, config, json, to))
+    raise typer.Exit(0 if passed else 1)
 
 
 async def _status(
@@ -123,35 +127,30 @@ async def _status(
     from tallylight.app import learned_report, summary
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
+    from tallylight.status.views.services import service_row
     from tallylight.verdicts.learned import learned_figures
 
     async with open_board_and_history(load_configuration(config), SystemClock()) as (board, _):
         ids = select_services(wanted, board.verdicts(), to)
-        entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
-        known = {id_: learned_figures(*board.state(id_)) for id_ in ids}
-        if json:
-            more = [
-                {"learned": learned_report.learned_json(known[id_])} if verbose else {}
-                for id_ in ids
-            ]
-            told = summary.summary_json(entries, to)
-            print_json([each | rest for each, rest in zip(told, more, strict=True)])
-        else:
-            print_line(
-                summary.detailed_text(entries, known, to)
-                if verbose
-                else summary.summary_text(entries, to)
-            )
-        return all(verdict.status is Status.OPERATIONAL for _, verdict in entries)
+        rows = [service_row(board, id_, to) for id_ in ids]
+        learned = {id_: learned_figures(*board.state(id_)) for id_ in ids}
+    if json:
+        more = [
+            {"learned": learned_report.learned_json(learned[id_])} if verbose else {} for id_ in ids
+        ]
+        print_json([row | rest for row, rest in zip(summary.summary_json(rows), more, strict=True)])
+    else:
+        print_line(summary.detailed_text(rows, learned) if verbose else summary.summary_text(rows))
+    return all(row.status is Status.OPERATIONAL for row in rows)
 
 
 def watch_command(
     services: ServiceIds = None,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two readings.")] = 2.0,
     config: ConfigOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Show the standing verdicts as they change, until interrupted."""
+    """Show verdicts as they change, until interrupted."""
     to = output_translator(lang)
     try:
         asyncio.run(_watch(services, timedelta(seconds=every), config, to))
@@ -162,10 +161,10 @@ def watch_command(
 async def _watch(
     wanted: Sequence[str] | None, every: timedelta, config: Path | None, to: Translator
 ) -> None:
-    looks = _snapshots(wanted, every, config, to)
+    snapshots = _snapshots(wanted, every, config, to)
     if not sys.stdout.isatty():
         last = ""
-        async for text in looks:
+        async for text in snapshots:
             if text != last:
                 print_now(text + "\n")
             last = text
@@ -174,7 +173,7 @@ async def _watch(
     from rich.text import Text
 
     with Live(auto_refresh=False) as live:
-        async for text in looks:
+        async for text in snapshots:
             live.update(Text(text), refresh=True)
 
 
@@ -184,13 +183,12 @@ async def _snapshots(
     from tallylight.app import summary
     from tallylight.clock import SystemClock
     from tallylight.config.settings import load_configuration
+    from tallylight.status.views.services import service_row
 
     configuration, clock = load_configuration(config), SystemClock()
     while True:
         async with open_board_and_history(configuration, clock) as (board, _):
             ids = select_services(wanted, board.verdicts(), to)
-            text = summary.summary_text(
-                [(board.service(id_), board.verdict(id_)) for id_ in ids], to
-            )
+            text = summary.summary_text([service_row(board, id_, to) for id_ in ids])
         yield text
         await clock.sleep(every)

@@ -27,7 +27,7 @@ from tallylight.storage.export_formats import ExportFormat, ExportTable
 if TYPE_CHECKING:
     from tallylight.model.ids import KeyId
     from tallylight.model.ledger import LedgerEntry, Purpose, SpendingTotal
-    from tallylight.status.budgets import BudgetUsage
+    from tallylight.status.views.probes import BudgetUsage
 
 
 def register(application: typer.Typer) -> None:

@@ -82,39 +82,39 @@ def _print_recommendation(recommendation: "Recommendation", to: Translator) -> N
     from tallylight.status.views.recommendation import recommendation_view
 
     view = recommendation_view(recommendation, to)
-    print_line(f"{view.purpose}: {view.meaning}")
+    print_line(f"{view.purpose}: {view.policy_description}")
     print_line()
     if view.rows:
         headings = (
             "",
             to.gettext("Service"),
             to.gettext("State"),
-            to.gettext("Asked for"),
+            to.gettext("Request"),
             to.gettext("Price"),
-            to.gettext("Delivers"),
-            to.gettext("Price of a delivered video"),
-            to.gettext("Time to it"),
+            to.gettext("Success rate"),
+            to.gettext("Cost per delivered video"),
+            to.gettext("Expected time"),
         )
         rows = [
             (
                 str(place),
                 f"{each.name} ({each.id})",
-                f"{each.status.icon} {each.word}",
-                each.asked,
+                f"{each.status.icon} {each.status_label}",
+                each.request,
                 each.price,
-                each.delivery,
-                each.delivered_price,
-                each.time,
+                each.success_rate,
+                each.cost_per_delivered,
+                each.expected_time,
             )
             for place, each in enumerate(view.rows, start=1)
         ]
         print_table(headings, rows)
         print_line()
         for each in view.rows:
-            for why in each.why:
-                print_line(f"{each.id}: {why}")
-        print_line(view.together)
+            for reason in each.reasons:
+                print_line(f"{each.id}: {reason}")
+        print_line(view.combined_success)
     else:
-        print_error(to.gettext("No service can be asked for this."))
-    for out in view.left_out:
-        print_line(f"{out.status.icon} {out.id}: {out.why}")
+        print_error(to.gettext("No service can serve this request."))
+    for out in view.excluded:
+        print_line(f"{out.status.icon} {out.id}: {out.reason}")

@@ -20,6 +20,7 @@ from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
+from tallylight.status.views.services import service_row
 from tallylight.storage.export import export
 from tallylight.storage.export_formats import ExportFormat
 from tallylight.verdicts.availability import Availability, availability
@@ -104,8 +105,8 @@ class AsyncMonitor:
     async def summary(self, language: Language | str = Language.EN) -> str:
         """Return the lamps as text, a service a line with its first reason."""
         board = (await self._open()).board
-        entries = [(board.service(id_), verdict) for id_, verdict in board.verdicts().items()]
-        return summary.summary_text(entries, translator(Language(language)))
+        to = translator(Language(language))
+        return summary.summary_text(service_row(board, id_, to) for id_ in board.verdicts())
 
     async def uptime(self, service: str, hours: float = 24) -> Availability:
         """Return how available a service was over the last hours.

@@ -1,11 +1,11 @@
-"""Sentences for people, in English, 繁體中文 and 简体中文.
+"""Translates texts for people: English, 繁體中文 and 简体中文.
 
-English stands in the code and the templates. The other languages are message catalogues beside
-this file (`zh_Hant.po`, `zh_Hans.po`); they are read as text at their first use, so that nothing
-compiled has to be kept in step with its source.
+The code and the templates contain the English texts. The other languages are message catalogues
+beside this file (`zh_Hant.po`, `zh_Hans.po`). They are read as text at their first use, so no
+compiled catalogue has to be kept up to date.
 
-`reasons` knows the sentence of every reason of a verdict, `words` the names of the closed sets,
-`figures` and `prices` how times, shares and money are written.
+`reasons` has the sentence for every reason of a verdict, `labels` the names of statuses and other
+closed sets; `formatting` and `prices` format times, shares and money.
 """
 
 import gettext
@@ -22,7 +22,7 @@ from babel.messages.pofile import read_po
 
 
 class Language(StrEnum):
-    """The languages that we speak, by the tags that HTTP and HTML use."""
+    """The supported languages, by their BCP 47 tags."""
 
     EN = "en"
     ZH_HANT = "zh-Hant"
@@ -30,7 +30,7 @@ class Language(StrEnum):
 
     @property
     def own_name(self) -> str:
-        """Return what its readers call it."""
+        """Return the language's name in itself."""
         return _OWN_NAMES[self]
 
 
@@ -48,28 +48,29 @@ _CATALOGUES: Mapping[Language, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """Turns English messages into one language."""
+    """Translates English messages into one language."""
 
     language: Language
     locale: Locale
     _messages: gettext.NullTranslations
 
     def gettext(self, message: str) -> str:
-        """Return the message in this language, in English where it is not translated."""
+        """Return the translated message, or the message itself if it has no translation."""
         return self._messages.gettext(message)
 
     def ngettext(self, singular: str, plural: str, count: int) -> str:
-        """Return the form of a message that goes with a count."""
+        """Return the translated form of a message for a count."""
         return self._messages.ngettext(singular, plural, count)
 
-    def pgettext(self, context: str, message: str) -> str:
-        """Return the message as it is meant in a context."""
-        return self._messages.pgettext(context, message)
+
+def gettext_noop(message: str) -> str:
+    """Mark a message in a table for extraction; the table's reader translates it."""
+    return message
 
 
 @lru_cache(maxsize=len(Language))
 def translator(language: Language) -> Translator:
-    """Return the translator into a language; its catalogue is read once a process."""
+    """Return the translator into a language; each catalogue is read once per process."""
     locale = Locale.parse(language.value, sep="-")
     if language not in _CATALOGUES:
         return Translator(language, locale, gettext.NullTranslations())
@@ -81,15 +82,15 @@ def translator(language: Language) -> Translator:
 
 
 def language_from_locale(environment: Mapping[str, str]) -> Language:
-    """Return the language that a process's locale variables ask for.
+    """Return the language that a process's locale variables select.
 
     Args:
-        environment: Read in the order of gettext: LANGUAGE (a list), LC_ALL, LC_MESSAGES, LANG.
+        environment: Searched in gettext's order: LANGUAGE (a list), LC_ALL, LC_MESSAGES, LANG.
     """
     for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = environment.get(name, "")
-        for wish in value.split(":"):
-            language = _language_of_tag(wish.partition(".")[0].partition("@")[0].replace("_", "-"))
+        for tag in value.split(":"):
+            language = _language_of_tag(tag.partition(".")[0].partition("@")[0].replace("_", "-"))
             if language is not None:
                 return language
         if value:
@@ -98,10 +99,10 @@ def language_from_locale(environment: Mapping[str, str]) -> Language:
 
 
 def negotiate_language(accept_language: str, default: Language = Language.EN) -> Language:
-    """Return the language that an Accept-Language header likes best among ours.
+    """Return the supported language that an Accept-Language header prefers.
 
     Source:
-        RFC 9110, section 12.5.4; "zh-TW", "zh-HK" and "zh-MO" read traditional characters.
+        RFC 9110, section 12.5.4; "zh-TW", "zh-HK" and "zh-MO" mean traditional characters.
     """
     for tag in _by_preference(accept_language):
         language = default if tag == "*" else _language_of_tag(tag)
@@ -111,17 +112,17 @@ def negotiate_language(accept_language: str, default: Language = Language.EN) ->
 
 
 def _by_preference(header: str) -> Iterator[str]:
-    wishes: list[tuple[float, int, str]] = []
-    for place, part in enumerate(header.split(",")):
+    ranked: list[tuple[float, int, str]] = []
+    for position, part in enumerate(header.split(",")):
         tag, _, parameters = part.strip().partition(";")
         name, _, quality = parameters.strip().partition("=")
         try:
-            liking = float(quality) if name.strip() == "q" else 1.0
+            weight = float(quality) if name.strip() == "q" else 1.0
         except ValueError:
-            liking = 0.0
-        if tag.strip() and liking > 0:
-            wishes.append((-liking, place, tag.strip()))
-    yield from (tag for _, _, tag in sorted(wishes))
+            weight = 0.0
+        if tag.strip() and weight > 0:
+            ranked.append((-weight, position, tag.strip()))
+    yield from (tag for _, _, tag in sorted(ranked))
 
 
 def _language_of_tag(tag: str) -> Language | None:

@@ -1,4 +1,4 @@
-"""How times, durations, shares and counts are written in a language."""
+"""Formats times, durations, shares and counts."""
 
 from datetime import date, datetime, timedelta
 
@@ -7,25 +7,23 @@ from babel.numbers import format_decimal
 
 from tallylight.i18n import Language, Translator
 
-_NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
-
 
 def format_moment(at: datetime, to: Translator) -> str:
-    """Return a moment with its date, in UTC: "22 Nov 2026, 19:03 UTC"."""
+    """Return a time with its date, in UTC: "22 Nov 2026 at 19:03 UTC"."""
     if to.language is Language.EN:
-        return format_datetime(at, "d MMM y, HH:mm 'UTC'", locale=to.locale)
+        return format_datetime(at, "d MMM y 'at' HH:mm 'UTC'", locale=to.locale)
     return format_datetime(at, "y年M月d日 HH:mm 'UTC'", locale=to.locale)
 
 
 def format_moment_short(at: datetime, to: Translator) -> str:
-    """Return a moment without its year: "22 Nov, 19:03 UTC"."""
+    """Return a time without its year: "22 Nov at 19:03 UTC"."""
     if to.language is Language.EN:
-        return format_datetime(at, "d MMM, HH:mm 'UTC'", locale=to.locale)
+        return format_datetime(at, "d MMM 'at' HH:mm 'UTC'", locale=to.locale)
     return format_datetime(at, "M月d日 HH:mm 'UTC'", locale=to.locale)
 
 
 def format_moment_near(at: datetime, now: datetime, to: Translator) -> str:
-    """Return a moment without what a reader knows at `now`: the date of today, this year."""
+    """Return a time without today's date, or with this year's date but without the year."""
     if at.date() == now.date():
         return format_time(at, "HH:mm 'UTC'", locale=to.locale)
     return format_moment_short(at, to) if at.year == now.year else format_moment(at, to)
@@ -38,11 +36,11 @@ def format_day(at: date, to: Translator) -> str:
 
 
 def format_duration(length: timedelta, to: Translator) -> str:
-    """Return a length of time, with its two largest units at most: "3 h 20 min"."""
+    """Return a duration in its two largest units at most: "3 h 20 min"."""
     seconds = length.total_seconds()
     if seconds < 1:
         return to.gettext("%d ms") % round(seconds * 1000)
-    if seconds < 10:  # noqa: PLR2004  # a tenth still tells something
+    if seconds < 10:  # noqa: PLR2004  # below 10 s, a tenth matters
         return to.gettext("%s s") % format_decimal(
             round(seconds, 1), format="0.#", locale=to.locale
         )
@@ -64,7 +62,7 @@ def format_duration(length: timedelta, to: Translator) -> str:
 
 
 def format_relative(at: datetime, now: datetime, to: Translator) -> str:
-    """Return how long ago a moment was, or how far ahead it lies."""
+    """Return a time relative to now: "5 h ago", "in 40 s"."""
     if at > now:
         return to.gettext("in %s") % _largest_unit(at - now, to)
     if now - at < timedelta(seconds=5):
@@ -73,52 +71,46 @@ def format_relative(at: datetime, now: datetime, to: Translator) -> str:
 
 
 def format_percent(ratio: float, to: Translator, *, digits: int = 1) -> str:
-    """Return a share in percent, never rounded up to all nor down to nothing.
+    """Return a share in percent. Only 1.0 is shown as 100%, and only 0.0 as 0%.
 
     Args:
         ratio: From 0.0 to 1.0.
-        to: The language.
-        digits: After the point; 99.97 % is "> 99.9 %" with one.
+        to: The reader's language.
+        digits: Decimal places; with one, 99.97% is shown as ">99.9%".
     """
     percent = ratio * 100
     step = 10.0**-digits
     pattern = "0." + "#" * digits if digits else "0"
     if 100 - step < percent < 100 and round(percent, digits) >= 100:  # noqa: PLR2004
-        return (
-            ">"
-            + _NARROW_SPACE
-            + format_decimal(100 - step, pattern, to.locale)
-            + _NARROW_SPACE
-            + "%"
-        )
+        return f">{format_decimal(100 - step, pattern, to.locale)}%"
     if 0 < percent < step and round(percent, digits) <= 0:
-        return "<" + _NARROW_SPACE + format_decimal(step, pattern, to.locale) + _NARROW_SPACE + "%"
-    return format_decimal(round(percent, digits), pattern, to.locale) + _NARROW_SPACE + "%"
+        return f"<{format_decimal(step, pattern, to.locale)}%"
+    return f"{format_decimal(round(percent, digits), pattern, to.locale)}%"
 
 
 def format_uptime(uptime: str, coverage: float, to: Translator) -> str:
-    """Return an uptime beside the share of time it is known for: "99.2 % of the 87 % watched".
+    """Return an uptime with its coverage: "99.2% uptime (monitored 87% of the time)".
 
     Args:
-        uptime: In percent, with as many digits as can be told; "" where none can.
-        coverage: From 0.0 to 1.0.
-        to: The language.
+        uptime: In percent, such as "99.2 %", or "" if too little was monitored.
+        coverage: Monitored share of the time, from 0.0 to 1.0.
+        to: The reader's language.
     """
     if coverage <= 0:
-        return to.gettext("not watched")
+        return to.gettext("not monitored")
     if not uptime:
-        return to.gettext("only %s watched") % format_percent(coverage, to, digits=0)
-    told = uptime.replace(" ", _NARROW_SPACE)
+        return to.gettext("monitored only %s of the time") % format_percent(coverage, to, digits=0)
+    percent = uptime.replace(" ", "")
     if round(coverage, 3) >= 1:
-        return told
-    return to.gettext("%(uptime)s of the %(coverage)s watched") % {
-        "uptime": told,
+        return to.gettext("%s uptime") % percent
+    return to.gettext("%(uptime)s uptime (monitored %(coverage)s of the time)") % {
+        "uptime": percent,
         "coverage": format_percent(coverage, to, digits=0),
     }
 
 
 def format_number(value: float, to: Translator) -> str:
-    """Return a count with its thousands grouped."""
+    """Return a number with its thousands grouped."""
     return format_decimal(value, locale=to.locale)
 
 
@@ -127,7 +119,7 @@ def _join_units(large: str, small: str, rest: int) -> str:
 
 
 def _largest_unit(length: timedelta, to: Translator) -> str:
-    # One unit is enough to say how long ago something was.
+    # One unit is precise enough for a relative time.
     seconds = max(1, round(length.total_seconds()))
     for unit in (86400, 3600, 60):
         if seconds >= unit:

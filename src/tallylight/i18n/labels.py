@@ -1,118 +1,99 @@
-"""The names of the closed sets, for people."""
+"""The names and descriptions of statuses, kinds of access, sources and failures."""
 
-from tallylight.i18n import Translator
+from collections.abc import Mapping
+
+from tallylight.i18n import Translator, gettext_noop
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.model.status import Access, Status
 
+_STATUSES: Mapping[Status, tuple[str, str]] = {
+    Status.OPERATIONAL: (
+        gettext_noop("Operational"),
+        gettext_noop("The service delivers videos."),
+    ),
+    Status.DEGRADED: (
+        gettext_noop("Degraded"),
+        gettext_noop("The service delivers videos, but slowly or with some failures."),
+    ),
+    Status.RISK_CONTROL: (
+        gettext_noop("Risk control"),
+        gettext_noop("Anti-abuse measures limit the service."),
+    ),
+    Status.SUSPENDED: (
+        gettext_noop("Suspended"),
+        gettext_noop("The service delivers nothing, or reports that it is paused."),
+    ),
+    Status.MAINTENANCE: (
+        gettext_noop("Maintenance"),
+        gettext_noop("The service is under announced maintenance."),
+    ),
+    Status.RETIRED: (gettext_noop("Retired"), gettext_noop("The service no longer exists.")),
+    Status.UNKNOWN: (gettext_noop("Unknown"), gettext_noop("There is no recent evidence.")),
+}
+"""The name and the description of each status."""
 
-def status_label(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
+_ACCESS: Mapping[Access, str] = {
+    Access.OFFICIAL: gettext_noop("Official"),
+    Access.REVERSE: gettext_noop("Reverse"),
+    Access.SELF_HOSTED: gettext_noop("Self-hosted"),
+}
+
+_SOURCES: Mapping[Source, str] = {
+    Source.REACH: gettext_noop("Reach probe"),
+    Source.CREDENTIALS: gettext_noop("Credentials probe"),
+    Source.ACCEPTANCE: gettext_noop("Job accepted"),
+    Source.GENERATION: gettext_noop("Generation probe"),
+    Source.TRAFFIC: gettext_noop("Live traffic"),
+    Source.FEED: gettext_noop("Status feed"),
+    Source.CALENDAR: gettext_noop("Calendar"),
+}
+
+_FAILURES: Mapping[FailureKind, str] = {
+    FailureKind.RATE_LIMITED: gettext_noop("Rate limited"),
+    FailureKind.QUOTA: gettext_noop("Balance or quota used up"),
+    FailureKind.AUTH: gettext_noop("Key refused"),
+    FailureKind.DEGRADED: gettext_noop("Upstream error"),
+    FailureKind.CONTENT_REJECTED: gettext_noop("Content refused"),
+    FailureKind.INVALID_REQUEST: gettext_noop("Invalid request"),
+    FailureKind.UNKNOWN: gettext_noop("Unclear response"),
+}
+"""The names of failures; a kind that is missing has the name of the status that it causes."""
+
+
+def status_label(status: Status, to: Translator) -> str:
     """Return the name of a status."""
-    match status:
-        case Status.OPERATIONAL:
-            return to.gettext("Operational")
-        case Status.DEGRADED:
-            return to.gettext("Degraded")
-        case Status.RISK_CONTROL:
-            return to.gettext("Risk control")
-        case Status.SUSPENDED:
-            return to.gettext("Suspended")
-        case Status.MAINTENANCE:
-            return to.gettext("Maintenance")
-        case Status.RETIRED:
-            return to.gettext("Retired")
-        case Status.UNKNOWN:
-            return to.gettext("Unknown")
+    return to.gettext(_STATUSES[status][0])
 
 
-def status_description(status: Status, to: Translator) -> str:  # noqa: PLR0911  # a closed set
-    """Return what a status means, in one sentence."""
-    match status:
-        case Status.OPERATIONAL:
-            return to.gettext("It delivers.")
-        case Status.DEGRADED:
-            return to.gettext("It delivers, but slowly or with errors in part.")
-        case Status.RISK_CONTROL:
-            return to.gettext("Anti-abuse measures limit it.")
-        case Status.SUSPENDED:
-            return to.gettext("It delivers nothing, or says that it is paused.")
-        case Status.MAINTENANCE:
-            return to.gettext("It is being worked on, as was announced.")
-        case Status.RETIRED:
-            return to.gettext("It no longer exists.")
-        case Status.UNKNOWN:
-            return to.gettext("No evidence is fresh enough to say.")
+def status_description(status: Status, to: Translator) -> str:
+    """Return what a status means, as a sentence."""
+    return to.gettext(_STATUSES[status][1])
 
 
 def access_label(access: Access, to: Translator) -> str:
     """Return the name of a kind of access."""
-    match access:
-        case Access.OFFICIAL:
-            return to.gettext("Official")
-        case Access.REVERSE:
-            return to.gettext("Reverse")
-        case Access.SELF_HOSTED:
-            return to.gettext("Self-hosted")
+    return to.gettext(_ACCESS[access])
 
 
-def source_label(source: Source, to: Translator) -> str:  # noqa: PLR0911  # a closed set
+def source_label(source: Source, to: Translator) -> str:
     """Return the name of a source of evidence."""
-    match source:
-        case Source.REACH:
-            return to.gettext("Reach probe")
-        case Source.CREDENTIALS:
-            return to.gettext("Credentials probe")
-        case Source.ACCEPTANCE:
-            return to.gettext("Job accepted")
-        case Source.GENERATION:
-            return to.gettext("Generation probe")
-        case Source.TRAFFIC:
-            return to.gettext("Live traffic")
-        case Source.FEED:
-            return to.gettext("Status feed")
-        case Source.CALENDAR:
-            return to.gettext("Calendar")
+    return to.gettext(_SOURCES[source])
 
 
 def depth_label(depth: Depth, to: Translator) -> str:
     """Return the name of a probe's depth."""
-    match depth:
-        case Depth.REACH:
-            return to.gettext("Reach probe")
-        case Depth.CREDENTIALS:
-            return to.gettext("Credentials probe")
-        case Depth.GENERATION:
-            return to.gettext("Generation probe")
+    return source_label(Source(depth.value), to)
 
 
-def failure_label(kind: FailureKind, to: Translator) -> str:  # noqa: C901, PLR0911  # a closed set
+def failure_label(kind: FailureKind, to: Translator) -> str:
     """Return the name of a kind of failure."""
-    match kind:
-        case FailureKind.RATE_LIMITED:
-            return to.gettext("Rate limited")
-        case FailureKind.QUOTA:
-            return to.gettext("Balance or quota used up")
-        case FailureKind.AUTH:
-            return to.gettext("Key refused")
-        case FailureKind.RISK_CONTROL:
-            return to.gettext("Risk control")
-        case FailureKind.DEGRADED:
-            return to.gettext("Upstream error")
-        case FailureKind.SUSPENDED:
-            return to.gettext("Suspended")
-        case FailureKind.MAINTENANCE:
-            return to.gettext("Maintenance")
-        case FailureKind.RETIRED:
-            return to.gettext("Retired")
-        case FailureKind.CONTENT_REJECTED:
-            return to.gettext("Content refused")
-        case FailureKind.INVALID_REQUEST:
-            return to.gettext("Invalid request")
-        case FailureKind.UNKNOWN:
-            return to.gettext("Unclear answer")
+    if kind in _FAILURES:
+        return to.gettext(_FAILURES[kind])
+    return status_label(Status(kind.value), to)
 
 
 def blocked_message(kind: FailureKind, to: Translator) -> str:
-    """Return what keeps us out of a service, and that it says nothing against the service."""
+    """Return why our own access to a service is blocked, which says nothing about the service."""
     if kind is FailureKind.QUOTA:
-        return to.gettext("Our balance or quota there is used up, so we cannot look further.")
-    return to.gettext("Our key is refused there, so we cannot look further.")
+        return to.gettext("Our balance or quota is used up, so checks cannot go further.")
+    return to.gettext("The upstream refuses our key, so checks cannot go further.")

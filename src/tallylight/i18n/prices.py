@@ -1,4 +1,4 @@
-"""How a price is written in a language; always in US dollars."""
+"""Formats prices, always in US dollars."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -8,7 +8,7 @@ from tallylight.model.money import Price, PriceUnit
 
 
 def format_usd(amount: Decimal) -> str:
-    """Return an amount of US dollars: cents, and what lies below them only if it is there."""
+    """Return an amount of US dollars, with two decimal places or as many as it needs, up to six."""
     exact = amount.normalize()
     exponent = exact.as_tuple().exponent
     digits = max(2, -exponent) if isinstance(exponent, int) else 2
@@ -16,16 +16,16 @@ def format_usd(amount: Decimal) -> str:
 
 
 def format_price(price: Price | None, to: Translator) -> str:
-    """Return what a model costs, as a line: "$0.10 a second (720p), $0.30 a second (1080p)"."""
+    """Return a price: "$0.10 per second (720p), $0.30 per second (1080p)"."""
     if price is None:
         return to.gettext("price unknown")
     match price.unit:
         case PriceUnit.PER_SECOND:
-            lines = _by_resolution(price.rates, to.gettext("%s a second"), to)
+            lines = _by_resolution(price.rates, to.gettext("%s per second"), to)
         case PriceUnit.PER_CALL:
-            lines = _by_resolution(price.rates, to.gettext("%s a call"), to)
+            lines = _by_resolution(price.rates, to.gettext("%s per call"), to)
         case PriceUnit.PER_MILLION_TOKENS:
-            lines = _by_resolution(price.rates, to.gettext("%s a million tokens"), to)
+            lines = _by_resolution(price.rates, to.gettext("%s per million tokens"), to)
         case PriceUnit.PER_BLOCK:
             lines = [
                 line

@@ -1,7 +1,7 @@
-"""The sentence of every reason: what was found, since when, and what the upstream answered.
+"""The sentence for every reason of a verdict: the finding, its time, and the upstream's response.
 
-A fact that is missing shortens the sentence and never breaks it: verdicts of former versions lie
-in the history, and their reasons are shown as long as they do.
+A missing fact shortens the sentence but never breaks it, because the history holds reasons that
+earlier versions stored with fewer facts.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ from tallylight.model.verdict import Reason, ReasonCode
 def reason_sentence(reason: Reason, to: Translator) -> str:
     """Return a reason as one sentence."""
     facts = _ReasonFacts(reason, to)
-    told = to.gettext(", ").join(detail for detail in _details(reason.code, facts, to) if detail)
+    details = to.gettext(", ").join(detail for detail in _details(reason.code, facts, to) if detail)
     finding = _finding(reason.code, facts, to)
-    if told:
-        finding = to.gettext("%(finding)s (%(details)s)") % {"finding": finding, "details": told}
+    if details:
+        finding = to.gettext("%(finding)s (%(details)s)") % {"finding": finding, "details": details}
     answer = facts.text("answer")
     if not answer:
         return to.gettext("%s.") % finding
-    return to.gettext("%(finding)s; the answer at %(at)s: “%(answer)s”") % {
+    return to.gettext("%(finding)s; last error on %(at)s: “%(answer)s”") % {
         "finding": finding,
         "at": facts.at_text,
         "answer": answer,
@@ -39,7 +39,7 @@ def reason_sentence(reason: Reason, to: Translator) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _ReasonFacts:
-    """The facts of one reason, each None or "" where it is missing."""
+    """Reads the facts of one reason; a missing fact is None or ""."""
 
     reason: Reason
     to: Translator
@@ -51,7 +51,7 @@ class _ReasonFacts:
         value = self.reason.facts.get(name)
         return None if value is None or isinstance(value, str) else value
 
-    def moment(self, name: str) -> datetime | None:
+    def time(self, name: str) -> datetime | None:
         try:
             return datetime.fromisoformat(self.text(name))
         except ValueError:
@@ -61,9 +61,9 @@ class _ReasonFacts:
         seconds = self.number(name)
         return "" if seconds is None else format_duration(timedelta(seconds=seconds), self.to)
 
-    def moment_text(self, name: str) -> str:
-        """Return a moment in words, that of the evidence where it is missing."""
-        return format_moment_short(self.moment(name) or self.reason.at, self.to)
+    def time_text(self, name: str) -> str:
+        """Return a time as text; without the fact, the time of the evidence."""
+        return format_moment_short(self.time(name) or self.reason.at, self.to)
 
     @property
     def at_text(self) -> str:
@@ -75,72 +75,72 @@ def _finding(  # noqa: C901, PLR0911, PLR0912  # a closed set
 ) -> str:
     match code:
         case ReasonCode.JOBS_DELIVERED:
-            return to.gettext("The newest video arrived at %s") % facts.moment_text("last_at")
+            return _delivered(facts, to)
         case ReasonCode.JOBS_FAILING:
-            return to.gettext("Jobs have been failing since %s") % facts.moment_text("since")
+            return to.gettext("Jobs have been failing since %s") % facts.time_text("since")
         case ReasonCode.JOBS_PARTLY_FAILING:
-            return to.gettext("Part of the jobs fail")
+            return to.gettext("Some jobs fail")
         case ReasonCode.JOBS_SLOW:
             return _slow(facts, to)
         case ReasonCode.NO_RECENT_JOBS:
             return _no_jobs(facts, to)
         case ReasonCode.API_RESPONDING:
-            return to.gettext("It answers, last at %s") % facts.at_text
+            return to.gettext("The API responds, most recently on %s") % facts.at_text
         case ReasonCode.API_RECOVERED:
             return to.gettext(
-                "It has answered again since %s; whether videos arrive is not checked"
-            ) % (facts.moment_text("since"))
+                "The API has responded again since %s, but no video has been generated since"
+            ) % facts.time_text("since")
         case ReasonCode.API_DOWN:
-            return to.gettext("No check has got through since %s") % facts.moment_text("since")
+            return to.gettext("All checks have failed since %s") % facts.time_text("since")
         case ReasonCode.API_PARTLY_FAILING:
-            return to.gettext("Part of the checks have been failing since %s") % facts.moment_text(
-                "since"
-            )
+            return to.gettext("Some checks have failed since %s") % facts.time_text("since")
         case ReasonCode.RISK_CONTROL_REPORTED:
-            return to.gettext("The upstream itself names risk control")
+            return to.gettext("The upstream reports risk control")
         case ReasonCode.RISK_CONTROL_SUSPECTED:
-            return to.gettext("Two independent signs point at risk control")
+            return to.gettext("Two independent signs indicate risk control")
         case ReasonCode.SUSPENSION_REPORTED:
-            return to.gettext("The upstream itself says that it is paused")
+            return to.gettext("The upstream reports that it is paused")
         case ReasonCode.MAINTENANCE_SCHEDULED:
             return _maintenance(facts, to)
         case ReasonCode.MAINTENANCE_REPORTED:
-            return to.gettext("The upstream itself says that it is under maintenance")
+            return to.gettext("The upstream reports that it is under maintenance")
         case ReasonCode.FEED_NOT_OPERATIONAL:
             return _feed(facts, to)
         case ReasonCode.FEED_UNREADABLE:
-            return to.gettext("Its official status page cannot be read, so it counts for nothing")
+            return to.gettext("The official status page cannot be read, so it is ignored")
         case ReasonCode.SHUTDOWN_AHEAD:
             return _shutdown_ahead(facts, to)
         case ReasonCode.SHUTDOWN_PASSED:
-            return to.gettext("It was shut down on %s") % _date(facts, to)
+            return to.gettext("The model was shut down on %s") % _date(facts, to)
         case ReasonCode.RETIREMENT_REPORTED:
-            return to.gettext("It has been answering since %s that the model is gone") % (
-                facts.moment_text("since")
+            return to.gettext("The API has reported since %s that the model does not exist") % (
+                facts.time_text("since")
             )
         case ReasonCode.KEY_REFUSED:
             return to.gettext("Our key is refused")
         case ReasonCode.BALANCE_EMPTY:
             return to.gettext("Our balance or quota is used up")
         case ReasonCode.OWN_NETWORK:
-            return to.gettext("Our own network fails: unrelated providers are out of reach at once")
+            return to.gettext(
+                "Our own network is down: unrelated providers are unreachable at the same time"
+            )
         case ReasonCode.NO_EVIDENCE:
-            return to.gettext("No evidence is fresh enough to say")
+            return to.gettext("There is no recent evidence")
 
 
 def _details(code: ReasonCode, facts: _ReasonFacts, to: Translator) -> Iterator[str]:
     failed, of, times = facts.number("failed"), facts.number("of"), facts.number("times")
     match code:
         case ReasonCode.JOBS_DELIVERED:
-            yield _delivered(facts, to)
+            yield _delivery_count(facts, to)
         case ReasonCode.JOBS_SLOW:
             yield _slowness(facts, to)
-        case ReasonCode.RISK_CONTROL_SUSPECTED if facts.moment("first_at"):
-            yield to.gettext("the first at %s") % facts.moment_text("first_at")
+        case ReasonCode.RISK_CONTROL_SUSPECTED if facts.time("first_at"):
+            yield to.gettext("first on %s") % facts.time_text("first_at")
         case ReasonCode.RETIREMENT_REPORTED if times:
             yield to.ngettext("%d time", "%d times", int(times)) % times
         case ReasonCode.SHUTDOWN_AHEAD | ReasonCode.SHUTDOWN_PASSED if facts.text("replacement"):
-            yield to.gettext("its provider names %s instead") % facts.text("replacement")
+            yield to.gettext("the provider names %s as the replacement") % facts.text("replacement")
         case _ if failed is not None and of:
             yield to.gettext("%(failed)d of %(of)d failed") % {"failed": failed, "of": of}
             if code is ReasonCode.JOBS_PARTLY_FAILING and facts.duration_text("seconds"):
@@ -151,7 +151,7 @@ def _details(code: ReasonCode, facts: _ReasonFacts, to: Translator) -> Iterator[
     if status is not None:
         yield f"HTTP {status:.0f}"
     if code in _DATED_CODES and not facts.text("answer"):
-        yield to.gettext("last at %s") % facts.at_text
+        yield to.gettext("most recently on %s") % facts.at_text
 
 
 _DATED_CODES = frozenset(
@@ -165,21 +165,28 @@ _DATED_CODES = frozenset(
         ReasonCode.OWN_NETWORK,
     }
 )
-"""What the upstream said of itself or of us; it is told when, also where it used no words."""
+"""What the upstream reports about itself or about us; dated even without a response text."""
 
 
 def _delivered(facts: _ReasonFacts, to: Translator) -> str:
-    took, delivered, of = (
-        facts.duration_text("seconds"),
-        facts.number("delivered"),
-        facts.number("of"),
-    )
-    told = [to.gettext("it took %s") % took] if took else []
-    if delivered and of and of > 1:
-        counted = to.gettext("%(delivered)d of %(of)d arrived within %(minutes)d min")
-        minutes = facts.number("minutes") or 0
-        told.append(counted % {"delivered": delivered, "of": of, "minutes": minutes})
-    return to.gettext(", ").join(told)
+    at, duration = facts.time_text("last_at"), facts.duration_text("seconds")
+    if not duration:
+        return to.gettext("Latest video delivered %s") % at
+    return to.gettext("Latest video delivered %(at)s in %(duration)s") % {
+        "at": at,
+        "duration": duration,
+    }
+
+
+def _delivery_count(facts: _ReasonFacts, to: Translator) -> str:
+    delivered, of = facts.number("delivered"), facts.number("of")
+    if not delivered or not of or of <= 1:
+        return ""
+    return to.gettext("%(delivered)d of %(of)d delivered within %(minutes)d min") % {
+        "delivered": delivered,
+        "of": of,
+        "minutes": facts.number("minutes") or 0,
+    }
 
 
 def _slow(facts: _ReasonFacts, to: Translator) -> str:
@@ -193,40 +200,38 @@ def _slowness(facts: _ReasonFacts, to: Translator) -> str:
     slowest, median = facts.duration_text("slowest_seconds"), facts.duration_text("median_seconds")
     if not slowest or not median:
         return ""
-    return to.gettext("%(slowest)s, where %(median)s is usual") % {
+    return to.gettext("%(slowest)s; the median is %(median)s") % {
         "slowest": slowest,
         "median": median,
     }
 
 
 def _no_jobs(facts: _ReasonFacts, to: Translator) -> str:
-    if facts.moment("last_at") is None:
-        return to.gettext("No job has been watched yet, so whether videos arrive is not known")
-    return to.gettext("No job has ended since %s, so whether videos arrive is not known") % (
-        facts.moment_text("last_at")
-    )
+    if facts.time("last_at") is None:
+        return to.gettext("The API responds, but no video has been generated yet")
+    return to.gettext("No job has ended since %s") % facts.time_text("last_at")
 
 
 def _maintenance(facts: _ReasonFacts, to: Translator) -> str:
-    until, note = facts.moment("until"), _note_suffix(facts, to)
+    until, note = facts.time("until"), _note_suffix(facts, to)
     if until is None:
-        return (to.gettext("Maintenance has been announced from %s on") % facts.at_text) + note
+        return (to.gettext("Maintenance is announced from %s on") % facts.at_text) + note
     span = {"start": facts.at_text, "end": format_moment_short(until, to)}
-    return to.gettext("Maintenance has been announced from %(start)s to %(end)s") % span + note
+    return to.gettext("Maintenance is announced from %(start)s to %(end)s") % span + note
 
 
 def _feed(facts: _ReasonFacts, to: Translator) -> str:
     says = facts.text("says")
-    word = status_label(Status(says), to) if says in set(Status) else to.gettext("trouble")
-    told = {"status": word, "since": facts.moment_text("since")}
-    finding = to.gettext("Its official status page has reported “%(status)s” since %(since)s")
-    return finding % told + _note_suffix(facts, to)
+    label = status_label(Status(says), to) if says in set(Status) else to.gettext("problems")
+    report = {"status": label, "since": facts.time_text("since")}
+    finding = to.gettext("The official status page has reported “%(status)s” since %(since)s")
+    return finding % report + _note_suffix(facts, to)
 
 
 def _shutdown_ahead(facts: _ReasonFacts, to: Translator) -> str:
     if facts.number("certain") == 0:
-        return to.gettext("It may be shut down from %s on") % _date(facts, to)
-    return to.gettext("It will be shut down on %s") % _date(facts, to)
+        return to.gettext("The model may be shut down from %s on") % _date(facts, to)
+    return to.gettext("The model will be shut down on %s") % _date(facts, to)
 
 
 def _note_suffix(facts: _ReasonFacts, to: Translator) -> str:
@@ -235,4 +240,4 @@ def _note_suffix(facts: _ReasonFacts, to: Translator) -> str:
 
 
 def _date(facts: _ReasonFacts, to: Translator) -> str:
-    return format_day(facts.moment("date") or facts.reason.at, to)
+    return format_day(facts.time("date") or facts.reason.at, to)

@@ -1,1 +1,1 @@
-"""The faces: a page for people, APIs for programs, a feed, badges, metrics."""
+"""The status app: HTML pages, JSON APIs, an Atom feed, badges, metrics and health checks."""

@@ -1,4 +1,4 @@
-"""What budgets buy, as the faces take it from whoever computes it."""
+"""The values that describe what budgets buy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,40 +8,40 @@ from typing import Protocol
 
 
 class AdviceRow(Protocol):
-    """What one way of spending buys."""
+    """The result of one budget."""
 
     @property
     def budget(self) -> Decimal | None:
-        """USD a day that may be spent; None without a limit."""
+        """Limit in USD a day; None without a limit."""
         ...
 
     @property
     def spend(self) -> float:
-        """USD a day that are spent."""
+        """Spending in USD a day."""
         ...
 
     @property
     def seen_share(self) -> float:
-        """The share of outages over five minutes that are seen before they end."""
+        """Share of the outages over five minutes that are detected before they end, 0.0 to 1.0."""
         ...
 
     @property
     def median_delay(self) -> float | None:
-        """Minutes until half of those seen are shown; None if none is."""
+        """Median delay of detection in minutes; None if no outage is detected."""
         ...
 
     @property
     def wrong_share(self) -> float:
-        """The share of time with the wrong lamp."""
+        """Share of time in which the wrong status is shown, 0.0 to 1.0."""
         ...
 
 
 class AdviceState(StrEnum):
-    """How far the computing is."""
+    """State of the computation."""
 
     COMPUTING = "computing"
     READY = "ready"
-    UNPRICED = "unpriced"  # no service's probe has a known price
+    UNPRICED = "unpriced"  # no service has a probe of known price
     FAILED = "failed"
 
 
@@ -50,15 +50,15 @@ class Advice:
     """What budgets buy for the services of this catalogue.
 
     Args:
-        state: How far the computing is; all below `unpriced` is known once it is READY.
-        own: USD a day that the operator's budgets allow; None if nothing limits them.
-        priced: How many services have a probe of known price.
-        unpriced: How many others there are; they are left out.
-        rows: By budget, the least first.
-        script: A plain script that orders a video of each service every five minutes.
-        rehearsed: How many services stood for all.
-        days: How many days were rehearsed.
-        outages: How many outages over five minutes these had, in every row the same.
+        state: State of the computation; the fields after `unpriced` are set once it is READY.
+        own_budget: USD a day that the operator's budgets allow; None without a limit.
+        priced: Number of services that have a probe of known price.
+        unpriced: Number of the other services, which are left out.
+        rows: One for each budget, the smallest first.
+        plain_script: A script that orders a video of each service every five minutes.
+        rehearsed_services: Number of services rehearsed, as a sample of all.
+        days: Number of days rehearsed.
+        outages: Number of outages over five minutes in them, the same in every row.
     """
 
     state: AdviceState

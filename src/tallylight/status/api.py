@@ -28,26 +28,28 @@ from tallylight.status.models import (
     ServiceResponse,
     UptimeResponse,
 )
-from tallylight.status.parameters import ContextParam, FactsParam, TranslatorParam
+from tallylight.status.parameters import ContextParam, RowParam, TranslatorParam
 from tallylight.status.recommendation import MAX_SECONDS, SIZE_PATTERN, RecommendationQuery
-from tallylight.status.views.uptimes import UptimeWindow, uptime_view
+from tallylight.status.views.uptimes import UptimeWindow
 
-LimitParam = Annotated[int, Query(ge=1, le=1000, description="How many at most, newest first.")]
+LimitParam = Annotated[
+    int, Query(ge=1, le=1000, description="Maximum number of entries, newest first.")
+]
 BeforeParam = Annotated[
-    AwareDatetime | None, Query(description="Only what was before this moment (RFC 3339).")
+    AwareDatetime | None, Query(description="Only entries before this time (RFC 3339).")
 ]
 
 _EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 _SERVICE_NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "There is no such service."}
+    404: {"model": ErrorResponse, "description": "The service does not exist."}
 }
 _ADVICE_UNAVAILABLE: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "This server does not compute it."}
+    404: {"model": ErrorResponse, "description": "This server computes no advice."}
 }
 
 _MODEL_NOT_FOUND: dict[int | str, dict[str, object]] = {
-    404: {"model": ErrorResponse, "description": "There is no such purpose or model."}
+    404: {"model": ErrorResponse, "description": "The purpose or the model does not exist."}
 }
 
 
@@ -59,55 +61,54 @@ async def list_services(context: ContextParam, to: TranslatorParam) -> list[Serv
     """Return every service with its verdict, in the catalogue's order."""
     now = context.now()
     return [
-        service_response(
-            facts, uptime_view(facts.status_intervals, UptimeWindow.QUARTER, now, to), to
-        )
-        for facts in await context.all_facts()
+        service_response(row, row.uptime(UptimeWindow.QUARTER, now))
+        for row in await context.rows(to)
     ]
 
 
-@api_router.get("/services/{service}", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `Known` reads it
+@api_router.get("/services/{service}", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `RowParam` reads it
 async def get_service(
-    context: ContextParam, facts: FactsParam, to: TranslatorParam
+    context: ContextParam, row: RowParam, to: TranslatorParam
 ) -> ServiceDetailResponse:
     """Return one service with its fact sheet, uptimes and budgets."""
-    now = context.now()
-    uptimes = [uptime_view(facts.status_intervals, window, now, to) for window in UptimeWindow]
-    answer = service_response(facts, uptimes[-1], to)
-    spent = await budget_usage(context.sources.history.ledger, [facts.service], None, now)
-    plan, id_ = context.sources.plan, facts.service.id
+    now, plan, service = context.now(), context.sources.plan, row.service
+    uptimes = [row.uptime(window, now) for window in UptimeWindow]
+    usage = await budget_usage(context.sources.history.ledger, [service], None, now)
     return ServiceDetailResponse(
-        **answer.model_dump(),
-        sheet=fact_sheet_response(facts.service.sheet, to),
-        uptimes=[uptime_response(id_, each) for each in uptimes],
-        next_probes=[] if plan is None else upcoming_probe_responses(plan.planned_probes(id_)),
-        withheld=None if plan is None else plan.withheld_reasons().get(id_),
-        budgets=[budget_usage_response(each) for each in spent],
+        **service_response(row, uptimes[-1]).model_dump(),
+        sheet=fact_sheet_response(service.sheet, to),
+        uptimes=[uptime_response(service.id, each) for each in uptimes],
+        next_probes=[]
+        if plan is None
+        else upcoming_probe_responses(plan.planned_probes(service.id)),
+        withheld=None if plan is None else plan.withheld_reasons().get(service.id),
+        budgets=[budget_usage_response(each) for each in usage],
     )
 
 
-@api_router.get("/services/{service}/evidence", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `Known` reads it
+@api_router.get("/services/{service}/evidence", responses=_SERVICE_NOT_FOUND)  # noqa: FAST003  # `RowParam` reads it
 async def list_evidence(
-    context: ContextParam, facts: FactsParam, limit: LimitParam = 100, before: BeforeParam = None
+    context: ContextParam, row: RowParam, limit: LimitParam = 100, before: BeforeParam = None
 ) -> list[EvidenceResponse]:
-    """Return the evidence about one service of the day before a moment (default: now)."""
-    found = await context.sources.history.evidence(
-        facts.service.id, end=_clamp_time(before, context.now()), limit=limit
+    """Return the evidence about one service from the day before a time (default: now)."""
+    pieces = await context.sources.history.evidence(
+        row.service.id, end=_clamp_time(before, context.now()), limit=limit
     )
-    return [evidence_response(piece) for piece in found]
+    return [evidence_response(piece) for piece in pieces]
 
 
 @api_router.get("/uptime")
 async def list_uptimes(
     context: ContextParam,
     to: TranslatorParam,
-    window: Annotated[UptimeWindow, Query(description="How far back.")] = UptimeWindow.DAY,
+    window: Annotated[
+        UptimeWindow, Query(description="The window, which ends now.")
+    ] = UptimeWindow.DAY,
 ) -> list[UptimeResponse]:
     """Return the time-weighted uptime of every service."""
     now = context.now()
     return [
-        uptime_response(facts.service.id, uptime_view(facts.status_intervals, window, now, to))
-        for facts in await context.all_facts()
+        uptime_response(row.service.id, row.uptime(window, now)) for row in await context.rows(to)
     ]
 
 
@@ -125,34 +126,34 @@ async def get_recommendation(  # noqa: PLR0913, PLR0917  # FastAPI takes each fi
     ] = "",
     seconds: Annotated[
         int | None,
-        Query(ge=1, le=MAX_SECONDS, description="Length; without it each service's own."),
+        Query(ge=1, le=MAX_SECONDS, description="Length in seconds (default: each service's own)."),
     ] = None,
     size: Annotated[
-        str, Query(pattern=SIZE_PATTERN, description="WIDTHxHEIGHT; without it each service's own.")
+        str, Query(pattern=SIZE_PATTERN, description="WIDTHxHEIGHT (default: each service's own).")
     ] = "",
-    model: Annotated[str, Query(description="A route; without it all services.")] = "",
+    model: Annotated[str, Query(description="A route (default: all services).")] = "",
 ) -> RecommendationResponse:
-    """Return which service to use for what, and what a delivered video costs there."""
+    """Return which service to use for a request, and what a delivered video costs there."""
     recommender = context.sources.recommender
     if recommender is None:
-        raise HTTPException(404, "Nothing is routed here.")
+        raise HTTPException(404, "This server routes no requests.")
     try:
-        found = recommender.recommend(RecommendationQuery(purpose, seconds, size, model))
+        recommendation = recommender.recommend(RecommendationQuery(purpose, seconds, size, model))
     except LookupError as error:
         raise HTTPException(404, f"{error}.") from None
-    return recommendation_response(found, to)
+    return recommendation_response(recommendation, to)
 
 
 @api_router.get("/ledger")
 async def get_ledger(
     context: ContextParam, limit: LimitParam = 100, before: BeforeParam = None
 ) -> LedgerResponse:
-    """Return the budgets, and the newest spending of probes and jobs."""
-    now, book = context.now(), context.sources.history.ledger
+    """Return the budgets, and the latest spending of probes and jobs."""
+    now, ledger = context.now(), context.sources.history.ledger
     budgets = await budget_usage(
-        book, context.sources.board.services(), context.sources.total_budget(), now
+        ledger, context.sources.board.services(), context.sources.total_budget(), now
     )
-    entries = await book.entries(end=_clamp_time(before, now), limit=limit)
+    entries = await ledger.entries(end=_clamp_time(before, now), limit=limit)
     return LedgerResponse(
         budgets=[budget_usage_response(each) for each in budgets],
         entries=[ledger_entry_response(entry) for entry in entries],
@@ -161,14 +162,14 @@ async def get_ledger(
 
 @api_router.get("/advice", responses=_ADVICE_UNAVAILABLE)
 async def get_advice(context: ContextParam) -> AdviceResponse:
-    """Return what daily budgets would buy for these services; computed once it is asked for."""
-    adviser = context.sources.advice_source
-    if adviser is None:
+    """Return what daily budgets would buy for these services; the first request starts it."""
+    advice_source = context.sources.advice_source
+    if advice_source is None:
         raise HTTPException(404, "This server computes no advice.")
-    return advice_response(adviser.advice())
+    return advice_response(advice_source.advice())
 
 
 def _clamp_time(before: datetime | None, now: datetime) -> datetime:
-    # Nothing lies further ahead, and databases have an end of time.
+    # Nothing is recorded later, and databases reject years at the ends of the calendar.
     latest = now + timedelta(minutes=1)
     return latest if before is None else max(_EARLIEST, min(before, latest))

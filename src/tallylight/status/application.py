@@ -1,4 +1,4 @@
-"""Puts the faces together: one app, before which the gateway stands with its `/v1`."""
+"""Assembles the status app: the pages, the JSON APIs, badges, metrics and health checks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from tallylight.errors import StorageError
 from tallylight.status import badges, event_stream, health, metrics, pages
-from tallylight.status.errors import DATABASE_UNAVAILABLE, error_response
+from tallylight.status.errors import DATABASE_UNAVAILABLE, json_error
 from tallylight.status.event_stream import EventBroadcaster
 from tallylight.status.lazy_app import LazyApp
 from tallylight.status.middleware import ResponseMiddleware
@@ -27,35 +27,35 @@ from tallylight.status.uptime_cache import UptimeCache
 _JSON_PATHS = ("/api/", "/badge/", "/metrics", "/healthz", "/readyz")
 
 
-def make_status_app(state: StatusSources) -> Starlette:
-    """Return the app with every face on it.
+def make_status_app(sources: StatusSources) -> Starlette:
+    """Return the app that serves everything but the gateway's `/v1`.
 
-    Whoever stops the server calls `close(app)` first, or open pages keep it waiting.
+    Call `close_streams(app)` before stopping its server: open event streams keep a server waiting.
     """
-    past = UptimeCache(state.history, state.clock)
-    programs = LazyApp(lambda: _json_app(state.options.title, app.state))
+    uptime_cache = UptimeCache(sources.history, sources.clock)
+    json_apps = LazyApp(lambda: _json_app(sources.options.title, app.state))
     app = Starlette(
-        routes=[*_routes(), Route("/api/{rest:path}", programs)],
+        routes=[*_routes(), Route("/api/{rest:path}", json_apps)],
         middleware=[Middleware(ResponseMiddleware)],
         exception_handlers={HTTPException: _http_error, StorageError: _storage_error},
         lifespan=_lifespan,
     )
-    app.state.reading = PageContext(state, past)
-    app.state.live = EventBroadcaster(state.board, past, state.options.listeners)
+    app.state.context = PageContext(sources, uptime_cache)
+    app.state.broadcaster = EventBroadcaster(sources.board, uptime_cache, sources.options.listeners)
     return app
 
 
 def _json_app(title: str, state: State) -> ASGIApp:
-    # To read their models takes a fifth of the time in which a server starts.
+    # Importing FastAPI and the response models takes a fifth of a server's start.
     from tallylight.status.json_apps import make_json_app  # noqa: PLC0415
 
     return make_json_app(title, state)
 
 
 def close_streams(app: Starlette) -> None:
-    """Let every page that listens go, because the server stops."""
-    listeners: EventBroadcaster = app.state.live
-    listeners.close()
+    """End all event streams, because the server stops."""
+    broadcaster: EventBroadcaster = app.state.broadcaster
+    broadcaster.close()
 
 
 def _routes() -> list[Route | Mount]:
@@ -80,24 +80,20 @@ def _routes() -> list[Route | Mount]:
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    listeners: EventBroadcaster = app.state.live
+    broadcaster: EventBroadcaster = app.state.broadcaster
     async with asyncio.TaskGroup() as tasks:
-        passing_on = tasks.create_task(listeners.run())
+        broadcasting = tasks.create_task(broadcaster.run())
         yield
-        listeners.close()
-        passing_on.cancel()
-
-
-def _wants_json(request: Request) -> bool:
-    return request.url.path.startswith(_JSON_PATHS)
+        broadcaster.close()
+        broadcasting.cancel()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    if _wants_json(request):
-        return error_response(error)
-    known = error if isinstance(error, HTTPException) else HTTPException(500)
-    response = pages.error_page(request, known.status_code)
-    response.headers.update(known.headers or {})
+    if request.url.path.startswith(_JSON_PATHS):
+        return await json_error(request, error)
+    http_error = error if isinstance(error, HTTPException) else HTTPException(500)
+    response = pages.error_page(request, http_error.status_code)
+    response.headers.update(http_error.headers or {})
     return response
 
 

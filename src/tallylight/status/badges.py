@@ -1,18 +1,18 @@
-"""Badges: one service's lamp for a README, as a picture and as a shields.io endpoint."""
+"""Badges: one service's status for a README, as SVG and as a shields.io endpoint."""
 
 from html import escape
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tallylight.i18n.labels import status_label
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.status.requests import context_of, translator_of
+from tallylight.status.views.services import service_row
 
 _CACHE = {"Cache-Control": "public, max-age=30"}
 
-#: Dark enough that white letters stand out by 4.5 to 1.
+#: Dark enough for white text at a contrast of 4.5 to 1 (WCAG 2.1, 1.4.3).
 _COLOURS = {
     Status.OPERATIONAL: "#1a7f45",
     Status.DEGRADED: "#8a6100",
@@ -28,20 +28,20 @@ _PADDING = 8.0
 
 
 async def badge_svg(request: Request) -> Response:
-    """Return a service's badge as a picture; one that says so where there is no such service."""
-    name, word, status = _badge_parts(request)
-    found = status is not None
-    picture = render_badge(name, word, _COLOURS[status or Status.UNKNOWN])
-    return Response(picture, 200 if found else 404, _CACHE, media_type="image/svg+xml")
+    """Return a service's badge as SVG; an unknown id gets a badge that says so, with 404."""
+    name, label, status = _badge_parts(request)
+    svg = render_badge(name, label, _COLOURS[status or Status.UNKNOWN])
+    code = 404 if status is None else 200
+    return Response(svg, code, _CACHE, media_type="image/svg+xml")
 
 
 async def badge_json(request: Request) -> Response:
-    """Return a service's badge as shields.io's endpoint schema has it."""
-    name, word, status = _badge_parts(request)
+    """Return a service's badge in shields.io's endpoint schema."""
+    name, label, status = _badge_parts(request)
     body = {
         "schemaVersion": 1,
         "label": name,
-        "message": word,
+        "message": label,
         "color": _COLOURS[status or Status.UNKNOWN],
         "isError": status in {None, Status.SUSPENDED},
         "cacheSeconds": 60,
@@ -67,16 +67,15 @@ def render_badge(label: str, message: str, colour: str) -> str:
 
 
 def _badge_parts(request: Request) -> tuple[str, str, Status | None]:
-    house, to = context_of(request), translator_of(request)
-    id_ = ServiceId(request.path_params["service"])
+    id_, to = ServiceId(request.path_params["service"]), translator_of(request)
     try:
-        service, verdict = house.sources.board.service(id_), house.sources.board.verdict(id_)
+        row = service_row(context_of(request).sources.board, id_, to)
     except KeyError:
         return id_, to.gettext("no such service"), None
-    return service.name, status_label(verdict.status, to), verdict.status
+    return row.service.name, row.status_label, row.status
 
 
 def _width(text: str) -> float:
-    # A Chinese character is about twice as wide as a letter.
+    # A Chinese character is about twice as wide as a Latin letter.
     letters = sum(_WIDE_CHARACTER if ord(letter) > 0x2E80 else _NARROW_CHARACTER for letter in text)  # noqa: PLR2004
     return round(letters + 2 * _PADDING, 1)

@@ -1,7 +1,6 @@
-"""What may be spent, and what was."""
+"""Budget limits and what was spent against them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,6 +8,7 @@ from tallylight.catalogue.services import Service
 from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ledger import Purpose, SpendingTotal
 from tallylight.model.money import Budget
+from tallylight.status.views.probes import BudgetUsage
 from tallylight.storage.ledger import Ledger
 
 _WINDOWS = (
@@ -20,48 +20,31 @@ _WINDOWS = (
 TOTAL_SCOPE = "total"
 VIDEOS_SCOPE = "videos"
 KEY_SCOPE_PREFIX = "key:"
-"""Scopes beside a service's id: all probes, all callers' videos, and a key by its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetUsage:
-    """One limit and how far it is used up.
-
-    Args:
-        scope: A service's id, "total", "videos", or "key:" with a key's name.
-        window: "1h", "24h" or "30d", rolling.
-        limit: In USD.
-        spent: Settled and reserved, in USD.
-    """
-
-    scope: str
-    window: str
-    limit: Decimal
-    spent: Decimal
+"""Scopes other than a service's id: all probes, all callers' videos, one key by its name."""
 
 
 async def budget_usage(
     ledger: Ledger, services: Sequence[Service], total: Budget | None, now: datetime
 ) -> tuple[BudgetUsage, ...]:
-    """Return every limit that is set, the total's first."""
+    """Return every limit that is set for probes, the total first."""
     by_window = {name: await ledger.spent_by_service(window, now) for name, window in _WINDOWS}
-    all_together = {name: sum(spent.values(), Decimal(0)) for name, spent in by_window.items()}
-    found = [] if total is None else list(_usage_of(TOTAL_SCOPE, total, all_together))
+    totals = {name: sum(spent.values(), Decimal(0)) for name, spent in by_window.items()}
+    usage = [] if total is None else list(_usage_of(TOTAL_SCOPE, total, totals))
     for service in services:
         spent = {name: sums.get(service.id, Decimal(0)) for name, sums in by_window.items()}
-        found += _usage_of(service.id, service.budget, spent)
-    return tuple(found)
+        usage += _usage_of(service.id, service.budget, spent)
+    return tuple(usage)
 
 
 async def traffic_budget_usage(
     ledger: Ledger, keys: Sequence[GatewayKey], total: Budget, now: datetime
 ) -> tuple[BudgetUsage, ...]:
-    """Return every limit that is set for callers' videos, that of all keys together first."""
+    """Return every limit that is set for callers' videos, the total first."""
     by_window = {
         name: [each for each in await ledger.totals(window, now) if each.purpose is Purpose.TRAFFIC]
         for name, window in _WINDOWS
     }
-    found = list(
+    usage = list(
         _usage_of(VIDEOS_SCOPE, total, {name: _total(sums) for name, sums in by_window.items()})
     )
     for key in keys:
@@ -69,8 +52,8 @@ async def traffic_budget_usage(
             name: _total(each for each in sums if each.payer == key.id)
             for name, sums in by_window.items()
         }
-        found += _usage_of(f"{KEY_SCOPE_PREFIX}{key.name}", key.budget, own)
-    return tuple(found)
+        usage += _usage_of(f"{KEY_SCOPE_PREFIX}{key.name}", key.budget, own)
+    return tuple(usage)
 
 
 def _total(sums: Iterable[SpendingTotal]) -> Decimal:

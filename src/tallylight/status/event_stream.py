@@ -1,7 +1,7 @@
-"""Listens to the board: tells open pages of changed verdicts, and counts the evidence.
+"""The event stream `/api/events`: sends changed verdicts to open pages, and counts evidence.
 
-One listener sits at the board for all pages. A page that does not keep up loses the oldest news,
-which is no harm: it fetches the state itself when it hears of a change, and again as it reconnects.
+One subscription to the board serves all clients. A client that reads too slowly loses its oldest
+events. That loses no state: a page fetches the state itself after an event and after a reconnect.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Never
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -16,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.i18n import Translator
-from tallylight.i18n.labels import status_label
-from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.verdict import Transition
 from tallylight.status.ports import BoardReader
 from tallylight.status.requests import translator_of
 from tallylight.status.uptime_cache import UptimeCache
+from tallylight.status.views.detail import evidence_outcome
+from tallylight.status.views.services import ServiceRow, service_row
 
 _QUEUE_LENGTH = 100
 _HEARTBEAT_S = 15
@@ -30,38 +31,26 @@ _RETRY_MS = 3000
 _SEND_TIMEOUT_S = 30
 
 
-class EvidenceCounter:
-    """Counts the evidence that the board takes in."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, Source, str]] = Counter()
-
-    def add(self, piece: Evidence) -> None:
-        """Count one piece."""
-        said = "good" if piece.is_good else "bad" if piece.is_bad else "neutral"
-        self.counts[piece.service, piece.source, said] += 1
-
-
 class EventBroadcaster:
-    """All pages that listen."""
+    """Passes the board's transitions on to all clients of the event stream."""
 
-    def __init__(self, board: BoardReader, uptime_cache: UptimeCache, max_listeners: int) -> None:
+    def __init__(self, board: BoardReader, uptime_cache: UptimeCache, max_clients: int) -> None:
         self._board = board
         self._uptime_cache = uptime_cache
-        self._max_listeners = max_listeners
-        self._listeners: set[asyncio.Queue[Transition | None]] = set()
+        self._max_clients = max_clients
+        self._queues: set[asyncio.Queue[Transition | None]] = set()
         self._is_closed = False
-        self.evidence = EvidenceCounter()
+        self.evidence_counts: Counter[tuple[str, Source, str]] = Counter()
 
     @property
-    def listeners(self) -> int:
-        """Return how many pages listen."""
-        return len(self._listeners)
+    def clients(self) -> int:
+        """Return the number of connected clients."""
+        return len(self._queues)
 
     @property
     def is_full(self) -> bool:
-        """Tell whether no more pages may listen."""
-        return self._is_closed or len(self._listeners) >= self._max_listeners
+        """Tell whether no more clients are accepted."""
+        return self._is_closed or len(self._queues) >= self._max_clients
 
     async def run(self) -> Never:
         """Pass transitions on until cancelled."""
@@ -72,73 +61,75 @@ class EventBroadcaster:
                     self._uptime_cache.invalidate()
                     self._broadcast(event)
                 elif isinstance(event, Evidence):
-                    self.evidence.add(event)
+                    outcome = evidence_outcome(event)
+                    self.evidence_counts[event.service, event.source, outcome] += 1
 
     def close(self) -> None:
-        """Let every listener go, and take no more: a server that stops waits for open answers."""
+        """End all streams and accept no more: a stopping server waits for open responses."""
         self._is_closed = True
         self._broadcast(None)
 
     async def stream(self, to: Translator) -> AsyncIterator[ServerSentEvent]:
-        """Yield what happens from now on, in a reader's language."""
+        """Yield the transitions from now on, in a reader's language."""
         with self._subscribed() as queue:
             yield ServerSentEvent(event="hello", data="{}", retry=_RETRY_MS)
             while (transition := await queue.get()) is not None:
-                yield ServerSentEvent(event="verdict", data=self._event_json(transition, to))
+                try:
+                    row = service_row(self._board, transition.service, to)
+                except KeyError:
+                    continue  # the service has just left the catalogue
+                row = replace(row, verdict=transition.after)
+                yield ServerSentEvent(event="verdict", data=_event_json(row, transition))
 
     @contextmanager
     def _subscribed(self) -> Iterator[asyncio.Queue[Transition | None]]:
         queue: asyncio.Queue[Transition | None] = asyncio.Queue(_QUEUE_LENGTH)
-        self._listeners.add(queue)
+        self._queues.add(queue)
         try:
             yield queue
         finally:
-            self._listeners.discard(queue)
+            self._queues.discard(queue)
 
     def _broadcast(self, transition: Transition | None) -> None:
-        for queue in self._listeners:
+        for queue in self._queues:
             if queue.full():
                 queue.get_nowait()
             queue.put_nowait(transition)
 
-    def _event_json(self, transition: Transition, to: Translator) -> str:
-        after = transition.after
-        return json.dumps(
-            {
-                "id": transition.service,
-                "name": self._service_name(transition),
-                "status": after.status.value,
-                "lamp": after.status.icon,
-                "word": status_label(after.status, to),
-                "before": transition.before.status.value,
-                "since": after.since.isoformat(),
-                "reasons": [reason_sentence(reason, to) for reason in after.reasons],
-            },
-            ensure_ascii=False,
-        )
 
-    def _service_name(self, transition: Transition) -> str:
-        try:
-            return self._board.service(transition.service).name
-        except KeyError:
-            return transition.service  # it left the catalogue a moment ago
+def _event_json(row: ServiceRow, transition: Transition) -> str:
+    return json.dumps(
+        {
+            "id": row.service.id,
+            "name": row.service.name,
+            "status": row.status.value,
+            "lamp": row.status.icon,
+            "word": row.status_label,
+            "before": transition.before.status.value,
+            "since": row.verdict.since.isoformat(),
+            "reasons": row.reasons,
+        },
+        ensure_ascii=False,
+    )
 
 
 def broadcaster_of(request: Request) -> EventBroadcaster:
-    """Return the app's listeners, hung on it by `make_app`."""
-    live: EventBroadcaster = request.app.state.live
-    return live
+    """Return the broadcaster that `make_status_app` has set on the app."""
+    broadcaster: EventBroadcaster = request.app.state.broadcaster
+    return broadcaster
 
 
 async def event_stream(request: Request) -> Response:
-    """Answer with a stream of `verdict` events; 503 where too many listen."""
-    live = broadcaster_of(request)
-    if live.is_full:
+    """Answer with a stream of `verdict` events, or 503 if too many streams are open."""
+    broadcaster = broadcaster_of(request)
+    if broadcaster.is_full:
         return JSONResponse(
-            {"detail": "Too many pages listen; ask again later, or ask /api/services instead."},
+            {"detail": "Too many event streams are open; retry later, or poll /api/services."},
             status_code=503,
             headers={"Retry-After": "30"},
         )
     return EventSourceResponse(
-        live.stream(translator_of(request)), ping=_HEARTBEAT_S, send_timeout=_SEND_TIMEOUT_S
+        broadcaster.stream(translator_of(request)),
+        ping=_HEARTBEAT_S,
+        send_timeout=_SEND_TIMEOUT_S,
     )

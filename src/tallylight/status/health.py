@@ -1,4 +1,4 @@
-"""Whether we ourselves are well: for whoever restarts processes and routes requests to them."""
+"""Health checks of our own process, for orchestrators and load balancers."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -8,23 +8,23 @@ from tallylight.status.requests import context_of
 
 
 async def healthz(_: Request) -> Response:
-    """Say that the process is alive."""
+    """Answer that the process is alive."""
     return JSONResponse({"alive": True})
 
 
 async def readyz(request: Request) -> Response:
-    """Say whether the database answers and this process does what its role asks; 503 if not."""
-    state = context_of(request).sources
+    """Tell whether the database answers and the process does its role's work; 503 if not."""
+    sources = context_of(request).sources
     try:
-        await state.history.incidents(open_only=True, limit=1)
-        database = "answers"
+        await sources.history.incidents(open_only=True, limit=1)
+        database = "ok"
     except StorageError:
-        database = "does not answer"
-    is_judge, is_at_work = state.is_leader(), state.is_ready()
-    ready = database == "answers" and is_at_work
-    answer: dict[str, object] = {"ready": ready, "database": database}
-    if is_judge:
-        answer |= {"role": "judge", "probes": "running" if is_at_work else "not running"}
+        database = "unavailable"
+    is_at_work = sources.is_ready()
+    is_ready = database == "ok" and is_at_work
+    body: dict[str, object] = {"ready": is_ready, "database": database}
+    if sources.is_leader():
+        body |= {"role": "leader", "probes": "running" if is_at_work else "not running"}
     else:
-        answer |= {"role": "follower", "board": "followed" if is_at_work else "behind"}
-    return JSONResponse(answer, 200 if ready else 503)
+        body |= {"role": "follower", "board": "up_to_date" if is_at_work else "behind"}
+    return JSONResponse(body, 200 if is_ready else 503)

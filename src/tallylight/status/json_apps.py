@@ -1,4 +1,4 @@
-"""The JSON APIs below `/api`, and what describes them."""
+"""The JSON APIs below `/api` and their OpenAPI description."""
 
 from importlib.metadata import version
 
@@ -11,20 +11,20 @@ from starlette.responses import JSONResponse, Response
 
 from tallylight.errors import StorageError
 from tallylight.status import api, statuspage
-from tallylight.status.errors import DATABASE_UNAVAILABLE, error_response
+from tallylight.status.errors import json_error, json_storage_error
 
 
 def make_json_app(title: str, state: State) -> FastAPI:
-    """Return the app with both APIs on it.
+    """Return the app that serves both JSON APIs.
 
     Args:
-        title: Of the page.
-        state: What `make_app` has hung on the page's app.
+        title: The page's title.
+        state: The state of the app made by `make_status_app`.
     """
     app = FastAPI(
         title=title,
         version=version("tallylight"),
-        summary="Which video service works now, what each did, and why we think so.",
+        summary="Which video service works now, its history, and the reasons for its status.",
         openapi_url="/api/openapi.json",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
@@ -32,14 +32,10 @@ def make_json_app(title: str, state: State) -> FastAPI:
     app.state = state
     app.include_router(api.api_router)
     app.include_router(statuspage.statuspage_router)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, json_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(StorageError, _storage_error)
+    app.add_exception_handler(StorageError, json_storage_error)
     return app
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    return error_response(error)
 
 
 async def _validation_error(_: Request, error: Exception) -> Response:
@@ -49,7 +45,3 @@ async def _validation_error(_: Request, error: Exception) -> Response:
         for problem in problems
     ]
     return JSONResponse({"detail": " ".join(sentences)}, 422)
-
-
-async def _storage_error(_request: Request, _: Exception) -> Response:
-    return error_response(DATABASE_UNAVAILABLE)

@@ -1,16 +1,15 @@
-"""From our words to the shapes of our JSON API; pure."""
+"""Builds the responses of our JSON API; pure."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tallylight.catalogue.services import FactSheet
 from tallylight.i18n import Translator
 from tallylight.i18n.prices import format_price
-from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.model.ledger import LedgerEntry
 from tallylight.status.advice import Advice, AdviceRow
-from tallylight.status.budgets import BudgetUsage
 from tallylight.status.models import (
     AdviceResponse,
     AdviceRowResponse,
@@ -27,21 +26,21 @@ from tallylight.status.models import (
     UpcomingProbeResponse,
     UptimeResponse,
 )
-from tallylight.status.ports import UpcomingProbe
 from tallylight.status.recommendation import Recommendation
+from tallylight.status.views.probes import BudgetUsage, UpcomingProbe
 from tallylight.status.views.recommendation import (
     exclusion_sentence,
     policy_description,
     ranking_sentence,
 )
-from tallylight.status.views.services import ServiceFacts
+from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.uptimes import UptimeView
 
 
-def service_response(facts: ServiceFacts, uptime: UptimeView, to: Translator) -> ServiceResponse:
-    """Return one service."""
-    service, verdict, feed = facts.service, facts.verdict, facts.feed
-    latency, job_time = facts.latency, facts.job_time
+def service_response(row: ServiceRow, uptime: UptimeView) -> ServiceResponse:
+    """Return one service with its uptime over the last 90 days."""
+    service, verdict, feed = row.service, row.verdict, row.feed
+    latency, job_time = row.latency, row.job_time
     return ServiceResponse(
         id=service.id,
         name=service.name,
@@ -49,7 +48,7 @@ def service_response(facts: ServiceFacts, uptime: UptimeView, to: Translator) ->
         lamp=verdict.status.icon,
         since=verdict.since,
         confidence=round(verdict.confidence, 4),
-        reasons=[reason_sentence(reason, to) for reason in verdict.reasons],
+        reasons=row.reasons,
         blocked=verdict.blocked,
         access=service.access,
         provider=service.upstream.provider,
@@ -59,28 +58,17 @@ def service_response(facts: ServiceFacts, uptime: UptimeView, to: Translator) ->
         else OfficialFeedResponse(status=feed.claimed_status, note=feed.note, at=feed.at),
         latency_ms=None if latency is None else round(latency.total_seconds() * 1000),
         job_seconds=None if job_time is None else job_time.total_seconds(),
-        price=format_price(service.sheet.price, to),
+        price=row.price,
         uptime=uptime_response(service.id, uptime),
         shutdown_at=service.sheet.shutdown_at,
         replacement=service.sheet.replacement,
-        checked_at=facts.checked_at,
+        checked_at=row.checked_at,
     )
 
 
 def uptime_response(id_: ServiceId, uptime: UptimeView) -> UptimeResponse:
     """Return the uptime of one service."""
-    return UptimeResponse(
-        id=id_,
-        window=uptime.window,
-        uptime=uptime.uptime,
-        low=uptime.low,
-        high=uptime.high,
-        coverage=uptime.coverage,
-        degraded=uptime.degraded,
-        outages=uptime.outages,
-        seconds=dict(uptime.seconds),
-        text=uptime.text,
-    )
+    return UptimeResponse(id=id_, **asdict(uptime))  # label, coverage_text and interval are ignored
 
 
 def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:
@@ -101,12 +89,12 @@ def fact_sheet_response(sheet: FactSheet, to: Translator) -> FactSheetResponse:
 
 
 def upcoming_probe_responses(probes: Sequence[UpcomingProbe]) -> list[UpcomingProbeResponse]:
-    """Return the probes to come."""
+    """Return the upcoming probes."""
     return [UpcomingProbeResponse(depth=each.depth, at=each.at) for each in probes]
 
 
 def budget_usage_response(usage: BudgetUsage) -> BudgetUsageResponse:
-    """Return one limit and how far it is used up."""
+    """Return one limit and its use."""
     return BudgetUsageResponse(
         scope=usage.scope,
         window=usage.window,
@@ -142,7 +130,7 @@ def evidence_response(piece: Evidence) -> EvidenceResponse:
 
 
 def ledger_entry_response(entry: LedgerEntry) -> LedgerEntryResponse:
-    """Return one piece of spending."""
+    """Return one entry of the spending ledger."""
     return LedgerEntryResponse(
         id=entry.id,
         service=entry.service,
@@ -186,7 +174,7 @@ def _advice_row_response(row: AdviceRow) -> AdviceRowResponse:
 def recommendation_response(
     recommendation: Recommendation, to: Translator
 ) -> RecommendationResponse:
-    """Return the services in the order in which a request would be offered to them."""
+    """Return the services in the order in which the gateway would try them."""
     return RecommendationResponse(
         policy=recommendation.query.policy,
         meaning=policy_description(recommendation.query.policy, to),

@@ -1,4 +1,4 @@
-"""An app that is made by its first request: a server starts sooner that reads less at first."""
+"""Defers making an app to its first request, so that a server starts sooner."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class LazyApp:
-    """Stands where the app will stand.
+    """An ASGI app that is made when it is first called.
 
     Args:
-        make: Makes it; is called once, in a thread.
+        factory: Makes the app; called once, in a thread.
     """
 
     def __init__(self, factory: Callable[[], ASGIApp]) -> None:
@@ -18,8 +18,9 @@ class LazyApp:
         self._app: asyncio.Future[ASGIApp] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass one request on, making the app first if need be."""
         if self._app is None:
             self._app = asyncio.ensure_future(asyncio.to_thread(self._factory))
+        # A client that disconnects must not cancel the making for everybody.
         app = await asyncio.shield(self._app)
         await app(scope, receive, send)

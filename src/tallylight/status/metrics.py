@@ -1,4 +1,4 @@
-"""The board in the words of Prometheus, read at each scrape."""
+"""The board as Prometheus metrics, read at each scrape."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,28 +13,29 @@ from starlette.responses import Response
 
 from tallylight.model.evidence import Source
 from tallylight.model.status import Status
-from tallylight.status.budgets import BudgetUsage, budget_usage
+from tallylight.status.budgets import budget_usage
 from tallylight.status.event_stream import broadcaster_of
 from tallylight.status.ports import BoardReader
 from tallylight.status.requests import context_of
+from tallylight.status.views.probes import BudgetUsage
 
 
 class BoardCollector(Collector):
-    """Reads the board, and what was gathered for one scrape."""
+    """Yields the board's state and the counts gathered for one scrape."""
 
     def __init__(
         self,
         board: BoardReader,
         counts: Counter[tuple[str, Source, str]],
         usage: Sequence[BudgetUsage],
-        listeners: int,
+        event_stream_clients: int,
         *,
         is_leader: bool,
     ) -> None:
         self._board = board
         self._counts = counts
         self._usage = usage
-        self._listeners = listeners
+        self._event_stream_clients = event_stream_clients
         self._is_leader = is_leader
 
     def collect(self) -> Iterable[Metric]:
@@ -43,36 +44,42 @@ class BoardCollector(Collector):
         yield self._latencies()
         yield self._evidence()
         yield from self._budgets()
-        listeners = GaugeMetricFamily("tallylight_listeners", "Pages that listen for changes.")
-        listeners.add_metric([], self._listeners)
-        yield listeners
-        judge = GaugeMetricFamily(
-            "tallylight_judge", "1 where this process probes and judges, 0 where it follows."
+        yield GaugeMetricFamily(
+            "tallylight_event_stream_clients",
+            "Connected clients of /api/events.",
+            value=self._event_stream_clients,
         )
-        judge.add_metric([], float(self._is_leader))
-        yield judge
-        build = GaugeMetricFamily("tallylight_build_info", "The version.", labels=["version"])
+        yield GaugeMetricFamily(
+            "tallylight_leader",
+            "1 if this process probes and judges, 0 if it follows.",
+            value=float(self._is_leader),
+        )
+        build = GaugeMetricFamily(
+            "tallylight_build_info", "The running version.", labels=["version"]
+        )
         build.add_metric([version("tallylight")], 1)
         yield build
 
     def _verdicts(self) -> Iterator[Metric]:
-        named = ["service"]
+        service_label = ["service"]
         status = GaugeMetricFamily(
             "tallylight_service_status",
-            "1 for the status that stands.",
+            "1 for the current status.",
             labels=["service", "status"],
         )
         since = GaugeMetricFamily(
-            "tallylight_service_status_since_timestamp_seconds", "When it began.", labels=named
+            "tallylight_service_status_since_timestamp_seconds",
+            "When the current status began.",
+            labels=service_label,
         )
         confidence = GaugeMetricFamily(
             "tallylight_service_confidence_ratio",
             "Probability that the status is right.",
-            labels=named,
+            labels=service_label,
         )
         blocked = GaugeMetricFamily(
             "tallylight_service_blocked",
-            "1 where our own key (auth) or wallet (quota) keeps us out.",
+            "1 while our API key (auth) or account balance (quota) blocks access.",
             labels=["service", "by"],
         )
         for service in self._board.services():
@@ -88,7 +95,7 @@ class BoardCollector(Collector):
     def _latencies(self) -> Metric:
         family = GaugeMetricFamily(
             "tallylight_latency_seconds",
-            "How long the newest answer, or the newest video, took.",
+            "Response time of the latest check, or duration of the latest video.",
             labels=["service", "source"],
         )
         for service in self._board.services():
@@ -101,20 +108,18 @@ class BoardCollector(Collector):
     def _evidence(self) -> Metric:
         family = CounterMetricFamily(
             "tallylight_evidence",
-            "Pieces of evidence since the start, by what they said of the service.",
-            labels=["service", "source", "said"],
+            "Pieces of evidence since the start, by outcome for the service.",
+            labels=["service", "source", "outcome"],
         )
-        for (service, source, said), count in sorted(self._counts.items()):
-            family.add_metric([service, source.value, said], count)
+        for (service, source, outcome), count in sorted(self._counts.items()):
+            family.add_metric([service, source.value, outcome], count)
         return family
 
     def _budgets(self) -> Iterator[Metric]:
         labels = ["scope", "window"]
-        limit = GaugeMetricFamily(
-            "tallylight_budget_limit_usd", "What may be spent.", labels=labels
-        )
+        limit = GaugeMetricFamily("tallylight_budget_limit_usd", "Spending limit.", labels=labels)
         spent = GaugeMetricFamily(
-            "tallylight_budget_spent_usd", "What was spent or reserved.", labels=labels
+            "tallylight_budget_spent_usd", "Spent and reserved.", labels=labels
         )
         for each in self._usage:
             limit.add_metric([each.scope, each.window], float(each.limit))
@@ -124,16 +129,22 @@ class BoardCollector(Collector):
 
 async def metrics_endpoint(request: Request) -> Response:
     """Answer a scrape."""
-    house, live = context_of(request), broadcaster_of(request)
-    state = house.sources
-    spent = await budget_usage(
-        state.history.ledger, state.board.services(), state.total_budget(), house.now()
+    context, broadcaster = context_of(request), broadcaster_of(request)
+    sources = context.sources
+    usage = await budget_usage(
+        sources.history.ledger, sources.board.services(), sources.total_budget(), context.now()
     )
     registry = CollectorRegistry()
-    counts, is_judge = live.evidence.counts, state.is_leader()
-    collector = BoardCollector(state.board, counts, spent, live.listeners, is_leader=is_judge)
-    registry.register(collector)
+    registry.register(
+        BoardCollector(
+            sources.board,
+            broadcaster.evidence_counts,
+            usage,
+            broadcaster.clients,
+            is_leader=sources.is_leader(),
+        )
+    )
     text = generate_latest(registry)
-    if state.metrics is not None:
-        text += generate_latest(state.metrics)
+    if sources.metrics is not None:
+        text += generate_latest(sources.metrics)
     return Response(text, media_type=CONTENT_TYPE_LATEST)

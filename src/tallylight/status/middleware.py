@@ -1,4 +1,4 @@
-"""What every answer owes its client: safe headers, HEAD, conditional and cross-origin reading."""
+"""Adds to every response: security headers, HEAD, conditional requests and CORS."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ _EVENTS_PATH = "/api/events"
 
 
 class ResponseMiddleware:
-    """Wraps the page; the gateway's `/v1` is answered before it comes here."""
+    """Wraps the status app; the gateway answers `/v1` before a request comes here."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,16 +34,16 @@ class ResponseMiddleware:
         if is_open and scope["method"] == "OPTIONS":
             await _send_preflight(send)
             return
-        guarded = _with_headers(send, allows_cors=is_open)
+        send_with_headers = _with_headers(send, allows_cors=is_open)
         if is_open and path != _EVENTS_PATH and scope["method"] in {"GET", "HEAD"}:
-            answer = _ConditionalResponse(scope, guarded)
-            await self._app({**scope, "method": "GET"}, receive, answer.handle_message)
+            response = _ConditionalResponse(scope, send_with_headers)
+            await self._app({**scope, "method": "GET"}, receive, response.handle_message)
         else:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, receive, send_with_headers)
 
 
 class _ConditionalResponse:
-    """Holds an answer back until its tag is known; 304 if the client has it, no body for HEAD."""
+    """Buffers a response to compute its ETag; sends 304 if it matches, no body for HEAD."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
@@ -53,7 +53,7 @@ class _ConditionalResponse:
         self._body = bytearray()
 
     async def handle_message(self, message: Message) -> None:
-        """Take one message of the app's answer."""
+        """Take one message of the app's response; send it once the last one is there."""
         if message["type"] == "http.response.start":
             self._start = message
             return
@@ -65,7 +65,7 @@ class _ConditionalResponse:
             tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
             headers = MutableHeaders(scope=self._start)
             headers["ETag"] = tag
-            headers.setdefault("Cache-Control", "no-cache")  # ask again, by the tag
+            headers.setdefault("Cache-Control", "no-cache")  # revalidate with the ETag each time
             if tag in self._if_none_match or self._if_none_match.strip() == "*":
                 self._start["status"], body = 304, b""
                 del headers["content-length"]
@@ -74,7 +74,7 @@ class _ConditionalResponse:
 
 
 def _with_headers(send: Send, *, allows_cors: bool) -> Send:
-    async def guarded(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _SECURITY_HEADERS.items():
@@ -85,7 +85,7 @@ def _with_headers(send: Send, *, allows_cors: bool) -> Send:
                 headers.add_vary_header("Accept-Language")
         await send(message)
 
-    return guarded
+    return send_with_headers
 
 
 async def _send_preflight(send: Send) -> None:

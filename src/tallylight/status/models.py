@@ -1,4 +1,4 @@
-"""What our own JSON API answers; these models are its OpenAPI description."""
+"""The responses of our own JSON API; these models are its OpenAPI description."""
 
 from datetime import date, datetime
 
@@ -16,15 +16,15 @@ class _ResponseModel(BaseModel):
 
 
 class ErrorResponse(_ResponseModel):
-    """Why a request could not be answered."""
+    """An error."""
 
     detail: str = Field(description="One sentence.")
 
 
 class OfficialFeedResponse(_ResponseModel):
-    """What the provider's status page says."""
+    """What the provider's status page reports."""
 
-    status: Status = Field(description="unknown where the page cannot be read.")
+    status: Status = Field(description="unknown if the page cannot be read.")
     note: str
     at: datetime
 
@@ -35,17 +35,17 @@ class UptimeResponse(_ResponseModel):
     id: str
     window: UptimeWindow
     uptime: float | None = Field(
-        description="Usable share of the watched time, 0 to 1; null where under half was watched."
+        description="Usable share of the monitored time; null if less than half was monitored."
     )
-    low: float | None = Field(description="Lower end of its 95 % interval.")
-    high: float | None = Field(description="Upper end of its 95 % interval.")
-    coverage: float = Field(description="Watched share of the time, maintenance left out.")
+    low: float | None = Field(description="Lower end of the 95% interval.")
+    high: float | None = Field(description="Upper end of the 95% interval.")
+    coverage: float = Field(description="Monitored share of the time, maintenance left out.")
     degraded: float | None = Field(
-        description="Share of the watched time that was usable but degraded."
+        description="Share of the monitored time that was usable but degraded."
     )
-    outages: int = Field(description="Stretches of not being usable.")
-    seconds: dict[Status, float] = Field(description="How long it was what.")
-    text: str = Field(description="The same for people.")
+    outages: int = Field(description="Number of periods in which the service was not usable.")
+    seconds: dict[Status, float] = Field(description="Seconds spent in each status.")
+    text: str = Field(description="The uptime as text.")
 
 
 class ServiceResponse(_ResponseModel):
@@ -58,13 +58,15 @@ class ServiceResponse(_ResponseModel):
     since: datetime
     confidence: float = Field(description="Probability that the status is right, 0 to 1.")
     reasons: list[str] = Field(description="Sentences, the most telling first.")
-    blocked: FailureKind | None = Field(description="auth or quota while that keeps us out.")
+    blocked: FailureKind | None = Field(
+        description="auth or quota while our own key or balance blocks access."
+    )
     access: Access
     provider: str
     model: str
     official_feed: OfficialFeedResponse | None
-    latency_ms: int | None = Field(description="Of the newest answer to a free probe.")
-    job_seconds: float | None = Field(description="From create to video, of the newest job.")
+    latency_ms: int | None = Field(description="Response time of the latest free probe.")
+    job_seconds: float | None = Field(description="From create to video, of the latest job.")
     price: str
     uptime: UptimeResponse = Field(description="Over the last 90 days.")
     shutdown_at: date | None
@@ -73,7 +75,7 @@ class ServiceResponse(_ResponseModel):
 
 
 class FactSheetResponse(_ResponseModel):
-    """What is publicly known of the model at the provider."""
+    """Public facts about the model at the provider."""
 
     title: str
     lengths: list[int] = Field(description="Allowed seconds of video.")
@@ -89,38 +91,40 @@ class FactSheetResponse(_ResponseModel):
 
 
 class UpcomingProbeResponse(_ResponseModel):
-    """A probe to come."""
+    """A planned probe."""
 
     depth: Depth
     at: datetime
 
 
 class BudgetUsageResponse(_ResponseModel):
-    """What may be spent in a rolling window, and what was."""
+    """A limit on spending in a rolling window, and its use."""
 
-    scope: str = Field(description="A service's id, or total.")
+    scope: str = Field(description="A service's id, or total for all probes.")
     window: str = Field(description="1h, 24h or 30d.")
     limit_usd: float
     spent_usd: float = Field(description="Settled and reserved.")
 
 
 class ServiceDetailResponse(ServiceResponse):
-    """One service with all that is known of it."""
+    """One service with its fact sheet, uptimes, probes and budgets."""
 
     sheet: FactSheetResponse
     uptimes: list[UptimeResponse]
     next_probes: list[UpcomingProbeResponse]
-    withheld: str | None = Field(description="The budget that keeps a paid probe from being sent.")
+    withheld: str | None = Field(
+        description="The budget that withholds a paid probe; null if none does."
+    )
     budgets: list[BudgetUsageResponse]
 
 
 class FailureResponse(_ResponseModel):
-    """What went wrong."""
+    """Why an observation failed."""
 
     kind: FailureKind
     fault: Fault
     rule: str = Field(description="The classifier's rule that decided.")
-    text: str = Field(description="The upstream's own words, scrubbed.")
+    text: str = Field(description="The upstream's message, redacted.")
     http_status: int | None
     retry_after_s: float | None
 
@@ -140,7 +144,7 @@ class EvidenceResponse(_ResponseModel):
 
 
 class LedgerEntryResponse(_ResponseModel):
-    """One piece of spending."""
+    """One entry of the spending ledger."""
 
     id: str
     service: str
@@ -148,70 +152,76 @@ class LedgerEntryResponse(_ResponseModel):
     note: str
     state: EntryState
     estimate_usd: float
-    amount_usd: float = Field(description="What counts against the budgets.")
+    amount_usd: float = Field(description="The amount that counts against the budgets.")
     at: datetime
 
 
 class LedgerResponse(_ResponseModel):
-    """Budgets and the newest spending."""
+    """Budgets and the latest spending."""
 
     budgets: list[BudgetUsageResponse]
     entries: list[LedgerEntryResponse]
 
 
 class AdviceRowResponse(_ResponseModel):
-    """What one way of spending buys."""
+    """The result of one budget."""
 
-    budget_usd_per_day: float | None = Field(description="null where nothing limits it.")
+    budget_usd_per_day: float | None = Field(description="null without a limit.")
     spend_usd_per_day: float
     seen_share: float = Field(
-        description="Of the outages over five minutes, those seen before they ended, 0 to 1."
+        description="Share of the outages over five minutes detected before they ended, 0 to 1."
     )
     median_delay_minutes: float | None = Field(
-        description="Until half of those seen were shown; null where none was seen."
+        description="Median delay of detection; null if no outage was detected."
     )
-    wrong_share: float = Field(description="Share of time with the wrong lamp, 0 to 1.")
+    wrong_share: float = Field(
+        description="Share of time in which the wrong status was shown, 0 to 1."
+    )
 
 
 class AdviceResponse(_ResponseModel):
-    """What daily budgets buy for the services of this catalogue, rehearsed in virtual time."""
+    """What daily budgets buy for this catalogue's services, rehearsed in virtual time."""
 
     state: AdviceState = Field(
-        description="computing: ask again soon. unpriced: no service has a probe of known price."
+        description="computing: poll again soon. unpriced: no service has a probe of known price."
     )
     own_usd_per_day: float | None = Field(
-        description="What the configuration's budgets allow; null where nothing limits it."
+        description="What the configuration's budgets allow; null without a limit."
     )
     priced: int = Field(description="Services with a probe of known price.")
-    unpriced: int = Field(description="The others, which are left out.")
-    rehearsed: int = Field(description="Services that stood for all.")
-    days: float = Field(description="Virtual days.")
+    unpriced: int = Field(description="The other services, which are left out.")
+    rehearsed: int = Field(description="Services rehearsed, as a sample of all.")
+    days: float = Field(description="Virtual days rehearsed.")
     outages: int = Field(description="Outages over five minutes in them, the same in every row.")
-    rows: list[AdviceRowResponse] = Field(description="By budget; empty until ready.")
+    rows: list[AdviceRowResponse] = Field(description="One for each budget; empty until ready.")
     plain_script: AdviceRowResponse | None = Field(
         description="A script that orders a video of each service every five minutes."
     )
 
 
 class RankedServiceResponse(_ResponseModel):
-    """A service that can be asked."""
+    """A service that can serve the request."""
 
     id: str
     name: str
     status: Status
     access: Access
-    seconds: int = Field(description="The length that it would be asked for.")
+    seconds: int = Field(description="The length that would be requested.")
     size: str
-    price_usd: float | None = Field(description="Of one job; null if it is not known.")
-    delivered_price_usd: float | None = Field(description="Of a video that arrives.")
-    job_seconds: float = Field(description="How long a job takes that delivers.")
-    expected_seconds: float = Field(description="How long a video that arrives takes.")
+    price_usd: float | None = Field(description="Price of one job; null if unknown.")
+    delivered_price_usd: float | None = Field(description="Expected price of a delivered video.")
+    job_seconds: float = Field(description="Duration of a job that delivers.")
+    expected_seconds: float = Field(
+        description="Expected time to a delivered video, with failed attempts."
+    )
     delivery: float = Field(description="Probability that a job delivers, 0 to 1.")
-    why: list[str] = Field(description="What else has put it where it is, as sentences.")
+    why: list[str] = Field(
+        description="What ranks it beside price, time and success, as sentences."
+    )
 
 
 class ExcludedServiceResponse(_ResponseModel):
-    """A service that is not asked."""
+    """A service that the request is not sent to."""
 
     id: str
     name: str
@@ -219,17 +229,17 @@ class ExcludedServiceResponse(_ResponseModel):
     reason: str = Field(
         description="capability, retired, suspended, maintenance, blocked, policy or circuit."
     )
-    why: str = Field(description="The same as a sentence.")
+    why: str = Field(description="The reason as a sentence.")
 
 
 class RecommendationResponse(_ResponseModel):
-    """The services in the order in which a request would be offered to them."""
+    """The services in the order in which the gateway would try them."""
 
-    policy: str = Field(description="The preset or preference; empty where a route says the order.")
-    meaning: str = Field(description="How it orders.")
+    policy: str = Field(description="The preset or preference; empty if the route sets the order.")
+    meaning: str = Field(description="How the policy ranks services.")
     model: str = Field(description="The route; empty for all services.")
     ranked: list[RankedServiceResponse] = Field(description="The best first.")
     left_out: list[ExcludedServiceResponse]
     delivery: float = Field(
-        description="Probability that one of them delivers, all asked in turn, 0 to 1."
+        description="Probability that one of them delivers if all are tried, 0 to 1."
     )

@@ -1,4 +1,4 @@
-"""What an operator may say of the page."""
+"""The configuration's options for the status page."""
 
 from pydantic import Field
 
@@ -13,12 +13,13 @@ class StatusOptions(Section):
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^\s?#]+)?$",
-        description="Where readers find the page (https://status.example.com); without it the "
-        "address that each request came to.",
+        description="The page's public address (https://status.example.com); without it, the "
+        "address that each request was sent to.",
     )
     language: Language = Field(
-        Language.EN, description="The language of readers who ask for none of ours."
+        Language.EN,
+        description="The language of readers whose browser asks for none that the page has.",
     )
     listeners: int = Field(
-        500, ge=1, le=100_000, description="How many pages may listen for live changes at once."
+        500, ge=1, le=100_000, description="How many event streams may be open at once."
     )

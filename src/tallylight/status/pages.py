@@ -1,4 +1,4 @@
-"""The pages for people."""
+"""The HTML pages, their fragments, and the Atom feed."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -25,12 +25,12 @@ from tallylight.status.views.atom import atom_feed
 from tallylight.status.views.day_bars import daily_shares, day_columns
 from tallylight.status.views.detail import evidence_views, sheet_view
 from tallylight.status.views.incidents import incident_view
-from tallylight.status.views.overview import overview
+from tallylight.status.views.overview import Overview, overview
 from tallylight.status.views.probes import budget_views, probe_views
 from tallylight.status.views.recommendation import policy_options, recommendation_view
-from tallylight.status.views.services import BAR_DAYS, ServiceFacts, service_view
+from tallylight.status.views.services import BAR_DAYS, ServiceRow, service_view
 from tallylight.status.views.timestamps import timestamp
-from tallylight.status.views.uptimes import UptimeWindow, uptime_view
+from tallylight.status.views.uptimes import UptimeWindow
 
 _RECENT = timedelta(days=14)
 _YEAR_S = 365 * 24 * 3600
@@ -40,150 +40,156 @@ _WINDOWS = (UptimeWindow.DAY, UptimeWindow.WEEK, UptimeWindow.MONTH, UptimeWindo
 
 async def index_page(request: Request) -> Response:
     """Show every service."""
-    house, to, now = context_of(request), translator_of(request), context_of(request).now()
-    known = await house.all_facts()
-    found = await house.sources.history.incidents(start=now - _RECENT, limit=12)
-    summary = overview(house.statuses(), to, network_is_down=house.sources.board.network_is_down)
-    incidents = [incident_view(each, house.service_name(each.service), now, to) for each in found]
-    adviser = house.sources.advice_source
-    bought = None if adviser is None else advice_view(adviser.advice(), to)
+    context, to = context_of(request), translator_of(request)
+    now, advice_source = context.now(), context.sources.advice_source
+    rows = await context.rows(to)
+    incidents = await context.sources.history.incidents(start=now - _RECENT, limit=12)
+    summary = _overview(request)
+    advice = None if advice_source is None else advice_view(advice_source.advice(), to)
 
-    def drawn() -> Response:
-        services = [service_view(facts, now, to) for facts in known]
+    def render_index() -> Response:
         return _render_page(
             request,
             "index.html",
             overview=summary,
-            services=services,
-            incidents=incidents,
-            advice=bought,
+            services=[service_view(row, now) for row in rows],
+            incidents=[
+                incident_view(each, context.service_name(each.service), now, to)
+                for each in incidents
+            ],
+            advice=advice,
         )
 
-    # A thousand cards take seconds to draw, in which the probes must go on.
-    return await run_in_threadpool(drawn)
+    # Rendering a thousand cards takes seconds, and must not block the probes' event loop.
+    return await run_in_threadpool(render_index)
 
 
 async def service_card(request: Request) -> Response:
-    """Show one service's card alone, for a page that is open to put in place of its own."""
-    facts = await _facts(request)
-    view = service_view(facts, context_of(request).now(), translator_of(request))
+    """Return one service's card, for the script of an open page."""
+    view = service_view(await _row(request), context_of(request).now())
     return _render_page(request, "card.html", service=view)
 
 
 async def overview_fragment(request: Request) -> Response:
-    """Show the line over all services alone."""
-    house, to = context_of(request), translator_of(request)
-    board = house.sources.board
-    view = overview(house.statuses(), to, network_is_down=board.network_is_down)
-    return _render_page(request, "overview.html", overview=view)
+    """Return the summary of all services, for the script of an open page."""
+    return _render_page(request, "overview.html", overview=_overview(request))
 
 
 async def advice_fragment(request: Request) -> Response:
-    """Show what budgets buy alone."""
-    adviser = context_of(request).sources.advice_source
-    if adviser is None:
+    """Return the section on budgets, for the script of an open page."""
+    advice_source = context_of(request).sources.advice_source
+    if advice_source is None:
         raise HTTPException(404)
     return _render_page(
-        request, "advice.html", advice=advice_view(adviser.advice(), translator_of(request))
+        request, "advice.html", advice=advice_view(advice_source.advice(), translator_of(request))
     )
 
 
 async def service_page(request: Request) -> Response:
-    """Show one service with all that is known of it."""
-    facts = await _facts(request)
-    house, to, now = context_of(request), translator_of(request), context_of(request).now()
-    state, id_ = house.sources, facts.service.id
-    found = await state.history.incidents(id_, limit=20)
-    seen = await state.history.evidence(id_, limit=_EVIDENCE_ROWS)
-    spent = await budget_usage(state.history.ledger, [facts.service], None, now)
+    """Show one service in detail."""
+    row, context = await _row(request), context_of(request)
+    to, now, sources, service = row.to, context.now(), context.sources, row.service
+    incidents = await sources.history.incidents(service.id, limit=20)
+    evidence = await sources.history.evidence(service.id, limit=_EVIDENCE_ROWS)
+    usage = await budget_usage(sources.history.ledger, [service], None, now)
+    plan = sources.plan
     return _render_page(
         request,
         "service.html",
-        service=service_view(facts, now, to),
-        days=day_columns(daily_shares(facts.status_intervals, now, BAR_DAYS), to),
-        uptimes=[uptime_view(facts.status_intervals, window, now, to) for window in _WINDOWS],
-        incidents=[incident_view(each, facts.service.name, now, to) for each in found],
-        evidence=evidence_views(seen, now, to),
-        sheet=sheet_view(facts.service.sheet, to),
-        probes=() if state.plan is None else probe_views(state.plan.planned_probes(id_), now, to),
-        withheld="" if state.plan is None else state.plan.withheld_reasons().get(id_, ""),
-        budgets=budget_views(spent, to),
+        service=service_view(row, now),
+        day_columns=day_columns(daily_shares(row.intervals, now, BAR_DAYS), to),
+        uptimes=[row.uptime(window, now) for window in _WINDOWS],
+        incidents=[incident_view(each, service.name, now, to) for each in incidents],
+        evidence=evidence_views(evidence, now, to),
+        sheet=sheet_view(service.sheet, to),
+        probes=() if plan is None else probe_views(plan.planned_probes(service.id), now, to),
+        withheld="" if plan is None else plan.withheld_reasons().get(service.id, ""),
+        budgets=budget_views(usage, to),
     )
 
 
 async def incident_page(request: Request) -> Response:
-    """Show one incident's story."""
-    house, to = context_of(request), translator_of(request)
-    found = await house.sources.history.incident(IncidentId(request.path_params["incident"]))
-    if found is None:
+    """Show one incident with its updates."""
+    context, to = context_of(request), translator_of(request)
+    incident = await context.sources.history.incident(IncidentId(request.path_params["incident"]))
+    if incident is None:
         raise HTTPException(404)
-    view = incident_view(found, house.service_name(found.service), house.now(), to)
+    view = incident_view(incident, context.service_name(incident.service), context.now(), to)
     return _render_page(request, "incident.html", incident=view)
 
 
 async def recommendation_page(request: Request) -> Response:
-    """Show which service to use for what."""
-    house, to = context_of(request), translator_of(request)
-    recommender = house.sources.recommender
+    """Show which service to use for a request."""
+    recommender, to = context_of(request).sources.recommender, translator_of(request)
     if recommender is None:
         raise HTTPException(404)
     try:
-        wanted = _parse_query(request.query_params)
-        found = recommender.recommend(wanted)
+        query = _parse_query(request.query_params)
+        recommendation = recommender.recommend(query)
     except (LookupError, ValueError):
         raise HTTPException(404) from None
     return _render_page(
         request,
         "recommend.html",
-        wanted=wanted,
-        policies=policy_options(recommender.policies(), found.query.policy, to),
+        query=query,
+        policies=policy_options(recommender.policies(), recommendation.query.policy, to),
         models=recommender.models(),
-        found=recommendation_view(found, to),
+        recommendation=recommendation_view(recommendation, to),
     )
 
 
 async def atom_response(request: Request) -> Response:
-    """Tell the newest incidents as an Atom feed."""
-    house, to = context_of(request), translator_of(request)
-    found = await house.sources.history.incidents(limit=50)
+    """Return the latest incidents as an Atom feed."""
+    context, to = context_of(request), translator_of(request)
+    incidents = await context.sources.history.incidents(limit=50)
     view = atom_feed(
-        [(each, house.service_name(each.service)) for each in found],
+        [(each, context.service_name(each.service)) for each in incidents],
         base_url_of(request),
-        house.now(),
+        context.now(),
         to,
     )
-    text = render("feed.xml", to, title=house.sources.options.title, feed=view)
+    text = render("feed.xml", to, title=context.sources.options.title, feed=view)
     return Response(text, media_type="application/atom+xml")
 
 
 def error_page(request: Request, status: int) -> Response:
-    """Show that there is nothing, or that it went wrong."""
+    """Show an error."""
     return _render_page(request, "error.html", status, code=status)
 
 
 def _parse_query(params: QueryParams) -> RecommendationQuery:
-    """Return what a page is asked for.
+    """Return the request to rank services for.
 
     Raises:
-        ValueError: if that cannot be meant.
+        ValueError: if the length or the size is invalid.
     """
     seconds, size = params.get("seconds", ""), params.get("size", "")
     if not is_valid_size(size) or not 0 <= int(seconds or 0) <= MAX_SECONDS:
-        raise ValueError("no such length or size")
+        raise ValueError("the length or the size is invalid")
     return RecommendationQuery(
         params.get("for", ""), int(seconds or 0) or None, size, params.get("model", "")
     )
 
 
-async def _facts(request: Request) -> ServiceFacts:
+def _overview(request: Request) -> Overview:
+    context = context_of(request)
+    return overview(
+        context.statuses(),
+        translator_of(request),
+        network_is_down=context.sources.board.network_is_down,
+    )
+
+
+async def _row(request: Request) -> ServiceRow:
+    id_ = ServiceId(request.path_params["service"])
     try:
-        return await context_of(request).facts(ServiceId(request.path_params["service"]))
+        return await context_of(request).row(id_, translator_of(request))
     except KeyError:
         raise HTTPException(404) from None
 
 
 def _query_prefix(request: Request) -> str:
-    """Return what an address asks beside its language, as the beginning of a query."""
+    """Return the query without the language, ready for a language to be appended."""
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()
@@ -193,17 +199,15 @@ def _query_prefix(request: Request) -> str:
 
 
 def _render_page(request: Request, template: str, status: int = 200, **view: object) -> Response:
-    to = translator_of(request)
-    house = context_of(request)
-    now = timestamp(house.now(), house.now(), to)
-    title = house.sources.options.title
+    context, to = context_of(request), translator_of(request)
+    now = context.now()
     text = render(
         template,
         to,
-        title=title,
+        title=context.sources.options.title,
         path=request.url.path,
-        asked=_query_prefix(request),
-        now=now,
+        query_prefix=_query_prefix(request),
+        now=timestamp(now, now, to),
         **view,
     )
     response = HTMLResponse(

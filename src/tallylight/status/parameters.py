@@ -1,4 +1,4 @@
-"""What the JSON APIs take from a request, as FastAPI is told of it."""
+"""FastAPI dependencies of the JSON APIs."""
 
 from typing import Annotated
 
@@ -8,11 +8,7 @@ from tallylight.i18n import Language, Translator, translator
 from tallylight.model.ids import ServiceId
 from tallylight.status.page_data import PageContext
 from tallylight.status.requests import context_of, translator_of
-from tallylight.status.views.services import ServiceFacts
-
-
-def _context(request: Request) -> PageContext:
-    return context_of(request)
+from tallylight.status.views.services import ServiceRow
 
 
 def _translator(
@@ -25,15 +21,19 @@ def _translator(
     return translator_of(request) if lang is None else translator(lang)
 
 
-async def _facts(
-    request: Request, service: Annotated[str, Path(description="A service's id.")]
-) -> ServiceFacts:
+ContextParam = Annotated[PageContext, Depends(context_of)]
+TranslatorParam = Annotated[Translator, Depends(_translator)]
+
+
+async def _row(
+    context: ContextParam,
+    to: TranslatorParam,
+    service: Annotated[str, Path(description="A service's id.")],
+) -> ServiceRow:
     try:
-        return await context_of(request).facts(ServiceId(service))
+        return await context.row(ServiceId(service), to)
     except KeyError:
         raise HTTPException(404, f"There is no service {service}.") from None
 
 
-ContextParam = Annotated[PageContext, Depends(_context)]
-TranslatorParam = Annotated[Translator, Depends(_translator)]
-FactsParam = Annotated[ServiceFacts, Depends(_facts)]
+RowParam = Annotated[ServiceRow, Depends(_row)]

@@ -1,10 +1,9 @@
-"""What the faces need of the rest of the house."""
+"""What the status app needs from the rest of the process."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -12,95 +11,69 @@ from prometheus_client import CollectorRegistry
 from tallylight.board import BoardEvent
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
-from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.money import Budget
-from tallylight.model.verdict import Verdict
 from tallylight.status.advice import Advice
 from tallylight.status.options import StatusOptions
 from tallylight.status.recommendation import RecommendationSource
+from tallylight.status.views.probes import UpcomingProbe
+from tallylight.status.views.services import VerdictSource
 from tallylight.storage.database import Storage
 
 
-class BoardReader(Protocol):
-    """The board, read."""
+class BoardReader(VerdictSource, Protocol):
+    """Read access to the board."""
 
     def services(self) -> Sequence[Service]:
         """Return the services, in the catalogue's order."""
         ...
 
-    def service(self, id_: ServiceId, /) -> Service:
-        """Return one service; raise KeyError if it is not on the board."""
-        ...
-
-    def verdict(self, id_: ServiceId, /) -> Verdict:
-        """Return the verdict on one service; raise KeyError if it is not on the board."""
-        ...
-
-    def latest_evidence(self, id_: ServiceId, source: Source, /) -> Evidence | None:
-        """Return the newest evidence of one source, if any."""
-        ...
-
     @property
     def network_is_down(self) -> bool:
-        """Tell whether the fault is ours, and verdicts are frozen."""
+        """Tell whether our own network is down, which freezes all verdicts."""
         ...
 
     def subscribe(self) -> AbstractAsyncContextManager[asyncio.Queue[BoardEvent]]:
-        """Give a queue of what happens from now on."""
-        ...
-
-
-class UpcomingProbe(Protocol):
-    """A probe to come."""
-
-    @property
-    def depth(self) -> Depth:
-        """How far it will go."""
-        ...
-
-    @property
-    def at(self) -> datetime:
-        """When it is due."""
+        """Return a queue of the events from now on."""
         ...
 
 
 class ProbePlan(Protocol):
-    """What the prober will do, and what a budget keeps it from doing."""
+    """The prober's plan, and the generation probes that a budget withholds."""
 
     def planned_probes(self, id_: ServiceId, /) -> Sequence[UpcomingProbe]:
-        """Return the probes to come of one service, soonest first."""
+        """Return the upcoming probes of one service, soonest first."""
         ...
 
     def withheld_reasons(self) -> Mapping[ServiceId, str]:
-        """Return why a budget keeps a service's generation from being sent, where one does."""
+        """Return which services' generation probes a budget withholds, and why."""
         ...
 
 
 class AdviceSource(Protocol):
-    """Who knows what budgets buy."""
+    """Computes what budgets buy."""
 
     def advice(self) -> Advice:
-        """Return what is known; what is not begins to be computed."""
+        """Return the advice known so far; start computing it if it is not known."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StatusSources:
-    """All that the faces show.
+    """Everything that the status app shows.
 
     Args:
-        board: What stands.
-        history: What happened.
-        clock: When it is.
-        options: What the operator said of the page.
-        plan: What will be probed; None where nothing is.
-        total_budget: What all probes together may spend.
-        is_judge: Tells whether this process is the one that probes and judges.
-        is_at_work: Tells whether the probes run, or what the process finds that judges arrives.
-        adviser: Who knows what budgets buy; None where that is not shown.
-        recommender: Who knows how requests are routed; None where none are.
-        metrics: What others have counted, for `/metrics`.
+        board: The current verdicts.
+        history: The stored past.
+        clock: The current time.
+        options: The configuration's `status` section.
+        plan: The upcoming probes; None if this process does not probe.
+        total_budget: Returns the budget of all probes together.
+        is_leader: Tells whether this process is the one that probes and judges.
+        is_ready: Tells whether the leader's probes run, or the follower's board is up to date.
+        advice_source: Computes what budgets buy; None if that is not shown.
+        recommender: Ranks services for a request; None if nothing is routed.
+        metrics: Other parts' metrics, appended to `/metrics`.
     """
 
     board: BoardReader

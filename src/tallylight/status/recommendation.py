@@ -1,4 +1,4 @@
-"""Which service to use for what: the values that all faces show, and who works them out."""
+"""The values that describe which service to use for a request."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tallylight.catalogue.services import Service
 from tallylight.model.verdict import Verdict
 
 SIZE_PATTERN = r"^([1-9]\d{1,4}x[1-9]\d{1,4})?$"
-"""How a size is written, or none."""
+"""A size such as "1280x720", or an empty text."""
 
 _SIZE = re.compile(SIZE_PATTERN)
 
@@ -25,13 +25,13 @@ def is_valid_size(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RecommendationQuery:
-    """What is to be made.
+    """The request to rank services for.
 
     Args:
-        policy: A preset or a preference by its name; "" for the model's own.
-        seconds: The length; None leaves it to each service.
-        size: "1280x720"; "" leaves it to each service.
-        model: A route by its name; "" for all services.
+        policy: Name of a preset or a preference; "" for the route's own.
+        seconds: Length of the video; None for each service's default.
+        size: "1280x720"; "" for each service's default.
+        model: Name of a route; "" for all services.
     """
 
     policy: str = ""
@@ -42,19 +42,19 @@ class RecommendationQuery:
 
 @dataclass(frozen=True, slots=True)
 class RankedService:
-    """A service that can be asked.
+    """A service that can serve the request.
 
     Args:
-        service: Which.
-        verdict: What stands about it.
-        seconds: The length that it would be asked for.
-        size: The size.
-        cost: The price of one job in USD; None if it is not known.
-        expected_cost: The price of a video that arrives.
-        job_time: How long a job takes that delivers.
-        expected_time: How long a video that arrives takes.
-        delivery: The probability that a job delivers.
-        why: What beside price, time and delivery has put it where it is: codes of the routing.
+        service: The service.
+        verdict: Its verdict.
+        seconds: The length that would be requested.
+        size: The size that would be requested.
+        cost: Price of one job in USD; None if unknown.
+        expected_cost: Expected price of a delivered video in USD; None if unknown.
+        job_time: Duration of a job that delivers.
+        expected_time: Expected time to a delivered video, with failed attempts.
+        success_probability: Probability that a job delivers, 0.0 to 1.0.
+        reason_codes: The router's codes for what ranks it beside price, time and success.
     """
 
     service: Service
@@ -71,15 +71,15 @@ class RankedService:
 
 @dataclass(frozen=True, slots=True)
 class ExcludedService:
-    """A service that is not asked.
+    """A service that the request is not sent to.
 
     Args:
-        service: Which.
-        verdict: What stands about it.
-        reason: A code of the routing.
-        param: The field that it cannot serve, "" where it is none.
-        asked: What was asked for.
-        allowed: What it takes.
+        service: The service.
+        verdict: Its verdict.
+        reason: The router's code.
+        param: The request's field that it cannot serve, or "".
+        requested: The requested value; the kind of failure or of access for other reasons.
+        allowed: The values that it accepts, or "".
     """
 
     service: Service
@@ -92,13 +92,13 @@ class ExcludedService:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """The services in the order in which a request would be offered to them.
+    """The services in the order in which the gateway would try them.
 
     Args:
-        wanted: What is to be made, with the policy that holds.
+        query: The request, with the policy that applies.
         ranked: The best first.
-        left_out: The others.
-        delivery: The probability that one of them delivers, all asked in turn.
+        excluded: The others.
+        success_probability: Probability that one of them delivers if all are tried, 0.0 to 1.0.
     """
 
     query: RecommendationQuery
@@ -108,7 +108,7 @@ class Recommendation:
 
 
 class RecommendationSource(Protocol):
-    """Who knows how requests are routed."""
+    """Ranks services for a request."""
 
     def policies(self) -> Sequence[str]:
         """Return the names of the presets and preferences."""
@@ -122,6 +122,6 @@ class RecommendationSource(Protocol):
         """Return the services as the gateway would rank them now.
 
         Raises:
-            LookupError: if there is no such policy or model; its text names those that there are.
+            LookupError: if the policy or the model does not exist; its text names those that do.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a request carries: the way to the house, the reader's language, the page's address."""
+"""Reads from a request: the page context, the reader's language, the page's address."""
 
 from starlette.requests import HTTPConnection
 
@@ -9,16 +9,16 @@ LANGUAGE_COOKIE = "lang"
 
 
 def context_of(request: HTTPConnection) -> PageContext:
-    """Return the doors to the rest of the house, hung on the app by `make_app`."""
-    reading: PageContext = request.app.state.reading
-    return reading
+    """Return the context that `make_status_app` has set on the app."""
+    context: PageContext = request.app.state.context
+    return context
 
 
 def language_of(request: HTTPConnection) -> Language:
-    """Return what the address asks for, else the reader's former choice, else the browser's."""
-    for wish in (request.query_params.get(LANGUAGE_COOKIE), request.cookies.get(LANGUAGE_COOKIE)):
-        if wish in set(Language):
-            return Language(wish)
+    """Return the language of the query, else of the cookie, else of Accept-Language."""
+    for tag in (request.query_params.get(LANGUAGE_COOKIE), request.cookies.get(LANGUAGE_COOKIE)):
+        if tag in set(Language):
+            return Language(tag)
     options = context_of(request).sources.options
     return negotiate_language(request.headers.get("accept-language", ""), options.language)
 
@@ -29,5 +29,5 @@ def translator_of(request: HTTPConnection) -> Translator:
 
 
 def base_url_of(request: HTTPConnection) -> str:
-    """Return the page's address without a slash at its end."""
+    """Return the page's address without a trailing slash."""
     return (context_of(request).sources.options.public_url or str(request.base_url)).rstrip("/")

@@ -1,4 +1,4 @@
-"""The Statuspage-compatible API, below `/api/v2`; its words are `views.statuspage`'s."""
+"""The Statuspage-compatible API below `/api/v2`; `views.statuspage` maps our values to its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,8 @@ from tallylight.model.verdict import Incident
 from tallylight.status.page_data import PageContext
 from tallylight.status.parameters import ContextParam
 from tallylight.status.requests import base_url_of, translator_of
-from tallylight.status.views.services import ServiceFacts
+from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.statuspage import (
-    ComponentInput,
     is_maintenance,
     statuspage_component,
     statuspage_incident,
@@ -42,10 +41,10 @@ _MAX_INCIDENTS = 50
 
 @dataclass(frozen=True, slots=True)
 class _StatuspageView:
-    """Everything of one moment, for one request."""
+    """The state that one request is answered from."""
 
     context: PageContext
-    facts: Sequence[ServiceFacts]
+    rows: Sequence[ServiceRow]
     base_url: str
     to: Translator
 
@@ -57,63 +56,64 @@ class _StatuspageView:
             name=self.context.sources.options.title,
             url=self.base_url,
             time_zone="Etc/UTC",
-            # The newest change, not the present: what has not changed answers 304.
-            updated_at=rfc3339(max((f.verdict.since for f in self.facts), default=now)),
+            # The latest change, not the current time, so that an unchanged page answers 304.
+            updated_at=rfc3339(max((row.verdict.since for row in self.rows), default=now)),
         )
 
     @property
     def status(self) -> StatuspageStatusResponse:
         return StatuspageStatusResponse(
-            page=self.page, status=statuspage_status([f.verdict.status for f in self.facts])
+            page=self.page, status=statuspage_status([row.status for row in self.rows])
         )
 
     @property
     def components(self) -> list[StatuspageComponent]:
         return [
-            statuspage_component(_component_input(facts, position), PAGE_ID, self.to)
-            for position, facts in enumerate(self.facts, 1)
+            statuspage_component(row, position, PAGE_ID)
+            for position, row in enumerate(self.rows, 1)
         ]
 
     async def incidents(self, *, open_only: bool) -> list[StatuspageIncident]:
         return [
-            statuspage_incident(incident, part, self.base_url, self.to)
-            for incident, part in await self._recent_incidents(open_only=open_only)
+            statuspage_incident(incident, component, self.base_url, self.to)
+            for incident, component in await self._recent_incidents(open_only=open_only)
             if not is_maintenance(incident)
         ]
 
     async def maintenances(self, *, open_only: bool) -> list[StatuspageMaintenance]:
         now = self.context.now()
         return [
-            statuspage_maintenance(incident, part, now, self.base_url, self.to)
-            for incident, part in await self._recent_incidents(open_only=open_only)
+            statuspage_maintenance(incident, component, now, self.base_url, self.to)
+            for incident, component in await self._recent_incidents(open_only=open_only)
             if is_maintenance(incident)
         ]
 
     def upcoming(self) -> list[StatuspageMaintenance]:
         now = self.context.now()
         return [
-            statuspage_planned_maintenance(facts.feed, part, self.base_url, self.to)
-            for facts, part in zip(self.facts, self.components, strict=True)
-            if facts.feed is not None
-            and facts.feed.claimed_status is Status.MAINTENANCE
-            and facts.feed.at > now
+            statuspage_planned_maintenance(row.feed, component, self.base_url, self.to)
+            for row, component in zip(self.rows, self.components, strict=True)
+            if row.feed is not None
+            and row.feed.claimed_status is Status.MAINTENANCE
+            and row.feed.at > now
         ]
 
     async def _recent_incidents(
         self, *, open_only: bool
     ) -> list[tuple[Incident, StatuspageComponent]]:
-        parts = {ServiceId(part.id): part for part in self.components}
-        found = await self.context.sources.history.incidents(
+        components = {ServiceId(each.id): each for each in self.components}
+        incidents = await self.context.sources.history.incidents(
             open_only=open_only, limit=_MAX_INCIDENTS
         )
-        # A service that has left the catalogue is no component, so its incidents hang nowhere.
-        return [(each, parts[each.service]) for each in found if each.service in parts]
+        # A service that has left the catalogue is no component, so its incidents are left out.
+        return [
+            (each, components[each.service]) for each in incidents if each.service in components
+        ]
 
 
 async def _statuspage_view(request: Request, context: ContextParam) -> _StatuspageView:
-    return _StatuspageView(
-        context, await context.all_facts(), base_url_of(request), translator_of(request)
-    )
+    to = translator_of(request)
+    return _StatuspageView(context, await context.rows(to), base_url_of(request), to)
 
 
 ViewParam = Annotated[_StatuspageView, Depends(_statuspage_view)]
@@ -123,20 +123,20 @@ statuspage_router = APIRouter(prefix="/api/v2", tags=["Statuspage"])
 
 @statuspage_router.get("/status.json")
 async def get_status(view: ViewParam) -> StatuspageStatusResponse:
-    """Return the page's state in one word."""
+    """Return the page's indicator."""
     return view.status
 
 
 @statuspage_router.get("/summary.json")
 async def get_summary(view: ViewParam) -> StatuspageSummaryResponse:
-    """Return the components, the unresolved incidents and the maintenances not over."""
-    under_way = await view.maintenances(open_only=True)
+    """Return the components, the unresolved incidents and the maintenances that have not ended."""
+    in_progress = await view.maintenances(open_only=True)
     return StatuspageSummaryResponse(
         page=view.page,
         status=view.status.status,
         components=view.components,
         incidents=await view.incidents(open_only=True),
-        scheduled_maintenances=[*view.upcoming(), *under_way],
+        scheduled_maintenances=[*view.upcoming(), *in_progress],
     )
 
 
@@ -148,7 +148,7 @@ async def list_components(view: ViewParam) -> StatuspageComponentsResponse:
 
 @statuspage_router.get("/incidents.json")
 async def list_incidents(view: ViewParam) -> StatuspageIncidentsResponse:
-    """Return the 50 newest incidents."""
+    """Return the 50 latest incidents."""
     return StatuspageIncidentsResponse(
         page=view.page, incidents=await view.incidents(open_only=False)
     )
@@ -156,7 +156,7 @@ async def list_incidents(view: ViewParam) -> StatuspageIncidentsResponse:
 
 @statuspage_router.get("/incidents/unresolved.json")
 async def list_unresolved_incidents(view: ViewParam) -> StatuspageIncidentsResponse:
-    """Return the incidents that are not over."""
+    """Return the unresolved incidents."""
     return StatuspageIncidentsResponse(
         page=view.page, incidents=await view.incidents(open_only=True)
     )
@@ -164,33 +164,21 @@ async def list_unresolved_incidents(view: ViewParam) -> StatuspageIncidentsRespo
 
 @statuspage_router.get("/scheduled-maintenances.json")
 async def list_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
-    """Return the newest maintenances: to come, under way and over."""
-    past = await view.maintenances(open_only=False)
+    """Return the latest maintenances: upcoming, in progress and completed."""
+    recorded = await view.maintenances(open_only=False)
     return StatuspageMaintenancesResponse(
-        page=view.page, scheduled_maintenances=[*view.upcoming(), *past]
+        page=view.page, scheduled_maintenances=[*view.upcoming(), *recorded]
     )
 
 
 @statuspage_router.get("/scheduled-maintenances/upcoming.json")
 async def list_upcoming_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
-    """Return the maintenances to come."""
+    """Return the upcoming maintenances."""
     return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=view.upcoming())
 
 
 @statuspage_router.get("/scheduled-maintenances/active.json")
 async def list_active_maintenances(view: ViewParam) -> StatuspageMaintenancesResponse:
-    """Return the maintenances under way."""
-    under_way = await view.maintenances(open_only=True)
-    return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=under_way)
-
-
-def _component_input(facts: ServiceFacts, position: int) -> ComponentInput:
-    known = [spell.start for spell in facts.status_intervals if spell.status is not Status.UNKNOWN]
-    return ComponentInput(
-        id=facts.service.id,
-        name=facts.service.name,
-        status=facts.verdict.status,
-        since=facts.verdict.since,
-        known_from=min([*known[:1], facts.verdict.since]),
-        position=position,
-    )
+    """Return the maintenances in progress."""
+    in_progress = await view.maintenances(open_only=True)
+    return StatuspageMaintenancesResponse(page=view.page, scheduled_maintenances=in_progress)

@@ -1,4 +1,4 @@
-"""The templates, one environment a language."""
+"""Renders the templates, with one environment for each language."""
 
 from functools import lru_cache
 
@@ -8,24 +8,24 @@ from tallylight.i18n import Language, Translator, translator
 
 
 def render(template: str, to: Translator, **view: object) -> str:
-    """Return a template filled with a finished view."""
+    """Return a template filled with a view."""
     return template_environment(to.language).get_template(template).render(view)
 
 
 @lru_cache(maxsize=len(Language))
 def template_environment(language: Language) -> Environment:
-    """Return the environment whose `_` speaks a language."""
-    made = Environment(
+    """Return the environment whose `_` translates into a language."""
+    environment = Environment(
         loader=PackageLoader("tallylight.status"),
         extensions=["jinja2.ext.i18n"],
-        autoescape=True,  # in all, whatever their names end with
+        autoescape=True,  # in every template, not only those named .html
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(languages=tuple(Language), language=language)
+    environment.globals.update(languages=tuple(Language), language=language)
     # `install_gettext_translations` comes with the extension, not with the class.
-    made.extend(translations=None)
-    install = getattr(made, "install_gettext_translations")  # noqa: B009
+    environment.extend(translations=None)
+    install = getattr(environment, "install_gettext_translations")  # noqa: B009
     install(translator(language), newstyle=True)
-    return made
+    return environment

@@ -1,4 +1,4 @@
-"""The last ninety days of every service, read once for all who ask within half a minute."""
+"""Caches the last 90 days of every service, so that the database is read at most once in 30 s."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _TTL = timedelta(seconds=30)
 
 
 class UptimeCache:
-    """Spells, remembered for a while; a transition makes them be read again."""
+    """Status intervals, read again after 30 s or after a transition."""
 
     def __init__(self, history: Storage, clock: Clock) -> None:
         self._history = history
@@ -26,8 +26,8 @@ class UptimeCache:
     async def status_intervals(
         self, services: Sequence[ServiceId]
     ) -> Mapping[ServiceId, Sequence[StatusInterval]]:
-        """Return the spells of these services over the last ninety days."""
-        async with self._lock:  # or ten readers would ask ten times
+        """Return the status intervals of these services over the last 90 days."""
+        async with self._lock:  # or concurrent requests would each query the database
             if not self._is_fresh(services):
                 now = self._clock.now()
                 self._status_intervals = await self._history.status_intervals(
@@ -37,7 +37,7 @@ class UptimeCache:
             return self._status_intervals
 
     def invalidate(self) -> None:
-        """Read again at the next question, because something has changed."""
+        """Discard what is cached, because a status has changed."""
         self._read_at = None
 
     def _is_fresh(self, services: Sequence[ServiceId]) -> bool:

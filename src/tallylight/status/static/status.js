@@ -1,23 +1,23 @@
-// Keeps an open page true: listens for changed verdicts and puts fresh parts in place of old ones.
-// Without this script the page is whole, only still.
+// Keeps an open page up to date: listens for changed verdicts and replaces the parts they concern.
+// Without this script the page is complete, but does not update.
 "use strict";
 
 const language = document.documentElement.lang;
-const POLL_MS = 30_000; // while nothing can be heard
-const SOON_MS = 3_000; // while something is being computed
-const FRESHEN_MS = 300_000; // latencies and times grow old even where no verdict changes
-// The server's clock counts, not the reader's, which may be wrong.
-const ahead = Date.parse(document.body.dataset.now) - Date.now();
+const POLL_MS = 30_000; // while the event stream is down
+const PENDING_POLL_MS = 3_000; // while a part of the page is being computed
+const REFRESH_MS = 300_000; // latencies and times change even if no verdict does
+// Relative times use the server's clock, because the reader's may be wrong.
+const clockOffset = Date.parse(document.body.dataset.now) - Date.now();
 let poll = null;
 
 function withLanguage(path) {
   return `${path}?lang=${encodeURIComponent(language)}`;
 }
 
-async function freshen(part) {
-  const answer = await fetch(withLanguage(part.dataset.live), { cache: "no-store" });
-  if (!answer.ok) return null;
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+async function refresh(part) {
+  const response = await fetch(withLanguage(part.dataset.live), { cache: "no-store" });
+  if (!response.ok) return null;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById(part.id);
   const old = document.getElementById(part.id);
   if (fresh === null || old === null) return null;
@@ -27,7 +27,7 @@ async function freshen(part) {
   placed.querySelectorAll("details").forEach((each, n) => { each.open = opened[n] ?? false; });
   old.replaceWith(placed);
   if (focused) placed.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-  tellTimes(placed);
+  updateTimes(placed);
   return placed;
 }
 
@@ -38,67 +38,67 @@ function parts(service) {
     : all.filter((part) => part.dataset.service === service || part.dataset.service === "*");
 }
 
-async function freshenAll(service = null) {
-  await Promise.allSettled(parts(service).map(freshen));
-  showPulse();
-  askSoon();
+async function refreshAll(service = null) {
+  await Promise.allSettled(parts(service).map(refresh));
+  showLiveIndicator();
+  schedulePendingRefresh();
 }
 
-let soon = null;
+let pendingTimer = null;
 
-function askSoon() {
-  const part = document.querySelector("[data-soon]");
-  if (part === null || soon !== null) return;
-  soon = setTimeout(async () => {
-    await Promise.allSettled([freshen(part)]);
-    soon = null;
-    askSoon();
-  }, SOON_MS);
+function schedulePendingRefresh() {
+  const part = document.querySelector("[data-pending]");
+  if (part === null || pendingTimer !== null) return;
+  pendingTimer = setTimeout(async () => {
+    await Promise.allSettled([refresh(part)]);
+    pendingTimer = null;
+    schedulePendingRefresh();
+  }, PENDING_POLL_MS);
 }
 
 async function onVerdict(event) {
   const verdict = JSON.parse(event.data);
-  await freshenAll(verdict.id);
+  await refreshAll(verdict.id);
   const card = document.getElementById(`service-${verdict.id}`);
   if (card) {
-    card.classList.add("flipped");
-    card.addEventListener("animationend", () => card.classList.remove("flipped"), { once: true });
+    card.classList.add("changed");
+    card.addEventListener("animationend", () => card.classList.remove("changed"), { once: true });
   }
   document.getElementById("announcer").textContent = `${verdict.name}: ${verdict.word}`;
 }
 
-function showPulse() {
+function showLiveIndicator() {
   const live = poll === null && source !== null && source.readyState === EventSource.OPEN;
   document.body.classList.toggle("is-live", live);
-  const pulse = document.querySelector("[data-pulse]");
-  if (pulse && source !== null) pulse.textContent = live ? document.body.dataset.liveOn : document.body.dataset.liveOff;
+  const indicator = document.querySelector("[data-live-indicator]");
+  if (indicator && source !== null) indicator.textContent = live ? document.body.dataset.liveOn : document.body.dataset.liveOff;
 }
 
 function startPolling() {
-  poll ??= setInterval(freshenAll, POLL_MS);
-  showPulse();
+  poll ??= setInterval(refreshAll, POLL_MS);
+  showLiveIndicator();
 }
 
 function stopPolling() {
   clearInterval(poll);
   poll = null;
-  showPulse();
+  showLiveIndicator();
 }
 
 let source = null;
-let heardBefore = false;
+let wasConnected = false;
 
 function listen() {
   source = new EventSource(withLanguage("/api/events"));
   source.addEventListener("hello", () => {
-    if (heardBefore) freshenAll(); // what happened meanwhile was not heard
-    heardBefore = true;
+    if (wasConnected) refreshAll(); // events in between were missed
+    wasConnected = true;
     stopPolling();
   });
   source.addEventListener("verdict", onVerdict);
   source.addEventListener("error", () => {
     startPolling();
-    // A browser gives up for good on an answer that is no stream (503: too many listen).
+    // A browser does not retry a response that is not a stream (503: too many clients).
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, POLL_MS);
   });
 }
@@ -113,18 +113,18 @@ function ago(seconds) {
   return near.format(-Math.trunc(seconds), "second");
 }
 
-function tellTimes(root) {
+function updateTimes(root) {
   root.querySelectorAll("time[data-ago]").forEach((time) => {
-    time.textContent = ago((Date.now() + ahead - Date.parse(time.dateTime)) / 1000);
+    time.textContent = ago((Date.now() + clockOffset - Date.parse(time.dateTime)) / 1000);
     time.title = far.format(new Date(time.dateTime));
   });
   root.querySelectorAll("time[data-when]").forEach((time) => {
-    time.title = far.format(new Date(time.dateTime)); // the text stays in UTC, as reports quote it
+    time.title = far.format(new Date(time.dateTime)); // the text stays in UTC, because reports quote it
   });
 }
 
-tellTimes(document);
-setInterval(() => tellTimes(document), 15_000);
-setInterval(() => { if (document.visibilityState === "visible") freshenAll(); }, FRESHEN_MS);
+updateTimes(document);
+setInterval(() => updateTimes(document), 15_000);
+setInterval(() => { if (document.visibilityState === "visible") refreshAll(); }, REFRESH_MS);
 listen();
-askSoon();
+schedulePendingRefresh();

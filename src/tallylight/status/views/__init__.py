@@ -1,1 +1,1 @@
-"""What the faces show, as finished values: from verdicts, spells and facts to words; pure."""
+"""Turns verdicts, evidence and intervals into the texts and shapes that are shown; pure."""

@@ -1,4 +1,4 @@
-"""What your budget buys: a table, and two pictures of it that need no colour."""
+"""What your budget buys: a table, and two charts that can be read without colour."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,38 +11,38 @@ from tallylight.i18n.prices import format_usd
 from tallylight.status.advice import Advice, AdviceRow, AdviceState
 
 BASELINE_Y = 150
-"""From the top of a picture to the foot of its bars, in its own units."""
+"""The y of the bars' lower edge, in units of the SVG."""
 
-_PITCH, _WIDTH = 50, 26  # of a bar with its gaps, and of itself
+_PITCH, _WIDTH = 50, 26  # of a bar with its gap, and of the bar alone
 _MAX_BAR_HEIGHT = 126.0
-_LABEL_HEIGHT = 36  # two lines of words below the bars
+_LABEL_HEIGHT = 36  # two lines of text below the bars
 _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
 class AdviceTableRow:
-    """One way of spending, in words.
+    """The result of one budget as text.
 
     Args:
-        budget: What may be spent a day.
-        is_own: Whether these are the operator's budgets.
-        spend: What is spent a day.
-        seen: The share of outages seen.
-        delay: Within which half of those are shown.
-        wrong: The time with the wrong lamp, a day and service.
+        budget: Budget per day.
+        is_own: Whether it is the operator's own budget.
+        spend: Spending per day.
+        outages_seen: Share of the outages detected.
+        median_delay: Median delay of detection.
+        wrong_time: Time with a wrong status per service and day.
     """
 
     budget: str
     is_own: bool
     spend: str
-    seen: str
-    delay: str
-    wrong: str
+    outages_seen: str
+    median_delay: str
+    wrong_time: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChartBar:
-    """A bar as it is drawn; its kind is "budget", "own" or "script"."""
+    """One bar of a chart; its kind is "budget", "own" or "script"."""
 
     x: int
     y: float
@@ -53,21 +53,21 @@ class ChartBar:
     kind: str
 
     @property
-    def middle(self) -> float:
-        """Return where its words are centred."""
+    def center_x(self) -> float:
+        """Return the x on which its texts are centred."""
         return self.x + self.width / 2
 
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """A picture of bars.
+    """A bar chart as SVG.
 
     Args:
-        title: What their heights tell.
-        text: All of it in one sentence, for whoever does not see it.
-        width: In its own units.
-        height: In its own units.
-        floor: Where the bars stand.
+        title: The quantity shown.
+        text: A text alternative for screen readers.
+        width: Width of the view box.
+        height: Height of the view box.
+        baseline_y: The y of the bars' lower edge.
         bars: From left to right.
     """
 
@@ -75,37 +75,37 @@ class BarChart:
     text: str
     width: int
     height: int
-    floor: int
+    baseline_y: int
     bars: tuple[ChartBar, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AdviceView:
-    """The section.
+    """The section "What your budget buys".
 
     Args:
-        is_computing: Whether it is worth asking again soon.
-        lead: Its first sentences.
+        is_computing: Whether the result is still being computed.
+        summary: The introductory sentences.
         rows: The table, by budget; the plain script last.
-        pictures: Of the outages seen, and of the time with the wrong lamp.
-        assumptions: What it all rests on, a sentence each.
+        charts: The outages detected, and the time with a wrong status.
+        assumptions: The assumptions of the rehearsal, one sentence each.
     """
 
     is_computing: bool
-    lead: tuple[str, ...]
+    summary: tuple[str, ...]
     rows: tuple[AdviceTableRow, ...]
-    pictures: tuple[BarChart, ...]
+    charts: tuple[BarChart, ...]
     assumptions: tuple[str, ...]
 
 
 def advice_view(advice: Advice, to: Translator) -> AdviceView:
-    """Return the section, whatever there is to show."""
+    """Return the section, in every state of the computation."""
     is_ready = advice.state is AdviceState.READY
     return AdviceView(
         is_computing=advice.state is AdviceState.COMPUTING,
-        lead=_summary(advice, to),
+        summary=_summary(advice, to),
         rows=tuple(_row(each, advice, to) for each in _all_rows(advice)),
-        pictures=tuple(_charts(advice, to)) if is_ready else (),
+        charts=tuple(_charts(advice, to)) if is_ready else (),
         assumptions=tuple(_assumptions(advice, to)) if is_ready else (),
     )
 
@@ -113,21 +113,21 @@ def advice_view(advice: Advice, to: Translator) -> AdviceView:
 def _summary(advice: Advice, to: Translator) -> tuple[str, ...]:
     match advice.state:
         case AdviceState.COMPUTING:
-            told = to.gettext("This is being computed for your services; it takes half a minute.")
+            text = to.gettext("This is being computed for your services; it takes half a minute.")
         case AdviceState.UNPRICED:
-            told = to.gettext("No service has a probe of known price, so money buys nothing here.")
+            text = to.gettext("No service has a probe of known price, so nothing can be computed.")
         case AdviceState.FAILED:
-            told = to.gettext("This could not be computed; the server's log says why.")
+            text = to.gettext("This could not be computed; see the server's log.")
         case AdviceState.READY:
             return _run_summary(advice, to), _own_budget(advice, to)
-    return (told,)
+    return (text,)
 
 
 def _run_summary(advice: Advice, to: Translator) -> str:
     return to.ngettext(
-        "Each line lives through the same %(days)s days of %(services)s service like yours, with "
+        "Every row covers the same %(days)s days of %(services)s service like yours, with "
         "%(outages)s outages over five minutes.",
-        "Each line lives through the same %(days)s days of %(services)s services like yours, with "
+        "Every row covers the same %(days)s days of %(services)s services like yours, with "
         "%(outages)s outages over five minutes.",
         advice.rehearsed_services,
     ) % {
@@ -141,29 +141,30 @@ def _own_budget(advice: Advice, to: Translator) -> str:
     if advice.own_budget is None:
         return to.gettext("Your configuration sets no limit.")
     if advice.own_budget == 0:
-        return to.gettext("Your configuration probes for free only.")
-    return to.gettext("Your budgets allow %s a day.") % format_usd(advice.own_budget)
+        return to.gettext("Your configuration allows free probes only.")
+    return to.gettext("Your budgets allow %s per day.") % format_usd(advice.own_budget)
 
 
 def _assumptions(advice: Advice, to: Translator) -> Iterator[str]:
     yield to.gettext(
-        "Prices, access and status pages are those of your services. The trouble is not: it is "
-        "drawn by chance from what the market reports, so yours may fare better or worse."
+        "Prices, access and status pages are those of your services. Failures are not: they are "
+        "drawn at random from market reports, so your services may do better or worse."
     )
     yield to.gettext(
-        "With so few outages, a difference of a tenth between two lines may be chance."
+        "With so few outages, a difference of ten percent between two rows may be chance."
     )
-    yield to.gettext("Callers send no jobs. Where they do, their jobs tell for nothing.")
+    yield to.gettext("Callers send no jobs. Callers' jobs would add information at no cost.")
     yield to.gettext(
-        "A paid probe is sent every six hours and in doubt, as far as the budget goes; free ones "
-        "every ten minutes, which is rarer than usual, so real delays are some minutes shorter."
+        "Paid probes are sent every six hours and in doubtful cases, within the budget. Free "
+        "probes are sent every ten minutes, less often than by default, so real delays are some "
+        "minutes shorter."
     )
     yield to.gettext(
-        "The plain script orders a video of each service every five minutes and believes the last "
-        "answer, so it sees nearly all, and cries wolf."
+        "The plain script orders a video from each service every five minutes and trusts the last "
+        "result, so it detects nearly all outages and raises many false alarms."
     )
     if advice.rehearsed_services < advice.priced:
-        yield to.gettext("%(some)s services stand for all %(all)s.") % {
+        yield to.gettext("%(some)s services were rehearsed as a sample of all %(all)s.") % {
             "some": format_number(advice.rehearsed_services, to),
             "all": format_number(advice.priced, to),
         }
@@ -187,9 +188,9 @@ def _row(row: AdviceRow, advice: Advice, to: Translator) -> AdviceTableRow:
         else format_usd(row.budget or Decimal(0)),
         is_own=_kind(row, advice) == "own",
         spend=format_usd(Decimal(row.spend).quantize(_CENT)),
-        seen=format_percent(row.seen_share, to, digits=0),
-        delay="–" if delay is None else format_duration(timedelta(minutes=delay), to),
-        wrong=format_duration(_wrong_time(row), to),
+        outages_seen=format_percent(row.seen_share, to, digits=0),
+        median_delay="–" if delay is None else format_duration(timedelta(minutes=delay), to),
+        wrong_time=format_duration(_wrong_time(row), to),
     )
 
 
@@ -206,16 +207,16 @@ def _wrong_time(row: AdviceRow) -> timedelta:
 def _charts(advice: Advice, to: Translator) -> Iterator[BarChart]:
     yield _chart(
         advice,
-        to.gettext("Outages seen"),
-        lambda bought: (bought.seen_share, format_percent(bought.seen_share, to, digits=0)),
+        to.gettext("Outages detected"),
+        lambda row: (row.seen_share, format_percent(row.seen_share, to, digits=0)),
         to,
     )
     yield _chart(
         advice,
-        to.gettext("Wrong lamp, minutes a day"),
-        lambda bought: (
-            bought.wrong_share,
-            format_number(round(_wrong_time(bought).total_seconds() / 60), to),
+        to.gettext("Wrong status, minutes per day"),
+        lambda row: (
+            row.wrong_share,
+            format_number(round(_wrong_time(row).total_seconds() / 60), to),
         ),
         to,
     )
@@ -227,11 +228,11 @@ def _chart(
     value: Callable[[AdviceRow], tuple[float, str]],
     to: Translator,
 ) -> BarChart:
-    shown = _all_rows(advice)
-    highest = max((value(each)[0] for each in shown), default=0.0) or 1.0
+    rows = _all_rows(advice)
+    highest = max((value(each)[0] for each in rows), default=0.0) or 1.0
     bars = []
-    for position, each in enumerate(shown):
-        amount, told = value(each)
+    for position, each in enumerate(rows):
+        amount, text = value(each)
         height = round(_MAX_BAR_HEIGHT * amount / highest, 1)
         bars.append(
             ChartBar(
@@ -239,22 +240,25 @@ def _chart(
                 y=round(BASELINE_Y - height, 1),
                 width=_WIDTH,
                 height=height,
-                value=told,
+                value=text,
                 label=_label(each, advice, to),
                 kind=_kind(each, advice),
             )
         )
-    told = to.gettext(", ").join(
-        to.gettext("%(what)s: %(told)s") % {"what": bar.label, "told": bar.value} for bar in bars
+    values = to.gettext(", ").join(
+        to.gettext("%(label)s: %(text)s") % {"label": bar.label, "text": bar.value} for bar in bars
     )
-    text = to.gettext("%(what)s: %(told)s") % {"what": title, "told": told}
     return BarChart(
-        title, text, len(bars) * _PITCH, BASELINE_Y + _LABEL_HEIGHT, BASELINE_Y, tuple(bars)
+        title=title,
+        text=to.gettext("%(label)s: %(text)s") % {"label": title, "text": values},
+        width=len(bars) * _PITCH,
+        height=BASELINE_Y + _LABEL_HEIGHT,
+        baseline_y=BASELINE_Y,
+        bars=tuple(bars),
     )
 
 
 def _label(row: AdviceRow, advice: Advice, to: Translator) -> str:
     if row is advice.plain_script or row.budget is None:
         return to.gettext("script")
-    text = format_usd(row.budget)
-    return text.removesuffix(".00")
+    return format_usd(row.budget).removesuffix(".00")

@@ -1,4 +1,4 @@
-"""The newest incidents as an Atom feed."""
+"""The latest incidents as an Atom feed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tallylight.status.views.timestamps import rfc3339
 
 @dataclass(frozen=True, slots=True)
 class AtomEntry:
-    """One incident in the feed."""
+    """One incident of the feed."""
 
     id: str
     title: str
@@ -27,23 +27,23 @@ class AtomFeed:
     """The feed.
 
     Args:
-        base: The page's address.
-        updated: When anything in it changed last.
+        base_url: The page's address.
+        updated: When an entry last changed.
         entries: Newest first.
     """
 
-    base: str
+    base_url: str
     updated: str
     entries: tuple[AtomEntry, ...]
 
 
 def atom_feed(
-    incidents: Sequence[tuple[Incident, str]], base: str, now: datetime, to: Translator
+    incidents: Sequence[tuple[Incident, str]], base_url: str, now: datetime, to: Translator
 ) -> AtomFeed:
     """Return the feed of incidents, each with its service's name."""
     entries = tuple(
         AtomEntry(
-            id=f"{base}/incidents/{incident.id}",
+            id=f"{base_url}/incidents/{incident.id}",
             title=incident_title(incident, name, to),
             published=rfc3339(incident.started_at),
             updated=rfc3339(updated_at(incident)),
@@ -51,4 +51,6 @@ def atom_feed(
         )
         for incident, name in incidents
     )
-    return AtomFeed(base, max((entry.updated for entry in entries), default=rfc3339(now)), entries)
+    return AtomFeed(
+        base_url, max((entry.updated for entry in entries), default=rfc3339(now)), entries
+    )

@@ -1,18 +1,17 @@
-"""Ninety days as a bar: what share of each day a service was what."""
+"""The last days as a stacked bar: the share of each day spent in each status."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from tallylight.i18n import Translator
-from tallylight.i18n.formatting import format_day as day_text
-from tallylight.i18n.formatting import format_percent as share_text
+from tallylight.i18n.formatting import format_day, format_percent
 from tallylight.i18n.labels import status_label
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
 from tallylight.verdicts.availability import day_bars
 
-#: From the foot of the bar to its top; also, which status names a mixed day.
+#: From the bottom of the bar to its top, which is also from best to worst.
 _STACK = (
     Status.OPERATIONAL,
     Status.MAINTENANCE,
@@ -23,7 +22,7 @@ _STACK = (
 )
 
 PITCH = 8
-"""Width of a day with its gap, in the bar's own units."""
+"""Width of a day with its gap, in units of the SVG."""
 
 WIDTH = 6
 """Width of a day."""
@@ -32,9 +31,9 @@ HEIGHT = 34
 """Height of a whole day."""
 
 _MARKS_HEIGHT = 9
-"""Below the bar stand the marks, which tell bad days apart without colour."""
+"""Height of the marks below the bar, which distinguish bad days without colour."""
 
-#: Drawn from the foot of a day: a cross, a triangle, a square, a dash.
+#: SVG paths relative to the bottom left of a day: a cross, a triangle, a square, a dash.
 _MARKS = {
     Status.SUSPENDED: "m0 4l1-1l2 2l2-2l1 1l-2 2l2 2l-1 1l-2-2l-2 2l-1-1l2-2z",
     Status.RISK_CONTROL: "m0 8.5l3-5.5l3 5.5z",
@@ -42,7 +41,7 @@ _MARKS = {
     Status.MAINTENANCE: "m0 5.25h6v1.5h-6z",
 }
 
-_MIN_HEIGHT = 3.0  # a minute of outage must still be seen
+_MIN_HEIGHT = 3.0  # a minute of outage must be visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,8 @@ class DayShares:
     """One day of UTC.
 
     Args:
-        date: Which.
-        shares: What share of the day, as far as it has passed, the service was what.
+        date: The day.
+        shares: Share of the day spent in each status, of its part that has passed; 0.0 to 1.0.
     """
 
     date: date
@@ -59,18 +58,18 @@ class DayShares:
 
     @property
     def is_monitored(self) -> bool:
-        """Tell whether anything is known of it."""
+        """Tell whether the status was known for any part of the day."""
         return self.shares.get(Status.UNKNOWN, 0.0) < 1.0
 
     @property
     def worst(self) -> Status:
-        """Return the status that a reader should know of."""
+        """Return the worst status of the day."""
         return next((s for s in reversed(_STACK) if self.shares.get(s)), Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class DayColumn:
-    """A day as it is drawn and told."""
+    """A day's position in the bar and its text."""
 
     x: int
     title: str
@@ -78,13 +77,13 @@ class DayColumn:
 
 @dataclass(frozen=True, slots=True)
 class UptimeBar:
-    """A bar as it is drawn.
+    """A bar as SVG.
 
     Args:
-        width: In its own units.
-        height: In its own units.
-        paths: By status, the outline of all that is drawn in its colour (SVG path data).
-        text: All of it in one sentence, for whoever does not see it.
+        width: Width of the view box.
+        height: Height of the view box.
+        paths: SVG path data by status, to be filled with the status's colour.
+        text: A text alternative for screen readers.
     """
 
     width: int
@@ -99,20 +98,20 @@ def daily_shares(
     """Return the last days up to today, oldest first.
 
     Args:
-        spells: Oldest first, not overlapping; what they leave out is UNKNOWN.
-        now: The day that has begun is counted as far as it has passed.
-        count: How many days.
+        intervals: Oldest first, not overlapping; gaps count as UNKNOWN.
+        now: The end of the last day, which counts as far as it has passed.
+        count: Number of days.
     """
     today = datetime.combine(now.date(), time(), now.tzinfo)
     first = today - timedelta(days=count - 1)
     days = [DayShares(each.day, each.shares) for each in day_bars(intervals, first, now)]
-    if now == today:  # nothing of it has passed
+    if now == today:  # at midnight no part of today has passed
         days.append(DayShares(now.date(), {Status.UNKNOWN: 1.0}))
     return tuple(days)
 
 
 def uptime_bar(days: Sequence[DayShares], to: Translator) -> UptimeBar:
-    """Return the bar of these days."""
+    """Return the bar of some days."""
     outlines: dict[Status, list[str]] = {}
     for number, each in enumerate(days):
         x = number * PITCH
@@ -129,32 +128,32 @@ def uptime_bar(days: Sequence[DayShares], to: Translator) -> UptimeBar:
 
 
 def day_columns(days: Sequence[DayShares], to: Translator) -> tuple[DayColumn, ...]:
-    """Return the days one by one, where there is room to tell of each."""
+    """Return the hover areas of a bar, one for each day."""
     return tuple(DayColumn(n * PITCH, day_title(day, to)) for n, day in enumerate(days))
 
 
 def day_title(day: DayShares, to: Translator) -> str:
-    """Return a day in words: "3 November 2026: Operational 98 %, Suspended 2 %"."""
+    """Return a day as text: "3 November 2026: Operational 98%, Suspended 2%"."""
     if not day.is_monitored:
-        told = to.gettext("not watched")
+        text = to.gettext("not monitored")
     elif day.shares.get(Status.OPERATIONAL) == 1.0:
-        told = status_label(Status.OPERATIONAL, to)
+        text = status_label(Status.OPERATIONAL, to)
     else:
-        told = to.gettext(", ").join(
-            f"{status_label(status, to)} {share_text(day.shares[status], to)}"
+        text = to.gettext(", ").join(
+            f"{status_label(status, to)} {format_percent(day.shares[status], to)}"
             for status in (*_STACK, Status.UNKNOWN)
             if day.shares.get(status)
         )
-    return to.gettext("%(what)s: %(told)s") % {"what": day_text(day.date, to), "told": told}
+    return to.gettext("%(label)s: %(text)s") % {"label": format_day(day.date, to), "text": text}
 
 
 def _stacked(day: DayShares) -> list[tuple[Status, float, float]]:
-    """Return each status of a day with its top and its height; what is unknown stays hollow."""
+    """Return each status of a day with its y and its height; unknown time is left empty."""
     if not day.is_monitored:
         return [(Status.UNKNOWN, HEIGHT - 2.0, 2.0)]
-    known = {status: day.shares[status] for status in _STACK if day.shares.get(status)}
+    shares = {status: day.shares[status] for status in _STACK if day.shares.get(status)}
     heights = {
-        status: max(_MIN_HEIGHT, round(share * HEIGHT, 1)) for status, share in known.items()
+        status: max(_MIN_HEIGHT, round(share * HEIGHT, 1)) for status, share in shares.items()
     }
     excess = sum(heights.values()) - HEIGHT
     if excess > 0:
@@ -171,17 +170,17 @@ def _text_summary(days: Sequence[DayShares], to: Translator) -> str:
     counts: dict[Status, int] = {}
     for each in days:
         counts[each.worst] = counts.get(each.worst, 0) + 1
-    told = to.gettext(", ").join(
-        to.gettext("%(what)s: %(told)s")
+    statuses = to.gettext(", ").join(
+        to.gettext("%(label)s: %(text)s")
         % {
-            "what": to.gettext("not watched") if s is Status.UNKNOWN else status_label(s, to),
-            "told": to.ngettext("%d day", "%d days", counts[s]) % counts[s],
+            "label": to.gettext("not monitored") if s is Status.UNKNOWN else status_label(s, to),
+            "text": to.ngettext("%d day", "%d days", counts[s]) % counts[s],
         }
         for s in (*_STACK, Status.UNKNOWN)
         if s in counts
     )
     return to.ngettext(
-        "The last %(count)d day, by its worst status: %(told)s",
-        "The last %(count)d days, each by its worst status: %(told)s",
+        "The last %(count)d day, by its worst status: %(statuses)s",
+        "The last %(count)d days, each by its worst status: %(statuses)s",
         len(days),
-    ) % {"count": len(days), "told": told}
+    ) % {"count": len(days), "statuses": statuses}

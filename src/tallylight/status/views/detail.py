@@ -1,4 +1,4 @@
-"""One service with all that is known of it, as its own page shows it."""
+"""The evidence and the fact sheet of one service, as its page shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,24 @@ from tallylight.status.views.timestamps import Timestamp, timestamp
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """One observation; `said` is "good", "bad" or "neutral", `mark` the same as a sign."""
+    """One piece of evidence as a table row.
+
+    Args:
+        at: When it was observed.
+        source: The name of its source.
+        outcome: "good", "bad" or "neutral" for the service.
+        symbol: The outcome as a symbol.
+        result: The kind of failure or the reported status in words.
+        upstream_text: The upstream's message, or "".
+        latency: The response time or the job's duration, or "".
+    """
 
     at: Timestamp
     source: str
-    said: str
-    mark: str
-    finding: str
-    answer: str
+    outcome: str
+    symbol: str
+    result: str
+    upstream_text: str
     latency: str
 
 
@@ -36,10 +46,10 @@ class SheetLine:
 
 @dataclass(frozen=True, slots=True)
 class SheetView:
-    """A fact sheet, ready to be shown."""
+    """A fact sheet as text."""
 
     title: str
-    facts: tuple[SheetLine, ...]
+    lines: tuple[SheetLine, ...]
     notes: str
     sources: tuple[str, ...]
     as_of: str
@@ -48,12 +58,17 @@ class SheetView:
 def evidence_views(
     pieces: Sequence[Evidence], now: datetime, to: Translator
 ) -> tuple[EvidenceView, ...]:
-    """Return evidence as rows."""
-    return tuple(_evidence(piece, now, to) for piece in pieces)
+    """Return evidence as table rows."""
+    return tuple(_evidence_view(piece, now, to) for piece in pieces)
+
+
+def evidence_outcome(piece: Evidence) -> str:
+    """Return "good", "bad" or "neutral": what a piece of evidence says about its service."""
+    return "good" if piece.is_good else "bad" if piece.is_bad else "neutral"
 
 
 def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
-    """Return a fact sheet; what is not known is left out."""
+    """Return a fact sheet as text, without the unknown facts."""
     seconds = to.gettext(", ").join(str(length) for length in sheet.lengths)
     lines = {
         to.gettext("Price"): format_price(sheet.price, to),
@@ -67,28 +82,28 @@ def sheet_view(sheet: FactSheet, to: Translator) -> SheetView:
     }
     return SheetView(
         title=sheet.title,
-        facts=tuple(SheetLine(label, value) for label, value in lines.items() if value),
+        lines=tuple(SheetLine(label, value) for label, value in lines.items() if value),
         notes=sheet.notes,
         sources=sheet.sources,
         as_of=format_day(sheet.as_of, to),
     )
 
 
-def _evidence(piece: Evidence, now: datetime, to: Translator) -> EvidenceView:
-    said = "good" if piece.is_good else "bad" if piece.is_bad else "neutral"
+def _evidence_view(piece: Evidence, now: datetime, to: Translator) -> EvidenceView:
+    outcome = evidence_outcome(piece)
     if piece.failure is not None:
-        finding = failure_label(piece.failure.kind, to)
+        result = failure_label(piece.failure.kind, to)
     elif piece.claimed_status is not None:
-        finding = status_label(piece.claimed_status, to)
+        result = status_label(piece.claimed_status, to)
     else:
-        finding = to.gettext("Good")
+        result = to.gettext("Good")
     return EvidenceView(
         at=timestamp(piece.at, now, to),
         source=source_label(piece.source, to),
-        said=said,
-        mark={"good": "✓", "bad": "✕", "neutral": "–"}[said],
-        finding=finding,
-        answer=(piece.failure.text if piece.failure is not None else "") or piece.note,
+        outcome=outcome,
+        symbol={"good": "✓", "bad": "✕", "neutral": "–"}[outcome],
+        result=result,
+        upstream_text=(piece.failure.text if piece.failure is not None else "") or piece.note,
         latency="" if piece.latency is None else format_duration(piece.latency, to),
     )
 
@@ -96,13 +111,13 @@ def _evidence(piece: Evidence, now: datetime, to: Translator) -> EvidenceView:
 def _shutdown(sheet: FactSheet, to: Translator) -> str:
     if sheet.shutdown_at is None:
         return ""
-    when = format_day(sheet.shutdown_at, to)
+    day = format_day(sheet.shutdown_at, to)
     match sheet.shutdown_precision:
         case ShutdownPrecision.EXACT:
-            return when
+            return day
         case ShutdownPrecision.BY:
-            return to.gettext("%s at the latest") % when
+            return to.gettext("%s at the latest") % day
         case ShutdownPrecision.NOT_BEFORE:
-            return to.gettext("%s at the earliest") % when
+            return to.gettext("%s at the earliest") % day
         case ShutdownPrecision.CONFLICTING:
-            return to.gettext("%s at the latest; sources disagree") % when
+            return to.gettext("%s at the latest; sources disagree") % day

@@ -1,4 +1,4 @@
-"""One incident as the faces tell it."""
+"""One incident as the pages and the Atom feed show it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,57 +14,57 @@ from tallylight.status.views.timestamps import Timestamp, timestamp
 
 @dataclass(frozen=True, slots=True)
 class IncidentUpdateView:
-    """One entry of an incident's story."""
+    """One update of an incident."""
 
     status: Status
-    word: str
+    status_label: str
     at: Timestamp
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """One incident, ready to be shown; its updates newest first."""
+    """One incident as text; its updates newest first."""
 
     id: str
     service: str
     name: str
     worst: Status
-    word: str
+    status_label: str
     started_at: Timestamp
     ended_at: Timestamp | None
-    lasted: str
+    duration: str
     updates: tuple[IncidentUpdateView, ...]
 
 
 def incident_view(incident: Incident, name: str, now: datetime, to: Translator) -> IncidentView:
-    """Return an incident of the service of this name."""
+    """Return an incident of the service with this name as text."""
     ended_at = incident.ended_at
     return IncidentView(
         id=incident.id,
         service=incident.service,
         name=name,
         worst=incident.worst,
-        word=status_label(incident.worst, to),
+        status_label=status_label(incident.worst, to),
         started_at=timestamp(incident.started_at, now, to),
         ended_at=None if ended_at is None else timestamp(ended_at, now, to),
-        lasted=format_duration((ended_at or now) - incident.started_at, to),
+        duration=format_duration((ended_at or now) - incident.started_at, to),
         updates=tuple(_update(update, now, to) for update in reversed(incident.updates)),
     )
 
 
 def incident_title(incident: Incident, name: str, to: Translator) -> str:
     """Return a headline: "Sora 2 官轉: Suspended"."""
-    return to.gettext("%(what)s: %(told)s") % {
-        "what": name,
-        "told": status_label(incident.worst, to),
+    return to.gettext("%(label)s: %(text)s") % {
+        "label": name,
+        "text": status_label(incident.worst, to),
     }
 
 
 def _update(update: IncidentUpdate, now: datetime, to: Translator) -> IncidentUpdateView:
     return IncidentUpdateView(
         status=update.status,
-        word=status_label(update.status, to),
+        status_label=status_label(update.status, to),
         at=timestamp(update.at, now, to),
         reasons=tuple(reason_sentence(reason, to) for reason in update.reasons),
     )

@@ -1,4 +1,4 @@
-"""All services in one line."""
+"""The status of all services in one line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from tallylight.i18n.formatting import format_number
 from tallylight.i18n.labels import status_label
 from tallylight.model.status import Status
 
-#: From what needs a look to what does not.
+#: Worst first.
 _ORDER = (
     Status.SUSPENDED,
     Status.RISK_CONTROL,
@@ -22,48 +22,45 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class StatusCount:
-    """How many services are what."""
+    """Number of services in one status."""
 
     status: Status
-    word: str
+    status_label: str
     count: str
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The state of everything.
+    """The status of all services.
 
     Args:
-        status: The worst status among services that are not retired.
-        headline: One line.
-        tallies: How many services are what, worst first.
-        network: A warning that the trouble is our own, "" for none.
+        headline: The summary in one sentence.
+        counts: Number of services in each status, worst first.
+        network_notice: A notice that our own network is down, or "".
     """
 
-    status: Status
     headline: str
-    tallies: tuple[StatusCount, ...]
-    network: str
+    counts: tuple[StatusCount, ...]
+    network_notice: str
 
 
 def overview(statuses: Sequence[Status], to: Translator, *, network_is_down: bool) -> Overview:
-    """Return the state of everything in one line."""
+    """Return the status of all services."""
     present = [status for status in _ORDER if status in statuses]
     return Overview(
-        status=worst_status(statuses),
         headline=_headline(statuses, to),
-        tallies=tuple(
+        counts=tuple(
             StatusCount(status, status_label(status, to), format_number(statuses.count(status), to))
             for status in present
         ),
-        network=to.gettext("Our own network is down: what is shown stood before.")
+        network_notice=to.gettext("Our own network is down; statuses are frozen.")
         if network_is_down
         else "",
     )
 
 
 def worst_status(statuses: Sequence[Status]) -> Status:
-    """Return the worst status among services that are not retired, UNKNOWN if all are."""
+    """Return the worst status among services that are not retired; UNKNOWN if there are none."""
     live = [status for status in statuses if status is not Status.RETIRED]
     return next((status for status in _ORDER if status in live), Status.UNKNOWN)
 
@@ -71,16 +68,18 @@ def worst_status(statuses: Sequence[Status]) -> Status:
 def _headline(statuses: Sequence[Status], to: Translator) -> str:
     live = [status for status in statuses if status is not Status.RETIRED]
     if not statuses:
-        return to.gettext("Nothing is being watched.")
+        return to.gettext("No services are monitored.")
     if not live:
-        return to.gettext("Every service has been retired.")
+        return to.gettext("All services are retired.")
     if all(status is Status.OPERATIONAL for status in live):
-        return to.gettext("All services deliver.")
+        return to.gettext("All services are operational.")
     if all(status is Status.UNKNOWN for status in live):
-        return to.gettext("Nothing is known yet.")
+        return to.gettext("No status is known yet.")
     good = live.count(Status.OPERATIONAL)
     if good == 0:
         return to.gettext("No service is fully operational.")
     return to.ngettext(
-        "%(good)s of %(all)s service delivers.", "%(good)s of %(all)s services deliver.", len(live)
+        "%(good)s of %(all)s service is operational.",
+        "%(good)s of %(all)s services are operational.",
+        len(live),
     ) % {"good": format_number(good, to), "all": format_number(len(live), to)}

@@ -1,4 +1,4 @@
-"""The probes to come and what they may cost, as the page shows them."""
+"""Upcoming probes and their budgets, as the page shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,28 +13,40 @@ from tallylight.model.evidence import Depth
 from tallylight.status.views.timestamps import Timestamp, timestamp
 
 
-class _UpcomingProbe(Protocol):
-    @property
-    def depth(self) -> Depth: ...
+class UpcomingProbe(Protocol):
+    """A planned probe."""
 
     @property
-    def at(self) -> datetime: ...
-
-
-class _BudgetUsage(Protocol):
-    @property
-    def window(self) -> str: ...
+    def depth(self) -> Depth:
+        """Its depth."""
+        ...
 
     @property
-    def limit(self) -> Decimal: ...
+    def at(self) -> datetime:
+        """When it is due."""
+        ...
 
-    @property
-    def spent(self) -> Decimal: ...
+
+@dataclass(frozen=True, slots=True)
+class BudgetUsage:
+    """One limit and how much of it is used.
+
+    Args:
+        scope: A service's id, "total", "videos", or "key:" with a key's name.
+        window: "1h", "24h" or "30d", rolling.
+        limit: In USD.
+        spent: Settled and reserved, in USD.
+    """
+
+    scope: str
+    window: str
+    limit: Decimal
+    spent: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeView:
-    """A probe to come."""
+    """A planned probe as text."""
 
     depth: str
     at: Timestamp
@@ -42,21 +54,21 @@ class ProbeView:
 
 @dataclass(frozen=True, slots=True)
 class BudgetView:
-    """A limit and how far it is used up."""
+    """A limit and its use as text."""
 
     label: str
     text: str
 
 
 def probe_views(
-    probes: Sequence[_UpcomingProbe], now: datetime, to: Translator
+    probes: Sequence[UpcomingProbe], now: datetime, to: Translator
 ) -> tuple[ProbeView, ...]:
-    """Return the probes to come, soonest first."""
+    """Return the upcoming probes as text, soonest first."""
     return tuple(ProbeView(depth_label(a.depth, to), timestamp(a.at, now, to)) for a in probes)
 
 
-def budget_views(usage: Sequence[_BudgetUsage], to: Translator) -> tuple[BudgetView, ...]:
-    """Return the limits of one service."""
+def budget_views(usage: Sequence[BudgetUsage], to: Translator) -> tuple[BudgetView, ...]:
+    """Return the limits of one service as text."""
     labels = {
         "1h": to.gettext("Last hour"),
         "24h": to.gettext("Last 24 hours"),

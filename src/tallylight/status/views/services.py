@@ -1,8 +1,9 @@
-"""One service as the page shows it."""
+"""One service's row: the value that pages, both JSON APIs, badges, events and the CLI render."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Protocol
 
 from tallylight.catalogue.services import FactSheet, Service, ShutdownPrecision
 from tallylight.i18n import Translator
@@ -11,6 +12,7 @@ from tallylight.i18n.labels import access_label, blocked_message, status_descrip
 from tallylight.i18n.prices import format_price
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence, Source
+from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval, Verdict
 from tallylight.status.views.day_bars import UptimeBar, daily_shares, uptime_bar
@@ -24,61 +26,139 @@ _JOB_SOURCES = (Source.GENERATION, Source.TRAFFIC)
 _OWN_SOURCES = (*_FREE_PROBES, Source.ACCEPTANCE, *_JOB_SOURCES)
 
 
+class VerdictSource(Protocol):
+    """The part of the board that a row is made from."""
+
+    def service(self, id_: ServiceId, /) -> Service:
+        """Return one service; raise KeyError if it is not on the board."""
+        ...
+
+    def verdict(self, id_: ServiceId, /) -> Verdict:
+        """Return the verdict on one service; raise KeyError if it is not on the board."""
+        ...
+
+    def latest_evidence(self, id_: ServiceId, source: Source, /) -> Evidence | None:
+        """Return the latest evidence of one source, if any."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class ServiceFacts:
-    """All that is known of a service at one moment.
+class ServiceRow:
+    """One service with its verdict and recent evidence, in a reader's language.
+
+    Texts are properties, because no output shows all of them and the page holds a thousand rows.
 
     Args:
-        service: Which.
-        verdict: What stands.
-        newest: Its newest evidence by source.
-        spells: Its last 90 days.
+        service: The service.
+        verdict: Its verdict.
+        to: The reader's language.
+        latest: Its latest evidence by source.
+        intervals: Its status intervals of the last 90 days; empty where no output shows uptime.
     """
 
     service: Service
     verdict: Verdict
-    newest: Mapping[Source, Evidence] = field(default_factory=dict)
-    status_intervals: Sequence[StatusInterval] = ()
+    to: Translator
+    latest: Mapping[Source, Evidence] = field(default_factory=dict)
+    intervals: Sequence[StatusInterval] = ()
+
+    @property
+    def status(self) -> Status:
+        """Return the status shown."""
+        return self.verdict.status
+
+    @property
+    def status_label(self) -> str:
+        """Return the name of the status."""
+        return status_label(self.verdict.status, self.to)
+
+    @property
+    def status_description(self) -> str:
+        """Return what the status means, as a sentence."""
+        return status_description(self.verdict.status, self.to)
+
+    @property
+    def access_label(self) -> str:
+        """Return the name of the kind of access."""
+        return access_label(self.service.access, self.to)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return the reasons for the verdict as sentences, the most telling first."""
+        return [reason_sentence(reason, self.to) for reason in self.verdict.reasons]
+
+    @property
+    def blocked_message(self) -> str:
+        """Return why our own access is blocked, or "" if it is not."""
+        blocked = self.verdict.blocked
+        return "" if blocked is None else blocked_message(blocked, self.to)
+
+    @property
+    def price(self) -> str:
+        """Return what the model costs."""
+        return format_price(self.service.sheet.price, self.to)
 
     @property
     def checked_at(self) -> datetime | None:
-        """Return when we looked last, None if not since the start."""
-        return max((self.newest[s].at for s in _OWN_SOURCES if s in self.newest), default=None)
+        """Return the time of our latest check, or None if there was none since the start."""
+        return max((self.latest[s].at for s in _OWN_SOURCES if s in self.latest), default=None)
 
     @property
     def latency(self) -> timedelta | None:
-        """Return how long it took to answer the newest free probe."""
+        """Return the response time of the latest free probe."""
         return self._latency(_FREE_PROBES)
 
     @property
     def job_time(self) -> timedelta | None:
-        """Return how long the newest video took."""
+        """Return how long the latest video took."""
         return self._latency(_JOB_SOURCES)
 
     @property
     def feed(self) -> Evidence | None:
-        """Return what the official status page said last."""
-        return self.newest.get(Source.FEED)
+        """Return the latest evidence from the official status page."""
+        return self.latest.get(Source.FEED)
+
+    def uptime(self, window: UptimeWindow, now: datetime) -> UptimeView:
+        """Return the uptime over a window that ends now."""
+        return uptime_view(self.intervals, window, now, self.to)
 
     def _latency(self, sources: Sequence[Source]) -> timedelta | None:
-        timed = [e for s in sources if (e := self.newest.get(s)) and e.latency is not None]
+        timed = [e for s in sources if (e := self.latest.get(s)) and e.latency is not None]
         return max(timed, key=lambda e: e.at).latency if timed else None
+
+
+def service_row(
+    board: VerdictSource, id_: ServiceId, to: Translator, intervals: Sequence[StatusInterval] = ()
+) -> ServiceRow:
+    """Return the row of one service.
+
+    Raises:
+        KeyError: if the service is not on the board.
+    """
+    latest = {source: board.latest_evidence(id_, source) for source in Source}
+    return ServiceRow(
+        service=board.service(id_),
+        verdict=board.verdict(id_),
+        to=to,
+        latest={source: piece for source, piece in latest.items() if piece is not None},
+        intervals=intervals,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """The official status page beside our own finding.
+    """What the official status page reports, beside our verdict.
 
     Args:
-        status: What it says; UNKNOWN where it cannot be read.
-        word: That in words.
-        note: Its headline, "" for none.
-        at: Since when it says so.
-        differs: Whether it says something else than we find.
+        status: The reported status; UNKNOWN if the page cannot be read.
+        status_label: The same in words.
+        note: The page's headline, or "".
+        at: When the page began to report it.
+        differs: Whether it contradicts our verdict.
     """
 
     status: Status
-    word: str
+    status_label: str
     note: str
     at: Timestamp
     differs: bool
@@ -86,99 +166,74 @@ class FeedView:
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One service, ready to be shown."""
+    """A row as its HTML card shows it: every time, duration and share is text."""
 
-    id: str
-    name: str
-    model: str
-    provider: str
-    access: str
-    access_word: str
-    status: Status
-    word: str
-    meaning: str
+    row: ServiceRow
     since: Timestamp | None
     confidence: str
-    reasons: tuple[str, ...]
-    blocked: str
     shutdown: str
     latency: str
     job_time: str
-    price: str
     checked_at: Timestamp | None
     feed: FeedView | None
-    has_feed: bool
-    bar: UptimeBar
+    uptime_bar: UptimeBar
     uptime: UptimeView
 
 
-def service_view(facts: ServiceFacts, now: datetime, to: Translator) -> ServiceView:
-    """Return a service as its card shows it."""
-    service, verdict = facts.service, facts.verdict
-    checked_at = facts.checked_at
-    nothing_yet = verdict.status is Status.UNKNOWN and checked_at is None
+def service_view(row: ServiceRow, now: datetime) -> ServiceView:
+    """Return a row as its HTML card shows it."""
+    verdict, checked_at, to = row.verdict, row.checked_at, row.to
+    never_checked = verdict.status is Status.UNKNOWN and checked_at is None
     return ServiceView(
-        id=service.id,
-        name=service.name,
-        model=service.model,
-        provider=service.upstream.provider,
-        access=service.access.value,
-        access_word=access_label(service.access, to),
-        status=verdict.status,
-        word=status_label(verdict.status, to),
-        meaning=status_description(verdict.status, to),
-        since=None if nothing_yet else timestamp(verdict.since, now, to),
+        row=row,
+        since=None if never_checked else timestamp(verdict.since, now, to),
         confidence=format_percent(verdict.confidence, to, digits=0),
-        reasons=tuple(reason_sentence(reason, to) for reason in verdict.reasons),
-        blocked="" if verdict.blocked is None else blocked_message(verdict.blocked, to),
-        shutdown=shutdown_notice(service.sheet, now, to),
-        latency="" if facts.latency is None else format_duration(facts.latency, to),
-        job_time="" if facts.job_time is None else format_duration(facts.job_time, to),
-        price=format_price(service.sheet.price, to),
+        shutdown=shutdown_notice(row.service.sheet, now, to),
+        latency="" if row.latency is None else format_duration(row.latency, to),
+        job_time="" if row.job_time is None else format_duration(row.job_time, to),
         checked_at=None if checked_at is None else timestamp(checked_at, now, to),
-        feed=_feed(facts, now, to),
-        has_feed=service.upstream.feed is not None,
-        bar=uptime_bar(daily_shares(facts.status_intervals, now, BAR_DAYS), to),
-        uptime=uptime_view(facts.status_intervals, UptimeWindow.QUARTER, now, to),
+        feed=_feed_view(row, now),
+        uptime_bar=uptime_bar(daily_shares(row.intervals, now, BAR_DAYS), to),
+        uptime=row.uptime(UptimeWindow.QUARTER, now),
     )
 
 
 def shutdown_notice(sheet: FactSheet, now: datetime, to: Translator) -> str:
-    """Return a warning of a shutdown within 90 days, or the date of one that was; else ""."""
+    """Return a notice of a past shutdown or of one within 90 days, else ""."""
     if sheet.shutdown_at is None or _midnight(sheet.shutdown_at, now) > now + _SHUTDOWN_NOTICE:
         return ""
-    when = format_day(sheet.shutdown_at, to)
+    day = format_day(sheet.shutdown_at, to)
     passed = _midnight(sheet.shutdown_at, now) <= now
     match sheet.shutdown_precision:
         case ShutdownPrecision.NOT_BEFORE:
-            told = to.gettext("Shuts down on %s at the earliest.") % when
+            notice = to.gettext("Shuts down on %s at the earliest.") % day
         case ShutdownPrecision.BY if not passed:
-            told = to.gettext("Shuts down by %s.") % when
+            notice = to.gettext("Shuts down by %s.") % day
         case ShutdownPrecision.CONFLICTING if not passed:
-            told = to.gettext("Shuts down by %s; sources disagree on the day.") % when
+            notice = to.gettext("Shuts down by %s; sources disagree on the day.") % day
         case _ if passed:
-            told = to.gettext("Was shut down on %s.") % when
+            notice = to.gettext("Was shut down on %s.") % day
         case _:
-            told = to.gettext("Shuts down on %s.") % when
+            notice = to.gettext("Shuts down on %s.") % day
     if not sheet.replacement:
-        return told
-    named = to.gettext("Its provider names %s instead.") % sheet.replacement
-    return to.gettext("%(one)s %(other)s") % {"one": told, "other": named}
+        return notice
+    replacement = to.gettext("The provider names %s as the replacement.") % sheet.replacement
+    return to.gettext("%(one)s %(other)s") % {"one": notice, "other": replacement}
 
 
-def _feed(facts: ServiceFacts, now: datetime, to: Translator) -> FeedView | None:
-    feed = facts.feed
+def _feed_view(row: ServiceRow, now: datetime) -> FeedView | None:
+    feed, to = row.feed, row.to
     if feed is None or feed.claimed_status is None:
         return None
-    readable = feed.claimed_status is not Status.UNKNOWN
+    is_readable = feed.claimed_status is not Status.UNKNOWN
     return FeedView(
         status=feed.claimed_status,
-        word=status_label(feed.claimed_status, to) if readable else to.gettext("cannot be read"),
+        status_label=status_label(feed.claimed_status, to)
+        if is_readable
+        else to.gettext("cannot be read"),
         note=feed.note,
         at=timestamp(feed.at, now, to),
-        differs=readable
-        and feed.claimed_status is not facts.verdict.status
-        and facts.verdict.status is not Status.UNKNOWN,
+        differs=is_readable and row.status not in {feed.claimed_status, Status.UNKNOWN},
     )
 
 

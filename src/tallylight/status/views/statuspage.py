@@ -1,37 +1,27 @@
-"""Our state in the words of Atlassian Statuspage, for the clients that are written for it.
+"""Maps our statuses and incidents to Atlassian Statuspage, for clients that are written for it.
 
-Statuspage knows neither risk control nor retirement nor ignorance. How we put them:
+Statuspage has no word for risk control, retirement or unknown, so `_MAPPING` chooses:
 
-=============  ====================  ==================  ==================
-our status     component             incident's impact   page's indicator
-=============  ====================  ==================  ==================
-operational    operational           none                none
-degraded       degraded_performance  minor               minor
-unknown        degraded_performance  minor               minor
-risk_control   partial_outage        major               major
-suspended      major_outage          major               major; critical where nothing is left
-maintenance    under_maintenance     maintenance         maintenance
-retired        major_outage          none                does not count
-=============  ====================  ==================  ==================
-
-What is unknown must read neither as up nor as an outage; the component's description says what it
-is. A retired service cannot be used, and no outage of it will ever end, so it moves no indicator.
+* UNKNOWN must read neither as up nor as an outage. It maps to degraded, and the component's
+  description says what it is.
+* A RETIRED service cannot be used, but no outage of it will ever end. It does not count in the
+  page's indicator.
+* The indicator is the impact of the worst status, or critical if no service is left.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from tallylight.i18n import Translator
-from tallylight.i18n.labels import status_description, status_label
+from tallylight.i18n.labels import status_label
 from tallylight.i18n.reasons import reason_sentence
 from tallylight.model.evidence import Evidence
-from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
 from tallylight.model.verdict import Incident, IncidentUpdate, ReasonCode
 from tallylight.status.views.incidents import incident_title
 from tallylight.status.views.overview import worst_status
+from tallylight.status.views.services import ServiceRow
 from tallylight.status.views.statuspage_shapes import (
     AffectedComponent,
     ComponentStatus,
@@ -62,90 +52,70 @@ _IDENTIFIED = frozenset(
 )
 
 
+class _Mapping(NamedTuple):
+    component: ComponentStatus
+    impact: Indicator
+    description: str
+
+
+_MAPPING: Mapping[Status, _Mapping] = {
+    Status.OPERATIONAL: _Mapping("operational", "none", "All Systems Operational"),
+    Status.DEGRADED: _Mapping("degraded_performance", "minor", "Partially Degraded Service"),
+    Status.UNKNOWN: _Mapping("degraded_performance", "minor", "Partially Unknown"),
+    Status.RISK_CONTROL: _Mapping("partial_outage", "major", "Partial System Outage"),
+    Status.SUSPENDED: _Mapping("major_outage", "major", "Partial System Outage"),
+    Status.MAINTENANCE: _Mapping("under_maintenance", "maintenance", "Service Under Maintenance"),
+    Status.RETIRED: _Mapping("major_outage", "none", "All Systems Operational"),
+}
+"""A component's status, an incident's impact, and the page's description, by (worst) status."""
+
+
 def component_status(status: Status) -> ComponentStatus:
-    """Return the component status of one of ours."""
-    match status:
-        case Status.OPERATIONAL:
-            return "operational"
-        case Status.DEGRADED | Status.UNKNOWN:
-            return "degraded_performance"
-        case Status.RISK_CONTROL:
-            return "partial_outage"
-        case Status.SUSPENDED | Status.RETIRED:
-            return "major_outage"
-        case Status.MAINTENANCE:
-            return "under_maintenance"
+    """Return the component status for one of ours."""
+    return _MAPPING[status].component
 
 
 def statuspage_impact(worst: Status) -> Indicator:
-    """Return the impact of an incident by its worst status."""
-    match worst:
-        case Status.OPERATIONAL | Status.RETIRED:
-            return "none"
-        case Status.DEGRADED | Status.UNKNOWN:
-            return "minor"
-        case Status.RISK_CONTROL | Status.SUSPENDED:
-            return "major"
-        case Status.MAINTENANCE:
-            return "maintenance"
+    """Return an incident's impact for its worst status."""
+    return _MAPPING[worst].impact
 
 
 def statuspage_status(statuses: Sequence[Status]) -> StatuspageStatus:
-    """Return the page's state; retired services do not count."""
+    """Return the page's status; retired services do not count."""
     live = [status for status in statuses if status is not Status.RETIRED]
     if live and all(status is Status.SUSPENDED for status in live):
         return StatuspageStatus(indicator="critical", description="Major System Outage")
     worst = worst_status(live) if live else Status.OPERATIONAL
     if worst is Status.MAINTENANCE and Status.UNKNOWN in live:
         worst = Status.UNKNOWN
-    return StatuspageStatus(indicator=statuspage_impact(worst), description=_DESCRIPTIONS[worst])
+    mapping = _MAPPING[worst]
+    return StatuspageStatus(indicator=mapping.impact, description=mapping.description)
 
 
-_DESCRIPTIONS = {
-    Status.OPERATIONAL: "All Systems Operational",
-    Status.DEGRADED: "Partially Degraded Service",
-    Status.UNKNOWN: "Partially Unknown",
-    Status.RISK_CONTROL: "Partial System Outage",
-    Status.SUSPENDED: "Partial System Outage",
-    Status.MAINTENANCE: "Service Under Maintenance",
-    Status.RETIRED: "All Systems Operational",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentInput:
-    """A service, as far as Statuspage asks.
+def statuspage_component(row: ServiceRow, position: int, page_id: str) -> StatuspageComponent:
+    """Return a service as a component.
 
     Args:
-        id: Its id.
-        name: Its name.
-        status: What it is.
-        since: Since when.
-        known_from: The first moment that anything is known of it.
-        position: Its place on the page, from 1.
+        row: The service.
+        position: Its position on the page, starting at 1.
+        page_id: The page that it belongs to.
     """
-
-    id: ServiceId
-    name: str
-    status: Status
-    since: datetime
-    known_from: datetime
-    position: int
-
-
-def statuspage_component(part: ComponentInput, page_id: str, to: Translator) -> StatuspageComponent:
-    """Return a service as a component of a page."""
-    told = {"what": status_label(part.status, to), "told": status_description(part.status, to)}
+    first_known = next(
+        (each.start for each in row.intervals if each.status is not Status.UNKNOWN),
+        row.verdict.since,
+    )
+    created_at = min(first_known, row.verdict.since)
+    description = {"label": row.status_label, "text": row.status_description}
     return StatuspageComponent(
-        id=part.id,
-        name=part.name,
-        status=component_status(part.status),
-        created_at=rfc3339(part.known_from),
-        updated_at=rfc3339(part.since),
-        position=part.position,
-        description=to.gettext("%(what)s: %(told)s") % told,
+        id=row.service.id,
+        name=row.service.name,
+        status=component_status(row.status),
+        created_at=rfc3339(created_at),
+        updated_at=rfc3339(row.verdict.since),
+        position=position,
+        description=row.to.gettext("%(label)s: %(text)s") % description,
         showcase=True,
-        start_date=part.known_from.date().isoformat(),
+        start_date=created_at.date().isoformat(),
         group_id=None,
         page_id=page_id,
         group=False,
@@ -154,7 +124,7 @@ def statuspage_component(part: ComponentInput, page_id: str, to: Translator) -> 
 
 
 def is_maintenance(incident: Incident) -> bool:
-    """Tell whether an incident was a maintenance and nothing worse."""
+    """Tell whether maintenance is the worst status of an incident."""
     return incident.worst is Status.MAINTENANCE
 
 
@@ -164,8 +134,8 @@ def statuspage_incident(
     """Return an incident in Statuspage's shape.
 
     Args:
-        incident: Which.
-        part: Its service.
+        incident: The incident.
+        component: Its service.
         base: The page's address.
         to: The language of its texts.
     """
@@ -173,22 +143,10 @@ def statuspage_incident(
         _update(incident, number, _incident_status(incident, number), component, to)
         for number in range(len(incident.updates))
     ]
-    ended_at = incident.ended_at
     return StatuspageIncident(
-        id=incident.id,
-        name=incident_title(incident, component.name, to),
+        **_common_fields(incident, component, base, to),
         status=updates[-1].status if updates else "investigating",
-        impact=statuspage_impact(incident.worst),
-        created_at=rfc3339(incident.started_at),
-        updated_at=rfc3339(updated_at(incident)),
-        started_at=rfc3339(incident.started_at),
-        monitoring_at=None,
-        resolved_at=None if ended_at is None else rfc3339(ended_at),
-        shortlink=f"{base}/incidents/{incident.id}",
-        page_id=component.page_id,
-        reminder_intervals=None,
         incident_updates=updates[::-1],
-        components=[component],
     )
 
 
@@ -196,39 +154,47 @@ def statuspage_maintenance(
     incident: Incident, component: StatuspageComponent, now: datetime, base: str, to: Translator
 ) -> StatuspageMaintenance:
     """Return a maintenance in Statuspage's shape."""
-    ended_at = incident.ended_at
+    updates = [
+        _update(incident, number, _maintenance_status(update), component, to)
+        for number, update in enumerate(incident.updates)
+    ]
     return StatuspageMaintenance(
-        id=incident.id,
-        name=incident_title(incident, component.name, to),
-        status="in_progress" if ended_at is None else "completed",
-        impact="maintenance",
-        created_at=rfc3339(incident.started_at),
-        updated_at=rfc3339(updated_at(incident)),
-        started_at=rfc3339(incident.started_at),
-        monitoring_at=None,
-        resolved_at=None if ended_at is None else rfc3339(ended_at),
-        shortlink=f"{base}/incidents/{incident.id}",
-        page_id=component.page_id,
-        reminder_intervals=None,
-        incident_updates=[
-            _update(incident, number, _maintenance_status(update), component, to)
-            for number, update in enumerate(incident.updates)
-        ][::-1],
-        components=[component],
+        **_common_fields(incident, component, base, to),
+        status="in_progress" if incident.ended_at is None else "completed",
+        incident_updates=updates[::-1],
         scheduled_for=rfc3339(incident.started_at),
-        scheduled_until=rfc3339(ended_at or _planned_end(incident) or now),
+        scheduled_until=rfc3339(incident.ended_at or _planned_end(incident) or now),
     )
+
+
+def _common_fields(
+    incident: Incident, component: StatuspageComponent, base: str, to: Translator
+) -> dict[str, Any]:
+    ended_at = incident.ended_at
+    return {
+        "id": incident.id,
+        "name": incident_title(incident, component.name, to),
+        "impact": statuspage_impact(incident.worst),
+        "created_at": rfc3339(incident.started_at),
+        "updated_at": rfc3339(updated_at(incident)),
+        "started_at": rfc3339(incident.started_at),
+        "monitoring_at": None,
+        "resolved_at": None if ended_at is None else rfc3339(ended_at),
+        "shortlink": f"{base}/incidents/{incident.id}",
+        "page_id": component.page_id,
+        "reminder_intervals": None,
+        "components": [component],
+    }
 
 
 def statuspage_planned_maintenance(
     plan: Evidence, component: StatuspageComponent, base: str, to: Translator
 ) -> StatuspageMaintenance:
-    """Return a maintenance to come, as the official status page announces it."""
-    start = rfc3339(plan.at)
-    word = status_label(Status.MAINTENANCE, to)
+    """Return an upcoming maintenance that the official status page announces."""
+    start, note = rfc3339(plan.at), plan.note or status_label(Status.MAINTENANCE, to)
     return StatuspageMaintenance(
         id=f"{component.id}-{plan.at:%Y%m%dT%H%M%S}",
-        name=to.gettext("%(what)s: %(told)s") % {"what": component.name, "told": plan.note or word},
+        name=to.gettext("%(label)s: %(text)s") % {"label": component.name, "text": note},
         status="scheduled",
         impact="maintenance",
         created_at=start,
@@ -247,7 +213,7 @@ def statuspage_planned_maintenance(
 
 
 def updated_at(incident: Incident) -> datetime:
-    """Return when an incident's story last went on."""
+    """Return when an incident was last updated."""
     last = incident.updates[-1].at if incident.updates else incident.started_at
     return max(last, incident.ended_at or last)
 
@@ -257,15 +223,15 @@ def _update(
 ) -> StatuspageUpdate[_S]:
     update = incident.updates[number]
     before = incident.updates[number - 1].status if number else Status.OPERATIONAL
-    told = {
-        "what": status_label(update.status, to),
-        "told": " ".join(reason_sentence(reason, to) for reason in update.reasons),
+    body = {
+        "label": status_label(update.status, to),
+        "text": " ".join(reason_sentence(reason, to) for reason in update.reasons),
     }
     at = rfc3339(update.at)
     return StatuspageUpdate(
         id=f"{incident.id}-{number + 1}",
         status=status,
-        body=to.gettext("%(what)s: %(told)s") % told,
+        body=to.gettext("%(label)s: %(text)s") % body,
         incident_id=incident.id,
         created_at=at,
         updated_at=at,
@@ -288,8 +254,8 @@ def _incident_status(incident: Incident, number: int) -> IncidentStatus:
     is_last = number == len(incident.updates) - 1
     if is_last and incident.ended_at is not None:
         return "resolved"
-    named = any(reason.code in _IDENTIFIED for reason in incident.updates[number].reasons)
-    return "identified" if named else "investigating"
+    is_identified = any(reason.code in _IDENTIFIED for reason in incident.updates[number].reasons)
+    return "identified" if is_identified else "investigating"
 
 
 def _maintenance_status(update: IncidentUpdate) -> MaintenanceStatus:

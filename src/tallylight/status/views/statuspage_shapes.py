@@ -1,4 +1,4 @@
-"""The shapes of Atlassian Statuspage's public API, version 2, with all their fields.
+"""The responses of Atlassian Statuspage's public API, version 2, with all their fields.
 
 Source:
     https://confluence.status.atlassian.com/api, read on 2026-06-19, and the types of the npm
@@ -22,7 +22,7 @@ class _StatuspageModel(BaseModel):
 
 
 class StatuspagePage(_StatuspageModel):
-    """The page itself."""
+    """The page."""
 
     id: str
     name: str
@@ -32,14 +32,14 @@ class StatuspagePage(_StatuspageModel):
 
 
 class StatuspageStatus(_StatuspageModel):
-    """All of it in one word."""
+    """The page's status."""
 
     indicator: Indicator
     description: str
 
 
 class StatuspageComponent(_StatuspageModel):
-    """A service."""
+    """A service as a component."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ class StatuspageComponent(_StatuspageModel):
 
 
 class AffectedComponent(_StatuspageModel):
-    """What an update changed."""
+    """A component whose status an update changed."""
 
     code: str
     name: str
@@ -69,7 +69,7 @@ _S = TypeVar("_S", IncidentStatus, MaintenanceStatus)
 
 
 class StatuspageUpdate(_StatuspageModel, Generic[_S]):
-    """An entry of an incident's story."""
+    """An update of an incident."""
 
     id: str
     status: _S
@@ -84,42 +84,30 @@ class StatuspageUpdate(_StatuspageModel, Generic[_S]):
     tweet_id: str | None
 
 
-class StatuspageIncident(_StatuspageModel):
+class _StatuspageReport(_StatuspageModel, Generic[_S]):
+    id: str
+    name: str
+    status: _S
+    impact: Indicator
+    created_at: str
+    updated_at: str
+    started_at: str
+    monitoring_at: str | None
+    resolved_at: str | None
+    shortlink: str
+    page_id: str
+    reminder_intervals: str | None
+    incident_updates: list[StatuspageUpdate[_S]]
+    components: list[StatuspageComponent]
+
+
+class StatuspageIncident(_StatuspageReport[IncidentStatus]):
     """An incident."""
 
-    id: str
-    name: str
-    status: IncidentStatus
-    impact: Indicator
-    created_at: str
-    updated_at: str
-    started_at: str
-    monitoring_at: str | None
-    resolved_at: str | None
-    shortlink: str
-    page_id: str
-    reminder_intervals: str | None
-    incident_updates: list[StatuspageUpdate[IncidentStatus]]
-    components: list[StatuspageComponent]
 
-
-class StatuspageMaintenance(_StatuspageModel):
+class StatuspageMaintenance(_StatuspageReport[MaintenanceStatus]):
     """A maintenance."""
 
-    id: str
-    name: str
-    status: MaintenanceStatus
-    impact: Indicator
-    created_at: str
-    updated_at: str
-    started_at: str
-    monitoring_at: str | None
-    resolved_at: str | None
-    shortlink: str
-    page_id: str
-    reminder_intervals: str | None
-    incident_updates: list[StatuspageUpdate[MaintenanceStatus]]
-    components: list[StatuspageComponent]
     scheduled_for: str
     scheduled_until: str
 
@@ -146,14 +134,14 @@ class StatuspageIncidentsResponse(_StatuspageModel):
 
 
 class StatuspageMaintenancesResponse(_StatuspageModel):
-    """`scheduled-maintenances.json` and its narrower kin."""
+    """`scheduled-maintenances.json`, `…/upcoming.json` and `…/active.json`."""
 
     page: StatuspagePage
     scheduled_maintenances: list[StatuspageMaintenance]
 
 
 class StatuspageSummaryResponse(_StatuspageModel):
-    """`summary.json`: the page, its components, and what is open."""
+    """`summary.json`: the page, its components, and unresolved incidents and maintenances."""
 
     page: StatuspagePage
     status: StatuspageStatus

@@ -1,4 +1,4 @@
-"""A moment as the faces show it: for machines, for eyes, and as a distance from now."""
+"""A time as the pages show it: for machines, as text, and relative to now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +9,12 @@ from tallylight.i18n.formatting import format_moment_near, format_relative
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """One moment.
+    """One time.
 
     Args:
         iso: RFC 3339, for `<time datetime>`.
-        text: In words, in UTC.
-        ago: How long ago it was as the page was made.
+        text: As text, in UTC.
+        ago: Relative to the time at which the page was made.
     """
 
     iso: str
@@ -23,10 +23,10 @@ class Timestamp:
 
 
 def timestamp(at: datetime, now: datetime, to: Translator) -> Timestamp:
-    """Return a moment for the faces."""
+    """Return a time as the pages show it."""
     return Timestamp(rfc3339(at), format_moment_near(at, now, to), format_relative(at, now, to))
 
 
 def rfc3339(at: datetime) -> str:
-    """Return a moment as Statuspage writes it: "2026-11-20T10:02:11.000Z"."""
+    """Return a time as Statuspage writes it: "2026-11-20T10:02:11.000Z"."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

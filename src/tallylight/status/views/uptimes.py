@@ -1,11 +1,11 @@
-"""Uptime over the windows that the faces show, from spells."""
+"""Uptime over the windows that pages and APIs offer, from status intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tallylight.i18n import Translator
+from tallylight.i18n import Translator, gettext_noop
 from tallylight.i18n.formatting import format_percent, format_uptime
 from tallylight.model.status import Status
 from tallylight.model.verdict import StatusInterval
@@ -18,7 +18,7 @@ from tallylight.verdicts.availability import (
 
 
 class UptimeWindow(StrEnum):
-    """How far back."""
+    """A period that ends now."""
 
     HOUR = "1h"
     DAY = "24h"
@@ -28,59 +28,48 @@ class UptimeWindow(StrEnum):
 
     @property
     def length(self) -> timedelta:
-        """Return that length."""
-        match self:
-            case UptimeWindow.HOUR:
-                return timedelta(hours=1)
-            case UptimeWindow.DAY:
-                return timedelta(hours=24)
-            case UptimeWindow.WEEK:
-                return timedelta(days=7)
-            case UptimeWindow.MONTH:
-                return timedelta(days=30)
-            case UptimeWindow.QUARTER:
-                return timedelta(days=90)
+        """Return its length."""
+        return _WINDOWS[self][0]
 
     def label(self, to: Translator) -> str:
-        """Return its name for people."""
-        match self:
-            case UptimeWindow.HOUR:
-                return to.gettext("1 hour")
-            case UptimeWindow.DAY:
-                return to.gettext("24 hours")
-            case UptimeWindow.WEEK:
-                return to.gettext("7 days")
-            case UptimeWindow.MONTH:
-                return to.gettext("30 days")
-            case UptimeWindow.QUARTER:
-                return to.gettext("90 days")
+        """Return its name."""
+        return to.gettext(_WINDOWS[self][1])
+
+
+_WINDOWS: Mapping[UptimeWindow, tuple[timedelta, str]] = {
+    UptimeWindow.HOUR: (timedelta(hours=1), gettext_noop("1 hour")),
+    UptimeWindow.DAY: (timedelta(hours=24), gettext_noop("24 hours")),
+    UptimeWindow.WEEK: (timedelta(days=7), gettext_noop("7 days")),
+    UptimeWindow.MONTH: (timedelta(days=30), gettext_noop("30 days")),
+    UptimeWindow.QUARTER: (timedelta(days=90), gettext_noop("90 days")),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class UptimeView:
-    """One window.
+    """The uptime over one window.
 
     Args:
-        window: How far back.
-        label: That in words.
-        text: The uptime beside its coverage: "99.2 % of the 87 % watched".
-        uptime: Usable share of the watched time; None where too little was watched to say.
-        watched: The coverage in words.
-        coverage: Watched share of the time that was no planned maintenance and not retired.
-        low: Lower end of the interval of the uptime (95 %), None with it.
-        high: Its upper end.
-        interval: The interval in words, "" where there is none.
-        degraded: Share of the watched time in which it was usable but degraded; None as the uptime.
-        outages: How many stretches of not being usable.
-        seconds: How long it was what.
+        window: The window.
+        label: Its name.
+        text: The uptime with its coverage: "99.2% uptime (monitored 87% of the time)".
+        uptime: Usable share of the monitored time, 0.0 to 1.0; None if too little was monitored.
+        coverage: Monitored share of the time, 0.0 to 1.0, without maintenance and retirement.
+        coverage_text: The coverage as text.
+        low: Lower end of the uptime's 95% interval; None if the uptime is.
+        high: Upper end of the uptime's 95% interval; None if the uptime is.
+        interval: The 95% interval as text, or "".
+        degraded: Usable but degraded share of the monitored time; None if the uptime is.
+        outages: Number of periods in which the service was not usable.
+        seconds: Seconds spent in each status.
     """
 
     window: UptimeWindow
     label: str
     text: str
     uptime: float | None
-    watched: str
     coverage: float
+    coverage_text: str
     low: float | None
     high: float | None
     interval: str
@@ -94,29 +83,29 @@ def uptime_view(
 ) -> UptimeView:
     """Return the uptime over a window that ends now."""
     start = now - window.length
-    summed = status_totals(intervals, start, now)
-    found = availability_from_totals(summed)
-    coverage = found.coverage or 0.0
+    totals = status_totals(intervals, start, now)
+    availability = availability_from_totals(totals)
+    coverage = availability.coverage or 0.0
     return UptimeView(
         window=window,
         label=window.label(to),
-        text=format_uptime(uptime_text(found), coverage, to),
-        uptime=found.uptime,
-        watched=format_percent(coverage, to, digits=0),
+        text=format_uptime(uptime_text(availability), coverage, to),
+        uptime=availability.uptime,
         coverage=coverage,
-        low=found.low,
-        high=found.high,
-        interval=_interval(found, to),
-        degraded=found.degraded,
-        outages=found.outages,
-        seconds=summed.seconds,
+        coverage_text=format_percent(coverage, to, digits=0),
+        low=availability.low,
+        high=availability.high,
+        interval=_interval(availability, to),
+        degraded=availability.degraded,
+        outages=availability.outages,
+        seconds=totals.seconds,
     )
 
 
-def _interval(found: Availability, to: Translator) -> str:
-    if found.low is None or found.high is None:
+def _interval(availability: Availability, to: Translator) -> str:
+    if availability.low is None or availability.high is None:
         return ""
     return to.gettext("%(low)s to %(high)s") % {
-        "low": format_percent(found.low, to),
-        "high": format_percent(found.high, to),
+        "low": format_percent(availability.low, to),
+        "high": format_percent(availability.high, to),
     }

@@ -23,17 +23,17 @@ from tallylight.i18n import Language, language_from_locale, negotiate_language
         (";q=,;;zh-TW;q=x", Language.EN),
     ],
 )
-def test_a_browser_gets_the_language_it_likes_best(header: str, chosen: Language) -> None:
+def test_a_browser_gets_the_language_it_prefers(header: str, chosen: Language) -> None:
     assert negotiate_language(header) is chosen
 
 
-def test_whoever_asks_for_none_of_ours_gets_the_operators_choice() -> None:
+def test_a_request_for_unsupported_languages_gets_the_default() -> None:
     assert negotiate_language("fr", Language.ZH_HANT) is Language.ZH_HANT
     assert negotiate_language("*", Language.ZH_HANT) is Language.ZH_HANT
 
 
 @given(st.text())
-def test_no_header_is_too_strange(header: str) -> None:
+def test_any_header_is_accepted(header: str) -> None:
     assert negotiate_language(header) in set(Language)
 
 
@@ -50,7 +50,7 @@ def test_no_header_is_too_strange(header: str) -> None:
         ({"LANG": "fr_FR.UTF-8"}, Language.EN),
     ],
 )
-def test_the_locale_names_the_language_of_the_command_line(
+def test_the_locale_selects_the_language_of_the_command_line(
     environment: dict[str, str], chosen: Language
 ) -> None:
     assert language_from_locale(environment) is chosen

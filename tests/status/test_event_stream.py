@@ -1,4 +1,4 @@
-"""Pages that listen hear of every change, and never keep the server from stopping."""
+"""The event stream: it sends every transition and never delays the server's stop."""
 
 import asyncio
 import json
@@ -18,23 +18,23 @@ from tallylight.status.application import close_streams
 from tallylight.status.event_stream import EventBroadcaster
 
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
-Pin = Callable[[Verdict], Transition]
+SetVerdict = Callable[[Verdict], Transition]
 
 NOW = datetime(2026, 1, 28, 14, 0, tzinfo=UTC)
-FLIP = Verdict(
+SUSPENDED = Verdict(
     ServiceId("image"), Status.SUSPENDED, NOW, 0.97, (Reason(ReasonCode.JOBS_FAILING, NOW),)
 )
 
 
-def live_on(app: Starlette) -> EventBroadcaster:
-    live = app.state.live
-    assert isinstance(live, EventBroadcaster)
-    return live
+def broadcaster_of(app: Starlette) -> EventBroadcaster:
+    broadcaster = app.state.broadcaster
+    assert isinstance(broadcaster, EventBroadcaster)
+    return broadcaster
 
 
 @pytest.fixture
 async def stream(base: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Listen; the greeting has been read."""
+    """Open a stream and read its first event."""
     async with (
         aiohttp.ClientSession() as client,
         client.get(base + "/api/events?lang=zh-Hant") as reply,
@@ -56,8 +56,10 @@ async def event(stream: aiohttp.ClientResponse) -> tuple[str, object]:
     return name, json.loads(data)
 
 
-async def test_a_flip_is_told_at_once(stream: aiohttp.ClientResponse, pin: Pin) -> None:
-    pin(FLIP)
+async def test_a_transition_is_sent_as_an_event(
+    stream: aiohttp.ClientResponse, set_verdict: SetVerdict
+) -> None:
+    set_verdict(SUSPENDED)
 
     assert await event(stream) == (
         "verdict",
@@ -74,12 +76,12 @@ async def test_a_flip_is_told_at_once(stream: aiohttp.ClientResponse, pin: Pin) 
     )
 
 
-async def test_a_flip_shows_in_the_past_without_delay(
-    stream: aiohttp.ClientResponse, get: Get, happen: Callable[..., Awaitable[None]]
+async def test_a_transition_shows_in_uptimes_without_delay(
+    stream: aiohttp.ClientResponse, get: Get, record_verdict: Callable[..., Awaitable[None]]
 ) -> None:
     await (await get("/api/uptime?window=1h")).json()
     earlier = NOW.replace(hour=13, minute=30)
-    await happen(replace(FLIP, since=earlier))
+    await record_verdict(replace(SUSPENDED, since=earlier))
     await event(stream)
 
     hour = await (await get("/api/uptime?window=1h")).json()
@@ -88,7 +90,7 @@ async def test_a_flip_shows_in_the_past_without_delay(
     assert image["seconds"] == {"operational": 1800, "suspended": 1800}
 
 
-async def test_a_server_that_stops_lets_its_listeners_go(
+async def test_a_stopping_server_ends_its_streams(
     stream: aiohttp.ClientResponse, app: Starlette, get: Get
 ) -> None:
     close_streams(app)
@@ -98,11 +100,11 @@ async def test_a_server_that_stops_lets_its_listeners_go(
     assert (await get("/api/events")).status == 503
 
 
-async def test_too_many_listeners_are_sent_away(
+async def test_too_many_clients_are_refused(
     base: str, app: Starlette, stream: aiohttp.ClientResponse
 ) -> None:
-    live = live_on(app)
-    live._max_listeners = live.listeners
+    broadcaster = broadcaster_of(app)
+    broadcaster._max_clients = broadcaster.clients
 
     async with aiohttp.ClientSession() as client, client.get(base + "/api/events") as reply:
         assert reply.status == 503
@@ -110,12 +112,14 @@ async def test_too_many_listeners_are_sent_away(
     assert stream.status == 200
 
 
-def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: Starlette, pin: Pin) -> None:
-    live = live_on(app)
+def test_a_slow_client_loses_only_the_oldest_events(
+    app: Starlette, set_verdict: SetVerdict
+) -> None:
+    broadcaster = broadcaster_of(app)
 
-    with live._subscribed() as queue:
+    with broadcaster._subscribed() as queue:
         for number in range(150):
-            live._broadcast(pin(replace(FLIP, confidence=number / 150)))
+            broadcaster._broadcast(set_verdict(replace(SUSPENDED, confidence=number / 150)))
         oldest = queue.get_nowait()
 
     assert oldest is not None
@@ -123,15 +127,18 @@ def test_a_listener_that_sleeps_loses_the_oldest_news_only(app: Starlette, pin: 
 
 
 async def test_evidence_is_counted_for_the_metrics(
-    stream: aiohttp.ClientResponse, get: Get, see: Callable[[Evidence], None], pin: Pin
+    stream: aiohttp.ClientResponse,
+    get: Get,
+    add_evidence: Callable[[Evidence], None],
+    set_verdict: SetVerdict,
 ) -> None:
-    see(Evidence(ServiceId("image"), NOW, Source.REACH))
-    see(Evidence(ServiceId("image"), NOW, Source.REACH))
-    pin(FLIP)
+    add_evidence(Evidence(ServiceId("image"), NOW, Source.REACH))
+    add_evidence(Evidence(ServiceId("image"), NOW, Source.REACH))
+    set_verdict(SUSPENDED)
     await event(stream)  # events come in order, so both are counted
 
     metrics = await (await get("/metrics")).text()
 
-    line = 'tallylight_evidence_total{said="good",service="image",source="reach"} 2.0'
+    line = 'tallylight_evidence_total{outcome="good",service="image",source="reach"} 2.0'
     assert line in metrics
-    assert "tallylight_listeners 1.0" in metrics
+    assert "tallylight_event_stream_clients 1.0" in metrics

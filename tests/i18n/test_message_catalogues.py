@@ -48,7 +48,7 @@ def test_nothing_is_fuzzy(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", LOCALES)
-def test_a_translation_fills_the_same_blanks(locale: str) -> None:
+def test_a_translation_has_the_same_placeholders(locale: str) -> None:
     torn = [
         (message.id, text)
         for message in _updated(locale)
@@ -65,15 +65,15 @@ def test_a_translation_fills_the_same_blanks(locale: str) -> None:
 def test_the_extraction_finds_code_and_templates(locale: str) -> None:
     found = {message.id for message in _updated(locale)}
 
-    assert {"Operational", "What we find", ("%d day", "%d days")} <= found
+    assert {"Operational", "Our verdict", ("%d day", "%d days")} <= found
 
 
 @pytest.mark.parametrize("language", [Language.ZH_HANT, Language.ZH_HANS])
-def test_simplified_and_traditional_are_two_languages(language: Language) -> None:
+def test_simplified_and_traditional_are_different_languages(language: Language) -> None:
     spoken = translator(language).gettext("Risk control")
 
     assert spoken == {"zh-Hant": "風控", "zh-Hans": "风控"}[language]
 
 
-def test_a_message_nobody_translated_stays_english() -> None:
+def test_an_untranslated_message_stays_english() -> None:
     assert translator(Language.ZH_HANT).gettext("never said") == "never said"

@@ -1,4 +1,4 @@
-"""Which service to use for what: the page and the API."""
+"""Which service to use for a request: the page and the API."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ import pytest
 Get = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
-async def test_the_api_answers_who_to_ask_at_which_price(get: Get) -> None:
+async def test_the_api_ranks_services_with_prices(get: Get) -> None:
     reply = await get("/api/recommend?for=cheapest&seconds=8&size=1280x720&model=sora-2")
 
     found = await reply.json()
@@ -27,17 +27,17 @@ async def test_the_api_answers_who_to_ask_at_which_price(get: Get) -> None:
             "job_seconds": 76.0,
             "expected_seconds": 80.0,
             "delivery": 0.95,
-            "why": ["This kind of access goes first."],
+            "why": ["This kind of access is preferred."],
         }
     ]
     assert [(each["reason"], each["why"]) for each in found["left_out"]] == [
-        ("retired", "It is retired."),
-        ("capability", "It cannot serve seconds 8; it takes 10."),
+        ("retired", "The service no longer exists."),
+        ("capability", "It does not support seconds 8, only 10."),
     ]
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "told"),
+    ("query", "status", "expected"),
     [
         ("for=nonsense", 404, "'nonsense' is no policy."),
         ("model=nonsense", 404, "there is no model 'nonsense'."),
@@ -45,45 +45,47 @@ async def test_the_api_answers_who_to_ask_at_which_price(get: Get) -> None:
         ("seconds=0", 422, "seconds: Input should be greater than or equal to 1."),
     ],
 )
-async def test_what_cannot_be_meant_is_refused(
-    get: Get, query: str, status: int, told: str
+async def test_invalid_parameters_are_refused(
+    get: Get, query: str, status: int, expected: str
 ) -> None:
     reply = await get(f"/api/recommend?{query}")
 
     assert reply.status == status
-    assert (await reply.json())["detail"].startswith(told)
+    assert (await reply.json())["detail"].startswith(expected)
 
 
 async def test_the_page_explains_the_order(get: Get) -> None:
     page = await (await get("/recommend?for=cheapest&seconds=8")).text()
 
-    assert "Only the price of a delivered video counts." in page
+    assert "Only the cost per delivered video counts." in page
     assert '<option value="cheapest" selected>Cheapest</option>' in page
     assert re.search(r'<th scope="row"><a href="/services/sora-2-official">', page)
     assert "<b>$0.4211</b>" in page
     assert "8 s, 720×1280" in page
-    assert "a video arrives with a probability of 95" in page
-    assert "It cannot serve seconds 8; it takes 10." in page
+    assert "the request succeeds with a probability of 95" in page
+    assert "It does not support seconds 8, only 10." in page
 
 
 @pytest.mark.parametrize(
-    ("language", "told"), [("zh-Hant", "該用哪個服務"), ("zh-Hans", "该用哪个服务")]
+    ("language", "expected"), [("zh-Hant", "該用哪個服務"), ("zh-Hans", "该用哪个服务")]
 )
-async def test_the_page_speaks_the_reader_s_language(get: Get, language: str, told: str) -> None:
+async def test_the_recommend_page_is_in_the_readers_language(
+    get: Get, language: str, expected: str
+) -> None:
     page = await (await get("/recommend", accept_language=language)).text()
 
-    assert f"<h1>{told}</h1>" in page
+    assert f"<h1>{expected}</h1>" in page
     assert "Price" not in page
 
 
 @pytest.mark.parametrize(
     "query", ["for=nonsense", "model=nonsense", "size=wide", "seconds=x", "seconds=99999"]
 )
-async def test_a_page_that_cannot_be_meant_is_not_found(get: Get, query: str) -> None:
+async def test_a_page_with_invalid_parameters_is_a_404(get: Get, query: str) -> None:
     assert (await get(f"/recommend?{query}")).status == 404
 
 
-async def test_a_change_of_language_keeps_what_was_asked(get: Get) -> None:
+async def test_a_change_of_language_keeps_the_query(get: Get) -> None:
     page = await (await get("/recommend?for=cheapest&model=&seconds=8&lang=en&x=%22%3E%3Cb")).text()
 
     kept = "for=cheapest&amp;model=&amp;seconds=8&amp;x=%22%3E%3Cb&amp;lang=zh-Hant"
