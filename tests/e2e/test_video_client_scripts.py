@@ -41,7 +41,7 @@ with VideoClient.from_config("tallylight.yaml") as client:
 
 IN_A_LOOP = """\
 import asyncio
-from tallylight import AsyncVideoClient, RefusalError
+from tallylight import AsyncVideoClient, ApiError
 
 async def main():
     async with AsyncVideoClient.from_config("tallylight.yaml") as client:
@@ -50,7 +50,7 @@ async def main():
         print(*{video.status for video in videos})
         try:
             await client.create("a boat", model="kites")
-        except RefusalError as error:
+        except ApiError as error:
             print(error)
 
 asyncio.run(main())

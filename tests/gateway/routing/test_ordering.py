@@ -152,7 +152,7 @@ def test_a_video_is_built_on_only_where_it_lies(make: Make) -> None:
 
 def test_unknown_services_come_after_known_ones_of_their_access(make: Make) -> None:
     prospects = [
-        make("new", "0.01", status=Status.UNKNOWN, trickle=0.1),
+        make("new", "0.01", status=Status.UNKNOWN, traffic_share=0.1),
         make("known", "0.50"),
         make("gray", "0.01", "reverse"),
     ]
@@ -165,7 +165,7 @@ def test_unknown_services_come_after_known_ones_of_their_access(make: Make) -> N
 
 def test_where_nobody_is_known_the_best_of_the_unknown_is_asked(make: Make) -> None:
     prospects = [
-        make(name, price, status=Status.UNKNOWN, trickle=0.1)
+        make(name, price, status=Status.UNKNOWN, traffic_share=0.1)
         for name, price in (("a", "0.50"), ("b", "0.01"))
     ]
 
@@ -173,7 +173,7 @@ def test_where_nobody_is_known_the_best_of_the_unknown_is_asked(make: Make) -> N
 
 
 def test_failures_that_callers_saw_make_a_service_the_last_resort(make: Make) -> None:
-    prospects = [make("failing", "0.01", trickle=0.0), make("gray", "0.50", "reverse")]
+    prospects = [make("failing", "0.01", traffic_share=0.0), make("gray", "0.50", "reverse")]
 
     found = ranking(prospects)
 
@@ -183,8 +183,8 @@ def test_failures_that_callers_saw_make_a_service_the_last_resort(make: Make) ->
 
 def test_an_explicit_order_moves_back_only_who_fails(make: Make) -> None:
     prospects = [
-        make("failing", trickle=0.0),
-        make("new", "0.90", status=Status.UNKNOWN, trickle=0.1),
+        make("failing", traffic_share=0.0),
+        make("new", "0.90", status=Status.UNKNOWN, traffic_share=0.1),
         make("cheap", "0.01"),
     ]
     names = tuple(each.service.id for each in prospects)

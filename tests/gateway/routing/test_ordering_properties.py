@@ -55,7 +55,7 @@ def some(make_service: MakeService, make_prospect: MakeProspect) -> Some:
                 blocked=st.sampled_from([None, None, FailureKind.AUTH, FailureKind.QUOTA]),
                 delivery=st.sampled_from([0.0, 0.05, 0.4, 0.9, 0.95, 0.951, 1.0]),
                 seconds=st.sampled_from([20.0, 60.0, 61.0, 300.0]),
-                trickle=st.sampled_from([1.0, 1.0, 0.5, 0.02, 0.0]),
+                traffic_share=st.sampled_from([1.0, 1.0, 0.5, 0.02, 0.0]),
                 wait=st.sampled_from([None, None, timedelta(seconds=9)]),
                 is_trial=st.booleans(),
             )
@@ -270,12 +270,12 @@ def test_equals_share_the_requests_by_their_weights(
         assert seconds["a"] / seconds.total() == pytest.approx(a / (a + b), abs=0.01)
 
 
-@pytest.mark.parametrize("trickle", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("traffic_share", [0.02, 0.1, 0.4])
 def test_a_recovering_service_is_the_first_choice_of_its_share_of_requests(
-    make_service: MakeService, make_prospect: MakeProspect, trickle: float
+    make_service: MakeService, make_prospect: MakeProspect, traffic_share: float
 ) -> None:
-    weak = make_prospect(make_service("b", price="0.01"), trickle=trickle)
-    also = make_prospect(make_service("c", price="0.02"), trickle=trickle)
+    weak = make_prospect(make_service("b", price="0.01"), traffic_share=traffic_share)
+    also = make_prospect(make_service("c", price="0.02"), traffic_share=traffic_share)
     prospects = [make_prospect(make_service("a")), weak, also]
     route = Route("r", tuple(each.service.id for each in prospects), Preset.BUDGET)
     draws = 4000
@@ -287,5 +287,5 @@ def test_a_recovering_service_is_the_first_choice_of_its_share_of_requests(
         for n in range(draws)
     )
 
-    assert firsts["b"] / draws == pytest.approx(trickle, abs=0.002)
-    assert firsts["c"] / draws == pytest.approx(trickle * (1 - trickle), abs=0.002)
+    assert firsts["b"] / draws == pytest.approx(traffic_share, abs=0.002)
+    assert firsts["c"] / draws == pytest.approx(traffic_share * (1 - traffic_share), abs=0.002)
