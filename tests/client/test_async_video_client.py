@@ -133,11 +133,11 @@ async def test_production_asks_no_reverse_service(open_client: Open, world: Simu
     ("wish", "param", "said"),
     [
         ({"prompt": ""}, "prompt", "Missing required parameter"),
-        ({"model": "kites"}, "model", "'kites' is no route; there are boats"),
+        ({"model": "kites"}, "model", "no such route: 'kites'; routes: boats"),
         ({"prompt": "caf\udce9"}, "prompt", "half a surrogate pair"),
         ({"extras": {"style": ["a\x00"]}}, "style", "NUL character"),
         ({"size": "wide"}, "size", "WIDTHxHEIGHT"),
-        ({"policy": "haste"}, "policy", "'haste' is no policy"),
+        ({"policy": "haste"}, "policy", "no such policy: 'haste'"),
         ({"reference": b""}, "input_reference", "an empty file"),
         ({"idempotency_key": "ключ"}, "Idempotency-Key", "printable ASCII"),
         ({"idempotency_key": "\ud800"}, "Idempotency-Key", "printable ASCII"),
@@ -212,7 +212,7 @@ async def test_a_file_that_is_there_is_replaced_or_left_as_its_owner_says(
     path = tmp_path / "boat.mp4"
     path.write_text("mine")
 
-    with pytest.raises(FileExistsError, match=r"boat\.mp4 is there already"):
+    with pytest.raises(FileExistsError, match=r"boat\.mp4 exists already"):
         await video.save(path, mode="x")
     assert path.read_text() == "mine"
     await video.save(path)
@@ -297,7 +297,7 @@ async def test_without_a_model_the_only_route_is_meant_or_sora_2_or_none(
 
     assert (await alone.create("a paper boat")).model == "ships"
     assert (await known.create("a paper boat")).model == "sora-2"
-    with pytest.raises(ApiError, match="name a model; there are ships, boats"):
+    with pytest.raises(ApiError, match="name a model; routes: ships, boats"):
         await open_.create("a paper boat")
 
 

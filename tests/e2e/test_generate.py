@@ -170,7 +170,7 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
         (("a boat", "--for", "budget", "--prefer", "official"), "exclude each other"),
         (("a boat", "--for", "haste"), "high_volume"),
         (("a boat", "--prefer", "haste"), "most_reliable"),
-        (("a boat", "--model", "kites"), "'kites' is no route; there are boats"),
+        (("a boat", "--model", "kites"), "no such route: 'kites'; routes: boats"),
         (("caf\udce9",), "half a surrogate pair"),
         (("a boat", "--seconds", "7"), "film: cannot serve seconds 7; it takes 4, 8"),
         (("a boat", "--seconds", "8", "--size", "4x4"), "No service of 'boats' can do this."),
@@ -202,7 +202,7 @@ def test_of_several_routes_one_has_to_be_named(
     program = launch("generate", "A paper boat")
 
     assert program.ends() == 2
-    assert program.logged() == "name a model; there are ships, boats\n"
+    assert program.logged() == "name a model; routes: ships, boats\n"
 
 
 @pytest.mark.usefixtures("config")
