@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
 from tallylight.model.evidence import Depth, Evidence
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.prober import Prober
 
 _MAX_TRIES = 3
@@ -61,7 +61,7 @@ async def check_service(
 
 async def _probe_generation(prober: Prober, service: Service, evidence: list[Evidence]) -> str:
     """Send a generation; return why none was sent, "" if one was."""
-    if estimated_cost(service) is None:
+    if probe_cost(service) is None:
         return "its fact sheet has no price, length or size to order by"
     try:
         evidence.append(await prober.probe(service, Depth.GENERATION))

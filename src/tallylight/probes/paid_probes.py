@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from tallylight.board import Board
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.attempt import Attempt, AttemptState
@@ -21,7 +22,6 @@ from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fau
 from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.poll import ProbePoller
 from tallylight.probes.settlement import ProbeOutcome, ProbeSettlement
 from tallylight.storage.database import Storage
@@ -99,7 +99,7 @@ class PaidProbeRunner:
             ValueError: if the service has no order or no price to probe with.
             StorageError: if the database is away.
         """
-        cost, order = estimated_cost(service), service.probe_order
+        cost, order = probe_cost(service), service.probe_order
         if cost is None or order is None:
             raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
         now, id_ = self._clock.now(), AttemptId(uuid4().hex)
@@ -173,7 +173,7 @@ class PaidProbeRunner:
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
         """Record the cost of a probe that was meant to be free and started a job."""
-        cost = estimated_cost(service) or Decimal(0)
+        cost = probe_cost(service) or Decimal(0)
         await self._history.ledger.charge(
             service.id, Purpose.UNEXPECTED_CHARGE, cost, at=self._clock.now(), note=depth.value
         )

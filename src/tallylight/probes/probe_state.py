@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tallylight.board import Board
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import PlanInput
 from tallylight.verdicts.judge import (
@@ -143,7 +143,7 @@ def probe_candidate(
     policy: Policy,
 ) -> ProbeCandidate | None:
     """Return what sharing the money out needs to know of a service; None if it takes none."""
-    pace, price = service.probe_intervals.generation, estimated_cost(service)
+    pace, price = service.probe_intervals.generation, probe_cost(service)
     if pace is None or not price:
         return None
     between, length = expected_outages(service_state, now, policy)

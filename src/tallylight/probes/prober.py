@@ -10,6 +10,7 @@ from typing import Never
 import structlog
 
 from tallylight.board import Board, BoardEvent
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError, StorageError
@@ -23,7 +24,6 @@ from tallylight.probes.budget_allocation import (
     ProbeCandidate,
     allocate_schedules,
 )
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.free_probes import FreeProbeResult, RequestSender
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import PlannedProbe, ProbeTiming, initial_delay, planned_probes
@@ -176,7 +176,7 @@ class Prober:
         is_billed = evidence.failure is None or (
             accepted is not None and accepted.at >= intended_at
         )
-        price = estimated_cost(service) or Decimal(0)
+        price = probe_cost(service) or Decimal(0)
         probe_state.record_cost(
             intended_at, previous_intended_at, float(price) if is_billed else 0.0
         )

@@ -217,7 +217,7 @@ class ExcludedServiceResponse(_ResponseModel):
     name: str
     status: Status
     reason: str = Field(
-        description="capability, retired, suspended, maintenance, blocked, policy or circuit."
+        description="capability, retired, suspended, maintenance, blocked, policy or circuit_open."
     )
     why: str = Field(description="The same as a sentence.")
 

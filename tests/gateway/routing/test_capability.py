@@ -157,7 +157,7 @@ def test_who_takes_only_the_bytes_of_a_picture_is_not_given_its_address(
     )
     by_bytes = can.match(requirements_of(replace(ORDER, reference=Reference(body=b"png"))))
 
-    assert by_address == Mismatch("input_reference", "by its address", "its bytes")
+    assert by_address == Mismatch("input_reference", "as a URL", "bytes")
     assert isinstance(by_bytes, Match)
 
 

@@ -126,9 +126,9 @@ def ranking_sentence(code: str, to: Translator) -> str:  # noqa: PLR0911  # one 
             return to.gettext("The route asks its services in this order.")
         case "preferred":
             return to.gettext("This kind of access goes first.")
-        case "equal":
+        case "tie":
             return to.gettext("As good as its neighbours: requests are spread among them.")
-        case "trickle":
+        case "canary":
             return to.gettext("One of the few requests that try it.")
         case "recovering":
             return to.gettext("Recovering: only a few requests try it first.")
@@ -161,7 +161,7 @@ def exclusion_sentence(each: ExcludedService, to: Translator) -> str:  # noqa: P
         case "policy":
             access = access_label(Access(each.requested), to)
             return to.gettext("This purpose takes no such access: %s.") % access
-        case "circuit":
+        case "circuit_open":
             return to.gettext("It asked to be left alone for a while.")
         case _:
             raise ValueError(f"no sentence for {each.reason}")
