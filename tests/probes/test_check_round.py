@@ -130,13 +130,13 @@ async def test_a_host_that_hangs_is_judged_within_the_time_limit(start: Start) -
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (says(PAGE, "text/html"), "more text/html than anybody reads"),
-        (says(PAGE[:500], "text/html"), "text/html that is no such answer"),
-        (says(LIST[:40], "application/json"), "application/json that is no such answer"),
-        (half, "half an answer"),
+        (says(PAGE, "text/html"), "text/html that is too long to read"),
+        (says(PAGE[:500], "text/html"), "text/html that is not the expected response"),
+        (says(LIST[:40], "application/json"), "application/json that is not the expected response"),
+        (half, "an incomplete response"),
         (says(b"\x00\x01\x02 no list at all", "application/octet-stream"), "no list at all"),
-        (says(b"just words", "text/plain"), "text/plain that is no such answer: just words"),
-        (says(b"", "application/json"), "an empty answer"),
+        (says(b"just words", "text/plain"), "that is not the expected response: just words"),
+        (says(b"", "application/json"), "an empty response"),
     ],
     ids=["5 MB of HTML", "a page", "half a JSON", "cut off", "binary", "plain text", "empty"],
 )
@@ -224,7 +224,7 @@ async def test_a_free_question_that_started_a_job_is_booked_and_never_asked_agai
             house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock
         )
         _, generations = await house.restarted()
-        memories = await generations.memories()
+        memories = await generations.load_histories()
 
     assert asked.count(b"POST") == 1
     assert round_.skipped_depths == (Depth.CREDENTIALS,)

@@ -38,17 +38,17 @@ async def test_an_accepted_job_is_followed_to_its_end(start: Start, name: str) -
     house.trouble(name, SLOW)
     await killed_once(house, name, "poll")
     board, generations = await house.restarted()
-    (attempt,) = await generations.unfinished()
+    (attempt,) = await generations.open_attempts()
     assert attempt.state is AttemptState.ACCEPTED
 
-    found = await generations.follow(attempt)
+    found = await generations.resume(attempt)
 
     assert found.failure is None
     assert board.verdict(ServiceId(name)).status is Status.OPERATIONAL
     assert house.world.requests[name, "create"] == 1
     (entry,) = await house.entries(name)
     assert entry.state is EntryState.SETTLED
-    assert await generations.unfinished() == ()
+    assert await generations.open_attempts() == ()
     await house.check_books()
 
 
@@ -60,9 +60,9 @@ async def test_a_job_that_was_done_long_ago_is_no_stalled_one_and_tells_no_time(
     await killed_once(house, OFFICIAL, "poll")
     await house.clock.sleep(timedelta(seconds=200))
     _, generations = await house.restarted()
-    (attempt,) = await generations.unfinished()
+    (attempt,) = await generations.open_attempts()
 
-    found = await generations.follow(attempt)
+    found = await generations.resume(attempt)
 
     assert found.failure is None
     assert found.latency is None
@@ -73,10 +73,10 @@ async def test_an_order_that_was_accepted_unheard_is_found_in_the_list(start: St
     house.trouble(OFFICIAL, {"kind": "hang", "accepts": True})
     await killed_once(house, OFFICIAL, "create")
     _, generations = await house.restarted()
-    (attempt,) = await generations.unfinished()
+    (attempt,) = await generations.open_attempts()
     assert attempt.state is AttemptState.INTENDED
 
-    found = await generations.follow(attempt)
+    found = await generations.resume(attempt)
 
     assert found.failure is None
     assert house.world.requests[OFFICIAL, "create"] == 1
@@ -88,11 +88,11 @@ async def test_an_order_that_was_written_down_is_not_sent_by_the_next_process(
     start: Start, name: str
 ) -> None:
     house = await start(name)
-    await house.generations.place(house.services[name])
+    await house.generations.prepare(house.services[name])
     board, generations = await house.restarted()
-    (attempt,) = await generations.unfinished()
+    (attempt,) = await generations.open_attempts()
 
-    found = await generations.follow(attempt)
+    found = await generations.resume(attempt)
 
     assert found.failure is not None
     assert found.failure.fault is Fault.OURS
@@ -100,7 +100,7 @@ async def test_an_order_that_was_written_down_is_not_sent_by_the_next_process(
     assert house.world.requests[name, "create"] == 0
     (entry,) = await house.entries(name)
     assert entry.state is EntryState.SETTLED  # it may have been sent, for all that is known
-    assert await generations.unfinished() == ()
+    assert await generations.open_attempts() == ()
 
 
 async def test_a_doubt_outlives_the_process_and_is_resolved_by_the_next(start: Start) -> None:
@@ -110,10 +110,10 @@ async def test_a_doubt_outlives_the_process_and_is_resolved_by_the_next(start: S
     await killed_once(house, OFFICIAL, "list")
     house.trouble(OFFICIAL)
     _, generations = await house.restarted()
-    (attempt,) = await generations.unfinished()
+    (attempt,) = await generations.open_attempts()
     assert attempt.state is AttemptState.IN_DOUBT
 
-    found = await generations.follow(attempt)
+    found = await generations.resume(attempt)
 
     assert found.failure is None
     assert house.world.requests[OFFICIAL, "create"] == 1
@@ -131,11 +131,11 @@ async def test_a_stream_that_the_kill_cut_off_counts_as_paid_and_blames_nobody_e
         generating.cancel()
         await asyncio.wait([generating])
     board, generations = await house.restarted()
-    (attempt,) = await generations.unfinished()
+    (attempt,) = await generations.open_attempts()
     assert accepted.source is Source.ACCEPTANCE
     assert attempt.state is AttemptState.ACCEPTED
 
-    found = await generations.follow(attempt)
+    found = await generations.resume(attempt)
 
     assert found.failure is not None
     assert found.failure.fault is Fault.OURS

@@ -18,7 +18,7 @@ OFFICIAL = "sora-2-official"
 async def placed(start: Start) -> tuple[Any, ProbeSettlement, Attempt]:
     """Give a house, what settles there, and an attempt that was written down."""
     house = await start(OFFICIAL)
-    attempt = await house.generations.place(house.services[OFFICIAL])
+    attempt = await house.generations.prepare(house.services[OFFICIAL])
     return house, ProbeSettlement(house.board, house.history, house.clock), attempt
 
 

@@ -1,9 +1,9 @@
-"""How an attempt's states, its money and its evidence are written down, so that they agree.
+"""Stores an attempt's state, its cost and its evidence in an order that survives a crash.
 
-The evidence of an end is stored before the attempt is ended: a process that dies between the two
-finds the attempt unfinished and learns its end once more. Money is last: what nobody settles goes
-on counting as spent. A database that is away for a while is waited for, since a job that is paid
-for and not written down is lost.
+The evidence of an end is stored before the attempt is ended: after a crash between the two, the
+attempt is unfinished and its end is found again. The ledger is last: an entry that is never settled
+counts as spent. While the database is unavailable, writes are retried, because a paid job that is
+not stored is lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,13 +33,13 @@ _PATIENCE = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
 
 @dataclass(frozen=True, slots=True)
 class ProbeOutcome:
-    """How a job that was accepted ended.
+    """How an accepted job ended.
 
     Args:
-        failure: Why no video arrived, None if one did.
-        is_free: The upstream itself says that it has failed: whoever bills deliveries alone takes
-            nothing for it. A job that we gave up may yet be delivered, and billed.
-        latency: From create to the last byte of the video, None if nobody saw when it was done.
+        failure: Why no video arrived; None if one did.
+        is_proven_not_billed: The upstream itself reports the failure, so an upstream that bills
+            deliveries charges nothing. A job that we gave up may still be delivered, and billed.
+        latency: From create to the last byte of the video; None if it is not known.
     """
 
     failure: Failure | None
@@ -48,7 +48,7 @@ class ProbeOutcome:
 
 
 class ProbeSettlement:
-    """Writes down what becomes of attempts."""
+    """Stores what happens to attempts."""
 
     def __init__(self, board: Board, history: Storage, clock: Clock) -> None:
         self._board = board
@@ -56,7 +56,7 @@ class ProbeSettlement:
         self._clock = clock
 
     async def record_accepted(self, attempt: Attempt, job: Job) -> Attempt:
-        """Write down that the upstream has a job for it."""
+        """Record that the upstream accepted the attempt."""
         now = self._clock.now()
         attempt = await self._become(
             attempt,
@@ -68,13 +68,13 @@ class ProbeSettlement:
         return attempt
 
     async def record_in_doubt(self, attempt: Attempt, why: str) -> Attempt:
-        """Write down that nobody knows whether it was accepted."""
+        """Record that the attempt may or may not have been accepted."""
         return await self._become(
             attempt, AttemptState.IN_DOUBT, lambda: self._rows.mark_in_doubt(attempt.id, why)
         )
 
     async def record_refused(self, attempt: Attempt, failure: Failure) -> Evidence:
-        """Write down that the upstream has no job for it: nothing was billed."""
+        """Record that the upstream refused the attempt, so nothing was billed."""
         evidence = await self._report(attempt.service, failure, None)
         await self._become(
             attempt,
@@ -87,7 +87,7 @@ class ProbeSettlement:
     async def record_ended(
         self, service: Service, attempt: Attempt, ending: ProbeOutcome
     ) -> Evidence:
-        """Write down how an attempt that was accepted, or may have been, ended."""
+        """Record how an attempt that was accepted, or may have been, ended."""
         failure = ending.failure
         evidence = await self._report(attempt.service, failure, ending.latency)
         if failure is None:
@@ -134,7 +134,7 @@ class ProbeSettlement:
         return evidence
 
     async def _tell(self, evidence: Evidence) -> None:
-        if evidence.service in self._board:  # else it has left the catalogue; its money has not
+        if evidence.service in self._board:  # otherwise it was removed from the configuration
             await self._board.report(evidence)
 
     async def _become(
@@ -144,7 +144,7 @@ class ProbeSettlement:
             try:
                 return await write()
             except StorageError:
-                # The answer to a commit may get lost where the commit did not.
+                # The commit may have succeeded although its response was lost.
                 stands = await self._rows.get(attempt.id)
                 if stands is None or stands.state is not state:
                     raise
@@ -157,6 +157,6 @@ class ProbeSettlement:
             try:
                 return await write()
             except StorageError as error:
-                log.warning("probe.unwritten", error=str(error))
+                log.warning("probe.store_failed", error=str(error))
                 await self._clock.sleep(pause)
         return await write()
