@@ -55,7 +55,7 @@ async def test_a_video_lands_in_its_file_and_nowhere_else(
     ("raw", "limit", "error"),
     [
         (HEAD + b"Content-Length: 9000000\r\n\r\n" + VIDEO, MANY, "ClientPayloadError: "),
-        (whole(VIDEO), 1_000_000, "TooLongError: more than 1000000 bytes"),
+        (whole(VIDEO), 1_000_000, "DownloadTooLargeError: more than 1000000 bytes"),
         (
             whole(b"<html>Sign in</html>", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"),
             MANY,

@@ -123,7 +123,7 @@ async def test_silence_ends_a_stream(
         writer.write(piece(b": hello\n\n"))
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(streaming, "IDLE_LIMIT", timedelta(seconds=0.2))
+    monkeypatch.setattr(streaming, "IDLE_TIMEOUT", timedelta(seconds=0.2))
     upstream = make_chat(await serve(telling(tell)))
 
     async with transport.stream(ordered(upstream), upstream) as stream:

@@ -18,7 +18,7 @@ async def save_atomically(chunks: AsyncIterator[bytes], path: Path, limit_bytes:
     """Write chunks to a temporary name beside the target, and rename it when all have come.
 
     Raises:
-        TooLongError: if there are more bytes than the limit.
+        DownloadTooLargeError: if there are more bytes than the limit.
         StorageError: if our own disk refuses.
     """
     part = path.with_name(f".{path.name}.part")

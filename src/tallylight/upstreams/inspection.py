@@ -123,7 +123,7 @@ def _exit_message(returncode: int) -> str:
 
 def _parse_report(printed: bytes) -> Inspection:
     found = json.loads(printed)
-    stated, frames = found["stated_seconds"], found["frames"]
+    stated, frames = found["declared_seconds"], found["frames"]
     return Inspection(
         size_bytes=found["size"],
         container=found["container"],
@@ -140,5 +140,5 @@ def _parse_report(printed: bytes) -> Inspection:
         longest_frozen=timedelta(seconds=found["longest_frozen"]),
         decode_errors=found["decode_errors"],
         error=found["error"],
-        hit_limit=found["is_limited"],
+        hit_limit=found["hit_limit"],
     )
