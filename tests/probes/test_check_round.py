@@ -228,7 +228,7 @@ async def test_a_free_question_that_started_a_job_is_booked_and_never_asked_agai
 
     assert asked.count(b"POST") == 1
     assert round_.skipped_depths == (Depth.CREDENTIALS,)
-    assert memories[ServiceId(CHAT)].off == {Depth.CREDENTIALS}
+    assert memories[ServiceId(CHAT)].disabled_depths == {Depth.CREDENTIALS}
     (entry,) = await house.entries(CHAT)
     assert (entry.purpose.value, str(entry.amount)) == ("accident", "0.15")
 

@@ -70,7 +70,9 @@ async def test_a_feed_alone_never_takes_down_a_service_that_delivers(start: Star
 
     await read(house, house.feeds, SORA)
 
-    assert house.board.newest(ServiceId(SORA), Source.FEED).says is Status.SUSPENDED
+    assert (
+        house.board.latest_evidence(ServiceId(SORA), Source.FEED).claimed_status is Status.SUSPENDED
+    )
     assert house.board.verdict(ServiceId(SORA)).status is Status.OPERATIONAL
 
 
@@ -101,7 +103,7 @@ async def test_an_incident_that_goes_on_over_a_restart_is_told_once(start: Start
     house = await start(RELAY)
     house.trouble(RELAY, OUTAGE)
     await read(house, house.feeds, RELAY)
-    await house.board.save()
+    await house.board.save_snapshots()
     board, _ = await house.restarted()
 
     again = FeedPoller(board, house.transport, house.clock)
@@ -113,7 +115,7 @@ async def test_an_incident_that_goes_on_over_a_restart_is_told_once(start: Start
 
 async def test_a_service_that_has_left_the_catalogue_is_passed_over(start: Start) -> None:
     house = await start(SORA, PRO)
-    await house.board.seat([house.services[PRO]], PolicyOptions())
+    await house.board.apply_config([house.services[PRO]], PolicyOptions())
 
     await read(house, house.feeds, SORA, PRO)
 

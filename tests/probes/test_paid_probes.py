@@ -292,7 +292,7 @@ async def test_a_budget_that_would_be_exceeded_withholds_the_probe_and_says_so(
     with pytest.raises(BudgetError):
         await house.generate(OFFICIAL)
 
-    assert "0.39" in house.prober.withheld()[ServiceId(OFFICIAL)]
+    assert "0.39" in house.prober.withheld_reasons()[ServiceId(OFFICIAL)]
     assert house.world.requests[OFFICIAL, "create"] == 0
     assert await house.entries(OFFICIAL) == ()
     assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
@@ -305,7 +305,7 @@ async def test_a_total_budget_is_shared_by_all_services(start: Start) -> None:
     with pytest.raises(BudgetError):
         await house.generate(RELAY)
 
-    assert set(house.prober.withheld()) == {RELAY}
+    assert set(house.prober.withheld_reasons()) == {RELAY}
     await house.check_books()
 
 
@@ -314,7 +314,7 @@ async def test_a_service_that_leaves_the_catalogue_has_its_job_settled(start: St
     house.trouble(OFFICIAL, {"kind": "slow", "factor": 20})
     generating = asyncio.create_task(house.generate(OFFICIAL))
     await house.knocked(OFFICIAL, "poll", times=1)
-    await house.board.seat([house.services[RELAY]], PolicyOptions())
+    await house.board.apply_config([house.services[RELAY]], PolicyOptions())
 
     await generating
 

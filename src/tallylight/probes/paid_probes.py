@@ -158,8 +158,8 @@ class PaidProbeRunner:
                     service, attempt, ProbeOutcome(_INTERRUPTED)
                 )
             case AttemptState.ACCEPTED:
-                ending = await self._poller.poll_to_end(service, attempt, None, None)
-                return await self._settlement.record_ended(service, attempt, ending)
+                outcome = await self._poller.poll_to_end(service, attempt, None, None)
+                return await self._settlement.record_ended(service, attempt, outcome)
             case AttemptState.INTENDED:
                 attempt = await self._settlement.record_in_doubt(attempt, _INTERRUPTED.text)
             case _:
@@ -187,13 +187,13 @@ class PaidProbeRunner:
         self, service: Service, attempt: Attempt, reply: Reply, outcome: Job | Failure
     ) -> Evidence:
         if isinstance(outcome, Failure):
-            said = acceptance(
+            result = acceptance(
                 reply,
                 outcome,
                 refuses_with_500=service.upstream.refuses_with_500,
                 is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
-            if said is Acceptance.REFUSED:
+            if result is Acceptance.REFUSED:
                 return await self._settlement.record_refused(attempt, outcome)
             attempt = await self._settlement.record_in_doubt(attempt, outcome.text)
             return await self._reconcile(service, attempt, outcome)
@@ -206,8 +206,8 @@ class PaidProbeRunner:
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
     ) -> Evidence:
         attempt = await self._settlement.record_accepted(attempt, job)
-        ending = await self._poller.poll_to_end(service, attempt, job, seen_at)
-        return await self._settlement.record_ended(service, attempt, ending)
+        outcome = await self._poller.poll_to_end(service, attempt, job, seen_at)
+        return await self._settlement.record_ended(service, attempt, outcome)
 
     async def _reconcile(self, service: Service, attempt: Attempt, failure: Failure) -> Evidence:
         """Search for the job of an attempt in doubt; the order is never sent again.
@@ -244,17 +244,17 @@ class PaidProbeRunner:
 
     async def _streamed(self, service: Service, attempt: Attempt, job: Job, error: str) -> Evidence:
         """Record the end of an attempt whose stream has ended."""
-        said = acceptance_of_stream(job, error)
+        result = acceptance_of_stream(job, error)
         if attempt.state is AttemptState.INTENDED:
-            if job.failure is not None and said is Acceptance.REFUSED:
+            if job.failure is not None and result is Acceptance.REFUSED:
                 return await self._settlement.record_refused(attempt, job.failure)
-            if job.failure is not None and said is Acceptance.IN_DOUBT:
+            if job.failure is not None and result is Acceptance.IN_DOUBT:
                 attempt = await self._settlement.record_in_doubt(attempt, job.failure.text)
                 return await self._settlement.record_ended(
                     service, attempt, ProbeOutcome(job.failure)
                 )
             attempt = await self._settlement.record_accepted(attempt, job)
-        ending = await self._poller.outcome_of(service, attempt, job, self._clock.now())
-        if said is Acceptance.IN_DOUBT:  # the stream was interrupted: the job may continue
-            ending = replace(ending, is_proven_not_billed=False)
-        return await self._settlement.record_ended(service, attempt, ending)
+        outcome = await self._poller.outcome_of(service, attempt, job, self._clock.now())
+        if result is Acceptance.IN_DOUBT:  # the stream was interrupted: the job may continue
+            outcome = replace(outcome, is_proven_not_billed=False)
+        return await self._settlement.record_ended(service, attempt, outcome)
