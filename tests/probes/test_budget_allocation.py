@@ -1,4 +1,4 @@
-"""How the money for routine probes is schedules out."""
+"""The allocation of money for routine probes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def _cost_per_day(candidates_by_id: dict[ServiceId, ProbeCandidate], total: Budg
 
 
 @given(candidate_sets)
-def test_routine_never_costs_more_than_the_paces_mean(
+def test_routine_probes_never_cost_more_than_the_configured_intervals(
     candidates_by_id: dict[ServiceId, ProbeCandidate],
 ) -> None:
     planned = sum(
@@ -56,7 +56,7 @@ def test_routine_never_costs_more_than_the_paces_mean(
 
 
 @given(candidate_sets, st.integers(50, 500))
-def test_routine_leaves_a_part_of_each_budget_to_doubt(
+def test_routine_probes_leave_a_reserve_of_the_total_budget(
     candidates_by_id: dict[ServiceId, ProbeCandidate], cents: int
 ) -> None:
     limit = Decimal(cents) / 100
@@ -67,7 +67,7 @@ def test_routine_leaves_a_part_of_each_budget_to_doubt(
 
 
 @given(candidates, st.integers(50, 500))
-def test_routine_leaves_a_part_of_a_services_own_budget(
+def test_routine_probes_leave_a_reserve_of_a_services_own_budget(
     candidate: ProbeCandidate, cents: int
 ) -> None:
     limit = Decimal(cents) / 100
@@ -78,7 +78,7 @@ def test_routine_leaves_a_part_of_a_services_own_budget(
     )
 
 
-def test_of_two_like_services_the_cheaper_one_is_probed_more_often() -> None:
+def test_the_cheaper_of_two_similar_services_is_probed_more_often() -> None:
     candidates_by_id = {ServiceId("dear"): STEADY, ServiceId("cheap"): replace(STEADY, price=0.10)}
 
     schedules = allocate_schedules(candidates_by_id, Budget())
@@ -89,7 +89,7 @@ def test_of_two_like_services_the_cheaper_one_is_probed_more_often() -> None:
     )
 
 
-def test_of_two_like_services_the_one_that_fails_more_is_probed_more_often() -> None:
+def test_the_less_reliable_of_two_similar_services_is_probed_more_often() -> None:
     candidates_by_id = {
         ServiceId("good"): STEADY,
         ServiceId("bad"): replace(STEADY, time_between_outages=DAY / 2),
@@ -102,21 +102,21 @@ def test_of_two_like_services_the_one_that_fails_more_is_probed_more_often() -> 
     )
 
 
-def test_what_doubt_took_lately_is_not_spent_again() -> None:
+def test_recent_extra_spending_reduces_routine_probes() -> None:
     calm = allocate_schedules({ServiceId("one"): STEADY}, Budget())
     stormy = allocate_schedules({ServiceId("one"): replace(STEADY, extra_per_day=1.2)}, Budget())
 
     assert stormy[ServiceId("one")].routine_interval > calm[ServiceId("one")].routine_interval
 
 
-def test_without_money_nothing_is_due_for_a_year() -> None:
+def test_without_a_budget_the_next_probe_is_due_in_a_year() -> None:
     schedules = allocate_schedules({ServiceId("one"): STEADY}, Budget(per_day=Decimal(0)))
 
     assert schedules[ServiceId("one")].routine_interval >= 365 * DAY
 
 
 @given(st.lists(st.floats(0, 5), max_size=9))
-def test_money_spent_lately_fades_and_is_never_below_nothing(amounts: list[float]) -> None:
+def test_recent_spending_decays_and_is_never_negative(amounts: list[float]) -> None:
     lately, at = DecayingSpend(0.0, START), START
 
     for amount in amounts:

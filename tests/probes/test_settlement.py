@@ -17,22 +17,22 @@ OFFICIAL = "sora-2-official"
 @pytest.fixture
 async def prepared(start: Start) -> tuple[Any, ProbeSettlement, Attempt]:
     """Return an environment, its settlement, and a stored attempt."""
-    house = await start(OFFICIAL)
-    attempt = await house.generations.prepare(house.services[OFFICIAL])
-    return house, ProbeSettlement(house.board, house.history, house.clock), attempt
+    env = await start(OFFICIAL)
+    attempt = await env.paid_probes.prepare(env.services[OFFICIAL])
+    return env, ProbeSettlement(env.board, env.history, env.clock), attempt
 
 
 async def test_a_write_is_retried_while_the_database_is_unavailable(
     prepared: tuple[Any, ProbeSettlement, Attempt],
 ) -> None:
-    house, settlement, attempt = prepared
+    env, settlement, attempt = prepared
     misses = iter([True, True, True, False])
 
     async def write() -> Attempt:
         if next(misses):
             raise StorageError("database: away")
-        accepted: Attempt = await house.history.attempts.mark_accepted(
-            attempt.id, "video_1", house.clock.now()
+        accepted: Attempt = await env.history.attempts.mark_accepted(
+            attempt.id, "video_1", env.clock.now()
         )
         return accepted
 
@@ -44,14 +44,14 @@ async def test_a_write_is_retried_while_the_database_is_unavailable(
 async def test_a_commit_whose_response_was_lost_counts_as_stored(
     prepared: tuple[Any, ProbeSettlement, Attempt],
 ) -> None:
-    house, settlement, attempt = prepared
-    before = house.clock.now()
+    env, settlement, attempt = prepared
+    before = env.clock.now()
 
     async def write() -> Attempt:
-        await house.history.attempts.mark_accepted(attempt.id, "video_1", house.clock.now())
+        await env.history.attempts.mark_accepted(attempt.id, "video_1", env.clock.now())
         raise StorageError("database: connection reset by peer")
 
     stored = await settlement._write_state(attempt, AttemptState.ACCEPTED, write)
 
     assert stored.state is AttemptState.ACCEPTED
-    assert (house.clock.now() - before).total_seconds() < 60
+    assert (env.clock.now() - before).total_seconds() < 60

@@ -126,16 +126,14 @@ def traffic_share(
     """
     if state.longest_streak < failures_to_open:
         return 1.0
-    if state.failures and is_breaker_open(state, now, failures_to_open):
+    if state.failures and _is_open(state, now, failures_to_open):
         return 0.0
     if state.in_flight > state.deliveries and not _is_trial_lost(state, now):
         return 0.0
     return float(min(1.0, _FIRST_SHARE * 2**state.deliveries))
 
 
-def is_breaker_open(
-    state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN
-) -> bool:
+def _is_open(state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN) -> bool:
     """Tell whether the open period after the last failure has not ended yet."""
     if state.failed_at is None:
         return False
