@@ -27,7 +27,7 @@ class EmbeddedGateway:
 
     def __init__(self, configuration: Configuration, clock: Clock) -> None:
         configure_for_library()
-        self.configuration = configuration
+        self._configuration = configuration
         self._clock = clock
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
@@ -46,9 +46,9 @@ class EmbeddedGateway:
                 raise RuntimeError(_CLOSED)
             if self._runtime is None or self._worker is None:
                 self._runtime = await self._stack.enter_async_context(
-                    open_runtime(self.configuration, self._clock, is_embedded=True)
+                    open_runtime(self._configuration, self._clock, is_embedded=True)
                 )
-                self._worker = asyncio.create_task(self._runtime.run_embedded(), name="videos")
+                self._worker = asyncio.create_task(self._runtime.run_embedded(), name="gateway")
                 self._worker.add_done_callback(log_failure)
             return self._runtime.gateway_wiring.gateway, self._worker
 
