@@ -1,4 +1,4 @@
-"""Watches video generation services, judges them, remembers, and tells which one is live."""
+"""Monitors video-generation APIs, keeps their history, and routes requests to one that works."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -24,19 +24,19 @@ __all__ = [
 ]
 
 _EXPORTS = {
+    "ApiError": "gateway.requests",
     "AsyncMonitor": "client.async_monitor",
-    "AsyncVideo": "client.async_video",
     "AsyncVideoClient": "client.async_video_client",
+    "AsyncVideoHandle": "client.async_video",
     "Monitor": "client.monitor",
-    "RefusalError": "gateway.requests",
-    "Video": "client.video_client",
     "VideoClient": "client.video_client",
     "VideoFailedError": "client.video_state",
+    "VideoHandle": "client.video_client",
 }
 
 
 def __getattr__(name: str) -> object:
-    # Late, so that a command that needs none of the house starts without it.
+    # Imported on first use, so that a command pays only for the modules that it needs.
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)

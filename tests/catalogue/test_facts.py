@@ -122,14 +122,16 @@ def sheet(name: str) -> FactSheet:
     return facts.fact_sheets()[name]
 
 
-def is_gone(found: FactSheet) -> bool:
+def is_retired(found: FactSheet) -> bool:
     day = found.shutdown_at
     is_certain = found.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
     return day is not None and day <= TODAY and is_certain
 
 
 @pytest.mark.parametrize(("name", "asked"), LIVE.items(), ids=LIVE)
-def test_a_live_video_model_is_there_with_its_price(name: str, asked: tuple[str, int, str]) -> None:
+def test_a_live_video_model_has_a_sheet_with_its_price(
+    name: str, asked: tuple[str, int, str]
+) -> None:
     size, seconds, usd = asked
     found = sheet(name)
     assert found.price is not None
@@ -138,23 +140,25 @@ def test_a_live_video_model_is_there_with_its_price(name: str, asked: tuple[str,
 
     assert cost == Decimal(usd)
     assert found.medium is Medium.VIDEO
-    assert not is_gone(found)
+    assert not is_retired(found)
 
 
 @pytest.mark.parametrize(("name", "day"), RETIRED.items(), ids=RETIRED)
-def test_a_retired_model_is_there_with_its_date(name: str, day: str) -> None:
+def test_a_retired_model_has_a_sheet_with_its_date(name: str, day: str) -> None:
     found = sheet(name)
 
     assert found.shutdown_at == date.fromisoformat(day)
-    assert is_gone(found)
+    assert is_retired(found)
 
 
 @pytest.mark.parametrize(("name", "day"), ENDING.items(), ids=ENDING)
-def test_a_model_with_a_shutdown_ahead_says_when_and_is_not_gone(name: str, day: str) -> None:
+def test_a_model_with_a_future_shutdown_names_the_date_and_is_not_retired(
+    name: str, day: str
+) -> None:
     found = sheet(name)
 
     assert found.shutdown_at == date.fromisoformat(day)
-    assert not is_gone(found)
+    assert not is_retired(found)
 
 
 def test_the_cheapest_sora_2_costs_40_cents() -> None:
@@ -193,7 +197,7 @@ def test_kling_is_cheaper_without_sound() -> None:
     assert cost_of(price, Order("", 10, "1280x720"), audio=False) == Decimal("0.84")
 
 
-def test_an_input_image_is_charged_where_the_maker_says_so() -> None:
+def test_an_input_image_is_charged_if_the_provider_says_so() -> None:
     price = sheet("minimax/MiniMax-H3").price
     assert price is not None
     order = Order("", 5, "1366x768")
@@ -211,7 +215,7 @@ def test_an_image_costs_its_tokens() -> None:
     assert cost_of(found.price, order) == Decimal("0.2496")  # litellm's table has 0.25
 
 
-def test_the_reverse_line_costs_by_the_call_whatever_its_length() -> None:
+def test_a_reverse_service_costs_per_call_at_any_length() -> None:
     for model in ("sora_video2", "sora_video2-landscape-15s"):
         for provider in ("laozhang", "apiyi"):
             found = facts.find_sheet(provider, model)
@@ -222,19 +226,19 @@ def test_the_reverse_line_costs_by_the_call_whatever_its_length() -> None:
             assert cost_of(found.price, Order("", 10, "704x1280")) == Decimal("0.12")
 
 
-def test_vertex_says_only_the_earliest_day() -> None:
+def test_vertex_names_only_the_earliest_date() -> None:
     found = sheet("vertex/veo-3.1-generate-001")
 
     assert found.shutdown_at == date(2026, 11, 17)
     assert found.shutdown_precision is ShutdownPrecision.NOT_BEFORE
 
 
-def test_conflicting_sources_are_called_so() -> None:
+def test_conflicting_sources_are_marked() -> None:
     assert sheet("azure/sora-2").shutdown_precision is ShutdownPrecision.CONFLICTING
 
 
 @pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
-def test_every_sheet_is_whole(found: FactSheet) -> None:
+def test_every_sheet_is_complete(found: FactSheet) -> None:
     assert facts.find_sheet(found.provider, found.model) is found
     assert found.sources
     assert found.as_of <= TODAY
@@ -248,7 +252,7 @@ def test_every_sheet_is_whole(found: FactSheet) -> None:
 
 
 @pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
-def test_every_size_of_a_priced_sheet_has_a_rate_unless_the_notes_say_why(
+def test_every_size_of_a_priced_sheet_has_a_rate_or_a_note(
     found: FactSheet,
 ) -> None:
     if found.price is None:
@@ -262,7 +266,7 @@ def test_every_size_of_a_priced_sheet_has_a_rate_unless_the_notes_say_why(
 
 
 @pytest.mark.parametrize("found", facts.fact_sheets().values(), ids=lambda found: found.id)
-def test_sizes_stand_in_the_order_of_their_cost(found: FactSheet) -> None:
+def test_sizes_are_ordered_by_their_cost(found: FactSheet) -> None:
     if found.price is None or found.model == "gemini-omni-1.2-flash":
         return
 
@@ -272,7 +276,7 @@ def test_sizes_stand_in_the_order_of_their_cost(found: FactSheet) -> None:
     assert costs == sorted(costs)
 
 
-def test_what_is_not_known_is_none() -> None:
+def test_an_unknown_model_has_no_sheet() -> None:
     assert facts.find_sheet("openai", "sora-3") is None
     assert facts.find_sheet("nobody", "sora-2") is None
 
@@ -281,7 +285,7 @@ def test_loading_twice_reads_once() -> None:
     assert facts.fact_sheets() is facts.fact_sheets()
 
 
-def test_no_order_is_made_of_unknown_lengths_or_prices() -> None:
+def test_unknown_lengths_or_prices_give_no_order() -> None:
     assert cheapest_order(sheet("google/gemini-omni-1.1-flash")) is None
     assert cheapest_order(sheet("saygm/google/veo-3.1-fast")) is None
 

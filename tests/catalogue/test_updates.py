@@ -1,4 +1,4 @@
-"""Fact sheets that arrive between releases."""
+"""Updates of fact sheets between releases."""
 
 from datetime import date
 from pathlib import Path
@@ -23,7 +23,7 @@ models:
 """
 
 
-def test_an_update_is_kept_and_found_again(tmp_path: Path) -> None:
+def test_an_update_is_stored_and_found_again(tmp_path: Path) -> None:
     sheets = install_update(NEWER, "newer.yaml", tmp_path / "facts")
 
     found = installed_updates(tmp_path / "facts")
@@ -33,7 +33,7 @@ def test_an_update_is_kept_and_found_again(tmp_path: Path) -> None:
     assert "openai/sora-3" not in built_in_sheets()
 
 
-def test_a_later_update_of_a_provider_takes_the_place_of_the_former(tmp_path: Path) -> None:
+def test_a_later_update_of_a_provider_replaces_the_earlier(tmp_path: Path) -> None:
     install_update(NEWER, "newer.yaml", tmp_path)
     install_update(NEWER.replace("sora-3", "sora-4"), "newest.yaml", tmp_path)
 
@@ -63,5 +63,7 @@ def test_without_a_folder_there_are_no_updates(tmp_path: Path) -> None:
         ({}, Path.home() / ".local/share/tallylight/facts"),
     ],
 )
-def test_the_folder_is_the_users(environment: dict[str, str], expected: Path) -> None:
+def test_the_folder_is_in_the_users_data_directory(
+    environment: dict[str, str], expected: Path
+) -> None:
     assert updates_folder(environment) == expected

@@ -1,4 +1,4 @@
-"""Clients in this process beside a simulated world over real HTTP, in a hurry."""
+"""Clients in this process beside a simulation over real HTTP, at high speed."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,7 +17,7 @@ from tallylight.simulator.scenario import parse_scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 
-SPEED = 20.0  # seconds of the house and of the world to a real one
+SPEED = 20.0  # seconds of our clock and of the simulation per real second
 
 WORLD = """
 title: An official service and two that resell it
@@ -36,7 +36,7 @@ services:
     latency: [4, 6]
     lengths: [4, 8]
     sizes: [1280x720, 720x1280]
-    refuses: [forbidden]
+    blocked_words: [forbidden]
   forwarded:
     <<: *service
     name: Forwarded
@@ -50,7 +50,7 @@ services:
     price: {unit: per_call, rates: {"*": 0.05}}
 """
 
-Trouble = Callable[..., None]
+SetFaults = Callable[..., None]
 Configure = Callable[..., Configuration]
 Open = Callable[..., AsyncVideoClient]
 
@@ -67,13 +67,13 @@ async def world() -> AsyncIterator[Simulation]:
 
 
 @pytest.fixture
-def trouble(world: Simulation) -> Trouble:
-    """Give what troubles a service of the world from now on."""
+def set_faults(world: Simulation) -> SetFaults:
+    """Return a function that gives a service of the simulation faults from now on."""
 
-    def trouble(name: str, *troubles: Mapping[str, object]) -> None:
-        world.override_faults(name, tuple(FAULT_ADAPTER.validate_python(one) for one in troubles))
+    def set_faults(name: str, *faults: Mapping[str, object]) -> None:
+        world.override_faults(name, tuple(FAULT_ADAPTER.validate_python(one) for one in faults))
 
-    return trouble
+    return set_faults
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def database_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def configure(world: Simulation, database_url: str, tmp_path: Path) -> Configure:
-    """Give what makes the configuration of the world; sections replace those that it would have."""
+    """Return a function that builds the configuration; its arguments replace whole sections."""
 
     def configure(**sections: object) -> Configuration:
         document = client_catalogue(world.scenario, world.base_urls) | {
@@ -100,7 +100,7 @@ def configure(world: Simulation, database_url: str, tmp_path: Path) -> Configure
 
 @pytest.fixture
 async def open_client(configure: Configure, clock: Clock) -> AsyncIterator[Open]:
-    """Give what opens clients on one database; they are closed with the test."""
+    """Return a function that opens clients on one database; the test's end closes them."""
     async with AsyncExitStack() as stack:
 
         def open_client(**sections: object) -> AsyncVideoClient:

@@ -1,4 +1,4 @@
-"""A program asks for videos and gets them, by whichever service works."""
+"""A program creates videos through whichever service works."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ from tallylight import ApiError, AsyncVideoClient, AsyncVideoHandle, VideoFailed
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import Simulation
 
-from .conftest import Open, Trouble
+from .conftest import Open, SetFaults
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
 
 
-def is_film(path: Path) -> bool:
-    """Tell whether a file begins as an MP4 does."""
+def is_mp4(path: Path) -> bool:
+    """Tell whether a file starts like an MP4 file."""
     return path.read_bytes()[4:8] == b"ftyp"
 
 
-def hidden(folder: Path) -> list[Path]:
-    """Return the files that nobody asked for."""
+def hidden_files(folder: Path) -> list[Path]:
+    """Return the hidden files of a folder, such as unfinished downloads."""
     return list(folder.glob(".*"))
 
 
-async def test_a_video_is_asked_for_waited_for_and_saved(
+async def test_a_video_is_created_awaited_and_saved(
     client: AsyncVideoClient, tmp_path: Path
 ) -> None:
     video = await client.create("A sunset over the ocean", seconds=8, size="1280x720")
@@ -36,31 +36,31 @@ async def test_a_video_is_asked_for_waited_for_and_saved(
     assert (video.status, video.progress, video.error) == (VideoStatus.COMPLETED, 100, None)
     assert (video.service, video.attempts, video.cost) == ("official", 1, Decimal("0.40"))
     assert (video.model, video.seconds, video.size) == ("boats", 8, "1280x720")
-    assert is_film(saved)
+    assert is_mp4(saved)
     assert [path.name for path in saved.parent.iterdir()] == ["sunset.mp4"]
 
 
-async def test_progress_is_told_now_and_at_each_change_and_never_falls(
+async def test_progress_is_reported_at_once_and_at_each_change_and_never_decreases(
     client: AsyncVideoClient,
 ) -> None:
-    told: list[tuple[VideoStatus, int]] = []
+    reported: list[tuple[VideoStatus, int]] = []
     video = await client.create("a paper boat")
 
-    async def tell(seen: AsyncVideoHandle) -> None:
-        told.append((seen.status, seen.progress))
+    async def report(seen: AsyncVideoHandle) -> None:
+        reported.append((seen.status, seen.progress))
 
-    await video.wait(on_progress=tell)
+    await video.wait(on_progress=report)
 
-    assert told[0][0] is not VideoStatus.COMPLETED
-    assert told[-1] == (VideoStatus.COMPLETED, 100)
-    assert [progress for _, progress in told] == sorted(progress for _, progress in told)
-    assert len(set(told)) == len(told)
+    assert reported[0][0] is not VideoStatus.COMPLETED
+    assert reported[-1] == (VideoStatus.COMPLETED, 100)
+    assert [progress for _, progress in reported] == sorted(progress for _, progress in reported)
+    assert len(set(reported)) == len(reported)
 
 
-async def test_who_refuses_is_passed_over_and_the_handle_shows_it(
-    client: AsyncVideoClient, trouble: Trouble
+async def test_a_refusal_leads_to_the_next_service_and_the_handle_shows_it(
+    client: AsyncVideoClient, set_faults: SetFaults
 ) -> None:
-    trouble("official", {"kind": "refuse", "sign": "suspended"})
+    set_faults("official", {"kind": "refuse", "sign": "suspended"})
 
     video = await (await client.create("a paper boat")).wait()
 
@@ -68,10 +68,10 @@ async def test_who_refuses_is_passed_over_and_the_handle_shows_it(
     assert video.cost == Decimal("0.50")
 
 
-async def test_a_job_that_fails_is_made_again_elsewhere_under_the_same_id(
-    client: AsyncVideoClient, trouble: Trouble
+async def test_a_failed_job_is_made_by_another_service_under_the_same_id(
+    client: AsyncVideoClient, set_faults: SetFaults
 ) -> None:
-    trouble("official", {"kind": "fail", "after": 5})
+    set_faults("official", {"kind": "fail", "after": 5})
 
     video = await client.create("a paper boat")
     before = video.id
@@ -97,7 +97,7 @@ async def test_the_same_idempotency_key_is_the_same_video(
 
 
 @pytest.mark.parametrize(
-    ("wish", "service"),
+    ("options", "service"),
     [
         ({}, "official"),
         ({"policy": "production"}, "official"),
@@ -108,9 +108,9 @@ async def test_the_same_idempotency_key_is_the_same_video(
     ],
 )
 async def test_policy_and_preference_choose_the_service(
-    client: AsyncVideoClient, wish: Mapping[str, str], service: str
+    client: AsyncVideoClient, options: Mapping[str, str], service: str
 ) -> None:
-    video = await client.create("a paper boat", **wish)  # type: ignore[arg-type]  # all are texts
+    video = await client.create("a paper boat", **options)  # type: ignore[arg-type]  # all are texts
 
     assert video.service == service
 
@@ -120,7 +120,7 @@ async def test_policy_and_preference_exclude_each_other(client: AsyncVideoClient
         await client.create("a paper boat", policy="production", prefer="reverse")
 
 
-async def test_production_asks_no_reverse_service(open_client: Open, world: Simulation) -> None:
+async def test_production_uses_no_reverse_service(open_client: Open, world: Simulation) -> None:
     client = open_client(routes={"resold": {"services": ["reverse"]}})
 
     with pytest.raises(ApiError, match="No service of 'resold'"):
@@ -130,34 +130,47 @@ async def test_production_asks_no_reverse_service(open_client: Open, world: Simu
 
 
 @pytest.mark.parametrize(
-    ("wish", "param", "said"),
+    ("options", "param", "message"),
     [
         ({"prompt": ""}, "prompt", "Missing required parameter"),
-        ({"model": "kites"}, "model", "'kites' is no route; there are boats"),
+        ({"model": "kites"}, "model", "no such route: 'kites'; routes: boats"),
         ({"prompt": "caf\udce9"}, "prompt", "half a surrogate pair"),
         ({"extras": {"style": ["a\x00"]}}, "style", "NUL character"),
         ({"size": "wide"}, "size", "WIDTHxHEIGHT"),
-        ({"policy": "haste"}, "policy", "'haste' is no policy"),
+        ({"policy": "haste"}, "policy", "no such policy: 'haste'"),
         ({"reference": b""}, "input_reference", "an empty file"),
         ({"idempotency_key": "ключ"}, "Idempotency-Key", "printable ASCII"),
         ({"idempotency_key": "\ud800"}, "Idempotency-Key", "printable ASCII"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_with_what_can(
-    client: AsyncVideoClient, world: Simulation, wish: Mapping[str, object], param: str, said: str
+async def test_an_invalid_value_is_refused_and_the_valid_ones_are_named(
+    client: AsyncVideoClient,
+    world: Simulation,
+    options: Mapping[str, object],
+    param: str,
+    message: str,
 ) -> None:
-    with pytest.raises(ApiError, match=said) as refusal:
-        await client.create(**{"prompt": "a paper boat", **wish})  # type: ignore[arg-type]  # a test's shorthand
+    with pytest.raises(ApiError, match=message) as refusal:
+        await client.create(**{"prompt": "a paper boat", **options})  # type: ignore[arg-type]  # a test's shorthand
 
     assert (refusal.value.status, refusal.value.param) == (400, param)
     assert sum(world.requests.values()) == 0
     assert await client.list() == []
 
 
-async def test_content_that_is_refused_is_told_at_once(
-    client: AsyncVideoClient, trouble: Trouble
+async def test_an_unknown_argument_is_refused_and_the_nearest_is_named(
+    client: AsyncVideoClient, world: Simulation
 ) -> None:
-    trouble("official", {"kind": "refuse", "sign": "content_rejected"})
+    with pytest.raises(TypeError, match="no argument 'second'; did you mean 'seconds'"):
+        await client.create("a paper boat", second=8)  # type: ignore[call-arg]  # the mistake
+
+    assert sum(world.requests.values()) == 0
+
+
+async def test_rejected_content_is_reported_at_once(
+    client: AsyncVideoClient, set_faults: SetFaults
+) -> None:
+    set_faults("official", {"kind": "refuse", "sign": "content_rejected"})
 
     with pytest.raises(ApiError) as refusal:
         await client.create("a paper boat")
@@ -180,7 +193,7 @@ async def test_a_video_that_fails_says_why_and_saves_nothing(
     assert not (tmp_path / "nothing.mp4").exists()
 
 
-async def test_a_video_that_is_not_there_yet_cannot_be_saved_nor_deleted(
+async def test_an_unfinished_video_can_be_neither_saved_nor_deleted(
     client: AsyncVideoClient, tmp_path: Path
 ) -> None:
     video = await client.create("a paper boat")
@@ -191,10 +204,10 @@ async def test_a_video_that_is_not_there_yet_cannot_be_saved_nor_deleted(
         await video.delete()
 
 
-async def test_who_waits_no_longer_can_wait_again(
-    client: AsyncVideoClient, trouble: Trouble
+async def test_after_a_timeout_the_program_can_wait_again(
+    client: AsyncVideoClient, set_faults: SetFaults
 ) -> None:
-    trouble("official", {"kind": "slow", "factor": 5})
+    set_faults("official", {"kind": "slow", "factor": 5})
     video = await client.create("a paper boat")
 
     with pytest.raises(TimeoutError, match=f"video {video.id} is "):
@@ -205,25 +218,25 @@ async def test_who_waits_no_longer_can_wait_again(
     assert video.attempts == 1
 
 
-async def test_a_file_that_is_there_is_replaced_or_left_as_its_owner_says(
+async def test_an_existing_file_is_replaced_or_kept_by_the_mode(
     client: AsyncVideoClient, tmp_path: Path
 ) -> None:
     video = await (await client.create("a paper boat")).wait()
     path = tmp_path / "boat.mp4"
     path.write_text("mine")
 
-    with pytest.raises(FileExistsError, match=r"boat\.mp4 is there already"):
+    with pytest.raises(FileExistsError, match=r"boat\.mp4 exists already"):
         await video.save(path, mode="x")
     assert path.read_text() == "mine"
     await video.save(path)
     await video.save(tmp_path / "other.mp4", mode="x")
 
-    assert is_film(path)
-    assert is_film(tmp_path / "other.mp4")
-    assert hidden(tmp_path) == []
+    assert is_mp4(path)
+    assert is_mp4(tmp_path / "other.mp4")
+    assert hidden_files(tmp_path) == []
 
 
-async def test_videos_are_found_again_by_id_and_in_the_list(client: AsyncVideoClient) -> None:
+async def test_videos_are_found_by_id_and_in_the_list(client: AsyncVideoClient) -> None:
     first = await client.create("a paper boat")
     second = await client.create("a tin boat")
     await asyncio.gather(first.wait(), second.wait())
@@ -237,7 +250,7 @@ async def test_videos_are_found_again_by_id_and_in_the_list(client: AsyncVideoCl
     assert client.models() == ["boats"]
 
 
-async def test_a_deleted_video_is_not_there_any_more(client: AsyncVideoClient) -> None:
+async def test_a_deleted_video_does_not_exist_any_more(client: AsyncVideoClient) -> None:
     video = await (await client.create("a paper boat")).wait()
 
     await video.delete()
@@ -260,7 +273,7 @@ async def test_a_remix_is_made_where_its_source_was(client: AsyncVideoClient) ->
 
 
 @pytest.mark.parametrize("kind", ["bytes", "path", "text"])
-async def test_a_picture_to_begin_from_comes_as_bytes_or_as_a_file(
+async def test_a_reference_image_is_given_as_bytes_or_as_a_file(
     client: AsyncVideoClient, world: Simulation, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "boat.png"
@@ -274,7 +287,7 @@ async def test_a_picture_to_begin_from_comes_as_bytes_or_as_a_file(
     assert world.requests["official", "create"] == 1
 
 
-async def test_a_picture_that_is_not_there_costs_nothing(
+async def test_a_missing_reference_image_costs_nothing(
     client: AsyncVideoClient, world: Simulation, tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError):
@@ -283,7 +296,7 @@ async def test_a_picture_that_is_not_there_costs_nothing(
     assert sum(world.requests.values()) == 0
 
 
-async def test_without_a_model_the_only_route_is_meant_or_sora_2_or_none(
+async def test_without_a_model_the_only_route_or_sora_2_is_used(
     open_client: Open,
 ) -> None:
     routes = {"ships": {"services": ["official"]}, "boats": {"services": ["forwarded"]}}
@@ -297,11 +310,11 @@ async def test_without_a_model_the_only_route_is_meant_or_sora_2_or_none(
 
     assert (await alone.create("a paper boat")).model == "ships"
     assert (await known.create("a paper boat")).model == "sora-2"
-    with pytest.raises(ApiError, match="name a model; there are ships, boats"):
+    with pytest.raises(ApiError, match="name a model; routes: ships, boats"):
         await open_.create("a paper boat")
 
 
-async def test_what_a_route_may_change_is_told(open_client: Open) -> None:
+async def test_a_substitution_is_reported(open_client: Open) -> None:
     route = {"services": ["official"], "substitutes": ["seconds"]}
     client = open_client(routes={"boats": route})
 

@@ -1,4 +1,4 @@
-"""Clients of several processes on one database: all make videos, none is paid twice."""
+"""Clients of several processes on one database: no video is paid twice."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,16 +15,16 @@ from tallylight.model.status import Status
 from tallylight.model.video import VideoStatus
 from tallylight.simulator.world import Simulation
 
-from .conftest import SPEED, Configure, Open, Trouble
+from .conftest import SPEED, Configure, Open, SetFaults
 
-LATER = 100_000.0  # seconds after which every job of the world has met its fate
+LATER = 100_000.0  # seconds after which every job of the simulation has ended
 
 NewDatabase = Callable[[str | None], str]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the address of an empty database of either kind."""
+    """Return the URL of an empty database of either kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('clients') / 'history.db'}"
     make: NewDatabase = request.getfixturevalue("new_postgres")
@@ -32,19 +32,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 def runtime_of(client: AsyncVideoClient) -> Runtime:
-    """Return what is at work behind a client that is open."""
+    """Return the runtime of an open client."""
     runtime = client._gateway._runtime
     assert runtime is not None
     return runtime
 
 
 def deliveries(world: Simulation, prompt: str) -> int:
-    """Return for how many videos of a prompt the world took money, once all is over."""
+    """Return how many videos of a prompt the simulation billed, after all jobs have ended."""
     entries = [one for one in world.ledger.entries if one.prompt == prompt]
     return sum(one.billed_usd(world.second() + LATER) > 0 for one in entries)
 
 
-async def test_one_client_follows_what_another_asked_for(
+async def test_one_client_reads_the_video_that_another_created(
     open_client: Open, world: Simulation
 ) -> None:
     first, second = open_client(), open_client()
@@ -71,10 +71,10 @@ async def test_the_same_key_at_the_same_moment_is_one_video(
     assert world.requests["official", "create"] == 1
 
 
-async def test_a_client_that_leaves_hands_its_videos_over(
-    open_client: Open, trouble: Trouble, world: Simulation
+async def test_a_closed_client_releases_its_videos_to_others(
+    open_client: Open, set_faults: SetFaults, world: Simulation
 ) -> None:
-    trouble("official", {"kind": "slow", "factor": 10})
+    set_faults("official", {"kind": "slow", "factor": 10})
     leaving, staying = open_client(), open_client()
     await staying.list()
     video = await leaving.create("a paper boat")
@@ -86,10 +86,10 @@ async def test_a_client_that_leaves_hands_its_videos_over(
     assert deliveries(world, "a paper boat") == 1
 
 
-async def test_a_video_waits_for_the_next_client_where_nobody_is_left(
-    open_client: Open, trouble: Trouble, world: Simulation
+async def test_a_video_waits_for_the_next_client_if_none_is_open(
+    open_client: Open, set_faults: SetFaults, world: Simulation
 ) -> None:
-    trouble("official", {"kind": "slow", "factor": 10})
+    set_faults("official", {"kind": "slow", "factor": 10})
     leaving = open_client()
     video = await leaving.create("a paper boat")
     await leaving.aclose()
@@ -100,8 +100,10 @@ async def test_a_video_waits_for_the_next_client_where_nobody_is_left(
     assert world.requests["official", "create"] == 1
 
 
-async def test_what_one_client_has_seen_the_next_knows(open_client: Open, trouble: Trouble) -> None:
-    trouble("official", {"kind": "fail", "after": 1})
+async def test_the_next_client_knows_the_evidence_of_the_last(
+    open_client: Open, set_faults: SetFaults
+) -> None:
+    set_faults("official", {"kind": "fail", "after": 1})
     first = open_client()
     await (await first.create("a paper boat")).wait()
     await first.aclose()
@@ -117,7 +119,7 @@ async def test_what_one_client_has_seen_the_next_knows(open_client: Open, troubl
     assert Source.TRAFFIC in {piece.source for piece in delivered}
 
 
-async def test_who_judges_hears_what_a_client_sees(
+async def test_the_leader_judges_a_clients_evidence(
     open_client: Open, configure: Configure, clock: Clock
 ) -> None:
     async with open_runtime(configure(), clock) as judge:
@@ -132,7 +134,7 @@ async def test_who_judges_hears_what_a_client_sees(
         assert judge.board.verdict(ServiceId("official")).status is Status.OPERATIONAL
 
 
-async def test_a_client_that_is_closed_stays_so(client: AsyncVideoClient) -> None:
+async def test_a_closed_client_stays_closed(client: AsyncVideoClient) -> None:
     video = await client.create("a paper boat")
 
     await client.aclose()
@@ -143,10 +145,10 @@ async def test_a_client_that_is_closed_stays_so(client: AsyncVideoClient) -> Non
             await call()
 
 
-async def test_a_call_in_a_client_that_is_being_closed_ends(
-    client: AsyncVideoClient, trouble: Trouble
+async def test_closing_a_client_ends_its_calls(
+    client: AsyncVideoClient, set_faults: SetFaults
 ) -> None:
-    trouble("official", {"kind": "slow", "factor": 100})
+    set_faults("official", {"kind": "slow", "factor": 100})
     video = await client.create("a paper boat")
     waiting = asyncio.create_task(video.wait())
     await asyncio.wait((waiting,), timeout=5 / SPEED)

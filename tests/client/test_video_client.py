@@ -1,4 +1,4 @@
-"""The same for programs without an event loop, each in a thread of this process."""
+"""The client for programs without an event loop, each in a thread of this process."""
 
 import asyncio
 from pathlib import Path
@@ -7,34 +7,34 @@ import pytest
 
 from tallylight import ApiError, VideoClient, VideoFailedError, VideoHandle
 
-from .conftest import Configure, Trouble
+from .conftest import Configure, SetFaults
 
 
-async def test_a_video_is_asked_for_waited_for_and_saved_without_a_loop(
+async def test_a_video_is_created_awaited_and_saved_without_a_loop(
     configure: Configure, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def program() -> VideoHandle:
-        def tell(seen: VideoHandle) -> None:
-            told.append(client.video(seen.id).status)  # it may call the client in turn
+        def report(seen: VideoHandle) -> None:
+            reported.append(client.video(seen.id).status)  # it may call the client in turn
 
         with VideoClient(configure()) as client:
             video = client.create("A sunset over the ocean", seconds=8, policy="production")
-            video.wait(on_progress=tell).save(tmp_path / "sunset.mp4")
+            video.wait(on_progress=report).save(tmp_path / "sunset.mp4")
             return video
 
     video = await asyncio.to_thread(program)
 
     assert (video.status, video.service, video.attempts) == ("completed", "official", 1)
     assert (tmp_path / "sunset.mp4").read_bytes()[4:8] == b"ftyp"
-    assert told[-1] == "completed"
+    assert reported[-1] == "completed"
 
 
-async def test_all_that_the_async_client_does_the_other_does_too(
-    configure: Configure, trouble: Trouble
+async def test_the_blocking_client_does_all_that_the_async_client_does(
+    configure: Configure, set_faults: SetFaults
 ) -> None:
-    trouble("official", {"kind": "refuse", "sign": "suspended"})
+    set_faults("official", {"kind": "refuse", "sign": "suspended"})
 
     def program() -> None:
         client = VideoClient(configure())
@@ -55,12 +55,12 @@ async def test_all_that_the_async_client_does_the_other_does_too(
     await asyncio.to_thread(program)
 
 
-async def test_what_goes_wrong_is_raised_where_it_was_asked_for(
+async def test_errors_are_raised_in_the_calling_thread(
     configure: Configure, tmp_path: Path
 ) -> None:
     def program() -> None:
         with VideoClient(configure()) as client:
-            with pytest.raises(ApiError, match="'kites' is no route"):
+            with pytest.raises(ApiError, match="no such route: 'kites'"):
                 client.create("a paper boat", model="kites")
             with pytest.raises(ApiError, match="not found"):
                 client.video("video_nothing")

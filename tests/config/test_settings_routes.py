@@ -81,7 +81,7 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         ),
         (
             "  a: {services: []}",
-            "tallylight.yaml:9: routes.a.services: names nobody; a route needs a service",
+            "tallylight.yaml:9: routes.a.services: is empty; a route needs at least one service",
         ),
         (
             "  a: {services: [official, reverse,\n      official]}",
@@ -102,7 +102,7 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         (
             "  a: {services: [official], policy: budget, prefer: fastest}",
             (
-                "tallylight.yaml:9: routes.a: says its order more than once; keep policy, prefer "
+                "tallylight.yaml:9: routes.a: sets more than one order; keep policy, prefer "
                 "or explicit"
             ),
         ),

@@ -225,7 +225,7 @@ def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--for", "speed"), "'speed' is no policy; there are production, commercial"),
+        (("--for", "speed"), "no such policy: 'speed'; policies: production, commercial"),
         (("--model", "sora-9"), "there is no model 'sora-9'; there are "),
         (("--size", "wide"), "wide is not a size; write 1280x720"),
     ],

@@ -111,7 +111,7 @@ def test_a_file_that_is_there_is_not_overwritten_unless_asked(
 def test_a_video_whose_file_cannot_be_written_can_be_fetched_again(
     launch: "Launcher", config: Path, world: "World", eventually: "Eventually"
 ) -> None:
-    world.order("film", {"trouble": {"kind": "slow", "factor": 4}})
+    world.order("film", {"fault": {"kind": "slow", "factor": 4}})
 
     program = launch("generate", "A paper boat", "--out", "file/boat.mp4")
     eventually(lambda: "queued" in program.logged())
@@ -145,7 +145,7 @@ def test_a_video_is_not_fetched_twice_into_the_same_file(launch: "Launcher") -> 
 def test_after_an_interruption_it_says_how_to_fetch_the_video(
     launch: "Launcher", world: "World", eventually: "Eventually"
 ) -> None:
-    world.order("film", {"trouble": {"kind": "slow", "factor": 4}})
+    world.order("film", {"fault": {"kind": "slow", "factor": 4}})
     program = launch("generate", "A paper boat", "--out", "boat.mp4")
     eventually(lambda: "queued" in program.logged())
 
@@ -170,7 +170,7 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
         (("a boat", "--for", "budget", "--prefer", "official"), "exclude each other"),
         (("a boat", "--for", "haste"), "high_volume"),
         (("a boat", "--prefer", "haste"), "most_reliable"),
-        (("a boat", "--model", "kites"), "'kites' is no route; there are boats"),
+        (("a boat", "--model", "kites"), "no such route: 'kites'; routes: boats"),
         (("caf\udce9",), "half a surrogate pair"),
         (("a boat", "--seconds", "7"), "film: cannot serve seconds 7; it takes 4, 8"),
         (("a boat", "--seconds", "8", "--size", "4x4"), "No service of 'boats' can do this."),
@@ -202,7 +202,7 @@ def test_of_several_routes_one_has_to_be_named(
     program = launch("generate", "A paper boat")
 
     assert program.ends() == 2
-    assert program.logged() == "name a model; there are ships, boats\n"
+    assert program.logged() == "name a model; routes: ships, boats\n"
 
 
 @pytest.mark.usefixtures("config")

@@ -141,9 +141,9 @@ def test_it_tells_of_changes_while_it_watches(
     assert program.ends() == 0, program.logged()
     said = program.said().splitlines()
     assert {"operational", "suspended"} <= set(said)
-    assert said[-5].startswith("nothing is no service of this configuration; there are relayed")
+    assert said[-5].startswith("no such service: nothing; services: relayed")
     assert said[-4] == said[-5]
-    assert said[-3].startswith("history.xml: the ending must be one of .json")
+    assert said[-3].startswith("history.xml: the suffix must be one of .json")
     assert "'deep' is not a valid Depth" in said[-2]
     assert said[-1] == "end"
     assert "on_change.failed" in program.logged()

@@ -41,7 +41,7 @@ with VideoClient.from_config("tallylight.yaml") as client:
 
 IN_A_LOOP = """\
 import asyncio
-from tallylight import AsyncVideoClient, RefusalError
+from tallylight import AsyncVideoClient, ApiError
 
 async def main():
     async with AsyncVideoClient.from_config("tallylight.yaml") as client:
@@ -50,7 +50,7 @@ async def main():
         print(*{video.status for video in videos})
         try:
             await client.create("a boat", model="kites")
-        except RefusalError as error:
+        except ApiError as error:
             print(error)
 
 asyncio.run(main())
@@ -85,14 +85,14 @@ def test_it_lives_in_an_event_loop_too(launch: "Launcher") -> None:
     program = launch.python("-W", "error::ResourceWarning", "-c", IN_A_LOOP)
 
     assert program.ends() == 0, program.logged()
-    assert program.said() == "completed\n'kites' is no route; there are boats\n"
+    assert program.said() == "completed\nno such route: 'kites'; routes: boats\n"
     assert program.logged() == ""
 
 
 def test_a_server_goes_on_with_the_video_of_a_client_that_is_killed(
     document: "Document", launch: "Launcher", serve: "Serve", world: "World"
 ) -> None:
-    world.order("film", {"troubles": [{"kind": "slow", "factor": 10}]})
+    world.order("film", {"faults": [{"kind": "slow", "factor": 10}]})
     server = serve(document)
     asking = launch.python("-c", ASKING)
     (id_,) = re.findall(r"video_\w+", asking.has_printed(r"video_\w+\n")[0])

@@ -1,4 +1,4 @@
-"""A house of one board, one history and the probes, beside a simulated world over real HTTP."""
+"""A board, a database and the probes, beside a simulated world over real HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -42,39 +42,39 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.upstreams.transport import Transport
 from tallylight.verdicts.options import PolicyOptions
 
-SPEED = 50.0  # seconds of the house and of the world to a real one
-LATER = 100_000.0  # seconds after which every job of the world has met its fate
+SPEED = 50.0  # seconds of our clock and of the simulation per real second
+LATER = 100_000.0  # seconds after which every job of the simulation has ended
 
-Trouble = Mapping[str, object]
-Start = Callable[..., Awaitable["House"]]
+FaultSpec = Mapping[str, object]
+Start = Callable[..., Awaitable["ProbeEnvironment"]]
 
 
 @dataclass(slots=True)
-class House:
-    """All that probes need, and the world that they meet."""
+class ProbeEnvironment:
+    """The parts that probes need, and the simulation that they run against."""
 
     world: Simulation
     clock: Clock
     history: Storage
     transport: Transport
     board: Board
-    generations: PaidProbeRunner
+    paid_probes: PaidProbeRunner
     prober: Prober
     feeds: FeedPoller
     services: Mapping[str, Service]
 
-    def trouble(self, name: str, *troubles: Trouble) -> None:
-        """Trouble a service of the world from now on."""
+    def set_faults(self, name: str, *faults: FaultSpec) -> None:
+        """Give a service of the simulation these faults from now on."""
         self.world.override_faults(
-            name, tuple(FAULT_ADAPTER.validate_python(one) for one in troubles)
+            name, tuple(FAULT_ADAPTER.validate_python(one) for one in faults)
         )
 
     async def generate(self, name: str) -> Evidence:
-        """Send a paid probe and return what came of it."""
+        """Send a paid probe and return its evidence."""
         return await self.prober.probe(self.services[name], Depth.GENERATION)
 
-    async def restarted(self) -> tuple[Board, PaidProbeRunner]:
-        """Return a board and paid probes as a new process on the same history has them."""
+    async def restart(self) -> tuple[Board, PaidProbeRunner]:
+        """Return a board and paid probes like those of a new process on the same database."""
         board = Board(self.history, self.clock)
         await board.apply_config(self.services.values(), PolicyOptions())
         return board, PaidProbeRunner(
@@ -82,18 +82,18 @@ class House:
         )
 
     async def entries(self, name: str) -> tuple[LedgerEntry, ...]:
-        """Return our ledger of one service."""
+        """Return our ledger entries of one service."""
         return await self.history.ledger.entries(ServiceId(name))
 
-    async def knocked(self, name: str, door: str, times: int = 2) -> None:
-        """Wait until a door of the world was knocked at so often; fail if that never happens."""
+    async def wait_for_requests(self, name: str, endpoint: str, times: int = 2) -> None:
+        """Wait until an endpoint of the simulation has had this many requests."""
         async with asyncio.timeout(60):
-            # A server tells no event, and its time is real.
-            while self.world.requests[name, door] < times:  # noqa: ASYNC110
+            # The server has no event to wait for, and its time is real.
+            while self.world.requests[name, endpoint] < times:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)  # noqa: TID251
 
-    async def check_books(self) -> None:
-        """Compare our ledger with the world's own: nothing ordered twice, nothing reckoned low."""
+    async def check_ledgers(self) -> None:
+        """Compare our ledger with the simulation's: no order sent twice, no cost underestimated."""
         statement = self.world.ledger.as_json(self.world.second() + LATER)
         assert all(total["jobs"] == 1 for total in statement["by_prompt"].values())
         for name in self.services:
@@ -119,7 +119,7 @@ def service_of(  # noqa: PLR0913  # each has its default
     dialect: str = "",
     base_url: str = "",
 ) -> Service:
-    """Return a service of the world as a catalogue has it."""
+    """Return a service of the simulation as the catalogue type."""
     part = world.scenario.services[name]
     upstream = world.scenario.upstreams[part.upstream]
     feed = None
@@ -178,7 +178,7 @@ def _billed_as(scenario: Scenario, billing: Billing) -> Scenario:
 
 @pytest.fixture
 async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncIterator[Start]:
-    """Give what opens a house beside a world: `start("sora-2-official", bills=…, …)`."""
+    """Return a function that opens an environment: `start("sora-2-official", bills=…, …)`."""
     async with AsyncExitStack() as stack:
 
         async def start(
@@ -187,7 +187,7 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             total: Budget | None = None,
             speed: float = SPEED,
             **options: object,
-        ) -> House:
+        ) -> ProbeEnvironment:
             scenario = _billed_as(load_scenario("calm"), billing)
             world = await stack.enter_async_context(serve_simulation(scenario, speed=speed))
             clock = hurried(speed)
@@ -197,13 +197,13 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             services = {name: service_of(world, name, **options) for name in names}  # type: ignore[arg-type]
             board = Board(history, clock)
             await board.apply_config(services.values(), PolicyOptions())
-            generations = PaidProbeRunner(
+            paid_probes = PaidProbeRunner(
                 board, history, transport, clock, total or Budget(), patience=_PATIENCE
             )
-            prober = Prober(board, transport, generations, clock, ProbeTiming())
+            prober = Prober(board, transport, paid_probes, clock, ProbeTiming())
             feeds = FeedPoller(board, transport, clock)
-            return House(
-                world, clock, history, transport, board, generations, prober, feeds, services
+            return ProbeEnvironment(
+                world, clock, history, transport, board, paid_probes, prober, feeds, services
             )
 
         yield start

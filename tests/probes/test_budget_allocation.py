@@ -1,4 +1,4 @@
-"""How the money for routine probes is shared out."""
+"""The allocation of money for routine probes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,86 +23,100 @@ STEADY = ProbeCandidate(
     interval=6 * HOUR, price=0.40, time_between_outages=2 * DAY, outage_length=HOUR
 )
 
-wishes = st.builds(
+candidates = st.builds(
     ProbeCandidate,
-    pace=st.sampled_from((HOUR, 3 * HOUR, 6 * HOUR, 24 * HOUR)),
+    interval=st.sampled_from((HOUR, 3 * HOUR, 6 * HOUR, 24 * HOUR)),
     price=st.sampled_from((0.05, 0.12, 0.4, 1.2, 5.0)),
-    between=st.integers(1, 500).map(lambda hours: hours * HOUR),
-    length=st.integers(1, 100).map(lambda minutes: minutes * 10 * timedelta(minutes=1)),
-    beyond=st.floats(0, 2),
+    time_between_outages=st.integers(1, 500).map(lambda hours: hours * HOUR),
+    outage_length=st.integers(1, 100).map(lambda minutes: minutes * 10 * timedelta(minutes=1)),
+    extra_per_day=st.floats(0, 2),
 )
-fleets = st.lists(wishes, min_size=1, max_size=8).map(
-    lambda found: {ServiceId(str(n)): wish for n, wish in enumerate(found)}
+candidate_sets = st.lists(candidates, min_size=1, max_size=8).map(
+    lambda found: {ServiceId(str(n)): candidate for n, candidate in enumerate(found)}
 )
 
 
-def _a_day(fleet: dict[ServiceId, ProbeCandidate], total: Budget) -> float:
-    shared = allocate_schedules(fleet, total)
-    return sum(wish.price * (DAY / shared[id_].routine_interval) for id_, wish in fleet.items())
+def _cost_per_day(candidates_by_id: dict[ServiceId, ProbeCandidate], total: Budget) -> float:
+    schedules = allocate_schedules(candidates_by_id, total)
+    return sum(
+        candidate.price * (DAY / schedules[id_].routine_interval)
+        for id_, candidate in candidates_by_id.items()
+    )
 
 
-@given(fleets)
-def test_routine_never_costs_more_than_the_paces_mean(
-    fleet: dict[ServiceId, ProbeCandidate],
+@given(candidate_sets)
+def test_routine_probes_never_cost_more_than_the_configured_intervals(
+    candidates_by_id: dict[ServiceId, ProbeCandidate],
 ) -> None:
-    meant = sum(wish.price * (DAY / wish.interval) for wish in fleet.values())
+    planned = sum(
+        candidate.price * (DAY / candidate.interval) for candidate in candidates_by_id.values()
+    )
 
-    assert _a_day(fleet, Budget()) <= meant * 1.000001
+    assert _cost_per_day(candidates_by_id, Budget()) <= planned * 1.000001
 
 
-@given(fleets, st.integers(50, 500))
-def test_routine_leaves_a_part_of_each_budget_to_doubt(
-    fleet: dict[ServiceId, ProbeCandidate], cents: int
+@given(candidate_sets, st.integers(50, 500))
+def test_routine_probes_leave_a_reserve_of_the_total_budget(
+    candidates_by_id: dict[ServiceId, ProbeCandidate], cents: int
 ) -> None:
     limit = Decimal(cents) / 100
 
-    spent = _a_day(fleet, Budget(per_day=limit))
+    spent = _cost_per_day(candidates_by_id, Budget(per_day=limit))
 
     assert spent <= (1 - RESERVED_RATIO) * float(limit) * 1.000001
 
 
-@given(wishes, st.integers(50, 500))
-def test_routine_leaves_a_part_of_a_services_own_budget(wish: ProbeCandidate, cents: int) -> None:
+@given(candidates, st.integers(50, 500))
+def test_routine_probes_leave_a_reserve_of_a_services_own_budget(
+    candidate: ProbeCandidate, cents: int
+) -> None:
     limit = Decimal(cents) / 100
-    fleet = {ServiceId("one"): replace(wish, budget=Budget(per_day=limit))}
+    candidates_by_id = {ServiceId("one"): replace(candidate, budget=Budget(per_day=limit))}
 
-    assert _a_day(fleet, Budget()) <= (1 - RESERVED_RATIO) * float(limit) * 1.000001
-
-
-def test_of_two_like_services_the_cheaper_one_is_probed_more_often() -> None:
-    fleet = {ServiceId("dear"): STEADY, ServiceId("cheap"): replace(STEADY, price=0.10)}
-
-    shared = allocate_schedules(fleet, Budget())
-
-    assert shared[ServiceId("cheap")].routine_interval < shared[ServiceId("dear")].routine_interval
+    assert (
+        _cost_per_day(candidates_by_id, Budget()) <= (1 - RESERVED_RATIO) * float(limit) * 1.000001
+    )
 
 
-def test_of_two_like_services_the_one_that_fails_more_is_probed_more_often() -> None:
-    fleet = {
+def test_the_cheaper_of_two_similar_services_is_probed_more_often() -> None:
+    candidates_by_id = {ServiceId("dear"): STEADY, ServiceId("cheap"): replace(STEADY, price=0.10)}
+
+    schedules = allocate_schedules(candidates_by_id, Budget())
+
+    assert (
+        schedules[ServiceId("cheap")].routine_interval
+        < schedules[ServiceId("dear")].routine_interval
+    )
+
+
+def test_the_less_reliable_of_two_similar_services_is_probed_more_often() -> None:
+    candidates_by_id = {
         ServiceId("good"): STEADY,
         ServiceId("bad"): replace(STEADY, time_between_outages=DAY / 2),
     }
 
-    shared = allocate_schedules(fleet, Budget())
+    schedules = allocate_schedules(candidates_by_id, Budget())
 
-    assert shared[ServiceId("bad")].routine_interval < shared[ServiceId("good")].routine_interval
+    assert (
+        schedules[ServiceId("bad")].routine_interval < schedules[ServiceId("good")].routine_interval
+    )
 
 
-def test_what_doubt_took_lately_is_not_spent_again() -> None:
+def test_recent_extra_spending_reduces_routine_probes() -> None:
     calm = allocate_schedules({ServiceId("one"): STEADY}, Budget())
     stormy = allocate_schedules({ServiceId("one"): replace(STEADY, extra_per_day=1.2)}, Budget())
 
     assert stormy[ServiceId("one")].routine_interval > calm[ServiceId("one")].routine_interval
 
 
-def test_without_money_nothing_is_due_for_a_year() -> None:
-    shared = allocate_schedules({ServiceId("one"): STEADY}, Budget(per_day=Decimal(0)))
+def test_without_a_budget_the_next_probe_is_due_in_a_year() -> None:
+    schedules = allocate_schedules({ServiceId("one"): STEADY}, Budget(per_day=Decimal(0)))
 
-    assert shared[ServiceId("one")].routine_interval >= 365 * DAY
+    assert schedules[ServiceId("one")].routine_interval >= 365 * DAY
 
 
 @given(st.lists(st.floats(0, 5), max_size=9))
-def test_money_spent_lately_fades_and_is_never_below_nothing(amounts: list[float]) -> None:
+def test_recent_spending_decays_and_is_never_negative(amounts: list[float]) -> None:
     lately, at = DecayingSpend(0.0, START), START
 
     for amount in amounts:

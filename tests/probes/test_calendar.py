@@ -1,4 +1,4 @@
-"""Lifecycle dates of fact sheets: told once, changed, taken back."""
+"""Shutdown dates of fact sheets: reported once, changed, withdrawn."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -22,8 +22,8 @@ DAY = date(2026, 9, 24)
 
 @pytest.fixture
 async def service(start: Start) -> Service:
-    house = await start("sora-2-official")
-    found: Service = house.services["sora-2-official"]
+    env = await start("sora-2-official")
+    found: Service = env.services["sora-2-official"]
     return found
 
 
@@ -32,24 +32,24 @@ def stopping(service: Service, day: date | None, **more: object) -> Service:
     return replace(service, sheet=sheet)
 
 
-def judged(service: Service, standing: ServiceState) -> ServiceState:
-    news = calendar_evidence(service, standing.calendar, NOW)
-    return standing if news is None else judge(standing, news, Policy())
+def judged(service: Service, state: ServiceState) -> ServiceState:
+    evidence = calendar_evidence(service, state.calendar, NOW)
+    return state if evidence is None else judge(state, evidence, Policy())
 
 
-def test_a_service_without_a_date_has_no_news(service: Service) -> None:
+def test_a_service_without_a_date_gives_no_evidence(service: Service) -> None:
     assert calendar_evidence(service, CalendarState(), NOW) is None
 
 
-def test_a_date_is_told_once(service: Service) -> None:
+def test_a_date_is_reported_once(service: Service) -> None:
     ending = stopping(service, DAY, replacement="omni")
     before = initial_state(service.id, NOW)
 
-    standing = judged(ending, before)
+    state = judged(ending, before)
 
-    assert standing.calendar.shutdown_at == datetime(2026, 9, 24, tzinfo=UTC)
-    assert standing.calendar.replacement == "omni"
-    assert calendar_evidence(ending, standing.calendar, NOW) is None
+    assert state.calendar.shutdown_at == datetime(2026, 9, 24, tzinfo=UTC)
+    assert state.calendar.replacement == "omni"
+    assert calendar_evidence(ending, state.calendar, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_a_date_is_told_once(service: Service) -> None:
         {"shutdown_at": date(2026, 9, 30)},
     ],
 )
-def test_whatever_changes_of_a_date_is_news(service: Service, changed: dict[str, object]) -> None:
-    standing = judged(stopping(service, DAY), initial_state(service.id, NOW))
+def test_every_change_of_a_date_is_reported(service: Service, changed: dict[str, object]) -> None:
+    state = judged(stopping(service, DAY), initial_state(service.id, NOW))
 
     other = stopping(service, DAY)
     other = replace(other, sheet=replace(other.sheet, **changed))  # type: ignore[arg-type]
 
-    assert calendar_evidence(other, standing.calendar, NOW) is not None
+    assert calendar_evidence(other, state.calendar, NOW) is not None
 
 
-def test_a_date_that_has_passed_retires_and_one_that_is_taken_back_revives(
+def test_a_passed_date_retires_a_service_and_its_removal_revives_it(
     service: Service,
 ) -> None:
     gone = judged(stopping(service, date(2026, 9, 1)), initial_state(service.id, NOW))
@@ -81,9 +81,9 @@ def test_a_date_that_has_passed_retires_and_one_that_is_taken_back_revives(
     assert calendar_evidence(stopping(service, None), back.calendar, NOW) is None
 
 
-def test_a_date_that_is_only_the_earliest_retires_nothing(service: Service) -> None:
+def test_a_not_before_date_retires_nothing(service: Service) -> None:
     early = stopping(service, date(2026, 9, 1), shutdown_precision=ShutdownPrecision.NOT_BEFORE)
 
-    standing = judged(early, initial_state(service.id, NOW))
+    state = judged(early, initial_state(service.id, NOW))
 
-    assert standing.verdict.status is Status.UNKNOWN
+    assert state.verdict.status is Status.UNKNOWN

@@ -1,4 +1,4 @@
-"""One round of `check` at hosts that misbehave: one verdict and one clear reason, in time."""
+"""One round of `check` at faulty hosts: one verdict and one clear reason, in time."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ LIST = b'{"object": "list", "data": [{"id": "sora-2-pro"}, {"id": "sora-2"}]}'
 
 @asynccontextmanager
 async def served(answer: Answer, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """Serve one answer to everything, on loopback."""
+    """Serve one response to all requests, on loopback."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,13 +77,11 @@ async def half(_: bytes, writer: asyncio.StreamWriter) -> None:
 async def checked(
     start: Start, base_url: str, name: str = OFFICIAL
 ) -> tuple[Any, CheckResult, float]:
-    """Check a service at an address; return the house, the round and the seconds that it took."""
-    house = await start(name, base_url=base_url, timeout=TIMEOUT, speed=1.0)
+    """Check a service at a URL; return the environment, the result and the seconds it took."""
+    env = await start(name, base_url=base_url, timeout=TIMEOUT, speed=1.0)
     began = asyncio.get_running_loop().time()
-    round_ = await check_service(
-        house.prober, house.services[name], Depth.CREDENTIALS, SystemClock()
-    )
-    return house, round_, asyncio.get_running_loop().time() - began
+    result = await check_service(env.prober, env.services[name], Depth.CREDENTIALS, SystemClock())
+    return env, result, asyncio.get_running_loop().time() - began
 
 
 async def closed_port() -> str:
@@ -94,101 +92,99 @@ async def closed_port() -> str:
     return f"http://127.0.0.1:{port}/v1"
 
 
-def only_failure(round_: CheckResult) -> Any:
-    failures = [piece.failure for piece in round_.evidence if piece.failure is not None]
+def only_failure(result: CheckResult) -> Any:
+    failures = [piece.failure for piece in result.evidence if piece.failure is not None]
     assert len(failures) == 1
     return failures[0]
 
 
-async def test_a_host_that_refuses_is_told_so_at_once(start: Start) -> None:
-    house, round_, took = await checked(start, await closed_port())
+async def test_a_refused_connection_is_reported_at_once(start: Start) -> None:
+    env, result, took = await checked(start, await closed_port())
 
     assert took < TIMEOUT + 2.5
-    assert "refused" in only_failure(round_).text.lower()
-    verdict = house.board.verdict(ServiceId(OFFICIAL))
+    assert "refused" in only_failure(result).text.lower()
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
     assert verdict.status is Status.SUSPENDED
     assert "refused" in str(verdict.reasons[0].facts["answer"]).lower()
 
 
-async def test_a_name_that_does_not_resolve_is_told_so(start: Start) -> None:
-    house, round_, took = await checked(start, "http://no-such-host.invalid/v1")
+async def test_an_unresolved_host_name_is_reported(start: Start) -> None:
+    env, result, took = await checked(start, "http://no-such-host.invalid/v1")
 
     assert took < TIMEOUT + 2.5
-    assert only_failure(round_).rule == "exception:name"
-    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
+    assert only_failure(result).rule == "exception:name"
+    assert env.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
 
 
 async def test_a_host_that_hangs_is_judged_within_the_time_limit(start: Start) -> None:
     async with served(silent) as address:
-        house, round_, took = await checked(start, address)
+        env, result, took = await checked(start, address)
 
     assert took < TIMEOUT + 2.5
-    assert "no answer within" in only_failure(round_).text
-    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
+    assert "no answer within" in only_failure(result).text
+    assert env.board.verdict(ServiceId(OFFICIAL)).status is Status.SUSPENDED
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (says(PAGE, "text/html"), "more text/html than anybody reads"),
-        (says(PAGE[:500], "text/html"), "text/html that is no such answer"),
-        (says(LIST[:40], "application/json"), "application/json that is no such answer"),
-        (half, "half an answer"),
+        (says(PAGE, "text/html"), "text/html that is too long to read"),
+        (says(PAGE[:500], "text/html"), "text/html that is not the expected response"),
+        (says(LIST[:40], "application/json"), "application/json that is not the expected response"),
+        (half, "an incomplete response"),
         (says(b"\x00\x01\x02 no list at all", "application/octet-stream"), "no list at all"),
-        (says(b"just words", "text/plain"), "text/plain that is no such answer: just words"),
-        (says(b"", "application/json"), "an empty answer"),
+        (says(b"just words", "text/plain"), "that is not the expected response: just words"),
+        (says(b"", "application/json"), "an empty response"),
     ],
     ids=["5 MB of HTML", "a page", "half a JSON", "cut off", "binary", "plain text", "empty"],
 )
-async def test_an_answer_that_is_no_list_is_found_out_and_said(
+async def test_a_response_that_is_not_a_list_is_detected_and_described(
     start: Start, answer: Answer, words: str
 ) -> None:
     async with served(answer) as address:
-        house, round_, took = await checked(start, address)
+        env, result, took = await checked(start, address)
 
     assert took < 2 * TIMEOUT + 5
-    assert words in only_failure(round_).text
-    verdict = house.board.verdict(ServiceId(OFFICIAL))
+    assert words in only_failure(result).text
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
     assert verdict.status is Status.SUSPENDED
     (reason,) = verdict.reasons
     assert words in str(reason.facts["answer"])
 
 
-async def test_an_expired_certificate_is_told_so(start: Start) -> None:
+async def test_an_expired_certificate_is_reported(start: Start) -> None:
     authority = trustme.CA()
     long_ago = datetime(2020, 1, 1, tzinfo=UTC)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1", not_after=long_ago).configure_cert(context)
 
     async with served(silent, context) as address:
-        house, round_, took = await checked(start, address)
+        env, result, took = await checked(start, address)
 
     assert took < TIMEOUT + 2.5
-    assert "certificate" in only_failure(round_).text
-    verdict = house.board.verdict(ServiceId(OFFICIAL))
+    assert "certificate" in only_failure(result).text
+    verdict = env.board.verdict(ServiceId(OFFICIAL))
     assert verdict.status is Status.SUSPENDED
 
 
-async def test_a_service_that_is_well_passes(start: Start) -> None:
-    house = await start(OFFICIAL, timeout=TIMEOUT)
+async def test_a_working_service_passes(start: Start) -> None:
+    env = await start(OFFICIAL, timeout=TIMEOUT)
 
-    round_ = await check_service(
-        house.prober, house.services[OFFICIAL], Depth.GENERATION, house.clock
-    )
+    result = await check_service(env.prober, env.services[OFFICIAL], Depth.GENERATION, env.clock)
 
-    assert [piece.failure for piece in round_.evidence] == [None, None, None]
-    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.OPERATIONAL
+    assert [piece.failure for piece in result.evidence] == [None, None, None]
+    assert env.board.verdict(ServiceId(OFFICIAL)).status is Status.OPERATIONAL
 
 
-async def test_a_service_without_a_price_is_not_ordered_from(start: Start) -> None:
-    house = await start(OFFICIAL, timeout=TIMEOUT)
-    service = house.services[OFFICIAL]
+async def test_a_service_without_a_price_gets_no_generation(start: Start) -> None:
+    env = await start(OFFICIAL, timeout=TIMEOUT)
+    service = env.services[OFFICIAL]
     free = replace(service, sheet=replace(service.sheet, price=None))
 
-    round_ = await check_service(house.prober, free, Depth.GENERATION, house.clock)
+    result = await check_service(env.prober, free, Depth.GENERATION, env.clock)
 
-    assert "price" in round_.withheld_reason
-    assert house.world.requests[OFFICIAL, "create"] == 0
+    assert "price" in result.withheld_reason
+    assert env.world.requests[OFFICIAL, "create"] == 0
 
 
 def generated(address: str) -> bytes:
@@ -206,57 +202,53 @@ def generated(address: str) -> bytes:
     return json.dumps(chat).encode()
 
 
-async def test_a_free_question_that_started_a_job_is_booked_and_never_asked_again(
+async def test_a_free_probe_that_started_a_job_is_charged_and_never_repeated(
     start: Start,
 ) -> None:
-    asked: list[bytes] = []
+    requests: list[bytes] = []
     body = generated("https://relay.test")
     answer = says(body, "application/json")
 
     async def relay(head: bytes, writer: asyncio.StreamWriter) -> None:
-        asked.append(head.split(b" ", 1)[0])
+        requests.append(head.split(b" ", 1)[0])
         await answer(head, writer)
 
     async with served(relay) as address:
-        house = await start(CHAT, base_url=address, billing=Billing.KEEPS_FAILURES)
-        await check_service(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
-        round_ = await check_service(
-            house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock
-        )
-        _, generations = await house.restarted()
-        memories = await generations.memories()
+        env = await start(CHAT, base_url=address, billing=Billing.KEEPS_FAILURES)
+        await check_service(env.prober, env.services[CHAT], Depth.CREDENTIALS, env.clock)
+        result = await check_service(env.prober, env.services[CHAT], Depth.CREDENTIALS, env.clock)
+        _, paid_probes = await env.restart()
+        histories = await paid_probes.load_histories()
 
-    assert asked.count(b"POST") == 1
-    assert round_.skipped_depths == (Depth.CREDENTIALS,)
-    assert memories[ServiceId(CHAT)].off == {Depth.CREDENTIALS}
-    (entry,) = await house.entries(CHAT)
+    assert requests.count(b"POST") == 1
+    assert result.skipped_depths == (Depth.CREDENTIALS,)
+    assert histories[ServiceId(CHAT)].disabled_depths == {Depth.CREDENTIALS}
+    (entry,) = await env.entries(CHAT)
     assert (entry.purpose.value, str(entry.amount)) == ("unexpected_charge", "0.15")
 
 
-async def test_a_free_question_that_may_have_been_billed_is_not_repeated(start: Start) -> None:
-    asked: list[bytes] = []
+async def test_a_free_probe_that_may_have_been_billed_is_not_repeated(start: Start) -> None:
+    requests: list[bytes] = []
 
     async def relay(head: bytes, writer: asyncio.StreamWriter) -> None:
-        asked.append(head.split(b" ", 1)[0])
+        requests.append(head.split(b" ", 1)[0])
         if head.startswith(b"POST"):
             await silent(head, writer)
         await says(b"{}", "application/json", "401 Unauthorized")(head, writer)
 
     async with served(relay) as address:
-        house = await start(CHAT, base_url=address, timeout=0.9)
-        round_ = await check_service(
-            house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock
-        )
+        env = await start(CHAT, base_url=address, timeout=0.9)
+        result = await check_service(env.prober, env.services[CHAT], Depth.CREDENTIALS, env.clock)
 
-    assert asked.count(b"POST") == 1
-    assert only_failure(round_).kind is FailureKind.DEGRADED
+    assert requests.count(b"POST") == 1
+    assert only_failure(result).kind is FailureKind.DEGRADED
 
 
-async def test_a_real_free_question_costs_nothing(start: Start) -> None:
-    house = await start(CHAT)
+async def test_a_free_probe_costs_nothing(start: Start) -> None:
+    env = await start(CHAT)
 
-    round_ = await check_service(house.prober, house.services[CHAT], Depth.CREDENTIALS, house.clock)
+    result = await check_service(env.prober, env.services[CHAT], Depth.CREDENTIALS, env.clock)
 
-    assert [piece.failure for piece in round_.evidence] == [None, None]
-    assert await house.entries(CHAT) == ()
-    await house.check_books()
+    assert [piece.failure for piece in result.evidence] == [None, None]
+    assert await env.entries(CHAT) == ()
+    await env.check_ledgers()

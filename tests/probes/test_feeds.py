@@ -1,4 +1,4 @@
-"""Status pages of the simulated world, read as evidence of all services behind them."""
+"""Status pages of the simulation, polled as evidence on all their services."""
 
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -21,7 +21,7 @@ OUTAGE = {"kind": "refuse", "sign": "overloaded"}
 
 
 class Counting:
-    """Sends, and remembers with which status it was answered."""
+    """Sends requests and records the status of each response."""
 
     def __init__(self, sender: Any) -> None:
         self._sender = sender
@@ -33,29 +33,31 @@ class Counting:
         return reply
 
 
-async def told(history: Storage, name: str) -> list[Status | None]:
+async def reported(history: Storage, name: str) -> list[Status | None]:
     await history.flush()
     pieces = await history.evidence(ServiceId(name))
     return [piece.claimed_status for piece in reversed(pieces) if piece.source is Source.FEED]
 
 
-async def read(house: Any, feeds: FeedPoller, *names: str) -> None:
-    services = [house.services[name] for name in names]
+async def read(env: Any, feeds: FeedPoller, *names: str) -> None:
+    services = [env.services[name] for name in names]
     await feeds.poll(services[0].upstream.feed, services)
 
 
-async def test_a_page_counts_for_all_its_services_and_only_at_its_changes(start: Start) -> None:
-    house = await start(SORA, PRO)
-    sender = Counting(house.transport)
-    feeds = FeedPoller(house.board, sender, house.clock)
+async def test_a_page_is_reported_for_all_its_services_and_only_when_it_changes(
+    start: Start,
+) -> None:
+    env = await start(SORA, PRO)
+    sender = Counting(env.transport)
+    feeds = FeedPoller(env.board, sender, env.clock)
 
     for _ in range(3):
-        await read(house, feeds, SORA, PRO)
-    house.trouble(SORA, OUTAGE)
+        await read(env, feeds, SORA, PRO)
+    env.set_faults(SORA, OUTAGE)
     for _ in range(3):
-        await read(house, feeds, SORA, PRO)
+        await read(env, feeds, SORA, PRO)
 
-    first, second = [await told(house.history, name) for name in (SORA, PRO)]
+    first, second = [await reported(env.history, name) for name in (SORA, PRO)]
     assert first == second
     assert first[0] is Status.OPERATIONAL
     assert len(first) >= 2
@@ -64,76 +66,78 @@ async def test_a_page_counts_for_all_its_services_and_only_at_its_changes(start:
 
 
 async def test_a_feed_alone_never_takes_down_a_service_that_delivers(start: Start) -> None:
-    house = await start(SORA)
-    await house.generate(SORA)
-    house.trouble(SORA, {"kind": "rumour"})
+    env = await start(SORA)
+    await env.generate(SORA)
+    env.set_faults(SORA, {"kind": "false_report"})
 
-    await read(house, house.feeds, SORA)
+    await read(env, env.feeds, SORA)
 
-    assert house.board.newest(ServiceId(SORA), Source.FEED).says is Status.SUSPENDED
-    assert house.board.verdict(ServiceId(SORA)).status is Status.OPERATIONAL
+    assert (
+        env.board.latest_evidence(ServiceId(SORA), Source.FEED).claimed_status is Status.SUSPENDED
+    )
+    assert env.board.verdict(ServiceId(SORA)).status is Status.OPERATIONAL
 
 
 async def test_a_page_that_turns_to_html_is_unknown_until_it_recovers(start: Start) -> None:
-    house = await start(RELAY)
-    page = house.world.scenario.feeds["relay-b"]
-    await read(house, house.feeds, RELAY)
+    env = await start(RELAY)
+    page = env.world.scenario.feeds["relay-b"]
+    await read(env, env.feeds, RELAY)
 
     broken = page.model_copy(update={"faults": (FeedFault(response="html"),)})
-    house.world.scenario = house.world.scenario.model_copy(
-        update={"feeds": {**house.world.scenario.feeds, "relay-b": broken}}
+    env.world.scenario = env.world.scenario.model_copy(
+        update={"feeds": {**env.world.scenario.feeds, "relay-b": broken}}
     )
     for _ in range(4):
-        await read(house, house.feeds, RELAY)
-    verdict = house.board.verdict(ServiceId(RELAY))
-    house.world.scenario = house.world.scenario.model_copy(
-        update={"feeds": {**house.world.scenario.feeds, "relay-b": page}}
+        await read(env, env.feeds, RELAY)
+    verdict = env.board.verdict(ServiceId(RELAY))
+    env.world.scenario = env.world.scenario.model_copy(
+        update={"feeds": {**env.world.scenario.feeds, "relay-b": page}}
     )
     for _ in range(4):
-        await read(house, house.feeds, RELAY)
+        await read(env, env.feeds, RELAY)
 
     assert verdict.status is Status.UNKNOWN
-    said = await told(house.history, RELAY)
+    said = await reported(env.history, RELAY)
     assert said == [Status.OPERATIONAL, Status.UNKNOWN, Status.OPERATIONAL]
 
 
-async def test_an_incident_that_goes_on_over_a_restart_is_told_once(start: Start) -> None:
-    house = await start(RELAY)
-    house.trouble(RELAY, OUTAGE)
-    await read(house, house.feeds, RELAY)
-    await house.board.save()
-    board, _ = await house.restarted()
+async def test_an_incident_that_continues_over_a_restart_is_reported_once(start: Start) -> None:
+    env = await start(RELAY)
+    env.set_faults(RELAY, OUTAGE)
+    await read(env, env.feeds, RELAY)
+    await env.board.save_snapshots()
+    board, _ = await env.restart()
 
-    again = FeedPoller(board, house.transport, house.clock)
-    await read(house, again, RELAY)
+    again = FeedPoller(board, env.transport, env.clock)
+    await read(env, again, RELAY)
 
-    assert await told(house.history, RELAY) == [Status.SUSPENDED]
-    assert board.standing(ServiceId(RELAY)) == house.board.standing(ServiceId(RELAY))
-
-
-async def test_a_service_that_has_left_the_catalogue_is_passed_over(start: Start) -> None:
-    house = await start(SORA, PRO)
-    await house.board.seat([house.services[PRO]], PolicyOptions())
-
-    await read(house, house.feeds, SORA, PRO)
-
-    assert await told(house.history, SORA) == []
-    assert await told(house.history, PRO) == [Status.OPERATIONAL]
+    assert await reported(env.history, RELAY) == [Status.SUSPENDED]
+    assert board.state(ServiceId(RELAY)) == env.board.state(ServiceId(RELAY))
 
 
-async def test_while_our_own_network_is_away_no_page_is_asked(start: Start) -> None:
-    house = await start(SORA, RELAY)
+async def test_a_removed_service_is_skipped(start: Start) -> None:
+    env = await start(SORA, PRO)
+    await env.board.apply_config([env.services[PRO]], PolicyOptions())
+
+    await read(env, env.feeds, SORA, PRO)
+
+    assert await reported(env.history, SORA) == []
+    assert await reported(env.history, PRO) == [Status.OPERATIONAL]
+
+
+async def test_no_page_is_polled_while_our_own_network_is_down(start: Start) -> None:
+    env = await start(SORA, RELAY)
     for name in (SORA, RELAY):
-        service = house.services[name]
-        gone = await house.transport.send(
+        service = env.services[name]
+        gone = await env.transport.send(
             Request(Phase.REACH, "GET", "http://127.0.0.1:1/v1/models"), service.upstream
         )
         failure = classify(gone)
-        piece = Evidence(service.id, house.clock.now(), Source.REACH, failure=failure)
-        await house.board.report(piece)
-    sender = Counting(house.transport)
+        piece = Evidence(service.id, env.clock.now(), Source.REACH, failure=failure)
+        await env.board.report(piece)
+    sender = Counting(env.transport)
 
-    await read(house, FeedPoller(house.board, sender, house.clock), SORA)
+    await read(env, FeedPoller(env.board, sender, env.clock), SORA)
 
-    assert house.board.network_is_down
+    assert env.board.network_is_down
     assert sender.statuses == []

@@ -1,4 +1,4 @@
-"""Paid probes over real HTTP: what became of the video, of the attempt and of the money."""
+"""Paid probes over real HTTP: the video, the stored attempt and the cost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ from tallylight.simulator.scenario import Billing
 from tallylight.verdicts.options import PolicyOptions
 
 Start = Callable[..., Awaitable[Any]]
-Trouble = Mapping[str, object]
+FaultSpec = Mapping[str, object]
 
 OFFICIAL, RELAY, CHAT, IMAGE = (
     "sora-2-official",
@@ -31,30 +31,30 @@ ACCEPTANCES = (BillingBasis.ACCEPTANCES, Billing.KEEPS_FAILURES)
 DELIVERIES = (BillingBasis.DELIVERIES, Billing.BILLS_DELIVERIES)
 
 
-def refuse(sign: str) -> Trouble:
+def refuse(sign: str) -> FaultSpec:
     return {"kind": "refuse", "sign": sign}
 
 
-def flawed(flaw: str) -> Trouble:
-    return {"kind": "deliver", "flaw": flaw}
+def defective(defect: str) -> FaultSpec:
+    return {"kind": "deliver_defective", "defect": defect}
 
 
 @pytest.mark.parametrize("name", [OFFICIAL, RELAY, CHAT, IMAGE])
 @pytest.mark.parametrize(("bills", "billing"), [ACCEPTANCES, DELIVERIES])
-async def test_a_video_that_arrives_speaks_for_the_service_and_is_paid_for(
+async def test_a_delivered_video_is_good_evidence_and_is_paid_for(
     start: Start, name: str, bills: BillingBasis, billing: Billing
 ) -> None:
-    house = await start(name, bills=bills, billing=billing)
+    env = await start(name, bills=bills, billing=billing)
 
-    found = await house.generate(name)
+    found = await env.generate(name)
 
     assert found.failure is None
     assert found.latency is not None
-    assert house.board.verdict(ServiceId(name)).status is Status.OPERATIONAL
-    (entry,) = await house.entries(name)
+    assert env.board.verdict(ServiceId(name)).status is Status.OPERATIONAL
+    (entry,) = await env.entries(name)
     assert entry.state is SETTLED
-    assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
-    await house.check_books()
+    assert await env.history.attempts.unfinished(Purpose.PROBE) == ()
+    await env.check_ledgers()
 
 
 @pytest.mark.parametrize("name", [OFFICIAL, RELAY, CHAT])
@@ -71,70 +71,70 @@ async def test_a_video_that_arrives_speaks_for_the_service_and_is_paid_for(
         ("content_rejected", Fault.CALLER),
     ],
 )
-async def test_a_refusal_costs_nothing_and_is_blamed_on_whoever_it_was(
+async def test_a_refusal_costs_nothing_and_names_whose_fault_it_was(
     start: Start, name: str, sign: str, fault: Fault
 ) -> None:
-    house = await start(name, bills=BillingBasis.ACCEPTANCES, billing=Billing.KEEPS_FAILURES)
-    house.trouble(name, refuse(sign))
+    env = await start(name, bills=BillingBasis.ACCEPTANCES, billing=Billing.KEEPS_FAILURES)
+    env.set_faults(name, refuse(sign))
 
-    found = await house.generate(name)
+    found = await env.generate(name)
 
     assert found.failure is not None
     if (name, sign) == (CHAT, "auth"):  # in the stream: a token of the reseller's pool
         fault = Fault.UPSTREAM
     assert found.failure.fault is fault
-    verdict = house.board.verdict(ServiceId(name))
+    verdict = env.board.verdict(ServiceId(name))
     if sign in {"quota", "auth"}:
         assert verdict.blocked is (FailureKind(sign) if fault is Fault.OURS else None)
     if fault is not Fault.UPSTREAM:
         assert verdict.status is Status.UNKNOWN
-    (entry,) = await house.entries(name)
-    # Inside a stream such words may be said of a job that was accepted: it counts as paid.
+    (entry,) = await env.entries(name)
+    # In a stream these words may concern an accepted job, so the attempt counts as paid.
     is_vague = (name, sign) == (CHAT, "overloaded")
     assert entry.state is (SETTLED if is_vague else RELEASED)
-    await house.check_books()
+    await env.check_ledgers()
 
 
 @pytest.mark.parametrize("name", [OFFICIAL, RELAY, CHAT])
 @pytest.mark.parametrize(
-    ("trouble", "rule"),
+    ("set_faults", "rule"),
     [
-        (flawed("broken"), "inspection:"),
-        (flawed("empty"), "inspection:"),
-        (flawed("black"), "inspection:"),
-        (flawed("frozen"), "inspection:"),
-        (flawed("wrong_size"), "inspection:"),
-        (flawed("wrong_length"), "inspection:"),
+        (defective("broken"), "inspection:"),
+        (defective("empty"), "inspection:"),
+        (defective("black"), "inspection:"),
+        (defective("frozen"), "inspection:"),
+        (defective("wrong_size"), "inspection:"),
+        (defective("wrong_length"), "inspection:"),
         ({"kind": "expire"}, ""),
     ],
 )
-async def test_a_video_that_is_not_the_one_ordered_is_a_failure_that_was_paid_for(
-    start: Start, name: str, trouble: Trouble, rule: str
+async def test_a_defective_video_is_a_failure_that_was_paid_for(
+    start: Start, name: str, set_faults: FaultSpec, rule: str
 ) -> None:
-    house = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.BILLS_DELIVERIES)
-    house.trouble(name, trouble)
+    env = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.BILLS_DELIVERIES)
+    env.set_faults(name, set_faults)
 
-    found = await house.generate(name)
+    found = await env.generate(name)
 
-    assert found.failure is not None, trouble
+    assert found.failure is not None, set_faults
     assert found.is_bad
     assert found.failure.kind is FailureKind.DEGRADED
     assert found.failure.rule.startswith(rule)
-    (entry,) = await house.entries(name)
+    (entry,) = await env.entries(name)
     assert entry.state is SETTLED
-    await house.check_books()
+    await env.check_ledgers()
 
 
 async def test_another_models_video_is_a_failure(start: Start) -> None:
-    house = await start(OFFICIAL)
-    house.trouble(OFFICIAL, flawed("other_model"))
+    env = await start(OFFICIAL)
+    env.set_faults(OFFICIAL, defective("other_model"))
 
-    found = await house.generate(OFFICIAL)
+    found = await env.generate(OFFICIAL)
 
     assert found.failure is not None
     assert found.failure.rule == "delivery:other_model"
     assert "some-other-model" in found.failure.text
-    await house.check_books()
+    await env.check_ledgers()
 
 
 @pytest.mark.parametrize(
@@ -145,29 +145,29 @@ async def test_another_models_video_is_a_failure(start: Start) -> None:
 async def test_a_job_that_fails_later_is_paid_for_by_what_the_upstream_bills(
     start: Start, name: str, form: str, bills: BillingBasis, billing: Billing
 ) -> None:
-    house = await start(name, bills=bills, billing=billing)
-    house.trouble(name, {"kind": "fail", "form": form})
+    env = await start(name, bills=bills, billing=billing)
+    env.set_faults(name, {"kind": "fail", "form": form})
 
-    found = await house.generate(name)
+    found = await env.generate(name)
 
     assert found.is_bad
-    (entry,) = await house.entries(name)
-    # A stream that just closes leaves open whether the job goes on.
+    (entry,) = await env.entries(name)
+    # After a stream that just closes, the job may continue.
     is_free = bills is BillingBasis.DELIVERIES and form != "close"
     assert entry.state is (RELEASED if is_free else SETTLED)
-    await house.check_books()
+    await env.check_ledgers()
 
 
-async def test_refused_content_says_nothing_against_the_service(start: Start) -> None:
-    house = await start(OFFICIAL)
-    trouble = {"kind": "fail", "code": "moderation_blocked", "message": "blocked by moderation"}
-    house.trouble(OFFICIAL, trouble)
+async def test_rejected_content_does_not_count_against_the_service(start: Start) -> None:
+    env = await start(OFFICIAL)
+    set_faults = {"kind": "fail", "code": "moderation_blocked", "message": "blocked by moderation"}
+    env.set_faults(OFFICIAL, set_faults)
 
-    found = await house.generate(OFFICIAL)
+    found = await env.generate(OFFICIAL)
 
     assert found.failure is not None
     assert found.failure.fault is Fault.CALLER
-    assert house.board.verdict(ServiceId(OFFICIAL)).status is Status.UNKNOWN
+    assert env.board.verdict(ServiceId(OFFICIAL)).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize(("bills", "billing"), [ACCEPTANCES, DELIVERIES])
@@ -175,16 +175,16 @@ async def test_refused_content_says_nothing_against_the_service(start: Start) ->
 async def test_a_create_in_doubt_is_found_in_the_list_and_followed(
     start: Start, kind: str, bills: BillingBasis, billing: Billing
 ) -> None:
-    house = await start(OFFICIAL, bills=bills, billing=billing)
-    house.trouble(OFFICIAL, {"kind": kind, "accepts": True})
+    env = await start(OFFICIAL, bills=bills, billing=billing)
+    env.set_faults(OFFICIAL, {"kind": kind, "accepts": True})
 
-    found = await house.generate(OFFICIAL)
+    found = await env.generate(OFFICIAL)
 
     assert found.failure is None
-    (entry,) = await house.entries(OFFICIAL)
+    (entry,) = await env.entries(OFFICIAL)
     assert entry.state is SETTLED
-    assert house.world.requests[OFFICIAL, "create"] == 1
-    await house.check_books()
+    assert env.world.requests[OFFICIAL, "create"] == 1
+    await env.check_ledgers()
 
 
 @pytest.mark.parametrize("accepts", [True, False])
@@ -192,50 +192,52 @@ async def test_a_create_in_doubt_is_found_in_the_list_and_followed(
     ("name", "kind"),
     [(OFFICIAL, "hang"), (OFFICIAL, "reset"), (RELAY, "hang"), (RELAY, "reset"), (CHAT, "reset")],
 )
-async def test_a_doubt_that_nothing_resolves_counts_as_paid_and_is_never_sent_again(
+async def test_an_unresolved_attempt_in_doubt_counts_as_paid_and_is_never_sent_again(
     start: Start, name: str, kind: str, *, accepts: bool
 ) -> None:
-    house = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.KEEPS_FAILURES)
-    # The list leaves the job out: that it does not show one proves nothing.
-    house.trouble(name, {"kind": kind, "accepts": accepts}, {"kind": "list_lie", "hides": "all"})
+    env = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.KEEPS_FAILURES)
+    # The list omits the job, which proves nothing.
+    env.set_faults(
+        name, {"kind": kind, "accepts": accepts}, {"kind": "incomplete_list", "omits": "all"}
+    )
 
-    found = await house.generate(name)
+    found = await env.generate(name)
 
     assert found.is_bad
-    (entry,) = await house.entries(name)
+    (entry,) = await env.entries(name)
     assert entry.state is SETTLED
-    assert house.world.requests[name, "create"] == 1
-    await house.check_books()
+    assert env.world.requests[name, "create"] == 1
+    await env.check_ledgers()
 
 
 @pytest.mark.parametrize("name", [OFFICIAL, RELAY])
 async def test_a_job_that_stalls_is_given_up_and_counts_as_paid(start: Start, name: str) -> None:
-    house = await start(name)
-    house.trouble(name, {"kind": "stall"})
+    env = await start(name)
+    env.set_faults(name, {"kind": "stall"})
 
-    found = await house.generate(name)
+    found = await env.generate(name)
 
     assert found.failure is not None
     assert found.failure.rule == "job:stalled"
     assert found.is_bad
-    (entry,) = await house.entries(name)
+    (entry,) = await env.entries(name)
     assert entry.state is SETTLED
-    await house.check_books()
+    await env.check_ledgers()
 
 
 async def test_a_stream_that_stalls_is_given_up_too(start: Start) -> None:
-    house = await start(CHAT, job_timeout=2.0)
-    house.trouble(CHAT, {"kind": "stall"})
+    env = await start(CHAT, job_timeout=2.0)
+    env.set_faults(CHAT, {"kind": "stall"})
 
-    found = await house.generate(CHAT)
+    found = await env.generate(CHAT)
 
     assert found.is_bad
-    (entry,) = await house.entries(CHAT)
+    (entry,) = await env.entries(CHAT)
     assert entry.state is SETTLED
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "set_faults",
     [
         {"kind": "refuse", "http_status": 502, "body": "<html>Bad Gateway</html>"},
         {"kind": "refuse", "http_status": 404, "body": "<html>Not Found</html>"},
@@ -244,39 +246,41 @@ async def test_a_stream_that_stalls_is_given_up_too(start: Start) -> None:
         {"kind": "reset"},
     ],
 )
-async def test_polls_that_fail_for_a_while_do_not_end_a_job(start: Start, trouble: Trouble) -> None:
-    house = await start(OFFICIAL, timeout=0.2)
-    house.trouble(OFFICIAL, {**trouble, "doors": ["poll"]})
-    generating = asyncio.create_task(house.generate(OFFICIAL))
-    await house.knocked(OFFICIAL, "poll")
-    house.trouble(OFFICIAL)
+async def test_polls_that_fail_for_a_while_do_not_end_a_job(
+    start: Start, set_faults: FaultSpec
+) -> None:
+    env = await start(OFFICIAL, timeout=0.2)
+    env.set_faults(OFFICIAL, {**set_faults, "doors": ["poll"]})
+    generating = asyncio.create_task(env.generate(OFFICIAL))
+    await env.wait_for_requests(OFFICIAL, "poll")
+    env.set_faults(OFFICIAL)
 
     found = await generating
 
     assert found.failure is None
-    await house.check_books()
+    await env.check_ledgers()
 
 
-async def test_a_job_that_the_upstream_keeps_denying_is_lost_by_it(start: Start) -> None:
-    house = await start(OFFICIAL, job_timeout=600.0)
+async def test_a_job_that_the_upstream_keeps_denying_counts_as_lost(start: Start) -> None:
+    env = await start(OFFICIAL, job_timeout=600.0)
     body = {"error": {"message": "Video not found", "type": "invalid_request_error"}}
     lost = {"kind": "refuse", "http_status": 404, "body": body, "doors": ["poll"]}
-    house.trouble(OFFICIAL, lost)
+    env.set_faults(OFFICIAL, lost)
 
-    found = await house.generate(OFFICIAL)
+    found = await env.generate(OFFICIAL)
 
     assert found.failure is not None
     assert found.failure.rule == "job:lost"
     assert found.is_bad
-    (entry,) = await house.entries(OFFICIAL)
+    (entry,) = await env.entries(OFFICIAL)
     assert entry.state is SETTLED
 
 
-async def test_a_key_that_is_refused_at_every_poll_is_our_own_trouble(start: Start) -> None:
-    house = await start(OFFICIAL)
-    house.trouble(OFFICIAL, {**refuse("auth"), "doors": ["poll"]})
+async def test_a_key_that_is_refused_at_every_poll_is_our_own_fault(start: Start) -> None:
+    env = await start(OFFICIAL)
+    env.set_faults(OFFICIAL, {**refuse("auth"), "doors": ["poll"]})
 
-    found = await house.generate(OFFICIAL)
+    found = await env.generate(OFFICIAL)
 
     assert found.failure is not None
     assert (found.failure.kind, found.failure.fault) == (FailureKind.AUTH, Fault.OURS)
@@ -285,47 +289,47 @@ async def test_a_key_that_is_refused_at_every_poll_is_our_own_trouble(start: Sta
 async def test_a_budget_that_would_be_exceeded_withholds_the_probe_and_says_so(
     start: Start,
 ) -> None:
-    house = await start(OFFICIAL, budget=Budget(per_day=Decimal("0.39")))
+    env = await start(OFFICIAL, budget=Budget(per_day=Decimal("0.39")))
 
     with pytest.raises(BudgetError):
-        await house.generate(OFFICIAL)
+        await env.generate(OFFICIAL)
 
-    assert "0.39" in house.prober.withheld()[ServiceId(OFFICIAL)]
-    assert house.world.requests[OFFICIAL, "create"] == 0
-    assert await house.entries(OFFICIAL) == ()
-    assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
+    assert "0.39" in env.prober.withheld_reasons()[ServiceId(OFFICIAL)]
+    assert env.world.requests[OFFICIAL, "create"] == 0
+    assert await env.entries(OFFICIAL) == ()
+    assert await env.history.attempts.unfinished(Purpose.PROBE) == ()
 
 
 async def test_a_total_budget_is_shared_by_all_services(start: Start) -> None:
-    house = await start(OFFICIAL, RELAY, total=Budget(per_hour=Decimal("0.50")))
+    env = await start(OFFICIAL, RELAY, total=Budget(per_hour=Decimal("0.50")))
 
-    await house.generate(OFFICIAL)
+    await env.generate(OFFICIAL)
     with pytest.raises(BudgetError):
-        await house.generate(RELAY)
+        await env.generate(RELAY)
 
-    assert set(house.prober.withheld()) == {RELAY}
-    await house.check_books()
+    assert set(env.prober.withheld_reasons()) == {RELAY}
+    await env.check_ledgers()
 
 
-async def test_a_service_that_leaves_the_catalogue_has_its_job_settled(start: Start) -> None:
-    house = await start(OFFICIAL, RELAY)
-    house.trouble(OFFICIAL, {"kind": "slow", "factor": 20})
-    generating = asyncio.create_task(house.generate(OFFICIAL))
-    await house.knocked(OFFICIAL, "poll", times=1)
-    await house.board.seat([house.services[RELAY]], PolicyOptions())
+async def test_the_job_of_a_removed_service_is_settled(start: Start) -> None:
+    env = await start(OFFICIAL, RELAY)
+    env.set_faults(OFFICIAL, {"kind": "slow", "factor": 20})
+    generating = asyncio.create_task(env.generate(OFFICIAL))
+    await env.wait_for_requests(OFFICIAL, "poll", times=1)
+    await env.board.apply_config([env.services[RELAY]], PolicyOptions())
 
     await generating
 
-    (entry,) = await house.entries(OFFICIAL)
+    (entry,) = await env.entries(OFFICIAL)
     assert entry.state is SETTLED
-    assert await house.history.attempts.unfinished(Purpose.PROBE) == ()
+    assert await env.history.attempts.unfinished(Purpose.PROBE) == ()
 
 
-async def test_the_outcome_lands_in_the_history(start: Start) -> None:
-    house = await start(OFFICIAL)
+async def test_the_outcome_is_stored_as_evidence(start: Start) -> None:
+    env = await start(OFFICIAL)
 
-    found = await house.generate(OFFICIAL)
+    found = await env.generate(OFFICIAL)
 
-    stored = await house.history.evidence(ServiceId(OFFICIAL))
+    stored = await env.history.evidence(ServiceId(OFFICIAL))
     assert [piece.source for piece in stored] == [Source.GENERATION, Source.ACCEPTANCE]
     assert stored[0] == found

@@ -1,4 +1,4 @@
-"""Which probe is due when: the rules, without a clock."""
+"""The plan of a service's probes, without a clock."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -70,7 +70,7 @@ SERVICE = Service(
     budget=Budget(),
     probe_order=Order("a paper boat", 4, "1280x720"),
 )
-WATCHED = PlanInput(
+FACTS = PlanInput(
     service=SERVICE,
     first_due_at=NOON,
     last_probed_at={Depth.REACH: NOON, Depth.CREDENTIALS: NOON, Depth.GENERATION: NOON},
@@ -78,46 +78,46 @@ WATCHED = PlanInput(
 )
 
 
-def planned(watch: PlanInput, depth: Depth, pacing: ProbeTiming = STEADY) -> PlannedProbe | None:
-    return next((p for p in planned_probes(watch, pacing) if p.depth is depth), None)
+def planned(facts: PlanInput, depth: Depth, timing: ProbeTiming = STEADY) -> PlannedProbe | None:
+    return next((p for p in planned_probes(facts, timing) if p.depth is depth), None)
 
 
-def test_a_new_service_is_probed_at_every_depth_in_the_opening_round() -> None:
-    watch = PlanInput(service=SERVICE, first_due_at=NOON)
+def test_a_new_service_is_probed_at_every_depth_in_the_first_round() -> None:
+    facts = PlanInput(service=SERVICE, first_due_at=NOON)
 
-    plan = planned_probes(watch, STEADY)
+    plan = planned_probes(facts, STEADY)
 
     assert {p.depth for p in plan} == set(Depth)
     assert all(p.at == NOON and p.reason is ProbeReason.FIRST for p in plan)
 
 
-def test_a_bad_shallow_result_is_looked_at_again_after_10_20_and_5_seconds() -> None:
-    once = replace(WATCHED, failures_in_a_row=1)
-    twice = replace(WATCHED, failures_in_a_row=2)
-    thrice = replace(WATCHED, failures_in_a_row=3)
-    often = replace(WATCHED, failures_in_a_row=4)
+def test_a_bad_free_probe_is_repeated_after_10_20_and_5_seconds() -> None:
+    once = replace(FACTS, failures_in_a_row=1)
+    twice = replace(FACTS, failures_in_a_row=2)
+    thrice = replace(FACTS, failures_in_a_row=3)
+    often = replace(FACTS, failures_in_a_row=4)
     soon = [
         PlannedProbe(Depth.REACH, NOON + timedelta(seconds=seconds), ProbeReason.CONFIRM)
         for seconds in (10, 20, 5)
     ]
 
-    assert [planned(watch, Depth.REACH) for watch in (once, twice, thrice)] == soon
+    assert [planned(facts, Depth.REACH) for facts in (once, twice, thrice)] == soon
     assert planned(often, Depth.REACH) == PlannedProbe(
         Depth.REACH, NOON + MINUTE, ProbeReason.ROUTINE
     )
 
 
-def test_money_is_spent_soon_where_the_jobs_are_in_doubt() -> None:
-    doubtful = replace(WATCHED, jobs_undecided=True)
+def test_a_paid_probe_is_sent_soon_if_the_jobs_are_undecided() -> None:
+    doubtful = replace(FACTS, jobs_undecided=True)
 
     assert planned(doubtful, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 5 * MINUTE, ProbeReason.UNDECIDED
     )
 
 
-def test_an_outage_of_hours_is_looked_at_ever_more_rarely() -> None:
-    young = replace(WATCHED, jobs_down_since=NOON - 10 * MINUTE)
-    old = replace(WATCHED, jobs_down_since=NOON - 480 * MINUTE)
+def test_a_long_outage_is_probed_less_and_less_often() -> None:
+    young = replace(FACTS, jobs_down_since=NOON - 10 * MINUTE)
+    old = replace(FACTS, jobs_down_since=NOON - 480 * MINUTE)
 
     assert planned(young, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 5 * MINUTE, ProbeReason.UNDECIDED
@@ -127,8 +127,8 @@ def test_an_outage_of_hours_is_looked_at_ever_more_rarely() -> None:
     )
 
 
-def test_an_outage_is_looked_at_sooner_where_it_refuses_for_free_or_seems_to_end() -> None:
-    old = replace(WATCHED, jobs_down_since=NOON - 480 * MINUTE)
+def test_an_outage_is_probed_sooner_if_refusals_are_free_or_jobs_recover() -> None:
+    old = replace(FACTS, jobs_down_since=NOON - 480 * MINUTE)
 
     refused = planned(replace(old, was_refused=True), Depth.GENERATION)
     ending = planned(replace(old, jobs_recovering=True), Depth.GENERATION)
@@ -139,9 +139,9 @@ def test_an_outage_is_looked_at_sooner_where_it_refuses_for_free_or_seems_to_end
     assert ending.at == NOON + 5 * MINUTE
 
 
-def test_an_outage_is_looked_at_no_later_than_is_worth_it() -> None:
+def test_an_outage_is_probed_within_the_recovery_interval() -> None:
     rhythm = ProbeSchedule(routine_interval=120 * MINUTE, recovery_interval=20 * MINUTE)
-    old = replace(WATCHED, jobs_down_since=NOON - 480 * MINUTE, schedule=rhythm)
+    old = replace(FACTS, jobs_down_since=NOON - 480 * MINUTE, schedule=rhythm)
 
     found = planned(old, Depth.GENERATION)
 
@@ -149,22 +149,22 @@ def test_an_outage_is_looked_at_no_later_than_is_worth_it() -> None:
     assert found.at == NOON + 20 * MINUTE
 
 
-def test_the_routine_holds_that_was_reckoned() -> None:
+def test_the_allocated_routine_interval_applies() -> None:
     rhythm = ProbeSchedule(routine_interval=120 * MINUTE, recovery_interval=20 * MINUTE)
 
-    assert planned(replace(WATCHED, schedule=rhythm), Depth.GENERATION) == PlannedProbe(
+    assert planned(replace(FACTS, schedule=rhythm), Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 120 * MINUTE, ProbeReason.ROUTINE
     )
 
 
-def test_where_the_jobs_are_known_the_slow_pace_holds() -> None:
-    assert planned(WATCHED, Depth.GENERATION) == PlannedProbe(
+def test_the_routine_interval_applies_if_the_jobs_are_decided() -> None:
+    assert planned(FACTS, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 180 * MINUTE, ProbeReason.ROUTINE
     )
 
 
-def test_live_traffic_puts_the_next_paid_probe_off() -> None:
-    busy = replace(WATCHED, last_traffic_at=NOON + 60 * MINUTE)
+def test_live_traffic_postpones_the_next_paid_probe() -> None:
+    busy = replace(FACTS, last_traffic_at=NOON + 60 * MINUTE)
 
     assert planned(busy, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 240 * MINUTE, ProbeReason.ROUTINE
@@ -174,39 +174,39 @@ def test_live_traffic_puts_the_next_paid_probe_off() -> None:
 @pytest.mark.parametrize(
     "spared",
     [
-        replace(WATCHED, status=Status.RETIRED),
-        replace(WATCHED, status=Status.MAINTENANCE),
-        replace(WATCHED, is_key_refused=True),
-        replace(WATCHED, api_is_up=False),
-        replace(WATCHED, has_open_attempt=True),
-        replace(WATCHED, disabled_depths=frozenset({Depth.GENERATION})),
-        replace(WATCHED, service=replace(SERVICE, probe_order=None)),
-        replace(WATCHED, service=replace(SERVICE, probe_intervals=ProbeIntervals(generation=None))),
+        replace(FACTS, status=Status.RETIRED),
+        replace(FACTS, status=Status.MAINTENANCE),
+        replace(FACTS, is_key_refused=True),
+        replace(FACTS, api_is_up=False),
+        replace(FACTS, has_open_attempt=True),
+        replace(FACTS, disabled_depths=frozenset({Depth.GENERATION})),
+        replace(FACTS, service=replace(SERVICE, probe_order=None)),
+        replace(FACTS, service=replace(SERVICE, probe_intervals=ProbeIntervals(generation=None))),
     ],
 )
-def test_no_money_is_spent_where_it_cannot_tell_anything(spared: PlanInput) -> None:
+def test_no_paid_probe_is_sent_if_it_would_give_no_evidence(spared: PlanInput) -> None:
     assert planned(replace(spared, jobs_undecided=True), Depth.GENERATION) is None
 
 
-def test_a_probe_that_a_budget_withheld_waits_before_it_asks_again() -> None:
-    withheld = replace(WATCHED, withheld_at=NOON + 180 * MINUTE)
+def test_a_withheld_probe_waits_before_the_next_try() -> None:
+    withheld = replace(FACTS, withheld_at=NOON + 180 * MINUTE)
 
     assert planned(withheld, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 185 * MINUTE, ProbeReason.ROUTINE
     )
 
 
-def test_a_retired_service_keeps_only_a_rare_free_look_at_its_key() -> None:
-    retired = replace(WATCHED, status=Status.RETIRED)
+def test_a_retired_service_keeps_only_a_rare_credentials_probe() -> None:
+    retired = replace(FACTS, status=Status.RETIRED)
 
     plan = planned_probes(retired, STEADY)
 
     assert [(p.depth, p.at) for p in plan] == [(Depth.CREDENTIALS, NOON + timedelta(days=1))]
 
 
-def test_a_free_question_that_may_have_been_billed_is_asked_ever_more_rarely() -> None:
+def test_a_free_probe_that_may_have_been_billed_is_sent_less_and_less_often() -> None:
     paces = [
-        planned(replace(WATCHED, unanswered_count=times), Depth.CREDENTIALS)
+        planned(replace(FACTS, unanswered_count=times), Depth.CREDENTIALS)
         for times in (0, 1, 2, 30)
     ]
 
@@ -218,22 +218,22 @@ def test_a_free_question_that_may_have_been_billed_is_asked_ever_more_rarely() -
     ]
 
 
-def test_what_is_overdue_waits_for_its_place_in_the_opening_round() -> None:
-    late = replace(WATCHED, first_due_at=NOON + 300 * MINUTE)
+def test_an_overdue_probe_waits_for_its_place_in_the_first_round() -> None:
+    late = replace(FACTS, first_due_at=NOON + 300 * MINUTE)
 
     assert planned(late, Depth.GENERATION) == PlannedProbe(
         Depth.GENERATION, NOON + 300 * MINUTE, ProbeReason.ROUTINE
     )
 
 
-def test_a_depth_that_was_billed_by_mistake_stays_off() -> None:
-    burnt = replace(WATCHED, disabled_depths=frozenset({Depth.CREDENTIALS}))
+def test_a_depth_that_was_billed_by_mistake_stays_disabled() -> None:
+    burnt = replace(FACTS, disabled_depths=frozenset({Depth.CREDENTIALS}))
 
     assert planned(burnt, Depth.CREDENTIALS) is None
 
 
 @given(st.integers(1, 5000), st.data())
-def test_the_opening_round_reaches_everybody_within_one_interval(
+def test_the_first_round_reaches_all_services_within_one_interval(
     services: int, data: st.DataObject
 ) -> None:
     position = data.draw(st.integers(0, services - 1))
@@ -246,28 +246,28 @@ def test_the_opening_round_reaches_everybody_within_one_interval(
 @given(
     doubt=st.booleans(),
     bad=st.integers(0, 10),
-    door=st.booleans(),
+    endpoint=st.booleans(),
     ago=st.integers(0, 10_000),
 )
-def test_two_paid_probes_are_never_closer_than_the_doubt_pace(
-    bad: int, ago: int, *, doubt: bool, door: bool
+def test_two_paid_probes_are_never_closer_than_the_undecided_interval(
+    bad: int, ago: int, *, doubt: bool, endpoint: bool
 ) -> None:
-    placed = NOON - timedelta(seconds=ago)
-    watch = replace(
-        WATCHED,
+    sent = NOON - timedelta(seconds=ago)
+    facts = replace(
+        FACTS,
         jobs_undecided=doubt,
         failures_in_a_row=bad,
-        api_is_up=door,
-        last_probed_at={Depth.GENERATION: placed},
+        api_is_up=endpoint,
+        last_probed_at={Depth.GENERATION: sent},
     )
 
-    appointment = planned(watch, Depth.GENERATION, ProbeTiming())
+    planned_probe = planned(facts, Depth.GENERATION, ProbeTiming())
 
-    assert appointment is None or appointment.at >= placed + 5 * MINUTE
+    assert planned_probe is None or planned_probe.at >= sent + 5 * MINUTE
 
 
-def test_a_first_contradiction_is_looked_at_again_within_a_minute() -> None:
-    doubted = replace(WATCHED, jobs_undecided=True)
+def test_a_first_conflicting_result_is_probed_again_within_a_minute() -> None:
+    doubted = replace(FACTS, jobs_undecided=True)
     at_odds = replace(doubted, has_conflicting_evidence=True)
 
     assert planned(doubted, Depth.GENERATION) == PlannedProbe(
@@ -278,31 +278,31 @@ def test_a_first_contradiction_is_looked_at_again_within_a_minute() -> None:
     )
 
 
-def test_a_quick_service_that_contradicts_itself_is_asked_before_its_callers_ask_again() -> None:
-    told = NOON + 30 * MINUTE
+def test_conflicting_evidence_shortens_the_wait_for_traffic_of_a_fast_service() -> None:
+    reported = NOON + 30 * MINUTE
     quick = replace(
-        WATCHED,
+        FACTS,
         jobs_undecided=True,
         has_conflicting_evidence=True,
-        last_traffic_at=told,
+        last_traffic_at=reported,
         usual_job_time=timedelta(seconds=6),
     )
     slow = replace(quick, usual_job_time=timedelta(seconds=90))
-    settled = replace(quick, has_conflicting_evidence=False)
+    consistent = replace(quick, has_conflicting_evidence=False)
 
-    wanted = [planned(watch, Depth.GENERATION) for watch in (quick, slow, settled)]
+    wanted = [planned(facts, Depth.GENERATION) for facts in (quick, slow, consistent)]
 
     assert [each.at for each in wanted if each] == [
-        told + timedelta(seconds=12),
-        told + 2 * MINUTE,
-        told + 2 * MINUTE,
+        reported + timedelta(seconds=12),
+        reported + 2 * MINUTE,
+        reported + 2 * MINUTE,
     ]
 
 
-def test_no_doubt_is_paid_for_while_callers_jobs_go_on_telling() -> None:
-    told = NOON + 30 * MINUTE
-    watch = replace(WATCHED, jobs_undecided=True, last_traffic_at=told)
+def test_no_paid_probe_is_sent_while_callers_jobs_give_evidence() -> None:
+    reported = NOON + 30 * MINUTE
+    facts = replace(FACTS, jobs_undecided=True, last_traffic_at=reported)
 
-    assert planned(watch, Depth.GENERATION) == PlannedProbe(
-        Depth.GENERATION, told + 2 * MINUTE, ProbeReason.UNDECIDED
+    assert planned(facts, Depth.GENERATION) == PlannedProbe(
+        Depth.GENERATION, reported + 2 * MINUTE, ProbeReason.UNDECIDED
     )

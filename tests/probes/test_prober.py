@@ -1,4 +1,4 @@
-"""The prober keeps its appointments, in virtual time, whatever breaks around it."""
+"""The prober sends planned probes on time, in virtual time, whatever fails around it."""
 
 import asyncio
 from collections import defaultdict
@@ -46,8 +46,8 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 STEADY = ProbeTiming(jitter=0.0)
 
 
-class NoArchive:
-    """A history that keeps nothing."""
+class EmptyBoardStorage:
+    """Board storage that stores nothing."""
 
     kept: tuple[Evidence, ...] = ()
 
@@ -80,78 +80,78 @@ class NoArchive:
 
 
 @dataclass
-class Upstreams:
-    """Answers at once, as each test wants, and remembers when it was asked."""
+class FakeUpstreams:
+    """Responds at once as each test wants, and records the time of each request."""
 
     clock: VirtualClock
-    asked: dict[str, list[tuple[Phase, datetime]]] = field(
+    requests: dict[str, list[tuple[Phase, datetime]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     status: dict[str, int | None] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
-    waits: dict[str, timedelta] = field(default_factory=dict)
+    delays: dict[str, timedelta] = field(default_factory=dict)
 
     async def send(self, request: Request, upstream: Upstream) -> Reply:
         name = str(upstream.id)
-        self.asked[name].append((request.phase, self.clock.now()))
+        self.requests[name].append((request.phase, self.clock.now()))
         if name in self.broken:
             raise ZeroDivisionError("a defect of ours")
-        await self.clock.sleep(self.waits.get(name, timedelta()))
+        await self.clock.sleep(self.delays.get(name, timedelta()))
         status = self.status.get(name, 200)
         if status is None:
             error = "ConnectionRefusedError: refused"
             return Reply(request.phase, None, {}, "", error=error, was_sent=False)
-        body = '{"object": "list", "data": [{"id": "sora-2"}]}' if status == 200 else "trouble"
+        body = '{"object": "list", "data": [{"id": "sora-2"}]}' if status == 200 else "set_faults"
         return Reply(request.phase, status, {}, body, first_byte_seconds=0.1)
 
     def times(self, name: str, phase: Phase) -> list[timedelta]:
-        return [at - NOON for asked, at in self.asked[name] if asked is phase]
+        return [at - NOON for requests, at in self.requests[name] if requests is phase]
 
 
 @dataclass
-class Till:
-    """Paid probes that deliver, refuse or break as a test wants."""
+class FakePaidProbes:
+    """Paid probes that deliver, refuse or fail as a test wants."""
 
     clock: VirtualClock
     board: Board | None = None
-    placed: list[tuple[ServiceId, datetime]] = field(default_factory=list)
+    sent: list[tuple[ServiceId, datetime]] = field(default_factory=list)
     budget: bool = True
-    is_away: bool = False
-    takes: timedelta = MINUTE
-    memory: dict[ServiceId, ProbeHistory] = field(default_factory=dict)
-    booked: list[tuple[ServiceId, Depth]] = field(default_factory=list)
-    left: tuple[Attempt, ...] = ()
+    is_unavailable: bool = False
+    duration: timedelta = MINUTE
+    histories: dict[ServiceId, ProbeHistory] = field(default_factory=dict)
+    charged: list[tuple[ServiceId, Depth]] = field(default_factory=list)
+    unfinished: tuple[Attempt, ...] = ()
     total_budget: Budget = field(default_factory=Budget)
 
     async def prepare(self, service: Service) -> Attempt:
-        if self.is_away:
+        if self.is_unavailable:
             raise StorageError("database: away")
         if not self.budget:
             raise BudgetError("per_day total", Decimal(1), Decimal(1), Decimal("0.4"))
-        self.placed.append((service.id, self.clock.now()))
+        self.sent.append((service.id, self.clock.now()))
         return attempt_of(service, self.clock.now())
 
     async def run(self, service: Service, _: Attempt) -> Evidence:
-        await self.clock.sleep(self.takes)
-        done = Evidence(service.id, self.clock.now(), Source.GENERATION, latency=self.takes)
+        await self.clock.sleep(self.duration)
+        done = Evidence(service.id, self.clock.now(), Source.GENERATION, latency=self.duration)
         assert self.board is not None
         await self.board.report(done)
         return done
 
     async def open_attempts(self) -> tuple[Attempt, ...]:
-        return self.left
+        return self.unfinished
 
     async def resume(self, attempt: Attempt) -> Evidence:
-        await self.clock.sleep(self.takes)
+        await self.clock.sleep(self.duration)
         return Evidence(attempt.service, self.clock.now(), Source.GENERATION)
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
-        if self.is_away:
+        if self.is_unavailable:
             raise StorageError("database: away")
-        return self.memory
+        return self.histories
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, _: Job) -> None:
-        self.booked.append((service.id, depth))
+        self.charged.append((service.id, depth))
 
 
 def attempt_of(service: Service, at: datetime) -> Attempt:
@@ -208,14 +208,14 @@ REACH = ProbeIntervals(reach=MINUTE, credentials=None, generation=None)
 
 
 @dataclass
-class Watchtower:
+class ProberSetup:
     clock: VirtualClock
-    upstreams: Upstreams
-    till: Till
+    upstreams: FakeUpstreams
+    paid_probes: FakePaidProbes
     board: Board
     prober: Prober
 
-    async def seat(self, *services: Service) -> None:
+    async def apply_config(self, *services: Service) -> None:
         await self.board.apply_config(services, PolicyOptions())
 
     @asynccontextmanager
@@ -230,12 +230,12 @@ class Watchtower:
 
 
 @pytest.fixture
-def tower() -> Watchtower:
+def env() -> ProberSetup:
     clock = VirtualClock(NOON)
-    upstreams, board = Upstreams(clock), Board(NoArchive(), clock)
-    till = Till(clock, board)
-    prober = Prober(board, upstreams, till, clock, STEADY)
-    return Watchtower(clock, upstreams, till, board, prober)
+    upstreams, board = FakeUpstreams(clock), Board(EmptyBoardStorage(), clock)
+    paid_probes = FakePaidProbes(clock, board)
+    prober = Prober(board, upstreams, paid_probes, clock, STEADY)
+    return ProberSetup(clock, upstreams, paid_probes, board, prober)
 
 
 def close_to(times: Sequence[timedelta], *seconds: float) -> bool:
@@ -243,214 +243,224 @@ def close_to(times: Sequence[timedelta], *seconds: float) -> bool:
     return all(abs(at.total_seconds() - wanted) <= 1 for at, wanted in pairs)
 
 
-async def test_every_service_is_reached_at_its_pace(tower: Watchtower) -> None:
-    await tower.seat(service_of("a", REACH), service_of("b", replace(REACH, reach=2 * MINUTE)))
+async def test_every_service_is_probed_at_its_interval(env: ProberSetup) -> None:
+    await env.apply_config(
+        service_of("a", REACH), service_of("b", replace(REACH, reach=2 * MINUTE))
+    )
 
-    async with tower.running():
-        await tower.clock.advance(4 * MINUTE + 5 * SECOND)
+    async with env.running():
+        await env.clock.advance(4 * MINUTE + 5 * SECOND)
 
-    assert close_to(tower.upstreams.times("a", Phase.REACH), 0, 60, 120, 180, 240)
-    assert close_to(tower.upstreams.times("b", Phase.REACH), 0, 120, 240)
-
-
-async def test_a_bad_result_is_looked_at_again_after_10_20_and_5_seconds(tower: Watchtower) -> None:
-    await tower.seat(service_of("a", REACH))
-    tower.upstreams.status["a"] = 503
-
-    async with tower.running():
-        await tower.clock.advance(2 * MINUTE)
-
-    assert close_to(tower.upstreams.times("a", Phase.REACH), 0, 10, 30, 35, 95)
-    assert tower.board.verdict(ServiceId("a")).status is Status.SUSPENDED
+    assert close_to(env.upstreams.times("a", Phase.REACH), 0, 60, 120, 180, 240)
+    assert close_to(env.upstreams.times("b", Phase.REACH), 0, 120, 240)
 
 
-async def test_a_thousand_services_are_all_reached_within_one_interval(tower: Watchtower) -> None:
-    await tower.seat(*(service_of(f"s{n}", REACH) for n in range(1000)))
+async def test_a_bad_result_is_probed_again_after_10_20_and_5_seconds(env: ProberSetup) -> None:
+    await env.apply_config(service_of("a", REACH))
+    env.upstreams.status["a"] = 503
 
-    async with tower.running():
-        await tower.clock.advance(MINUTE)
+    async with env.running():
+        await env.clock.advance(2 * MINUTE)
 
-    asked = [tower.upstreams.times(f"s{n}", Phase.REACH) for n in range(1000)]
-    assert all(len(times) >= 1 for times in asked)
-    first = sorted(times[0] for times in asked)
-    assert first[500] - first[0] >= 20 * SECOND  # in no rush, either
+    assert close_to(env.upstreams.times("a", Phase.REACH), 0, 10, 30, 35, 95)
+    assert env.board.verdict(ServiceId("a")).status is Status.SUSPENDED
 
 
-async def test_jobs_in_doubt_are_probed_again_after_five_minutes_and_then_rarely(
-    tower: Watchtower,
+async def test_a_thousand_services_are_all_probed_within_one_interval(env: ProberSetup) -> None:
+    await env.apply_config(*(service_of(f"s{n}", REACH) for n in range(1000)))
+
+    async with env.running():
+        await env.clock.advance(MINUTE)
+
+    requests = [env.upstreams.times(f"s{n}", Phase.REACH) for n in range(1000)]
+    assert all(len(times) >= 1 for times in requests)
+    first = sorted(times[0] for times in requests)
+    assert first[500] - first[0] >= 20 * SECOND  # spread, not sent at once
+
+
+async def test_undecided_jobs_are_probed_again_after_five_minutes_and_then_rarely(
+    env: ProberSetup,
 ) -> None:
-    await tower.seat(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
+    await env.apply_config(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
 
-    async with tower.running():
-        await tower.clock.advance(2 * HOUR)
+    async with env.running():
+        await env.clock.advance(2 * HOUR)
 
-    times = [at - NOON for _, at in tower.till.placed]
+    times = [at - NOON for _, at in env.paid_probes.sent]
     assert close_to(times[:2], 0, 300)
     assert len(times) <= 3
 
 
-async def test_live_traffic_puts_paid_probes_off(tower: Watchtower) -> None:
+async def test_live_traffic_postpones_paid_probes(env: ProberSetup) -> None:
     name = ServiceId("a")
-    await tower.seat(service_of(name, ProbeIntervals(MINUTE, None, HOUR)))
-    tower.till.memory[name] = ProbeHistory(last_intended_at=NOON - timedelta(minutes=30))
+    await env.apply_config(service_of(name, ProbeIntervals(MINUTE, None, HOUR)))
+    env.paid_probes.histories[name] = ProbeHistory(last_intended_at=NOON - timedelta(minutes=30))
     for _ in range(6):
-        traffic = Evidence(name, tower.clock.now(), Source.TRAFFIC, latency=MINUTE)
-        await tower.board.report(traffic)
-        await tower.clock.advance(SECOND)
+        traffic = Evidence(name, env.clock.now(), Source.TRAFFIC, latency=MINUTE)
+        await env.board.report(traffic)
+        await env.clock.advance(SECOND)
 
-    async with tower.running():
+    async with env.running():
         for _ in range(12):
-            await tower.clock.advance(10 * MINUTE)
-            traffic = Evidence(name, tower.clock.now(), Source.TRAFFIC, latency=MINUTE)
-            await tower.board.report(traffic)
-        while_busy = len(tower.till.placed)
-        await tower.clock.advance(2 * HOUR)
+            await env.clock.advance(10 * MINUTE)
+            traffic = Evidence(name, env.clock.now(), Source.TRAFFIC, latency=MINUTE)
+            await env.board.report(traffic)
+        while_busy = len(env.paid_probes.sent)
+        await env.clock.advance(2 * HOUR)
 
     assert while_busy == 0
-    assert len(tower.till.placed) >= 1
+    assert len(env.paid_probes.sent) >= 1
 
 
-async def test_what_a_budget_withholds_is_asked_for_again_later_and_shown(
-    tower: Watchtower,
+async def test_a_withheld_generation_is_shown_and_tried_again_later(
+    env: ProberSetup,
 ) -> None:
-    await tower.seat(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
-    tower.till.budget = False
+    await env.apply_config(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
+    env.paid_probes.budget = False
 
-    async with tower.running():
-        await tower.clock.advance(MINUTE)
-        shown = tower.prober.withheld_reasons()
-        tower.till.budget = True
-        await tower.clock.advance(5 * MINUTE)
+    async with env.running():
+        await env.clock.advance(MINUTE)
+        shown = env.prober.withheld_reasons()
+        env.paid_probes.budget = True
+        await env.clock.advance(5 * MINUTE)
 
     assert "per_day total" in shown[ServiceId("a")]
-    assert close_to([at - NOON for _, at in tower.till.placed], 300)
-    assert tower.prober.withheld_reasons() == {}
+    assert close_to([at - NOON for _, at in env.paid_probes.sent], 300)
+    assert env.prober.withheld_reasons() == {}
 
 
-async def test_a_database_that_is_away_is_not_asked_four_times_a_second(
-    tower: Watchtower, capsys: pytest.CaptureFixture[str]
+async def test_an_unavailable_database_is_not_queried_four_times_a_second(
+    env: ProberSetup, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await tower.seat(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
-    async with tower.running():
-        await tower.clock.advance(2 * MINUTE)
-        placed = len(tower.till.placed)
-        tower.till.is_away = True
+    await env.apply_config(service_of("a", ProbeIntervals(MINUTE, None, 3 * HOUR)))
+    async with env.running():
+        await env.clock.advance(2 * MINUTE)
+        sent = len(env.paid_probes.sent)
+        env.paid_probes.is_unavailable = True
         capsys.readouterr()
-        await tower.clock.advance(10 * MINUTE)
+        await env.clock.advance(10 * MINUTE)
         complaints = capsys.readouterr().out.count("probe.failed")
-        tower.till.is_away = False
-        await tower.clock.advance(10 * MINUTE)
+        env.paid_probes.is_unavailable = False
+        await env.clock.advance(10 * MINUTE)
 
     assert 1 <= complaints <= 3
-    assert len(tower.till.placed) > placed
-    assert len(tower.upstreams.times("a", Phase.REACH)) >= 20
+    assert len(env.paid_probes.sent) > sent
+    assert len(env.upstreams.times("a", Phase.REACH)) >= 20
 
 
-async def test_one_defect_does_not_end_the_other_probes(
-    tower: Watchtower, capsys: pytest.CaptureFixture[str]
+async def test_an_internal_error_in_one_probe_does_not_stop_the_others(
+    env: ProberSetup, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await tower.seat(service_of("a", REACH), service_of("b", REACH))
-    tower.upstreams.broken.add("a")
+    await env.apply_config(service_of("a", REACH), service_of("b", REACH))
+    env.upstreams.broken.add("a")
 
-    async with tower.running():
-        await tower.clock.advance(4 * MINUTE + 5 * SECOND)
+    async with env.running():
+        await env.clock.advance(4 * MINUTE + 5 * SECOND)
 
-    assert len(tower.upstreams.times("b", Phase.REACH)) == 5
-    assert len(tower.upstreams.times("a", Phase.REACH)) == 5
+    assert len(env.upstreams.times("b", Phase.REACH)) == 5
+    assert len(env.upstreams.times("a", Phase.REACH)) == 5
     assert "a defect of ours" in capsys.readouterr().out
 
 
-async def test_services_come_go_and_change_their_pace_at_a_reload(tower: Watchtower) -> None:
-    await tower.seat(service_of("a", REACH), service_of("b", replace(REACH, reach=HOUR)))
-    async with tower.running():
-        await tower.clock.advance(MINUTE + 5 * SECOND)
-        await tower.seat(service_of("b", REACH), service_of("c", REACH))
-        await tower.clock.advance(2 * MINUTE)
+async def test_a_reload_adds_removes_and_changes_services(env: ProberSetup) -> None:
+    await env.apply_config(service_of("a", REACH), service_of("b", replace(REACH, reach=HOUR)))
+    async with env.running():
+        await env.clock.advance(MINUTE + 5 * SECOND)
+        await env.apply_config(service_of("b", REACH), service_of("c", REACH))
+        await env.clock.advance(2 * MINUTE)
 
-    assert len(tower.upstreams.times("a", Phase.REACH)) == 2
-    assert close_to(tower.upstreams.times("b", Phase.REACH), 0, 65, 125)
-    assert len(tower.upstreams.times("c", Phase.REACH)) == 2
+    assert len(env.upstreams.times("a", Phase.REACH)) == 2
+    assert close_to(env.upstreams.times("b", Phase.REACH), 0, 65, 125)
+    assert len(env.upstreams.times("c", Phase.REACH)) == 2
 
 
-async def test_a_service_that_goes_under_a_probe_takes_nobody_with_it(tower: Watchtower) -> None:
-    await tower.seat(service_of("a", REACH), service_of("b", REACH))
-    tower.upstreams.waits["a"] = 10 * SECOND
+async def test_removing_a_service_during_its_probe_does_not_affect_others(
+    env: ProberSetup,
+) -> None:
+    await env.apply_config(service_of("a", REACH), service_of("b", REACH))
+    env.upstreams.delays["a"] = 10 * SECOND
 
-    async with tower.running():
-        await tower.clock.advance(5 * SECOND)
-        task = asyncio.create_task(tower.seat(service_of("b", REACH)))
-        await tower.clock.advance(3 * MINUTE)
+    async with env.running():
+        await env.clock.advance(5 * SECOND)
+        task = asyncio.create_task(env.apply_config(service_of("b", REACH)))
+        await env.clock.advance(3 * MINUTE)
         await task
 
-    assert len(tower.upstreams.times("b", Phase.REACH)) == 4
-    assert tower.prober.planned_probes(ServiceId("a")) == ()
+    assert len(env.upstreams.times("b", Phase.REACH)) == 4
+    assert env.prober.planned_probes(ServiceId("a")) == ()
 
 
-async def test_a_hanging_service_is_not_asked_twice_at_once(tower: Watchtower) -> None:
-    await tower.seat(service_of("a", REACH))
-    tower.upstreams.waits["a"] = 5 * MINUTE
+async def test_a_hanging_service_is_not_probed_twice_at_once(env: ProberSetup) -> None:
+    await env.apply_config(service_of("a", REACH))
+    env.upstreams.delays["a"] = 5 * MINUTE
 
-    async with tower.running():
-        await tower.clock.advance(4 * MINUTE)
+    async with env.running():
+        await env.clock.advance(4 * MINUTE)
 
-    assert len(tower.upstreams.times("a", Phase.REACH)) == 1
+    assert len(env.upstreams.times("a", Phase.REACH)) == 1
 
 
-async def test_a_retired_service_is_left_alone(tower: Watchtower) -> None:
+async def test_a_retired_service_gets_only_a_credentials_probe(env: ProberSetup) -> None:
     name = ServiceId("a")
-    await tower.seat(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR)))
+    await env.apply_config(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR)))
     gone = Evidence(name, NOON, Source.CALENDAR, claimed_status=Status.RETIRED, until=NOON - HOUR)
-    await tower.board.report(gone)
+    await env.board.report(gone)
 
-    async with tower.running():
-        await tower.clock.advance(HOUR)
-        (next_one,) = tower.prober.planned_probes(name)
+    async with env.running():
+        await env.clock.advance(HOUR)
+        (next_one,) = env.prober.planned_probes(name)
 
-    assert tower.till.placed == []
-    assert tower.upstreams.times("a", Phase.REACH) == []
-    assert len(tower.upstreams.times("a", Phase.PROBE)) == 1
+    assert env.paid_probes.sent == []
+    assert env.upstreams.times("a", Phase.REACH) == []
+    assert len(env.upstreams.times("a", Phase.PROBE)) == 1
     assert next_one.depth is Depth.CREDENTIALS
     assert next_one.at - NOON >= 24 * HOUR
 
 
-async def test_what_is_overdue_after_a_long_stop_is_spread_over_the_opening_round(
-    tower: Watchtower,
+async def test_overdue_probes_are_spread_over_the_first_round_after_a_long_downtime(
+    env: ProberSetup,
 ) -> None:
     names = [ServiceId(f"s{n}") for n in range(600)]
-    await tower.seat(*(service_of(name, ProbeIntervals(MINUTE, None, HOUR)) for name in names))
-    tower.till.memory = {name: ProbeHistory(last_intended_at=NOON - 9 * HOUR) for name in names}
+    await env.apply_config(
+        *(service_of(name, ProbeIntervals(MINUTE, None, HOUR)) for name in names)
+    )
+    env.paid_probes.histories = {
+        name: ProbeHistory(last_intended_at=NOON - 9 * HOUR) for name in names
+    }
 
-    async with tower.running():
-        await tower.clock.advance(30 * SECOND)
-        halfway = len(tower.till.placed)
+    async with env.running():
+        await env.clock.advance(30 * SECOND)
+        halfway = len(env.paid_probes.sent)
 
     assert 250 <= halfway <= 450
 
 
-async def test_a_depth_that_cost_money_stays_off_where_a_job_is_resumed(tower: Watchtower) -> None:
+async def test_a_billed_depth_stays_disabled_after_a_job_is_resumed(env: ProberSetup) -> None:
     service = service_of("a", ProbeIntervals(MINUTE, 10 * MINUTE, 3 * HOUR))
-    await tower.seat(service)
-    tower.till.memory[service.id] = ProbeHistory(NOON - MINUTE, frozenset({Depth.CREDENTIALS}))
-    tower.till.left = (attempt_of(service, NOON - MINUTE),)
+    await env.apply_config(service)
+    env.paid_probes.histories[service.id] = ProbeHistory(
+        NOON - MINUTE, frozenset({Depth.CREDENTIALS})
+    )
+    env.paid_probes.unfinished = (attempt_of(service, NOON - MINUTE),)
 
-    async with tower.running():
-        await tower.clock.advance(HOUR)
+    async with env.running():
+        await env.clock.advance(HOUR)
 
-    assert tower.upstreams.times("a", Phase.PROBE) == []
+    assert env.upstreams.times("a", Phase.PROBE) == []
 
 
-async def test_a_refused_key_that_only_a_create_finds_is_tried_again(tower: Watchtower) -> None:
+async def test_a_refused_key_that_only_a_create_finds_is_tried_again(env: ProberSetup) -> None:
     name = ServiceId("a")
-    await tower.seat(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, HOUR)))
+    await env.apply_config(service_of(name, ProbeIntervals(MINUTE, 10 * MINUTE, HOUR)))
     refused = Failure(FailureKind.AUTH, Fault.OURS, "code:group", http_status=403)
-    await tower.board.report(Evidence(name, NOON, Source.GENERATION, failure=refused))
-    assert tower.board.verdict(name).blocked is FailureKind.AUTH
+    await env.board.report(Evidence(name, NOON, Source.GENERATION, failure=refused))
+    assert env.board.verdict(name).blocked is FailureKind.AUTH
 
-    async with tower.running():
-        await tower.clock.advance(2 * HOUR)
+    async with env.running():
+        await env.clock.advance(2 * HOUR)
 
-    assert tower.till.placed
-    assert tower.board.verdict(name).blocked is None
+    assert env.paid_probes.sent
+    assert env.board.verdict(name).blocked is None
 
 
 @given(
@@ -459,7 +469,7 @@ async def test_a_refused_key_that_only_a_create_finds_is_tried_again(tower: Watc
         max_size=300,
     )
 )
-def test_calls_never_pile_up_and_none_is_missed(
+def test_timers_never_pile_up_and_none_is_missed(
     steps: list[tuple[str, int, bool]],
 ) -> None:
     calls, now = Timers(), NOON

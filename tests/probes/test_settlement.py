@@ -1,4 +1,4 @@
-"""What must be written down is, though the database is away or its answer gets lost."""
+"""Attempts are stored although the database is unavailable or its response is lost."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,43 +15,43 @@ OFFICIAL = "sora-2-official"
 
 
 @pytest.fixture
-async def placed(start: Start) -> tuple[Any, ProbeSettlement, Attempt]:
-    """Give a house, what settles there, and an attempt that was written down."""
-    house = await start(OFFICIAL)
-    attempt = await house.generations.place(house.services[OFFICIAL])
-    return house, ProbeSettlement(house.board, house.history, house.clock), attempt
+async def prepared(start: Start) -> tuple[Any, ProbeSettlement, Attempt]:
+    """Return an environment, its settlement, and a stored attempt."""
+    env = await start(OFFICIAL)
+    attempt = await env.paid_probes.prepare(env.services[OFFICIAL])
+    return env, ProbeSettlement(env.board, env.history, env.clock), attempt
 
 
-async def test_a_database_that_is_away_is_waited_for(
-    placed: tuple[Any, ProbeSettlement, Attempt],
+async def test_a_write_is_retried_while_the_database_is_unavailable(
+    prepared: tuple[Any, ProbeSettlement, Attempt],
 ) -> None:
-    house, settling, attempt = placed
+    env, settlement, attempt = prepared
     misses = iter([True, True, True, False])
 
     async def write() -> Attempt:
         if next(misses):
             raise StorageError("database: away")
-        accepted: Attempt = await house.history.attempts.accept(
-            attempt.id, "video_1", house.clock.now()
+        accepted: Attempt = await env.history.attempts.mark_accepted(
+            attempt.id, "video_1", env.clock.now()
         )
         return accepted
 
-    stands = await settling._become(attempt, AttemptState.ACCEPTED, write)
+    stored = await settlement._write_state(attempt, AttemptState.ACCEPTED, write)
 
-    assert stands.job == "video_1"
+    assert stored.job == "video_1"
 
 
-async def test_a_commit_whose_answer_got_lost_is_found_to_stand(
-    placed: tuple[Any, ProbeSettlement, Attempt],
+async def test_a_commit_whose_response_was_lost_counts_as_stored(
+    prepared: tuple[Any, ProbeSettlement, Attempt],
 ) -> None:
-    house, settling, attempt = placed
-    before = house.clock.now()
+    env, settlement, attempt = prepared
+    before = env.clock.now()
 
     async def write() -> Attempt:
-        await house.history.attempts.accept(attempt.id, "video_1", house.clock.now())
+        await env.history.attempts.mark_accepted(attempt.id, "video_1", env.clock.now())
         raise StorageError("database: connection reset by peer")
 
-    stands = await settling._become(attempt, AttemptState.ACCEPTED, write)
+    stored = await settlement._write_state(attempt, AttemptState.ACCEPTED, write)
 
-    assert stands.state is AttemptState.ACCEPTED
-    assert (house.clock.now() - before).total_seconds() < 60
+    assert stored.state is AttemptState.ACCEPTED
+    assert (env.clock.now() - before).total_seconds() < 60

@@ -1,4 +1,4 @@
-"""What counts as the model asked for, and whose fault a lost video is."""
+"""Which model names count as the requested model, and whose fault a missing video is."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tallylight.upstreams.poll_state import as_upstream_fault
 
 
 @pytest.mark.parametrize(
-    ("named", "asked", "same"),
+    ("named", "requests", "same"),
     [
         ("sora-2", "sora-2", True),
         ("Sora-2", "sora-2", True),
@@ -22,12 +22,12 @@ from tallylight.upstreams.poll_state import as_upstream_fault
     ],
 )
 def test_a_dated_snapshot_is_the_model_and_a_sibling_is_not(
-    named: str, asked: str, *, same: bool
+    named: str, requests: str, *, same: bool
 ) -> None:
-    assert is_same_model(named, asked) is same
+    assert is_same_model(named, requests) is same
 
 
-def test_a_video_that_is_not_there_is_the_fault_of_whoever_made_it() -> None:
+def test_a_missing_video_is_the_upstreams_fault() -> None:
     missing = Failure(FailureKind.INVALID_REQUEST, Fault.CALLER, "code:not_found", http_status=404)
 
     blamed = as_upstream_fault(missing)
@@ -35,7 +35,7 @@ def test_a_video_that_is_not_there_is_the_fault_of_whoever_made_it() -> None:
     assert (blamed.kind, blamed.fault) == (FailureKind.DEGRADED, Fault.UPSTREAM)
 
 
-def test_a_refused_key_stays_ours() -> None:
+def test_a_refused_key_stays_our_fault() -> None:
     refused = Failure(FailureKind.AUTH, Fault.OURS, "status:401", http_status=401)
 
     assert as_upstream_fault(refused) == refused

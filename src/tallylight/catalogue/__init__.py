@@ -1,1 +1,1 @@
-"""What exists: fact sheets, the operator's upstreams and services, the file that says so."""
+"""The catalogue: fact sheets, prices, upstreams and services."""

@@ -1,28 +1,41 @@
-"""The order that a paid probe places: the cheapest that a fact sheet allows."""
+"""What an order costs at a service, and the cheapest order, which a paid probe places."""
 
-from tallylight.catalogue.services import FactSheet, Medium
+from decimal import Decimal
+
+from tallylight.catalogue.services import FactSheet, Medium, Service
 from tallylight.model.money import cost_of
 from tallylight.model.order import Order
 
 PROBE_PROMPT = "A paper boat drifts across a calm pond in soft morning light, steady camera."
-"""A text that no moderation minds and that moves, so that a frozen picture shows."""
+"""A prompt that no moderation refuses, with motion, so that a frozen video is noticed."""
 
 
 def allowed_orders(sheet: FactSheet) -> tuple[Order, ...]:
-    """Return every order of one length and size that a sheet allows; none if it names none."""
+    """Return one order for each length and size of a sheet; none if the sheet lists none."""
     lengths = (0,) if sheet.medium is Medium.IMAGE else sheet.lengths
     return tuple(Order(PROBE_PROMPT, seconds, size) for seconds in lengths for size in sheet.sizes)
 
 
 def cheapest_order(sheet: FactSheet) -> Order | None:
-    """Return the order that costs least, of those the shortest; None if that cannot be told."""
-    price = sheet.price
-    if price is None:
-        return None
-    priced = []
-    for order in allowed_orders(sheet):
-        try:
-            priced.append((cost_of(price, order), order.seconds, order))
-        except LookupError:
-            continue  # a size that the price list has no rate for is no bargain
+    """Return the cheapest order, the shortest of equals; None if the sheet prices none."""
+    priced = [
+        (cost, order.seconds, order)
+        for order in allowed_orders(sheet)
+        if (cost := order_cost(sheet, order)) is not None
+    ]
     return min(priced, key=lambda each: each[:2])[2] if priced else None
+
+
+def order_cost(sheet: FactSheet, order: Order, *, input_images: int = 0) -> Decimal | None:
+    """Return the price of an order in USD; None if the sheet has no price or rate for it."""
+    if sheet.price is None:
+        return None
+    try:
+        return cost_of(sheet.price, order, input_images=input_images)
+    except LookupError:
+        return None  # the price list has no rate for this size or length
+
+
+def probe_cost(service: Service) -> Decimal | None:
+    """Return the price of a service's generation probe in USD; None if it is not known."""
+    return None if service.probe_order is None else order_cost(service.sheet, service.probe_order)

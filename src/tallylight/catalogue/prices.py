@@ -1,4 +1,4 @@
-"""How a price is written in our files."""
+"""The form of a price in configuration and fact sheet files."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,12 +12,12 @@ from tallylight.model.money import ANY_RESOLUTION, Price, PriceUnit
 
 
 def _as_rates(value: object) -> object:
-    # A single figure is the rate for every resolution.
+    # A single number is the rate of every resolution.
     return value if isinstance(value, Mapping) else {ANY_RESOLUTION: value}
 
 
 Rates = Annotated[dict[Resolution, Money], BeforeValidator(_as_rates), Field(min_length=1)]
-"""USD by resolution, {720p: 0.10, "*": 0.20}, or one figure for all."""
+"""USD by resolution, {720p: 0.10, "*": 0.20}, or one number for all resolutions."""
 
 Tokens = Annotated[
     dict[Resolution, Annotated[int, Field(gt=0)]], BeforeValidator(_as_rates), Field(min_length=1)
@@ -25,25 +25,22 @@ Tokens = Annotated[
 
 
 class PriceOptions(Section):
-    """What a provider asks for one model, in US dollars; one unit is set."""
+    """A provider's price for one model, in US dollars; exactly one unit is set."""
 
-    per_second: Rates | None = Field(None, description="USD for each second of video.")
-    per_call: Rates | None = Field(None, description="USD for each video, whatever its length.")
+    per_second: Rates | None = Field(None, description="USD per second of video.")
+    per_call: Rates | None = Field(None, description="USD per video of any length.")
     per_block: dict[int, Rates] | None = Field(
         None,
         min_length=1,
-        description="USD for a clip of up to so many seconds: {5: {720p: 0.30}, 10: {720p: 0.90}}.",
+        description="USD per video by length limit in seconds: {5: {720p: 0.3}, 10: {720p: 0.9}}.",
     )
-    per_million_tokens: Rates | None = Field(None, description="USD for a million output tokens.")
+    per_million_tokens: Rates | None = Field(None, description="USD per million output tokens.")
     tokens: Tokens | None = Field(
         None,
-        description="With per_million_tokens: the tokens that a second of video, or an image, is "
-        "estimated to take.",
+        description="With per_million_tokens: estimated tokens per second of video, or per image.",
     )
-    silent: Rates | None = Field(None, description="The rates without an audio track, if cheaper.")
-    per_input_image: Money = Field(
-        Decimal(0), description="USD added for each reference image that is sent along."
-    )
+    silent: Rates | None = Field(None, description="Rates without an audio track, if cheaper.")
+    per_input_image: Money = Field(Decimal(0), description="USD added per reference image.")
 
     @model_validator(mode="after")
     def _one_unit(self) -> Self:
@@ -53,13 +50,13 @@ class PriceOptions(Section):
             found = " and ".join(units) or "none"
             raise ValueError(f"needs exactly one unit of {allowed}; it has {found}")
         if (self.tokens is None) == (self.per_million_tokens is not None):
-            raise ValueError("per_million_tokens and tokens stand together or not at all")
+            raise ValueError("per_million_tokens needs tokens, and tokens needs per_million_tokens")
         if self.silent is not None and self.per_block is not None:
-            raise ValueError("silent does not go with per_block")
+            raise ValueError("silent cannot be combined with per_block")
         return self
 
     def price(self) -> Price:
-        """Return the price in our own words."""
+        """Return the price that these options describe."""
         unit = next(unit for unit in PriceUnit if getattr(self, unit.value) is not None)
         rates = self.per_second or self.per_call or self.per_million_tokens or {}
         return Price(

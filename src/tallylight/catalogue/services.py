@@ -1,7 +1,6 @@
-"""The frozen types of the catalogue: fact sheets, upstreams, services.
+"""The types of the catalogue: fact sheets, upstreams, services.
 
-Everything that comes from a file was checked at the door (`catalogue.document`); nothing here is
-checked again.
+Values from files were validated when they were parsed, so nothing is validated here.
 """
 
 from collections.abc import Mapping
@@ -17,52 +16,52 @@ from tallylight.model.status import Access
 
 
 class Medium(StrEnum):
-    """What a model makes."""
+    """What a model generates."""
 
     VIDEO = "video"
     IMAGE = "image"
 
 
 class BillingBasis(StrEnum):
-    """What an upstream takes money for."""
+    """What an upstream charges for."""
 
-    ACCEPTANCES = "acceptances"  # every accepted job, also one that fails
-    DELIVERIES = "deliveries"  # finished videos alone; failed jobs are refunded
+    ACCEPTANCES = "acceptances"  # every accepted job, including failed ones
+    DELIVERIES = "deliveries"  # finished videos only; failed jobs are free or refunded
 
 
 class ShutdownPrecision(StrEnum):
-    """How well a shutdown date is known."""
+    """How precisely a shutdown date is known."""
 
     EXACT = "exact"
-    NOT_BEFORE = "not_before"
+    NOT_BEFORE = "not_before"  # the earliest possible date
     CONFLICTING = "conflicting"  # sources disagree; the date is the latest of them
-    BY = "by"  # it was gone by that day; the day itself is not known
+    BY = "by"  # on or before that date
 
 
 @dataclass(frozen=True, slots=True)
 class FactSheet:
     """What is publicly known of a model at a provider.
 
-    The same model name has other dates and prices at another provider, hence the pair.
+    The same model has different dates and prices at different providers.
 
     Args:
-        provider: Who sells it.
+        provider: The provider.
         model: The model's id on the wire.
-        title: The name for people.
+        title: The display name.
         medium: Video or image.
         access: Official or reverse.
-        protocol: The wire dialect family ("openai_videos"), "" where none is public.
-        lengths: Allowed clip lengths in seconds, ascending; empty if unknown or not a video.
+        protocol: The protocol ("openai_videos"), "" if none is public.
+        lengths: Allowed lengths in seconds, ascending; empty if unknown or not a video.
         sizes: Allowed "WIDTHxHEIGHT", cheapest first; empty if unknown.
-        price: What it costs; None if unknown.
+        price: The price; None if unknown.
         announced_at: When the shutdown was announced.
-        shutdown_at: The day on which it stops (00:00 UTC); None while none is announced.
-        shutdown_precision: How well that day is known.
-        replacement: The model that the provider names instead, "" for none.
-        notes: One line for people, "" for none.
-        sources: Where the facts stand.
-        as_of: When they were true.
-        has_audio: Its videos have a sound track; one without falls short.
+        shutdown_at: The shutdown date (00:00 UTC); None while none is announced.
+        shutdown_precision: How precisely that date is known.
+        replacement: The model that the provider recommends instead, "" for none.
+        notes: A note of one line, "" for none.
+        sources: URLs or titles of the sources.
+        as_of: The date of the sources.
+        has_audio: Its videos have an audio track; a video without one is defective.
     """
 
     provider: ProviderId
@@ -85,11 +84,11 @@ class FactSheet:
 
     @property
     def id(self) -> str:
-        """Return the sheet's own name: "openai/sora-2"."""
+        """Return the sheet's id, "openai/sora-2"."""
         return f"{self.provider}/{self.model}"
 
     def is_retired(self, today: date) -> bool:
-        """Tell whether its shutdown date has passed; one that is "not before" retires nothing."""
+        """Tell whether the shutdown date has passed; a "not before" date retires nothing."""
         is_certain = self.shutdown_precision is not ShutdownPrecision.NOT_BEFORE
         return is_certain and self.shutdown_at is not None and self.shutdown_at <= today
 
@@ -102,7 +101,7 @@ class Feed:
         format: A name in the registry of feed readers ("statuspage", "incident_io").
         url: The page's root ("https://status.example.com").
         component: Name or id of the component to read; "" reads the whole page.
-        interval: How often to read it; never under 60 s, the floor that status pages ask for.
+        interval: How often to poll it; at least 60 s, the minimum that status pages ask for.
     """
 
     format: str
@@ -117,21 +116,21 @@ class Upstream:
 
     Args:
         id: Its name in the configuration.
-        provider: Who stands behind it; unrelated providers failing together are our own network.
-        base_url: With the path that the protocol's paths are appended to, no trailing slash
+        provider: The provider. Unrelated providers failing together indicate our own network.
+        base_url: The URL that the protocol's paths are appended to, without a trailing slash
             ("https://api.openai.com/v1").
         protocol: A name in the registry of protocols ("openai_videos", "chat_video").
         dialect: A profile of that protocol ("openai", "new_api", "sora2api").
         key: The secret; None for an upstream without one.
-        timeout: The limit of one ordinary call, from connect to the last byte.
+        timeout: Time limit of an ordinary request, from connect to the last byte.
         job_timeout: How long a job may take before it counts as stalled.
-        ca_file: A PEM file to trust beside the system's, "" for none.
-        feed: Its provider's status page, if it has one that we can read.
-        bills: What it takes money for; unless its operator knows better, the dearer.
-        refuses_with_500: It answers a create with 500 only before it has accepted it; some do so
-            afterwards, and then a 500 leaves the job in doubt.
-        lists_all_jobs: Its list shows every accepted job within a minute, so that a job which is
-            not in it was not accepted.
+        ca_file: A PEM file of additional trusted certificates, "" for none.
+        feed: The provider's status page; None if it has none that we can read.
+        bills: What it charges for; the more expensive basis unless the operator knows better.
+        refuses_with_500: A 500 to a create means that it was not accepted. Without this, a 500
+            leaves the job in doubt, because some upstreams send it after accepting.
+        lists_all_jobs: Its list shows every accepted job within a minute, so a job that is not in
+            the list was not accepted.
     """
 
     id: UpstreamId
@@ -151,7 +150,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class ProbeIntervals:
-    """How often a service is probed, by depth; None where a depth is switched off."""
+    """How often a service is probed at each depth; None disables a depth."""
 
     reach: timedelta | None = timedelta(seconds=60)
     credentials: timedelta | None = timedelta(minutes=10)
@@ -164,14 +163,15 @@ class Service:
 
     Args:
         id: Its name in the configuration and in addresses ("sora-2-official").
-        name: Its name for people ("Sora 2 官轉").
-        upstream: Where it is reached.
+        name: The display name ("Sora 2 官轉").
+        upstream: Where its requests are sent.
         model: The model's id on this upstream's wire.
         access: Official, reverse or self-hosted.
-        sheet: What is publicly known of it, the operator's own facts laid over.
-        pace: How often it is probed.
-        budget: What its probes may spend.
-        probe_order: The order that a generation probe places: the cheapest the sheet allows.
+        sheet: The public facts, overridden by the operator's own.
+        probe_intervals: How often it is probed.
+        budget: The budget of its probes.
+        probe_order: The order of a generation probe, the cheapest that the sheet allows; None if
+            it allows none.
     """
 
     id: ServiceId
@@ -187,7 +187,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that the operator has, parsed once."""
+    """All configured services and the budget of their probes together."""
 
     services: Mapping[ServiceId, Service] = field(default_factory=dict)
     total_budget: Budget = field(default_factory=Budget)

@@ -1,4 +1,4 @@
-"""How fact sheets are written: one file a provider, what its models share at the top."""
+"""The form of fact sheet files: one file per provider, with the models' common facts at the top."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -17,9 +17,9 @@ NonEmptyText = Annotated[str, Field(min_length=1)]
 
 
 class ModelFacts(Section):
-    """What a provider's file says of one model, or of several ids with the same facts.
+    """The facts of one model, or of several ids with the same facts.
 
-    What is left out holds as at the top of the file.
+    A missing value defaults to the one at the top of the file.
     """
 
     model: NonEmptyText
@@ -42,7 +42,7 @@ class ModelFacts(Section):
 
 
 class ProviderFacts(Section):
-    """One file: a provider and its models."""
+    """The content of one file: a provider and its models."""
 
     provider: Name
     access: Access = Access.OFFICIAL
@@ -52,7 +52,7 @@ class ProviderFacts(Section):
     models: Annotated[tuple[ModelFacts, ...], Field(min_length=1)]
 
     def sheets(self) -> Iterator[FactSheet]:
-        """Yield a sheet for each id."""
+        """Yield a sheet for each model id."""
         for facts in self.models:
             for model in (facts.model, *facts.also):
                 yield self._sheet(model, facts)
@@ -80,15 +80,15 @@ class ProviderFacts(Section):
 
 
 class BuiltInUpstream(Section):
-    """Where a provider is reached if the operator wrote no file.
+    """A provider's upstream, used if the operator has no configuration file.
 
     Args:
-        title: The provider's name for people.
-        base_url: The address that the protocol's paths are appended to.
-        protocol: What it speaks.
+        title: The provider's display name.
+        base_url: The URL that the protocol's paths are appended to.
+        protocol: The protocol.
         dialect: The profile of that protocol.
-        key_variable: The environment variable that its own documentation puts the key into.
-        bills: What it takes money for.
+        key_variable: The environment variable that the provider's documentation uses for the key.
+        bills: What it charges for.
         feed: Its status page: format, url, component.
         notes: What is not verified.
     """
@@ -104,6 +104,6 @@ class BuiltInUpstream(Section):
 
 
 class BuiltInUpstreams(Section):
-    """The file of providers."""
+    """The content of the file of built-in upstreams."""
 
     upstreams: dict[Name, BuiltInUpstream]

@@ -1,7 +1,7 @@
-"""Fact sheets that arrive between releases: models retire within weeks, releases take longer.
+"""Updates of fact sheets between releases, because models retire faster than releases come.
 
-A file of fact sheets, in the form of the built-in ones, is checked and put into a folder of the
-user's; its sheets take the place of the built-in ones of the same provider and model.
+An update is a file in the form of the built-in ones. It is validated and stored in a folder of the
+user; its sheets replace the built-in ones of the same provider and model.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from tallylight.documents.document import parse_document, validate_document
 
 
 def updates_folder(environment: Mapping[str, str]) -> Path:
-    """Return where updates are kept: $TALLYLIGHT_FACTS, else the user's data directory.
+    """Return the folder of updates: $TALLYLIGHT_FACTS, else one in the user's data directory.
 
     Source:
         XDG Base Directory Specification.
@@ -27,21 +27,21 @@ def updates_folder(environment: Mapping[str, str]) -> Path:
 
 
 def parse_sheets(text: str, name: str) -> tuple[FactSheet, ...]:
-    """Return the sheets of a file's text.
+    """Return the sheets in a file's text.
 
     Raises:
-        ConfigurationError: with everything that is wrong in it.
+        ConfigurationError: lists every problem of the file.
     """
     return tuple(validate_document(parse_document(text, name, Path(), {}), ProviderFacts).sheets())
 
 
 def install_update(text: str, name: str, directory: Path) -> tuple[FactSheet, ...]:
-    """Check a file's text and keep it, whole or not at all; return its sheets.
+    """Validate a file's text, store it completely or not at all, and return its sheets.
 
-    It takes the place of an earlier update of the same provider.
+    It replaces an earlier update of the same provider.
 
     Raises:
-        ConfigurationError: with everything that is wrong in it; nothing is changed then.
+        ConfigurationError: lists every problem of the file; nothing is changed then.
         OSError: if the folder cannot be written.
     """
     sheets = parse_sheets(text, name)
@@ -59,10 +59,10 @@ def install_update(text: str, name: str, directory: Path) -> tuple[FactSheet, ..
 
 
 def installed_updates(directory: Path) -> Mapping[str, FactSheet]:
-    """Return the sheets of all updates, by id; none where there is no folder.
+    """Return the sheets of all updates, by id; none if the folder does not exist.
 
     Raises:
-        ConfigurationError: if a file there was changed by hand and is no longer usable.
+        ConfigurationError: if a file in the folder was edited and is invalid.
     """
     return {
         sheet.id: sheet

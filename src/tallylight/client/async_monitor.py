@@ -1,12 +1,10 @@
 """The monitor as a Python library, for programs with an event loop."""
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -14,8 +12,16 @@ import structlog
 from tallylight.app import summary
 from tallylight.app.logs import configure_for_library
 from tallylight.app.runtime import Runtime, open_runtime
+from tallylight.client.lifecycle import (
+    AsyncClient,
+    call,
+    cancel,
+    configuration_at,
+    log_failure,
+)
 from tallylight.clock import Clock, SystemClock
-from tallylight.config.settings import Configuration, load_configuration
+from tallylight.config.settings import Configuration
+from tallylight.documents.validation_messages import did_you_mean
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
@@ -28,7 +34,7 @@ from tallylight.verdicts.availability import Availability, availability
 log = structlog.get_logger()
 
 OnChange = Callable[[Transition], Awaitable[None] | None]
-"""What is called with each change of a status; a plain function or a coroutine function."""
+"""The function to call with each change of a status; it may be a coroutine function."""
 
 _FORMATS = {
     ".json": ExportFormat.JSON,
@@ -38,10 +44,10 @@ _FORMATS = {
 }
 
 
-class AsyncMonitor:
-    """Watches the services of a configuration inside an event loop.
+class AsyncMonitor(AsyncClient):
+    """Monitors the services of a configuration inside an event loop.
 
-    Opened by `async with`, or by the first call that needs it; closed by `aclose`.
+    `async with` opens it, or the first call that needs it. `aclose` closes it.
     """
 
     def __init__(
@@ -65,27 +71,19 @@ class AsyncMonitor:
     def from_config(
         cls, path: str | Path | None = None, *, on_change: OnChange | None = None
     ) -> Self:
-        """Return a monitor of a configuration file; without one as the command line finds it.
+        """Return a monitor for a configuration file.
+
+        Args:
+            path: The file; None searches for it as the commands do.
+            on_change: Called with each change of a status; an exception in it is only logged.
 
         Raises:
-            ConfigurationError: with everything that is wrong in the file.
+            ConfigurationError: lists every problem of the file.
         """
-        return cls(load_configuration(None if path is None else Path(path)), on_change=on_change)
-
-    async def __aenter__(self) -> Self:
-        await self._open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
+        return cls(configuration_at(path), on_change=on_change)
 
     async def check(self, service: str, depth: Depth | str = Depth.CREDENTIALS) -> Verdict:
-        """Probe one service now, and return the verdict that then stands.
+        """Probe one service now and return its new verdict.
 
         Raises:
             KeyError: if there is no such service.
@@ -94,22 +92,22 @@ class AsyncMonitor:
         return (await self._check([service], Depth(depth)))[service]
 
     async def check_all(self, depth: Depth | str = Depth.CREDENTIALS) -> dict[str, Verdict]:
-        """Probe all services now, and return the verdicts by id."""
+        """Probe all services now and return their new verdicts by id."""
         runtime = await self._open()
         return await self._check(runtime.board.verdicts(), Depth(depth))
 
     async def verdicts(self) -> dict[str, Verdict]:
-        """Return what stands, without probing."""
+        """Return the current verdicts by id, without probing."""
         return {str(id_): verdict for id_, verdict in (await self._open()).board.verdicts().items()}
 
     async def summary(self, language: Language | str = Language.EN) -> str:
-        """Return the lamps as text, a service a line with its first reason."""
+        """Return the current verdicts as text: one line per service, with its first reason."""
         board = (await self._open()).board
         to = translator(Language(language))
         return summary.summary_text(service_row(board, id_, to) for id_ in board.verdicts())
 
     async def uptime(self, service: str, hours: float = 24) -> Availability:
-        """Return how available a service was over the last hours.
+        """Return the availability of a service over the last hours.
 
         Raises:
             KeyError: if there is no such service.
@@ -125,16 +123,16 @@ class AsyncMonitor:
     async def export(self, out: str | Path, days: float = 30) -> None:
         """Write evidence, transitions and uptime of the last days into a file.
 
-        The file's ending says which kind: .json, .csv or .zip (CSV tables), .parquet.
+        The suffix selects the format: .json, .csv or .zip (CSV tables), .parquet.
 
         Raises:
-            ValueError: for another ending.
+            ValueError: if the file has another suffix.
             OSError: if the file cannot be written.
         """
         path = Path(out)
         format_ = _FORMATS.get(path.suffix)
         if format_ is None:
-            raise ValueError(f"{path.name}: the ending must be one of {', '.join(_FORMATS)}")
+            raise ValueError(f"{path.name}: the suffix must be one of {', '.join(_FORMATS)}")
         runtime = await self._open()
         end = self._clock.now()
         await runtime.history.flush()
@@ -148,21 +146,21 @@ class AsyncMonitor:
         )
 
     async def start(self) -> None:
-        """Begin to watch in the background; does nothing if it does already."""
+        """Start monitoring in the background; a second call does nothing."""
         runtime = await self._open()
         if self._runner is None:
             self._runner = asyncio.create_task(runtime.run(), name="monitor")
-            self._runner.add_done_callback(_log_failure)
+            self._runner.add_done_callback(log_failure)
 
     async def stop(self) -> None:
-        """Stop watching; what stands can still be asked."""
-        await _cancel(self._runner)
+        """Stop monitoring; the current verdicts remain readable."""
+        await cancel(self._runner)
         self._runner = None
 
     async def aclose(self) -> None:
-        """Stop, store what stands, and close the database and all connections."""
+        """Stop, store the current state, and close the database and all connections."""
         await self.stop()
-        await _cancel(self._notifier)
+        await cancel(self._notifier)
         self._notifier = self._runtime = None
         await self._stack.aclose()
 
@@ -194,27 +192,15 @@ class AsyncMonitor:
                 if self._on_change is None or not isinstance(event, Transition):
                     continue
                 try:
-                    answer = self._on_change(event)
-                    if inspect.isawaitable(answer):
-                        await answer
+                    await call(self._on_change, event)
                 except Exception:
-                    # The caller's function is a task's root of its own: its defect is logged.
+                    # The function is the program's own; its error must not end the monitor.
                     log.exception("on_change.failed", service=event.service)
 
 
 def _service_id(runtime: Runtime, service: str) -> ServiceId:
     ids = runtime.board.verdicts()
     if service not in ids:
-        raise KeyError(f"{service} is no service of this configuration; there are {', '.join(ids)}")
+        hint = did_you_mean(service, (*ids,))
+        raise KeyError(f"no such service: {service}{hint}; services: {', '.join(ids)}")
     return ServiceId(service)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("monitor.failed", exc_info=error)
-
-
-async def _cancel(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

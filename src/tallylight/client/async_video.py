@@ -1,7 +1,6 @@
-"""A client's handle on one video, for programs with an event loop."""
+"""The handle of one video, for programs with an event loop."""
 
 import asyncio
-import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,52 +10,53 @@ from uuid import uuid4
 
 from tallylight.client.create_params import build_remix_request
 from tallylight.client.embedded_gateway import EmbeddedGateway
+from tallylight.client.lifecycle import call
 from tallylight.client.video_state import VideoFailedError, VideoHandleBase, VideoSnapshot
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.model.ids import VideoId
-from tallylight.model.video import Video as Record
+from tallylight.model.video import Video
 from tallylight.upstreams.atomic_download import save_atomically
 
 _POLL_INTERVAL = timedelta(seconds=5)
-"""So often is a video looked at, at least, that says nothing of itself."""
+"""The longest time between two reads of a video that reports no change."""
 
 Variant = Literal["video", "thumbnail", "spritesheet"]
 WriteMode = Literal["w", "x"]
 
 OnProgress = Callable[["AsyncVideoHandle"], Awaitable[None] | None]
-"""What is called with each change; a plain function or a coroutine function."""
+"""The function to call with each change; it may be a coroutine function."""
 
 
 class AsyncVideoHandle(VideoHandleBase):
-    """One video, as it stood when it was last looked at."""
+    """One video, as it was when the handle last read it."""
 
-    def __init__(self, gateway: EmbeddedGateway, record: Record) -> None:
+    def __init__(self, gateway: EmbeddedGateway, record: Video) -> None:
         super().__init__(VideoSnapshot(record))
         self._gateway = gateway
 
     async def refresh(self) -> Self:
-        """Look at it again.
+        """Read the video again.
 
         Raises:
-            RefusalError: if it was deleted.
+            ApiError: if the video was deleted.
         """
         self._snapshot.record = await self._gateway.call(self._fetch)
         return self
 
     async def wait(
         self,
-        timeout: float | None = None,  # noqa: ASYNC109  # the same as of the handle without a loop
+        timeout: float | None = None,  # noqa: ASYNC109  # as `VideoHandle.wait` has it
         on_progress: OnProgress | None = None,
     ) -> Self:
-        """Return once it is completed or has failed.
+        """Wait until the video is completed or has failed.
 
         Args:
-            timeout: Seconds; None waits for as long as its route allows it to take.
-            on_progress: Is called with this handle, now and at each change.
+            timeout: In seconds; None waits until the deadline that the route sets.
+            on_progress: Called with this handle, now and at each change.
 
         Raises:
-            TimeoutError: if it takes longer; the video goes on.
+            TimeoutError: if the video takes longer; it is still being made.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -74,17 +74,17 @@ class AsyncVideoHandle(VideoHandleBase):
     async def save(
         self, path: str | Path, *, variant: Variant = "video", mode: WriteMode = "w"
     ) -> Path:
-        """Write its content into a file, which is there whole or not at all.
+        """Write the video into a file, completely or not at all.
 
         Args:
             path: The file.
-            variant: The video, or a picture of it where its service makes one.
-            mode: As of `open`: "w" replaces a file, "x" leaves one that is there.
+            variant: The video, or an image of it where the service makes one.
+            mode: As in `open`: "w" replaces an existing file, "x" never does.
 
         Raises:
-            VideoFailedError: if it failed.
-            RefusalError: if it is not completed yet, or can no longer be had.
-            FileExistsError: with mode "x", if there is a file.
+            VideoFailedError: if the video failed.
+            ApiError: if the video is not completed yet, or has expired.
+            FileExistsError: if the mode is "x" and the file exists.
             StorageError: if the file cannot be written.
         """
         await self.refresh()
@@ -95,47 +95,45 @@ class AsyncVideoHandle(VideoHandleBase):
             raise _exists_error(target)
         scratch = target.with_name(f".{target.name}.{uuid4().hex}")
 
-        async def bring(gateway: Gateway) -> None:
+        async def download(gateway: Gateway) -> None:
             async with gateway.content(VideoId(self.id), ANONYMOUS, variant, None) as content:
                 await save_atomically(content.chunks, scratch, sys.maxsize)
 
-        await self._gateway.call(bring)
+        await self._gateway.call(download)
         await asyncio.to_thread(_move if mode == "w" else _move_exclusively, scratch, target)
         return target
 
     async def delete(self) -> None:
-        """Forget it, and its content.
+        """Delete the video and its content.
 
         Raises:
-            RefusalError: if it has not come to its end.
+            ApiError: if the video is still being made.
         """
         await self._gateway.call(lambda gateway: gateway.delete(VideoId(self.id), ANONYMOUS))
 
     async def remix(self, prompt: str, *, idempotency_key: str = "") -> "AsyncVideoHandle":
-        """Make it anew with another prompt, at the service that made it.
+        """Make the video again with another prompt, at the same service.
 
         Raises:
-            RefusalError: if it is not completed, or its service cannot.
+            ApiError: if the video is not completed, or its service has no remix.
         """
-        ask = build_remix_request(VideoId(self.id), prompt, idempotency_key)
-        record = await self._gateway.call(lambda gateway: gateway.create(ask, ANONYMOUS))
+        request = build_remix_request(VideoId(self.id), prompt, idempotency_key)
+        record = await self._gateway.call(lambda gateway: gateway.create(request, ANONYMOUS))
         return AsyncVideoHandle(self._gateway, record)
 
-    async def _fetch(self, gateway: Gateway) -> Record:
+    async def _fetch(self, gateway: Gateway) -> Video:
         return await gateway.video(VideoId(self.id), ANONYMOUS)
 
-    async def _fetch_changed(self, gateway: Gateway) -> Record:
-        seen = await self._fetch(gateway)
-        if seen != self._snapshot.record:
-            return seen
+    async def _fetch_changed(self, gateway: Gateway) -> Video:
+        current = await self._fetch(gateway)
+        if current != self._snapshot.record:
+            return current
         return await gateway.wait_for_change(VideoId(self.id), ANONYMOUS, _POLL_INTERVAL)
 
 
 async def _notify(on_progress: OnProgress | None, video: AsyncVideoHandle) -> None:
     if on_progress is not None:
-        answer = on_progress(video)
-        if inspect.isawaitable(answer):
-            await answer
+        await call(on_progress, video)
 
 
 def _move(scratch: Path, target: Path) -> None:
@@ -150,7 +148,7 @@ def _move_exclusively(scratch: Path, target: Path) -> None:
         target.hardlink_to(scratch)
     except FileExistsError:
         raise _exists_error(target) from None
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no hard links
         if target.exists():
             raise _exists_error(target) from None
         scratch.replace(target)
@@ -159,4 +157,4 @@ def _move_exclusively(scratch: Path, target: Path) -> None:
 
 
 def _exists_error(target: Path) -> FileExistsError:
-    return FileExistsError(f"{target} is there already")
+    return FileExistsError(f"{target} exists already")

@@ -1,56 +1,117 @@
-"""From what a program asks a client for to what the gateway is asked: read as its doors read it."""
+"""Builds the gateway's requests from the arguments of a client's calls.
 
-from collections.abc import Mapping
+The arguments go through the same parser as a request over HTTP, so both accept the same values and
+refuse the others with the same errors.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
+from typing import TypedDict
 
+from tallylight.documents.validation_messages import did_you_mean
 from tallylight.gateway.http import parse
 from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.http.text_validation import check_storable
 from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.keys import ANONYMOUS
-from tallylight.gateway.requests import CreateRequest
+from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
 from tallylight.model.ids import VideoId
 
 ImageInput = str | Path | bytes
-"""A picture to begin from: its file, its bytes, or the address where it lies."""
+"""The image that a video starts from: a file, the bytes, or a URL."""
 
 _URL_PREFIXES = ("http://", "https://", "data:")
 
 
+class CreateOptions(TypedDict, total=False):
+    """The keyword arguments of `create`.
+
+    Args:
+        model: The route; without it the only route, else "sora-2".
+        seconds: The length; without it the service's default.
+        size: "1280x720"; without it the service's default.
+        policy: A policy in place of the route's own: "production", ….
+        prefer: A preference in place of a policy: "official", "cheapest", ….
+        reference: The image to start from: a path, the bytes, or a URL.
+        characters: Ids of characters that appear.
+        idempotency_key: The same request under the same key returns the same video.
+        extras: Further fields, passed on to the service as they are.
+    """
+
+    model: str
+    seconds: int | None
+    size: str
+    policy: str
+    prefer: str
+    reference: ImageInput | None
+    characters: Sequence[str]
+    idempotency_key: str
+    extras: Mapping[str, object] | None
+
+
 def build_create_request(
-    fields: Mapping[str, object], reference: ImageInput | None, idempotency_key: str
+    prompt: str, options: CreateOptions, routes: Mapping[str, Route]
 ) -> CreateRequest:
-    """Return what a create asks for; fields that are None or empty are left to the gateway.
+    """Return the request for a new video; the gateway chooses what the options leave out.
 
     Raises:
-        RefusalError: if a field cannot be read.
-        OSError: if the reference cannot be.
+        ApiError: if a value is invalid.
+        OSError: if the reference cannot be read.
+        TypeError: if there is no such option.
+        ValueError: if both a policy and a preference are given.
     """
-    said = {name: value for name, value in fields.items() if value not in (None, "", [])}
-    if reference is not None:
-        said = said | {"input_reference": _read_reference(reference)}
-    return parse.create_request(_checked(said), _context(idempotency_key))
+    known = (*CreateOptions.__annotations__,)
+    for name in options:
+        if name not in known:
+            raise TypeError(f"create() has no argument '{name}'{did_you_mean(name, known)}")
+    policy, prefer = options.get("policy"), options.get("prefer")
+    if policy and prefer:
+        raise ValueError("pass policy or prefer, not both: each orders the services by itself")
+    reference = options.get("reference")
+    fields = {
+        **(options.get("extras") or {}),
+        "prompt": prompt,
+        "model": _route_name(options.get("model", ""), routes),
+        "seconds": options.get("seconds"),
+        "size": options.get("size"),
+        "characters": [*options.get("characters", ())],
+        "policy": policy or prefer,
+        "input_reference": None if reference is None else _read_reference(reference),
+    }
+    given = {name: value for name, value in fields.items() if value not in (None, "", [])}
+    return parse.create_request(_checked(given), _context(options.get("idempotency_key", "")))
 
 
 def build_remix_request(source: VideoId, prompt: str, idempotency_key: str) -> CreateRequest:
-    """Return what a remix asks for.
+    """Return the request for a remix of a video.
 
     Raises:
-        RefusalError: if the prompt cannot be read.
+        ApiError: if the prompt or the key is invalid.
     """
     return parse.remix_request(_checked({"prompt": prompt}), _context(idempotency_key), source)
 
 
-def policy_or_preference(policy: str, prefer: str) -> str:
-    """Return the one of the two that is said, "" for neither.
+def _route_name(name: str, routes: Mapping[str, Route]) -> str:
+    """Return the name of a route; "" stands for the only route, else for the default model."""
+    if name in routes:
+        return name
+    if name:
+        why = f"no such route: '{name}'{did_you_mean(name, (*routes,))}"
+        raise _route_error(why, "model_not_found", routes)
+    # A configuration without routes has two for one service: its model's and its own.
+    if len({frozenset(route.services) for route in routes.values()}) == 1:
+        return next(iter(routes))
+    if DEFAULT_MODEL in routes:
+        return DEFAULT_MODEL
+    raise _route_error("name a model", "missing_required_parameter", routes)
 
-    Raises:
-        ValueError: for both.
-    """
-    if policy and prefer:
-        raise ValueError("say policy or prefer, not both: each orders the services by itself")
-    return policy or prefer
+
+def _route_error(why: str, code: str, routes: Mapping[str, Route]) -> ApiError:
+    message = f"{why}; routes: {', '.join(routes)}"
+    return ApiError(HTTPStatus.BAD_REQUEST, message, code=code, param="model")
 
 
 def _checked(fields: FieldTree) -> FieldTree:
@@ -59,7 +120,8 @@ def _checked(fields: FieldTree) -> FieldTree:
 
 
 def _context(idempotency_key: str) -> RequestContext:
-    key = idempotency_key.encode("utf-8", "surrogatepass")  # half a pair is refused with all else
+    # The parser refuses half a surrogate pair, as it refuses all else that is not ASCII.
+    key = idempotency_key.encode("utf-8", "surrogatepass")
     headers = {b"idempotency-key": key} if idempotency_key else {}
     return parse.read_context(headers, ANONYMOUS.key)
 

@@ -1,4 +1,4 @@
-"""A gateway at work inside of somebody's program, opened by the first call that needs it."""
+"""The gateway inside a program's process, opened by the first call that needs it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -9,6 +9,7 @@ import structlog
 
 from tallylight.app.logs import configure_for_library
 from tallylight.app.runtime import Runtime, open_runtime
+from tallylight.client.lifecycle import cancel, log_failure
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError, TallylightError
@@ -22,11 +23,11 @@ _CLOSED = "this client is closed"
 
 
 class EmbeddedGateway:
-    """The gateway of a configuration, and what has to run beside it."""
+    """The gateway of a configuration and the background task that serves it."""
 
     def __init__(self, configuration: Configuration, clock: Clock) -> None:
         configure_for_library()
-        self.configuration = configuration
+        self._configuration = configuration
         self._clock = clock
         self._stack = AsyncExitStack()
         self._runtime: Runtime | None = None
@@ -35,61 +36,55 @@ class EmbeddedGateway:
         self._is_closed = False
 
     async def open(self) -> tuple[Gateway, asyncio.Task[None]]:
-        """Return the gateway, opened if it was not, and the task that is at work for it.
+        """Return the gateway, opened if needed, and its background task.
 
         Raises:
-            RuntimeError: if it was closed.
+            RuntimeError: if the client is closed.
         """
         async with self._open_lock:
             if self._is_closed:
                 raise RuntimeError(_CLOSED)
             if self._runtime is None or self._worker is None:
                 self._runtime = await self._stack.enter_async_context(
-                    open_runtime(self.configuration, self._clock, is_embedded=True)
+                    open_runtime(self._configuration, self._clock, is_embedded=True)
                 )
-                self._worker = asyncio.create_task(self._runtime.run_embedded(), name="videos")
-                self._worker.add_done_callback(_log_failure)
+                self._worker = asyncio.create_task(self._runtime.run_embedded(), name="gateway")
+                self._worker.add_done_callback(log_failure)
             return self._runtime.gateway_wiring.gateway, self._worker
 
     async def call(self, operation: Callable[[Gateway], Coroutine[object, object, _T]]) -> _T:
-        """Ask the gateway something.
+        """Run an operation of the gateway and return its result.
 
         Raises:
-            RuntimeError: if it was closed, or is closed meanwhile.
-            TallylightError: if what is at work for it has ended by a defect, so that no answer
-                would ever come; and whatever the gateway itself raises.
+            RuntimeError: if the client is closed, or is closed during the call.
+            TallylightError: if the background task has failed, so that the operation would never
+                end; and all that the operation itself raises.
         """
-        gateway, working = await self.open()
-        asking = asyncio.create_task(operation(gateway))
+        gateway, worker = await self.open()
+        task = asyncio.create_task(operation(gateway))
         try:
-            await asyncio.wait((asking, working), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, worker), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            if not asking.done():
-                asking.cancel()
-                await asyncio.wait((asking,))
-        if asking.cancelled() and self._is_closed:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+        if task.cancelled() and self._is_closed:
             raise RuntimeError(_CLOSED)
-        if asking.cancelled():
-            raise TallylightError("the client ended by a defect of its own; its log says which")
-        return asking.result()
+        if task.cancelled():
+            raise TallylightError("an internal error ended the client; its log has the details")
+        return task.result()
 
     async def aclose(self) -> None:
-        """Leave the videos under way to others, and give back database and connections for good."""
+        """Release the videos that are still being made; close database and connections for good."""
         self._is_closed = True
         async with self._open_lock:
-            if self._worker is not None:
-                self._worker.cancel()
-                await asyncio.gather(self._worker, return_exceptions=True)
+            await cancel(self._worker)
             try:
+                # Where no other process is the leader, this client's evidence is judged now.
                 if self._runtime is not None:
                     await self._runtime.lead_briefly()
             except StorageError as error:
-                log.warning("videos.unjudged", error=str(error))
+                log.warning("evidence.unprocessed", error=str(error))
             finally:
                 self._worker = self._runtime = None
                 await self._stack.aclose()
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("videos.failed", exc_info=error)

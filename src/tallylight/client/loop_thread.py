@@ -10,11 +10,11 @@ _T = TypeVar("_T")
 
 
 class LoopThread:
-    """Runs what is given to it, until it is closed or the program ends.
+    """Runs coroutines of one client until the client is closed or the program ends.
 
     Args:
-        aclose: What is to be run last.
-        name: Of what is run, for whoever uses it after it was closed.
+        aclose: Closes the client; it is the last coroutine to run.
+        name: What error messages call the client.
     """
 
     def __init__(self, aclose: Callable[[], Coroutine[object, object, None]], name: str) -> None:
@@ -28,9 +28,15 @@ class LoopThread:
         atexit.register(self.close)
 
     def run(self, work: Coroutine[object, object, _T]) -> _T:
-        """Return what a coroutine returns; one that nobody waits for any more is cancelled."""
+        """Return the result of a coroutine.
+
+        An exception in the calling thread, such as KeyboardInterrupt, cancels the coroutine.
+
+        Raises:
+            RuntimeError: if the client is closed.
+        """
         if self._loop.is_closed():
-            work.close()
+            work.close()  # a coroutine that is never awaited would warn
             raise RuntimeError(f"this {self._name} is closed")
         running = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
@@ -39,7 +45,7 @@ class LoopThread:
             running.cancel()
 
     def close(self) -> None:
-        """Close what is run, and end the thread; may be called twice."""
+        """Close the client and end the thread; a second call does nothing."""
         if self._loop.is_closed():
             return
         self.run(self._aclose())

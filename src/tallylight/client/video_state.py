@@ -1,4 +1,4 @@
-"""What a client's handle on a video tells of it."""
+"""What the handles of both clients show of a video."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from tallylight.errors import TallylightError
-from tallylight.model.video import Video as Record
-from tallylight.model.video import VideoError, VideoStatus
+from tallylight.model.video import Video, VideoError, VideoStatus
 
 
 class VideoFailedError(TallylightError):
-    """A video that was asked for and is not there, because it could not be made.
+    """A video cannot be saved, because it failed.
 
     Args:
-        id: The video's.
-        error: Why, as the video has it.
+        id: The video's id.
+        error: Why the video failed.
     """
 
     def __init__(self, id: str, error: VideoError) -> None:  # noqa: A002  # the API's word
@@ -27,13 +26,13 @@ class VideoFailedError(TallylightError):
 
 @dataclass(slots=True)
 class VideoSnapshot:
-    """A video as it stood when it was last looked at; shared by the handles on it."""
+    """The latest state of a video that its handles have read; they share it."""
 
-    record: Record
+    record: Video
 
 
 class VideoHandleBase:
-    """A video as it stood when it was last looked at."""
+    """A video, as it was when the handle last read it."""
 
     def __init__(self, snapshot: VideoSnapshot) -> None:
         self._snapshot = snapshot
@@ -46,80 +45,80 @@ class VideoHandleBase:
 
     @property
     def id(self) -> str:
-        """Return its id, which stays valid whoever makes it."""
+        """Return the id, which stays the same after a failover."""
         return self._snapshot.record.id
 
     @property
     def status(self) -> VideoStatus:
-        """Return where it stands: queued, in_progress, completed or failed."""
+        """Return the status: queued, in_progress, completed or failed."""
         return self._snapshot.record.status
 
     @property
     def is_over(self) -> bool:
-        """Tell whether it is completed or has failed, which never changes."""
+        """Tell whether the video is completed or has failed, which is final."""
         return self._snapshot.record.is_terminal
 
     @property
     def progress(self) -> int:
-        """Return how far it is, 0 to 100."""
+        """Return the progress, 0 to 100."""
         return self._snapshot.record.progress
 
     @property
     def model(self) -> str:
-        """Return the route that it was asked of."""
+        """Return the name of the route."""
         return self._snapshot.record.model
 
     @property
     def prompt(self) -> str:
-        """Return its text."""
+        """Return the prompt."""
         return self._snapshot.record.prompt
 
     @property
     def seconds(self) -> int:
-        """Return its length."""
+        """Return the length in seconds."""
         return self._snapshot.record.seconds
 
     @property
     def size(self) -> str:
-        """Return its size, "1280x720"."""
+        """Return the size, "1280x720"."""
         return self._snapshot.record.size
 
     @property
     def service(self) -> str:
-        """Return who makes it, or has made it; "" before anybody has accepted it."""
+        """Return the service that makes or made the video; "" before the first acceptance."""
         return self._snapshot.record.service
 
     @property
     def attempts(self) -> int:
-        """Return how often it was submitted, to whomever."""
+        """Return the number of attempts, over all services."""
         return self._snapshot.record.attempts
 
     @property
     def cost(self) -> Decimal:
-        """Return what all attempts cost together, in USD, as far as it is known."""
+        """Return the known cost of all attempts together, in USD."""
         return self._snapshot.record.cost
 
     @property
     def substituted(self) -> Mapping[str, str]:
-        """Return what a service was asked for in place of what was asked: {"seconds": "10→8"}."""
+        """Return the values that the route substituted: {"seconds": "10→8"}."""
         return self._snapshot.record.substitutions
 
     @property
     def error(self) -> VideoError | None:
-        """Return why it failed, None if it has not."""
+        """Return why the video failed; None if it has not."""
         return self._snapshot.record.error
 
     @property
     def idempotency_key(self) -> str:
-        """Return the key by which its create is known again, "" for none."""
+        """Return the idempotency key of the request; "" for none."""
         return self._snapshot.record.idempotency_key
 
     @property
     def created_at(self) -> datetime:
-        """Return when it was asked for."""
+        """Return when the video was requested."""
         return self._snapshot.record.created_at
 
     @property
     def expires_at(self) -> datetime | None:
-        """Return until when it can be saved, None if nobody knows."""
+        """Return until when the video can be saved; None if that is not known."""
         return self._snapshot.record.expires_at

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.config.report import ConfigReport
 from tallylight.documents.document import Document
 from tallylight.documents.yaml_tree import KeyPath
 from tallylight.model.ids import ServiceId
-from tallylight.model.money import Budget, cost_of
+from tallylight.model.money import Budget
 
 
 def check_budgets(
@@ -39,13 +40,6 @@ def check_budgets(
             "paid probes need a limit: set budgets.per_day, or budget.per_day of "
             + ", ".join(unlimited),
         )
-
-
-def probe_cost(service: Service) -> Decimal | None:
-    """Return what one paid probe of a service is expected to cost; None if it cannot be told."""
-    if service.sheet.price is None or service.probe_order is None:
-        return None
-    return cost_of(service.sheet.price, service.probe_order)
 
 
 def _smallest_limit(budget: Budget) -> Decimal | None:

@@ -1,1 +1,1 @@
-"""Looks for itself: which probe is worth its money now, sending it, following it to its end."""
+"""Active checks: plans the probes of each service, sends them and reports their evidence."""

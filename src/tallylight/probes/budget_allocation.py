@@ -1,13 +1,13 @@
-"""How the money for routine probes is shared out: where it spares most wrong minutes; pure.
+"""Allocates the money for routine probes so that it shortens unnoticed outages the most; pure.
 
-A probe of a service that stands finds an outage that nothing else shows. With outages that come at
-random, `between` apart, and last `length` on average, a probe each T leaves
+A routine probe finds an outage that nothing else shows. If outages start at random and last
+`length` on average, a probe every T leaves this much of each outage unnoticed:
 
     length - length² / T * (1 - exp(-T / length))
 
-of each unseen. What one more probe a day spares shrinks the more of them there are, so the money is
-spent best where the last dollar spares the same at every service. The paces that the operator
-wrote say how much money that is; the budget, less what doubt will need, how much at most.
+Each further probe a day saves less, so the allocation is best where the last dollar saves the same
+time at every service. The intervals that the operator configured set the amount of money. The
+budget, less a reserve for undecided services, limits it.
 """
 
 import math
@@ -21,23 +21,23 @@ from tallylight.model.ids import ServiceId
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 
 ALLOCATION_INTERVAL = timedelta(hours=1)
-"""How often the money is shared out anew, from what was learned meanwhile."""
+"""How often the money is allocated again, with what was learned since."""
 
 RESERVED_RATIO = 0.25
-"""So much of a budget routine probes leave to doubt and recoveries, however calm it was lately."""
+"""Share of a budget reserved for undecided services and recoveries, however few there were."""
 
 _MIN_ROUTINE_RATIO = 0.4
-"""So much of the money routine probes get, however stormy it was, so that no pace need be stretched
-until evidence runs out."""
+"""Minimum share of the money for routine probes, so that evidence does not expire between them even
+while many services are undecided."""
 
 _MAX_OVERSPEND_RATIO = 0.25
-"""So much more than the paces mean may be spent before doubt is paid by fewer routine probes."""
+"""How far total spending may exceed the configured intervals before routine probes are reduced."""
 
 _DAY_SECONDS = 86_400.0
 _DECAY_TIME = timedelta(days=4)
-_ASSUMED_RATIO = 0.25  # of the money, for doubt, until it is known
+_ASSUMED_RATIO = 0.25  # extra spending, as a share of routine spending, until it is known
 _MAX_FACTOR = 3.0
-"""Evidence on jobs holds for four paces: a longer one, jittered, would leave gaps of unknown."""
+"""Evidence on jobs is valid for four intervals; a larger factor, with jitter, would leave gaps."""
 
 _MIN_FACTOR = 1 / 16
 _STEPS = 48
@@ -49,11 +49,11 @@ _BISECTIONS = 40
 
 @dataclass(frozen=True, slots=True)
 class DecayingSpend:
-    """Money spent, fading over days.
+    """A sum of spending in which older amounts count less, decaying over days.
 
     Args:
-        usd: What is left of it.
-        at: When.
+        amount_usd: The decayed sum at that time.
+        at: The time of the newest amount.
     """
 
     amount_usd: float
@@ -61,15 +61,15 @@ class DecayingSpend:
 
     @classmethod
     def expected(cls, interval: timedelta, price: float, at: datetime) -> Self:
-        """Return what doubt may be expected to cost where nothing is known of it yet."""
+        """Return the extra spending to expect of a service before any was seen."""
         return cls(_ASSUMED_RATIO * price * (_DECAY_TIME / interval), at)
 
-    def plus(self, usd: float, at: datetime) -> "DecayingSpend":
-        """Return it with something more spent."""
-        return DecayingSpend(self._remaining(at) + usd, max(at, self.at))
+    def plus(self, amount_usd: float, at: datetime) -> "DecayingSpend":
+        """Return the sum with another amount added."""
+        return DecayingSpend(self._remaining(at) + amount_usd, max(at, self.at))
 
     def per_day(self, now: datetime) -> float:
-        """Return USD a day."""
+        """Return the spending in USD per day."""
         return self._remaining(now) / (_DECAY_TIME / timedelta(days=1))
 
     def _remaining(self, now: datetime) -> float:
@@ -78,15 +78,15 @@ class DecayingSpend:
 
 @dataclass(frozen=True, slots=True)
 class ProbeCandidate:
-    """What is known of one service whose routine probes cost money.
+    """A service whose routine probes cost money.
 
     Args:
-        pace: What the operator asked for.
-        price: USD of a probe.
-        between: The mean time between two outages of its jobs.
-        length: How long one lasts on average.
-        beyond: USD a day that its probes out of their turn cost lately.
-        budget: What the service's own probes may spend.
+        interval: The interval that the operator configured.
+        price: The price of a probe in USD.
+        time_between_outages: The mean time between two outages of its jobs.
+        outage_length: The mean length of an outage.
+        extra_per_day: Recent spending on probes outside the routine, in USD per day.
+        budget: The budget of the service's own probes.
     """
 
     interval: timedelta
@@ -99,13 +99,13 @@ class ProbeCandidate:
 
 @dataclass(frozen=True, slots=True)
 class ProbeSchedule:
-    """How often a service is probed for money.
+    """The intervals of a service's generation probes.
 
     Args:
-        routine: While it stands.
-        recovery: The longest time between two looks at an outage: how late its end is found is
-            worth as much as how late the next begin is, hence a shorter one the longer outages
-            last and the oftener they come.
+        routine_interval: While its jobs succeed.
+        recovery_interval: The longest interval during an outage. Finding the end of an outage
+            late costs as much as finding a start late, so it is shorter the longer and the more
+            frequent outages are.
     """
 
     routine_interval: timedelta
@@ -115,36 +115,28 @@ class ProbeSchedule:
 def allocate_schedules(
     candidates: Mapping[ServiceId, ProbeCandidate], total: Budget
 ) -> Mapping[ServiceId, ProbeSchedule]:
-    """Return how often each service is probed for the money that the operator meant to spend."""
-    meant = sum(_cost_per_day(wish, 1.0) for wish in candidates.values())
-    beyond = sum(wish.extra_per_day for wish in candidates.values())
-    money = _routine_per_day(meant, beyond, total)
-    values = {id_: _marginal_values(wish) for id_, wish in candidates.items()}
-    factors = _affordable_factors(candidates, values, money)
-    return {id_: _schedule(wish, factors[id_]) for id_, wish in candidates.items()}
+    """Return the probe intervals of each service for the money that the operator planned."""
+    planned = sum(_cost_per_day(each, 1.0) for each in candidates.values())
+    extra = sum(each.extra_per_day for each in candidates.values())
+    factors = _affordable_factors(candidates, _routine_per_day(planned, extra, total))
+    return {id_: _schedule(each, factors[id_]) for id_, each in candidates.items()}
 
 
 def _schedule(candidate: ProbeCandidate, factor: float) -> ProbeSchedule:
-    own = _routine_per_day(math.inf, candidate.extra_per_day, candidate.budget)
-    least = candidate.price * _DAY_SECONDS / own if own else math.inf
-    seconds = max(candidate.interval.total_seconds() * factor, least)
+    affordable = _routine_per_day(math.inf, candidate.extra_per_day, candidate.budget)
+    shortest = candidate.price * _DAY_SECONDS / affordable if affordable else math.inf
+    seconds = max(candidate.interval.total_seconds() * factor, shortest)
     routine = timedelta(seconds=min(seconds, timedelta(days=365).total_seconds()))
-    return ProbeSchedule(
-        routine,
-        min(
-            candidate.interval,
-            routine * math.sqrt(candidate.outage_length / candidate.time_between_outages),
-        ),
-    )
+    recovery = routine * math.sqrt(candidate.outage_length / candidate.time_between_outages)
+    return ProbeSchedule(routine, min(candidate.interval, recovery))
 
 
 def _affordable_factors(
-    candidates: Mapping[ServiceId, ProbeCandidate],
-    values: Mapping[ServiceId, tuple[float, ...]],
-    money: float,
+    candidates: Mapping[ServiceId, ProbeCandidate], money: float
 ) -> Mapping[ServiceId, float]:
-    """Return by which factor each pace is stretched so that the last dollar buys the same."""
-    low, high = -60.0, 60.0  # logarithms of what the last dollar spares
+    """Return the factor for each interval at which the last dollar saves the same everywhere."""
+    values = {id_: _marginal_values(each) for id_, each in candidates.items()}
+    low, high = -60.0, 60.0  # logarithms of the value of the last dollar, found by bisection
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         if _total_per_day(candidates, _factors_at(values, math.exp(middle))) > money:
@@ -162,28 +154,25 @@ def _factors_at(
     values: Mapping[ServiceId, tuple[float, ...]], marginal_value: float
 ) -> dict[ServiceId, float]:
     return {
-        id_: _FACTORS[min(bisect_left(found, marginal_value), _STEPS - 1)] if found else 1.0
-        for id_, found in values.items()
+        id_: _FACTORS[min(bisect_left(own, marginal_value), _STEPS - 1)] if own else 1.0
+        for id_, own in values.items()
     }
 
 
 def _marginal_values(candidate: ProbeCandidate) -> tuple[float, ...]:
-    """Return what the last dollar spares at each pace; it grows with the pace."""
+    """Return the value of the last dollar at each factor; it grows with the interval."""
     if not candidate.price:
         return ()
     length = candidate.outage_length.total_seconds()
-    most = length * length / candidate.time_between_outages.total_seconds() / candidate.price
-    found = []
-    for factor in _FACTORS:
-        ratio = candidate.interval.total_seconds() * factor / length
-        found.append(most * (1 - math.exp(-ratio) * (1 + ratio)))
-    return tuple(found)
+    limit = length * length / candidate.time_between_outages.total_seconds() / candidate.price
+    ratios = (candidate.interval.total_seconds() * factor / length for factor in _FACTORS)
+    return tuple(limit * (1 - math.exp(-ratio) * (1 + ratio)) for ratio in ratios)
 
 
 def _total_per_day(
     candidates: Mapping[ServiceId, ProbeCandidate], factors: Mapping[ServiceId, float]
 ) -> float:
-    return sum(_cost_per_day(wish, factors[id_]) for id_, wish in candidates.items())
+    return sum(_cost_per_day(each, factors[id_]) for id_, each in candidates.items())
 
 
 def _cost_per_day(candidate: ProbeCandidate, factor: float) -> float:
@@ -191,20 +180,18 @@ def _cost_per_day(candidate: ProbeCandidate, factor: float) -> float:
 
 
 def _routine_per_day(planned: float, extra: float, budget: Budget) -> float:
-    """Return what routine probes may spend a day.
+    """Return what routine probes may spend a day, in USD.
 
-    Doubt goes first: it is raised by something, and its probe decides.
+    Probes of undecided services are paid first: some evidence caused them, and they decide.
     """
     limit = _budget_per_day(budget)
-    most = min(planned, (1 - RESERVED_RATIO) * limit)
-    return max(
-        _MIN_ROUTINE_RATIO * most,
-        min(most, (1 + _MAX_OVERSPEND_RATIO) * planned - extra, limit - extra),
-    )
+    highest = min(planned, (1 - RESERVED_RATIO) * limit)
+    remaining = min(highest, (1 + _MAX_OVERSPEND_RATIO) * planned - extra, limit - extra)
+    return max(_MIN_ROUTINE_RATIO * highest, remaining)
 
 
 def _budget_per_day(budget: Budget) -> float:
-    """Return what a budget allows a day, in its tightest window."""
+    """Return what a budget allows per day in its tightest window."""
     days = {name: window.total_seconds() / _DAY_SECONDS for name, window in BUDGET_WINDOWS.items()}
     limits = [float(limit) / days[name] for name, limit in budget.limits.items()]
     return min(limits, default=math.inf)

@@ -1,4 +1,4 @@
-"""The lifecycle dates of fact sheets as evidence; pure."""
+"""Turns the shutdown dates of fact sheets into evidence; pure."""
 
 from datetime import UTC, datetime, time
 
@@ -9,11 +9,11 @@ from tallylight.verdicts.state import CalendarState
 
 
 def calendar_evidence(service: Service, known: CalendarState, now: datetime) -> Evidence | None:
-    """Return what the calendar says of a service and the judge does not know yet.
+    """Return evidence if a service's shutdown date differs from what the judge knows.
 
-    A date that is only the earliest possible one ("not before") warns and retires nothing; where
-    sources disagree, the fact sheet carries the latest of their dates. A date that the sheet no
-    longer has is taken back.
+    A date that is only the earliest possible one ("not before") gives a warning and retires
+    nothing. Where sources disagree, the fact sheet has the latest date. A date that was removed
+    from the sheet is withdrawn.
     """
     day = service.sheet.shutdown_at
     until = None if day is None else datetime.combine(day, time(), UTC)

@@ -1,17 +1,17 @@
-"""One round of probes now, within the time limit of each service."""
+"""Checks a service now: one round of probes at all depths, within its time limit."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
 from tallylight.model.evidence import Depth, Evidence
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.prober import Prober
 
 _MAX_TRIES = 3
-"""So many bad shallow results in a row close the door by the judge's figures."""
+"""The judge marks the API as down after this many bad free probes in a row."""
 
 _RETRY_DELAY = timedelta(seconds=1)
 
@@ -20,12 +20,12 @@ _DEPTH_ORDER = (Depth.REACH, Depth.CREDENTIALS, Depth.GENERATION)
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one round found about one service.
+    """The result of one round for one service.
 
     Args:
-        found: The newest evidence of each depth that was probed.
-        withheld: Why a generation was not sent, "" if nothing kept it.
-        off: Depths that were left out, since a probe of them has cost money.
+        evidence: The newest evidence of each probed depth.
+        withheld_reason: Why no generation was sent, "" if none was withheld.
+        skipped_depths: Depths that were skipped because a probe of them was billed before.
     """
 
     evidence: tuple[Evidence, ...]
@@ -38,31 +38,32 @@ async def check_service(
 ) -> CheckResult:
     """Probe one service at every depth up to the given one.
 
-    A bad free probe is looked at again at once, so that one round is enough for a verdict; the
-    looks share the upstream's time limit. Nothing deeper is asked behind a door that stays closed.
+    A bad free probe is repeated at once, so that one round is enough for a verdict; the tries share
+    the upstream's time limit. If a free probe stays bad, no deeper one is sent.
     """
-    patience = service.upstream.timeout / _MAX_TRIES
-    quick = replace(service, upstream=replace(service.upstream, timeout=patience))
-    off = await prober.disabled_depths(service.id)
-    steps = _DEPTH_ORDER[: _DEPTH_ORDER.index(depth) + 1]
-    found: list[Evidence] = []
-    withheld = ""
-    for step in steps:
-        if step in off:
+    timeout = service.upstream.timeout / _MAX_TRIES
+    hurried = replace(service, upstream=replace(service.upstream, timeout=timeout))
+    disabled = await prober.disabled_depths(service.id)
+    depths = _DEPTH_ORDER[: _DEPTH_ORDER.index(depth) + 1]
+    evidence: list[Evidence] = []
+    withheld_reason = ""
+    for each in depths:
+        if each in disabled:
             continue
-        if step is Depth.GENERATION:
-            withheld = await _probe_generation(prober, service, found)
+        if each is Depth.GENERATION:
+            withheld_reason = await _probe_generation(prober, service, evidence)
             continue
-        found.append(await _probe_with_retries(prober, quick, step, clock))
-        if found[-1].is_bad:
+        evidence.append(await _probe_with_retries(prober, hurried, each, clock))
+        if evidence[-1].is_bad:
             break
-    return CheckResult(tuple(found), withheld, tuple(step for step in steps if step in off))
+    skipped = tuple(each for each in depths if each in disabled)
+    return CheckResult(tuple(evidence), withheld_reason, skipped)
 
 
 async def _probe_generation(prober: Prober, service: Service, evidence: list[Evidence]) -> str:
-    """Send a generation; return why none was sent, "" if one was."""
-    if estimated_cost(service) is None:
-        return "its fact sheet has no price, length or size to order by"
+    """Send a generation and append its evidence; return why none was sent, "" if one was."""
+    if probe_cost(service) is None:
+        return "its fact sheet has no price, length or size for an order"
     try:
         evidence.append(await prober.probe(service, Depth.GENERATION))
     except BudgetError as error:

@@ -1,4 +1,4 @@
-"""Reads providers' status pages, each page once for all services behind it."""
+"""Polls providers' status pages, each page once for all its services."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _REFRESH_INTERVAL = timedelta(seconds=1)
 
 
 class FeedPoller:
-    """Keeps what each page said last, and reports what changes."""
+    """Remembers the latest state of each page and reports changes to the board."""
 
     def __init__(self, board: Board, sender: RequestSender, clock: Clock) -> None:
         self._board = board
@@ -33,7 +33,7 @@ class FeedPoller:
         self._by_feed: dict[Feed, list[Service]] = {}
 
     async def run(self) -> Never:
-        """Read every page at its interval until cancelled; pages come and go with the services."""
+        """Poll every page at its interval until cancelled, following changes of the services."""
         readers: dict[Feed, asyncio.Task[Never]] = {}
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -46,9 +46,9 @@ class FeedPoller:
                 await self._clock.sleep(_REFRESH_INTERVAL)
 
     async def poll(self, feed: Feed, services: Sequence[Service]) -> None:
-        """Read one page now, and report to the board what it says anew.
+        """Poll one page now and report changes to the board.
 
-        While it is our own network that is away, nothing is asked: it would tell of us.
+        While our own network is down nothing is sent: a failure would say nothing of the page.
         """
         if self._board.network_is_down:
             return
@@ -67,7 +67,7 @@ class FeedPoller:
             return
         for service in services:
             if service.id not in self._board:
-                continue  # it has left the catalogue meanwhile
+                continue  # the configuration was reloaded meanwhile
             evidence = feed_evidence(
                 service.id,
                 self._board.latest_evidence(service.id, Source.FEED),
@@ -83,7 +83,7 @@ class FeedPoller:
                 if services := self._services_by_feed().get(feed):
                     await self.poll(feed, services)
             except Exception:
-                # The root of a page's task: one page that we misread must not silence the others.
+                # The root of a page's task: an error on one page must not stop the others.
                 log.exception("feed.failed", url=feed.url)
             await self._clock.sleep(feed.interval)
 

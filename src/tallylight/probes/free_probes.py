@@ -1,4 +1,4 @@
-"""The free probes: does it answer, does it know our key and still list the model?"""
+"""The free probes: the API responds, accepts our key and lists the model."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,31 +19,31 @@ _API_DOWN_KINDS = frozenset(
         FailureKind.MAINTENANCE,
     }
 )
-"""What an answer to `reach` may say against the door. A 401 or 404 without a key proves that
-somebody is at home."""
+"""Failures of `reach` that count against the API. A 401 or 404, without a key, proves that it
+responds."""
 
 _UNREADABLE_RULES = frozenset({"body", "page"})
-"""What the classifier's rules begin with where an answer could not be read at all."""
+"""First parts of the classifier's rules for a response that it could not read."""
 
 _MAX_TEXT = 200
 
 
 class RequestSender(Protocol):
-    """Sends one request; `upstreams.transport.Transport` is one."""
+    """Sends requests; implemented by `upstreams.transport.Transport`."""
 
     async def send(self, request: Request, upstream: Upstream) -> Reply:
-        """Send a request and return its whole answer, or how none came."""
+        """Send a request and return the complete response, or the error."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FreeProbeResult:
-    """What a free probe found.
+    """The result of a free probe.
 
     Args:
         evidence: The observation.
-        billed: The job that a request meant to be free has started, if it has.
-        is_doubtful: It was sent as an order is and never answered, so it may have started one.
+        billed_job: The job that the probe started by mistake; None if it started none.
+        may_be_billed: The probe was a POST without a response, so it may have started a job.
     """
 
     evidence: Evidence
@@ -52,7 +52,7 @@ class FreeProbeResult:
 
 
 async def probe_reach(service: Service, sender: RequestSender, clock: Clock) -> FreeProbeResult:
-    """Ask whether a service's upstream answers at all."""
+    """Check whether a service's upstream responds at all."""
     request = adapter_for(service.upstream).reach()
     reply = await sender.send(request, service.upstream)
     failure = classify(reply, service.upstream.dialect)
@@ -64,7 +64,7 @@ async def probe_reach(service: Service, sender: RequestSender, clock: Clock) -> 
 async def probe_credentials(
     service: Service, sender: RequestSender, clock: Clock
 ) -> FreeProbeResult:
-    """Ask whether an upstream knows our key and still offers the model."""
+    """Check whether an upstream accepts our key and lists the model."""
     adapter = adapter_for(service.upstream)
     request = adapter.credentials(service.model)
     reply = await sender.send(request, service.upstream)
@@ -74,24 +74,24 @@ async def probe_credentials(
     evidence = _evidence(service, Source.CREDENTIALS, reply, failure, clock)
     if request.method != "POST":
         return FreeProbeResult(evidence)
-    # A failure for want of a chat answer does not show that there was no job.
+    # A failed read of the credentials does not exclude that the POST started a job.
     job = adapter.read_job(reply)
-    is_doubtful = reply.was_sent and (reply.status is None or bool(reply.error))
-    return FreeProbeResult(evidence, job if isinstance(job, Job) else None, is_doubtful)
+    may_be_billed = reply.was_sent and (reply.status is None or bool(reply.error))
+    return FreeProbeResult(evidence, job if isinstance(job, Job) else None, may_be_billed)
 
 
 def _described(text: str, reply: Reply) -> str:
-    """Return the words of an answer that is none, after a word on what it is instead."""
+    """Return the text of an unreadable response, preceded by what the response is instead."""
     kind = reply.headers.get("content-type", "").partition(";")[0] or "something"
     match reply:
         case Reply(error=error) if error:
-            what = f"half an answer ({error})"
+            what = f"an incomplete response ({error})"
         case Reply(truncated=True):
-            what = f"more {kind} than anybody reads"
+            what = f"{kind} that is too long to read"
         case Reply(body=body) if not body.strip():
-            what = "an empty answer"
+            what = "an empty response"
         case _:
-            what = f"{kind} that is no such answer"
+            what = f"{kind} that is not the expected response"
     line = f"HTTP {reply.status} with {what}" + (f": {text}" if text else "")
     return line if len(line) <= _MAX_TEXT else line[: _MAX_TEXT - 1] + "…"
 

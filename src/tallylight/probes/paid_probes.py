@@ -1,8 +1,8 @@
-"""The paid probe: placing an order and taking it to its end, over restarts.
+"""The paid probe: sends one order and follows it to its end, across restarts.
 
-Money first: the estimate is reserved in the ledger, then the attempt is written down, and only then
-is anything sent, once. `follow` is re-entrant: it takes an attempt to its end from whatever the
-tables say, so that a killed process picks its jobs up and pays for none twice.
+The estimated cost is reserved in the ledger, then the attempt is stored, and only then the order is
+sent, once. `resume` continues an attempt from any stored state, so a process that was killed
+finishes its jobs and pays for none twice.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from tallylight.board import Board
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.attempt import Attempt, AttemptState
@@ -21,7 +22,6 @@ from tallylight.model.evidence import Depth, Evidence, Failure, FailureKind, Fau
 from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import Purpose
 from tallylight.model.money import Budget
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.poll import ProbePoller
 from tallylight.probes.settlement import ProbeOutcome, ProbeSettlement
 from tallylight.storage.database import Storage
@@ -33,31 +33,31 @@ from tallylight.upstreams.transport import Transport
 log = structlog.get_logger()
 
 PROBE_CREATE_TIMEOUT = timedelta(minutes=2)
-"""How long a create may take to be answered, whatever the limit of other calls: some relays answer
-once their own upstream has, and each create that is given up leaves a doubt that costs money."""
+"""Minimum time limit of a create. Some relays respond only once their own upstream has, and each
+create that times out leaves an attempt in doubt, which counts as paid."""
 
 _INTERRUPTED = Failure(
     kind=FailureKind.UNKNOWN,
     fault=Fault.OURS,
     rule="probe:interrupted",
-    text="our own restart cut the answer off; nobody knows what became of the job",
+    text="our own restart interrupted the response; the outcome of the job is unknown",
 )
 
-_NAMELESS = Failure(
+_NO_ID = Failure(
     kind=FailureKind.DEGRADED,
     fault=Fault.UPSTREAM,
-    rule="job:nameless",
-    text="accepted without an id by which the job could be asked for",
+    rule="job:no_id",
+    text="accepted without an id to poll the job with",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeHistory:
-    """What the history knows of a service's paid probes.
+    """The stored history of a service's paid probes.
 
     Args:
-        placed_at: When the newest was placed, None if none was.
-        off: Depths of free probes that once started a job.
+        last_intended_at: When the newest was sent; None if none was.
+        disabled_depths: Depths of free probes that once started a job.
     """
 
     last_intended_at: datetime | None = None
@@ -65,14 +65,18 @@ class ProbeHistory:
 
 
 class PaidProbeRunner:
-    """Places generation probes and follows them.
+    """Sends generation probes and follows them to their ends.
 
     Args:
-        total: What all probes together may spend.
-        patience: How long a create may take to be answered.
+        board: Receives the evidence.
+        history: Stores attempts and costs.
+        transport: Sends the requests.
+        clock: The time.
+        total: The budget of all probes together.
+        patience: The minimum time limit of a create.
     """
 
-    def __init__(  # noqa: PLR0913  # the rooms that it ties together
+    def __init__(  # noqa: PLR0913  # the parts that a probe needs
         self,
         board: Board,
         history: Storage,
@@ -86,20 +90,20 @@ class PaidProbeRunner:
         self._history = history
         self._transport = transport
         self._clock = clock
-        self._following = ProbePoller(transport, clock)
-        self._settling = ProbeSettlement(board, history, clock)
+        self._poller = ProbePoller(transport, clock)
+        self._settlement = ProbeSettlement(board, history, clock)
         self._patience = patience
         self.total_budget = total
 
     async def prepare(self, service: Service) -> Attempt:
-        """Set the money for a video aside and write its order down; nothing is sent yet.
+        """Reserve the money for a video and store the attempt; nothing is sent yet.
 
         Raises:
-            BudgetError: if that could exceed a budget.
-            ValueError: if the service has no order or no price to probe with.
-            StorageError: if the database is away.
+            BudgetError: if the cost could exceed a budget.
+            ValueError: if the service has no order or no price.
+            StorageError: if the database is unavailable.
         """
-        cost, order = estimated_cost(service), service.probe_order
+        cost, order = probe_cost(service), service.probe_order
         if cost is None or order is None:
             raise ValueError(f"{service.id} has no price, so its generation cannot be budgeted")
         now, id_ = self._clock.now(), AttemptId(uuid4().hex)
@@ -116,7 +120,7 @@ class PaidProbeRunner:
             id=id_,
             service=service.id,
             purpose=Purpose.PROBE,
-            # The mark by which the job is found in a list of jobs.
+            # The id in the prompt identifies the job in a list of jobs.
             order=replace(order, prompt=f"{order.prompt} (take {id_[:8]})"),
             model=service.model,
             entry=entry,
@@ -126,7 +130,7 @@ class PaidProbeRunner:
         return attempt
 
     async def run(self, service: Service, attempt: Attempt) -> Evidence:
-        """Send what was placed, the only time, and take it to its end."""
+        """Send a prepared attempt, once, and return its final evidence."""
         adapter = adapter_for(service.upstream)
         request = adapter.create(attempt.order, attempt.model)
         if adapter.streams:
@@ -136,7 +140,7 @@ class PaidProbeRunner:
         return await self._answered(service, attempt, reply, adapter.read_job(reply))
 
     async def open_attempts(self) -> tuple[Attempt, ...]:
-        """Return the probes that a former process left under way, of services on the board."""
+        """Return the attempts of services on the board that an earlier process left unfinished."""
         return tuple(
             attempt
             for attempt in await self._history.attempts.unfinished(Purpose.PROBE)
@@ -144,26 +148,26 @@ class PaidProbeRunner:
         )
 
     async def resume(self, attempt: Attempt) -> Evidence:
-        """Take an attempt that was left unfinished to its end; nothing is ever sent again."""
+        """Finish an unfinished attempt; the order is never sent again."""
         service = self._board.service(attempt.service)
         log.info("probe.resumed", service=service.id, attempt=attempt.id, state=attempt.state)
         match attempt.state:
             case AttemptState.ACCEPTED if adapter_for(service.upstream).streams:
-                # Whoever has lost the stream cannot ask again; the job may go on and be billed.
-                return await self._settling.record_ended(
+                # A lost stream cannot be resumed; the job may continue and be billed.
+                return await self._settlement.record_ended(
                     service, attempt, ProbeOutcome(_INTERRUPTED)
                 )
             case AttemptState.ACCEPTED:
-                ending = await self._following.poll_to_end(service, attempt, None, None)
-                return await self._settling.record_ended(service, attempt, ending)
+                outcome = await self._poller.poll_to_end(service, attempt, None, None)
+                return await self._settlement.record_ended(service, attempt, outcome)
             case AttemptState.INTENDED:
-                attempt = await self._settling.record_in_doubt(attempt, _INTERRUPTED.text)
+                attempt = await self._settlement.record_in_doubt(attempt, _INTERRUPTED.text)
             case _:
                 pass
         return await self._reconcile(service, attempt, _INTERRUPTED)
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
-        """Return what the history knows of the paid probes of all services."""
+        """Return the history of the paid probes of all services."""
         placed = await self._history.attempts.last_intended(Purpose.PROBE)
         billed = await self._history.ledger.unexpected_charges()
         return {
@@ -172,8 +176,8 @@ class PaidProbeRunner:
         }
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job) -> None:
-        """Record the cost of a probe that was meant to be free and started a job."""
-        cost = estimated_cost(service) or Decimal(0)
+        """Record the cost of a free probe that started a job."""
+        cost = probe_cost(service) or Decimal(0)
         await self._history.ledger.charge(
             service.id, Purpose.UNEXPECTED_CHARGE, cost, at=self._clock.now(), note=depth.value
         )
@@ -183,36 +187,37 @@ class PaidProbeRunner:
         self, service: Service, attempt: Attempt, reply: Reply, outcome: Job | Failure
     ) -> Evidence:
         if isinstance(outcome, Failure):
-            said = acceptance(
+            result = acceptance(
                 reply,
                 outcome,
                 refuses_with_500=service.upstream.refuses_with_500,
                 is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
-            if said is Acceptance.REFUSED:
-                return await self._settling.record_refused(attempt, outcome)
-            attempt = await self._settling.record_in_doubt(attempt, outcome.text)
+            if result is Acceptance.REFUSED:
+                return await self._settlement.record_refused(attempt, outcome)
+            attempt = await self._settlement.record_in_doubt(attempt, outcome.text)
             return await self._reconcile(service, attempt, outcome)
         if not outcome.id and not outcome.state.is_terminal:
-            attempt = await self._settling.record_in_doubt(attempt, _NAMELESS.text)
-            return await self._reconcile(service, attempt, _NAMELESS)
+            attempt = await self._settlement.record_in_doubt(attempt, _NO_ID.text)
+            return await self._reconcile(service, attempt, _NO_ID)
         return await self._accepted(service, attempt, outcome, self._clock.now())
 
     async def _accepted(
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
     ) -> Evidence:
-        attempt = await self._settling.record_accepted(attempt, job)
-        ending = await self._following.poll_to_end(service, attempt, job, seen_at)
-        return await self._settling.record_ended(service, attempt, ending)
+        attempt = await self._settlement.record_accepted(attempt, job)
+        outcome = await self._poller.poll_to_end(service, attempt, job, seen_at)
+        return await self._settlement.record_ended(service, attempt, outcome)
 
     async def _reconcile(self, service: Service, attempt: Attempt, failure: Failure) -> Evidence:
-        """Find out whether an attempt in doubt was accepted; it is never sent again.
+        """Search for the job of an attempt in doubt; the order is never sent again.
 
-        A list that does not show it proves nothing: lists lag, lie and end. So it counts as paid.
+        A list without the job proves nothing, as lists may be late or incomplete. The attempt then
+        counts as paid.
         """
-        job = await self._following.find_job(service, attempt)
+        job = await self._poller.find_job(service, attempt)
         if job is None:
-            return await self._settling.record_ended(service, attempt, ProbeOutcome(failure))
+            return await self._settlement.record_ended(service, attempt, ProbeOutcome(failure))
         seen_at = None if job.state.is_terminal else self._clock.now()
         return await self._accepted(service, attempt, job, seen_at)
 
@@ -220,7 +225,7 @@ class PaidProbeRunner:
         adapter = adapter_for(service.upstream)
         reader = adapter.open_stream()
         async with self._transport.stream(request, service.upstream) as answer:
-            began = answer.is_open  # no longer so once it has broken off
+            began = answer.is_open  # False later, once the stream is interrupted
             if began:
                 async for chunk in answer:
                     job = reader.feed(chunk)
@@ -228,9 +233,9 @@ class PaidProbeRunner:
                         continue
                     if job.state.is_terminal:
                         break
-                    # A refusal streams too: only progress shows that there is a job.
+                    # A refusal may be streamed too: only progress proves that there is a job.
                     if attempt.state is AttemptState.INTENDED and job.progress is not None:
-                        attempt = await self._settling.record_accepted(attempt, job)
+                        attempt = await self._settlement.record_accepted(attempt, job)
         if not began:
             outcome = adapter.read_job(answer.reply)
             return await self._answered(service, attempt, answer.reply, outcome)
@@ -238,18 +243,18 @@ class PaidProbeRunner:
         return await self._streamed(service, attempt, job, answer.reply.error)
 
     async def _streamed(self, service: Service, attempt: Attempt, job: Job, error: str) -> Evidence:
-        """End an attempt whose stream has ended."""
-        said = acceptance_of_stream(job, error)
+        """Record the end of an attempt whose stream has ended."""
+        result = acceptance_of_stream(job, error)
         if attempt.state is AttemptState.INTENDED:
-            if job.failure is not None and said is Acceptance.REFUSED:
-                return await self._settling.record_refused(attempt, job.failure)
-            if job.failure is not None and said is Acceptance.IN_DOUBT:
-                attempt = await self._settling.record_in_doubt(attempt, job.failure.text)
-                return await self._settling.record_ended(
+            if job.failure is not None and result is Acceptance.REFUSED:
+                return await self._settlement.record_refused(attempt, job.failure)
+            if job.failure is not None and result is Acceptance.IN_DOUBT:
+                attempt = await self._settlement.record_in_doubt(attempt, job.failure.text)
+                return await self._settlement.record_ended(
                     service, attempt, ProbeOutcome(job.failure)
                 )
-            attempt = await self._settling.record_accepted(attempt, job)
-        ending = await self._following.outcome_of(service, attempt, job, self._clock.now())
-        if said is Acceptance.IN_DOUBT:  # broken off: the job may go on without us
-            ending = replace(ending, is_proven_not_billed=False)
-        return await self._settling.record_ended(service, attempt, ending)
+            attempt = await self._settlement.record_accepted(attempt, job)
+        outcome = await self._poller.outcome_of(service, attempt, job, self._clock.now())
+        if result is Acceptance.IN_DOUBT:  # the stream was interrupted: the job may continue
+            outcome = replace(outcome, is_proven_not_billed=False)
+        return await self._settlement.record_ended(service, attempt, outcome)

@@ -1,12 +1,12 @@
-"""Which probe of a service is due when, and why; pure.
+"""Plans which probe of a service is due when, and why; pure.
 
-Free probes run at their pace and come back quickly after a first bad result. A paid generation is
-placed where it buys knowledge: where the jobs are in doubt, and else at a slow pace that keeps the
-evidence fresh. The figures are rule 5 of `docs/verdicts.md`.
+Free probes run at their intervals and are repeated soon after a first bad result. A paid generation
+is sent soon where the evidence on jobs is undecided, and otherwise at a long interval that keeps
+the evidence fresh. The figures are rule 5 of `docs/verdicts.md`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zlib import crc32
@@ -20,34 +20,36 @@ _MAX_DOUBLINGS = 20
 
 
 class ProbeReason(StrEnum):
-    """What a probe is to find out."""
+    """Why a probe is sent."""
 
-    FIRST = "first"  # nothing is known yet
-    ROUTINE = "pace"  # the evidence grows stale
-    CONFIRM = "confirm"  # a bad shallow result is looked at again
-    UNDECIDED = "doubt"  # the evidence on jobs is contradictory
+    FIRST = "first"  # there is no evidence yet
+    ROUTINE = "routine"  # the evidence expires
+    CONFIRM = "confirm"  # a bad free probe is repeated
+    UNDECIDED = "undecided"  # the evidence on jobs does not decide, or jobs are failing
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeTiming:
-    """What holds for the probes of all services.
+    """The timing that applies to the probes of all services.
 
     Args:
-        confirmations: After the first, second, … bad shallow result in a row, how soon to look
-            again; after that the ordinary pace holds.
-        doubt_pace: The shortest time between two paid probes of one service …
-        patience: While jobs are known to fail, the next look comes after so much of the time that
-            they have failed already: an outage of a day is not over a minute from now …
-        refused: … and sooner by this factor where the newest order was refused: that is free.
-        odds_pace: … but so soon is a first result that contradicts the rest looked at again: it
-            costs no probe more, and decides minutes earlier.
-        traffic_rest: While callers' jobs end this often, their results are waited for instead …
-        quicker: … but where they contradict what is held of them, no longer than so many times
-            what a job of our own would take.
-        jitter: By which share of itself a pace is stretched or shortened, so that probes of many
-            services do not march in step.
-        rare_pace: How often a retired service's key is still tried, for free; and the rarest that
-            a free question is asked which may have been billed.
+        retry_delays: The delay after the first, second, … bad free probe in a row; after that the
+            configured interval applies.
+        undecided_interval: The shortest interval between two paid probes of one service.
+        outage_backoff: While jobs fail, the next probe comes after this fraction of the outage so
+            far: an outage of a day is unlikely to end within a minute.
+        refusal_factor: That delay is multiplied by this factor while orders are refused, which
+            costs nothing.
+        conflict_interval: The delay after a result that contradicts earlier ones. It adds no
+            probe and decides minutes earlier.
+        traffic_wait: A paid probe waits this long after the end of a caller's job, whose
+            successors may decide for free.
+        job_time_factor: If callers' jobs contradict the state, the wait is at most this multiple
+            of the usual job time.
+        jitter: The fraction by which an interval is randomly lengthened or shortened, so that the
+            probes of many services are not sent at once.
+        rare_interval: How often the key of a retired service is still checked; also the longest
+            interval of a free probe that may have been billed.
     """
 
     retry_delays: tuple[timedelta, ...] = (
@@ -67,30 +69,30 @@ class ProbeTiming:
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """All that the plan needs to know about one service at one moment.
+    """The facts about one service from which its probes are planned.
 
     Args:
-        service: Whose probes are planned.
-        opening: When the first round reaches it; the round is spread over the services.
-        last: When each depth was last probed: shallow ones ended, a generation was placed.
-        bad_in_a_row: Bad shallow results since the last good one.
-        jobs_in_doubt: The judge cannot tell whether jobs are done.
-        jobs_at_odds: The newest jobs contradict what the judge holds of them.
-        jobs_down_from: Since when the jobs are held to fail, None while they are not.
-        jobs_recover: They are, but the newest of them went well.
-        is_refused: The newest paid probe was refused, hence cost nothing, as the next may.
-        rhythm: How often it is worth its money; None: as the service's own pace has it.
-        door_is_up: Whether the door counts as open.
-        status: The status that stands.
-        is_key_refused: The free question for credentials finds our key refused, and will find it
-            accepted again.
-        traffic_at: The newest end of a caller's job; live traffic tells for nothing.
-        usual_job: How long a job usually takes; None while that is not known.
-        is_following: A generation of this service is still under way.
-        withheld_at: When a generation could last not be placed, for want of a budget mostly.
-        off: Depths that were switched off because a free probe turned out to be billed.
-        unanswered: Free questions in a row that were sent as an order is and never answered:
-            nobody knows whether they were billed.
+        service: The service.
+        first_due_at: When its first round is due; first rounds are spread over the services.
+        last_probed_at: When each depth was last probed: the end of a free probe, the start of a
+            generation.
+        failures_in_a_row: Bad free probes since the last good one.
+        jobs_undecided: The judge cannot tell whether jobs succeed.
+        has_conflicting_evidence: The newest jobs contradict the judge's state.
+        jobs_down_since: Since when jobs fail; None while they do not.
+        jobs_recovering: Jobs fail, but the newest succeeded.
+        was_refused: The newest paid probe was refused and cost nothing; the next may be too.
+        schedule: The allocated intervals; None applies the service's own interval.
+        api_is_up: The API responds.
+        status: The current status.
+        is_key_refused: Credentials probes find our key refused, and will find it accepted again.
+        last_traffic_at: The newest end of a caller's job, which gives evidence for free.
+        usual_job_time: The usual duration of a job; None if it is not known.
+        has_open_attempt: A generation of this service is still running.
+        withheld_at: When a generation could last not be sent, mostly for lack of budget.
+        disabled_depths: Depths whose free probe was billed.
+        unanswered_count: Credentials probes in a row that were sent as a POST without a response,
+            so they may have been billed.
     """
 
     service: Service
@@ -116,142 +118,123 @@ class PlanInput:
 
 @dataclass(frozen=True, slots=True)
 class PlannedProbe:
-    """One probe to come."""
+    """The next probe of one depth."""
 
     depth: Depth
     at: datetime
     reason: ProbeReason
 
 
-def planned_probes(service_input: PlanInput, timing: ProbeTiming) -> tuple[PlannedProbe, ...]:
-    """Return the next probe of each depth that is worth one, soonest first."""
-    planned = (next_probe(service_input, timing, depth) for depth in Depth)
+def planned_probes(facts: PlanInput, timing: ProbeTiming) -> tuple[PlannedProbe, ...]:
+    """Return the next probe of each depth that has one, soonest first."""
+    planned = (next_probe(facts, timing, depth) for depth in Depth)
     return tuple(sorted((p for p in planned if p is not None), key=lambda p: p.at))
 
 
-def next_probe(service_input: PlanInput, timing: ProbeTiming, depth: Depth) -> PlannedProbe | None:
-    """Return the next probe of one depth, None if none is worth it."""
+def next_probe(facts: PlanInput, timing: ProbeTiming, depth: Depth) -> PlannedProbe | None:
+    """Return the next probe of one depth; None if there is none."""
+    intervals = facts.service.probe_intervals
     match depth:
         case Depth.REACH:
-            return _free_probe(
-                service_input, timing, depth, service_input.service.probe_intervals.reach
-            )
+            return _free_probe(facts, timing, depth, intervals.reach)
         case Depth.CREDENTIALS:
-            return _free_probe(
-                service_input, timing, depth, service_input.service.probe_intervals.credentials
-            )
+            return _free_probe(facts, timing, depth, intervals.credentials)
         case Depth.GENERATION:
-            return _paid_probe(service_input, timing)
+            return _paid_probe(facts, timing)
 
 
 def initial_delay(position: int, services: int, interval: timedelta) -> timedelta:
-    """Return how long after the start the first probe of a service is due.
+    """Return the delay of a service's first probe after the start.
 
-    A few services are probed within a second or two of the start, thousands evenly over most of
-    one interval; the rest of it is for starting, so that all are checked within one interval of a
-    restart.
+    A few services are probed within a second or two, thousands are spread evenly over three
+    quarters of an interval. The last quarter leaves time for starting, so that all are checked
+    within one interval of a restart.
     """
     spread = min(interval * 3 / 4, timedelta(milliseconds=100) * services)
     return spread * position / max(services, 1)
 
 
 def _free_probe(
-    service_input: PlanInput, timing: ProbeTiming, depth: Depth, interval: timedelta | None
+    facts: PlanInput, timing: ProbeTiming, depth: Depth, interval: timedelta | None
 ) -> PlannedProbe | None:
-    if interval is None or depth in service_input.disabled_depths:
+    if interval is None or depth in facts.disabled_depths:
         return None
-    if service_input.status is Status.RETIRED:
+    if facts.status is Status.RETIRED:
         if depth is Depth.REACH:
             return None
         interval = max(interval, timing.rare_interval)
-    if depth is Depth.CREDENTIALS and service_input.unanswered_count:
-        interval = max(
-            interval,
-            min(
-                interval * 2 ** min(service_input.unanswered_count, _MAX_DOUBLINGS),
-                timing.rare_interval,
-            ),
-        )
-    last = service_input.last_probed_at.get(depth)
+    if depth is Depth.CREDENTIALS and facts.unanswered_count:
+        doubled = interval * 2 ** min(facts.unanswered_count, _MAX_DOUBLINGS)
+        interval = max(interval, min(doubled, timing.rare_interval))
+    last = facts.last_probed_at.get(depth)
     if last is None:
-        return PlannedProbe(depth, service_input.first_due_at, ProbeReason.FIRST)
-    if depth is Depth.REACH and 0 < service_input.failures_in_a_row <= len(timing.retry_delays):
-        soon = min(interval, timing.retry_delays[service_input.failures_in_a_row - 1])
-        return PlannedProbe(depth, last + soon, ProbeReason.CONFIRM)
-    return PlannedProbe(
-        depth, last + _jittered(interval, service_input, last, timing), ProbeReason.ROUTINE
-    )
+        return PlannedProbe(depth, facts.first_due_at, ProbeReason.FIRST)
+    if depth is Depth.REACH and 0 < facts.failures_in_a_row <= len(timing.retry_delays):
+        delay = min(interval, timing.retry_delays[facts.failures_in_a_row - 1])
+        return PlannedProbe(depth, last + delay, ProbeReason.CONFIRM)
+    due_at = last + _jittered(interval, facts, last, timing)
+    return PlannedProbe(depth, due_at, ProbeReason.ROUTINE)
 
 
-def _paid_probe(service_input: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
-    pace = service_input.service.probe_intervals.generation
-    if pace is None or not _may_spend(service_input):
+def _paid_probe(facts: PlanInput, timing: ProbeTiming) -> PlannedProbe | None:
+    interval = facts.service.probe_intervals.generation
+    if interval is None or not _may_spend(facts):
         return None
-    routine = pace if service_input.schedule is None else service_input.schedule.routine_interval
-    placed = service_input.last_probed_at.get(Depth.GENERATION)
-    told = max(
-        (at for at in (placed, service_input.last_traffic_at) if at is not None), default=None
-    )
-    if told is None:
-        wanted = PlannedProbe(Depth.GENERATION, service_input.first_due_at, ProbeReason.FIRST)
-    elif service_input.jobs_undecided or service_input.jobs_down_since is not None:
-        rest = _retry_delay(service_input, timing, placed or told)
-        soon = (placed or told) + min(pace, rest)
-        if service_input.last_traffic_at is not None:
-            soon = max(
-                soon,
-                service_input.last_traffic_at + min(pace, _traffic_wait(service_input, timing)),
-            )
-        wanted = PlannedProbe(Depth.GENERATION, soon, ProbeReason.UNDECIDED)
+    last_probe, last_traffic = facts.last_probed_at.get(Depth.GENERATION), facts.last_traffic_at
+    last = max((at for at in (last_probe, last_traffic) if at is not None), default=None)
+    if last is None:
+        reason, due_at = ProbeReason.FIRST, facts.first_due_at
+    elif facts.jobs_undecided or facts.jobs_down_since is not None:
+        reason, since = ProbeReason.UNDECIDED, last_probe or last
+        due_at = since + min(interval, _retry_delay(facts, timing, since))
+        if last_traffic is not None:
+            due_at = max(due_at, last_traffic + min(interval, _traffic_wait(facts, timing)))
     else:
-        due = told + _jittered(routine, service_input, told, timing)
-        wanted = PlannedProbe(Depth.GENERATION, due, ProbeReason.ROUTINE)
-    # A restart after a long time must not place all that is overdue at once.
-    if wanted.at < service_input.first_due_at:
-        wanted = replace(wanted, at=service_input.first_due_at)
-    if service_input.withheld_at is None:
-        return wanted
-    again = service_input.withheld_at + min(pace, timing.undecided_interval)
-    return replace(wanted, at=max(wanted.at, again))
+        reason = ProbeReason.ROUTINE
+        routine = interval if facts.schedule is None else facts.schedule.routine_interval
+        due_at = last + _jittered(routine, facts, last, timing)
+    # After a long downtime everything is overdue; it must not be sent at once.
+    due_at = max(due_at, facts.first_due_at)
+    if facts.withheld_at is not None:
+        due_at = max(due_at, facts.withheld_at + min(interval, timing.undecided_interval))
+    return PlannedProbe(Depth.GENERATION, due_at, reason)
 
 
-def _retry_delay(
-    service_input: PlanInput, timing: ProbeTiming, last_intended_at: datetime
-) -> timedelta:
-    """Return how long to wait before jobs that are not known to be well are looked at again."""
-    if service_input.has_conflicting_evidence:
+def _retry_delay(facts: PlanInput, timing: ProbeTiming, last_probe: datetime) -> timedelta:
+    """Return the delay before the next paid probe while jobs fail or are undecided."""
+    if facts.has_conflicting_evidence:
         return timing.conflict_interval
-    if service_input.jobs_down_since is None or service_input.jobs_recovering:
+    if facts.jobs_down_since is None or facts.jobs_recovering:
         return timing.undecided_interval
-    patience = timing.outage_backoff * (timing.refusal_factor if service_input.was_refused else 1)
-    patient = (last_intended_at - service_input.jobs_down_since) * patience
-    if service_input.schedule is not None:
-        patient = min(patient, service_input.schedule.recovery_interval)
-    return max(timing.undecided_interval, patient)
+    backoff = timing.outage_backoff * (timing.refusal_factor if facts.was_refused else 1)
+    delay = (last_probe - facts.jobs_down_since) * backoff
+    if facts.schedule is not None:
+        delay = min(delay, facts.schedule.recovery_interval)
+    return max(timing.undecided_interval, delay)
 
 
-def _traffic_wait(service_input: PlanInput, timing: ProbeTiming) -> timedelta:
-    if service_input.usual_job_time is None or not service_input.has_conflicting_evidence:
+def _traffic_wait(facts: PlanInput, timing: ProbeTiming) -> timedelta:
+    if facts.usual_job_time is None or not facts.has_conflicting_evidence:
         return timing.traffic_wait
-    return min(timing.traffic_wait, service_input.usual_job_time * timing.job_time_factor)
+    return min(timing.traffic_wait, facts.usual_job_time * timing.job_time_factor)
 
 
-def _may_spend(service_input: PlanInput) -> bool:
-    # A refusal costs nothing, and is often the only way to see a wallet filled or a key accepted
-    # again; what the free question for credentials has found, it will find to be over.
+def _may_spend(facts: PlanInput) -> bool:
+    # A blocked service is probed all the same: a refusal costs nothing, and is often the only way
+    # to see that a balance was topped up. A refused key is left to the credentials probe.
     return (
-        service_input.service.probe_order is not None
-        and service_input.api_is_up
-        and not service_input.has_open_attempt
-        and Depth.GENERATION not in service_input.disabled_depths
-        and service_input.status not in {Status.RETIRED, Status.MAINTENANCE}
-        and not service_input.is_key_refused
+        facts.service.probe_order is not None
+        and facts.api_is_up
+        and not facts.has_open_attempt
+        and Depth.GENERATION not in facts.disabled_depths
+        and facts.status not in {Status.RETIRED, Status.MAINTENANCE}
+        and not facts.is_key_refused
     )
 
 
 def _jittered(
-    interval: timedelta, service_input: PlanInput, last: datetime, timing: ProbeTiming
+    interval: timedelta, facts: PlanInput, last: datetime, timing: ProbeTiming
 ) -> timedelta:
-    # A hash in place of chance: the plan stays pure and a test can repeat it.
-    share = crc32(f"{service_input.service.id}/{last.timestamp()}".encode()) / 2**32
+    # A hash instead of a random number, so that the plan stays pure and repeatable.
+    share = crc32(f"{facts.service.id}/{last.timestamp()}".encode()) / 2**32
     return timedelta(0, interval.total_seconds() * (1 + timing.jitter * (2 * share - 1)))

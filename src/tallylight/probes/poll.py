@@ -1,4 +1,4 @@
-"""Follows a job that was paid for to its end, and looks for one that may have been."""
+"""Polls an accepted job to its end, and searches for a job that may have been accepted."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,11 +21,11 @@ from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 _SEARCHES = (timedelta(), timedelta(seconds=10), timedelta(seconds=30), timedelta(seconds=60))
-"""When to look for a job in doubt in the upstream's list; a job may show there a little late."""
+"""Pauses before each search of the upstream's list; a job may appear there late."""
 
 
 class ProbePoller:
-    """Asks upstreams how their jobs stand."""
+    """Polls the jobs of generation probes."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
@@ -35,45 +35,45 @@ class ProbePoller:
     async def poll_to_end(
         self, service: Service, attempt: Attempt, job: Job | None, seen_at: datetime | None
     ) -> ProbeOutcome:
-        """Poll an accepted job until it has ended, or has taken longer than jobs may.
+        """Poll an accepted job until it has ended or has exceeded the time limit of jobs.
 
         Args:
-            service: Whose.
+            service: The service.
             attempt: The submission.
-            job: As it was last seen; None if nobody has looked since a restart.
-            seen_at: When this process saw it under way; None if it did not.
+            job: The job when it was last read; None after a restart.
+            seen_at: When this process last saw the job running; None if it never did.
         """
         if job is not None and job.state.is_terminal:
             return await self.outcome_of(service, attempt, job, seen_at)
         adapter = adapter_for(service.upstream)
         began = attempt.accepted_at or attempt.intended_at
-        course = PollState(seen_at)
+        poll_state = PollState(seen_at)
         pause = timedelta() if job is None else MIN_POLL_INTERVAL
         while True:
             await self._clock.sleep(pause)
             reply = await self._transport.send(adapter.poll(attempt.job), service.upstream)
             answer, now = adapter.read_job(reply), self._clock.now()
             if isinstance(answer, Failure):
-                # It says nothing of the job, which is paid for: ask on.
-                course.record_failure(answer, reply, now)
-                if course.is_lost(now):
+                # A failed poll says nothing about the job, which is paid for: continue.
+                poll_state.record_failure(answer, reply, now)
+                if poll_state.is_lost(now):
                     return ProbeOutcome(replace(as_upstream_fault(answer), rule="job:lost"))
             elif answer.state.is_terminal:
-                return await self.outcome_of(service, attempt, answer, course.last_seen_at)
+                return await self.outcome_of(service, attempt, answer, poll_state.last_seen_at)
             else:
-                course.record_progress(now)
+                poll_state.record_progress(now)
             waited, limit = now - began, service.upstream.job_timeout
             if waited >= limit:
-                return ProbeOutcome(_given_up(course, waited))
-            pause = min(next_poll_delay(reply, course.last_failure, waited), limit - waited)
+                return ProbeOutcome(_given_up(poll_state, waited))
+            pause = min(next_poll_delay(reply, poll_state.last_failure, waited), limit - waited)
 
     async def outcome_of(
         self, service: Service, attempt: Attempt, job: Job, seen_at: datetime | None
     ) -> ProbeOutcome:
-        """Return how a job that is over ended: its video is fetched and looked at.
+        """Return the outcome of a job that has ended; its video is downloaded and inspected.
 
-        A time is told only if the job was seen under way shortly before: nobody knows how long
-        one lay finished that was found so after a restart.
+        The latency is known only if the job was seen running shortly before. After a restart, the
+        job may have been finished for a long time.
         """
         if job.failure is not None:
             return ProbeOutcome(job.failure, is_proven_not_billed=True)
@@ -86,7 +86,7 @@ class ProbePoller:
         )
 
     async def find_job(self, service: Service, attempt: Attempt) -> Job | None:
-        """Look for the job of an attempt in doubt; None if the upstream's list does not show it."""
+        """Return the job of an attempt in doubt; None if the upstream's list does not show it."""
         adapter = adapter_for(service.upstream)
         request = adapter.listing()
         if request is None:
@@ -102,9 +102,9 @@ class ProbePoller:
         return None
 
 
-def _given_up(course: PollState, waited: timedelta) -> Failure:
-    if course.last_failure is not None:
-        return as_upstream_fault(course.last_failure)  # not even how it stands could be learned
+def _given_up(poll_state: PollState, waited: timedelta) -> Failure:
+    if poll_state.last_failure is not None:
+        return as_upstream_fault(poll_state.last_failure)  # not even its state could be read
     return Failure(
         kind=FailureKind.DEGRADED,
         fault=Fault.UPSTREAM,

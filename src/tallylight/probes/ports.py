@@ -1,4 +1,4 @@
-"""What the prober needs of the paid probes; `generation.Generations` is them."""
+"""The interface through which the prober sends paid probes."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -13,33 +13,33 @@ from tallylight.upstreams.messages import Job
 
 
 class PaidProbes(Protocol):
-    """Places orders, follows jobs, remembers both."""
+    """Sends generation probes and keeps their history; implemented by `PaidProbeRunner`."""
 
     @property
     def total_budget(self) -> Budget:
-        """Return what all probes together may spend."""
+        """Return the budget of all probes together."""
         ...
 
     async def prepare(self, service: Service, /) -> Attempt:
-        """Set the money aside and write the order down."""
+        """Reserve the money and store the attempt; nothing is sent yet."""
         ...
 
     async def run(self, service: Service, attempt: Attempt, /) -> Evidence:
-        """Send what was placed and take it to its end."""
+        """Send a prepared attempt and return its final evidence."""
         ...
 
     async def open_attempts(self) -> tuple[Attempt, ...]:
-        """Return what a former process left under way."""
+        """Return the attempts that an earlier process left unfinished."""
         ...
 
     async def resume(self, attempt: Attempt, /) -> Evidence:
-        """Take that to its end."""
+        """Finish such an attempt and return its final evidence."""
         ...
 
     async def load_histories(self) -> Mapping[ServiceId, ProbeHistory]:
-        """Return what the history knows of all services."""
+        """Return the history of the paid probes of all services."""
         ...
 
     async def record_unexpected_charge(self, service: Service, depth: Depth, job: Job, /) -> None:
-        """Record the cost of a probe that was meant to be free."""
+        """Record the cost of a free probe that started a job."""
         ...

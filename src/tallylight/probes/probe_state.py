@@ -1,14 +1,14 @@
-"""What the prober remembers of one service."""
+"""The prober's state of one service, and what the plan and the allocation read from it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tallylight.board import Board
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.model.evidence import Depth, FailureKind, Source
 from tallylight.probes.budget_allocation import DecayingSpend, ProbeCandidate, ProbeSchedule
-from tallylight.probes.estimates import estimated_cost
 from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import PlanInput
 from tallylight.verdicts.judge import (
@@ -23,25 +23,25 @@ from tallylight.verdicts.state import ServiceState
 
 _FREE_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
 
-_ROUTINE_SHARE = 0.8  # what comes sooner than this share of the routine is out of its turn
+_ROUTINE_SHARE = 0.8  # a probe after less than this share of the routine interval is an extra one
 
 
 @dataclass(slots=True)
 class ProbeState:
-    """One service's probes so far.
+    """The probes of one service so far.
 
     Args:
-        opening: When its first round is due.
-        last: When each depth was last probed.
-        under_way: What is being probed now.
-        off: What turned out to be billed though it was meant to be free.
-        bad_in_a_row: Bad shallow results since the last good one.
-        unanswered: Free questions in a row that may have been billed.
-        put_off_at: When a generation could last not be placed.
-        withheld: Which budget did not allow it, "" if none is in the way.
-        rhythm: How often a generation is worth its money; None until that was reckoned.
-        is_refused: Whether the newest generation was refused, hence cost nothing.
-        beyond: What probes out of their turn cost lately: doubts and recoveries.
+        first_due_at: When its first round is due.
+        last_probed_at: When each depth was last probed.
+        in_progress: The depths that are being probed now.
+        disabled_depths: Depths whose free probe was billed.
+        failures_in_a_row: Bad free probes since the last good one.
+        unanswered_count: Credentials probes in a row that may have been billed.
+        withheld_at: When a generation could last not be sent.
+        withheld_reason: Which budget did not allow it, "" if none prevents one.
+        schedule: The allocated intervals; None until the first allocation.
+        was_refused: The newest generation was refused and cost nothing.
+        extra_spend: Recent spending outside the routine, on undecided services and recoveries.
     """
 
     first_due_at: datetime
@@ -57,7 +57,7 @@ class ProbeState:
     extra_spend: DecayingSpend | None = None
 
     def record_free_probe(self, result: FreeProbeResult) -> None:
-        """Take in what a free probe found."""
+        """Record the result of a free probe."""
         if result.evidence.is_bad:
             self.failures_in_a_row += 1
         elif result.evidence.is_good:
@@ -66,14 +66,14 @@ class ProbeState:
             self.unanswered_count = self.unanswered_count + 1 if result.may_be_billed else 0
 
     def record_intended(self, at: datetime) -> None:
-        """Take in that a generation was placed."""
+        """Record that a generation was sent."""
         self.last_probed_at[Depth.GENERATION] = at
         self.withheld_at, self.withheld_reason = None, ""
 
     def record_cost(
         self, intended_at: datetime, previous_intended_at: datetime | None, cost: float
     ) -> None:
-        """Take in what a generation cost; 0 if it was refused."""
+        """Record the cost of a generation; 0 if it was refused."""
         self.was_refused = not cost
         if self.schedule is None or self.extra_spend is None or previous_intended_at is None:
             return
@@ -81,19 +81,19 @@ class ProbeState:
             self.extra_spend = self.extra_spend.plus(cost, intended_at)
 
     def record_withheld(self, at: datetime, reason: str) -> None:
-        """Take in that a generation could not be placed, and which budget did not allow it."""
+        """Record that a generation could not be sent, and which budget did not allow it."""
         self.withheld_at, self.withheld_reason = at, reason
 
 
 def current_plan_input(
     service: Service, probe_state: ProbeState, board: Board, clock: Clock
 ) -> PlanInput:
-    """Return all that the plan needs to know about a service now."""
-    standing, policy = board.state(service.id)
+    """Return the facts about a service for the plan, as of now."""
+    state, policy = board.state(service.id)
     traffic = board.latest_evidence(service.id, Source.TRAFFIC)
     traffic_at = None if traffic is None else traffic.at
-    in_doubt = jobs_are_uncertain(standing, clock.now(), policy)
-    return plan_input(service, probe_state, standing, traffic_at, jobs_undecided=in_doubt)
+    undecided = jobs_are_uncertain(state, clock.now(), policy)
+    return plan_input(service, probe_state, state, traffic_at, jobs_undecided=undecided)
 
 
 def plan_input(
@@ -104,8 +104,8 @@ def plan_input(
     *,
     jobs_undecided: bool,
 ) -> PlanInput:
-    """Return what the plan needs to know, from a diary and a standing."""
-    blocked, usual = service_state.blocked, service_state.job_history.median_seconds
+    """Return the facts for the plan from the prober's and the judge's state of a service."""
+    blocked, usual_seconds = service_state.blocked, service_state.job_history.median_seconds
     return PlanInput(
         service=service,
         first_due_at=probe_state.first_due_at,
@@ -127,7 +127,7 @@ def plan_input(
             and Depth.CREDENTIALS not in probe_state.disabled_depths
         ),
         last_traffic_at=traffic_at,
-        usual_job_time=None if usual is None else timedelta(seconds=usual),
+        usual_job_time=None if usual_seconds is None else timedelta(seconds=usual_seconds),
         has_open_attempt=Depth.GENERATION in probe_state.in_progress,
         withheld_at=probe_state.withheld_at,
         disabled_depths=probe_state.disabled_depths,
@@ -142,13 +142,12 @@ def probe_candidate(
     now: datetime,
     policy: Policy,
 ) -> ProbeCandidate | None:
-    """Return what sharing the money out needs to know of a service; None if it takes none."""
-    pace, price = service.probe_intervals.generation, estimated_cost(service)
-    if pace is None or not price:
+    """Return a service's facts for the allocation; None if its probes cost nothing."""
+    interval, cost = service.probe_intervals.generation, probe_cost(service)
+    if interval is None or not cost:
         return None
     between, length = expected_outages(service_state, now, policy)
-    usual = DecayingSpend.expected(pace, float(price), now)
-    probe_state.extra_spend = probe_state.extra_spend or usual
-    return ProbeCandidate(
-        pace, float(price), between, length, probe_state.extra_spend.per_day(now), service.budget
-    )
+    if probe_state.extra_spend is None:
+        probe_state.extra_spend = DecayingSpend.expected(interval, float(cost), now)
+    extra = probe_state.extra_spend.per_day(now)
+    return ProbeCandidate(interval, float(cost), between, length, extra, service.budget)

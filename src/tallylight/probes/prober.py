@@ -1,15 +1,14 @@
-"""Runs the plan: sends each probe when it is due and hands the board what it finds."""
+"""Executes the plan: sends each probe when it is due and reports its evidence to the board."""
 
 import asyncio
 from collections.abc import Awaitable, Collection, Coroutine, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Never
 
 import structlog
 
 from tallylight.board import Board, BoardEvent
+from tallylight.catalogue.orders import probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError, StorageError
@@ -17,14 +16,17 @@ from tallylight.model.attempt import Attempt
 from tallylight.model.evidence import Depth, Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition
-from tallylight.probes import free_probes
 from tallylight.probes.budget_allocation import (
     ALLOCATION_INTERVAL,
     ProbeCandidate,
     allocate_schedules,
 )
-from tallylight.probes.estimates import estimated_cost
-from tallylight.probes.free_probes import FreeProbeResult, RequestSender
+from tallylight.probes.free_probes import (
+    FreeProbeResult,
+    RequestSender,
+    probe_credentials,
+    probe_reach,
+)
 from tallylight.probes.paid_probes import ProbeHistory
 from tallylight.probes.plan import PlannedProbe, ProbeTiming, initial_delay, planned_probes
 from tallylight.probes.ports import PaidProbes
@@ -34,21 +36,21 @@ from tallylight.probes.timers import Timers
 log = structlog.get_logger()
 
 _TICK = timedelta(milliseconds=250)
-"""How often the calls are looked at: evidence can bring an appointment forward at any time."""
+"""How often the timers are read: new evidence can bring a probe forward at any time."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 _DATABASE_RETRY_DELAY = timedelta(seconds=5)
 
 _MAX_CONCURRENT_FREE_PROBES = 512
-"""How many shallow probes may be under way; a thousand hanging services must not take all files."""
+"""Limit of concurrent free probes, so that many hanging services do not use up all sockets."""
 
 _OWN_SOURCES = frozenset({Source.REACH, Source.CREDENTIALS})
-"""What the prober finds itself: whoever ends a probe looks at the plan anyway."""
+"""Evidence of the prober itself: the end of a probe plans the next one anyway."""
 
 
 class Prober:
-    """Keeps every service's appointments."""
+    """Sends the planned probes of all services."""
 
     def __init__(
         self,
@@ -71,193 +73,169 @@ class Prober:
         self._free_probe_slots = asyncio.Semaphore(_MAX_CONCURRENT_FREE_PROBES)
 
     async def run(self) -> Never:
-        """Probe until cancelled; first take up the paid probes that a former process left."""
+        """Send probes until cancelled; first resume the paid probes of an earlier process."""
         self.is_running = True
         try:
             async with asyncio.TaskGroup() as tasks, self._board.subscribe() as events:
-                left = await self._load_open_attempts()
+                unfinished = await self._load_open_attempts()
                 while True:
                     await self._sync_services()
                     self._allocate()
-                    while left and self._states:
-                        attempt = left.pop()
-                        tasks.create_task(self._resume(attempt))
+                    while unfinished and self._states:
+                        tasks.create_task(self._resume(unfinished.pop()))
                     self._handle_events(events)
-                    for service, appointment in self._start_due():
-                        tasks.create_task(self._run_probe(service, appointment.depth))
+                    for service, depth in self._start_due():
+                        tasks.create_task(self._run_probe(service, depth))
                     await self._clock.sleep(_TICK)
         finally:
             self.is_running = False
 
     def reset(self) -> None:
-        """Forget what this process knows of former probes: another has probed meanwhile."""
+        """Forget all earlier probes, because another process has probed meanwhile."""
         self._states, self._timers = {}, Timers()
         self._synced_with = ((), self.timing)
 
     async def probe(self, service: Service, depth: Depth) -> Evidence:
-        """Send one probe now and report it to the board; return what it found.
+        """Send one probe now, report its evidence to the board and return it.
 
         Raises:
             BudgetError: if a generation would exceed a budget; nothing was sent.
-            ValueError: if it has no price to reckon with.
-            StorageError: if the database is away.
+            ValueError: if a generation has no known price.
+            StorageError: if the database is unavailable.
         """
-        diary = await self._state_of(service.id)
+        state = await self._state_of(service.id)
         if depth is Depth.GENERATION:
-            return await self._probe_paid(service, diary)
+            return await self._probe_paid(service, state)
+        send = probe_reach if depth is Depth.REACH else probe_credentials
         try:
-            if depth is Depth.REACH:
-                found = await free_probes.probe_reach(service, self._sender, self._clock)
-            else:
-                found = await free_probes.probe_credentials(service, self._sender, self._clock)
+            result = await send(service, self._sender, self._clock)
         finally:
-            diary.last_probed_at[depth] = (
-                self._clock.now()
-            )  # a probe that breaks waits for its turn too
-        diary.record_free_probe(found)
-        if service.id in self._board:  # else it has left the catalogue meanwhile
-            await self._board.report(found.evidence)
-        await self._record_billed_free_probe(service, depth, found, diary)
-        return found.evidence
+            # Also after an error of ours: it must not be repeated at once.
+            state.last_probed_at[depth] = self._clock.now()
+        state.record_free_probe(result)
+        if service.id in self._board:  # otherwise it was removed meanwhile
+            await self._board.report(result.evidence)
+        await self._record_billed_free_probe(service, depth, result, state)
+        return result.evidence
 
     async def may_repeat(self, service: ServiceId, depth: Depth) -> bool:
-        """Tell whether a free probe may be sent at will: not if it has cost money, or may have."""
-        diary = await self._state_of(service)
-        if depth in diary.disabled_depths:
+        """Tell whether a free probe may be repeated: not if one was billed, or may have been."""
+        state = await self._state_of(service)
+        if depth in state.disabled_depths:
             return False
-        return depth is not Depth.CREDENTIALS or diary.unanswered_count == 0
+        return depth is not Depth.CREDENTIALS or state.unanswered_count == 0
 
     async def disabled_depths(self, service: ServiceId) -> Collection[Depth]:
-        """Return the depths of a service that were switched off, because they cost money."""
+        """Return the depths of a service that are disabled because a free probe was billed."""
         return (await self._state_of(service)).disabled_depths
 
     def withheld_reasons(self) -> Mapping[ServiceId, str]:
-        """Return why a budget keeps a service's generation from being sent, where one does."""
-        return {
-            id_: diary.withheld_reason
-            for id_, diary in self._states.items()
-            if diary.withheld_reason
-        }
+        """Return, by service, which budget does not allow its generation; only where one does."""
+        reasons = {id_: state.withheld_reason for id_, state in self._states.items()}
+        return {id_: reason for id_, reason in reasons.items() if reason}
 
     def planned_probes(self, id_: ServiceId) -> tuple[PlannedProbe, ...]:
-        """Return the probes to come of one service, soonest first."""
-        diary = self._states.get(id_)
-        if diary is None or id_ not in self._board:
+        """Return the next probe of each depth of one service, soonest first."""
+        state = self._states.get(id_)
+        if state is None or id_ not in self._board:
             return ()
-        watch = current_plan_input(self._board.service(id_), diary, self._board, self._clock)
-        return planned_probes(watch, self.timing)
+        facts = current_plan_input(self._board.service(id_), state, self._board, self._clock)
+        return planned_probes(facts, self.timing)
 
-    async def _probe_paid(self, service: Service, probe_state: ProbeState) -> Evidence:
+    async def _probe_paid(self, service: Service, state: ProbeState) -> Evidence:
         try:
             attempt = await self._paid_probes.prepare(service)
         except Exception as error:
-            # Whatever is in the way, it is not asked for again at once.
+            # Whatever the cause, the next try comes later, not at once.
             budget = str(error) if isinstance(error, BudgetError) else ""
-            probe_state.record_withheld(self._clock.now(), budget)
+            state.record_withheld(self._clock.now(), budget)
             raise
-        before = probe_state.last_probed_at.get(Depth.GENERATION)
-        probe_state.record_intended(attempt.intended_at)
-        found = await self._paid_probes.run(service, attempt)
+        previous = state.last_probed_at.get(Depth.GENERATION)
+        state.record_intended(attempt.intended_at)
+        evidence = await self._paid_probes.run(service, attempt)
         if service.id in self._board:
-            self._record_cost(service, probe_state, attempt.intended_at, before, found)
-        return found
+            was_accepted = evidence.failure is None or self._was_accepted(attempt)
+            cost = float(probe_cost(service) or 0) if was_accepted else 0.0
+            state.record_cost(attempt.intended_at, previous, cost)
+        return evidence
 
-    def _record_cost(
-        self,
-        service: Service,
-        probe_state: ProbeState,
-        intended_at: datetime,
-        previous_intended_at: datetime | None,
-        evidence: Evidence,
-    ) -> None:
-        accepted = (
-            self._board.latest_evidence(service.id, Source.ACCEPTANCE) if evidence.failure else None
-        )
-        is_billed = evidence.failure is None or (
-            accepted is not None and accepted.at >= intended_at
-        )
-        price = estimated_cost(service) or Decimal(0)
-        probe_state.record_cost(
-            intended_at, previous_intended_at, float(price) if is_billed else 0.0
-        )
+    def _was_accepted(self, attempt: Attempt) -> bool:
+        acceptance = self._board.latest_evidence(attempt.service, Source.ACCEPTANCE)
+        return acceptance is not None and acceptance.at >= attempt.intended_at
 
     def _allocate(self) -> None:
-        """Reckon anew, now and then, how often each service is worth a paid probe."""
+        """Compute the schedules of paid probes again, if the allocation is old enough."""
         now = self._clock.now()
         if now - self._allocated_at < ALLOCATION_INTERVAL:
             return
         self._allocated_at = now
-        wishes: dict[ServiceId, ProbeCandidate] = {}
-        for id_, diary in self._states.items():
+        candidates: dict[ServiceId, ProbeCandidate] = {}
+        for id_, state in self._states.items():
             if id_ not in self._board:
-                continue  # it has left the catalogue meanwhile
-            standing, policy = self._board.state(id_)
-            wish = probe_candidate(self._board.service(id_), diary, standing, now, policy)
-            if wish is not None:
-                wishes[id_] = wish
-        shared = allocate_schedules(wishes, self._paid_probes.total_budget)
-        for id_, diary in self._states.items():
-            diary.schedule = shared.get(id_)
+                continue  # it was removed meanwhile
+            service_state, policy = self._board.state(id_)
+            service = self._board.service(id_)
+            candidate = probe_candidate(service, state, service_state, now, policy)
+            if candidate is not None:
+                candidates[id_] = candidate
+        schedules = allocate_schedules(candidates, self._paid_probes.total_budget)
+        for id_, state in self._states.items():
+            state.schedule = schedules.get(id_)
 
     async def _record_billed_free_probe(
-        self, service: Service, depth: Depth, result: FreeProbeResult, probe_state: ProbeState
+        self, service: Service, depth: Depth, result: FreeProbeResult, state: ProbeState
     ) -> None:
         if result.billed_job is not None:
-            probe_state.disabled_depths |= {depth}  # first of all, whatever the database says
+            state.disabled_depths |= {depth}  # first, because storing the charge may fail
             await self._paid_probes.record_unexpected_charge(service, depth, result.billed_job)
         elif result.may_be_billed:
-            log.warning(
-                "probe.unanswered",
-                service=service.id,
-                depth=depth,
-                times=probe_state.unanswered_count,
-            )
+            times = state.unanswered_count
+            log.warning("probe.unanswered", service=service.id, depth=depth, times=times)
 
     async def _load_open_attempts(self) -> list[Attempt]:
         while True:
             try:
                 return list(await self._paid_probes.open_attempts())
             except StorageError as error:
-                log.warning("probe.waits", error=str(error))
-                await self._clock.sleep(_DATABASE_RETRY_DELAY)
+                await self._wait_for_database(error)
+
+    async def _wait_for_database(self, error: StorageError) -> None:
+        log.warning("probe.database_unavailable", error=str(error))
+        await self._clock.sleep(_DATABASE_RETRY_DELAY)
 
     async def _sync_services(self) -> None:
-        """Take in which services there are now, and how they are to be probed."""
+        """Follow changes of the services and the timing."""
         services = self._board.services()
         if (services, self.timing) == self._synced_with:
             return
-        newcomers = [service for service in services if service.id not in self._states]
+        has_new = any(service.id not in self._states for service in services)
         try:
-            memories = await self._paid_probes.load_histories() if newcomers else {}
+            histories = await self._paid_probes.load_histories() if has_new else {}
         except StorageError as error:
-            log.warning("probe.waits", error=str(error))
-            await self._clock.sleep(_DATABASE_RETRY_DELAY)
+            await self._wait_for_database(error)
             return
         now = self._clock.now()
         for position, service in enumerate(services):
             if service.id not in self._states:
-                pace = (
-                    service.probe_intervals.reach
-                    or service.probe_intervals.credentials
-                    or timedelta(minutes=1)
-                )
-                opening = now + initial_delay(position, len(services), pace)
-                memory = memories.get(service.id, ProbeHistory())
-                self._states[service.id] = _with_history(ProbeState(opening), memory)
+                intervals = service.probe_intervals
+                interval = intervals.reach or intervals.credentials or timedelta(minutes=1)
+                first_due_at = now + initial_delay(position, len(services), interval)
+                self._states[service.id] = _initial_state(first_due_at, histories.get(service.id))
         for id_ in self._states.keys() - {service.id for service in services}:
             del self._states[id_]
             self._timers.cancel(id_)
         self._synced_with = (services, self.timing)
-        self._allocated_at = _NEVER  # newcomers take their share at once
+        self._allocated_at = _NEVER  # new services get a schedule at once
         for service in services:
             self._schedule(service.id)
 
     async def _state_of(self, id_: ServiceId) -> ProbeState:
-        """Return a service's diary, from the history if this process has none yet."""
+        """Return the state of a service; load its history if this process has none yet."""
         if id_ not in self._states:
-            memories = await self._paid_probes.load_histories()
-            fresh = ProbeState(self._clock.now())
-            self._states.setdefault(id_, _with_history(fresh, memories.get(id_, ProbeHistory())))
+            histories = await self._paid_probes.load_histories()
+            # `setdefault`, because `run` may have added the state during the query.
+            state = _initial_state(self._clock.now(), histories.get(id_))
+            return self._states.setdefault(id_, state)
         return self._states[id_]
 
     def _handle_events(self, events: asyncio.Queue[BoardEvent]) -> None:
@@ -268,29 +246,27 @@ class Prober:
                 self._schedule(event.service)
 
     def _schedule(self, id_: ServiceId) -> None:
-        """See to it that a service is looked at when its next appointment is due, or earlier."""
-        diary = self._states.get(id_)
-        if diary is None:
-            return
-        for appointment in self.planned_probes(id_):
-            if appointment.depth not in diary.in_progress:
-                self._timers.schedule(id_, appointment.at)
-                return
+        """Set the timer of a service to its next probe, unless it is due earlier."""
+        if waiting := self._waiting_probes(id_):
+            self._timers.schedule(id_, waiting[0].at)
 
-    def _start_due(self) -> list[tuple[Service, PlannedProbe]]:
+    def _start_due(self) -> list[tuple[Service, Depth]]:
+        """Mark all probes that are due as started and return them."""
         now = self._clock.now()
         due = []
         for id_ in self._timers.due(now):
-            diary = self._states.get(id_)
-            for appointment in self.planned_probes(id_):
-                if diary is None or appointment.depth in diary.in_progress:
-                    continue
-                if appointment.at > now:
-                    self._timers.schedule(id_, appointment.at)
+            for probe in self._waiting_probes(id_):
+                if probe.at > now:
+                    self._timers.schedule(id_, probe.at)
                     break
-                self._mark_started(id_, appointment.depth)
-                due.append((self._board.service(id_), appointment))
+                self._mark_started(id_, probe.depth)
+                due.append((self._board.service(id_), probe.depth))
         return due
+
+    def _waiting_probes(self, id_: ServiceId) -> list[PlannedProbe]:
+        state = self._states.get(id_)
+        planned = self.planned_probes(id_)
+        return [] if state is None else [p for p in planned if p.depth not in state.in_progress]
 
     async def _run_probe(self, service: Service, depth: Depth) -> None:
         if depth is Depth.GENERATION:
@@ -300,7 +276,7 @@ class Prober:
             await self._finish(service.id, depth, self.probe(service, depth))
 
     def _resume(self, attempt: Attempt) -> Coroutine[object, object, None]:
-        # At once, before anything else of this service is looked at.
+        # At once, so that no other generation of this service is planned.
         self._mark_started(attempt.service, Depth.GENERATION)
         work = self._paid_probes.resume(attempt)
         return self._finish(attempt.service, Depth.GENERATION, work)
@@ -315,15 +291,18 @@ class Prober:
         except BudgetError as error:
             log.info("probe.withheld", service=id_, reason=str(error))
         except Exception:
-            # The root of a probe's task: a defect of ours in one probe must not end all others.
+            # The root of a probe's task: an internal error in one must not stop the others.
             log.exception("probe.failed", service=id_, depth=depth)
         finally:
-            diary = self._states.get(id_)
-            if diary is not None:
-                diary.in_progress.discard(depth)
+            if (state := self._states.get(id_)) is not None:
+                state.in_progress.discard(depth)
                 self._schedule(id_)
 
 
-def _with_history(probe_state: ProbeState, history: ProbeHistory) -> ProbeState:
-    last = {} if history.last_intended_at is None else {Depth.GENERATION: history.last_intended_at}
-    return replace(probe_state, last_probed_at=last, disabled_depths=history.disabled_depths)
+def _initial_state(first_due_at: datetime, history: ProbeHistory | None) -> ProbeState:
+    state = ProbeState(first_due_at)
+    if history is not None:
+        state.disabled_depths = history.disabled_depths
+        if history.last_intended_at is not None:
+            state.last_probed_at[Depth.GENERATION] = history.last_intended_at
+    return state

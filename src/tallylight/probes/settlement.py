@@ -1,9 +1,9 @@
-"""How an attempt's states, its money and its evidence are written down, so that they agree.
+"""Stores an attempt's state, its cost and its evidence in an order that survives a crash.
 
-The evidence of an end is stored before the attempt is ended: a process that dies between the two
-finds the attempt unfinished and learns its end once more. Money is last: what nobody settles goes
-on counting as spent. A database that is away for a while is waited for, since a job that is paid
-for and not written down is lost.
+The evidence of an end is stored before the attempt is ended: after a crash between the two, the
+attempt is unfinished and its end is found again. The ledger is last: an entry that is never settled
+counts as spent. While the database is unavailable, writes are retried, because a paid job that is
+not stored is lost.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,18 +28,18 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
-_PATIENCE = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
+_RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60, 60, 60))
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeOutcome:
-    """How a job that was accepted ended.
+    """How an accepted job ended.
 
     Args:
-        failure: Why no video arrived, None if one did.
-        is_free: The upstream itself says that it has failed: whoever bills deliveries alone takes
-            nothing for it. A job that we gave up may yet be delivered, and billed.
-        latency: From create to the last byte of the video, None if nobody saw when it was done.
+        failure: Why no video arrived; None if one did.
+        is_proven_not_billed: The upstream itself reports the failure, so an upstream that bills
+            deliveries charges nothing. A job that we gave up may still be delivered, and billed.
+        latency: From create to the last byte of the video; None if it is not known.
     """
 
     failure: Failure | None
@@ -48,7 +48,7 @@ class ProbeOutcome:
 
 
 class ProbeSettlement:
-    """Writes down what becomes of attempts."""
+    """Stores what happens to attempts."""
 
     def __init__(self, board: Board, history: Storage, clock: Clock) -> None:
         self._board = board
@@ -56,56 +56,56 @@ class ProbeSettlement:
         self._clock = clock
 
     async def record_accepted(self, attempt: Attempt, job: Job) -> Attempt:
-        """Write down that the upstream has a job for it."""
+        """Record that the upstream accepted the attempt."""
         now = self._clock.now()
-        attempt = await self._become(
+        attempt = await self._write_state(
             attempt,
             AttemptState.ACCEPTED,
             lambda: self._rows.mark_accepted(attempt.id, job.id, now),
         )
         if not job.state.is_terminal:
-            await self._tell(Evidence(attempt.service, now, Source.ACCEPTANCE))
+            await self._report_if_on_board(Evidence(attempt.service, now, Source.ACCEPTANCE))
         return attempt
 
     async def record_in_doubt(self, attempt: Attempt, why: str) -> Attempt:
-        """Write down that nobody knows whether it was accepted."""
-        return await self._become(
+        """Record that the attempt may or may not have been accepted."""
+        return await self._write_state(
             attempt, AttemptState.IN_DOUBT, lambda: self._rows.mark_in_doubt(attempt.id, why)
         )
 
     async def record_refused(self, attempt: Attempt, failure: Failure) -> Evidence:
-        """Write down that the upstream has no job for it: nothing was billed."""
+        """Record that the upstream refused the attempt, so nothing was billed."""
         evidence = await self._report(attempt.service, failure, None)
-        await self._become(
+        await self._write_state(
             attempt,
             AttemptState.REFUSED,
             lambda: self._rows.mark_refused(attempt.id, failure, evidence.at),
         )
-        await self._insist(lambda: self._history.ledger.release(attempt.entry))
+        await self._retry(lambda: self._history.ledger.release(attempt.entry))
         return evidence
 
     async def record_ended(
-        self, service: Service, attempt: Attempt, ending: ProbeOutcome
+        self, service: Service, attempt: Attempt, outcome: ProbeOutcome
     ) -> Evidence:
-        """Write down how an attempt that was accepted, or may have been, ended."""
-        failure = ending.failure
-        evidence = await self._report(attempt.service, failure, ending.latency)
+        """Record how an attempt that was accepted, or may have been, ended."""
+        failure = outcome.failure
+        evidence = await self._report(attempt.service, failure, outcome.latency)
         if failure is None:
-            await self._become(
+            await self._write_state(
                 attempt,
                 AttemptState.DELIVERED,
                 lambda: self._rows.mark_delivered(attempt.id, evidence.at),
             )
         else:
-            await self._become(
+            await self._write_state(
                 attempt,
                 AttemptState.FAILED,
                 lambda: self._rows.mark_failed(attempt.id, failure, evidence.at),
             )
-        if ending.is_proven_not_billed and service.upstream.bills is BillingBasis.DELIVERIES:
-            await self._insist(lambda: self._history.ledger.release(attempt.entry))
+        if outcome.is_proven_not_billed and service.upstream.bills is BillingBasis.DELIVERIES:
+            await self._retry(lambda: self._history.ledger.release(attempt.entry))
         else:  # it was paid for, or may have been
-            await self._insist(lambda: self._history.ledger.settle(attempt.entry))
+            await self._retry(lambda: self._history.ledger.settle(attempt.entry))
         return evidence
 
     @property
@@ -113,50 +113,50 @@ class ProbeSettlement:
         return self._history.attempts
 
     async def _report(
-        self, service: ServiceId, failure: Failure | None, took: timedelta | None
+        self, service: ServiceId, failure: Failure | None, latency: timedelta | None
     ) -> Evidence:
         evidence = Evidence(
             service=service,
             at=self._clock.now(),
             source=Source.GENERATION,
             failure=failure,
-            latency=took,
+            latency=latency,
         )
-        await self._tell(evidence)
-        await self._insist(self._history.flush)
+        await self._report_if_on_board(evidence)
+        await self._retry(self._history.flush)
         log.info(
             "probe.ended",
             service=service,
             failure=None if failure is None else failure.kind,
             rule=None if failure is None else failure.rule,
-            seconds=None if took is None else round(took.total_seconds(), 1),
+            seconds=None if latency is None else round(latency.total_seconds(), 1),
         )
         return evidence
 
-    async def _tell(self, evidence: Evidence) -> None:
-        if evidence.service in self._board:  # else it has left the catalogue; its money has not
+    async def _report_if_on_board(self, evidence: Evidence) -> None:
+        if evidence.service in self._board:  # otherwise it was removed from the configuration
             await self._board.report(evidence)
 
-    async def _become(
+    async def _write_state(
         self, attempt: Attempt, state: AttemptState, write: Callable[[], Awaitable[Attempt]]
     ) -> Attempt:
         async def once() -> Attempt:
             try:
                 return await write()
             except StorageError:
-                # The answer to a commit may get lost where the commit did not.
-                stands = await self._rows.get(attempt.id)
-                if stands is None or stands.state is not state:
+                # The commit may have succeeded although its response was lost.
+                stored = await self._rows.get(attempt.id)
+                if stored is None or stored.state is not state:
                     raise
-                return stands
+                return stored
 
-        return await self._insist(once)
+        return await self._retry(once)
 
-    async def _insist(self, write: Callable[[], Awaitable[_T]]) -> _T:
-        for pause in _PATIENCE:
+    async def _retry(self, write: Callable[[], Awaitable[_T]]) -> _T:
+        for delay in _RETRY_DELAYS:
             try:
                 return await write()
             except StorageError as error:
-                log.warning("probe.unwritten", error=str(error))
-                await self._clock.sleep(pause)
+                log.warning("probe.store_failed", error=str(error))
+                await self._clock.sleep(delay)
         return await write()

@@ -1,4 +1,4 @@
-"""Whether the video that a finished job promises arrives and is the one asked for."""
+"""Checks that a finished job delivers the video that was ordered."""
 
 import tempfile
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ _LARGEST_VIDEO = 500 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDelivery:
-    """How a delivery went.
+    """The result of a delivery.
 
     Args:
-        at: When the last byte of the video was there, or nothing more was hoped for.
-        failure: What is wrong with what came, None if it is what was ordered.
+        arrived_at: When the download ended.
+        failure: Why the delivery failed; None if the video is as ordered.
     """
 
     arrived_at: datetime
@@ -32,14 +32,14 @@ class VerifiedDelivery:
 
 
 class DeliveryVerifier:
-    """Downloads a finished job's video and looks at every frame."""
+    """Downloads a finished job's video and inspects every frame."""
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
         self._clock = clock
 
     async def verify(self, service: Service, order: Order, job: Job) -> VerifiedDelivery:
-        """Return when a job's video arrived and what is wrong with it."""
+        """Return when a job's video arrived and whether it is as ordered."""
         if job.model and not is_same_model(job.model, service.model):
             text = f"asked for {service.model}, delivered by {job.model}"
             other = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "delivery:other_model", text)
@@ -51,22 +51,22 @@ class DeliveryVerifier:
             )
             at = self._clock.now()
             if failure is None:
-                failure = await _shortcoming(service, order, file)
+                failure = await _defect(service, order, file)
         return VerifiedDelivery(at, failure)
 
 
 def is_same_model(named: str, asked: str) -> bool:
-    """Tell whether the model that an answer names is the one asked for.
+    """Tell whether the model that a response names is the requested one.
 
-    A dated snapshot of a model is the model: "sora-2" may be answered by "sora-2-2025-12-08". So is
-    the model with its maker before it, as resellers write it: "openai/sora-2".
+    A dated snapshot counts as the model: "sora-2-2025-12-08" for "sora-2". So does the model with
+    its provider, as resellers write it: "openai/sora-2".
     """
     named, asked = (name.casefold().rpartition("/")[2] for name in (named, asked))
     tail = named.removeprefix(asked)
     return not tail or (tail != named and tail[1:5].isdecimal() and tail[0] == "-")
 
 
-async def _shortcoming(service: Service, order: Order, file: Path) -> Failure | None:
+async def _defect(service: Service, order: Order, file: Path) -> Failure | None:
     is_video = service.sheet.medium is Medium.VIDEO
     return defect_failure(
         find_defects(

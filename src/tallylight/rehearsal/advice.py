@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 
-from tallylight.catalogue.orders import cheapest_order
+from tallylight.catalogue.orders import cheapest_order, probe_cost
 from tallylight.catalogue.services import Service
 from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Access
-from tallylight.probes.estimates import estimated_cost
 from tallylight.rehearsal import baselines
 from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
 from tallylight.rehearsal.generate import generate_trace
@@ -217,7 +216,7 @@ def _price(service: Service) -> Decimal | None:
     """Return what a paid probe costs, or would if the service were probed for money."""
     if service.probe_order is None:
         service = replace(service, probe_order=cheapest_order(service.sheet))
-    return estimated_cost(service)
+    return probe_cost(service)
 
 
 def _daily_limit(services: Iterable[Service], total: Budget) -> Decimal | None:

@@ -227,7 +227,7 @@ class ExcludedServiceResponse(_ResponseModel):
     name: str
     status: Status
     reason: str = Field(
-        description="capability, retired, suspended, maintenance, blocked, policy or circuit."
+        description="capability, retired, suspended, maintenance, blocked, policy or circuit_open."
     )
     why: str = Field(description="The reason as a sentence.")
 

@@ -1,4 +1,4 @@
-"""What is expected of a service, from the board's memory and the newest jobs."""
+"""What is expected of a service, from its state on the board and the newest jobs."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,8 +26,8 @@ LOCKED = Failure(FailureKind.AUTH, Fault.OURS, "status:401", http_status=401)
 A = ServiceId("a")
 
 
-class Desk:
-    """A board of one service that judges as the real one does and stores nothing."""
+class FakeBoard:
+    """A board of one service that judges like the real one and stores nothing."""
 
     def __init__(self, service: Service, clock: VirtualClock) -> None:
         mtbf, mttr = DEFAULT_MTBF_AND_MTTR[service.access]
@@ -39,7 +39,7 @@ class Desk:
             else usual
         )
         self._service, self._clock = service, clock
-        self._standing = initial_state(service.id, clock.now())
+        self._state = initial_state(service.id, clock.now())
 
     def __contains__(self, id_: ServiceId) -> bool:
         return id_ == self._service.id
@@ -49,16 +49,16 @@ class Desk:
         return self._service
 
     def verdict(self, _: ServiceId) -> Verdict:
-        self._standing = advance_time(self._standing, self._clock.now(), self._policy)
-        return self._standing.verdict
+        self._state = advance_time(self._state, self._clock.now(), self._policy)
+        return self._state.verdict
 
     def state(self, _: ServiceId) -> tuple[ServiceState, Policy]:
-        return self._standing, self._policy
+        return self._state, self._policy
 
     async def credentials(self, failure: Failure | None = None) -> None:
         await self._clock.advance(timedelta(minutes=10))
         evidence = Evidence(self._service.id, self._clock.now(), Source.CREDENTIALS, failure)
-        self._standing = judge(self._standing, evidence, self._policy)
+        self._state = judge(self._state, evidence, self._policy)
 
     async def job(self, failure: Failure | None = None, *, seconds: float = 80) -> None:
         await self._clock.advance(timedelta(seconds=90))
@@ -66,37 +66,37 @@ class Desk:
         evidence = Evidence(
             self._service.id, self._clock.now(), Source.TRAFFIC, failure, latency=latency
         )
-        self._standing = judge(self._standing, evidence, self._policy)
+        self._state = judge(self._state, evidence, self._policy)
 
 
 @pytest.fixture
-def circuit() -> CircuitBreaker:
+def breaker() -> CircuitBreaker:
     return CircuitBreaker()
 
 
 @pytest.fixture
-def official(make_service: MakeService, clock: VirtualClock) -> Desk:
-    """Give the board of an official service that nobody probes for money."""
-    return Desk(make_service(generation=None), clock)
+def official(make_service: MakeService, clock: VirtualClock) -> FakeBoard:
+    """Return the board of an official service without generation probes."""
+    return FakeBoard(make_service(generation=None), clock)
 
 
-def prospect(desk: Desk, circuit: CircuitBreaker, clock: VirtualClock) -> Candidate:
-    (found,) = Candidates(desk, circuit, clock).for_services([A, ServiceId("gone")])
+def candidate(board: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock) -> Candidate:
+    (found,) = Candidates(board, breaker, clock).for_services([A, ServiceId("gone")])
     return found
 
 
 @pytest.mark.parametrize(
     ("access", "low", "high"), [(Access.OFFICIAL, 0.9, 0.96), (Access.REVERSE, 0.85, 0.95)]
 )
-def test_a_service_that_nobody_knows_is_taken_for_one_of_its_kind(  # noqa: PLR0913, PLR0917
+def test_an_unknown_service_is_assumed_to_be_typical_of_its_access(  # noqa: PLR0913, PLR0917
     make_service: MakeService,
-    circuit: CircuitBreaker,
+    breaker: CircuitBreaker,
     clock: VirtualClock,
     access: Access,
     low: float,
     high: float,
 ) -> None:
-    found = prospect(Desk(make_service(access=access), clock), circuit, clock)
+    found = candidate(FakeBoard(make_service(access=access), clock), breaker, clock)
 
     assert found.verdict.status is Status.UNKNOWN
     assert low < found.delivery < high
@@ -104,13 +104,13 @@ def test_a_service_that_nobody_knows_is_taken_for_one_of_its_kind(  # noqa: PLR0
     assert found.traffic_share == pytest.approx(0.1)
 
 
-async def test_the_jobs_of_a_service_say_how_probably_it_delivers_and_how_soon(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_the_jobs_of_a_service_give_its_success_rate_and_duration(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for number in range(30):
         await official.job(seconds=60 + number)
 
-    found = prospect(official, circuit, clock)
+    found = candidate(official, breaker, clock)
 
     assert found.delivery > 0.95
     assert found.seconds == pytest.approx(83.5)
@@ -118,69 +118,69 @@ async def test_the_jobs_of_a_service_say_how_probably_it_delivers_and_how_soon(
     assert found.traffic_share == 1.0
 
 
-async def test_a_service_that_fails_in_part_is_reckoned_with_its_own_share(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_a_service_that_often_fails_has_its_own_success_rate(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for number in range(60):
         await official.job(BROKEN if number % 4 == 3 else None)
 
-    assert 0.55 < prospect(official, circuit, clock).delivery < 0.85
+    assert 0.55 < candidate(official, breaker, clock).delivery < 0.85
 
 
-async def test_what_went_well_before_an_outage_says_nothing_about_it(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_deliveries_before_an_outage_do_not_raise_the_success_rate_during_it(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for _ in range(20):
         await official.job()
     for _ in range(3):
         await official.job(BROKEN)
 
-    assert prospect(official, circuit, clock).delivery < 0.2
+    assert candidate(official, breaker, clock).delivery < 0.2
 
 
-async def test_a_failure_in_traffic_is_felt_by_the_next_request(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_a_failure_in_traffic_affects_the_next_request(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for _ in range(5):
         await official.job()
-    prospects = Candidates(official, circuit, clock)
-    (before,) = prospects.for_services([A])
+    candidates = Candidates(official, breaker, clock)
+    (before,) = candidates.for_services([A])
 
-    circuit.record_failure(A, BROKEN, clock.now())
+    breaker.record_failure(A, BROKEN, clock.now())
 
-    (after,) = prospects.for_services([A])
+    (after,) = candidates.for_services([A])
     assert after.delivery == pytest.approx(before.delivery / 2)
 
 
-async def test_an_untroubled_prospect_is_worked_out_once_a_second(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_a_candidate_with_a_closed_breaker_is_computed_once_a_second(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     for _ in range(5):
         await official.job()
-    prospects = Candidates(official, circuit, clock)
-    (first,) = prospects.for_services([A])
+    candidates = Candidates(official, breaker, clock)
+    (first,) = candidates.for_services([A])
 
-    (again,) = prospects.for_services([A])
+    (again,) = candidates.for_services([A])
     await clock.advance(timedelta(seconds=2))
-    (fresh,) = prospects.for_services([A])
+    (fresh,) = candidates.for_services([A])
 
-    assert circuit.state(A) is CLOSED_BREAKER
+    assert breaker.state(A) is CLOSED_BREAKER
     assert again is first
     assert fresh is not first
     assert fresh.capability is first.capability
 
 
-async def test_only_callers_can_find_out_that_an_unprobed_service_is_back(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_only_callers_can_show_that_an_unprobed_service_has_recovered(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     for _ in range(12):
         await official.job(BROKEN)
-    circuit.record_failure(A, BROKEN, clock.now())
+    breaker.record_failure(A, BROKEN, clock.now())
 
-    resting = prospect(official, circuit, clock)
+    resting = candidate(official, breaker, clock)
     await clock.advance(timedelta(minutes=5))
-    rested = prospect(official, circuit, clock)
+    rested = candidate(official, breaker, clock)
 
     assert resting.verdict.status is rested.verdict.status is Status.SUSPENDED
     assert (resting.is_trial, rested.is_trial) == (False, True)
@@ -188,74 +188,78 @@ async def test_only_callers_can_find_out_that_an_unprobed_service_is_back(
 
 
 async def test_a_service_that_is_probed_for_money_is_not_tried_on_callers(
-    make_service: MakeService, circuit: CircuitBreaker, clock: VirtualClock
+    make_service: MakeService, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
-    desk = Desk(make_service(), clock)
-    await desk.job()
+    board = FakeBoard(make_service(), clock)
+    await board.job()
     for _ in range(12):
-        await desk.job(BROKEN)
+        await board.job(BROKEN)
     await clock.advance(timedelta(minutes=10))
 
-    found = prospect(desk, circuit, clock)
+    found = candidate(board, breaker, clock)
 
     assert found.verdict.status is Status.SUSPENDED
     assert not found.is_trial
 
 
 @pytest.mark.parametrize(("failure", "is_tried"), [(EMPTY, True), (LOCKED, False)])
-async def test_a_wallet_is_tried_again_where_no_free_probe_tells_that_it_was_filled(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock, failure: Failure, is_tried: bool
+async def test_an_empty_balance_is_tried_again_as_no_free_probe_checks_it(
+    official: FakeBoard,
+    breaker: CircuitBreaker,
+    clock: VirtualClock,
+    failure: Failure,
+    is_tried: bool,
 ) -> None:
     await official.job()
     await official.job(failure)
     await clock.advance(timedelta(minutes=6))
 
-    found = prospect(official, circuit, clock)
+    found = candidate(official, breaker, clock)
 
     assert found.verdict.blocked is failure.kind
     assert found.is_trial is is_tried
 
 
-async def test_a_refused_key_comes_back_with_a_good_credentials_probe(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_a_good_credentials_probe_clears_a_refused_key(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     await official.job(LOCKED)
     await official.credentials()
 
-    found = prospect(official, circuit, clock)
+    found = candidate(official, breaker, clock)
 
     assert found.verdict.blocked is None
     assert not found.is_trial
 
 
 async def test_a_key_that_a_list_wrongly_cleared_is_tried_by_few_callers(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     for _ in range(3):
         await official.job(LOCKED)
-        circuit.record_refusal(A, LOCKED, clock.now())
-        resting = prospect(official, circuit, clock)
+        breaker.record_refusal(A, LOCKED, clock.now())
+        resting = candidate(official, breaker, clock)
         await official.credentials()
 
-    found = prospect(official, circuit, clock)
+    found = candidate(official, breaker, clock)
 
     assert resting.verdict.blocked is found.verdict.blocked is FailureKind.AUTH
     assert (resting.is_trial, found.is_trial) == (False, True)
     assert found.traffic_share == pytest.approx(0.02)
 
 
-async def test_a_refused_key_is_tried_by_few_callers_where_no_credentials_probe_is_answered(
-    official: Desk, circuit: CircuitBreaker, clock: VirtualClock
+async def test_a_refused_key_is_tried_by_few_callers_if_no_credentials_probe_gets_a_response(
+    official: FakeBoard, breaker: CircuitBreaker, clock: VirtualClock
 ) -> None:
     await official.job()
     await official.job(LOCKED)
     await clock.advance(timedelta(hours=1))
 
-    silent = prospect(official, circuit, clock)
+    silent = candidate(official, breaker, clock)
     await official.credentials(LOCKED)
-    refused = prospect(official, circuit, clock)
+    refused = candidate(official, breaker, clock)
 
     assert silent.verdict.blocked is refused.verdict.blocked is FailureKind.AUTH
     assert (silent.is_trial, refused.is_trial) == (True, False)

@@ -1,4 +1,4 @@
-"""How an order is mapped onto what a service can be asked for."""
+"""How a request is fitted to what a service allows."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,75 +24,77 @@ BOTH = ("seconds", "size")
 ALL = Features(frozenset(Operation), takes_reference=True, takes_url=True, takes_characters=True)
 
 
-def fit(service: Service, order: Order = ORDER, **more: object) -> Match | Mismatch:
-    skills = more.pop("skills", ALL)
-    assert isinstance(skills, Features)
-    return Capability(service, skills).match(requirements_of(order, **more))  # type: ignore[arg-type]
+def match_of(service: Service, order: Order = ORDER, **more: object) -> Match | Mismatch:
+    features = more.pop("features", ALL)
+    assert isinstance(features, Features)
+    return Capability(service, features).match(requirements_of(order, **more))  # type: ignore[arg-type]
 
 
-def test_what_is_allowed_is_asked_as_it_stands(make_service: MakeService) -> None:
-    assert fit(make_service()) == Match(8, "1280x720", Decimal("0.80"), 0.8)
+def test_allowed_values_are_not_changed(make_service: MakeService) -> None:
+    assert match_of(make_service()) == Match(8, "1280x720", Decimal("0.80"), 0.8)
 
 
-def test_facts_that_are_not_known_exclude_nothing(make_service: MakeService) -> None:
+def test_unknown_facts_exclude_nothing(make_service: MakeService) -> None:
     service = make_service(lengths=(), sizes=(), price=None)
 
-    assert fit(service) == Match(8, "1280x720", None, 0.0)
+    assert match_of(service) == Match(8, "1280x720", None, 0.0)
 
 
 @pytest.mark.parametrize(
     ("asked", "lengths", "expected"),
     [(10, (8, 12), 8), (11, (8, 12), 12), (2, (4, 8), 4), (60, (4, 8), 8), (8, (8,), 8)],
 )
-def test_the_nearest_length_stands_in_where_that_is_allowed(
+def test_the_nearest_length_is_substituted_if_the_route_allows_it(
     make_service: MakeService, asked: int, lengths: tuple[int, ...], expected: int
 ) -> None:
     service, order = make_service(lengths=lengths), replace(ORDER, seconds=asked)
 
-    found = fit(service, order, substitutes={"seconds"})
+    found = match_of(service, order, substitutes={"seconds"})
 
     assert isinstance(found, Match)
     assert found.seconds == expected
-    told = {} if asked == expected else {"seconds": f"{asked}→{expected}"}
-    assert found.substituted == told
-    if told:
+    substituted_value = {} if asked == expected else {"seconds": f"{asked}→{expected}"}
+    assert found.substituted == substituted_value
+    if substituted_value:
         allowed = ", ".join(map(str, lengths))
-        assert fit(service, order) == Mismatch("seconds", str(asked), allowed)
+        assert match_of(service, order) == Mismatch("seconds", str(asked), allowed)
 
 
-def test_the_nearest_size_of_the_same_shape_stands_in(make_service: MakeService) -> None:
+def test_the_nearest_size_of_the_same_ratio_is_substituted(make_service: MakeService) -> None:
     service = make_service(sizes=("720x1280", "854x480", "1920x1080"))
 
-    found = fit(service, substitutes=BOTH)
+    found = match_of(service, substitutes=BOTH)
 
     assert isinstance(found, Match)
     assert (found.size, found.substituted) == ("854x480", {"size": "1280x720→854x480"})
 
 
-def test_no_upright_video_stands_in_for_a_broad_one(make_service: MakeService) -> None:
+def test_portrait_is_never_substituted_for_landscape(make_service: MakeService) -> None:
     service = make_service(sizes=("720x1280", "1024x1024"))
 
-    assert fit(service, substitutes=BOTH) == Mismatch("size", "1280x720", "720x1280, 1024x1024")
+    assert match_of(service, substitutes=BOTH) == Mismatch(
+        "size", "1280x720", "720x1280, 1024x1024"
+    )
 
 
 @pytest.mark.parametrize("size", ["", "wide", "0x0", "1280x", "9" * 5000 + "x1", "٣x٤"])
-def test_a_size_that_is_none_fits_nobody_who_names_sizes(
+def test_an_invalid_size_matches_no_service_that_lists_sizes(
     make_service: MakeService, size: str
 ) -> None:
-    found = fit(make_service(), replace(ORDER, size=size), substitutes=BOTH)
+    found = match_of(make_service(), replace(ORDER, size=size), substitutes=BOTH)
 
     assert found == Mismatch("size", size, "1280x720, 720x1280")
 
 
-def test_what_the_caller_left_out_is_the_api_s_own_default_where_allowed(
+def test_a_missing_value_defaults_to_the_api_s_default_if_allowed(
     make_service: MakeService,
 ) -> None:
-    found = fit(make_service(), Order("a kite", 0, ""), chosen=BOTH)
+    found = match_of(make_service(), Order("a kite", 0, ""), chosen=BOTH)
 
     assert found == Match(4, "720x1280", Decimal("0.40"), 0.4)
 
 
-def test_what_the_caller_left_out_is_else_the_nearest_length_and_the_cheapest_size(
+def test_a_missing_value_defaults_to_the_nearest_length_and_the_cheapest_size(
     make_service: MakeService,
 ) -> None:
     service = make_service(
@@ -103,20 +105,20 @@ def test_what_the_caller_left_out_is_else_the_nearest_length_and_the_cheapest_si
     dear_default = replace(service, sheet=replace(service.sheet, sizes=("1920x1080", "1024x576")))
 
     first, second = (
-        fit(each, Order("a kite", 0, ""), chosen=BOTH) for each in (service, dear_default)
+        match_of(each, Order("a kite", 0, ""), chosen=BOTH) for each in (service, dear_default)
     )
 
     assert first == Match(10, "720x1280", Decimal("1.00"), 1.0)
     assert second == Match(10, "1920x1080", Decimal("3.00"), 3.0)
 
 
-def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
+def test_the_chosen_size_has_the_requested_aspect_ratio(
     make_service: MakeService,
 ) -> None:
     order = Order("a kite", 8, "", extras={"aspect_ratio": "16:9"})
 
-    found = fit(make_service(), order, chosen=("size",))
-    missing = fit(make_service(sizes=("720x1280",)), order, chosen=("size",))
+    found = match_of(make_service(), order, chosen=("size",))
+    missing = match_of(make_service(sizes=("720x1280",)), order, chosen=("size",))
 
     assert isinstance(found, Match)
     assert found.size == "1280x720"
@@ -124,7 +126,7 @@ def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
 
 
 @pytest.mark.parametrize(
-    ("order", "skills", "param"),
+    ("order", "features", "param"),
     [
         (replace(ORDER, operation=Operation.REMIX), Features(), "operation"),
         (replace(ORDER, reference=Reference(body=b"png")), Features(), "input_reference"),
@@ -136,16 +138,16 @@ def test_the_size_that_is_chosen_has_the_shape_that_the_request_names(
         (replace(ORDER, characters=("c",)), Features(), "characters"),
     ],
 )
-def test_what_the_protocol_cannot_carry_fits_nobody(
-    make_service: MakeService, order: Order, skills: Features, param: str
+def test_a_feature_that_the_protocol_lacks_is_a_mismatch(
+    make_service: MakeService, order: Order, features: Features, param: str
 ) -> None:
-    found = fit(make_service(), order, skills=skills)
+    found = match_of(make_service(), order, features=features)
 
     assert isinstance(found, Mismatch)
     assert found.param == param
 
 
-def test_who_takes_only_the_bytes_of_a_picture_is_not_given_its_address(
+def test_a_service_that_takes_only_bytes_gets_no_reference_url(
     make_service: MakeService,
 ) -> None:
     service = make_service()
@@ -157,12 +159,12 @@ def test_who_takes_only_the_bytes_of_a_picture_is_not_given_its_address(
     )
     by_bytes = can.match(requirements_of(replace(ORDER, reference=Reference(body=b"png"))))
 
-    assert by_address == Mismatch("input_reference", "by its address", "its bytes")
+    assert by_address == Mismatch("input_reference", "as a URL", "bytes")
     assert isinstance(by_bytes, Match)
 
 
-def test_a_service_that_makes_images_makes_no_videos(make_service: MakeService) -> None:
-    found = fit(make_service(medium=Medium.IMAGE))
+def test_an_image_service_matches_no_video_request(make_service: MakeService) -> None:
+    found = match_of(make_service(medium=Medium.IMAGE))
 
     assert isinstance(found, Mismatch)
     assert found.param == "model"
@@ -171,24 +173,24 @@ def test_a_service_that_makes_images_makes_no_videos(make_service: MakeService) 
 def test_a_remix_is_as_long_and_as_large_as_its_source(make_service: MakeService) -> None:
     order = replace(ORDER, seconds=5, size="1x1", operation=Operation.REMIX)
 
-    assert fit(make_service(), order) == Match(5, "1x1", Decimal("0.50"), 0.5)
+    assert match_of(make_service(), order) == Match(5, "1x1", Decimal("0.50"), 0.5)
 
 
-def test_an_extension_adds_what_no_sheet_lists(make_service: MakeService) -> None:
-    found = fit(make_service(), replace(ORDER, seconds=20, operation=Operation.EXTEND))
+def test_an_extension_may_have_a_length_that_no_sheet_lists(make_service: MakeService) -> None:
+    found = match_of(make_service(), replace(ORDER, seconds=20, operation=Operation.EXTEND))
 
     assert isinstance(found, Match)
     assert found.seconds == 20
 
 
-def test_a_picture_to_begin_from_is_paid_for(make_service: MakeService) -> None:
+def test_a_reference_image_adds_to_the_cost(make_service: MakeService) -> None:
     service = make_service()
     price = service.sheet.price
     assert price is not None
     dearer = replace(price, per_input_image=Decimal("0.05"))
     service = replace(service, sheet=replace(service.sheet, price=dearer))
 
-    found = fit(service, replace(ORDER, reference=Reference(url="https://a.example/b.png")))
+    found = match_of(service, replace(ORDER, reference=Reference(url="https://a.example/b.png")))
 
     assert isinstance(found, Match)
     assert found.cost == Decimal("0.85")

@@ -1,4 +1,4 @@
-"""Who is asked first: presets, wishes, trust, and those that are left out."""
+"""The order of services: presets, preferences, trust and exclusions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,15 +18,15 @@ from tallylight.model.order import Order, Reference
 from tallylight.model.status import Access, Status
 
 MakeService = Callable[..., Service]
-MakeProspect = Callable[..., Candidate]
+MakeCandidate = Callable[..., Candidate]
 Make = Callable[..., Candidate]
 
 ORDER = Order("a kite", 4, "1280x720")
 
 
 @pytest.fixture
-def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
-    """Give a maker of the prospect of a service with these facts."""
+def make(make_service: MakeService, make_prospect: MakeCandidate) -> Make:
+    """Return a function that makes the candidate of a service."""
 
     def make(
         name: str, price: str | None = "0.10", access: str = "official", **more: object
@@ -38,17 +38,17 @@ def make(make_service: MakeService, make_prospect: MakeProspect) -> Make:
     return make
 
 
-def order_of(
-    prospects: list[Candidate], policy: RoutingPolicy = Preset.COMMERCIAL, **more: object
+def ranked_ids(
+    candidates: list[Candidate], policy: RoutingPolicy = Preset.COMMERCIAL, **more: object
 ) -> list[str]:
-    return [choice.service.id for choice in ranking(prospects, policy, **more).choices]
+    return [choice.service.id for choice in ranking(candidates, policy, **more).choices]
 
 
 def ranking(
-    prospects: list[Candidate], policy: RoutingPolicy = Preset.COMMERCIAL, **more: object
+    candidates: list[Candidate], policy: RoutingPolicy = Preset.COMMERCIAL, **more: object
 ) -> Ranking:
-    route = Route("r", tuple(each.service.id for each in prospects), policy)
-    return rank(ORDER, route, prospects, **more)  # type: ignore[arg-type]
+    route = Route("r", tuple(each.service.id for each in candidates), policy)
+    return rank(ORDER, route, candidates, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def ranking(
         (Preference.MOST_RELIABLE, ["sure", "slow", "cheap"]),
     ],
 )
-def test_each_policy_orders_by_what_it_is_for(
+def test_each_policy_has_its_own_order(
     make: Make, policy: RoutingPolicy, expected: list[str]
 ) -> None:
-    prospects = [
+    candidates = [
         make("sure", "0.50", delivery=0.99, seconds=60),
         make("slow", "0.20", delivery=0.95, seconds=600),
         make("cheap", "0.03", "reverse", delivery=0.85, seconds=180),
     ]
 
-    assert order_of(prospects, policy) == expected
+    assert ranked_ids(candidates, policy) == expected
 
 
-def test_a_price_counts_over_the_probability_of_delivery(make: Make) -> None:
+def test_a_price_is_divided_by_the_success_rate(make: Make) -> None:
     sure, cheap = make("sure", "0.10", delivery=0.9), make("cheap", "0.06", delivery=0.5)
 
     found = ranking([sure, cheap], Preference.CHEAPEST)
@@ -90,7 +90,7 @@ def test_a_price_counts_over_the_probability_of_delivery(make: Make) -> None:
     assert found.delivery == pytest.approx(0.95)
 
 
-def test_who_bills_deliveries_alone_takes_nothing_for_a_failure(make: Make) -> None:
+def test_an_upstream_that_bills_deliveries_charges_nothing_for_a_failure(make: Make) -> None:
     sure = make("sure", "0.10", delivery=0.9)
     refunds = make("refunds", "0.06", delivery=0.5, bills="deliveries")
 
@@ -107,13 +107,13 @@ def test_who_bills_deliveries_alone_takes_nothing_for_a_failure(make: Make) -> N
         ({"status": Status.RETIRED, "is_trial": True}, "is retired"),
         ({"status": Status.SUSPENDED}, "is suspended"),
         ({"status": Status.MAINTENANCE}, "is under maintenance"),
-        ({"blocked": FailureKind.QUOTA}, "cannot be asked until its operator has seen to it"),
-        ({"wait": timedelta(seconds=9)}, "is left alone for another 9 s"),
-        ({"access": "reverse"}, "the policy takes no reverse service"),
-        ({"price": None}, "has no known price, and there is a limit to what may be spent"),
+        ({"blocked": FailureKind.QUOTA}, "is blocked until its operator resolves the cause"),
+        ({"wait": timedelta(seconds=9)}, "asked for no requests for another 9 s"),
+        ({"access": "reverse"}, "is reverse, which the policy excludes"),
+        ({"price": None}, "has no known price, and a spending limit applies"),
     ],
 )
-def test_who_cannot_be_asked_is_left_out_with_the_reason(
+def test_an_unusable_service_is_excluded_with_the_reason(
     make: Make, facts: dict[str, object], note: str
 ) -> None:
     bad = make("bad", **facts)
@@ -125,8 +125,8 @@ def test_who_cannot_be_asked_is_left_out_with_the_reason(
     assert found.retry_after == bad.wait
 
 
-def test_what_a_service_cannot_do_is_named_with_what_it_can(
-    make_service: MakeService, make_prospect: MakeProspect
+def test_a_mismatch_names_the_field_and_the_allowed_values(
+    make_service: MakeService, make_prospect: MakeCandidate
 ) -> None:
     long = make_prospect(make_service("long", lengths=(10, 15)))
 
@@ -135,91 +135,91 @@ def test_what_a_service_cannot_do_is_named_with_what_it_can(
     assert found.excluded[0].message == "cannot serve seconds 4; it takes 10, 15"
 
 
-def test_who_was_tried_does_not_come_back(make: Make) -> None:
-    prospects = [make("a"), make("b", "0.20")]
+def test_a_tried_service_is_not_tried_again(make: Make) -> None:
+    candidates = [make("a"), make("b", "0.20")]
 
-    assert order_of(prospects, tried={ServiceId("a")}) == ["b"]
+    assert ranked_ids(candidates, tried={ServiceId("a")}) == ["b"]
 
 
-def test_a_video_is_built_on_only_where_it_lies(make: Make) -> None:
-    prospects = [make("a"), make("b", "0.20", "reverse")]
+def test_a_pinned_request_goes_only_to_its_service(make: Make) -> None:
+    candidates = [make("a"), make("b", "0.20", "reverse")]
 
-    found = ranking(prospects, Preset.PRODUCTION, pinned=ServiceId("b"))
+    found = ranking(candidates, Preset.PRODUCTION, pinned=ServiceId("b"))
 
     assert [choice.service.id for choice in found.choices] == ["b"]
     assert found.excluded == ()
 
 
 def test_unknown_services_come_after_known_ones_of_their_access(make: Make) -> None:
-    prospects = [
-        make("new", "0.01", status=Status.UNKNOWN, trickle=0.1),
+    candidates = [
+        make("new", "0.01", status=Status.UNKNOWN, traffic_share=0.1),
         make("known", "0.50"),
         make("gray", "0.01", "reverse"),
     ]
 
-    found = ranking(prospects)
+    found = ranking(candidates)
 
     assert [choice.service.id for choice in found.choices] == ["known", "new", "gray"]
     assert found.choices[1].reasons == (RankingReason.PREFERRED, RankingReason.UNKNOWN)
 
 
-def test_where_nobody_is_known_the_best_of_the_unknown_is_asked(make: Make) -> None:
-    prospects = [
-        make(name, price, status=Status.UNKNOWN, trickle=0.1)
+def test_if_all_services_are_unknown_the_best_of_them_is_first(make: Make) -> None:
+    candidates = [
+        make(name, price, status=Status.UNKNOWN, traffic_share=0.1)
         for name, price in (("a", "0.50"), ("b", "0.01"))
     ]
 
-    assert order_of(prospects, Preset.BUDGET, draw=0.05) == ["b", "a"]
+    assert ranked_ids(candidates, Preset.BUDGET, draw=0.05) == ["b", "a"]
 
 
-def test_failures_that_callers_saw_make_a_service_the_last_resort(make: Make) -> None:
-    prospects = [make("failing", "0.01", trickle=0.0), make("gray", "0.50", "reverse")]
+def test_failures_in_traffic_make_a_service_the_last_resort(make: Make) -> None:
+    candidates = [make("failing", "0.01", traffic_share=0.0), make("gray", "0.50", "reverse")]
 
-    found = ranking(prospects)
+    found = ranking(candidates)
 
     assert [choice.service.id for choice in found.choices] == ["gray", "failing"]
     assert RankingReason.FAILING in found.choices[1].reasons
 
 
-def test_an_explicit_order_moves_back_only_who_fails(make: Make) -> None:
-    prospects = [
-        make("failing", trickle=0.0),
-        make("new", "0.90", status=Status.UNKNOWN, trickle=0.1),
+def test_an_explicit_order_is_changed_only_by_failures(make: Make) -> None:
+    candidates = [
+        make("failing", traffic_share=0.0),
+        make("new", "0.90", status=Status.UNKNOWN, traffic_share=0.1),
         make("cheap", "0.01"),
     ]
-    names = tuple(each.service.id for each in prospects)
+    names = tuple(each.service.id for each in candidates)
     route = Route("r", names, Preset.BUDGET, explicit=True)
 
-    found = rank(ORDER, route, prospects, draw=0.99)
+    found = rank(ORDER, route, candidates, draw=0.99)
 
     assert [choice.service.id for choice in found.choices] == ["new", "cheap", "failing"]
     assert found.choices[1].reasons == (RankingReason.EXPLICIT,)
 
 
-def test_a_caller_s_policy_stands_in_for_the_route_s(make: Make) -> None:
-    prospects = [make("sure", "0.50"), make("cheap", "0.01", "reverse")]
-    names = tuple(each.service.id for each in prospects)
+def test_a_caller_s_policy_replaces_the_route_s(make: Make) -> None:
+    candidates = [make("sure", "0.50"), make("cheap", "0.01", "reverse")]
+    names = tuple(each.service.id for each in candidates)
     route = Route("r", names, Preference.OFFICIAL, explicit=True)
 
-    found = rank(ORDER, route, prospects, policy=policy_named("cheapest"))
+    found = rank(ORDER, route, candidates, policy=policy_named("cheapest"))
 
     assert [choice.service.id for choice in found.choices] == ["cheap", "sure"]
 
 
-def test_a_service_without_a_price_is_ordered_as_the_dearest(
-    make: Make, make_service: MakeService, make_prospect: MakeProspect
+def test_an_unpriced_service_is_ranked_at_the_highest_price(
+    make: Make, make_service: MakeService, make_prospect: MakeCandidate
 ) -> None:
     unpriced = make_prospect(make_service("unpriced", price=None), delivery=0.96)
-    prospects = [unpriced, make("dear", "0.50", delivery=0.95), make("cheap", "0.10")]
+    candidates = [unpriced, make("dear", "0.50", delivery=0.95), make("cheap", "0.10")]
 
-    found = ranking(prospects, Preference.CHEAPEST)
+    found = ranking(candidates, Preference.CHEAPEST)
 
     assert [choice.service.id for choice in found.choices] == ["cheap", "unpriced", "dear"]
     assert [choice.is_priced for choice in found.choices] == [True, False, True]
     assert found.choices[1].cost == 0
 
 
-def test_an_own_server_needs_no_price_to_keep_within_a_limit(make: Make) -> None:
+def test_a_self_hosted_service_needs_no_price_under_a_spending_limit(make: Make) -> None:
     own = make("own", price=None, access="self_hosted")
 
     found = ranking([own], is_limited=True)
@@ -227,10 +227,10 @@ def test_an_own_server_needs_no_price_to_keep_within_a_limit(make: Make) -> None
     assert [choice.service.id for choice in found.choices] == ["own"]
 
 
-def test_a_service_that_delivers_too_little_stands_behind_those_that_do_not(make: Make) -> None:
-    prospects = [make("half", "0.01", delivery=0.5), make("dear", "2.00", delivery=0.9)]
+def test_a_service_below_the_minimum_success_rate_is_ranked_last(make: Make) -> None:
+    candidates = [make("half", "0.01", delivery=0.5), make("dear", "2.00", delivery=0.9)]
 
-    found = ranking(prospects, Preset.PRODUCTION)
+    found = ranking(candidates, Preset.PRODUCTION)
 
     assert [choice.service.id for choice in found.choices] == ["dear", "half"]
     assert found.choices[1].reasons == (RankingReason.UNRELIABLE,)
@@ -245,7 +245,7 @@ def test_the_order_is_passed_on_whole(make: Make) -> None:
     assert found.choices[0].order is order
 
 
-def test_a_policy_is_known_by_its_name_alone() -> None:
+def test_a_policy_is_found_by_its_name() -> None:
     assert policy_named("high_volume") is Preset.HIGH_VOLUME
-    with pytest.raises(ValueError, match="'fast' is no policy; there are production, commercial"):
+    with pytest.raises(ValueError, match=r"'fast'; did you mean 'fastest'\?; policies: production"):
         policy_named("fast")

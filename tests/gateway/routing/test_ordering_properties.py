@@ -1,4 +1,4 @@
-"""Rules of the order of services that hold whatever the services are."""
+"""Properties of the order that hold for all services."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,8 +21,8 @@ from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 
 MakeService = Callable[..., Service]
-MakeProspect = Callable[..., Candidate]
-Some = st.SearchStrategy[list[Candidate]]
+MakeCandidate = Callable[..., Candidate]
+CandidateLists = st.SearchStrategy[list[Candidate]]
 
 FEW = settings(max_examples=50)
 DRAWS = st.none() | st.floats(0, 1, exclude_max=True)
@@ -34,8 +34,8 @@ SIZES = st.lists(
 
 
 @pytest.fixture(scope="session")
-def some(make_service: MakeService, make_prospect: MakeProspect) -> Some:
-    """Give a strategy of the prospects of up to six services."""
+def candidate_lists(make_service: MakeService, make_prospect: MakeCandidate) -> CandidateLists:
+    """Return a strategy for the candidates of up to six services."""
 
     def one(number: int) -> st.SearchStrategy[Candidate]:
         services = st.builds(
@@ -55,14 +55,14 @@ def some(make_service: MakeService, make_prospect: MakeProspect) -> Some:
                 blocked=st.sampled_from([None, None, FailureKind.AUTH, FailureKind.QUOTA]),
                 delivery=st.sampled_from([0.0, 0.05, 0.4, 0.9, 0.95, 0.951, 1.0]),
                 seconds=st.sampled_from([20.0, 60.0, 61.0, 300.0]),
-                trickle=st.sampled_from([1.0, 1.0, 0.5, 0.02, 0.0]),
+                traffic_share=st.sampled_from([1.0, 1.0, 0.5, 0.02, 0.0]),
                 wait=st.sampled_from([None, None, timedelta(seconds=9)]),
                 is_trial=st.booleans(),
             )
         )
 
-    everybody = [one(number) for number in range(6)]
-    return st.integers(1, 6).flatmap(lambda n: st.tuples(*everybody[:n]).map(list))
+    everything = [one(number) for number in range(6)]
+    return st.integers(1, 6).flatmap(lambda n: st.tuples(*everything[:n]).map(list))
 
 
 ROUTES = st.builds(
@@ -85,21 +85,21 @@ TRIED = st.frozensets(st.sampled_from([ServiceId(f"s{n}") for n in range(6)]), m
 
 @FEW
 @given(data=st.data(), route=ROUTES, order=ORDERS, tried=TRIED, draw=DRAWS)
-def test_each_service_of_the_route_is_ranked_or_left_out_with_a_reason(  # noqa: PLR0913, PLR0917  # hypothesis gives them
-    some: Some,
+def test_each_service_of_the_route_is_ranked_or_excluded_with_a_reason(  # noqa: PLR0913, PLR0917  # hypothesis gives them
+    candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
     order: Order,
     tried: frozenset[ServiceId],
     draw: float | None,
 ) -> None:
-    prospects = data.draw(some)
+    candidates = data.draw(candidate_lists)
 
-    found = rank(order, route, prospects, tried=tried, draw=draw)
+    found = rank(order, route, candidates, tried=tried, draw=draw)
 
     ranked = [choice.service.id for choice in found.choices]
     out = [exclusion.service for exclusion in found.excluded]
-    asked = {each.service.id for each in prospects} & set(route.services)
+    asked = {each.service.id for each in candidates} & set(route.services)
     assert sorted([*ranked, *out]) == sorted(asked)
     assert not tried & set(ranked)
     assert all(exclusion.message for exclusion in found.excluded)
@@ -107,19 +107,19 @@ def test_each_service_of_the_route_is_ranked_or_left_out_with_a_reason(  # noqa:
 
 @FEW
 @given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
-def test_no_service_that_cannot_or_must_not_be_asked_is_ranked(
-    some: Some,
+def test_no_unusable_service_is_ranked(
+    candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
     order: Order,
     draw: float | None,
 ) -> None:
-    prospects = {each.service.id: each for each in data.draw(some)}
+    candidates = {each.service.id: each for each in data.draw(candidate_lists)}
 
-    found = rank(order, route, list(prospects.values()), is_limited=True, draw=draw)
+    found = rank(order, route, list(candidates.values()), is_limited=True, draw=draw)
 
     for choice in found.choices:
-        each = prospects[choice.service.id]
+        each = candidates[choice.service.id]
         assert each.verdict.status is not Status.RETIRED
         assert each.wait is None
         assert each.service.access not in POLICY_WEIGHTS[route.policy].excluded_access
@@ -131,16 +131,16 @@ def test_no_service_that_cannot_or_must_not_be_asked_is_ranked(
 
 @FEW
 @given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
-def test_what_the_caller_wrote_is_changed_only_where_the_route_allows_it_and_named(
-    some: Some,
+def test_values_are_substituted_only_if_the_route_allows_it_and_are_named(
+    candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
     order: Order,
     draw: float | None,
 ) -> None:
-    prospects = data.draw(some)
+    candidates = data.draw(candidate_lists)
 
-    found = rank(order, route, prospects, draw=draw)
+    found = rank(order, route, candidates, draw=draw)
 
     for choice in found.choices:
         sheet, asked = choice.service.sheet, choice.order
@@ -154,41 +154,41 @@ def test_what_the_caller_wrote_is_changed_only_where_the_route_allows_it_and_nam
 
 @FEW
 @given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
-def test_the_order_of_the_prospects_does_not_matter(
-    some: Some,
+def test_the_order_of_the_candidates_does_not_matter(
+    candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
     order: Order,
     draw: float | None,
 ) -> None:
-    prospects = data.draw(some)
-    shuffled = data.draw(st.permutations(prospects))
+    candidates = data.draw(candidate_lists)
+    shuffled = data.draw(st.permutations(candidates))
 
-    assert rank(order, route, prospects, draw=draw) == rank(order, route, shuffled, draw=draw)
+    assert rank(order, route, candidates, draw=draw) == rank(order, route, shuffled, draw=draw)
 
 
 @FEW
 @given(data=st.data(), route=ROUTES, order=ORDERS, draw=DRAWS)
 def test_the_order_in_which_a_route_names_its_services_matters_only_where_it_is_explicit(
-    some: Some,
+    candidate_lists: CandidateLists,
     data: st.DataObject,
     route: Route,
     order: Order,
     draw: float | None,
 ) -> None:
-    prospects = data.draw(some)
+    candidates = data.draw(candidate_lists)
     route = replace(route, explicit=False)
     turned = replace(route, services=route.services[::-1])
 
-    assert rank(order, route, prospects, draw=draw) == rank(order, turned, prospects, draw=draw)
+    assert rank(order, route, candidates, draw=draw) == rank(order, turned, candidates, draw=draw)
 
 
 @FEW
 @given(data=st.data(), policy=POLICIES, draw=DRAWS, cheaper=st.integers(0, 5))
 def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: PLR0913, PLR0917  # hypothesis gives them
-    some: Some,
+    candidate_lists: CandidateLists,
     make_service: MakeService,
-    make_prospect: MakeProspect,
+    make_prospect: MakeCandidate,
     data: st.DataObject,
     policy: RoutingPolicy,
     draw: float | None,
@@ -205,11 +205,11 @@ def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: P
             (f"t{5 - cheaper}x", data.draw(st.sampled_from(["0.1001", "0.11", "3"]))),
         )
     ]
-    others = data.draw(some)
-    everybody = [*pair, *others]
-    route = Route("r", tuple(each.service.id for each in everybody), policy)
+    others = data.draw(candidate_lists)
+    everything = [*pair, *others]
+    route = Route("r", tuple(each.service.id for each in everything), policy)
 
-    found = rank(Order("a kite", 4, "1280x720"), route, everybody, draw=draw)
+    found = rank(Order("a kite", 4, "1280x720"), route, everything, draw=draw)
 
     ranked = [choice.service.id for choice in found.choices]
     assert ranked.index(pair[0].service.id) < ranked.index(pair[1].service.id)
@@ -218,16 +218,16 @@ def test_a_cheaper_service_that_is_otherwise_equal_never_ranks_below(  # noqa: P
 @FEW
 @given(data=st.data(), order=ORDERS, draw=DRAWS)
 def test_an_explicit_order_is_kept_among_services_that_are_trusted(
-    some: Some,
+    candidate_lists: CandidateLists,
     data: st.DataObject,
     order: Order,
     draw: float | None,
 ) -> None:
-    prospects = [replace(each, traffic_share=1.0) for each in data.draw(some)]
-    names = data.draw(st.permutations([each.service.id for each in prospects]))
+    candidates = [replace(each, traffic_share=1.0) for each in data.draw(candidate_lists)]
+    names = data.draw(st.permutations([each.service.id for each in candidates]))
     route = Route("r", tuple(names), Preset.BUDGET, explicit=True)
 
-    found = rank(order, route, prospects, draw=draw)
+    found = rank(order, route, candidates, draw=draw)
 
     ranked = [choice.service.id for choice in found.choices]
     assert ranked == [name for name in names if name in ranked]
@@ -236,10 +236,10 @@ def test_an_explicit_order_is_kept_among_services_that_are_trusted(
 @pytest.mark.parametrize(
     "weights", [(1.0, 1.0, 1.0), (3.0, 1.0, 0.5), (1.0, 0.0, 2.0), (0.0, 0.0, 1.0)]
 )
-def test_equals_share_the_requests_by_their_weights(
-    make_service: MakeService, make_prospect: MakeProspect, weights: Sequence[float]
+def test_ties_share_the_requests_by_their_weights(
+    make_service: MakeService, make_prospect: MakeCandidate, weights: Sequence[float]
 ) -> None:
-    prospects = [
+    candidates = [
         make_prospect(make_service(name, price=price), delivery=delivery)
         for name, price, delivery in (
             ("a", "0.100", 0.950),
@@ -249,16 +249,16 @@ def test_equals_share_the_requests_by_their_weights(
     ]
     route = Route(
         "r",
-        tuple(each.service.id for each in prospects),
+        tuple(each.service.id for each in candidates),
         Preset.BUDGET,
-        weights={e.service.id: w for e, w in zip(prospects, weights, strict=True)},
+        weights={e.service.id: w for e, w in zip(candidates, weights, strict=True)},
     )
     order = Order("a kite", 4, "1280x720")
     draws = 3000
 
     firsts, seconds = Counter[str](), Counter[str]()
     for number in range(draws):
-        choices = rank(order, route, prospects, draw=(number + 0.5) / draws).choices
+        choices = rank(order, route, candidates, draw=(number + 0.5) / draws).choices
         firsts[choices[0].service.id] += 1
         if choices[0].service.id == "c":
             seconds[choices[1].service.id] += 1
@@ -270,22 +270,22 @@ def test_equals_share_the_requests_by_their_weights(
         assert seconds["a"] / seconds.total() == pytest.approx(a / (a + b), abs=0.01)
 
 
-@pytest.mark.parametrize("trickle", [0.02, 0.1, 0.4])
+@pytest.mark.parametrize("traffic_share", [0.02, 0.1, 0.4])
 def test_a_recovering_service_is_the_first_choice_of_its_share_of_requests(
-    make_service: MakeService, make_prospect: MakeProspect, trickle: float
+    make_service: MakeService, make_prospect: MakeCandidate, traffic_share: float
 ) -> None:
-    weak = make_prospect(make_service("b", price="0.01"), trickle=trickle)
-    also = make_prospect(make_service("c", price="0.02"), trickle=trickle)
-    prospects = [make_prospect(make_service("a")), weak, also]
-    route = Route("r", tuple(each.service.id for each in prospects), Preset.BUDGET)
+    weak = make_prospect(make_service("b", price="0.01"), traffic_share=traffic_share)
+    also = make_prospect(make_service("c", price="0.02"), traffic_share=traffic_share)
+    candidates = [make_prospect(make_service("a")), weak, also]
+    route = Route("r", tuple(each.service.id for each in candidates), Preset.BUDGET)
     draws = 4000
 
     firsts = Counter[str](
-        rank(Order("p", 4, "1280x720"), route, prospects, draw=(n + 0.5) / draws)
+        rank(Order("p", 4, "1280x720"), route, candidates, draw=(n + 0.5) / draws)
         .choices[0]
         .service.id
         for n in range(draws)
     )
 
-    assert firsts["b"] / draws == pytest.approx(trickle, abs=0.002)
-    assert firsts["c"] / draws == pytest.approx(trickle * (1 - trickle), abs=0.002)
+    assert firsts["b"] / draws == pytest.approx(traffic_share, abs=0.002)
+    assert firsts["c"] / draws == pytest.approx(traffic_share * (1 - traffic_share), abs=0.002)

@@ -1,7 +1,7 @@
 """The built-in fact sheets: what is publicly known of every model at every provider.
 
-The facts stand in YAML files beside this module, one a provider; `docs/catalogue.md` tells how
-they are kept. They are parsed at the first question, not at import.
+The facts are in YAML files beside this module, one per provider; `docs/catalogue.md` says how they
+are maintained. They are parsed on first use, not at import.
 """
 
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ _UPSTREAMS = "upstreams.yaml"
 
 @cache
 def fact_sheets() -> Mapping[str, FactSheet]:
-    """Return every sheet by its id, "openai/sora-2"; updates take the place of built-in ones.
+    """Return all sheets by id, "openai/sora-2"; updates replace built-in ones.
 
     Raises:
-        ConfigurationError: if an update was changed by hand and is no longer usable.
+        ConfigurationError: if an update was edited and is invalid.
     """
     return MappingProxyType({**built_in_sheets(), **_updated_sheets()})
 
 
 @cache
 def built_in_sheets() -> Mapping[str, FactSheet]:
-    """Return the sheets that came with this release, by id."""
+    """Return the sheets of this release, by id."""
     return MappingProxyType(
         {k: v for name in provider_file_names() for k, v in _sheets_in_file(name).items()}
     )
@@ -47,28 +47,28 @@ def sheet_by_id(id_: str) -> FactSheet | None:
     """Return the sheet of an id; None if there is none. Only its provider's file is read.
 
     Raises:
-        ConfigurationError: if an update was changed by hand and is no longer usable.
+        ConfigurationError: if an update was edited and is invalid.
     """
-    if id_ in _updated_sheets():
-        return _updated_sheets()[id_]
+    if (updated := _updated_sheets().get(id_)) is not None:
+        return updated
     name = f"{id_.partition('/')[0]}.yaml"
     return _sheets_in_file(name).get(id_) if name in provider_file_names() else None
 
 
 def find_sheet(provider: str, model: str) -> FactSheet | None:
-    """Return the sheet of a model at a provider; None if nothing is known."""
+    """Return the sheet of a model at a provider; None if there is none."""
     return sheet_by_id(f"{provider}/{model}")
 
 
 @cache
 def built_in_upstreams() -> Mapping[str, BuiltInUpstream]:
-    """Return by provider where it is reached and which variable holds its key."""
+    """Return the built-in upstreams by provider."""
     return MappingProxyType(_read(_UPSTREAMS, BuiltInUpstreams).upstreams)
 
 
 @cache
 def provider_file_names() -> tuple[str, ...]:
-    """Return the names of the files of fact sheets, a provider's each, in order."""
+    """Return the names of the built-in fact sheet files, sorted."""
     names = (entry.name for entry in files(__name__).iterdir())
     return tuple(sorted(name for name in names if name.endswith(".yaml") and name != _UPSTREAMS))
 
@@ -78,7 +78,7 @@ def _sheets_in_file(name: str) -> Mapping[str, FactSheet]:
     sheets: dict[str, FactSheet] = {}
     for each in _read(name, ProviderFacts).sheets():
         if each.id in sheets:
-            raise ConfigurationError((Problem(name, each.id, "stands twice"),))
+            raise ConfigurationError((Problem(name, each.id, "is defined twice"),))
         sheets[each.id] = each
     return MappingProxyType(sheets)
 

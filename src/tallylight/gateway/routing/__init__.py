@@ -1,1 +1,1 @@
-"""Which services can serve a request, and in which order they are asked."""
+"""Selects the services that can serve a request, and their order."""

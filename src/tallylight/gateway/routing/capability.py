@@ -1,7 +1,7 @@
-"""Maps an order onto what a service can be asked for.
+"""Fits a request to the lengths, sizes and operations that a service allows.
 
-Nothing is changed that the caller wrote unless the route allows it; what the caller left out is
-chosen: the length nearest to the Videos API's own default, the cheapest size of the wanted shape.
+A value that the caller set is changed only if the route allows it. A value that the caller left out
+is chosen: the length nearest to the Videos API's default, the cheapest size of the aspect ratio.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,28 +9,28 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from tallylight.catalogue.orders import order_cost
 from tallylight.catalogue.services import Medium, Service
-from tallylight.model.money import cost_of
 from tallylight.model.order import Operation, Order
 
 DEFAULT_SECONDS = 4
 DEFAULT_SIZE = "720x1280"
-"""What the Videos API makes of a request that names neither."""
+"""The Videos API's defaults for a request without a length or a size."""
 
-_RATIO_TOLERANCE = 0.02  # 854x480 is called 16:9 and is 1.779
+_RATIO_TOLERANCE = 0.02  # 854x480 counts as 16:9, and 854/480 is 1.779
 _MAX_SIZE_LENGTH = 11
 _MAX_CACHED = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a service's protocol and dialect can carry.
+    """What a service's protocol and dialect support.
 
     Args:
-        operations: The ways of making a video.
-        takes_reference: A picture to begin from.
-        takes_address: Such a picture's address, and not only its bytes.
-        takes_characters: Characters that were made before.
+        operations: The supported operations.
+        takes_reference: A reference image is supported.
+        takes_url: The reference may be a URL, not only bytes.
+        takes_characters: Characters that were created before are supported.
     """
 
     operations: frozenset[Operation] = frozenset({Operation.CREATE})
@@ -41,7 +41,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """What a service cannot serve: the field, what was asked for, what it takes instead."""
+    """A field that a service cannot serve: the requested value and the allowed ones."""
 
     param: str
     requested: str
@@ -50,14 +50,14 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a service is asked.
+    """The length, size and price with which a service can serve a request.
 
     Args:
         seconds: The length.
         size: The size.
-        cost: In USD, None if the price is not known.
-        dollars: The same as a float to reckon with, 0.0 if it is not known.
-        substituted: By field what was asked for and what is given.
+        cost: In USD; None if the price is not known.
+        cost_usd: The same as a float, for scores; 0.0 if the price is not known.
+        substituted: By field, the requested and the substituted value.
     """
 
     seconds: int
@@ -68,20 +68,20 @@ class Match:
 
 
 class Requirements(NamedTuple):
-    """What of a request decides how a service is asked; made once for all services.
+    """What a request requires of a service; computed once for all services.
 
     Args:
-        operation: How the video is made.
-        seconds: The length.
-        size: The size.
-        has_reference: Whether there is a picture to begin from, or a film.
-        has_address: Whether of that there is only the address.
-        has_characters: Whether characters appear.
-        shape: The aspect ratio that the request names, "16:9"; "" for none.
-        picks_seconds: Whether the length is ours to choose.
-        picks_size: Whether the size is.
-        gives_seconds: Whether the nearest length may stand in.
-        gives_size: Whether the nearest size may.
+        operation: The operation.
+        seconds: The length; 0 if we choose it.
+        size: The size; "" if we choose it.
+        has_reference: The request has a reference image or video.
+        has_url: The reference is a URL.
+        has_characters: The request names characters.
+        aspect_ratio: The requested aspect ratio, "16:9"; "" for none.
+        chooses_seconds: The caller left the length to us.
+        chooses_size: The caller left the size to us.
+        substitutes_seconds: The nearest length may replace the requested one.
+        substitutes_size: The nearest size may replace the requested one.
     """
 
     operation: Operation
@@ -100,32 +100,32 @@ class Requirements(NamedTuple):
 def requirements_of(
     order: Order, chosen: Collection[str] = (), substitutes: Collection[str] = ()
 ) -> Requirements:
-    """Return what of a request decides how a service is asked.
+    """Return what a request requires of a service.
 
     Args:
-        order: What is asked for.
-        chosen: The fields that the caller left out: "seconds", "size".
-        substitutes: The fields whose nearest allowed value may stand in.
+        order: What the caller requested.
+        chosen: Fields that the caller left out: "seconds", "size".
+        substitutes: Fields for which the nearest allowed value may replace the requested one.
     """
-    shape = order.extras.get("aspect_ratio") if order.extras else None
-    picks_seconds, picks_size = "seconds" in chosen, "size" in chosen
+    aspect_ratio = order.extras.get("aspect_ratio") if order.extras else None
+    chooses_seconds, chooses_size = "seconds" in chosen, "size" in chosen
     return Requirements(
         order.operation,
-        0 if picks_seconds else order.seconds,
-        "" if picks_size else order.size,
+        0 if chooses_seconds else order.seconds,
+        "" if chooses_size else order.size,
         order.reference is not None,
         order.reference is not None and bool(order.reference.url),
         bool(order.characters),
-        shape if isinstance(shape, str) else "",
-        picks_seconds,
-        picks_size,
+        aspect_ratio if isinstance(aspect_ratio, str) else "",
+        chooses_seconds,
+        chooses_size,
         "seconds" in substitutes,
         "size" in substitutes,
     )
 
 
 class Capability:
-    """What one service can be asked for; remembers its answers, since requests are much alike."""
+    """The requests that one service can serve; caches results, as requests are often alike."""
 
     __slots__ = ("_features", "_matches", "service")
 
@@ -135,15 +135,14 @@ class Capability:
         self._matches: dict[Requirements, Match | Mismatch] = {}
 
     def match(self, requirements: Requirements) -> Match | Mismatch:
-        """Return how the service is asked, or what it cannot serve."""
-        answer = self._matches.get(requirements)
-        if answer is None:
+        """Return how the service can serve a request, or the field that it cannot serve."""
+        match = self._matches.get(requirements)
+        if match is None:
             if len(self._matches) >= _MAX_CACHED:
                 self._matches.clear()
-            answer = self._matches[requirements] = _match_service(
-                self.service, self._features, requirements
-            )
-        return answer
+            match = _match_service(self.service, self._features, requirements)
+            self._matches[requirements] = match
+        return match
 
 
 def _match_service(
@@ -151,15 +150,15 @@ def _match_service(
 ) -> Match | Mismatch:
     operation = requirements.operation
     if service.sheet.medium is not Medium.VIDEO:
-        return Mismatch("model", service.model, "orders for images")
+        return Mismatch("model", service.model, "requests for images")
     if operation not in features.operations:
         return Mismatch("operation", operation, ", ".join(sorted(features.operations)))
-    if operation is Operation.CREATE and (misfit := _reference_mismatch(features, requirements)):
-        return misfit
+    if operation is Operation.CREATE and (mismatch := _reference_mismatch(features, requirements)):
+        return mismatch
     if requirements.has_characters and not features.takes_characters:
         return Mismatch("characters", "")
     if operation in {Operation.REMIX, Operation.EDIT}:
-        # Nobody knows how long a film is that came along.
+        # The length of an uploaded video is not known: the default is assumed.
         return _priced_match(
             service, requirements.seconds or DEFAULT_SECONDS, requirements.size or DEFAULT_SIZE
         )
@@ -170,32 +169,30 @@ def _reference_mismatch(features: Features, requirements: Requirements) -> Misma
     if requirements.has_reference and not features.takes_reference:
         return Mismatch("input_reference", "")
     if requirements.has_url and not features.takes_url:
-        return Mismatch("input_reference", "by its address", "its bytes")
+        return Mismatch("input_reference", "as a URL", "bytes")
     return None
 
 
 def _match_measures(service: Service, requirements: Requirements) -> Match | Mismatch:
     sheet, is_create = service.sheet, requirements.operation is Operation.CREATE
-    # What an extension adds has limits of its own, which no fact sheet knows.
-    lengths = sheet.lengths if is_create else ()
-    length = _match_seconds(requirements, lengths)
-    if isinstance(length, Mismatch):
-        return length
-    frame = (
-        _choose_size(service, length, requirements.aspect_ratio)
+    # The fact sheet's lengths are those of a new video, not of the part that an extension adds.
+    seconds = _match_seconds(requirements, sheet.lengths if is_create else ())
+    if isinstance(seconds, Mismatch):
+        return seconds
+    size = (
+        _choose_size(service, seconds, requirements.aspect_ratio)
         if requirements.chooses_size
         else _match_size(requirements, sheet.sizes)
     )
-    if isinstance(frame, Mismatch):
-        return frame
-    told = {}
-    if not requirements.chooses_seconds and length != requirements.seconds:
-        told["seconds"] = f"{requirements.seconds}→{length}"
-    if not requirements.chooses_size and frame != requirements.size:
-        told["size"] = f"{requirements.size}→{frame}"
-    return _priced_match(
-        service, length, frame, told, images=int(is_create and requirements.has_reference)
-    )
+    if isinstance(size, Mismatch):
+        return size
+    substituted = {}
+    if not requirements.chooses_seconds and seconds != requirements.seconds:
+        substituted["seconds"] = f"{requirements.seconds}→{seconds}"
+    if not requirements.chooses_size and size != requirements.size:
+        substituted["size"] = f"{requirements.size}→{size}"
+    images = int(is_create and requirements.has_reference)
+    return _priced_match(service, seconds, size, substituted, images=images)
 
 
 def _priced_match(
@@ -206,7 +203,7 @@ def _priced_match(
     *,
     images: int = 0,
 ) -> Match:
-    cost = _cost(service, seconds, size, images=images)
+    cost = order_cost(service.sheet, Order("", seconds, size), input_images=images)
     return Match(seconds, size, cost, float(cost or 0), substituted or {})
 
 
@@ -225,50 +222,48 @@ def _match_size(requirements: Requirements, sizes: Sequence[str]) -> str | Misma
     size = requirements.size
     if not sizes or size in sizes:
         return size
-    alike = [each for each in sizes if _is_same_ratio(_aspect_ratio(each), _aspect_ratio(size))]
+    alike = _sizes_of_ratio(sizes, _aspect_ratio(size))
     if requirements.substitutes_size and alike:
         return min(alike, key=lambda each: abs(_pixel_count(each) - _pixel_count(size)))
     return Mismatch("size", size, ", ".join(sizes))
 
 
 def _choose_size(service: Service, seconds: int, aspect_ratio: str) -> str | Mismatch:
-    """Return the cheapest size of a shape ("16:9", "" for any); the API's own if it is none."""
+    """Return the cheapest size of an aspect ratio ("16:9", "" for any).
+
+    If several are equally cheap, the API's default is preferred.
+    """
     sizes = service.sheet.sizes
-    wanted = _aspect_ratio(aspect_ratio.replace(":", "x"))
-    if wanted is not None and sizes:
-        sizes = tuple(each for each in sizes if _is_same_ratio(_aspect_ratio(each), wanted))
+    ratio = _aspect_ratio(aspect_ratio.replace(":", "x"))
+    if ratio is not None and sizes:
+        sizes = _sizes_of_ratio(sizes, ratio)
         if not sizes:
             return Mismatch("aspect_ratio", aspect_ratio, ", ".join(service.sheet.sizes))
     if not sizes:
         return DEFAULT_SIZE
-    costs = {each: _cost(service, seconds, each, images=0) for each in sizes}
+    costs = {each: order_cost(service.sheet, Order("", seconds, each)) for each in sizes}
     cheapest = min((cost for cost in costs.values() if cost is not None), default=None)
     best = [each for each in sizes if costs[each] == cheapest]
-    return DEFAULT_SIZE if DEFAULT_SIZE in best else (best or list(sizes))[0]
+    return DEFAULT_SIZE if DEFAULT_SIZE in best else (best or sizes)[0]
 
 
-def _cost(service: Service, seconds: int, size: str, *, images: int) -> Decimal | None:
-    price = service.sheet.price
-    if price is None:
-        return None
-    try:
-        return cost_of(price, Order("", seconds, size), input_images=images)
-    except LookupError:
-        return None
+def _sizes_of_ratio(sizes: Sequence[str], ratio: float | None) -> tuple[str, ...]:
+    """Return the sizes of an aspect ratio; none if the ratio is None."""
+    return tuple(
+        size
+        for size in sizes
+        if ratio is not None
+        and (own := _aspect_ratio(size)) is not None
+        and abs(own - ratio) <= _RATIO_TOLERANCE * ratio
+    )
 
 
 def _aspect_ratio(size: str) -> float | None:
-    """Return width over height, None of what is no size."""
+    """Return width divided by height; None if the text is not a size."""
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()) or len(size) > _MAX_SIZE_LENGTH:
         return None
     return int(width) / int(height) if int(height) else None
-
-
-def _is_same_ratio(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return False
-    return abs(one - other) <= _RATIO_TOLERANCE * other
 
 
 def _pixel_count(size: str) -> int:

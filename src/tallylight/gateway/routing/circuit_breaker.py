@@ -1,8 +1,9 @@
-"""What callers' videos have just shown of each service, felt by the very next request.
+"""A circuit breaker for each service, driven by the newest jobs of callers.
 
-The board's verdict is made to be right; it takes its time. Between two verdicts a failure halves
-what is expected of a service for two minutes, failures in a row make it the last resort for a
-while, and the way back leads over a trickle of requests that grows with what is delivered.
+The board's verdict needs several pieces of evidence, so it changes slowly. The breaker acts on the
+next request: one failure halves the expected success rate, which then recovers over minutes;
+consecutive failures open the breaker, so that the service is the last resort for a while; after
+that it receives a small share of requests, which doubles with each delivery.
 """
 
 from dataclasses import dataclass, replace
@@ -16,28 +17,27 @@ _FIRST_OPEN_PERIOD = timedelta(seconds=10)
 _MAX_OPEN_PERIOD = timedelta(minutes=5)
 _FIRST_SHARE = 0.05
 _DISCOUNT_HALF_LIFE = timedelta(minutes=2)
-_DEFAULT_RETRY_AFTER = timedelta(
-    seconds=5
-)  # where a service asks to be left alone and not for how long
+_DEFAULT_RETRY_AFTER = timedelta(seconds=5)  # of a rate limit that names no time
 _MAX_WAIT = timedelta(hours=1)
-_TRIAL_TIMEOUT = timedelta(minutes=20)  # a trial that nobody tells the end of
+_TRIAL_TIMEOUT = timedelta(minutes=20)  # another process may have finished the trial
 
 FAILURES_TO_OPEN = 3
-"""So many failures in a row open the circuit of a service that is held to be well."""
+"""Consecutive failures that open the breaker of a service with a good verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """How one service's newest jobs went.
+    """The breaker of one service.
 
     Args:
-        failures: In a row, up to now.
-        worst: The longest such row since it was last trusted.
-        delivered: Since the last failure.
-        under_way: Accepted and not ended, since its failures opened the circuit.
-        accepted_at: The newest acceptance.
-        failed_at: The newest failure.
-        wait_until: It asked to be left alone until then.
+        failures: Consecutive failures up to now.
+        longest_streak: The most consecutive failures since the breaker was last closed; 0 means
+            closed.
+        deliveries: Deliveries since the last failure.
+        in_flight: Jobs accepted since the breaker opened that have not ended yet.
+        accepted_at: Time of the newest acceptance.
+        failed_at: Time of the newest failure.
+        wait_until: The service asked for no requests until then.
     """
 
     failures: int = 0
@@ -53,37 +53,37 @@ CLOSED_BREAKER = BreakerState()
 
 
 def with_acceptance(state: BreakerState, at: datetime) -> BreakerState:
-    """Return the course after a job was accepted."""
+    """Return the state after a job was accepted."""
     if not state.longest_streak:
-        return state  # nobody counts the jobs of a service that is trusted
+        return state  # the jobs of a closed breaker are not counted
     return replace(state, in_flight=state.in_flight + 1, accepted_at=at)
 
 
 def with_delivery(state: BreakerState) -> BreakerState:
-    """Return the course after a video arrived; enough of them, and all is forgotten."""
-    delivered = state.deliveries + 1
-    if not state.longest_streak or delivered >= _DELIVERIES_TO_CLOSE:
+    """Return the state after a delivery; enough deliveries close the breaker."""
+    deliveries = state.deliveries + 1
+    if not state.longest_streak or deliveries >= _DELIVERIES_TO_CLOSE:
         return CLOSED_BREAKER
-    under_way = max(0, state.in_flight - 1)
-    return replace(state, failures=0, deliveries=delivered, in_flight=under_way)
+    in_flight = max(0, state.in_flight - 1)
+    return replace(state, failures=0, deliveries=deliveries, in_flight=in_flight)
 
 
 def with_failure(state: BreakerState, failure: Failure, at: datetime) -> BreakerState:
-    """Return the course after an accepted job brought no video."""
+    """Return the state after an accepted job failed."""
     return with_refusal(replace(state, in_flight=max(0, state.in_flight - 1)), failure, at)
 
 
 def with_refusal(state: BreakerState, failure: Failure, at: datetime) -> BreakerState:
-    """Return the course after a job was refused, or may have been.
+    """Return the state after a create was refused, or may have been.
 
-    What the caller did wrong says nothing; where the service asks to be asked less, it is left
-    alone for as long as it says.
+    A caller's fault changes nothing. A rate limit is no failure: the service receives no requests
+    for the time that it names.
     """
     if failure.fault is Fault.CALLER:
         return state
     if failure.kind is FailureKind.RATE_LIMITED:
-        pause = min(failure.retry_after or _DEFAULT_RETRY_AFTER, _MAX_WAIT)
-        return replace(state, wait_until=at + pause)
+        wait = min(failure.retry_after or _DEFAULT_RETRY_AFTER, _MAX_WAIT)
+        return replace(state, wait_until=at + wait)
     failures = state.failures + 1
     return replace(
         state,
@@ -96,14 +96,14 @@ def with_refusal(state: BreakerState, failure: Failure, at: datetime) -> Breaker
 
 
 def remaining_wait(state: BreakerState, now: datetime) -> timedelta | None:
-    """Return for how long a service wants to be left alone, None if it does not."""
+    """Return for how long the service still asks for no requests; None if it does not."""
     if state.wait_until is None or state.wait_until <= now:
         return None
     return state.wait_until - now
 
 
 def failure_discount(state: BreakerState, now: datetime) -> float:
-    """Return what failures since the last delivery leave of the expectation, 1.0 for all."""
+    """Return the factor by which recent failures reduce the expected success rate, up to 1.0."""
     if not state.failures or state.failed_at is None:
         return 1.0
     faded = 0.5 ** (max(timedelta(0), now - state.failed_at) / _DISCOUNT_HALF_LIFE)
@@ -113,35 +113,32 @@ def failure_discount(state: BreakerState, now: datetime) -> float:
 def traffic_share(
     state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN
 ) -> float:
-    """Return the share of requests that a service may be the first choice of.
+    """Return the share of requests of which the service may be the first choice.
 
     Args:
-        course: How its newest jobs went.
-        now: The moment.
-        many: So many failures in a row open the circuit.
+        state: The service's breaker.
+        now: The current time.
+        failures_to_open: Consecutive failures that open the breaker.
 
     Returns:
-        1.0 for a service that is trusted, 0.0 for one that rests after failing, and in between
-        what grows with its deliveries. It never has more on trial than went well, plus one.
+        1.0 while the breaker is closed, 0.0 while it is open; in between a share that grows with
+        the deliveries. A recovering service never has more than its deliveries plus one in flight.
     """
     if state.longest_streak < failures_to_open:
         return 1.0
-    if state.failures and is_breaker_open(state, now, failures_to_open):
+    if state.failures and _is_open(state, now, failures_to_open):
         return 0.0
     if state.in_flight > state.deliveries and not _is_trial_lost(state, now):
         return 0.0
     return float(min(1.0, _FIRST_SHARE * 2**state.deliveries))
 
 
-def is_breaker_open(
-    state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN
-) -> bool:
-    """Tell whether a service that failed has not been left alone for long enough."""
+def _is_open(state: BreakerState, now: datetime, failures_to_open: int = FAILURES_TO_OPEN) -> bool:
+    """Tell whether the open period after the last failure has not ended yet."""
     if state.failed_at is None:
         return False
-    beyond = max(0, state.failures - failures_to_open)
-    rest = min(_MAX_OPEN_PERIOD, _FIRST_OPEN_PERIOD * 2.0 ** min(beyond, 10))
-    return now < state.failed_at + rest
+    doublings = min(max(0, state.failures - failures_to_open), 10)
+    return now < state.failed_at + min(_MAX_OPEN_PERIOD, _FIRST_OPEN_PERIOD * 2.0**doublings)
 
 
 def _is_trial_lost(state: BreakerState, now: datetime) -> bool:
@@ -149,27 +146,27 @@ def _is_trial_lost(state: BreakerState, now: datetime) -> bool:
 
 
 class CircuitBreaker:
-    """The courses of all services, as this process has seen them."""
+    """The breakers of all services, from the traffic of this process."""
 
     def __init__(self) -> None:
         self._states: dict[ServiceId, BreakerState] = {}
 
     def state(self, service: ServiceId) -> BreakerState:
-        """Return how a service's newest jobs went."""
+        """Return the breaker of a service."""
         return self._states.get(service, CLOSED_BREAKER)
 
     def record_acceptance(self, service: ServiceId, at: datetime) -> None:
-        """Note that a job was accepted."""
+        """Record that a job was accepted."""
         self._states[service] = with_acceptance(self.state(service), at)
 
     def record_delivery(self, service: ServiceId, _: datetime) -> None:
-        """Note that a video arrived."""
+        """Record that a video was delivered."""
         self._states[service] = with_delivery(self.state(service))
 
     def record_refusal(self, service: ServiceId, failure: Failure, at: datetime) -> None:
-        """Note that a job was refused, or that nobody knows whether it was."""
+        """Record that a create was refused, or may have been."""
         self._states[service] = with_refusal(self.state(service), failure, at)
 
     def record_failure(self, service: ServiceId, failure: Failure, at: datetime) -> None:
-        """Note that an accepted job brought no video."""
+        """Record that an accepted job failed."""
         self._states[service] = with_failure(self.state(service), failure, at)

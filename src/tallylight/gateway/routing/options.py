@@ -1,4 +1,4 @@
-"""The section of the configuration that is about routes."""
+"""The configuration's section `routes`."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -16,74 +16,76 @@ RouteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_
 
 def _not_empty(services: tuple[str, ...]) -> tuple[str, ...]:
     if not services:
-        raise ValueError("names nobody; a route needs a service")
+        raise ValueError("is empty; a route needs at least one service")
     return services
 
 
 class RouteOptions(Section):
-    """A public model name: the services that can serve it, and how it chooses among them."""
+    """A public model name, its services, and the policy that orders them."""
 
     services: Annotated[tuple[str, ...], AfterValidator(_not_empty)] = Field(
-        description="Who can serve it: ids of `services`."
+        description="Ids of `services` that can serve the model."
     )
     policy: Preset | None = Field(
         None,
-        description="What its videos are made for: production, commercial, development, personal, "
-        "high_volume or budget. Without it, and without the two keys below, commercial.",
+        description="The use of the videos, which orders the services: production, commercial, "
+        "development, personal, high_volume or budget. The default, if neither `prefer` nor "
+        "`explicit` is set, is commercial.",
     )
     prefer: Preference | None = Field(
         None,
-        description="In place of a policy, one wish: official, reverse, cheapest, fastest or "
+        description="One criterion in place of a policy: official, reverse, cheapest, fastest or "
         "most_reliable.",
     )
     explicit: bool = Field(
         default=False,
-        description="In place of both: the services are asked in the order in which they are "
-        "written.",
+        description="In place of both: the services are tried in the order in which they are "
+        "listed.",
     )
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
-        description="By service, its share among those that are as good; 1 where none is written.",
+        description="By service, its share of requests relative to the services it ties with; "
+        "default 1.",
     )
     when_in_doubt: WhenInDoubt = Field(
         WhenInDoubt.RECONCILE,
-        description="What becomes of a create of which nobody knows whether it was accepted: "
-        "reconcile (look for the job for a minute, then fail), wait (look until the deadline) or "
-        "pay_twice (go on with the next service at once).",
+        description="What happens to a create that may or may not have been accepted: reconcile "
+        "(search for the job for a minute, then fail), wait (search until the deadline) or "
+        "pay_twice (try the next service at once).",
     )
     substitutes: frozenset[Substitute] = Field(
         frozenset(),
-        description="Fields whose nearest allowed value may stand in for the one asked for: "
-        "seconds, size. Every substitution is named in the answer.",
+        description="Fields for which the nearest allowed value may replace the requested one: "
+        "seconds, size. The response names every substitution.",
     )
     deadline: Annotated[Duration, Field(gt=timedelta(0))] = Field(
-        timedelta(minutes=30), description="How long a video may take over all its attempts."
+        timedelta(minutes=30), description="Time limit of a video, over all its attempts."
     )
     hold: Duration | None = Field(
         None,
-        description="For how long a video is held, and its caller told queued, whose services all "
-        "refuse for the moment, before it fails; without it such a create is refused at once.",
+        description="How long a video waits, with status queued, while no service is available, "
+        "before it fails; without this setting the create is refused at once.",
     )
-    attempts: int = Field(4, ge=1, le=20, description="How many attempts may be paid for.")
+    attempts: int = Field(4, ge=1, le=20, description="Maximum number of paid attempts.")
     content_travels: bool = Field(
         default=False,
-        description="Content that one service refuses is offered to the next.",
+        description="Submit content that one service rejected to the next.",
     )
     stall_factor: float = Field(
         3.0,
         ge=1,
-        description="A job counts as stalled after so many times what 19 of 20 of its service's "
-        "jobs take.",
+        description="A job counts as stalled after this multiple of the 95th percentile of its "
+        "service's job durations.",
     )
 
     @model_validator(mode="after")
     def _has_one_ordering(self) -> "RouteOptions":
         if sum((self.policy is not None, self.prefer is not None, self.explicit)) > 1:
-            raise ValueError("says its order more than once; keep policy, prefer or explicit")
+            raise ValueError("sets more than one order; keep policy, prefer or explicit")
         return self
 
     def route(self, name: str) -> Route:
-        """Return the route in our own words."""
+        """Return the route that these options describe."""
         policy: RoutingPolicy = self.policy or self.prefer or Preset.COMMERCIAL
         return Route(
             name=name,

@@ -1,8 +1,8 @@
-"""Orders the services of a route for one request: who is asked first, who next, who never.
+"""Orders the services of a route for one request; pure.
 
-The order is that of the least expected cost until a video arrives: what an attempt costs in
-money, time and trouble, over the probability that it delivers. For attempts made in turn until
-one succeeds, the ascending ratio of cost to probability is the cheapest order there is.
+Services are ordered by the expected cost until a video arrives: the cost of one attempt in money,
+time and failures, divided by the probability that the attempt delivers. For attempts made in turn
+until one succeeds, the ascending ratio of cost to probability is the cheapest order.
 
 Source:
     Mitten, An analytic solution to the least cost testing sequence problem, Journal of Industrial
@@ -16,7 +16,7 @@ from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from tallylight.catalogue.services import BillingBasis
-from tallylight.gateway.routing.capability import Match, Mismatch, requirements_of
+from tallylight.gateway.routing.capability import Match, Mismatch, Requirements, requirements_of
 from tallylight.gateway.routing.presets import POLICY_WEIGHTS, PolicyWeights, RoutingPolicy
 from tallylight.gateway.routing.ranking import (
     Candidate,
@@ -32,12 +32,12 @@ from tallylight.model.order import Order
 from tallylight.model.status import Access, Status
 
 _HOUR = 3600.0
-_MIN_DELIVERY = 0.001  # nothing is divided by less
+_MIN_DELIVERY = 0.001  # avoids a division by zero
 _ZERO_USD = Decimal(0)
-_UNBILLED_ACCESS = Access.SELF_HOSTED  # nobody sends a bill, where its operator names no price
+_UNBILLED_ACCESS = Access.SELF_HOSTED  # without a price in the configuration it costs nothing
 
 _LAST_RESORT, _NOT_PREFERRED, _UNTRUSTED, _UNRELIABLE = 8, 4, 2, 1
-"""What counts before any score: the last resort, the second access, little trust, unreliability."""
+"""Weights of the tier, which is compared before the score. Powers of two: reasons add up."""
 
 _DOWN_REASONS: Mapping[Status, ExclusionReason] = {
     Status.SUSPENDED: ExclusionReason.SUSPENDED,
@@ -46,7 +46,7 @@ _DOWN_REASONS: Mapping[Status, ExclusionReason] = {
 
 
 class _RankedCandidate(NamedTuple):
-    """One that can be asked, sorted by what stands first: tier, score, price, name."""
+    """A candidate that can serve the request; sorts by tier, score, price and id."""
 
     tier: int
     score: float
@@ -58,7 +58,7 @@ class _RankedCandidate(NamedTuple):
 
 
 class _RankingContext(NamedTuple):
-    """What one request is ordered by."""
+    """The facts of one request that order its candidates."""
 
     route: Route
     weights: PolicyWeights
@@ -67,7 +67,7 @@ class _RankingContext(NamedTuple):
     highest_cost_usd: float
 
 
-def rank(  # noqa: PLR0913  # the facts of one request
+def rank(  # noqa: PLR0913  # each is a fact of the request
     order: Order,
     route: Route,
     candidates: Sequence[Candidate],
@@ -79,62 +79,58 @@ def rank(  # noqa: PLR0913  # the facts of one request
     is_limited: bool = False,
     draw: float | None = None,
 ) -> Ranking:
-    """Return the services of a route in the order in which they are to be asked.
+    """Return the services of a route in the order in which to submit the request to them.
 
     Args:
-        order: What is asked for.
-        route: Who can serve it, and how it chooses.
-        prospects: What is to be expected of each service; those of other routes do no harm.
+        order: What the caller requested.
+        route: The services and their policy.
+        candidates: What is expected of each service; services of other routes are ignored.
         tried: Services that had their attempt.
-        pinned: The only service that can do it, for it holds the video that this one builds on.
+        pinned: The only service that can serve the request, as it holds the source video.
         chosen: Fields that the caller left out ("seconds", "size"): we choose them.
-        policy: In place of the route's own.
-        is_limited: There is a limit to what it may cost; who names no price cannot keep to it.
-        draw: A number from 0 to 1, by chance, that decides among equals and whether this is one
-            of the few requests that try a recovering service; None takes the best of the equals
-            and tries nobody, to explain rather than to ask.
+        policy: A policy in place of the route's own.
+        is_limited: A spending limit applies; services without a known price are excluded.
+        draw: A random number in [0, 1). It decides among ties, and whether this request is one
+            of the few that try a recovering service. None ranks without chance and tries no
+            recovering service, to explain an order.
     """
-    weighing = POLICY_WEIGHTS[policy or route.policy]
-    wish = requirements_of(order, chosen, route.substitutes)
-    found: list[tuple[ServiceId, Candidate, Match]] = []
+    weights = POLICY_WEIGHTS[policy or route.policy]
+    requirements = requirements_of(order, chosen, route.substitutes)
+    matched: list[tuple[ServiceId, Candidate, Match]] = []
     excluded: list[Exclusion] = []
-    for prospect in candidates:
-        id_ = prospect.service.id
+    for candidate in candidates:
+        id_ = candidate.service.id
         if id_ not in route.services or pinned not in {NO_SERVICE, id_}:
             continue
-        bar = _exclusion(prospect, weighing, tried, is_pinned=bool(pinned))
-        if bar is not None:
-            excluded.append(bar)
-            continue
-        fit = prospect.capability.match(wish)
-        if isinstance(fit, Mismatch):
-            excluded.append(
-                Exclusion(id_, ExclusionReason.CAPABILITY, fit.param, fit.requested, fit.allowed)
-            )
-        elif is_limited and fit.cost is None and prospect.service.access is not _UNBILLED_ACCESS:
-            excluded.append(Exclusion(id_, ExclusionReason.BUDGET))
-        else:
-            found.append((id_, prospect, fit))
-    found.sort(key=itemgetter(0))  # no order of theirs counts
+        exclusion = _exclusion(candidate, weights, tried, is_pinned=bool(pinned))
+        if exclusion is None:
+            match = _match(candidate, requirements, is_limited=is_limited)
+            if isinstance(match, Match):
+                matched.append((id_, candidate, match))
+                continue
+            exclusion = match
+        excluded.append(exclusion)
+    # Sorted, so that the order of the candidates never matters.
+    matched.sort(key=itemgetter(0))
     excluded.sort(key=attrgetter("service"))
-    admitted, draw = _admit_canaries([prospect for _, prospect, _ in found], draw)
-    use = _RankingContext(
+    admitted, draw = _admit_canaries([candidate for _, candidate, _ in matched], draw)
+    context = _RankingContext(
         route,
-        weighing,
+        weights,
         is_explicit=route.explicit and policy is None,
         admitted=admitted,
-        highest_cost_usd=max((fit.cost_usd for _, _, fit in found), default=0.0),
+        highest_cost_usd=max((match.cost_usd for _, _, match in matched), default=0.0),
     )
-    rungs = sorted(_ranked(each, use) for each in found)
-    if not use.is_explicit:
-        rungs = _shuffle_ties(rungs, route.weights, weighing.tie_tolerance, draw)
-    return Ranking(_choices(rungs, order), tuple(excluded))
+    ranked = sorted(_ranked(each, context) for each in matched)
+    if not context.is_explicit:
+        ranked = _shuffle_ties(ranked, route.weights, weights.tie_tolerance, draw)
+    return Ranking(_choices(ranked, order), tuple(excluded))
 
 
-def _exclusion(  # noqa: PLR0911  # one return for each bar
+def _exclusion(  # noqa: PLR0911  # one return for each reason
     candidate: Candidate, weights: PolicyWeights, tried: Collection[ServiceId], *, is_pinned: bool
 ) -> Exclusion | None:
-    """Return what keeps a service from being asked at all."""
+    """Return why a service must not be used at all; None if it may be."""
     service, verdict = candidate.service, candidate.verdict
     id_ = service.id
     if id_ in tried:
@@ -153,15 +149,28 @@ def _exclusion(  # noqa: PLR0911  # one return for each bar
     return None
 
 
+def _match(
+    candidate: Candidate, requirements: Requirements, *, is_limited: bool
+) -> Match | Exclusion:
+    """Return how the service serves the request, or why it cannot."""
+    id_, match = candidate.service.id, candidate.capability.match(requirements)
+    if isinstance(match, Mismatch):
+        reason = ExclusionReason.CAPABILITY
+        return Exclusion(id_, reason, match.param, match.requested, match.allowed)
+    if is_limited and match.cost is None and candidate.service.access is not _UNBILLED_ACCESS:
+        return Exclusion(id_, ExclusionReason.BUDGET)
+    return match
+
+
 def _admit_canaries(
     candidates: Sequence[Candidate], draw: float | None
 ) -> tuple[Collection[ServiceId], float | None]:
-    """Return who of the recovering and unknown may be the first choice of this request.
+    """Return which recovering and unknown services may be the first choice of this request.
 
-    Where there is nobody to be trusted more, nobody needs to be let in.
+    If every service is recovering or unknown, all of them compete anyway and none is admitted.
 
     Returns:
-        Their ids, and a number by chance that owes nothing to that decision.
+        Their ids, and the rest of the random number, independent of this decision.
     """
     untrusted = [each for each in candidates if each.traffic_share < 1.0]
     if draw is None or len(untrusted) in {0, len(candidates)}:
@@ -181,42 +190,44 @@ def _admit_canaries(
 def _ranked(
     matched: tuple[ServiceId, Candidate, Match], context: _RankingContext
 ) -> _RankedCandidate:
-    id_, prospect, fit = matched
-    dollars = context.highest_cost_usd if fit.cost is None else fit.cost_usd
+    id_, candidate, match = matched
+    is_admitted = id_ in context.admitted
+    # An unknown price is taken as the highest of the known ones.
+    cost_usd = context.highest_cost_usd if match.cost is None else match.cost_usd
     if context.is_explicit:
-        place = float(context.route.services.index(id_))
-        tier, why = _explicit_tier(prospect, is_admitted=id_ in context.admitted)
-        return _RankedCandidate(tier, place, dollars, id_, prospect, fit, why)
-    tier, why = _tier(prospect, context.weights, is_admitted=id_ in context.admitted)
-    score = _score(prospect, dollars, context.weights)
-    return _RankedCandidate(tier, score, dollars, id_, prospect, fit, why)
+        score = float(context.route.services.index(id_))
+        tier, reasons = _explicit_tier(candidate, is_admitted=is_admitted)
+    else:
+        score = _score(candidate, cost_usd, context.weights)
+        tier, reasons = _tier(candidate, context.weights, is_admitted=is_admitted)
+    return _RankedCandidate(tier, score, cost_usd, id_, candidate, match, reasons)
 
 
 def _explicit_tier(
     candidate: Candidate, *, is_admitted: bool
 ) -> tuple[int, tuple[RankingReason, ...]]:
-    """Return what moves a service back in an order that is written: failures that callers saw."""
-    trust, told = _trust_tier(candidate, is_admitted=is_admitted)
-    if told is RankingReason.UNKNOWN:
-        trust = 0
-    return trust, (RankingReason.EXPLICIT,) if told is None else (RankingReason.EXPLICIT, told)
+    """Return the tier in an explicit order; only failures in callers' traffic change it."""
+    tier, reason = _trust_tier(candidate, is_admitted=is_admitted)
+    if reason is RankingReason.UNKNOWN:
+        tier = 0
+    return tier, (RankingReason.EXPLICIT,) if reason is None else (RankingReason.EXPLICIT, reason)
 
 
 def _tier(
     candidate: Candidate, weights: PolicyWeights, *, is_admitted: bool
 ) -> tuple[int, tuple[RankingReason, ...]]:
-    """Return what counts before any score, the least first, and the reasons of it."""
-    tier, told = _trust_tier(candidate, is_admitted=is_admitted)
-    why = () if told is None else (told,)
+    """Return the tier, lowest first, and the reasons for it."""
+    tier, reason = _trust_tier(candidate, is_admitted=is_admitted)
+    reasons = () if reason is None else (reason,)
     if weights.preferred_access is not None:
         if candidate.service.access in weights.preferred_access:
-            why = (RankingReason.PREFERRED, *why)
+            reasons = (RankingReason.PREFERRED, *reasons)
         else:
             tier += _NOT_PREFERRED
     if candidate.delivery < weights.min_delivery:
         tier += _UNRELIABLE
-        why = (*why, RankingReason.UNRELIABLE)
-    return tier, why
+        reasons = (*reasons, RankingReason.UNRELIABLE)
+    return tier, reasons
 
 
 def _trust_tier(candidate: Candidate, *, is_admitted: bool) -> tuple[int, RankingReason | None]:
@@ -231,12 +242,13 @@ def _trust_tier(candidate: Candidate, *, is_admitted: bool) -> tuple[int, Rankin
 
 
 def _score(candidate: Candidate, cost_usd: float, weights: PolicyWeights) -> float:
-    """Return the expected cost until a video arrives, in the policy's dollars."""
+    """Return the expected cost until a video arrives, in the policy's weighted dollars."""
     delivery = max(candidate.delivery, _MIN_DELIVERY)
-    trouble = weights.per_hour * candidate.seconds / _HOUR + weights.per_failure * (1 - delivery)
+    price = weights.per_usd * cost_usd
+    effort = weights.per_hour * candidate.seconds / _HOUR + weights.per_failure * (1 - delivery)
     if candidate.service.upstream.bills is BillingBasis.DELIVERIES:
-        return weights.per_usd * cost_usd + trouble / delivery
-    return (weights.per_usd * cost_usd + trouble) / delivery
+        return price + effort / delivery  # the price is paid once, for the video that arrives
+    return (price + effort) / delivery
 
 
 def _shuffle_ties(
@@ -245,75 +257,77 @@ def _shuffle_ties(
     tolerance: float,
     draw: float | None,
 ) -> list[_RankedCandidate]:
-    """Return the same, those that are equals in an order drawn by weight, or as they were."""
+    """Return the candidates with each group of ties in an order drawn by weight.
+
+    Without a draw, ties keep their order.
+    """
     drawn: list[_RankedCandidate] = []
     while len(drawn) < len(ranked):
-        equals = _ties(ranked, len(drawn), tolerance)
-        if len(equals) == 1:
-            drawn += equals
+        ties = _ties(ranked, len(drawn), tolerance)
+        if len(ties) == 1:
+            drawn += ties
             continue
-        while equals:
+        while ties:
             index = 0
             if draw is not None:
-                index, draw = _weighted_draw([weights.get(rung.id, 1.0) for rung in equals], draw)
-            rung = equals.pop(index)
-            drawn.append(_RankedCandidate._make((*rung[:-1], (*rung.reasons, RankingReason.TIE))))
+                index, draw = _weighted_draw([weights.get(each.id, 1.0) for each in ties], draw)
+            each = ties.pop(index)
+            drawn.append(_RankedCandidate._make((*each[:-1], (*each.reasons, RankingReason.TIE))))
     return drawn
 
 
 def _ties(
     ranked: Sequence[_RankedCandidate], place: int, tolerance: float
 ) -> list[_RankedCandidate]:
-    """Return the rungs from a place on that are as good as its own.
+    """Return the candidates from a place on that tie with the one at that place.
 
-    One that differs by a higher price alone is no equal.
+    A candidate that differs from another only by a higher price is no tie.
     """
     first = ranked[place]
-    equals = [first]
+    ties = [first]
     limit = first.score * (1 + tolerance)
     cheapest = {(first.candidate.delivery, first.candidate.seconds): first.cost_usd}
     for index in range(place + 1, len(ranked)):
-        rung = ranked[index]
-        if rung.tier != first.tier or rung.score > limit:
+        each = ranked[index]
+        if each.tier != first.tier or each.score > limit:
             break
-        alike = (rung.candidate.delivery, rung.candidate.seconds)
-        if cheapest.setdefault(alike, rung.cost_usd) < rung.cost_usd:
+        quality = (each.candidate.delivery, each.candidate.seconds)
+        if cheapest.setdefault(quality, each.cost_usd) < each.cost_usd:
             break
-        equals.append(rung)
-    return equals
+        ties.append(each)
+    return ties
 
 
 def _weighted_draw(weights: Sequence[float], draw: float) -> tuple[int, float]:
-    """Return an index drawn by weight, and what is left of the chance in the draw."""
+    """Return an index drawn by weight, and the rest of the random number, again in [0, 1)."""
     mark = draw * sum(weights)
     for index, weight in enumerate(weights):
         if mark < weight:
             return index, mark / weight
         mark -= weight
-    return 0, draw  # nobody has any weight
+    return 0, draw  # all weights are zero
 
 
 def _choices(ranked: Sequence[_RankedCandidate], order: Order) -> tuple[Choice, ...]:
-    orders = {(order.seconds, order.size): order}
+    orders = {(order.seconds, order.size): order}  # one object for all services that take it alike
     choices = []
-    for rung in ranked:
-        prospect, fit = rung.candidate, rung.match
-        measures = (fit.seconds, fit.size)
-        fitting = orders.get(measures)
-        if fitting is None:
-            fitting = orders[measures] = replace(order, seconds=fit.seconds, size=fit.size)
+    for each in ranked:
+        candidate, match = each.candidate, each.match
+        key = (match.seconds, match.size)
+        if key not in orders:
+            orders[key] = replace(order, seconds=match.seconds, size=match.size)
         choices.append(
             Choice(
-                prospect.service,
-                fitting,
-                fit.substituted,
-                fit.cost or _ZERO_USD,
-                prospect.delivery,
-                prospect.seconds,
-                rung.score,
-                prospect.p95_seconds,
-                rung.reasons,
-                fit.cost is not None,
+                candidate.service,
+                orders[key],
+                match.substituted,
+                match.cost or _ZERO_USD,
+                candidate.delivery,
+                candidate.seconds,
+                each.score,
+                candidate.p95_seconds,
+                each.reasons,
+                match.cost is not None,
             )
         )
     return tuple(choices)

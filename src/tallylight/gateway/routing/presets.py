@@ -1,15 +1,16 @@
-"""What a use of videos asks of its services, in figures; `docs/routing.md` says why these."""
+"""The routing policies and their weights; `docs/routing.md` explains the figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from tallylight.documents.validation_messages import did_you_mean
 from tallylight.model.status import Access
 
 
 class Preset(StrEnum):
-    """What videos are made for."""
+    """A routing policy, named for the use of the videos."""
 
     PRODUCTION = "production"
     COMMERCIAL = "commercial"
@@ -20,7 +21,7 @@ class Preset(StrEnum):
 
 
 class Preference(StrEnum):
-    """One wish above all others."""
+    """A routing policy that puts one criterion above all others."""
 
     OFFICIAL = "official"
     REVERSE = "reverse"
@@ -34,16 +35,17 @@ RoutingPolicy = Preset | Preference
 
 @dataclass(frozen=True, slots=True)
 class PolicyWeights:
-    """How a policy weighs money, time and failures against each other.
+    """The weights that a policy gives to money, time and failures.
 
     Args:
-        money: What a dollar spent counts.
-        an_hour: What an hour of waiting counts, in dollars.
-        a_failure: What an attempt that fails counts beside its price and its time, in dollars.
-        first: Services of this access stand before all others; None makes no difference.
-        refuses: Services of this access are left out.
-        least_delivery: Services that deliver a smaller share stand behind those that do not.
-        equal_within: Services whose scores differ by so much at most are equals.
+        per_usd: Weight of a dollar spent.
+        per_hour: Cost of an hour of waiting, in dollars.
+        per_failure: Cost of a failed attempt beside its price and its time, in dollars.
+        preferred_access: Services of this access are ranked before all others; None for no
+            preference.
+        excluded_access: Services of this access are excluded.
+        min_delivery: Services with a lower success rate are ranked last.
+        tie_tolerance: Scores within this fraction of each other tie.
     """
 
     per_usd: float = 1.0
@@ -89,9 +91,10 @@ def policy_named(name: str) -> RoutingPolicy:
     """Return the preset or the preference of a name.
 
     Raises:
-        ValueError: naming those that there are.
+        ValueError: if there is none; it lists the valid names.
     """
     for policy in POLICY_WEIGHTS:
         if policy.value == name:
             return policy
-    raise ValueError(f"'{name}' is no policy; there are {', '.join(POLICY_WEIGHTS)}")
+    hint = did_you_mean(name, (*POLICY_WEIGHTS,))
+    raise ValueError(f"no such policy: '{name}'{hint}; policies: {', '.join(POLICY_WEIGHTS)}")

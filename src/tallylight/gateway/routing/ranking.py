@@ -1,4 +1,4 @@
-"""What goes into a choice among services and what comes out of it."""
+"""The input and the result of a ranking: candidates, choices, exclusions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ from tallylight.model.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What is to be expected of a service's next job.
+    """What is expected of a service's next job.
 
     Args:
-        service: Whose.
-        verdict: What stands about it.
-        capability: What it can be asked for.
+        service: The service.
+        verdict: The current verdict on it.
+        capability: The requests that it can serve.
         delivery: The probability that its next job delivers.
-        seconds: From create to the video, where it delivers.
-        p95_seconds: The time that 19 of 20 of its jobs stay within; None if too few are known.
-        trickle: The share of requests it may be the first choice of, 1.0 unless it is recovering
-            or unknown; 0.0 makes it the last resort.
-        wait: For so long it is left alone, because it asked for that.
-        is_trial: It is down or keeps us out as far as anybody knows, but only callers' jobs can
-            find out that it is back: it may be tried.
+        seconds: The expected time from create to video, if the job delivers.
+        p95_seconds: The 95th percentile of that time; None if too few jobs are known.
+        traffic_share: The share of requests it may be the first choice of, 1.0 unless it is
+            recovering or unknown; 0.0 makes it the last resort.
+        wait: The rest of the time for which it asked for no requests; None if it asked for none.
+        is_trial: The service counts as down or blocked, but only callers' jobs can show that it
+            has recovered, so one may try it.
     """
 
     service: Service
@@ -43,20 +43,20 @@ class Candidate:
 
 
 class RankingReason(StrEnum):
-    """Why a service stands where it stands, beside its score."""
+    """Why a service has its rank, beside its score."""
 
-    EXPLICIT = "explicit"  # the route says so
+    EXPLICIT = "explicit"  # the route sets the order
     PREFERRED = "preferred"  # the policy puts its kind of access first
-    TIE = "equal"  # others are as good; a draw by weight decided
-    CANARY = "trickle"  # recovering or unknown, and one of the few requests that try it
-    RECOVERING = "recovering"  # too little has gone well since it failed
-    UNKNOWN = "unknown"  # nothing fresh is known of it
+    TIE = "tie"  # others are as good; a draw by weight decided
+    CANARY = "canary"  # recovering or unknown, and this is one of the few requests that try it
+    RECOVERING = "recovering"  # too few deliveries since it failed
+    UNKNOWN = "unknown"  # there is no fresh evidence
     FAILING = "failing"  # its newest jobs failed in a row: the last resort
-    UNRELIABLE = "unreliable"  # it delivers less than the policy asks for
+    UNRELIABLE = "unreliable"  # its success rate is below the policy's minimum
 
 
 class ExclusionReason(StrEnum):
-    """Why a service is left out."""
+    """Why a service is excluded."""
 
     CAPABILITY = "capability"
     RETIRED = "retired"
@@ -66,7 +66,7 @@ class ExclusionReason(StrEnum):
     BUDGET = "budget"
     POLICY = "policy"
     TRIED = "tried"
-    CIRCUIT_OPEN = "circuit"
+    CIRCUIT_OPEN = "circuit_open"
 
 
 _TRANSIENT_REASONS = frozenset(
@@ -81,20 +81,20 @@ _TRANSIENT_REASONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A service that can be asked.
+    """A service that can serve the request.
 
     Args:
-        service: Whom.
-        order: As it will be asked.
-        substituted: By field what the caller asked for and gets: {"seconds": "10→8"}.
+        service: The service.
+        order: The order as it will be submitted to the service.
+        substituted: By field, the requested and the substituted value: {"seconds": "10→8"}.
         cost: The price of one job in USD; 0 if it is not known.
         delivery: The probability that the job delivers.
-        seconds: Expected from create to the video, where it delivers.
-        score: What the policy makes of price, time and failures for a delivered video, in
-            dollars of its own, the least first; in a written order the place in it.
-        p95_seconds: The time that 19 of 20 of its jobs stay within, if known.
-        why: What beside the score has put it where it is.
-        is_priced: Whether its price is known; else it is ordered as if it were the dearest.
+        seconds: The expected time from create to video, if the job delivers.
+        score: The policy's cost of a delivered video from price, time and failures, in weighted
+            dollars, lowest first; in an explicit order the position.
+        p95_seconds: The 95th percentile of that time; None if too few jobs are known.
+        reasons: Why the service has its rank, beside the score.
+        is_priced: The price is known; otherwise the highest known price is assumed.
     """
 
     service: Service
@@ -110,28 +110,28 @@ class Choice:
 
     @property
     def expected_cost(self) -> Decimal:
-        """Return the price of a video that arrives, in USD, if this service alone is asked."""
+        """Return the expected price of a delivered video, in USD, if only this service is used."""
         if self.service.upstream.bills is BillingBasis.DELIVERIES:
             return self.cost
         return (self.cost / Decimal(self.delivery)).quantize(Decimal("0.000001"))
 
     @property
     def expected_seconds(self) -> float:
-        """Return how long a video that arrives takes, if this service alone is asked."""
+        """Return the expected time of a delivered video if only this service is used."""
         return self.seconds / self.delivery
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A service that is left out, and why.
+    """An excluded service and the reason.
 
     Args:
-        service: Which.
-        reason: Why.
-        param: The field that it cannot serve, "" where it is none.
-        asked: What was asked for.
-        allowed: What it takes in its place.
-        wait: For how long it is left alone, where that is known.
+        service: The service.
+        reason: Why it is excluded.
+        param: The field that it cannot serve, "" for none.
+        requested: The requested value.
+        allowed: The values that it accepts.
+        wait: When it may be used again; None if that is not known.
     """
 
     service: ServiceId
@@ -142,48 +142,48 @@ class Exclusion:
     wait: timedelta | None = None
 
     @property
-    def message(self) -> str:  # noqa: PLR0911  # one sentence for each bar
+    def message(self) -> str:  # noqa: PLR0911  # one clause for each reason
         """Return one clause for an error message."""
         match self.reason:
             case ExclusionReason.CAPABILITY:
-                offers = f"; it takes {self.allowed}" if self.allowed else ""
-                return f"cannot serve {self.param} {self.requested}".rstrip() + offers
+                allowed = f"; it takes {self.allowed}" if self.allowed else ""
+                return f"cannot serve {self.param} {self.requested}".rstrip() + allowed
             case ExclusionReason.CIRCUIT_OPEN if self.wait is not None:
-                return f"is left alone for another {self.wait.total_seconds():.0f} s"
+                return f"asked for no requests for another {self.wait.total_seconds():.0f} s"
             case ExclusionReason.BLOCKED:
-                return "cannot be asked until its operator has seen to it"
+                return "is blocked until its operator resolves the cause"
             case ExclusionReason.BUDGET:
-                return "has no known price, and there is a limit to what may be spent"
+                return "has no known price, and a spending limit applies"
             case ExclusionReason.POLICY:
-                return f"the policy takes no {self.requested} service"
+                return f"is {self.requested}, which the policy excludes"
             case ExclusionReason.MAINTENANCE:
                 return "is under maintenance"
             case ExclusionReason.TRIED:
-                return "was tried before"
+                return "was tried already"
             case _:
                 return f"is {self.reason.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Services in the order in which they are to be asked, and those that are left out."""
+    """The usable services in their order, and the excluded ones."""
 
     choices: tuple[Choice, ...]
     excluded: tuple[Exclusion, ...] = field(default=())
 
     @property
     def retry_after(self) -> timedelta | None:
-        """Return when the first that is only left alone may be asked again; None for none."""
+        """Return when the first excluded service may be used again; None if none says so."""
         return min((each.wait for each in self.excluded if each.wait is not None), default=None)
 
     @property
     def may_change(self) -> bool:
-        """Tell whether one that is left out may be asked later."""
+        """Tell whether an excluded service may become usable later."""
         return any(each.reason in _TRANSIENT_REASONS for each in self.excluded)
 
     @property
     def delivery(self) -> float:
-        """Return the probability that one of them delivers, all asked in turn."""
+        """Return the probability that one of the services delivers, all tried in turn."""
         failing = 1.0
         for choice in self.choices:
             failing *= 1 - choice.delivery

@@ -1,4 +1,4 @@
-"""Routes: a public model name, the services that can serve it, and how it chooses among them."""
+"""Routes: a public model name, its services, and the policy that orders them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from tallylight.gateway.routing.presets import Preset, RoutingPolicy
 from tallylight.model.ids import ServiceId
 
 DEFAULT_MODEL = "sora-2"
-"""What the Videos API takes where no model is named."""
+"""The Videos API's model for a request that names none."""
 
 
 class WhenInDoubt(StrEnum):
-    """What becomes of a create of which nobody knows whether it was accepted."""
+    """What happens to a create that may or may not have been accepted."""
 
-    RECONCILE = "reconcile"  # look for the job for a minute where the protocol lets us, then fail
-    WAIT = "wait"  # go on looking until the deadline, then fail
-    PAY_TWICE = "pay_twice"  # go on at once with the next service
+    RECONCILE = "reconcile"  # search the upstream's list of jobs for a minute, then fail
+    WAIT = "wait"  # search until the deadline, then fail
+    PAY_TWICE = "pay_twice"  # try the next service at once
 
 
 class Substitute(StrEnum):
-    """What a route may change in a request that a service cannot serve as it stands."""
+    """A field that a route may change where a service does not allow the requested value."""
 
     SECONDS = "seconds"
     SIZE = "size"
@@ -30,22 +30,22 @@ class Substitute(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A public model name and what stands behind it.
+    """A public model name and its services.
 
     Args:
-        name: What callers write as `model`.
-        services: Who can serve it, in the order in which they are written.
-        policy: How they are ordered.
-        explicit: As they are written, rather than by the policy.
-        weights: Shares of services that are equals; 1 for those that are not named.
-        when_in_doubt: What becomes of a create that may have been accepted.
-        substitutes: Fields whose nearest allowed value may stand in for the one asked for.
-        deadline: How long a video may take over all its attempts.
-        hold: For how long a video is held whose services all refuse for the moment, before it
-            fails; zero refuses it at once.
-        attempts: How often it is submitted at most.
-        content_travels: Whether content that one service refused is offered to the next.
-        stall_factor: A job counts as stalled after so many times the service's own p95.
+        name: The value of `model` in callers' requests.
+        services: The services, in the order of the configuration.
+        policy: The policy that orders the services.
+        explicit: The order of the configuration applies instead of the policy.
+        weights: Relative shares of services that tie; 1 for services that are not listed.
+        when_in_doubt: What happens to a create that may have been accepted.
+        substitutes: Fields for which the nearest allowed value may replace the requested one.
+        deadline: The time limit of a video, over all its attempts.
+        hold: How long a video waits while no service is available, before it fails; zero refuses
+            the create at once.
+        attempts: The maximum number of attempts.
+        content_travels: Content that one service rejected is submitted to the next.
+        stall_factor: A job counts as stalled after this multiple of the service's p95 duration.
     """
 
     name: str
@@ -63,16 +63,17 @@ class Route:
 
 
 def default_routes(services: Iterable[Service]) -> Mapping[str, Route]:
-    """Return the routes of a configuration that writes none.
+    """Return the routes of a configuration that defines none.
 
-    One for each model over all services of it, by the model's name on its fact sheet, so that two
-    upstreams that call it differently meet; and one for each service by its id, which pins it.
+    There is one route for each model, over all services of the model, and one for each service by
+    its id. A model is identified by its name on the fact sheet, because upstreams may use
+    different ids for it.
     """
     videos = [service for service in services if service.sheet.medium is Medium.VIDEO]
     routes = {str(service.id): Route(service.id, (service.id,)) for service in videos}
-    of_model: dict[str, tuple[ServiceId, ...]] = {}
+    by_model: dict[str, tuple[ServiceId, ...]] = {}
     for service in videos:
         name = service.sheet.model
-        of_model[name] = (*of_model.get(name, ()), service.id)
-    models = {name: Route(name, ids) for name, ids in of_model.items()}
+        by_model[name] = (*by_model.get(name, ()), service.id)
+    models = {name: Route(name, ids) for name, ids in by_model.items()}
     return models | {name: route for name, route in routes.items() if name not in models}

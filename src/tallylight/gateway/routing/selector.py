@@ -1,4 +1,4 @@
-"""Asks the pure routing which service is next, with what the board and traffic know now."""
+"""Ranks the services of a route for a video, from the current board and traffic."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -7,7 +7,7 @@ from random import Random
 from tallylight.gateway.routing.candidates import Candidates
 from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import policy_named
-from tallylight.gateway.routing.ranking import Ranking
+from tallylight.gateway.routing.ranking import Candidate, Ranking
 from tallylight.gateway.routing.routes import Route
 from tallylight.gateway.settings import GatewaySettings
 from tallylight.gateway.tracked_video import TrackedVideo
@@ -18,7 +18,7 @@ from tallylight.storage.transaction import SpendingLimit
 
 
 class ServiceSelector:
-    """The shell around `routing.rank`."""
+    """Calls the pure `rank` with the current candidates, limits and random draw."""
 
     def __init__(self, candidates: Candidates, settings: GatewaySettings, random: Random) -> None:
         self._candidates = candidates
@@ -26,7 +26,7 @@ class ServiceSelector:
         self._random = random
 
     def rank(self, tracked: TrackedVideo, limits: Collection[SpendingLimit]) -> Ranking:
-        """Return the services that may be asked next for a video, the best first."""
+        """Return the services that may be tried next for a video, best first."""
         order = tracked.video.order()
         return self.rank_order(
             order, tracked.video.params, tracked.route, limits, tracked.tried_services
@@ -40,7 +40,7 @@ class ServiceSelector:
         limits: Collection[SpendingLimit],
         tried: Collection[ServiceId] = (),
     ) -> Ranking:
-        """Return the services that may be asked for what is ordered, the best first."""
+        """Return the services that may be tried for an order, best first."""
         return rank(
             order,
             route,
@@ -54,22 +54,25 @@ class ServiceSelector:
         )
 
     async def has_alternative(self, tracked: TrackedVideo) -> bool:
-        """Tell whether there is a service left that could make a video."""
+        """Tell whether another service could make the video."""
         limits = await self._settings.limits_of_key(tracked.video.key)
         return bool(self.rank(tracked, limits).choices)
 
     def p95_duration(self, service: ServiceId) -> timedelta | None:
-        """Return within which time nineteen of twenty jobs of a service end; None if unknown."""
-        for prospect in self._candidates.for_services(
-            (service,)
-        ):  # one, unless it has left the board
-            if prospect.p95_seconds is not None:
-                return timedelta(seconds=prospect.p95_seconds)
-        return None
+        """Return the 95th percentile of a service's job durations; None if it is not known."""
+        candidate = self._timed_candidate(service)
+        if candidate is None or candidate.p95_seconds is None:
+            return None
+        return timedelta(seconds=candidate.p95_seconds)
 
     def expected_duration(self, service: ServiceId) -> timedelta | None:
-        """Return how long jobs of a service take; None if that was not seen yet."""
-        for prospect in self._candidates.for_services((service,)):
-            if prospect.p95_seconds is not None:
-                return timedelta(seconds=prospect.seconds)
+        """Return how long a service's jobs usually take; None if no job was timed yet."""
+        candidate = self._timed_candidate(service)
+        return None if candidate is None else timedelta(seconds=candidate.seconds)
+
+    def _timed_candidate(self, service: ServiceId) -> Candidate | None:
+        # The list is empty once the service has left the board.
+        for candidate in self._candidates.for_services((service,)):
+            if candidate.p95_seconds is not None:
+                return candidate
         return None

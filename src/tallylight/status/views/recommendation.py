@@ -68,8 +68,8 @@ _POLICY_DESCRIPTIONS: Mapping[str, str] = {
 _RANKING_SENTENCES: Mapping[str, str] = {
     "explicit": gettext_noop("The route sets this order."),
     "preferred": gettext_noop("This kind of access is preferred."),
-    "equal": gettext_noop("Its score is close to its neighbours': requests are spread among them."),
-    "trickle": gettext_noop("It gets a small share of requests as a trial."),
+    "tie": gettext_noop("Its score is close to its neighbours': requests are spread among them."),
+    "canary": gettext_noop("It gets a small share of requests as a trial."),
     "recovering": gettext_noop("Recovering: only a few requests try it first."),
     "unknown": gettext_noop("No recent data: the defaults for its kind of access are used."),
     "failing": gettext_noop("Its latest jobs all failed: it is tried last."),
@@ -212,7 +212,7 @@ def exclusion_sentence(each: ExcludedService, to: Translator) -> str:
         case "policy":
             access = access_label(Access(each.requested), to)
             return to.gettext("This purpose excludes this kind of access: %s.") % access
-        case "circuit":
+        case "circuit_open":
             return to.gettext("It asked for a pause in requests.")
         case _:
             raise ValueError(f"no sentence for {each.reason}")
