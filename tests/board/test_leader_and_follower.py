@@ -186,6 +186,19 @@ async def test_evidence_that_waits_while_the_leader_steps_down_is_forwarded(pair
     assert pair.follower.state(SORA) == pair.leader.state(SORA)
 
 
+async def test_a_leader_that_is_asked_to_catch_up_keeps_its_state(pair: Pair) -> None:
+    await deliver(pair.leader, pair.clock)
+    await pair.storage.flush()
+    await pair.follower.change_role(pair.storage, is_leader=True)
+    await deliver(pair.follower, pair.clock)
+    await pair.storage.flush()
+    before = pair.follower.state(SORA)
+
+    await pair.follower.catch_up()
+
+    assert pair.follower.state(SORA) == before
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(("leader", "follower")),
