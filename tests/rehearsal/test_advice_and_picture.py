@@ -19,10 +19,10 @@ from tallylight.rehearsal.advice import (
     candidate_budgets,
     compare_budgets,
 )
-from tallylight.rehearsal.picture import render_chart
+from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_service
+from tallylight.rehearsal.chart import render_chart
 from tallylight.rehearsal.rules import compare_rules
 from tallylight.rehearsal.run import RehearsalOptions
-from tallylight.rehearsal.setup import TYPICAL_PACE, catalogue_service
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import rehearsed_services
 

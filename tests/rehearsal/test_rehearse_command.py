@@ -124,7 +124,7 @@ def test_a_recipe_takes_the_place_of_the_options(rehearse: Rehearse, tmp_path: P
     ("arguments", "told"),
     [
         (("nowhere.json",), "nowhere.json"),
-        (("calm", "--budget", "much"), "much is no budget; write 2.00/day"),
+        (("calm", "--budget", "much"), "much is not a budget; write, for example, 2.00/day"),
         (("calm", "--pace", "often"), "--pace often"),
         (("generate", "--out", "x", "--recipe", "none.json"), "none.json"),
         (("generate", "--out", "x", "--risk-hours", "3", "1"), "--risk-hours FROM TO"),

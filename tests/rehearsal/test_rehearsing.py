@@ -22,13 +22,12 @@ from tallylight.rehearsal.baselines import (
 )
 from tallylight.rehearsal.budget_tracker import BudgetTracker
 from tallylight.rehearsal.recipes import load_trace
-from tallylight.rehearsal.record import RuleResult, StatusChange
 from tallylight.rehearsal.rng import draw, log_normal
 from tallylight.rehearsal.rules import OURS, UNBUDGETED, compare_rules, truncated_for
 from tallylight.rehearsal.run import RehearsalOptions, run_rehearsal
-from tallylight.rehearsal.score import score_results
+from tallylight.rehearsal.score import RuleResult, score_results
 from tallylight.rehearsal.trace import Trace
-from tallylight.rehearsal.world import START, rehearsed_services
+from tallylight.rehearsal.world import START, ShownStatus, rehearsed_services
 
 HOUR = 3600
 OUTAGE = {"from": 10 * HOUR, "to": 12 * HOUR, "status": "suspended", "accept": 0, "reach": 0}
@@ -185,13 +184,13 @@ def test_the_score_counts_minutes_by_truth_and_by_what_was_shown(
 ) -> None:
     scene = rehearsed_services(told(OUTAGE), 0)[0]
     turns = (
-        StatusChange(START, Status.UNKNOWN),
-        StatusChange(_moment(1), Status.OPERATIONAL),
-        StatusChange(_moment(2), Status.DEGRADED),  # a false alarm
-        StatusChange(_moment(3), Status.OPERATIONAL),
-        StatusChange(_moment(10.5), Status.DEGRADED),
-        StatusChange(_moment(11), Status.SUSPENDED),
-        StatusChange(_moment(12.5), Status.OPERATIONAL),
+        ShownStatus(START, Status.UNKNOWN),
+        ShownStatus(_moment(1), Status.OPERATIONAL),
+        ShownStatus(_moment(2), Status.DEGRADED),  # a false alarm
+        ShownStatus(_moment(3), Status.OPERATIONAL),
+        ShownStatus(_moment(10.5), Status.DEGRADED),
+        ShownStatus(_moment(11), Status.SUSPENDED),
+        ShownStatus(_moment(12.5), Status.OPERATIONAL),
     )
 
     found = score_results([RuleResult(scene, turns)], 1)

@@ -54,7 +54,7 @@ def test_a_trace_that_was_written_is_read_as_it_was() -> None:
                 '[{"from": 0, "to": 1, "status": "unknown"}]}}}'
             ),
             "services.a.spells.0.status",
-            "never unknown",
+            "cannot be unknown",
         ),
         (
             (
@@ -63,7 +63,7 @@ def test_a_trace_that_was_written_is_read_as_it_was() -> None:
                 '{"from": 4, "to": 6, "status": "degraded"}]}}}'
             ),
             "services.a.spells",
-            "begins before",
+            "starts before",
         ),
         (
             '{"duration": 1, "services": {"a": {"acces": "reverse"}}}',

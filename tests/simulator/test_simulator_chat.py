@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
+from tallylight.simulator.protocols.chat_messages import result_text
 from tallylight.simulator.protocols.chat_video import parse_model_name
-from tallylight.simulator.protocols.chat_words import result_text
 from tallylight.simulator.world import Simulation
 
 Start = Callable[..., Awaitable[Simulation]]

@@ -104,7 +104,7 @@ async def test_a_stalled_job_stays_where_it_is(start: Start, order: Order) -> No
 
     job = world.jobs[str((await order(world, follow=False))["id"])]
 
-    assert job.progress_at(world.second() + 1e6).progress == 40
+    assert job.progress_at(world.second() + 1e6).percent == 40
     assert job.progress_at(world.second() + 1e6).status == "in_progress"
 
 

@@ -131,7 +131,7 @@ def test_a_job_only_moves_forward(fate: JobOutcome, one: float, other: float) ->
     early, late = progress_at(fate, min(one, other)), progress_at(fate, max(one, other))
 
     assert order.index(early.status) <= order.index(late.status)
-    assert late.status is JobStatus.FAILED or early.progress <= late.progress
+    assert late.status is JobStatus.FAILED or early.percent <= late.percent
     if early.status in {JobStatus.COMPLETED, JobStatus.FAILED}:
         assert late == early
 
@@ -140,7 +140,7 @@ def test_a_job_only_moves_forward(fate: JobOutcome, one: float, other: float) ->
 def test_only_a_completed_job_is_at_a_hundred_percent(fate: JobOutcome, age: float) -> None:
     stage = progress_at(fate, age)
 
-    assert (stage.progress == 100) == (stage.status is JobStatus.COMPLETED)
+    assert (stage.percent == 100) == (stage.status is JobStatus.COMPLETED)
 
 
 @given(st.floats(0.1, 100), st.floats(1, 10), chances, chances)

@@ -8,7 +8,7 @@ import pytest
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.files import load_scenario, scenario_names
 from tallylight.simulator.scenario import Scenario, parse_scenario
-from tallylight.simulator.section import ScenarioError
+from tallylight.simulator.scenario_section import ScenarioError
 
 SMALL = """
 title: Small
@@ -114,12 +114,17 @@ def test_a_small_scenario_is_enough() -> None:
         ),
         ("access: official", "access: secret", "services.sora.access", "'official', 'reverse'"),
         ("upstream: openai", "upstream: opnai", "", "'opnai' is not defined; allowed are openai"),
-        ("dialect: openai", "dialect: sora2api", "upstreams.openai", "none of openai_videos"),
+        (
+            "dialect: openai",
+            "dialect: sora2api",
+            "upstreams.openai",
+            "not a dialect of openai_videos",
+        ),
         ("keys: [k]", "keys: []", "upstreams.openai.keys", "at least 1"),
         ("lengths: [4]", "lengths: [4]\n    latency: [5, 2]", "services.sora", "95th percentile"),
         ("lengths: [4]", "lengths: [4]\n    feed: x", "services.sora", "unknown key 'feed'"),
         ('"1280x720"', '"big"', "services.sora.sizes.0", "'big'"),
-        ("openai: {provider", "status: {provider", "", "upstreams.status: the name is taken"),
+        ("openai: {provider", "status: {provider", "", "upstreams.status: this name is reserved"),
         ("title: Small", "", "title", "required"),
     ],
 )

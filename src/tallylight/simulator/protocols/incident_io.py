@@ -1,6 +1,6 @@
-"""incident.io: its imitation of Statuspage with the known gaps, and its two widget surfaces.
+"""incident.io: its Statuspage-compatible API with the known gaps, and its two widget APIs.
 
-Sources: stored monitors of status.openai.com of 2026 (`incidents/unresolved.json` answers 404,
+Sources: recorded responses of status.openai.com in 2026 (`incidents/unresolved.json` answers 404,
 update bodies are empty, `updated_at` lags for days, the summary leaves incidents out), and
 e2b-dev/dashboard#313 for the documented widget API.
 """
@@ -14,16 +14,16 @@ from tallylight.simulator.protocols import statuspage
 from tallylight.simulator.protocols.page import PageSnapshot
 from tallylight.simulator.status_reports import ReportedIncident, ReportedMaintenance
 
-_PAGE_UPDATED_AT = -6 * 86_400.0  # the shim's page.updated_at stands still, days behind
+_PAGE_UPDATED_AT = -6 * 86_400.0  # the shim's page.updated_at lags for days
 
 
 def incident_io_status(status: ReportedStatus) -> str:
-    """Return the widgets' word: the worst one has another name here."""
+    """Return the widgets' status, in which a major outage has another name."""
     return "full_outage" if status is ReportedStatus.MAJOR_OUTAGE else status.value
 
 
 def ulid_like_id(page: PageSnapshot, kind: str, name: str) -> str:
-    """Return an id with the look of a ULID."""
+    """Return an id in the form of a ULID."""
     return "01K" + page.stable_id(kind, name, 23).upper()
 
 
@@ -32,16 +32,16 @@ def _shim(page: PageSnapshot, **members: JsonValue) -> JsonValue:
 
 
 def _shim_incidents(page: PageSnapshot) -> JsonValue:
-    told: list[JsonValue] = []
+    incidents: list[JsonValue] = []
     for one in page.report.incidents[:25]:
         incident = statuspage.incident_object(page, one)
         updates = incident["incident_updates"]
-        assert isinstance(updates, list)  # noqa: S101  # narrows what we wrote ourselves
+        assert isinstance(updates, list)  # noqa: S101  # for the type checker
         for update in updates:
             assert isinstance(update, dict)  # noqa: S101
             update["body"] = ""
-        told.append(incident)
-    return _shim(page, incidents=told)
+        incidents.append(incident)
+    return _shim(page, incidents=incidents)
 
 
 def _widget_proxy(page: PageSnapshot) -> JsonValue:
@@ -55,12 +55,12 @@ def _widget_proxy(page: PageSnapshot) -> JsonValue:
         "affected_components": [
             {
                 "component_id": ulid_like_id(page, "component", name),
-                "status": incident_io_status(word),
+                "status": incident_io_status(status),
             }
-            for name, word in page.report.components.items()
-            if word is not ReportedStatus.OPERATIONAL
+            for name, status in page.report.components.items()
+            if status is not ReportedStatus.OPERATIONAL
         ],
-        "ongoing_incidents": [_proxy_incident(page, told) for told in page.report.open_incidents],
+        "ongoing_incidents": [_proxy_incident(page, one) for one in page.report.open_incidents],
         "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
         "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
     }
@@ -121,16 +121,17 @@ def _proxy_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue
 
 def _component_impacts(page: PageSnapshot) -> JsonValue:
     impacts: list[JsonValue] = []
-    for told in page.report.incidents:
-        shown = _proxy_incident(page, told)
-        if isinstance(shown, dict) and isinstance(shown["component_impacts"], list):
-            impacts += shown["component_impacts"]
+    for incident in page.report.incidents:
+        incident_json = _proxy_incident(page, incident)
+        if isinstance(incident_json, dict):
+            listed = incident_json["component_impacts"]
+            impacts += listed if isinstance(listed, list) else ()
     return {"component_impacts": impacts}
 
 
 def _widget_summary(page: PageSnapshot) -> JsonValue:
     return {
-        "ongoing_incidents": [_widget_incident(page, told) for told in page.report.open_incidents],
+        "ongoing_incidents": [_widget_incident(page, one) for one in page.report.open_incidents],
         "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
         "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
     }
@@ -162,7 +163,7 @@ def _affected_component(page: PageSnapshot, name: str, status: ReportedStatus) -
 
 
 def _maintenances_with_status(page: PageSnapshot, status: str) -> list[JsonValue]:
-    return [_maintenance(page, told) for told in page.report.maintenances if told.status == status]
+    return [_maintenance(page, one) for one in page.report.maintenances if one.status == status]
 
 
 def _maintenance(page: PageSnapshot, maintenance: ReportedMaintenance) -> JsonValue:
@@ -188,7 +189,7 @@ def _maintenance(page: PageSnapshot, maintenance: ReportedMaintenance) -> JsonVa
     }
 
 
-#: What each path answers; whatever is missing here is missing there.
+#: The body of each path; the real pages lack the same paths.
 RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/api/v2/status.json": lambda page: _shim(page, status=statuspage.status_object(page)),
     "/api/v2/summary.json": lambda page: _shim(
@@ -200,7 +201,7 @@ RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/api/v2/incidents.json": _shim_incidents,
     "/proxy/{host}": _widget_proxy,
     "/proxy/{host}/incidents": lambda page: {
-        "incidents": [_proxy_incident(page, told) for told in page.report.incidents]
+        "incidents": [_proxy_incident(page, one) for one in page.report.incidents]
     },
     "/proxy/{host}/component_impacts": _component_impacts,
     "/api/v1/summary": _widget_summary,

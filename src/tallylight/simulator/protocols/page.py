@@ -1,4 +1,4 @@
-"""What the writers of both status page formats start from."""
+"""A status page at one moment, from which both formats are written."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from tallylight.simulator.status_reports import StatusReport
 
 @dataclass(frozen=True, slots=True)
 class PageSnapshot:
-    """A page at one moment.
+    """A status page at one moment.
 
     Args:
-        id: The feed's name.
-        title: The page's name.
-        url: Its root.
-        said: What it says.
-        date: Writes a second of the scenario as RFC 3339.
+        id: Id of the feed.
+        title: Name of the page.
+        url: Root URL of the page.
+        report: What the page reports.
+        rfc3339: Formats a scenario second as an RFC 3339 date.
     """
 
     id: str
@@ -26,6 +26,6 @@ class PageSnapshot:
     rfc3339: Callable[[float], str]
 
     def stable_id(self, kind: str, name: str, length: int = 12) -> str:
-        """Return an id that the same thing on this page always has."""
+        """Return an id that depends on page, kind and name only."""
         digest = hashlib.sha256(f"{self.id}/{kind}/{name}".encode()).hexdigest()
         return digest[:length]

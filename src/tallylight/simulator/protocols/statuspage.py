@@ -1,4 +1,4 @@
-"""Atlassian Statuspage v2, the public and keyless part.
+"""Atlassian Statuspage v2, the public API without keys.
 
 Source: confluence.status.atlassian.com/api, of 2026-06-19, and statuspage.io npm 3.1.1.
 """
@@ -32,17 +32,14 @@ def page_object(page: PageSnapshot, updated: float) -> dict[str, JsonValue]:
 
 
 def status_object(page: PageSnapshot) -> dict[str, JsonValue]:
-    """Return the `status` member: it knows components only, and is green too early."""
-    word, description = _INDICATORS[page.report.worst_status]
-    return {"indicator": word, "description": description}
+    """Return the `status` member; it depends on components only, not on open incidents."""
+    indicator, description = _INDICATORS[page.report.worst_status]
+    return {"indicator": indicator, "description": description}
 
 
 def component_objects(page: PageSnapshot) -> list[JsonValue]:
     """Return all components."""
-    return [
-        component_object(page, name, word, place)
-        for place, (name, word) in enumerate(page.report.components.items(), start=1)
-    ]
+    return _components_named(page, page.report.components)
 
 
 def component_object(
@@ -68,8 +65,8 @@ def component_object(
 
 def _components_named(page: PageSnapshot, names: Iterable[str]) -> list[JsonValue]:
     return [
-        component_object(page, name, word, place)
-        for place, (name, word) in enumerate(page.report.components.items(), start=1)
+        component_object(page, name, status, position)
+        for position, (name, status) in enumerate(page.report.components.items(), start=1)
         if name in names
     ]
 
@@ -80,7 +77,7 @@ def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str,
     times = {update.status: page.rfc3339(update.at) for update in incident.updates}
     updates: list[JsonValue] = [
         {
-            "id": page.stable_id("update", f"{incident.id}-{place}"),
+            "id": page.stable_id("update", f"{incident.id}-{index}"),
             "status": update.status,
             "body": update.body,
             "incident_id": own_id,
@@ -92,7 +89,7 @@ def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str,
                     "code": page.stable_id("component", incident.component),
                     "name": incident.component,
                     "old_status": ReportedStatus.OPERATIONAL.value
-                    if place == 0
+                    if index == 0
                     else incident.component_status.value,
                     "new_status": incident.component_status.value,
                 }
@@ -101,7 +98,7 @@ def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str,
             "custom_tweet": None,
             "tweet_id": None,
         }
-        for place, update in enumerate(incident.updates)
+        for index, update in enumerate(incident.updates)
     ]
     return {
         "id": own_id,
@@ -124,7 +121,7 @@ def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str,
 def maintenance_object(
     page: PageSnapshot, maintenance: ReportedMaintenance
 ) -> dict[str, JsonValue]:
-    """Return one planned work."""
+    """Return one maintenance."""
     plan = maintenance.plan
     own_id = page.stable_id("maintenance", maintenance.id)
     return {
@@ -162,14 +159,14 @@ def maintenance_object(
 
 def _maintenances(page: PageSnapshot, *statuses: str) -> list[JsonValue]:
     return [
-        maintenance_object(page, told)
-        for told in page.report.maintenances
-        if not statuses or told.status in statuses
+        maintenance_object(page, one)
+        for one in page.report.maintenances
+        if not statuses or one.status in statuses
     ]
 
 
 def _unresolved(page: PageSnapshot) -> list[JsonValue]:
-    return [incident_object(page, told) for told in page.report.open_incidents]
+    return [incident_object(page, one) for one in page.report.open_incidents]
 
 
 def _body(page: PageSnapshot, **members: JsonValue) -> JsonValue:
@@ -187,14 +184,12 @@ def _summary(page: PageSnapshot) -> JsonValue:
 
 
 def _incidents(page: PageSnapshot) -> JsonValue:
-    return _body(
-        page, incidents=[incident_object(page, told) for told in page.report.incidents[:50]]
-    )
+    return _body(page, incidents=[incident_object(page, one) for one in page.report.incidents[:50]])
 
 
 _MAINTENANCES_PATH = "/api/v2/scheduled-maintenances"
 
-#: What each path answers.
+#: The body of each path.
 RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/api/v2/status.json": lambda page: _body(page, status=status_object(page)),
     "/api/v2/summary.json": _summary,

@@ -1,19 +1,20 @@
-"""The official Videos API as it answered until 2026-09-24.
+"""The official Videos API as it was until 2026-09-24.
 
 Sources: openai/openai-openapi, `openapi.yaml` of 2026-08-21; PyPI `openai` 3.54.0; the error code
-guide of developers.openai.com. The wording of a download that is not ready, or expired, stands in
-no public source and is our own.
+guide of developers.openai.com. The texts of a download that is not ready or has expired are in no
+public source; they are our own.
 """
 
 from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.answers import SimulatedResponse, scripted_response
-from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.faults import NamedState
 from tallylight.simulator.outcomes import JobStatus
-from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.dialect import VideosDialect
 from tallylight.simulator.protocols.references import openai_reference
+from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import SimulatedJob, Simulation
 
 _CREATE_FIELDS = frozenset({"prompt", "model", "seconds", "size", "input_reference"})
@@ -25,22 +26,17 @@ _ASSET_TTL_S = 3600  # the guide: download links are valid for at most one hour
 def error_envelope(
     message: str, kind: str, code: str | None = None, param: str | None = None
 ) -> dict[str, JsonValue]:
-    """Return OpenAI's error envelope; all four members are always there."""
+    """Return OpenAI's error envelope; all four members are always present."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-class OpenAIDialect:
+class OpenAIDialect(VideosDialect):
     """Dialect `openai`."""
 
-    id_prefix = "video_"
     is_full_api = True
-    is_relay = False
-    can_list = True
-    serves_content = True
-    can_cancel = False
 
     def headers(self, world: Simulation) -> Mapping[str, str]:
-        """Return what every answer of api.openai.com carries."""
+        """Return the headers of api.openai.com."""
         return {
             "x-request-id": f"req_{world.random_hex(32)}",
             "openai-version": "2020-10-01",
@@ -52,12 +48,12 @@ class OpenAIDialect:
         }
 
     def validate(self, fields: RequestFields) -> None:
-        """Refuse what the operation does not have.
+        """Refuse parameters that the operation does not have.
 
         Raises:
-            InvalidError: for an unknown field, or for characters that are none.
+            InvalidRequestError: for an unknown field, or for invalid characters.
         """
-        # Characters are in the guide and not in the specification, which has them in no form.
+        # Characters are in the guide only; the specification has them in no form.
         fields.reject_unknown(_CREATE_FIELDS if fields.is_form else _JSON_FIELDS)
         given = fields.values.get("characters", [])
         if not isinstance(given, list) or len(given) > _MAX_CHARACTERS:
@@ -70,45 +66,35 @@ class OpenAIDialect:
             )
 
     def input_reference(self, fields: RequestFields) -> str:
-        """Return what a create begins from."""
+        """Return the input of a create."""
         return openai_reference(fields)
 
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the video object with all its thirteen members."""
-        stage = job.progress_at(world.second())
-        ended = int(world.clock.unix_time(job.ends_at)) if job.ends_at is not None else None
-        is_completed = stage.status is JobStatus.COMPLETED
-        failure = job.outcome.failure if stage.status is JobStatus.FAILED else None
+        progress = job.progress_at(world.second())
+        ended_at = int(world.clock.unix_time(job.ends_at)) if job.ends_at is not None else None
+        is_completed = progress.status is JobStatus.COMPLETED
+        failure = job.failure_at(world.second())
         return {
             "id": job.id,
             "object": "video",
             "model": job.outcome.output.model,
-            "status": stage.status.value,
-            "progress": stage.progress,
+            "status": progress.status.value,
+            "progress": progress.percent,
             "created_at": job.created_at,
-            "completed_at": ended if is_completed else None,
-            "expires_at": ended + _ASSET_TTL_S if is_completed and ended is not None else None,
+            "completed_at": ended_at if is_completed else None,
+            "expires_at": ended_at + _ASSET_TTL_S
+            if is_completed and ended_at is not None
+            else None,
             "prompt": job.prompt,
             "size": job.requested.size,
             "seconds": str(job.requested.seconds),
             "remixed_from_video_id": job.parent or None,
-            "error": {"code": failure.code, "message": failure.message} if failure else None,
+            "error": failure.as_json() if failure else None,
         }
 
-    def http_status(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
-        """Return 200, also for a job that failed."""
-        return 200
-
-    def model_list(self, names: Mapping[str, str], created: int) -> JsonValue:
-        """Return the list of models that a key may use."""
-        data: list[JsonValue] = [
-            {"id": name, "object": "model", "created": created, "owned_by": owner}
-            for name, owner in names.items()
-        ]
-        return {"object": "list", "data": data}
-
     def unauthorized(self, key: str) -> SimulatedResponse:
-        """Return 401, naming the key in part as OpenAI does."""
+        """Return 401 with part of the key, as OpenAI does."""
         if not key:
             message = (
                 "You didn't provide an API key. You need to provide your API key in an "
@@ -125,7 +111,7 @@ class OpenAIDialect:
         )
 
     def unknown_model(self, model: str) -> SimulatedResponse:
-        """Return 404 model_not_found; a retired model answers the same."""
+        """Return 404 model_not_found, the same as for a retired model."""
         message = f"The model `{model}` does not exist or you do not have access to it."
         return SimulatedResponse(
             404, error_envelope(message, "invalid_request_error", "model_not_found")
@@ -137,37 +123,32 @@ class OpenAIDialect:
         return SimulatedResponse(404, error_envelope(message, "invalid_request_error"))
 
     def unknown_path(self, method: str, path: str) -> SimulatedResponse:
-        """Return 404, as OpenAI answers to paths that do not exist."""
+        """Return OpenAI's 404 for unknown paths."""
         return SimulatedResponse(
             404, error_envelope(f"Invalid URL ({method} {path})", "invalid_request_error")
         )
 
     def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
-        """Return 400 with the parameter."""
+        """Return 400 that names the parameter."""
         body = error_envelope(error.message, "invalid_request_error", error.code, error.param)
         return SimulatedResponse(400, body)
 
     def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:
-        """Return 404: the content is not there yet."""
-        message = f"Video is not ready yet (status: {status}), use GET /v1/videos/{job.id} to check status."
+        """Return 404: there is no content yet."""
+        message = (
+            f"Video is not ready yet (status: {status}), "
+            f"use GET /v1/videos/{job.id} to check status."
+        )
         return SimulatedResponse(404, error_envelope(message, "invalid_request_error"))
 
     def no_content(self, job: SimulatedJob) -> SimulatedResponse:
-        """Return 404: the content is gone, or never was."""
+        """Return 404: the content has expired or never existed."""
         message = f"The content of video '{job.id}' is not available."
         return SimulatedResponse(404, error_envelope(message, "invalid_request_error", "not_found"))
 
-    def deletion_object(self, world: Simulation, job: SimulatedJob) -> JsonValue:  # noqa: ARG002
-        """Return that a video is gone."""
-        return {"id": job.id, "object": "video.deleted", "deleted": True}
-
     def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:  # noqa: ARG002  # other dialects draw ids
-        """Return the official words for a state."""
+        """Return the official text for a state."""
         return _STATE_ERRORS[state]
-
-    def scripted_error(self, fault: Refuse) -> SimulatedResponse:
-        """Return the scenario's own answer."""
-        return scripted_response(fault)
 
 
 _STATE_ERRORS: Mapping[NamedState, SimulatedResponse] = {

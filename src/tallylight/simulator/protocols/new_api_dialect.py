@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from tallylight.simulator.answers import SimulatedResponse, scripted_response
 from tallylight.simulator.faults import NamedState, Refuse
 from tallylight.simulator.outcomes import JobStatus
-from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.dialect import VideosDialect
 from tallylight.simulator.protocols.references import url_or_file_reference
+from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.responses import SimulatedResponse
 from tallylight.simulator.world import SimulatedJob, Simulation
 
 _HTTP_TOO_MANY = 429
@@ -24,104 +25,86 @@ _GROUP = "default"
 def middleware_error(
     message: str, code: str = "", request_id: str = "", kind: str = "new_api_error"
 ) -> dict[str, JsonValue]:
-    """Return the envelope of what happens before a task is relayed."""
+    """Return the error envelope for failures before a task is relayed."""
     tail = f" (request id: {request_id})" if request_id else ""
     return {"error": {"message": message + tail, "type": kind, "code": code}}
 
 
 def relay_error(code: str, message: str) -> dict[str, JsonValue]:
-    """Return the envelope of the task relay."""
+    """Return the error envelope of the task relay."""
     return {"code": code, "message": message, "data": None}
 
 
 def nested_upstream_error(upstream_body: JsonValue) -> dict[str, JsonValue]:
-    """Return an upstream's refusal as the relay passes it on: as JSON text inside the message."""
+    """Return an upstream's refusal as the relay forwards it: JSON text inside the message."""
     return relay_error("fail_to_fetch_task", json.dumps(upstream_body, ensure_ascii=False))
 
 
-class NewApiDialect:
+class NewApiDialect(VideosDialect):
     """Dialect `new_api`."""
 
     id_prefix = "task_"
-    is_full_api = False
     is_relay = True
     can_list = False
-    serves_content = True
-    can_cancel = False
 
     def headers(self, world: Simulation) -> Mapping[str, str]:
-        """Return what every answer of a relay carries."""
+        """Return the relay's request id."""
         return {"x-oneapi-request-id": _request_id(world)}
 
-    def validate(self, fields: RequestFields) -> None:
-        """Take any fields: it passes them on."""
-
     def input_reference(self, fields: RequestFields) -> str:
-        """Return what a create begins from."""
+        """Return the input of a create."""
         return url_or_file_reference(fields, "input_reference")
 
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
-        """Return the object that omits what is empty and shows progress as text while it runs."""
-        stage = job.progress_at(world.second())
-        shown: dict[str, JsonValue] = {
+        """Return the object: empty members are omitted, and progress is text while the job runs."""
+        progress = job.progress_at(world.second())
+        is_running = progress.status is JobStatus.IN_PROGRESS
+        job_json: dict[str, JsonValue] = {
             "id": job.id,
             "task_id": job.id,
             "object": "video",
             "model": job.outcome.output.model,
-            "status": stage.status.value,
-            "progress": f"{stage.progress}%"
-            if stage.status is JobStatus.IN_PROGRESS
-            else stage.progress,
+            "status": progress.status.value,
+            "progress": f"{progress.percent}%" if is_running else progress.percent,
             "created_at": job.created_at,
         }
         if job.requested.seconds:
-            shown |= {"seconds": str(job.requested.seconds), "size": job.requested.size}
-        if stage.status is JobStatus.COMPLETED and job.ends_at is not None:
-            shown["completed_at"] = int(world.clock.unix_time(job.ends_at))
-            shown["metadata"] = {"url": file_url(world, job)}
-        if stage.status is JobStatus.FAILED and job.outcome.failure is not None:
-            failure = job.outcome.failure
-            shown["error"] = {"code": failure.code, "message": failure.message}
-        return shown
+            job_json |= {"seconds": str(job.requested.seconds), "size": job.requested.size}
+        if progress.status is JobStatus.COMPLETED and job.ends_at is not None:
+            job_json["completed_at"] = int(world.clock.unix_time(job.ends_at))
+            job_json["metadata"] = {"url": world.file_url(job)}
+        if failure := job.failure_at(world.second()):
+            job_json["error"] = failure.as_json()
+        return job_json
 
-    def http_status(self, shown: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
-        """Return 200, also for a job that failed."""
-        return 200
-
-    def model_list(self, names: Mapping[str, str], created: int) -> JsonValue:
+    def model_list(self, owners: Mapping[str, str], created: int) -> dict[str, JsonValue]:
         """Return the models that the key's group is configured for, healthy or not."""
-        data: list[JsonValue] = [
-            {
-                "id": name,
-                "object": "model",
-                "created": created,
-                "owned_by": owner,
-                "supported_endpoint_types": ["openai-video"],
-            }
-            for name, owner in names.items()
-        ]
-        return {"success": True, "object": "list", "data": data}
+        return {"success": True, **super().model_list(owners, created)}
+
+    def model_fields(self, name: str, owner: str) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Return the owner and the endpoint types."""
+        return {"owned_by": owner, "supported_endpoint_types": ["openai-video"]}
 
     def unauthorized(self, key: str) -> SimulatedResponse:
-        """Return 401 in the relay's words."""
+        """Return 401 in the relay's text."""
         return SimulatedResponse(401, middleware_error("无效的令牌" if key else "未提供令牌"))
 
     def unknown_model(self, model: str) -> SimulatedResponse:
-        """Return 503 from the distributor: retired, never offered and switched off look alike."""
+        """Return 503 from the distributor, the same for retired, unknown and paused models."""
         message = f"分组 {_GROUP} 下模型 {model} 无可用渠道（distributor）"
         return SimulatedResponse(503, middleware_error(message, "model_not_found"))
 
-    def unknown_job(self, job_id: str) -> SimulatedResponse:  # noqa: ARG002  # the answer does not name it
+    def unknown_job(self, job_id: str) -> SimulatedResponse:  # noqa: ARG002  # the response does not name it
         """Return task_not_exist, which is a 400."""
         return SimulatedResponse(400, relay_error("task_not_exist", "task_not_exist"))
 
     def unknown_path(self, method: str, path: str) -> SimulatedResponse:
-        """Return 404 as OpenAI words it."""
+        """Return 404 in OpenAI's text."""
         message = f"Invalid URL ({method} {path})"
         return SimulatedResponse(404, middleware_error(message, kind="invalid_request_error"))
 
     def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
-        """Return the relay's own refusal for the prompt, the upstream's, nested, for the rest."""
+        """Return the relay's own refusal for the prompt, the upstream's, nested, otherwise."""
         if error.param == "prompt":
             return SimulatedResponse(400, relay_error("invalid_request", "prompt is required"))
         upstream = {"message": error.message, "type": "invalid_request_error", "code": error.code}
@@ -130,7 +113,7 @@ class NewApiDialect:
         )
 
     def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:  # noqa: ARG002
-        """Return 400 with the legacy word for where the task stands."""
+        """Return 400 with the legacy name of the task's status."""
         message = f"Task is not completed yet, current status: {status.upper()}"
         return SimulatedResponse(
             400, {"error": {"message": message, "type": "invalid_request_error"}}
@@ -141,22 +124,18 @@ class NewApiDialect:
         message = "Upstream service returned status 404"
         return SimulatedResponse(502, {"error": {"message": message, "type": "server_error"}})
 
-    def deletion_object(self, world: Simulation, job: SimulatedJob) -> JsonValue:  # noqa: ARG002
-        """Return that a video is gone."""
-        return {"id": job.id, "object": "video.deleted", "deleted": True}
-
     def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:
-        """Return the relay's words for a state, some of them its upstream's in a nested text."""
+        """Return the relay's text for a state; some states nest the upstream's error."""
         return _state_errors(_request_id(world))[state]
 
     def scripted_error(self, fault: Refuse) -> SimulatedResponse:
-        """Return the scenario's answer, its message masked if it is a 429 as the relay does."""
-        answer = scripted_response(fault)
-        error = answer.body.get("error") if isinstance(answer.body, dict) else None
-        if answer.status != _HTTP_TOO_MANY or not isinstance(error, dict):
-            return answer
+        """Return the scenario's response; the relay masks the message of a 429."""
+        response = super().scripted_error(fault)
+        error = response.body.get("error") if isinstance(response.body, dict) else None
+        if response.status != _HTTP_TOO_MANY or not isinstance(error, dict):
+            return response
         return SimulatedResponse(
-            answer.status, {"error": {**error, "message": _MASKED_MESSAGE}}, answer.headers
+            response.status, {"error": {**error, "message": _MASKED_MESSAGE}}, response.headers
         )
 
 
@@ -203,25 +182,19 @@ _LEGACY_STATUS = {
 
 
 def legacy_job(world: Simulation, job: SimulatedJob) -> JsonValue:
-    """Return a task as the older `/v1/video/generations` route describes it."""
-    stage = job.progress_at(world.second())
+    """Return a task in the form of the older `/v1/video/generations` route."""
+    progress = job.progress_at(world.second())
     data: dict[str, JsonValue] = {
         "task_id": job.id,
-        "status": _LEGACY_STATUS[stage.status],
-        "progress": f"{stage.progress}%",
+        "status": _LEGACY_STATUS[progress.status],
+        "progress": f"{progress.percent}%",
     }
-    if stage.status is JobStatus.COMPLETED:
-        data["result_url"] = file_url(world, job)
-    if stage.status is JobStatus.FAILED and job.outcome.failure is not None:
-        data["fail_reason"] = job.outcome.failure.message
+    if progress.status is JobStatus.COMPLETED:
+        data["result_url"] = world.file_url(job)
+    if failure := job.failure_at(world.second()):
+        data["fail_reason"] = failure.message
         data["progress"] = "100%"
     return {"code": "success", "message": "", "data": data}
-
-
-def file_url(world: Simulation, job: SimulatedJob) -> str:
-    """Return where a finished job's file lies for everybody who has the link."""
-    suffix = "mp4" if job.requested.seconds else "png"
-    return f"{world.base_url}/{job.upstream}/files/{job.id}.{suffix}"
 
 
 def _request_id(world: Simulation) -> str:
