@@ -4,8 +4,8 @@
 
 A simulator runs in its own process; its ledger is the ground truth. A gateway on one SQLite file is
 killed by SIGKILL at random times and restarted. Callers use the official SDK, which repeats a
-request without a response; every second one has an `Idempotency-Key`. Exits with status 1 if a promise is
-broken.
+request without a response; every second request has an `Idempotency-Key`. Exits with status 1 if a
+promise is broken.
 """
 
 import argparse

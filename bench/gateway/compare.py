@@ -4,8 +4,8 @@
                                     [--clients 1,16] [--content-mb 50] [--postgres URL]
 
 The target runs on one core, upstream and load on another. `uv` installs LiteLLM into its own
-virtual environment (some 400 MB, once). Compare only within one run, because machines are noisy. Tallylight
-stores every create durably in SQLite before it sends it.
+virtual environment (some 400 MB, once). Compare only within one run, because machines are noisy.
+Tallylight stores every create durably in SQLite before it sends it.
 """
 
 import argparse
