@@ -105,7 +105,7 @@ def configuration(
             "answer_within": "3s",
             "budget": {"per_day": 100000},
             "webhooks": {
-                "books": {"url": "http://127.0.0.1:9/", "secret": f"whsec_{'QUFB' * 10}"},
+                "checks": {"url": "http://127.0.0.1:9/", "secret": f"whsec_{'QUFB' * 10}"},
             },
         },
         "routes": {

@@ -68,7 +68,7 @@ def _service(id_: ServiceId, group: ServiceGroup, recipe: Recipe) -> TraceServic
     intervals = tuple(_intervals(behaviour, recipe.days * _DAY, draws))
     for scripted in (*group.scripted, *recipe.scripted):
         intervals = tuple(_overlay(intervals, scripted))
-    return TraceService(access=behaviour.access, price=behaviour.price, spells=intervals)
+    return TraceService(access=behaviour.access, price=behaviour.price, intervals=intervals)
 
 
 def _intervals(

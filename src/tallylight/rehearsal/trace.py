@@ -110,21 +110,21 @@ class TraceService(_TraceModel):
     Args:
         access: Official, reverse or self-hosted.
         price: USD of one paid probe: its cheapest video.
-        spells: Its intervals, which do not overlap.
+        intervals: Its intervals, which do not overlap; `spells` in files.
     """
 
     access: Access = Access.OFFICIAL
     price: Money = Decimal(0)
-    spells: tuple[TraceInterval, ...] = ()
+    intervals: tuple[TraceInterval, ...] = Field(default=(), alias="spells")
 
-    @field_validator("spells")
+    @field_validator("intervals")
     @classmethod
-    def _check_overlap(cls, spells: tuple[TraceInterval, ...]) -> tuple[TraceInterval, ...]:
-        ordered = tuple(sorted(spells, key=lambda interval: interval.start))
+    def _check_overlap(cls, intervals: tuple[TraceInterval, ...]) -> tuple[TraceInterval, ...]:
+        ordered = tuple(sorted(intervals, key=lambda interval: interval.start))
         for before, after in pairwise(ordered):
             if after.start < before.end:
                 raise ValueError(
-                    f"the spell from {after.start:g} starts before the one from "
+                    f"the interval from {after.start:g} starts before the one from "
                     f"{before.start:g} ends at {before.end:g}"
                 )
         return ordered

@@ -200,7 +200,7 @@ def rehearsed_services(trace: Trace, seed: int) -> tuple[RehearsedService, ...]:
 def _without_gaps(service: TraceService, end: float) -> Iterator[TraceInterval]:
     """Yield the intervals up to the end, with operational ones in the gaps."""
     at = 0.0
-    for interval in service.spells:
+    for interval in service.intervals:
         if interval.start >= end:
             break
         if interval.start > at:

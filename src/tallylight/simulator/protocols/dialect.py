@@ -6,9 +6,25 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.outcomes import JobProgress
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse, scripted_response
 from tallylight.simulator.world import SimulatedJob, Simulation
+
+
+def common_members(job: SimulatedJob, progress: JobProgress) -> dict[str, JsonValue]:
+    """Return the members of a job object that OpenAI and the self-hosted servers share."""
+    return {
+        "id": job.id,
+        "object": "video",
+        "model": job.outcome.output.model,
+        "status": progress.status.value,
+        "progress": progress.percent,
+        "created_at": job.created_at,
+        "prompt": job.prompt,
+        "size": job.requested.size,
+        "seconds": str(job.requested.seconds),
+    }
 
 
 class VideosDialect(ABC):

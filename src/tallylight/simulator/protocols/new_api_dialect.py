@@ -22,22 +22,24 @@ _MASKED_MESSAGE = "当前分组上游负载已饱和，请稍后再试"
 _GROUP = "default"
 
 
-def middleware_error(
-    message: str, code: str = "", request_id: str = "", kind: str = "new_api_error"
-) -> dict[str, JsonValue]:
-    """Return the error envelope for failures before a task is relayed."""
+def _middleware_error(
+    status: int, message: str, code: str = "", request_id: str = "", kind: str = "new_api_error"
+) -> SimulatedResponse:
+    """Return a refusal before a task is relayed."""
     tail = f" (request id: {request_id})" if request_id else ""
-    return {"error": {"message": message + tail, "type": kind, "code": code}}
+    error: JsonValue = {"message": message + tail, "type": kind, "code": code}
+    return SimulatedResponse(status, {"error": error})
 
 
-def relay_error(code: str, message: str) -> dict[str, JsonValue]:
-    """Return the error envelope of the task relay."""
-    return {"code": code, "message": message, "data": None}
+def _relay_error(status: int, code: str, message: str) -> SimulatedResponse:
+    """Return a refusal by the task relay."""
+    return SimulatedResponse(status, {"code": code, "message": message, "data": None})
 
 
-def nested_upstream_error(upstream_body: JsonValue) -> dict[str, JsonValue]:
+def _nested_error(status: int, upstream_body: JsonValue) -> SimulatedResponse:
     """Return an upstream's refusal as the relay forwards it: JSON text inside the message."""
-    return relay_error("fail_to_fetch_task", json.dumps(upstream_body, ensure_ascii=False))
+    message = json.dumps(upstream_body, ensure_ascii=False)
+    return _relay_error(status, "fail_to_fetch_task", message)
 
 
 class NewApiDialect(VideosDialect):
@@ -87,30 +89,28 @@ class NewApiDialect(VideosDialect):
 
     def unauthorized(self, key: str) -> SimulatedResponse:
         """Return 401 in the relay's text."""
-        return SimulatedResponse(401, middleware_error("无效的令牌" if key else "未提供令牌"))
+        return _middleware_error(401, "无效的令牌" if key else "未提供令牌")
 
     def unknown_model(self, model: str) -> SimulatedResponse:
         """Return 503 from the distributor, the same for retired, unknown and paused models."""
         message = f"分组 {_GROUP} 下模型 {model} 无可用渠道（distributor）"
-        return SimulatedResponse(503, middleware_error(message, "model_not_found"))
+        return _middleware_error(503, message, "model_not_found")
 
     def unknown_job(self, job_id: str) -> SimulatedResponse:  # noqa: ARG002  # the response does not name it
         """Return task_not_exist, which is a 400."""
-        return SimulatedResponse(400, relay_error("task_not_exist", "task_not_exist"))
+        return _relay_error(400, "task_not_exist", "task_not_exist")
 
     def unknown_path(self, method: str, path: str) -> SimulatedResponse:
         """Return 404 in OpenAI's text."""
         message = f"Invalid URL ({method} {path})"
-        return SimulatedResponse(404, middleware_error(message, kind="invalid_request_error"))
+        return _middleware_error(404, message, kind="invalid_request_error")
 
     def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
         """Return the relay's own refusal for the prompt, the upstream's, nested, otherwise."""
         if error.param == "prompt":
-            return SimulatedResponse(400, relay_error("invalid_request", "prompt is required"))
+            return _relay_error(400, "invalid_request", "prompt is required")
         upstream = {"message": error.message, "type": "invalid_request_error", "code": error.code}
-        return SimulatedResponse(
-            400, nested_upstream_error({"error": {**upstream, "param": error.param}})
-        )
+        return _nested_error(400, {"error": {**upstream, "param": error.param}})
 
     def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:  # noqa: ARG002
         """Return 400 with the legacy name of the task's status."""
@@ -151,24 +151,20 @@ _PAUSED: JsonValue = {"code": 500, "msg": "This interface is temporarily paused"
 
 
 def _state_errors(request_id: str) -> Mapping[NamedState, SimulatedResponse]:
-    crowded = middleware_error(_MASKED_MESSAGE, "rate_limit_exceeded", request_id, "requests")
     return {
-        NamedState.RISK_CONTROL: SimulatedResponse(403, nested_upstream_error(_SENTINEL_BLOCK)),
-        NamedState.SUSPENDED: SimulatedResponse(503, nested_upstream_error(_PAUSED)),
-        NamedState.MAINTENANCE: SimulatedResponse(
-            503, middleware_error("系统维护中，请稍后再试", "", request_id)
+        NamedState.RISK_CONTROL: _nested_error(403, _SENTINEL_BLOCK),
+        NamedState.SUSPENDED: _nested_error(503, _PAUSED),
+        NamedState.MAINTENANCE: _middleware_error(503, "系统维护中，请稍后再试", "", request_id),
+        NamedState.OVERLOADED: _relay_error(500, "do_request_failed", "请求上游地址失败"),
+        NamedState.RATE_LIMITED: _middleware_error(
+            _HTTP_TOO_MANY, _MASKED_MESSAGE, "rate_limit_exceeded", request_id, "requests"
         ),
-        NamedState.OVERLOADED: SimulatedResponse(
-            500, relay_error("do_request_failed", "请求上游地址失败")
+        NamedState.QUOTA: _middleware_error(
+            403, "用户额度不足, 剩余额度: $0.000000", "insufficient_user_quota"
         ),
-        NamedState.RATE_LIMITED: SimulatedResponse(_HTTP_TOO_MANY, crowded),
-        NamedState.QUOTA: SimulatedResponse(
-            403, middleware_error("用户额度不足, 剩余额度: $0.000000", "insufficient_user_quota")
-        ),
-        NamedState.AUTH: SimulatedResponse(401, middleware_error("该令牌已过期", "", request_id)),
-        NamedState.CONTENT_REJECTED: SimulatedResponse(
-            500,
-            middleware_error("prompt contains sensitive words: ***", "sensitive_words_detected"),
+        NamedState.AUTH: _middleware_error(401, "该令牌已过期", "", request_id),
+        NamedState.CONTENT_REJECTED: _middleware_error(
+            500, "prompt contains sensitive words: ***", "sensitive_words_detected"
         ),
     }
 

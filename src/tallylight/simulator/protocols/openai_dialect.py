@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState
 from tallylight.simulator.outcomes import JobStatus
-from tallylight.simulator.protocols.dialect import VideosDialect
+from tallylight.simulator.protocols.dialect import VideosDialect, common_members
 from tallylight.simulator.protocols.references import openai_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.responses import SimulatedResponse
@@ -23,11 +23,17 @@ _MAX_CHARACTERS = 2
 _ASSET_TTL_S = 3600  # the guide: download links are valid for at most one hour
 
 
-def error_envelope(
-    message: str, kind: str, code: str | None = None, param: str | None = None
-) -> dict[str, JsonValue]:
-    """Return OpenAI's error envelope; all four members are always present."""
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+def _error(  # noqa: PLR0913, PLR0917  # status, the four members of the envelope, headers
+    status: int,
+    message: str,
+    code: str | None = None,
+    kind: str = "invalid_request_error",
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> SimulatedResponse:
+    """Return a refusal with OpenAI's envelope; all four members are always present."""
+    error: JsonValue = {"message": message, "type": kind, "param": param, "code": code}
+    return SimulatedResponse(status, {"error": error}, headers or {})
 
 
 class OpenAIDialect(VideosDialect):
@@ -72,23 +78,15 @@ class OpenAIDialect(VideosDialect):
     def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
         """Return the video object with all its thirteen members."""
         progress = job.progress_at(world.second())
-        ended_at = int(world.clock.unix_time(job.ends_at)) if job.ends_at is not None else None
-        is_completed = progress.status is JobStatus.COMPLETED
+        completed_at = expires_at = None
+        if progress.status is JobStatus.COMPLETED and job.ends_at is not None:
+            completed_at = int(world.clock.unix_time(job.ends_at))
+            expires_at = completed_at + _ASSET_TTL_S
         failure = job.failure_at(world.second())
         return {
-            "id": job.id,
-            "object": "video",
-            "model": job.outcome.output.model,
-            "status": progress.status.value,
-            "progress": progress.percent,
-            "created_at": job.created_at,
-            "completed_at": ended_at if is_completed else None,
-            "expires_at": ended_at + _ASSET_TTL_S
-            if is_completed and ended_at is not None
-            else None,
-            "prompt": job.prompt,
-            "size": job.requested.size,
-            "seconds": str(job.requested.seconds),
+            **common_members(job, progress),
+            "completed_at": completed_at,
+            "expires_at": expires_at,
             "remixed_from_video_id": job.parent or None,
             "error": failure.as_json() if failure else None,
         }
@@ -100,121 +98,85 @@ class OpenAIDialect(VideosDialect):
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
             )
-            return SimulatedResponse(401, error_envelope(message, "invalid_request_error"))
+            return _error(401, message)
         shown = f"{key[:3]}***{key[-3:]}" if len(key) > 8 else "***"  # noqa: PLR2004
         message = (
             f"Incorrect API key provided: {shown}. You can find your API key at "
             "https://platform.openai.com/account/api-keys."
         )
-        return SimulatedResponse(
-            401, error_envelope(message, "invalid_request_error", "invalid_api_key")
-        )
+        return _error(401, message, "invalid_api_key")
 
     def unknown_model(self, model: str) -> SimulatedResponse:
         """Return 404 model_not_found, the same as for a retired model."""
         message = f"The model `{model}` does not exist or you do not have access to it."
-        return SimulatedResponse(
-            404, error_envelope(message, "invalid_request_error", "model_not_found")
-        )
+        return _error(404, message, "model_not_found")
 
     def unknown_job(self, job_id: str) -> SimulatedResponse:
         """Return 404 without a code."""
-        message = f"Video with id '{job_id}' not found."
-        return SimulatedResponse(404, error_envelope(message, "invalid_request_error"))
+        return _error(404, f"Video with id '{job_id}' not found.")
 
     def unknown_path(self, method: str, path: str) -> SimulatedResponse:
         """Return OpenAI's 404 for unknown paths."""
-        return SimulatedResponse(
-            404, error_envelope(f"Invalid URL ({method} {path})", "invalid_request_error")
-        )
+        return _error(404, f"Invalid URL ({method} {path})")
 
     def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
         """Return 400 that names the parameter."""
-        body = error_envelope(error.message, "invalid_request_error", error.code, error.param)
-        return SimulatedResponse(400, body)
+        return _error(400, error.message, error.code, param=error.param)
 
     def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:
         """Return 404: there is no content yet."""
-        message = (
-            f"Video is not ready yet (status: {status}), "
-            f"use GET /v1/videos/{job.id} to check status."
-        )
-        return SimulatedResponse(404, error_envelope(message, "invalid_request_error"))
+        hint = f"use GET /v1/videos/{job.id} to check status."
+        return _error(404, f"Video is not ready yet (status: {status}), {hint}")
 
     def no_content(self, job: SimulatedJob) -> SimulatedResponse:
         """Return 404: the content has expired or never existed."""
-        message = f"The content of video '{job.id}' is not available."
-        return SimulatedResponse(404, error_envelope(message, "invalid_request_error", "not_found"))
+        return _error(404, f"The content of video '{job.id}' is not available.", "not_found")
 
     def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:  # noqa: ARG002  # other dialects draw ids
         """Return the official text for a state."""
         return _STATE_ERRORS[state]
 
 
+_UNAVAILABLE = "service_unavailable_error"
 _STATE_ERRORS: Mapping[NamedState, SimulatedResponse] = {
-    NamedState.RISK_CONTROL: SimulatedResponse(
+    NamedState.RISK_CONTROL: _error(
         403,
-        error_envelope(
-            "Hmmm something didn't look right with your request. Please try again later or visit "
-            "https://help.openai.com if this issue persists.",
-            "invalid_request_error",
-            "sentinel_block",
-        ),
+        "Hmmm something didn't look right with your request. Please try again later or visit "
+        "https://help.openai.com if this issue persists.",
+        "sentinel_block",
     ),
-    NamedState.SUSPENDED: SimulatedResponse(
+    NamedState.SUSPENDED: _error(
+        503, "This model is temporarily paused.", "model_paused", _UNAVAILABLE
+    ),
+    NamedState.MAINTENANCE: _error(
         503,
-        error_envelope(
-            "This model is temporarily paused.", "service_unavailable_error", "model_paused"
-        ),
+        "The video service is under scheduled maintenance. Please try again later.",
+        "maintenance",
+        _UNAVAILABLE,
+        headers={"retry-after": "600"},
     ),
-    NamedState.MAINTENANCE: SimulatedResponse(
+    NamedState.OVERLOADED: _error(
         503,
-        error_envelope(
-            "The video service is under scheduled maintenance. Please try again later.",
-            "service_unavailable_error",
-            "maintenance",
-        ),
-        {"retry-after": "600"},
+        "The server is currently overloaded. Please try again later.",
+        "server_is_overloaded",
+        _UNAVAILABLE,
     ),
-    NamedState.OVERLOADED: SimulatedResponse(
-        503,
-        error_envelope(
-            "The server is currently overloaded. Please try again later.",
-            "service_unavailable_error",
-            "server_is_overloaded",
-        ),
-    ),
-    NamedState.RATE_LIMITED: SimulatedResponse(
+    NamedState.RATE_LIMITED: _error(
         429,
-        error_envelope(
-            "Rate limit reached for sora-2 in organization org-simulated on requests per min "
-            "(RPM): Limit 25, Used 25, Requested 1. Please try again in 2.4s.",
-            "requests",
-            "rate_limit_exceeded",
-        ),
-        {"retry-after": "3", "x-ratelimit-remaining-requests": "0"},
+        "Rate limit reached for sora-2 in organization org-simulated on requests per min "
+        "(RPM): Limit 25, Used 25, Requested 1. Please try again in 2.4s.",
+        "rate_limit_exceeded",
+        "requests",
+        headers={"retry-after": "3", "x-ratelimit-remaining-requests": "0"},
     ),
-    NamedState.QUOTA: SimulatedResponse(
+    NamedState.QUOTA: _error(
         429,
-        error_envelope(
-            "You exceeded your current quota, please check your plan and billing details.",
-            "insufficient_quota",
-            "insufficient_quota",
-        ),
+        "You exceeded your current quota, please check your plan and billing details.",
+        "insufficient_quota",
+        "insufficient_quota",
     ),
-    NamedState.AUTH: SimulatedResponse(
-        403,
-        error_envelope(
-            "Your organization must be verified to use the model `sora-2`.",
-            "invalid_request_error",
-        ),
-    ),
-    NamedState.CONTENT_REJECTED: SimulatedResponse(
-        400,
-        error_envelope(
-            "Your request was blocked by our moderation system.",
-            "invalid_request_error",
-            "moderation_blocked",
-        ),
+    NamedState.AUTH: _error(403, "Your organization must be verified to use the model `sora-2`."),
+    NamedState.CONTENT_REJECTED: _error(
+        400, "Your request was blocked by our moderation system.", "moderation_blocked"
     ),
 }

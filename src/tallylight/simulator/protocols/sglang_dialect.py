@@ -6,6 +6,7 @@ Source: PyPI `sglang` 0.5.23, `multimodal_gen/runtime/entrypoints/openai/video_a
 from pydantic import JsonValue
 
 from tallylight.simulator.outcomes import JobStatus
+from tallylight.simulator.protocols.dialect import common_members
 from tallylight.simulator.protocols.references import url_or_file_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.protocols.self_hosted_dialect import SelfHostedDialect, detail_error
@@ -41,15 +42,8 @@ class SglangDialect(SelfHostedDialect):
         is_completed = progress.status is JobStatus.COMPLETED
         percent = 100 if is_completed else min(progress.percent, _MAX_RUNNING_PROGRESS)
         job_json: dict[str, JsonValue] = {
-            "id": job.id,
-            "object": "video",
-            "model": job.outcome.output.model,
-            "status": progress.status.value,
+            **common_members(job, progress),
             "progress": percent,
-            "created_at": job.created_at,
-            "prompt": job.prompt,
-            "size": job.requested.size,
-            "seconds": str(job.requested.seconds),
             "url": world.file_url(job) if is_completed else None,
             "file_path": f"outputs/{job.id}.mp4" if is_completed else None,
             "error": None,

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pydantic import JsonValue
 
 from tallylight.simulator.outcomes import JobStatus
+from tallylight.simulator.protocols.dialect import common_members
 from tallylight.simulator.protocols.references import vllm_omni_reference
 from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 from tallylight.simulator.protocols.self_hosted_dialect import SelfHostedDialect
@@ -44,15 +45,7 @@ class VllmOmniDialect(SelfHostedDialect):
         """Return the video object, with the engine's measurements once it is completed."""
         progress = job.progress_at(world.second())
         job_json: dict[str, JsonValue] = {
-            "id": job.id,
-            "object": "video",
-            "model": job.outcome.output.model,
-            "status": progress.status.value,
-            "progress": progress.percent,
-            "created_at": job.created_at,
-            "prompt": job.prompt,
-            "size": job.requested.size,
-            "seconds": str(job.requested.seconds),
+            **common_members(job, progress),
             "quality": "standard",
             "error": None,
         }
