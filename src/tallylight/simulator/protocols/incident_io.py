@@ -6,6 +6,7 @@ e2b-dev/dashboard#313 for the documented widget API.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -33,14 +34,10 @@ def _shim(page: PageSnapshot, **members: JsonValue) -> JsonValue:
 
 def _shim_incidents(page: PageSnapshot) -> JsonValue:
     incidents: list[JsonValue] = []
-    for one in page.report.incidents[:25]:
-        incident = statuspage.incident_object(page, one)
-        updates = incident["incident_updates"]
-        assert isinstance(updates, list)  # noqa: S101  # for the type checker
-        for update in updates:
-            assert isinstance(update, dict)  # noqa: S101
-            update["body"] = ""
-        incidents.append(incident)
+    for incident in page.report.incidents[:25]:
+        # The real pages leave the texts of updates empty.
+        updates = tuple(replace(update, body="") for update in incident.updates)
+        incidents.append(statuspage.incident_object(page, replace(incident, updates=updates)))
     return _shim(page, incidents=incidents)
 
 
@@ -53,16 +50,11 @@ def _widget_proxy(page: PageSnapshot) -> JsonValue:
         "components": [{"id": ulid_like_id(page, "component", n), "name": n} for n in names],
         "structure": {"items": [_group(page, names)]},
         "affected_components": [
-            {
-                "component_id": ulid_like_id(page, "component", name),
-                "status": incident_io_status(status),
-            }
+            _component_status(page, name, status)
             for name, status in page.report.components.items()
             if status is not ReportedStatus.OPERATIONAL
         ],
-        "ongoing_incidents": [_proxy_incident(page, one) for one in page.report.open_incidents],
-        "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
-        "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
+        **_current_events(page, _proxy_incident),
     }
     return {"summary": summary}
 
@@ -79,27 +71,33 @@ def _group(page: PageSnapshot, names: list[str]) -> JsonValue:
     }
 
 
+def _component_status(
+    page: PageSnapshot, name: str, status: ReportedStatus
+) -> dict[str, JsonValue]:
+    return {
+        "component_id": ulid_like_id(page, "component", name),
+        "status": incident_io_status(status),
+    }
+
+
+def _component_impact(page: PageSnapshot, incident: ReportedIncident) -> JsonValue:
+    resolved = [page.rfc3339(one.at) for one in incident.updates if one.status == "resolved"]
+    return {
+        **_component_status(page, incident.component, incident.component_status),
+        "start_at": page.rfc3339(incident.started_at),
+        "end_at": resolved[0] if resolved else None,
+    }
+
+
 def _proxy_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue:
-    component_id = ulid_like_id(page, "component", incident.component)
-    resolved = next(
-        (page.rfc3339(one.at) for one in incident.updates if one.status == "resolved"), None
-    )
+    status = _component_status(page, incident.component, incident.component_status)
     return {
         "id": ulid_like_id(page, "incident", incident.id),
         "name": incident.name,
         "status": incident.status,
         "published_at": page.rfc3339(incident.started_at),
-        "affected_components": [
-            {"component_id": component_id, "status": incident_io_status(incident.component_status)}
-        ],
-        "component_impacts": [
-            {
-                "component_id": component_id,
-                "start_at": page.rfc3339(incident.started_at),
-                "end_at": resolved,
-                "status": incident_io_status(incident.component_status),
-            }
-        ],
+        "affected_components": [status],
+        "component_impacts": [_component_impact(page, incident)],
         "status_summaries": [],
         "updates": [
             {
@@ -107,31 +105,18 @@ def _proxy_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue
                 "to_status": update.status,
                 "message": {"type": "doc", "content": []},
                 "message_string": update.body,
-                "component_statuses": [
-                    {
-                        "component_id": component_id,
-                        "status": incident_io_status(incident.component_status),
-                    }
-                ],
+                "component_statuses": [status],
             }
             for update in incident.updates
         ],
     }
 
 
-def _component_impacts(page: PageSnapshot) -> JsonValue:
-    impacts: list[JsonValue] = []
-    for incident in page.report.incidents:
-        incident_json = _proxy_incident(page, incident)
-        if isinstance(incident_json, dict):
-            listed = incident_json["component_impacts"]
-            impacts += listed if isinstance(listed, list) else ()
-    return {"component_impacts": impacts}
-
-
-def _widget_summary(page: PageSnapshot) -> JsonValue:
+def _current_events(
+    page: PageSnapshot, incident_json: Callable[[PageSnapshot, ReportedIncident], JsonValue]
+) -> dict[str, JsonValue]:
     return {
-        "ongoing_incidents": [_widget_incident(page, one) for one in page.report.open_incidents],
+        "ongoing_incidents": [incident_json(page, one) for one in page.report.open_incidents],
         "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
         "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
     }
@@ -203,6 +188,8 @@ RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/proxy/{host}/incidents": lambda page: {
         "incidents": [_proxy_incident(page, one) for one in page.report.incidents]
     },
-    "/proxy/{host}/component_impacts": _component_impacts,
-    "/api/v1/summary": _widget_summary,
+    "/proxy/{host}/component_impacts": lambda page: {
+        "component_impacts": [_component_impact(page, one) for one in page.report.incidents]
+    },
+    "/api/v1/summary": lambda page: _current_events(page, _widget_incident),
 }

@@ -9,7 +9,11 @@ from pydantic import JsonValue
 
 from tallylight.simulator.faults import ReportedStatus
 from tallylight.simulator.protocols.page import PageSnapshot
-from tallylight.simulator.status_reports import ReportedIncident, ReportedMaintenance
+from tallylight.simulator.status_reports import (
+    ReportedIncident,
+    ReportedMaintenance,
+    ReportedUpdate,
+)
 
 _INDICATORS: Mapping[ReportedStatus, tuple[str, str]] = {
     ReportedStatus.OPERATIONAL: ("none", "All Systems Operational"),
@@ -73,45 +77,27 @@ def _components_named(page: PageSnapshot, names: Iterable[str]) -> list[JsonValu
 
 def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str, JsonValue]:
     """Return one incident with its updates, newest first."""
-    own_id = page.stable_id("incident", incident.id)
     times = {update.status: page.rfc3339(update.at) for update in incident.updates}
-    updates: list[JsonValue] = [
-        {
-            "id": page.stable_id("update", f"{incident.id}-{index}"),
-            "status": update.status,
-            "body": update.body,
-            "incident_id": own_id,
-            "created_at": page.rfc3339(update.at),
-            "updated_at": page.rfc3339(update.at),
-            "display_at": page.rfc3339(update.at),
-            "affected_components": [
-                {
-                    "code": page.stable_id("component", incident.component),
-                    "name": incident.component,
-                    "old_status": ReportedStatus.OPERATIONAL.value
-                    if index == 0
-                    else incident.component_status.value,
-                    "new_status": incident.component_status.value,
-                }
-            ],
-            "deliver_notifications": True,
-            "custom_tweet": None,
-            "tweet_id": None,
+    status = incident.component_status.value
+    incident_id = page.stable_id("incident", incident.id)
+    updates: list[JsonValue] = []
+    for index, update in enumerate(incident.updates):
+        change: JsonValue = {
+            "code": page.stable_id("component", incident.component),
+            "name": incident.component,
+            "old_status": ReportedStatus.OPERATIONAL.value if index == 0 else status,
+            "new_status": status,
         }
-        for index, update in enumerate(incident.updates)
-    ]
+        update_id = page.stable_id("update", f"{incident.id}-{index}")
+        updates.append(_update_object(page, update_id, incident_id, update, [change]))
     return {
-        "id": own_id,
+        **_event_members(page, incident_id, incident.started_at),
         "name": incident.name,
         "status": incident.status,
         "impact": incident.impact,
-        "created_at": page.rfc3339(incident.started_at),
         "updated_at": page.rfc3339(incident.updates[-1].at),
-        "started_at": page.rfc3339(incident.started_at),
         "monitoring_at": times.get("monitoring"),
         "resolved_at": times.get("resolved"),
-        "shortlink": f"{page.url}/incidents/{own_id}",
-        "page_id": page.stable_id("page", ""),
         "reminder_intervals": None,
         "incident_updates": updates[::-1],
         "components": _components_named(page, {incident.component}),
@@ -123,37 +109,51 @@ def maintenance_object(
 ) -> dict[str, JsonValue]:
     """Return one maintenance."""
     plan = maintenance.plan
-    own_id = page.stable_id("maintenance", maintenance.id)
+    maintenance_id = page.stable_id("maintenance", maintenance.id)
+    update_id = page.stable_id("update", maintenance.id)
+    update = ReportedUpdate(plan.announced, maintenance.status, f"{plan.name}.")
     return {
-        "id": own_id,
+        **_event_members(page, maintenance_id, plan.announced),
         "name": plan.name,
         "status": maintenance.status,
         "impact": "maintenance",
-        "created_at": page.rfc3339(plan.announced),
         "updated_at": page.rfc3339(plan.announced),
-        "started_at": page.rfc3339(plan.announced),
         "monitoring_at": None,
         "resolved_at": page.rfc3339(plan.end) if maintenance.status == "completed" else None,
-        "shortlink": f"{page.url}/incidents/{own_id}",
-        "page_id": page.stable_id("page", ""),
         "scheduled_for": page.rfc3339(plan.start),
         "scheduled_until": page.rfc3339(plan.end),
-        "incident_updates": [
-            {
-                "id": page.stable_id("update", maintenance.id),
-                "status": maintenance.status,
-                "body": f"{plan.name}.",
-                "incident_id": own_id,
-                "created_at": page.rfc3339(plan.announced),
-                "updated_at": page.rfc3339(plan.announced),
-                "display_at": page.rfc3339(plan.announced),
-                "affected_components": None,
-                "deliver_notifications": True,
-                "custom_tweet": None,
-                "tweet_id": None,
-            }
-        ],
+        "incident_updates": [_update_object(page, update_id, maintenance_id, update, None)],
         "components": _components_named(page, plan.components),
+    }
+
+
+def _event_members(page: PageSnapshot, event_id: str, started_at: float) -> dict[str, JsonValue]:
+    return {
+        "id": event_id,
+        "created_at": page.rfc3339(started_at),
+        "started_at": page.rfc3339(started_at),
+        "shortlink": f"{page.url}/incidents/{event_id}",
+        "page_id": page.stable_id("page", ""),
+    }
+
+
+def _update_object(
+    page: PageSnapshot,
+    update_id: str,
+    event_id: str,
+    update: ReportedUpdate,
+    affected_components: list[JsonValue] | None,
+) -> JsonValue:
+    return {
+        "id": update_id,
+        "status": update.status,
+        "body": update.body,
+        "incident_id": event_id,
+        **dict.fromkeys(("created_at", "updated_at", "display_at"), page.rfc3339(update.at)),
+        "affected_components": affected_components,
+        "deliver_notifications": True,
+        "custom_tweet": None,
+        "tweet_id": None,
     }
 
 
