@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from tallylight.simulator.protocols import incident_io, statuspage
-from tallylight.simulator.protocols.page import PageSnapshot
+from tallylight.simulator.protocols.statuspage import PageSnapshot
 from tallylight.simulator.responses import SimulatedResponse, conditional_response
 from tallylight.simulator.scenario import FeedFault
 from tallylight.simulator.world import Simulation

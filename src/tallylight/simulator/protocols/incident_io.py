@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from tallylight.simulator.faults import ReportedStatus
 from tallylight.simulator.protocols import statuspage
-from tallylight.simulator.protocols.page import PageSnapshot
+from tallylight.simulator.protocols.statuspage import PageSnapshot
 from tallylight.simulator.status_reports import ReportedIncident, ReportedMaintenance
 
 _PAGE_UPDATED_AT = -6 * 86_400.0  # the shim's page.updated_at lags for days

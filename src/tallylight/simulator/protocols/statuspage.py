@@ -3,16 +3,18 @@
 Source: confluence.status.atlassian.com/api, of 2026-06-19, and statuspage.io npm 3.1.1.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import ReportedStatus
-from tallylight.simulator.protocols.page import PageSnapshot
 from tallylight.simulator.status_reports import (
     ReportedIncident,
     ReportedMaintenance,
     ReportedUpdate,
+    StatusReport,
 )
 
 _INDICATORS: Mapping[ReportedStatus, tuple[str, str]] = {
@@ -22,6 +24,30 @@ _INDICATORS: Mapping[ReportedStatus, tuple[str, str]] = {
     ReportedStatus.PARTIAL_OUTAGE: ("major", "Partial System Outage"),
     ReportedStatus.MAJOR_OUTAGE: ("critical", "Major Service Outage"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PageSnapshot:
+    """A status page at one moment, from which both formats are written.
+
+    Args:
+        id: Id of the feed.
+        title: Name of the page.
+        url: Root URL of the page.
+        report: What the page reports.
+        rfc3339: Formats a scenario second as an RFC 3339 date.
+    """
+
+    id: str
+    title: str
+    url: str
+    report: StatusReport
+    rfc3339: Callable[[float], str]
+
+    def stable_id(self, kind: str, name: str, length: int = 12) -> str:
+        """Return an id that depends on page, kind and name only."""
+        digest = hashlib.sha256(f"{self.id}/{kind}/{name}".encode()).hexdigest()
+        return digest[:length]
 
 
 def page_object(page: PageSnapshot, updated: float) -> dict[str, JsonValue]:
