@@ -67,7 +67,8 @@ def main() -> None:
 
 async def _run(folder: Path, death: str, creates: int, clients: int) -> DeadServiceResult:
     (folder / "world.yaml").write_text(_scenario(death), encoding="utf-8")
-    with Program(["simulate", "--scenario", "world.yaml", "--port", "0"], folder, "world") as world:
+    arguments = ["simulate", "--scenario", "world.yaml", "--port", "0"]
+    with closing(Program(arguments, folder, "world")) as world:
         address = await world.wait_for_output(r"(http://\S+)/_sim/scenario\n")
         simulation = fetch_json(f"{address}/_sim/scenario")
         port, database = free_port(), folder / "history.db"
@@ -79,7 +80,7 @@ async def _run(folder: Path, death: str, creates: int, clients: int) -> DeadServ
             "routes": {"film": {"services": ["dead", "healthy"], "explicit": True}},
         }
         (folder / "tallylight.yaml").write_text(json.dumps(document), encoding="utf-8")
-        with Gateway(folder, port) as gateway:
+        with closing(Gateway(folder, port)) as gateway:
             await gateway.start()
             times, failed = await _load(gateway.address, creates, clients)
             gaps = _gaps(database)

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from pathlib import Path
 
 from bench.chaos.callers import Caller
@@ -54,13 +54,8 @@ async def _chaos(options: argparse.Namespace, folder: Path) -> ChaosReport:
     rng = random.Random(options.seed)  # noqa: S311  # repeatable, not a secret
     (folder / "world.yaml").write_text(scenario(options.share), encoding="utf-8")
     async with AsyncExitStack() as stack:
-        world = stack.enter_context(
-            Program(
-                ["simulate", "--scenario", "world.yaml", "--port", "0", "--speed", f"{SPEED:g}"],
-                folder,
-                "world",
-            )
-        )
+        arguments = ["simulate", "--scenario", "world.yaml", "--port", "0", "--speed", f"{SPEED:g}"]
+        world = stack.enter_context(closing(Program(arguments, folder, "world")))
         address = await world.wait_for_output(r"(http://\S+)/_sim/scenario\n")
         simulation = fetch_json(f"{address}/_sim/scenario")
         port = free_port()
@@ -69,9 +64,10 @@ async def _chaos(options: argparse.Namespace, folder: Path) -> ChaosReport:
             simulation["catalogue"], f"127.0.0.1:{port}", f"sqlite:///{database}", options.deadline
         )
         (folder / "tallylight.yaml").write_text(json.dumps(document), encoding="utf-8")
-        gateway = stack.enter_context(Gateway(folder, port))
+        gateway = stack.enter_context(closing(Gateway(folder, port)))
         await gateway.start()
-        caller = await stack.enter_async_context(Caller(gateway.address, options.deadline + _LEASE))
+        caller = Caller(gateway.address, options.deadline + _LEASE)
+        await stack.enter_async_context(aclosing(caller))
         names = models()
         send_times = sorted(rng.uniform(0, _spread(options.kills)) for _ in range(options.creates))
         async with asyncio.TaskGroup() as tasks:

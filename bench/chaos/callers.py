@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI
 from openai.types import Video
@@ -62,15 +60,8 @@ class Caller:
         self._poll_slots = asyncio.Semaphore(_MAX_CONCURRENT_POLLS)
         self._started_at = time.monotonic()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def aclose(self) -> None:
+        """Close the SDK's connections."""
         await self._sdk.close()
 
     async def generate(self, prompt: str, model: str, send_at: float) -> CallerRecord:

@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Never, Self
+from typing import Any, Never
 
 import requests
 
@@ -31,7 +30,7 @@ def fetch_json(url: str) -> Any:  # the simulator's JSON
 
 
 class Program:
-    """A process of tallylight; it is ended when its `with` block ends.
+    """A process of tallylight.
 
     Args:
         arguments: Arguments of `tallylight`.
@@ -50,15 +49,8 @@ class Program:
                 stderr=log,
             )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Terminate the process."""
         self.end(signal.SIGTERM)
 
     def end(self, signal_: signal.Signals) -> None:
@@ -93,15 +85,8 @@ class Gateway:
         self._program: Program | None = None
         self._is_expected = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Kill the process, if there is one."""
         if self._program is not None:
             self._program.end(signal.SIGKILL)
 
