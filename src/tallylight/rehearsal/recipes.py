@@ -7,7 +7,7 @@ from tallylight.documents.validation_messages import did_you_mean
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.rehearsal.behaviour import Recipe
 from tallylight.rehearsal.generate import generate_trace
-from tallylight.rehearsal.trace import Trace, parse_json, read_trace
+from tallylight.rehearsal.trace import Trace, parse_json_model, read_trace
 
 _DATA = files(__package__) / "recipes"
 _SUFFIX = ".json"
@@ -36,7 +36,7 @@ def parse_recipe(text: str, name: str) -> Recipe:
     Raises:
         ConfigurationError: with every error and its key.
     """
-    return parse_json(Recipe, text, name)
+    return parse_json_model(Recipe, text, name)
 
 
 def load_trace(name: str) -> Trace:

@@ -179,10 +179,10 @@ def parse_trace(text: str, name: str) -> Trace:
     Raises:
         ConfigurationError: with every error and its key.
     """
-    return parse_json(Trace, text, name)
+    return parse_json_model(Trace, text, name)
 
 
-def parse_json(model: type[_Document], text: str, name: str) -> _Document:
+def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
     """Return the trace or recipe in a JSON text.
 
     Raises:
