@@ -1,12 +1,12 @@
-"""What callers feel of a dead service beside a healthy one: nothing fails, and how fast it goes on.
+"""Measures failover from a dead service to a healthy one.
 
     python -m bench.dead_service [--creates 1000] [--clients 16] [--json]
 
-For each way of being dead (nobody listens, every create is refused with 503, with 429) a gateway of
-its own with the dead service first in a written order. Told are the creates that failed, how many
-tried the dead one, and the time from its refusal until the second one had taken the job: the second
-try is written down, sent and answered in it. Ends with status 1 if a create failed, or if that took
-more than 50 ms at the 99th percentile.
+For each kind of dead service (connections refused, every create refused with 503, with 429) a
+gateway runs with the dead service first in an explicit order. The output has the number of failed
+creates, the number of attempts at the dead service, and the time from its refusal to the acceptance
+by the second service; in that time the second attempt is stored, sent and answered. Exits with
+status 1 if a create fails, or if the 99th percentile of that time is above 50 ms.
 """
 
 import argparse
@@ -22,19 +22,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
-from bench.chaos.processes import Gateway, Program, fetched, free_port
+from bench.chaos.processes import Gateway, Program, fetch_json, free_port
 
-DEATHS = {
-    "nobody listens": None,
+FAULTS = {
+    "connection refused": None,
     "503": {"kind": "refuse", "sign": "overloaded"},
     "429": {"kind": "refuse", "sign": "rate_limited"},
 }
-_SOON_MS = 50.0
+_MAX_P99_MS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What one way of being dead led to; times in milliseconds."""
+class DeadServiceResult:
+    """The measurements for one kind of dead service; times in milliseconds."""
 
     death: str
     creates: int
@@ -48,30 +48,31 @@ class Figures:
 
 
 def main() -> None:
-    """Run all, print the figures, and say by the exit status whether they hold."""
+    """Run all, print the results, and exit with 1 if one is too bad."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--creates", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = []
-    for death in DEATHS:
+    results = []
+    for death in FAULTS:
         with tempfile.TemporaryDirectory(prefix="tallylight-dead-") as folder:
-            found.append(asyncio.run(_run(Path(folder), death, options.creates, options.clients)))
+            results.append(asyncio.run(_run(Path(folder), death, options.creates, options.clients)))
     if options.json:
-        print(json.dumps([asdict(one) for one in found]))
+        print(json.dumps([asdict(one) for one in results]))
     else:
-        print("\n".join(str(one) for one in found))
-    sys.exit(any(one.failed or one.second_try_p99 > _SOON_MS for one in found))
+        print("\n".join(str(one) for one in results))
+    sys.exit(any(one.failed or one.second_try_p99 > _MAX_P99_MS for one in results))
 
 
-async def _run(folder: Path, death: str, creates: int, clients: int) -> Figures:
+async def _run(folder: Path, death: str, creates: int, clients: int) -> DeadServiceResult:
     (folder / "world.yaml").write_text(_scenario(death), encoding="utf-8")
-    with Program(["simulate", "--scenario", "world.yaml", "--port", "0"], folder, "world") as world:
-        address = await world.says(r"(http://\S+)/_sim/scenario\n")
-        told = fetched(f"{address}/_sim/scenario")
+    arguments = ["simulate", "--scenario", "world.yaml", "--port", "0"]
+    with closing(Program(arguments, folder, "world")) as world:
+        address = await world.wait_for_output(r"(http://\S+)/_sim/scenario\n")
+        simulation = fetch_json(f"{address}/_sim/scenario")
         port, database = free_port(), folder / "history.db"
-        document = told["catalogue"] | {
+        document = simulation["catalogue"] | {
             "probes": {"reach": "off", "credentials": "off", "generation": "off"},
             "database": {"url": f"sqlite:///{database}"},
             "status": {"listen": f"127.0.0.1:{port}"},
@@ -79,33 +80,33 @@ async def _run(folder: Path, death: str, creates: int, clients: int) -> Figures:
             "routes": {"film": {"services": ["dead", "healthy"], "explicit": True}},
         }
         (folder / "tallylight.yaml").write_text(json.dumps(document), encoding="utf-8")
-        with Gateway(folder, port) as gateway:
+        with closing(Gateway(folder, port)) as gateway:
             await gateway.start()
             times, failed = await _load(gateway.address, creates, clients)
             gaps = _gaps(database)
     times.sort()
-    return Figures(
+    return DeadServiceResult(
         death,
         creates,
         failed,
         len(gaps),
-        _at(gaps, 0.5),
-        _at(gaps, 0.99),
-        _at(gaps, 1.0),
-        _at(times, 0.5),
-        _at(times, 0.99),
+        _percentile(gaps, 0.5),
+        _percentile(gaps, 0.99),
+        _percentile(gaps, 1.0),
+        _percentile(times, 0.5),
+        _percentile(times, 0.99),
     )
 
 
 def _scenario(death: str) -> str:
-    trouble = DEATHS[death]
+    fault = FAULTS[death]
     service = {
         "model": "sora-2",
         "access": "official",
         "price": {"unit": "per_call", "rates": {"*": "0.10"}},
         "lengths": [4],
         "sizes": ["720x1280"],
-        "latency": [2000, 3000],  # nobody waits for the videos here
+        "latency": [2000, 3000],  # the bench does not wait for the videos
     }
     upstream = {"protocol": "openai_videos", "dialect": "openai"}
     return json.dumps(
@@ -113,7 +114,7 @@ def _scenario(death: str) -> str:
             "title": "One is dead",
             "start": "2026-11-22T09:00:00Z",
             "upstreams": {
-                "dead": {**upstream, "provider": "a", "keys": ["sk-a"], "listens": bool(trouble)},
+                "dead": {**upstream, "provider": "a", "keys": ["sk-a"], "listens": bool(fault)},
                 "healthy": {**upstream, "provider": "b", "keys": ["sk-b"]},
             },
             "services": {
@@ -121,7 +122,7 @@ def _scenario(death: str) -> str:
                     **service,
                     "name": "Dead",
                     "upstream": "dead",
-                    "faults": [{"fault": trouble}] if trouble else [],
+                    "faults": [{"fault": fault}] if fault else [],
                 },
                 "healthy": {**service, "name": "Healthy", "upstream": "healthy"},
             },
@@ -130,7 +131,7 @@ def _scenario(death: str) -> str:
 
 
 async def _load(address: str, creates: int, clients: int) -> tuple[list[float], int]:
-    """Return how long creates took, and how many failed."""
+    """Return the durations of the creates in milliseconds, and the number of failed ones."""
     numbers = iter(range(creates))
     times: list[float] = []
     failed = 0
@@ -138,12 +139,12 @@ async def _load(address: str, creates: int, clients: int) -> tuple[list[float], 
     async def client(session: aiohttp.ClientSession) -> None:
         nonlocal failed
         for number in numbers:
-            began = time.monotonic()
-            asked = {"model": "film", "prompt": f"boat {number}", "seconds": "4"}
-            async with session.post(f"{address}/v1/videos", json=asked) as reply:
+            started_at = time.monotonic()
+            body = {"model": "film", "prompt": f"boat {number}", "seconds": "4"}
+            async with session.post(f"{address}/v1/videos", json=body) as reply:
                 await reply.read()
                 failed += reply.status != 200
-            times.append((time.monotonic() - began) * 1000)
+            times.append((time.monotonic() - started_at) * 1000)
 
     async with aiohttp.ClientSession() as session:
         await asyncio.gather(*(client(session) for _ in range(clients)))
@@ -151,7 +152,7 @@ async def _load(address: str, creates: int, clients: int) -> tuple[list[float], 
 
 
 def _gaps(database: Path) -> list[float]:
-    """Return the times from a refusal until the second service had the job, ascending."""
+    """Return the milliseconds from a refusal to the acceptance by the second service, ascending."""
     query = (
         "SELECT (b.accepted_at_us - a.ended_at_us) / 1000.0 FROM attempts a JOIN attempts b"
         " ON a.video = b.video AND a.number = 1 AND b.number = 2 ORDER BY 1"
@@ -160,9 +161,9 @@ def _gaps(database: Path) -> list[float]:
         return [float(row[0]) for row in connection.execute(query)]
 
 
-def _at(ascending: Sequence[float], share: float) -> float:
-    place = min(int(len(ascending) * share), len(ascending) - 1)
-    return round(ascending[place], 1) if ascending else 0.0
+def _percentile(ascending: Sequence[float], share: float) -> float:
+    index = min(int(len(ascending) * share), len(ascending) - 1)
+    return round(ascending[index], 1) if ascending else 0.0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What ranking a route's services costs, which is on the path of every create.
+"""Measures the ranking of a route's services, which every create needs.
 
     python bench/ranking.py [--services 5] [--rounds 20000]
 
-Prospects are kept by the gateway; here they are made once. The least CPU time of five runs is
-printed, since on a machine that others use too everything else is their work.
+The gateway caches candidates; here they are created once. The output is the minimum CPU time of
+five runs, because other processes on the machine can only add to it.
 """
 
 import argparse
@@ -27,26 +27,26 @@ from tallylight.model.verdict import Verdict
 
 
 def main() -> None:
-    """Print microseconds for a request that names its measures, and for one that does not."""
+    """Print microseconds for a request with length and size, and for one without."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--services", type=int, default=5)
     options.add_argument("--rounds", type=int, default=20_000)
     given = options.parse_args()
-    prospects = [_prospect(number) for number in range(given.services)]
-    route = Route("sora-2", tuple(each.service.id for each in prospects))
+    candidates = [_candidate(number) for number in range(given.services)]
+    route = Route("sora-2", tuple(each.service.id for each in candidates))
     named, open_ = Order("a kite", 8, "1280x720"), Order("a kite", 0, "")
     for name, call in (
-        ("measures named", lambda: rank(named, route, prospects, draw=0.4)),
+        ("with size", lambda: rank(named, route, candidates, draw=0.4)),
         (
-            "measures left open",
-            lambda: rank(open_, route, prospects, chosen=("seconds", "size"), draw=0.4),
+            "without size",
+            lambda: rank(open_, route, candidates, chosen=("seconds", "size"), draw=0.4),
         ),
     ):
-        least = min(timeit.repeat(call, number=given.rounds, repeat=5, timer=time.process_time))
-        print(f"{name:20} {least / given.rounds * 1e6:6.1f} µs")
+        best = min(timeit.repeat(call, number=given.rounds, repeat=5, timer=time.process_time))
+        print(f"{name:20} {best / given.rounds * 1e6:6.1f} µs")
 
 
-def _prospect(number: int) -> Candidate:
+def _candidate(number: int) -> Candidate:
     sheet = next(iter(facts.fact_sheets().values()))
     price = Price(PriceUnit.PER_SECOND, {"*": Decimal(number + 10) / 100})
     sheet = replace(sheet, lengths=(4, 8, 12), sizes=("1280x720", "720x1280"), price=price)

@@ -1,11 +1,11 @@
-"""What watching many services costs: CPU, bytes written, memory, and the time back to full watch.
+"""Measures the cost of monitoring many services: CPU, bytes written, memory, restart time.
 
     python bench/thousand_services.py [--services 1000] [--interval 60] [--minutes 3]
 
-A stub target on loopback answers every service's reach probe. `tallylight serve` watches it on
-SQLite; its figures are read from /proc over whole minutes after a warm-up. In the same run a peer
-that only fetches (a bare aiohttp loop over the same addresses at the same pace, no judging, no
-storing) gives the ratio that holds on a noisy machine. Linux only.
+A stub on loopback answers the reach probes. `tallylight serve` monitors it on SQLite; its usage is
+read from /proc over whole minutes after a warm-up. In the same run a baseline fetches the same URLs
+at the same rate with aiohttp, without judging and storing: the ratio is meaningful on a noisy
+machine too. Linux only.
 """
 
 import argparse
@@ -27,13 +27,13 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Target(asyncio.Protocol):
-    """Answers any request with a small JSON body and remembers when each path was asked."""
+    """Answers any request with a small JSON body and records the time of each path."""
 
-    seen: dict[str, float] = {}  # noqa: RUF012  # one target a process
-    asked = 0
+    seen: dict[str, float] = {}  # noqa: RUF012  # one target per process
+    request_count = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
+        """Store the transport."""
         self.transport = transport
         self.buffer = b""
 
@@ -44,7 +44,7 @@ class Target(asyncio.Protocol):
             path = self.buffer[: self.buffer.find(b" HTTP/")].split(b" ", 1)[1].decode()
             self.buffer = self.buffer[end + 4 :]
             Target.seen[path] = time.monotonic()
-            Target.asked += 1
+            Target.request_count += 1
             body = b'{"object":"list","data":[]}'
             head = (
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -64,7 +64,7 @@ def usage(pid: int) -> tuple[float, int, int]:
 
 
 def configuration(folder: Path, port: int, services: int, interval: int, listen: int) -> Path:
-    """Write a configuration that watches this many services of the stub."""
+    """Write a configuration with this many services at the stub."""
     document = {
         "database": {"url": f"sqlite:///{folder / 'bench.db'}"},
         "status": {"listen": f"127.0.0.1:{listen}"},
@@ -89,14 +89,14 @@ def configuration(folder: Path, port: int, services: int, interval: int, listen:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def start(config: Path) -> subprocess.Popen[bytes]:
-    """Start a server under test in a process of its own."""
+    """Start the server under test."""
     with (config.parent / "serve.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tallylight", "serve", "--config", str(config)],
@@ -106,39 +106,39 @@ def start(config: Path) -> subprocess.Popen[bytes]:
 
 
 async def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server that this script started."""
+    """Terminate the server."""
     process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(process.wait, 30)
 
 
 async def all_seen_since(services: int, since: float, limit: float) -> float | None:
-    """Return the seconds until every service was asked, None if the limit passed first."""
+    """Return the seconds until every service was probed, None if the limit passed first."""
     while time.monotonic() - since < limit:
         fresh = [at for at in Target.seen.values() if at >= since]
         if len(fresh) >= services:
             return max(fresh) - since
-        await asyncio.sleep(0.2)  # noqa: TID251  # a bench lives in real time
+        await asyncio.sleep(0.2)  # noqa: TID251  # measures real time
     return None
 
 
 async def measure_tallylight(
     config: Path, services: int, interval: int, minutes: int
 ) -> dict[str, float | int | None]:
-    """Run the server and return its figures for each thousand checks."""
+    """Run the server and return its measurements."""
     process = start(config)
-    begun = time.monotonic()
-    opening = await all_seen_since(services, begun, 2 * interval + 60)
+    started_at = time.monotonic()
+    opening = await all_seen_since(services, started_at, 2 * interval + 60)
     if process.poll() is not None:
         raise SystemExit((config.parent / "serve.log").read_text())
-    await asyncio.sleep(interval)  # noqa: TID251  # past imports, migrations and the first round
+    await asyncio.sleep(interval)  # noqa: TID251  # imports, migrations and the first round
     cpu, written, _ = usage(process.pid)
-    asked = Target.asked
+    count = Target.request_count
     await asyncio.sleep(60 * minutes)  # noqa: TID251
     cpu_after, written_after, resident = usage(process.pid)
-    checks = Target.asked - asked
+    checks = Target.request_count - count
     await stop(process)
-    process, begun = start(config), time.monotonic()
-    again = await all_seen_since(services, begun, 2 * interval + 60)
+    process, started_at = start(config), time.monotonic()
+    again = await all_seen_since(services, started_at, 2 * interval + 60)
     await stop(process)
     return {
         "checks": checks,
@@ -150,7 +150,7 @@ async def measure_tallylight(
     }
 
 
-PEER = """
+BASELINE = """
 import asyncio, sys, aiohttp
 port, services, interval = map(int, sys.argv[1:])
 async def one(session, n):
@@ -166,23 +166,23 @@ asyncio.run(main())
 """
 
 
-async def measure_peer(port: int, services: int, interval: int) -> float:
-    """Return the CPU seconds that a thousand bare fetches cost at the same pace."""
-    arguments = [sys.executable, "-c", PEER, str(port), str(services), str(interval)]
-    process = subprocess.Popen(arguments)  # noqa: ASYNC220  # it must outlive this call's awaits
+async def measure_baseline(port: int, services: int, interval: int) -> float:
+    """Return the CPU seconds per thousand bare fetches at the same rate."""
+    arguments = [sys.executable, "-c", BASELINE, str(port), str(services), str(interval)]
+    process = subprocess.Popen(arguments)  # noqa: ASYNC220  # it runs during this function's awaits
     await asyncio.sleep(interval + 5)  # noqa: TID251
     cpu, _, _ = usage(process.pid)
-    asked = Target.asked
+    count = Target.request_count
     await asyncio.sleep(interval)  # noqa: TID251
     cpu_after, _, _ = usage(process.pid)
-    checks = Target.asked - asked
+    checks = Target.request_count - count
     process.terminate()
     await asyncio.to_thread(process.wait, 10)
     return 1000 * (cpu_after - cpu) / checks
 
 
 async def main() -> None:
-    """Print one line of figures for tallylight and one for the bare peer."""
+    """Print one line for tallylight and one for the baseline."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--services", type=int, default=1000)
     options.add_argument("--interval", type=int, default=60)
@@ -195,10 +195,10 @@ async def main() -> None:
         config = configuration(
             Path(folder), port, given.services, given.interval, listen=free_port()
         )
-        figures = await measure_tallylight(config, given.services, given.interval, given.minutes)
-    bare = await measure_peer(port, given.services, given.interval)
-    print(json.dumps({"tallylight": figures}))
-    ratio = float(figures["cpu_s_per_1000_checks"] or 0) / bare
+        results = await measure_tallylight(config, given.services, given.interval, given.minutes)
+    bare = await measure_baseline(port, given.services, given.interval)
+    print(json.dumps({"tallylight": results}))
+    ratio = float(results["cpu_s_per_1000_checks"] or 0) / bare
     print(json.dumps({"bare_fetch_cpu_s_per_1000": round(bare, 3), "ratio": round(ratio, 1)}))
     print(json.dumps({"aiohttp": aiohttp.__version__, "python": sys.version.split()[0]}))
     server.close()

@@ -1,31 +1,29 @@
-"""Callers who mean each request once, whatever happens to it on the way."""
+"""Callers that use the official SDK, and what they saw."""
 
 import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI
 from openai.types import Video
 
-_OVER = frozenset({"completed", "failed"})
-_LOOK = 1.5
-_AT_ONCE = 40
+_FINAL = frozenset({"completed", "failed"})
+_POLL_INTERVAL_S = 1.5
+_MAX_CONCURRENT_POLLS = 40
 
 
 @dataclass(slots=True)
-class Told:
-    """What one caller was told of one video.
+class CallerRecord:
+    """The responses that one caller got for one video.
 
     Args:
-        prompt: What it asked for; nobody else asks for the same.
-        id: The video's, "" if none was given.
-        refusal: Why none was given.
-        seen: By turns its status and progress.
-        error: The code of its failure, "" for none.
-        lost: How often its id was not known.
+        prompt: The prompt, different for each caller.
+        id: Id of the video, "" if the create was refused.
+        refusal: Why the create was refused, "" if it was not.
+        seen: Each status and progress, in order.
+        error: Error code of the failure, "" for none.
+        lost: Number of 404 responses.
     """
 
     prompt: str
@@ -37,21 +35,21 @@ class Told:
 
     @property
     def status(self) -> str:
-        """Return the newest status, "" if it never had one."""
+        """Return the newest status, "" for none."""
         return self.seen[-1][0] if self.seen else ""
 
-    def see(self, video: Video) -> None:
-        """Take in what was answered."""
+    def add(self, video: Video) -> None:
+        """Add a response."""
         self.seen.append((video.status, video.progress))
         self.error = "" if video.error is None else video.error.code
 
 
 class Caller:
-    """The official SDK, which repeats by itself what got no answer.
+    """The official SDK, which repeats requests without a response.
 
     Args:
-        address: The gateway's.
-        patience: How many seconds it waits for a video.
+        address: Root URL of the gateway.
+        patience: Seconds to wait for a video.
     """
 
     def __init__(self, address: str, patience: float) -> None:
@@ -59,24 +57,17 @@ class Caller:
             base_url=f"{address}/v1", api_key="none", max_retries=60, timeout=30.0
         )
         self._patience = patience
-        self._places = asyncio.Semaphore(_AT_ONCE)
-        self._began = time.monotonic()
+        self._poll_slots = asyncio.Semaphore(_MAX_CONCURRENT_POLLS)
+        self._started_at = time.monotonic()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def aclose(self) -> None:
+        """Close the SDK's connections."""
         await self._sdk.close()
 
-    async def ask(self, prompt: str, model: str, moment: float) -> Told:
-        """Ask for one video at a moment, and wait for its end."""
-        told = Told(prompt)
-        await asyncio.sleep(moment - (time.monotonic() - self._began))  # noqa: TID251  # real time
+    async def generate(self, prompt: str, model: str, send_at: float) -> CallerRecord:
+        """Create one video at a given second, and wait for its end."""
+        record = CallerRecord(prompt)
+        await asyncio.sleep(send_at - (time.monotonic() - self._started_at))  # noqa: TID251  # real time
         number = int(prompt.rpartition(" ")[2])
         headers = {"Idempotency-Key": f"key {number}"} if number % 2 else {}
         try:
@@ -88,32 +79,32 @@ class Caller:
                 extra_headers=headers,
             )
         except APIStatusError as refusal:
-            told.refusal = f"{refusal.status_code} {refusal.code}"
-            return told
+            record.refusal = f"{refusal.status_code} {refusal.code}"
+            return record
         except APIError as error:
-            told.refusal = type(error).__name__
-            return told
-        told.id = video.id
-        told.see(video)
-        ends = time.monotonic() + self._patience
-        while told.status not in _OVER and time.monotonic() < ends:
-            await asyncio.sleep(_LOOK)  # noqa: TID251  # real time is the test
-            await self._look(told)
-        return told
+            record.refusal = type(error).__name__
+            return record
+        record.id = video.id
+        record.add(video)
+        deadline = time.monotonic() + self._patience
+        while record.status not in _FINAL and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_INTERVAL_S)  # noqa: TID251  # real time is the test
+            await self._retrieve(record)
+        return record
 
-    async def look_again(self, told: Iterable[Told]) -> dict[str, Told]:
-        """Return what is told of videos once more."""
-        later = {one.id: Told(one.prompt, one.id) for one in told}
-        await asyncio.gather(*map(self._look, later.values()))
+    async def retrieve_again(self, records: Iterable[CallerRecord]) -> dict[str, CallerRecord]:
+        """Retrieve videos once more; return new records by video id."""
+        later = {one.id: CallerRecord(one.prompt, one.id) for one in records}
+        await asyncio.gather(*map(self._retrieve, later.values()))
         return later
 
-    async def _look(self, told: Told) -> None:
-        async with self._places:
+    async def _retrieve(self, record: CallerRecord) -> None:
+        async with self._poll_slots:
             try:
-                video = await self._sdk.videos.retrieve(told.id)
+                video = await self._sdk.videos.retrieve(record.id)
             except APIConnectionError:
-                return  # it is being started again
+                return  # the gateway is restarting
             except APIStatusError as refusal:
-                told.lost += refusal.status_code == 404
+                record.lost += refusal.status_code == 404
                 return
-        told.see(video)
+        record.add(video)

@@ -1,4 +1,4 @@
-"""Real processes of tallylight: a world that lives on, and a gateway that is killed."""
+"""Processes of tallylight: a simulator that keeps running, and a gateway that is killed."""
 
 import asyncio
 import re
@@ -8,35 +8,34 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Never, Self
+from typing import Any, Never
 
 import requests
 
-_PATIENCE = 30.0
-_LOOK = 0.02
+_START_TIMEOUT_S = 30.0
+_POLL_INTERVAL_S = 0.02
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
         return port
 
 
-def fetched(url: str) -> Any:  # JSON of the world's control
-    """Return what a page of the world's control says."""
+def fetch_json(url: str) -> Any:  # the simulator's JSON
+    """Return the JSON of a URL of the simulator's live control."""
     return requests.get(url, timeout=30).json()
 
 
 class Program:
-    """A process of tallylight that ends with its block.
+    """A process of tallylight.
 
     Args:
-        arguments: Of `tallylight`.
-        folder: Where it works, and where its output goes.
-        name: Of the files of its output.
+        arguments: Arguments of `tallylight`.
+        folder: Working directory, and folder of its output files.
+        name: Base name of its output files.
     """
 
     def __init__(self, arguments: list[str], folder: Path, name: str) -> None:
@@ -50,92 +49,78 @@ class Program:
                 stderr=log,
             )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Terminate the process."""
         self.end(signal.SIGTERM)
 
-    def end(self, by: signal.Signals) -> None:
-        """End it by a signal, and if it does not obey, by another one."""
+    def end(self, signal_: signal.Signals) -> None:
+        """Send a signal, and kill the process if it does not end."""
         if self.process.poll() is not None:
             return
-        self.process.send_signal(by)
+        self.process.send_signal(signal_)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
-    async def says(self, pattern: str) -> str:
-        """Return what a pattern's group matches in its output, as soon as that is there."""
-        ends = time.monotonic() + _PATIENCE
-        while time.monotonic() < ends and self.process.poll() is None:
-            found = re.search(pattern, self.out.read_text(encoding="utf-8"))
-            if found:
-                return found[1]
-            await asyncio.sleep(_LOOK)  # noqa: TID251  # a process tells no event
-        raise RuntimeError(f"{self.process.args!r} never said {pattern}")
+    async def wait_for_output(self, pattern: str) -> str:
+        """Wait until a pattern matches the output; return its first group."""
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            match = re.search(pattern, self.out.read_text(encoding="utf-8"))
+            if match:
+                return match[1]
+            await asyncio.sleep(_POLL_INTERVAL_S)  # noqa: TID251  # a process has no event to wait for
+        raise RuntimeError(f"{self.process.args!r} did not print {pattern}")
 
 
 class Gateway:
-    """`tallylight serve` at one address, over and over again."""
+    """`tallylight serve` at one address, which can be killed and restarted."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._port = port
         self._program: Program | None = None
-        self._shall_run = False
+        self._is_expected = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Kill the process, if there is one."""
         if self._program is not None:
             self._program.end(signal.SIGKILL)
 
     async def start(self) -> None:
-        """Return once it listens."""
+        """Start the process; return once it listens."""
         arguments = ["serve", "--json-logs", "--config", "tallylight.yaml"]
         self._program = program = Program(arguments, self._folder, "gateway")
-        self._shall_run = True
-        ends = time.monotonic() + _PATIENCE
-        while time.monotonic() < ends:
+        self._is_expected = True
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
             if program.process.poll() is not None:
                 raise RuntimeError(f"the gateway ended by itself; see {self._folder}/gateway.log")
-            with socket.socket() as door:
-                if not door.connect_ex(("127.0.0.1", self._port)):
+            with socket.socket() as client:
+                if not client.connect_ex(("127.0.0.1", self._port)):
                     return
-            await asyncio.sleep(_LOOK)  # noqa: TID251  # a process tells no event
-        raise RuntimeError("the gateway never listened")
+            await asyncio.sleep(_POLL_INTERVAL_S)  # noqa: TID251  # a process has no event to wait for
+        raise RuntimeError("the gateway did not start to listen")
 
-    async def stands(self) -> Never:
-        """Raise as soon as it ends by itself."""
+    async def watch(self) -> Never:
+        """Raise an error if the process ends unexpectedly."""
         while True:
-            await asyncio.sleep(1)  # noqa: TID251  # a process tells no event
+            await asyncio.sleep(1)  # noqa: TID251  # a process has no event to wait for
             ended = self._program is not None and self._program.process.poll() is not None
-            if self._shall_run and ended:
+            if self._is_expected and ended:
                 raise RuntimeError(f"the gateway ended by itself; see {self._folder}/gateway.log")
 
     def kill(self) -> None:
-        """End it as a power cut would."""
-        self._shall_run = False
+        """Kill the process."""
+        self._is_expected = False
         if self._program is not None:
             self._program.end(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """Ask it to end, and wait."""
-        self._shall_run = False
+        """Terminate the process and wait for its end."""
+        self._is_expected = False
         if self._program is not None:
             await asyncio.to_thread(self._program.end, signal.SIGTERM)

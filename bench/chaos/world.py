@@ -1,10 +1,10 @@
-"""The world of the chaos bench: eight kinds of trouble, spread over five services."""
+"""The scenario of the chaos bench: eight kinds of fault at four services, and a dead service."""
 
 import json
 from collections.abc import Mapping
 from itertools import cycle
 
-TROUBLES: Mapping[str, Mapping[str, object]] = {
+FAULTS: Mapping[str, Mapping[str, object]] = {
     "429": {"kind": "refuse", "sign": "rate_limited"},
     "500": {"kind": "refuse", "http_status": 500, "body": {"error": {"message": "oops"}}},
     "500 after acceptance": {
@@ -19,10 +19,10 @@ TROUBLES: Mapping[str, Mapping[str, object]] = {
     "accepted then failed": {"kind": "fail", "after": 5},
     "accepted then stalled": {"kind": "stall"},
 }
-"""By their names; the eighth of the issue, a refused connection, is a service where nobody is."""
+"""Faults by name; in addition one service refuses connections."""
 
 SPEED = 10.0
-"""Seconds of the world to a real one: jobs take half a second."""
+"""Scenario seconds per real second: jobs take half a second."""
 
 _BILLINGS = {
     "refunding": ("openai", "refunds_failures"),
@@ -33,8 +33,8 @@ _BILLINGS = {
 
 
 def scenario(share: float) -> str:
-    """Return a scenario in which each trouble strikes a share of the creates of each service."""
-    spells = [{"fault": {**trouble, "share": share}} for trouble in TROUBLES.values()]
+    """Return a scenario in which each fault affects a share of the creates of each service."""
+    faults = [{"fault": {**fault, "share": share}} for fault in FAULTS.values()]
     upstreams: dict[str, object] = {
         name: {
             "provider": name,
@@ -44,11 +44,11 @@ def scenario(share: float) -> str:
         }
         for name, (dialect, _) in _BILLINGS.items()
     }
-    upstreams["nobody"] = {
-        "provider": "nobody",
+    upstreams["dead"] = {
+        "provider": "dead",
         "protocol": "openai_videos",
         "dialect": "openai",
-        "keys": ["sk-nobody"],
+        "keys": ["sk-dead"],
         "listens": False,
     }
     billings = {name: billing for name, (_, billing) in _BILLINGS.items()}
@@ -63,7 +63,7 @@ def scenario(share: float) -> str:
             "latency": [4, 6],
             "lengths": [4, 8],
             "sizes": ["720x1280", "1280x720"],
-            "faults": spells if name in billings else [],
+            "faults": faults if name in billings else [],
         }
         for name in upstreams
     }
@@ -81,22 +81,22 @@ def scenario(share: float) -> str:
 def configuration(
     catalogue: Mapping[str, object], listen: str, database: str, deadline: float
 ) -> dict[str, object]:
-    """Return what a server is told of that world.
+    """Return the configuration of the gateway.
 
     Args:
-        catalogue: As the world describes itself.
-        listen: Where the server listens.
-        database: The address of its database.
-        deadline: How many seconds a video may take.
+        catalogue: The catalogue from the simulator.
+        listen: Address to listen on.
+        database: URL of the database.
+        deadline: Deadline of a video in seconds.
     """
     document = json.loads(json.dumps(catalogue))
     for upstream in document["upstreams"].values():
         upstream |= {"timeout": "5s", "job_timeout": "6s"}
     services = list(document["services"])
-    orders = [services[place:] + services[:place] for place in range(len(services))]
+    orders = [services[first:] + services[:first] for first in range(len(services))]
     return {
         **document,
-        # Not probed, and never judged to be down by its troubles: it is the gateway that is tested.
+        # Without probes no service is judged to be down: only the gateway is tested.
         "probes": {"reach": "off", "credentials": "off", "generation": "off"},
         "database": {"url": database},
         "status": {"listen": listen},
@@ -105,21 +105,21 @@ def configuration(
             "answer_within": "3s",
             "budget": {"per_day": 100000},
             "webhooks": {
-                "books": {"url": "http://127.0.0.1:9/", "secret": f"whsec_{'QUFB' * 10}"},
+                "checks": {"url": "http://127.0.0.1:9/", "secret": f"whsec_{'QUFB' * 10}"},
             },
         },
         "routes": {
-            f"film-{place}": {
+            f"film-{number}": {
                 "services": order,
                 "explicit": True,
                 "deadline": f"{deadline:g}s",
                 "attempts": 4,
             }
-            for place, order in enumerate(orders)
+            for number, order in enumerate(orders)
         },
     }
 
 
 def models() -> "cycle[str]":
-    """Return the routes, in turn: each service is the first of one."""
-    return cycle(f"film-{place}" for place in range(len(_BILLINGS) + 1))
+    """Return the routes in turn; each begins with another service."""
+    return cycle(f"film-{number}" for number in range(len(_BILLINGS) + 1))

@@ -1,11 +1,11 @@
-"""The same load on a bare upstream, a pass-through, tallylight and LiteLLM's proxy.
+"""Measures the same load on a bare upstream, a pass-through, tallylight and LiteLLM's proxy.
 
     python bench/gateway/compare.py [--targets direct,bare,tallylight,litellm] [--seconds 5]
                                     [--clients 1,16] [--content-mb 50] [--postgres URL]
 
-The target runs on one core, upstream and load on another. LiteLLM is installed by `uv` into a
-virtual environment of its own (some 400 MB, once). What counts are the ratios within one run:
-machines are noisy. Every create of tallylight is written durably to SQLite before it is sent.
+The target runs on one core, upstream and load on another. `uv` installs LiteLLM into its own
+virtual environment (some 400 MB, once). Compare only within one run, because machines are noisy.
+Tallylight stores every create durably in SQLite before it sends it.
 """
 
 import argparse
@@ -28,7 +28,7 @@ KEY = "sk-bench"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -39,15 +39,15 @@ def free_port() -> int:
 def process(
     command: list[str], core: int, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process on one core as long as the block lasts."""
+    """Run a process on one core for the duration of the block."""
     cores = os.sched_getaffinity(0)
-    mine = {sorted(cores)[min(core, len(cores) - 1)]}
+    affinity = {sorted(cores)[min(core, len(cores) - 1)]}
     running = subprocess.Popen(
         command,
         env={**os.environ, **(env or {})},  # noqa: TID251  # a child's environment
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE if core < 0 else subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, mine),  # noqa: PLW1509  # no threads here
+        preexec_fn=lambda: os.sched_setaffinity(0, affinity),  # noqa: PLW1509  # no threads here
     )
     try:
         yield running
@@ -59,31 +59,31 @@ def process(
             running.kill()
 
 
-def ask(url: str, key: str, body: object = None) -> dict[str, object]:
-    """Ask once, and return the JSON that comes."""
+def request_json(url: str, key: str, body: object = None) -> dict[str, object]:
+    """Send one request and return the JSON of its response."""
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own address
-    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-        found: dict[str, object] = json.load(answer)
-        return found
+    request = urllib.request.Request(url, data, headers)  # noqa: S310  # our own URL
+    with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        document: dict[str, object] = json.load(response)
+        return document
 
 
 def until_ready(url: str, key: str, seconds: float = 90) -> float:
-    """Return after how long models are listed."""
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds:
+    """Wait until models are listed; return the seconds that it took."""
+    started_at = time.perf_counter()
+    while time.perf_counter() - started_at < seconds:
         try:
-            ask(f"{url}/v1/models", key)
+            request_json(f"{url}/v1/models", key)
         except OSError:
             time.sleep(0.02)
         else:
-            return time.perf_counter() - begun
-    raise SystemExit(f"{url} does not come up")
+            return time.perf_counter() - started_at
+    raise SystemExit(f"{url} does not start")
 
 
 def memory(pid: int, field: str) -> float:
-    """Return a figure of a process and its children from /proc, in MiB."""
+    """Return a memory field of a process and its children from /proc, in MiB."""
     total = 0.0
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field):
@@ -93,7 +93,7 @@ def memory(pid: int, field: str) -> float:
 
 
 def tallylight_config(folder: Path, upstream: str, port: int, database: str) -> Path:
-    """Write a configuration of one free service behind an open gateway."""
+    """Write a configuration with one free service and an open gateway."""
     document = {
         "upstreams": {
             "stub": {
@@ -124,7 +124,7 @@ def tallylight_config(folder: Path, upstream: str, port: int, database: str) -> 
 
 
 def litellm_home() -> Path:
-    """Return where LiteLLM is installed, once it is."""
+    """Install LiteLLM if necessary, and return its environment."""
     home = Path(tempfile.gettempdir()) / "tallylight-bench-litellm"
     if not (home / "bin" / "litellm").exists():
         uv = Path(sys.executable).with_name("uv")
@@ -135,7 +135,7 @@ def litellm_home() -> Path:
 
 
 def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
-    """Configure LiteLLM, and return how it is started."""
+    """Write LiteLLM's configuration, and return its command."""
     config = folder / "litellm.yaml"
     model = {
         "model_name": "sora-2",
@@ -153,7 +153,7 @@ def litellm_command(folder: Path, upstream: str, port: int) -> list[str]:
 def load(
     url: str, operation: str, args: argparse.Namespace, clients: int, **more: str
 ) -> dict[str, object]:
-    """Load a target, and return what was measured."""
+    """Run the load against a target, and return the measurements."""
     command = [sys.executable, str(HERE / "load.py"), url, operation, "--key", KEY]
     command += ["--clients", str(clients), "--seconds", str(args.seconds)]
     for name, value in more.items():
@@ -165,19 +165,19 @@ def load(
         capture_output=True,
         preexec_fn=lambda: os.sched_setaffinity(0, {cores[-1]}),  # no threads
     )
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+    result: dict[str, object] = json.loads(done.stdout)
+    return result
 
 
-def finished(url: str) -> str:
-    """Make a video and return its id once it is completed."""
+def completed_video(url: str) -> str:
+    """Create a video and return its id once it is completed."""
     body = {"model": "sora-2", "prompt": "done", "seconds": "4"}
-    id_ = str(ask(f"{url}/v1/videos", KEY, body)["id"])
+    id_ = str(request_json(f"{url}/v1/videos", KEY, body)["id"])
     for _ in range(600):
-        if ask(f"{url}/v1/videos/{id_}", KEY)["status"] == "completed":
+        if request_json(f"{url}/v1/videos/{id_}", KEY)["status"] == "completed":
             return id_
         time.sleep(0.1)
-    raise SystemExit(f"{url} completes no video")
+    raise SystemExit(f"{url} does not complete a video")
 
 
 def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, object]]:
@@ -208,25 +208,25 @@ def measure(name: str, args: argparse.Namespace) -> Iterator[dict[str, object]]:
         if command:
             pid = stack.enter_context(process(command, 0, env)).pid
             started = until_ready(url, KEY)
-        ready = finished(url)
+        video_id = completed_video(url)
         for operation in ("retrieve", "content", "create", "create_mp"):
             for clients in args.clients if operation != "content" else (2,):
                 if command:
                     Path(f"/proc/{pid}/clear_refs").write_text("5")
-                found = load(url, operation, args, clients, id=ready)
+                result = load(url, operation, args, clients, id=video_id)
                 peak = memory(pid, "VmHWM") if command else None
                 yield {
                     "target": name,
                     "operation": operation,
                     "clients": clients,
-                    **found,
+                    **result,
                     "peak_mib": peak,
                     "start_s": round(started, 2),
                 }
 
 
 def main() -> None:
-    """Read the options, measure, print."""
+    """Measure all targets and print one line for each measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--targets", default="direct,bare,tallylight")
     parser.add_argument("--seconds", type=float, default=5)

@@ -1,9 +1,9 @@
-"""A closed loop of clients over raw connections; prints one line of JSON.
+"""Generates load from clients in a closed loop; prints one line of JSON.
 
     python bench/gateway/load.py URL OPERATION [--key K] [--clients 16] [--seconds 5] [--id VIDEO]
 
-OPERATION is create, create_mp (multipart with a picture of 100 kB), retrieve or content. Latencies
-are of whole answers, in milliseconds; a second of warm-up is not counted.
+OPERATION is create, create_mp (multipart with an image of 100 kB), retrieve or content. Latencies
+are of complete responses, in milliseconds; the first second is not counted.
 """
 
 import argparse
@@ -15,29 +15,29 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-_EDGE = b"tallylight-bench"
+_BOUNDARY = b"tallylight-bench"
 
 
 class Client(asyncio.Protocol):
-    """One connection that asks again as soon as it is answered."""
+    """One connection, which sends the next request after each response."""
 
     def __init__(self, load: "Load") -> None:
         self.load = load
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Send the first request."""
         self.transport = cast("asyncio.Transport", transport)
-        self.ask()
+        self.send_next()
 
-    def ask(self) -> None:
+    def send_next(self) -> None:
         """Send the next request."""
         self.head, self.left, self.status, self.size = b"", -1, 0, 0
-        self.began = time.perf_counter()
+        self.started_at = time.perf_counter()
         self.transport.write(self.load.request())
 
     def data_received(self, data: bytes) -> None:
-        """Count bytes to the end of the answer."""
+        """Read up to the end of the response."""
         if self.left < 0:
             self.head += data
             end = self.head.find(b"\r\n\r\n")
@@ -45,37 +45,37 @@ class Client(asyncio.Protocol):
                 return
             head = self.head[:end].lower()
             self.status = int(head[9:12])
-            at = head.find(b"content-length:")
-            if at < 0:
-                raise SystemExit("an answer without its length")
-            stop = head.find(b"\r\n", at)
-            self.left = int(head[at + 15 : stop if stop > 0 else None])
+            start = head.find(b"content-length:")
+            if start < 0:
+                raise SystemExit("a response without Content-Length")
+            stop = head.find(b"\r\n", start)
+            self.left = int(head[start + 15 : stop if stop > 0 else None])
             data = self.head[end + 4 :]
         self.size += len(data)
         if self.size >= self.left:
-            self.load.count(self.began, self.status, self.size)
+            self.load.count(self.started_at, self.status, self.size)
             if self.load.is_over:
                 self.transport.close()
             else:
-                self.ask()
+                self.send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End, and count a connection that broke."""
+        """Count a broken connection."""
         if not self.load.is_over:
             self.load.broken += 1
-        if not self.over.done():
-            self.over.set_result(None)
+        if not self.closed.done():
+            self.closed.set_result(None)
         del error
 
 
 class Load:
-    """What is asked, and how it went."""
+    """The requests and the measurements."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.number = 0
         self.is_warm = self.is_over = False
-        self.took: list[float] = []
+        self.latencies: list[float] = []
         self.refused: dict[int, int] = {}
         self.broken = self.bytes = 0
 
@@ -89,67 +89,65 @@ class Load:
             ).encode()
             return self.post(path, body, b"application/json")
         if args.operation == "create_mp":
-            return self.post(path, self.form(), b"multipart/form-data; boundary=" + _EDGE)
+            return self.post(path, self.form(), b"multipart/form-data; boundary=" + _BOUNDARY)
         tail = "/content" if args.operation == "content" else ""
         return self.line(b"GET", f"{path}/{args.id}{tail}") + b"\r\n"
 
     def line(self, method: bytes, path: str) -> bytes:
-        """Return a request's line and its headers."""
-        where = urlsplit(self.args.url)
-        head = f" {path} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {self.args.key}"
+        """Return the request line and the headers."""
+        url = urlsplit(self.args.url)
+        head = f" {path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Bearer {self.args.key}"
         return method + head.encode() + b"\r\n"
 
     def post(self, path: str, body: bytes, kind: bytes) -> bytes:
         """Return a request with a body."""
-        about = b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
-        return self.line(b"POST", path) + about + body
+        headers = b"Content-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+        return self.line(b"POST", path) + headers + body
 
     def form(self) -> bytes:
-        """Return a form with a picture."""
-        picture = b"\x89PNG\r\n\x1a\n" + bytes(100_000)
+        """Return a form with an image."""
+        image = b"\x89PNG\r\n\x1a\n" + bytes(100_000)
         fields = [
             (b'name="model"', b"sora-2"),
             (b'name="prompt"', b"%s %d" % (self.args.prompt.encode(), self.number)),
-            (b'name="input_reference"; filename="a.png"\r\nContent-Type: image/png', picture),
+            (b'name="input_reference"; filename="a.png"\r\nContent-Type: image/png', image),
         ]
         parts = [
-            b"--%s\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (_EDGE, about, value)
-            for about, value in fields
+            b"--%s\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (_BOUNDARY, header, value)
+            for header, value in fields
         ]
-        return b"".join(parts) + b"--%s--\r\n" % _EDGE
+        return b"".join(parts) + b"--%s--\r\n" % _BOUNDARY
 
-    def count(self, began: float, status: int, size: int) -> None:
-        """Take in an answer."""
+    def count(self, started_at: float, status: int, size: int) -> None:
+        """Count a response."""
         if not self.is_warm or self.is_over:
             return
         if status != 200:
             self.refused[status] = self.refused.get(status, 0) + 1
             return
-        self.took.append(time.perf_counter() - began)
+        self.latencies.append(time.perf_counter() - started_at)
         self.bytes += size
 
     async def run(self) -> dict[str, object]:
-        """Load, and return what was measured."""
-        where = urlsplit(self.args.url)
+        """Run the load and return the measurements."""
+        url = urlsplit(self.args.url)
         loop = asyncio.get_running_loop()
         clients: list[Client] = []
         for _ in range(self.args.clients):
-            _, client = await loop.create_connection(
-                lambda: Client(self), where.hostname, where.port
-            )
+            _, client = await loop.create_connection(lambda: Client(self), url.hostname, url.port)
             clients.append(client)
-        await asyncio.sleep(1)  # noqa: TID251  # real load takes real time
-        self.is_warm, begun = True, time.perf_counter()
+        await asyncio.sleep(1)  # noqa: TID251  # measures real time
+        self.is_warm, started_at = True, time.perf_counter()
         await asyncio.sleep(self.args.seconds)  # noqa: TID251
-        wall, self.is_over = time.perf_counter() - begun, True
-        await asyncio.wait([client.over for client in clients], timeout=30)
-        took = sorted(self.took)
+        wall, self.is_over = time.perf_counter() - started_at, True
+        await asyncio.wait([client.closed for client in clients], timeout=30)
+        latencies = sorted(self.latencies)
         share = {
-            name: took[int(len(took) * part)] * 1000 if took else None
+            name: latencies[int(len(latencies) * part)] * 1000 if latencies else None
             for name, part in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
         }
         return {
-            "per_second": round(len(took) / wall, 1),
+            "per_second": round(len(latencies) / wall, 1),
             **{name: value and round(value, 2) for name, value in share.items()},
             "mb_per_second": round(self.bytes / wall / 1e6, 1),
             "refused": self.refused,
@@ -158,7 +156,7 @@ class Load:
 
 
 def main() -> None:
-    """Read the options and load."""
+    """Run the load and print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("operation", choices=["create", "create_mp", "retrieve", "content"])

@@ -1,4 +1,4 @@
-"""The ceiling of a gateway in Python: an ASGI app that copies bytes and knows nothing.
+"""The upper limit for a gateway in Python: an ASGI application that only copies bytes.
 
 UPSTREAM=http://127.0.0.1:PORT uvicorn --app-dir bench/gateway pass_through:app --no-access-log
 """
@@ -15,7 +15,7 @@ _SMALL = 65_536
 
 
 class PassThrough:
-    """Sends each request on and each answer back."""
+    """Forwards each request and its response."""
 
     def __init__(self) -> None:
         self._upstream = process_environment()["UPSTREAM"]
@@ -46,14 +46,16 @@ class PassThrough:
         url = self._upstream + scope["path"]
         async with self._session.request(
             scope["method"], url, headers=headers, data=body or None
-        ) as answer:
-            known = [(b"content-type", answer.headers["Content-Type"].encode())]
-            known += [(b"content-length", answer.headers["Content-Length"].encode())]
-            await send({"type": "http.response.start", "status": answer.status, "headers": known})
-            if (answer.content_length or 0) < _SMALL:
-                await send({"type": "http.response.body", "body": await answer.read()})
+        ) as response:
+            headers_out = [(b"content-type", response.headers["Content-Type"].encode())]
+            headers_out += [(b"content-length", response.headers["Content-Length"].encode())]
+            await send(
+                {"type": "http.response.start", "status": response.status, "headers": headers_out}
+            )
+            if (response.content_length or 0) < _SMALL:
+                await send({"type": "http.response.body", "body": await response.read()})
                 return
-            async for chunk in answer.content.iter_any():
+            async for chunk in response.content.iter_any():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
 

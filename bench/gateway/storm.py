@@ -1,14 +1,15 @@
-"""Ten minutes of storm, lived through in four ways at the same time, each in a world of its own.
+"""Compares four ways to get videos during ten minutes of the scenario `storm`.
 
     python bench/gateway/storm.py [--minutes 10] [--every 2] [--ways naive,gateway,all,litellm]
 
-- naive: the plain SDK asks the official service, and where that fails the reverse one.
+- naive: the plain SDK calls the official service, and the reverse one if that fails.
 - litellm: LiteLLM's proxy with a fallback from the first to the second.
 - gateway: tallylight with a route over the same two services.
-- all: the same with the third service, which speaks another protocol, and what that substitutes.
+- all: the same with a third service, which has another protocol and substitutes parameters.
 
-A video counts as delivered if its bytes arrive within four minutes of the first request for it.
-What was spent is what the world's own ledger says, once everything has met its fate.
+The ways run at the same time, each with its own simulator. A video counts as delivered if its bytes
+arrive within four minutes of its first request. The spend is that of the simulator's ledger, after
+all jobs have ended.
 """
 
 import argparse
@@ -20,13 +21,13 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from compare import (  # type: ignore[import-not-found]  # beside it, when it is run
+from compare import (  # type: ignore[import-not-found]  # in the same folder
     KEY,
     LITELLM,
     free_port,
@@ -43,35 +44,32 @@ from tallylight.simulator.world import Simulation
 
 warnings.simplefilter("ignore", DeprecationWarning)
 
-PATIENCE = 240.0
-EACH = 110.0
+TIMEOUT_S = 240.0
+ATTEMPT_TIMEOUT_S = 110.0
 FIRST, SECOND, THIRD = "sora-2-official", "veo-3.1-reverse", "sora-2-reverse"
-LATER = 100_000.0
+SETTLED_AFTER_S = 100_000.0
 
 
 @dataclass
-class Tally:
-    """How one way fared."""
+class StormResult:
+    """The result of one way."""
 
-    asked: int = 0
+    requested: int = 0
     delivered: int = 0
     seconds: list[float] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
 
 
-Make = Callable[[str], "asyncio.Future[bytes]"]
-
-
 def client_of(base_url: str, key: str) -> AsyncOpenAI:
-    """Return the official SDK as it comes."""
-    return AsyncOpenAI(base_url=base_url, api_key=key, timeout=EACH)
+    """Return the official SDK with its defaults."""
+    return AsyncOpenAI(base_url=base_url, api_key=key, timeout=ATTEMPT_TIMEOUT_S)
 
 
-async def made(client: AsyncOpenAI, model: str, prompt: str) -> bytes:
-    """Make a video and return its bytes.
+async def generate(client: AsyncOpenAI, model: str, prompt: str) -> bytes:
+    """Generate a video and return its bytes.
 
-    It is asked for by the id of its create throughout: that which LiteLLM's proxy gives a poll has
-    lost its service, so that the content would be sought at api.openai.com.
+    All calls use the id of the create. The id in LiteLLM's poll responses lacks the service: its
+    proxy would request the content from api.openai.com.
     """
     created = await client.videos.create(model=model, prompt=prompt, seconds="8", size="1280x720")
     video = await client.videos.poll(created.id)
@@ -85,30 +83,30 @@ async def made(client: AsyncOpenAI, model: str, prompt: str) -> bytes:
 
 @asynccontextmanager
 async def naive(world: Simulation) -> AsyncIterator[object]:
-    """Ask one after the other."""
+    """Call one service after the other."""
     clients = []
     for name in (FIRST, SECOND):
-        part = world.scenario.services[name]
-        upstream = world.scenario.upstreams[part.upstream]
-        client = client_of(world.base_urls[part.upstream], upstream.keys[0].key)
-        clients.append((client, part.model))
+        service = world.scenario.services[name]
+        upstream = world.scenario.upstreams[service.upstream]
+        client = client_of(world.base_urls[service.upstream], upstream.keys[0].key)
+        clients.append((client, service.model))
 
     async def make(prompt: str) -> bytes:
         for client, model in clients[:-1]:
             try:
-                async with asyncio.timeout(EACH):
-                    return await made(client, model, prompt)
+                async with asyncio.timeout(ATTEMPT_TIMEOUT_S):
+                    return await generate(client, model, prompt)
             except (APIError, RuntimeError, TimeoutError):
                 continue
         client, model = clients[-1]
-        return await made(client, model, prompt)
+        return await generate(client, model, prompt)
 
     yield make
 
 
 @asynccontextmanager
 async def through_tallylight(world: Simulation, services: list[str]) -> AsyncIterator[object]:
-    """Ask a gateway over some services of the world."""
+    """Call a gateway with a route over some services."""
     with tempfile.TemporaryDirectory(prefix="tl-storm-") as folder:
         port = free_port()
         document = client_catalogue(world.scenario, world.base_urls, feed_urls=world.feed_urls)
@@ -119,7 +117,7 @@ async def through_tallylight(world: Simulation, services: list[str]) -> AsyncIte
                 "video": {
                     "services": services,
                     "prefer": "official",
-                    "deadline": f"{PATIENCE:.0f}s",
+                    "deadline": f"{TIMEOUT_S:.0f}s",
                     "hold": "3m",
                     "substitutes": ["seconds", "size"],
                 }
@@ -134,23 +132,23 @@ async def through_tallylight(world: Simulation, services: list[str]) -> AsyncIte
         script = Path(sys.executable).with_name("tallylight")
         async with running([str(script), "serve", "--config", str(config)], port):
             client = client_of(f"http://127.0.0.1:{port}/v1", KEY)
-            yield lambda prompt: made(client, "video", prompt)
+            yield lambda prompt: generate(client, "video", prompt)
 
 
 @asynccontextmanager
 async def through_litellm(world: Simulation) -> AsyncIterator[object]:
-    """Ask LiteLLM's proxy, which falls back from the first to the second."""
+    """Call LiteLLM's proxy, which falls back from the first to the second."""
     models = []
     for name in (FIRST, SECOND):
-        part = world.scenario.services[name]
-        upstream = world.scenario.upstreams[part.upstream]
+        service = world.scenario.services[name]
+        upstream = world.scenario.upstreams[service.upstream]
         models.append(
             {
-                # Under another name its polls would go to api.openai.com.
-                "model_name": part.model,
+                # With another name its polls would go to api.openai.com.
+                "model_name": service.model,
                 "litellm_params": {
-                    "model": f"openai/{part.model}",
-                    "api_base": world.base_urls[part.upstream],
+                    "model": f"openai/{service.model}",
+                    "api_base": world.base_urls[service.upstream],
                     "api_key": upstream.keys[0].key,
                 },
             }
@@ -170,12 +168,12 @@ async def through_litellm(world: Simulation) -> AsyncIterator[object]:
         command = [str(litellm_home() / "bin" / "litellm")]
         async with running([*command, "--config", str(config), "--port", str(port)], port):
             client = client_of(f"http://127.0.0.1:{port}/v1", KEY)
-            yield lambda prompt: made(client, str(first), prompt)
+            yield lambda prompt: generate(client, str(first), prompt)
 
 
 @asynccontextmanager
 async def running(command: list[str], port: int) -> AsyncIterator[None]:
-    """Run a server as long as the block lasts."""
+    """Run a server for the duration of the block."""
     env = {**os.environ, "LITELLM_MASTER_KEY": KEY, "LITELLM_LOG": "ERROR"}  # noqa: TID251
     server = await asyncio.create_subprocess_exec(
         *command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -188,9 +186,9 @@ async def running(command: list[str], port: int) -> AsyncIterator[None]:
         await server.wait()
 
 
-async def live_through(way: str, args: argparse.Namespace, ready: asyncio.Barrier) -> None:
-    """Live through the storm in one way, and print how it went."""
-    tally = Tally()
+async def run_way(way: str, args: argparse.Namespace, ready: asyncio.Barrier) -> None:
+    """Run one way through the storm, and print its result."""
+    result = StormResult()
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(serve_simulation(load_scenario("storm")))
         ways = {
@@ -203,54 +201,54 @@ async def live_through(way: str, args: argparse.Namespace, ready: asyncio.Barrie
         await ready.wait()
 
         async def one(number: int) -> None:
-            begun = time.monotonic()
+            started_at = time.monotonic()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT_S):
                     await make(f"boat {number}")  # type: ignore[operator]
             except (APIError, RuntimeError, TimeoutError) as error:
                 name = str(error)[:40] if isinstance(error, RuntimeError) else type(error).__name__
-                tally.failures[name] = tally.failures.get(name, 0) + 1
+                result.failures[name] = result.failures.get(name, 0) + 1
             else:
-                tally.delivered += 1
-                tally.seconds.append(time.monotonic() - begun)
+                result.delivered += 1
+                result.seconds.append(time.monotonic() - started_at)
 
         async with asyncio.TaskGroup() as tasks:
             for number in range(int(args.minutes * 60 / args.every)):
-                tally.asked += 1
+                result.requested += 1
                 tasks.create_task(one(number))
-                await asyncio.sleep(args.every)  # noqa: TID251  # real traffic takes real time
-        print(json.dumps(told(way, tally, world)), flush=True)
+                await asyncio.sleep(args.every)  # noqa: TID251  # real time
+        print(json.dumps(result_json(way, result, world)), flush=True)
 
 
-def told(way: str, tally: Tally, world: Simulation) -> dict[str, object]:
-    """Return a line of the table."""
-    second = world.second() + LATER
+def result_json(way: str, result: StormResult, world: Simulation) -> dict[str, object]:
+    """Return a row of the table."""
+    second = world.second() + SETTLED_AFTER_S
     entries = [one for one in world.ledger.entries if one.prompt.startswith("boat ")]
     charged = [one for one in entries if one.billed_usd(second) > 0]
-    made_and_paid = [one.prompt for one in charged if one.job_status(second) is JobStatus.COMPLETED]
+    completed = [one.prompt for one in charged if one.job_status(second) is JobStatus.COMPLETED]
     spent = float(sum(one.billed_usd(second) for one in entries))
-    middle = sorted(tally.seconds)[len(tally.seconds) // 2] if tally.seconds else None
+    median = sorted(result.seconds)[len(result.seconds) // 2] if result.seconds else None
     return {
         "way": way,
-        "asked": tally.asked,
-        "delivered": round(tally.delivered / max(tally.asked, 1), 4),
+        "requested": result.requested,
+        "delivered": round(result.delivered / max(result.requested, 1), 4),
         "usd": round(spent, 2),
-        "usd_per_delivered": round(spent / tally.delivered, 3) if tally.delivered else None,
-        "delivered_and_paid_twice": len(made_and_paid) - len(set(made_and_paid)),
-        # Jobs that stall for ever are never refunded here.
-        "charged_and_not_made": len(charged) - len(made_and_paid),
-        "median_s": middle and round(middle, 1),
-        "failures": tally.failures,
+        "usd_per_delivered": round(spent / result.delivered, 3) if result.delivered else None,
+        "delivered_and_paid_twice": len(completed) - len(set(completed)),
+        # Jobs that stall forever are never refunded in this scenario.
+        "charged_and_not_completed": len(charged) - len(completed),
+        "median_s": median and round(median, 1),
+        "failures": result.failures,
     }
 
 
 async def main(args: argparse.Namespace) -> None:
-    """Live through it in all ways at once, so that each meets the same noise of the machine."""
+    """Run all ways at once, so that the noise of the machine affects them alike."""
     ways = args.ways.split(",")
     ready = asyncio.Barrier(len(ways))
     async with asyncio.TaskGroup() as tasks:
         for way in ways:
-            tasks.create_task(live_through(way, args, ready))
+            tasks.create_task(run_way(way, args, ready))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""An upstream that costs next to nothing: the Videos API in raw bytes, for benchmarks.
+"""A minimal upstream for benchmarks: the Videos API in raw bytes.
 
     python bench/gateway/upstream.py PORT [CONTENT_MB]
 
-Every create is accepted. A job whose prompt has "done" in it is completed at once; all others are
-in progress for ever and ask to be polled once a minute, so that creates are measured alone.
+Every create is accepted. A job with "done" in its prompt is completed at once. All others stay in
+progress and ask for one poll a minute, so that only creates are measured.
 """
 
 import asyncio
@@ -14,29 +14,29 @@ from typing import cast
 import uvloop
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n"
-_PIECE = bytes(256 * 1024)
+_CHUNK = bytes(256 * 1024)
 
 
 class Upstream(asyncio.Protocol):
-    """One connection; requests follow one another on it."""
+    """One connection with successive requests."""
 
-    jobs: dict[bytes, bool] = {}  # noqa: RUF012  # one upstream a process
+    jobs: dict[bytes, bool] = {}  # noqa: RUF012  # one upstream per process
     content_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
+        """Store the transport."""
         self.transport = cast("asyncio.Transport", transport)
         self.buffer = b""
-        self.flowing = asyncio.Event()
-        self.flowing.set()
+        self.can_write = asyncio.Event()
+        self.can_write.set()
 
     def pause_writing(self) -> None:
-        """Wait until the reader has caught up."""
-        self.flowing.clear()
+        """Pause until the client has read enough."""
+        self.can_write.clear()
 
     def resume_writing(self) -> None:
-        """Go on."""
-        self.flowing.set()
+        """Resume."""
+        self.can_write.set()
 
     def data_received(self, data: bytes) -> None:
         """Answer every complete request."""
@@ -65,21 +65,21 @@ class Upstream(asyncio.Protocol):
             job = path.rpartition(b"/")[2]
             self.reply(_video(job, is_done=self.jobs.get(job, True)))
 
-    def reply(self, answer: object, poll_after_ms: int = 60_000) -> None:
+    def reply(self, document: object, poll_after_ms: int = 60_000) -> None:
         """Send JSON."""
-        body = json.dumps(answer).encode()
-        wish = b"openai-poll-after-ms: %d\r\n" % poll_after_ms
-        head = _HEAD % (b"application/json", len(body), wish)
+        body = json.dumps(document).encode()
+        poll_after = b"openai-poll-after-ms: %d\r\n" % poll_after_ms
+        head = _HEAD % (b"application/json", len(body), poll_after)
         self.transport.write(head + body)
 
     async def send_content(self) -> None:
-        """Send as many bytes as were ordered."""
+        """Send the configured number of bytes."""
         self.transport.write(_HEAD % (b"video/mp4", self.content_bytes, b""))
         left = self.content_bytes
         while left > 0 and not self.transport.is_closing():
-            await self.flowing.wait()
-            self.transport.write(_PIECE[:left])
-            left -= len(_PIECE)
+            await self.can_write.wait()
+            self.transport.write(_CHUNK[:left])
+            left -= len(_CHUNK)
 
 
 def _length(head: bytes) -> int:

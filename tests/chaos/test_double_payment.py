@@ -1,6 +1,6 @@
 """A gateway that is killed again and again pays for no video twice, and loses none.
 
-The same as the bench `python -m bench.chaos`, smaller; what it judges by stands in its `judge`.
+The same as the bench `python -m bench.chaos`, smaller; its checks are in `bench.chaos.checks`.
 """
 
 from typing import TYPE_CHECKING

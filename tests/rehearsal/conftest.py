@@ -7,15 +7,15 @@ from tallylight.rehearsal.trace import Trace, parse_trace
 
 DAY = 86_400
 
-Told = dict[str, object]
+Interval = dict[str, object]
 
 
 @pytest.fixture
-def told() -> Callable[..., Trace]:
-    """Return a maker of traces of one service, from its spells."""
+def make_trace() -> Callable[..., Trace]:
+    """Return a function that makes a trace of one service from its intervals."""
 
-    def trace(*spells: Told, days: float = 1, price: float = 0.4, **rest: object) -> Trace:
-        service = {"price": price, "spells": list(spells)}
+    def trace(*intervals: Interval, days: float = 1, price: float = 0.4, **rest: object) -> Trace:
+        service = {"price": price, "spells": list(intervals)}
         return parse_trace(
             json.dumps({"duration": days * DAY, "services": {"sora": service}, **rest}), "test"
         )

@@ -1,4 +1,4 @@
-"""The trace file: what is taken, and what is said of what is not."""
+"""The trace file: its format and its errors."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,16 +21,16 @@ WHOLE = """{"duration": 172800, "services": {"sora-2-reverse": {"access": "rever
  "traffic": {"sora-2-reverse": 12}}"""
 
 
-def test_the_published_form_is_understood() -> None:
+def test_the_documented_format_is_read() -> None:
     trace = parse_trace(WHOLE, "whole.json")
 
     service = trace.services[next(iter(trace.services))]
     assert (service.access, service.price) == (Access.REVERSE, Decimal("0.12"))
-    assert service.spells[0].deliver_probability == 0.99
+    assert service.intervals[0].deliver_probability == 0.99
     assert trace.days == 2
 
 
-def test_a_trace_that_was_written_is_read_as_it_was() -> None:
+def test_a_dumped_trace_is_parsed_unchanged() -> None:
     trace = parse_trace(WHOLE, "whole.json")
 
     assert parse_trace(dump_trace(trace), "again.json") == trace
@@ -54,7 +54,7 @@ def test_a_trace_that_was_written_is_read_as_it_was() -> None:
                 '[{"from": 0, "to": 1, "status": "unknown"}]}}}'
             ),
             "services.a.spells.0.status",
-            "never unknown",
+            "cannot be unknown",
         ),
         (
             (
@@ -63,7 +63,7 @@ def test_a_trace_that_was_written_is_read_as_it_was() -> None:
                 '{"from": 4, "to": 6, "status": "degraded"}]}}}'
             ),
             "services.a.spells",
-            "begins before",
+            "starts before",
         ),
         (
             '{"duration": 1, "services": {"a": {"acces": "reverse"}}}',
@@ -74,7 +74,7 @@ def test_a_trace_that_was_written_is_read_as_it_was() -> None:
         ("nonsense", "", "JSON"),
     ],
 )
-def test_a_fault_is_told_with_its_place(text: str, place: str, reason: str) -> None:
+def test_an_error_names_its_key(text: str, place: str, reason: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_trace(text, "trace.json")
 
@@ -83,12 +83,12 @@ def test_a_fault_is_told_with_its_place(text: str, place: str, reason: str) -> N
     assert reason in problem.reason
 
 
-def test_time_between_spells_is_operational(told: Callable[..., Trace]) -> None:
-    trace = told({"from": 600, "to": 1200, "status": "suspended"})
+def test_a_service_is_operational_between_its_intervals(make_trace: Callable[..., Trace]) -> None:
+    trace = make_trace({"from": 600, "to": 1200, "status": "suspended"})
 
-    spells = rehearsed_services(trace, 0)[0].intervals
+    intervals = rehearsed_services(trace, 0)[0].intervals
 
-    assert [(spell.start, spell.end, spell.status) for spell in spells] == [
+    assert [(one.start, one.end, one.status) for one in intervals] == [
         (0, 600, Status.OPERATIONAL),
         (600, 1200, Status.SUSPENDED),
         (1200, 86_400, Status.OPERATIONAL),
@@ -96,27 +96,27 @@ def test_time_between_spells_is_operational(told: Callable[..., Trace]) -> None:
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_every_named_trace_can_be_made_and_written(name: str) -> None:
+def test_every_built_in_trace_can_be_generated_and_dumped(name: str) -> None:
     trace = load_trace(name)
 
     assert trace == load_trace(name)
     assert parse_trace(dump_trace(trace), name).services.keys() == trace.services.keys()
 
 
-def test_the_market_of_january_is_as_it_was_reported() -> None:
+def test_the_market_of_january_has_the_reported_availability() -> None:
     trace = generate_trace(
         Recipe(
             days=3000,
             groups={
-                name: ServiceGroup(behaviour=cast.behaviour)
-                for name, cast in _casts("january-market").items()
+                name: ServiceGroup(behaviour=group.behaviour)
+                for name, group in _groups("january-market").items()
             },
         )
     )
 
     away = {
-        scene.id: sum(o.end - o.start for o in scene.outages()) / trace.duration
-        for scene in rehearsed_services(trace, 0)
+        service.id: sum(o.end - o.start for o in service.outages()) / trace.duration
+        for service in rehearsed_services(trace, 0)
     }
 
     assert away[ServiceId("sora-2-official")] == pytest.approx(0.0016, rel=0.25)
@@ -124,12 +124,12 @@ def test_the_market_of_january_is_as_it_was_reported() -> None:
     assert away[ServiceId("sora-2-pro-reverse")] == pytest.approx(0.30, abs=0.05)
 
 
-def test_another_seed_makes_another_trace() -> None:
+def test_another_seed_gives_another_trace() -> None:
     recipe = Recipe(days=20, groups={"a": ServiceGroup(behaviour=Behaviour())})
 
     assert generate_trace(recipe) != generate_trace(recipe.model_copy(update={"seed": 2}))
 
 
-def _casts(name: str) -> dict[str, ServiceGroup]:
+def _groups(name: str) -> dict[str, ServiceGroup]:
 
     return dict(load_recipe(name).groups)

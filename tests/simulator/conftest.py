@@ -1,4 +1,4 @@
-"""Worlds to meet over HTTP, and clients to meet them with."""
+"""Running simulations, and clients for them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -17,19 +17,19 @@ SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
 
 @pytest.fixture
 async def start() -> AsyncIterator[Callable[..., Awaitable[Simulation]]]:
-    """Give what starts a world with troubles by service, `{"sora-2": [{"kind": "stall"}]}`."""
+    """Return a function that starts a simulation, with faults by service."""
     async with AsyncExitStack() as stack:
 
         async def start(
             name: str = "calm",
             *,
             speed: float = SPEED,
-            troubles: Mapping[str, list[Mapping[str, object]]] | None = None,
+            faults: Mapping[str, list[Mapping[str, object]]] | None = None,
         ) -> Simulation:
             world = await stack.enter_async_context(
                 serve_simulation(load_scenario(name), speed=speed)
             )
-            for service, several in (troubles or {}).items():
+            for service, several in (faults or {}).items():
                 world.override_faults(
                     service, tuple(FAULT_ADAPTER.validate_python(one) for one in several)
                 )
@@ -40,9 +40,9 @@ async def start() -> AsyncIterator[Callable[..., Awaitable[Simulation]]]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Callable[..., AsyncOpenAI]]:
-    """Make the official SDK's client of an upstream; it does not retry unless asked to."""
+    """Return a function that makes the official SDK's client for an upstream, without retries."""
     async with AsyncExitStack() as stack:
-        made = []
+        clients = []
 
         def client(
             world: Simulation,
@@ -53,7 +53,7 @@ async def client() -> AsyncIterator[Callable[..., AsyncOpenAI]]:
             timeout: float = 10,
         ) -> AsyncOpenAI:
             known = world.scenario.upstreams[upstream].keys[0].key
-            made.append(
+            clients.append(
                 AsyncOpenAI(
                     base_url=world.base_urls[upstream],
                     api_key=known if key is None else key,
@@ -61,15 +61,15 @@ async def client() -> AsyncIterator[Callable[..., AsyncOpenAI]]:
                     timeout=timeout,
                 )
             )
-            return made[-1]
+            return clients[-1]
 
         yield client
-        for one in made:
+        for one in clients:
             stack.push_async_callback(one.close)
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """Give a plain HTTP client."""
+    """Yield a plain HTTP client."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         yield session

@@ -1,4 +1,4 @@
-"""Reverse channels: everything happens inside a stream that answered 200."""
+"""Reverse channels: results and failures are inside a stream with status 200."""
 
 import json
 import re
@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 
+from tallylight.simulator.protocols.chat_messages import result_text
 from tallylight.simulator.protocols.chat_video import parse_model_name
-from tallylight.simulator.protocols.chat_words import result_text
 from tallylight.simulator.world import Simulation
 
 Start = Callable[..., Awaitable[Simulation]]
@@ -18,7 +18,7 @@ SORA = "sora-2-reverse"
 
 @pytest.fixture
 def say(http: aiohttp.ClientSession) -> Say:
-    """Ask the channel for a video and return the status with the whole text."""
+    """Request a video from the channel; return the status and the whole text."""
 
     async def say(
         world: Simulation,
@@ -35,8 +35,8 @@ def say(http: aiohttp.ClientSession) -> Say:
         }
         headers = {"authorization": f"Bearer {key}"} if key else {}
         url = f"{world.base_urls['relay-a']}/chat/completions"
-        async with http.post(url, json=body, headers=headers) as answer:
-            return answer.status, await answer.text()
+        async with http.post(url, json=body, headers=headers) as response:
+            return response.status, await response.text()
 
     return say
 
@@ -55,7 +55,7 @@ def deltas(text: str) -> list[dict[str, str | None]]:
     return [event["choices"][0]["delta"] for event in events if "choices" in event]
 
 
-async def test_progress_is_reasoned_about_and_the_result_is_one_last_piece(
+async def test_progress_is_in_the_reasoning_and_the_result_is_one_last_chunk(
     start: Start, say: Say, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
@@ -66,13 +66,15 @@ async def test_progress_is_reasoned_about_and_the_result_is_one_last_piece(
     assert text.endswith("data: [DONE]\n\n")
     assert re.search(r"\*\*Video Generation Progress\*\*: \d+% \(running\)", text)
     (result,) = contents(text)
-    found = re.fullmatch(r"```html\n<video src='(.*)' controls></video>\n```", result)
-    assert found is not None
-    async with http.get(found.group(1)) as answer:
-        assert answer.content_type == "video/mp4"
+    match = re.fullmatch(r"```html\n<video src='(.*)' controls></video>\n```", result)
+    assert match is not None
+    async with http.get(match.group(1)) as response:
+        assert response.content_type == "video/mp4"
 
 
-async def test_the_model_is_always_sora_and_the_end_is_in_capitals(start: Start, say: Say) -> None:
+async def test_the_model_is_always_sora_and_the_finish_reason_is_upper_case(
+    start: Start, say: Say
+) -> None:
     world = await start()
 
     _, text = await say(world, model="sora2-portrait-15s")
@@ -81,7 +83,7 @@ async def test_the_model_is_always_sora_and_the_end_is_in_capitals(start: Start,
     assert '"finish_reason": "STOP"' in text
 
 
-async def test_an_image_comes_as_markdown(
+async def test_an_image_is_returned_as_markdown(
     start: Start, say: Say, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
@@ -89,13 +91,13 @@ async def test_an_image_comes_as_markdown(
     _, text = await say(world, model="gpt-image")
 
     (result,) = contents(text)
-    found = re.fullmatch(r"!\[Generated Image\]\((.*\.png)\)", result)
-    assert found is not None
-    async with http.get(found.group(1)) as answer:
-        assert (await answer.read()).startswith(b"\x89PNG")
+    match = re.fullmatch(r"!\[Generated Image\]\((.*\.png)\)", result)
+    assert match is not None
+    async with http.get(match.group(1)) as response:
+        assert (await response.read()).startswith(b"\x89PNG")
 
 
-async def test_prompts_come_in_parts_too(start: Start, say: Say) -> None:
+async def test_a_prompt_may_be_in_parts(start: Start, say: Say) -> None:
     world = await start()
 
     await say(
@@ -110,18 +112,18 @@ async def test_prompts_come_in_parts_too(start: Start, say: Say) -> None:
 
 
 @pytest.mark.parametrize(
-    ("troubles", "word"),
+    ("faults", "prefix"),
     [([], "All tokens available for video"), ([{"kind": "refuse", "sign": "suspended"}], "No ")],
 )
-async def test_without_streaming_it_only_tells_how_the_pool_is(
-    start: Start, say: Say, troubles: list[dict[str, object]], word: str
+async def test_without_streaming_the_response_only_reports_availability(
+    start: Start, say: Say, faults: list[dict[str, object]], prefix: str
 ) -> None:
-    world = await start(troubles={SORA: troubles})
+    world = await start(faults={SORA: faults})
 
     status, text = await say(world, stream=False)
 
     assert status == 200
-    assert json.loads(text)["choices"][0]["message"]["content"].startswith(word)
+    assert json.loads(text)["choices"][0]["message"]["content"].startswith(prefix)
     assert world.ledger.entries == ()
 
 
@@ -137,9 +139,9 @@ async def test_keys_are_refused_before_the_stream(
 ) -> None:
     world = await start()
 
-    answered, text = await say(world, key=key)
+    actual_status, text = await say(world, key=key)
 
-    assert (answered, json.loads(text)) == (status, body)
+    assert (actual_status, json.loads(text)) == (status, body)
 
 
 async def test_an_unknown_model_is_a_500(start: Start, say: Say) -> None:
@@ -159,11 +161,11 @@ async def test_an_unknown_model_is_a_500(start: Start, say: Say) -> None:
         ("close", "", False),
     ],
 )
-async def test_a_failed_job_is_told_in_three_ways(
+async def test_a_failed_job_is_reported_in_three_forms(
     start: Start, say: Say, form: str, mark: str, is_done: bool
 ) -> None:
     failing = {"kind": "fail", "after": 0.5, "form": form, "message": "boom"}
-    world = await start(troubles={SORA: [failing]})
+    world = await start(faults={SORA: [failing]})
 
     status, text = await say(world)
 
@@ -173,18 +175,18 @@ async def test_a_failed_job_is_told_in_three_ways(
     assert "<video" not in text
 
 
-async def test_risk_control_names_itself_inside_the_stream(start: Start, say: Say) -> None:
-    world = await start(troubles={SORA: [{"kind": "refuse", "sign": "risk_control"}]})
+async def test_risk_control_is_named_inside_the_stream(start: Start, say: Say) -> None:
+    world = await start(faults={SORA: [{"kind": "refuse", "sign": "risk_control"}]})
 
-    said = [await say(world) for _ in range(12)]
+    responses = [await say(world) for _ in range(12)]
 
-    assert {status for status, _ in said} == {200}
+    assert {status for status, _ in responses} == {200}
     for mark in ("sentinel_block", "风控", "Cloudflare challenge"):
-        assert any(mark in text for _, text in said)
+        assert any(mark in text for _, text in responses)
     assert world.ledger.entries == ()
 
 
-async def test_unwelcome_prompts_fail_as_content(start: Start, say: Say) -> None:
+async def test_prompts_with_blocked_words_fail_for_their_content(start: Start, say: Say) -> None:
     world = await start()
 
     _, text = await say(world, "gore everywhere")
@@ -192,7 +194,7 @@ async def test_unwelcome_prompts_fail_as_content(start: Start, say: Say) -> None
     assert "may violate our guardrails" in text
 
 
-async def test_an_empty_wallet_is_told_inside_the_stream(start: Start, say: Say) -> None:
+async def test_an_empty_balance_is_reported_inside_the_stream(start: Start, say: Say) -> None:
     world = await start()
 
     status, text = await say(world, key="sim-relay-a-empty")
@@ -201,7 +203,7 @@ async def test_an_empty_wallet_is_told_inside_the_stream(start: Start, say: Say)
     assert "余额不足" in text
 
 
-async def test_leaving_the_stream_does_not_cancel_the_job(
+async def test_closing_the_stream_does_not_cancel_the_job(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
@@ -213,16 +215,16 @@ async def test_leaving_the_stream_does_not_cancel_the_job(
     headers = {"authorization": "Bearer sim-relay-a-key"}
 
     url = f"{world.base_urls['relay-a']}/chat/completions"
-    async with http.post(url, json=body, headers=headers) as answer:
-        await answer.content.readline()
+    async with http.post(url, json=body, headers=headers) as response:
+        await response.content.readline()
     while world.ledger.as_json(world.second())["entries"][0]["state"] == "accepted":
-        async with http.get(f"{world.base_url}/_sim/ledger") as answer:
-            await answer.read()
+        async with http.get(f"{world.base_url}/_sim/ledger") as response:
+            await response.read()
 
     assert world.ledger.as_json(world.second())["total"]["billed_usd"] == pytest.approx(0.15)
 
 
-async def test_a_list_of_models_has_one_name_for_each_length_and_shape(
+async def test_the_list_of_models_has_one_id_for_each_length_and_orientation(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
@@ -230,8 +232,8 @@ async def test_a_list_of_models_has_one_name_for_each_length_and_shape(
     async with http.get(
         f"{world.base_urls['relay-a']}/models",
         headers={"authorization": "Bearer sim-relay-a-key"},
-    ) as answer:
-        names = [model["id"] for model in (await answer.json())["data"]]
+    ) as response:
+        names = [model["id"] for model in (await response.json())["data"]]
 
     assert names[:2] == ["sora2-landscape-10s", "sora2-portrait-10s"]
     assert names[-1] == "gpt-image"
@@ -246,12 +248,14 @@ async def test_a_list_of_models_has_one_name_for_each_length_and_shape(
         ("something-else", ("1280x704", 10)),
     ],
 )
-async def test_a_models_name_is_its_shape(start: Start, model: str, shape: tuple[str, int]) -> None:
+async def test_a_model_id_encodes_size_and_length(
+    start: Start, model: str, shape: tuple[str, int]
+) -> None:
     world = await start()
 
     assert parse_model_name(world.scenario.services[SORA], model) == shape
 
 
 @pytest.mark.parametrize("form", ["html", "double_quotes", "link", "bare", "image"])
-def test_every_form_of_a_result_carries_its_link(form: str) -> None:
+def test_every_form_of_a_result_has_its_link(form: str) -> None:
     assert "https://cdn.example/v.mp4" in result_text(form, "https://cdn.example/v.mp4")

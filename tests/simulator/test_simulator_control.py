@@ -1,4 +1,4 @@
-"""The live control and the books, over HTTP."""
+"""The live control and the ledger, over HTTP."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,16 +18,16 @@ AUTH = {"authorization": "Bearer sim-openai-key"}
 
 @pytest.fixture
 def put(http: aiohttp.ClientSession) -> Put:
-    """Send a command about one service."""
+    """Send a command for one service."""
 
     async def put(
         world: Simulation, body: object, service: str = SORA
     ) -> tuple[int, dict[str, object]]:
         url = f"{world.base_url}/_sim/services/{service}"
-        async with http.put(url, json=body) as answer:
-            shown = await answer.json()
-            assert isinstance(shown, dict)
-            return answer.status, shown
+        async with http.put(url, json=body) as response:
+            document = await response.json()
+            assert isinstance(document, dict)
+            return response.status, document
 
     return put
 
@@ -35,16 +35,16 @@ def put(http: aiohttp.ClientSession) -> Put:
 async def create(http: aiohttp.ClientSession, world: Simulation, prompt: str = "a boat") -> int:
     async with http.post(
         f"{world.base_urls['openai']}/videos", json={"prompt": prompt}, headers=AUTH
-    ) as answer:
-        await answer.read()
-        return answer.status
+    ) as response:
+        await response.read()
+        return response.status
 
 
-async def books(http: aiohttp.ClientSession, world: Simulation) -> dict[str, object]:
-    async with http.get(f"{world.base_url}/_sim/ledger") as answer:
-        shown = await answer.json()
-        assert isinstance(shown, dict)
-        return shown
+async def ledger(http: aiohttp.ClientSession, world: Simulation) -> dict[str, object]:
+    async with http.get(f"{world.base_url}/_sim/ledger") as response:
+        document = await response.json()
+        assert isinstance(document, dict)
+        return document
 
 
 async def test_a_service_is_switched_off_and_on_again(
@@ -62,32 +62,32 @@ async def test_a_service_is_switched_off_and_on_again(
     assert await create(http, world) == 200
 
 
-async def test_a_trouble_is_put_upon_a_service(
+async def test_a_fault_is_injected_into_a_service(
     start: Start, put: Put, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
 
-    _, shown = await put(world, {"fault": {"kind": "refuse", "sign": "quota", "share": 1}})
+    _, document = await put(world, {"fault": {"kind": "refuse", "sign": "quota", "share": 1}})
 
-    assert shown["faults"] == [{"kind": "refuse", "sign": "quota"}]
+    assert document["faults"] == [{"kind": "refuse", "sign": "quota"}]
     assert await create(http, world) == 429
 
 
-async def test_the_scripts_own_trouble_can_be_ended_and_come_back(start: Start, put: Put) -> None:
+async def test_the_scenarios_faults_can_be_ended_and_restored(start: Start, put: Put) -> None:
     world = await start("january")
     reverse = "sora-2-reverse"
 
-    scripted = [trouble.kind for trouble in world.active_faults(reverse)]
+    scripted = [fault.kind for fault in world.active_faults(reverse)]
     await put(world, {"fault": None}, reverse)
     ended = world.active_faults(reverse)
     await put(world, {"status": "script"}, reverse)
 
     assert scripted == ["refuse"]
     assert ended == ()
-    assert [trouble.kind for trouble in world.active_faults(reverse)] == scripted
+    assert [fault.kind for fault in world.active_faults(reverse)] == scripted
 
 
-async def test_a_trouble_may_last_for_some_seconds(start: Start, put: Put) -> None:
+async def test_faults_may_end_after_some_seconds(start: Start, put: Put) -> None:
     world = await start(speed=1000)
 
     await put(world, {"faults": [{"kind": "stall"}, {"kind": "hang"}], "for": 20})
@@ -110,46 +110,48 @@ async def test_a_trouble_may_last_for_some_seconds(start: Start, put: Put) -> No
         ([1], "object"),
     ],
 )
-async def test_a_command_that_cannot_be_understood_says_why(
+async def test_an_invalid_command_is_refused_with_the_reason(
     start: Start, put: Put, body: object, reason: str
 ) -> None:
     world = await start()
 
-    status, shown = await put(world, body)
+    status, document = await put(world, body)
 
     assert status == 422
-    assert reason in str(shown["error"])
+    assert reason in str(document["error"])
     assert world.active_faults(SORA) == ()
 
 
-async def test_a_body_that_is_no_json_says_so(start: Start, http: aiohttp.ClientSession) -> None:
+async def test_a_body_that_is_not_json_is_refused_with_the_reason(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
     world = await start()
 
-    async with http.put(f"{world.base_url}/_sim/services/{SORA}", data=b"{oh") as answer:
-        assert answer.status == 422
-        assert "JSON" in (await answer.json())["error"]
+    async with http.put(f"{world.base_url}/_sim/services/{SORA}", data=b"{oh") as response:
+        assert response.status == 422
+        assert "JSON" in (await response.json())["error"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_an_unknown_service_names_the_known_ones(
+async def test_the_error_for_an_unknown_service_names_the_known_ones(
     start: Start, http: aiohttp.ClientSession, method: str
 ) -> None:
     world = await start()
 
-    async with http.request(method, f"{world.base_url}/_sim/services/nobody") as answer:
-        assert answer.status == 404
-        assert "sora-2-official" in (await answer.json())["error"]
+    async with http.request(method, f"{world.base_url}/_sim/services/unknown") as response:
+        assert response.status == 404
+        assert "sora-2-official" in (await response.json())["error"]
 
 
-async def test_the_services_and_the_scenario_are_shown(
+async def test_services_and_scenario_are_returned(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start("january")
 
-    async with http.get(f"{world.base_url}/_sim/services") as answer:
-        services = await answer.json()
-    async with http.get(f"{world.base_url}/_sim/scenario") as answer:
-        scenario = await answer.json()
+    async with http.get(f"{world.base_url}/_sim/services") as response:
+        services = await response.json()
+    async with http.get(f"{world.base_url}/_sim/scenario") as response:
+        scenario = await response.json()
 
     assert [one["id"] for one in services] == list(world.scenario.services)
     assert scenario["base_urls"]["openai"] == world.base_urls["openai"]
@@ -157,7 +159,7 @@ async def test_the_services_and_the_scenario_are_shown(
     assert scenario["catalogue"]["upstreams"]["openai"]["feed"]["url"].endswith("/status/openai")
 
 
-async def test_the_books_tell_what_each_prompt_cost(
+async def test_the_ledger_has_the_cost_of_each_prompt(
     start: Start, put: Put, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
@@ -167,27 +169,27 @@ async def test_the_books_tell_what_each_prompt_cost(
     with pytest.raises(aiohttp.ClientError):
         await create(http, world, "two")
 
-    shown = await books(http, world)
+    document = await ledger(http, world)
 
-    assert isinstance(shown["by_prompt"], dict)
-    assert {prompt: total["jobs"] for prompt, total in shown["by_prompt"].items()} == {
+    assert isinstance(document["by_prompt"], dict)
+    assert {prompt: total["jobs"] for prompt, total in document["by_prompt"].items()} == {
         "one": 1,
         "two": 2,
     }
-    assert isinstance(shown["entries"], list)
-    assert [entry["answered"] for entry in shown["entries"]] == [True, True, False]
-    assert isinstance(shown["total"], dict)
-    assert shown["total"]["billed_usd"] == pytest.approx(1.20)
+    assert isinstance(document["entries"], list)
+    assert [entry["answered"] for entry in document["entries"]] == [True, True, False]
+    assert isinstance(document["total"], dict)
+    assert document["total"]["billed_usd"] == pytest.approx(1.20)
 
 
 @pytest.mark.parametrize(
     ("service", "before", "after", "state"),
     [
-        ("sora-2-official", 0.40, 0.0, "refunded"),  # charged at acceptance, given back
+        ("sora-2-official", 0.40, 0.0, "refunded"),  # charged at acceptance, refunded
         ("sora-2-reverse", 0.0, 0.0, "failed"),  # only deliveries are charged
     ],
 )
-async def test_a_failed_job_costs_what_its_provider_says(  # noqa: PLR0913, PLR0917  # a table's row
+async def test_the_cost_of_a_failed_job_depends_on_the_billing(  # noqa: PLR0913, PLR0917  # one row of a table
     start: Start,
     http: aiohttp.ClientSession,
     service: str,
@@ -195,7 +197,7 @@ async def test_a_failed_job_costs_what_its_provider_says(  # noqa: PLR0913, PLR0
     after: float,
     state: str,
 ) -> None:
-    world = await start(troubles={service: [{"kind": "fail", "after": 5}]})
+    world = await start(faults={service: [{"kind": "fail", "after": 5}]})
     if service == "sora-2-official":
         await create(http, world)
     else:
@@ -208,8 +210,8 @@ async def test_a_failed_job_costs_what_its_provider_says(  # noqa: PLR0913, PLR0
             f"{world.base_urls['relay-a']}/chat/completions",
             json=body,
             headers={"authorization": "Bearer sim-relay-a-key"},
-        ) as answer:
-            await answer.read()
+        ) as response:
+            await response.read()
 
     (entry,) = world.ledger.entries
 
@@ -218,24 +220,24 @@ async def test_a_failed_job_costs_what_its_provider_says(  # noqa: PLR0913, PLR0
     assert entry.billing_state(entry.accepted_at + 6) == state
 
 
-async def test_only_loopback_is_served() -> None:
+async def test_the_simulator_listens_on_loopback_only() -> None:
     with pytest.raises(ValueError, match="loopback only"):
-        async with serve_simulation(load_scenario("calm"), host="0.0.0.0"):  # noqa: S104  # the point
+        async with serve_simulation(load_scenario("calm"), host="0.0.0.0"):  # noqa: S104  # refused
             pass
 
 
-async def test_the_same_seed_draws_the_same_world(http: aiohttp.ClientSession) -> None:
-    drawn = []
+async def test_the_same_seed_gives_the_same_jobs(http: aiohttp.ClientSession) -> None:
+    jobs = []
     for seed in (1, 1, 2):
         async with serve_simulation(load_scenario("calm"), seed=seed) as world:
             await create(http, world)
-            drawn.append([(entry.job, entry.outcome) for entry in world.ledger.entries])
+            jobs.append([(entry.job, entry.outcome) for entry in world.ledger.entries])
 
-    assert drawn[0] == drawn[1]
-    assert drawn[0] != drawn[2]
+    assert jobs[0] == jobs[1]
+    assert jobs[0] != jobs[2]
 
 
-async def test_the_wire_can_show_the_scenarios_own_dates(http: aiohttp.ClientSession) -> None:
+async def test_responses_can_show_the_scenarios_dates(http: aiohttp.ClientSession) -> None:
     scenario = load_scenario("sunset")
 
     async with serve_simulation(scenario, starts_at=scenario.start) as world:

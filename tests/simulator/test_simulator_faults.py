@@ -1,4 +1,4 @@
-"""Each kind of trouble, as a client meets it."""
+"""Each kind of fault, as a client sees it."""
 
 import io
 from collections.abc import Awaitable, Callable
@@ -18,40 +18,40 @@ AUTH = {"authorization": "Bearer sim-openai-key"}
 
 @pytest.fixture
 def order(http: aiohttp.ClientSession) -> Order:
-    """Create a 4 s video of 1280x720 and follow it to its end."""
+    """Create a 4 s video of 1280x720 and poll it to its end."""
 
     async def order(world: Simulation, *, follow: bool = True) -> dict[str, object]:
         url = f"{world.base_urls['openai']}/videos"
         body = {"prompt": "a boat", "seconds": "4", "size": "1280x720"}
-        async with http.post(url, json=body, headers=AUTH) as answer:
-            shown = await answer.json()
-        while follow and shown["status"] not in {"completed", "failed"}:
-            async with http.get(f"{url}/{shown['id']}", headers=AUTH) as answer:
-                shown = await answer.json()
-        assert isinstance(shown, dict)
-        return shown
+        async with http.post(url, json=body, headers=AUTH) as response:
+            job = await response.json()
+        while follow and job["status"] not in {"completed", "failed"}:
+            async with http.get(f"{url}/{job['id']}", headers=AUTH) as response:
+                job = await response.json()
+        assert isinstance(job, dict)
+        return job
 
     return order
 
 
 async def content(http: aiohttp.ClientSession, world: Simulation, job: object) -> tuple[int, bytes]:
     url = f"{world.base_urls['openai']}/videos/{job}/content"
-    async with http.get(url, headers=AUTH) as answer:
-        return answer.status, await answer.read()
+    async with http.get(url, headers=AUTH) as response:
+        return response.status, await response.read()
 
 
-async def test_a_create_that_hangs_is_accepted_billed_and_listed_but_never_answered(
+async def test_a_create_that_hangs_is_accepted_billed_and_listed_without_a_response(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "hang"}]})
+    world = await start(faults={SORA: [{"kind": "hang"}]})
     url = f"{world.base_urls['openai']}/videos"
 
     with pytest.raises(TimeoutError):
         await http.post(
             url, json={"prompt": "a boat"}, headers=AUTH, timeout=aiohttp.ClientTimeout(0.3)
         )
-    async with http.get(url, headers=AUTH) as answer:
-        listed = (await answer.json())["data"]
+    async with http.get(url, headers=AUTH) as response:
+        listed = (await response.json())["data"]
 
     (entry,) = world.ledger.entries
     assert not entry.answered
@@ -59,8 +59,10 @@ async def test_a_create_that_hangs_is_accepted_billed_and_listed_but_never_answe
     assert listed[0]["prompt"] == "a boat"
 
 
-async def test_a_hang_may_as_well_be_a_refusal(start: Start, http: aiohttp.ClientSession) -> None:
-    world = await start(troubles={SORA: [{"kind": "hang", "accepts": False}]})
+async def test_a_create_that_hangs_may_be_without_acceptance(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
+    world = await start(faults={SORA: [{"kind": "hang", "accepts": False}]})
 
     with pytest.raises(TimeoutError):
         await http.post(
@@ -73,10 +75,10 @@ async def test_a_hang_may_as_well_be_a_refusal(start: Start, http: aiohttp.Clien
     assert world.ledger.entries == ()
 
 
-async def test_a_world_ends_although_somebody_hangs(
+async def test_the_simulation_ends_although_a_request_hangs(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "hang", "doors": ["models"]}]})
+    world = await start(faults={SORA: [{"kind": "hang", "doors": ["models"]}]})
 
     with pytest.raises(TimeoutError):
         await http.get(f"{world.base_urls['openai']}/models", timeout=aiohttp.ClientTimeout(0.3))
@@ -86,10 +88,10 @@ async def test_a_world_ends_although_somebody_hangs(
 
 
 @pytest.mark.parametrize("accepts", [True, False])
-async def test_a_reset_leaves_the_caller_in_doubt(
+async def test_a_create_that_is_reset_may_be_accepted_or_not(
     start: Start, http: aiohttp.ClientSession, accepts: bool
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "reset", "accepts": accepts}]})
+    world = await start(faults={SORA: [{"kind": "reset", "accepts": accepts}]})
 
     with pytest.raises(aiohttp.ClientConnectionError):
         await http.post(
@@ -99,18 +101,18 @@ async def test_a_reset_leaves_the_caller_in_doubt(
     assert len(world.ledger.entries) == int(accepts)
 
 
-async def test_a_stalled_job_stays_where_it_is(start: Start, order: Order) -> None:
-    world = await start(speed=1000, troubles={SORA: [{"kind": "stall", "at": 40}]})
+async def test_a_stalled_job_makes_no_progress(start: Start, order: Order) -> None:
+    world = await start(speed=1000, faults={SORA: [{"kind": "stall", "at": 40}]})
 
     job = world.jobs[str((await order(world, follow=False))["id"])]
 
-    assert job.progress_at(world.second() + 1e6).progress == 40
+    assert job.progress_at(world.second() + 1e6).percent == 40
     assert job.progress_at(world.second() + 1e6).status == "in_progress"
 
 
-async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order) -> None:
+async def test_a_failed_job_has_an_error_and_is_refunded(start: Start, order: Order) -> None:
     failing = {"kind": "fail", "after": 1, "code": "server_error", "message": "engine died"}
-    world = await start(troubles={SORA: [failing]})
+    world = await start(faults={SORA: [failing]})
 
     job = await order(world)
 
@@ -122,7 +124,7 @@ async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order
 
 
 @pytest.mark.parametrize(
-    ("trouble", "size", "seconds", "tracks"),
+    ("fault", "size", "seconds", "tracks"),
     [
         ({"defect": "wrong_size"}, (640, 360), 4, 2),
         ({"defect": "wrong_size", "size": "854x480"}, (854, 480), 4, 2),
@@ -132,16 +134,16 @@ async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order
         ({"defect": "black"}, (1280, 720), 4, 2),
     ],
 )
-async def test_a_flawed_video_is_flawed_in_its_bytes(  # noqa: PLR0913, PLR0917  # one row of a table
+async def test_a_defective_video_has_the_defect_in_its_bytes(  # noqa: PLR0913, PLR0917  # one row of a table
     start: Start,
     order: Order,
     http: aiohttp.ClientSession,
-    trouble: dict[str, object],
+    fault: dict[str, object],
     size: tuple[int, int],
     seconds: int,
     tracks: int,
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "deliver_defective"} | trouble]})
+    world = await start(faults={SORA: [{"kind": "deliver_defective"} | fault]})
 
     job = await order(world)
     _, data = await content(http, world, job["id"])
@@ -154,11 +156,11 @@ async def test_a_flawed_video_is_flawed_in_its_bytes(  # noqa: PLR0913, PLR0917 
         assert len(container.streams) == tracks
 
 
-@pytest.mark.parametrize("flaw", ["broken", "empty"])
+@pytest.mark.parametrize("defect", ["broken", "empty"])
 async def test_a_broken_video_does_not_open(
-    start: Start, order: Order, http: aiohttp.ClientSession, flaw: str
+    start: Start, order: Order, http: aiohttp.ClientSession, defect: str
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "deliver_defective", "defect": flaw}]})
+    world = await start(faults={SORA: [{"kind": "deliver_defective", "defect": defect}]})
 
     status, data = await content(http, world, (await order(world))["id"])
 
@@ -167,17 +169,17 @@ async def test_a_broken_video_does_not_open(
         av.open(io.BytesIO(data), "r").close()
 
 
-async def test_another_models_video_says_so_in_its_model(start: Start, order: Order) -> None:
+async def test_a_video_of_another_model_names_that_model(start: Start, order: Order) -> None:
     other = {"kind": "deliver_defective", "defect": "other_model", "model": "sora-1"}
-    world = await start(troubles={SORA: [other]})
+    world = await start(faults={SORA: [other]})
 
     assert (await order(world))["model"] == "sora-1"
 
 
-async def test_an_expired_video_is_gone(
+async def test_an_expired_video_is_not_found(
     start: Start, order: Order, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "expire"}]})
+    world = await start(faults={SORA: [{"kind": "expire"}]})
 
     status, _ = await content(http, world, (await order(world))["id"])
 
@@ -185,7 +187,7 @@ async def test_an_expired_video_is_gone(
 
 
 async def test_a_slow_service_takes_longer(start: Start, order: Order) -> None:
-    world = await start(speed=200, troubles={SORA: [{"kind": "slow", "factor": 10}]})
+    world = await start(speed=200, faults={SORA: [{"kind": "slow", "factor": 10}]})
 
     job = world.jobs[str((await order(world))["id"])]
 
@@ -193,42 +195,42 @@ async def test_a_slow_service_takes_longer(start: Start, order: Order) -> None:
     assert job.outcome.duration > 20
 
 
-async def test_a_list_may_hide_the_newest_job(
+async def test_a_list_may_omit_the_newest_job(
     start: Start, order: Order, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "incomplete_list"}]})
+    world = await start(faults={SORA: [{"kind": "incomplete_list"}]})
     first = await order(world, follow=False)
     await order(world, follow=False)
 
-    async with http.get(f"{world.base_urls['openai']}/videos", headers=AUTH) as answer:
-        listed = [video["id"] for video in (await answer.json())["data"]]
+    async with http.get(f"{world.base_urls['openai']}/videos", headers=AUTH) as response:
+        listed = [video["id"] for video in (await response.json())["data"]]
 
     assert listed == [first["id"]]
 
 
-async def test_a_retired_model_is_unknown_and_unlisted_while_others_live(
+async def test_a_retired_model_is_unknown_and_not_listed_while_others_are(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "retire"}]})
+    world = await start(faults={SORA: [{"kind": "retire"}]})
     base = world.base_urls["openai"]
 
-    async with http.post(f"{base}/videos", json={"prompt": "a boat"}, headers=AUTH) as answer:
-        refusal = (await answer.json())["error"]
-    async with http.get(f"{base}/models", headers=AUTH) as answer:
-        listed = [model["id"] for model in (await answer.json())["data"]]
+    async with http.post(f"{base}/videos", json={"prompt": "a boat"}, headers=AUTH) as response:
+        refusal = (await response.json())["error"]
+    async with http.get(f"{base}/models", headers=AUTH) as response:
+        listed = [model["id"] for model in (await response.json())["data"]]
 
     assert refusal["code"] == "model_not_found"
     assert listed == ["sora-2-pro"]
 
 
-async def test_a_retired_api_has_no_paths_left(start: Start, http: aiohttp.ClientSession) -> None:
+async def test_a_retired_api_has_no_paths(start: Start, http: aiohttp.ClientSession) -> None:
     world = await start("today")
     url = f"{world.base_urls['openai']}/videos"
 
     seen = []
     for method, path in (("POST", ""), ("GET", ""), ("GET", "/video_1"), ("DELETE", "/video_1")):
-        async with http.request(method, url + path, headers=AUTH) as answer:
-            seen.append((answer.status, (await answer.json())["error"]["message"]))
+        async with http.request(method, url + path, headers=AUTH) as response:
+            seen.append((response.status, (await response.json())["error"]["message"]))
 
     assert seen == [
         (404, "Invalid URL (POST /v1/videos)"),
@@ -238,7 +240,7 @@ async def test_a_retired_api_has_no_paths_left(start: Start, http: aiohttp.Clien
     ]
 
 
-async def test_the_scenarios_own_words_are_sent_as_they_are(
+async def test_the_scenarios_response_is_sent_as_it_is(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     challenge = {
@@ -248,26 +250,26 @@ async def test_the_scenarios_own_words_are_sent_as_they_are(
         "headers": {"server": "cloudflare", "cf-ray": "1"},
         "doors": ["models"],
     }
-    world = await start(troubles={SORA: [challenge]})
+    world = await start(faults={SORA: [challenge]})
 
-    async with http.get(f"{world.base_urls['openai']}/models") as answer:
-        text = await answer.text()
+    async with http.get(f"{world.base_urls['openai']}/models") as response:
+        text = await response.text()
 
-    assert (answer.status, answer.content_type) == (403, "text/html")
-    assert answer.headers["server"] == "cloudflare"
+    assert (response.status, response.content_type) == (403, "text/html")
+    assert response.headers["server"] == "cloudflare"
     assert "Just a moment" in text
 
 
 async def test_a_share_of_the_creates_succeeds(start: Start, http: aiohttp.ClientSession) -> None:
     partial = {"kind": "refuse", "sign": "overloaded", "share": 0.5}
-    world = await start(troubles={SORA: [partial]})
+    world = await start(faults={SORA: [partial]})
 
     statuses = []
     for _ in range(40):
         async with http.post(
             f"{world.base_urls['openai']}/videos", json={"prompt": "a boat"}, headers=AUTH
-        ) as answer:
-            statuses.append(answer.status)
+        ) as response:
+            statuses.append(response.status)
 
     assert set(statuses) == {200, 503}
     assert len(world.ledger.entries) == statuses.count(200)

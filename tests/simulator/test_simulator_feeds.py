@@ -1,4 +1,4 @@
-"""Status pages: their two formats, their lateness, and what they never say."""
+"""Status pages: their two formats, their delays and omissions."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -34,14 +34,14 @@ OUTAGE = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "overloaded"})
 
 @pytest.fixture
 def get(http: aiohttp.ClientSession) -> Get:
-    """Read one path of a status page."""
+    """Get the JSON of one path of a status page."""
 
     async def get(world: Simulation, feed: str, path: str) -> dict[str, object]:
-        async with http.get(world.feed_urls[feed] + path) as answer:
-            assert answer.status == 200, path
-            shown = await answer.json()
-            assert isinstance(shown, dict)
-            return shown
+        async with http.get(world.feed_urls[feed] + path) as response:
+            assert response.status == 200, path
+            document = await response.json()
+            assert isinstance(document, dict)
+            return document
 
     return get
 
@@ -72,7 +72,7 @@ def scenario(**feed: object) -> Scenario:
 
 
 @pytest.mark.parametrize("path", STATUSPAGE_PATHS)
-async def test_every_path_of_a_statuspage_answers(start: Start, get: Get, path: str) -> None:
+async def test_every_path_of_a_statuspage_exists(start: Start, get: Get, path: str) -> None:
     world = await start()
 
     body = await get(world, "relay-b", f"/api/v2/{path}.json")
@@ -82,7 +82,7 @@ async def test_every_path_of_a_statuspage_answers(start: Start, get: Get, path: 
     assert page["name"] == "Relay B"
 
 
-async def test_a_calm_page_is_green(start: Start, get: Get) -> None:
+async def test_a_page_without_faults_is_operational(start: Start, get: Get) -> None:
     world = await start()
 
     summary = await get(world, "relay-b", "/api/v2/summary.json")
@@ -95,8 +95,8 @@ async def test_a_calm_page_is_green(start: Start, get: Get) -> None:
     ]
 
 
-async def test_an_outage_stands_on_the_page_with_its_incident(start: Start, get: Get) -> None:
-    world = await start(troubles={"veo-3.1-reverse": [{"kind": "refuse", "sign": "overloaded"}]})
+async def test_the_page_reports_an_outage_with_its_incident(start: Start, get: Get) -> None:
+    world = await start(faults={"veo-3.1-reverse": [{"kind": "refuse", "sign": "overloaded"}]})
 
     summary = await get(world, "relay-b", "/api/v2/summary.json")
 
@@ -108,30 +108,30 @@ async def test_an_outage_stands_on_the_page_with_its_incident(start: Start, get:
     assert summary["status"]["indicator"] == "critical"
 
 
-async def test_the_shim_of_incident_io_has_its_gaps(
+async def test_the_statuspage_api_of_incident_io_has_its_gaps(
     start: Start, get: Get, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={"sora-2-official": [{"kind": "stall"}]})
+    world = await start(faults={"sora-2-official": [{"kind": "stall"}]})
 
     summary = await get(world, "openai", "/api/v2/summary.json")
     incidents = await get(world, "openai", "/api/v2/incidents.json")
     url = f"{world.feed_urls['openai']}/api/v2/incidents/unresolved.json"
-    async with http.get(url) as answer:
-        assert answer.status == 404
+    async with http.get(url) as response:
+        assert response.status == 404
 
     assert "incidents" not in summary
     assert isinstance(incidents["incidents"], list)
     assert incidents["incidents"][0]["incident_updates"][0]["body"] == ""
 
 
-async def test_the_widgets_of_incident_io_call_the_worst_state_full_outage(
+async def test_the_widgets_of_incident_io_call_a_major_outage_full_outage(
     start: Start, get: Get
 ) -> None:
-    world = await start(troubles={"sora-2-official": [{"kind": "refuse", "sign": "overloaded"}]})
+    world = await start(faults={"sora-2-official": [{"kind": "refuse", "sign": "overloaded"}]})
 
     summary = await get(world, "openai", "/api/v1/summary")
     proxy = await get(world, "openai", "/proxy/status.example.com")
-    told = await get(world, "openai", "/proxy/status.example.com/incidents")
+    incidents = await get(world, "openai", "/proxy/status.example.com/incidents")
     impacts = await get(world, "openai", "/proxy/status.example.com/component_impacts")
 
     assert isinstance(summary["ongoing_incidents"], list)
@@ -140,23 +140,23 @@ async def test_the_widgets_of_incident_io_call_the_worst_state_full_outage(
     assert incident["affected_components"][0]["name"] == "Sora"
     assert isinstance(proxy["summary"], dict)
     assert proxy["summary"]["affected_components"][0]["status"] == "full_outage"
-    assert isinstance(told["incidents"], list)
-    assert told["incidents"][0]["updates"][0]["to_status"] == "investigating"
+    assert isinstance(incidents["incidents"], list)
+    assert incidents["incidents"][0]["updates"][0]["to_status"] == "investigating"
     assert isinstance(impacts["component_impacts"], list)
     assert impacts["component_impacts"][0]["end_at"] is None
 
 
-@pytest.mark.parametrize("known", ["if-none-match", "if-modified-since"])
-async def test_a_page_that_did_not_change_is_not_sent_again(
-    start: Start, http: aiohttp.ClientSession, known: str
+@pytest.mark.parametrize("header", ["if-none-match", "if-modified-since"])
+async def test_an_unchanged_page_is_304(
+    start: Start, http: aiohttp.ClientSession, header: str
 ) -> None:
     world = await start()
     url = f"{world.feed_urls['relay-b']}/api/v2/summary.json"
-    async with http.get(url) as answer:
-        whole = answer.headers["etag"], answer.headers["last-modified"]
-    mine = {"if-none-match": whole[0], "if-modified-since": whole[1]}[known]
+    async with http.get(url) as response:
+        whole = response.headers["etag"], response.headers["last-modified"]
+    validator = {"if-none-match": whole[0], "if-modified-since": whole[1]}[header]
 
-    async with http.get(url, headers={known: mine}) as again:
+    async with http.get(url, headers={header: validator}) as again:
         assert (again.status, await again.read()) == (304, b"")
         assert again.headers["etag"] == whole[0]
     world.override_faults("veo-3.1-reverse", (OUTAGE,))
@@ -168,7 +168,7 @@ async def test_a_page_that_did_not_change_is_not_sent_again(
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "kind"),
+    ("form", "status", "kind"),
     [
         ("html", 200, "text/html"),
         ("not_found", 404, "text/plain"),
@@ -176,66 +176,66 @@ async def test_a_page_that_did_not_change_is_not_sent_again(
         ("truncated_json", 200, "text/plain"),
     ],
 )
-async def test_a_page_may_be_broken_itself(
-    http: aiohttp.ClientSession, answer: str, status: int, kind: str
+async def test_the_page_itself_may_be_broken(
+    http: aiohttp.ClientSession, form: str, status: int, kind: str
 ) -> None:
     async with (
-        serve_simulation(scenario(faults=[{"response": answer}])) as world,
+        serve_simulation(scenario(faults=[{"response": form}])) as world,
         http.get(f"{world.feed_urls['page']}/api/v2/summary.json") as got,
     ):
         assert (got.status, got.content_type) == (status, kind)
 
 
-def words(
-    world: Scenario, second: float, *stretches: FaultInterval
+def statuses(
+    world: Scenario, second: float, *intervals: FaultInterval
 ) -> Mapping[str, ReportedStatus]:
-    return build_report(world, "page", {"video": stretches}, second).components
+    return build_report(world, "page", {"video": intervals}, second).components
 
 
 @given(st.floats(0, 5000), st.floats(0, 10_000))
-def test_a_page_is_late_by_its_lag_and_never_early(lag: float, second: float) -> None:
+def test_a_page_reports_an_outage_after_its_lag_and_not_before(lag: float, second: float) -> None:
     outage = FaultInterval(100, None, (OUTAGE,))
 
-    said = words(scenario(lag=lag), second, outage)["Video"]
+    status = statuses(scenario(lag=lag), second, outage)["Video"]
 
-    assert (said is ReportedStatus.MAJOR_OUTAGE) == (second >= 100 + lag)
+    assert (status is ReportedStatus.MAJOR_OUTAGE) == (second >= 100 + lag)
 
 
 @given(st.floats(0, 10_000))
-def test_a_blind_page_says_nothing_of_outages(second: float) -> None:
-    said = build_report(
+def test_a_blind_page_reports_no_outages(second: float) -> None:
+    report = build_report(
         scenario(blind=1), "page", {"video": [FaultInterval(0, None, (OUTAGE,))]}, second
     )
 
-    assert said.incidents == ()
-    assert set(said.components.values()) == {ReportedStatus.OPERATIONAL}
+    assert report.incidents == ()
+    assert set(report.components.values()) == {ReportedStatus.OPERATIONAL}
 
 
 @given(st.floats(0, 1000), st.floats(0, 1000))
-def test_what_a_page_told_it_never_takes_back(one: float, other: float) -> None:
+def test_a_page_never_withdraws_a_report(one: float, other: float) -> None:
     outages = [FaultInterval(50, 200, (OUTAGE,)), FaultInterval(400, 700, (OUTAGE,))]
 
     early = build_report(scenario(), "page", {"video": outages}, min(one, other))
     late = build_report(scenario(), "page", {"video": outages}, max(one, other))
 
-    told = {incident.id: incident.updates for incident in late.incidents}
+    updates = {incident.id: incident.updates for incident in late.incidents}
     for incident in early.incidents:
-        assert told[incident.id][: len(incident.updates)] == incident.updates
+        assert updates[incident.id][: len(incident.updates)] == incident.updates
     assert early.changed_at <= late.changed_at
 
 
-def test_a_page_is_green_while_it_still_monitors() -> None:
+def test_components_are_operational_while_an_incident_is_monitored() -> None:
     outage = FaultInterval(0, 100, (OUTAGE,))
 
-    said = build_report(scenario(), "page", {"video": [outage]}, 110)
+    report = build_report(scenario(), "page", {"video": [outage]}, 110)
 
-    assert [incident.status for incident in said.open_incidents] == ["monitoring"]
-    assert said.components["Video"] is ReportedStatus.OPERATIONAL
+    assert [incident.status for incident in report.open_incidents] == ["monitoring"]
+    assert report.components["Video"] is ReportedStatus.OPERATIONAL
     assert not build_report(scenario(), "page", {"video": [outage]}, 131).open_incidents
 
 
 @pytest.mark.parametrize(
-    ("trouble", "word"),
+    ("fault", "expected"),
     [
         ({"kind": "false_report", "status": "partial_outage"}, "partial_outage"),
         ({"kind": "slow"}, "degraded_performance"),
@@ -246,15 +246,13 @@ def test_a_page_is_green_while_it_still_monitors() -> None:
         ({"kind": "hang"}, "partial_outage"),
     ],
 )
-def test_pages_have_a_word_for_some_troubles_and_lie_about_others(
-    trouble: object, word: str
-) -> None:
-    stretch = FaultInterval(0, None, (FAULT_ADAPTER.validate_python(trouble),))
+def test_each_fault_has_a_reported_status(fault: object, expected: str) -> None:
+    interval = FaultInterval(0, None, (FAULT_ADAPTER.validate_python(fault),))
 
-    assert words(scenario(), 10, stretch)["Video"] == word
+    assert statuses(scenario(), 10, interval)["Video"] == expected
 
 
-def test_a_planned_work_is_announced_under_way_and_done() -> None:
+def test_a_maintenance_is_scheduled_in_progress_and_completed() -> None:
     plan = {"name": "Upgrade", "components": ["Website"], "announced": 10, "from": 100, "to": 200}
     world = scenario(maintenances=[plan])
 
@@ -264,20 +262,20 @@ def test_a_planned_work_is_announced_under_way_and_done() -> None:
     ]
 
     assert phases == [[], ["scheduled"], ["in_progress"], ["completed"]]
-    assert words(world, 150)["Website"] is ReportedStatus.UNDER_MAINTENANCE
+    assert statuses(world, 150)["Website"] is ReportedStatus.UNDER_MAINTENANCE
 
 
-def test_live_control_cuts_the_script_that_a_page_tells() -> None:
+def test_overrides_cut_the_script_that_a_page_reports() -> None:
     script = [FaultInterval(0, 100, (OUTAGE,))]
 
-    lives = actual_intervals(
+    intervals = actual_intervals(
         script, [FaultInterval(40, 60, ()), FaultInterval(200, None, (OUTAGE,))]
     )
 
-    assert [(one.start, one.end) for one in lives] == [(0, 40), (60, 100), (200, None)]
+    assert [(one.start, one.end) for one in intervals] == [(0, 40), (60, 100), (200, None)]
 
 
-def test_an_incident_that_live_control_ends_stays_the_same_incident() -> None:
+def test_an_incident_that_an_override_ends_keeps_its_id() -> None:
     script = [FaultInterval(0, None, (OUTAGE,))]
     before = build_report(scenario(), "page", {"video": script}, 50)
 

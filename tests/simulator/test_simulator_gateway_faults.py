@@ -1,4 +1,4 @@
-"""What a gateway has to live through: the troubles and operations that it is tested against."""
+"""The faults and operations against which the gateway is tested."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,68 +17,68 @@ ORDER = {"model": "sora-2", "prompt": "a boat", "seconds": "4", "size": "1280x72
 PNG = "data:image/png;base64,UE5H"
 
 
-def head(world: Simulation, upstream: str = "openai") -> dict[str, str]:
+def auth(world: Simulation, upstream: str = "openai") -> dict[str, str]:
     return {"authorization": f"Bearer {world.scenario.upstreams[upstream].keys[0].key}"}
 
 
-async def posted(
+async def post(
     http: aiohttp.ClientSession, world: Simulation, path: str = "/videos", **body: object
 ) -> tuple[int, dict[str, object]]:
     url = world.base_urls["openai"] + path
-    async with http.post(url, json=ORDER | body, headers=head(world)) as answer:
-        return answer.status, await answer.json()
+    async with http.post(url, json=ORDER | body, headers=auth(world)) as response:
+        return response.status, await response.json()
 
 
-async def finished(http: aiohttp.ClientSession, world: Simulation) -> str:
-    _, job = await posted(http, world)
+async def completed_content_url(http: aiohttp.ClientSession, world: Simulation) -> str:
+    _, job = await post(http, world)
     url = f"{world.base_urls['openai']}/videos/{job['id']}"
     while True:
-        async with http.get(url, headers=head(world)) as answer:
-            if (await answer.json())["status"] == "completed":
+        async with http.get(url, headers=auth(world)) as response:
+            if (await response.json())["status"] == "completed":
                 return f"{url}/content"
 
 
 @pytest.mark.parametrize("accepts", [True, False])
-async def test_a_500_may_come_before_acceptance_or_after(
+async def test_a_500_may_be_before_or_after_acceptance(
     start: Start, http: aiohttp.ClientSession, *, accepts: bool
 ) -> None:
     body = {"error": {"message": "oops", "type": "server_error", "param": None, "code": None}}
-    trouble = {"kind": "refuse", "http_status": 500, "body": body, "accepts": accepts}
-    world = await start(troubles={SERVICE: [trouble]})
+    fault = {"kind": "refuse", "http_status": 500, "body": body, "accepts": accepts}
+    world = await start(faults={SERVICE: [fault]})
 
-    status, said = await posted(http, world)
+    status, document = await post(http, world)
 
-    assert (status, said) == (500, body)
+    assert (status, document) == (500, body)
     assert [one.answered for one in world.ledger.entries] == [False] * accepts
 
 
-async def test_an_upstream_where_nobody_listens_refuses_connections(
+async def test_an_upstream_that_does_not_listen_refuses_connections(
     http: aiohttp.ClientSession,
 ) -> None:
     calm = load_scenario("calm")
-    gone = calm.upstreams["openai"].model_copy(update={"listens": False})
-    scenario = calm.model_copy(update={"upstreams": {**calm.upstreams, "openai": gone}})
+    refusing = calm.upstreams["openai"].model_copy(update={"listens": False})
+    scenario = calm.model_copy(update={"upstreams": {**calm.upstreams, "openai": refusing}})
 
     async with serve_simulation(scenario) as world:
         with pytest.raises(aiohttp.ClientConnectorError):
-            await posted(http, world)
-        async with http.get(world.base_urls["relay-b"] + "/models") as answer:
-            assert answer.status == 401
+            await post(http, world)
+        async with http.get(world.base_urls["relay-b"] + "/models") as response:
+            assert response.status == 401
 
 
-async def test_a_download_of_any_size_is_the_video_and_then_padding(
+async def test_a_large_download_is_the_video_followed_by_padding(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
-    url = await finished(http, world)
-    async with http.get(url, headers=head(world)) as answer:
-        video = await answer.read()
+    url = await completed_content_url(http, world)
+    async with http.get(url, headers=auth(world)) as response:
+        video = await response.read()
     world.override_faults(
         SERVICE, (FAULT_ADAPTER.validate_python({"kind": "large_file", "bytes": 50_000_000}),)
     )
 
-    async with http.get(url, headers=head(world)) as answer:
-        whole = await answer.read()
+    async with http.get(url, headers=auth(world)) as response:
+        whole = await response.read()
 
     assert (len(whole), whole[: len(video)]) == (50_000_000, video)
     assert whole[len(video) + 4 : len(video) + 8] == b"free"
@@ -86,7 +86,7 @@ async def test_a_download_of_any_size_is_the_video_and_then_padding(
 
 
 @pytest.mark.parametrize(
-    ("asked", "shown"),
+    ("requested", "content_range"),
     [
         ("bytes=0-9", "bytes 0-9/9000000"),
         ("bytes=8999990-", "bytes 8999990-8999999/9000000"),
@@ -94,38 +94,39 @@ async def test_a_download_of_any_size_is_the_video_and_then_padding(
         ("bytes=100-8000000", "bytes 100-8000000/9000000"),
     ],
 )
-async def test_a_range_of_a_padded_download_is_the_same_bytes(
-    start: Start, http: aiohttp.ClientSession, asked: str, shown: str
+async def test_a_range_of_a_padded_download_has_the_same_bytes(
+    start: Start, http: aiohttp.ClientSession, requested: str, content_range: str
 ) -> None:
-    world = await start(troubles={SERVICE: [{"kind": "large_file", "bytes": 9_000_000}]})
-    url = await finished(http, world)
-    async with http.get(url, headers=head(world)) as answer:
-        whole = await answer.read()
+    world = await start(faults={SERVICE: [{"kind": "large_file", "bytes": 9_000_000}]})
+    url = await completed_content_url(http, world)
+    async with http.get(url, headers=auth(world)) as response:
+        whole = await response.read()
 
-    async with http.get(url, headers=head(world) | {"range": asked}) as answer:
-        part, status, range_ = await answer.read(), answer.status, answer.headers["content-range"]
+    async with http.get(url, headers=auth(world) | {"range": requested}) as response:
+        part, status = await response.read(), response.status
+        range_ = response.headers["content-range"]
 
-    first, last = (int(place) for place in range_[6:].split("/")[0].split("-"))
-    assert (status, range_) == (206, shown)
+    first, last = (int(position) for position in range_[6:].split("/")[0].split("-"))
+    assert (status, range_) == (206, content_range)
     assert part == whole[first : last + 1]
 
 
-async def test_a_running_job_that_its_server_cancels_costs_nothing(
-    start: Start, http: aiohttp.ClientSession
-) -> None:
+async def test_a_cancelled_job_is_not_charged(start: Start, http: aiohttp.ClientSession) -> None:
     world = await start(speed=1.0)
-    part = world.scenario.upstreams["openai"].model_copy(update={"dialect": "vllm_omni"})
-    upstreams = {**world.scenario.upstreams, "openai": part}
-    async with serve_simulation(world.scenario.model_copy(update={"upstreams": upstreams})) as own:
+    upstream = world.scenario.upstreams["openai"].model_copy(update={"dialect": "vllm_omni"})
+    upstreams = {**world.scenario.upstreams, "openai": upstream}
+    async with serve_simulation(
+        world.scenario.model_copy(update={"upstreams": upstreams})
+    ) as simulation:
         form = aiohttp.FormData(ORDER, default_to_multipart=True)
-        url = own.base_urls["openai"] + "/videos"
-        async with http.post(url, data=form, headers=head(own)) as answer:
-            job = (await answer.json())["id"]
+        url = simulation.base_urls["openai"] + "/videos"
+        async with http.post(url, data=form, headers=auth(simulation)) as response:
+            job = (await response.json())["id"]
 
-        async with http.delete(f"{url}/{job}", headers=head(own)) as answer:
-            assert (await answer.json())["deleted"] is True
+        async with http.delete(f"{url}/{job}", headers=auth(simulation)) as response:
+            assert (await response.json())["deleted"] is True
 
-        (line,) = own.ledger.as_json(own.second() + 1000)["entries"]
+        (line,) = simulation.ledger.as_json(simulation.second() + 1000)["entries"]
     assert (line["state"], line["billed_usd"]) == ("cancelled", 0)
 
 
@@ -142,12 +143,12 @@ async def test_a_running_job_that_its_server_cancels_costs_nothing(
         ({}, 400),
     ],
 )
-async def test_a_reference_is_a_file_or_an_object_with_one_address(
+async def test_an_input_reference_is_a_file_or_an_object_with_one_source(
     start: Start, http: aiohttp.ClientSession, reference: object, status: int
 ) -> None:
     world = await start()
 
-    assert (await posted(http, world, input_reference=reference))[0] == status
+    assert (await post(http, world, input_reference=reference))[0] == status
 
 
 @pytest.mark.parametrize(
@@ -159,19 +160,19 @@ async def test_a_reference_is_a_file_or_an_object_with_one_address(
         ("char_1", 400),
     ],
 )
-async def test_at_most_two_characters_appear(
+async def test_at_most_two_characters_are_accepted(
     start: Start, http: aiohttp.ClientSession, characters: object, status: int
 ) -> None:
     world = await start()
 
-    assert (await posted(http, world, characters=characters))[0] == status
+    assert (await post(http, world, characters=characters))[0] == status
 
 
-async def test_a_remix_a_create_and_an_extension_are_each_in_the_books(
+async def test_a_remix_an_edit_and_an_extension_are_each_in_the_ledger(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
-    source = (await finished(http, world)).split("/")[-2]
+    source = (await completed_content_url(http, world)).split("/")[-2]
     video = {"prompt": "more", "video": {"id": source}}
     bodies = {
         f"/videos/{source}/remix": {"prompt": "anew"},
@@ -180,8 +181,8 @@ async def test_a_remix_a_create_and_an_extension_are_each_in_the_books(
     }
     for path, body in bodies.items():
         url = world.base_urls["openai"] + path
-        async with http.post(url, json=body, headers=head(world)) as answer:
-            assert answer.status == 200
+        async with http.post(url, json=body, headers=auth(world)) as response:
+            assert response.status == 200
 
     charges = [entry.price for entry in world.ledger.entries]
 

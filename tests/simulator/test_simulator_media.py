@@ -1,4 +1,4 @@
-"""The videos are real: they decode, move, sound, and are flawed as told."""
+"""The videos are real: they decode, move, have sound, and have the requested defects."""
 
 import io
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from tallylight.simulator.outcomes import OutputSpec
 def frames(data: bytes) -> Iterator[bytes]:
     with av.open(io.BytesIO(data), "r") as container:
         for frame in container.decode(video=0):
-            light = frame.planes[0]
-            rows = memoryview(light)
-            starts = range(0, light.line_size * frame.height, light.line_size)
+            luma = frame.planes[0]
+            rows = memoryview(luma)
+            starts = range(0, luma.line_size * frame.height, luma.line_size)
             yield b"".join(rows[start : start + frame.width] for start in starts)
 
 
 @pytest.mark.parametrize(
     ("size", "seconds"), [("1280x720", 4), ("720x1280", 8), ("1280x704", 10), ("1536x672", 5)]
 )
-def test_a_clip_has_the_size_and_length_asked_for_and_a_sound_track(
+def test_a_clip_has_the_requested_size_and_length_and_an_audio_track(
     size: str, seconds: int
 ) -> None:
     data = render_output(OutputSpec("sora-2", size, seconds))
@@ -39,11 +39,11 @@ def test_a_clip_has_the_size_and_length_asked_for_and_a_sound_track(
         assert sum(1 for _ in container.decode(audio=0)) > seconds * 20
 
 
-def test_a_good_clip_moves() -> None:
-    seen = list(frames(render_output(OutputSpec("sora-2", "320x180", 2))))
+def test_an_intact_clip_moves() -> None:
+    images = list(frames(render_output(OutputSpec("sora-2", "320x180", 2))))
 
-    assert len(seen) == 20
-    assert len(set(seen)) == len(seen)
+    assert len(images) == 20
+    assert len(set(images)) == len(images)
 
 
 def test_a_frozen_clip_does_not_move() -> None:
@@ -61,7 +61,7 @@ def test_a_black_clip_is_black() -> None:
     assert max(max(frame) for frame in frames(data)) <= 18
 
 
-def test_a_silent_clip_has_no_sound_track() -> None:
+def test_a_silent_clip_has_no_audio_track() -> None:
     data = render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.SILENT))
 
     with av.open(io.BytesIO(data), "r") as container:
@@ -76,12 +76,12 @@ def test_a_broken_clip_does_not_open() -> None:
         av.open(io.BytesIO(data)).close()
 
 
-def test_an_empty_clip_is_no_bytes() -> None:
+def test_an_empty_clip_has_no_bytes() -> None:
     assert render_output(OutputSpec("sora-2", "320x180", 2, VideoDefect.EMPTY)) == b""
 
 
 @pytest.mark.parametrize(("form", "head"), [("png", b"\x89PNG"), ("webp", b"RIFF")])
-def test_pictures_are_pictures(form: str, head: bytes) -> None:
+def test_images_are_valid(form: str, head: bytes) -> None:
     data = render_image("640x360", form)
 
     assert data.startswith(head)
@@ -89,7 +89,7 @@ def test_pictures_are_pictures(form: str, head: bytes) -> None:
         assert (container.streams.video[0].width, container.streams.video[0].height) == (640, 360)
 
 
-def test_the_same_clip_is_made_once() -> None:
-    asked = OutputSpec("sora-2", "320x180", 3)
+def test_the_same_clip_is_encoded_once() -> None:
+    output = OutputSpec("sora-2", "320x180", 3)
 
-    assert render_output(asked) is render_output(asked)
+    assert render_output(output) is render_output(output)

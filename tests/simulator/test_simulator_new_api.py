@@ -9,15 +9,15 @@ import pytest
 from tallylight.simulator.world import Simulation
 
 Start = Callable[..., Awaitable[Simulation]]
-Ask = Callable[..., Awaitable[tuple[int, dict[str, object]]]]
+Call = Callable[..., Awaitable[tuple[int, dict[str, object]]]]
 VEO = "veo-3.1-reverse"
 
 
 @pytest.fixture
-def ask(http: aiohttp.ClientSession) -> Ask:
-    """Call the relay and return the status with the JSON."""
+def call(http: aiohttp.ClientSession) -> Call:
+    """Call the relay; return the status and the JSON."""
 
-    async def ask(
+    async def call(
         world: Simulation,
         method: str,
         path: str,
@@ -27,25 +27,25 @@ def ask(http: aiohttp.ClientSession) -> Ask:
     ) -> tuple[int, dict[str, object]]:
         url = world.base_urls["relay-b"] + path
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with http.request(method, url, json=body, headers=headers) as answer:
-            shown = await answer.json()
-            assert isinstance(shown, dict)
-            return answer.status, shown
+        async with http.request(method, url, json=body, headers=headers) as response:
+            document = await response.json()
+            assert isinstance(document, dict)
+            return response.status, document
 
-    return ask
+    return call
 
 
-async def ended(ask: Ask, world: Simulation, job: object) -> dict[str, object]:
+async def wait_for_end(call: Call, world: Simulation, job: object) -> dict[str, object]:
     while True:
-        _, shown = await ask(world, "GET", f"/videos/{job}")
-        if shown["status"] in {"completed", "failed"}:
-            return shown
+        _, document = await call(world, "GET", f"/videos/{job}")
+        if document["status"] in {"completed", "failed"}:
+            return document
 
 
-async def test_a_task_has_two_names_and_leaves_out_what_is_empty(start: Start, ask: Ask) -> None:
+async def test_a_task_has_two_ids_and_no_empty_members(start: Start, call: Call) -> None:
     world = await start()
 
-    status, task = await ask(world, "POST", "/videos", {"prompt": "a boat", "model": "veo-3.1"})
+    status, task = await call(world, "POST", "/videos", {"prompt": "a boat", "model": "veo-3.1"})
 
     assert status == 200
     assert task["id"] == task["task_id"]
@@ -54,40 +54,40 @@ async def test_a_task_has_two_names_and_leaves_out_what_is_empty(start: Start, a
     assert "completed_at" not in task
 
 
-async def test_a_finished_task_links_to_its_file(
-    start: Start, ask: Ask, http: aiohttp.ClientSession
+async def test_a_completed_task_has_the_url_of_its_file(
+    start: Start, call: Call, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
-    _, task = await ask(world, "POST", "/videos", {"prompt": "a boat", "seconds": 8})
+    _, task = await call(world, "POST", "/videos", {"prompt": "a boat", "seconds": 8})
 
-    done = await ended(ask, world, task["id"])
+    done = await wait_for_end(call, world, task["id"])
 
     assert done["progress"] == 100
     assert isinstance(done["metadata"], dict)
-    async with http.get(done["metadata"]["url"]) as answer:
-        assert answer.content_type == "video/mp4"
-        assert (await answer.read())[4:8] == b"ftyp"
+    async with http.get(done["metadata"]["url"]) as response:
+        assert response.content_type == "video/mp4"
+        assert (await response.read())[4:8] == b"ftyp"
 
 
-async def test_progress_is_a_text_while_the_task_runs(start: Start, ask: Ask) -> None:
-    world = await start(troubles={VEO: [{"kind": "stall", "at": 30}]})
-    _, task = await ask(world, "POST", "/videos", {"prompt": "a boat"})
+async def test_progress_is_text_while_the_task_runs(start: Start, call: Call) -> None:
+    world = await start(faults={VEO: [{"kind": "stall", "at": 30}]})
+    _, task = await call(world, "POST", "/videos", {"prompt": "a boat"})
 
-    shown = task
-    while shown["progress"] != "30%":
-        _, shown = await ask(world, "GET", f"/videos/{task['id']}")
+    document = task
+    while document["progress"] != "30%":
+        _, document = await call(world, "GET", f"/videos/{task['id']}")
 
-    assert shown["status"] == "in_progress"
+    assert document["status"] == "in_progress"
 
 
-async def test_the_older_route_tells_the_same_in_other_words(start: Start, ask: Ask) -> None:
-    world = await start(troubles={VEO: [{"kind": "fail", "after": 0, "message": "任务超时"}]})
-    _, task = await ask(world, "POST", "/video/generations", {"prompt": "a boat", "duration": 8})
+async def test_the_older_route_returns_the_same_in_another_form(start: Start, call: Call) -> None:
+    world = await start(faults={VEO: [{"kind": "fail", "after": 0, "message": "任务超时"}]})
+    _, task = await call(world, "POST", "/video/generations", {"prompt": "a boat", "duration": 8})
 
-    _, shown = await ask(world, "GET", f"/video/generations/{task['id']}")
+    _, document = await call(world, "GET", f"/video/generations/{task['id']}")
 
-    assert shown["code"] == "success"
-    assert shown["data"] == {
+    assert document["code"] == "success"
+    assert document["data"] == {
         "task_id": task["id"],
         "status": "FAILURE",
         "progress": "100%",
@@ -97,11 +97,11 @@ async def test_the_older_route_tells_the_same_in_other_words(start: Start, ask: 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/videos"), ("DELETE", "/videos/task_1")])
 async def test_there_is_no_list_and_no_delete(
-    start: Start, ask: Ask, method: str, path: str
+    start: Start, call: Call, method: str, path: str
 ) -> None:
     world = await start()
 
-    status, refusal = await ask(world, method, path)
+    status, refusal = await call(world, method, path)
 
     assert status in {404, 405}
     assert refusal["error"] == {
@@ -111,19 +111,19 @@ async def test_there_is_no_list_and_no_delete(
     }
 
 
-async def test_an_unknown_task_is_a_400_of_the_relay(start: Start, ask: Ask) -> None:
+async def test_an_unknown_task_is_a_400_of_the_relay(start: Start, call: Call) -> None:
     world = await start()
 
-    answer = await ask(world, "GET", "/videos/task_none")
+    result = await call(world, "GET", "/videos/task_none")
 
     expected = {"code": "task_not_exist", "message": "task_not_exist", "data": None}
-    assert answer == (400, expected)
+    assert result == (400, expected)
 
 
-async def test_an_unknown_model_is_a_503_of_the_distributor(start: Start, ask: Ask) -> None:
+async def test_an_unknown_model_is_a_503_of_the_distributor(start: Start, call: Call) -> None:
     world = await start()
 
-    status, refusal = await ask(world, "POST", "/videos", {"prompt": "a", "model": "sora-2"})
+    status, refusal = await call(world, "POST", "/videos", {"prompt": "a", "model": "sora-2"})
 
     assert status == 503
     assert isinstance(refusal["error"], dict)
@@ -140,38 +140,38 @@ async def test_an_unknown_model_is_a_503_of_the_distributor(start: Start, ask: A
         ("sim-relay-b-empty", 403, "用户额度不足"),
     ],
 )
-async def test_keys_are_refused_in_the_relays_words(
-    start: Start, ask: Ask, key: str, status: int, text: str
+async def test_keys_are_refused_in_the_relays_text(
+    start: Start, call: Call, key: str, status: int, text: str
 ) -> None:
     world = await start()
 
-    answered, refusal = await ask(world, "POST", "/videos", {"prompt": "a boat"}, key=key)
+    actual_status, refusal = await call(world, "POST", "/videos", {"prompt": "a boat"}, key=key)
 
-    assert answered == status
+    assert actual_status == status
     assert text in str(refusal["error"])
 
 
-async def test_an_upstreams_refusal_is_nested_as_text(start: Start, ask: Ask) -> None:
+async def test_an_upstreams_refusal_is_nested_as_text(start: Start, call: Call) -> None:
     world = await start()
 
-    status, refusal = await ask(world, "POST", "/videos", {"prompt": "a", "seconds": "99"})
+    status, refusal = await call(world, "POST", "/videos", {"prompt": "a", "seconds": "99"})
 
     assert (status, refusal["code"]) == (400, "fail_to_fetch_task")
     nested = json.loads(str(refusal["message"]))
     assert nested["error"]["code"] == "invalid_value"
 
 
-async def test_every_429_is_masked_as_saturation_but_its_code_survives(
-    start: Start, ask: Ask
+async def test_the_message_of_every_429_is_masked_and_its_code_kept(
+    start: Start, call: Call
 ) -> None:
     broke = {"message": "Your balance is empty", "type": "insufficient_quota", "code": "broke"}
     refusal = {"kind": "refuse", "http_status": 429, "body": {"error": broke}}
-    world = await start(troubles={VEO: [refusal]})
+    world = await start(faults={VEO: [refusal]})
 
-    status, shown = await ask(world, "POST", "/videos", {"prompt": "a boat"})
+    status, document = await call(world, "POST", "/videos", {"prompt": "a boat"})
 
     assert status == 429
-    assert shown["error"] == broke | {"message": "当前分组上游负载已饱和，请稍后再试"}
+    assert document["error"] == broke | {"message": "当前分组上游负载已饱和，请稍后再试"}
 
 
 @pytest.mark.parametrize(
@@ -187,32 +187,34 @@ async def test_every_429_is_masked_as_saturation_but_its_code_survives(
         ("content_rejected", 500, "sensitive_words_detected"),
     ],
 )
-async def test_signs_have_the_relays_own_forms(
-    start: Start, ask: Ask, sign: str, status: int, text: str
+async def test_states_have_the_relays_own_forms(
+    start: Start, call: Call, sign: str, status: int, text: str
 ) -> None:
-    world = await start(troubles={VEO: [{"kind": "refuse", "sign": sign}]})
+    world = await start(faults={VEO: [{"kind": "refuse", "sign": sign}]})
 
-    answered, refusal = await ask(world, "POST", "/videos", {"prompt": "a boat"})
+    actual_status, refusal = await call(world, "POST", "/videos", {"prompt": "a boat"})
 
-    assert answered == status
+    assert actual_status == status
     assert text in json.dumps(refusal, ensure_ascii=False)
     assert world.ledger.entries == ()
 
 
-async def test_content_of_a_running_task_is_a_400(start: Start, ask: Ask) -> None:
-    world = await start(troubles={VEO: [{"kind": "stall"}]})
-    _, task = await ask(world, "POST", "/videos", {"prompt": "a boat"})
+async def test_content_of_a_running_task_is_a_400(start: Start, call: Call) -> None:
+    world = await start(faults={VEO: [{"kind": "stall"}]})
+    _, task = await call(world, "POST", "/videos", {"prompt": "a boat"})
 
-    status, refusal = await ask(world, "GET", f"/videos/{task['id']}/content")
+    status, refusal = await call(world, "GET", f"/videos/{task['id']}/content")
 
     assert status == 400
     assert "Task is not completed yet, current status:" in str(refusal["error"])
 
 
-async def test_unwelcome_prompts_are_refused_before_they_cost(start: Start, ask: Ask) -> None:
+async def test_prompts_with_blocked_words_are_refused_without_charge(
+    start: Start, call: Call
+) -> None:
     world = await start()
 
-    status, refusal = await ask(world, "POST", "/videos", {"prompt": "gore"})
+    status, refusal = await call(world, "POST", "/videos", {"prompt": "gore"})
 
     assert status == 500
     assert "sensitive_words_detected" in str(refusal["error"])

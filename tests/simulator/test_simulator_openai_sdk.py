@@ -1,4 +1,4 @@
-"""The official SDK works against the simulator as it is."""
+"""The official SDK works with the simulator, unmodified."""
 
 import asyncio
 import io
@@ -44,20 +44,20 @@ async def test_a_video_is_created_polled_and_downloaded(start: Start, client: Cl
 async def test_the_synchronous_client_works_too(start: Start) -> None:
     world = await start()
 
-    def made() -> tuple[Video, bytes]:
+    def create_and_download() -> tuple[Video, bytes]:
         with OpenAI(
             base_url=world.base_urls["openai"], api_key="sim-openai-key", max_retries=0
         ) as sdk:
             video = sdk.videos.create_and_poll(prompt="a paper boat")
             return video, sdk.videos.download_content(video.id, variant="thumbnail").read()
 
-    video, thumbnail = await asyncio.to_thread(made)
+    video, thumbnail = await asyncio.to_thread(create_and_download)
 
     assert (video.seconds, video.size) == ("4", "720x1280")
     assert thumbnail.startswith(b"RIFF")
 
 
-async def test_a_reference_picture_is_taken(start: Start, client: Client) -> None:
+async def test_an_input_image_is_accepted(start: Start, client: Client) -> None:
     world = await start()
 
     video = await client(world).videos.create(
@@ -67,7 +67,7 @@ async def test_a_reference_picture_is_taken(start: Start, client: Client) -> Non
     assert video.status == "queued"
 
 
-async def test_a_plain_post_creates_by_json(start: Start, client: Client) -> None:
+async def test_a_create_may_be_json(start: Start, client: Client) -> None:
     world = await start()
 
     video = await client(world).post(
@@ -83,19 +83,19 @@ async def test_a_plain_post_creates_by_json(start: Start, client: Client) -> Non
     assert (video.seconds, video.prompt) == ("8", "a boat")
 
 
-async def test_listing_goes_from_page_to_page(start: Start, client: Client) -> None:
+async def test_the_list_is_paginated(start: Start, client: Client) -> None:
     world = await start()
     sdk = client(world)
-    made = [(await sdk.videos.create(prompt=f"boat {number}")).id for number in range(5)]
+    created = [(await sdk.videos.create(prompt=f"boat {number}")).id for number in range(5)]
 
     newest_first = [video.id async for video in sdk.videos.list(limit=2)]
     oldest_first = [video.id async for video in sdk.videos.list(limit=3, order="asc")]
     first_page = await sdk.videos.list(limit=2)
 
-    assert newest_first == made[::-1]
-    assert oldest_first == made
+    assert newest_first == created[::-1]
+    assert oldest_first == created
     assert first_page.has_more
-    assert first_page.last_id == made[3]
+    assert first_page.last_id == created[3]
 
 
 async def test_a_finished_video_is_deleted(start: Start, client: Client) -> None:
@@ -117,7 +117,7 @@ async def test_a_running_video_cannot_be_deleted(start: Start, client: Client) -
         await sdk.videos.delete(running.id)
 
 
-async def test_a_remix_names_its_parent_and_costs_again(start: Start, client: Client) -> None:
+async def test_a_remix_names_its_parent_and_is_charged(start: Start, client: Client) -> None:
     world = await start()
     sdk = client(world)
     parent = await sdk.videos.create_and_poll(prompt="a boat", seconds="8", size="1280x720")
@@ -153,17 +153,17 @@ async def test_edits_and_extensions_start_from_a_video_or_a_file(
     assert float(entry.price) == pytest.approx(0.40)  # the four seconds added
 
 
-async def test_characters_are_kept(start: Start, client: Client) -> None:
+async def test_characters_are_stored(start: Start, client: Client) -> None:
     sdk = client(await start())
 
-    made = await sdk.videos.create_character(name="Ada", video=("ada.mp4", b"mp4", "video/mp4"))
-    assert made.id is not None
-    found = await sdk.videos.get_character(made.id)
+    created = await sdk.videos.create_character(name="Ada", video=("ada.mp4", b"mp4", "video/mp4"))
+    assert created.id is not None
+    retrieved = await sdk.videos.get_character(created.id)
 
-    assert found.name == "Ada"
+    assert retrieved.name == "Ada"
 
 
-async def test_models_are_those_of_the_key(start: Start, client: Client) -> None:
+async def test_the_list_of_models_depends_on_the_key(start: Start, client: Client) -> None:
     world = await start()
 
     everything = [model.id async for model in client(world).models.list()]
@@ -174,7 +174,7 @@ async def test_models_are_those_of_the_key(start: Start, client: Client) -> None
 
 
 @pytest.mark.parametrize(
-    ("trouble", "expected"),
+    ("fault", "expected"),
     [
         ({"sign": "rate_limited"}, openai.RateLimitError),
         ({"sign": "overloaded"}, openai.InternalServerError),
@@ -184,10 +184,10 @@ async def test_models_are_those_of_the_key(start: Start, client: Client) -> None
         ({"http_status": 422, "body": {"detail": []}}, openai.UnprocessableEntityError),
     ],
 )
-async def test_refusals_become_the_sdks_own_errors(
-    start: Start, client: Client, trouble: dict[str, object], expected: type[Exception]
+async def test_the_sdk_raises_its_own_errors_for_refusals(
+    start: Start, client: Client, fault: dict[str, object], expected: type[Exception]
 ) -> None:
-    world = await start(troubles={"sora-2-official": [{"kind": "refuse"} | trouble]})
+    world = await start(faults={"sora-2-official": [{"kind": "refuse"} | fault]})
 
     with pytest.raises(expected):
         await client(world).videos.create(prompt="a boat")
@@ -195,24 +195,26 @@ async def test_refusals_become_the_sdks_own_errors(
     assert world.ledger.entries == ()
 
 
-async def test_a_wrong_key_and_an_empty_wallet_are_told_apart(start: Start, client: Client) -> None:
+async def test_a_wrong_key_and_an_empty_balance_are_different_errors(
+    start: Start, client: Client
+) -> None:
     world = await start()
 
     with pytest.raises(openai.AuthenticationError) as refused:
         await client(world, key="sk-not-a-real-key").videos.create(prompt="a boat")
-    with pytest.raises(openai.RateLimitError) as broke:
+    with pytest.raises(openai.RateLimitError) as exhausted:
         await client(world, key="sim-openai-empty").videos.create(prompt="a boat")
 
     assert refused.value.code == "invalid_api_key"
     assert "sk-not-a-real-key" not in str(refused.value)
     assert refused.value.request_id is not None
-    assert broke.value.code == "insufficient_quota"
+    assert exhausted.value.code == "insufficient_quota"
 
 
-async def test_the_sdks_silent_retry_of_an_unanswered_create_pays_again(
+async def test_the_sdks_retry_of_a_create_without_a_response_is_charged_again(
     start: Start, client: Client
 ) -> None:
-    world = await start(troubles={"sora-2-official": [{"kind": "reset", "accepts": True}]})
+    world = await start(faults={"sora-2-official": [{"kind": "reset", "accepts": True}]})
 
     with pytest.raises(openai.APIConnectionError):
         await client(world, max_retries=1).videos.create(prompt="a boat")
@@ -220,7 +222,7 @@ async def test_the_sdks_silent_retry_of_an_unanswered_create_pays_again(
     assert world.ledger.as_json(world.second())["by_prompt"]["a boat"]["jobs"] == 2
 
 
-async def test_a_stream_of_a_reverse_channel_is_read(start: Start, client: Client) -> None:
+async def test_the_sdk_reads_the_stream_of_a_reverse_channel(start: Start, client: Client) -> None:
     world = await start()
 
     stream = await client(world, "relay-a").chat.completions.create(
@@ -230,12 +232,12 @@ async def test_a_stream_of_a_reverse_channel_is_read(start: Start, client: Clien
     )
     choices = [chunk.choices[0] async for chunk in stream]
 
-    assert str(choices[-1].finish_reason) == "STOP"  # in capitals, which the SDK lets pass
+    assert str(choices[-1].finish_reason) == "STOP"  # upper case, which the SDK accepts
     assert "<video src='http://127.0.0.1" in (choices[-1].delta.content or "")
 
 
 async def test_an_error_inside_a_stream_is_raised(start: Start, client: Client) -> None:
-    world = await start(troubles={"sora-2-reverse": [{"kind": "refuse", "sign": "overloaded"}]})
+    world = await start(faults={"sora-2-reverse": [{"kind": "refuse", "sign": "overloaded"}]})
     stream = await client(world, "relay-a").chat.completions.create(
         model="sora2-landscape-10s",
         messages=[{"role": "user", "content": "a boat"}],

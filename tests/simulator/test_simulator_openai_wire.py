@@ -18,44 +18,48 @@ SPEC = YAML(typ="safe", pure=True).load(
 )
 
 
-def assert_is(schema: str, answer: object) -> None:
-    """Check an answer against a schema of the official specification."""
+def assert_matches(schema: str, document: object) -> None:
+    """Validate a document against a schema of the official specification."""
     jsonschema_rs.validate(
-        {"$ref": f"#/components/schemas/{schema}", "components": SPEC["components"]}, answer
+        {"$ref": f"#/components/schemas/{schema}", "components": SPEC["components"]}, document
     )
 
 
-async def created(
+async def create(
     http: aiohttp.ClientSession, world: Simulation, **fields: object
 ) -> dict[str, object]:
     body = {"prompt": "a boat"} | fields
-    async with http.post(f"{world.base_urls['openai']}/videos", json=body, headers=AUTH) as answer:
-        assert answer.status == 200, await answer.text()
-        shown = await answer.json()
-        assert isinstance(shown, dict)
-        return shown
+    async with http.post(
+        f"{world.base_urls['openai']}/videos", json=body, headers=AUTH
+    ) as response:
+        assert response.status == 200, await response.text()
+        document = await response.json()
+        assert isinstance(document, dict)
+        return document
 
 
-async def ended(http: aiohttp.ClientSession, world: Simulation, job: object) -> dict[str, object]:
+async def wait_for_end(
+    http: aiohttp.ClientSession, world: Simulation, job: object
+) -> dict[str, object]:
     while True:
-        async with http.get(f"{world.base_urls['openai']}/videos/{job}", headers=AUTH) as answer:
-            shown = await answer.json()
-            assert isinstance(shown, dict)
-            if shown["status"] in {"completed", "failed"}:
-                return shown
+        async with http.get(f"{world.base_urls['openai']}/videos/{job}", headers=AUTH) as response:
+            document = await response.json()
+            assert isinstance(document, dict)
+            if document["status"] in {"completed", "failed"}:
+                return document
 
 
-async def test_every_state_of_a_video_fits_the_published_schema(
+async def test_every_status_of_a_video_matches_the_published_schema(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
 
-    queued = await created(http, world)
-    completed = await ended(http, world, queued["id"])
-    failed = await ended(http, world, (await created(http, world, prompt="gore"))["id"])
+    queued = await create(http, world)
+    completed = await wait_for_end(http, world, queued["id"])
+    failed = await wait_for_end(http, world, (await create(http, world, prompt="gore"))["id"])
 
     for video in (queued, completed, failed):
-        assert_is("VideoResource", video)
+        assert_matches("VideoResource", video)
     assert [queued["status"], completed["status"], failed["status"]] == [
         "queued",
         "completed",
@@ -69,23 +73,23 @@ async def test_every_state_of_a_video_fits_the_published_schema(
     assert completed["expires_at"] == completed["completed_at"] + 3600
 
 
-async def test_lists_and_deletions_fit_the_published_schema(
+async def test_lists_and_deletions_match_the_published_schema(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start()
     base = world.base_urls["openai"]
-    video = await ended(http, world, (await created(http, world))["id"])
+    video = await wait_for_end(http, world, (await create(http, world))["id"])
 
-    async with http.get(f"{base}/videos?limit=0", headers=AUTH) as answer:
-        nothing = await answer.json()
-    async with http.get(f"{base}/videos", headers=AUTH) as answer:
-        one = await answer.json()
-    async with http.delete(f"{base}/videos/{video['id']}", headers=AUTH) as answer:
-        deleted = await answer.json()
+    async with http.get(f"{base}/videos?limit=0", headers=AUTH) as response:
+        nothing = await response.json()
+    async with http.get(f"{base}/videos", headers=AUTH) as response:
+        one = await response.json()
+    async with http.delete(f"{base}/videos/{video['id']}", headers=AUTH) as response:
+        deleted = await response.json()
 
-    assert_is("VideoListResource", nothing)
-    assert_is("VideoListResource", one)
-    assert_is("DeletedVideoResource", deleted)
+    assert_matches("VideoListResource", nothing)
+    assert_matches("VideoListResource", one)
+    assert_matches("DeletedVideoResource", deleted)
     assert (nothing["data"], nothing["has_more"]) == ([], True)
 
 
@@ -111,7 +115,7 @@ async def test_lists_and_deletions_fit_the_published_schema(
         ("DELETE", "/videos", None, 404, None),
     ],
 )
-async def test_refusals_fit_the_published_envelope(  # noqa: PLR0913, PLR0917  # one row of a table
+async def test_refusals_match_the_published_envelope(  # noqa: PLR0913, PLR0917  # one row of a table
     start: Start,
     http: aiohttp.ClientSession,
     method: str,
@@ -123,98 +127,102 @@ async def test_refusals_fit_the_published_envelope(  # noqa: PLR0913, PLR0917  #
     world = await start()
 
     url = world.base_urls["openai"] + path
-    async with http.request(method, url, json=body, headers=AUTH) as answer:
-        refusal = await answer.json()
+    async with http.request(method, url, json=body, headers=AUTH) as response:
+        refusal = await response.json()
 
-    assert_is("ErrorResponse", refusal)
-    assert (answer.status, refusal["error"]["code"]) == (status, code)
-    assert answer.headers["x-request-id"].startswith("req_")
+    assert_matches("ErrorResponse", refusal)
+    assert (response.status, refusal["error"]["code"]) == (status, code)
+    assert response.headers["x-request-id"].startswith("req_")
 
 
-async def test_a_body_that_is_no_json_is_refused(start: Start, http: aiohttp.ClientSession) -> None:
+async def test_a_body_that_is_not_json_is_refused(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
     world = await start()
 
     async with http.post(
         f"{world.base_urls['openai']}/videos",
         data=b'{"prompt": ',
         headers=AUTH | {"content-type": "application/json"},
-    ) as answer:
-        assert answer.status == 400
-        assert_is("ErrorResponse", await answer.json())
+    ) as response:
+        assert response.status == 400
+        assert_matches("ErrorResponse", await response.json())
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Basic abc"}])
-async def test_without_a_key_nothing_opens(
+async def test_a_request_without_a_key_is_refused(
     start: Start, http: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
     world = await start()
 
-    async with http.get(f"{world.base_urls['openai']}/models", headers=headers) as answer:
-        refusal = await answer.json()
+    async with http.get(f"{world.base_urls['openai']}/models", headers=headers) as response:
+        refusal = await response.json()
 
-    assert answer.status == 401
+    assert response.status == 401
     assert "You didn't provide an API key" in refusal["error"]["message"]
 
 
-async def test_polls_say_when_to_ask_again(start: Start, http: aiohttp.ClientSession) -> None:
+async def test_poll_responses_have_the_time_of_the_next_poll(
+    start: Start, http: aiohttp.ClientSession
+) -> None:
     world = await start(speed=10)
-    video = await created(http, world)
+    video = await create(http, world)
 
     async with http.get(
         f"{world.base_urls['openai']}/videos/{video['id']}", headers=AUTH
-    ) as answer:
-        assert answer.headers["openai-poll-after-ms"] == "100"
+    ) as response:
+        assert response.headers["openai-poll-after-ms"] == "100"
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "first", "last"),
+    ("requested", "status", "first", "last"),
     [("bytes=0-99", 206, 0, 100), ("bytes=100-", 206, 100, None), ("bytes=-10", 206, -10, None)],
 )
-async def test_a_range_of_the_content_is_served(  # noqa: PLR0913, PLR0917  # one row of a table
+async def test_a_range_of_the_content_is_returned(  # noqa: PLR0913, PLR0917  # one row of a table
     start: Start,
     http: aiohttp.ClientSession,
-    asked: str,
+    requested: str,
     status: int,
     first: int,
     last: int | None,
 ) -> None:
     world = await start()
-    video = await ended(http, world, (await created(http, world))["id"])
+    video = await wait_for_end(http, world, (await create(http, world))["id"])
     url = f"{world.base_urls['openai']}/videos/{video['id']}/content"
-    async with http.get(url, headers=AUTH) as answer:
-        whole = await answer.read()
+    async with http.get(url, headers=AUTH) as response:
+        whole = await response.read()
 
-    async with http.get(url, headers=AUTH | {"range": asked}) as answer:
-        part = await answer.read()
+    async with http.get(url, headers=AUTH | {"range": requested}) as response:
+        part = await response.read()
 
-    assert answer.status == status
+    assert response.status == status
     assert part == whole[first:last]
-    assert answer.headers["content-range"].endswith(f"/{len(whole)}")
-    assert answer.headers["accept-ranges"] == "bytes"
+    assert response.headers["content-range"].endswith(f"/{len(whole)}")
+    assert response.headers["accept-ranges"] == "bytes"
 
 
 async def test_a_range_beyond_the_end_is_refused(start: Start, http: aiohttp.ClientSession) -> None:
     world = await start()
-    video = await ended(http, world, (await created(http, world))["id"])
+    video = await wait_for_end(http, world, (await create(http, world))["id"])
 
     async with http.get(
         f"{world.base_urls['openai']}/videos/{video['id']}/content",
         headers=AUTH | {"range": "bytes=99999999-"},
-    ) as answer:
-        assert answer.status == 416
+    ) as response:
+        assert response.status == 416
 
 
-async def test_content_comes_in_three_variants(start: Start, http: aiohttp.ClientSession) -> None:
+async def test_content_has_three_variants(start: Start, http: aiohttp.ClientSession) -> None:
     world = await start()
-    video = await ended(http, world, (await created(http, world))["id"])
+    video = await wait_for_end(http, world, (await create(http, world))["id"])
     url = f"{world.base_urls['openai']}/videos/{video['id']}/content"
 
-    kinds = {}
+    variants = {}
     for variant in ("video", "thumbnail", "spritesheet", "poster"):
-        async with http.get(f"{url}?variant={variant}", headers=AUTH) as answer:
-            kinds[variant] = (answer.status, answer.content_type)
+        async with http.get(f"{url}?variant={variant}", headers=AUTH) as response:
+            variants[variant] = (response.status, response.content_type)
 
-    assert kinds == {
+    assert variants == {
         "video": (200, "video/mp4"),
         "thumbnail": (200, "image/webp"),
         "spritesheet": (200, "image/webp"),
@@ -222,16 +230,16 @@ async def test_content_comes_in_three_variants(start: Start, http: aiohttp.Clien
     }
 
 
-async def test_content_of_a_running_job_is_not_there_yet(
+async def test_content_of_a_running_job_is_not_ready(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
     world = await start(speed=1)
-    video = await created(http, world)
+    video = await create(http, world)
 
     async with http.get(
         f"{world.base_urls['openai']}/videos/{video['id']}/content", headers=AUTH
-    ) as answer:
-        refusal = json.loads(await answer.text())
+    ) as response:
+        refusal = json.loads(await response.text())
 
-    assert answer.status == 404
+    assert response.status == 404
     assert "not ready yet" in refusal["error"]["message"]

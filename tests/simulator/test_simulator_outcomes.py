@@ -1,4 +1,4 @@
-"""The pure heart: what a service does at a second, given chance."""
+"""The pure decisions: faults, outcomes and prices."""
 
 from decimal import Decimal
 
@@ -32,8 +32,8 @@ from tallylight.simulator.outcomes import (
 )
 from tallylight.simulator.scenario import ScenarioPrice, ScenarioService, ScheduledFault
 
-ASKED = OutputSpec("sora-2", "1280x720", 8)
-chances = st.floats(0, 1)
+REQUESTED = OutputSpec("sora-2", "1280x720", 8)
+draws = st.floats(0, 1)
 seconds = st.floats(0, 100_000)
 shares = st.floats(0.01, 1)
 KINDS: list[dict[str, object]] = [
@@ -51,17 +51,17 @@ KINDS: list[dict[str, object]] = [
     {"kind": "incomplete_list"},
     {"kind": "false_report"},
 ]
-troubles = st.builds(
+faults = st.builds(
     lambda kind, share: FAULT_ADAPTER.validate_python(kind | {"share": share}),
     st.sampled_from(KINDS),
     shares,
 )
-fates = st.builds(
+outcomes = st.builds(
     JobOutcome,
     duration=st.none() | st.floats(0.1, 1000),
     stall_percent=st.integers(0, 99),
     failure=st.none() | st.just(JobFailure("server_error", "An internal error occurred.")),
-    output=st.just(ASKED),
+    output=st.just(REQUESTED),
 )
 
 
@@ -80,36 +80,36 @@ def service(**facts: object) -> ScenarioService:
     )
 
 
-@given(st.lists(troubles), st.sampled_from(Endpoint), chances)
-def test_whatever_strikes_stands_at_that_door(
-    several: list[AnyFault], door: Endpoint, chance: float
+@given(st.lists(faults), st.sampled_from(Endpoint), draws)
+def test_a_selected_fault_affects_that_endpoint(
+    faults_: list[AnyFault], endpoint: Endpoint, draw: float
 ) -> None:
-    trouble = select_fault(several, door, chance)
+    fault = select_fault(faults_, endpoint, draw)
 
-    assert trouble is None or (trouble in several and affects(trouble, door))
+    assert fault is None or (fault in faults_ and affects(fault, endpoint))
 
 
-@given(st.lists(troubles), st.sampled_from(Endpoint), chances, chances)
-def test_a_luckier_draw_never_meets_an_earlier_trouble(
-    several: list[AnyFault], door: Endpoint, one: float, other: float
+@given(st.lists(faults), st.sampled_from(Endpoint), draws, draws)
+def test_a_higher_draw_never_selects_an_earlier_fault(
+    faults_: list[AnyFault], endpoint: Endpoint, one: float, other: float
 ) -> None:
-    def rank(chance: float) -> int:
-        trouble = select_fault(several, door, chance)
-        return len(several) if trouble is None else several.index(trouble)
+    def rank(draw: float) -> int:
+        fault = select_fault(faults_, endpoint, draw)
+        return len(faults_) if fault is None else faults_.index(fault)
 
     assert rank(min(one, other)) <= rank(max(one, other))
 
 
-@given(shares, chances)
-def test_a_trouble_strikes_its_share_of_the_draws(share: float, chance: float) -> None:
-    trouble = Refuse.model_validate({"kind": "refuse", "http_status": 500, "share": share})
+@given(shares, draws)
+def test_a_fault_is_selected_for_its_share_of_the_draws(share: float, draw: float) -> None:
+    fault = Refuse.model_validate({"kind": "refuse", "http_status": 500, "share": share})
 
-    assert (select_fault([trouble], Endpoint.CREATE, chance) is not None) == (
-        chance < share or share == 1
+    assert (select_fault([fault], Endpoint.CREATE, draw) is not None) == (
+        draw < share or share == 1
     )
 
 
-def test_two_troubles_share_one_pie() -> None:
+def test_the_shares_of_two_faults_add_up() -> None:
     first = FAULT_ADAPTER.validate_python({"kind": "stall", "share": 0.3})
     second = FAULT_ADAPTER.validate_python({"kind": "hang", "share": 0.3})
 
@@ -125,26 +125,28 @@ def test_two_troubles_share_one_pie() -> None:
     ]
 
 
-@given(fates, st.floats(0, 2000), st.floats(0, 2000))
-def test_a_job_only_moves_forward(fate: JobOutcome, one: float, other: float) -> None:
+@given(outcomes, st.floats(0, 2000), st.floats(0, 2000))
+def test_the_progress_of_a_job_never_decreases(
+    outcome: JobOutcome, one: float, other: float
+) -> None:
     order = [JobStatus.QUEUED, JobStatus.IN_PROGRESS, JobStatus.COMPLETED, JobStatus.FAILED]
-    early, late = progress_at(fate, min(one, other)), progress_at(fate, max(one, other))
+    early, late = progress_at(outcome, min(one, other)), progress_at(outcome, max(one, other))
 
     assert order.index(early.status) <= order.index(late.status)
-    assert late.status is JobStatus.FAILED or early.progress <= late.progress
+    assert late.status is JobStatus.FAILED or early.percent <= late.percent
     if early.status in {JobStatus.COMPLETED, JobStatus.FAILED}:
         assert late == early
 
 
-@given(fates, st.floats(0, 1e6))
-def test_only_a_completed_job_is_at_a_hundred_percent(fate: JobOutcome, age: float) -> None:
-    stage = progress_at(fate, age)
+@given(outcomes, st.floats(0, 1e6))
+def test_only_a_completed_job_is_at_100_percent(outcome: JobOutcome, age: float) -> None:
+    progress = progress_at(outcome, age)
 
-    assert (stage.progress == 100) == (stage.status is JobStatus.COMPLETED)
+    assert (progress.percent == 100) == (progress.status is JobStatus.COMPLETED)
 
 
-@given(st.floats(0.1, 100), st.floats(1, 10), chances, chances)
-def test_a_worse_draw_never_makes_a_job_faster(
+@given(st.floats(0.1, 100), st.floats(1, 10), draws, draws)
+def test_a_higher_draw_never_makes_a_job_faster(
     median: float, ratio: float, one: float, other: float
 ) -> None:
     latency = (median, median * ratio)
@@ -154,74 +156,72 @@ def test_a_worse_draw_never_makes_a_job_faster(
     )
 
 
-def test_job_times_run_through_the_given_median_and_95th_percentile() -> None:
+def test_job_durations_have_the_given_median_and_95th_percentile() -> None:
     assert draw_job_duration((4.0, 6.0), 0.5) == pytest.approx(4.0)
     assert draw_job_duration((4.0, 6.0), 0.95) == pytest.approx(6.0)
 
 
-@given(troubles, chances)
-def test_every_trouble_leads_to_a_fate(trouble: AnyFault, chance: float) -> None:
-    fate = decide_outcome(service(), ASKED, "a boat", trouble, chance)
+@given(faults, draws)
+def test_every_fault_leads_to_an_outcome(fault: AnyFault, draw: float) -> None:
+    outcome = decide_outcome(service(), REQUESTED, "a boat", fault, draw)
 
-    if isinstance(trouble, DeliverDefective):
-        assert fate.output.defect is trouble.defect
+    if isinstance(fault, DeliverDefective):
+        assert outcome.output.defect is fault.defect
     else:
-        assert fate.output == ASKED
+        assert outcome.output == REQUESTED
 
 
-@given(troubles, chances)
-def test_refused_content_ends_as_refused_content_whatever_else_happens(
-    trouble: AnyFault, chance: float
-) -> None:
-    fate = decide_outcome(service(), ASKED, "much Gore", trouble, chance)
+@given(faults, draws)
+def test_blocked_content_is_rejected_with_any_fault(fault: AnyFault, draw: float) -> None:
+    outcome = decide_outcome(service(), REQUESTED, "much Gore", fault, draw)
 
-    assert fate.failure is not None
-    assert fate.failure.code == "moderation_blocked"
+    assert outcome.failure is not None
+    assert outcome.failure.code == "moderation_blocked"
 
 
 @given(st.sampled_from(VideoDefect))
-def test_a_flaw_changes_what_it_names_and_nothing_else(flaw: VideoDefect) -> None:
-    made = apply_defect(ASKED, DeliverDefective(kind="deliver_defective", defect=flaw))
+def test_a_defect_changes_nothing_but_what_it_names(defect: VideoDefect) -> None:
+    delivered = apply_defect(REQUESTED, DeliverDefective(kind="deliver_defective", defect=defect))
 
-    assert (made.size != ASKED.size) == (flaw is VideoDefect.WRONG_SIZE)
-    assert (made.seconds != ASKED.seconds) == (flaw is VideoDefect.WRONG_LENGTH)
-    assert (made.model != ASKED.model) == (flaw is VideoDefect.OTHER_MODEL)
-    assert made.defect is flaw
+    assert (delivered.size != REQUESTED.size) == (defect is VideoDefect.WRONG_SIZE)
+    assert (delivered.seconds != REQUESTED.seconds) == (defect is VideoDefect.WRONG_LENGTH)
+    assert (delivered.model != REQUESTED.model) == (defect is VideoDefect.OTHER_MODEL)
+    assert delivered.defect is defect
 
 
-def spell(**facts: object) -> ScheduledFault:
+def scheduled(**facts: object) -> ScheduledFault:
     return ScheduledFault.model_validate({"fault": {"kind": "stall"}} | facts)
 
 
 @given(seconds, st.floats(0, 1000), st.floats(0.1, 1000))
-def test_a_spell_lasts_from_its_first_second_to_before_its_last(
+def test_a_scheduled_fault_includes_its_start_and_excludes_its_end(
     second: float, begin: float, length: float
 ) -> None:
-    script = fault_intervals([spell(**{"from": begin, "to": begin + length})])
+    script = fault_intervals([scheduled(**{"from": begin, "to": begin + length})])
 
     assert bool(active_faults(script, (), second)) == (begin <= second < begin + length)
 
 
-def test_a_spell_that_comes_again_does_so_until_the_day_is_over() -> None:
-    script = fault_intervals([spell(**{"from": 100, "to": 160, "every": 3600})])
+def test_a_periodic_fault_repeats_for_the_rest_of_the_day() -> None:
+    script = fault_intervals([scheduled(**{"from": 100, "to": 160, "every": 3600})])
 
-    struck_at = [bool(active_faults(script, (), at)) for at in (99, 100, 160, 3700, 3760, 82_950)]
+    active_at = [bool(active_faults(script, (), at)) for at in (99, 100, 160, 3700, 3760, 82_950)]
 
-    assert struck_at == [False, True, False, True, False, True]
+    assert active_at == [False, True, False, True, False, True]
     assert len(script) == 24
 
 
-def test_an_override_replaces_the_script_while_it_lasts() -> None:
-    script = fault_intervals([spell(**{"from": 0, "to": 100})])
+def test_an_override_replaces_the_script_for_its_duration() -> None:
+    script = fault_intervals([scheduled(**{"from": 0, "to": 100})])
     slow = FAULT_ADAPTER.validate_python({"kind": "slow"})
     overrides = (FaultInterval(10, 20, (slow,)), FaultInterval(30, None, ()))
 
-    named = [[one.kind for one in active_faults(script, overrides, at)] for at in (5, 15, 25, 50)]
+    kinds = [[one.kind for one in active_faults(script, overrides, at)] for at in (5, 15, 25, 50)]
 
-    assert named == [["stall"], ["slow"], ["stall"], []]
+    assert kinds == [["stall"], ["slow"], ["stall"], []]
 
 
-def test_prices_follow_the_resolution_and_the_unit() -> None:
+def test_prices_depend_on_resolution_and_unit() -> None:
     by_second = ScenarioPrice.model_validate(
         {"unit": "per_second", "rates": {"720p": "0.3", "*": "0.5"}}
     )

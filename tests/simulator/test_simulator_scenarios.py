@@ -1,4 +1,4 @@
-"""Scenario files: the built-in ones are whole, and mistakes are named with their mend."""
+"""Scenario files: the built-in ones are valid, and errors name key and remedy."""
 
 from datetime import date
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.files import load_scenario, scenario_names
 from tallylight.simulator.scenario import Scenario, parse_scenario
-from tallylight.simulator.section import ScenarioError
+from tallylight.simulator.scenario_section import ScenarioError
 
 SMALL = """
 title: Small
@@ -31,12 +31,12 @@ def addresses(scenario: Scenario) -> dict[str, str]:
     return {name: f"http://127.0.0.1:1/{name}/v1" for name in scenario.upstreams}
 
 
-def test_the_five_promised_scenarios_are_there() -> None:
+def test_there_are_five_built_in_scenarios() -> None:
     assert scenario_names() == ("calm", "january", "storm", "sunset", "today")
 
 
 @pytest.mark.parametrize("name", scenario_names())
-def test_every_built_in_scenario_brings_a_catalogue_of_all_its_services(name: str) -> None:
+def test_the_catalogue_of_every_built_in_scenario_has_all_its_services(name: str) -> None:
     scenario = load_scenario(name)
 
     catalogue = client_catalogue(scenario, addresses(scenario))
@@ -53,7 +53,7 @@ def test_every_built_in_scenario_brings_a_catalogue_of_all_its_services(name: st
         assert service["sizes"]
 
 
-def test_january_has_its_six_services_and_nothing_that_retires() -> None:
+def test_january_has_six_services_and_no_retirement() -> None:
     scenario = load_scenario("january")
 
     catalogue = client_catalogue(scenario, addresses(scenario))
@@ -69,7 +69,7 @@ def test_january_has_its_six_services_and_nothing_that_retires() -> None:
     assert "shutdown_at" not in str(catalogue)
 
 
-def test_a_catalogue_can_be_moved_to_the_day_it_is_played_on() -> None:
+def test_the_dates_of_a_catalogue_can_be_shifted_to_today() -> None:
     scenario = load_scenario("sunset")
 
     catalogue = client_catalogue(scenario, addresses(scenario), today=date(2026, 11, 22))
@@ -80,7 +80,7 @@ def test_a_catalogue_can_be_moved_to_the_day_it_is_played_on() -> None:
     assert services["sora-2-official"]["announced_at"] == "2026-05-23"
 
 
-def test_feeds_are_named_with_the_component_to_read() -> None:
+def test_the_catalogue_names_the_component_of_a_feed() -> None:
     scenario = load_scenario("january")
     feeds = {name: f"http://127.0.0.1:1/status/{name}" for name in scenario.feeds}
 
@@ -96,7 +96,7 @@ def test_feeds_are_named_with_the_component_to_read() -> None:
     assert "feed" not in upstreams["relay-a"]
 
 
-def test_a_small_scenario_is_enough() -> None:
+def test_a_minimal_scenario_is_valid() -> None:
     scenario = parse_scenario(SMALL, "small.yaml")
 
     assert scenario.services["sora"].wire_names == ("sora-2",)
@@ -114,16 +114,21 @@ def test_a_small_scenario_is_enough() -> None:
         ),
         ("access: official", "access: secret", "services.sora.access", "'official', 'reverse'"),
         ("upstream: openai", "upstream: opnai", "", "'opnai' is not defined; allowed are openai"),
-        ("dialect: openai", "dialect: sora2api", "upstreams.openai", "none of openai_videos"),
+        (
+            "dialect: openai",
+            "dialect: sora2api",
+            "upstreams.openai",
+            "not a dialect of openai_videos",
+        ),
         ("keys: [k]", "keys: []", "upstreams.openai.keys", "at least 1"),
         ("lengths: [4]", "lengths: [4]\n    latency: [5, 2]", "services.sora", "95th percentile"),
         ("lengths: [4]", "lengths: [4]\n    feed: x", "services.sora", "unknown key 'feed'"),
         ('"1280x720"', '"big"', "services.sora.sizes.0", "'big'"),
-        ("openai: {provider", "status: {provider", "", "upstreams.status: the name is taken"),
+        ("openai: {provider", "status: {provider", "", "upstreams.status: this name is reserved"),
         ("title: Small", "", "title", "required"),
     ],
 )
-def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
+def test_an_error_names_the_key_and_what_is_allowed(
     old: str, new: str, key: str, reason: str
 ) -> None:
     with pytest.raises(ScenarioError) as caught:
@@ -135,7 +140,7 @@ def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
 
 
 @pytest.mark.parametrize(
-    ("spell", "key", "reason"),
+    ("entry", "key", "reason"),
     [
         ("{fault: {kind: explode}}", "faults.0.fault", "'refuse', 'hang', 'reset'"),
         ("{fault: {kind: refuse}}", "faults.0.fault.refuse", "either http_status"),
@@ -145,28 +150,28 @@ def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
         ("{from: 9, every: 30, fault: {kind: stall}}", "faults.0", "needs a 'to'"),
     ],
 )
-def test_a_mistaken_spell_is_named(spell: str, key: str, reason: str) -> None:
+def test_an_error_in_a_scheduled_fault_names_its_key(entry: str, key: str, reason: str) -> None:
     with pytest.raises(ScenarioError) as caught:
-        parse_scenario(f"{SMALL}    faults: [{spell}]\n", "mine.yaml")
+        parse_scenario(f"{SMALL}    faults: [{entry}]\n", "mine.yaml")
 
     assert caught.value.key == f"services.sora.{key}"
     assert reason in caught.value.reason
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b", "title: [", "just words"])
-def test_what_is_no_mapping_at_all_is_said_so(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "- a\n- b", "title: [", "just values"])
+def test_a_document_that_is_not_a_mapping_is_an_error(text: str) -> None:
     with pytest.raises(ScenarioError, match=r"mine\.yaml"):
         parse_scenario(text, "mine.yaml")
 
 
-def test_a_file_of_ones_own_is_read_by_its_path(tmp_path: Path) -> None:
+def test_a_scenario_file_is_read_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(SMALL, "utf-8")
 
     assert load_scenario(str(path)).title == "Small"
 
 
-def test_an_unknown_name_tells_the_known_ones() -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ScenarioError, match="calm, january, storm, sunset, today"):
         load_scenario("hurricane")
 
@@ -176,12 +181,12 @@ def test_every_setting_of_a_scenario_is_documented() -> None:
 
     schema = Scenario.model_json_schema()
     settings = {name for part in schema["$defs"].values() for name in part.get("properties", {})}
-    words = {word for part in schema["$defs"].values() for word in part.get("enum", [])}
+    values = {word for part in schema["$defs"].values() for word in part.get("enum", [])}
 
-    assert {name for name in settings | words if f"{name}" not in text} == set()
+    assert {name for name in settings | values if f"{name}" not in text} == set()
 
 
-def test_the_documented_scenario_is_one() -> None:
+def test_the_documented_scenario_is_valid() -> None:
     text = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text("utf-8")
     example = text.split("```yaml\n")[1].split("```")[0]
 

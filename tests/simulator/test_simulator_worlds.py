@@ -1,4 +1,4 @@
-"""The built-in worlds play what they promise, and a world runs as a program of its own."""
+"""The built-in scenarios do what they describe, and the simulator runs as a program."""
 
 import asyncio
 import signal
@@ -18,7 +18,7 @@ Try = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 def attempt(http: aiohttp.ClientSession) -> Try:
-    """Order from a service over its protocol; return the job's end or the refusal as text."""
+    """Create a job over the service's protocol; return its end or the refusal as text."""
 
     async def attempt(world: Simulation, name: str) -> str:
         service = world.scenario.services[name]
@@ -29,24 +29,24 @@ def attempt(http: aiohttp.ClientSession) -> Try:
             messages = [{"role": "user", "content": "a boat"}]
             body = {"model": service.model, "stream": True, "messages": messages}
             url = f"{base}/chat/completions"
-            async with http.post(url, json=body, headers=headers) as answer:
-                return await answer.text()
-        order = {"model": service.model, "prompt": "a boat"}
-        async with http.post(f"{base}/videos", json=order, headers=headers) as answer:
-            if answer.status != 200:
-                return await answer.text()
-            job = (await answer.json())["id"]
+            async with http.post(url, json=body, headers=headers) as response:
+                return await response.text()
+        body = {"model": service.model, "prompt": "a boat"}
+        async with http.post(f"{base}/videos", json=body, headers=headers) as response:
+            if response.status != 200:
+                return await response.text()
+            job = (await response.json())["id"]
         while True:
-            async with http.get(f"{base}/videos/{job}", headers=headers) as answer:
-                text = await answer.text()
-            if '"completed"' in text or '"failed"' in text or answer.status != 200:
+            async with http.get(f"{base}/videos/{job}", headers=headers) as response:
+                text = await response.text()
+            if '"completed"' in text or '"failed"' in text or response.status != 200:
                 return text
 
     return attempt
 
 
 @pytest.mark.parametrize(
-    ("service", "words"),
+    ("service", "texts"),
     [
         ("sora-2-official", ['"completed"']),
         ("sora-2-pro-official", ['"completed"']),
@@ -56,17 +56,17 @@ def attempt(http: aiohttp.ClientSession) -> Try:
         ("gpt-image-reverse", ["![Generated Image]"]),
     ],
 )
-async def test_january_is_as_the_28th_was(
-    start: Start, attempt: Try, service: str, words: list[str]
+async def test_january_is_as_the_market_was_on_the_28th(
+    start: Start, attempt: Try, service: str, texts: list[str]
 ) -> None:
     world = await start("january")
 
     text = await attempt(world, service)
 
-    assert any(word in text for word in words), text
+    assert any(word in text for word in texts), text
 
 
-async def test_at_sunset_what_delivered_is_gone_and_the_rest_lives_on(
+async def test_at_sunset_the_retired_services_end_and_the_others_deliver(
     start: Start, attempt: Try
 ) -> None:
     world = await start("sunset", speed=20)
@@ -84,7 +84,7 @@ async def test_at_sunset_what_delivered_is_gone_and_the_rest_lives_on(
 
 
 @pytest.mark.parametrize(
-    ("service", "words"),
+    ("service", "texts"),
     [
         ("sora-2-official", "Invalid URL"),
         ("veo-3.1-forward", "is no longer available"),
@@ -93,28 +93,28 @@ async def test_at_sunset_what_delivered_is_gone_and_the_rest_lives_on(
         ("grok-imagine-reverse", '<video src=\\"'),
     ],
 )
-async def test_today_the_dead_are_dead_and_the_living_deliver(
-    start: Start, attempt: Try, service: str, words: str
+async def test_today_retired_services_refuse_and_the_others_deliver(
+    start: Start, attempt: Try, service: str, texts: str
 ) -> None:
     world = await start("today")
 
-    assert words in await attempt(world, service)
+    assert texts in await attempt(world, service)
 
 
-def test_every_kind_of_trouble_but_retirement_and_bulk_comes_by_in_the_storm() -> None:
+def test_the_storm_has_every_kind_of_fault_but_retirement_and_large_files() -> None:
     storm = load_scenario("storm")
 
-    seen = {spell.fault.kind for service in storm.services.values() for spell in service.faults}
+    seen = {entry.fault.kind for service in storm.services.values() for entry in service.faults}
 
     kinds = set(FAULT_ADAPTER.json_schema()["discriminator"]["mapping"])
     assert kinds - seen == {"retire", "large_file"}
     assert all(
-        spell.every is not None for service in storm.services.values() for spell in service.faults
+        entry.every is not None for service in storm.services.values() for entry in service.faults
     )
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-async def test_a_world_of_its_own_says_where_it_is_and_ends_when_asked(
+async def test_the_program_prints_its_urls_and_ends_on_a_signal(
     stop: signal.Signals, http: aiohttp.ClientSession
 ) -> None:
     program = (
@@ -127,9 +127,9 @@ async def test_a_world_of_its_own_says_where_it_is_and_ends_when_asked(
     )
     assert process.stdout is not None
 
-    said = (await process.stdout.readline()).decode().split()
-    async with http.get(said[-1]) as answer:
-        title = (await answer.json())["scenario"]["title"]
+    first_line = (await process.stdout.readline()).decode().split()
+    async with http.get(first_line[-1]) as response:
+        title = (await response.json())["scenario"]["title"]
     process.send_signal(stop)
     async with asyncio.timeout(10):
         code = await process.wait()

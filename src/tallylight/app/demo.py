@@ -19,7 +19,7 @@ from tallylight.i18n import Translator
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.files import load_scenario
 from tallylight.simulator.scenario import Scenario
-from tallylight.simulator.section import ScenarioError
+from tallylight.simulator.scenario_section import ScenarioError
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 

@@ -1,4 +1,4 @@
-"""How rules fared in a rehearsal, as a table and as JSON."""
+"""The scores of a rehearsal, as a table and as JSON."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def print_comparison(scores: "Sequence[RuleScore]", to: "Translator") -> None:
-    """Print a rule a line, and how many outages there were to be seen."""
+    """Print one line per rule, and the number of outages."""
     headings = (
         to.gettext("Rule"),
         to.gettext("Outages seen"),
         to.gettext("Median delay"),
-        to.gettext("9 in 10 within"),
-        to.gettext("Wrong time"),
-        to.gettext("False alarms a month"),
-        to.gettext("Wrong name"),
+        to.gettext("90th percentile delay"),
+        to.gettext("Wrong status"),
+        to.gettext("False alarms per month"),
+        to.gettext("Misnamed"),
         to.gettext("Unknown"),
-        to.gettext("Paid probes a day"),
-        to.gettext("USD a day"),
+        to.gettext("Paid probes per day"),
+        to.gettext("USD per day"),
     )
-    print_table(headings, ([line.rule, *_cells(line)] for line in scores))
+    print_table(headings, ([score.rule, *_cells(score)] for score in scores))
     outages = scores[0].score.outages
     print_line(
         to.ngettext(
@@ -42,20 +42,20 @@ def print_comparison(scores: "Sequence[RuleScore]", to: "Translator") -> None:
 def comparison_json(
     trace: "Trace", name: str | None, seed: int, scores: "Sequence[RuleScore]"
 ) -> object:
-    """Return the same for machines, with the minutes of every truth by what was shown.
+    """Return the scores as JSON, with the minutes of each true status by shown status.
 
     Args:
-        world: What was lived through.
-        name: Of its trace; None for the reader's own services.
-        seed: What chance began with.
-        lines: How the rules fared.
+        trace: The trace.
+        name: Name of the trace; None for the operator's own services.
+        seed: Seed of the random numbers.
+        scores: Score of each rule.
     """
     return {
         "trace": name,
         "days": trace.days,
         "services": len(trace.services),
         "seed": seed,
-        "rules": [_score_json(line) for line in scores],
+        "rules": [_score_json(score) for score in scores],
     }
 
 
@@ -93,7 +93,7 @@ def _score_json(score: "RuleScore") -> object:
         "misnamed_share": s.misnamed_share,
         "unknown_share": s.unknown_share,
         "minutes": {
-            truth: {said: round(minutes, 1) for said, minutes in row.items()}
+            truth: {status: round(minutes, 1) for status, minutes in row.items()}
             for truth, row in s.minutes.items()
         },
         "paid_probes_per_service_day": s.paid_probes_per_day,

@@ -1,9 +1,9 @@
-"""`rehearse`: months of trouble in seconds, our rules beside those that people run today."""
+"""`rehearse`: our rules and those of other monitors on a trace, months in seconds."""
 
 import os
 import re
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from tallylight.rehearsal.trace import Trace
 
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(hour|day|month)")
-_PARALLEL_SERVICE_DAYS = 30  # service days
+_PARALLEL_SERVICE_DAYS = 30  # below, a second process takes longer than it saves
 _CHART_BUDGETS = ("0.25", "0.5", "1", "2", "5", "10", "20")
 
 
 class _DefaultToRun(TyperGroup):
-    """`rehearse calm` is `rehearse run calm`."""
+    """Makes `run` the default command: `rehearse calm` is `rehearse run calm`."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         if args and args[0] not in {*self.commands, "--help"}:
@@ -47,7 +47,8 @@ class _DefaultToRun(TyperGroup):
 rehearse_app = typer.Typer(
     cls=_DefaultToRun,
     no_args_is_help=True,
-    help="Months of trouble in seconds: what a budget buys. `rehearse TRACE` runs a trace.",
+    help="Simulate months of outages in seconds, to see what a budget buys. "
+    "`rehearse TRACE` runs a trace.",
 )
 rehearse_app.command("generate")(generate_trace_command)
 
@@ -62,74 +63,74 @@ def run_trace(
     trace: Annotated[
         str | None,
         typer.Argument(
-            help="A named trace (see `rehearse list`), or a file; "
-            "without it, the usual trouble of your own services."
+            help="A built-in trace (see `rehearse list`) or a file; "
+            "by default typical outages of your own services."
         ),
     ] = None,
     budget: Annotated[
-        str | None, typer.Option(help="What all paid probes may spend, as 2.00/day.")
+        str | None, typer.Option(help="Budget of all paid probes, as 2.00/day.")
     ] = None,
     traffic: Annotated[
         float | None,
-        typer.Option(min=0, max=600, help="Callers' jobs a minute at each service."),
+        typer.Option(min=0, max=600, help="Callers' jobs per minute at each service."),
     ] = None,
     pace: Annotated[
-        str | None, typer.Option(help="A paid probe at least so often, as 6h; off for none.")
+        str | None, typer.Option(help="Interval of routine paid probes, as 6h; off for none.")
     ] = None,
-    days: Annotated[float | None, typer.Option(min=0.1, help="Only so many days of it.")] = None,
-    seed: Annotated[int, typer.Option(help="What chance begins with.")] = 0,
+    days: Annotated[float | None, typer.Option(min=0.1, help="Number of days to run.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw spend against delay and wrong minutes: an SVG file.")
+        Path | None, typer.Option(help="Write an SVG chart of delay and wrong time against spend.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Run our rules and the baselines through a trace and compare what they showed and cost."""
+    """Run our rules and those of other monitors on a trace; compare results and cost."""
     from tallylight.rehearsal.recipes import load_trace
     from tallylight.rehearsal.rules import compare_by_budget, compare_rules
 
     to = output_translator(lang)
-    means = _rehearsal_options(budget, pace, to)
+    options = _rehearsal_options(budget, pace, to)
     if trace is None:
-        world, means = _own_services(config, means, to)
+        loaded, options = _own_services(config, options, to)
     else:
-        world = load_trace(trace)
-    world = _adjusted_trace(world, traffic, days)
-    lines = list(compare_rules(world, seed, means, _workers(world)))
+        loaded = load_trace(trace)
+    loaded = _adjusted_trace(loaded, traffic, days)
+    scores = list(compare_rules(loaded, seed, options, _workers(loaded)))
     if picture is not None:
-        from tallylight.rehearsal.picture import render_chart
+        from tallylight.rehearsal.chart import render_chart
 
         amounts = tuple(map(Decimal, _CHART_BUDGETS))
-        swept = compare_by_budget(world, seed, means, amounts)
+        by_budget = compare_by_budget(loaded, seed, options, amounts)
         title = "rehearse" if trace is None else f"rehearse {trace}"
-        write_text(picture, render_chart([*swept, *lines], title), to)
+        write_text(picture, render_chart([*by_budget, *scores], title), to)
     if json:
-        print_json(comparison.comparison_json(world, trace, seed, lines))
+        print_json(comparison.comparison_json(loaded, trace, seed, scores))
     else:
-        comparison.print_comparison(lines, to)
+        comparison.print_comparison(scores, to)
 
 
 @rehearse_app.command("list")
 def list_traces(json: JsonOption = False, lang: LangOption = None) -> None:
-    """List the named traces."""
+    """List the built-in traces."""
     from tallylight.rehearsal.recipes import load_recipe, recipe_names
 
     to = output_translator(lang)
-    known = {name: load_recipe(name) for name in recipe_names()}
+    recipes = {name: load_recipe(name) for name in recipe_names()}
     if json:
-        print_json({name: {"about": r.about, "days": r.days} for name, r in known.items()})
+        print_json({name: {"about": r.about, "days": r.days} for name, r in recipes.items()})
         return
     print_table(
         (to.gettext("Trace"), to.gettext("Days"), ""),
-        ((name, f"{r.days:g}", r.about) for name, r in known.items()),
+        ((name, f"{r.days:g}", r.about) for name, r in recipes.items()),
     )
 
 
 def _own_services(
     config: Path | None, options: "RehearsalOptions", to: "Translator"
 ) -> "tuple[Trace, RehearsalOptions]":
-    """Return the usual trouble of the operator's services, and their budgets unless one is said."""
+    """Return a typical trace of the operator's services, and options with their budgets."""
     from tallylight.config.settings import load_configuration
     from tallylight.model.money import Budget
     from tallylight.rehearsal.advice import budget_question, typical_trace
@@ -154,7 +155,7 @@ def _adjusted_trace(trace: "Trace", traffic: float | None, days: float | None) -
 
 
 def _workers(trace: "Trace") -> int:
-    """Return how many processes share the rules: a second one takes a second to begin."""
+    """Return the number of processes; starting another one takes a second."""
     is_long = trace.days * len(trace.services) > _PARALLEL_SERVICE_DAYS
     return os.cpu_count() or 1 if is_long else 1
 
@@ -162,33 +163,24 @@ def _workers(trace: "Trace") -> int:
 def _rehearsal_options(
     budget: str | None, pace: str | None, to: "Translator"
 ) -> "RehearsalOptions":
-    from tallylight.documents.parsers import parse_interval as read_pace
+    from tallylight.documents.parsers import parse_interval
     from tallylight.rehearsal.run import RehearsalOptions
 
-    means = RehearsalOptions()
+    options = RehearsalOptions()
     if pace is not None:
         try:
-            generation = read_pace(pace)
+            generation = parse_interval(pace)
         except ValueError as error:
             raise typer.BadParameter(f"--pace {pace}: {error}") from None
-        means = replace(means, pace=replace(means.pace, generation=generation))
-    return means if budget is None else replace(means, total_budget=_parse_budget(budget, to))
+        options = replace(options, pace=replace(options.pace, generation=generation))
+    return options if budget is None else replace(options, total_budget=_parse_budget(budget, to))
 
 
 def _parse_budget(text: str, to: "Translator") -> "Budget":
     from tallylight.model.money import Budget
 
-    found = _BUDGET.fullmatch(text.strip())
-    try:
-        amount = Decimal(found[1]) if found else None
-    except InvalidOperation:
-        amount = None
-    if found is None or amount is None:
-        raise typer.BadParameter(to.gettext("%s is no budget; write 2.00/day") % text)
-    match found[2]:
-        case "hour":
-            return Budget(per_hour=amount)
-        case "month":
-            return Budget(per_month=amount)
-        case _:
-            return Budget(per_day=amount)
+    match = _BUDGET.fullmatch(text.strip())
+    if match is None:
+        message = to.gettext("%s is not a budget; write, for example, 2.00/day") % text
+        raise typer.BadParameter(message)
+    return Budget(**{f"per_{match[2]}": Decimal(match[1])})

@@ -1,4 +1,4 @@
-"""`rehearse generate`: a trace drawn from distributions."""
+"""`rehearse generate`: a random trace from distributions."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -13,36 +13,40 @@ if TYPE_CHECKING:
 
 OutOption = Annotated[Path, typer.Option(help="Where to write the trace.")]
 RecipeOption = Annotated[
-    Path | None, typer.Option(help="A recipe (JSON) with kinds of services; else one kind:")
+    Path | None, typer.Option(help="A recipe (JSON) with several kinds of services; else one kind:")
 ]
-CountOption = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
-ReverseOption = Annotated[bool, typer.Option("--reverse", help="They are reverse services.")]
-PriceOption = Annotated[float, typer.Option(min=0, help="USD of a paid probe.")]
-DaysOption = Annotated[float, typer.Option(min=0.01, max=3660, help="Length.")]
-BetweenOption = Annotated[float, typer.Option(min=0, help="Mean; 0 for none.")]
-MinutesOption = Annotated[float, typer.Option(min=0.1, help="Mean length.")]
+CountOption = Annotated[int, typer.Option(min=1, max=1000, help="Number of services.")]
+ReverseOption = Annotated[
+    bool, typer.Option("--reverse", help="The services are reverse services.")
+]
+PriceOption = Annotated[float, typer.Option(min=0, help="USD per paid probe.")]
+DaysOption = Annotated[float, typer.Option(min=0.01, max=3660, help="Length of the trace.")]
+BetweenOption = Annotated[float, typer.Option(min=0, help="Mean; 0 for no outages.")]
+MinutesOption = Annotated[float, typer.Option(min=0.1, help="Mean length of an outage.")]
 HiddenOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Share that free probes do not notice.")
+    float, typer.Option(min=0, max=1, help="Share of outages that free probes do not detect.")
 ]
 PartialOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Share in which part of the jobs passes.")
+    float, typer.Option(min=0, max=1, help="Share of outages in which some jobs succeed.")
 ]
 RiskWeeklyOption = Annotated[
-    float | None, typer.Option(min=0, help="Spells of risk control a week.")
+    float | None, typer.Option(min=0, help="Risk control periods per week.")
 ]
-RiskHoursOption = Annotated[tuple[float, float], typer.Option(help="Their length, from and to.")]
+RiskHoursOption = Annotated[tuple[float, float], typer.Option(help="Range of their length.")]
 NoiseOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of jobs that fail for nothing.")
+    float, typer.Option(min=0, max=1, help="Share of jobs that fail without an outage.")
 ]
-FeedLagOption = Annotated[float, typer.Option(help="Mean minutes; below 0: no status page.")]
+FeedLagOption = Annotated[
+    float, typer.Option(help="Mean delay of the status page in minutes; below 0: no page.")
+]
 FeedBlindOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Share of outages that the page never mentions.")
+    float, typer.Option(min=0, max=1, help="Share of outages that the page never reports.")
 ]
-TrafficOption = Annotated[float, typer.Option(min=0, help="Callers' jobs an hour.")]
-SeedOption = Annotated[int, typer.Option(help="What chance begins with.")]
+TrafficOption = Annotated[float, typer.Option(min=0, help="Callers' jobs per hour.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 
 _RISK_WEEKLY = 2.0
-"""Of reverse services, unless it is said."""
+"""Default for reverse services."""
 
 
 def generate_trace_command(
@@ -65,7 +69,7 @@ def generate_trace_command(
     seed: SeedOption = 1,
     lang: LangOption = None,
 ) -> None:
-    """Write a trace drawn from distributions: the same options always give the same trace."""
+    """Write a random trace; the same options always give the same trace."""
     from tallylight.model.status import Access
     from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
     from tallylight.rehearsal.generate import generate_trace
@@ -77,29 +81,29 @@ def generate_trace_command(
         return
     if risk_hours[0] > risk_hours[1] or risk_hours[0] <= 0:
         raise typer.BadParameter("--risk-hours FROM TO: 0 < FROM <= TO")
-    usual_risk = _RISK_WEEKLY if reverse else 0.0
-    habits = Behaviour(
+    default_risk = _RISK_WEEKLY if reverse else 0.0
+    behaviour = Behaviour(
         access=Access.REVERSE if reverse else Access.OFFICIAL,
         price=Decimal(str(price)),
         days_between_outages=days_between_outages,
         outage_minutes=outage_minutes,
         hidden=hidden,
         partial=partial,
-        risk_weekly=usual_risk if risk_weekly is None else risk_weekly,
+        risk_weekly=default_risk if risk_weekly is None else risk_weekly,
         risk_hours=risk_hours,
         noise=noise,
         feed_lag_minutes=feed_lag if feed_lag >= 0 else None,
         feed_blind=feed_blind,
         traffic=traffic,
     )
-    casts = {"service": ServiceGroup(count=services, behaviour=habits)}
-    write_text(out, dump_trace(generate_trace(Recipe(days=days, seed=seed, groups=casts))), to)
+    groups = {"service": ServiceGroup(count=services, behaviour=behaviour)}
+    write_text(out, dump_trace(generate_trace(Recipe(days=days, seed=seed, groups=groups))), to)
 
 
 def _read_recipe(path: Path) -> "Recipe":
-    from tallylight.rehearsal import recipes
+    from tallylight.rehearsal.recipes import parse_recipe
 
     try:
-        return recipes.parse_recipe(path.read_text("utf-8"), path.name)
+        return parse_recipe(path.read_text("utf-8"), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{path}: {error}") from None

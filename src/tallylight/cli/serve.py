@@ -72,7 +72,7 @@ def simulate(
 ) -> None:
     """Run the simulated upstream world alone, to try your own programs against."""
     from tallylight.simulator.files import load_scenario
-    from tallylight.simulator.section import ScenarioError
+    from tallylight.simulator.scenario_section import ScenarioError
     from tallylight.simulator.server import run_simulator
 
     try:

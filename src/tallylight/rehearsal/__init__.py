@@ -1,1 +1,1 @@
-"""Months of trouble in seconds: the real judge and the real plan in a world that is known."""
+"""The rehearsal: the real judge and probe plan on traces of known status, in virtual time."""

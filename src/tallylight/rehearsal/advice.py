@@ -1,4 +1,4 @@
-"""What a budget buys: the operator's own services, priced as they are, in the usual trouble."""
+"""What budgets buy: a rehearsal of the operator's services with typical outages."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,11 @@ from tallylight.model.money import BUDGET_WINDOWS, Budget
 from tallylight.model.status import Access
 from tallylight.rehearsal import baselines
 from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
+from tallylight.rehearsal.catalogue_service import TYPICAL_PACE
 from tallylight.rehearsal.generate import generate_trace
 from tallylight.rehearsal.rules import compare_by_budget
 from tallylight.rehearsal.run import RehearsalOptions
 from tallylight.rehearsal.score import Score, score_results
-from tallylight.rehearsal.setup import TYPICAL_PACE
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import rehearsed_services
 
@@ -30,8 +30,8 @@ _CENT = Decimal("0.01")
 _REHEARSAL_PACE = replace(
     TYPICAL_PACE, reach=timedelta(minutes=10), credentials=timedelta(minutes=60)
 )
-"""Free probes ten times rarer than usual, or it would take minutes: what they find is found five
-minutes later than it will be, with every budget alike."""
+"""Free probes ten times less often than by default, or it would take minutes. Hence their findings
+come some five minutes later than in reality, for all budgets alike."""
 _TYPICAL_BEHAVIOUR = {
     Access.OFFICIAL: Behaviour(days_between_outages=4, outage_minutes=45, partial=0.3, noise=0.02),
     Access.SELF_HOSTED: Behaviour(days_between_outages=4, partial=0.2, feed_lag_minutes=None),
@@ -49,12 +49,12 @@ _TYPICAL_BEHAVIOUR = {
 
 @dataclass(frozen=True, slots=True)
 class PricedService:
-    """One service as far as the question is about it: no name, no address, no key.
+    """The properties of a service that matter here; no name, no URL, no key.
 
     Args:
         access: Official, reverse or self-hosted.
         price: USD of one paid probe.
-        has_feed: Whether its status page is read.
+        has_feed: Whether its status page is monitored.
     """
 
     access: Access
@@ -64,12 +64,12 @@ class PricedService:
 
 @dataclass(frozen=True, slots=True)
 class BudgetQuestion:
-    """What is asked: the same question has the same answer.
+    """The input of a comparison, which determines its result.
 
     Args:
-        services: Those whose probes have a known price.
-        unpriced: How many others there are.
-        own: USD a day that the operator's budgets allow; None if nothing limits them.
+        services: Services whose probes have a known price.
+        unpriced: Number of other services.
+        own_budget: USD per day that the operator's budgets allow; None for no limit.
     """
 
     services: tuple[PricedService, ...]
@@ -79,14 +79,14 @@ class BudgetQuestion:
 
 @dataclass(frozen=True, slots=True)
 class BudgetOutcome:
-    """What one daily budget buys.
+    """The result of one daily budget.
 
     Args:
-        budget: USD a day for all services; None for the plain script, which has no budget.
-        spend: What is really spent of it.
-        seen: The share of outages over five minutes that are seen before they end.
-        median_delay: Minutes until half of those are shown; None if none is.
-        wrong: The share of time with the wrong lamp.
+        budget: USD per day for all services; None for the plain script, which has no budget.
+        spend: USD per day that are spent.
+        seen_share: Share of outages over five minutes that are seen before they end.
+        median_delay: Median minutes until those are shown; None if none is seen.
+        wrong_share: Share of time with a wrong status.
     """
 
     budget: Decimal | None
@@ -98,14 +98,14 @@ class BudgetOutcome:
 
 @dataclass(frozen=True, slots=True)
 class BudgetComparison:
-    """What budgets buy.
+    """The results of several budgets.
 
     Args:
-        rows: By budget, the least first; empty if no service has a price.
-        script: What the plain script buys: a paid probe of each service every five minutes.
-        days: How long the rehearsal lasted.
-        services: How many services stood for all.
-        outages: How many outages over five minutes they had.
+        rows: By budget, ascending; empty if no service has a price.
+        plain_script: The result of a paid probe of each service every five minutes.
+        days: Length of the rehearsal.
+        services: Number of services in the sample.
+        outages: Number of their outages over five minutes.
     """
 
     rows: tuple[BudgetOutcome, ...]
@@ -116,60 +116,60 @@ class BudgetComparison:
 
 
 def budget_question(services: Iterable[Service], total: Budget) -> BudgetQuestion:
-    """Return what is to be asked of a catalogue; a service that is not probed for money counts."""
-    known = tuple(services)
-    priced = [(each, price) for each in known if (price := _price(each)) is not None]
+    """Return the question for a catalogue, including services without paid probes."""
+    services = tuple(services)
+    priced = [(each, price) for each in services if (price := _price(each)) is not None]
     return BudgetQuestion(
         services=tuple(
             PricedService(each.access, price, each.upstream.feed is not None)
             for each, price in priced
         ),
-        unpriced=len(known) - len(priced),
+        unpriced=len(services) - len(priced),
         own_budget=_daily_limit([each for each, _ in priced], total),
     )
 
 
 def compare_budgets(question: BudgetQuestion) -> BudgetComparison:
-    """Return what daily budgets buy for these services, in trouble as their market reports it.
+    """Return what daily budgets buy for these services, with outages typical of their markets.
 
-    It takes some seconds: hand it to a worker process. Of many services a dozen stand for all;
-    their budget shrinks in proportion.
+    This takes some seconds: call it in a worker process. Of many services a sample of a dozen is
+    rehearsed, with budgets in proportion.
     """
-    asked = question.services
-    if not asked:
+    services = question.services
+    if not services:
         return BudgetComparison((), None, 0.0, 0, 0)
-    sample = asked[:: -(-len(asked) // _MAX_SERVICES)]
-    part = Decimal(len(sample)) / len(asked)
+    sample = services[:: -(-len(services) // _MAX_SERVICES)]
+    fraction = Decimal(len(sample)) / len(services)
     trace = typical_trace(sample)
     budgets = candidate_budgets(question)
-    lines = compare_by_budget(
-        trace, _SEED, RehearsalOptions(pace=_REHEARSAL_PACE), [amount * part for amount in budgets]
-    )
+    options = RehearsalOptions(pace=_REHEARSAL_PACE)
+    results = compare_by_budget(trace, _SEED, options, [budget * fraction for budget in budgets])
     rows = tuple(
-        _outcome(budget, line.score, part) for budget, line in zip(budgets, lines, strict=True)
+        _outcome(budget, result.score, fraction)
+        for budget, result in zip(budgets, results, strict=True)
     )
     script = score_results(
         baselines.plain_script(rehearsed_services(trace, _SEED), trace.days), trace.days
     )
     return BudgetComparison(
-        rows, _outcome(None, script, part), trace.days, len(sample), script.outages
+        rows, _outcome(None, script, fraction), trace.days, len(sample), script.outages
     )
 
 
 def typical_trace(services: Sequence[PricedService]) -> Trace:
-    """Return what befalls such services by chance, in the usual measure of their markets."""
-    casts = {
+    """Return a random trace of these services, with outages typical of their markets."""
+    groups = {
         f"service-{n}": ServiceGroup(behaviour=_behaviour(each))
         for n, each in enumerate(services, 1)
     }
-    days = max(_MIN_DAYS, _SERVICE_DAYS / len(casts))
-    return generate_trace(Recipe(days=days, seed=_SEED, groups=casts))
+    days = max(_MIN_DAYS, _SERVICE_DAYS / len(groups))
+    return generate_trace(Recipe(days=days, seed=_SEED, groups=groups))
 
 
 def candidate_budgets(question: BudgetQuestion) -> tuple[Decimal, ...]:
-    """Return the daily budgets to compare: nothing, round sums up to the usual need, and their own.
+    """Return the budgets to compare: 0, round amounts up to the typical need, and the own one.
 
-    The usual need is a paid probe of each service every six hours, and half as many in doubt.
+    The typical need is the routine paid probes of each service, plus half as many for uncertainty.
     """
     pace = TYPICAL_PACE.generation or _DAY
     need = sum(each.price for each in question.services) * Decimal(_DAY / pace) * Decimal("1.5")
@@ -178,11 +178,8 @@ def candidate_budgets(question: BudgetQuestion) -> tuple[Decimal, ...]:
 
 
 def _round_amounts(need: Decimal) -> Sequence[Decimal]:
-    """Return 1, 2, 5, 10 … up to the first that meets a need; none where nothing is needed."""
-    if need <= 0:
-        return ()
-    sums = list(_amounts_up_to(need))
-    return sums[-_BUDGET_COUNT:]
+    """Return the last of 0.01, 0.02, 0.05, 0.10 … up to the first that meets a need."""
+    return list(_amounts_up_to(need))[-_BUDGET_COUNT:] if need > 0 else ()
 
 
 def _amounts_up_to(need: Decimal) -> Iterator[Decimal]:
@@ -196,10 +193,10 @@ def _amounts_up_to(need: Decimal) -> Iterator[Decimal]:
 
 
 def _behaviour(service: PricedService) -> Behaviour:
-    known: dict[str, object] = {"price": service.price, "access": service.access}
+    update: dict[str, object] = {"price": service.price, "access": service.access}
     if not service.has_feed:
-        known["feed_lag_minutes"] = None
-    return _TYPICAL_BEHAVIOUR[service.access].model_copy(update=known)
+        update["feed_lag_minutes"] = None
+    return _TYPICAL_BEHAVIOUR[service.access].model_copy(update=update)
 
 
 def _outcome(budget: Decimal | None, score: Score, fraction: Decimal) -> BudgetOutcome:
@@ -213,22 +210,22 @@ def _outcome(budget: Decimal | None, score: Score, fraction: Decimal) -> BudgetO
 
 
 def _price(service: Service) -> Decimal | None:
-    """Return what a paid probe costs, or would if the service were probed for money."""
+    """Return the price of a paid probe, even if the service has none."""
     if service.probe_order is None:
         service = replace(service, probe_order=cheapest_order(service.sheet))
     return probe_cost(service)
 
 
 def _daily_limit(services: Iterable[Service], total: Budget) -> Decimal | None:
-    """Return the USD a day that the budgets allow, in all and of each service together."""
-    each = [
+    """Return the USD per day that the total budget and the service budgets allow."""
+    by_service = [
         Decimal(0) if service.probe_intervals.generation is None else _per_day(service.budget)
         for service in services
     ]
-    limits = [amount for amount in each if amount is not None]
-    together = sum(limits, Decimal(0)) if len(limits) == len(each) else None
-    least = min((x for x in (_per_day(total), together) if x is not None), default=None)
-    return None if least is None else least.quantize(_CENT, ROUND_DOWN)
+    limits = [amount for amount in by_service if amount is not None]
+    together = sum(limits, Decimal(0)) if len(limits) == len(by_service) else None
+    limit = min((x for x in (_per_day(total), together) if x is not None), default=None)
+    return None if limit is None else limit.quantize(_CENT, ROUND_DOWN)
 
 
 def _per_day(budget: Budget) -> Decimal | None:

@@ -1,6 +1,6 @@
-"""Answers what budgets buy, in a process of its own: it computes for seconds and may be killed.
+"""Compares budgets in a separate process, because this takes seconds and may have to be killed.
 
-It reads a question as JSON from standard input and prints the answer as JSON.
+Reads a `BudgetQuestion` as JSON from standard input; writes a `BudgetComparison` as JSON.
 """
 
 import os
@@ -18,7 +18,7 @@ COMPARISON_ADAPTER = TypeAdapter(BudgetComparison)
 
 _NICENESS = 15
 _CPU_SECONDS = 60
-"""Three times what the largest catalogue takes; a defect must not compute for ever."""
+"""Three times the need of the largest catalogue; a bug must not use the CPU forever."""
 
 
 def main() -> None:

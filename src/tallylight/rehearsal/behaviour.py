@@ -1,4 +1,4 @@
-"""How services behave, as distributions; recipes are made of them."""
+"""Recipes: the behaviour of services as distributions, from which traces are generated."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,34 +9,33 @@ from pydantic import Field, model_validator
 from tallylight.documents.parsers import Money
 from tallylight.documents.section import Section
 from tallylight.model.status import Access
-from tallylight.rehearsal.trace import TraceInterval
+from tallylight.rehearsal.trace import Ratio, TraceInterval
 
-Ratio = Annotated[float, Field(ge=0, le=1)]
 PositiveRange = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
 
 
 class Behaviour(Section):
-    """How one service behaves.
+    """The behaviour of one service.
 
     Args:
         access: Official, reverse or self-hosted.
         price: USD of one paid probe.
-        days_between_outages: Mean of the time between two outages, exponential; 0 for none.
-        outage_minutes: Mean of their length, exponential.
-        hidden: The share of outages that free probes do not notice.
-        partial: The share of outages in which part of the jobs still passes.
-        partial_passes: Which share of the jobs that is, from and to.
-        risk_weekly: Spells of risk control a week, on average.
-        risk_hours: How long they last, from and to.
-        risk_passes: Which share of the jobs passes within, from and to.
-        suspended_weekly: Suspensions a week, on average.
-        suspended_days: How long they last, from and to.
-        noise: The share of jobs that fail though nothing is wrong.
-        shallow_noise: The same for the free questions.
-        latency: Median and 95th percentile of a job's seconds.
-        feed_lag_minutes: How late its status page is on average; None without one.
-        feed_blind: The share of outages that the page never mentions.
-        traffic: Callers' jobs an hour.
+        days_between_outages: Mean time between outages, exponential; 0 for no outages.
+        outage_minutes: Mean length of an outage, exponential.
+        hidden: Share of outages that free probes do not detect.
+        partial: Share of outages in which some jobs still succeed.
+        partial_passes: Range of the share of those jobs.
+        risk_weekly: Mean number of risk control periods per week.
+        risk_hours: Range of their length.
+        risk_passes: Range of the share of jobs that succeed in them.
+        suspended_weekly: Mean number of suspensions per week.
+        suspended_days: Range of their length.
+        noise: Share of jobs that fail while the service is operational.
+        free_probe_noise: Share of free probes that fail while the service is operational.
+        latency: Median and 95th percentile of a job's duration in seconds.
+        feed_lag_minutes: Mean delay of its status page; None without one.
+        feed_blind: Share of outages that the page never reports.
+        traffic: Callers' jobs per hour.
     """
 
     access: Access = Access.OFFICIAL
@@ -63,17 +62,17 @@ class Behaviour(Section):
         for name in ("partial_passes", "risk_hours", "risk_passes", "suspended_days", "latency"):
             low, high = getattr(self, name)
             if high < low:
-                raise ValueError(f"{name}: the second figure must not be smaller than the first")
+                raise ValueError(f"{name}: the second number must not be smaller than the first")
         return self
 
 
 class ServiceGroup(Section):
-    """Some services of one kind in a recipe.
+    """Services of one kind in a recipe.
 
     Args:
-        count: How many.
-        habits: How each of them behaves.
-        scripted: Spells of all of them that are told, laid over what chance makes.
+        count: Number of services.
+        behaviour: Behaviour of each service.
+        scripted: Intervals of all of them, which replace the random ones.
     """
 
     count: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -82,14 +81,14 @@ class ServiceGroup(Section):
 
 
 class Recipe(Section):
-    """A trace in a few lines.
+    """A recipe file.
 
     Args:
-        about: One sentence of what it is.
-        days: Its length.
-        seed: What chance begins with.
-        casts: The services by the beginning of their ids.
-        scripted: Spells of all services, laid over everything.
+        about: Description in one sentence.
+        days: Length of the trace.
+        seed: Seed of the random numbers.
+        groups: Groups of services by the prefix of their ids.
+        scripted: Intervals of all services, which replace all others.
     """
 
     about: str = ""

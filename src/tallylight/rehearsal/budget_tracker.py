@@ -1,4 +1,4 @@
-"""Money in virtual time: the ledger's rule over what the rehearsal has spent."""
+"""Budgets in virtual time, by the same rule as the ledger's."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -16,25 +16,25 @@ from tallylight.model.money import (
 
 @dataclass(slots=True)
 class BudgetTracker:
-    """What was spent under one budget, oldest first; what is refused gives its money back."""
+    """The amounts spent under one budget, oldest first."""
 
     budget: Budget
     times: list[datetime] = field(default_factory=list)
     amounts: list[int] = field(default_factory=list)
 
     def allows(self, amount: Decimal, at: datetime) -> bool:
-        """Tell whether a spending stays within the budget."""
+        """Tell whether the budget allows an amount."""
         spent = {name: self._spent_in(name, at) for name in self.budget.limits}
         return exceeded_limit(self.budget, amount, spent) is None
 
     def spend(self, amount: Decimal, at: datetime) -> None:
-        """Count a spending."""
+        """Record an amount."""
         self.times.append(at)
         self.amounts.append(to_micro_usd(amount))
 
     @property
     def total_spent(self) -> Decimal:
-        """Return all that was ever spent, in USD."""
+        """Return the sum of all amounts in USD."""
         return sum(self.amounts) / MICROS_PER_USD
 
     def _spent_in(self, window: str, at: datetime) -> int:

@@ -1,7 +1,6 @@
-"""Traces from distributions: the same recipe always makes the same trace."""
+"""Traces from recipes: the same recipe always generates the same trace."""
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Status
@@ -47,45 +46,45 @@ _SUSPENSION_FAILURES = (
 
 
 def generate_trace(recipe: Recipe) -> Trace:
-    """Return the trace that a recipe makes."""
+    """Return the trace of a recipe."""
     services, feeds, traffic = {}, {}, {}
-    for name, cast in recipe.groups.items():
-        for number in range(1, cast.count + 1):
-            id_ = ServiceId(name if cast.count == 1 else f"{name}-{number}")
-            services[id_] = _service(id_, cast, recipe)
-            habits = cast.behaviour
-            if habits.feed_lag_minutes is not None:
-                feeds[id_] = TraceFeed(
-                    lag=habits.feed_lag_minutes * _MINUTE, blind=habits.feed_blind
-                )
-            if habits.traffic:
-                traffic[id_] = habits.traffic
+    for name, group in recipe.groups.items():
+        behaviour = group.behaviour
+        for number in range(1, group.count + 1):
+            id_ = ServiceId(name if group.count == 1 else f"{name}-{number}")
+            services[id_] = _service(id_, group, recipe)
+            if behaviour.feed_lag_minutes is not None:
+                lag = behaviour.feed_lag_minutes * _MINUTE
+                feeds[id_] = TraceFeed(lag=lag, blind=behaviour.feed_blind)
+            if behaviour.traffic:
+                traffic[id_] = behaviour.traffic
     return Trace(duration=recipe.days * _DAY, services=services, feeds=feeds, traffic=traffic)
 
 
 def _service(id_: ServiceId, group: ServiceGroup, recipe: Recipe) -> TraceService:
-    luck = rng.RandomSequence(rng.purpose_seed(recipe.seed, id_, "life"))
-    spells = tuple(_intervals(group.behaviour, recipe.days * _DAY, luck))
+    behaviour = group.behaviour
+    # The purpose is hashed: another word would change every generated trace.
+    draws = rng.RandomSequence(rng.purpose_seed(recipe.seed, id_, "life"))
+    intervals = tuple(_intervals(behaviour, recipe.days * _DAY, draws))
     for scripted in (*group.scripted, *recipe.scripted):
-        spells = tuple(_overlay(spells, scripted))
-    habits = group.behaviour
-    return TraceService(access=habits.access, price=habits.price, spells=spells)
+        intervals = tuple(_overlay(intervals, scripted))
+    return TraceService(access=behaviour.access, price=behaviour.price, intervals=intervals)
 
 
 def _intervals(
     behaviour: Behaviour, end: float, draws: rng.RandomSequence
 ) -> Iterator[TraceInterval]:
-    """Yield spells without gaps: operational ones, and what befalls the service between them."""
+    """Yield intervals without gaps: operational ones, and disruptions between them."""
     at, rates = 0.0, _rates(behaviour)
-    for _ in count():
+    while True:
         wait = draws.exponential(1 / sum(rates)) if sum(rates) else end
         begin = min(end, at + wait)
         yield _operational(behaviour, at, begin)
         if begin >= end:
             return
-        trouble = _disruption(behaviour, rates, begin, draws)
-        yield trouble if trouble.end <= end else trouble.model_copy(update={"end": end})
-        at = trouble.end
+        disruption = _disruption(behaviour, rates, begin, draws)
+        yield disruption.model_copy(update={"end": min(disruption.end, end)})
+        at = disruption.end
         if at >= end:
             return
 
@@ -99,10 +98,10 @@ def _rates(behaviour: Behaviour) -> tuple[float, float, float]:
 def _disruption(
     behaviour: Behaviour, rates: Sequence[float], begin: float, draws: rng.RandomSequence
 ) -> TraceInterval:
-    which = draws.uniform() * sum(rates)
-    if which < rates[0]:
+    kind = draws.uniform() * sum(rates)
+    if kind < rates[0]:
         return _outage(behaviour, begin, draws)
-    if which < rates[0] + rates[1]:
+    if kind < rates[0] + rates[1]:
         return _risk_control(behaviour, begin, draws)
     length = draws.uniform_between(*behaviour.suspended_days) * _DAY
     return TraceInterval(
@@ -133,12 +132,12 @@ def _operational(behaviour: Behaviour, begin: float, end: float) -> TraceInterva
 
 def _outage(behaviour: Behaviour, begin: float, draws: rng.RandomSequence) -> TraceInterval:
     length = max(1.0, draws.exponential(behaviour.outage_minutes * _MINUTE))
-    shows = draws.uniform() >= behaviour.hidden
+    is_visible = draws.uniform() >= behaviour.hidden
     is_partial = draws.uniform() < behaviour.partial
     passes = draws.uniform_between(*behaviour.partial_passes) if is_partial else 0.0
-    accepts = draws.uniform() < 0.5 or is_partial  # noqa: PLR2004  # half refuse, half fail later
-    # What lets jobs pass has an open door.
-    door = 0.0 if shows and not is_partial else 1 - behaviour.free_probe_noise
+    accepts = draws.uniform() < 0.5 or is_partial  # noqa: PLR2004  # half refuse the job, half fail it later
+    # A service that accepts some jobs also answers free probes.
+    free_probes = 0.0 if is_visible and not is_partial else 1 - behaviour.free_probe_noise
     return TraceInterval(
         start=begin,
         end=begin + length,
@@ -146,8 +145,8 @@ def _outage(behaviour: Behaviour, begin: float, draws: rng.RandomSequence) -> Tr
         accept=1.0 if accepts else 0.0,
         deliver=passes,
         latency=behaviour.latency,
-        reach=door,
-        credentials=door,
+        reach=free_probes,
+        credentials=free_probes,
         failure=_OUTAGE_FAILURES[int(draws.uniform() * len(_OUTAGE_FAILURES))],
     )
 
@@ -155,15 +154,15 @@ def _outage(behaviour: Behaviour, begin: float, draws: rng.RandomSequence) -> Tr
 def _risk_control(behaviour: Behaviour, begin: float, draws: rng.RandomSequence) -> TraceInterval:
     length = draws.uniform_between(*behaviour.risk_hours) * _HOUR
     passes = draws.uniform_between(*behaviour.risk_passes)
-    at_the_door = draws.uniform() < 0.5  # noqa: PLR2004  # half refuse, half fail later
+    refuses = draws.uniform() < 0.5  # noqa: PLR2004  # half refuse the job, half fail it later
     return TraceInterval(
         start=begin,
         end=begin + length,
         status=Status.RISK_CONTROL,
-        accept=passes if at_the_door else 1.0,
-        deliver=1 - behaviour.noise if at_the_door else passes,
+        accept=passes if refuses else 1.0,
+        deliver=1 - behaviour.noise if refuses else passes,
         latency=behaviour.latency,
-        # Nobody reports that it shows at the free questions: the keys are good, the lists are full.
+        # Free probes succeed: no report says that keys are refused or lists shortened.
         reach=1 - behaviour.free_probe_noise,
         credentials=1 - behaviour.free_probe_noise,
         failure=_RISK_CONTROL_FAILURES[int(draws.uniform() * len(_RISK_CONTROL_FAILURES))],
@@ -173,13 +172,11 @@ def _risk_control(behaviour: Behaviour, begin: float, draws: rng.RandomSequence)
 def _overlay(
     intervals: Sequence[TraceInterval], scripted: TraceInterval
 ) -> Iterator[TraceInterval]:
-    for spell in intervals:
-        if spell.start < scripted.start and spell.end > scripted.start:
-            yield spell.model_copy(update={"end": scripted.start})
-        elif spell.end <= scripted.start:
-            yield spell
+    """Yield intervals with a scripted one in place of those that it overlaps."""
+    for interval in intervals:
+        if interval.start < scripted.start:
+            yield interval.model_copy(update={"end": min(interval.end, scripted.start)})
     yield scripted
-    for spell in intervals:
-        if spell.end > scripted.end:
-            start = max(spell.start, scripted.end)
-            yield spell.model_copy(update={"start": start})
+    for interval in intervals:
+        if interval.end > scripted.end:
+            yield interval.model_copy(update={"start": max(interval.start, scripted.end)})

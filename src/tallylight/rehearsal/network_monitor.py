@@ -1,7 +1,7 @@
-"""Our own network as the board watches it, at less cost.
+"""Detection of failures of our own network, as on the board but with less work.
 
-Successes are folded in only once a failure makes them matter: of each provider the newest is
-enough, so what comes out is the same.
+Successes are passed to the detector only when a failure follows. The newest success of each
+provider suffices, so the result is the same.
 """
 
 from typing import TYPE_CHECKING
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 
 class NetworkMonitor:
-    """What the transport met lately; in a trace every service is its own provider's."""
+    """Tracks recent calls by provider; in a trace each service is its own provider."""
 
     def __init__(self) -> None:
-        self._watch = NetworkState()
+        self._network = NetworkState()
         self._pending_successes: dict[ProviderId, datetime] = {}
         self._has_failures = False
 
     @property
     def is_down(self) -> bool:
-        """Tell whether it is our own network that is away."""
-        return self._has_failures and self._watch.is_down
+        """Tell whether our own network is down."""
+        return self._has_failures and self._network.is_down
 
     def attribute_fault(self, evidence: Evidence) -> Evidence:
-        """Observe evidence; return it with the fault ours where it is."""
+        """Observe evidence; return it, with fault `ours` if our network caused the failure."""
         is_reached = was_reached(evidence)
         if is_reached is None:
             return evidence
@@ -37,10 +37,10 @@ class NetworkMonitor:
             self._pending_successes[provider] = evidence.at
             return evidence
         for former, at in sorted(self._pending_successes.items(), key=lambda item: item[1]):
-            self._watch = observe_call(self._watch, former, at, transport_failed=False)
+            self._network = observe_call(self._network, former, at, transport_failed=False)
         self._pending_successes.clear()
-        self._watch = observe_call(
-            self._watch, provider, evidence.at, transport_failed=not is_reached
+        self._network = observe_call(
+            self._network, provider, evidence.at, transport_failed=not is_reached
         )
-        self._has_failures = any(seen.is_failure for seen in self._watch.latest)
-        return attribute_fault(self._watch, evidence)
+        self._has_failures = any(call.is_failure for call in self._network.latest)
+        return attribute_fault(self._network, evidence)

@@ -1,7 +1,7 @@
-"""Chance that can be repeated: the same seed, purpose and moment always draw the same number.
+"""Repeatable random numbers: seed, purpose and moment determine each draw.
 
-A draw depends on nothing that was drawn before, so that all rules meet the same world whatever
-they ask of it, and adding a rule changes no other rule's luck.
+A draw does not depend on earlier draws. Hence all rules meet the same services whatever requests
+they send, and a new rule does not change the results of the others.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ _EDGE = 2.0**-53
 
 
 def purpose_seed(*parts: object) -> int:
-    """Return the number that stands for a purpose: a seed, a service, what is drawn for."""
+    """Return a hash of a purpose: seed, service and kind of draw."""
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
 
@@ -40,7 +40,7 @@ def normal(purpose: int, moment: int) -> float:
 
 
 def log_normal(purpose: int, moment: int, median: float, p95: float) -> float:
-    """Return seconds drawn log-normally by their median and 95th percentile."""
+    """Return a log-normal draw with the given median and 95th percentile."""
     if p95 <= median:
         return median
     return median * math.exp(normal(purpose, moment) * math.log(p95 / median) / _Z95)
@@ -48,7 +48,7 @@ def log_normal(purpose: int, moment: int, median: float, p95: float) -> float:
 
 @dataclass(slots=True)
 class RandomSequence:
-    """Draws one after another for one purpose."""
+    """Successive draws for one purpose."""
 
     purpose: int
     count: int = 0
@@ -59,14 +59,14 @@ class RandomSequence:
         return draw(self.purpose, self.count)
 
     def exponential(self, mean: float) -> float:
-        """Return the next time between two events that come at random."""
+        """Return the next exponential number with the given mean."""
         return -mean * math.log(self.uniform())
 
     def uniform_between(self, low: float, high: float) -> float:
-        """Return the next number in a range, each alike."""
+        """Return the next number of a uniform range."""
         return low + (high - low) * self.uniform()
 
     def log_normal(self, median: float, p95: float) -> float:
-        """Return the next log-normal number by its median and 95th percentile."""
+        """Return the next log-normal number with the given median and 95th percentile."""
         self.count += 1
         return log_normal(self.purpose, self.count, median, p95)

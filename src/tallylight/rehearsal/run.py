@@ -1,13 +1,12 @@
-"""The driver: the real plan sends probes into a world, the real judge hears what they find.
+"""The rehearsal of our rules: the real plan probes a trace, the real judge gets the evidence.
 
-Nothing is decided here. Virtual time is a heap of what happens next.
+This module decides nothing. Virtual time is a heap of events.
 """
 
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from tallylight.catalogue.services import ProbeIntervals
 from tallylight.model.evidence import Depth, Evidence, Fault, Source
@@ -18,10 +17,10 @@ from tallylight.probes.free_probes import FreeProbeResult
 from tallylight.probes.plan import ProbeTiming, initial_delay, next_probe
 from tallylight.probes.probe_state import ProbeState, plan_input, probe_candidate
 from tallylight.rehearsal.budget_tracker import BudgetTracker
+from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_service
 from tallylight.rehearsal.network_monitor import NetworkMonitor
-from tallylight.rehearsal.record import RuleResult, StatusChange
-from tallylight.rehearsal.setup import TYPICAL_PACE, catalogue_service
-from tallylight.rehearsal.world import START, RehearsedService
+from tallylight.rehearsal.score import RuleResult
+from tallylight.rehearsal.world import START, JobResult, RehearsedService, ShownStatus
 from tallylight.verdicts.evidence_ttl import service_policy
 from tallylight.verdicts.judge import advance_time, initial_state, jobs_are_uncertain, judge
 from tallylight.verdicts.options import PolicyOptions
@@ -34,14 +33,14 @@ _FREE_SOURCES = frozenset(_SOURCES.values())
 
 @dataclass(frozen=True, slots=True)
 class RehearsalOptions:
-    """What the watching may use.
+    """Intervals, budgets and settings of our rules.
 
     Args:
-        pace: How often each depth is probed.
-        total: What all paid probes together may spend.
-        each: What those of one service may.
-        pacing: What else the plan holds to.
-        options: What the operator wrote of the judging.
+        pace: Probe interval of each depth.
+        total_budget: Budget of all paid probes.
+        service_budget: Budget of the paid probes of each service.
+        pacing: Other settings of the probe plan.
+        policy_options: The operator's settings of the judge.
     """
 
     pace: ProbeIntervals = TYPICAL_PACE
@@ -52,11 +51,12 @@ class RehearsalOptions:
 
 
 _Event = tuple[datetime, int, "_MonitoredService", Depth | Evidence | None]
-"""A probe is due at a depth, evidence is heard, or a caller's job arrives; and in which order."""
+"""Time, sequence number, service, and what happens: a probe at a depth is due, evidence arrives, or
+(None) a caller sends a job."""
 
 
 class _MonitoredService:
-    """One service under watch."""
+    """One service, with its state and its probes."""
 
     def __init__(
         self, rehearsed: RehearsedService, options: RehearsalOptions, first_probe_at: datetime
@@ -74,14 +74,14 @@ class _MonitoredService:
         )
         self.arrivals: Iterator[datetime] = rehearsed.caller_job_times()
         self.budget = BudgetTracker(options.service_budget)
-        self.changes = [StatusChange(START, Status.UNKNOWN)]
+        self.changes = [ShownStatus(START, Status.UNKNOWN)]
         self.paid_probes = self.withheld = 0
 
     def apply_state(self, state: ServiceState, now: datetime) -> None:
-        """Let a standing stand."""
+        """Set the state, and record a change of status."""
         self.state = state
         if state.verdict.status is not self.changes[-1].status:
-            self.changes.append(StatusChange(now, state.verdict.status))
+            self.changes.append(ShownStatus(now, state.verdict.status))
 
 
 class _RehearsalRun:
@@ -95,45 +95,46 @@ class _RehearsalRun:
         self._network = NetworkMonitor()
         self._total = BudgetTracker(options.total_budget)
         self._allocated_at = START - ALLOCATION_INTERVAL
-        found = tuple(services)
+        rehearsed = tuple(services)
         pace = options.pace.reach or options.pace.credentials or timedelta(minutes=1)
         self.services = [
-            _MonitoredService(scene, options, START + initial_delay(position, len(found), pace))
-            for position, scene in enumerate(found)
+            _MonitoredService(each, options, START + initial_delay(position, len(rehearsed), pace))
+            for position, each in enumerate(rehearsed)
         ]
 
     def run(self) -> None:
-        """Live through it."""
-        for watched in self.services:
-            self._schedule_start(watched)
+        """Process all events up to the end."""
+        for service in self.services:
+            self._schedule_start(service)
         heap, end = self._heap, self._end
         while heap and heap[0][0] < end:
-            now, _, watched, what = heapq.heappop(heap)
-            if isinstance(what, Depth):
-                if watched.due.get(what) == now:
-                    self._run_probe(watched, what, now)
-            elif isinstance(what, Evidence):
-                if what.source is Source.GENERATION:
-                    watched.probe_state.in_progress.discard(Depth.GENERATION)
-                self._receive(watched, what, None)
+            now, _, service, event = heapq.heappop(heap)
+            if isinstance(event, Depth):
+                if service.due.get(event) == now:  # else it was replanned since
+                    self._run_probe(service, event, now)
+            elif isinstance(event, Evidence):
+                if event.source is Source.GENERATION:
+                    service.probe_state.in_progress.discard(Depth.GENERATION)
+                self._receive(service, event, None)
             else:
-                self._receive_caller_job(watched, now)
+                self._receive_caller_job(service, now)
 
     def _schedule_start(self, service: _MonitoredService) -> None:
-        for said in service.rehearsed.feed_changes():
-            told = Evidence(service.rehearsed.id, said.at, Source.FEED, claimed_status=said.status)
-            self._push(said.at, service, told)
+        id_ = service.rehearsed.id
+        for change in service.rehearsed.feed_changes():
+            evidence = Evidence(id_, change.at, Source.FEED, claimed_status=change.status)
+            self._push(change.at, service, evidence)
         self._schedule_next_arrival(service)
         self._replan(service, _ALL_DEPTHS, START)
 
     def _push(
-        self, at: datetime, service: _MonitoredService, what: Depth | Evidence | None
+        self, at: datetime, service: _MonitoredService, event: Depth | Evidence | None
     ) -> None:
         self._sequence += 1
-        heapq.heappush(self._heap, (at, self._sequence, service, what))
+        heapq.heappush(self._heap, (at, self._sequence, service, event))
 
     def _replan(self, service: _MonitoredService, depths: tuple[Depth, ...], now: datetime) -> None:
-        """Let the plan say when these depths are probed next, from what is known now."""
+        """Plan the next probes of these depths from the current state."""
         service.plan_input = plan_input(
             service.service,
             service.probe_state,
@@ -161,37 +162,37 @@ class _RehearsalRun:
             return
         failure = service.rehearsed.free_probe(depth, now)
         evidence = Evidence(service.rehearsed.id, now, _SOURCES[depth], failure)
-        diary = service.probe_state
-        diary.last_probed_at[depth] = now
-        if failure is None and not diary.failures_in_a_row:
-            self._receive(service, evidence, depth)  # nothing to enter
+        probe_state = service.probe_state
+        probe_state.last_probed_at[depth] = now
+        if failure is None and not probe_state.failures_in_a_row:
+            self._receive(service, evidence, depth)  # the probe state does not change
         else:
-            diary.record_free_probe(FreeProbeResult(evidence))
+            probe_state.record_free_probe(FreeProbeResult(evidence))
             self._receive(service, evidence, None)
 
     def _allocate_budget(self, now: datetime) -> None:
         if now - self._allocated_at < ALLOCATION_INTERVAL:
             return
         self._allocated_at = now
-        wishes = {
-            watched.service.id: wish
-            for watched in self.services
+        candidates = {
+            each.service.id: candidate
+            for each in self.services
             if (
-                wish := probe_candidate(
-                    watched.service, watched.probe_state, watched.state, now, watched.policy
+                candidate := probe_candidate(
+                    each.service, each.probe_state, each.state, now, each.policy
                 )
             )
         }
-        shared = allocate_schedules(wishes, self._options.total_budget)
-        for watched in self.services:
-            watched.probe_state.schedule = shared.get(watched.service.id)
+        schedules = allocate_schedules(candidates, self._options.total_budget)
+        for each in self.services:
+            each.probe_state.schedule = schedules.get(each.service.id)
 
     def _run_paid_probe(self, service: _MonitoredService, now: datetime) -> None:
         self._allocate_budget(now)
         service.is_uncertain = jobs_are_uncertain(service.state, now, service.policy)
         self._replan(service, _PAID_DEPTHS, now)
         if service.due.get(Depth.GENERATION) != now:
-            return  # time alone has put it off
+            return  # it is due later now, because evidence has aged
         del service.due[Depth.GENERATION]
         price = service.rehearsed.price
         if not (service.budget.allows(price, now) and self._total.allows(price, now)):
@@ -199,33 +200,30 @@ class _RehearsalRun:
             service.probe_state.record_withheld(now, "budget")
             self._replan(service, _PAID_DEPTHS, now)
             return
-        asked = service.rehearsed.submit_job(now)
+        job = service.rehearsed.submit_job(now)
         service.paid_probes += 1
         before = service.probe_state.last_probed_at.get(Depth.GENERATION)
-        if asked.is_accepted:
+        if job.is_accepted:
             service.budget.spend(price, now)
             self._total.spend(price, now)
         service.probe_state.record_intended(now)
-        service.probe_state.record_cost(now, before, float(price) if asked.is_accepted else 0.0)
+        service.probe_state.record_cost(now, before, float(price) if job.is_accepted else 0.0)
         service.probe_state.in_progress.add(Depth.GENERATION)
-        found = Evidence(
-            service.rehearsed.id,
-            asked.ends_at,
-            Source.GENERATION,
-            asked.failure,
-            asked.ends_at - now,
-        )
-        self._push(asked.ends_at, service, found)
+        self._push_result(service, job, Source.GENERATION, now)
 
     def _receive_caller_job(self, service: _MonitoredService, now: datetime) -> None:
-        asked = service.rehearsed.submit_job(now)
-        if asked.is_accepted:
-            accepted = Evidence(service.rehearsed.id, now, Source.ACCEPTANCE)
-            self._receive(service, accepted, None)
-        took = asked.ends_at - now
-        ended = Evidence(service.rehearsed.id, asked.ends_at, Source.TRAFFIC, asked.failure, took)
-        self._push(asked.ends_at, service, ended)
+        job = service.rehearsed.submit_job(now)
+        if job.is_accepted:
+            self._receive(service, Evidence(service.rehearsed.id, now, Source.ACCEPTANCE), None)
+        self._push_result(service, job, Source.TRAFFIC, now)
         self._schedule_next_arrival(service)
+
+    def _push_result(
+        self, service: _MonitoredService, job: JobResult, source: Source, sent_at: datetime
+    ) -> None:
+        duration = job.ends_at - sent_at
+        evidence = Evidence(service.rehearsed.id, job.ends_at, source, job.failure, duration)
+        self._push(job.ends_at, service, evidence)
 
     def _schedule_next_arrival(self, service: _MonitoredService) -> None:
         at = next(service.arrivals, None)
@@ -233,7 +231,13 @@ class _RehearsalRun:
             self._push(at, service, None)
 
     def _receive(self, service: _MonitoredService, evidence: Evidence, depth: Depth | None) -> None:
-        """Let evidence count as the board does, and plan anew what it may have changed."""
+        """Judge evidence as the board does, and replan the probes that it may affect.
+
+        Args:
+            service: The service.
+            evidence: The evidence.
+            depth: The depth of a successful free probe, None for any other evidence.
+        """
         now, policy = evidence.at, service.policy
         evidence = self._network.attribute_fault(evidence)
         if evidence.source is Source.TRAFFIC:
@@ -244,27 +248,25 @@ class _RehearsalRun:
             and before.next_change_at <= now
             and not self._is_frozen(evidence)
         ):
-            while (settled := advance_time(service.state, now, policy)) is not service.state:
-                service.apply_state(settled, now)
+            while (later := advance_time(service.state, now, policy)) is not service.state:
+                service.apply_state(later, now)
         service.apply_state(judge(service.state, evidence, policy), now)
-        after, doubted = service.state, service.is_uncertain
+        after, was_uncertain = service.state, service.is_uncertain
         if after.jobs is not before.jobs or depth is not Depth.REACH:
-            # By fading alone, over hours, doubt comes early enough at the pace of credentials.
+            # Aging evidence makes jobs uncertain over hours: checking less often suffices.
             service.is_uncertain = jobs_are_uncertain(after, now, policy)
-        is_as_before = after.verdict is before.verdict and after.jobs is before.jobs
-        if depth is not None and is_as_before and doubted is service.is_uncertain:
-            self._schedule_probe(
-                service, depth, now
-            )  # all else that the plan looks at is as it was
+        is_unchanged = after.verdict is before.verdict and after.jobs is before.jobs
+        if depth is not None and is_unchanged and was_uncertain is service.is_uncertain:
+            # The other inputs of the plan are unchanged.
+            self._schedule_probe(service, depth, now)
         elif evidence.source in _FREE_SOURCES or after.verdict.status is not before.verdict.status:
             self._replan(service, _ALL_DEPTHS, now)
         else:
-            self._replan(
-                service, _PAID_DEPTHS, now
-            )  # of jobs alone the plan of free probes knows nothing
+            # The plan of free probes does not depend on jobs.
+            self._replan(service, _PAID_DEPTHS, now)
 
     def _is_frozen(self, evidence: Evidence) -> bool:
-        """Tell whether our own network is away: verdicts freeze."""
+        """Tell whether verdicts are frozen, because our own network is down."""
         failure = evidence.failure
         return failure is not None and failure.fault is Fault.OURS and self._network.is_down
 
@@ -272,20 +274,16 @@ class _RehearsalRun:
 def run_rehearsal(
     services: Iterable[RehearsedService], days: float, options: RehearsalOptions
 ) -> tuple[RuleResult, ...]:
-    """Return what our own rules make of a world."""
+    """Return what our rules show for each service."""
     run = _RehearsalRun(services, days, options)
     run.run()
     return tuple(
         RuleResult(
-            service=watched.rehearsed,
-            changes=tuple(watched.changes),
-            paid_probes=watched.paid_probes,
-            spent=watched.budget.total_spent,
-            withheld=watched.withheld,
+            service=each.rehearsed,
+            changes=tuple(each.changes),
+            paid_probes=each.paid_probes,
+            spent=each.budget.total_spent,
+            withheld=each.withheld,
         )
-        for watched in run.services
+        for each in run.services
     )
-
-
-NO_PAID_PROBES = Budget(per_day=Decimal(0))
-"""A budget that allows no paid probe."""

@@ -1,13 +1,13 @@
-"""The trace file: a world told spell by spell, with the truth that verdicts are held against.
+"""The trace file: the true status of every service by interval, which verdicts are scored against.
 
-Its form is a public contract and stands in `docs/rehearsal.md`.
+Its format is a public contract: see `docs/rehearsal.md`.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,8 @@ from tallylight.errors import ConfigurationError, Problem
 from tallylight.model.ids import ServiceId
 from tallylight.model.status import Access, Status
 
+_Document = TypeVar("_Document", bound=BaseModel)
+
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -25,7 +27,7 @@ _MAX_DAYS = 3660
 _DAY = 86_400
 _DEFAULT_LATENCY = (60.0, 120.0)
 _DEFAULT_SUCCESS: Mapping[Status, float] = {Status.OPERATIONAL: 1.0, Status.DEGRADED: 0.5}
-"""What passes in a spell that does not say it; of all other states nothing does."""
+"""Default acceptance and delivery probability by status; 0 for all others."""
 
 
 class _TraceModel(BaseModel):
@@ -33,11 +35,11 @@ class _TraceModel(BaseModel):
 
 
 class TraceFailure(_TraceModel):
-    """How a service fails: an answer, or the exception in place of one.
+    """How a service fails: a response, or an exception.
 
     Args:
-        http_status: None where no answer comes; then `body` is the exception's class and text.
-        body: The answer's body.
+        http_status: None if there is no response; then `body` is the exception's class and text.
+        body: Body of the response.
     """
 
     http_status: Annotated[int, Field(ge=100, le=599)] | None
@@ -45,20 +47,20 @@ class TraceFailure(_TraceModel):
 
 
 class TraceInterval(_TraceModel):
-    """One stretch of a service's life.
+    """An interval of one true status.
 
     Args:
-        start: Seconds from the trace's begin, inclusive.
-        end: Exclusive.
-        status: What the service truly is; never unknown.
-        accept: The probability that a job is accepted; by default 1 where the service is
-            operational, 0.5 where it is degraded, else 0.
-        deliver: The probability that an accepted job that ends here delivers; by default likewise.
+        start: Seconds from the start of the trace, inclusive; `from` in files.
+        end: Exclusive; `to` in files.
+        status: The true status; never unknown.
+        accept: Probability that a job is accepted; by default 1 if operational, 0.5 if degraded,
+            else 0.
+        deliver: Probability that an accepted job that ends here delivers; defaults as above.
         latency: Median and 95th percentile of the seconds from create to the end of a job that
             is accepted here; by default 60 and 120.
-        reach: The probability that the free question "does it answer?" goes well.
-        credentials: The same for "does it know our key and list the model?".
-        failure: What a failing answer is; by default an unspecific 503.
+        reach: Probability that a free probe of depth `reach` succeeds.
+        credentials: Probability that a free probe of depth `credentials` succeeds.
+        failure: The response of a failing request; by default an unspecific 503.
     """
 
     start: Seconds = Field(alias="from")
@@ -75,7 +77,7 @@ class TraceInterval(_TraceModel):
     @classmethod
     def _check_status(cls, status: Status) -> Status:
         if status is Status.UNKNOWN:
-            raise ValueError("a trace tells the truth, which is never unknown")
+            raise ValueError("the true status of a service cannot be unknown")
         return status
 
     @model_validator(mode="after")
@@ -98,32 +100,32 @@ class TraceInterval(_TraceModel):
 
     @property
     def job_latency(self) -> tuple[float, float]:
-        """Return the median and 95th percentile of a job's seconds."""
+        """Return the median and 95th percentile of a job's duration in seconds."""
         return self.latency or _DEFAULT_LATENCY
 
 
 class TraceService(_TraceModel):
-    """One service of a trace; time between its spells is operational and without fault.
+    """One service of a trace; between its intervals it is operational without failures.
 
     Args:
         access: Official, reverse or self-hosted.
-        price: USD of one paid probe: the cheapest video it makes.
-        spells: Its life; not overlapping.
+        price: USD of one paid probe: its cheapest video.
+        intervals: Its intervals, which do not overlap; `spells` in files.
     """
 
     access: Access = Access.OFFICIAL
     price: Money = Decimal(0)
-    spells: tuple[TraceInterval, ...] = ()
+    intervals: tuple[TraceInterval, ...] = Field(default=(), alias="spells")
 
-    @field_validator("spells")
+    @field_validator("intervals")
     @classmethod
-    def _check_overlap(cls, spells: tuple[TraceInterval, ...]) -> tuple[TraceInterval, ...]:
-        ordered = tuple(sorted(spells, key=lambda spell: spell.start))
+    def _check_overlap(cls, intervals: tuple[TraceInterval, ...]) -> tuple[TraceInterval, ...]:
+        ordered = tuple(sorted(intervals, key=lambda interval: interval.start))
         for before, after in pairwise(ordered):
             if after.start < before.end:
                 raise ValueError(
-                    f"the spell from {after.start:g} begins before the one from "
-                    f"{before.start:g} ends, at {before.end:g}"
+                    f"the interval from {after.start:g} starts before the one from "
+                    f"{before.start:g} ends at {before.end:g}"
                 )
         return ordered
 
@@ -132,8 +134,8 @@ class TraceFeed(_TraceModel):
     """A service's status page.
 
     Args:
-        lag: How many seconds it is late on average.
-        blind: The share of outages that it never mentions.
+        lag: Mean delay in seconds.
+        blind: Share of outages that it never reports.
     """
 
     lag: Seconds = 0.0
@@ -141,13 +143,13 @@ class TraceFeed(_TraceModel):
 
 
 class Trace(_TraceModel):
-    """A whole world.
+    """A trace file.
 
     Args:
-        duration: Its length in seconds.
-        services: By id, in the order in which they are probed first.
-        feeds: Status pages by service; a service without one has none.
-        traffic: Callers' jobs an hour by service.
+        duration: Length in seconds.
+        services: Services by id, in the order of their first probes.
+        feeds: Status pages by service.
+        traffic: Callers' jobs per hour by service.
     """
 
     duration: Annotated[float, Field(gt=0, le=_MAX_DAYS * _DAY)]
@@ -162,38 +164,47 @@ class Trace(_TraceModel):
         for section, named in (("feeds", self.feeds), ("traffic", self.traffic)):
             for id_ in named:
                 if id_ not in self.services:
-                    raise ValueError(f"{section}: {id_} is no service of this trace")
+                    raise ValueError(f"{section}: no service {id_} in this trace")
         return self
 
     @property
     def days(self) -> float:
-        """Return its length in days."""
+        """Return the length in days."""
         return self.duration / _DAY
 
 
 def parse_trace(text: str, name: str) -> Trace:
-    """Return the trace that a JSON text describes.
+    """Return the trace in a JSON text.
 
     Raises:
-        ConfigurationError: with every fault and its place.
+        ConfigurationError: with every error and its key.
+    """
+    return parse_json_model(Trace, text, name)
+
+
+def parse_json_model(model: type[_Document], text: str, name: str) -> _Document:
+    """Return the trace or recipe in a JSON text.
+
+    Raises:
+        ConfigurationError: with every error and its key.
     """
     try:
-        return Trace.model_validate_json(text)
+        return model.model_validate_json(text)
     except ValidationError as error:
-        schema = Trace.model_json_schema()
+        schema = model.model_json_schema()
         problems = []
         for finding in error.errors(include_url=False):
-            place = tuple(finding["loc"])
-            key = ".".join(map(str, place))
-            problems.append(Problem(name, key, validation_message(finding, place, schema)))
+            key_path = tuple(finding["loc"])
+            message = validation_message(finding, key_path, schema)
+            problems.append(Problem(name, ".".join(map(str, key_path)), message))
         raise ConfigurationError(tuple(problems)) from None
 
 
 def read_trace(path: Path) -> Trace:
-    """Return the trace of a file.
+    """Return the trace in a file.
 
     Raises:
-        ConfigurationError: if it cannot be read, or with every fault and its place.
+        ConfigurationError: if it cannot be read, or with every error and its key.
     """
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
@@ -205,5 +216,5 @@ def read_trace(path: Path) -> Trace:
 
 
 def dump_trace(trace: Trace) -> str:
-    """Return a trace as JSON text, without what is at its default."""
+    """Return a trace as JSON text, without default values."""
     return trace.model_dump_json(by_alias=True, exclude_defaults=True) + "\n"

@@ -1,7 +1,7 @@
-"""A trace come to life: it answers whoever asks, and is the same for all who ask.
+"""The services of a trace, which answer probes and jobs in virtual time.
 
-A job is accepted by the spell in which it is sent, takes as long as jobs of that spell do, and
-delivers by the spell in which it ends. Answers are read by the real classifier.
+The interval in which a job is sent decides its acceptance and duration; the interval in which it
+ends decides its delivery. The real classifier reads the failures.
 """
 
 from bisect import bisect_right
@@ -18,26 +18,26 @@ from tallylight.upstreams.classify import classify
 from tallylight.upstreams.messages import Phase, Reply
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-"""When every trace begins."""
+"""The start of every trace."""
 
 STALLED_AFTER = timedelta(minutes=20)
-"""A job that takes longer is given up, as `Upstream.job_timeout` has it by default."""
+"""A longer job counts as stalled; the default of `Upstream.job_timeout`."""
 
 HEALTHY_STATUSES = frozenset({Status.OPERATIONAL})
 
 _STALLED = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "job:stalled", "the job never ended")
 _GENERIC_FAILURE = TraceFailure(http_status=503, body='{"error":{"message":"service unavailable"}}')
-_MICROSECONDS = 1_000_000  # a moment is counted in microseconds
+_MICROSECONDS = 1_000_000  # per second
 
 
 @dataclass(frozen=True, slots=True)
 class JobResult:
-    """What becomes of a job.
+    """The result of a job.
 
     Args:
-        ends_at: When it ends, or is refused.
+        ends_at: When it ends or is refused.
         failure: Why it does not deliver; None if it does.
-        is_accepted: Whether it was accepted, hence billed.
+        is_accepted: Whether it was accepted, and so billed.
     """
 
     ends_at: datetime
@@ -46,8 +46,8 @@ class JobResult:
 
 
 @dataclass(frozen=True, slots=True)
-class FeedChange:
-    """A change of a status page."""
+class ShownStatus:
+    """A status that a rule or a status page shows, and from when."""
 
     at: datetime
     status: Status
@@ -55,7 +55,7 @@ class FeedChange:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A stretch away from operational, whatever its names."""
+    """An interval in which a service is not operational, and its worst status."""
 
     start: float
     end: float
@@ -64,7 +64,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedInterval:
-    """A spell with its failures as the classifier reads them."""
+    """An interval of a trace and its failures by request, as classified."""
 
     interval: TraceInterval
     reach: Failure | None
@@ -74,16 +74,16 @@ class ClassifiedInterval:
 
 
 class RehearsedService:
-    """One service of the world."""
+    """One service of a trace."""
 
     def __init__(self, id_: ServiceId, trace: Trace, seed: int) -> None:
         service = trace.services[id_]
         self.id, self.access, self.price = id_, service.access, service.price
         self._seed = seed
         self._intervals = [
-            _classify_interval(spell) for spell in _without_gaps(service, trace.duration)
+            _classify_interval(one) for one in _without_gaps(service, trace.duration)
         ]
-        self._starts = [stretch.interval.start for stretch in self._intervals]
+        self._starts = [one.interval.start for one in self._intervals]
         self._reach = purpose_seed(seed, id_, "reach")
         self._credentials = purpose_seed(seed, id_, "credentials")
         self._accept = purpose_seed(seed, id_, "accept")
@@ -95,8 +95,8 @@ class RehearsedService:
 
     @property
     def intervals(self) -> tuple[TraceInterval, ...]:
-        """Return its whole life without gaps."""
-        return tuple(stretch.interval for stretch in self._intervals)
+        """Return its intervals, without gaps."""
+        return tuple(one.interval for one in self._intervals)
 
     @property
     def has_feed(self) -> bool:
@@ -104,21 +104,21 @@ class RehearsedService:
         return self._feed is not None
 
     def free_probe(self, depth: Depth, at: datetime) -> Failure | None:
-        """Return what a free probe meets."""
+        """Return the failure of a free probe, None if it succeeds."""
         moment = _microseconds_at(at)
-        stretch = self._interval_at(moment / _MICROSECONDS)
+        now = self._interval_at(moment / _MICROSECONDS)
         if depth is Depth.REACH:
-            return stretch.reach if draw(self._reach, moment) > stretch.interval.reach else None
-        passes = draw(self._credentials, moment) <= stretch.interval.credentials
-        return None if passes else stretch.credentials
+            return now.reach if draw(self._reach, moment) > now.interval.reach else None
+        passes = draw(self._credentials, moment) <= now.interval.credentials
+        return None if passes else now.credentials
 
     def submit_job(self, at: datetime) -> JobResult:
-        """Return what becomes of a job that is sent at a moment."""
+        """Return the result of a job that is sent at a given time."""
         moment = _microseconds_at(at)
-        stretch = self._interval_at(moment / _MICROSECONDS)
-        if draw(self._accept, moment) > stretch.interval.accept_probability:
-            return JobResult(at + timedelta(seconds=1), stretch.create, is_accepted=False)
-        seconds = log_normal(self._latency, moment, *stretch.interval.job_latency)
+        now = self._interval_at(moment / _MICROSECONDS)
+        if draw(self._accept, moment) > now.interval.accept_probability:
+            return JobResult(at + timedelta(seconds=1), now.create, is_accepted=False)
+        seconds = log_normal(self._latency, moment, *now.interval.job_latency)
         ends_at = at + timedelta(seconds=seconds)
         if ends_at > at + STALLED_AFTER:
             return JobResult(at + STALLED_AFTER, _STALLED, is_accepted=True)
@@ -127,50 +127,49 @@ class RehearsedService:
         return JobResult(ends_at, None if delivers else last.job, is_accepted=True)
 
     def caller_job_times(self) -> Iterator[datetime]:
-        """Yield when callers' jobs are sent."""
+        """Yield the times at which callers send jobs."""
         if not self._traffic:
             return
-        luck, at = RandomSequence(purpose_seed(self._seed, self.id, "traffic")), 0.0
-        while (at := at + luck.exponential(3600 / self._traffic)) < self._end:
+        draws, at = RandomSequence(purpose_seed(self._seed, self.id, "traffic")), 0.0
+        while (at := at + draws.exponential(3600 / self._traffic)) < self._end:
             yield START + timedelta(seconds=at)
 
-    def feed_changes(self) -> tuple[FeedChange, ...]:
-        """Return what the service's status page says, and when.
+    def feed_changes(self) -> tuple[ShownStatus, ...]:
+        """Return the status changes on the service's page.
 
-        Its delays are exponential. What is over before it is told is never told.
+        Their delays are exponential. An outage that ends before its report is never reported.
         """
         if self._feed is None:
             return ()
-        luck, said = RandomSequence(purpose_seed(self._seed, self.id, "feed")), list[FeedChange]()
+        draws = RandomSequence(purpose_seed(self._seed, self.id, "feed"))
+        changes: list[ShownStatus] = []
         for outage in self.outages():
-            is_blind = luck.uniform() < self._feed.blind
-            begin, end = (
-                outage.start + _feed_delay(luck, self._feed),
-                outage.end + _feed_delay(luck, self._feed),
-            )
+            is_blind = draws.uniform() < self._feed.blind
+            begin = outage.start + _feed_delay(draws, self._feed)
+            end = outage.end + _feed_delay(draws, self._feed)
             if is_blind or begin >= outage.end:
                 continue
             starts_at = START + timedelta(seconds=begin)
-            if said and said[-1].at >= starts_at:
-                said.pop()  # the former end was not told yet
-            said.append(FeedChange(starts_at, _feed_status(outage.worst)))
+            if changes and changes[-1].at >= starts_at:
+                changes.pop()  # the end of the previous outage is not reported yet
+            changes.append(ShownStatus(starts_at, _feed_status(outage.worst)))
             if outage.end < self._end:
-                said.append(FeedChange(START + timedelta(seconds=end), Status.OPERATIONAL))
-        return tuple(said)
+                changes.append(ShownStatus(START + timedelta(seconds=end), Status.OPERATIONAL))
+        return tuple(changes)
 
     def outages(self) -> tuple[Outage, ...]:
-        """Return the stretches away from operational, those that touch as one."""
-        found: list[Outage] = []
-        for spell in self.intervals:
-            if spell.status in HEALTHY_STATUSES:
+        """Return the outages; adjacent ones count as one."""
+        outages: list[Outage] = []
+        for interval in self.intervals:
+            if interval.status in HEALTHY_STATUSES:
                 continue
-            if found and found[-1].end == spell.start:
-                before = found.pop()
-                worst = max(before.worst, spell.status, key=_SEVERITY.index)
-                found.append(Outage(before.start, spell.end, worst))
+            if outages and outages[-1].end == interval.start:
+                before = outages.pop()
+                worst = max(before.worst, interval.status, key=_SEVERITY.index)
+                outages.append(Outage(before.start, interval.end, worst))
             else:
-                found.append(Outage(spell.start, spell.end, spell.status))
-        return tuple(found)
+                outages.append(Outage(interval.start, interval.end, interval.status))
+        return tuple(outages)
 
     def _interval_at(self, seconds: float) -> ClassifiedInterval:
         return self._intervals[bisect_right(self._starts, seconds) - 1]
@@ -192,20 +191,20 @@ def _microseconds_at(at: datetime) -> int:
 
 
 def rehearsed_services(trace: Trace, seed: int) -> tuple[RehearsedService, ...]:
-    """Return every service of a trace, come to life."""
+    """Return every service of a trace."""
     return tuple(RehearsedService(id_, trace, seed) for id_ in trace.services)
 
 
 def _without_gaps(service: TraceService, end: float) -> Iterator[TraceInterval]:
-    """Yield the spells up to the end, with the gaps between them operational."""
+    """Yield the intervals up to the end, with operational ones in the gaps."""
     at = 0.0
-    for spell in service.spells:
-        if spell.start >= end:
+    for interval in service.intervals:
+        if interval.start >= end:
             break
-        if spell.start > at:
-            yield TraceInterval(start=at, end=spell.start, status=Status.OPERATIONAL)
-        at = min(spell.end, end)
-        yield spell.model_copy(update={"end": at})
+        if interval.start > at:
+            yield TraceInterval(start=at, end=interval.start, status=Status.OPERATIONAL)
+        at = min(interval.end, end)
+        yield interval.model_copy(update={"end": at})
     if at < end:
         yield TraceInterval(start=at, end=end, status=Status.OPERATIONAL)
 
@@ -214,7 +213,7 @@ def _classify_interval(interval: TraceInterval) -> ClassifiedInterval:
     failure = interval.failure or _GENERIC_FAILURE
     return ClassifiedInterval(
         interval,
-        # What fails at the door must be a closed door, whatever the spell's jobs are told.
+        # A free probe must fail even where the failure of jobs does not concern it.
         _classified(failure, Phase.REACH) or _classified(_GENERIC_FAILURE, Phase.REACH),
         _classified(failure, Phase.PROBE),
         _classified(failure, Phase.CREATE),
@@ -233,5 +232,5 @@ def _feed_delay(draws: RandomSequence, feed: TraceFeed) -> float:
 
 
 def _feed_status(status: Status) -> Status:
-    """Return how a status page would call it: none speaks of risk control."""
+    """Return the status on a status page: none reports risk control."""
     return Status.SUSPENDED if status is Status.RISK_CONTROL else status

@@ -1,1 +1,1 @@
-"""The upstream world in miniature: real HTTP on loopback, scripted trouble, its own ledger."""
+"""The simulator: upstreams over real HTTP on loopback, with scripted faults and a ledger."""

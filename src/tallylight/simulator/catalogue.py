@@ -1,7 +1,7 @@
-"""What a client's catalogue should know of a scenario, with the simulator's addresses filled in."""
+"""The tallylight configuration that describes a running scenario."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from tallylight.simulator.scenario import Billing, Scenario, ScenarioService
 
@@ -13,18 +13,18 @@ def client_catalogue(
     feed_urls: Mapping[str, str] | None = None,
     today: date | None = None,
 ) -> dict[str, object]:
-    """Return the sections of a tallylight configuration that describe the scenario's world.
+    """Return the sections of a tallylight configuration that describe a scenario.
 
     Args:
-        scenario: The world.
-        base_urls: The address of each upstream (`World.base_urls`).
-        feed_urls: The root of each status page (`World.feed_urls`); without them no feed is named.
-        today: If given, all dates are moved so that the scenario's first day falls on it.
+        scenario: The scenario.
+        base_urls: Base URL of each upstream (`Simulation.base_urls`).
+        feed_urls: Root of each status page (`Simulation.feed_urls`); without it no feed is named.
+        today: If given, all dates are shifted so that the scenario's first day falls on it.
 
     Returns:
-        JSON scalars, lists and mappings: `upstreams`, `services` and whatever the scenario adds.
+        JSON values: `upstreams`, `services` and the sections that the scenario adds.
     """
-    move = timedelta() if today is None else today - scenario.start.date()
+    shift = timedelta() if today is None else today - scenario.start.date()
     facts = scenario.catalogue
     return {
         "upstreams": {
@@ -32,35 +32,35 @@ def client_catalogue(
             for name in scenario.upstreams
         },
         "services": {
-            name: _service(service, facts.services.get(name, {}), scenario, move)
+            name: _service(service, facts.services.get(name, {}), scenario, shift)
             for name, service in scenario.services.items()
         },
-        **{name: _to_json(section, move) for name, section in facts.sections.items()},
+        **{name: _to_json(section, shift) for name, section in facts.sections.items()},
     }
 
 
 def _upstream(
     scenario: Scenario, name: str, base_url: str, feed_urls: Mapping[str, str]
 ) -> dict[str, object]:
-    part = scenario.upstreams[name]
-    sold = scenario.services_at(name).values()
-    described: dict[str, object] = {
-        "provider": part.provider,
+    upstream = scenario.upstreams[name]
+    services = scenario.services_at(name).values()
+    document: dict[str, object] = {
+        "provider": upstream.provider,
         "base_url": base_url,
-        "protocol": part.protocol,
-        "dialect": part.dialect,
-        "key": part.keys[0].key,
-        "bills": _billing_rule(sold),
+        "protocol": upstream.protocol,
+        "dialect": upstream.dialect,
+        "key": upstream.keys[0].key,
+        "bills": _billing_rule(services),
     }
-    if part.feed is not None and part.feed in feed_urls:
-        named = {one.component for one in sold if one.component}
-        described["feed"] = {
-            "format": scenario.feeds[part.feed].format,
-            "url": feed_urls[part.feed],
-            # Several components of one upstream: the page is read as a whole.
-            "component": named.pop() if len(named) == 1 else "",
+    if upstream.feed is not None and upstream.feed in feed_urls:
+        components = {one.component for one in services if one.component}
+        document["feed"] = {
+            "format": scenario.feeds[upstream.feed].format,
+            "url": feed_urls[upstream.feed],
+            # With several components the whole page is read.
+            "component": components.pop() if len(components) == 1 else "",
         }
-    return described
+    return document
 
 
 def _billing_rule(services: Iterable[ScenarioService]) -> str:
@@ -73,27 +73,25 @@ def _service(
     service: ScenarioService, facts: Mapping[str, object], scenario: Scenario, shift: timedelta
 ) -> dict[str, object]:
     rates = {resolution: str(rate) for resolution, rate in service.price.rates.items()}
-    described: dict[str, object] = {
+    document: dict[str, object] = {
         "name": service.name,
         "upstream": service.upstream,
         "model": service.model,
         "access": service.access,
-        "sheet": None,  # the facts of the scenario's day, not those of ours
+        "sheet": None,  # our fact sheets describe another day
         "medium": service.medium,
         "sizes": list(service.sizes),
         "price": {service.price.unit: rates},
         "as_of": (scenario.start.date() + shift).isoformat(),
     }
     if service.lengths:
-        described["lengths"] = sorted(service.lengths)
-    return described | {key: _to_json(value, shift) for key, value in facts.items()}
+        document["lengths"] = sorted(service.lengths)
+    return document | {key: _to_json(value, shift) for key, value in facts.items()}
 
 
 def _to_json(value: object, shift: timedelta) -> object:
     match value:
-        case datetime():
-            return (value + shift).isoformat()
-        case date():
+        case date():  # also a datetime
             return (value + shift).isoformat()
         case list() | tuple():
             return [_to_json(item, shift) for item in value]

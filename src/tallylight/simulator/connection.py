@@ -1,4 +1,4 @@
-"""Silence and resets: what no web framework offers, since no server should do it."""
+"""Hanging and resetting connections, which no web framework offers."""
 
 import asyncio
 import socket
@@ -13,10 +13,10 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class TransportExposingProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, which hands its connection to the application."""
+    """uvicorn's HTTP/1.1 protocol, which passes its transport to the application."""
 
     def on_headers_complete(self) -> None:
-        """Put the connection where `reset` finds it."""
+        """Store the transport in the request's scope, for `reset_connection`."""
         extensions = self.scope.setdefault("extensions", {})
         assert extensions is not None  # noqa: S101  # the field may be None by its type only
         extensions[_TRANSPORT] = {"transport": self.transport}
@@ -24,15 +24,15 @@ class TransportExposingProtocol(HttpToolsProtocol):
 
 
 async def never_respond(request: Request, closing: asyncio.Event) -> Response:
-    """Read the request and never answer, until the caller leaves or the world ends."""
+    """Read the request and send nothing until the client disconnects or the simulation ends."""
     await request.body()
-    left = asyncio.ensure_future(_client_disconnect(request))
-    over = asyncio.ensure_future(closing.wait())
+    disconnected = asyncio.ensure_future(_client_disconnect(request))
+    closed = asyncio.ensure_future(closing.wait())
     try:
-        await asyncio.wait({left, over}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({disconnected, closed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        left.cancel()
-        over.cancel()
+        disconnected.cancel()
+        closed.cancel()
     return await reset_connection(request)
 
 
@@ -42,13 +42,13 @@ async def _client_disconnect(request: Request) -> None:
 
 
 async def reset_connection(request: Request) -> Response:
-    """Read the request and reset the connection; the answer returned goes nowhere."""
+    """Read the request and reset the connection; the returned response is never sent."""
     await request.body()
     transport: asyncio.Transport = request.scope["extensions"][_TRANSPORT]["transport"]
     connection = transport.get_extra_info("socket")
     if connection is not None and not transport.is_closing():
-        # Closing without lingering sends RST, where an ordinary close would send FIN.
+        # With SO_LINGER at 0 seconds, closing sends RST instead of FIN.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
-    await asyncio.sleep(0)  # noqa: TID251  # one turn, in which the server learns of the loss
+    await asyncio.sleep(0)  # noqa: TID251  # one turn of the loop: the server notices the lost connection
     return Response(status_code=500)

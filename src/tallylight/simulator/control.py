@@ -1,4 +1,4 @@
-"""The live control under `/_sim`: the books, the script, and trouble at a word's notice."""
+"""The live control under `/_sim`: the ledger, the scenario, and faults on demand."""
 
 from json import JSONDecodeError
 from typing import Literal, Self
@@ -10,23 +10,23 @@ from starlette.routing import BaseRoute, Route
 
 from tallylight.simulator.catalogue import client_catalogue
 from tallylight.simulator.faults import FAULT_ADAPTER, AnyFault, Endpoint
-from tallylight.simulator.section import ScenarioError, ScenarioSection
+from tallylight.simulator.scenario_section import ScenarioError, ScenarioSection
 from tallylight.simulator.world import Simulation
 
-#: What `{"status": "off"}` does: the maker pauses the model and takes it off its list.
+#: The fault of `{"status": "off"}`: the provider pauses the model and does not list it.
 PAUSED_FAULT = FAULT_ADAPTER.validate_python(
     {"kind": "refuse", "sign": "suspended", "unlisted": True}
 )
 
 
 class ControlCommand(ScenarioSection):
-    """What a PUT asks for: a trouble, several, none (`null`), or a switch.
+    """The body of a PUT: one fault, several, none (`null`), or a status.
 
     Args:
-        trouble: One trouble; null ends all of them, the script's too.
-        troubles: Several.
-        status: `off` pauses the service, `on` ends all trouble, `script` returns to the scenario.
-        duration: Scenario seconds after which the script goes on; for ever if not given.
+        fault: One fault; null ends all of them, those of the scenario too.
+        faults: Several faults.
+        status: `off` pauses the service, `on` ends all faults, `script` returns to the scenario.
+        duration: Scenario seconds until the scenario continues, `for` in requests; None is forever.
     """
 
     fault: AnyFault | None = None
@@ -41,7 +41,7 @@ class ControlCommand(ScenarioSection):
         return self
 
     def requested_faults(self) -> tuple[AnyFault, ...]:
-        """Return the troubles that shall stand from now on."""
+        """Return the faults that replace the current ones."""
         if self.status == "off":
             return (PAUSED_FAULT,)
         if self.faults is not None:
@@ -66,11 +66,11 @@ class _ControlApi:
         self._world = world
 
     async def ledger(self, _: Request) -> Response:
-        """Show what was billed."""
+        """Return the ledger."""
         return JSONResponse(self._world.ledger.as_json(self._world.second()))
 
     async def scenario(self, _: Request) -> Response:
-        """Show the script, where it stands, and the addresses of everything."""
+        """Return the scenario, its current second, and every URL."""
         world = self._world
         return JSONResponse(
             {
@@ -88,38 +88,38 @@ class _ControlApi:
         )
 
     async def services(self, _: Request) -> Response:
-        """List all services with what troubles them now."""
+        """Return all services with their current faults."""
         return JSONResponse([self._service_json(name) for name in self._world.scenario.services])
 
     async def service(self, request: Request) -> Response:
-        """Show one service."""
+        """Return one service."""
         name = request.path_params["service"]
         return (
             JSONResponse(self._service_json(name)) if self._exists(name) else self._not_found(name)
         )
 
     async def command(self, request: Request) -> Response:
-        """Change what troubles a service, from now on."""
+        """Replace the faults of a service."""
         name = request.path_params["service"]
         if not self._exists(name):
             return self._not_found(name)
         try:
-            asked = _parse_command(await request.body(), f"PUT /_sim/services/{name}")
+            command = _parse_command(await request.body(), f"PUT /_sim/services/{name}")
         except ScenarioError as error:
             return JSONResponse({"error": str(error)}, 422)
-        if asked.status == "script":
+        if command.status == "script":
             self._world.restore_script(name)
         else:
-            self._world.override_faults(name, asked.requested_faults(), asked.duration)
+            self._world.override_faults(name, command.requested_faults(), command.duration)
         return JSONResponse(self._service_json(name))
 
     def _exists(self, name: str) -> bool:
         return name in self._world.scenario.services
 
     def _not_found(self, name: str) -> Response:
-        allowed = ", ".join(self._world.scenario.services)
+        known = ", ".join(self._world.scenario.services)
         return JSONResponse(
-            {"error": f"no service '{name}' in this scenario; there are {allowed}"}, 404
+            {"error": f"no service '{name}' in this scenario; services: {known}"}, 404
         )
 
     def _service_json(self, name: str) -> dict[str, JsonValue]:
@@ -132,11 +132,13 @@ class _ControlApi:
             "model": service.model,
             "fault_source": self._world.fault_source(name).value,
             "faults": [
-                trouble.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-                | {"kind": trouble.kind}
-                for trouble in self._world.active_faults(name)
+                fault.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+                | {"kind": fault.kind}
+                for fault in self._world.active_faults(name)
             ],
-            "requests": {door.value: self._world.requests[name, door] for door in Endpoint},
+            "requests": {
+                endpoint.value: self._world.requests[name, endpoint] for endpoint in Endpoint
+            },
         }
 
 

@@ -1,4 +1,4 @@
-"""The kinds of trouble that a service of the simulated world can fall into."""
+"""The kinds of fault that a scenario can inject into a service."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,11 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, TypeAdapter, model_validator
 
-from tallylight.simulator.section import ScenarioSection
+from tallylight.simulator.scenario_section import ScenarioSection
 
 
 class Endpoint(StrEnum):
-    """The operations that trouble can stand at."""
+    """An operation that a fault can affect."""
 
     CREATE = "create"
     POLL = "poll"
@@ -21,7 +21,7 @@ class Endpoint(StrEnum):
 
 
 class NamedState(StrEnum):
-    """A state that a refusal names; each protocol has its own words and form for it."""
+    """A state that a refusal names; each dialect has its own text and form for it."""
 
     RISK_CONTROL = "risk_control"
     SUSPENDED = "suspended"
@@ -34,9 +34,9 @@ class NamedState(StrEnum):
 
 
 class VideoDefect(StrEnum):
-    """What is wrong with a video that arrives."""
+    """What is wrong with a delivered video."""
 
-    BROKEN = "broken"  # cut off: no player opens it
+    BROKEN = "broken"  # truncated: no player opens it
     EMPTY = "empty"
     BLACK = "black"
     FROZEN = "frozen"
@@ -47,7 +47,7 @@ class VideoDefect(StrEnum):
 
 
 class ReportedStatus(StrEnum):
-    """What a status page says of a component."""
+    """Component status on a status page."""
 
     OPERATIONAL = "operational"
     DEGRADED_PERFORMANCE = "degraded_performance"
@@ -57,13 +57,13 @@ class ReportedStatus(StrEnum):
 
 
 class SimulatedFault(ScenarioSection):
-    """What all kinds of trouble have in common.
+    """Base of all kinds of fault.
 
     Args:
-        share: The share of requests, or of accepted jobs, that it strikes. Troubles of one
-            moment share one pie: two of share 0.5 strike half of the requests each.
-        feed: What the provider's status page says of it, `operational` for silence; None leaves
-            the kind's own word.
+        share: Share of requests, or of accepted jobs, that it affects. The shares of simultaneous
+            faults add up: two of 0.5 affect half of the requests each.
+        feed: What the provider's status page reports for it, `operational` for nothing; None
+            leaves the default of the kind.
     """
 
     share: float = Field(default=1.0, gt=0, le=1)
@@ -71,17 +71,17 @@ class SimulatedFault(ScenarioSection):
 
 
 class Refuse(SimulatedFault):
-    """Refuse with an answer: the given one, or the protocol's own words for a sign.
+    """Refuse requests, with a given response or with the dialect's text for a state.
 
     Args:
-        http_status: The status of the answer; 200 for a failure that hides in one.
-        body: A mapping is sent as JSON, a text as it is.
-        headers: Headers beside it.
-        sign: What the refusal names, in the protocol's own form.
-        doors: Which operations are refused.
-        unlisted: The model is missing from the list of models meanwhile.
-        accepts: A create of the Videos API is accepted and billed all the same, as by a server
-            that fails on its way to the answer.
+        http_status: Status of the response; 200 for a failure that hides in one.
+        body: A mapping is sent as JSON, a string as it is.
+        headers: Further response headers.
+        state: The state that the refusal names; `sign` in files.
+        endpoints: Refused operations; `doors` in files.
+        unlisted: Meanwhile the list of models omits the model.
+        accepts: A create of the Videos API is accepted and billed nevertheless, as by a server
+            that fails between acceptance and response.
     """
 
     kind: Literal["refuse"]
@@ -101,11 +101,11 @@ class Refuse(SimulatedFault):
 
 
 class Hang(SimulatedFault):
-    """Never answer.
+    """Never respond.
 
     Args:
-        accepts: A create is accepted and billed all the same: the caller is in doubt.
-        doors: Which operations hang.
+        accepts: A create is accepted and billed nevertheless: its outcome is in doubt.
+        endpoints: Operations that hang; `doors` in files.
     """
 
     kind: Literal["hang"]
@@ -114,7 +114,7 @@ class Hang(SimulatedFault):
 
 
 class Reset(SimulatedFault):
-    """Read the request and reset the connection; `accepts` as in `hang`."""
+    """Read the request and reset the connection; settings as in `Hang`."""
 
     kind: Literal["reset"]
     accepts: bool = False
@@ -122,28 +122,28 @@ class Reset(SimulatedFault):
 
 
 class Stall(SimulatedFault):
-    """Accept jobs and leave them in progress for ever, at a progress of `at` percent."""
+    """Accept jobs that stay in progress forever, at `at` percent."""
 
     kind: Literal["stall"]
     at: int = Field(default=40, ge=0, le=99)
 
 
 class StreamFailureForm(StrEnum):
-    """How a chat stream reports that its job failed; all of it inside HTTP 200."""
+    """How a chat stream with status 200 reports that its job failed."""
 
-    TEXT = "text"  # content that begins with a cross
+    TEXT = "text"  # content that begins with ❌
     ERROR = "error"  # an error event, then [DONE]
-    CLOSE = "close"  # the stream just ends
+    CLOSE = "close"  # the stream ends without a result
 
 
 class Fail(SimulatedFault):
-    """Accept jobs and fail them.
+    """Accept jobs that fail.
 
     Args:
-        after: Seconds until the failure.
-        code: The error's code where the protocol has one.
-        message: The error's text.
-        form: How a chat stream says it.
+        after: Seconds from acceptance to failure.
+        code: Error code, where the protocol has one.
+        message: Error message.
+        form: Form of the failure in a chat stream.
     """
 
     kind: Literal["fail"]
@@ -154,13 +154,13 @@ class Fail(SimulatedFault):
 
 
 class DeliverDefective(SimulatedFault):
-    """Complete jobs with a video that is not the one asked for.
+    """Complete jobs with a defective video.
 
     Args:
-        flaw: What is wrong with it.
-        size: The size of a `wrong_size` video; half of the one asked for if not given.
-        seconds: The length of a `wrong_length` video; half if not given.
-        model: The model that `other_model` names.
+        defect: What is wrong with it.
+        size: Size of a `wrong_size` video, by default half of the requested one.
+        seconds: Length of a `wrong_length` video, by default half of the requested one.
+        model: Model that an `other_model` job names.
     """
 
     kind: Literal["deliver_defective"]
@@ -171,14 +171,14 @@ class DeliverDefective(SimulatedFault):
 
 
 class Expire(SimulatedFault):
-    """Downloads find nothing once a job has been finished for `after` seconds."""
+    """Downloads fail as not found from `after` seconds after the end of the job."""
 
     kind: Literal["expire"]
     after: float = Field(default=0.0, ge=0)
 
 
 class LargeFile(SimulatedFault):
-    """Downloads are padded to so many bytes, by what players skip."""
+    """Downloads are padded to `bytes`, with a box that players skip."""
 
     kind: Literal["large_file"]
     size: int = Field(default=200_000_000, ge=1, le=4_000_000_000, alias="bytes")
@@ -192,11 +192,11 @@ class Slow(SimulatedFault):
 
 
 class Retire(SimulatedFault):
-    """The model is gone: creates are refused as unknown, and no list names it.
+    """The model is retired: creates are refused as unknown, and the list of models omits it.
 
     Args:
-        message: The words of the refusal; the protocol's own for an unknown model if empty.
-        with_api: The whole API goes with it: every path answers as one that does not exist.
+        message: Text of the refusal; "" for the dialect's text for an unknown model.
+        with_api: The whole API is retired: every path is unknown.
     """
 
     kind: Literal["retire"]
@@ -205,14 +205,14 @@ class Retire(SimulatedFault):
 
 
 class IncompleteList(SimulatedFault):
-    """The list of jobs leaves out the job that was accepted last, or all of them."""
+    """The list of jobs omits the newest job, or all of them."""
 
     kind: Literal["incomplete_list"]
     omits: Literal["newest", "all"] = "newest"
 
 
 class FalseReport(SimulatedFault):
-    """The service is well, and its status page says otherwise."""
+    """The service works, but its status page reports a problem."""
 
     kind: Literal["false_report"]
     status: ReportedStatus = ReportedStatus.MAJOR_OUTAGE
@@ -238,7 +238,7 @@ FAULT_ADAPTER: TypeAdapter[AnyFault] = TypeAdapter(AnyFault)
 
 
 def affects(fault: AnyFault, endpoint: Endpoint) -> bool:
-    """Tell whether a trouble concerns an operation."""
+    """Tell whether a fault can affect an operation."""
     match fault:
         case Refuse() | Hang() | Reset():
             return endpoint in fault.endpoints
@@ -253,7 +253,7 @@ def affects(fault: AnyFault, endpoint: Endpoint) -> bool:
 
 
 def reported_status(fault: AnyFault) -> ReportedStatus:
-    """Return what a status page that notices a trouble says of it."""
+    """Return the component status that a status page reports for a fault."""
     return fault.feed if fault.feed is not None else _default_reported_status(fault)
 
 
@@ -269,5 +269,5 @@ def _default_reported_status(fault: AnyFault) -> ReportedStatus:
         case Slow():
             return ReportedStatus.DEGRADED_PERFORMANCE
         case DeliverDefective() | Expire() | LargeFile() | Retire() | IncompleteList():
-            # Pages are blank about single models, and retirement never shows up on them.
+            # Status pages do not report on single models, nor retirements.
             return ReportedStatus.OPERATIONAL

@@ -1,4 +1,4 @@
-"""The simulator's own books: what each provider really charged. The truth about double payment."""
+"""What each simulated provider charged: the ground truth about double payment."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,20 +14,20 @@ _NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class BilledJob:
-    """One accepted job and what it is charged.
+    """One accepted job and its price.
 
     Args:
-        service: Who accepted it.
-        upstream: Where.
-        job: Its id on the wire.
-        prompt: What was asked for; "" where the operation takes none.
-        charge: What a delivered video costs in USD.
+        service: Id of the service that accepted the job.
+        upstream: Id of its upstream.
+        job: The job's id on the wire.
+        prompt: Prompt of the request; "" for an operation without one.
+        price: Price of a delivered video in USD.
         billing: What the provider charges for.
-        fate: What becomes of it.
-        accepted_at: Seconds since the scenario's start.
-        at: The same moment in Unix seconds.
-        answered: False if the create was accepted and its caller never told so.
-        is_cancelled: It was stopped on its way at the caller's word; nothing is charged for it.
+        outcome: How the job ends.
+        accepted_at: Scenario second of the acceptance.
+        accepted_at_unix: The same in Unix seconds.
+        answered: False if the create was accepted but got no response.
+        is_cancelled: The caller deleted the job while it ran; nothing is charged.
     """
 
     service: str
@@ -43,11 +43,11 @@ class BilledJob:
     is_cancelled: bool = False
 
     def job_status(self, second: float) -> JobStatus:
-        """Return where the job stands at a second of the scenario."""
+        """Return the job's status at a scenario second."""
         return progress_at(self.outcome, second - self.accepted_at).status
 
     def charged_usd(self, second: float) -> Decimal:
-        """Return what was taken so far, refunds not counted."""
+        """Return the amount charged so far, before refunds."""
         if self.is_cancelled:
             return _NOTHING
         if (
@@ -58,16 +58,16 @@ class BilledJob:
         return self.price
 
     def refunded_usd(self, second: float) -> Decimal:
-        """Return what was given back so far."""
+        """Return the amount refunded so far."""
         failed = self.job_status(second) is JobStatus.FAILED and not self.is_cancelled
         return self.price if failed and self.billing is Billing.REFUNDS_FAILURES else _NOTHING
 
     def billed_usd(self, second: float) -> Decimal:
-        """Return what it costs as things stand."""
+        """Return the amount charged less the amount refunded."""
         return self.charged_usd(second) - self.refunded_usd(second)
 
     def billing_state(self, second: float) -> str:
-        """Return one word: accepted, delivered, failed, refunded or cancelled."""
+        """Return "accepted", "delivered", "failed", "refunded" or "cancelled"."""
         if self.is_cancelled:
             return "cancelled"
         match self.job_status(second):
@@ -80,7 +80,7 @@ class BilledJob:
 
 
 class BillingTotal(TypedDict):
-    """What a group of entries adds up to."""
+    """Sums over a group of jobs."""
 
     jobs: int
     delivered: int
@@ -88,7 +88,7 @@ class BillingTotal(TypedDict):
 
 
 class BilledJobJson(TypedDict):
-    """One entry as the control's JSON shows it."""
+    """One job in the JSON of the live control."""
 
     service: str
     upstream: str
@@ -103,7 +103,7 @@ class BilledJobJson(TypedDict):
 
 
 class LedgerJson(TypedDict):
-    """The whole ledger as the control's JSON shows it."""
+    """The ledger in the JSON of the live control."""
 
     entries: list[BilledJobJson]
     by_service: dict[str, BillingTotal]
@@ -112,28 +112,28 @@ class LedgerJson(TypedDict):
 
 
 class SimulatedLedger:
-    """All accepted jobs, in the order of their acceptance."""
+    """All accepted jobs, in order of acceptance."""
 
     def __init__(self) -> None:
         self._entries: list[BilledJob] = []
 
     def record(self, entry: BilledJob) -> None:
-        """Note an accepted job."""
+        """Add an accepted job."""
         self._entries.append(entry)
 
     def cancel(self, job: str) -> None:
-        """Note that a job was stopped on its way."""
+        """Mark a job as cancelled."""
         self._entries = [
             replace(one, is_cancelled=True) if one.job == job else one for one in self._entries
         ]
 
     @property
     def entries(self) -> tuple[BilledJob, ...]:
-        """Return all entries, oldest first."""
+        """Return all jobs, oldest first."""
         return tuple(self._entries)
 
     def as_json(self, second: float) -> LedgerJson:
-        """Return the whole ledger as of a second of the scenario."""
+        """Return the ledger at a scenario second."""
         by_service: dict[str, list[BilledJob]] = defaultdict(list)
         by_prompt: dict[str, list[BilledJob]] = defaultdict(list)
         for entry in self._entries:

@@ -1,7 +1,6 @@
-"""Small real media files: what a service delivers, good or flawed.
+"""Small real media files, intact or defective: a moving pattern with a tone.
 
-Frames are cheap patterns that move; the sound is a tone. A file is made once for each kind and
-kept. The work is the encoder's: call `delivery` in a thread.
+Each file is encoded once and cached. Encoding takes CPU time: call `render_output` in a thread.
 """
 
 import array
@@ -21,7 +20,7 @@ from tallylight.simulator.outcomes import OutputSpec
 
 _FRAME_RATE = 10
 _SAMPLE_RATE = 22050
-_SAMPLES_PER_FRAME = 1024  # what the AAC encoder takes at a time
+_SAMPLES_PER_FRAME = 1024  # the frame size of the AAC encoder
 _CACHE_SIZE = 32
 _BOX_HEADER_SIZE = 8  # ISO/IEC 14496-12: four bytes of length, four of type
 _TONE = array.array(
@@ -29,35 +28,36 @@ _TONE = array.array(
     (int(6000 * math.sin(2 * math.pi * 441 * n / _SAMPLE_RATE)) for n in range(50 * 22)),
 ).tobytes()
 
-# One encoder at a time: two callers of the same file would otherwise both make it.
+# One encoder at a time, or concurrent requests for the same file would each encode it.
 _encoder_lock = Lock()
 
 
 def render_output(output: OutputSpec) -> bytes:
-    """Return the bytes that a completed job delivers: an MP4 file, or a PNG for a still image."""
+    """Return the bytes of a completed job: an MP4 file, or a PNG for a still image."""
     with _encoder_lock:
         if output.seconds == 0:
             return _apply_defect(render_image(output.size, "png"), output.defect)
-        look = (
-            output.defect
-            if output.defect in {VideoDefect.BLACK, VideoDefect.FROZEN, VideoDefect.SILENT}
-            else None
-        )
-        return _apply_defect(render_clip(output.size, output.seconds, look), output.defect)
+        # Other defects do not change the encoding: their clips share one cache entry.
+        encoded = {VideoDefect.BLACK, VideoDefect.FROZEN, VideoDefect.SILENT}
+        defect = output.defect if output.defect in encoded else None
+        return _apply_defect(render_clip(output.size, output.seconds, defect), output.defect)
 
 
 def with_padding_box(data: bytes, size: int) -> tuple[bytes, int]:
-    """Return a clip that may grow to a size, and by how many zeros: one box that players skip."""
-    room = size - len(data) - _BOX_HEADER_SIZE
-    if room < 0:
+    """Return a clip with the header of a box that players skip, and the number of zeros in the box.
+
+    Together they have `size` bytes; a clip that is already that long stays as it is.
+    """
+    padding = size - len(data) - _BOX_HEADER_SIZE
+    if padding < 0:
         return data, 0
-    return data + (room + _BOX_HEADER_SIZE).to_bytes(4) + b"free", room
+    return data + (padding + _BOX_HEADER_SIZE).to_bytes(4) + b"free", padding
 
 
 def _apply_defect(data: bytes, defect: VideoDefect | None) -> bytes:
     if defect is VideoDefect.EMPTY:
         return b""
-    # The index stands at the end of the file, so a cut leaves nothing that can be played.
+    # The index is at the end of the file, so a truncated file cannot be played.
     return data[: len(data) * 3 // 5] if defect is VideoDefect.BROKEN else data
 
 
@@ -66,11 +66,11 @@ def render_clip(size: str, seconds: int, defect: VideoDefect | None) -> bytes:
     """Return an H.264 and AAC clip of a size ("1280x720") and length."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
-        picture = _video_stream(container, size, defect)
-        sound = None if defect is VideoDefect.SILENT else _audio_stream(container)
-        _encode_frames(container, picture, seconds, defect)
-        if sound is not None:
-            _encode_tone(container, sound, seconds)
+        video = _video_stream(container, size, defect)
+        audio = None if defect is VideoDefect.SILENT else _audio_stream(container)
+        _encode_frames(container, video, seconds, defect)
+        if audio is not None:
+            _encode_tone(container, audio, seconds)
     return file.getvalue()
 
 
@@ -78,7 +78,7 @@ def _video_stream(container: OutputContainer, size: str, defect: VideoDefect | N
     stream = container.add_stream("libx264", rate=_FRAME_RATE)
     stream.width, stream.height = (int(side) for side in size.split("x"))
     stream.pix_fmt = "yuv420p"
-    # A coarse encoder keeps refining a still picture, which would then seem to move.
+    # At low quality the encoder keeps refining a still image, which then seems to move.
     quality = "12" if defect is VideoDefect.FROZEN else "38"
     stream.options = {"preset": "ultrafast", "crf": quality}
     stream.codec_context.thread_count = 1
@@ -96,9 +96,8 @@ def _encode_frames(
     container: OutputContainer, stream: VideoStream, seconds: int, defect: VideoDefect | None
 ) -> None:
     for number in range(seconds * _FRAME_RATE):
-        frame = _frame(
-            stream.width, stream.height, 0 if defect is VideoDefect.FROZEN else number, defect
-        )
+        pattern = 0 if defect is VideoDefect.FROZEN else number
+        frame = _frame(stream.width, stream.height, pattern, defect)
         frame.pts = number
         frame.time_base = Fraction(1, _FRAME_RATE)
         container.mux(stream.encode(frame))
@@ -107,13 +106,13 @@ def _encode_frames(
 
 def _frame(width: int, height: int, number: int, defect: VideoDefect | None) -> av.VideoFrame:
     frame = av.VideoFrame(width, height, "yuv420p")
-    light, *colours = frame.planes
+    luma, *chroma = frame.planes
     if defect is VideoDefect.BLACK:
-        light.update(bytes([16]) * light.buffer_size)
+        luma.update(bytes([16]) * luma.buffer_size)  # 16 is black in limited range
     else:
-        row = bytes((x * 200 // width + number * 6) % 200 + 30 for x in range(light.line_size))
-        light.update(row * light.height)
-    for plane in colours:
+        row = bytes((x * 200 // width + number * 6) % 200 + 30 for x in range(luma.line_size))
+        luma.update(row * luma.height)
+    for plane in chroma:
         tint = 128 if defect is VideoDefect.BLACK else 90 + number * 3 % 70
         plane.update(bytes([tint]) * plane.buffer_size)
     return frame
@@ -135,13 +134,13 @@ def _encode_tone(container: OutputContainer, stream: AudioStream, seconds: int) 
 
 @lru_cache(maxsize=_CACHE_SIZE)
 def render_image(size: str, form: str) -> bytes:
-    """Return one picture as "png" or "webp"."""
+    """Return one image as "png" or "webp"."""
     width, height = (int(side) for side in size.split("x"))
     container_format, codec = ("webp", "libwebp") if form == "webp" else ("image2pipe", "png")
     file = io.BytesIO()
     with av.open(file, "w", format=container_format) as container:
         stream = container.add_stream(codec, rate=1)
-        assert isinstance(stream, VideoStream)  # noqa: S101  # narrows what a codec's name cannot
+        assert isinstance(stream, VideoStream)  # noqa: S101  # for the type checker
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuv420p" if form == "webp" else "rgb24"
         frame = _frame(width, height, 1, None)

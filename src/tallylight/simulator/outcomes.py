@@ -1,6 +1,6 @@
-"""What a service does at a second, given chance: the pure heart of the simulator.
+"""The decisions of the simulator: which fault affects a request, how a job ends, what it costs.
 
-No clock, no socket, no randomness: the second and every number drawn from 0.0 to 1.0 are handed in.
+Pure: callers pass the scenario second and each random number from 0.0 to 1.0.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from statistics import NormalDist
+
+from pydantic import JsonValue
 
 from tallylight.simulator.faults import (
     AnyFault,
@@ -25,26 +27,26 @@ from tallylight.simulator.faults import (
 )
 from tallylight.simulator.scenario import ScenarioPrice, ScenarioService, ScheduledFault
 
+_DAY = 86_400.0
+_QUEUED_SHARE = 0.1  # the share of its duration that a job is queued
+
 
 @dataclass(frozen=True, slots=True)
 class FaultInterval:
-    """A time of given troubles, from `start`, inclusive, to `end`, exclusive; None is for ever."""
+    """Faults from `start`, inclusive, to `end`, exclusive; None is forever."""
 
     start: float
     end: float | None
     faults: tuple[AnyFault, ...]
 
     def contains(self, second: float) -> bool:
-        """Tell whether a moment lies in it."""
+        """Tell whether a scenario second is in the interval."""
         return self.start <= second and (self.end is None or second < self.end)
 
 
-_DAY = 86_400.0
-
-
 def fault_intervals(schedule: Iterable[ScheduledFault]) -> tuple[FaultInterval, ...]:
-    """Return the stretches that a scenario's file tells of one service."""
-    return tuple(stretch for spell in schedule for stretch in _occurrences(spell))
+    """Return the intervals of a service's scheduled faults, repetitions included."""
+    return tuple(interval for entry in schedule for interval in _occurrences(entry))
 
 
 def _occurrences(entry: ScheduledFault) -> Iterator[FaultInterval]:
@@ -52,36 +54,35 @@ def _occurrences(entry: ScheduledFault) -> Iterator[FaultInterval]:
     yield FaultInterval(start, end, (entry.fault,))
     if entry.every is None or end is None:
         return
-    for round_number in range(1, int((_DAY - start) // entry.every) + 1):
-        later = round_number * entry.every
-        yield FaultInterval(start + later, end + later, (entry.fault,))
+    for number in range(1, int((_DAY - start) // entry.every) + 1):
+        shift = number * entry.every
+        yield FaultInterval(start + shift, end + shift, (entry.fault,))
 
 
 def active_faults(
     script: Sequence[FaultInterval], overrides: Sequence[FaultInterval], second: float
 ) -> tuple[AnyFault, ...]:
-    """Return what troubles a service at a second; a live override replaces the script."""
+    """Return the faults of a service at a second; a live override replaces the script."""
     for override in reversed(overrides):
         if override.contains(second):
             return override.faults
     return tuple(
-        trouble for stretch in script if stretch.contains(second) for trouble in stretch.faults
+        fault for interval in script if interval.contains(second) for fault in interval.faults
     )
 
 
 def select_fault(faults: Iterable[AnyFault], endpoint: Endpoint, draw: float) -> AnyFault | None:
-    """Return the trouble that strikes one request, None if it is served well.
+    """Return the fault that affects one request, None if it succeeds.
 
-    Troubles of one moment share one pie: the first takes its share of the requests, the second
-    of the remaining circle, until it is used up.
+    The faults divide the range from 0 to 1 among themselves, each by its share, in order.
     """
-    eaten = 0.0
-    for trouble in faults:
-        if not affects(trouble, endpoint):
+    total_share = 0.0
+    for fault in faults:
+        if not affects(fault, endpoint):
             continue
-        eaten += trouble.share
-        if draw < eaten or eaten >= 1:
-            return trouble
+        total_share += fault.share
+        if draw < total_share or total_share >= 1:
+            return fault
     return None
 
 
@@ -93,16 +94,20 @@ class JobFailure:
     message: str
     form: StreamFailureForm = StreamFailureForm.ERROR
 
+    def as_json(self) -> dict[str, JsonValue]:
+        """Return the error member of the Videos API."""
+        return {"code": self.code, "message": self.message}
+
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """What an accepted job makes.
+    """A video or image, as requested or as delivered.
 
     Args:
-        model: The model that the answer names.
-        size: Width and height of the picture.
+        model: Model that the job names.
+        size: Width and height ("1280x720").
         seconds: Length of the clip; 0 for a still image.
-        flaw: What is wrong with it, None for a good one.
+        defect: What is wrong with it, None for nothing.
     """
 
     model: str
@@ -113,13 +118,13 @@ class OutputSpec:
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
-    """What becomes of an accepted job, settled when it is accepted.
+    """How an accepted job ends, decided at its acceptance.
 
     Args:
         duration: Seconds from acceptance to the end; None if it never ends.
-        stalled_at: The progress in percent that a job without an end stays at.
+        stall_percent: The progress at which a job without an end stays.
         failure: How it fails, None if it completes.
-        result: What it makes.
+        output: What it delivers.
     """
 
     duration: float | None
@@ -131,14 +136,14 @@ class JobOutcome:
 def decide_outcome(
     service: ScenarioService, output: OutputSpec, prompt: str, fault: AnyFault | None, draw: float
 ) -> JobOutcome:
-    """Return what becomes of a job that a service accepts.
+    """Return how a job ends.
 
     Args:
-        service: Who accepts it.
-        result: What was asked for.
-        prompt: The text; one with a word that the service refuses ends as refused content.
-        trouble: What strikes the job at its acceptance.
-        chance: Draws the time that it takes, from 0.0 to 1.0.
+        service: The service that accepts it.
+        output: What was requested.
+        prompt: With one of the service's blocked words the job fails as rejected content.
+        fault: The fault that affects the job, drawn at its acceptance.
+        draw: A random number from 0.0 to 1.0, for the job's duration.
     """
     duration = draw_job_duration(service.latency, draw)
     if is_blocked_content(service, prompt):
@@ -161,12 +166,12 @@ def decide_outcome(
 
 
 def is_blocked_content(service: ScenarioService, prompt: str) -> bool:
-    """Tell whether a service refuses a prompt for its content."""
+    """Tell whether a prompt has one of the service's blocked words."""
     return any(word in prompt.lower() for word in service.blocked_words)
 
 
 def draw_job_duration(latency: tuple[float, float], draw: float) -> float:
-    """Return a job's seconds, log-normal through the given median and 95th percentile."""
+    """Return a job's seconds, log-normal with the given median and 95th percentile."""
     median, late = latency
     normal = NormalDist()
     z = normal.inv_cdf(min(max(draw, 0.005), 0.995))
@@ -174,7 +179,7 @@ def draw_job_duration(latency: tuple[float, float], draw: float) -> float:
 
 
 def apply_defect(output: OutputSpec, fault: DeliverDefective) -> OutputSpec:
-    """Return what is delivered in the place of what was asked for."""
+    """Return the defective output that is delivered instead of the requested one."""
     model, size, seconds = output.model, output.size, output.seconds
     match fault.defect:
         case VideoDefect.WRONG_SIZE:
@@ -195,34 +200,37 @@ def apply_defect(output: OutputSpec, fault: DeliverDefective) -> OutputSpec:
 
 
 def _half(size: str) -> str:
-    # Half of each side, and even, since video is stored with halved colour.
+    # Even sides, because the chroma planes of yuv420p have half of the resolution.
     return "x".join(str(max(2, int(side) // 4 * 2)) for side in size.split("x"))
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """Status of a job, with the values of the Videos API."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
     FAILED = "failed"
 
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the job has ended."""
+        return self in {JobStatus.COMPLETED, JobStatus.FAILED}
+
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """Where a job stands and how far it is in percent."""
+    """Status of a job and its progress in percent."""
 
     status: JobStatus
-    progress: int
+    percent: int
 
 
 def progress_at(outcome: JobOutcome, age: float) -> JobProgress:
-    """Return where a job stands, `age` seconds after its acceptance."""
+    """Return the progress of a job `age` seconds after its acceptance."""
     if outcome.duration is None:
-        progress = min(outcome.stall_percent, int(age * 20))
-        return JobProgress(
-            JobStatus.IN_PROGRESS if age >= _QUEUED_SHARE else JobStatus.QUEUED, progress
-        )
+        status = JobStatus.IN_PROGRESS if age >= _QUEUED_SHARE else JobStatus.QUEUED
+        return JobProgress(status, min(outcome.stall_percent, int(age * 20)))
     if age >= outcome.duration:
         if outcome.failure is not None:
             return JobProgress(JobStatus.FAILED, 0)
@@ -233,26 +241,23 @@ def progress_at(outcome: JobOutcome, age: float) -> JobProgress:
     return JobProgress(JobStatus.IN_PROGRESS, min(99, int(done * 100)))
 
 
-_QUEUED_SHARE = 0.1  # of a job's time it waits in the queue
-
-
 def is_expired(faults: Iterable[AnyFault], finished_for: float) -> bool:
-    """Tell whether a finished job's video is gone."""
+    """Tell whether the content of a job has expired, `finished_for` seconds after its end."""
     return any(isinstance(one, Expire) and finished_for >= one.after for one in faults)
 
 
 def padded_size(faults: Iterable[AnyFault]) -> int:
-    """Return to how many bytes downloads are padded, 0 for not at all."""
+    """Return the size in bytes to which downloads are padded, 0 for no padding."""
     return max((one.size for one in faults if isinstance(one, LargeFile)), default=0)
 
 
 def is_listed(faults: Iterable[AnyFault]) -> bool:
-    """Tell whether the list of models still names the service's model."""
+    """Tell whether the list of models includes the service's model."""
     return not any(isinstance(one, Retire) or getattr(one, "unlisted", False) for one in faults)
 
 
 def video_price(price: ScenarioPrice, size: str, seconds: int) -> Decimal:
-    """Return what a provider charges for one video in USD."""
+    """Return the price of one video in USD."""
     lines = min(int(side) for side in size.split("x"))
     resolution = "4k" if lines >= 2160 else f"{lines}p"  # noqa: PLR2004  # UHD has 2160 lines
     rate = price.rates.get(resolution, price.rates.get("*", Decimal(0)))

@@ -1,6 +1,6 @@
-"""The form of a scenario file: who exists in the simulated world and what happens to whom.
+"""The scenario file: upstreams, services, their scheduled faults and their status pages.
 
-Everything here is a frozen value; times are seconds since the scenario's start.
+All models are frozen; times are seconds since the scenario's start.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from tallylight.simulator.faults import AnyFault
-from tallylight.simulator.section import ScenarioError, ScenarioSection
+from tallylight.simulator.scenario_section import ScenarioError, ScenarioSection
 
 FrameSize = Annotated[str, Field(pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -31,22 +31,22 @@ UtcDatetime = Annotated[datetime, AfterValidator(_to_utc)]
 
 
 class Billing(StrEnum):
-    """What a provider charges for."""
+    """Which jobs a provider charges for."""
 
-    REFUNDS_FAILURES = "refunds_failures"  # at acceptance; given back if the job fails
-    BILLS_DELIVERIES = "bills_deliveries"  # once the job is completed
-    KEEPS_FAILURES = "keeps_failures"  # at acceptance, whatever comes of it
+    REFUNDS_FAILURES = "refunds_failures"  # charged at acceptance, refunded if the job fails
+    BILLS_DELIVERIES = "bills_deliveries"  # charged at completion
+    KEEPS_FAILURES = "keeps_failures"  # charged at acceptance, never refunded
 
 
 class ScenarioPrice(ScenarioSection):
-    """What one video costs: rates in USD by resolution ("720p"), "*" for all others."""
+    """The price of one video: rates in USD by resolution ("720p"), "*" for all others."""
 
     unit: Literal["per_second", "per_call"]
     rates: Mapping[str, Annotated[Decimal, Field(ge=0)]] = Field(min_length=1)
 
 
 class ScenarioKey(ScenarioSection):
-    """A key that an upstream knows, what it may use and how it stands with it."""
+    """An API key of an upstream, the services that it may use (None: all), and its state."""
 
     key: NonEmptyString
     services: tuple[Slug, ...] | None = None
@@ -58,15 +58,15 @@ def _expand_key(value: object) -> object:
 
 
 class ScenarioUpstream(ScenarioSection):
-    """One address of the simulated world.
+    """One base URL.
 
     Args:
-        provider: Who sells it.
-        protocol: What it speaks.
-        dialect: Which reading of that protocol.
-        keys: The keys that it knows.
-        feed: The status page that speaks of it, a name under `feeds`.
-        listens: Somebody is at home; else connections to its address are refused.
+        provider: Id of its provider.
+        protocol: The wire protocol.
+        dialect: The variant of that protocol.
+        keys: Its valid API keys.
+        feed: Its status page, a name under `feeds`.
+        listens: False: connections to its address are refused.
     """
 
     provider: Slug
@@ -82,19 +82,20 @@ class ScenarioUpstream(ScenarioSection):
         allowed = ("sora2api",) if is_chat else ("openai", "new_api", "vllm_omni", "sglang")
         if self.dialect not in allowed:
             raise ValueError(
-                f"dialect '{self.dialect}' is none of {self.protocol}; allowed: {allowed}"
+                f"'{self.dialect}' is not a dialect of {self.protocol}; "
+                f"allowed: {', '.join(allowed)}"
             )
         return self
 
 
 class ScheduledFault(ScenarioSection):
-    """A stretch of trouble: from `start`, inclusive, to `end`, exclusive; no end is for ever.
+    """A fault from `start`, inclusive, to `end`, exclusive.
 
     Args:
-        start: Its first second.
-        end: The second after its last.
-        every: If given, it comes again each so many seconds for the rest of the day.
-        trouble: What happens.
+        start: Its first second; `from` in files.
+        end: The second after its last, `to` in files; None is forever.
+        every: Period in seconds, if the fault repeats for the rest of the day.
+        fault: The fault.
     """
 
     start: float = Field(default=0.0, ge=0, alias="from")
@@ -107,7 +108,7 @@ class ScheduledFault(ScenarioSection):
         if self.end is not None and self.end <= self.start:
             raise ValueError("'to' must be after 'from'")
         if self.every is not None and (self.end is None or self.end - self.start > self.every):
-            raise ValueError("a spell that comes again needs a 'to', and must end before it does")
+            raise ValueError("a fault that repeats needs a 'to', and must end before it repeats")
         return self
 
 
@@ -115,21 +116,21 @@ class ScenarioService(ScenarioSection):
     """One model at one upstream.
 
     Args:
-        name: Its name for people.
-        upstream: Where it is.
-        model: Its id on the wire.
-        aliases: Other ids it answers to; a reverse channel has one for each length and shape.
-        medium: What it makes.
-        access: How it reaches its model.
-        price: What it charges.
-        billing: What it charges for.
-        latency: Median and 95th percentile of a job's time in seconds.
+        name: Display name.
+        upstream: Id of its upstream.
+        model: Model id on the wire.
+        aliases: Other ids of the model; a reverse channel has one for each length and orientation.
+        medium: What it generates.
+        access: How it gets access to the model.
+        price: Price of a video.
+        billing: Which jobs it charges for.
+        latency: Median and 95th percentile of a job's duration in seconds.
         lengths: Allowed clip lengths in seconds, the default first.
         sizes: Allowed sizes, the default first.
-        result: How a chat answer carries the result.
-        refuses: A prompt with one of these words is refused as unwelcome content.
+        result: Form of the result in a chat response.
+        blocked_words: A prompt with one of these words is rejected for its content.
         component: Its component on the status page; "" for none.
-        spells: Its troubles.
+        faults: Its scheduled faults.
     """
 
     name: NonEmptyString
@@ -158,12 +159,12 @@ class ScenarioService(ScenarioSection):
 
     @property
     def wire_names(self) -> tuple[str, ...]:
-        """Return all ids that it answers to."""
+        """Return all ids of the model."""
         return (self.model, *self.aliases)
 
 
 class ScenarioMaintenance(ScenarioSection):
-    """A maintenance on a status page; what it does to services stands in their spells."""
+    """A maintenance on a status page; its effect on services is among their faults."""
 
     name: NonEmptyString
     components: tuple[NonEmptyString, ...] = ()
@@ -173,7 +174,7 @@ class ScenarioMaintenance(ScenarioSection):
 
 
 class FeedFault(ScenarioSection):
-    """A stretch in which the status page itself is broken."""
+    """An interval in which the status page itself is broken."""
 
     start: float = Field(default=0.0, ge=0, alias="from")
     end: float | None = Field(default=None, alias="to")
@@ -184,13 +185,13 @@ class ScenarioFeed(ScenarioSection):
     """A provider's status page.
 
     Args:
-        format: What it speaks.
-        title: The page's name.
-        lag: Seconds by which it is behind the truth.
-        blind: The share of spells that it never mentions.
-        components: Components beside those that services name.
-        maintenances: Planned works.
-        faults: When the page itself is broken.
+        format: Format of its API.
+        title: Name of the page.
+        lag: Seconds from a fault to its report.
+        blind: Share of faults that it never reports.
+        components: Components besides those that services name.
+        maintenances: Planned maintenance.
+        faults: Intervals in which the page itself is broken.
     """
 
     format: Literal["statuspage", "incident_io"]
@@ -203,11 +204,11 @@ class ScenarioFeed(ScenarioSection):
 
 
 class CatalogueFacts(ScenarioSection):
-    """What the scenario knows for the client's catalogue beyond what it simulates.
+    """Content of the client's configuration beyond what is simulated.
 
     Args:
-        services: Facts by service: announced_at, shutdown_at, replacement, notes and the like.
-        rest: Further sections of a configuration, taken over as they are.
+        services: Catalogue settings by service: announced_at, shutdown_at, replacement, notes etc.
+        sections: Further sections of the configuration, copied as they are.
     """
 
     services: Mapping[Slug, Mapping[str, object]] = Field(default_factory=dict)
@@ -215,17 +216,17 @@ class CatalogueFacts(ScenarioSection):
 
 
 class Scenario(ScenarioSection):
-    """The whole simulated world, as a file tells it.
+    """A scenario file.
 
     Args:
-        title: One line for people.
-        about: What it is good for.
-        start: The moment of history that it plays at.
-        seed: Where its chance begins.
-        upstreams: Its addresses.
-        services: What is sold there.
-        feeds: Its status pages.
-        catalogue: What a client's catalogue should know.
+        title: One-line title.
+        about: Description.
+        start: The date of second 0.
+        seed: Seed of all random numbers.
+        upstreams: Upstreams by id.
+        services: Services by id.
+        feeds: Status pages by id.
+        catalogue: Further content of the client's configuration.
     """
 
     title: NonEmptyString
@@ -240,7 +241,7 @@ class Scenario(ScenarioSection):
     @validator(mode="after")
     def _check_references(self) -> Self:
         if "status" in self.upstreams:
-            raise ValueError("upstreams.status: the name is taken by the status pages")
+            raise ValueError("upstreams.status: this name is reserved for the status pages")
         for name, service in self.services.items():
             if service.upstream not in self.upstreams:
                 raise ValueError(
@@ -259,13 +260,13 @@ class Scenario(ScenarioSection):
         return self
 
     def services_at(self, upstream: str) -> Mapping[str, ScenarioService]:
-        """Return the services of one upstream."""
+        """Return an upstream's services by id."""
         return {
             name: service for name, service in self.services.items() if service.upstream == upstream
         }
 
     def services_on_feed(self, feed: str) -> Mapping[str, ScenarioService]:
-        """Return the services that a status page has a component for."""
+        """Return the services that a status page has a component for, by id."""
         return {
             name: service
             for name, service in self.services.items()
@@ -278,10 +279,10 @@ def _undefined_reference(key: str, value: str, allowed: Mapping[str, object]) ->
 
 
 def parse_scenario(text: str, source: str) -> Scenario:
-    """Read a scenario from the text of its file.
+    """Parse the YAML text of a scenario.
 
     Raises:
-        ScenarioError: names the key and what is allowed.
+        ScenarioError: if it is invalid; names the key and what is allowed.
     """
     try:
         document = YAML(typ="safe", pure=True).load(text)
@@ -298,6 +299,6 @@ def parse_scenario(text: str, source: str) -> Scenario:
 
 
 def seeded_draw(seed: int, *purpose: object) -> float:
-    """Return a number from 0.0 to 1.0 that the same question always draws again."""
+    """Return a number from 0.0 to 1.0 that depends on seed and purpose only."""
     digest = hashlib.sha256(repr((seed, *purpose)).encode()).digest()
     return int.from_bytes(digest[:7]) / (1 << 56)

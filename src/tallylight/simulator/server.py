@@ -1,4 +1,4 @@
-"""The simulated world as a real HTTP server, on loopback alone."""
+"""The HTTP server of the simulator; it listens on loopback addresses only."""
 
 import asyncio
 import contextlib
@@ -23,22 +23,22 @@ _PROTOCOLS = {
     "openai_videos": openai_videos.upstream_routes,
     "chat_video": chat_video.upstream_routes,
 }
-_TICK_SECONDS = 0.1  # for which uvicorn's `on_tick` is made
+_TICK_SECONDS = 0.1  # uvicorn's `on_tick` expects to be called at this interval
 
 
 def make_simulator_app(world: Simulation) -> Starlette:
-    """Return the web application of a world: upstreams, status pages, live control."""
-    found = control.control_routes(world)
+    """Return the web application: upstreams, status pages and live control."""
+    routes = control.control_routes(world)
     for feed in world.scenario.feeds:
-        found += feeds.feed_routes(world, feed)
+        routes += feeds.feed_routes(world, feed)
     for name, upstream in world.scenario.upstreams.items():
-        found.append(file_route(world, name))
-        found += _PROTOCOLS[upstream.protocol](world, name)
-    return Starlette(routes=found)
+        routes.append(file_route(world, name))
+        routes += _PROTOCOLS[upstream.protocol](world, name)
+    return Starlette(routes=routes)
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """uvicorn as a guest in somebody else's event loop."""
+    """uvicorn in the event loop of its caller."""
 
     def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
         super().__init__(config)
@@ -46,12 +46,12 @@ class _EmbeddedServer(uvicorn.Server):
         self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when the server listens."""
+        """Start, and set `listening`."""
         await super().startup(sockets)
         self.listening.set()
 
     async def main_loop(self) -> None:
-        """Serve until the world ends, and notice that at once."""
+        """Serve until `closing` is set; uvicorn's own loop would notice it up to a tick later."""
         ticks = 0
         while not self._closing.is_set():
             await self.on_tick(ticks)
@@ -61,8 +61,8 @@ class _EmbeddedServer(uvicorn.Server):
                     await self._closing.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up on everybody: a world that has ended owes no answer."""
-        del sockets  # their owner closes them
+        """Abort all connections: uvicorn would wait for the hanging ones."""
+        del sockets  # closed by their owner
         for server in self.servers:
             server.close()
         for connection in tuple(self.server_state.connections):
@@ -73,12 +73,12 @@ class _EmbeddedServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever owns the process."""
+        """Leave signal handlers to the process."""
         yield
 
 
 @contextlib.asynccontextmanager
-async def serve_simulation(  # noqa: PLR0913  # each has its default; names are given by keyword
+async def serve_simulation(  # noqa: PLR0913  # keyword arguments with defaults
     scenario: Scenario,
     *,
     port: int = 0,
@@ -87,30 +87,30 @@ async def serve_simulation(  # noqa: PLR0913  # each has its default; names are 
     speed: float = 1.0,
     starts_at: datetime | None = None,
 ) -> AsyncIterator[Simulation]:
-    """Run a world as long as the block lasts.
+    """Serve a scenario inside an `async with` block.
 
     Args:
-        scenario: What happens in it.
-        port: Where it listens; 0 takes a free one.
-        host: A loopback address; everything else is refused.
-        seed: Where chance begins; the scenario's own if not given.
-        speed: Scenario seconds to a real second.
-        starts_at: What the wire shows as the time of second 0; the real time if not given.
+        scenario: The scenario.
+        port: Port to listen on; 0 chooses a free one.
+        host: A loopback address.
+        seed: Seed of all random numbers, by default the scenario's.
+        speed: Scenario seconds per real second.
+        starts_at: Date of second 0 in responses, by default the real time.
 
     Raises:
-        ValueError: if the host is not loopback.
-        OSError: if the port is taken.
+        ValueError: if the host is not a loopback address.
+        OSError: if the port is in use.
     """
     if not ipaddress.ip_address(host).is_loopback:
         raise ValueError(f"the simulator listens on loopback only, not on {host}")
-    pace = ScenarioClock(speed, starts_at)
-    world = Simulation(scenario, pace, scenario.seed if seed is None else seed)
-    with _bound(host, port) as listener, _bound(host, 0) as silent:
+    clock = ScenarioClock(speed, starts_at)
+    world = Simulation(scenario, clock, scenario.seed if seed is None else seed)
+    with _bound(host, port) as listener, _bound(host, 0) as not_listening:
         listener.listen(512)
-        # A port that is taken and not listened at refuses connections, and stays ours.
-        world.base_url, world.refusing_url = _address(listener), _address(silent)
+        # A bound port that does not listen refuses connections, and no other process can take it.
+        world.base_url, world.refusing_url = _address(listener), _address(not_listening)
         server = _EmbeddedServer(_config(world), world.closing)
-        # No TaskGroup: it would wrap whatever the caller's block raises.
+        # A TaskGroup would wrap the exceptions of the caller's block.
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="simulator")
         try:
             await server.listening.wait()
@@ -122,8 +122,8 @@ async def serve_simulation(  # noqa: PLR0913  # each has its default; names are 
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it each answer, a head and
-    # a body, waits 40 ms for an acknowledgement.
+    # asyncio sets TCP_NODELAY only if the protocol is named. Without it each response, written as
+    # head and body, waits 40 ms for an acknowledgement.
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
@@ -148,7 +148,7 @@ def _config(world: Simulation) -> uvicorn.Config:
 
 
 def run_simulator(scenario: Scenario, port: int, *, speed: float = 1.0) -> None:
-    """Run a world until SIGTERM or SIGINT."""
+    """Serve a scenario until SIGTERM or SIGINT."""
     asyncio.run(_run_until_signalled(scenario, port, speed))
 
 
@@ -159,12 +159,12 @@ async def _run_until_signalled(scenario: Scenario, port: int, speed: float) -> N
         loop.add_signal_handler(name, stop.set)
     async with serve_simulation(scenario, port=port, speed=speed) as world:
         for line in announcement(world):
-            print(line, flush=True)  # noqa: T201  # this is what the command says
+            print(line, flush=True)  # noqa: T201  # the output of the command
         await stop.wait()
 
 
 def announcement(world: Simulation) -> Iterator[str]:
-    """Say where everything is."""
+    """Yield the lines that name every URL."""
     yield f"{world.scenario.title}: {world.base_url}/_sim/scenario"
     for name, url in world.base_urls.items():
         yield f"  upstream {name}  {url}  key {world.scenario.upstreams[name].keys[0].key}"

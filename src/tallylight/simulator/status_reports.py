@@ -1,4 +1,4 @@
-"""What a status page says at a second: late, partly blind, and not always true. Pure."""
+"""What a status page reports at a scenario second: late, incomplete and sometimes false. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _IMPACT = {
 
 @dataclass(frozen=True, slots=True)
 class ReportedUpdate:
-    """One entry of an incident's story."""
+    """One update of an incident."""
 
     at: float
     status: str
@@ -36,7 +36,7 @@ class ReportedUpdate:
 
 @dataclass(frozen=True, slots=True)
 class ReportedIncident:
-    """An incident as the page tells it; times are the page's, hence late."""
+    """An incident on the page; its times include the page's lag."""
 
     id: str
     name: str
@@ -47,23 +47,23 @@ class ReportedIncident:
 
     @property
     def status(self) -> str:
-        """Return the newest update's status."""
+        """Return the status of the newest update."""
         return self.updates[-1].status
 
     @property
     def is_open(self) -> bool:
-        """Tell whether it is not resolved yet."""
+        """Tell whether it is unresolved."""
         return self.status != "resolved"
 
     @property
     def impact(self) -> str:
-        """Return Statuspage's word for how bad it is."""
+        """Return Statuspage's impact."""
         return _IMPACT.get(self.component_status, "none")
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedMaintenance:
-    """A planned work as the page tells it."""
+    """A maintenance on the page."""
 
     id: str
     plan: ScenarioMaintenance
@@ -72,13 +72,13 @@ class ReportedMaintenance:
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """All that a page says at one moment.
+    """Everything that a page reports at one moment.
 
     Args:
-        components: Their words in the page's order.
+        components: Status by component, in the page's order.
         incidents: Newest first, resolved ones included.
-        maintenances: Announced ones, newest first.
-        changed: The second of the newest change.
+        maintenances: Announced ones, in the scenario's order.
+        changed_at: Scenario second of the newest change.
     """
 
     components: Mapping[str, ReportedStatus]
@@ -88,12 +88,12 @@ class StatusReport:
 
     @property
     def open_incidents(self) -> tuple[ReportedIncident, ...]:
-        """Return the incidents that are not resolved."""
+        """Return the unresolved incidents."""
         return tuple(incident for incident in self.incidents if incident.is_open)
 
     @property
     def worst_status(self) -> ReportedStatus:
-        """Return the worst word of any component."""
+        """Return the worst status of any component."""
         return max(self.components.values(), key=_SEVERITY.__getitem__, default=_OPERATIONAL)
 
 
@@ -106,22 +106,22 @@ def build_report(
     intervals: Mapping[str, Sequence[FaultInterval]],
     second: float,
 ) -> StatusReport:
-    """Return what a page says at a second.
+    """Return what a page reports.
 
     Args:
-        scenario: The world.
-        feed_id: Which page.
-        lives: What really happened to each service, script and live control together.
-        second: When the page is asked.
+        scenario: The scenario.
+        feed_id: The page.
+        intervals: Actual faults of each service, from scenario and live control together.
+        second: Scenario second of the request.
     """
     feed = scenario.feeds[feed_id]
     shown = scenario.services_on_feed(feed_id)
     incidents = [
         incident
         for name, service in shown.items()
-        for stretch in intervals.get(name, ())
-        if not _is_unreported(scenario.seed, feed_id, feed, name, stretch)
-        for incident in _incidents(feed, name, service.component, stretch, second)
+        for interval in intervals.get(name, ())
+        if not _is_unreported(scenario.seed, feed_id, feed, name, interval)
+        for incident in _incidents(feed, name, service.component, interval, second)
     ]
     incidents.sort(key=lambda incident: incident.started_at, reverse=True)
     maintenances = tuple(
@@ -152,34 +152,34 @@ def _incidents(
     if begin > second:
         return []
     end = None if interval.end is None else interval.end + feed.lag
-    stated = []
-    for number, trouble in enumerate(interval.faults):
-        word = reported_status(trouble)
-        if word is _OPERATIONAL:
+    incidents = []
+    for number, fault in enumerate(interval.faults):
+        status = reported_status(fault)
+        if status is _OPERATIONAL:
             continue
         updates = tuple(u for u in _incident_updates(component, begin, end) if u.at <= second)
-        title = f"{component}: {word.replace('_', ' ')}"
-        # Named by its start: live control may cut a stretch, and its incident stays the same one.
-        name = f"{service}-{interval.start:.3f}-{number}"
-        stated.append(ReportedIncident(name, title, component, word, begin, updates))
-    return stated
+        title = f"{component}: {status.replace('_', ' ')}"
+        # Identified by its start: the live control may cut an interval short.
+        incident_id = f"{service}-{interval.start:.3f}-{number}"
+        incidents.append(ReportedIncident(incident_id, title, component, status, begin, updates))
+    return incidents
 
 
 def _incident_updates(component: str, begin: float, end: float | None) -> list[ReportedUpdate]:
-    story = [
+    updates = [
         ReportedUpdate(begin, "investigating", f"We are investigating an issue with {component}.")
     ]
     if end is None or end > begin + _IDENTIFIED_AFTER_S:
         identified = begin + _IDENTIFIED_AFTER_S
-        story.append(
+        updates.append(
             ReportedUpdate(identified, "identified", "The cause is known; a fix is under way.")
         )
     if end is not None:
-        story.append(ReportedUpdate(end, "monitoring", "A fix is in place; we are watching it."))
-        story.append(
+        updates.append(ReportedUpdate(end, "monitoring", "A fix is in place; we are watching it."))
+        updates.append(
             ReportedUpdate(end + _MONITORED_FOR_S, "resolved", "This incident is resolved.")
         )
-    return story
+    return updates
 
 
 def _maintenance_status(plan: ScenarioMaintenance, second: float) -> str:
@@ -193,8 +193,8 @@ def _component_status(
     incidents: Sequence[ReportedIncident],
     maintenances: Sequence[ReportedMaintenance],
 ) -> ReportedStatus:
-    # While an incident is monitored its components are green already, as on real pages.
-    words = [
+    # As on real pages, components are operational once an incident is being monitored.
+    statuses = [
         incident.component_status
         for incident in incidents
         if incident.component == component and incident.status in {"investigating", "identified"}
@@ -202,14 +202,14 @@ def _component_status(
     if any(
         item.status == "in_progress" and component in item.plan.components for item in maintenances
     ):
-        words.append(ReportedStatus.UNDER_MAINTENANCE)
-    return max(words, key=_SEVERITY.__getitem__, default=_OPERATIONAL)
+        statuses.append(ReportedStatus.UNDER_MAINTENANCE)
+    return max(statuses, key=_SEVERITY.__getitem__, default=_OPERATIONAL)
 
 
 def actual_intervals(
     script: Sequence[FaultInterval], overrides: Sequence[FaultInterval]
 ) -> tuple[FaultInterval, ...]:
-    """Return what really happened to a service: its script, cut by the live control's overrides."""
+    """Return the actual faults of a service: its script, cut by overrides, and the overrides."""
     pieces = list(script)
     for override in overrides:
         pieces = [part for piece in pieces for part in _subtract(piece, override)]

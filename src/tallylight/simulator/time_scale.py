@@ -1,4 +1,4 @@
-"""Scenario time: real time, faster or slower by a factor."""
+"""Scenario time: real time multiplied by a factor."""
 
 import asyncio
 import time
@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 
 class ScenarioClock:
-    """A clock of scenario seconds.
+    """A clock that counts scenario seconds.
 
     Args:
-        speed: Scenario seconds to a real second.
-        starts_at: What the wire shows as the time of second 0; None shows the real time.
+        speed: Scenario seconds per real second.
+        starts_at: Date of second 0 in responses; None shows the real time.
     """
 
     def __init__(self, speed: float = 1.0, starts_at: datetime | None = None) -> None:
@@ -19,17 +19,17 @@ class ScenarioClock:
         self.speed = speed
         self._started_at = time.monotonic()
         self._starts_at = starts_at
-        self._started_at_unix = time.time()  # noqa: TID251  # this outbuilding stands below our clock
+        self._started_at_unix = time.time()  # noqa: TID251  # the simulator has no access to our clock
 
     def second(self) -> float:
-        """Return the seconds since the scenario's start."""
+        """Return the scenario seconds since the start."""
         return (time.monotonic() - self._started_at) * self.speed
 
     def unix_time(self, second: float | None = None) -> float:
-        """Return what the wire shows as the time of a scenario second, of the present one if None.
+        """Return the time that responses show for a scenario second, by default the current one.
 
-        Shown dates run at the scenario's speed only if the scenario's start was given: otherwise
-        a client would find jobs created in its own future.
+        Dates advance at the scenario's speed only if `starts_at` was given; otherwise a client
+        would see jobs that were created in its future.
         """
         moment = self.second() if second is None else second
         if self._starts_at is not None:
@@ -37,9 +37,9 @@ class ScenarioClock:
         return self._started_at_unix + moment / self.speed
 
     def datetime_at(self, second: float | None = None) -> datetime:
-        """Return the same as an aware date."""
+        """Return the same as an aware datetime."""
         return datetime.fromtimestamp(self.unix_time(second), UTC)
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many scenario seconds."""
+        """Sleep for a number of scenario seconds."""
         await asyncio.sleep(max(0.0, seconds) / self.speed)  # noqa: TID251  # as above

@@ -1,4 +1,4 @@
-"""The live state of a simulated world: jobs, troubles, books, chance."""
+"""The state of one simulation: jobs, faults, ledger and random numbers."""
 
 import asyncio
 import random
@@ -11,12 +11,15 @@ from tallylight.simulator.faults import AnyFault, Endpoint
 from tallylight.simulator.ledger import BilledJob, SimulatedLedger
 from tallylight.simulator.outcomes import (
     FaultInterval,
+    JobFailure,
     JobOutcome,
     JobProgress,
+    JobStatus,
     OutputSpec,
     active_faults,
     decide_outcome,
     fault_intervals,
+    is_listed,
     progress_at,
     select_fault,
     video_price,
@@ -32,16 +35,16 @@ class SimulatedJob:
 
     Args:
         id: Its id on the wire.
-        service: Who makes it.
-        upstream: Where.
-        prompt: The text.
-        asked: What was asked for.
-        fate: What becomes of it.
-        accepted_at: Seconds since the scenario's start.
+        service: Id of its service.
+        upstream: Id of its upstream.
+        prompt: The prompt.
+        requested: What was requested.
+        outcome: How it ends.
+        accepted_at: Scenario second of its acceptance.
         created_at: The same in Unix seconds.
-        parent: The video that it was made from by a remix, "" for none.
-        owner: The key that created it.
-        reference: What it begins from: "image/png, 120 bytes", or an address; "" for nothing.
+        parent: Id of the video that a remix was made from, "" for none.
+        key: The API key that created it.
+        reference: Its input: "image/png, 120 bytes" or a URL; "" for none.
     """
 
     id: str
@@ -57,30 +60,35 @@ class SimulatedJob:
     reference: str = ""
 
     def progress_at(self, second: float) -> JobProgress:
-        """Return where it stands at a second."""
+        """Return its progress at a scenario second."""
         return progress_at(self.outcome, second - self.accepted_at)
+
+    def failure_at(self, second: float) -> JobFailure | None:
+        """Return its failure if it has failed by a scenario second."""
+        has_failed = self.progress_at(second).status is JobStatus.FAILED
+        return self.outcome.failure if has_failed else None
 
     @property
     def ends_at(self) -> float | None:
-        """Return the second of its end, None if it never ends."""
+        """Return the scenario second of its end, None if it never ends."""
         return None if self.outcome.duration is None else self.accepted_at + self.outcome.duration
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a create asks of a service.
+    """A create, after validation.
 
     Args:
-        service: Whose model.
-        prompt: The text.
-        size: The picture's size.
-        seconds: The clip's length, 0 for a still image.
-        model: The id that the caller used.
-        billed_seconds: What is charged, where that is not the clip's length.
-        parent: The video that it is made from.
-        owner: The caller's key.
-        answered: False if the caller is never told.
-        reference: As in `Job`.
+        service: Id of the service.
+        prompt: The prompt.
+        size: Width and height ("1280x720").
+        seconds: Length of the clip, 0 for a still image.
+        model: The model id that the caller used.
+        billed_seconds: Seconds to charge, if not the length of the clip.
+        parent: Id of the video that it is made from, "" for none.
+        key: The caller's API key.
+        answered: False if the caller gets no response.
+        reference: As in `SimulatedJob`.
     """
 
     service: str
@@ -96,7 +104,7 @@ class JobRequest:
 
 
 class FaultSource(StrEnum):
-    """Who writes a service's troubles."""
+    """Where a service's current faults come from."""
 
     SCRIPT = "script"
     LIVE = "live"
@@ -107,11 +115,15 @@ class Simulation:
     """One running simulation.
 
     Args:
-        scenario: The script.
-        pace: Its clock.
-        seed: Where chance begins.
-        base_url: Its address, known once it listens.
-        empty_url: An address at which nobody listens, known then too.
+        scenario: The scenario.
+        clock: Its clock.
+        seed: Seed of all random numbers.
+        base_url: Its root URL, set once it listens.
+        refusing_url: A root URL that refuses connections, set at the same time.
+        ledger: What each provider charged.
+        jobs: Accepted jobs by id.
+        requests: Number of requests by service and operation.
+        closing: Set when the simulation ends.
     """
 
     scenario: Scenario
@@ -128,14 +140,14 @@ class Simulation:
     _overrides: dict[str, list[FaultInterval]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Unroll the script and set chance to its beginning."""
+        """Expand the scheduled faults and seed the random numbers."""
         services = self.scenario.services
         self._script = {name: fault_intervals(service.faults) for name, service in services.items()}
-        self._random = random.Random(self.seed)  # noqa: S311  # to be repeatable is its purpose
+        self._random = random.Random(self.seed)  # noqa: S311  # must be repeatable
 
     @property
     def base_urls(self) -> Mapping[str, str]:
-        """Return the address of each upstream, with the path that clients append to."""
+        """Return the base URL of each upstream."""
         return {
             name: f"{self.base_url if upstream.listens else self.refusing_url}/{name}/v1"
             for name, upstream in self.scenario.upstreams.items()
@@ -143,33 +155,33 @@ class Simulation:
 
     @property
     def feed_urls(self) -> Mapping[str, str]:
-        """Return the root of each status page."""
+        """Return the root URL of each status page."""
         return {name: f"{self.base_url}/status/{name}" for name in self.scenario.feeds}
 
     def second(self) -> float:
-        """Return the seconds since the scenario's start."""
+        """Return the current scenario second."""
         return self.clock.second()
 
     def draw(self) -> float:
-        """Draw from 0.0 to 1.0."""
+        """Draw a random number from 0.0 to 1.0."""
         return self._random.random()
 
     def random_hex(self, length: int = 24) -> str:
-        """Draw the random part of an id."""
+        """Draw random hexadecimal digits, for ids."""
         return f"{self._random.getrandbits(4 * length):0{length}x}"
 
     def active_faults(self, service: str) -> tuple[AnyFault, ...]:
-        """Return what troubles a service now."""
+        """Return the current faults of a service."""
         overrides = self._overrides.get(service, ())
         return active_faults(self._script[service], overrides, self.second())
 
     def draw_fault(self, service: str, endpoint: Endpoint) -> AnyFault | None:
-        """Draw which trouble strikes a request to a service, None for none."""
+        """Count a request to a service and draw the fault that affects it, None for none."""
         self.requests[service, endpoint] += 1
         return select_fault(self.active_faults(service), endpoint, self.draw())
 
     def fault_source(self, service: str) -> FaultSource:
-        """Tell who writes a service's troubles now."""
+        """Return where a service's current faults come from."""
         now = self.second()
         live = any(override.contains(now) for override in self._overrides.get(service, ()))
         return FaultSource.LIVE if live else FaultSource.SCRIPT
@@ -177,15 +189,16 @@ class Simulation:
     def override_faults(
         self, service: str, faults: tuple[AnyFault, ...], duration: float | None = None
     ) -> None:
-        """Replace a service's troubles from now on, for some seconds or until told otherwise."""
+        """Replace a service's faults from now on, for `duration` scenario seconds if given."""
         self.restore_script(service)
         now = self.second()
         end = None if duration is None else now + duration
         self._overrides.setdefault(service, []).append(FaultInterval(now, end, faults))
 
     def restore_script(self, service: str) -> None:
-        """Give a service back to its script."""
+        """End the current override of a service's faults."""
         now = self.second()
+        # Ended overrides are kept: status pages report the past too.
         self._overrides[service] = [
             replace(old, end=now) if old.contains(now) else old
             for old in self._overrides.get(service, ())
@@ -193,25 +206,25 @@ class Simulation:
         ]
 
     def status_report(self, feed: str) -> StatusReport:
-        """Return what a status page says now."""
-        lives = {
+        """Return what a status page reports now."""
+        intervals = {
             name: actual_intervals(self._script[name], self._overrides.get(name, ()))
             for name in self.scenario.services_on_feed(feed)
         }
-        return build_report(self.scenario, feed, lives, self.second())
+        return build_report(self.scenario, feed, intervals, self.second())
 
     def accept_job(self, request: JobRequest, fault: AnyFault | None, job_id: str) -> SimulatedJob:
-        """Accept a job: settle its fate and write it into the books."""
+        """Accept a job: decide its outcome and record it in the ledger."""
         service = self.scenario.services[request.service]
-        wanted = OutputSpec(request.model, request.size, request.seconds)
+        requested = OutputSpec(request.model, request.size, request.seconds)
         second = self.second()
         job = SimulatedJob(
             id=job_id,
             service=request.service,
             upstream=service.upstream,
             prompt=request.prompt,
-            requested=wanted,
-            outcome=decide_outcome(service, wanted, request.prompt, fault, self.draw()),
+            requested=requested,
+            outcome=decide_outcome(service, requested, request.prompt, fault, self.draw()),
             accepted_at=second,
             created_at=int(self.clock.unix_time(second)),
             parent=request.parent,
@@ -223,28 +236,42 @@ class Simulation:
         return job
 
     def job(self, upstream: str, job_id: str) -> SimulatedJob | None:
-        """Return an upstream's job by its id."""
+        """Return a job of an upstream, None for an unknown id."""
         job = self.jobs.get(job_id)
         return job if job is not None and job.upstream == upstream else None
 
+    def file_url(self, job: SimulatedJob) -> str:
+        """Return the public URL of a completed job's file."""
+        suffix = "mp4" if job.requested.seconds else "png"
+        return f"{self.base_url}/{job.upstream}/files/{job.id}.{suffix}"
+
     def find_key(self, upstream: str, key: str) -> ScenarioKey | None:
-        """Return what an upstream knows of a key."""
-        known = self.scenario.upstreams[upstream].keys
-        return next((one for one in known if one.key == key), None)
+        """Return an upstream's key, None for an unknown one."""
+        keys = self.scenario.upstreams[upstream].keys
+        return next((known for known in keys if known.key == key), None)
 
     def find_service(self, upstream: str, model: str, key: ScenarioKey) -> str | None:
-        """Return the service that a key may use under a model's name."""
+        """Return the service of a model id that a key may use, None for none."""
         for name, service in self.services_for_key(upstream, key).items():
             if model in service.wire_names:
                 return name
         return None
 
     def services_for_key(self, upstream: str, key: ScenarioKey) -> Mapping[str, ScenarioService]:
-        """Return the services that a key may use."""
-        sold = self.scenario.services_at(upstream)
+        """Return the services that a key may use, by id."""
+        services = self.scenario.services_at(upstream)
         if key.services is None:
-            return sold
-        return {name: service for name, service in sold.items() if name in key.services}
+            return services
+        return {name: service for name, service in services.items() if name in key.services}
+
+    def listed_models(self, upstream: str, key: ScenarioKey) -> list[str]:
+        """Return the model ids that an upstream lists for a key."""
+        return [
+            wire_name
+            for name, service in self.services_for_key(upstream, key).items()
+            if is_listed(self.active_faults(name))
+            for wire_name in service.wire_names
+        ]
 
 
 def _billed_job(job: SimulatedJob, service: ScenarioService, request: JobRequest) -> BilledJob:

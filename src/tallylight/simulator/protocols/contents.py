@@ -1,4 +1,4 @@
-"""What a finished job delivers: behind the content call, or under a link of its own."""
+"""The content of completed jobs: by the content call, or at a public URL."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from tallylight.simulator.answers import range_response
 from tallylight.simulator.media import render_image, render_output, with_padding_box
 from tallylight.simulator.outcomes import JobStatus, is_expired, padded_size
-from tallylight.simulator.protocols.orders import InvalidRequestError
+from tallylight.simulator.protocols.request_fields import unsupported_value
+from tallylight.simulator.responses import range_response
 from tallylight.simulator.world import SimulatedJob, Simulation
 
 _MEDIA_TYPES = {"mp4": "video/mp4", "png": "image/png"}
@@ -17,7 +17,7 @@ _VARIANTS = ("video", "thumbnail", "spritesheet")
 
 
 def has_expired(world: Simulation, job: SimulatedJob) -> bool:
-    """Tell whether a finished job's video has expired."""
+    """Tell whether the content of a finished job has expired."""
     finished_for = world.second() - (job.ends_at or 0.0)
     return is_expired(world.active_faults(job.service), finished_for)
 
@@ -25,18 +25,13 @@ def has_expired(world: Simulation, job: SimulatedJob) -> bool:
 async def content_response(
     world: Simulation, request: Request, job: SimulatedJob, variant: str
 ) -> Response:
-    """Return a completed job's video, thumbnail or sprite sheet.
+    """Return the video, thumbnail or sprite sheet of a completed job.
 
     Raises:
-        InvalidError: if there is no such variant.
+        InvalidRequestError: if there is no such variant.
     """
     if variant not in _VARIANTS:
-        allowed = ", ".join(f"'{one}'" for one in _VARIANTS)
-        raise InvalidRequestError(
-            f"Invalid value: '{variant}'. Supported values are: {allowed}.",
-            "variant",
-            "invalid_value",
-        )
+        raise unsupported_value("variant", variant, _VARIANTS)
     if variant != "video":
         data = await asyncio.to_thread(render_image, job.outcome.output.size, "webp")
         return range_response(request, data, "image/webp")
@@ -44,7 +39,7 @@ async def content_response(
 
 
 async def file_response(world: Simulation, request: Request, job: SimulatedJob) -> Response:
-    """Return the bytes of a completed job."""
+    """Return the file of a completed job."""
     data = await asyncio.to_thread(render_output, job.outcome.output)
     data, padding = with_padding_box(data, padded_size(world.active_faults(job.service)))
     suffix = "mp4" if job.requested.seconds else "png"
@@ -52,7 +47,7 @@ async def file_response(world: Simulation, request: Request, job: SimulatedJob) 
 
 
 def file_route(world: Simulation, upstream: str) -> Route:
-    """Return the route under which links to finished files lie; whoever has one needs no key."""
+    """Return the route of the public file URLs, which need no key."""
 
     async def serve(request: Request) -> Response:
         job = world.job(upstream, request.path_params["job"])
@@ -61,7 +56,7 @@ def file_route(world: Simulation, upstream: str) -> Route:
             or job.progress_at(world.second()).status is not JobStatus.COMPLETED
             or has_expired(world, job)
         ):
-            # A store of files answers in its own words, not in the protocol's.
+            # A file store has its own error text, not the protocol's.
             return PlainTextResponse("NoSuchKey: the file does not exist or has expired", 404)
         return await file_response(world, request, job)
 

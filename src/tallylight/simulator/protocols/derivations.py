@@ -1,4 +1,4 @@
-"""Videos made from videos, and characters: remix, edits, extensions; official servers only."""
+"""Videos made from videos, and characters; relays have only the remix."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,11 @@ from starlette.responses import JSONResponse, Response
 
 from tallylight.simulator.faults import Endpoint, Hang, Refuse, Reset
 from tallylight.simulator.outcomes import JobStatus
-from tallylight.simulator.protocols.guard import RequestGuard, SimulatedRefusal
-from tallylight.simulator.protocols.orders import (
+from tallylight.simulator.protocols.guard import RequestGuard, SimulatedRefusalError
+from tallylight.simulator.protocols.request_fields import (
     InvalidRequestError,
     RequestFields,
+    missing_parameter,
     parse_clip_length,
     parse_fields,
     parse_prompt,
@@ -21,7 +22,7 @@ from tallylight.simulator.scenario import ScenarioKey
 from tallylight.simulator.world import JobRequest, SimulatedJob
 
 _MAX_NAME_LENGTH = 80
-_MAX_TOTAL_SECONDS = 120  # seconds, of a stitched video
+_MAX_TOTAL_SECONDS = 120  # of a stitched video
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class _Character:
 
 
 class DerivedVideoHandlers:
-    """The operations that came after the first six."""
+    """Handlers of remix, edit, extend and characters."""
 
     def __init__(self, guard: RequestGuard) -> None:
         self._guard = guard
@@ -40,14 +41,14 @@ class DerivedVideoHandlers:
         self._characters: dict[str, _Character] = {}
 
     async def remix(self, request: Request) -> Response:
-        """Make a finished video anew with another prompt."""
+        """Generate a completed video again with another prompt."""
         key = self._guard.authenticate(request)
         prompt = parse_prompt(await parse_fields(request))
         parent = self._completed_job(request.path_params["job"])
         return await self._create_derived(request, key, parent, prompt, parent.requested.seconds)
 
     async def edit(self, request: Request) -> Response:
-        """Change a finished or an uploaded video."""
+        """Edit a completed or an uploaded video."""
         key = self._guard.authenticate(request)
         fields = await parse_fields(request)
         prompt = parse_prompt(fields)
@@ -56,15 +57,14 @@ class DerivedVideoHandlers:
         return await self._create_derived(request, key, parent, prompt, seconds, is_remix=False)
 
     async def extend(self, request: Request) -> Response:
-        """Add seconds to a video; the answer shows the stitched total, the bill the addition."""
+        """Extend a video; the job shows the total length, only the added seconds are charged."""
         key = self._guard.authenticate(request)
         fields = await parse_fields(request)
         prompt = parse_prompt(fields)
         parent = self._source_job(fields)
         name = self._default_service(key) if parent is None else parent.service
         if fields.values.get("seconds") is None:
-            message = "Missing required parameter: 'seconds'."
-            raise InvalidRequestError(message, "seconds", "missing_required_parameter")
+            raise missing_parameter("seconds")
         added = parse_clip_length(fields, self._world.scenario.services[name], strict=True)
         total = added + (0 if parent is None else parent.requested.seconds)
         if total > _MAX_TOTAL_SECONDS:
@@ -78,20 +78,20 @@ class DerivedVideoHandlers:
         return next(iter(self._world.services_for_key(self._guard.upstream, key)))
 
     def _source_job(self, fields: RequestFields) -> SimulatedJob | None:
-        video = parse_source_video(fields)
-        return None if video is None else self._completed_job(video)
+        job_id = parse_source_video(fields)
+        return None if job_id is None else self._completed_job(job_id)
 
     def _completed_job(self, job_id: str) -> SimulatedJob:
         job = self._world.job(self._guard.upstream, job_id)
         if job is None:
-            raise SimulatedRefusal(self._guard.dialect.unknown_job(job_id))
+            raise SimulatedRefusalError(self._guard.dialect.unknown_job(job_id))
         if job.progress_at(self._world.second()).status is not JobStatus.COMPLETED:
             raise InvalidRequestError(
                 "The source video is not completed.", "video", "invalid_value"
             )
         return job
 
-    async def _create_derived(  # noqa: PLR0913, PLR0917  # each is another fact of the new job
+    async def _create_derived(  # noqa: PLR0913, PLR0917  # the values of the new job
         self,
         request: Request,
         key: ScenarioKey,
@@ -105,8 +105,8 @@ class DerivedVideoHandlers:
         self._guard.check_balance(key)
         name = self._default_service(key) if parent is None else parent.service
         service = self._world.scenario.services[name]
-        trouble = self._world.draw_fault(name, Endpoint.CREATE)
-        asked = JobRequest(
+        fault = self._world.draw_fault(name, Endpoint.CREATE)
+        job_request = JobRequest(
             service=name,
             prompt=prompt,
             size=service.sizes[0] if parent is None else parent.requested.size,
@@ -115,18 +115,18 @@ class DerivedVideoHandlers:
             billed_seconds=billed_seconds,
             parent=parent.id if parent is not None and is_remix else "",
             key=key.key,
-            answered=not isinstance(trouble, Hang | Reset | Refuse),
+            answered=not isinstance(fault, Hang | Reset | Refuse),
         )
         job_id = self._guard.dialect.id_prefix + self._world.random_hex()
-        if isinstance(trouble, Hang | Reset | Refuse) and trouble.accepts:
-            self._world.accept_job(asked, None, job_id)
-        if obstructed := await self._guard.apply_fault(request, trouble, asked.model):
-            return obstructed
-        job = self._world.accept_job(asked, trouble, job_id)
+        if isinstance(fault, Hang | Reset | Refuse) and fault.accepts:
+            self._world.accept_job(job_request, None, job_id)
+        if response := await self._guard.apply_fault(request, fault, job_request.model):
+            return response
+        job = self._world.accept_job(job_request, fault, job_id)
         return JSONResponse(self._guard.dialect.job_object(self._world, job))
 
     async def create_character(self, request: Request) -> Response:
-        """Keep a character from an uploaded video."""
+        """Create a character from an uploaded video."""
         self._guard.authenticate(request)
         fields = await parse_fields(request)
         name = fields.text("name") or ""
@@ -134,21 +134,19 @@ class DerivedVideoHandlers:
             message = f"Invalid 'name': expected 1 to {_MAX_NAME_LENGTH} characters."
             raise InvalidRequestError(message, "name", "invalid_value")
         if not isinstance(fields.values.get("video"), UploadFile):
-            message = "Missing required parameter: 'video'."
-            raise InvalidRequestError(message, "video", "missing_required_parameter")
+            raise missing_parameter("video")
         created_at = int(self._world.clock.unix_time())
         character = _Character(f"char_{self._world.random_hex()}", name, created_at)
         self._characters[character.id] = character
         return _character_response(character)
 
     async def get_character(self, request: Request) -> Response:
-        """Show a character."""
+        """Return a character."""
         self._guard.authenticate(request)
-        character = self._characters.get(request.path_params["character"])
+        character_id = request.path_params["character"]
+        character = self._characters.get(character_id)
         if character is None:
-            raise SimulatedRefusal(
-                self._guard.dialect.unknown_job(request.path_params["character"])
-            )
+            raise SimulatedRefusalError(self._guard.dialect.unknown_job(character_id))
         return _character_response(character)
 
 

@@ -1,4 +1,4 @@
-"""Status pages over HTTP: conditional requests, and the page's own faults."""
+"""Status pages over HTTP, with conditional requests and faults of the page itself."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from tallylight.simulator.answers import SimulatedResponse, conditional_response
 from tallylight.simulator.protocols import incident_io, statuspage
-from tallylight.simulator.protocols.page import PageSnapshot
+from tallylight.simulator.protocols.statuspage import PageSnapshot
+from tallylight.simulator.responses import SimulatedResponse, conditional_response
 from tallylight.simulator.scenario import FeedFault
-from tallylight.simulator.status_reports import StatusReport
-from tallylight.simulator.time_scale import ScenarioClock
 from tallylight.simulator.world import Simulation
 
 _HTML_PAGE = (
@@ -23,44 +21,39 @@ _HTML_PAGE = (
 
 def feed_routes(world: Simulation, feed: str) -> list[BaseRoute]:
     """Return the routes of one status page."""
-    part = world.scenario.feeds[feed]
-    bodies = (
-        statuspage.RESPONSE_BODIES if part.format == "statuspage" else incident_io.RESPONSE_BODIES
-    )
-    found = [Route(path, _body_handler(world, feed, body)) for path, body in bodies.items()]
-    return [Mount(f"/status/{feed}", routes=found)]
+    is_statuspage = world.scenario.feeds[feed].format == "statuspage"
+    bodies = statuspage.RESPONSE_BODIES if is_statuspage else incident_io.RESPONSE_BODIES
+    routes = [Route(path, _body_handler(world, feed, body)) for path, body in bodies.items()]
+    return [Mount(f"/status/{feed}", routes=routes)]
 
 
 def _body_handler(
     world: Simulation, feed: str, body: Callable[[PageSnapshot], JsonValue]
 ) -> Callable[[Request], Response]:
-    def answer(request: Request) -> Response:
-        part = world.scenario.feeds[feed]
-        fault = feed_fault_at(part.faults, world.second())
+    def handle(request: Request) -> Response:
+        fault = feed_fault_at(world.scenario.feeds[feed].faults, world.second())
         if fault is not None:
             return _fault_response(fault).to_response()
-        said = world.status_report(feed)
-        response = JSONResponse(body(make_snapshot(world.clock, feed, part.title, said, world)))
-        return conditional_response(request, response, world.clock, said.changed_at)
+        page = make_snapshot(world, feed)
+        response = JSONResponse(body(page))
+        return conditional_response(request, response, world.clock, page.report.changed_at)
 
-    return answer
+    return handle
 
 
-def make_snapshot(
-    clock: ScenarioClock, feed: str, title: str, report: StatusReport, world: Simulation
-) -> PageSnapshot:
-    """Return what a page says, in the form that both formats are written from."""
+def make_snapshot(world: Simulation, feed: str) -> PageSnapshot:
+    """Return the current page, from which both formats are written."""
     return PageSnapshot(
         id=feed,
-        title=title,
+        title=world.scenario.feeds[feed].title,
         url=world.feed_urls[feed],
-        report=report,
-        rfc3339=lambda second: f"{clock.datetime_at(second):%Y-%m-%dT%H:%M:%S}.000Z",
+        report=world.status_report(feed),
+        rfc3339=lambda second: f"{world.clock.datetime_at(second):%Y-%m-%dT%H:%M:%S}.000Z",
     )
 
 
 def feed_fault_at(faults: tuple[FeedFault, ...], second: float) -> FeedFault | None:
-    """Return how the page itself is broken at a second, None if it is well."""
+    """Return the fault of the page itself at a scenario second, None for none."""
     for fault in faults:
         if fault.start <= second and (fault.end is None or second < fault.end):
             return fault
@@ -70,7 +63,7 @@ def feed_fault_at(faults: tuple[FeedFault, ...], second: float) -> FeedFault | N
 def _fault_response(fault: FeedFault) -> SimulatedResponse:
     match fault.response:
         case "html":
-            # Pages move without notice, and their old address answers 200 with HTML.
+            # After a page has moved, its old URLs often return 200 with HTML.
             return SimulatedResponse(200, _HTML_PAGE)
         case "not_found":
             return SimulatedResponse(404, "Not Found")

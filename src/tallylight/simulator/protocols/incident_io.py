@@ -1,29 +1,30 @@
-"""incident.io: its imitation of Statuspage with the known gaps, and its two widget surfaces.
+"""incident.io: its Statuspage-compatible API with the known gaps, and its two widget APIs.
 
-Sources: stored monitors of status.openai.com of 2026 (`incidents/unresolved.json` answers 404,
+Sources: recorded responses of status.openai.com in 2026 (`incidents/unresolved.json` answers 404,
 update bodies are empty, `updated_at` lags for days, the summary leaves incidents out), and
 e2b-dev/dashboard#313 for the documented widget API.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import ReportedStatus
 from tallylight.simulator.protocols import statuspage
-from tallylight.simulator.protocols.page import PageSnapshot
+from tallylight.simulator.protocols.statuspage import PageSnapshot
 from tallylight.simulator.status_reports import ReportedIncident, ReportedMaintenance
 
-_PAGE_UPDATED_AT = -6 * 86_400.0  # the shim's page.updated_at stands still, days behind
+_PAGE_UPDATED_AT = -6 * 86_400.0  # the shim's page.updated_at lags for days
 
 
 def incident_io_status(status: ReportedStatus) -> str:
-    """Return the widgets' word: the worst one has another name here."""
+    """Return the widgets' status, in which a major outage has another name."""
     return "full_outage" if status is ReportedStatus.MAJOR_OUTAGE else status.value
 
 
 def ulid_like_id(page: PageSnapshot, kind: str, name: str) -> str:
-    """Return an id with the look of a ULID."""
+    """Return an id in the form of a ULID."""
     return "01K" + page.stable_id(kind, name, 23).upper()
 
 
@@ -32,16 +33,12 @@ def _shim(page: PageSnapshot, **members: JsonValue) -> JsonValue:
 
 
 def _shim_incidents(page: PageSnapshot) -> JsonValue:
-    told: list[JsonValue] = []
-    for one in page.report.incidents[:25]:
-        incident = statuspage.incident_object(page, one)
-        updates = incident["incident_updates"]
-        assert isinstance(updates, list)  # noqa: S101  # narrows what we wrote ourselves
-        for update in updates:
-            assert isinstance(update, dict)  # noqa: S101
-            update["body"] = ""
-        told.append(incident)
-    return _shim(page, incidents=told)
+    incidents: list[JsonValue] = []
+    for incident in page.report.incidents[:25]:
+        # The real pages leave the texts of updates empty.
+        updates = tuple(replace(update, body="") for update in incident.updates)
+        incidents.append(statuspage.incident_object(page, replace(incident, updates=updates)))
+    return _shim(page, incidents=incidents)
 
 
 def _widget_proxy(page: PageSnapshot) -> JsonValue:
@@ -53,16 +50,11 @@ def _widget_proxy(page: PageSnapshot) -> JsonValue:
         "components": [{"id": ulid_like_id(page, "component", n), "name": n} for n in names],
         "structure": {"items": [_group(page, names)]},
         "affected_components": [
-            {
-                "component_id": ulid_like_id(page, "component", name),
-                "status": incident_io_status(word),
-            }
-            for name, word in page.report.components.items()
-            if word is not ReportedStatus.OPERATIONAL
+            _component_status(page, name, status)
+            for name, status in page.report.components.items()
+            if status is not ReportedStatus.OPERATIONAL
         ],
-        "ongoing_incidents": [_proxy_incident(page, told) for told in page.report.open_incidents],
-        "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
-        "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
+        **_current_events(page, _proxy_incident),
     }
     return {"summary": summary}
 
@@ -79,27 +71,33 @@ def _group(page: PageSnapshot, names: list[str]) -> JsonValue:
     }
 
 
+def _component_status(
+    page: PageSnapshot, name: str, status: ReportedStatus
+) -> dict[str, JsonValue]:
+    return {
+        "component_id": ulid_like_id(page, "component", name),
+        "status": incident_io_status(status),
+    }
+
+
+def _component_impact(page: PageSnapshot, incident: ReportedIncident) -> JsonValue:
+    resolved = [page.rfc3339(one.at) for one in incident.updates if one.status == "resolved"]
+    return {
+        **_component_status(page, incident.component, incident.component_status),
+        "start_at": page.rfc3339(incident.started_at),
+        "end_at": resolved[0] if resolved else None,
+    }
+
+
 def _proxy_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue:
-    component_id = ulid_like_id(page, "component", incident.component)
-    resolved = next(
-        (page.rfc3339(one.at) for one in incident.updates if one.status == "resolved"), None
-    )
+    status = _component_status(page, incident.component, incident.component_status)
     return {
         "id": ulid_like_id(page, "incident", incident.id),
         "name": incident.name,
         "status": incident.status,
         "published_at": page.rfc3339(incident.started_at),
-        "affected_components": [
-            {"component_id": component_id, "status": incident_io_status(incident.component_status)}
-        ],
-        "component_impacts": [
-            {
-                "component_id": component_id,
-                "start_at": page.rfc3339(incident.started_at),
-                "end_at": resolved,
-                "status": incident_io_status(incident.component_status),
-            }
-        ],
+        "affected_components": [status],
+        "component_impacts": [_component_impact(page, incident)],
         "status_summaries": [],
         "updates": [
             {
@@ -107,30 +105,18 @@ def _proxy_incident(page: PageSnapshot, incident: ReportedIncident) -> JsonValue
                 "to_status": update.status,
                 "message": {"type": "doc", "content": []},
                 "message_string": update.body,
-                "component_statuses": [
-                    {
-                        "component_id": component_id,
-                        "status": incident_io_status(incident.component_status),
-                    }
-                ],
+                "component_statuses": [status],
             }
             for update in incident.updates
         ],
     }
 
 
-def _component_impacts(page: PageSnapshot) -> JsonValue:
-    impacts: list[JsonValue] = []
-    for told in page.report.incidents:
-        shown = _proxy_incident(page, told)
-        if isinstance(shown, dict) and isinstance(shown["component_impacts"], list):
-            impacts += shown["component_impacts"]
-    return {"component_impacts": impacts}
-
-
-def _widget_summary(page: PageSnapshot) -> JsonValue:
+def _current_events(
+    page: PageSnapshot, incident_json: Callable[[PageSnapshot, ReportedIncident], JsonValue]
+) -> dict[str, JsonValue]:
     return {
-        "ongoing_incidents": [_widget_incident(page, told) for told in page.report.open_incidents],
+        "ongoing_incidents": [incident_json(page, one) for one in page.report.open_incidents],
         "in_progress_maintenances": _maintenances_with_status(page, "in_progress"),
         "scheduled_maintenances": _maintenances_with_status(page, "scheduled"),
     }
@@ -162,7 +148,7 @@ def _affected_component(page: PageSnapshot, name: str, status: ReportedStatus) -
 
 
 def _maintenances_with_status(page: PageSnapshot, status: str) -> list[JsonValue]:
-    return [_maintenance(page, told) for told in page.report.maintenances if told.status == status]
+    return [_maintenance(page, one) for one in page.report.maintenances if one.status == status]
 
 
 def _maintenance(page: PageSnapshot, maintenance: ReportedMaintenance) -> JsonValue:
@@ -188,7 +174,7 @@ def _maintenance(page: PageSnapshot, maintenance: ReportedMaintenance) -> JsonVa
     }
 
 
-#: What each path answers; whatever is missing here is missing there.
+#: The body of each path; the real pages lack the same paths.
 RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/api/v2/status.json": lambda page: _shim(page, status=statuspage.status_object(page)),
     "/api/v2/summary.json": lambda page: _shim(
@@ -200,8 +186,10 @@ RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/api/v2/incidents.json": _shim_incidents,
     "/proxy/{host}": _widget_proxy,
     "/proxy/{host}/incidents": lambda page: {
-        "incidents": [_proxy_incident(page, told) for told in page.report.incidents]
+        "incidents": [_proxy_incident(page, one) for one in page.report.incidents]
     },
-    "/proxy/{host}/component_impacts": _component_impacts,
-    "/api/v1/summary": _widget_summary,
+    "/proxy/{host}/component_impacts": lambda page: {
+        "component_impacts": [_component_impact(page, one) for one in page.report.incidents]
+    },
+    "/api/v1/summary": lambda page: _current_events(page, _widget_incident),
 }

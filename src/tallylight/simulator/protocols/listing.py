@@ -1,49 +1,51 @@
-"""The list of jobs, a page at a time; it may lie."""
+"""The paginated list of jobs; a fault may omit some."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tallylight.simulator.faults import Endpoint, IncompleteList
 from tallylight.simulator.protocols.guard import RequestGuard, RouteHandler
-from tallylight.simulator.protocols.orders import InvalidRequestError
+from tallylight.simulator.protocols.request_fields import InvalidRequestError
 from tallylight.simulator.world import SimulatedJob
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
 
 
 def list_handler(guard: RequestGuard) -> RouteHandler:
-    """Return the handler that lists an upstream's jobs, newest first unless asked otherwise."""
-    world, shape = guard.world, guard.dialect
+    """Return the handler that lists an upstream's jobs, by default newest first."""
+    world, dialect = guard.world, guard.dialect
 
-    async def answer(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         guard.authenticate(request)
         jobs = [job for job in world.jobs.values() if job.upstream == guard.upstream]
         for name in world.scenario.services_at(guard.upstream):
-            trouble = world.draw_fault(name, Endpoint.LIST)
-            if obstructed := await guard.apply_fault(request, trouble):
-                return obstructed
-            if isinstance(trouble, IncompleteList):
-                jobs = _omit_jobs(jobs, name, trouble)
+            fault = world.draw_fault(name, Endpoint.LIST)
+            if response := await guard.apply_fault(request, fault):
+                return response
+            if isinstance(fault, IncompleteList):
+                jobs = _omit_jobs(jobs, name, fault)
         limit = _parse_limit(request.query_params.get("limit", str(_DEFAULT_LIMIT)))
-        rest = _after_cursor(_ordered(jobs, request.query_params.get("order", "desc")), request)
-        page = rest[:limit]
+        remaining = _after_cursor(
+            _ordered(jobs, request.query_params.get("order", "desc")), request
+        )
+        page = remaining[:limit]
         return JSONResponse(
             {
                 "object": "list",
-                "data": [shape.job_object(world, job) for job in page],
+                "data": [dialect.job_object(world, job) for job in page],
                 "first_id": page[0].id if page else None,
                 "last_id": page[-1].id if page else None,
-                "has_more": len(rest) > len(page),
+                "has_more": len(remaining) > len(page),
             }
         )
 
-    return answer
+    return handle
 
 
 def _omit_jobs(jobs: list[SimulatedJob], service: str, fault: IncompleteList) -> list[SimulatedJob]:
     own = [job for job in jobs if job.service == service]
-    hidden = own[-1:] if fault.omits == "newest" else own
-    return [job for job in jobs if job not in hidden]
+    omitted = own[-1:] if fault.omits == "newest" else own
+    return [job for job in jobs if job not in omitted]
 
 
 def _ordered(jobs: list[SimulatedJob], order: str) -> list[SimulatedJob]:
@@ -60,9 +62,9 @@ def _after_cursor(jobs: list[SimulatedJob], request: Request) -> list[SimulatedJ
     after = request.query_params.get("after")
     if after is None:
         return jobs
-    for place, job in enumerate(jobs):
+    for index, job in enumerate(jobs):
         if job.id == after:
-            return jobs[place + 1 :]
+            return jobs[index + 1 :]
     raise InvalidRequestError(f"No video found with id '{after}'.", "after", "invalid_value")
 
 

@@ -1,4 +1,4 @@
-"""The picture that a create begins from, in the forms that servers take it in."""
+"""The input image of a create, in the forms that servers accept."""
 
 import base64
 import binascii
@@ -6,17 +6,17 @@ import json
 
 from starlette.datastructures import UploadFile
 
-from tallylight.simulator.protocols.orders import InvalidRequestError, RequestFields
+from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
 
 _IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 _MAX_URL_LENGTH = 20_971_520
 
 
 def openai_reference(fields: RequestFields) -> str:
-    """Read OpenAI's field: a file, or an object with an address or the id of a file.
+    """Read OpenAI's field: a file, or an object with a URL or a file id.
 
     Raises:
-        InvalidError: for anything else.
+        InvalidRequestError: for anything else.
     """
     value = fields.values.get("input_reference")
     if value is None:
@@ -39,10 +39,10 @@ def openai_reference(fields: RequestFields) -> str:
 
 
 def vllm_omni_reference(fields: RequestFields) -> str:
-    """Read vLLM-Omni's fields: a file, or an object as text in a field of its own.
+    """Read vLLM-Omni's fields: a file, or an object as JSON text in another field.
 
     Raises:
-        InvalidError: if there are both, or the text is no such object.
+        InvalidRequestError: if both are given, or the text is not such an object.
     """
     file, text = fields.values.get("input_reference"), fields.values.get("image_reference")
     if file is not None and text is not None:
@@ -61,10 +61,10 @@ def vllm_omni_reference(fields: RequestFields) -> str:
 
 
 def url_or_file_reference(fields: RequestFields, name: str) -> str:
-    """Read a field that holds an address as it is, or a file of a form.
+    """Read a field with a URL or a file.
 
     Raises:
-        InvalidError: for an object, which these servers cannot read.
+        InvalidRequestError: for an object, which these servers do not accept.
     """
     value = fields.values.get(name)
     if isinstance(value, UploadFile):
@@ -73,13 +73,13 @@ def url_or_file_reference(fields: RequestFields, name: str) -> str:
 
 
 def parse_image_url(value: object) -> str:
-    """Return an address as it is, or what a data URL holds.
+    """Return an HTTP URL as it is, or the description of a data URL's content.
 
     Raises:
-        InvalidError: for anything else.
+        InvalidRequestError: for anything else.
     """
     if not isinstance(value, str) or len(value) > _MAX_URL_LENGTH:
-        raise _invalid_reference("Expected the address of a picture.", "invalid_type")
+        raise _invalid_reference("Expected the URL of an image.", "invalid_type")
     if value.startswith(("http://", "https://")):
         return value
     head, comma, text = value.partition(";base64,")
@@ -88,7 +88,7 @@ def parse_image_url(value: object) -> str:
             raise _invalid_reference("Expected a URL or a data URL.", "invalid_value")
         return _describe(head.removeprefix("data:"), base64.b64decode(text, validate=True))
     except binascii.Error as error:
-        raise _invalid_reference("The picture is not base64.", "invalid_value") from error
+        raise _invalid_reference("The image is not base64.", "invalid_value") from error
 
 
 def _describe_file(file: UploadFile) -> str:

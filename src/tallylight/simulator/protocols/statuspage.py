@@ -1,15 +1,21 @@
-"""Atlassian Statuspage v2, the public and keyless part.
+"""Atlassian Statuspage v2, the public API without keys.
 
 Source: confluence.status.atlassian.com/api, of 2026-06-19, and statuspage.io npm 3.1.1.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import ReportedStatus
-from tallylight.simulator.protocols.page import PageSnapshot
-from tallylight.simulator.status_reports import ReportedIncident, ReportedMaintenance
+from tallylight.simulator.status_reports import (
+    ReportedIncident,
+    ReportedMaintenance,
+    ReportedUpdate,
+    StatusReport,
+)
 
 _INDICATORS: Mapping[ReportedStatus, tuple[str, str]] = {
     ReportedStatus.OPERATIONAL: ("none", "All Systems Operational"),
@@ -18,6 +24,30 @@ _INDICATORS: Mapping[ReportedStatus, tuple[str, str]] = {
     ReportedStatus.PARTIAL_OUTAGE: ("major", "Partial System Outage"),
     ReportedStatus.MAJOR_OUTAGE: ("critical", "Major Service Outage"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PageSnapshot:
+    """A status page at one moment, from which both formats are written.
+
+    Args:
+        id: Id of the feed.
+        title: Name of the page.
+        url: Root URL of the page.
+        report: What the page reports.
+        rfc3339: Formats a scenario second as an RFC 3339 date.
+    """
+
+    id: str
+    title: str
+    url: str
+    report: StatusReport
+    rfc3339: Callable[[float], str]
+
+    def stable_id(self, kind: str, name: str, length: int = 12) -> str:
+        """Return an id that depends on page, kind and name only."""
+        digest = hashlib.sha256(f"{self.id}/{kind}/{name}".encode()).hexdigest()
+        return digest[:length]
 
 
 def page_object(page: PageSnapshot, updated: float) -> dict[str, JsonValue]:
@@ -32,17 +62,14 @@ def page_object(page: PageSnapshot, updated: float) -> dict[str, JsonValue]:
 
 
 def status_object(page: PageSnapshot) -> dict[str, JsonValue]:
-    """Return the `status` member: it knows components only, and is green too early."""
-    word, description = _INDICATORS[page.report.worst_status]
-    return {"indicator": word, "description": description}
+    """Return the `status` member; it depends on components only, not on open incidents."""
+    indicator, description = _INDICATORS[page.report.worst_status]
+    return {"indicator": indicator, "description": description}
 
 
 def component_objects(page: PageSnapshot) -> list[JsonValue]:
     """Return all components."""
-    return [
-        component_object(page, name, word, place)
-        for place, (name, word) in enumerate(page.report.components.items(), start=1)
-    ]
+    return _components_named(page, page.report.components)
 
 
 def component_object(
@@ -68,53 +95,35 @@ def component_object(
 
 def _components_named(page: PageSnapshot, names: Iterable[str]) -> list[JsonValue]:
     return [
-        component_object(page, name, word, place)
-        for place, (name, word) in enumerate(page.report.components.items(), start=1)
+        component_object(page, name, status, position)
+        for position, (name, status) in enumerate(page.report.components.items(), start=1)
         if name in names
     ]
 
 
 def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str, JsonValue]:
     """Return one incident with its updates, newest first."""
-    own_id = page.stable_id("incident", incident.id)
     times = {update.status: page.rfc3339(update.at) for update in incident.updates}
-    updates: list[JsonValue] = [
-        {
-            "id": page.stable_id("update", f"{incident.id}-{place}"),
-            "status": update.status,
-            "body": update.body,
-            "incident_id": own_id,
-            "created_at": page.rfc3339(update.at),
-            "updated_at": page.rfc3339(update.at),
-            "display_at": page.rfc3339(update.at),
-            "affected_components": [
-                {
-                    "code": page.stable_id("component", incident.component),
-                    "name": incident.component,
-                    "old_status": ReportedStatus.OPERATIONAL.value
-                    if place == 0
-                    else incident.component_status.value,
-                    "new_status": incident.component_status.value,
-                }
-            ],
-            "deliver_notifications": True,
-            "custom_tweet": None,
-            "tweet_id": None,
+    status = incident.component_status.value
+    incident_id = page.stable_id("incident", incident.id)
+    updates: list[JsonValue] = []
+    for index, update in enumerate(incident.updates):
+        change: JsonValue = {
+            "code": page.stable_id("component", incident.component),
+            "name": incident.component,
+            "old_status": ReportedStatus.OPERATIONAL.value if index == 0 else status,
+            "new_status": status,
         }
-        for place, update in enumerate(incident.updates)
-    ]
+        update_id = page.stable_id("update", f"{incident.id}-{index}")
+        updates.append(_update_object(page, update_id, incident_id, update, [change]))
     return {
-        "id": own_id,
+        **_event_members(page, incident_id, incident.started_at),
         "name": incident.name,
         "status": incident.status,
         "impact": incident.impact,
-        "created_at": page.rfc3339(incident.started_at),
         "updated_at": page.rfc3339(incident.updates[-1].at),
-        "started_at": page.rfc3339(incident.started_at),
         "monitoring_at": times.get("monitoring"),
         "resolved_at": times.get("resolved"),
-        "shortlink": f"{page.url}/incidents/{own_id}",
-        "page_id": page.stable_id("page", ""),
         "reminder_intervals": None,
         "incident_updates": updates[::-1],
         "components": _components_named(page, {incident.component}),
@@ -124,52 +133,66 @@ def incident_object(page: PageSnapshot, incident: ReportedIncident) -> dict[str,
 def maintenance_object(
     page: PageSnapshot, maintenance: ReportedMaintenance
 ) -> dict[str, JsonValue]:
-    """Return one planned work."""
+    """Return one maintenance."""
     plan = maintenance.plan
-    own_id = page.stable_id("maintenance", maintenance.id)
+    maintenance_id = page.stable_id("maintenance", maintenance.id)
+    update_id = page.stable_id("update", maintenance.id)
+    update = ReportedUpdate(plan.announced, maintenance.status, f"{plan.name}.")
     return {
-        "id": own_id,
+        **_event_members(page, maintenance_id, plan.announced),
         "name": plan.name,
         "status": maintenance.status,
         "impact": "maintenance",
-        "created_at": page.rfc3339(plan.announced),
         "updated_at": page.rfc3339(plan.announced),
-        "started_at": page.rfc3339(plan.announced),
         "monitoring_at": None,
         "resolved_at": page.rfc3339(plan.end) if maintenance.status == "completed" else None,
-        "shortlink": f"{page.url}/incidents/{own_id}",
-        "page_id": page.stable_id("page", ""),
         "scheduled_for": page.rfc3339(plan.start),
         "scheduled_until": page.rfc3339(plan.end),
-        "incident_updates": [
-            {
-                "id": page.stable_id("update", maintenance.id),
-                "status": maintenance.status,
-                "body": f"{plan.name}.",
-                "incident_id": own_id,
-                "created_at": page.rfc3339(plan.announced),
-                "updated_at": page.rfc3339(plan.announced),
-                "display_at": page.rfc3339(plan.announced),
-                "affected_components": None,
-                "deliver_notifications": True,
-                "custom_tweet": None,
-                "tweet_id": None,
-            }
-        ],
+        "incident_updates": [_update_object(page, update_id, maintenance_id, update, None)],
         "components": _components_named(page, plan.components),
+    }
+
+
+def _event_members(page: PageSnapshot, event_id: str, started_at: float) -> dict[str, JsonValue]:
+    return {
+        "id": event_id,
+        "created_at": page.rfc3339(started_at),
+        "started_at": page.rfc3339(started_at),
+        "shortlink": f"{page.url}/incidents/{event_id}",
+        "page_id": page.stable_id("page", ""),
+    }
+
+
+def _update_object(
+    page: PageSnapshot,
+    update_id: str,
+    event_id: str,
+    update: ReportedUpdate,
+    affected_components: list[JsonValue] | None,
+) -> JsonValue:
+    return {
+        "id": update_id,
+        "status": update.status,
+        "body": update.body,
+        "incident_id": event_id,
+        **dict.fromkeys(("created_at", "updated_at", "display_at"), page.rfc3339(update.at)),
+        "affected_components": affected_components,
+        "deliver_notifications": True,
+        "custom_tweet": None,
+        "tweet_id": None,
     }
 
 
 def _maintenances(page: PageSnapshot, *statuses: str) -> list[JsonValue]:
     return [
-        maintenance_object(page, told)
-        for told in page.report.maintenances
-        if not statuses or told.status in statuses
+        maintenance_object(page, one)
+        for one in page.report.maintenances
+        if not statuses or one.status in statuses
     ]
 
 
 def _unresolved(page: PageSnapshot) -> list[JsonValue]:
-    return [incident_object(page, told) for told in page.report.open_incidents]
+    return [incident_object(page, one) for one in page.report.open_incidents]
 
 
 def _body(page: PageSnapshot, **members: JsonValue) -> JsonValue:
@@ -187,14 +210,12 @@ def _summary(page: PageSnapshot) -> JsonValue:
 
 
 def _incidents(page: PageSnapshot) -> JsonValue:
-    return _body(
-        page, incidents=[incident_object(page, told) for told in page.report.incidents[:50]]
-    )
+    return _body(page, incidents=[incident_object(page, one) for one in page.report.incidents[:50]])
 
 
 _MAINTENANCES_PATH = "/api/v2/scheduled-maintenances"
 
-#: What each path answers.
+#: The body of each path.
 RESPONSE_BODIES: Mapping[str, Callable[[PageSnapshot], JsonValue]] = {
     "/api/v2/status.json": lambda page: _body(page, status=status_object(page)),
     "/api/v2/summary.json": _summary,

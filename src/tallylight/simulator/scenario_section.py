@@ -1,4 +1,4 @@
-"""The manners of every section of a scenario file: frozen, no unknown keys, errors that help."""
+"""The base model of all sections of a scenario file, and the error for invalid ones."""
 
 from collections.abc import Iterator, Mapping
 from typing import Self
@@ -8,14 +8,14 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 
 class ScenarioSection(BaseModel):
-    """A part of a scenario file, or of a request to the live control."""
+    """A frozen section of a scenario file, or of a request to the live control."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _reject_unknown_keys(cls, value: object) -> object:
-        # Said here and not by `extra`, because here the allowed keys can be named.
+        # `extra="forbid"` would not name the allowed keys.
         if isinstance(value, Mapping):
             known = [field.alias or name for name, field in cls.model_fields.items()]
             for key in value:
@@ -29,12 +29,12 @@ class ScenarioSection(BaseModel):
 
 
 class ScenarioError(Exception):
-    """A scenario, or a request to the live control, that cannot be understood.
+    """A scenario, or a request to the live control, is invalid.
 
     Args:
-        source: The file's name, or the address of the live control.
-        key: Where in it, dotted ("services.sora-2.latency"); "" for the whole.
-        reason: What is wrong and what is allowed.
+        source: File name, or method and path of the request.
+        key: Dotted key ("services.sora-2.latency"); "" for the whole document.
+        reason: What is wrong, and what is allowed.
     """
 
     def __init__(self, source: str, key: str, reason: str) -> None:
@@ -44,26 +44,26 @@ class ScenarioError(Exception):
         self.reason = reason
 
     def __str__(self) -> str:
-        """Say where to look and what to change."""
+        """Return source, key and reason."""
         return ": ".join(part for part in (self.source, self.key, self.reason) if part)
 
     @classmethod
     def from_validation(cls, source: str, error: ValidationError) -> Self:
-        """Put pydantic's first finding into one sentence."""
+        """Return the error for pydantic's first finding."""
         first = error.errors(include_url=False)[0]
         return cls(source, ".".join(_key_path(first)), _reason(first))
 
 
 def _key_path(error: ErrorDetails) -> Iterator[str]:
-    # pydantic names the branch of a union between the keys of the file; those are no keys.
+    # Between the file's keys pydantic inserts the branches of unions, which are not keys.
     for step in error["loc"]:
         if not str(step).startswith(("function-", "tagged-union", "union[")):
             yield str(step)
 
 
 def _reason(error: ErrorDetails) -> str:
-    said = error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Value error, ")
     value = error.get("input")
-    if isinstance(value, str | int | float | bool) and str(value) not in said:
-        return f"{said} (got {value!r})"
-    return said
+    if isinstance(value, str | int | float | bool) and str(value) not in message:
+        return f"{message} (got {value!r})"
+    return message

@@ -1,4 +1,4 @@
-"""What a budget buys, and the picture of it."""
+"""The comparison of budgets, and the chart."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,10 +19,10 @@ from tallylight.rehearsal.advice import (
     candidate_budgets,
     compare_budgets,
 )
-from tallylight.rehearsal.picture import render_chart
+from tallylight.rehearsal.catalogue_service import TYPICAL_PACE, catalogue_service
+from tallylight.rehearsal.chart import render_chart
 from tallylight.rehearsal.rules import compare_rules
 from tallylight.rehearsal.run import RehearsalOptions
-from tallylight.rehearsal.setup import TYPICAL_PACE, catalogue_service
 from tallylight.rehearsal.trace import Trace
 from tallylight.rehearsal.world import rehearsed_services
 
@@ -40,49 +40,51 @@ def _named(service: Service, generation: timedelta | None, **budget: Decimal) ->
 
 
 @pytest.fixture
-def service(told: Callable[..., Trace]) -> Service:
+def service(make_trace: Callable[..., Trace]) -> Service:
     """Return a service whose paid probe costs ten cents."""
-    return catalogue_service(rehearsed_services(told(price=0.1), 0)[0], TYPICAL_PACE, Budget())
+    return catalogue_service(
+        rehearsed_services(make_trace(price=0.1), 0)[0], TYPICAL_PACE, Budget()
+    )
 
 
 @pytest.fixture(scope="session")
-def answer() -> BudgetComparison:
-    """Return what budgets buy for one reverse service."""
+def comparison() -> BudgetComparison:
+    """Return the comparison for one reverse service."""
     return compare_budgets(BudgetQuestion((REVERSE,), 0, Decimal("0.30")))
 
 
-def test_more_money_buys_more_knowledge_and_is_never_exceeded(answer: BudgetComparison) -> None:
-    nothing, *_, most = answer.rows
+def test_a_larger_budget_detects_more_and_is_never_exceeded(comparison: BudgetComparison) -> None:
+    nothing, *_, most = comparison.rows
 
     assert nothing.budget == Decimal(0)
     assert nothing.spend == 0
     assert 0 < most.spend <= (most.budget or 0)
     assert most.seen_share > nothing.seen_share
     assert most.wrong_share < nothing.wrong_share
-    assert all(row.spend <= float(row.budget or 0) for row in answer.rows)
+    assert all(row.spend <= float(row.budget or 0) for row in comparison.rows)
 
 
-def test_the_operators_own_budget_is_among_those_compared(answer: BudgetComparison) -> None:
-    budgets = [row.budget for row in answer.rows]
+def test_the_operators_budget_is_among_those_compared(comparison: BudgetComparison) -> None:
+    budgets = [row.budget for row in comparison.rows]
 
     assert Decimal("0.30") in budgets
     assert budgets == sorted(budgets, key=lambda each: each or Decimal(0))
 
 
-def test_the_plain_script_pays_for_a_probe_every_five_minutes(answer: BudgetComparison) -> None:
-    script = answer.plain_script
+def test_the_plain_script_pays_for_a_probe_every_five_minutes(comparison: BudgetComparison) -> None:
+    script = comparison.plain_script
 
     assert script is not None
     assert script.budget is None
-    assert script.spend == pytest.approx(288 * 0.10, rel=0.3)  # what is refused costs nothing
-    assert script.spend > 10 * answer.rows[-1].spend
+    assert script.spend == pytest.approx(288 * 0.10, rel=0.3)  # refused creates cost nothing
+    assert script.spend > 10 * comparison.rows[-1].spend
 
 
-def test_nothing_is_advised_for_services_without_a_price() -> None:
+def test_services_without_a_price_have_no_comparison() -> None:
     assert compare_budgets(BudgetQuestion((), 3, None)).rows == ()
 
 
-def test_the_sums_to_compare_reach_what_is_usually_needed() -> None:
+def test_the_compared_budgets_reach_the_typical_need() -> None:
     one = candidate_budgets(BudgetQuestion((OFFICIAL,), 0, None))
     many = candidate_budgets(BudgetQuestion((OFFICIAL,) * 100, 0, Decimal("3.21")))
 
@@ -90,29 +92,29 @@ def test_the_sums_to_compare_reach_what_is_usually_needed() -> None:
     assert many == tuple(map(Decimal, ("0", "3.21", "50", "100", "200", "500")))
 
 
-def test_what_costs_nothing_needs_no_budget() -> None:
+def test_free_services_need_no_budget() -> None:
     free = PricedService(Access.SELF_HOSTED, Decimal(0), has_feed=False)
 
     assert candidate_budgets(BudgetQuestion((free,), 0, None)) == (Decimal(0),)
 
 
-def test_the_question_knows_price_access_and_budgets_and_no_key(service: Service) -> None:
+def test_the_question_has_price_access_and_budget_only(service: Service) -> None:
     unpriced = replace(service, sheet=replace(service.sheet, price=None), probe_order=None)
 
-    asked = budget_question(
+    question = budget_question(
         [service, unpriced], Budget(per_hour=Decimal("0.50"), per_day=Decimal(3))
     )
 
-    assert asked == BudgetQuestion(
+    assert question == BudgetQuestion(
         (PricedService(Access.OFFICIAL, Decimal("0.1"), has_feed=False),), 1, Decimal(3)
     )
 
 
-def test_a_service_that_is_not_probed_for_money_has_a_price_all_the_same(service: Service) -> None:
-    asked = budget_question([replace(_named(service, None), probe_order=None)], Budget())
+def test_a_service_without_paid_probes_has_a_price(service: Service) -> None:
+    question = budget_question([replace(_named(service, None), probe_order=None)], Budget())
 
-    assert [each.price for each in asked.services] == [Decimal("0.1")]
-    assert asked.own_budget == 0
+    assert [each.price for each in question.services] == [Decimal("0.1")]
+    assert question.own_budget == 0
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_a_service_that_is_not_probed_for_money_has_a_price_all_the_same(service
         ({}, {}, None),
     ],
 )
-def test_the_smallest_limit_is_what_the_budgets_allow(
+def test_the_smallest_limit_is_the_own_budget(
     service: Service,
     each: Mapping[str, Decimal],
     total: Mapping[str, Decimal],
@@ -136,16 +138,16 @@ def test_the_smallest_limit_is_what_the_budgets_allow(
     assert budget_question([named, named], Budget(**total)).own_budget == own
 
 
-def test_the_picture_is_well_formed_and_says_in_words_what_it_shows(
-    told: Callable[..., Trace],
+def test_the_chart_is_well_formed_and_has_a_description(
+    make_trace: Callable[..., Trace],
 ) -> None:
-    lines = list(compare_rules(told(HIDDEN, days=0.5), 0, RehearsalOptions()))
+    results = list(compare_rules(make_trace(HIDDEN, days=0.5), 0, RehearsalOptions()))
 
-    root = ET.fromstring(render_chart(lines, "a <test>"))  # noqa: S314  # our own text
+    root = ET.fromstring(render_chart(results, "a <test>"))  # noqa: S314  # our own text
 
     name = "{http://www.w3.org/2000/svg}"
     assert root.get("role") == "img"
     assert root.findtext(f"{name}title") == "a <test>"
-    said = root.findtext(f"{name}desc") or ""
-    assert all(line.rule in said for line in lines)
-    assert len(lines) == 7
+    description = root.findtext(f"{name}desc") or ""
+    assert all(result.rule in description for result in results)
+    assert len(results) == 7

@@ -1,4 +1,4 @@
-"""Answers in general: JSON with its headers, and bytes with range requests."""
+"""HTTP responses: JSON with headers, byte ranges and conditional requests."""
 
 import hashlib
 import re
@@ -21,14 +21,14 @@ _CHUNK_SIZE = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SimulatedResponse:
-    """A refusal, before it is put on the wire."""
+    """A response with a fixed body."""
 
     status: int
     body: JsonValue
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def to_response(self) -> Response:
-        """Put it on the wire: a text as it is, anything else as JSON."""
+        """Return the Starlette response: a string as it is, anything else as JSON."""
         if isinstance(self.body, str):
             media = "text/html" if self.body.lstrip().startswith("<") else "text/plain"
             return Response(self.body, self.status, self.headers, media_type=media)
@@ -36,7 +36,7 @@ class SimulatedResponse:
 
 
 def scripted_response(fault: Refuse) -> SimulatedResponse:
-    """Return the answer that a scenario gives word for word."""
+    """Return the response that a scenario gives."""
     return SimulatedResponse(fault.http_status or 500, fault.body, fault.headers)
 
 
@@ -47,21 +47,21 @@ def range_response(
     headers: Mapping[str, str] | None = None,
     padding: int = 0,
 ) -> Response:
-    """Return bytes, or the one range of them that was asked for (RFC 9110, section 14).
+    """Return the bytes, or the requested range of them (RFC 9110, section 14).
 
     Args:
-        request: With its range.
+        request: May have a Range header.
         data: The bytes.
-        media_type: Of what.
-        headers: To be sent beside.
-        padding: How many zeros follow the bytes; they are made as they are sent.
+        media_type: Value of Content-Type.
+        headers: Further response headers.
+        padding: Number of zero bytes after the data, generated while they are sent.
     """
     size = len(data) + padding
     common = {"accept-ranges": "bytes", **(headers or {})}
-    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+    requested = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     first, last, status = 0, size - 1, _HTTP_OK
-    if asked is not None and any(asked.groups()):
-        first, last = _range_bounds(asked.group(1), asked.group(2), size)
+    if requested is not None and any(requested.groups()):
+        first, last = _range_bounds(requested.group(1), requested.group(2), size)
         if first > last:
             return Response(status_code=416, headers={"content-range": f"bytes */{size}"})
         status = _HTTP_PARTIAL
@@ -76,12 +76,12 @@ async def _padded_chunks(data: bytes, start: int, end: int) -> AsyncIterator[byt
     if start < len(data):
         yield data[start:end]
     zeros = bytes(_CHUNK_SIZE)
-    for place in range(max(start, len(data)), end, _CHUNK_SIZE):
-        yield zeros[: end - place]
+    for offset in range(max(start, len(data)), end, _CHUNK_SIZE):
+        yield zeros[: end - offset]
 
 
 def _range_bounds(first: str, last: str, length: int) -> tuple[int, int]:
-    if not first:
+    if not first:  # "-500" means the last 500 bytes
         return max(0, length - int(last)), length - 1
     return int(first), min(int(last), length - 1) if last else length - 1
 
@@ -89,26 +89,26 @@ def _range_bounds(first: str, last: str, length: int) -> tuple[int, int]:
 def conditional_response(
     request: Request, response: Response, clock: ScenarioClock, changed_at: float
 ) -> Response:
-    """Return 304 instead, if the caller knows this body already (RFC 9110, section 13).
+    """Return 304 if the client has this body already (RFC 9110, section 13), else the response.
 
     Args:
-        request: With If-None-Match or If-Modified-Since.
-        response: The whole answer.
-        pace: The clock that dates are shown by.
-        changed: The second of the body's last change.
+        request: May have If-None-Match or If-Modified-Since.
+        response: The full response.
+        clock: Converts scenario seconds to dates.
+        changed_at: Scenario second of the body's last change.
     """
     tag = f'W/"{hashlib.sha256(bytes(response.body)).hexdigest()[:24]}"'
     date = clock.datetime_at(changed_at).replace(microsecond=0)
-    known = {
+    validators = {
         "etag": tag,
         "last-modified": format_datetime(date, usegmt=True),
         "cache-control": "max-age=0, must-revalidate",
     }
-    response.headers.update(known)
+    response.headers.update(validators)
     tags = request.headers.get("if-none-match")
     since = request.headers.get("if-modified-since")
-    if tags is not None:
-        is_known = tag in (one.strip() for one in tags.split(","))
+    if tags is not None:  # takes precedence over the date
+        is_current = tag in (one.strip() for one in tags.split(","))
     else:
-        is_known = since is not None and date <= parsedate_to_datetime(since)
-    return Response(status_code=304, headers=known) if is_known else response
+        is_current = since is not None and date <= parsedate_to_datetime(since)
+    return Response(status_code=304, headers=validators) if is_current else response

@@ -1,4 +1,4 @@
-"""The wire forms of reverse video channels that answer chat completions with a stream.
+"""Messages of reverse video channels: stream chunks, results and errors.
 
 Source: TheSmallHanCat/sora2api, commit e7d91b3 of 2026-03-07, and its issues.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from tallylight.simulator.faults import NamedState
-from tallylight.simulator.world import SimulatedJob
+from tallylight.simulator.outcomes import JobFailure
 
 DONE_EVENT = "data: [DONE]\n\n"
 
@@ -19,7 +19,7 @@ def sse_event(payload: JsonValue) -> str:
     return f"data: {json.dumps(payload, ensure_ascii=False)}\n\n"
 
 
-def completion_chunk(  # noqa: PLR0913  # the members of one event
+def completion_chunk(  # noqa: PLR0913  # the members of one chunk
     job_id: str,
     created: int,
     *,
@@ -28,7 +28,7 @@ def completion_chunk(  # noqa: PLR0913  # the members of one event
     is_first: bool = False,
     is_last: bool = False,
 ) -> str:
-    """Return one piece of the stream; the model is always "sora", the end an upper-case "STOP"."""
+    """Return one chunk of the stream; the model is always "sora", the finish reason "STOP"."""
     delta: dict[str, JsonValue] = {
         "role": "assistant" if is_first else None,
         "content": content,
@@ -53,12 +53,12 @@ def completion_chunk(  # noqa: PLR0913  # the members of one event
 
 
 def server_error(message: str) -> dict[str, JsonValue]:
-    """Return the envelope of everything that goes wrong."""
+    """Return the error envelope of every failure."""
     return {"error": {"message": message, "type": "server_error", "param": None, "code": None}}
 
 
 def result_text(form: str, url: str) -> str:
-    """Return the content that carries a result's link, in one of the forms met at relays."""
+    """Return the content with a result's link, in one of the forms seen at relays."""
     match form:
         case "html":
             return f"```html\n<video src='{url}' controls></video>\n```"
@@ -75,14 +75,14 @@ def result_text(form: str, url: str) -> str:
 def non_streaming_response(
     created: int, *, is_available: bool, medium: str
 ) -> dict[str, JsonValue]:
-    """Return what a call without streaming gets: no video, but a word on the pool."""
-    able = (
+    """Return the response without streaming: no video, but whether the pool is available."""
+    available = (
         f"All tokens available for {medium} generation. Please enable streaming to use the "
         "generation feature."
     )
     message: dict[str, JsonValue] = {
         "role": "assistant",
-        "content": able if is_available else f"No available models for {medium} generation",
+        "content": available if is_available else f"No available models for {medium} generation",
     }
     return {
         "id": f"chatcmpl-{created}",
@@ -94,24 +94,24 @@ def non_streaming_response(
 
 
 def retry_notice() -> str:
-    """Return a notice that is no failure: the channel tries again by itself."""
+    """Return the notice of a retry by the channel, which is not a failure."""
     return "**生成失败，正在重试**\n\n第 1 次重试（共 3 次）\n\n失败原因：heavy_load\n"
 
 
 def state_error_stream(state: NamedState, job_id: str, created: int, variant: int) -> str:
-    """Return the stream that refuses by naming a state; the forms of it take turns."""
+    """Return the stream that refuses with a state; `variant` selects one of its forms."""
     forms = _STATE_MESSAGES[state]
-    said = forms[variant % len(forms)]
-    if said.startswith("❌"):
+    message = forms[variant % len(forms)]
+    if message.startswith("❌"):
         return (
-            completion_chunk(job_id, created, content=said, is_first=True, is_last=True)
+            completion_chunk(job_id, created, content=message, is_first=True, is_last=True)
             + DONE_EVENT
         )
-    return sse_event(server_error(said)) + DONE_EVENT
+    return sse_event(server_error(message)) + DONE_EVENT
 
 
 def _relayed_error(code: str, message: str) -> str:
-    # The relay prints its upstream's answer as a Python dictionary, quotes and all.
+    # The relay prints its upstream's error as the repr of a Python dictionary.
     error = {"error": {"code": code, "message": message, "type": "invalid_request_error"}}
     return f"API request failed: 400 - {error!r}"
 
@@ -150,7 +150,6 @@ _STATE_MESSAGES: Mapping[NamedState, tuple[str, ...]] = {
 }
 
 
-def failed_job_text(job: SimulatedJob) -> str:
-    """Return the content that a failed job's stream ends with."""
-    failure = job.outcome.failure
-    return f"❌ 生成失败: {failure.message if failure else 'unknown'}"
+def failed_job_text(failure: JobFailure) -> str:
+    """Return the last content of a failed job's stream."""
+    return f"❌ 生成失败: {failure.message}"

@@ -1,4 +1,4 @@
-"""A trace's service in the words of the catalogue, so that the real plan can pace it."""
+"""The catalogue service for a rehearsed one, as the real probe plan needs it."""
 
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,13 +18,15 @@ from tallylight.model.order import Order
 from tallylight.rehearsal.world import STALLED_AFTER, RehearsedService
 
 TYPICAL_PACE = ProbeIntervals(generation=timedelta(hours=5, minutes=30))
-"""The free depths as the catalogue has them, and a paid probe for when nothing else calls."""
+"""The default intervals of the free depths, and a routine paid probe."""
 
 _ORDER = Order("a rehearsal", 4, "1280x720")
 
 
-def catalogue_service(rehearsed: RehearsedService, pace: ProbeIntervals, budget: Budget) -> Service:
-    """Return the service that stands for a scene."""
+def catalogue_service(
+    rehearsed: RehearsedService, intervals: ProbeIntervals, budget: Budget
+) -> Service:
+    """Return the catalogue service for a rehearsed one; each has its own provider."""
     provider = ProviderId(rehearsed.id)
     return Service(
         id=rehearsed.id,
@@ -42,7 +44,7 @@ def catalogue_service(rehearsed: RehearsedService, pace: ProbeIntervals, budget:
         model=rehearsed.id,
         access=rehearsed.access,
         sheet=_sheet(rehearsed, provider),
-        probe_intervals=pace,
+        probe_intervals=intervals,
         budget=budget,
         probe_order=_ORDER,
     )

@@ -1,6 +1,6 @@
-"""What a create of the Videos API asks for, read from multipart or JSON."""
+"""The fields of a Videos API request, from multipart or JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
 
@@ -14,12 +14,12 @@ _MAX_IMAGE_BYTES = 20_971_520
 
 
 class InvalidRequestError(Exception):
-    """A request that breaks the protocol.
+    """The request breaks the protocol.
 
     Args:
-        message: For people.
-        param: Which parameter, None for the whole.
-        code: The envelope's code, None for none.
+        message: Human-readable message.
+        param: The parameter, None for the whole request.
+        code: The error code, None for none.
     """
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
@@ -29,9 +29,23 @@ class InvalidRequestError(Exception):
         self.code = code
 
 
+def missing_parameter(name: str) -> InvalidRequestError:
+    """Return the error for a missing parameter."""
+    return InvalidRequestError(
+        f"Missing required parameter: '{name}'.", name, "missing_required_parameter"
+    )
+
+
+def unsupported_value(name: str, value: object, allowed: Iterable[object]) -> InvalidRequestError:
+    """Return the error for a value that is not in a list."""
+    supported = ", ".join(f"'{one}'" for one in allowed)
+    message = f"Invalid value: '{value}'. Supported values are: {supported}."
+    return InvalidRequestError(message, name, "invalid_value")
+
+
 @dataclass(frozen=True, slots=True)
 class RequestFields:
-    """A request's fields; JSON keeps types apart that a form sends as text alike."""
+    """The fields of a request; in JSON they have types, in a form they are all text."""
 
     values: Mapping[str, object]
     is_form: bool
@@ -40,7 +54,7 @@ class RequestFields:
         """Return a text field, None if it is absent.
 
         Raises:
-            InvalidError: if it is there and no text.
+            InvalidRequestError: if it is not a string.
         """
         value = self.values.get(name)
         if value is None or isinstance(value, str):
@@ -52,7 +66,7 @@ class RequestFields:
         )
 
     def reject_unknown(self, known: frozenset[str]) -> None:
-        """Raise InvalidError if there is a field that the operation does not have."""
+        """Raise InvalidRequestError for a field that the operation does not have."""
         for name in self.values:
             if name not in known:
                 raise InvalidRequestError(
@@ -77,10 +91,10 @@ def _type_name(value: object) -> str:
 
 
 async def parse_fields(request: Request) -> RequestFields:
-    """Read a body as multipart or JSON.
+    """Parse a body as a form or JSON.
 
     Raises:
-        InvalidError: if it is neither.
+        InvalidRequestError: if it is neither.
     """
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
@@ -102,13 +116,11 @@ def parse_prompt(fields: RequestFields) -> str:
     """Return the prompt.
 
     Raises:
-        InvalidError: if it is missing, empty or too long.
+        InvalidRequestError: if it is missing, empty or too long.
     """
     prompt = fields.text("prompt")
     if not prompt:
-        raise InvalidRequestError(
-            "Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter"
-        )
+        raise missing_parameter("prompt")
     if len(prompt) > _MAX_PROMPT_LENGTH:
         raise InvalidRequestError(
             f"Invalid 'prompt': string too long. Expected a string with maximum length "
@@ -120,18 +132,18 @@ def parse_prompt(fields: RequestFields) -> str:
 
 
 def parse_clip_length(fields: RequestFields, service: ScenarioService, *, strict: bool) -> int:
-    """Return the clip's length; a strict server takes the string forms of the lengths only.
+    """Return the length of the clip; a strict server accepts strings only.
 
     Raises:
-        InvalidError: if the service cannot make it.
+        InvalidRequestError: if the service does not offer it.
     """
     value = fields.values.get("seconds")
     if value is None and not strict:
         value = fields.values.get("duration")
     if value is None:
         return service.lengths[0] if service.lengths else 0
-    allowed = ", ".join(f"'{length}'" for length in sorted(service.lengths))
     if strict and not isinstance(value, str):
+        allowed = ", ".join(f"'{length}'" for length in sorted(service.lengths))
         raise InvalidRequestError(
             f"Invalid type for 'seconds': expected one of {allowed}, but got {_type_name(value)}"
             " instead.",
@@ -139,36 +151,29 @@ def parse_clip_length(fields: RequestFields, service: ScenarioService, *, strict
             "invalid_type",
         )
     if not str(value).isdecimal() or int(str(value)) not in service.lengths:
-        raise InvalidRequestError(
-            f"Invalid value: '{value}'. Supported values are: {allowed}.",
-            "seconds",
-            "invalid_value",
-        )
+        raise unsupported_value("seconds", value, sorted(service.lengths))
     return int(str(value))
 
 
 def parse_frame_size(fields: RequestFields, service: ScenarioService) -> str:
-    """Return the picture's size.
+    """Return the frame size.
 
     Raises:
-        InvalidError: if the service cannot make it.
+        InvalidRequestError: if the service does not offer it.
     """
     size = fields.text("size")
     if size is None:
         return service.sizes[0]
     if size not in service.sizes:
-        allowed = ", ".join(f"'{one}'" for one in service.sizes)
-        raise InvalidRequestError(
-            f"Invalid value: '{size}'. Supported values are: {allowed}.", "size", "invalid_value"
-        )
+        raise unsupported_value("size", size, service.sizes)
     return size
 
 
 def parse_source_video(fields: RequestFields) -> str | None:
-    """Return the id of the video that an edit or extension starts from; None for an uploaded file.
+    """Return the id of the source video of an edit or extension; None for an uploaded file.
 
     Raises:
-        InvalidError: if there is neither.
+        InvalidRequestError: if there is neither.
     """
     video = fields.values.get("video")
     if isinstance(video, dict) and isinstance(video.get("id"), str):
@@ -178,6 +183,4 @@ def parse_source_video(fields: RequestFields) -> str | None:
     bracketed = fields.text("video[id]")
     if bracketed:
         return bracketed
-    raise InvalidRequestError(
-        "Missing required parameter: 'video'.", "video", "missing_required_parameter"
-    )
+    raise missing_parameter("video")

@@ -1,4 +1,4 @@
-"""The picture: what a rule spends a day against how late and how wrong it is, as SVG."""
+"""An SVG chart of delay and wrong time against daily spend."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,31 +11,34 @@ _WIDTH, _PANEL, _HEIGHT = 980, 400, 470
 _LEFT, _TOP, _BASELINE_Y = 70, 70, 350
 _GAP = 480
 _MIN_SPEND = 0.05
-_SVG_ATTRIBUTES = 'role="img" aria-labelledby="title desc" font-family="sans-serif" font-size="13"'
+_SVG_ATTRIBUTES = (
+    'xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title desc" '
+    'font-family="sans-serif" font-size="13"'
+)
 _COLOURS = ("#0b6e4f", "#08415c", "#b23a48", "#7a4e00", "#5b3f8c", "#444444", "#9c27b0")
 _MARKERS = ("●", "■", "▲", "◆", "▼", "✚", "★")
 
 
 def render_chart(results: Sequence[RuleScore], title: str) -> str:
-    """Return an SVG of two panels: median delay and wrong minutes, both against the spend a day.
+    """Return an SVG with two panels: median delay and wrong time, both against daily spend.
 
-    The spend's axis is logarithmic, with nothing spent at its left end. A rule is told by its mark
-    and its name, not by colour alone.
+    The axis of the spend is logarithmic, with 0 at its left end. Rules differ in marker and
+    colour, so that the chart is readable without colours.
     """
     by_rule: dict[str, list[Score]] = {}
-    for line in results:
-        by_rule.setdefault(line.rule, []).append(line.score)
-    most = max((line.score.spend_per_day for line in results), default=1.0)
+    for result in results:
+        by_rule.setdefault(result.rule, []).append(result.score)
+    max_spend = max((result.score.spend_per_day for result in results), default=1.0)
     height = _HEIGHT + 12 * len(by_rule)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" {_SVG_ATTRIBUTES}>',
+        f'<svg {_SVG_ATTRIBUTES} viewBox="0 0 {_WIDTH} {height}">',
         f'<title id="title">{escape(title)}</title>',
         f'<desc id="desc">{escape(_description(by_rule))}</desc>',
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         f'<text x="{_LEFT}" y="30" font-size="18" fill="#111111">{escape(title)}</text>',
     ]
-    parts += _panel(by_rule, most, 0, "median delay, minutes", lambda s: s.median_delay)
-    parts += _panel(by_rule, most, _GAP, "wrong minutes, %", lambda s: 100 * s.wrong_share)
+    parts += _panel(by_rule, max_spend, 0, "median delay, minutes", lambda s: s.median_delay)
+    parts += _panel(by_rule, max_spend, _GAP, "wrong status, %", lambda s: 100 * s.wrong_share)
     parts += _legend(by_rule)
     return "\n".join([*parts, "</svg>", ""])
 
@@ -47,8 +50,8 @@ def _panel(
     label: str,
     value: Callable[[Score], float | None],
 ) -> list[str]:
-    found = [v for scores in by_rule.values() for s in scores if (v := value(s)) is not None]
-    top = _round_up_nicely(max(found, default=1.0))
+    values = [v for scores in by_rule.values() for s in scores if (v := value(s)) is not None]
+    top = _round_up_nicely(max(values, default=1.0))
     left, right = _LEFT + offset, _LEFT + offset + _PANEL
     parts = [f'<text x="{left}" y="{_TOP - 14}" fill="#333333">{label}</text>']
     for step in range(5):
@@ -62,13 +65,8 @@ def _panel(
         x = left + _x_position(amount, max_spend)
         text = "0" if amount == 0 else f"{amount:g}"
         parts.append(f'<path d="M{x:.1f} {_BASELINE_Y}v5" stroke="#333333"/>')
-        parts.append(
-            f'<text x="{x:.1f}" y="{_BASELINE_Y + 20}" text-anchor="middle" fill="#333333">{text}</text>'
-        )
-    parts.append(
-        f'<text x="{(left + right) / 2}" y="{_BASELINE_Y + 40}" text-anchor="middle" fill="#333333">'
-        "USD a day</text>"
-    )
+        parts.append(_axis_label(x, _BASELINE_Y + 20, text))
+    parts.append(_axis_label((left + right) / 2, _BASELINE_Y + 40, "USD a day"))
     for index, scores in enumerate(by_rule.values()):
         points = [
             (
@@ -80,6 +78,10 @@ def _panel(
         ]
         parts += _series(points, index)
     return parts
+
+
+def _axis_label(x: float, y: int, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y}" text-anchor="middle" fill="#333333">{text}</text>'
 
 
 def _series(points: Sequence[tuple[float, float]], index: int) -> list[str]:
@@ -104,14 +106,13 @@ def _legend(by_rule: Mapping[str, Sequence[Score]]) -> list[str]:
 
 
 def _description(by_rule: Mapping[str, Sequence[Score]]) -> str:
-    said = []
+    sentences = []
     for name, scores in by_rule.items():
         for s in scores:
             delay = "never" if s.median_delay is None else f"{s.median_delay:.1f} minutes late"
-            said.append(
-                f"{name}: {s.spend_per_day:.2f} USD a day, {delay}, {100 * s.wrong_share:.2f} % wrong"
-            )
-    return "; ".join(said)
+            spend, wrong = f"{s.spend_per_day:.2f} USD a day", f"{100 * s.wrong_share:.2f} % wrong"
+            sentences.append(f"{name}: {spend}, {delay}, {wrong}")
+    return "; ".join(sentences)
 
 
 def _x_position(amount: float, max_spend: float) -> float:

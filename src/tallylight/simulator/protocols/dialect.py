@@ -1,0 +1,124 @@
+"""What servers of the Videos API differ in: ids, job objects and the text of each refusal."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from tallylight.simulator.faults import NamedState, Refuse
+from tallylight.simulator.outcomes import JobProgress
+from tallylight.simulator.protocols.request_fields import InvalidRequestError, RequestFields
+from tallylight.simulator.responses import SimulatedResponse, scripted_response
+from tallylight.simulator.world import SimulatedJob, Simulation
+
+
+def common_members(job: SimulatedJob, progress: JobProgress) -> dict[str, JsonValue]:
+    """Return the members of a job object that OpenAI and the self-hosted servers share."""
+    return {
+        "id": job.id,
+        "object": "video",
+        "model": job.outcome.output.model,
+        "status": progress.status.value,
+        "progress": progress.percent,
+        "created_at": job.created_at,
+        "prompt": job.prompt,
+        "size": job.requested.size,
+        "seconds": str(job.requested.seconds),
+    }
+
+
+class VideosDialect(ABC):
+    """One dialect of `/v1/videos`; the defaults are what most servers do."""
+
+    #: Prefix of job ids.
+    id_prefix = "video_"
+    #: All ten operations exist, and request parameters are checked strictly.
+    is_full_api = False
+    #: The server forwards requests, has an older set of paths, and reads prompts before it accepts.
+    is_relay = False
+    #: Jobs can be listed and deleted.
+    can_list = True
+    #: The content call returns the video; otherwise the job names its URL.
+    serves_content = True
+    #: A running job can be deleted too.
+    can_cancel = False
+
+    def headers(self, world: Simulation) -> Mapping[str, str]:  # noqa: ARG002  # others draw ids
+        """Return the headers of every response."""
+        return {}
+
+    def validate(self, fields: RequestFields) -> None:  # noqa: B027  # many check nothing
+        """Raise InvalidRequestError for a create whose form the dialect does not accept."""
+
+    @abstractmethod
+    def input_reference(self, fields: RequestFields) -> str:
+        """Return the input of a create, described as in `SimulatedJob.reference`.
+
+        Raises:
+            InvalidRequestError: if the dialect does not accept its form.
+        """
+
+    @abstractmethod
+    def job_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:
+        """Return the JSON object of a job."""
+
+    def http_status(self, job_object: Mapping[str, JsonValue]) -> int:  # noqa: ARG002
+        """Return the HTTP status of a response with this job: 200, even for a failed job."""
+        return 200
+
+    def model_list(self, owners: Mapping[str, str], created: int) -> dict[str, JsonValue]:
+        """Return the body of `/models`.
+
+        Args:
+            owners: Owner by model id.
+            created: Unix seconds.
+        """
+        data: list[JsonValue] = [
+            {"id": name, "object": "model", "created": created, **self.model_fields(name, owner)}
+            for name, owner in owners.items()
+        ]
+        return {"object": "list", "data": data}
+
+    def model_fields(self, name: str, owner: str) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Return the members of a listed model that differ between dialects."""
+        return {"owned_by": owner}
+
+    @abstractmethod
+    def unauthorized(self, key: str) -> SimulatedResponse:
+        """Return the refusal of an unknown key, "" if the request has none."""
+
+    @abstractmethod
+    def unknown_model(self, model: str) -> SimulatedResponse:
+        """Return the refusal of a model that is not offered."""
+
+    @abstractmethod
+    def unknown_job(self, job_id: str) -> SimulatedResponse:
+        """Return the refusal of an unknown job id."""
+
+    @abstractmethod
+    def unknown_path(self, method: str, path: str) -> SimulatedResponse:
+        """Return the refusal of an unknown path."""
+
+    @abstractmethod
+    def invalid_request(self, error: InvalidRequestError) -> SimulatedResponse:
+        """Return the refusal of a request that breaks the protocol."""
+
+    @abstractmethod
+    def not_ready(self, job: SimulatedJob, status: str) -> SimulatedResponse:
+        """Return the refusal of the content of a job that is not finished."""
+
+    @abstractmethod
+    def no_content(self, job: SimulatedJob) -> SimulatedResponse:
+        """Return the refusal of content that does not exist or has expired."""
+
+    def deletion_object(self, world: Simulation, job: SimulatedJob) -> dict[str, JsonValue]:  # noqa: ARG002
+        """Return the body of a successful deletion."""
+        return {"id": job.id, "object": "video.deleted", "deleted": True}
+
+    @abstractmethod
+    def state_error(self, state: NamedState, world: Simulation) -> SimulatedResponse:
+        """Return a refusal that names a state in the dialect's own text."""
+
+    def scripted_error(self, fault: Refuse) -> SimulatedResponse:
+        """Return the response that the scenario gives."""
+        return scripted_response(fault)
