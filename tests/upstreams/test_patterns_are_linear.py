@@ -28,8 +28,8 @@ import pytest
 import tallylight
 
 _LENGTH = 32_000  # eight times the longest bounded repetition: up to there, growth is quadratic
-_MOST_SECONDS = 0.5
-_UNNOTICED = 0.02  # seconds, below which growth is not measured
+_MOST_SECONDS = 0.3
+_UNNOTICED = 0.05  # seconds, below which growth is not measured; quadratic ones take 0.1 and more
 _MEASUREMENTS = 4
 _QUADRATIC_GROWTH = 16.0
 _MOST_GROWTH = 8.0
