@@ -124,7 +124,7 @@ def test_it_is_told_to_machines() -> None:
     told = learned_report.learned_json(LearnedFigures(nothing, nothing, timedelta(minutes=2), None))
 
     assert told == {
-        "door_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
+        "api_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
         "job_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
         "feed_lag_s": 120.0,
         "usual_job_s": None,

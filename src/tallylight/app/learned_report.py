@@ -1,7 +1,6 @@
 """What was learned of a service from its own history, as text and as JSON."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import timedelta
 
 from tallylight.i18n import Translator
@@ -24,10 +23,19 @@ def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
 def learned_json(learned: LearnedFigures) -> dict[str, object]:
     """Return the same for machines."""
     return {
-        "door_noise": asdict(learned.api),
-        "job_noise": asdict(learned.jobs),
+        "api_noise": _rate_json(learned.api),
+        "job_noise": _rate_json(learned.jobs),
         "feed_lag_s": _seconds(learned.feed_lag),
         "usual_job_s": _seconds(learned.median_job),
+    }
+
+
+def _rate_json(rate: LearnedFalseAlarmRate) -> dict[str, object]:
+    return {
+        "share": rate.rate,
+        "bad": rate.bad,
+        "of": rate.total,
+        "is_learned": rate.is_learned,
     }
 
 

@@ -65,7 +65,7 @@ async def _check(
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(wanted, board.verdicts(), to)
-        rounds = await runtime.check(ids, depth)
+        rounds = await runtime.probing.check(ids, depth)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         if json:
             print_json(
