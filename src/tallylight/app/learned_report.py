@@ -11,13 +11,13 @@ from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
     """Yield a sentence for each quantity; what is not known yet says so."""
     unknown = to.gettext("not known yet")
-    yield to.gettext("Fails though it stands, at the door: %s") % _noise_text(learned.api, to)
-    yield to.gettext("Fails though it stands, in jobs: %s") % _noise_text(learned.jobs, to)
+    yield to.gettext("Background failure rate of free checks: %s") % _noise_text(learned.api, to)
+    yield to.gettext("Background failure rate of jobs: %s") % _noise_text(learned.jobs, to)
     lag, usual = learned.feed_lag, learned.median_job
     told = unknown if lag is None else format_duration(lag, to)
-    yield to.gettext("Its official page tells of trouble after: %s") % told
+    yield to.gettext("Official status page reports an outage after: %s") % told
     told = unknown if usual is None else format_duration(usual, to)
-    yield to.gettext("A job usually takes: %s") % told
+    yield to.gettext("Median job time: %s") % told
 
 
 def learned_json(learned: LearnedFigures) -> dict[str, object]:
@@ -43,7 +43,7 @@ def _noise_text(noise: LearnedFalseAlarmRate, to: Translator) -> str:
     told = (
         to.gettext("%(share)s, learned from %(bad)s of %(of)s")
         if noise.is_learned
-        else to.gettext("%(share)s as usual; %(bad)s of %(of)s seen")
+        else to.gettext("%(share)s (default; %(bad)s of %(of)s so far)")
     )
     return told % {
         "share": format_percent(noise.rate, to),

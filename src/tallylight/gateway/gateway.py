@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from tallylight.clock import Clock
+from tallylight.documents.nearest import did_you_mean
 from tallylight.errors import BudgetError
 from tallylight.gateway.api import ByteRange, Character, Content, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
@@ -246,7 +247,8 @@ class Gateway:
         if route is None:
             raise ApiError(
                 HTTPStatus.NOT_FOUND,
-                f"The model '{model}' does not exist; GET /v1/models lists those that do.",
+                f"The model '{model}' does not exist; GET /v1/models lists those that do."
+                f" {did_you_mean(model, self.models(caller))}".rstrip(),
                 code="model_not_found",
                 param="model",
             )
