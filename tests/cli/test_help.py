@@ -7,7 +7,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from tallylight.cli import application
+from tallylight.cli.shared import application
 
 ROOT = typer.main.get_command(application)
 PANELS = {"Monitor", "Make videos", "Operate", "Try"}
