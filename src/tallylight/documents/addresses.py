@@ -2,21 +2,30 @@
 
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field
 
 
-def parse_http_url(value: str) -> str:
-    """Return an http(s) address without the slash at its end."""
-    parts = urlsplit(value)
+def split_http_url(value: str) -> SplitResult:
+    """Return the parts of an http(s) address."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # is parsed only when it is read
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is not an address; write https://host/path")
+    return parts
+
+
+def parse_http_url(value: str) -> str:
+    """Return an http(s) address without the slash at its end."""
+    parts = split_http_url(value)
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("may hold no user, password, ? or #; a key goes into `key`")
     if not value.isprintable() or " " in value:
         raise ValueError("has a space or a line break in it")
-    _ = parts.port  # raises ValueError for one that is no number or out of range
     return value.rstrip("/")
 
 

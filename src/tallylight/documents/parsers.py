@@ -62,7 +62,7 @@ def parse_positive_duration(value: object) -> timedelta:
     """Return a duration longer than nothing."""
     length = parse_duration(value)
     if length <= timedelta():
-        raise ValueError(f"{_quoted(value)} is not longer than nothing")
+        raise ValueError(f"{_quoted(value)} must be longer than 0")
     return length
 
 
@@ -98,7 +98,9 @@ def parse_lengths(value: object) -> tuple[int, ...]:
             return tuple(range(first, last + 1))
     if isinstance(value, list | tuple) and all(_is_length(item) for item in value):
         return tuple(sorted(set(value)))
-    raise ValueError(f"{_quoted(value)} are not lengths; write [4, 8, 12] or 3-15, in seconds")
+    raise ValueError(
+        f"{_quoted(value)} is not a list of lengths; write [4, 8, 12] or 3-15, in seconds"
+    )
 
 
 def parse_sizes(value: object) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ def _is_length(item: object) -> bool:
 def _quoted(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}'" if isinstance(value, str | int | float | Decimal) else "this"
+    return f"'{value}'" if isinstance(value, str | int | float | Decimal) else "this value"
 
 
 _DURATION_SCHEMA = {
