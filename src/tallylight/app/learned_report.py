@@ -1,4 +1,4 @@
-"""What was learned of a service from its own history, as text and as JSON."""
+"""The learned figures of a service as text and as JSON."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,7 +9,7 @@ from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 
 
 def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
-    """Yield a sentence for each quantity; what is not known yet says so."""
+    """Yield a line for each figure; it says if the figure is not known yet."""
     unknown = to.gettext("not known yet")
     yield to.gettext("Background failure rate of free checks: %s") % _noise_text(learned.api, to)
     yield to.gettext("Background failure rate of jobs: %s") % _noise_text(learned.jobs, to)
@@ -21,7 +21,7 @@ def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
 
 
 def learned_json(learned: LearnedFigures) -> dict[str, object]:
-    """Return the same for machines."""
+    """Return the figures as JSON."""
     return {
         "api_noise": _rate_json(learned.api),
         "job_noise": _rate_json(learned.jobs),
