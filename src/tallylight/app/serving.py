@@ -116,7 +116,7 @@ async def running_server(
                     "database: another tallylight server uses this database; stop it, give "
                     "this one its own database, or share a PostgreSQL"
                 )
-            monitoring = asyncio.create_task(runtime.run(), name="monitoring")
+            monitoring = asyncio.create_task(runtime.run(), name="monitor")
             adviser = BudgetAdviser(lambda: runtime.configuration)
             advice_task = asyncio.create_task(adviser.run(), name="advice")
             page = make_status_app(_status_state(runtime, monitoring, adviser))
