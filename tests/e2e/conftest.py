@@ -25,7 +25,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 """What a configuration file says."""
 
-_DEADLINE = 60.0
+_DEADLINE = 180.0
 _LOOK = 0.05
 _KEPT = {"PATH", "PYTHONPATH", "TMPDIR"}
 """Of our environment: neither the developer's keys nor a Python that flushes for us."""

@@ -175,7 +175,7 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
         (("a boat", "--seconds", "7"), "film: cannot serve seconds 7; it takes 4, 8"),
         (("a boat", "--seconds", "8", "--size", "4x4"), "No service of 'boats' can do this."),
         (("a boat", "--size", "wide"), "WIDTHxHEIGHT"),
-        (("a boat", "--reference", "nowhere.png"), "nowhere.png: No such file"),
+        (("a boat", "--reference", "nowhere.png"), "nowhere.png: there is no such file"),
         (("--resume", "video_nothing"), "'video_nothing' not found"),
         (("a boat", "--out", "."), "name another file"),
         (("a boat", "--out", "a" * 300), "File name too long"),
