@@ -138,11 +138,11 @@ async def answers(history: Storage) -> list[str]:
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]], clock: VirtualClock, tasks: int = 2
+    condition: Callable[[], Awaitable[bool]], clock: VirtualClock, tasks: int = 3
 ) -> None:
     """Let time pass until something is so, but only while all tasks of the couriers sleep.
 
-    Each has one for every endpoint, and one that tidies.
+    Each has one for every endpoint, one that cleans up, and one that reads the configuration.
     """
     async with asyncio.timeout(60):  # of real time, for sockets and databases
         while not await condition():
@@ -151,7 +151,7 @@ async def until(
             await asyncio.to_thread(lambda: None)
 
 
-async def known(history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 2) -> None:
+async def known(history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 3) -> None:
     """Wait until the outbox knows so much of its webhooks."""
 
     async def is_known() -> bool:
@@ -259,7 +259,7 @@ async def test_a_silent_receiver_delays_no_other(
                 history,
                 clock,
                 *("due TimeoutError", "due TimeoutError", "sent 204", "sent 204"),
-                tasks=3,
+                tasks=4,
             )
 
 
@@ -292,7 +292,7 @@ async def test_two_processes_deliver_each_webhook_once(
 
         webhooks = endpoints(billing=receiver.url)
         async with delivering(one, webhooks, clock), delivering(two, webhooks, clock):
-            await known(one, clock, *["sent 204"] * 150, tasks=4)
+            await known(one, clock, *["sent 204"] * 150, tasks=6)
 
     assert len(receiver.ids) == len(set(receiver.ids)) == 150
 
@@ -300,14 +300,16 @@ async def test_two_processes_deliver_each_webhook_once(
 _CHILD = """
 import asyncio, sys
 from tallylight.clock import SystemClock
-from tallylight.gateway.webhooks.sender import Courier
+from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.gateway.webhooks.options import WebhookOptions
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 async def main(address, url, secret):
     options = WebhookOptions.model_validate({"url": url, "secret": secret})
-    async with open_history(address, SystemClock()) as history:
-        await Courier(history.outbox, {"billing": options}, SystemClock(), lambda: 0.5).run()
+    endpoints = {"billing": options}
+    async with open_storage(address, SystemClock()) as history:
+        sender = WebhookSender(history.outbox, lambda: endpoints, SystemClock(), lambda: 0.5)
+        await sender.run()
 
 asyncio.run(main(*sys.argv[1:]))
 """
