@@ -133,11 +133,11 @@ async def test_production_uses_no_reverse_service(open_client: Open, world: Simu
     ("options", "param", "message"),
     [
         ({"prompt": ""}, "prompt", "Missing required parameter"),
-        ({"model": "kites"}, "model", "no such route: 'kites'; routes: boats"),
+        ({"model": "kites"}, "model", "No such route: kites. Known: boats"),
         ({"prompt": "caf\udce9"}, "prompt", "half a surrogate pair"),
         ({"extras": {"style": ["a\x00"]}}, "style", "NUL character"),
         ({"size": "wide"}, "size", "WIDTHxHEIGHT"),
-        ({"policy": "haste"}, "policy", "no such policy: 'haste'"),
+        ({"policy": "haste"}, "policy", "No such policy: haste"),
         ({"reference": b""}, "input_reference", "an empty file"),
         ({"idempotency_key": "ключ"}, "Idempotency-Key", "printable ASCII"),
         ({"idempotency_key": "\ud800"}, "Idempotency-Key", "printable ASCII"),

@@ -45,7 +45,7 @@ def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
     path.write_text(TEXT.replace("saygm, model", "nowhere, model"), encoding="utf-8")
 
-    with pytest.raises(ConfigurationError, match="is no upstream"):
+    with pytest.raises(ConfigurationError, match="No such upstream: nowhere"):
         reload_configuration(before, path, {"KEY": "x"})
 
 
@@ -70,8 +70,8 @@ def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> No
         reload_configuration(before, path, {"KEY": "x"})
 
     assert str(raised.value).splitlines() == [
-        "tallylight.yaml: database.url: was changed, which needs a restart",
-        "tallylight.yaml: status.listen: was changed, which needs a restart",
+        "tallylight.yaml: database.url: was changed; restart the server to apply it",
+        "tallylight.yaml: status.listen: was changed; restart the server to apply it",
     ]
 
 

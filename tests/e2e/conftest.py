@@ -25,7 +25,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 """What a configuration file says."""
 
-_DEADLINE = 60.0
+_DEADLINE = 180.0
 _LOOK = 0.05
 _KEPT = {"PATH", "PYTHONPATH", "TMPDIR"}
 """Of our environment: neither the developer's keys nor a Python that flushes for us."""
@@ -357,7 +357,7 @@ def serve(launch: Launcher, write: Callable[[Document], Path]) -> Serve:
         program = launch("serve", "--json-logs", "--config", str(write(document)), env=env)
 
         def address() -> str | None:
-            return next((str(event["address"]) for event in program.events("serving")), None)
+            return next((str(event["address"]) for event in program.events("server.started")), None)
 
         return Server(program, _eventually(address, of=[program]))
 

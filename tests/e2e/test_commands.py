@@ -2,8 +2,8 @@
 
 import csv
 import json
+import os
 import re
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +36,14 @@ def config(demo: "Demo") -> str:
 
 
 def test_help_is_answered_at_once(launch: "Launcher") -> None:
-    quickest = 60.0
-    for _ in range(3):
-        began = time.monotonic()
-        assert launch("--help").ends() == 0
-        quickest = min(quickest, time.monotonic() - began)
+    before = os.times()
 
-    assert quickest < 2  # half a second where the machine has nothing else to do
+    assert launch("--help").ends() == 0
+
+    # The processor's time: the clock's also depends on what else the machine does.
+    after = os.times()
+    used = after.children_user + after.children_system
+    assert used - before.children_user - before.children_system < 2
 
 
 def test_help_loads_no_library_that_it_does_not_need(launch: "Launcher") -> None:
@@ -87,8 +88,8 @@ def test_status_says_what_was_learned_if_asked(command: Command, config: str) ->
     (one,) = command("status", "sora-2-official", "-v", "--json", "--config", config).json()
     (brief,) = command("status", "sora-2-official", "--json", "--config", config).json()
 
-    assert "Fails though it stands, in jobs: " in full.out
-    assert "A job usually takes: " in full.out
+    assert "Background failure rate of jobs: " in full.out
+    assert "Median job time: " in full.out
     assert 0 < one["learned"]["job_noise"]["share"] < 1
     assert {*one} - {*brief} == {"learned"}
 
@@ -114,7 +115,7 @@ def test_watch_shows_what_stands_at_once_and_ends_quietly(launch: "Launcher", co
     program.has_printed("sora-2-pro-reverse")
     program.process.send_signal(2)
 
-    assert program.ends(within=20) == 0
+    assert program.ends() == 0
     assert program.logged() == ""
 
 
@@ -149,7 +150,7 @@ def test_incidents_tell_their_stories(command: Command, config: str) -> None:
 def test_a_service_without_an_incident_says_so(command: Command, config: str) -> None:
     found = command("incidents", "sora-2-official", "--config", config)
 
-    assert found.out == "There was no incident.\n"
+    assert found.out == "No incidents.\n"
 
 
 def test_export_to_json_holds_all_tables(command: Command, config: str, tmp_path: Path) -> None:
@@ -225,8 +226,8 @@ def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--for", "speed"), "no such policy: 'speed'; policies: production, commercial"),
-        (("--model", "sora-9"), "there is no model 'sora-9'; there are "),
+        (("--for", "speed"), "No such policy: speed. Known: production, commercial"),
+        (("--model", "sora-9"), "No such model: sora-9. "),
         (("--size", "wide"), "wide is not a size; write 1280x720"),
     ],
 )
@@ -287,7 +288,7 @@ def test_an_unknown_service_is_bad_usage(
     found = command(*arguments, "--config", config)
 
     assert found.code == 2
-    assert "nothing is no service of this configuration; there are sora-2-official" in found.err
+    assert "No such service: nothing. Known: sora-2-official" in found.err
 
 
 @pytest.mark.parametrize(
@@ -363,7 +364,7 @@ def test_a_usable_file_says_so_and_warns(command: Command, config: str) -> None:
     found = command("config", "check", "--config", config)
 
     assert found.code == 0
-    assert "can be used: 6 services" in found.out
+    assert "is valid: 6 services" in found.out
 
 
 def test_the_schema_is_json_schema(command: Command) -> None:

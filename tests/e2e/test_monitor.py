@@ -141,7 +141,7 @@ def test_it_tells_of_changes_while_it_watches(
     assert program.ends() == 0, program.logged()
     said = program.said().splitlines()
     assert {"operational", "suspended"} <= set(said)
-    assert said[-5].startswith("no such service: nothing; services: relayed")
+    assert said[-5].startswith("No such service: nothing. Known: relayed")
     assert said[-4] == said[-5]
     assert said[-3].startswith("history.xml: the suffix must be one of .json")
     assert "'deep' is not a valid Depth" in said[-2]
@@ -171,7 +171,7 @@ def test_beside_a_server_it_shows_its_rounds_and_records_none(
     config: Path, launch: "Launcher", eventually: "Eventually"
 ) -> None:
     server = launch("serve", "--json-logs", "--config", str(config))
-    eventually(lambda: server.events("serving"))
+    eventually(lambda: server.events("server.started"))
 
     program = launch.python("-c", TWICE)
 

@@ -85,7 +85,7 @@ def test_it_lives_in_an_event_loop_too(launch: "Launcher") -> None:
     program = launch.python("-W", "error::ResourceWarning", "-c", IN_A_LOOP)
 
     assert program.ends() == 0, program.logged()
-    assert program.said() == "completed\nno such route: 'kites'; routes: boats\n"
+    assert program.said() == "completed\nNo such route: kites. Known: boats.\n"
     assert program.logged() == ""
 
 

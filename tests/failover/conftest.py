@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
+from tallylight.app.current_configuration import CurrentConfiguration
+from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
@@ -70,11 +71,7 @@ class Studio:
     switchboard: GatewayWiring
     configuration: Configuration
     running: asyncio.Task[None]
-
-    @property
-    def store(self) -> AssetStore:
-        """Return where content and references are kept."""
-        return self.switchboard._assets
+    store: AssetStore
 
     @property
     def assets(self) -> Path:
@@ -84,7 +81,7 @@ class Studio:
 
     async def die(self) -> None:
         """Stop as a kill -9 does: nothing more is written, no lease is given back."""
-        crew = self.switchboard._leases
+        crew = self.switchboard.gateway._leases
         self.running.cancel()
         following = tuple(crew._tasks.values())
         for task in following:
@@ -163,7 +160,7 @@ class Studio:
     async def left_alone(self, video: Video) -> None:
         """Return once nothing more is done for a video: its caller hears of the end first."""
         async with asyncio.timeout(60):
-            while self.switchboard._leases.tracked(video.id) is not None:
+            while self.switchboard.gateway._leases.tracked(video.id) is not None:
                 await self.clock.sleep(timedelta(seconds=1))
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:
@@ -230,7 +227,10 @@ async def start(
                 configuration.catalogue.services.values(), configuration.verdicts
             )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
-            switchboard = wire_gateway(configuration, board, history, transport, store, clock)
+            switchboard = wire_gateway(
+                CurrentConfiguration(configuration),
+                GatewayResources(board, history, transport, store, clock),
+            )
             running = asyncio.create_task(switchboard.run())
 
             async def stop() -> None:
@@ -238,6 +238,8 @@ async def start(
                 await asyncio.gather(running, return_exceptions=True)
 
             stack.push_async_callback(stop)
-            return Studio(worlds[0], clock, history, board, switchboard, configuration, running)
+            return Studio(
+                worlds[0], clock, history, board, switchboard, configuration, running, store
+            )
 
         yield start

@@ -71,7 +71,7 @@ async def test_who_loses_its_lease_follows_the_video_no_more(start: Start) -> No
     first = await start()
     first.trouble("a", {"kind": "slow", "factor": 20})
     video = await first.create()
-    (lost,) = first.switchboard._leases._tasks.values()
+    (lost,) = first.switchboard.gateway._leases._tasks.values()
     second = await start()
     await second.history.videos.release_leases(
         [video.id], second.clock.now() - timedelta(seconds=1)
@@ -146,7 +146,7 @@ async def test_an_answer_that_another_process_hears_ends_the_doubt(start: Start)
     await cut_off.die_asking("c")
     other = await start(route=UNLISTED)
     video = await the_video(other)
-    while other.switchboard._leases.tracked(video.id) is None:
+    while other.switchboard.gateway._leases.tracked(video.id) is None:
         await other.clock.sleep(timedelta(seconds=1))
 
     (attempt,) = await other.attempts(video)

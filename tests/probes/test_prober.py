@@ -234,7 +234,7 @@ def env() -> ProberSetup:
     clock = VirtualClock(NOON)
     upstreams, board = FakeUpstreams(clock), Board(EmptyBoardStorage(), clock)
     paid_probes = FakePaidProbes(clock, board)
-    prober = Prober(board, upstreams, paid_probes, clock, STEADY)
+    prober = Prober(board, upstreams, paid_probes, clock, lambda: STEADY)
     return ProberSetup(clock, upstreams, paid_probes, board, prober)
 
 

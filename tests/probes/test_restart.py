@@ -149,7 +149,7 @@ async def test_the_prober_resumes_an_unfinished_attempt_and_sends_no_other(
     env.set_faults(OFFICIAL, SLOW)
     await kill_after_request(env, OFFICIAL, "poll")
     board, paid_probes = await env.restart()
-    prober = Prober(board, env.transport, paid_probes, env.clock, ProbeTiming())
+    prober = Prober(board, env.transport, paid_probes, env.clock, ProbeTiming)
     async with board.subscribe() as events:
         running = asyncio.create_task(prober.run())
         while True:

@@ -1,4 +1,4 @@
-"""The demo: the simulated world and the server that watches it, in one process."""
+"""The demo: simulated upstreams and the server that monitors them, in one process."""
 
 import asyncio
 import json
@@ -14,6 +14,7 @@ from tallylight.app.invocation import own_command
 from tallylight.app.serving import running_server
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import load_configuration
+from tallylight.documents.files import file_error_reason
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.i18n import Translator
 from tallylight.simulator.catalogue import client_catalogue
@@ -31,14 +32,14 @@ def run_demo(
     to: Translator,
     print_line: Callable[[str], None],
 ) -> None:
-    """Run the demo until it is stopped or its time is over.
+    """Run the demo until it is stopped or its time is up.
 
     Args:
         scenario: The name of a built-in scenario, or a file.
-        port: Where the page listens; 0 takes a free port.
-        seconds: How long to run; None until a signal.
-        to: The language of what is said.
-        say: Prints a line.
+        port: Port of the status page; 0 takes a free port.
+        seconds: How long to run; None runs until a signal.
+        to: Translates the printed lines.
+        print_line: Prints a line.
 
     Raises:
         ConfigurationError: if there is no such scenario, or the port is taken.
@@ -48,7 +49,7 @@ def run_demo(
     except ScenarioError as error:
         raise ConfigurationError((Problem("--scenario", "", str(error)),)) from None
     except (OSError, UnicodeDecodeError) as error:
-        why = f"{scenario} cannot be read: {getattr(error, 'strerror', None) or error}"
+        why = f"{scenario}: {file_error_reason(error)}"
         raise ConfigurationError((Problem("--scenario", "", why),)) from None
     uvloop.run(_run(found, port, seconds, to, print_line))
 
@@ -76,16 +77,16 @@ async def _run(
                     async with asyncio.timeout(seconds):
                         await served.run_until(stop)
                 except TimeoutError:
-                    print_line(to.gettext("The time is over; the demo stops."))
+                    print_line(to.gettext("Time is up; the demo stops."))
 
 
 def write_configuration(
     folder: Path, scenario: Scenario, world: Simulation, port: int, clock: Clock
 ) -> Path:
-    """Write the tallylight.yaml by which a simulated world is watched, and return its path.
+    """Write the tallylight.yaml that monitors a simulated world, and return its path.
 
-    The catalogue's dates are moved so that the scenario's first day is today: nothing that is
-    offered in it is retired yet.
+    The catalogue's dates are moved so that the scenario's first day is today. No service of the
+    scenario is then retired.
     """
     document = client_catalogue(
         scenario, world.base_urls, feed_urls=world.feed_urls, today=clock.now().date()
@@ -93,19 +94,19 @@ def write_configuration(
     document["database"] = {"url": f"sqlite:///{folder / 'tallylight.db'}"}
     document["status"] = {"title": scenario.title, "listen": f"127.0.0.1:{port}"}
     path = folder / "tallylight.yaml"
-    # JSON is YAML, and needs no emitter.
+    # JSON is valid YAML, and needs no YAML library.
     path.write_text(json.dumps(document, ensure_ascii=False, indent=2), encoding="utf-8")
     return path
 
 
 def _sample_request(scenario: Scenario) -> str:
-    """Return what lets curl ask for a video that the scenario's first model can make."""
+    """Return curl options that request a video of the scenario's first video model."""
     videos = [one for one in scenario.services.values() if one.medium == "video"]
     body = json.dumps({"model": videos[0].model, "prompt": "A paper boat on a pond"})
     return f"-H 'Content-Type: application/json' -d '{body}'"
 
 
-def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
+def _introduction_lines(  # noqa: PLR0913, PLR0917  # the values it prints
     scenario: Scenario, world: Simulation, address: str, config: Path, key: str, to: Translator
 ) -> list[str]:
     service = next(iter(scenario.services))
@@ -121,11 +122,11 @@ def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
         to.gettext("Simulated world:  %s/_sim/services") % world.base_url,
         to.gettext("Its own ledger:   %s/_sim/ledger") % world.base_url,
         "",
-        to.gettext("Ask for a video:"),
+        to.gettext("Create a video:"),
         f"  curl {address}/v1/videos -H 'Authorization: Bearer {key}' {_sample_request(scenario)}",
-        to.gettext("Switch a service off, and watch its lamp:"),
+        to.gettext("Switch a service off and watch its status:"),
         f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
-        to.gettext("Ask from another terminal:"),
+        to.gettext("Print the statuses in another terminal:"),
         f"  {own_command()} status --config {shlex.quote(str(config))}",
         "",
     ]

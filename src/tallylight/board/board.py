@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 
+import structlog
+
 from tallylight.board.entry import ServiceEntry
 from tallylight.board.events import BoardEvent, Subscribers
 from tallylight.board.follower import FollowerRole
@@ -20,6 +22,7 @@ from tallylight.board.role import BoardRole
 from tallylight.board.storage_port import BoardStorage
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Verdict
@@ -28,6 +31,8 @@ from tallylight.verdicts.judge import initial_state
 from tallylight.verdicts.options import PolicyOptions
 from tallylight.verdicts.policy import Policy
 from tallylight.verdicts.state import ServiceState
+
+log = structlog.get_logger()
 
 
 class Board:
@@ -50,8 +55,8 @@ class Board:
         """Replace the services on the board; those that stay keep their state.
 
         Raises:
-            StorageError: if stored states cannot be read (nothing has changed then), or if the
-                states of new services cannot be stored.
+            StorageError: if the stored state of new services cannot be read; nothing has changed
+                then.
         """
         wanted = {service.id: service for service in services}
         async with self._entries_lock:
@@ -75,9 +80,13 @@ class Board:
             known = {**role.entries, **new}
             role.entries = {id_: known[id_] for id_ in wanted}
             self._services = tuple(wanted.values())
-        await self.advance_time()
-        if has_unsaved:  # a restart then replays from where this process started
-            await self.save_snapshots()
+        try:
+            await self.advance_time()
+            if has_unsaved:  # a restart then replays from where this process started
+                await self.save_snapshots()
+        except StorageError as error:
+            # The services are in force already, and both steps are repeated on schedule.
+            log.warning("board.unsaved", error=str(error))
 
     async def change_role(self, storage: BoardStorage, *, is_leader: bool) -> None:
         """Rebuild the board from storage, as the leader or as a follower.

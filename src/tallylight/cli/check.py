@@ -30,13 +30,6 @@ if TYPE_CHECKING:
     from tallylight.probes.check_round import CheckResult
 
 
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.command()(check_command)
-    application.command()(status_command)
-    application.command()(watch_command)
-
-
 def check_command(
     services: ServiceIds = None,
     depth: Annotated[
@@ -69,7 +62,7 @@ async def _check(
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(wanted, board.verdicts(), to)
-        checks = await runtime.check(ids, depth)
+        checks = await runtime.probing.check(ids, depth)
         rows = [service_row(board, id_, to) for id_ in ids]
     if json:
         print_json(

@@ -21,7 +21,7 @@ from tallylight.client.lifecycle import (
 )
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import Configuration
-from tallylight.documents.validation_messages import did_you_mean
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.i18n import Language, translator
 from tallylight.model.evidence import Depth
 from tallylight.model.ids import ServiceId
@@ -167,7 +167,7 @@ class AsyncMonitor(AsyncClient):
     async def _check(self, services: Iterable[str], depth: Depth) -> dict[str, Verdict]:
         runtime = await self._open()
         ids = [_service_id(runtime, name) for name in services]
-        await runtime.check(ids, depth)
+        await runtime.probing.check(ids, depth)
         return {id_: runtime.board.verdict(id_) for id_ in ids}
 
     async def _open(self) -> Runtime:
@@ -201,6 +201,5 @@ class AsyncMonitor(AsyncClient):
 def _service_id(runtime: Runtime, service: str) -> ServiceId:
     ids = runtime.board.verdicts()
     if service not in ids:
-        hint = did_you_mean(service, (*ids,))
-        raise KeyError(f"no such service: {service}{hint}; services: {', '.join(ids)}")
+        raise KeyError(unknown_name_message("service", service, ids))
     return ServiceId(service)

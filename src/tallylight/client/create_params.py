@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TypedDict
 
-from tallylight.documents.validation_messages import did_you_mean
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.gateway.http import parse
 from tallylight.gateway.http.forms import FieldTree
 from tallylight.gateway.http.parse import RequestContext
@@ -66,7 +66,7 @@ def build_create_request(
     known = (*CreateOptions.__annotations__,)
     for name in options:
         if name not in known:
-            raise TypeError(f"create() has no argument '{name}'{did_you_mean(name, known)}")
+            raise TypeError(unknown_name_message("argument of create()", name, known))
     policy, prefer = options.get("policy"), options.get("prefer")
     if policy and prefer:
         raise ValueError("pass policy or prefer, not both: each orders the services by itself")
@@ -99,18 +99,16 @@ def _route_name(name: str, routes: Mapping[str, Route]) -> str:
     if name in routes:
         return name
     if name:
-        why = f"no such route: '{name}'{did_you_mean(name, (*routes,))}"
-        raise _route_error(why, "model_not_found", routes)
+        raise _route_error(unknown_name_message("route", name, routes), "model_not_found")
     # A configuration without routes has two for one service: its model's and its own.
     if len({frozenset(route.services) for route in routes.values()}) == 1:
         return next(iter(routes))
     if DEFAULT_MODEL in routes:
         return DEFAULT_MODEL
-    raise _route_error("name a model", "missing_required_parameter", routes)
+    raise _route_error(f"name a model, one of: {', '.join(routes)}", "missing_required_parameter")
 
 
-def _route_error(why: str, code: str, routes: Mapping[str, Route]) -> ApiError:
-    message = f"{why}; routes: {', '.join(routes)}"
+def _route_error(message: str, code: str) -> ApiError:
     return ApiError(HTTPStatus.BAD_REQUEST, message, code=code, param="model")
 
 

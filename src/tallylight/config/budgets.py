@@ -1,4 +1,4 @@
-"""Paid probes against the budgets that are to pay for them."""
+"""Checks that a budget limits and can pay each paid probe."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,7 +15,7 @@ from tallylight.model.money import Budget
 def check_budgets(
     services: Mapping[ServiceId, Service], total: Budget, report: ConfigReport
 ) -> None:
-    """Refuse paid probes that no budget limits; warn of budgets that never pay for one."""
+    """Report paid probes without a budget, and warn of budgets too small for one probe."""
     unlimited = []
     for service in services.values():
         cost = probe_cost(service)
@@ -48,5 +48,5 @@ def _smallest_limit(budget: Budget) -> Decimal | None:
 
 
 def _generation_key_path(service: ServiceId, document: Document) -> KeyPath:
-    own = ("services", service, "probes", "generation")
-    return own if own in document.lines else ("probes", "generation")
+    service_path = ("services", service, "probes", "generation")
+    return service_path if service_path in document.lines else ("probes", "generation")

@@ -1,6 +1,6 @@
 """The gateway: takes orders, follows every video to its end, and shows how each stands."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from tallylight.clock import Clock
+from tallylight.documents.nearest import did_you_mean
 from tallylight.errors import BudgetError
 from tallylight.gateway.api import ByteRange, Character, Content, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
@@ -37,7 +38,7 @@ class Gateway:
 
     def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
-        settings: GatewaySettings,
+        settings: Callable[[], GatewaySettings],
         history: Storage,
         selector: ServiceSelector,
         leases: LeaseManager,
@@ -65,13 +66,13 @@ class Gateway:
         """
         route = await self._route_for(request, caller)
         async with self._deduplicator.wait_for_original(request, caller):
-            found = await self._deduplicator.find(request, caller, self._settings.answer_within)
+            found = await self._deduplicator.find(request, caller, self._settings().answer_within)
             if found is None:
                 # Whoever asked may leave: what is written down is sent all the same.
                 found = await run_to_completion(self._begin(request, caller, route))
         if isinstance(found, Video):
             return found
-        await self._leases.wait_until_resolved(found, self._settings.answer_within)
+        await self._leases.wait_until_resolved(found, self._settings().answer_within)
         try:
             return await self._create_result(found)
         except ApiError as error:
@@ -151,7 +152,7 @@ class Gateway:
 
     def models(self, caller: Caller) -> Sequence[str]:
         """Return the names of the routes that a caller may ask for."""
-        return [name for name in self._settings.routes if caller.may_use(name)]
+        return [name for name in self._settings().routes if caller.may_use(name)]
 
     async def _begin(
         self, request: CreateRequest, caller: Caller, route: Route
@@ -161,7 +162,7 @@ class Gateway:
             raise _SHUTTING_DOWN
         now = self._clock.now()
         wish, order = await self._inputs.resolve(request, caller.key, route)
-        limits = self._settings.limits_for(caller)
+        limits = self._settings().limits_for(caller)
         ranking = self._selector.rank_order(order, wish, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
@@ -203,7 +204,9 @@ class Gateway:
     ) -> TrackedVideo | Video:
         """Write a video down that no service can be asked for at the moment."""
         if not await self._leases.store.create_held(tracked):
-            return await self._deduplicator.find_by_key(tracked.video, self._settings.answer_within)
+            return await self._deduplicator.find_by_key(
+                tracked.video, self._settings().answer_within
+            )
         tracked.resolve()
         self._leases.start_held(tracked, limits)
         return tracked
@@ -217,7 +220,9 @@ class Gateway:
         except BudgetError as error:
             raise spending_limit_error(str(error)) from None
         if not is_ours:  # another process was faster with the same idempotency key
-            return await self._deduplicator.find_by_key(tracked.video, self._settings.answer_within)
+            return await self._deduplicator.find_by_key(
+                tracked.video, self._settings().answer_within
+            )
         self._leases.start(tracked, choice, limits)
         return tracked
 
@@ -238,11 +243,12 @@ class Gateway:
         return self._allowed_route((await self.video(request.source, caller)).model, caller)
 
     def _allowed_route(self, model: str, caller: Caller) -> Route:
-        route = self._settings.routes.get(model)
+        route = self._settings().routes.get(model)
         if route is None:
             raise ApiError(
                 HTTPStatus.NOT_FOUND,
-                f"The model '{model}' does not exist; GET /v1/models lists those that do.",
+                f"The model '{model}' does not exist; GET /v1/models lists those that do."
+                f" {did_you_mean(model, self.models(caller))}".rstrip(),
                 code="model_not_found",
                 param="model",
             )

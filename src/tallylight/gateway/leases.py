@@ -8,7 +8,7 @@ has no end; nothing is sent that is not written.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -20,7 +20,7 @@ from tallylight.errors import StorageError
 from tallylight.gateway.failover import Failover
 from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import Route
-from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.settings import GatewaySettings, KeyLimits
 from tallylight.gateway.store import LEASE_TTL, VideoStore
 from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
@@ -59,14 +59,16 @@ class LeaseManager:
         history: Storage,
         store: VideoStore,
         failover: Failover,
-        settings: GatewaySettings,
+        settings: Callable[[], GatewaySettings],
+        limits: KeyLimits,
         clock: Clock,
     ) -> None:
         self.owner = uuid4().hex
         self.store = store
         self._history = history
         self._failover = failover
-        self._conditions = settings
+        self._settings = settings
+        self._limits = limits
         self._clock = clock
         self._lives: dict[VideoId, TrackedVideo] = {}
         self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
@@ -231,7 +233,7 @@ class LeaseManager:
 
     async def _take_over(self, video: Video, tried: VideoAttempts) -> None:
         attempts, entries = tried
-        route = self._conditions.routes.get(video.model) or Route(video.model, ())
+        route = self._settings().routes.get(video.model) or Route(video.model, ())
         live = TrackedVideo(
             video=video,
             route=route,
@@ -243,7 +245,7 @@ class LeaseManager:
         if video.id in self._lives:
             return  # it was ours again before we knew that we had lost it
         log.info("video.taken_over", video=video.id, attempts=len(attempts))
-        limits = await self._conditions.limits_of_key(video.key)
+        limits = await self._limits.limits_of(video.key)
         self._start(live, self._failover.follow(live, limits))
 
     async def _settle(self) -> None:

@@ -1,6 +1,6 @@
-"""What the operator decided of the gateway, in one place that a reload changes."""
+"""Settings of the gateway's core, derived from one configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,34 +11,40 @@ from tallylight.model.money import Budget
 from tallylight.storage.transaction import SpendingLimit
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What holds for all callers; its values are replaced when the configuration is.
+    """Settings that apply to all callers.
 
     Args:
-        keys: Who may ask.
-        routes: By their names.
-        answer_within: How long a create waits to be accepted.
-        budget: What all callers' videos together may cost.
-        keep: How long a video's content is kept.
+        routes: Routes by name.
+        answer_within: How long a create waits for a service to accept it.
+        budget: Spending limit of all callers' videos together.
+        content_retention: How long the content of a video is kept.
     """
 
-    keys: KeyRegistry
     routes: Mapping[str, Route] = field(default_factory=dict)
     answer_within: timedelta = timedelta()
     budget: Budget = field(default_factory=Budget)
     content_retention: timedelta = timedelta()
 
     def limits_for(self, caller: Caller) -> tuple[SpendingLimit, ...]:
-        """Return what a caller's videos may cost."""
+        """Return the spending limits of a caller's videos."""
         both = (
             SpendingLimit(caller.budget, caller.key, "of this key"),
             SpendingLimit(self.budget, None, "of the gateway"),
         )
         return tuple(limit for limit in both if limit.budget.limits)
 
-    async def limits_of_key(self, key: KeyId) -> tuple[SpendingLimit, ...]:
-        """Return what the videos of a key may cost, whoever follows them."""
-        found = next((each for each in await self.keys.all() if each.id == key), None)
+
+class KeyLimits:
+    """Finds the spending limits of a stored key, also for videos of other processes."""
+
+    def __init__(self, keys: KeyRegistry, settings: Callable[[], GatewaySettings]) -> None:
+        self._keys = keys
+        self._settings = settings
+
+    async def limits_of(self, key: KeyId) -> tuple[SpendingLimit, ...]:
+        """Return the spending limits of a key's videos."""
+        found = next((each for each in await self._keys.all() if each.id == key), None)
         budget = Budget() if found is None else found.budget
-        return self.limits_for(Caller(key=key, budget=budget))
+        return self._settings().limits_for(Caller(key=key, budget=budget))

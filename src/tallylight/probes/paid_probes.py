@@ -5,7 +5,7 @@ sent, once. `resume` continues an attempt from any stored state, so a process th
 finishes its jobs and pays for none twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -72,7 +72,7 @@ class PaidProbeRunner:
         history: Stores attempts and costs.
         transport: Sends the requests.
         clock: The time.
-        total: The budget of all probes together.
+        total_budget: Returns the budget of all probes together.
         patience: The minimum time limit of a create.
     """
 
@@ -82,7 +82,7 @@ class PaidProbeRunner:
         history: Storage,
         transport: Transport,
         clock: Clock,
-        total: Budget,
+        total_budget: Callable[[], Budget],
         *,
         patience: timedelta = PROBE_CREATE_TIMEOUT,
     ) -> None:
@@ -93,7 +93,12 @@ class PaidProbeRunner:
         self._poller = ProbePoller(transport, clock)
         self._settlement = ProbeSettlement(board, history, clock)
         self._patience = patience
-        self.total_budget = total
+        self._total_budget = total_budget
+
+    @property
+    def total_budget(self) -> Budget:
+        """Return the spending limit of all probes together."""
+        return self._total_budget()
 
     async def prepare(self, service: Service) -> Attempt:
         """Reserve the money for a video and store the attempt; nothing is sent yet.

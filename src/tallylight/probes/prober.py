@@ -1,7 +1,7 @@
 """Executes the plan: sends each probe when it is due and reports its evidence to the board."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Never
 
@@ -58,14 +58,14 @@ class Prober:
         sender: RequestSender,
         paid_probes: PaidProbes,
         clock: Clock,
-        timing: ProbeTiming,
+        timing: Callable[[], ProbeTiming],
     ) -> None:
         self._board = board
         self._sender = sender
         self._paid_probes = paid_probes
         self._clock = clock
-        self.timing = timing
-        self._synced_with: tuple[tuple[Service, ...], ProbeTiming] = ((), timing)
+        self._timing = timing
+        self._synced_with: tuple[tuple[Service, ...], ProbeTiming] = ((), timing())
         self._states: dict[ServiceId, ProbeState] = {}
         self._timers = Timers()
         self._allocated_at = _NEVER
@@ -93,7 +93,7 @@ class Prober:
     def reset(self) -> None:
         """Forget all earlier probes, because another process has probed meanwhile."""
         self._states, self._timers = {}, Timers()
-        self._synced_with = ((), self.timing)
+        self._synced_with = ((), self._timing())
 
     async def probe(self, service: Service, depth: Depth) -> Evidence:
         """Send one probe now, report its evidence to the board and return it.
@@ -140,7 +140,7 @@ class Prober:
         if state is None or id_ not in self._board:
             return ()
         facts = current_plan_input(self._board.service(id_), state, self._board, self._clock)
-        return planned_probes(facts, self.timing)
+        return planned_probes(facts, self._timing())
 
     async def _probe_paid(self, service: Service, state: ProbeState) -> Evidence:
         try:
@@ -206,7 +206,7 @@ class Prober:
     async def _sync_services(self) -> None:
         """Follow changes of the services and the timing."""
         services = self._board.services()
-        if (services, self.timing) == self._synced_with:
+        if (services, self._timing()) == self._synced_with:
             return
         has_new = any(service.id not in self._states for service in services)
         try:
@@ -224,7 +224,7 @@ class Prober:
         for id_ in self._states.keys() - {service.id for service in services}:
             del self._states[id_]
             self._timers.cancel(id_)
-        self._synced_with = (services, self.timing)
+        self._synced_with = (services, self._timing())
         self._allocated_at = _NEVER  # new services get a schedule at once
         for service in services:
             self._schedule(service.id)

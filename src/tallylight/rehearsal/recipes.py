@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from tallylight.documents.validation_messages import did_you_mean
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.rehearsal.behaviour import Recipe
 from tallylight.rehearsal.generate import generate_trace
@@ -49,8 +49,6 @@ def load_trace(name: str) -> Trace:
         return generate_trace(load_recipe(name))
     path = Path(name)
     if not path.exists():
-        hint = did_you_mean(name, recipe_names())
-        known = ", ".join(recipe_names())
-        reason = f"no such trace{hint}; give a file or one of {known}"
-        raise ConfigurationError((Problem(name, "", reason),))
+        reason = unknown_name_message("trace or file", name, recipe_names())
+        raise ConfigurationError((Problem("rehearse", "trace", reason),))
     return read_trace(path)

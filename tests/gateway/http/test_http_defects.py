@@ -45,9 +45,7 @@ async def _ask(
         return {"type": "http.disconnect"}
 
     switchboard = gateway.served.runtime.gateway_wiring
-    doors = GatewayApp(
-        Starlette(), switchboard.gateway, Broken(error), HttpSettings(), SystemClock()
-    )
+    doors = GatewayApp(Starlette(), switchboard.gateway, Broken(error), HttpSettings, SystemClock())
     scope = {
         "type": "http",
         "method": "GET",

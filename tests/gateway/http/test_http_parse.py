@@ -77,7 +77,7 @@ def test_the_body_says_the_policy_over_the_header() -> None:
 
 
 def test_a_policy_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ApiError, match="no such policy: 'quickest'; policies: production") as no:
+    with pytest.raises(ApiError, match="No such policy: quickest.") as no:
         parse.create_request(ORDER, replace(SAID, policy="quickest"))
 
     assert (no.value.code, no.value.param) == ("invalid_value", "policy")

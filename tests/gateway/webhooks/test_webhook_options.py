@@ -40,7 +40,7 @@ def test_an_operators_own_addresses_are_his_choice(url: str) -> None:
         ("h.example/hook", "is not an address"),
         ("https://user:word@h.example", "may hold no user"),
         ("https://h.example/#x", "may hold no user, password or #"),
-        ("https://h.example:port/", "Port"),
+        ("https://h.example:port/", "is not an address"),
     ],
 )
 def test_what_cannot_be_called_is_refused(url: str, why: str) -> None:

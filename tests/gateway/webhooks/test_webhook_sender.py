@@ -102,12 +102,15 @@ async def delivering(
     clock: VirtualClock,
     *,
     patience: timedelta = 30 * SECOND,
-) -> AsyncIterator[WebhookSender]:
+) -> AsyncIterator[list[WebhookEndpoints]]:
     # Sockets wait by the real clock: a busy machine must look like no slow endpoint.
-    courier = WebhookSender(history.outbox, webhooks, clock, lambda: 0.5, timeout=patience)
+    configured = [webhooks]
+    courier = WebhookSender(
+        history.outbox, lambda: configured[0], clock, lambda: 0.5, timeout=patience
+    )
     task = asyncio.create_task(courier.run())
     try:
-        yield courier
+        yield configured
     finally:
         task.cancel()
 
@@ -135,11 +138,11 @@ async def answers(history: Storage) -> list[str]:
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]], clock: VirtualClock, tasks: int = 2
+    condition: Callable[[], Awaitable[bool]], clock: VirtualClock, tasks: int = 3
 ) -> None:
     """Let time pass until something is so, but only while all tasks of the couriers sleep.
 
-    Each has one for every endpoint, and one that tidies.
+    Each has one for every endpoint, one that cleans up, and one that reads the configuration.
     """
     async with asyncio.timeout(60):  # of real time, for sockets and databases
         while not await condition():
@@ -148,7 +151,7 @@ async def until(
             await asyncio.to_thread(lambda: None)
 
 
-async def known(history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 2) -> None:
+async def known(history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 3) -> None:
     """Wait until the outbox knows so much of its webhooks."""
 
     async def is_known() -> bool:
@@ -214,7 +217,7 @@ async def test_a_receiver_that_is_gone_is_called_no_more(
     receiver.answers = [Answer(410, "no longer")]
     await put(history, "billing")
 
-    async with delivering(history, endpoints(billing=receiver.url), clock) as courier:
+    async with delivering(history, endpoints(billing=receiver.url), clock) as configured:
         await known(history, clock, "lost 410 no longer")
         await put(history, "billing", count=3)
         await known(
@@ -222,7 +225,7 @@ async def test_a_receiver_that_is_gone_is_called_no_more(
         )
         assert len(receiver.ids) == 1
 
-        courier.apply_config(endpoints(billing=receiver.url))  # the operator has read the log
+        configured[0] = endpoints(billing=receiver.url)  # the operator has read the log
         await put(history, "billing", count=4)
         await until(lambda: _is(len(receiver.ids) == 2), clock)
 
@@ -256,7 +259,7 @@ async def test_a_silent_receiver_delays_no_other(
                 history,
                 clock,
                 *("due TimeoutError", "due TimeoutError", "sent 204", "sent 204"),
-                tasks=3,
+                tasks=4,
             )
 
 
@@ -289,7 +292,7 @@ async def test_two_processes_deliver_each_webhook_once(
 
         webhooks = endpoints(billing=receiver.url)
         async with delivering(one, webhooks, clock), delivering(two, webhooks, clock):
-            await known(one, clock, *["sent 204"] * 150, tasks=4)
+            await known(one, clock, *["sent 204"] * 150, tasks=6)
 
     assert len(receiver.ids) == len(set(receiver.ids)) == 150
 
@@ -297,14 +300,16 @@ async def test_two_processes_deliver_each_webhook_once(
 _CHILD = """
 import asyncio, sys
 from tallylight.clock import SystemClock
-from tallylight.gateway.webhooks.sender import Courier
+from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.gateway.webhooks.options import WebhookOptions
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 async def main(address, url, secret):
     options = WebhookOptions.model_validate({"url": url, "secret": secret})
-    async with open_history(address, SystemClock()) as history:
-        await Courier(history.outbox, {"billing": options}, SystemClock(), lambda: 0.5).run()
+    endpoints = {"billing": options}
+    async with open_storage(address, SystemClock()) as history:
+        sender = WebhookSender(history.outbox, lambda: endpoints, SystemClock(), lambda: 0.5)
+        await sender.run()
 
 asyncio.run(main(*sys.argv[1:]))
 """

@@ -42,7 +42,7 @@ class GatewayApp:
         app: ASGIApp,
         gateway: GatewayPort,
         keys: KeysPort,
-        settings: HttpSettings,
+        settings: Callable[[], HttpSettings],
         clock: Clock,
     ) -> None:
         self._app = app

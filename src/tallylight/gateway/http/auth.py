@@ -1,5 +1,6 @@
 """Who asks: by its key, or anybody where the operator lets anybody in from this machine."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -21,7 +22,7 @@ class Authenticator:
         terms: What the operator decided.
     """
 
-    def __init__(self, keys: KeysPort, settings: HttpSettings) -> None:
+    def __init__(self, keys: KeysPort, settings: Callable[[], HttpSettings]) -> None:
         self._keys = keys
         self._settings = settings
 
@@ -35,7 +36,7 @@ class Authenticator:
         caller = await self._keys.authenticate(secret) if secret else None
         if caller is not None:
             return caller
-        if not self._settings.allows_anonymous:
+        if not self._settings().allows_anonymous:
             raise _unauthorized(secret)
         _refuse_cross_site(request)
         return ANONYMOUS

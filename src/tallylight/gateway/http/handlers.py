@@ -42,7 +42,9 @@ _INLINE_LIMIT = 256 * 1024  # bytes; what is longer is decoded and digested in a
 class VideosApiHandlers:
     """Asks the gateway what a request asks for, and puts what it says into the API's words."""
 
-    def __init__(self, gateway: GatewayPort, settings: HttpSettings, clock: Clock) -> None:
+    def __init__(
+        self, gateway: GatewayPort, settings: Callable[[], HttpSettings], clock: Clock
+    ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._clock = clock
@@ -70,7 +72,7 @@ class VideosApiHandlers:
         """Show a video, and say when to ask again."""
         video = await self._gateway.video(id_, caller)
         return _video_response(
-            video, poll_after_header(video, self._clock.now(), self._settings.poll_after)
+            video, poll_after_header(video, self._clock.now(), self._settings().poll_after)
         )
 
     async def list_videos(self, request: HttpRequest, caller: Caller) -> ApiResponse:
@@ -110,7 +112,7 @@ class VideosApiHandlers:
 
     async def create_character(self, request: HttpRequest, caller: Caller) -> ApiResponse:
         """Make a character known."""
-        fields = await read_fields(request, self._settings.largest_body)
+        fields = await read_fields(request, self._settings().largest_body)
         film = fields.get("video")
         if film is None:
             raise missing_field("video")
@@ -152,7 +154,7 @@ class VideosApiHandlers:
         parser: Callable[[FieldTree, parse.RequestContext], CreateRequest],
     ) -> ApiResponse:
         manner = parse.read_context(request.headers, caller.key)
-        fields = await read_fields(request, self._settings.largest_body)
+        fields = await read_fields(request, self._settings().largest_body)
         told = request.header(b"content-length")
         if told.isdigit() and int(told) <= _INLINE_LIMIT:
             ask = parser(fields, manner)

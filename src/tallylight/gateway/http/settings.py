@@ -1,17 +1,17 @@
-"""What the operator decided of the doors."""
+"""Settings of the HTTP API, derived from one configuration."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """What the operator decided of the doors; its members change when the configuration does.
+    """Settings that the HTTP API reads for each request.
 
     Args:
-        is_open: Whoever reaches the address needs no key; only where that is this machine.
-        largest_body: The largest request, in bytes.
-        poll_after: How soon a client is told to ask again at the earliest.
+        allows_anonymous: Requests need no key; allowed on a loopback address only.
+        largest_body: Maximum size of a request, in bytes.
+        poll_after: Minimum time between two polls that clients are told to keep.
     """
 
     allows_anonymous: bool = False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from tallylight.documents.validation_messages import did_you_mean
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.model.status import Access
 
 
@@ -91,10 +91,9 @@ def policy_named(name: str) -> RoutingPolicy:
     """Return the preset or the preference of a name.
 
     Raises:
-        ValueError: if there is none; it lists the valid names.
+        ValueError: if there is none, with the nearest name.
     """
     for policy in POLICY_WEIGHTS:
         if policy.value == name:
             return policy
-    hint = did_you_mean(name, (*POLICY_WEIGHTS,))
-    raise ValueError(f"no such policy: '{name}'{hint}; policies: {', '.join(POLICY_WEIGHTS)}")
+    raise ValueError(unknown_name_message("policy", name, POLICY_WEIGHTS))

@@ -66,7 +66,7 @@ class WebhookSender:
     def __init__(
         self,
         outbox: Outbox,
-        endpoints: WebhookEndpoints,
+        endpoints: Callable[[], WebhookEndpoints],
         clock: Clock,
         draw: Callable[[], float],
         *,
@@ -76,22 +76,16 @@ class WebhookSender:
 
         Args:
             outbox: What is to be delivered.
-            endpoints: To whom, by name.
+            endpoints: Returns the configured endpoints by name; a change takes effect in a second.
             clock: When it is.
             draw: Chance, from 0 to 1.
             timeout: The limit of one try, from connect to the last byte.
         """
         self._outbox = outbox
-        self.endpoints = endpoints
+        self._endpoints = endpoints
         self._clock = clock
         self._draw = draw
         self._timeout = timeout
-        self._config_changed = asyncio.Event()
-
-    def apply_config(self, endpoints: WebhookEndpoints) -> None:
-        """Take other endpoints; one that was given up is tried again."""
-        self.endpoints = endpoints
-        self._config_changed.set()
 
     async def run(self) -> Never:
         """Deliver until cancelled."""
@@ -102,13 +96,15 @@ class WebhookSender:
             auto_decompress=False,  # a small answer may unpack to a very large one
         ) as session:
             while True:
-                self._config_changed.clear()
+                endpoints = self._endpoints()
                 async with asyncio.TaskGroup() as tasks:
                     desks = [tasks.create_task(self._clean_up(), name="webhooks")]
-                    for name, endpoint in self.endpoints.items():
+                    for name, endpoint in endpoints.items():
                         serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
                         desks.append(tasks.create_task(serving, name=f"webhooks {name}"))
-                    await self._config_changed.wait()
+                    # A reload makes another mapping; an endpoint that was given up is tried again.
+                    while self._endpoints() is endpoints:
+                        await self._clock.sleep(_POLL_INTERVAL)
                     for desk in desks:
                         desk.cancel()
 
