@@ -53,7 +53,7 @@ services:
     latency: [4, 6]
     lengths: [4, 8]
     sizes: [1280x720, 720x1280]
-    refuses: [forbidden]
+    blocked_words: [forbidden]
   b: {<<: *service, name: B, upstream: second, price: {unit: per_call, rates: {"*": 0.20}}}
   c: {<<: *service, name: C, upstream: relay, price: {unit: per_call, rates: {"*": 0.30}}}
 """

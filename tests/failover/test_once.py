@@ -21,10 +21,10 @@ from .conftest import Start
 async def test_the_same_idempotency_key_is_the_same_video(start: Start) -> None:
     studio = await start()
 
-    videos = [await studio.create(idempotency="mine") for _ in range(3)]
-    again = await studio.create(idempotency="mine")
+    videos = [await studio.create(idempotency_key="mine") for _ in range(3)]
+    again = await studio.create(idempotency_key="mine")
     await studio.ended(again)
-    after = await studio.create(idempotency="mine")
+    after = await studio.create(idempotency_key="mine")
 
     assert len({video.id for video in (*videos, again, after)}) == 1
     assert after.status is VideoStatus.COMPLETED
@@ -34,7 +34,7 @@ async def test_the_same_idempotency_key_is_the_same_video(start: Start) -> None:
 async def test_duplicates_at_the_same_moment_share_one_attempt(start: Start) -> None:
     studio = await start()
 
-    videos = await asyncio.gather(*(studio.create(idempotency="mine") for _ in range(8)))
+    videos = await asyncio.gather(*(studio.create(idempotency_key="mine") for _ in range(8)))
 
     assert len({video.id for video in videos}) == 1
     assert studio.creates("a") == 1
@@ -42,10 +42,10 @@ async def test_duplicates_at_the_same_moment_share_one_attempt(start: Start) -> 
 
 async def test_the_same_key_for_other_content_is_a_conflict(start: Start) -> None:
     studio = await start()
-    await studio.create(idempotency="mine")
+    await studio.create(idempotency_key="mine")
 
     with pytest.raises(ApiError) as refusal:
-        await studio.create("something else", idempotency="mine")
+        await studio.create("something else", idempotency_key="mine")
 
     assert refusal.value.status == 409
     assert refusal.value.code == "idempotency_key_reused"
@@ -53,13 +53,13 @@ async def test_the_same_key_for_other_content_is_a_conflict(start: Start) -> Non
 
 async def test_a_key_whose_request_was_refused_is_free_again(start: Start) -> None:
     studio = await start(route={"services": ["a"]})
-    studio.trouble("a", {"kind": "refuse", "sign": "rate_limited"})
+    studio.trouble("a", {"kind": "refuse", "state": "rate_limited"})
     with pytest.raises(ApiError):
-        await studio.create(idempotency="mine")
+        await studio.create(idempotency_key="mine")
     studio.trouble("a")
 
     await studio.clock.sleep(timedelta(minutes=1))
-    video = await studio.create(idempotency="mine")
+    video = await studio.create(idempotency_key="mine")
 
     assert (await studio.ended(video)).status is VideoStatus.COMPLETED
 
@@ -68,7 +68,7 @@ async def test_what_the_sdk_sends_again_by_itself_is_the_same_video(start: Start
     studio = await start()
     first = await studio.create()
 
-    again = await studio.create(is_repeat=True)
+    again = await studio.create(is_retry=True)
 
     assert again.id == first.id
     assert studio.creates("a") == 1
@@ -77,13 +77,13 @@ async def test_what_the_sdk_sends_again_by_itself_is_the_same_video(start: Start
 async def test_what_was_refused_and_comes_again_is_no_other_video(start: Start) -> None:
     studio = await start(route={"services": ["a"]})
     first = await studio.create()
-    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
+    studio.trouble("a", {"kind": "refuse", "state": "overloaded"})
     with pytest.raises(ApiError):
         await studio.create()
     studio.trouble("a")
 
-    again = await studio.create(is_repeat=True)
-    once_more = await studio.create(is_repeat=True)
+    again = await studio.create(is_retry=True)
+    once_more = await studio.create(is_retry=True)
 
     assert again.id != first.id
     assert once_more.id == again.id
@@ -92,7 +92,7 @@ async def test_what_was_refused_and_comes_again_is_no_other_video(start: Start) 
 async def test_a_repetition_waits_for_what_it_repeats_to_be_written(start: Start) -> None:
     studio = await start()
 
-    first, again = await asyncio.gather(studio.create(), studio.create(is_repeat=True))
+    first, again = await asyncio.gather(studio.create(), studio.create(is_retry=True))
 
     assert again.id == first.id
     assert studio.creates("a") == 1
@@ -116,7 +116,7 @@ async def test_a_repetition_elsewhere_is_told_no_video_that_is_refused_here(star
     )
     until = now + timedelta(minutes=10)
     await studio.history.group_commit.write(WriteBatch(new_video=elsewhere, leased_until=until))
-    asking = asyncio.create_task(studio.create(idempotency="mine"))
+    asking = asyncio.create_task(studio.create(idempotency_key="mine"))
     await studio.clock.sleep(timedelta(seconds=5))
 
     await studio.history.videos.delete(elsewhere.id, studio.clock.now())
@@ -199,7 +199,7 @@ async def test_who_comes_again_after_a_crash_finds_its_video(start: Start) -> No
     await dying.die()
 
     other = await start()
-    again = await other.create(is_repeat=True)
+    again = await other.create(is_retry=True)
 
     assert again.id == video.id
 

@@ -24,7 +24,7 @@ class Counted(GatewayKeys):
     looks = 0
     is_away = False
 
-    async def ring(self, known: int | None) -> ActiveKeys | None:
+    async def active_keys(self, known: int | None) -> ActiveKeys | None:
         self.looks += 1
         if self.is_away:
             raise StorageError("database: it is away")

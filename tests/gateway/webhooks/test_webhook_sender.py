@@ -297,14 +297,14 @@ async def test_two_processes_deliver_each_webhook_once(
 _CHILD = """
 import asyncio, sys
 from tallylight.clock import SystemClock
-from tallylight.gateway.webhooks.sender import Courier
+from tallylight.gateway.webhooks.sender import WebhookSender
 from tallylight.gateway.webhooks.options import WebhookOptions
-from tallylight.storage.database import open_history
+from tallylight.storage.database import open_storage
 
 async def main(address, url, secret):
     options = WebhookOptions.model_validate({"url": url, "secret": secret})
-    async with open_history(address, SystemClock()) as history:
-        await Courier(history.outbox, {"billing": options}, SystemClock(), lambda: 0.5).run()
+    async with open_storage(address, SystemClock()) as history:
+        await WebhookSender(history.outbox, {"billing": options}, SystemClock(), lambda: 0.5).run()
 
 asyncio.run(main(*sys.argv[1:]))
 """
