@@ -13,10 +13,9 @@ from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.failover import Failover
+from tallylight.gateway.failover import AttemptStages, Failover
 from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.gateway import Gateway
-from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import KeyRegistry
 from tallylight.gateway.leases import LeaseManager
@@ -48,7 +47,6 @@ class GatewayWiring:
         keys: Who may ask.
         prospects: What is to be expected of the services.
         conditions: What the operator decided.
-        door_terms: What the operator decided of the doors.
         metrics: What was counted of callers' videos.
     """
 
@@ -56,7 +54,6 @@ class GatewayWiring:
     keys: KeyRegistry
     candidates: Candidates
     settings: GatewaySettings
-    http_settings: HttpSettings
     metrics: CollectorRegistry
     _outcomes: OutcomeReporter
     _leases: LeaseManager
@@ -92,8 +89,8 @@ class GatewayWiring:
         conditions.budget = options.budget.budget()
         conditions.content_retention = configuration.assets.keep
         self._webhooks.apply_config(options.webhooks)
-        self.http_settings.allows_anonymous = options.open
-        self.http_settings.largest_body = options.largest_body
+        conditions.allows_anonymous = options.open
+        conditions.largest_body = options.largest_body
 
     async def _delete_expired_assets(self) -> None:
         """Delete the content of videos that has expired."""
@@ -140,13 +137,14 @@ def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         board,
         books,
         choosing,
-        submitting,
-        AttemptReconciler(board, history, transport, submitting, clock),
-        following,
-        completing,
+        AttemptStages(
+            submitting,
+            AttemptReconciler(board, history, transport, submitting, clock),
+            following,
+            completing,
+        ),
         witness,
         sources,
-        history,
         clock,
     )
     crew = LeaseManager(history, books, failover, conditions, clock)
@@ -165,7 +163,6 @@ def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         keys=keys,
         candidates=prospects,
         settings=conditions,
-        http_settings=HttpSettings(),
         metrics=meters.registry,
         _outcomes=witness,
         _leases=crew,

@@ -174,7 +174,7 @@ class _Server(uvicorn.Server):
 
 def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
     board = runtime.gateway_wiring
-    return GatewayApp(page, board.gateway, board.keys, board.http_settings, clock)
+    return GatewayApp(page, board.gateway, board.keys, board.settings, clock)
 
 
 def _status_state(

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tallylight.gateway.http import parse
-from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.http.text_validation import check_storable
-from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import CreateRequest
 from tallylight.model.ids import VideoId

@@ -38,7 +38,7 @@ class Gateway:
     def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
         self,
         settings: GatewaySettings,
-        history: Storage,
+        storage: Storage,
         selector: ServiceSelector,
         leases: LeaseManager,
         inputs: InputResolver,
@@ -46,12 +46,12 @@ class Gateway:
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self._history = history
+        self._storage = storage
         self._selector = selector
         self._leases = leases
         self._inputs = inputs
         self._contents = contents
-        self._deduplicator = RequestDeduplicator(history, leases, clock)
+        self._deduplicator = RequestDeduplicator(storage, leases, clock)
         self._clock = clock
 
     async def create(self, request: CreateRequest, caller: Caller) -> Video:
@@ -83,7 +83,7 @@ class Gateway:
         """Return a video as it stands."""
         found = self._leases.cached(id_)
         if found is None:
-            found = await self._history.videos.get(id_)
+            found = await self._storage.videos.get(id_)
             if found is not None and found.is_terminal:
                 self._leases.cache(found)
         if found is None or found.key != caller.key:
@@ -99,10 +99,10 @@ class Gateway:
         self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
     ) -> VideoPage:
         """Return a caller's videos behind one of them, "" for the first."""
-        behind = await self._history.videos.get_including_deleted(after) if after else None
+        behind = await self._storage.videos.get_including_deleted(after) if after else None
         if after and (behind is None or behind.key != caller.key):
             raise video_not_found(after, "after")
-        found = await self._history.videos.list_page(
+        found = await self._storage.videos.list_page(
             caller.key, after=behind, limit=limit, order=order
         )
         shown = [self._leases.cached(video.id) or video for video in found[:limit]]
@@ -119,7 +119,7 @@ class Gateway:
                 param="video_id",
             )
         await self._contents.delete(video)
-        await self._history.videos.delete(id_, self._clock.now())
+        await self._storage.videos.delete(id_, self._clock.now())
         self._leases.evict(id_)
 
     @asynccontextmanager
@@ -161,7 +161,7 @@ class Gateway:
             raise _SHUTTING_DOWN
         now = self._clock.now()
         wish, order = await self._inputs.resolve(request, caller.key, route)
-        limits = self._settings.limits_for(caller)
+        limits = caller.spending_limits(self._settings.budget)
         ranking = self._selector.rank_order(order, wish, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
@@ -184,17 +184,17 @@ class Gateway:
             cost=Decimal(0) if choice is None else choice.cost,
             substitutions={} if choice is None else choice.substituted,
         )
-        live = TrackedVideo(video, route)
+        tracked = TrackedVideo(video, route)
         taken: TrackedVideo | Video | None = None
         try:
             opening = (
-                self._create_held(live, limits)
+                self._create_held(tracked, limits)
                 if choice is None
-                else self._create_with_attempt(live, choice, limits)
+                else self._create_with_attempt(tracked, choice, limits)
             )
             taken = await opening
         finally:
-            if taken is not live:  # nobody will ask for its picture
+            if taken is not tracked:  # nobody will ask for its picture
                 await self._inputs.delete_reference(video.params)
         return taken
 
@@ -227,7 +227,7 @@ class Gateway:
         if not tracked.video.is_terminal or tracked.paid_attempts or tracked.is_answered:
             tracked.is_answered = True
             return tracked.video
-        await self._history.videos.delete(tracked.video.id, self._clock.now())
+        await self._storage.videos.delete(tracked.video.id, self._clock.now())
         self._leases.evict(tracked.video.id)
         raise create_error(tracked.refusals, content_travels=tracked.route.content_travels)
 

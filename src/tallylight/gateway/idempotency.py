@@ -39,8 +39,8 @@ _ContentKey = tuple[KeyId, str]
 class RequestDeduplicator:
     """Looks for what was asked before."""
 
-    def __init__(self, history: Storage, leases: LeaseManager, clock: Clock) -> None:
-        self._history = history
+    def __init__(self, storage: Storage, leases: LeaseManager, clock: Clock) -> None:
+        self._storage = storage
         self._leases = leases
         self._clock = clock
         self._pending_creates: defaultdict[_ContentKey, set[asyncio.Event]] = defaultdict(set)
@@ -89,7 +89,7 @@ class RequestDeduplicator:
             RefusalError: if its idempotency key was used for another request.
         """
         if request.idempotency_key:
-            video = await self._history.videos.by_idempotency_key(
+            video = await self._storage.videos.by_idempotency_key(
                 caller.key, request.idempotency_key
             )
             return (
@@ -100,7 +100,7 @@ class RequestDeduplicator:
         if not request.is_retry or self._consume_expected_retry(request, caller):
             return None
         since = self._clock.now() - _SDK_RETRY_WINDOW
-        found = await self._history.videos.by_fingerprint(caller.key, request.fingerprint, since)
+        found = await self._storage.videos.by_fingerprint(caller.key, request.fingerprint, since)
         known = [self._leases.tracked(video.id) or video for video in found]
         unanswered = [one for one in known if isinstance(one, TrackedVideo) and not one.is_answered]
         first = next(iter((*unanswered, *known)), None)
@@ -108,7 +108,7 @@ class RequestDeduplicator:
 
     async def find_by_key(self, video: Video, within: timedelta) -> TrackedVideo | Video:
         """Return the video of the same idempotency key that another process has written."""
-        written = await self._history.videos.by_idempotency_key(video.key, video.idempotency_key)
+        written = await self._storage.videos.by_idempotency_key(video.key, video.idempotency_key)
         found = None
         if written is not None:
             found = await self._same_request(written, video.fingerprint, within)
@@ -155,5 +155,5 @@ class RequestDeduplicator:
             if self._clock.now() >= until or self._leases.tracked(video.id) is not None:
                 break
             await self._clock.sleep(_POLL_INTERVAL)
-            found = await self._history.videos.get(video.id)
+            found = await self._storage.videos.get(video.id)
         return found

@@ -44,10 +44,10 @@ class InputResolver:
     """Keeps what videos build on."""
 
     def __init__(
-        self, board: Board, history: Storage, transport: Transport, store: AssetStore, clock: Clock
+        self, board: Board, storage: Storage, transport: Transport, store: AssetStore, clock: Clock
     ) -> None:
         self._board = board
-        self._history = history
+        self._storage = storage
         self._transport = transport
         self._store = store
         self._clock = clock
@@ -167,7 +167,7 @@ class InputResolver:
                 upstream_id=answer,
                 created_at=self._clock.now(),
             )
-            await self._history.characters.add(row)
+            await self._storage.characters.add(row)
             return Character(row.id, row.name, row.created_at)
         raise ApiError(
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -177,7 +177,7 @@ class InputResolver:
 
     async def character(self, id_: str, key: KeyId) -> Character:
         """Return a character."""
-        row = await self._history.characters.get(id_)
+        row = await self._storage.characters.get(id_)
         if row is None or row.key != key:
             raise _not_found(f"Character with id '{id_}' not found.", "character_id")
         return Character(row.id, row.name, row.created_at)
@@ -196,13 +196,13 @@ class InputResolver:
         raise _invalid(f"What this is made from is at the service '{pinned}', {why}.", "model")
 
     async def _source_video(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
-        video = await self._history.videos.get(id_)
+        video = await self._storage.videos.get(id_)
         if video is None or video.key != key:
             raise _not_found(f"Video with id '{id_}' not found.", "video")
         if video.status is not VideoStatus.COMPLETED:
             message = f"Video {id_} is {video.status}; only a completed one can be used."
             raise _invalid(message, "video")
-        attempts = await self._history.attempts.for_video(id_)
+        attempts = await self._storage.attempts.for_video(id_)
         made = next(a for a in attempts if a.state is AttemptState.DELIVERED)
         return video, made.job, made.service
 
@@ -211,7 +211,7 @@ class InputResolver:
     ) -> tuple[ServiceId, tuple[str, ...]]:
         rows = []
         for id_ in ids:
-            row = await self._history.characters.get(id_)
+            row = await self._storage.characters.get(id_)
             if row is None or row.key != key:
                 raise _not_found(f"Character with id '{id_}' not found.", "characters")
             rows.append(row)

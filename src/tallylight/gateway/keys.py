@@ -21,6 +21,7 @@ from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import NO_KEY, KeyId
 from tallylight.model.money import Budget
 from tallylight.storage.gateway_keys import ActiveKeys, GatewayKeys
+from tallylight.storage.transaction import SpendingLimit
 
 log = structlog.get_logger()
 
@@ -53,6 +54,14 @@ class Caller:
     def may_use(self, route: str) -> bool:
         """Tell whether it may ask for a route."""
         return not self.routes or route in self.routes
+
+    def spending_limits(self, gateway_budget: Budget) -> tuple[SpendingLimit, ...]:
+        """Return the limits on the cost of this caller's videos: its own and the gateway's."""
+        both = (
+            SpendingLimit(self.budget, self.key, "of this key"),
+            SpendingLimit(gateway_budget, None, "of the gateway"),
+        )
+        return tuple(limit for limit in both if limit.budget.limits)
 
 
 ANONYMOUS = Caller()

@@ -56,7 +56,7 @@ class LeaseManager:
 
     def __init__(  # the rooms that it ties together
         self,
-        history: Storage,
+        storage: Storage,
         store: VideoStore,
         failover: Failover,
         settings: GatewaySettings,
@@ -64,9 +64,9 @@ class LeaseManager:
     ) -> None:
         self.owner = uuid4().hex
         self.store = store
-        self._history = history
+        self._storage = storage
         self._failover = failover
-        self._conditions = settings
+        self._settings = settings
         self._clock = clock
         self._lives: dict[VideoId, TrackedVideo] = {}
         self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
@@ -96,14 +96,16 @@ class LeaseManager:
         """Tell whether this process ends, so that it begins nothing more."""
         return self._is_closing
 
-    def start(self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
+    def start(
+        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
+    ) -> None:
         """Send a new video's first attempt and follow it."""
-        live.is_sending = True
-        self._start(live, self._failover.begin(live, choice, limits))
+        tracked.is_sending = True
+        self._start(tracked, self._failover.begin(tracked, choice, limits))
 
-    def start_held(self, live: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> None:
+    def start_held(self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> None:
         """Follow a new video that no service can be asked for yet."""
-        self._start(live, self._failover.follow(live, limits))
+        self._start(tracked, self._failover.follow(tracked, limits))
 
     @property
     def active_count(self) -> int:
@@ -116,9 +118,9 @@ class LeaseManager:
 
     def cached(self, id_: VideoId) -> Video | None:
         """Return a video that this process knows better than, or as well as, the database."""
-        live = self._lives.get(id_)
-        if live is not None:
-            return live.video
+        tracked = self._lives.get(id_)
+        if tracked is not None:
+            return tracked.video
         known = self._over.get(id_)
         is_fresh = known is not None and self._clock.monotonic() - known[0] < _FRESH
         return known[1] if known is not None and is_fresh else None
@@ -135,61 +137,63 @@ class LeaseManager:
         """Forget a video that was deleted."""
         self._over.pop(id_, None)
 
-    async def wait_until_resolved(self, live: TrackedVideo, within: timedelta) -> None:
+    async def wait_until_resolved(self, tracked: TrackedVideo, within: timedelta) -> None:
         """Return once a caller can be told what became of a create, or after a while."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while not (live.is_resolved or live.video.is_terminal or live.is_released):
-                    await live.wait_for_change()
+                while not (tracked.is_resolved or tracked.video.is_terminal or tracked.is_released):
+                    await tracked.wait_for_change()
         except TimeoutError:
             return
 
     async def wait_for_change(self, id_: VideoId, within: timedelta) -> None:
         """Return once a video that this process follows has changed, or after a while."""
-        live = self._lives.get(id_)
-        if live is None:
+        tracked = self._lives.get(id_)
+        if tracked is None:
             await self._clock.sleep(min(within, _ELSEWHERE))
             return
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await live.wait_for_change()
+                await tracked.wait_for_change()
         except TimeoutError:
             return
 
-    def _start(self, live: TrackedVideo, following: Coroutine[None, None, None]) -> None:
-        self._lives[live.video.id] = live
-        task = asyncio.create_task(self._guard(live, following), name=f"video {live.video.id}")
-        self._tasks[live.video.id] = task
+    def _start(self, tracked: TrackedVideo, following: Coroutine[None, None, None]) -> None:
+        self._lives[tracked.video.id] = tracked
+        task = asyncio.create_task(
+            self._guard(tracked, following), name=f"video {tracked.video.id}"
+        )
+        self._tasks[tracked.video.id] = task
 
-    async def _guard(self, live: TrackedVideo, following: Coroutine[None, None, None]) -> None:
-        id_ = live.video.id
+    async def _guard(self, tracked: TrackedVideo, following: Coroutine[None, None, None]) -> None:
+        id_ = tracked.video.id
         try:
             await following
         except Exception:
             # A defect of ours, or a database that is away too long: the row says how far it came.
             log.exception("video.dropped", video=id_)
             with suppress(StorageError):
-                await self._history.videos.release_leases((id_,), self._clock.now() + _LATER)
+                await self._storage.videos.release_leases((id_,), self._clock.now() + _LATER)
         finally:
             self._lives.pop(id_, None)
             self._tasks.pop(id_, None)
-            if live.video.is_terminal:
-                self.cache(live.video)
-            live.notify()
+            if tracked.video.is_terminal:
+                self.cache(tracked.video)
+            tracked.notify()
 
     async def _round(self) -> None:
         held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
         owned = await self._renew()
         self._let_lost_go(held, owned)
         await self._hand_back(owned)
-        while left := await self._history.videos.claim_expired(self.owner, *self._lease()):
+        while left := await self._storage.videos.claim_expired(self.owner, *self._lease()):
             for video, tried in left:
                 await self._take_over(video, tried)
             await self._renew()
 
     async def _renew(self) -> frozenset[VideoId]:
         _, until = self._lease()
-        return await self._history.videos.renew_leases(self.owner, until)
+        return await self._storage.videos.renew_leases(self.owner, until)
 
     def _lease(self) -> tuple[datetime, datetime]:
         now = self._clock.now()
@@ -200,11 +204,15 @@ class LeaseManager:
 
         One that was just ended is not known here for a moment, hence it is missed twice.
         """
-        lost = [live for live in held if live.video.id not in owned and not live.video.is_terminal]
-        for live in lost:
-            if live.video.id in self._missed:
-                self._let_go(live)
-        self._missed = frozenset(live.video.id for live in lost)
+        lost = [
+            tracked
+            for tracked in held
+            if tracked.video.id not in owned and not tracked.video.is_terminal
+        ]
+        for tracked in lost:
+            if tracked.video.id in self._missed:
+                self._let_go(tracked)
+        self._missed = frozenset(tracked.video.id for tracked in lost)
 
     async def _hand_back(self, owned: Collection[VideoId]) -> None:
         """Let others take videos over that are ours by their rows and that nobody here follows.
@@ -217,22 +225,22 @@ class LeaseManager:
         self._unheld = unheld
         if left:
             log.warning("videos.let_go", videos=sorted(left))
-            await self._history.videos.release_leases(left, self._clock.now())
+            await self._storage.videos.release_leases(left, self._clock.now())
 
-    def _let_go(self, live: TrackedVideo) -> None:
+    def _let_go(self, tracked: TrackedVideo) -> None:
         """Follow a video no more that another process has taken over."""
-        log.warning("video.lost", video=live.video.id)
-        live.is_released = True
-        following = self._tasks.get(live.video.id)
+        log.warning("video.lost", video=tracked.video.id)
+        tracked.is_released = True
+        following = self._tasks.get(tracked.video.id)
         # An answer that is on its way is written down first: the other cannot hear it.
-        if following is not None and not live.is_sending:
+        if following is not None and not tracked.is_sending:
             following.cancel()
-        live.notify()
+        tracked.notify()
 
     async def _take_over(self, video: Video, tried: Tried) -> None:
         attempts, entries = tried
-        route = self._conditions.routes.get(video.model) or Route(video.model, ())
-        live = TrackedVideo(
+        route = self._settings.routes.get(video.model) or Route(video.model, ())
+        tracked = TrackedVideo(
             video=video,
             route=route,
             attempts=list(attempts),
@@ -243,23 +251,23 @@ class LeaseManager:
         if video.id in self._lives:
             return  # it was ours again before we knew that we had lost it
         log.info("video.taken_over", video=video.id, attempts=len(attempts))
-        limits = await self._conditions.limits_of_key(video.key)
-        self._start(live, self._failover.follow(live, limits))
+        limits = await self._settings.limits_of_key(video.key)
+        self._start(tracked, self._failover.follow(tracked, limits))
 
     async def _settle(self) -> None:
         """Return once no create is on its way any more, or after a while."""
         lives = tuple(self._lives.values())
-        for live in lives:
-            live.is_released = True
+        for tracked in lives:
+            tracked.is_released = True
         with suppress(TimeoutError):
             async with asyncio.timeout(_SETTLING.total_seconds()):
-                for live in lives:
-                    while live.is_sending:
-                        await live.wait_for_change()
+                for tracked in lives:
+                    while tracked.is_sending:
+                        await tracked.wait_for_change()
 
     async def _hand_over(self) -> None:
         """Let others take the videos over at once, because this process ends."""
         try:
-            await self._history.videos.renew_leases(self.owner, self._clock.now() - _RENEWAL)
+            await self._storage.videos.renew_leases(self.owner, self._clock.now() - _RENEWAL)
         except StorageError as error:
             log.warning("leases.kept", error=str(error))

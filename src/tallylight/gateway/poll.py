@@ -67,30 +67,32 @@ class AttemptPoller:
         self,
         board: Board,
         transport: Transport,
-        books: VideoStore,
-        completing: VideoFinisher,
-        choosing: ServiceSelector,
-        witness: OutcomeReporter,
+        store: VideoStore,
+        finisher: VideoFinisher,
+        selector: ServiceSelector,
+        reporter: OutcomeReporter,
         clock: Clock,
     ) -> None:
         self._board = board
         self._transport = transport
-        self._books = books
-        self._completing = completing
-        self._choosing = choosing
-        self._witness = witness
+        self._store = store
+        self._finisher = finisher
+        self._selector = selector
+        self._reporter = reporter
         self._clock = clock
 
     async def poll_until_ended(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, job: Job | None
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job | None
     ) -> None:
         """Return when an attempt has ended or is given up, or the video is there."""
         now = self._clock.now()
         if job is not None and job.state.is_terminal:
-            await self._completing.finish(live, attempt, service, job)
+            await self._finisher.finish(tracked, attempt, service, job)
             return
         trip = _Trip(attempt.accepted_at or attempt.intended_at, PollState(now), now, now)
-        pause = timedelta() if job is None else live.first_poll_after or self._first_look(service)
+        pause = (
+            timedelta() if job is None else tracked.first_poll_after or self._first_look(service)
+        )
         while True:
             await self._clock.sleep(pause)
             service = self._board.current_service(service)  # its key may be another by now
@@ -100,23 +102,25 @@ class AttemptPoller:
                 # It says nothing of the job, which is paid for: ask on.
                 trip.course.record_failure(answer, reply, now)
                 if trip.course.is_lost(now):
-                    self._lose(live, attempt, replace(as_upstream_fault(answer), rule="job:lost"))
+                    self._lose(
+                        tracked, attempt, replace(as_upstream_fault(answer), rule="job:lost")
+                    )
                     return
             elif answer.state.is_terminal:
-                await self._completing.finish(live, attempt, service, answer)
+                await self._finisher.finish(tracked, attempt, service, answer)
                 return
             else:
-                await self._see(live, attempt, trip, answer, now)
-            attempt = next(each for each in live.attempts if each.id == attempt.id)
-            if await self._is_over(live, attempt, service, trip, now):
+                await self._see(tracked, attempt, trip, answer, now)
+            attempt = next(each for each in tracked.attempts if each.id == attempt.id)
+            if await self._is_over(tracked, attempt, service, trip, now):
                 return
-            left = live.video.deadline - now
+            left = tracked.video.deadline - now
             waited = now - trip.began
             pause = min(next_poll_delay(reply, trip.course.last_failure, waited), left)
 
-    async def poll_given_up(self, live: TrackedVideo) -> bool:
+    async def poll_given_up(self, tracked: TrackedVideo) -> bool:
         """Look once at the jobs that were given up; tell whether one has delivered the video."""
-        for attempt in live.given_up_attempts:
+        for attempt in tracked.given_up_attempts:
             if attempt.service not in self._board:
                 continue
             service = self._board.service(attempt.service)
@@ -125,110 +129,110 @@ class AttemptPoller:
             job, _ = await self._ask(service, attempt.job)
             if isinstance(job, Job) and job.state.is_terminal:
                 if job.failure is None:
-                    await self._stop_other(live)
-                await self._completing.finish(live, attempt, service, job)
-            if live.video.is_terminal:
+                    await self._stop_other(tracked)
+                await self._finisher.finish(tracked, attempt, service, job)
+            if tracked.video.is_terminal:
                 return True
         return False
 
-    async def _stop_other(self, live: TrackedVideo) -> None:
+    async def _stop_other(self, tracked: TrackedVideo) -> None:
         """Stop the job that was to replace one that delivers after all, where that can be done."""
-        other = live.current
+        other = tracked.current
         if other is None or other.state is not AttemptState.ACCEPTED:
             return
         if other.service in self._board:
             service = self._board.service(other.service)
             if await self._is_cancelled(service, other):
-                self._books.mark_failed_unbilled(live, other, SUPERSEDED)
+                self._store.mark_failed_unbilled(tracked, other, SUPERSEDED)
 
     async def _ask(self, service: Service, job_id: str) -> tuple[Job | Failure, Reply]:
         adapter = adapter_for(service.upstream)
         reply = await self._transport.send(adapter.poll(job_id), service.upstream)
         return adapter.read_job(reply), reply
 
-    def _lose(self, live: TrackedVideo, attempt: Attempt, lost: Failure) -> None:
-        live.refusals.append((attempt.service, lost))
-        self._witness.report_failed(attempt.service, lost)
-        self._books.mark_failed(live, attempt, lost)
+    def _lose(self, tracked: TrackedVideo, attempt: Attempt, lost: Failure) -> None:
+        tracked.refusals.append((attempt.service, lost))
+        self._reporter.report_failed(attempt.service, lost)
+        self._store.mark_failed(tracked, attempt, lost)
 
     async def _see(
-        self, live: TrackedVideo, attempt: Attempt, trip: _Trip, job: Job, now: datetime
+        self, tracked: TrackedVideo, attempt: Attempt, trip: _Trip, job: Job, now: datetime
     ) -> None:
         """Take in how a job stands that is under way."""
         trip.course.record_progress(now)
         is_working = job.state is JobState.IN_PROGRESS
         status = VideoStatus.IN_PROGRESS if is_working else VideoStatus.QUEUED
-        video = with_progress(live.video, status, job.progress)
+        video = with_progress(tracked.video, status, job.progress)
         begins = is_working and attempt.started_at is None
         if begins:
             video = replace(video, started_at=video.started_at or now)
-            await self._books.record(
-                live, video=video, attempts=(replace(attempt, started_at=now),)
+            await self._store.record(
+                tracked, video=video, attempts=(replace(attempt, started_at=now),)
             )
             trip.kept_at = now
-        elif video != live.video and now - trip.kept_at >= PROGRESS_WRITE_INTERVAL:
-            await self._books.record(live, video=video)
+        elif video != tracked.video and now - trip.kept_at >= PROGRESS_WRITE_INTERVAL:
+            await self._store.record(tracked, video=video)
             trip.kept_at = now
 
     async def _is_over(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, trip: _Trip, now: datetime
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, trip: _Trip, now: datetime
     ) -> bool:
         """Tell whether nothing more is to be hoped of this attempt, or the video is there."""
-        if live.given_up_attempts and now - trip.looked_at >= _LATE_LOOKS:
+        if tracked.given_up_attempts and now - trip.looked_at >= _LATE_LOOKS:
             trip.looked_at = now
-            if await self.poll_given_up(live):
+            if await self.poll_given_up(tracked):
                 return True
         waited = now - trip.began
-        if now >= live.video.deadline:
+        if now >= tracked.video.deadline:
             failure = (
                 as_upstream_fault(trip.course.last_failure)
                 if trip.course.last_failure
                 else stalled_failure(waited)
             )
-            self._witness.report_failed(attempt.service, failure)
-            self._books.mark_failed(live, attempt, failure)
+            self._reporter.report_failed(attempt.service, failure)
+            self._store.mark_failed(tracked, attempt, failure)
             return True
-        if trip.is_kept_on or waited < self._patience(live, service):
+        if trip.is_kept_on or waited < self._patience(tracked, service):
             return False
-        given_up = await self._give_up(live, attempt, service, waited)
+        given_up = await self._give_up(tracked, attempt, service, waited)
         trip.is_kept_on = not given_up
         return given_up
 
     def _first_look(self, service: Service) -> timedelta:
         """Return when a job is first asked for: not long before it could be done."""
-        usual = self._choosing.expected_duration(service.id)
+        usual = self._selector.expected_duration(service.id)
         if usual is None:
             return MIN_POLL_INTERVAL
         return min(max(usual / 5, MIN_POLL_INTERVAL), MAX_POLL_INTERVAL)
 
-    def _patience(self, live: TrackedVideo, service: Service) -> timedelta:
-        usual = self._choosing.p95_duration(service.id)
+    def _patience(self, tracked: TrackedVideo, service: Service) -> timedelta:
+        usual = self._selector.p95_duration(service.id)
         limit = service.upstream.job_timeout
         if usual is None:
             return limit
-        return min(limit, max(usual * live.route.stall_factor, _SHORTEST_STALL))
+        return min(limit, max(usual * tracked.route.stall_factor, _SHORTEST_STALL))
 
     async def _give_up(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, waited: timedelta
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, waited: timedelta
     ) -> bool:
         """Give a stalled job up, if there is another service and it cannot pay twice."""
         failure = stalled_failure(waited)
-        self._witness.report_failed(attempt.service, failure)
-        if not await self._choosing.has_alternative(live):
+        self._reporter.report_failed(attempt.service, failure)
+        if not await self._selector.has_alternative(tracked):
             return False
         if await self._is_cancelled(service, attempt):
             log.info("attempt.cancelled", service=service.id, attempt=attempt.id)
-            live.refusals.append((service.id, failure))
-            self._books.mark_failed_unbilled(live, attempt, failure)
+            tracked.refusals.append((service.id, failure))
+            self._store.mark_failed_unbilled(tracked, attempt, failure)
             return True
-        may_pay = live.route.when_in_doubt is WhenInDoubt.PAY_TWICE
+        may_pay = tracked.route.when_in_doubt is WhenInDoubt.PAY_TWICE
         if not may_pay and service.upstream.bills is not BillingBasis.DELIVERIES:
             log.info("attempt.stalled", service=service.id, attempt=attempt.id)
             return False
         log.info("attempt.given_up", service=service.id, attempt=attempt.id)
-        live.refusals.append((service.id, failure))
+        tracked.refusals.append((service.id, failure))
         left = replace(attempt, given_up_at=self._clock.now())
-        await self._books.record(live, attempts=(left,))
+        await self._store.record(tracked, attempts=(left,))
         return True
 
     async def _is_cancelled(self, service: Service, attempt: Attempt) -> bool:

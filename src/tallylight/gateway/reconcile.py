@@ -54,52 +54,54 @@ class AttemptReconciler:
     def __init__(
         self,
         board: Board,
-        history: Storage,
+        storage: Storage,
         transport: Transport,
-        submitting: AttemptSubmitter,
+        submitter: AttemptSubmitter,
         clock: Clock,
     ) -> None:
         self._board = board
-        self._history = history
+        self._storage = storage
         self._transport = transport
-        self._submitting = submitting
+        self._submitter = submitter
         self._clock = clock
 
-    async def reconcile(self, live: TrackedVideo, attempt: Attempt, service: Service) -> Job | bool:
+    async def reconcile(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service
+    ) -> Job | bool:
         """Look for the job of an attempt, and write it down as accepted if it is found.
 
         Returns:
             The job; False where it is certain that there is none; True where nobody can know.
         """
         began = self._clock.now()  # a create that timed out was on its way until now
-        for pause in self._pauses(live):
-            left = live.video.deadline - self._clock.now()
+        for pause in self._pauses(tracked):
+            left = tracked.video.deadline - self._clock.now()
             await self._clock.sleep(min(pause, max(left, timedelta())))
             now = self._clock.now()
             service = self._board.current_service(service)  # its key may be another by now
             if adapter_for(service.upstream).listing() is None:
                 return True
             # Once at least: a job that is paid for and done is no worse for our having been away.
-            found = await self._search(live, attempt, service)
+            found = await self._search(tracked, attempt, service)
             if isinstance(found, Job):
                 return found
             is_late = now - began >= _SHOWN_AFTER
             if found is None and is_late and service.upstream.lists_all_jobs:
                 return False
-            if now >= live.video.deadline:
+            if now >= tracked.video.deadline:
                 break
         return True
 
-    def _pauses(self, live: TrackedVideo) -> Sequence[timedelta]:
-        if live.route.when_in_doubt is WhenInDoubt.PAY_TWICE:
+    def _pauses(self, tracked: TrackedVideo) -> Sequence[timedelta]:
+        if tracked.route.when_in_doubt is WhenInDoubt.PAY_TWICE:
             return _SEARCHES[:1]
-        if live.route.when_in_doubt is WhenInDoubt.RECONCILE:
+        if tracked.route.when_in_doubt is WhenInDoubt.RECONCILE:
             return _SEARCHES
-        left = max(live.video.deadline - self._clock.now(), timedelta())
+        left = max(tracked.video.deadline - self._clock.now(), timedelta())
         return (*_SEARCHES, *(_LATER for _ in range(left // _LATER)))
 
     async def _search(
-        self, live: TrackedVideo, attempt: Attempt, service: Service
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service
     ) -> Job | Failure | None:
         """Return the attempt's job, None if a list that was read to its end does not show it."""
         after, unclear = "", None
@@ -107,8 +109,8 @@ class AttemptReconciler:
             jobs = await self._page(service, after)
             if isinstance(jobs, Failure):
                 return jobs
-            alike = [job for job in jobs if _is_alike(job, live, attempt)]
-            mine = await self._mine(live, attempt, service, alike) if alike else None
+            alike = [job for job in jobs if _is_alike(job, tracked, attempt)]
+            mine = await self._mine(tracked, attempt, service, alike) if alike else None
             if isinstance(mine, Job):
                 return mine
             unclear = unclear or mine
@@ -127,28 +129,28 @@ class AttemptReconciler:
         return adapter.read_listing(await self._transport.send(request, service.upstream))
 
     async def _mine(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, alike: Sequence[Job]
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, alike: Sequence[Job]
     ) -> Job | Failure | None:
         """Take one of the jobs that were made of an attempt's words."""
         upstream = service.upstream
         here = {each.id for each in self._board.services() if each.upstream.id == upstream.id}
         services = tuple(here | {service.id})  # though it may have left the board
-        attempts = self._history.attempts
+        attempts = self._storage.attempts
         since = self._clock.now() - max(SUBMIT_TIMEOUT, upstream.timeout)
-        awaited = await attempts.unanswered_since(services, live.video.prompt, since, attempt.id)
+        awaited = await attempts.unanswered_since(services, tracked.video.prompt, since, attempt.id)
         taken = await attempts.jobs_of_other_attempts(
             services, [job.id for job in alike], attempt.id
         )
         free = [job for job in alike if job.id not in taken]
         for job in free:
-            is_ours = _is_as_asked(job, live, attempt) and not _is_awaited(job, awaited)
-            if is_ours and await self._submitting.claim_job(live, attempt, job, services):
+            is_ours = _is_as_asked(job, tracked, attempt) and not _is_awaited(job, awaited)
+            if is_ours and await self._submitter.claim_job(tracked, attempt, job, services):
                 return job
         return _UNCLEAR if free else None
 
 
-def _is_alike(job: Job, live: TrackedVideo, attempt: Attempt) -> bool:
-    is_same = _is_model(job.model, attempt.model) and job.prompt == live.video.prompt
+def _is_alike(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
+    is_same = _is_model(job.model, attempt.model) and job.prompt == tracked.video.prompt
     return is_same and bool(job.id) and not _is_before(job, attempt)
 
 
@@ -157,9 +159,9 @@ def _is_model(named: str, asked: str) -> bool:
     return is_dated or named in {"", asked}
 
 
-def _is_as_asked(job: Job, live: TrackedVideo, attempt: Attempt) -> bool:
+def _is_as_asked(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
     """Tell whether a job has the measures that were asked for, as far as it names them."""
-    if live.video.params.operation is not Operation.CREATE:
+    if tracked.video.params.operation is not Operation.CREATE:
         return True  # it has those of its source, which are not asked for
     seconds = str(attempt.order.seconds)
     is_length = job.seconds in {"", seconds, f"{seconds}.0"}

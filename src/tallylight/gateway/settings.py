@@ -1,4 +1,4 @@
-"""What the operator decided of the gateway, in one place that a reload changes."""
+"""The gateway's settings at run time: one object that a reload updates in place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,17 @@ from tallylight.storage.transaction import SpendingLimit
 
 @dataclass(slots=True)
 class GatewaySettings:
-    """What holds for all callers; its values are replaced when the configuration is.
+    """Settings that hold for all callers; a reload replaces the values.
 
     Args:
-        keys: Who may ask.
-        routes: By their names.
-        answer_within: How long a create waits to be accepted.
-        budget: What all callers' videos together may cost.
-        keep: How long a video's content is kept.
+        keys: All API keys.
+        routes: By name.
+        answer_within: How long a create waits for a service to accept it.
+        budget: Limit on the cost of all callers' videos together.
+        content_retention: How long a video's content is kept.
+        allows_anonymous: Requests need no key; only where the server listens on loopback.
+        largest_body: Limit of a request body, in bytes.
+        poll_after: Shortest poll interval that a client is advised to use.
     """
 
     keys: KeyRegistry
@@ -28,17 +31,12 @@ class GatewaySettings:
     answer_within: timedelta = timedelta()
     budget: Budget = field(default_factory=Budget)
     content_retention: timedelta = timedelta()
-
-    def limits_for(self, caller: Caller) -> tuple[SpendingLimit, ...]:
-        """Return what a caller's videos may cost."""
-        both = (
-            SpendingLimit(caller.budget, caller.key, "of this key"),
-            SpendingLimit(self.budget, None, "of the gateway"),
-        )
-        return tuple(limit for limit in both if limit.budget.limits)
+    allows_anonymous: bool = False
+    largest_body: int = 64 * 1024 * 1024
+    poll_after: timedelta = timedelta(seconds=1)
 
     async def limits_of_key(self, key: KeyId) -> tuple[SpendingLimit, ...]:
-        """Return what the videos of a key may cost, whoever follows them."""
+        """Return the spending limits on a key's videos; a deleted key has no budget of its own."""
         found = next((each for each in await self.keys.all() if each.id == key), None)
         budget = Budget() if found is None else found.budget
-        return self.limits_for(Caller(key=key, budget=budget))
+        return Caller(key=key, budget=budget).spending_limits(self.budget)

@@ -17,7 +17,7 @@ from tallylight.errors import StorageError, UnwritableError
 from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
@@ -34,13 +34,14 @@ _PAUSES = tuple(timedelta(seconds=s) for s in (0.2, 1, 2, 5, 10, 30, 60))
 class VideoStore:
     """Writes down what becomes of videos."""
 
-    def __init__(self, history: Storage, clock: Clock) -> None:
-        self._journal = history.group_commit
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._group_commit = storage.group_commit
         self._clock = clock
 
     async def create(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         entry: LedgerEntry,
         limits: tuple[SpendingLimit, ...],
@@ -54,7 +55,7 @@ class VideoStore:
             BudgetError: if the money may not be spent.
             StorageError: if the database is away.
         """
-        video = live.video
+        video = tracked.video
         writing = WriteBatch(
             new_video=video,
             leased_until=self._clock.now() + LEASE_TTL,
@@ -62,21 +63,21 @@ class VideoStore:
             new_entry=entry,
             limits=limits,
         )
-        if not await self._journal.write(writing):
+        if not await self._group_commit.write(writing):
             return False
-        live.add_attempt(video, attempt, entry)
+        tracked.add_attempt(video, attempt, entry)
         return True
 
-    async def create_held(self, live: TrackedVideo) -> bool:
+    async def create_held(self, tracked: TrackedVideo) -> bool:
         """Write a new video down that no service can be asked for yet; see `open`."""
         leased_until = self._clock.now() + LEASE_TTL
-        return await self._journal.write(
-            WriteBatch(new_video=live.video, leased_until=leased_until)
+        return await self._group_commit.write(
+            WriteBatch(new_video=tracked.video, leased_until=leased_until)
         )
 
     async def add_attempt(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         entry: LedgerEntry,
         limits: tuple[SpendingLimit, ...],
@@ -92,8 +93,8 @@ class VideoStore:
             BudgetError: if the money may not be spent.
             StorageError: if the database is away.
         """
-        video = replace(live.video, attempts=attempt.number, cost=live.cost + entry.amount)
-        ended_attempts, ended_entries = _unwritten(live)
+        video = replace(tracked.video, attempts=attempt.number, cost=tracked.cost + entry.amount)
+        ended_attempts, ended_entries = _unwritten(tracked)
         writing = WriteBatch(
             new_attempt=attempt,
             new_entry=entry,
@@ -102,14 +103,14 @@ class VideoStore:
             attempts=ended_attempts,
             entries=ended_entries,
         )
-        if not await self._journal.write(writing):
+        if not await self._group_commit.write(writing):
             return False
-        live.pending_writes.clear()
-        live.add_attempt(video, attempt, entry)
+        tracked.pending_writes.clear()
+        tracked.add_attempt(video, attempt, entry)
         return True
 
     async def claim_job(
-        self, live: TrackedVideo, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
+        self, tracked: TrackedVideo, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
     ) -> bool:
         """Write down that an attempt has a job that was found in the list of some services' jobs.
 
@@ -120,76 +121,86 @@ class VideoStore:
             StorageError: if the database is away.
         """
         writing = WriteBatch(video=video, claimed_job=ClaimedJob(attempt, services))
-        if not await self._journal.write(writing):
+        if not await self._group_commit.write(writing):
             return False
-        live.apply(video, (attempt,))
+        tracked.apply(video, (attempt,))
         return True
 
     async def record(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         *,
         video: Video | None = None,
         attempts: Sequence[Attempt] = (),
         entries: Sequence[LedgerEntry] = (),
-        notices: Sequence[OutboxMessage] = (),
+        messages: Sequence[OutboxMessage] = (),
     ) -> None:
         """Write down what has happened, however long the database is away; then let it be seen."""
-        ended_attempts, ended_entries = _unwritten(live)
+        ended_attempts, ended_entries = _unwritten(tracked)
         changed, written = (*ended_attempts, *attempts), (*ended_entries, *entries)
         if written:
-            known = {**live.entries, **{entry.id: entry for entry in written}}
+            known = {**tracked.entries, **{entry.id: entry for entry in written}}
             cost = sum((entry.amount for entry in known.values()), Decimal(0))
-            video = replace(video or live.video, cost=cost)
+            video = replace(video or tracked.video, cost=cost)
         await self._insist(
-            WriteBatch(video=video, attempts=changed, entries=written, messages=tuple(notices))
+            WriteBatch(video=video, attempts=changed, entries=written, messages=tuple(messages))
         )
-        live.pending_writes.clear()
-        live.apply(video, changed, written)
+        tracked.pending_writes.clear()
+        tracked.apply(video, changed, written)
 
-    async def flush(self, live: TrackedVideo) -> None:
+    async def stored_attempt(self, id_: AttemptId) -> Attempt | None:
+        """Return an attempt as the database has it, where another process may have changed it."""
+        return await self._storage.attempts.get(id_)
+
+    async def stored_entries(self, attempt: Attempt) -> tuple[LedgerEntry, ...]:
+        """Return the ledger entry of an attempt as the database has it."""
+        return tuple((await self._storage.ledger.by_ids([attempt.entry])).values())
+
+    async def flush(self, tracked: TrackedVideo) -> None:
         """Write down what attempts have come to, because nothing follows from it for a while."""
-        if live.pending_writes:
-            await self.record(live)
+        if tracked.pending_writes:
+            await self.record(tracked)
 
-    def mark_refused(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+    def mark_refused(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         """Take in that the upstream has no job for it: nothing was billed.
 
         What comes of that, the next attempt or the video's end, is written in one transaction with
         it: the next service is asked sooner, and nobody finds the one without the other. So it is
         with the other ends.
         """
-        self._end(live, attempt, AttemptState.REFUSED, failure, released_entry)
+        self._end(tracked, attempt, AttemptState.REFUSED, failure, released_entry)
 
-    async def mark_in_doubt(self, live: TrackedVideo, attempt: Attempt, why: str) -> None:
+    async def mark_in_doubt(self, tracked: TrackedVideo, attempt: Attempt, why: str) -> None:
         """Write down that nobody knows whether it was accepted."""
         await self.record(
-            live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),)
+            tracked, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),)
         )
 
-    def mark_failed(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+    def mark_failed(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         """Take in that an attempt brings no video; it counts as paid for."""
-        self._end(live, attempt, AttemptState.FAILED, failure, settled_entry)
+        self._end(tracked, attempt, AttemptState.FAILED, failure, settled_entry)
 
-    def mark_failed_unbilled(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+    def mark_failed_unbilled(
+        self, tracked: TrackedVideo, attempt: Attempt, failure: Failure
+    ) -> None:
         """Take in that an attempt brings no video, and that its upstream takes nothing."""
-        self._end(live, attempt, AttemptState.FAILED, failure, released_entry)
+        self._end(tracked, attempt, AttemptState.FAILED, failure, released_entry)
 
     def _end(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         state: AttemptState,
         failure: Failure,
         closed: Callable[[LedgerEntry], LedgerEntry],
     ) -> None:
         over = ended_attempt(attempt, state, self._clock.now(), failure)
-        live.end_attempt(over, closed(live.entries[attempt.entry]))
+        tracked.end_attempt(over, closed(tracked.entries[attempt.entry]))
 
     async def _insist(self, writing: WriteBatch) -> None:
         for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             try:
-                await self._journal.write(writing)
+                await self._group_commit.write(writing)
             except UnwritableError:
                 raise  # it would be no other the next time
             except StorageError as error:
@@ -199,10 +210,10 @@ class VideoStore:
                 return
 
 
-def _unwritten(live: TrackedVideo) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
+def _unwritten(tracked: TrackedVideo) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
     """Return what attempts have come to and is not written yet, and the money of each."""
-    attempts = tuple(attempt for attempt, _ in live.pending_writes)
-    return attempts, tuple(entry for _, entry in live.pending_writes)
+    attempts = tuple(attempt for attempt, _ in tracked.pending_writes)
+    return attempts, tuple(entry for _, entry in tracked.pending_writes)
 
 
 def ended_attempt(

@@ -53,16 +53,16 @@ class AttemptSubmitter:
     """Sends attempts."""
 
     def __init__(
-        self, transport: Transport, books: VideoStore, witness: OutcomeReporter, clock: Clock
+        self, transport: Transport, store: VideoStore, reporter: OutcomeReporter, clock: Clock
     ) -> None:
         self._transport = transport
-        self._books = books
-        self._witness = witness
+        self._store = store
+        self._reporter = reporter
         self._clock = clock
         self._patients: dict[UpstreamId, tuple[Upstream, Upstream]] = {}
 
     async def submit(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, order: Order
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
     ) -> Job | None:
         """Send what was written down.
 
@@ -74,13 +74,13 @@ class AttemptSubmitter:
             request = adapter.create(order, attempt.model)
         except LookupError as error:
             # `capability` leaves such a service out, so this is a gap in what it knows.
-            self._refused(live, attempt, replace(_WORDLESS, text=str(error)))
+            self._refused(tracked, attempt, replace(_WORDLESS, text=str(error)))
             return None
         if adapter.streams:
-            return await self._stream(live, attempt, service, request)
-        left = live.video.deadline - self._clock.now()
+            return await self._stream(tracked, attempt, service, request)
+        left = tracked.video.deadline - self._clock.now()
         reply = await self._transport.send(request, self._patient(service.upstream, left))
-        return await self._answered(live, attempt, service, reply, adapter.read_job(reply))
+        return await self._answered(tracked, attempt, service, reply, adapter.read_job(reply))
 
     def _patient(self, upstream: Upstream, left: timedelta) -> Upstream:
         """Return an upstream whose creates may take their time, though never all that is left."""
@@ -92,28 +92,28 @@ class AttemptSubmitter:
             known = self._patients[upstream.id] = (upstream, patient)
         return known[1]
 
-    async def record_acceptance(self, live: TrackedVideo, attempt: Attempt, job: Job) -> Attempt:
+    async def record_acceptance(self, tracked: TrackedVideo, attempt: Attempt, job: Job) -> Attempt:
         """Write down that the upstream has a job for an attempt."""
-        video, accepted = self._accepted(live, attempt, job)
-        await self._books.record(live, video=video, attempts=(accepted,))
-        self._tell_accepted(live, accepted, job)
+        video, accepted = self._accepted(tracked, attempt, job)
+        await self._store.record(tracked, video=video, attempts=(accepted,))
+        self._tell_accepted(tracked, accepted, job)
         return accepted
 
     async def claim_job(
-        self, live: TrackedVideo, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
+        self, tracked: TrackedVideo, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
     ) -> bool:
         """Write down the same of a job that was found in the list of some services' jobs.
 
         Returns:
             False if it is another attempt's.
         """
-        video, accepted = self._accepted(live, attempt, job)
-        if not await self._books.claim_job(live, video, accepted, services):
+        video, accepted = self._accepted(tracked, attempt, job)
+        if not await self._store.claim_job(tracked, video, accepted, services):
             return False
-        self._tell_accepted(live, accepted, job)
+        self._tell_accepted(tracked, accepted, job)
         return True
 
-    def _accepted(self, live: TrackedVideo, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
+    def _accepted(self, tracked: TrackedVideo, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
         now = self._clock.now()
         is_working = job.state in {JobState.IN_PROGRESS, JobState.COMPLETED}
         accepted = replace(
@@ -123,7 +123,7 @@ class AttemptSubmitter:
             accepted_at=now,
             started_at=now if is_working else None,
         )
-        before = live.video
+        before = tracked.video
         video = with_progress(
             before,
             _STATUSES[job.state],
@@ -133,23 +133,25 @@ class AttemptSubmitter:
         )
         return video, accepted
 
-    def _tell_accepted(self, live: TrackedVideo, accepted: Attempt, job: Job) -> None:
-        live.resolve()
+    def _tell_accepted(self, tracked: TrackedVideo, accepted: Attempt, job: Job) -> None:
+        tracked.resolve()
         if not job.state.is_terminal:
-            self._witness.report_accepted(accepted.service)
+            self._reporter.report_accepted(accepted.service)
 
-    async def mark_in_doubt(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+    async def mark_in_doubt(
+        self, tracked: TrackedVideo, attempt: Attempt, failure: Failure
+    ) -> None:
         """Write down that nobody knows whether an attempt was accepted."""
-        await self._books.mark_in_doubt(live, attempt, failure.text or failure.rule)
+        await self._store.mark_in_doubt(tracked, attempt, failure.text or failure.rule)
         log.warning(
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
         )
-        live.resolve()
-        self._witness.report_in_doubt(attempt.service, failure)
+        tracked.resolve()
+        self._reporter.report_in_doubt(attempt.service, failure)
 
     async def _answered(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         service: Service,
         reply: Reply,
@@ -163,30 +165,30 @@ class AttemptSubmitter:
                 is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
             if said is Acceptance.REFUSED:
-                self._refused(live, attempt, outcome)
+                self._refused(tracked, attempt, outcome)
             else:
-                await self.mark_in_doubt(live, attempt, outcome)
+                await self.mark_in_doubt(tracked, attempt, outcome)
             return None
         if not outcome.id and not outcome.state.is_terminal:
-            await self.mark_in_doubt(live, attempt, _NAMELESS)
+            await self.mark_in_doubt(tracked, attempt, _NAMELESS)
             return None
-        live.first_poll_after = requested_poll_delay(reply)
-        await self.record_acceptance(live, attempt, outcome)
+        tracked.first_poll_after = requested_poll_delay(reply)
+        await self.record_acceptance(tracked, attempt, outcome)
         return outcome
 
-    def _refused(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
-        live.refusals.append((attempt.service, failure))
-        self._books.mark_refused(live, attempt, failure)
+    def _refused(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+        tracked.refusals.append((attempt.service, failure))
+        self._store.mark_refused(tracked, attempt, failure)
         log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
-        self._witness.report_refused(attempt.service, failure)
+        self._reporter.report_refused(attempt.service, failure)
 
     async def _stream(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, request: Request
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, request: Request
     ) -> Job | None:
         adapter = adapter_for(service.upstream)
         reader = adapter.open_stream()
         accepted: Attempt | None = None
-        left = max(live.video.deadline - self._clock.now(), timedelta())
+        left = max(tracked.video.deadline - self._clock.now(), timedelta())
         upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
         async with self._transport.stream(request, upstream) as answer:
             began = answer.is_open  # no longer so once it has broken off
@@ -200,22 +202,22 @@ class AttemptSubmitter:
                         break
                     # A refusal streams too: only progress shows that there is a job.
                     if accepted is None and job.progress is not None:
-                        accepted = await self.record_acceptance(live, attempt, job)
+                        accepted = await self.record_acceptance(tracked, attempt, job)
                     elif (
                         accepted is not None
                         and self._clock.now() - kept_at >= PROGRESS_WRITE_INTERVAL
                     ):
                         kept_at = self._clock.now()
-                        video = with_progress(live.video, _STATUSES[job.state], job.progress)
-                        await self._books.record(live, video=video)
+                        video = with_progress(tracked.video, _STATUSES[job.state], job.progress)
+                        await self._store.record(tracked, video=video)
         if not began:
             outcome = adapter.read_job(answer.reply)
-            return await self._answered(live, attempt, service, answer.reply, outcome)
+            return await self._answered(tracked, attempt, service, answer.reply, outcome)
         error = answer.reply.error
-        return await self._streamed(live, accepted or attempt, reader.end(error), error)
+        return await self._streamed(tracked, accepted or attempt, reader.end(error), error)
 
     async def _streamed(
-        self, live: TrackedVideo, attempt: Attempt, job: Job, error: str
+        self, tracked: TrackedVideo, attempt: Attempt, job: Job, error: str
     ) -> Job | None:
         """Take in how a stream ended."""
         said = acceptance_of_stream(job, error)
@@ -223,10 +225,10 @@ class AttemptSubmitter:
             return None  # leaving a stream stops no job: it may go on and be billed
         if attempt.state is AttemptState.INTENDED:
             if job.failure is not None and said is Acceptance.REFUSED:
-                self._refused(live, attempt, job.failure)
+                self._refused(tracked, attempt, job.failure)
                 return None
             if job.failure is not None and said is Acceptance.IN_DOUBT:
-                await self.mark_in_doubt(live, attempt, job.failure)
+                await self.mark_in_doubt(tracked, attempt, job.failure)
                 return None
-            await self.record_acceptance(live, attempt, job)
+            await self.record_acceptance(tracked, attempt, job)
         return job

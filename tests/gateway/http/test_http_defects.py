@@ -11,7 +11,6 @@ from starlette.types import Message
 from tallylight.clock import SystemClock
 from tallylight.errors import StorageError
 from tallylight.gateway.http.app import GatewayApp
-from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.keys import Caller
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ async def _ask(
 
     switchboard = gateway.served.runtime.gateway_wiring
     doors = GatewayApp(
-        Starlette(), switchboard.gateway, Broken(error), HttpSettings(), SystemClock()
+        Starlette(), switchboard.gateway, Broken(error), switchboard.settings, SystemClock()
     )
     scope = {
         "type": "http",

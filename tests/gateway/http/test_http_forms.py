@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from openai import OpenAI
 from openai._qs import Querystring
 
-from tallylight.gateway.http.forms import FieldTree, tree_from_form
+from tallylight.gateway.http.forms import FieldTree, Upload, tree_from_form
 from tallylight.gateway.http.text_validation import check_storable, tree_from_json
-from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.requests import ApiError
 
 _SDK = Querystring(array_format="brackets")

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.gateway.http import parse
-from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext, read_context
-from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, VideoId
 from tallylight.model.order import Operation, Reference

@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from openai.types import Video as SdkVideo
 
 from tallylight.gateway.api import ByteRange, RangeNotSatisfiableError, VideoPage
-from tallylight.gateway.http.headers import poll_after_header, video_headers
-from tallylight.gateway.http.ranges import parse_range
+from tallylight.gateway.http.downloads import parse_range
 from tallylight.gateway.http.response import api_error_response
-from tallylight.gateway.http.serialize import video_json, video_page_json
+from tallylight.gateway.http.serialize import (
+    poll_after_header,
+    video_headers,
+    video_json,
+    video_page_json,
+)
 from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation

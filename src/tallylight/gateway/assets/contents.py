@@ -36,10 +36,10 @@ class ContentReader:
     """Opens contents."""
 
     def __init__(
-        self, board: Board, history: Storage, transport: Transport, store: AssetStore
+        self, board: Board, storage: Storage, transport: Transport, store: AssetStore
     ) -> None:
         self._board = board
-        self._history = history
+        self._storage = storage
         self._transport = transport
         self._store = store
 
@@ -140,7 +140,7 @@ class ContentReader:
         return job
 
     async def _delivered_attempt(self, video: Video) -> Attempt | None:
-        attempts = await self._history.attempts.for_video(video.id)
+        attempts = await self._storage.attempts.for_video(video.id)
         return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
 
 

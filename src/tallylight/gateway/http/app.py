@@ -13,7 +13,6 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.api import GatewayPort, KeysPort
 from tallylight.gateway.http.auth import Authenticator
-from tallylight.gateway.http.body import ClientDisconnectedError
 from tallylight.gateway.http.downloads import (
     Download,
     NotModified,
@@ -21,11 +20,11 @@ from tallylight.gateway.http.downloads import (
     send_not_modified,
 )
 from tallylight.gateway.http.handlers import VideosApiHandlers
-from tallylight.gateway.http.request import HttpRequest
+from tallylight.gateway.http.request import ClientDisconnectedError, HttpRequest
 from tallylight.gateway.http.response import ApiResponse, Header, api_error_response
-from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.requests import ApiError
+from tallylight.gateway.settings import GatewaySettings
 from tallylight.model.ids import VideoId
 
 log = structlog.get_logger()
@@ -42,7 +41,7 @@ class GatewayApp:
         app: ASGIApp,
         gateway: GatewayPort,
         keys: KeysPort,
-        settings: HttpSettings,
+        settings: GatewaySettings,
         clock: Clock,
     ) -> None:
         self._app = app

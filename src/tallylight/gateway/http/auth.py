@@ -6,9 +6,9 @@ from ipaddress import ip_address
 
 from tallylight.gateway.api import KeysPort
 from tallylight.gateway.http.request import HttpRequest
-from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.keys import ANONYMOUS, Caller
 from tallylight.gateway.requests import ApiError
+from tallylight.gateway.settings import GatewaySettings
 
 _MIN_LENGTH_TO_SHOW = 12
 
@@ -21,7 +21,7 @@ class Authenticator:
         terms: What the operator decided.
     """
 
-    def __init__(self, keys: KeysPort, settings: HttpSettings) -> None:
+    def __init__(self, keys: KeysPort, settings: GatewaySettings) -> None:
         self._keys = keys
         self._settings = settings
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import structlog
 
-from tallylight.gateway.api import Content
+from tallylight.gateway.api import ByteRange, Content
 from tallylight.gateway.http.request import HttpRequest
 from tallylight.gateway.http.response import Header
 
@@ -25,8 +25,10 @@ _SUFFIXES = {
 }
 """What content may call itself; an upstream that says text/html must not run in our address."""
 
-
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
+_SINGLE_RANGE = re.compile(
+    r"bytes\s*+=\s*+(?:(\d{1,18})\s*+-\s*+(\d{1,18})?|-\s*+(\d{1,18}))\s*+", re.IGNORECASE
+)
 _CACHE_CONTROL: Header = (b"cache-control", b"private, max-age=3600")
 
 
@@ -64,6 +66,26 @@ def etag_of(id_: str, variant: str) -> str:
 def matches_etag(if_none_match: str, etag: str) -> bool:
     """Tell whether a client has a content, by its If-None-Match (RFC 9110, section 13.1.2)."""
     return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
+
+
+def parse_range(range_: str, if_range: str, etag: str) -> ByteRange | None:
+    """Return the one span that a Range header asks for; None where the whole is to be sent.
+
+    A header that is not understood, or asks for several spans, is as good as none; so is one
+    whose If-Range names something else than what is here.
+
+    Args:
+        range_: The Range header, "" for none.
+        if_range: The If-Range header, "" for none.
+        tag: What stands here, as its ETag says.
+    """
+    found = _SINGLE_RANGE.fullmatch(range_)
+    if found is None or (if_range and if_range != etag):
+        return None
+    if found[3] is not None:
+        return ByteRange(None, int(found[3]))
+    first, last = int(found[1]), None if found[2] is None else int(found[2])
+    return ByteRange(first, last) if last is None or last >= first else None
 
 
 async def send_not_modified(response: NotModified, request: HttpRequest) -> None:

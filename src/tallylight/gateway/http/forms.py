@@ -8,6 +8,7 @@ Python does (`a[][x]=1&a[][x]=3&a[][y]=2&a[][y]=4`).
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import groupby
 
@@ -21,6 +22,21 @@ _FindElement = Callable[[list[object], list[str]], object]
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _KEY = re.compile(r"\[([^\[\]]*)\]")
 _MAX_DEPTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a form.
+
+    Args:
+        name: File name that the client sent.
+        media_type: Media type that the client sent, "" for none.
+        body: The whole content.
+    """
+
+    name: str
+    media_type: str
+    body: bytes = field(repr=False)
 
 
 def tree_from_form(items: Iterable[tuple[str, object]]) -> FieldTree:

@@ -8,25 +8,28 @@ from http import HTTPStatus
 from tallylight.clock import Clock
 from tallylight.gateway.api import GatewayPort, SortOrder
 from tallylight.gateway.http import parse, serialize
-from tallylight.gateway.http.body import read_fields
-from tallylight.gateway.http.downloads import Download, NotModified, etag_of, matches_etag
+from tallylight.gateway.http.downloads import (
+    Download,
+    NotModified,
+    etag_of,
+    matches_etag,
+    parse_range,
+)
 from tallylight.gateway.http.fields import (
+    file_reference,
     invalid_value,
     missing_field,
     required_text_field,
     text_field,
     wrong_type,
 )
-from tallylight.gateway.http.forms import FieldTree
-from tallylight.gateway.http.headers import poll_after_header, video_headers
-from tallylight.gateway.http.ranges import parse_range
-from tallylight.gateway.http.references import file_reference
-from tallylight.gateway.http.request import HttpRequest
+from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.http.request import HttpRequest, read_fields
 from tallylight.gateway.http.response import ApiResponse
-from tallylight.gateway.http.settings import HttpSettings
-from tallylight.gateway.http.uploads import Upload
+from tallylight.gateway.http.serialize import poll_after_header, video_headers
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.settings import GatewaySettings
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video, VideoStatus
 
@@ -42,7 +45,7 @@ _INLINE_LIMIT = 256 * 1024  # bytes; what is longer is decoded and digested in a
 class VideosApiHandlers:
     """Asks the gateway what a request asks for, and puts what it says into the API's words."""
 
-    def __init__(self, gateway: GatewayPort, settings: HttpSettings, clock: Clock) -> None:
+    def __init__(self, gateway: GatewayPort, settings: GatewaySettings, clock: Clock) -> None:
         self._gateway = gateway
         self._settings = settings
         self._clock = clock

@@ -1,5 +1,7 @@
 """From a request's fields to what is asked of the gateway, for each way to make a video."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -7,7 +9,9 @@ from http import HTTPStatus
 from tallylight.gateway.http.fields import (
     MAX_PROMPT_LENGTH,
     characters_field,
+    file_reference,
     id_value,
+    image_reference,
     missing_field,
     required_text_field,
     seconds_field,
@@ -15,14 +19,11 @@ from tallylight.gateway.http.fields import (
     text_field,
     unknown_fields,
 )
-from tallylight.gateway.http.fingerprints import fingerprint
-from tallylight.gateway.http.forms import FieldTree
-from tallylight.gateway.http.references import file_reference, image_reference
-from tallylight.gateway.http.uploads import Upload
+from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import ApiError, CreateRequest
 from tallylight.gateway.routing.presets import policy_named
 from tallylight.model.ids import NO_KEY, KeyId, VideoId
-from tallylight.model.order import Operation
+from tallylight.model.order import Operation, Reference
 
 _MAX_IDEMPOTENCY_KEY_LENGTH = 255
 _COMMON_FIELDS = ("model", "prompt", "seconds", "size", "characters", "policy")
@@ -154,3 +155,41 @@ def _policy_name(name: str) -> str:
 
 def _with_fingerprint(request: CreateRequest, context: RequestContext) -> CreateRequest:
     return replace(request, fingerprint=fingerprint(request, context.key))
+
+
+def fingerprint(request: CreateRequest, key: KeyId) -> str:
+    """Return the SHA-256 of a request's content and its caller, in hexadecimal digits."""
+    content = {
+        "key": key,
+        "operation": request.operation.value,
+        "model": request.model,
+        "prompt": request.prompt,
+        "seconds": request.seconds,
+        "size": request.size,
+        "source": request.source,
+        "reference": None if request.reference is None else _digest(request.reference),
+        "characters": request.characters,
+        "extras": _as_form(dict(request.extras)),
+        "policy": request.policy,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _digest(reference: Reference) -> str:
+    return reference.url or hashlib.sha256(reference.body).hexdigest()
+
+
+def _as_form(value: object) -> object:
+    """Return a value as it would come out of a form, where all is text and nothing is null."""
+    match value:
+        case dict():
+            members = {name: _as_form(one) for name, one in value.items()}
+            return {name: one for name, one in members.items() if one is not None}
+        case list():
+            return [_as_form(one) for one in value if one is not None]
+        case bool():
+            return "true" if value else "false"
+        case None | str():
+            return value
+        case _:
+            return str(value)

@@ -1,15 +1,36 @@
-"""One HTTP request as the doors see it: cheap to make, because polls come by the thousand."""
+"""A request's body, read within a limit: multipart or JSON, to one tree of fields.
 
+What is longer than 1 MiB lies on disk until all of it has come; only then is it read, once, in a
+thread, so that neither a slow nor a big upload keeps others waiting.
+"""
+
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from random import Random
-from urllib.parse import parse_qs
+from tempfile import SpooledTemporaryFile
+from urllib.parse import parse_qs, parse_qsl
 
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive, Scope, Send
 
-_random = Random()  # noqa: S311  # a name for the log is no secret
+from tallylight.gateway.http.fields import MAX_URL_LENGTH
+from tallylight.gateway.http.forms import FieldTree, Upload, tree_from_form
+from tallylight.gateway.http.text_validation import check_storable, tree_from_json
+from tallylight.gateway.requests import ApiError
+
+_random = Random()  # noqa: S311  # a request's id is for logs, no secret
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+SPOOL_LIMIT = 1024 * 1024
+"""So many bytes of a body are held in memory while it comes."""
+
+_MAX_FIELDS = 256
+_MAX_FILES = 4
+_OBJECT_FIELDS = frozenset({"input_reference", "video"})
+"""Fields that may be objects in a form too: parts of application/json, by the API's description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +65,9 @@ class HttpRequest:
             path=scope["path"],
             headers=headers,
             query=scope["query_string"],
-            request_id=theirs if _REQUEST_ID.fullmatch(theirs) else b"req_" + _random_id(),
+            request_id=theirs
+            if _REQUEST_ID.fullmatch(theirs)
+            else b"req_%032x" % _random.getrandbits(128),
             receive=receive,
             send=send,
         )
@@ -60,5 +83,146 @@ class HttpRequest:
         return parse_qs(self.query.decode("latin-1")).get(name, [""])[-1]
 
 
-def _random_id() -> bytes:
-    return b"%032x" % _random.getrandbits(128)
+class ClientDisconnectedError(Exception):
+    """The client has left before its request was whole."""
+
+
+async def read_fields(request: HttpRequest, limit: int) -> FieldTree:
+    """Return the fields of a request's body.
+
+    Args:
+        call: The request.
+        limit: How many bytes the body may have.
+
+    Raises:
+        RefusalError: if it is too long, cannot be read, or is of another kind.
+        GoneError: if the client leaves.
+    """
+    kind = request.header(b"content-type").partition(";")[0].strip().lower()
+    if request.header(b"content-encoding").strip().lower() not in {"", "identity"}:
+        raise _unsupported(f"content-encoding '{request.header(b'content-encoding')[:40]}'")
+    body = _chunks(request, limit)
+    match kind:
+        case "multipart/form-data":
+            tree = tree_from_form(await _parse_multipart(request, body))
+        case "" | "application/json" | "application/x-www-form-urlencoded":
+            tree = await _parse_document(body, is_form=kind.endswith("urlencoded"))
+        case _:
+            raise _unsupported(f"content-type '{kind[:80]}'")
+    if _is_long(request):
+        await asyncio.to_thread(check_storable, tree)
+    else:
+        check_storable(tree)
+    return tree
+
+
+def _is_long(request: HttpRequest) -> bool:
+    told = request.header(b"content-length")
+    return not told.isdigit() or int(told) > SPOOL_LIMIT
+
+
+async def _chunks(request: HttpRequest, limit: int) -> AsyncGenerator[bytes, None]:
+    told = request.header(b"content-length")
+    if told.isdigit() and int(told) > limit:
+        raise _too_large(limit)
+    came = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnectedError
+        chunk: bytes = message.get("body", b"")
+        came += len(chunk)
+        if came > limit:
+            raise _too_large(limit)
+        yield chunk
+        if not message.get("more_body", False):
+            return
+
+
+async def _parse_document(body: AsyncGenerator[bytes, None], *, is_form: bool) -> FieldTree:
+    start = bytearray()
+    async for chunk in body:
+        start += chunk
+        if len(start) > SPOOL_LIMIT:
+            return await _parse_spooled(start, body)
+    # What `curl -d '{…}'` sends calls itself a form.
+    if is_form and not start.lstrip().startswith(b"{"):
+        return tree_from_form(_form_pairs(start.decode("utf-8", "replace")))
+    return tree_from_json(start)
+
+
+def _form_pairs(form: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(form, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST,
+            f"Invalid form: it has more than {_MAX_FIELDS} fields.",
+            code="invalid_form",
+        ) from None
+
+
+async def _parse_spooled(start: bytearray, rest: AsyncGenerator[bytes, None]) -> FieldTree:
+    with SpooledTemporaryFile(max_size=SPOOL_LIMIT) as file:
+        await asyncio.to_thread(file.write, start)
+        start.clear()
+        async for chunk in rest:
+            await asyncio.to_thread(file.write, chunk)
+        file.seek(0)
+        return await asyncio.to_thread(lambda: tree_from_json(file.read()))
+
+
+async def _parse_multipart(
+    request: HttpRequest, body: AsyncGenerator[bytes, None]
+) -> list[tuple[str, object]]:
+    parser = MultiPartParser(
+        Headers({"content-type": request.header(b"content-type")}),
+        body,
+        max_files=_MAX_FILES,
+        max_fields=_MAX_FIELDS,
+        max_part_size=MAX_URL_LENGTH,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST,
+            f"We could not parse the multipart body of your request ({error.message})",
+            code="invalid_multipart",
+        ) from None
+    try:
+        return [(name, await _part_value(name, part)) for name, part in form.multi_items()]
+    finally:
+        await form.close()
+
+
+async def _part_value(name: str, part: str | UploadFile) -> object:
+    if isinstance(part, str):
+        is_object = name in _OBJECT_FIELDS and part.startswith("{")
+        return await asyncio.to_thread(_object_or_text, part) if is_object else part
+    # Its own `read` returns to the loop's thread while a file in memory is copied; both are once.
+    return Upload(part.filename or "", part.content_type or "", await part.read())
+
+
+def _object_or_text(text: str) -> object:
+    """Return the object that a text writes, the text itself where it writes none."""
+    try:
+        return tree_from_json(text.encode("utf-8", "surrogatepass"))
+    except ApiError:
+        return text
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"The body of your request is too long: at most {limit} bytes are read.",
+        code="request_too_large",
+    )
+
+
+def _unsupported(what: str) -> ApiError:
+    return ApiError(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        f"The body of your request has {what}; send multipart/form-data or application/json.",
+        code="unsupported_media_type",
+    )

@@ -5,8 +5,7 @@ import re
 from http import HTTPStatus
 from typing import Never
 
-from tallylight.gateway.http.forms import FieldTree
-from tallylight.gateway.http.uploads import Upload
+from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.requests import ApiError
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
