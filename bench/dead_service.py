@@ -121,7 +121,7 @@ def _scenario(death: str) -> str:
                     **service,
                     "name": "Dead",
                     "upstream": "dead",
-                    "spells": [{"trouble": trouble}] if trouble else [],
+                    "faults": [{"fault": trouble}] if trouble else [],
                 },
                 "healthy": {**service, "name": "Healthy", "upstream": "healthy"},
             },

@@ -34,7 +34,7 @@ _BILLINGS = {
 
 def scenario(share: float) -> str:
     """Return a scenario in which each trouble strikes a share of the creates of each service."""
-    spells = [{"trouble": {**trouble, "share": share}} for trouble in TROUBLES.values()]
+    spells = [{"fault": {**trouble, "share": share}} for trouble in TROUBLES.values()]
     upstreams: dict[str, object] = {
         name: {
             "provider": name,
@@ -63,7 +63,7 @@ def scenario(share: float) -> str:
             "latency": [4, 6],
             "lengths": [4, 8],
             "sizes": ["720x1280", "1280x720"],
-            "spells": spells if name in billings else [],
+            "faults": spells if name in billings else [],
         }
         for name in upstreams
     }

@@ -36,7 +36,7 @@ services:
     latency: [4, 6]
     lengths: [4, 8]
     sizes: [1280x720, 720x1280]
-    refuses: [forbidden]
+    blocked_words: [forbidden]
   forwarded:
     <<: *service
     name: Forwarded

@@ -52,7 +52,7 @@ def test_a_job_under_way_is_followed_by_the_next_process_and_not_paid_twice(  # 
     eventually: "Eventually",
     rows: Rows,
 ) -> None:
-    world.order(service, {"trouble": {"kind": "slow", "factor": 3}})
+    world.order(service, {"fault": {"kind": "slow", "factor": 3}})
     first = serve(watching(service))
     eventually(lambda: rows("SELECT 1 FROM attempts WHERE state = 'accepted'"))
     first.program.kill()
@@ -71,7 +71,7 @@ def test_a_job_under_way_is_followed_by_the_next_process_and_not_paid_twice(  # 
 def test_a_create_that_was_never_answered_is_found_again_in_the_list_of_jobs(
     world: "World", watching: Watch, serve: "Serve", eventually: "Eventually", rows: Rows
 ) -> None:
-    world.order("film", {"trouble": {"kind": "hang", "accepts": True}})
+    world.order("film", {"fault": {"kind": "hang", "accepts": True}})
     first = serve(watching("film"))
     eventually(lambda: world.entries("film"))
     first.program.kill()
@@ -97,7 +97,7 @@ def test_a_create_that_nobody_can_look_up_is_never_sent_again(  # noqa: PLR0913,
     eventually: "Eventually",
     rows: Rows,
 ) -> None:
-    world.order(service, {"trouble": {"kind": "hang", "accepts": True}})
+    world.order(service, {"fault": {"kind": "hang", "accepts": True}})
     first = serve(watching(service))
     eventually(lambda: world.entries(service))
     first.program.kill()
@@ -116,7 +116,7 @@ def test_a_create_that_nobody_can_look_up_is_never_sent_again(  # noqa: PLR0913,
 def test_a_stream_that_a_kill_cut_off_is_not_ordered_again(
     world: "World", watching: Watch, serve: "Serve", eventually: "Eventually", rows: Rows
 ) -> None:
-    world.order("streamed", {"trouble": {"kind": "slow", "factor": 10}})
+    world.order("streamed", {"fault": {"kind": "slow", "factor": 10}})
     first = serve(watching("streamed"))
     eventually(lambda: rows("SELECT 1 FROM attempts WHERE state = 'accepted'"))
     first.program.kill()
@@ -132,7 +132,7 @@ def test_a_stream_that_a_kill_cut_off_is_not_ordered_again(
 def test_a_server_that_is_told_to_end_leaves_its_job_to_the_next(
     world: "World", watching: Watch, serve: "Serve", eventually: "Eventually", rows: Rows
 ) -> None:
-    world.order("film", {"trouble": {"kind": "slow", "factor": 3}})
+    world.order("film", {"fault": {"kind": "slow", "factor": 3}})
     first = serve(watching("film"))
     eventually(lambda: rows("SELECT 1 FROM attempts WHERE state = 'accepted'"))
 

@@ -111,7 +111,7 @@ def test_a_file_that_is_there_is_not_overwritten_unless_asked(
 def test_a_video_whose_file_cannot_be_written_can_be_fetched_again(
     launch: "Launcher", config: Path, world: "World", eventually: "Eventually"
 ) -> None:
-    world.order("film", {"trouble": {"kind": "slow", "factor": 4}})
+    world.order("film", {"fault": {"kind": "slow", "factor": 4}})
 
     program = launch("generate", "A paper boat", "--out", "file/boat.mp4")
     eventually(lambda: "queued" in program.logged())
@@ -145,7 +145,7 @@ def test_a_video_is_not_fetched_twice_into_the_same_file(launch: "Launcher") -> 
 def test_after_an_interruption_it_says_how_to_fetch_the_video(
     launch: "Launcher", world: "World", eventually: "Eventually"
 ) -> None:
-    world.order("film", {"trouble": {"kind": "slow", "factor": 4}})
+    world.order("film", {"fault": {"kind": "slow", "factor": 4}})
     program = launch("generate", "A paper boat", "--out", "boat.mp4")
     eventually(lambda: "queued" in program.logged())
 

@@ -52,7 +52,7 @@ def test_large_contents_are_fetched_kept_and_sent_in_pieces(
     small = create(server, "small")  # what is loaded with the first video is loaded
     eventually(lambda: status(server, small) == "completed")
     read(server, small)
-    world.order("film", {"trouble": {"kind": "bulk", "bytes": SIZE}})
+    world.order("film", {"fault": {"kind": "large_file", "bytes": SIZE}})
 
     before = begin_anew(server)
     large = create(server, "large")

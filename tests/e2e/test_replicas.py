@@ -34,7 +34,7 @@ services:
     sizes: ["720x1280"]
   relayed: {<<: *service, name: Relayed, upstream: relay, model: veo-3.1, access: reverse}
 catalogue:
-  rest:
+  sections:
     probes: {reach: 1s, credentials: off, generation: off, in_doubt_pace: 5s}
     budgets: {per_hour: 500, per_day: 5000}
 """

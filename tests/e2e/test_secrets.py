@@ -113,7 +113,7 @@ def refusal(key: str, status: int, text: str, **more: object) -> "Document":
     body = {"error": {"message": text, "type": "invalid_request_error", "code": key}}
     headers = {"x-your-key": key, "www-authenticate": f'Bearer realm="{key}"'}
     told = {"kind": "refuse", "http_status": status, "body": body, "headers": headers}
-    return {"trouble": told | more}
+    return {"fault": told | more}
 
 
 PAGES = (
@@ -139,13 +139,13 @@ def test_no_secret_shows_anywhere(  # noqa: PLR0913, PLR0917  # all of it is one
     paused = echo(RELAY, "This interface is temporarily paused")
     world.order("film", refusal(MAKER, 400, echo(MAKER)))
     world.order("relayed", refusal(RELAY, 503, paused))
-    world.order("streamed", {"trouble": {"kind": "fail", "after": 0, "message": echo(STREAM)}})
+    world.order("streamed", {"fault": {"kind": "fail", "after": 0, "message": echo(STREAM)}})
     server = serve(planted, env)
     ids = ("film", "relayed", "streamed")
     eventually(lambda: all(server.evidence(id_, "generation") for id_ in ids))
     world.order("film", refusal(MAKER, 401, echo(MAKER), doors=["create", "models", "poll"]))
     page = f"<html><title>500</title>{echo(STREAM)}</html>"
-    world.order("streamed", {"trouble": {"kind": "refuse", "http_status": 500, "body": page}})
+    world.order("streamed", {"fault": {"kind": "refuse", "http_status": 500, "body": page}})
     eventually(lambda: server.get("/api/services/film").json()["blocked"] == "auth")
     eventually(lambda: server.statuses()["relayed"] == "suspended")
     eventually(lambda: server.program.events("alerts.undelivered"))

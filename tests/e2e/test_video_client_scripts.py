@@ -92,7 +92,7 @@ def test_it_lives_in_an_event_loop_too(launch: "Launcher") -> None:
 def test_a_server_goes_on_with_the_video_of_a_client_that_is_killed(
     document: "Document", launch: "Launcher", serve: "Serve", world: "World"
 ) -> None:
-    world.order("film", {"troubles": [{"kind": "slow", "factor": 10}]})
+    world.order("film", {"faults": [{"kind": "slow", "factor": 10}]})
     server = serve(document)
     asking = launch.python("-c", ASKING)
     (id_,) = re.findall(r"video_\w+", asking.has_printed(r"video_\w+\n")[0])

@@ -180,7 +180,7 @@ async def test_a_complete_list_has_its_minute_from_when_we_began_to_look(start: 
     dying = await start(upstreams=upstreams)
     await dying.die_asking("a")
     await dying.clock.sleep(timedelta(minutes=1))
-    dying.trouble("a", {"kind": "list_lie"})
+    dying.trouble("a", {"kind": "incomplete_list"})
 
     other = await start(upstreams=upstreams)
     while not other.world.requests["a", "list"]:

@@ -102,7 +102,7 @@ async def test_a_job_that_may_be_anothers_is_no_proof_of_a_refusal(start: Start)
 
 async def test_a_job_is_looked_for_with_the_key_that_a_reload_has_brought(start: Start) -> None:
     studio = await start(routes={"boats": ONE})
-    studio.trouble("a", {"kind": "reset", "accepts": True}, {"kind": "list_lie"})
+    studio.trouble("a", {"kind": "reset", "accepts": True}, {"kind": "incomplete_list"})
 
     video = await studio.create()
     while not studio.world.requests["a", "list"]:  # a server tells no event

@@ -66,7 +66,7 @@ async def test_a_page_counts_for_all_its_services_and_only_at_its_changes(start:
 async def test_a_feed_alone_never_takes_down_a_service_that_delivers(start: Start) -> None:
     house = await start(SORA)
     await house.generate(SORA)
-    house.trouble(SORA, {"kind": "rumour"})
+    house.trouble(SORA, {"kind": "false_report"})
 
     await read(house, house.feeds, SORA)
 

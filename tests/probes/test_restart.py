@@ -105,7 +105,7 @@ async def test_an_order_that_was_written_down_is_not_sent_by_the_next_process(
 
 async def test_a_doubt_outlives_the_process_and_is_resolved_by_the_next(start: Start) -> None:
     house = await start(OFFICIAL)
-    troubles = [{"kind": "reset", "accepts": True}, {"kind": "list_lie", "hides": "all"}]
+    troubles = [{"kind": "reset", "accepts": True}, {"kind": "incomplete_list", "omits": "all"}]
     house.trouble(OFFICIAL, *troubles)
     await killed_once(house, OFFICIAL, "list")
     house.trouble(OFFICIAL)

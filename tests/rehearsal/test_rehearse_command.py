@@ -110,7 +110,7 @@ def test_the_same_options_generate_the_same_trace_which_can_be_run(
 
 
 def test_a_recipe_takes_the_place_of_the_options(rehearse: Rehearse, tmp_path: Path) -> None:
-    recipe = {"days": 1, "casts": {"mine": {"count": 3}}}
+    recipe = {"days": 1, "groups": {"mine": {"count": 3}}}
     (tmp_path / "recipe.json").write_text(json.dumps(recipe), "utf-8")
 
     found = rehearse("generate", "--out", "made.json", "--recipe", "recipe.json")

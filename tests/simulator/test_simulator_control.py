@@ -56,9 +56,9 @@ async def test_a_service_is_switched_off_and_on_again(
     while_off = await create(http, world)
     _, on = await put(world, None)
 
-    assert (status, off["mode"]) == (200, "live")
+    assert (status, off["fault_source"]) == (200, "live")
     assert while_off == 503
-    assert on["troubles"] == []
+    assert on["faults"] == []
     assert await create(http, world) == 200
 
 
@@ -67,9 +67,9 @@ async def test_a_trouble_is_put_upon_a_service(
 ) -> None:
     world = await start()
 
-    _, shown = await put(world, {"trouble": {"kind": "refuse", "sign": "quota", "share": 1}})
+    _, shown = await put(world, {"fault": {"kind": "refuse", "sign": "quota", "share": 1}})
 
-    assert shown["troubles"] == [{"kind": "refuse", "sign": "quota"}]
+    assert shown["faults"] == [{"kind": "refuse", "sign": "quota"}]
     assert await create(http, world) == 429
 
 
@@ -78,7 +78,7 @@ async def test_the_scripts_own_trouble_can_be_ended_and_come_back(start: Start, 
     reverse = "sora-2-reverse"
 
     scripted = [trouble.kind for trouble in world.active_faults(reverse)]
-    await put(world, {"trouble": None}, reverse)
+    await put(world, {"fault": None}, reverse)
     ended = world.active_faults(reverse)
     await put(world, {"status": "script"}, reverse)
 
@@ -90,7 +90,7 @@ async def test_the_scripts_own_trouble_can_be_ended_and_come_back(start: Start, 
 async def test_a_trouble_may_last_for_some_seconds(start: Start, put: Put) -> None:
     world = await start(speed=1000)
 
-    await put(world, {"troubles": [{"kind": "stall"}, {"kind": "hang"}], "for": 20})
+    await put(world, {"faults": [{"kind": "stall"}, {"kind": "hang"}], "for": 20})
 
     async with asyncio.timeout(5):
         while world.active_faults(SORA):
@@ -102,11 +102,11 @@ async def test_a_trouble_may_last_for_some_seconds(start: Start, put: Put) -> No
     ("body", "reason"),
     [
         ({"status": "broken"}, "status: Input should be 'off', 'on' or 'script'"),
-        ({"trouble": {"kind": "explode"}}, "'refuse', 'hang', 'reset'"),
-        ({"trouble": {"kind": "stall", "att": 3}}, "unknown key 'att'; allowed are share, feed"),
-        ({"truble": {}}, "unknown key 'truble'; allowed are trouble, troubles, status, for"),
+        ({"fault": {"kind": "explode"}}, "'refuse', 'hang', 'reset'"),
+        ({"fault": {"kind": "stall", "att": 3}}, "unknown key 'att'; allowed are share, feed"),
+        ({"truble": {}}, "unknown key 'truble'; allowed are fault, faults, status, for"),
         ({}, "give exactly one of"),
-        ({"status": "off", "trouble": None}, "give exactly one of"),
+        ({"status": "off", "fault": None}, "give exactly one of"),
         ([1], "object"),
     ],
 )
@@ -163,7 +163,7 @@ async def test_the_books_tell_what_each_prompt_cost(
     world = await start()
     await create(http, world, "one")
     await create(http, world, "two")
-    await put(world, {"trouble": {"kind": "reset", "accepts": True}})
+    await put(world, {"fault": {"kind": "reset", "accepts": True}})
     with pytest.raises(aiohttp.ClientError):
         await create(http, world, "two")
 

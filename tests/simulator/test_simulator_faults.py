@@ -124,12 +124,12 @@ async def test_a_failing_job_says_why_and_is_refunded(start: Start, order: Order
 @pytest.mark.parametrize(
     ("trouble", "size", "seconds", "tracks"),
     [
-        ({"flaw": "wrong_size"}, (640, 360), 4, 2),
-        ({"flaw": "wrong_size", "size": "854x480"}, (854, 480), 4, 2),
-        ({"flaw": "wrong_length"}, (1280, 720), 2, 2),
-        ({"flaw": "wrong_length", "seconds": 1}, (1280, 720), 1, 2),
-        ({"flaw": "silent"}, (1280, 720), 4, 1),
-        ({"flaw": "black"}, (1280, 720), 4, 2),
+        ({"defect": "wrong_size"}, (640, 360), 4, 2),
+        ({"defect": "wrong_size", "size": "854x480"}, (854, 480), 4, 2),
+        ({"defect": "wrong_length"}, (1280, 720), 2, 2),
+        ({"defect": "wrong_length", "seconds": 1}, (1280, 720), 1, 2),
+        ({"defect": "silent"}, (1280, 720), 4, 1),
+        ({"defect": "black"}, (1280, 720), 4, 2),
     ],
 )
 async def test_a_flawed_video_is_flawed_in_its_bytes(  # noqa: PLR0913, PLR0917  # one row of a table
@@ -141,7 +141,7 @@ async def test_a_flawed_video_is_flawed_in_its_bytes(  # noqa: PLR0913, PLR0917 
     seconds: int,
     tracks: int,
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "deliver"} | trouble]})
+    world = await start(troubles={SORA: [{"kind": "deliver_defective"} | trouble]})
 
     job = await order(world)
     _, data = await content(http, world, job["id"])
@@ -158,7 +158,7 @@ async def test_a_flawed_video_is_flawed_in_its_bytes(  # noqa: PLR0913, PLR0917 
 async def test_a_broken_video_does_not_open(
     start: Start, order: Order, http: aiohttp.ClientSession, flaw: str
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "deliver", "flaw": flaw}]})
+    world = await start(troubles={SORA: [{"kind": "deliver_defective", "defect": flaw}]})
 
     status, data = await content(http, world, (await order(world))["id"])
 
@@ -168,7 +168,7 @@ async def test_a_broken_video_does_not_open(
 
 
 async def test_another_models_video_says_so_in_its_model(start: Start, order: Order) -> None:
-    other = {"kind": "deliver", "flaw": "other_model", "model": "sora-1"}
+    other = {"kind": "deliver_defective", "defect": "other_model", "model": "sora-1"}
     world = await start(troubles={SORA: [other]})
 
     assert (await order(world))["model"] == "sora-1"
@@ -196,7 +196,7 @@ async def test_a_slow_service_takes_longer(start: Start, order: Order) -> None:
 async def test_a_list_may_hide_the_newest_job(
     start: Start, order: Order, http: aiohttp.ClientSession
 ) -> None:
-    world = await start(troubles={SORA: [{"kind": "list_lie"}]})
+    world = await start(troubles={SORA: [{"kind": "incomplete_list"}]})
     first = await order(world, follow=False)
     await order(world, follow=False)
 

@@ -171,16 +171,16 @@ async def test_a_page_that_did_not_change_is_not_sent_again(
     ("answer", "status", "kind"),
     [
         ("html", 200, "text/html"),
-        ("gone", 404, "text/plain"),
+        ("not_found", 404, "text/plain"),
         ("error", 502, "text/html"),
-        ("half_json", 200, "text/plain"),
+        ("truncated_json", 200, "text/plain"),
     ],
 )
 async def test_a_page_may_be_broken_itself(
     http: aiohttp.ClientSession, answer: str, status: int, kind: str
 ) -> None:
     async with (
-        serve_simulation(scenario(faults=[{"answer": answer}])) as world,
+        serve_simulation(scenario(faults=[{"response": answer}])) as world,
         http.get(f"{world.feed_urls['page']}/api/v2/summary.json") as got,
     ):
         assert (got.status, got.content_type) == (status, kind)
@@ -237,12 +237,12 @@ def test_a_page_is_green_while_it_still_monitors() -> None:
 @pytest.mark.parametrize(
     ("trouble", "word"),
     [
-        ({"kind": "rumour", "says": "partial_outage"}, "partial_outage"),
+        ({"kind": "false_report", "status": "partial_outage"}, "partial_outage"),
         ({"kind": "slow"}, "degraded_performance"),
         ({"kind": "refuse", "sign": "maintenance"}, "under_maintenance"),
         ({"kind": "refuse", "http_status": 500, "feed": "operational"}, "operational"),
         ({"kind": "retire"}, "operational"),
-        ({"kind": "deliver", "flaw": "black"}, "operational"),
+        ({"kind": "deliver_defective", "defect": "black"}, "operational"),
         ({"kind": "hang"}, "partial_outage"),
     ],
 )

@@ -74,7 +74,7 @@ async def test_a_download_of_any_size_is_the_video_and_then_padding(
     async with http.get(url, headers=head(world)) as answer:
         video = await answer.read()
     world.override_faults(
-        SERVICE, (FAULT_ADAPTER.validate_python({"kind": "bulk", "bytes": 50_000_000}),)
+        SERVICE, (FAULT_ADAPTER.validate_python({"kind": "large_file", "bytes": 50_000_000}),)
     )
 
     async with http.get(url, headers=head(world)) as answer:
@@ -97,7 +97,7 @@ async def test_a_download_of_any_size_is_the_video_and_then_padding(
 async def test_a_range_of_a_padded_download_is_the_same_bytes(
     start: Start, http: aiohttp.ClientSession, asked: str, shown: str
 ) -> None:
-    world = await start(troubles={SERVICE: [{"kind": "bulk", "bytes": 9_000_000}]})
+    world = await start(troubles={SERVICE: [{"kind": "large_file", "bytes": 9_000_000}]})
     url = await finished(http, world)
     async with http.get(url, headers=head(world)) as answer:
         whole = await answer.read()

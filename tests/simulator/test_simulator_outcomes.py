@@ -43,13 +43,13 @@ KINDS: list[dict[str, object]] = [
     {"kind": "reset", "doors": ["content"]},
     {"kind": "stall", "at": 60},
     {"kind": "fail", "after": 3},
-    {"kind": "deliver", "flaw": "black"},
-    {"kind": "deliver", "flaw": "wrong_size"},
+    {"kind": "deliver_defective", "defect": "black"},
+    {"kind": "deliver_defective", "defect": "wrong_size"},
     {"kind": "expire"},
     {"kind": "slow", "factor": 3},
     {"kind": "retire"},
-    {"kind": "list_lie"},
-    {"kind": "rumour"},
+    {"kind": "incomplete_list"},
+    {"kind": "false_report"},
 ]
 troubles = st.builds(
     lambda kind, share: FAULT_ADAPTER.validate_python(kind | {"share": share}),
@@ -59,9 +59,9 @@ troubles = st.builds(
 fates = st.builds(
     JobOutcome,
     duration=st.none() | st.floats(0.1, 1000),
-    stalled_at=st.integers(0, 99),
+    stall_percent=st.integers(0, 99),
     failure=st.none() | st.just(JobFailure("server_error", "An internal error occurred.")),
-    result=st.just(ASKED),
+    output=st.just(ASKED),
 )
 
 
@@ -181,7 +181,7 @@ def test_refused_content_ends_as_refused_content_whatever_else_happens(
 
 @given(st.sampled_from(VideoDefect))
 def test_a_flaw_changes_what_it_names_and_nothing_else(flaw: VideoDefect) -> None:
-    made = apply_defect(ASKED, DeliverDefective(kind="deliver", defect=flaw))
+    made = apply_defect(ASKED, DeliverDefective(kind="deliver_defective", defect=flaw))
 
     assert (made.size != ASKED.size) == (flaw is VideoDefect.WRONG_SIZE)
     assert (made.seconds != ASKED.seconds) == (flaw is VideoDefect.WRONG_LENGTH)
@@ -190,7 +190,7 @@ def test_a_flaw_changes_what_it_names_and_nothing_else(flaw: VideoDefect) -> Non
 
 
 def spell(**facts: object) -> ScheduledFault:
-    return ScheduledFault.model_validate({"trouble": {"kind": "stall"}} | facts)
+    return ScheduledFault.model_validate({"fault": {"kind": "stall"}} | facts)
 
 
 @given(seconds, st.floats(0, 1000), st.floats(0.1, 1000))

@@ -137,17 +137,17 @@ def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("spell", "key", "reason"),
     [
-        ("{trouble: {kind: explode}}", "spells.0.trouble", "'refuse', 'hang', 'reset'"),
-        ("{trouble: {kind: refuse}}", "spells.0.trouble.refuse", "either http_status"),
-        ("{trouble: {kind: stall, at: 100}}", "spells.0.trouble.stall.at", "less than or equal"),
-        ("{trouble: {kind: slow, speed: 2}}", "spells.0.trouble.slow", "allowed are share, feed"),
-        ("{from: 9, to: 3, trouble: {kind: stall}}", "spells.0", "'to' must be after 'from'"),
-        ("{from: 9, every: 30, trouble: {kind: stall}}", "spells.0", "needs a 'to'"),
+        ("{fault: {kind: explode}}", "faults.0.fault", "'refuse', 'hang', 'reset'"),
+        ("{fault: {kind: refuse}}", "faults.0.fault.refuse", "either http_status"),
+        ("{fault: {kind: stall, at: 100}}", "faults.0.fault.stall.at", "less than or equal"),
+        ("{fault: {kind: slow, speed: 2}}", "faults.0.fault.slow", "allowed are share, feed"),
+        ("{from: 9, to: 3, fault: {kind: stall}}", "faults.0", "'to' must be after 'from'"),
+        ("{from: 9, every: 30, fault: {kind: stall}}", "faults.0", "needs a 'to'"),
     ],
 )
 def test_a_mistaken_spell_is_named(spell: str, key: str, reason: str) -> None:
     with pytest.raises(ScenarioError) as caught:
-        parse_scenario(f"{SMALL}    spells: [{spell}]\n", "mine.yaml")
+        parse_scenario(f"{SMALL}    faults: [{spell}]\n", "mine.yaml")
 
     assert caught.value.key == f"services.sora.{key}"
     assert reason in caught.value.reason

@@ -107,7 +107,7 @@ def test_every_kind_of_trouble_but_retirement_and_bulk_comes_by_in_the_storm() -
     seen = {spell.fault.kind for service in storm.services.values() for spell in service.faults}
 
     kinds = set(FAULT_ADAPTER.json_schema()["discriminator"]["mapping"])
-    assert kinds - seen == {"retire", "bulk"}
+    assert kinds - seen == {"retire", "large_file"}
     assert all(
         spell.every is not None for service in storm.services.values() for spell in service.faults
     )
@@ -119,8 +119,8 @@ async def test_a_world_of_its_own_says_where_it_is_and_ends_when_asked(
 ) -> None:
     program = (
         "from tallylight.simulator.files import load_scenario\n"
-        "from tallylight.simulator.server import run\n"
-        "run(load_scenario('calm'), 0)\n"
+        "from tallylight.simulator.server import run_simulator\n"
+        "run_simulator(load_scenario('calm'), 0)\n"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE

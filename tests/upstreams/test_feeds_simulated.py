@@ -139,7 +139,7 @@ async def test_the_other_surfaces_say_the_same(surface: int) -> None:
 
 
 @pytest.mark.parametrize("format_", ["statuspage", "incident_io"])
-@pytest.mark.parametrize("answer", ["html", "gone", "error", "half_json"])
+@pytest.mark.parametrize("answer", ["html", "not_found", "error", "truncated_json"])
 async def test_a_broken_page_is_unknown(format_: str, answer: str) -> None:
-    async with page(format_, faults=({"from": 0, "answer": answer},)) as (_, reader):
+    async with page(format_, faults=({"from": 0, "response": answer},)) as (_, reader):
         assert await reader.read() is Status.UNKNOWN

@@ -49,7 +49,7 @@ rehearse_app = typer.Typer(
     no_args_is_help=True,
     help="Months of trouble in seconds: what a budget buys. `rehearse TRACE` runs a trace.",
 )
-rehearse_app.command()(generate_trace_command)
+rehearse_app.command("generate")(generate_trace_command)
 
 
 def register(application: typer.Typer) -> None:

@@ -36,8 +36,8 @@ class ControlCommand(ScenarioSection):
 
     @model_validator(mode="after")
     def _check_exclusive(self) -> Self:
-        if len(self.model_fields_set & {"trouble", "troubles", "status"}) != 1:
-            raise ValueError("give exactly one of 'trouble', 'troubles' and 'status'")
+        if len(self.model_fields_set & {"fault", "faults", "status"}) != 1:
+            raise ValueError("give exactly one of 'fault', 'faults' and 'status'")
         return self
 
     def requested_faults(self) -> tuple[AnyFault, ...]:
@@ -130,9 +130,9 @@ class _ControlApi:
             "upstream": service.upstream,
             "base_url": self._world.base_urls[service.upstream],
             "model": service.model,
-            "mode": self._world.fault_source(name).value,
-            "troubles": [
-                trouble.model_dump(mode="json", exclude_defaults=True) | {"kind": trouble.kind}
+            "fault_source": self._world.fault_source(name).value,
+            "faults": [
+                trouble.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"kind": trouble.kind}
                 for trouble in self._world.active_faults(name)
             ],
             "requests": {door.value: self._world.requests[name, door] for door in Endpoint},

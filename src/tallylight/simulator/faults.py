@@ -88,8 +88,8 @@ class Refuse(SimulatedFault):
     http_status: int | None = Field(default=None, ge=200, le=599)
     body: str | dict[str, JsonValue] = ""
     headers: Mapping[str, str] = Field(default_factory=dict)
-    state: NamedState | None = None
-    endpoints: tuple[Endpoint, ...] = (Endpoint.CREATE,)
+    state: NamedState | None = Field(default=None, alias="sign")
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CREATE,), alias="doors")
     unlisted: bool = False
     accepts: bool = False
 
@@ -110,7 +110,7 @@ class Hang(SimulatedFault):
 
     kind: Literal["hang"]
     accepts: bool = True
-    endpoints: tuple[Endpoint, ...] = (Endpoint.CREATE,)
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CREATE,), alias="doors")
 
 
 class Reset(SimulatedFault):
@@ -118,7 +118,7 @@ class Reset(SimulatedFault):
 
     kind: Literal["reset"]
     accepts: bool = False
-    endpoints: tuple[Endpoint, ...] = (Endpoint.CREATE,)
+    endpoints: tuple[Endpoint, ...] = Field(default=(Endpoint.CREATE,), alias="doors")
 
 
 class Stall(SimulatedFault):
@@ -163,7 +163,7 @@ class DeliverDefective(SimulatedFault):
         model: The model that `other_model` names.
     """
 
-    kind: Literal["deliver"]
+    kind: Literal["deliver_defective"]
     defect: VideoDefect
     size: str | None = Field(default=None, pattern=r"^[1-9]\d{1,3}x[1-9]\d{1,3}$")
     seconds: int | None = Field(default=None, ge=1, le=60)
@@ -180,7 +180,7 @@ class Expire(SimulatedFault):
 class LargeFile(SimulatedFault):
     """Downloads are padded to so many bytes, by what players skip."""
 
-    kind: Literal["bulk"]
+    kind: Literal["large_file"]
     size: int = Field(default=200_000_000, ge=1, le=4_000_000_000, alias="bytes")
 
 
@@ -207,14 +207,14 @@ class Retire(SimulatedFault):
 class IncompleteList(SimulatedFault):
     """The list of jobs leaves out the job that was accepted last, or all of them."""
 
-    kind: Literal["list_lie"]
+    kind: Literal["incomplete_list"]
     omits: Literal["newest", "all"] = "newest"
 
 
 class FalseReport(SimulatedFault):
     """The service is well, and its status page says otherwise."""
 
-    kind: Literal["rumour"]
+    kind: Literal["false_report"]
     status: ReportedStatus = ReportedStatus.MAJOR_OUTAGE
 
 

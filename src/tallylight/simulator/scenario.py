@@ -177,7 +177,7 @@ class FeedFault(ScenarioSection):
 
     start: float = Field(default=0.0, ge=0, alias="from")
     end: float | None = Field(default=None, alias="to")
-    response: Literal["html", "gone", "error", "half_json"] = "html"
+    response: Literal["html", "not_found", "error", "truncated_json"] = "html"
 
 
 class ScenarioFeed(ScenarioSection):

@@ -72,9 +72,9 @@ def _fault_response(fault: FeedFault) -> SimulatedResponse:
         case "html":
             # Pages move without notice, and their old address answers 200 with HTML.
             return SimulatedResponse(200, _HTML_PAGE)
-        case "gone":
+        case "not_found":
             return SimulatedResponse(404, "Not Found")
         case "error":
             return SimulatedResponse(502, "<html><body>Bad gateway</body></html>")
-        case "half_json":
+        case "truncated_json":
             return SimulatedResponse(200, '{"page": {"id": "half", "name": "Hal')
