@@ -18,14 +18,14 @@ from .conftest import LATER, Start, Studio
 
 # A create that hangs is left to the chaos tests: sockets wait by the real clock, for minutes.
 TROUBLES: Sequence[dict[str, object]] = (
-    {"kind": "refuse", "state": "rate_limited"},
-    {"kind": "refuse", "state": "overloaded"},
-    {"kind": "refuse", "state": "suspended"},
+    {"kind": "refuse", "sign": "rate_limited"},
+    {"kind": "refuse", "sign": "overloaded"},
+    {"kind": "refuse", "sign": "suspended"},
     {"kind": "refuse", "http_status": 500, "body": {"error": {"message": "oops"}}},
     {"kind": "refuse", "http_status": 500, "body": {"error": {"message": "oops"}}, "accepts": True},
     {"kind": "reset", "accepts": True},
     {"kind": "reset", "accepts": False},
-    {"kind": "hang", "accepts": True, "endpoints": ["poll"]},
+    {"kind": "hang", "accepts": True, "doors": ["poll"]},
     {"kind": "fail", "after": 3},
     {"kind": "stall"},
     {"kind": "slow", "factor": 2},

@@ -47,7 +47,7 @@ async def test_killed_after_any_writing_a_doubt_is_not_paid_twice(
 
 async def test_a_refusal_and_the_next_try_are_written_at_once(start: Start) -> None:
     dying = await start()
-    dying.trouble("a", {"kind": "refuse", "state": "overloaded"})
+    dying.trouble("a", {"kind": "refuse", "sign": "overloaded"})
     dying.trouble("b", {"kind": "reset", "accepts": True})
     asking = asyncio.create_task(dying.create())
     await dying.die_after(2)  # the first try, and the second one
@@ -60,7 +60,7 @@ async def test_a_refusal_and_the_next_try_are_written_at_once(start: Start) -> N
 
 async def test_the_money_of_a_refusal_is_free_for_the_next_try(start: Start) -> None:
     studio = await start(gateway={"budget": {"per_day": "0.25"}})
-    studio.trouble("a", {"kind": "refuse", "state": "overloaded"})
+    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
 
     video = await studio.ended(await studio.create())
 
@@ -86,7 +86,7 @@ async def test_who_loses_its_lease_follows_the_video_no_more(start: Start) -> No
 
 async def test_who_loses_its_video_before_a_further_attempt_sends_nothing(start: Start) -> None:
     studio = await start()
-    studio.trouble("a", {"kind": "refuse", "state": "overloaded"})
+    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
     journal, write = studio.history.group_commit, studio.history.group_commit.write
     take = text("UPDATE videos SET owner = 'another', leased_until_us = 9999999999999999")
 

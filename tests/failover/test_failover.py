@@ -18,12 +18,12 @@ from .conftest import Start
 REFUSED, FAILED, DELIVERED = AttemptState.REFUSED, AttemptState.FAILED, AttemptState.DELIVERED
 
 REFUSALS: Mapping[str, Mapping[str, object]] = {
-    "rate limited": {"kind": "refuse", "state": "rate_limited"},
-    "overloaded": {"kind": "refuse", "state": "overloaded"},
-    "under risk control": {"kind": "refuse", "state": "risk_control"},
-    "suspended": {"kind": "refuse", "state": "suspended"},
-    "without our key": {"kind": "refuse", "state": "auth"},
-    "without money": {"kind": "refuse", "state": "quota"},
+    "rate limited": {"kind": "refuse", "sign": "rate_limited"},
+    "overloaded": {"kind": "refuse", "sign": "overloaded"},
+    "under risk control": {"kind": "refuse", "sign": "risk_control"},
+    "suspended": {"kind": "refuse", "sign": "suspended"},
+    "without our key": {"kind": "refuse", "sign": "auth"},
+    "without money": {"kind": "refuse", "sign": "quota"},
 }
 
 
@@ -65,7 +65,7 @@ async def test_nobody_at_the_door_costs_nothing(start: Start) -> None:
 
 async def test_what_the_caller_did_wrong_travels_nowhere(start: Start) -> None:
     studio = await start()
-    studio.trouble("a", {"kind": "refuse", "state": "content_rejected"})
+    studio.trouble("a", {"kind": "refuse", "sign": "content_rejected"})
 
     with pytest.raises(ApiError) as refusal:
         await studio.create()
@@ -77,7 +77,7 @@ async def test_what_the_caller_did_wrong_travels_nowhere(start: Start) -> None:
 
 async def test_refused_content_travels_where_the_route_says_so(start: Start) -> None:
     studio = await start(route={"content_travels": True})
-    studio.trouble("a", {"kind": "refuse", "state": "content_rejected"})
+    studio.trouble("a", {"kind": "refuse", "sign": "content_rejected"})
 
     video = await studio.ended(await studio.create())
 
@@ -213,7 +213,7 @@ async def test_a_stalled_job_that_is_paid_for_is_waited_for(start: Start) -> Non
 async def test_a_job_is_not_lost_for_a_page_that_a_proxy_shows_meanwhile(start: Start) -> None:
     studio = await start()
     page = "<html><body><h1>404 Not Found</h1></body></html>"
-    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": page, "endpoints": ["poll"]})
+    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": page, "doors": ["poll"]})
 
     video = await studio.create()
     await studio.clock.sleep(timedelta(seconds=90))
@@ -228,7 +228,7 @@ async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) 
     studio = await start()
     denial = {"error": {"message": "Video not found.", "type": "invalid_request_error"}}
     studio.trouble(
-        "a", {"kind": "refuse", "http_status": 404, "body": denial, "endpoints": ["poll"]}
+        "a", {"kind": "refuse", "http_status": 404, "body": denial, "doors": ["poll"]}
     )
 
     video = await studio.ended(await studio.create())
@@ -253,7 +253,7 @@ async def test_a_late_delivery_is_taken_in_place_of_the_other(start: Start) -> N
     )
     studio.trouble("a", {"kind": "slow", "factor": 20})
     studio.trouble("b", {"kind": "stall"})
-    studio.trouble("c", {"kind": "refuse", "state": "overloaded"})
+    studio.trouble("c", {"kind": "refuse", "sign": "overloaded"})
 
     video = await studio.ended(await studio.create())
 
@@ -266,7 +266,7 @@ async def test_when_all_refuse_the_caller_is_told_whom_and_when_to_come_again(
 ) -> None:
     studio = await start()
     for name, sign in (("a", "overloaded"), ("b", "suspended"), ("c", "rate_limited")):
-        studio.trouble(name, {"kind": "refuse", "state": sign})
+        studio.trouble(name, {"kind": "refuse", "sign": sign})
 
     with pytest.raises(ApiError) as refusal:
         await studio.create()
@@ -282,12 +282,12 @@ async def test_one_failure_is_felt_by_the_very_next_request(start: Start) -> Non
     route = {"services": ["a", "b"], "explicit": False, "prefer": "most_reliable"}
     studio = await start(route=route)
     for number in range(2):  # both are known to deliver
-        studio.trouble("ab"[1 - number], {"kind": "refuse", "state": "rate_limited"})
+        studio.trouble("ab"[1 - number], {"kind": "refuse", "sign": "rate_limited"})
         await studio.ended(await studio.create(f"known {number}"))
         studio.trouble("ab"[1 - number])
     await studio.clock.sleep(timedelta(minutes=2))
     preferred = (await studio.ended(await studio.create("which"))).service
-    studio.trouble(preferred, {"kind": "refuse", "state": "overloaded"})
+    studio.trouble(preferred, {"kind": "refuse", "sign": "overloaded"})
     before = studio.creates(preferred)
     for number in range(20):  # where both are as good, chance decides
         await studio.ended(await studio.create(f"felt {number}"))
@@ -337,7 +337,7 @@ async def test_a_video_that_all_refuse_for_the_moment_is_held_where_the_route_sa
 ) -> None:
     studio = await start(route={"hold": "3m"})
     for name, sign in (("a", "overloaded"), ("b", "maintenance"), ("c", "rate_limited")):
-        studio.trouble(name, {"kind": "refuse", "state": sign})
+        studio.trouble(name, {"kind": "refuse", "sign": sign})
 
     video = await studio.create()
     assert video.status is VideoStatus.QUEUED
@@ -355,7 +355,7 @@ async def test_what_is_held_waits_no_longer_than_the_first_that_may_take_it(star
     headers = {"Retry-After": "1200"}
     body = {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}
     studio.trouble("a", {"kind": "refuse", "http_status": 429, "headers": headers, "body": body})
-    studio.trouble("b", {"kind": "refuse", "state": "overloaded"})
+    studio.trouble("b", {"kind": "refuse", "sign": "overloaded"})
 
     video = await studio.create()
     studio.trouble("b")
@@ -387,7 +387,7 @@ async def test_a_failed_job_does_not_wait_for_a_service_that_did_not_refuse_for_
 ) -> None:
     studio = await start(route={"services": ["a", "b"]})
     studio.trouble("a", {"kind": "fail", "after": 5})
-    studio.trouble("b", {"kind": "refuse", "state": sign})
+    studio.trouble("b", {"kind": "refuse", "sign": sign})
 
     video = await studio.ended(await studio.create())
 
@@ -413,7 +413,7 @@ async def test_a_failed_job_does_not_wait_for_a_service_that_is_left_alone_beyon
 async def test_a_failed_job_waits_for_a_service_that_refuses_for_the_moment(start: Start) -> None:
     studio = await start(route={"services": ["a", "b"]})
     studio.trouble("a", {"kind": "fail", "after": 5})
-    studio.trouble("b", {"kind": "refuse", "state": "rate_limited"})
+    studio.trouble("b", {"kind": "refuse", "sign": "rate_limited"})
 
     video = await studio.create()
     await studio.clock.sleep(timedelta(seconds=30))
@@ -450,7 +450,7 @@ async def test_a_moments_trouble_of_the_store_loses_no_video(start: Start) -> No
 async def test_what_is_held_in_vain_fails_with_everybodys_reason(start: Start) -> None:
     studio = await start(route={"hold": "1m", "services": ["a", "b"]})
     for name in ("a", "b"):
-        studio.trouble(name, {"kind": "refuse", "state": "overloaded"})
+        studio.trouble(name, {"kind": "refuse", "sign": "overloaded"})
 
     video = await studio.ended(await studio.create())
 

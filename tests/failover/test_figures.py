@@ -19,7 +19,7 @@ def told(studio: Studio, name: str) -> dict[tuple[str, ...], float]:
 
 async def test_attempts_and_videos_are_counted_by_how_they_ended(start: Start) -> None:
     studio = await start()
-    studio.trouble("a", {"kind": "refuse", "state": "overloaded"})
+    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
     studio.trouble("b", {"kind": "fail", "after": 1, "code": "x", "message": "broken"})
 
     video = await studio.create()

@@ -53,7 +53,7 @@ async def test_the_same_key_for_other_content_is_a_conflict(start: Start) -> Non
 
 async def test_a_key_whose_request_was_refused_is_free_again(start: Start) -> None:
     studio = await start(route={"services": ["a"]})
-    studio.trouble("a", {"kind": "refuse", "state": "rate_limited"})
+    studio.trouble("a", {"kind": "refuse", "sign": "rate_limited"})
     with pytest.raises(ApiError):
         await studio.create(idempotency_key="mine")
     studio.trouble("a")
@@ -77,7 +77,7 @@ async def test_what_the_sdk_sends_again_by_itself_is_the_same_video(start: Start
 async def test_what_was_refused_and_comes_again_is_no_other_video(start: Start) -> None:
     studio = await start(route={"services": ["a"]})
     first = await studio.create()
-    studio.trouble("a", {"kind": "refuse", "state": "overloaded"})
+    studio.trouble("a", {"kind": "refuse", "sign": "overloaded"})
     with pytest.raises(ApiError):
         await studio.create()
     studio.trouble("a")

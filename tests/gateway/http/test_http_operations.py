@@ -118,7 +118,7 @@ async def _thumbnail_under(
 ) -> tuple[int, dict[str, Any], str | None]:
     """Return how a thumbnail is refused while a door of the service that has it is troubled."""
     url = f"/v1/videos/{await _finished(gateway)}/content?variant=thumbnail"
-    troubled = FAULT_ADAPTER.validate_python({"kind": "refuse", "endpoints": [door], **trouble})
+    troubled = FAULT_ADAPTER.validate_python({"kind": "refuse", "doors": [door], **trouble})
     gateway.world.override_faults("sora-2-official", (troubled,))
     async with gateway.http.get(url) as answer:
         told = answer.status, await _error(answer), answer.headers.get("Retry-After")
@@ -416,7 +416,7 @@ async def test_objects_of_a_form_may_be_written_in_json(gateway: "Gateway") -> N
 
 
 async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:
-    refusing = FAULT_ADAPTER.validate_python({"kind": "refuse", "state": "content_rejected"})
+    refusing = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "content_rejected"})
     gateway.world.override_faults("sora-2-official", (refusing,))
     async with gateway.http.post("/v1/videos", json=ORDER) as answer:
         error = await _error(answer)
