@@ -23,7 +23,7 @@ async def test_attempts_and_videos_are_counted_by_how_they_ended(start: Start) -
     studio.trouble("b", {"kind": "fail", "after": 1, "code": "x", "message": "broken"})
 
     video = await studio.create()
-    assert told(studio, "tallylight_videos_under_way") == {(): 1}
+    assert told(studio, "tallylight_videos_active") == {(): 1}
     await studio.ended(video)
 
     assert told(studio, "tallylight_attempts_total") == {

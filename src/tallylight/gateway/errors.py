@@ -101,7 +101,7 @@ REFERENCE_LOST = ApiError(
 SERVICE_REMOVED = Failure(
     kind=FailureKind.UNKNOWN,
     fault=Fault.OURS,
-    rule="service:left",
+    rule="service:removed",
     text="the service has left the configuration while it made this video",
 )
 

@@ -60,7 +60,7 @@ class VideoFinisher:
         if isinstance(asset, Failure):
             # The job is done and paid for: its content is relayed as long as it can be had.
             log.warning(
-                "video.unfetched", service=service.id, video=tracked.video.id, why=asset.rule
+                "video.fetch_failed", service=service.id, video=tracked.video.id, rule=asset.rule
             )
             if asset.fault is not Fault.OURS:  # a disk of ours says nothing of the service
                 self._reporter.report_failed(service.id, asset)

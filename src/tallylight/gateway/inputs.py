@@ -121,7 +121,7 @@ class InputResolver:
         try:
             await self._store.delete(params.reference_asset)
         except StorageError as error:
-            log.warning("reference.kept", name=params.reference_asset, error=str(error))
+            log.warning("reference.delete_failed", name=params.reference_asset, error=str(error))
 
     async def order_for(self, video: Video) -> Order:
         """Return all that is asked of a service for a video, read from where it is kept."""

@@ -91,7 +91,7 @@ class KeyRegistry:
             except StorageError as error:
                 # What is known goes on: without its database nobody can revoke a key either.
                 if not is_away:
-                    log.warning("keys.unread", error=str(error))
+                    log.warning("keys.refresh_failed", error=str(error))
                 is_away = True
             else:
                 is_away = False

@@ -171,7 +171,7 @@ class LeaseManager:
             await following
         except Exception:
             # A defect of ours, or a database that is away too long: the row says how far it came.
-            log.exception("video.dropped", video=id_)
+            log.exception("video.task_failed", video=id_)
             with suppress(StorageError):
                 await self._storage.videos.release_leases((id_,), self._clock.now() + _LATER)
         finally:
@@ -224,12 +224,12 @@ class LeaseManager:
         left = unheld & self._unheld
         self._unheld = unheld
         if left:
-            log.warning("videos.let_go", videos=sorted(left))
+            log.warning("leases.orphans_released", videos=sorted(left))
             await self._storage.videos.release_leases(left, self._clock.now())
 
     def _let_go(self, tracked: TrackedVideo) -> None:
         """Follow a video no more that another process has taken over."""
-        log.warning("video.lost", video=tracked.video.id)
+        log.warning("lease.lost", video=tracked.video.id)
         tracked.is_released = True
         following = self._tasks.get(tracked.video.id)
         # An answer that is on its way is written down first: the other cannot hear it.
@@ -250,7 +250,7 @@ class LeaseManager:
         )
         if video.id in self._lives:
             return  # it was ours again before we knew that we had lost it
-        log.info("video.taken_over", video=video.id, attempts=len(attempts))
+        log.info("lease.taken_over", video=video.id, attempts=len(attempts))
         limits = await self._settings.limits_of_key(video.key)
         self._start(tracked, self._failover.follow(tracked, limits))
 
@@ -270,4 +270,4 @@ class LeaseManager:
         try:
             await self._storage.videos.renew_leases(self.owner, self._clock.now() - _RENEWAL)
         except StorageError as error:
-            log.warning("leases.kept", error=str(error))
+            log.warning("leases.release_failed", error=str(error))

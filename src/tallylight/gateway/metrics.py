@@ -46,7 +46,7 @@ class GatewayMetrics:
             registry=self.registry,
         )
         self._active_videos = Gauge(
-            "tallylight_videos_under_way",
+            "tallylight_videos_active",
             "Callers' videos that this process follows.",
             registry=self.registry,
         )

@@ -102,7 +102,7 @@ class OutcomeReporter:
         try:
             await self._board.report(evidence)
         except StorageError as error:  # the board tells it later; the video goes on
-            log.warning("evidence.untold", service=evidence.service, error=str(error))
+            log.warning("evidence.publish_failed", service=evidence.service, error=str(error))
 
 
 def stage_seconds(attempt: Attempt, now: datetime) -> dict[str, float]:

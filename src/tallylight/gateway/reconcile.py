@@ -36,11 +36,11 @@ little longer."""
 _PAGES = 40
 """So far back is a list read at most: 2,000 jobs made since."""
 
-_ENDLESS = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "list:endless", "its list has no end")
+_NO_END = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "list:no_end", "its list has no end")
 """What was not found proves nothing where there is more that was not read."""
 
-_UNCLEAR = Failure(
-    FailureKind.UNKNOWN, Fault.UPSTREAM, "list:unclear", "it shows a job that may be another's"
+_AMBIGUOUS = Failure(
+    FailureKind.UNKNOWN, Fault.UPSTREAM, "list:ambiguous", "it shows a job that may be another's"
 )
 """Neither can such a job be taken, nor can it be said that there is none."""
 
@@ -104,7 +104,7 @@ class AttemptReconciler:
         self, tracked: TrackedVideo, attempt: Attempt, service: Service
     ) -> Job | Failure | None:
         """Return the attempt's job, None if a list that was read to its end does not show it."""
-        after, unclear = "", None
+        after, ambiguous = "", None
         for _ in range(_PAGES):
             jobs = await self._page(service, after)
             if isinstance(jobs, Failure):
@@ -113,13 +113,13 @@ class AttemptReconciler:
             mine = await self._mine(tracked, attempt, service, alike) if alike else None
             if isinstance(mine, Job):
                 return mine
-            unclear = unclear or mine
+            ambiguous = ambiguous or mine
             if not jobs or _is_before(jobs[-1], attempt):
-                return unclear
+                return ambiguous
             if jobs[-1].id == after:
                 break  # it turns no pages
             after = jobs[-1].id
-        return _ENDLESS
+        return _NO_END
 
     async def _page(self, service: Service, after: str) -> Sequence[Job] | Failure:
         adapter = adapter_for(service.upstream)
@@ -146,7 +146,7 @@ class AttemptReconciler:
             is_ours = _is_as_asked(job, tracked, attempt) and not _is_awaited(job, awaited)
             if is_ours and await self._submitter.claim_job(tracked, attempt, job, services):
                 return job
-        return _UNCLEAR if free else None
+        return _AMBIGUOUS if free else None
 
 
 def _is_alike(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:

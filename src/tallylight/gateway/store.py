@@ -204,7 +204,7 @@ class VideoStore:
             except UnwritableError:
                 raise  # it would be no other the next time
             except StorageError as error:
-                log.warning("video.unwritten", error=str(error))
+                log.warning("video.write_retried", error=str(error))
                 await self._clock.sleep(pause)
             else:
                 return

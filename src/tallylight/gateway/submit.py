@@ -38,14 +38,14 @@ _STATUSES = {
     JobState.FAILED: VideoStatus.QUEUED,
 }
 
-_NAMELESS = Failure(
+_NO_JOB_ID = Failure(
     kind=FailureKind.DEGRADED,
     fault=Fault.UPSTREAM,
-    rule="job:nameless",
+    rule="job:no_id",
     text="accepted without an id by which the job could be asked for",
 )
 
-_WORDLESS = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:wordless")
+_UNSUPPORTED = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:unsupported")
 """Nothing was sent, for the dialect has no words for what is ordered."""
 
 
@@ -74,7 +74,7 @@ class AttemptSubmitter:
             request = adapter.create(order, attempt.model)
         except LookupError as error:
             # `capability` leaves such a service out, so this is a gap in what it knows.
-            self._refused(tracked, attempt, replace(_WORDLESS, text=str(error)))
+            self._refused(tracked, attempt, replace(_UNSUPPORTED, text=str(error)))
             return None
         if adapter.streams:
             return await self._stream(tracked, attempt, service, request)
@@ -144,7 +144,7 @@ class AttemptSubmitter:
         """Write down that nobody knows whether an attempt was accepted."""
         await self._store.mark_in_doubt(tracked, attempt, failure.text or failure.rule)
         log.warning(
-            "attempt.in_doubt", service=attempt.service, attempt=attempt.id, why=failure.rule
+            "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule
         )
         tracked.resolve()
         self._reporter.report_in_doubt(attempt.service, failure)
@@ -170,7 +170,7 @@ class AttemptSubmitter:
                 await self.mark_in_doubt(tracked, attempt, outcome)
             return None
         if not outcome.id and not outcome.state.is_terminal:
-            await self.mark_in_doubt(tracked, attempt, _NAMELESS)
+            await self.mark_in_doubt(tracked, attempt, _NO_JOB_ID)
             return None
         tracked.first_poll_after = requested_poll_delay(reply)
         await self.record_acceptance(tracked, attempt, outcome)
@@ -179,7 +179,7 @@ class AttemptSubmitter:
     def _refused(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
         tracked.refusals.append((attempt.service, failure))
         self._store.mark_refused(tracked, attempt, failure)
-        log.info("attempt.refused", service=attempt.service, video=attempt.video, why=failure.rule)
+        log.info("attempt.refused", service=attempt.service, video=attempt.video, rule=failure.rule)
         self._reporter.report_refused(attempt.service, failure)
 
     async def _stream(

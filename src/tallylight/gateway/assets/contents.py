@@ -68,7 +68,7 @@ class ContentReader:
         if request is not None:
             reply = await self._transport.send(request, service.upstream)
             if reply.status not in _SUCCESS:
-                log.info("video.kept_upstream", service=service.id, status=reply.status)
+                log.info("video.upstream_delete_failed", service=service.id, status=reply.status)
 
     @asynccontextmanager
     async def _open_stored(
@@ -118,7 +118,7 @@ class ContentReader:
             if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise RangeNotSatisfiableError(None)
             if not relay.is_open:
-                failure = reply_failure(reply, service.upstream.dialect, "content:nothing")
+                failure = reply_failure(reply, service.upstream.dialect, "content:empty")
                 raise _unavailable(video, service, failure)
             part, size = _served_range(reply, relay.content_length)
             media_type = reply.headers.get("content-type", _MP4)

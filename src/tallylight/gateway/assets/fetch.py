@@ -42,7 +42,7 @@ class AssetFetcher:
                 if failure is None:
                     await self._save(name, file)
         except (StorageError, OSError) as error:  # a full disk of ours ends no video
-            return Failure(FailureKind.UNKNOWN, Fault.OURS, "delivery:unstored", str(error))
+            return Failure(FailureKind.UNKNOWN, Fault.OURS, "asset:not_stored", str(error))
         return failure or name
 
     async def _save(self, name: str, file: Path) -> None:
@@ -51,7 +51,7 @@ class AssetFetcher:
             try:
                 await self._store.save(name, file)
             except (StorageError, OSError) as error:
-                log.warning("asset.unsaved", name=name, error=str(error))
+                log.warning("asset.save_retried", name=name, error=str(error))
                 await self._clock.sleep(pause)
             else:
                 return

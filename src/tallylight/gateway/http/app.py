@@ -74,10 +74,10 @@ class GatewayApp:
         except ApiError as error:
             reply = api_error_response(error)
         except StorageError as error:
-            log.warning("gateway.storage", error=str(error))
+            log.warning("gateway.storage_unavailable", error=str(error))
             reply = api_error_response(_STORAGE_UNAVAILABLE)
         except Exception:  # a request's root: its client is told, and the log says why
-            log.exception("gateway.defect", path=call.path, request=call.request_id.decode())
+            log.exception("gateway.internal_error", path=call.path, request=call.request_id.decode())
             reply = api_error_response(_INTERNAL_ERROR)
         await _send(reply, call)
 

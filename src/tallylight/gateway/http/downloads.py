@@ -160,7 +160,7 @@ async def _until_disconnected(
         await asyncio.gather(passing, leaving, return_exceptions=True)
     if not passing.cancelled() and (error := passing.exception()) is not None:
         # The head is sent: that less follows than it says is all that the client can be told.
-        log.warning("content.broken", error=f"{type(error).__name__}: {error}"[:300])
+        log.warning("content.interrupted", error=f"{type(error).__name__}: {error}"[:300])
 
 
 async def _disconnected(request: HttpRequest) -> None:

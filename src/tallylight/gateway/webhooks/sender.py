@@ -118,7 +118,7 @@ class WebhookSender:
             try:
                 is_busy = await self._deliver_due(endpoint)
             except StorageError as error:
-                log.warning("webhooks.unread", endpoint=endpoint.name, error=str(error))
+                log.warning("webhooks.storage_unavailable", endpoint=endpoint.name, error=str(error))
             except Exception:
                 log.exception("webhooks.failed", endpoint=endpoint.name)
             if not is_busy:
@@ -139,7 +139,7 @@ class WebhookSender:
             await self._record(endpoint, delivery, answer)
         except StorageError as error:
             # Another process, or this one in a minute, tries again; receivers know it by its id.
-            log.warning("webhooks.unwritten", endpoint=endpoint.name, error=str(error))
+            log.warning("webhooks.record_failed", endpoint=endpoint.name, error=str(error))
 
     async def _record(
         self, endpoint: "_Endpoint", delivery: WebhookDelivery, response: _Response
@@ -165,7 +165,7 @@ class WebhookSender:
             told.warning("webhook.given_up", answer=str(response))
         else:
             await self._outbox.reschedule(delivery, due, str(response))
-            told.info("webhook.refused", answer=str(response), again_in=(due - now).total_seconds())
+            told.info("webhook.retry_scheduled", answer=str(response), retry_in=(due - now).total_seconds())
 
     async def _clean_up(self) -> Never:
         """Give up what is for endpoints that nobody has any more, and forget what is over."""
@@ -177,7 +177,7 @@ class WebhookSender:
                 )
                 await self._outbox.delete_older_than(now - _RETENTION)
             except StorageError as error:
-                log.warning("webhooks.unread", error=str(error))
+                log.warning("webhooks.storage_unavailable", error=str(error))
             await self._clock.sleep(_CLEANUP_INTERVAL)
 
 
