@@ -17,7 +17,7 @@ from tallylight.config.settings import Configuration, configuration_of
 from tallylight.documents.document import parse_document
 from tallylight.documents.secret import Secret
 from tallylight.gateway.assets.directory import DirectoryStore
-from tallylight.gateway.assets.opening import open_store
+from tallylight.gateway.assets.options import open_store
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import CreateRequest

@@ -227,9 +227,7 @@ async def test_a_job_is_not_lost_for_a_page_that_a_proxy_shows_meanwhile(start: 
 async def test_a_job_that_its_service_denies_for_a_minute_is_lost(start: Start) -> None:
     studio = await start()
     denial = {"error": {"message": "Video not found.", "type": "invalid_request_error"}}
-    studio.trouble(
-        "a", {"kind": "refuse", "http_status": 404, "body": denial, "doors": ["poll"]}
-    )
+    studio.trouble("a", {"kind": "refuse", "http_status": 404, "body": denial, "doors": ["poll"]})
 
     video = await studio.ended(await studio.create())
 

@@ -197,7 +197,9 @@ async def test_a_doubt_that_nothing_resolves_counts_as_paid_and_is_never_sent_ag
 ) -> None:
     house = await start(name, bills=BillingBasis.DELIVERIES, billing=Billing.KEEPS_FAILURES)
     # The list leaves the job out: that it does not show one proves nothing.
-    house.trouble(name, {"kind": kind, "accepts": accepts}, {"kind": "incomplete_list", "omits": "all"})
+    house.trouble(
+        name, {"kind": kind, "accepts": accepts}, {"kind": "incomplete_list", "omits": "all"}
+    )
 
     found = await house.generate(name)
 

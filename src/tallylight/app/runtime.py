@@ -18,7 +18,7 @@ from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
-from tallylight.gateway.assets.opening import open_store
+from tallylight.gateway.assets.options import open_store
 from tallylight.model.evidence import Depth, Evidence
 from tallylight.model.ids import ServiceId
 from tallylight.probes import check_round

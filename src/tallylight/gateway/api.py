@@ -1,4 +1,4 @@
-"""What the HTTP face needs of the gateway, and what it is given back."""
+"""The interface between the gateway and its HTTP layer: two protocols and their values."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,19 +18,18 @@ SortOrder = Literal["asc", "desc"]
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """A part of a content that is asked for.
+    """A requested part of a video's content.
 
     Args:
-        first: Its first byte; None if `last` counts from the end.
-        last: Its last byte, inclusive; None for all that follows. Without `first`: how many
-            bytes of the end.
+        first: First byte; None if `last` counts from the end.
+        last: Last byte, inclusive; None for the end. Without `first`: number of bytes at the end.
     """
 
     first: int | None
     last: int | None
 
     def resolve(self, size: int) -> tuple[int, int] | None:
-        """Return its first and last byte in a content of a size, None if it has none there."""
+        """Return the first and last byte of content of `size` bytes; None if there are none."""
         if self.first is None:
             begin = size - min(self.last or 0, size)
             return (begin, size - 1) if begin < size else None
@@ -40,16 +39,16 @@ class ByteRange:
 
 
 class RangeNotSatisfiableError(ApiError):
-    """A part of a content that it does not have.
+    """The requested range lies behind the end of the content.
 
     Args:
-        size: How many bytes it has, None if nobody knows.
+        size: Size of the content in bytes, None if unknown.
     """
 
     def __init__(self, size: int | None) -> None:
         super().__init__(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-            "The content does not reach as far as the range that was asked for.",
+            "The requested range lies behind the end of the content.",
             code="range_not_satisfiable",
         )
         self.size = size
@@ -57,13 +56,13 @@ class RangeNotSatisfiableError(ApiError):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A video's bytes, or those of a picture of it, on their way.
+    """An open stream of a video's bytes, or of an image of it.
 
     Args:
-        chunks: The bytes as they come; raises OSError where they break off.
+        chunks: The bytes; iteration raises OSError if the stream breaks off.
         media_type: "video/mp4".
-        size: Of the whole, None if nobody knows.
-        part: First and last byte of what comes, None if all of it does.
+        size: Size of the whole content in bytes, None if unknown.
+        served_range: First and last byte of this stream, None for the whole content.
     """
 
     chunks: AsyncIterator[bytes]
@@ -74,7 +73,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class VideoPage:
-    """Some of a caller's videos."""
+    """One page of a caller's videos."""
 
     videos: Sequence[Video]
     has_more: bool
@@ -82,7 +81,7 @@ class VideoPage:
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """Somebody who can appear in videos."""
+    """A character that can appear in videos."""
 
     id: str
     name: str
@@ -90,43 +89,43 @@ class Character:
 
 
 class GatewayPort(Protocol):
-    """Makes and keeps videos. What it does not serve it refuses with a `RefusalError`.
+    """Creates videos and serves them. Every method raises `ApiError` for a refused request.
 
-    A video of another caller is refused as one that does not exist.
+    A video of another caller is reported as one that does not exist.
     """
 
     async def create(self, request: CreateRequest, caller: Caller, /) -> Video:
-        """Take an order, or find the video that the same order has led to before."""
+        """Create a video, or return the video that the same request has already created."""
         ...
 
     async def video(self, id_: VideoId, caller: Caller, /) -> Video:
-        """Return a video as it stands."""
+        """Return the current state of a video."""
         ...
 
     async def list_videos(
         self, caller: Caller, /, *, after: VideoId, limit: int, order: SortOrder
     ) -> VideoPage:
-        """Return a caller's videos behind one of them, "" for the first."""
+        """Return the page of a caller's videos after one of them, "" for the first page."""
         ...
 
     async def delete(self, id_: VideoId, caller: Caller, /) -> None:
-        """Forget a video that has an end."""
+        """Delete a completed or failed video."""
         ...
 
     def content(
         self, id_: VideoId, caller: Caller, variant: str, byte_range: ByteRange | None, /
     ) -> AbstractAsyncContextManager[Content]:
-        """Open a finished video's content, or the part of it that is asked for.
+        """Open a completed video's content, or a range of it.
 
-        Where a part cannot be had alone, the whole comes. Raises `SpanError` where there is no
-        such part.
+        A service that ignores ranges makes this return the whole content. Raises
+        `RangeNotSatisfiableError` for a range behind the end.
         """
         ...
 
     async def create_character(
         self, name: str, video_file: Reference, model: str, caller: Caller, /
     ) -> Character:
-        """Make a character known, from a film that shows it."""
+        """Create a character from a video that shows it."""
         ...
 
     async def character(self, id_: str, caller: Caller, /) -> Character:
@@ -134,17 +133,17 @@ class GatewayPort(Protocol):
         ...
 
     def models(self, caller: Caller, /) -> Sequence[str]:
-        """Return the names of the routes that a caller may ask for."""
+        """Return the names of the routes that a caller may use."""
         ...
 
 
 class KeysPort(Protocol):
-    """Knows the callers by their keys, and counts their requests."""
+    """Authenticates callers by their keys and limits their request rate."""
 
     async def authenticate(self, secret: str, /) -> Caller | None:
-        """Return whose key it is, None if it opens nothing."""
+        """Return the caller of a key, None for an unknown or revoked key."""
         ...
 
     def check_rate_limit(self, caller: Caller, /) -> timedelta | None:
-        """Count a request; return how long its caller has to wait if it made too many."""
+        """Count a request; return how long to wait if it exceeds the rate limit."""
         ...

@@ -132,7 +132,8 @@ class _ControlApi:
             "model": service.model,
             "fault_source": self._world.fault_source(name).value,
             "faults": [
-                trouble.model_dump(mode="json", by_alias=True, exclude_defaults=True) | {"kind": trouble.kind}
+                trouble.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+                | {"kind": trouble.kind}
                 for trouble in self._world.active_faults(name)
             ],
             "requests": {door.value: self._world.requests[name, door] for door in Endpoint},

@@ -127,8 +127,8 @@ def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, st
     ("body", "cause"),
     [
         (b"{", "line 1, column 2"),
-        (b'{"a": NaN}', "NaN is no JSON"),
-        (b'{"a": "\xff"}', "no UTF-8"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": "\xff"}', "not UTF-8"),
         (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
         (b"[1]", "expected a JSON object"),

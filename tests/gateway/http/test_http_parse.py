@@ -113,12 +113,12 @@ def test_a_picture_comes_as_file_address_or_data_url(value: object, read: Refere
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ({"file_id": "file_1"}, "no files are kept here"),
+        ({"file_id": "file_1"}, "this gateway stores no files"),
         ({"file_id": "file_1", "image_url": "https://a.example"}, "exactly one of"),
         ({}, "exactly one of"),
         ({"image_url": 4}, "exactly one of"),
-        ("ftp://a.example/b.png", "an http or https address"),
-        ("file:///etc/passwd", "an http or https address"),
+        ("ftp://a.example/b.png", "an http or https URL"),
+        ("file:///etc/passwd", "an http or https URL"),
         ("data:image/png;base64,!!!", "base64 is broken"),
         ("data:image/png;base64,", "an empty data URL"),
         ({"image_url": "https://a.example/" + "x" * 20_971_520}, "string too long"),

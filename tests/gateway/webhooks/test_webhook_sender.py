@@ -218,7 +218,11 @@ async def test_a_receiver_that_is_gone_is_called_no_more(
         await known(history, clock, "lost 410 no longer")
         await put(history, "billing", count=3)
         await known(
-            history, clock, "lost 410 no longer", "lost 410 said before", "lost 410 said before"
+            history,
+            clock,
+            "lost 410 no longer",
+            "lost 410 in an earlier attempt",
+            "lost 410 in an earlier attempt",
         )
         assert len(receiver.ids) == 1
 

@@ -1,7 +1,7 @@
-"""A request's body, read within a limit: multipart or JSON, to one tree of fields.
+"""One HTTP request: its head, and its body read within a limit from JSON or a form.
 
-What is longer than 1 MiB lies on disk until all of it has come; only then is it read, once, in a
-thread, so that neither a slow nor a big upload keeps others waiting.
+A body longer than 1 MiB is spooled to disk until it is complete. A thread then reads it once, so
+that neither a slow nor a large upload delays other requests.
 """
 
 import asyncio
@@ -20,31 +20,31 @@ from starlette.types import Receive, Scope, Send
 from tallylight.gateway.http.fields import MAX_URL_LENGTH
 from tallylight.gateway.http.forms import FieldTree, Upload, tree_from_form
 from tallylight.gateway.http.text_validation import check_storable, tree_from_json
-from tallylight.gateway.requests import ApiError
+from tallylight.gateway.requests import ApiError, bad_request
 
 _random = Random()  # noqa: S311  # a request's id is for logs, no secret
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 SPOOL_LIMIT = 1024 * 1024
-"""So many bytes of a body are held in memory while it comes."""
+"""Bytes of a body that are held in memory while it arrives."""
 
 _MAX_FIELDS = 256
 _MAX_FILES = 4
 _OBJECT_FIELDS = frozenset({"input_reference", "video"})
-"""Fields that may be objects in a form too: parts of application/json, by the API's description."""
+"""Form fields that may hold JSON objects, by the official API description."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request.
+    """The head of one request; cheap to make, since polls arrive by the thousand.
 
     Args:
         method: "GET".
-        path: Without the query, decoded.
-        headers: Names in lower case; of a repeated one the last.
-        query: As it was sent.
-        request_id: The client's own name for it where it has a sane one, else ours.
-        receive: Gives its body.
-        send: Takes its answer.
+        path: Decoded, without the query.
+        headers: Names in lower case; the last value of a repeated one.
+        query: As the client sent it.
+        request_id: The client's own id if it is well-formed, else a new one.
+        receive: ASGI callable that returns the body.
+        send: ASGI callable that takes the response.
     """
 
     method: str
@@ -59,56 +59,56 @@ class HttpRequest:
     def from_scope(cls, scope: Scope, receive: Receive, send: Send) -> "HttpRequest":
         """Return the request of an ASGI scope."""
         headers = dict(scope["headers"])
-        theirs = headers.get(b"x-request-id", b"")
+        client_id = headers.get(b"x-request-id", b"")
         return cls(
             method=scope["method"],
             path=scope["path"],
             headers=headers,
             query=scope["query_string"],
-            request_id=theirs
-            if _REQUEST_ID.fullmatch(theirs)
+            request_id=client_id
+            if _REQUEST_ID.fullmatch(client_id)
             else b"req_%032x" % _random.getrandbits(128),
             receive=receive,
             send=send,
         )
 
     def header(self, name: bytes) -> str:
-        """Return a header, "" where there is none."""
+        """Return a header, "" if it is missing."""
         return self.headers.get(name, b"").decode("latin-1")
 
     def query_parameter(self, name: str) -> str:
-        """Return a parameter of the query, "" where there is none; of a repeated one the last."""
+        """Return the last value of a query parameter, "" if it is missing."""
         if not self.query:
             return ""
         return parse_qs(self.query.decode("latin-1")).get(name, [""])[-1]
 
 
 class ClientDisconnectedError(Exception):
-    """The client has left before its request was whole."""
+    """The client disconnected before its request was complete."""
 
 
 async def read_fields(request: HttpRequest, limit: int) -> FieldTree:
     """Return the fields of a request's body.
 
     Args:
-        call: The request.
-        limit: How many bytes the body may have.
+        request: The request.
+        limit: Limit of the body, in bytes.
 
     Raises:
-        RefusalError: if it is too long, cannot be read, or is of another kind.
-        GoneError: if the client leaves.
+        ApiError: if the body is too long, malformed, or of an unsupported media type.
+        ClientDisconnectedError: if the client disconnects.
     """
-    kind = request.header(b"content-type").partition(";")[0].strip().lower()
+    media_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if request.header(b"content-encoding").strip().lower() not in {"", "identity"}:
         raise _unsupported(f"content-encoding '{request.header(b'content-encoding')[:40]}'")
     body = _chunks(request, limit)
-    match kind:
+    match media_type:
         case "multipart/form-data":
             tree = tree_from_form(await _parse_multipart(request, body))
         case "" | "application/json" | "application/x-www-form-urlencoded":
-            tree = await _parse_document(body, is_form=kind.endswith("urlencoded"))
+            tree = await _parse_document(body, is_form=media_type.endswith("urlencoded"))
         case _:
-            raise _unsupported(f"content-type '{kind[:80]}'")
+            raise _unsupported(f"content-type '{media_type[:80]}'")
     if _is_long(request):
         await asyncio.to_thread(check_storable, tree)
     else:
@@ -117,22 +117,22 @@ async def read_fields(request: HttpRequest, limit: int) -> FieldTree:
 
 
 def _is_long(request: HttpRequest) -> bool:
-    told = request.header(b"content-length")
-    return not told.isdigit() or int(told) > SPOOL_LIMIT
+    length = request.header(b"content-length")
+    return not length.isdigit() or int(length) > SPOOL_LIMIT
 
 
 async def _chunks(request: HttpRequest, limit: int) -> AsyncGenerator[bytes, None]:
-    told = request.header(b"content-length")
-    if told.isdigit() and int(told) > limit:
+    length = request.header(b"content-length")
+    if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
-    came = 0
+    received = 0
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnectedError
         chunk: bytes = message.get("body", b"")
-        came += len(chunk)
-        if came > limit:
+        received += len(chunk)
+        if received > limit:
             raise _too_large(limit)
         yield chunk
         if not message.get("more_body", False):
@@ -145,7 +145,7 @@ async def _parse_document(body: AsyncGenerator[bytes, None], *, is_form: bool) -
         start += chunk
         if len(start) > SPOOL_LIMIT:
             return await _parse_spooled(start, body)
-    # What `curl -d '{…}'` sends calls itself a form.
+    # `curl -d '{…}'` sends JSON under the media type of a form.
     if is_form and not start.lstrip().startswith(b"{"):
         return tree_from_form(_form_pairs(start.decode("utf-8", "replace")))
     return tree_from_json(start)
@@ -155,10 +155,8 @@ def _form_pairs(form: str) -> list[tuple[str, str]]:
     try:
         return parse_qsl(form, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST,
-            f"Invalid form: it has more than {_MAX_FIELDS} fields.",
-            code="invalid_form",
+        raise bad_request(
+            f"Invalid form: it has more than {_MAX_FIELDS} fields.", code="invalid_form"
         ) from None
 
 
@@ -185,8 +183,7 @@ async def _parse_multipart(
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST,
+        raise bad_request(
             f"We could not parse the multipart body of your request ({error.message})",
             code="invalid_multipart",
         ) from None
@@ -200,12 +197,12 @@ async def _part_value(name: str, part: str | UploadFile) -> object:
     if isinstance(part, str):
         is_object = name in _OBJECT_FIELDS and part.startswith("{")
         return await asyncio.to_thread(_object_or_text, part) if is_object else part
-    # Its own `read` returns to the loop's thread while a file in memory is copied; both are once.
+    # Starlette reads a file that lies on disk in a thread of its own.
     return Upload(part.filename or "", part.content_type or "", await part.read())
 
 
 def _object_or_text(text: str) -> object:
-    """Return the object that a text writes, the text itself where it writes none."""
+    """Return the JSON object in a text, or the text itself if it holds none."""
     try:
         return tree_from_json(text.encode("utf-8", "surrogatepass"))
     except ApiError:
@@ -215,7 +212,7 @@ def _object_or_text(text: str) -> object:
 def _too_large(limit: int) -> ApiError:
     return ApiError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"The body of your request is too long: at most {limit} bytes are read.",
+        f"The body of your request is too long: the limit is {limit} bytes.",
         code="request_too_large",
     )
 

@@ -1,4 +1,4 @@
-"""What goes back: a body with its headers, and the envelope of a refusal."""
+"""JSON responses, and the error object of the Videos API with its headers."""
 
 import json
 import math
@@ -19,32 +19,27 @@ _DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """One answer in JSON."""
+    """One JSON response."""
 
     body: bytes
     headers: tuple[Header, ...] = ()
     status: int = 200
 
     def all_headers(self) -> list[Header]:
-        """Return all headers but the request's id."""
+        """Return all headers except the request id."""
         length = (b"content-length", b"%d" % len(self.body))
         return [_JSON, _NOSNIFF, length, *self.headers]
 
 
-def json_response(document: object) -> ApiResponse:
-    """Return a document as an answer."""
-    return ApiResponse(json.dumps(document, separators=(",", ":")).encode("ascii"))
-
-
 def api_error_response(error: ApiError) -> ApiResponse:
-    """Return a refusal in the Videos API's envelope."""
-    said = {
+    """Return an error as the Videos API's error object."""
+    members = {
         "message": error.message,
         "type": error.type,
         "param": error.param or None,
         "code": error.code or None,
     }
-    body = json.dumps({"error": said}, ensure_ascii=True).encode("ascii")
+    body = json.dumps({"error": members}, ensure_ascii=True).encode("ascii")
     return ApiResponse(body, tuple(_headers(error)), int(error.status))
 
 
@@ -57,7 +52,7 @@ def _headers(error: ApiError) -> list[Header]:
         case HTTPStatus.UNAUTHORIZED:
             headers.append((b"www-authenticate", b"Bearer"))
         case HTTPStatus.CONFLICT | HTTPStatus.TOO_MANY_REQUESTS if wait is None:
-            headers.append(_DO_NOT_RETRY)  # or the SDK asks twice more, to be told the same
+            headers.append(_DO_NOT_RETRY)  # or the SDK retries twice for the same result
     if isinstance(error, RangeNotSatisfiableError) and error.size is not None:
         headers.append((b"content-range", b"bytes */%d" % error.size))
     return headers
