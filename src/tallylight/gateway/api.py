@@ -1,16 +1,12 @@
-"""The interface between the gateway and its HTTP layer: two protocols and their values."""
+"""Values that the gateway takes and returns beside videos: content, ranges, pages, characters."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
-from typing import Literal, Protocol
+from typing import Literal
 
-from tallylight.gateway.keys import Caller
-from tallylight.gateway.requests import ApiError, CreateRequest
-from tallylight.model.ids import VideoId
-from tallylight.model.order import Reference
+from tallylight.gateway.requests import ApiError
 from tallylight.model.video import Video
 
 SortOrder = Literal["asc", "desc"]
@@ -86,64 +82,3 @@ class Character:
     id: str
     name: str
     created_at: datetime
-
-
-class GatewayPort(Protocol):
-    """Creates videos and serves them. Every method raises `ApiError` for a refused request.
-
-    A video of another caller is reported as one that does not exist.
-    """
-
-    async def create(self, request: CreateRequest, caller: Caller, /) -> Video:
-        """Create a video, or return the video that the same request has already created."""
-        ...
-
-    async def video(self, id_: VideoId, caller: Caller, /) -> Video:
-        """Return the current state of a video."""
-        ...
-
-    async def list_videos(
-        self, caller: Caller, /, *, after: VideoId, limit: int, order: SortOrder
-    ) -> VideoPage:
-        """Return the page of a caller's videos after one of them, "" for the first page."""
-        ...
-
-    async def delete(self, id_: VideoId, caller: Caller, /) -> None:
-        """Delete a completed or failed video."""
-        ...
-
-    def content(
-        self, id_: VideoId, caller: Caller, variant: str, byte_range: ByteRange | None, /
-    ) -> AbstractAsyncContextManager[Content]:
-        """Open a completed video's content, or a range of it.
-
-        A service that ignores ranges makes this return the whole content. Raises
-        `RangeNotSatisfiableError` for a range behind the end.
-        """
-        ...
-
-    async def create_character(
-        self, name: str, video_file: Reference, model: str, caller: Caller, /
-    ) -> Character:
-        """Create a character from a video that shows it."""
-        ...
-
-    async def character(self, id_: str, caller: Caller, /) -> Character:
-        """Return a character."""
-        ...
-
-    def models(self, caller: Caller, /) -> Sequence[str]:
-        """Return the names of the routes that a caller may use."""
-        ...
-
-
-class KeysPort(Protocol):
-    """Authenticates callers by their keys and limits their request rate."""
-
-    async def authenticate(self, secret: str, /) -> Caller | None:
-        """Return the caller of a key, None for an unknown or revoked key."""
-        ...
-
-    def check_rate_limit(self, caller: Caller, /) -> timedelta | None:
-        """Count a request; return how long to wait if it exceeds the rate limit."""
-        ...

@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Literal
 
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
-from tallylight.gateway.api import ByteRange, Character, Content, VideoPage
+from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.errors import create_error, no_service_error, spending_limit_error
 from tallylight.gateway.failover import new_attempt
@@ -33,7 +32,11 @@ from tallylight.storage.videos import new_video_id
 
 
 class Gateway:
-    """Implements `api.GatewayPort`; the Python client calls it in process."""
+    """Creates, follows and serves videos, for the HTTP layer and the Python client alike.
+
+    Every method raises `ApiError` for a refused request. A video of another caller is reported as
+    one that does not exist.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
@@ -96,7 +99,7 @@ class Gateway:
         return await self.video(id_, caller)
 
     async def list_videos(
-        self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
+        self, caller: Caller, *, after: VideoId, limit: int, order: SortOrder
     ) -> VideoPage:
         """Return the page of a caller's videos after one of them, "" for the first page."""
         last = await self._storage.videos.get_including_deleted(after) if after else None
@@ -126,7 +129,11 @@ class Gateway:
     async def content(
         self, id_: VideoId, caller: Caller, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
-        """Open a completed video's content, or a range of it."""
+        """Open a completed video's content, or a range of it.
+
+        A service that ignores ranges makes this return the whole content. Entering the block
+        raises `RangeNotSatisfiableError` for a range behind the end.
+        """
         video = await self.video(id_, caller)
         if video.status is not VideoStatus.COMPLETED:
             raise not_found(

@@ -185,10 +185,14 @@ class InputResolver:
 
     async def character(self, id_: str, key: KeyId) -> Character:
         """Return a character."""
+        row = await self._character_row(id_, key, "character_id")
+        return Character(row.id, row.name, row.created_at)
+
+    async def _character_row(self, id_: str, key: KeyId, param: str) -> CharacterRow:
         row = await self._storage.characters.get(id_)
         if row is None or row.key != key:
-            raise not_found(f"Character with id '{id_}' not found.", param="character_id")
-        return Character(row.id, row.name, row.created_at)
+            raise not_found(f"Character with id '{id_}' not found.", param)
+        return row
 
     def _services(self, route: Route) -> list[Service]:
         return [self._board.service(id_) for id_ in route.services if id_ in self._board]
@@ -217,12 +221,7 @@ class InputResolver:
     async def _resolve_characters(
         self, ids: tuple[str, ...], key: KeyId
     ) -> tuple[ServiceId, tuple[str, ...]]:
-        rows = []
-        for id_ in ids:
-            row = await self._storage.characters.get(id_)
-            if row is None or row.key != key:
-                raise not_found(f"Character with id '{id_}' not found.", param="characters")
-            rows.append(row)
+        rows = [await self._character_row(id_, key, "characters") for id_ in ids]
         if len({row.service for row in rows}) > 1:
             message = "The characters are at different services; use characters of one service."
             raise bad_request(message, "characters")

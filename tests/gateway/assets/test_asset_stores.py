@@ -16,8 +16,7 @@ from moto.server import ThreadedMotoServer
 from tallylight.documents.secret import Secret
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.directory import DirectoryStore
-from tallylight.gateway.assets.options import open_store
-from tallylight.gateway.assets.options import AssetOptions
+from tallylight.gateway.assets.options import AssetOptions, open_store
 from tallylight.gateway.assets.store import CHUNK_SIZE, AssetStore, checked_name
 
 MIB = 1024 * 1024

@@ -11,7 +11,7 @@ from starlette.types import Message
 from tallylight.clock import SystemClock
 from tallylight.errors import StorageError
 from tallylight.gateway.http.app import GatewayApp
-from tallylight.gateway.keys import Caller
+from tallylight.gateway.keys import Caller, KeyRegistry
 
 if TYPE_CHECKING:
     from tests.gateway.http.conftest import Gateway
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-class Broken:
-    """Keys that cannot be looked at."""
+class BrokenKeys(KeyRegistry):
+    """A registry whose every method fails."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -45,7 +45,7 @@ async def _ask(
 
     switchboard = gateway.served.runtime.gateway_wiring
     doors = GatewayApp(
-        Starlette(), switchboard.gateway, Broken(error), switchboard.settings, SystemClock()
+        Starlette(), switchboard.gateway, BrokenKeys(error), switchboard.settings, SystemClock()
     )
     scope = {
         "type": "http",

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.gateway.api import GatewayPort, KeysPort
+from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http.auth import Authenticator
 from tallylight.gateway.http.downloads import (
     Download,
@@ -22,7 +22,7 @@ from tallylight.gateway.http.downloads import (
 from tallylight.gateway.http.handlers import VideosApiHandlers
 from tallylight.gateway.http.request import ClientDisconnectedError, HttpRequest
 from tallylight.gateway.http.response import ApiResponse, Header, api_error_response
-from tallylight.gateway.keys import Caller
+from tallylight.gateway.keys import Caller, KeyRegistry
 from tallylight.gateway.requests import ApiError
 from tallylight.gateway.settings import GatewaySettings
 from tallylight.model.ids import VideoId
@@ -39,8 +39,8 @@ class GatewayApp:
     def __init__(
         self,
         app: ASGIApp,
-        gateway: GatewayPort,
-        keys: KeysPort,
+        gateway: Gateway,
+        keys: KeyRegistry,
         settings: GatewaySettings,
         clock: Clock,
     ) -> None:

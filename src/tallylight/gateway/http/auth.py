@@ -4,9 +4,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 
-from tallylight.gateway.api import KeysPort
 from tallylight.gateway.http.request import HttpRequest
-from tallylight.gateway.keys import ANONYMOUS, Caller
+from tallylight.gateway.keys import ANONYMOUS, Caller, KeyRegistry
 from tallylight.gateway.requests import ApiError
 from tallylight.gateway.settings import GatewaySettings
 
@@ -16,7 +15,7 @@ _MIN_LENGTH_TO_SHOW = 12
 class Authenticator:
     """Authenticates the caller of each request and applies its rate limit."""
 
-    def __init__(self, keys: KeysPort, settings: GatewaySettings) -> None:
+    def __init__(self, keys: KeyRegistry, settings: GatewaySettings) -> None:
         self._keys = keys
         self._settings = settings
 

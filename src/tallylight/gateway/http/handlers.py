@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from tallylight.clock import Clock
-from tallylight.gateway.api import GatewayPort, SortOrder
+from tallylight.gateway.api import SortOrder
+from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http import parse, serialize
 from tallylight.gateway.http.downloads import (
     Download,
@@ -44,7 +45,7 @@ _INLINE_LIMIT = 256 * 1024  # bytes; longer bodies are parsed and hashed in a th
 class VideosApiHandlers:
     """Calls the gateway for each request and serializes the result."""
 
-    def __init__(self, gateway: GatewayPort, settings: GatewaySettings, clock: Clock) -> None:
+    def __init__(self, gateway: Gateway, settings: GatewaySettings, clock: Clock) -> None:
         self._gateway = gateway
         self._settings = settings
         self._clock = clock
