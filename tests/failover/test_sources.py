@@ -74,7 +74,7 @@ async def test_a_route_without_the_service_of_the_source_is_refused_by_its_name(
 
     found = refusal.value
     assert (found.status, found.code, found.param) == (400, "invalid_value", "model")
-    assert "'a', which is none of 'kites'" in found.message
+    assert "'a', which 'kites' does not have" in found.message
 
 
 async def test_a_source_whose_service_has_left_the_configuration_is_out_of_reach(
@@ -90,7 +90,7 @@ async def test_a_source_whose_service_has_left_the_configuration_is_out_of_reach
         await studio.create(operation=Operation.REMIX, source=source.id)
 
     assert (refusal.value.status, refusal.value.param) == (400, "model")
-    assert "'a', which has left the configuration" in refusal.value.message
+    assert "'a', which was removed from the configuration" in refusal.value.message
 
 
 async def test_nobody_is_believed_how_long_a_film_is_that_came_along(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Writes down how a job ended: the video is there, or its service did not make it."""
+"""Records the end of a job: the video is delivered, or its service failed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,13 +24,13 @@ from tallylight.upstreams.messages import Job
 log = structlog.get_logger()
 
 BuildMessages = Callable[[Video, datetime], tuple[OutboxMessage, ...]]
-"""Which webhooks tell of a video that has ended."""
+"""Returns the webhooks that report the end of a video."""
 
 
 class VideoFinisher:
-    """Ends attempts, and videos with them."""
+    """Ends attempts and videos."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
         store: VideoStore,
         fetcher: AssetFetcher,
@@ -51,18 +51,18 @@ class VideoFinisher:
     async def finish(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job
     ) -> None:
-        """Take in that a job is over: completed or failed."""
+        """Record that a job completed or failed."""
         if job.failure is not None:
             await self._fail(tracked, attempt, service, job.failure)
             return
         rendered = replace(attempt, rendered_at=self._clock.now())
         asset = await self._fetcher.fetch(tracked.video, service, job)
         if isinstance(asset, Failure):
-            # The job is done and paid for: its content is relayed as long as it can be had.
+            # The job is done and paid for: its content is proxied while the upstream has it.
             log.warning(
                 "video.fetch_failed", service=service.id, video=tracked.video.id, rule=asset.rule
             )
-            if asset.fault is not Fault.OURS:  # a disk of ours says nothing of the service
+            if asset.fault is not Fault.OURS:  # a full local disk says nothing about the service
                 self._reporter.report_failed(service.id, asset)
             await self._complete(tracked, rendered, job, "")
         else:
@@ -70,18 +70,18 @@ class VideoFinisher:
             self._reporter.report_delivered(rendered, self._clock.now() - rendered.intended_at)
 
     async def fail_video(self, tracked: TrackedVideo, error: VideoError) -> None:
-        """End a video that will not come."""
+        """Fail a video."""
         now = self._clock.now()
         video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
         attempts, entries = _superseded(tracked, tracked.open_attempts, now)
-        # Whose create is still unanswered hears of the refusal by its answer …
-        is_told_at_once = not tracked.is_resolved
-        messages = () if is_told_at_once else self._build_messages(video, now)
+        # A create that still waits for its response reports the failure itself …
+        is_in_response = not tracked.is_resolved
+        messages = () if is_in_response else self._build_messages(video, now)
         await self._store.record(
             tracked, video=video, attempts=attempts, entries=entries, messages=messages
         )
-        if is_told_at_once and tracked.is_answered:
-            # … unless it was told in the very moment of the writing that the video is queued.
+        if is_in_response and tracked.is_answered:
+            # … unless it returned "queued" during this write.
             await self._store.record(tracked, messages=self._build_messages(video, now))
         tracked.resolve()
         await self._inputs.delete_reference(video.params)
@@ -99,7 +99,7 @@ class VideoFinisher:
         self._reporter.report_failed(service.id, failure)
         is_last = (
             not tracked.open_attempts
-        )  # another service may think otherwise of it, and is paid already
+        )  # another open attempt is paid for and may still deliver
         if is_last and is_callers_fault(failure, content_travels=tracked.route.content_travels):
             await self.fail_video(tracked, video_error(failure, service.id))
         elif not is_last:
@@ -137,6 +137,6 @@ class VideoFinisher:
 def _superseded(
     tracked: TrackedVideo, attempts: Sequence[Attempt], now: datetime
 ) -> tuple[list[Attempt], list[LedgerEntry]]:
-    """Return attempts that nobody waits for any more, ended; they may yet be made, and billed."""
+    """Return superseded attempts and their entries, ended; services may still bill them."""
     closed = [ended_attempt(each, AttemptState.FAILED, now, SUPERSEDED) for each in attempts]
     return closed, [settled_entry(tracked.entries[each.entry]) for each in attempts]

@@ -205,7 +205,9 @@ class InputResolver:
             why = f"which '{route.name}' does not have; use a model that has it"
         else:
             return
-        raise bad_request(f"The source of this video is at the service '{pinned}', {why}.", "model")
+        raise bad_request(
+            f"The inputs of this video are at the service '{pinned}', {why}.", "model"
+        )
 
     async def _source_video(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
         video = await self._storage.videos.get(id_)

@@ -1,9 +1,9 @@
-"""Finds out what became of an attempt in doubt; it is never sent again.
+"""Reconciles an attempt in doubt with the upstream's list of jobs; it is never sent again.
 
-Callers' words cannot be marked, so a job is recognised by what was asked for: the same prompt,
-model, length and size, made since, and belonging to no other attempt. Two doubts that asked for
-the same are interchangeable, as long as no job is given to both. A create that still awaits its
-answer is no doubt: a job that may be its is left alone until it has one.
+A prompt cannot carry a marker, so a job is recognised by its order: the same prompt, model, length
+and size, created since, and claimed by no other attempt. Two attempts in doubt with equal orders
+are interchangeable as long as each job is claimed once. A create that still waits for its response
+is not in doubt: a job that may belong to it is not claimed until it has one.
 """
 
 import re
@@ -27,29 +27,32 @@ from tallylight.upstreams.transport import Transport
 _SEARCHES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
 _LATER = timedelta(seconds=30)
 _SKEW = timedelta(seconds=30)
-"""How far an upstream's clock may be behind ours."""
+"""Allowed lag of an upstream's clock."""
 
 _SHOWN_AFTER = timedelta(seconds=60)
-"""When a list that shows every job shows it at the latest (`lists_all_jobs`); `_SEARCHES` go on a
-little longer."""
+"""Longest delay until a complete list shows a job (`lists_all_jobs`); `_SEARCHES` last a little
+longer."""
 
 _PAGES = 40
-"""So far back is a list read at most: 2,000 jobs made since."""
+"""Most pages read of a list: 2,000 jobs."""
 
 _NO_END = Failure(FailureKind.UNKNOWN, Fault.UPSTREAM, "list:no_end", "its list has no end")
-"""What was not found proves nothing where there is more that was not read."""
+"""A job that was not found may be on a page that was not read."""
 
 _AMBIGUOUS = Failure(
-    FailureKind.UNKNOWN, Fault.UPSTREAM, "list:ambiguous", "it shows a job that may be another's"
+    FailureKind.UNKNOWN,
+    Fault.UPSTREAM,
+    "list:ambiguous",
+    "it shows a job that may belong to another attempt",
 )
-"""Neither can such a job be taken, nor can it be said that there is none."""
+"""The job can neither be claimed nor ruled out."""
 
 _SNAPSHOT = re.compile(r"-20\d\d-?\d\d-?\d\d")
-"""How the dated name of a model ends that was asked for without a date."""
+"""Suffix of a dated model name, for an order without a date."""
 
 
 class AttemptReconciler:
-    """Looks for jobs in upstreams' lists."""
+    """Searches upstreams' lists for the jobs of attempts in doubt."""
 
     def __init__(
         self,
@@ -68,20 +71,20 @@ class AttemptReconciler:
     async def reconcile(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service
     ) -> Job | bool:
-        """Look for the job of an attempt, and write it down as accepted if it is found.
+        """Search for the job of an attempt, and record its acceptance if it is found.
 
         Returns:
-            The job; False where it is certain that there is none; True where nobody can know.
+            The job; False if there certainly is none; True if that cannot be known.
         """
-        began = self._clock.now()  # a create that timed out was on its way until now
+        began = self._clock.now()  # a create that timed out may have arrived just now
         for pause in self._pauses(tracked):
             left = tracked.video.deadline - self._clock.now()
             await self._clock.sleep(min(pause, max(left, timedelta())))
             now = self._clock.now()
-            service = self._board.current_service(service)  # its key may be another by now
+            service = self._board.current_service(service)  # a reload may have changed its key
             if adapter_for(service.upstream).listing() is None:
                 return True
-            # Once at least: a job that is paid for and done is no worse for our having been away.
+            # At least once, even after the deadline: a paid job may be done meanwhile.
             found = await self._search(tracked, attempt, service)
             if isinstance(found, Job):
                 return found
@@ -103,7 +106,7 @@ class AttemptReconciler:
     async def _search(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service
     ) -> Job | Failure | None:
-        """Return the attempt's job, None if a list that was read to its end does not show it."""
+        """Return the attempt's job, None if it is not in a completely read list."""
         after, ambiguous = "", None
         for _ in range(_PAGES):
             jobs = await self._page(service, after)
@@ -117,7 +120,7 @@ class AttemptReconciler:
             if not jobs or _is_before(jobs[-1], attempt):
                 return ambiguous
             if jobs[-1].id == after:
-                break  # it turns no pages
+                break  # the list ignores the cursor
             after = jobs[-1].id
         return _NO_END
 
@@ -131,10 +134,10 @@ class AttemptReconciler:
     async def _mine(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, alike: Sequence[Job]
     ) -> Job | Failure | None:
-        """Take one of the jobs that were made of an attempt's words."""
+        """Claim one of the jobs with the attempt's prompt and model."""
         upstream = service.upstream
         here = {each.id for each in self._board.services() if each.upstream.id == upstream.id}
-        services = tuple(here | {service.id})  # though it may have left the board
+        services = tuple(here | {service.id})  # a reload may have removed it from the board
         attempts = self._storage.attempts
         since = self._clock.now() - max(SUBMIT_TIMEOUT, upstream.timeout)
         awaited = await attempts.unanswered_since(services, tracked.video.prompt, since, attempt.id)
@@ -160,16 +163,16 @@ def _is_model(named: str, asked: str) -> bool:
 
 
 def _is_as_asked(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
-    """Tell whether a job has the measures that were asked for, as far as it names them."""
+    """Tell whether a job has the ordered length and size, as far as the list shows them."""
     if tracked.video.params.operation is not Operation.CREATE:
-        return True  # it has those of its source, which are not asked for
+        return True  # its measures are those of the source, which are not ordered
     seconds = str(attempt.order.seconds)
     is_length = job.seconds in {"", seconds, f"{seconds}.0"}
     return is_length and job.size in {"", attempt.order.size}
 
 
 def _is_awaited(job: Job, awaited: Iterable[datetime]) -> bool:
-    """Tell whether a create that was sent before the job was made still awaits its answer."""
+    """Tell whether a create sent before the job was created still waits for its response."""
     made_at = job.created_at
     return any(made_at is None or sent_at <= made_at + _SKEW for sent_at in awaited)
 

@@ -1,4 +1,4 @@
-"""Sends one attempt, once, and writes down what became of it."""
+"""Sends one attempt exactly once and records its outcome."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -24,17 +24,17 @@ from tallylight.upstreams.transport import Transport
 log = structlog.get_logger()
 
 SUBMIT_TIMEOUT = timedelta(minutes=2)
-"""How long a create may take to be answered, whatever the limit of other calls: each one that is
-given up leaves a doubt that costs money."""
+"""Shortest timeout of a create, whatever the limit of other calls: each create that times out is
+an attempt in doubt, which costs money."""
 
 PROGRESS_WRITE_INTERVAL = timedelta(seconds=5)
-"""So often is written down how far a job has come. Callers are told what is written and no more:
-whoever takes a video over begins there, and nothing may run backwards."""
+"""Shortest time between two writes of a job's progress. Callers see only recorded progress: a
+process that takes a video over continues from it, and progress never decreases."""
 
 _STATUSES = {
     JobState.QUEUED: VideoStatus.QUEUED,
     JobState.IN_PROGRESS: VideoStatus.IN_PROGRESS,
-    JobState.COMPLETED: VideoStatus.IN_PROGRESS,  # completed is what has been fetched
+    JobState.COMPLETED: VideoStatus.IN_PROGRESS,  # a video is completed once it is downloaded
     JobState.FAILED: VideoStatus.QUEUED,
 }
 
@@ -42,15 +42,15 @@ _NO_JOB_ID = Failure(
     kind=FailureKind.DEGRADED,
     fault=Fault.UPSTREAM,
     rule="job:no_id",
-    text="accepted without an id by which the job could be asked for",
+    text="accepted without a job id, so the job cannot be polled",
 )
 
 _UNSUPPORTED = Failure(kind=FailureKind.INVALID_REQUEST, fault=Fault.OURS, rule="order:unsupported")
-"""Nothing was sent, for the dialect has no words for what is ordered."""
+"""Nothing was sent, since the dialect cannot express the order."""
 
 
 class AttemptSubmitter:
-    """Sends attempts."""
+    """Sends attempts and records whether services accepted them."""
 
     def __init__(
         self, transport: Transport, store: VideoStore, reporter: OutcomeReporter, clock: Clock
@@ -59,58 +59,60 @@ class AttemptSubmitter:
         self._store = store
         self._reporter = reporter
         self._clock = clock
-        self._patients: dict[UpstreamId, tuple[Upstream, Upstream]] = {}
+        self._create_upstreams: dict[UpstreamId, tuple[Upstream, Upstream]] = {}
 
     async def submit(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service, order: Order
     ) -> Job | None:
-        """Send what was written down.
+        """Send a recorded attempt.
 
         Returns:
-            The job as the answer described it; None where there is none, or nobody knows.
+            The job as the response described it; None if it was refused or is in doubt.
         """
         adapter = adapter_for(service.upstream)
         try:
             request = adapter.create(order, attempt.model)
         except LookupError as error:
-            # `capability` leaves such a service out, so this is a gap in what it knows.
+            # `routing.capability` should have excluded the service: its table has a gap.
             self._refused(tracked, attempt, replace(_UNSUPPORTED, text=str(error)))
             return None
         if adapter.streams:
             return await self._stream(tracked, attempt, service, request)
         left = tracked.video.deadline - self._clock.now()
-        reply = await self._transport.send(request, self._patient(service.upstream, left))
+        reply = await self._transport.send(
+            request, self._with_create_timeout(service.upstream, left)
+        )
         return await self._answered(tracked, attempt, service, reply, adapter.read_job(reply))
 
-    def _patient(self, upstream: Upstream, left: timedelta) -> Upstream:
-        """Return an upstream whose creates may take their time, though never all that is left."""
-        if left < 2 * SUBMIT_TIMEOUT:  # to look for the job takes time, too
+    def _with_create_timeout(self, upstream: Upstream, left: timedelta) -> Upstream:
+        """Return the upstream with a longer timeout for creates, within the time that is left."""
+        if left < 2 * SUBMIT_TIMEOUT:  # reconciliation needs time, too
             return replace(upstream, timeout=max(upstream.timeout, left / 2))
-        known = self._patients.get(upstream.id)
+        known = self._create_upstreams.get(upstream.id)
         if known is None or known[0] is not upstream:
             patient = replace(upstream, timeout=max(upstream.timeout, SUBMIT_TIMEOUT))
-            known = self._patients[upstream.id] = (upstream, patient)
+            known = self._create_upstreams[upstream.id] = (upstream, patient)
         return known[1]
 
     async def record_acceptance(self, tracked: TrackedVideo, attempt: Attempt, job: Job) -> Attempt:
-        """Write down that the upstream has a job for an attempt."""
+        """Record that the upstream accepted an attempt."""
         video, accepted = self._accepted(tracked, attempt, job)
         await self._store.record(tracked, video=video, attempts=(accepted,))
-        self._tell_accepted(tracked, accepted, job)
+        self._publish_accepted(tracked, accepted, job)
         return accepted
 
     async def claim_job(
         self, tracked: TrackedVideo, attempt: Attempt, job: Job, services: tuple[ServiceId, ...]
     ) -> bool:
-        """Write down the same of a job that was found in the list of some services' jobs.
+        """Record acceptance by a job that was found in the list of some services' jobs.
 
         Returns:
-            False if it is another attempt's.
+            False if the job belongs to another attempt.
         """
         video, accepted = self._accepted(tracked, attempt, job)
         if not await self._store.claim_job(tracked, video, accepted, services):
             return False
-        self._tell_accepted(tracked, accepted, job)
+        self._publish_accepted(tracked, accepted, job)
         return True
 
     def _accepted(self, tracked: TrackedVideo, attempt: Attempt, job: Job) -> tuple[Video, Attempt]:
@@ -133,7 +135,7 @@ class AttemptSubmitter:
         )
         return video, accepted
 
-    def _tell_accepted(self, tracked: TrackedVideo, accepted: Attempt, job: Job) -> None:
+    def _publish_accepted(self, tracked: TrackedVideo, accepted: Attempt, job: Job) -> None:
         tracked.resolve()
         if not job.state.is_terminal:
             self._reporter.report_accepted(accepted.service)
@@ -141,7 +143,7 @@ class AttemptSubmitter:
     async def mark_in_doubt(
         self, tracked: TrackedVideo, attempt: Attempt, failure: Failure
     ) -> None:
-        """Write down that nobody knows whether an attempt was accepted."""
+        """Record that it is unknown whether an attempt was accepted."""
         await self._store.mark_in_doubt(tracked, attempt, failure.text or failure.rule)
         log.warning(
             "attempt.in_doubt", service=attempt.service, attempt=attempt.id, rule=failure.rule
@@ -191,8 +193,8 @@ class AttemptSubmitter:
         left = max(tracked.video.deadline - self._clock.now(), timedelta())
         upstream = replace(service.upstream, job_timeout=min(service.upstream.job_timeout, left))
         async with self._transport.stream(request, upstream) as answer:
-            began = answer.is_open  # no longer so once it has broken off
-            kept_at = self._clock.now()
+            began = answer.is_open  # False again once the stream has broken off
+            written_at = self._clock.now()
             if began:
                 async for chunk in answer:
                     job = reader.feed(chunk)
@@ -200,14 +202,14 @@ class AttemptSubmitter:
                         continue
                     if job.state.is_terminal:
                         break
-                    # A refusal streams too: only progress shows that there is a job.
+                    # Refusals are streamed, too: only progress proves that there is a job.
                     if accepted is None and job.progress is not None:
                         accepted = await self.record_acceptance(tracked, attempt, job)
                     elif (
                         accepted is not None
-                        and self._clock.now() - kept_at >= PROGRESS_WRITE_INTERVAL
+                        and self._clock.now() - written_at >= PROGRESS_WRITE_INTERVAL
                     ):
-                        kept_at = self._clock.now()
+                        written_at = self._clock.now()
                         video = with_progress(tracked.video, _STATUSES[job.state], job.progress)
                         await self._store.record(tracked, video=video)
         if not began:
@@ -219,10 +221,10 @@ class AttemptSubmitter:
     async def _streamed(
         self, tracked: TrackedVideo, attempt: Attempt, job: Job, error: str
     ) -> Job | None:
-        """Take in how a stream ended."""
+        """Record how a stream ended."""
         said = acceptance_of_stream(job, error)
         if said is Acceptance.IN_DOUBT and attempt.state is AttemptState.ACCEPTED:
-            return None  # leaving a stream stops no job: it may go on and be billed
+            return None  # a lost stream stops no job: it may continue and be billed
         if attempt.state is AttemptState.INTENDED:
             if job.failure is not None and said is Acceptance.REFUSED:
                 self._refused(tracked, attempt, job.failure)

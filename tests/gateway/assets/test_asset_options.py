@@ -76,7 +76,7 @@ def test_without_a_section_assets_lie_in_a_directory(assets: Assets) -> None:
         ("  region: EU!\n", ":2: assets.region: does not have the form"),
         (
             "  location: s3://films\n  endpoint: http://s3.example\n",
-            ":3: assets.endpoint: would be given videos unencrypted",
+            ":3: assets.endpoint: would receive videos unencrypted",
         ),
         (
             "  location: s3://films\n  secret: ${S3_SECRET}\n",

@@ -84,9 +84,9 @@ def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
 
 def test_a_page_names_its_first_and_its_last() -> None:
     page = json.loads(
-        video_page_json(VideoPage([VIDEO, replace(VIDEO, id=VideoId("video_2"))], True))
+        video_page_json(VideoPage([VIDEO, replace(VIDEO, id=VideoId("video_2"))], has_more=True))
     )
-    empty = json.loads(video_page_json(VideoPage([], False)))  # noqa: FBT003
+    empty = json.loads(video_page_json(VideoPage([], has_more=False)))
 
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("video_1", "video_2", True)
     assert (empty["data"], empty["first_id"], empty["last_id"]) == ([], None, None)

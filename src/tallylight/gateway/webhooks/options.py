@@ -29,7 +29,10 @@ def _checked_url(value: Secret) -> Secret:
         raise ValueError("is not a URL; write https://host/path")
     if parts.username or parts.password or parts.fragment:
         raise ValueError("must not contain a user, a password or #")
-    _ = parts.port  # raises ValueError if it is not a number or out of range
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("has an invalid port; write a number from 1 to 65535") from None
     if parts.scheme == "http" and not is_loopback(url) and not is_private(url):
         raise ValueError("would be called unencrypted; use https")
     return value
