@@ -46,7 +46,7 @@ async def looking(keys: KeyRegistry) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def test_a_key_opens_what_it_was_made_for(keys: KeyRegistry) -> None:
+async def test_a_key_authenticates_its_caller(keys: KeyRegistry) -> None:
     budget = Budget(per_day=Decimal("2.50"))
 
     made, secret = await keys.create("films", ["sora"], 30, budget)
@@ -71,14 +71,14 @@ async def test_the_key_itself_is_nowhere_in_the_database(
     assert secret[3:-4] not in str(rows)
 
 
-async def test_what_is_no_key_opens_nothing(keys: KeyRegistry) -> None:
+async def test_an_unknown_key_is_not_accepted(keys: KeyRegistry) -> None:
     _, secret = await keys.create("films")
 
     for other in ("", "tl-", secret[:-1], secret + "x", secret.upper(), "sk-\udcff", secret[3:]):
         assert await keys.authenticate(other) is None
 
 
-async def test_a_key_made_elsewhere_is_known_at_once(
+async def test_a_key_created_by_another_process_is_accepted_at_once(
     keys: KeyRegistry, history: Storage, clock: VirtualClock
 ) -> None:
     elsewhere = KeyRegistry(history.keys, clock)
@@ -91,7 +91,7 @@ async def test_a_key_made_elsewhere_is_known_at_once(
         assert await keys.authenticate(secret) is not None
 
 
-async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
+async def test_a_revocation_reaches_every_process_within_two_seconds(
     address: str, clock: VirtualClock
 ) -> None:
     async with open_storage(address, clock) as ours, open_storage(address, clock) as theirs:
@@ -156,7 +156,7 @@ async def until_known(keys: KeyRegistry, secret: str, clock: VirtualClock) -> No
             await asyncio.to_thread(lambda: None)
 
 
-async def test_guesses_of_the_same_moment_share_a_look(history: Storage) -> None:
+async def test_concurrent_guesses_share_one_lookup(history: Storage) -> None:
     stored = Counted(history.keys._connections)
     keys = KeyRegistry(stored, SystemClock())
 
@@ -165,7 +165,7 @@ async def test_guesses_of_the_same_moment_share_a_look(history: Storage) -> None
     assert stored.looks <= 2
 
 
-async def test_a_key_made_right_after_a_look_is_known(history: Storage) -> None:
+async def test_a_key_created_right_after_a_lookup_is_accepted(history: Storage) -> None:
     keys, elsewhere = (KeyRegistry(history.keys, SystemClock()) for _ in range(2))
 
     for _ in range(5):
@@ -174,7 +174,7 @@ async def test_a_key_made_right_after_a_look_is_known(history: Storage) -> None:
         assert await keys.authenticate(secret)
 
 
-async def test_a_database_that_is_away_takes_no_key_away(
+async def test_known_keys_stay_valid_while_the_database_is_unavailable(
     history: Storage, clock: VirtualClock
 ) -> None:
     _, secret = await KeyRegistry(history.keys, clock).create("films")
@@ -203,7 +203,7 @@ async def test_each_key_has_a_rate_of_its_own(keys: KeyRegistry, clock: VirtualC
     assert keys.check_rate_limit(slow) is None
 
 
-def test_a_caller_without_routes_may_ask_for_all() -> None:
+def test_a_caller_without_routes_may_use_all() -> None:
     assert Caller().may_use("sora")
     assert Caller(routes=frozenset({"sora"})).may_use("sora")
     assert not Caller(routes=frozenset({"sora"})).may_use("veo")

@@ -61,7 +61,7 @@ def test_a_bucket_is_read_with_its_key(assets: Assets) -> None:
     assert "of-a-key" not in repr(found) + found.model_dump_json()
 
 
-def test_without_a_section_assets_lie_in_a_directory(assets: Assets) -> None:
+def test_assets_lie_in_a_directory_by_default(assets: Assets) -> None:
     assert not assets("  keep: 1d\n").is_bucket
 
 
@@ -90,9 +90,7 @@ def test_without_a_section_assets_lie_in_a_directory(assets: Assets) -> None:
         ("  bucket: films\n", ":2: assets.bucket: is not a known key"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(
-    complaints: Complaints, section: str, complaint: str
-) -> None:
+def test_errors_name_their_line(complaints: Complaints, section: str, complaint: str) -> None:
     (found,) = complaints(section)
 
     assert found.startswith(f"tallylight.yaml{complaint}")

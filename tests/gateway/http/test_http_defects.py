@@ -58,7 +58,7 @@ async def _ask(
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])["error"]
 
 
-async def test_a_database_that_is_away_is_told_with_a_time(
+async def test_an_unavailable_database_is_reported_with_retry_after(
     gateway: "Gateway",
 ) -> None:
     status, headers, error = await _ask(gateway, StorageError("postgresql://user:word@host"))
@@ -68,7 +68,7 @@ async def test_a_database_that_is_away_is_told_with_a_time(
     assert "word" not in error["message"]
 
 
-async def test_a_defect_is_told_without_its_words(gateway: "Gateway") -> None:
+async def test_an_internal_error_is_reported_without_its_text(gateway: "Gateway") -> None:
     status, headers, error = await _ask(gateway, ValueError("a secret word"))
 
     assert status == 500

@@ -72,7 +72,7 @@ class Client:
         return dict(self.sent[0]["headers"])
 
 
-async def test_nothing_is_read_ahead_of_a_slow_client_and_nothing_for_one_that_left() -> None:
+async def test_nothing_is_read_ahead_of_a_slow_client_or_after_a_disconnect() -> None:
     source, client = Source(chunks=1000), Client(takes=3)
     delivery = asyncio.create_task(
         send_download(Download(source.open(), "video_1", '"a"'), client.call())
@@ -88,7 +88,7 @@ async def test_nothing_is_read_ahead_of_a_slow_client_and_nothing_for_one_that_l
     assert source.is_closed
 
 
-async def test_what_breaks_off_is_not_called_complete() -> None:
+async def test_an_interrupted_content_is_not_completed() -> None:
     source, client = Source(chunks=2, breaks=True), Client(takes=100)
 
     await send_download(Download(source.open(), "video_1", '"a"'), client.call())
@@ -97,7 +97,7 @@ async def test_what_breaks_off_is_not_called_complete() -> None:
     assert source.is_closed
 
 
-async def test_content_runs_nowhere_whatever_its_service_calls_it() -> None:
+async def test_content_has_a_safe_media_type_whatever_its_service_sends() -> None:
     source, client = Source(chunks=1, media_type="text/html; charset=utf-8"), Client(takes=100)
 
     await send_download(Download(source.open(), 'a"b', '"a"'), client.call())

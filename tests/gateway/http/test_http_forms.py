@@ -46,7 +46,7 @@ def _as_text(value: object) -> object:
 
 
 @given(st.dictionaries(_names, _values, max_size=4))
-def test_what_is_written_element_by_element_is_nested_again(tree: FieldTree) -> None:
+def test_fields_grouped_by_element_are_nested(tree: FieldTree) -> None:
     written = _SDK.stringify_items(tree)  # type: ignore[arg-type]  # its own type is narrower
 
     assert tree_from_form(written) == _as_text(tree)
@@ -60,9 +60,7 @@ def sdk() -> Iterator[OpenAI]:
 
 
 @given(tree=st.dictionaries(_names, _values, max_size=4))
-def test_what_the_official_sdk_writes_name_by_name_is_nested_again(
-    sdk: OpenAI, tree: FieldTree
-) -> None:
+def test_fields_grouped_by_name_are_nested(sdk: OpenAI, tree: FieldTree) -> None:
     written = sdk._serialize_multipartform(tree)  # type: ignore[arg-type]  # as above
 
     assert tree_from_form(_one_by_one(written)) == _as_text(tree)
@@ -85,7 +83,7 @@ def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
         ("s[][a][]=1 s[][a][]=2 s[][b]=3", [{"a": ["1", "2"], "b": "3"}]),
     ],
 )
-def test_the_members_of_an_element_find_together(written: str, read: list[object]) -> None:
+def test_the_members_of_an_element_stay_together(written: str, read: list[object]) -> None:
     items = [(name, value) for name, _, value in (one.partition("=") for one in written.split())]
 
     assert tree_from_form(items) == {"s": read}
@@ -97,13 +95,13 @@ def test_brackets_nest() -> None:
     }
 
 
-def test_a_list_of_objects_begins_anew_with_a_member_that_is_there() -> None:
+def test_a_repeated_member_starts_a_new_element() -> None:
     items = [("characters[][id]", "a"), ("characters[][id]", "b")]
 
     assert tree_from_form(items) == {"characters": [{"id": "a"}, {"id": "b"}]}
 
 
-def test_a_name_that_comes_twice_is_a_list() -> None:
+def test_a_repeated_name_is_a_list() -> None:
     assert tree_from_form([("tag", "a"), ("tag", "b"), ("tag", "c")]) == {"tag": ["a", "b", "c"]}
 
 
@@ -134,7 +132,7 @@ def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, st
         (b"[1]", "expected a JSON object"),
     ],
 )
-def test_what_is_no_json_object_is_refused_with_its_cause(body: bytes, cause: str) -> None:
+def test_a_malformed_json_object_is_refused_with_its_cause(body: bytes, cause: str) -> None:
     with pytest.raises(ApiError, match=cause) as refused:
         tree_from_json(body)
 

@@ -39,7 +39,7 @@ async def _error(answer: aiohttp.ClientResponse) -> dict[str, Any]:
     return found
 
 
-async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
+async def test_content_is_served_whole_and_in_ranges(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
     url = f"/v1/videos/{id_}/content"
     async with gateway.http.get(url) as answer:
@@ -77,9 +77,7 @@ async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
 
 
 @pytest.mark.parametrize("variant", ["video", "thumbnail"])
-async def test_a_content_that_its_client_has_is_not_sent_again(
-    gateway: "Gateway", variant: str
-) -> None:
+async def test_cached_content_is_not_sent_again(gateway: "Gateway", variant: str) -> None:
     id_ = await _finished(gateway)
     url = f"/v1/videos/{id_}/content?variant={variant}"
     asked = gateway.world.requests["sora-2-official", "content"]
@@ -97,7 +95,7 @@ async def test_a_content_that_its_client_has_is_not_sent_again(
     assert (await told("GET", f'"other", {tag[1:-1]}'))[0] == 206
 
 
-async def test_a_content_that_is_not_there_is_not_unchanged(gateway: "Gateway") -> None:
+async def test_missing_content_is_never_not_modified(gateway: "Gateway") -> None:
     stranger = {"Authorization": f"Bearer {await gateway.make_key()}", "If-None-Match": "*"}
     url = f"/v1/videos/{await _finished(gateway)}/content"
     slow = FAULT_ADAPTER.validate_python({"kind": "stall"})
@@ -137,7 +135,7 @@ async def _thumbnail_under(
         ("poll", {"kind": "reset"}, "5"),
     ],
 )
-async def test_a_service_in_passing_trouble_does_not_make_a_content_expire(
+async def test_a_transient_fault_does_not_expire_content(
     gateway: "Gateway", door: str, trouble: dict[str, object], wait: str
 ) -> None:
     status, error, told = await _thumbnail_under(gateway, door, trouble)
@@ -156,7 +154,7 @@ async def test_a_service_in_passing_trouble_does_not_make_a_content_expire(
         ("poll", {"http_status": 200, "body": {"id": "v", "object": "video", "status": "expired"}}),
     ],
 )
-async def test_a_content_that_its_service_knows_no_more_has_expired(
+async def test_content_that_its_service_no_longer_has_is_expired(
     gateway: "Gateway", door: str, trouble: dict[str, object]
 ) -> None:
     status, error, told = await _thumbnail_under(gateway, door, trouble)
@@ -164,7 +162,7 @@ async def test_a_content_that_its_service_knows_no_more_has_expired(
     assert (status, error["code"], told) == (410, "content_expired", None)
 
 
-async def test_head_tells_the_same_without_a_body(gateway: "Gateway") -> None:
+async def test_head_returns_the_same_headers_without_a_body(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
 
     for url in (f"/v1/videos/{id_}/content", f"/v1/videos/{id_}", "/v1/models"):
@@ -175,7 +173,7 @@ async def test_head_tells_the_same_without_a_body(gateway: "Gateway") -> None:
             assert await answer.read() == b""
 
 
-async def test_an_answer_tells_who_made_the_video_and_when_to_ask_again(gateway: "Gateway") -> None:
+async def test_a_response_names_the_service_and_the_poll_interval(gateway: "Gateway") -> None:
     order = {**ORDER, "seconds": "8"}
     async with gateway.http.post("/v1/videos", json=order) as answer:
         made = answer.headers
@@ -218,7 +216,7 @@ async def test_a_request_may_name_its_policy(
         assert answer.status == status, await answer.text()
 
 
-async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: "Gateway") -> None:
+async def test_a_well_formed_request_id_is_returned_and_another_is_not(gateway: "Gateway") -> None:
     async def told(sent: str) -> str:
         async with gateway.http.get("/v1/models", headers={"x-request-id": sent}) as answer:
             return answer.headers["x-request-id"]
@@ -245,7 +243,7 @@ async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: "Gatew
         ("GET", "/v1/videos/video_1/content", 404, "Video with id 'video_1' not found."),
     ],
 )
-async def test_what_is_not_there_is_told_in_the_envelope(
+async def test_missing_resources_are_reported_in_the_error_object(
     gateway: "Gateway", method: str, path: str, status: int, told: str
 ) -> None:
     async with gateway.http.request(method, path) as answer:
@@ -415,7 +413,7 @@ async def test_objects_of_a_form_may_be_written_in_json(gateway: "Gateway") -> N
     assert unread["error"]["param"] == "input_reference"
 
 
-async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:
+async def test_refused_content_is_reported_to_the_caller(gateway: "Gateway") -> None:
     refusing = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "content_rejected"})
     gateway.world.override_faults("sora-2-official", (refusing,))
     async with gateway.http.post("/v1/videos", json=ORDER) as answer:
@@ -428,7 +426,7 @@ async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> Non
 
 
 @pytest.mark.parametrize("rest", ["/", "/api/services", "/healthz"])
-async def test_the_page_stands_behind_the_doors(gateway: "Gateway", rest: str) -> None:
+async def test_other_paths_reach_the_status_page(gateway: "Gateway", rest: str) -> None:
     async with gateway.http.get(rest) as answer:
         assert answer.status == 200
         assert "content-security-policy" in answer.headers

@@ -92,7 +92,7 @@ def test_a_page_names_its_first_and_its_last() -> None:
     assert (empty["data"], empty["first_id"], empty["last_id"]) == ([], None, None)
 
 
-def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
+def test_our_headers_name_the_service_and_the_cost() -> None:
     video = replace(
         VIDEO,
         service=ServiceId("sora-2-官轉"),
@@ -112,15 +112,13 @@ def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
 @pytest.mark.parametrize(
     ("minutes", "told"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
 )
-def test_the_longer_a_video_takes_the_less_often_it_is_asked_for(
-    minutes: float, told: bytes
-) -> None:
+def test_the_poll_interval_grows_with_the_age_of_the_video(minutes: float, told: bytes) -> None:
     now = NOON + timedelta(minutes=minutes)
 
     assert poll_after_header(VIDEO, now, timedelta(seconds=1)) == ((b"openai-poll-after-ms", told),)
 
 
-def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
+def test_an_ended_video_has_no_poll_interval() -> None:
     assert poll_after_header(replace(VIDEO, ended_at=NOON), NOON, timedelta(seconds=1)) == ()
 
 
@@ -194,7 +192,7 @@ def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
         ),
     ],
 )
-def test_a_refusal_is_an_envelope_with_its_headers(
+def test_an_error_has_an_error_object_and_headers(
     error: ApiError,
     status: int,
     body: tuple[str, str, str | None, str | None],
@@ -220,20 +218,18 @@ def test_a_refusal_is_an_envelope_with_its_headers(
         ("", None),
     ],
 )
-def test_one_range_is_understood_and_all_else_is_as_good_as_none(
-    header: str, span: ByteRange | None
-) -> None:
+def test_a_single_range_is_parsed_and_all_else_ignored(header: str, span: ByteRange | None) -> None:
     assert parse_range(header, "", '"a"') == span
 
 
-def test_a_range_of_something_else_is_none() -> None:
+def test_a_range_with_another_if_range_is_ignored() -> None:
     assert parse_range("bytes=0-1", '"a"', '"a"') == ByteRange(0, 1)
     assert parse_range("bytes=0-1", '"b"', '"a"') is None
     assert parse_range("bytes=0-1", "Sun, 22 Nov 2026 12:00:00 GMT", '"a"') is None
 
 
 @given(st.integers(0, 40), st.integers(0, 60), st.integers(0, 60))
-def test_a_span_holds_the_bytes_that_a_slice_would(size: int, first: int, length: int) -> None:
+def test_a_byte_range_selects_the_bytes_of_a_slice(size: int, first: int, length: int) -> None:
     whole = bytes(range(size))
 
     middle = ByteRange(first, first + length).resolve(size)

@@ -78,7 +78,7 @@ def _check(gateway: "Gateway") -> dict[str, Counter[int]]:
     return {operation.label: _statuses(operation, gateway) for operation in operations}
 
 
-async def test_every_operation_keeps_its_promise(gateway: "Gateway") -> None:
+async def test_every_operation_conforms_to_the_description(gateway: "Gateway") -> None:
     answered = await asyncio.to_thread(_check, gateway)
 
     assert len(answered) == 10

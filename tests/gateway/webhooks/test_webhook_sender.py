@@ -169,7 +169,7 @@ async def test_a_webhook_arrives_signed(
     assert receiver.bodies == [{"number": 0}]
 
 
-async def test_one_that_is_refused_comes_again_under_the_same_id(
+async def test_a_refused_webhook_is_retried_under_the_same_id(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.answers = [Answer(500, "down"), Answer(404), Answer(302, headers={"location": "/x"})]
@@ -196,7 +196,7 @@ async def test_a_redirect_is_not_followed(
         assert elsewhere.ids == []
 
 
-async def test_a_receiver_that_asks_for_peace_has_it(
+async def test_a_receivers_retry_after_is_obeyed(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.answers = [Answer(429, headers={"retry-after": "200"})]
@@ -208,7 +208,7 @@ async def test_a_receiver_that_asks_for_peace_has_it(
     assert 200 <= receiver.times[1] - receiver.times[0] <= 202
 
 
-async def test_a_receiver_that_is_gone_is_called_no_more(
+async def test_a_gone_receiver_is_not_called_again(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.answers = [Answer(410, "no longer")]
@@ -235,7 +235,7 @@ async def _is(value: bool) -> bool:
     return value
 
 
-async def test_what_never_arrives_is_given_up_after_three_days(
+async def test_an_undeliverable_webhook_is_given_up_after_three_days(
     history: Storage, clock: VirtualClock
 ) -> None:
     await put(history, "billing", "removed")
@@ -264,7 +264,7 @@ async def test_a_silent_receiver_delays_no_other(
             )
 
 
-async def test_what_a_receiver_says_is_kept_short_and_without_secrets(
+async def test_a_receivers_response_is_stored_short_and_redacted(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     told = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
