@@ -1,4 +1,4 @@
-"""`tallylight keys`, as it is typed."""
+"""The command `tallylight keys`."""
 
 import asyncio
 import json
@@ -24,13 +24,13 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def address(tmp_path: Path) -> str:
-    """Give one kind of database: what commands do with it is the same on both."""
+    """Return the URL of an SQLite database: commands behave the same on both kinds."""
     return f"sqlite:///{tmp_path}/history.db"
 
 
 @pytest.fixture
 def command(tmp_path: Path, address: str) -> Command:
-    """Return what runs `keys` with a configuration."""
+    """Return a function that runs `keys` with a configuration."""
     path = tmp_path / "tallylight.yaml"
     path.write_text(_CONFIGURATION.format(address=address), encoding="utf-8")
 
@@ -55,7 +55,7 @@ def test_the_key_is_printed_alone_and_once(command: Command) -> None:
 
 
 def caller_of(key: str, address: str) -> Caller | None:
-    """Return whom a server would take the key for."""
+    """Return the caller that a server would authenticate by the key."""
 
     async def ask() -> Caller | None:
         async with open_storage(address, SystemClock()) as history:

@@ -1,4 +1,4 @@
-"""What callers' videos may cost and do, by key and all together."""
+"""Spending limits of callers' videos, by key and in total."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

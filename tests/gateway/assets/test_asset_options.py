@@ -14,12 +14,12 @@ services: {s: {upstream: u, model: minimax/h3}}
 """
 
 Assets = Callable[[str], AssetOptions]
-Complaints = Callable[[str], list[str]]
+LoadErrors = Callable[[str], list[str]]
 
 
 @pytest.fixture
 def assets(tmp_path: Path) -> Assets:
-    """Return what loads the section `assets` of a file; it begins in line 2."""
+    """Return a function that loads the section `assets`, which starts in line 2."""
 
     def load(section: str) -> AssetOptions:
         path = tmp_path / "tallylight.yaml"
@@ -32,8 +32,8 @@ def assets(tmp_path: Path) -> Assets:
 
 
 @pytest.fixture
-def complaints(assets: Assets) -> Complaints:
-    """Return what tells what is wrong with such a section."""
+def errors(assets: Assets) -> LoadErrors:
+    """Return a function that returns the errors of such a section."""
 
     def load(section: str) -> list[str]:
         with pytest.raises(ConfigurationError) as raised:
@@ -90,8 +90,8 @@ def test_assets_lie_in_a_directory_by_default(assets: Assets) -> None:
         ("  bucket: films\n", ":2: assets.bucket: is not a known key"),
     ],
 )
-def test_errors_name_their_line(complaints: Complaints, section: str, complaint: str) -> None:
-    (found,) = complaints(section)
+def test_errors_name_their_line(errors: LoadErrors, section: str, complaint: str) -> None:
+    (found,) = errors(section)
 
     assert found.startswith(f"tallylight.yaml{complaint}")
     assert "of-a-key" not in found

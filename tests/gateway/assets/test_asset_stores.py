@@ -25,7 +25,7 @@ FILM = os.urandom(MIB + 12_345)
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """Give the address of a server that speaks S3, with the bucket "films"."""
+    """Return the URL of a local S3 server with the bucket "films"."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -37,7 +37,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(params=["directory", "bucket"])
 def options(request: pytest.FixtureRequest, tmp_path: Path) -> AssetOptions:
-    """Give the options of either kind of store, empty."""
+    """Return the options of an empty store of either kind."""
     if request.param == "directory":
         return AssetOptions(location=str(tmp_path / "assets"))
     return AssetOptions(
@@ -54,7 +54,7 @@ def store(options: AssetOptions) -> AssetStore:
 
 
 async def read(store: AssetStore, name: str, start: int = 0, end: int | None = None) -> bytes:
-    """Return what a store has of an asset."""
+    """Return the bytes of an asset."""
     async with store.open(name, start, end) as (_, chunks):
         return b"".join([piece async for piece in chunks])
 
@@ -206,7 +206,7 @@ async def test_an_unreachable_store_is_reported_without_its_key(s3: str) -> None
     assert "of-a-key" not in str(raised.value)
 
 
-# What only a directory promises.
+# The tests below concern only the directory.
 
 
 @pytest.fixture
@@ -297,6 +297,6 @@ async def test_a_long_video_takes_no_memory(store: AssetStore, tmp_path: Path) -
     tracemalloc.stop()
 
     assert read_bytes == 64 * MIB
-    # The server of the other store lives in this process, and keeps what it is given.
+    # The S3 server runs in this process and holds its objects in memory.
     if isinstance(store, DirectoryStore):
         assert peak < 4 * MIB

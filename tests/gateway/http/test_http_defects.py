@@ -1,4 +1,4 @@
-"""What goes wrong inside is told in the envelope, without a word of what it was."""
+"""Internal errors are reported in the error object, without their text."""
 
 import json
 from datetime import timedelta
@@ -43,10 +43,8 @@ async def _ask(
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    switchboard = gateway.served.runtime.gateway_wiring
-    doors = GatewayApp(
-        Starlette(), switchboard.gateway, BrokenKeys(error), switchboard.settings, SystemClock()
-    )
+    wiring = gateway.served.runtime.gateway_wiring
+    app = GatewayApp(Starlette(), wiring.gateway, BrokenKeys(error), wiring.settings, SystemClock())
     scope = {
         "type": "http",
         "method": "GET",
@@ -54,7 +52,7 @@ async def _ask(
         "headers": [(b"authorization", b"Bearer tl-x")],
         "query_string": b"",
     }
-    await doors(scope, receive, send)
+    await app(scope, receive, send)
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])["error"]
 
 

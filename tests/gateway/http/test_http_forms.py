@@ -1,4 +1,4 @@
-"""Bodies become one tree of fields, however they were written."""
+"""Bodies of every encoding become one tree of fields."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -54,7 +54,7 @@ def test_fields_grouped_by_element_are_nested(tree: FieldTree) -> None:
 
 @pytest.fixture(scope="module")
 def sdk() -> Iterator[OpenAI]:
-    """Give a client that asks nobody."""
+    """Return a client without a server."""
     with OpenAI(api_key="sk-none") as client:
         yield client
 
@@ -67,7 +67,7 @@ def test_fields_grouped_by_name_are_nested(sdk: OpenAI, tree: FieldTree) -> None
 
 
 def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield the fields that httpx makes of what the SDK hands it."""
+    """Yield the form fields that httpx encodes for the SDK."""
     for name, value in written.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, one

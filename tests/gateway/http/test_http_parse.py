@@ -1,4 +1,4 @@
-"""What is asked for is read tolerantly, and what a service can do is not asked here."""
+"""Requests are read tolerantly; the features of services are not checked here."""
 
 import base64
 import hashlib

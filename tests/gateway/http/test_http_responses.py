@@ -1,4 +1,4 @@
-"""What goes back says all that a client needs, in the words that its SDK knows."""
+"""Responses have the form that the official SDKs expect."""
 
 import json
 from dataclasses import replace

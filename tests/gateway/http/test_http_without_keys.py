@@ -1,4 +1,4 @@
-"""Where the operator asks for no key: programs of this machine come in, pages of the web do not."""
+"""Without keys, programs on this machine are served and web pages are refused."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The official Python SDK, as it comes, works against the gateway."""
+"""The official Python SDK, unchanged, works against the gateway."""
 
 import asyncio
 from pathlib import Path
@@ -153,7 +153,7 @@ async def test_videos_are_edited_and_extended(sdk: AsyncOpenAI) -> None:
     )
 
     assert (edited.model, edited.seconds) == (ROUTE, "4")
-    assert extended.seconds == "8"  # stitched
+    assert extended.seconds == "8"  # source and extension together
     assert (await sdk.videos.poll(edited.id, poll_interval_ms=50)).status == "completed"
     assert (await sdk.videos.poll(extended.id, poll_interval_ms=50)).status == "completed"
 
