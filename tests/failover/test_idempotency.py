@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError
 from tallylight.model.attempt import AttemptState
+from tallylight.model.ids import VideoId
 from tallylight.model.video import Video, VideoStatus
 from tallylight.simulator.world import JobRequest
 from tallylight.storage.transaction import WriteBatch
-from tallylight.storage.videos import new_video_id
 
 from .conftest import Start
 
@@ -102,7 +103,7 @@ async def test_a_retry_at_another_process_gets_no_refused_video(start: Start) ->
     gateway = await start()
     now = gateway.clock.now()
     elsewhere = Video(
-        id=new_video_id(),
+        id=VideoId(f"video_{uuid4().hex}"),
         key=ANONYMOUS.key,
         model="boats",
         prompt="a paper boat",

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
+from uuid import uuid4
 
 from tallylight.clock import Clock
 from tallylight.errors import BudgetError
@@ -28,7 +29,6 @@ from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import run_to_completion
 from tallylight.storage.transaction import SpendingLimit
-from tallylight.storage.videos import new_video_id
 
 
 class Gateway:
@@ -172,7 +172,7 @@ class Gateway:
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise no_service_error(route, ranking)
-        fitted, id_ = order if choice is None else choice.order, new_video_id()
+        fitted, id_ = order if choice is None else choice.order, VideoId(f"video_{uuid4().hex}")
         video = Video(
             id=id_,
             key=caller.key,

@@ -10,7 +10,6 @@ from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 
@@ -152,11 +151,6 @@ class Videos:
         query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
         async with self._connections.read_transaction() as connection:
             return tuple(_video(row) for row in await connection.execute(query))
-
-
-def new_video_id() -> VideoId:
-    """Return an id that nobody can guess; clients know its form."""
-    return VideoId(f"video_{uuid4().hex}")
 
 
 def video_values(video: Video, leased_until: datetime) -> dict[str, object]:
