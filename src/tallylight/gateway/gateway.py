@@ -8,6 +8,7 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from tallylight.clock import Clock
+from tallylight.documents.validation_messages import did_you_mean
 from tallylight.errors import BudgetError
 from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
@@ -245,11 +246,10 @@ class Gateway:
     def _allowed_route(self, model: str, caller: Caller) -> Route:
         route = self._settings.routes.get(model)
         if route is None:
-            raise not_found(
-                f"The model '{model}' does not exist; GET /v1/models lists the models.",
-                code="model_not_found",
-                param="model",
-            )
+            # Only names that the caller may use: a hint must not reveal other routes.
+            hint = did_you_mean(model, tuple(self.models(caller)))
+            message = f"The model '{model}' does not exist{hint or '; see GET /v1/models'}"
+            raise not_found(message, "model", code="model_not_found")
         if not caller.may_use(model):
             raise ApiError(
                 HTTPStatus.FORBIDDEN,

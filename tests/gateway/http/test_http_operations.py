@@ -229,7 +229,7 @@ async def test_a_well_formed_request_id_is_returned_and_another_is_not(gateway: 
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "told"),
+    ("method", "path", "status", "message"),
     [
         ("POST", "/v1/x", 404, "Invalid URL (POST /v1/x)"),
         ("GET", "/v1", 404, "Invalid URL (GET /v1)"),
@@ -246,12 +246,12 @@ async def test_a_well_formed_request_id_is_returned_and_another_is_not(gateway: 
     ],
 )
 async def test_missing_resources_are_reported_in_the_error_object(
-    gateway: "Gateway", method: str, path: str, status: int, fetched: str
+    gateway: "Gateway", method: str, path: str, status: int, message: str
 ) -> None:
     async with gateway.http.request(method, path) as response:
         error = await _error(response)
 
-        assert (response.status, error["message"]) == (status, fetched)
+        assert (response.status, error["message"]) == (status, message)
         assert error["type"] == "invalid_request_error"
         assert "x-request-id" in response.headers
         assert ("Allow" in response.headers) == (status == 405)

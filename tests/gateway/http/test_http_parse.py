@@ -111,7 +111,7 @@ def test_an_image_is_a_file_a_url_or_a_data_url(value: object, read: Reference) 
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ({"file_id": "file_1"}, "this gateway stores no files"),
         ({"file_id": "file_1", "image_url": "https://a.example"}, "exactly one of"),
@@ -126,8 +126,8 @@ def test_an_image_is_a_file_a_url_or_a_data_url(value: object, read: Reference) 
         (4, "expected a file or an object"),
     ],
 )
-def test_a_malformed_image_reference_is_refused(value: object, told: str) -> None:
-    with pytest.raises(ApiError, match=told) as refused:
+def test_a_malformed_image_reference_is_refused(value: object, message: str) -> None:
+    with pytest.raises(ApiError, match=message) as refused:
         parse.create_request({**ORDER, "input_reference": value}, SAID)
 
     assert refused.value.param.startswith("input_reference")

@@ -55,9 +55,9 @@ MEMBERS = [
 
 @given(st.text(), st.text(), st.sampled_from(VideoStatus), st.integers(0, 100))
 def test_a_video_has_its_thirteen_members_whatever_is_in_them(
-    prompt: str, told: str, status: VideoStatus, progress: int
+    prompt: str, message: str, status: VideoStatus, progress: int
 ) -> None:
-    error = VideoError("moderation_blocked", told) if status is VideoStatus.FAILED else None
+    error = VideoError("moderation_blocked", message) if status is VideoStatus.FAILED else None
     ended = NOON if status in {VideoStatus.COMPLETED, VideoStatus.FAILED} else None
     video = replace(
         VIDEO, prompt=prompt, status=status, progress=progress, error=error, ended_at=ended
@@ -70,7 +70,7 @@ def test_a_video_has_its_thirteen_members_whatever_is_in_them(
     assert document["seconds"] == "8"
     assert document["completed_at"] == (1795348800 if status is VideoStatus.COMPLETED else None)
     assert SdkVideo.model_validate(document, strict=True).status == status
-    assert (document["error"] or {}).get("message") == (told if error else None)
+    assert (document["error"] or {}).get("message") == (message if error else None)
 
 
 def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
@@ -110,12 +110,16 @@ def test_our_headers_name_the_service_and_the_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
+    ("minutes", "poll_after"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
 )
-def test_the_poll_interval_grows_with_the_age_of_the_video(minutes: float, told: bytes) -> None:
+def test_the_poll_interval_grows_with_the_age_of_the_video(
+    minutes: float, poll_after: bytes
+) -> None:
     now = NOON + timedelta(minutes=minutes)
 
-    assert poll_after_header(VIDEO, now, timedelta(seconds=1)) == ((b"openai-poll-after-ms", told),)
+    assert poll_after_header(VIDEO, now, timedelta(seconds=1)) == (
+        (b"openai-poll-after-ms", poll_after),
+    )
 
 
 def test_an_ended_video_has_no_poll_interval() -> None:

@@ -235,6 +235,11 @@ async def test_an_unknown_model_is_refused(sdk: AsyncOpenAI) -> None:
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
 
 
+async def test_the_refusal_of_a_misspelt_model_suggests_the_nearest_name(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="did you mean 'boats'"):
+        await sdk.videos.create(model="baots", prompt="a boat")
+
+
 async def test_an_automatic_retry_of_the_sdk_returns_the_same_video(
     gateway: "Gateway", sdk: AsyncOpenAI
 ) -> None:

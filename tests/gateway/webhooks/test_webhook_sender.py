@@ -275,8 +275,8 @@ async def test_a_silent_receiver_delays_no_other(
 async def test_a_receivers_response_is_stored_short_and_redacted(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    told = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
-    receiver.responses = [PlannedResponse(500, told)] * 100
+    text = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
+    receiver.responses = [PlannedResponse(500, text)] * 100
     await store_webhooks(history, "billing")
 
     async with delivering(history, endpoints(billing=receiver.url), clock):
