@@ -36,6 +36,7 @@ _DEFAULT_RETRY_AFTER = timedelta(seconds=15)
 
 def is_callers_fault(failure: Failure, *, content_travels: bool) -> bool:
     """Tell whether the caller caused a failure, so that no other service is tried."""
+    # With `content_travels`, one service may accept content that another rejects.
     if failure.fault is not Fault.CALLER:
         return False
     return not (content_travels and failure.kind is FailureKind.CONTENT_REJECTED)

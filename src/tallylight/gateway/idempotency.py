@@ -97,11 +97,13 @@ class RequestDeduplicator:
                 if video is None
                 else await self._same_request(video, request.fingerprint, within)
             )
+        # Without the mark, an equal request is a wish for a second video.
         if not request.is_retry or self._consume_expected_retry(request, caller):
             return None
         since = self._clock.now() - _SDK_RETRY_WINDOW
         found = await self._storage.videos.by_fingerprint(caller.key, request.fingerprint, since)
         known = [self._leases.tracked(video.id) or video for video in found]
+        # Its caller certainly lacks the response, so the retry means this one.
         unanswered = [one for one in known if isinstance(one, TrackedVideo) and not one.is_answered]
         first = next(iter((*unanswered, *known)), None)
         return await self._await_outcome(first, within) if isinstance(first, Video) else first

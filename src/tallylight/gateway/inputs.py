@@ -162,6 +162,7 @@ class InputResolver:
             adapter = adapter_for(service.upstream)
             request = adapter.create_character(name, video_file)
             answer = adapter.read_character(await self._transport.send(request, service.upstream))
+            # Another service may accept what one refuses, except for a fault of the caller.
             if isinstance(answer, Failure):
                 if answer.fault is Fault.CALLER:
                     raise bad_request(answer.text or answer.rule, "video")

@@ -160,6 +160,7 @@ class KeyRegistry:
     async def _refresh_for_unknown_key(self) -> None:
         """Reload for an unknown key, rate-limited so that guesses cannot flood the database."""
         now = self._clock.monotonic()
+        # Concurrent requests with unknown keys share one lookup.
         async with self._refresh_lock:
             if self._loaded_at > now:
                 return  # another request has reloaded the keys meanwhile
@@ -182,6 +183,7 @@ class KeyRegistry:
         except StorageError as error:
             self._last_error = error
             raise
+        # The start of the query: a key created during it may be missing.
         self._last_error, self._loaded_at = None, started_at
         if active_keys is not None:
             self._apply(active_keys)
@@ -190,6 +192,7 @@ class KeyRegistry:
         self._version = active_keys.version
         self._callers = {digest: _caller_of(key) for digest, key in active_keys.keys.items()}
         key_ids = {caller.key for caller in self._callers.values()}
+        # Buckets of revoked keys would otherwise stay in memory.
         self._buckets = {key: bucket for key, bucket in self._buckets.items() if key in key_ids}
 
 

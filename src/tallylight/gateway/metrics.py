@@ -25,6 +25,7 @@ class GatewayMetrics:
     """The gateway's metrics, on a registry of their own."""
 
     def __init__(self) -> None:
+        # Not the global registry: tests and embedded clients run several gateways.
         self.registry = CollectorRegistry()
         self._attempts = Counter(
             "tallylight_attempts",

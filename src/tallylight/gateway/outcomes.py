@@ -93,6 +93,7 @@ class OutcomeReporter:
     def _report_not_accepted(self, service: ServiceId, failure: Failure) -> None:
         now = self._clock.now()
         self._breaker.record_refusal(service, failure, now)
+        # The next acceptance contradicts this failure, so it is reported at once.
         self._acceptance_reported_at.pop(service, None)
         self._unpublished.put_nowait(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
 

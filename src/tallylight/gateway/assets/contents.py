@@ -48,6 +48,7 @@ class ContentReader:
         self, video: Video, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
         """Open the content of a completed video, or a range of it."""
+        # Only the video itself is stored; images are proxied from the service.
         if variant == _VIDEO and video.asset:
             async with self._open_stored(video, byte_range) as content:
                 yield content
@@ -118,6 +119,7 @@ class ContentReader:
             if not response.is_open:
                 failure = reply_failure(reply, service.upstream.dialect, "content:empty")
                 raise _unavailable(video, service, failure)
+            # The service may ignore the range and send everything.
             served_range, size = _served_range(reply, response.content_length)
             media_type = reply.headers.get("content-type", _MP4)
             yield Content(_complete_chunks(response), media_type, size, served_range)
@@ -126,6 +128,7 @@ class ContentReader:
         """Return the upstream's current description of a delivered job: its URL may change."""
         service = self._board.service(attempt.service)
         adapter = adapter_for(service.upstream)
+        # A stream has no endpoint to poll; its content is read by the job's id.
         if adapter.streams:
             return Job(id=attempt.job, state=JobState.COMPLETED)
         job = adapter.read_job(

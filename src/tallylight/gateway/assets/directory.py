@@ -80,6 +80,7 @@ class DirectoryStore:
         """
         with self._storage_errors():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Proves that the directory is writable, and reads the clock of its file system.
             with tempfile.TemporaryFile(dir=self._root) as trial:
                 now = os.fstat(trial.fileno()).st_mtime
             for part in self._root.rglob(f"*{_PART_SUFFIX}"):
@@ -104,6 +105,7 @@ class DirectoryStore:
             file, part = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=_PART_SUFFIX)
             try:
                 fill(part)
+                # Before the rename, or a power cut could leave an empty file under the name.
                 os.fsync(file)
                 Path(part).replace(target)
             except BaseException:

@@ -34,6 +34,7 @@ class AssetFetcher:
         """Return the name of the stored asset, or why it was not stored."""
         name = f"videos/{video.id}"
         try:
+            # Outside the store, so that an incomplete download never appears there.
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
                 file = Path(folder) / "video"
                 failure = await download_video(

@@ -93,6 +93,7 @@ class GatewayApp:
         if handler is None:
             return _method_not_allowed(request, handlers)
         caller = await self._authenticator.authenticate(request)
+        # Polls, lists and downloads cost nothing, so only POST counts against the rate limit.
         if request.method == "POST":
             self._authenticator.check_rate_limit(caller)
         return await handler(request, caller)
@@ -117,6 +118,7 @@ class GatewayApp:
                 return {"GET": lambda request, caller: api.content(request, caller, VideoId(id_))}
             case ["videos", id_, "remix"] if id_:
                 return {"POST": lambda request, caller: api.remix(request, caller, VideoId(id_))}
+            # Names of routes may contain slashes, as "openai/sora-2" does.
             case ["models", *names] if all(names):
                 return {"GET": lambda _, caller: api.model(caller, "/".join(names))}
             case _:
@@ -158,5 +160,6 @@ async def _send(response: ApiResponse, request: HttpRequest) -> None:
     await request.send(
         {"type": "http.response.start", "status": response.status, "headers": headers}
     )
+    # HEAD keeps the content-length of the body that GET would return.
     body = b"" if request.method == "HEAD" else response.body
     await request.send({"type": "http.response.body", "body": body})

@@ -31,6 +31,7 @@ class Authenticator:
             return caller
         if not self._settings.allows_anonymous:
             raise _unauthorized(secret)
+        # Anonymous access trusts this machine, and a browser on it runs code of other sites.
         _refuse_cross_site(request)
         return ANONYMOUS
 
@@ -73,6 +74,7 @@ def _unauthorized(secret: str) -> ApiError:
 
 
 def _masked(secret: str) -> str:
+    # Of a short text, seven shown characters would be most of it.
     if len(secret) < _MIN_LENGTH_TO_SHOW or not secret.isascii() or not secret.isprintable():
         return "***"
     return f"{secret[:3]}***{secret[-4:]}"
@@ -98,6 +100,7 @@ def _refuse_cross_site(request: HttpRequest) -> None:
 
 @lru_cache(64)
 def _is_loopback_host(host: str) -> bool:
+    # A port follows the last colon, unless that colon belongs to an IPv6 address.
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name in {"", "localhost"} or name.endswith(".localhost"):
         return True

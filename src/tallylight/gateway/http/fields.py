@@ -62,6 +62,7 @@ def seconds_field(fields: FieldTree) -> int | None:
     value = fields.get("seconds")
     if value is None or value == "":
         return None
+    # bool is a subclass of int, and `true` is no number of seconds.
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise wrong_type("seconds", "a number of seconds", value)
     digits = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -114,6 +115,7 @@ def image_reference(value: object, param: str = "input_reference") -> Reference 
             return file_reference(value, param)
         case str():
             return _url_reference(value, param)
+        # The official description allows exactly one of the two members.
         case {"image_url": str(url), **rest} if rest.get("file_id") is None:
             return _url_reference(url, f"{param}.image_url")
         case {"file_id": str(), **rest} if rest.get("image_url") is None:
@@ -153,6 +155,7 @@ def _data_url_reference(url: str, param: str) -> Reference:
         raise invalid_value(param, "something else", "a data URL such as 'data:image/png;base64,…'")
     media_type, parameters, data = match.groups()
     try:
+        # Line breaks and percent-encoding occur in base64 of real clients.
         body = (
             base64.b64decode("".join(unquote_to_bytes(data).decode("ascii").split()), validate=True)
             if ";base64" in parameters.lower()

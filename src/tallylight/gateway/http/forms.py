@@ -79,6 +79,7 @@ def _keys(name: str) -> list[str]:
     if found is None:
         return [name]
     keys = [found[1], *_KEY.findall(found[2])]
+    # A name that is nested too deeply is one plain key.
     return keys if len(keys) <= _MAX_DEPTH else [name]
 
 

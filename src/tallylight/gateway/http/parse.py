@@ -52,6 +52,7 @@ def read_context(headers: Mapping[bytes, bytes], key: KeyId) -> RequestContext:
     Raises:
         ApiError: if the `Idempotency-Key` is not valid.
     """
+    # An empty header is an error: ignoring it would lose the protection that the caller wants.
     idempotency_key = headers.get(b"idempotency-key")
     if idempotency_key is not None and not _is_idempotency_key(idempotency_key):
         raise bad_request(
@@ -184,6 +185,7 @@ def _as_form(value: object) -> object:
             return {name: one for name, one in members.items() if one is not None}
         case list():
             return [_as_form(one) for one in value if one is not None]
+        # As the official SDKs write booleans into forms.
         case bool():
             return "true" if value else "false"
         case None | str():

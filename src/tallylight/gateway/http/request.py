@@ -58,6 +58,7 @@ class HttpRequest:
     @classmethod
     def from_scope(cls, scope: Scope, receive: Receive, send: Send) -> "HttpRequest":
         """Return the request of an ASGI scope."""
+        # ASGI servers send header names in lower case.
         headers = dict(scope["headers"])
         client_id = headers.get(b"x-request-id", b"")
         return cls(
@@ -101,6 +102,7 @@ async def read_fields(request: HttpRequest, limit: int) -> FieldTree:
     media_type = request.header(b"content-type").partition(";")[0].strip().lower()
     if request.header(b"content-encoding").strip().lower() not in {"", "identity"}:
         raise _unsupported(f"content-encoding '{request.header(b'content-encoding')[:40]}'")
+    # A generator, so the limit applies to every way of reading.
     body = _chunks(request, limit)
     match media_type:
         case "multipart/form-data":
@@ -123,6 +125,7 @@ def _is_long(request: HttpRequest) -> bool:
 
 async def _chunks(request: HttpRequest, limit: int) -> AsyncGenerator[bytes, None]:
     length = request.header(b"content-length")
+    # A declared length is refused before any of the body is read.
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     received = 0
@@ -163,6 +166,7 @@ def _form_pairs(form: str) -> list[tuple[str, str]]:
 async def _parse_spooled(start: bytearray, rest: AsyncGenerator[bytes, None]) -> FieldTree:
     with SpooledTemporaryFile(max_size=SPOOL_LIMIT) as file:
         await asyncio.to_thread(file.write, start)
+        # The first part is on disk now; free its memory while the rest arrives.
         start.clear()
         async for chunk in rest:
             await asyncio.to_thread(file.write, chunk)
@@ -190,11 +194,13 @@ async def _parse_multipart(
     try:
         return [(name, await _part_value(name, part)) for name, part in form.multi_items()]
     finally:
+        # Deletes the temporary files of the uploads.
         await form.close()
 
 
 async def _part_value(name: str, part: str | UploadFile) -> object:
     if isinstance(part, str):
+        # The JSON of a part may be a whole data URL, so a thread parses it.
         is_object = name in _OBJECT_FIELDS and part.startswith("{")
         return await asyncio.to_thread(_object_or_text, part) if is_object else part
     # Starlette reads a file that lies on disk in a thread of its own.

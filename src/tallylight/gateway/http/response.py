@@ -45,6 +45,7 @@ def api_error_response(error: ApiError) -> ApiResponse:
 
 def _headers(error: ApiError) -> list[Header]:
     wait = error.retry_after
+    # The SDKs retry 503 on their own; this sets their pause.
     if wait is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         wait = _DEFAULT_RETRY_AFTER
     headers = [] if wait is None else _retry_after_headers(wait)

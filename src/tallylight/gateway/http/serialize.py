@@ -24,6 +24,7 @@ _SAFE_CHARACTERS = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~ "
 
 def video_json(video: Video) -> str:
     """Return a video as JSON."""
+    # `completed_at` stays null for a failed video.
     is_done = video.status is VideoStatus.COMPLETED
     is_remix = video.params.operation is Operation.REMIX and video.params.source
     error = video.error
@@ -103,6 +104,7 @@ def video_headers(video: Video) -> tuple[Header, ...]:
 
 def poll_after_header(video: Video, now: datetime, minimum: timedelta) -> tuple[Header, ...]:
     """Return the advised poll interval, which grows with the age of the video."""
+    # The SDKs poll until a terminal status and then stop.
     if video.is_terminal:
         return ()
     wait = min(max((now - video.created_at) / _POLLS_SO_FAR, minimum), _MAX_POLL_INTERVAL)

@@ -39,6 +39,7 @@ def is_storable(text: str) -> bool:
 def check_storable(tree: FieldTree) -> None:
     """Raise ApiError for a text that a database cannot store, or a tree that is too deep."""
     for name, value in tree.items():
+        # Most fields are plain texts: skip the recursion for them.
         texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _MAX_DEPTH)
         for text in texts:
             if not is_storable(text):

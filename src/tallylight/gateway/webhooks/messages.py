@@ -69,6 +69,7 @@ def retry_at(
         return None
     pause = min(_FIRST_PAUSE * _BACKOFF_FACTOR ** min(tries - 1, _MAX_EXPONENT), _MAX_PAUSE)
     pause *= 1 - _JITTER + 2 * _JITTER * draw
+    # Bounded, so that a receiver cannot postpone an attempt for days.
     if retry_after is not None:
         pause = max(pause, min(retry_after, _MAX_PAUSE))
     return min(now + pause, end)

@@ -107,6 +107,7 @@ class WebhookSender:
                     for name, endpoint in self.endpoints.items():
                         serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
                         workers.append(tasks.create_task(serving, name=f"webhooks {name}"))
+                    # New endpoints need new tasks, so all of them restart.
                     await self._config_changed.wait()
                     for worker in workers:
                         worker.cancel()
@@ -151,6 +152,7 @@ class WebhookSender:
             await self._outbox.mark_delivered(delivery, now, str(response))
             bound_log.info("webhook.delivered")
             return
+        # 410 ends this endpoint until a reload or restart.
         endpoint.is_gone |= response.is_gone
         due = None
         if not endpoint.is_gone:
@@ -199,6 +201,7 @@ class _Endpoint:
         self._url = options.url.reveal()
         self._signer = Webhook(options.secret.reveal())
         parts = urlsplit(self._url)
+        # A receiver may echo its URL, whose path or query may hold a token.
         self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
 
     async def send(self, delivery: WebhookDelivery, clock: Clock) -> _Response:
@@ -214,6 +217,7 @@ class _Endpoint:
             async with self._session.post(
                 self._url, data=delivery.body.encode(), headers=headers, allow_redirects=False
             ) as reply:
+                # The body of a success is not read: it has no meaning.
                 if reply.status in _SUCCESS:
                     return _Response(reply.status, "")
                 text = (await reply.content.read(_MAX_RESPONSE_BYTES)).decode(errors="replace")
