@@ -27,7 +27,7 @@ async def only_video(gateway: RunningGateway) -> Video:
     return video
 
 
-@pytest.mark.parametrize("writings", [1, 2])
+@pytest.mark.parametrize("writes", [1, 2])
 async def test_a_kill_after_any_write_pays_no_doubt_twice(start: Start, writes: int) -> None:
     killed = await start(route=UNLISTED)
     killed.set_faults("c", {"kind": "reset", "accepts": True})
