@@ -111,10 +111,10 @@ def test_it_is_told_in_sentences() -> None:
     said = list(learned_report.learned_lines(found, translator(Language.EN)))
 
     assert [line.replace("\N{NARROW NO-BREAK SPACE}", " ") for line in said] == [
-        "Fails though it stands, at the door: 5 % as usual; 1 of 30 seen",
-        "Fails though it stands, in jobs: 12.8 %, learned from 36 of 384",
-        "Its official page tells of trouble after: 18 min",
-        "A job usually takes: not known yet",
+        "Background failure rate of free checks: 5 % (default; 1 of 30 so far)",
+        "Background failure rate of jobs: 12.8 %, learned from 36 of 384",
+        "Official status page reports an outage after: 18 min",
+        "Median job time: not known yet",
     ]
 
 
@@ -124,7 +124,7 @@ def test_it_is_told_to_machines() -> None:
     told = learned_report.learned_json(LearnedFigures(nothing, nothing, timedelta(minutes=2), None))
 
     assert told == {
-        "door_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
+        "api_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
         "job_noise": {"share": 0.03, "bad": 0, "of": 0, "is_learned": False},
         "feed_lag_s": 120.0,
         "usual_job_s": None,

@@ -141,8 +141,8 @@ def test_a_sheet_that_is_not_there_is_told_with_the_nearest(complain: Complain) 
     (found,) = complain(f"{SMALL}    sheet: openai/sora2\n", KEY="x")
 
     assert found == (
-        "tallylight.yaml:11: services.h3.sheet: 'openai/sora2' is no fact sheet; "
-        "did you mean 'openai/sora-2'?; see `tallylight catalogue list`"
+        "tallylight.yaml:11: services.h3.sheet: No such fact sheet: openai/sora2. "
+        "Did you mean openai/sora-2? See `tallylight catalogue list`"
     )
 
 
@@ -184,10 +184,10 @@ alerts:
         ["tallylight.yaml:19", "services.Four"],
         ["tallylight.yaml:22", "alerts.receivers.team.services"],
     ]
-    assert "did you mean 'openai_videos'?; allowed: openai_videos, chat_video" in found[0]
-    assert "did you mean 'new_api'?" in found[2]
-    assert "did you mean 'statuspage'?; allowed: statuspage, incident_io" in found[3]
-    assert "'d' is not allowed; allowed: a, b, c" in found[5]
+    assert "Did you mean openai_videos? Allowed: openai_videos, chat_video" in found[0]
+    assert "Did you mean new_api?" in found[2]
+    assert "Did you mean statuspage? Allowed: statuspage, incident_io" in found[3]
+    assert "No such upstream: d. Known: a, b, c." in found[5]
 
 
 def test_an_unknown_key_is_told_with_those_of_its_entry(complain: Complain) -> None:
@@ -195,8 +195,8 @@ def test_an_unknown_key_is_told_with_those_of_its_entry(complain: Complain) -> N
 
     found = "\n".join(complain(f"{text}    acess: reverse\n", KEY="x"))
 
-    assert "services.h3.acess: is not a known key; did you mean 'access'?" in found
-    assert "upstreams.saygm.base-url: is not a known key; did you mean 'base_url'?" in found
+    assert "services.h3.acess: is not a known key. Did you mean access?" in found
+    assert "upstreams.saygm.base-url: is not a known key. Did you mean base_url?" in found
     assert "tallylight.yaml:2: upstreams.saygm.base_url: is missing" in found
 
 
@@ -314,8 +314,8 @@ def test_a_service_overrides_the_paces_and_the_order_of_its_probes(load: Load) -
 def test_a_probe_the_service_does_not_accept_is_told(complain: Complain) -> None:
     found = complain(f"{SMALL}    probes: {{seconds: 3, size: 1280x720}}\n", KEY="x")
 
-    assert "probes.seconds: '3' is not allowed; allowed: 4, 5, 6" in found[0]
-    assert "probes.size: '1280x720' is not allowed; allowed: 1344x768, 768x1344" in found[1]
+    assert "probes.seconds: '3' is not allowed. Allowed: 4, 5, 6" in found[0]
+    assert "probes.size: '1280x720' is not allowed. Allowed: 1344x768, 768x1344" in found[1]
 
 
 def test_a_certificate_file_is_sought_beside_the_configuration(

@@ -45,7 +45,7 @@ def test_a_broken_file_changes_nothing(load: Load, path: Path) -> None:
     before = load(TEXT, KEY="x")
     path.write_text(TEXT.replace("saygm, model", "nowhere, model"), encoding="utf-8")
 
-    with pytest.raises(ConfigurationError, match="is no upstream"):
+    with pytest.raises(ConfigurationError, match="No such upstream: nowhere"):
         reload_configuration(before, path, {"KEY": "x"})
 
 

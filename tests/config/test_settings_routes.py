@@ -75,8 +75,8 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         (
             "  a: {services: [oficial]}",
             (
-                "tallylight.yaml:9: routes.a.services.0: is no service: 'oficial' is not allowed; "
-                "did you mean 'official'?; allowed: official, reverse, pictures"
+                "tallylight.yaml:9: routes.a.services.0: No such service: oficial. "
+                "Did you mean official?"
             ),
         ),
         (
@@ -85,7 +85,7 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         ),
         (
             "  a: {services: [official, reverse,\n      official]}",
-            "tallylight.yaml:10: routes.a.services.2: 'official' stands here twice",
+            "tallylight.yaml:10: routes.a.services.2: 'official' is listed twice",
         ),
         (
             "  a: {services: [official]}\n  a: {services: [reverse]}",
@@ -94,8 +94,8 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         (
             "  a:\n    services: [official]\n    policy: prodction",
             (
-                "tallylight.yaml:11: routes.a.policy: 'prodction' is not allowed; did you mean "
-                "'production'?; allowed: production, commercial, development, personal, "
+                "tallylight.yaml:11: routes.a.policy: 'prodction' is not allowed. Did you mean "
+                "production? Allowed: production, commercial, development, personal, "
                 "high_volume, budget"
             ),
         ),
@@ -109,21 +109,21 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         (
             "  a: {services: [pictures]}",
             (
-                "tallylight.yaml:9: routes.a.services.0: 'pictures' makes images; a route serves "
-                "videos"
+                "tallylight.yaml:9: routes.a.services.0: 'pictures' makes images; a route needs "
+                "services that make videos"
             ),
         ),
         (
             "  a: {services: [official], weights: {reverse: 2}}",
             (
-                "tallylight.yaml:9: routes.a.weights.reverse: is none of the route's services: "
-                "official"
+                "tallylight.yaml:9: routes.a.weights.reverse: No such service of this route: "
+                "reverse. Known: official."
             ),
         ),
         (
             "  a: {services: [official], substitutes: [prompt]}",
             (
-                "tallylight.yaml:9: routes.a.substitutes.0: 'prompt' is not allowed; allowed: "
+                "tallylight.yaml:9: routes.a.substitutes.0: 'prompt' is not allowed. Allowed: "
                 "seconds, size"
             ),
         ),

@@ -52,8 +52,8 @@ def test_a_value_that_is_not_allowed_is_told_with_line_key_and_those_that_are() 
 
     assert found == [
         (
-            "tallylight.yaml:3: things.a.access: 'revers' is not allowed; "
-            "did you mean 'reverse'?; allowed: official, reverse, self_hosted"
+            "tallylight.yaml:3: things.a.access: 'revers' is not allowed. "
+            "Did you mean reverse? Allowed: official, reverse, self_hosted"
         )
     ]
 
@@ -88,15 +88,14 @@ def test_an_unknown_key_is_told_with_the_nearest_one() -> None:
     (found,) = problems("things:\n  a:\n    base_ur: x\n")
 
     assert "tallylight.yaml:3: things.a.base_ur: is not a known key" in found
-    assert "did you mean 'base_url'?; allowed: access, base_url, count, key" in found
+    assert "Did you mean base_url? Allowed: access, base_url, count, key" in found
 
 
 def test_an_unknown_section_is_told_with_those_there_are() -> None:
     (found,) = problems("thing: {}\n")
 
     assert found == (
-        "tallylight.yaml:1: thing: is not a known key; did you mean 'things'?; "
-        "allowed: shared, things"
+        "tallylight.yaml:1: thing: is not a known key. Did you mean things? Allowed: shared, things"
     )
 
 
@@ -164,7 +163,7 @@ def test_what_is_no_mapping_is_refused(text: str) -> None:
 def test_a_number_as_a_key_is_a_text_like_others() -> None:
     (found,) = problems("things: {}\n1: 2\n")
 
-    assert found == "tallylight.yaml:2: 1: is not a known key; allowed: shared, things"
+    assert found == "tallylight.yaml:2: 1: is not a known key. Allowed: shared, things"
 
 
 def test_a_key_that_is_no_text_is_refused() -> None:

@@ -87,8 +87,8 @@ def test_status_says_what_was_learned_if_asked(command: Command, config: str) ->
     (one,) = command("status", "sora-2-official", "-v", "--json", "--config", config).json()
     (brief,) = command("status", "sora-2-official", "--json", "--config", config).json()
 
-    assert "Fails though it stands, in jobs: " in full.out
-    assert "A job usually takes: " in full.out
+    assert "Background failure rate of jobs: " in full.out
+    assert "Median job time: " in full.out
     assert 0 < one["learned"]["job_noise"]["share"] < 1
     assert {*one} - {*brief} == {"learned"}
 
@@ -149,7 +149,7 @@ def test_incidents_tell_their_stories(command: Command, config: str) -> None:
 def test_a_service_without_an_incident_says_so(command: Command, config: str) -> None:
     found = command("incidents", "sora-2-official", "--config", config)
 
-    assert found.out == "There was no incident.\n"
+    assert found.out == "No incidents.\n"
 
 
 def test_export_to_json_holds_all_tables(command: Command, config: str, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
     told = command("recommend", "--for", "official", "--json", "--config", config).json()
 
     assert table.code == 0
-    assert "Price of a delivered video" in table.out
+    assert "Cost per delivered video" in table.out
     assert told["policy"] == "official"
     assert told["ranked"][0]["access"] == "official"
     assert all(0 < each["delivery"] <= 1 for each in told["ranked"])
@@ -225,8 +225,8 @@ def test_recommend_works_beside_a_server_and_ranks_by_what_it_has_seen(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--for", "speed"), "'speed' is no policy; there are production, commercial"),
-        (("--model", "sora-9"), "there is no model 'sora-9'; there are "),
+        (("--for", "speed"), "No such policy: speed. Known: production, commercial"),
+        (("--model", "sora-9"), "No such model: sora-9. "),
         (("--size", "wide"), "wide is not a size; write 1280x720"),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_free_check_beside_a_server_is_shown_and_not_recorded(
     found = command("check", "sora-2-official", "--depth", depth, "--json", "--config", config)
 
     assert found.code == 0
-    assert "this round is shown, not recorded" in found.err
+    assert "these results are shown, not recorded" in found.err
     (one,) = found.json()
     assert one["status"] == "operational"
     assert [piece["source"] for piece in one["probes"]][-1] == depth
@@ -287,7 +287,7 @@ def test_an_unknown_service_is_bad_usage(
     found = command(*arguments, "--config", config)
 
     assert found.code == 2
-    assert "nothing is no service of this configuration; there are sora-2-official" in found.err
+    assert "No such service: nothing. Known: sora-2-official" in found.err
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_a_usable_file_says_so_and_warns(command: Command, config: str) -> None:
     found = command("config", "check", "--config", config)
 
     assert found.code == 0
-    assert "can be used: 6 services" in found.out
+    assert "is valid: 6 services" in found.out
 
 
 def test_the_schema_is_json_schema(command: Command) -> None:

@@ -86,7 +86,7 @@ def test_a_video_that_nobody_makes_is_exit_1(launch: "Launcher", world: "World")
     assert program.ends() == 1
     assert program.said() == ""
     assert "No service is left to make this video." in program.logged()
-    assert "It may be asked for again in " in program.logged()
+    assert "Retry in " in program.logged()
     assert not (launch.folder / "boat.mp4").exists()
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_there_is_not_overwritten_unless_asked(
 
     refused = launch("generate", "A paper boat", "--out", "boat.mp4")
     assert refused.ends() == 2
-    assert "boat.mp4 is there already; name another file, or --force" in refused.logged()
+    assert "boat.mp4 already exists; name another file or use --force" in refused.logged()
     assert boat.read_text(encoding="utf-8") == "mine"
     assert world.entries("film") == []
 
@@ -136,7 +136,7 @@ def test_a_video_is_not_fetched_twice_into_the_same_file(launch: "Launcher") -> 
     again = launch("generate", "--resume", file.removesuffix(".mp4"))
 
     assert again.ends() == 2
-    assert f"{file} is there already; name another file, or --force" in again.logged()
+    assert f"{file} already exists; name another file or use --force" in again.logged()
     forced = launch("generate", "--resume", file.removesuffix(".mp4"), "--force")
     assert (forced.ends(), forced.said().strip()) == (0, file)
 
@@ -152,7 +152,7 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
     program.process.send_signal(signal.SIGINT)
 
     assert program.ends() == 130
-    assert "goes on at its service." in program.logged()
+    assert "the service continues to generate video" in program.logged()
     found = re.search(r"Fetch it with: .* generate (--resume \w+ --out .*)", program.logged())
     assert found is not None
     again = launch("generate", *found[1].split())
@@ -165,8 +165,8 @@ def test_after_an_interruption_it_says_how_to_fetch_the_video(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "say what the video shall show, or --resume ID"),
-        (("a boat", "--resume", "video_1"), "say what the video shall show, or --resume ID"),
+        ((), "give a prompt or --resume ID"),
+        (("a boat", "--resume", "video_1"), "give a prompt or --resume ID"),
         (("a boat", "--for", "budget", "--prefer", "official"), "exclude each other"),
         (("a boat", "--for", "haste"), "high_volume"),
         (("a boat", "--prefer", "haste"), "most_reliable"),

@@ -35,7 +35,7 @@ def test_a_server_lives_on_postgresql(
     # A check beside it records nothing.
     check = launch("check", "film", "--config", config)
     assert check.ends() == 0
-    assert "this round is shown, not recorded" in check.logged()
+    assert "these results are shown, not recorded" in check.logged()
 
     # What it knows is there for the commands, and for its next life after a kill.
     told = launch("incidents", "--json", "--config", config)

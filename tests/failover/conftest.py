@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
+from tallylight.app.current_configuration import CurrentConfiguration
+from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration, configuration_of
@@ -70,11 +71,7 @@ class RunningGateway:
     wiring: GatewayWiring
     configuration: Configuration
     running: asyncio.Task[None]
-
-    @property
-    def store(self) -> AssetStore:
-        """Return the asset store."""
-        return self.wiring._assets
+    store: AssetStore
 
     @property
     def assets(self) -> Path:
@@ -84,7 +81,7 @@ class RunningGateway:
 
     async def kill(self) -> None:
         """Stop like a kill -9: nothing more is recorded, no lease is released."""
-        leases = self.wiring._leases
+        leases = self.wiring.gateway._leases
         self.running.cancel()
         following = tuple(leases._tasks.values())
         for task in following:
@@ -163,7 +160,7 @@ class RunningGateway:
     async def until_released(self, video: Video) -> None:
         """Return once the gateway no longer follows a video, which is after its end."""
         async with asyncio.timeout(60):
-            while self.wiring._leases.tracked(video.id) is not None:
+            while self.wiring.gateway._leases.tracked(video.id) is not None:
                 await self.clock.sleep(timedelta(seconds=1))
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:
@@ -230,7 +227,10 @@ async def start(
                 configuration.catalogue.services.values(), configuration.verdicts
             )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
-            wiring = wire_gateway(configuration, board, storage, transport, store, clock)
+            wiring = wire_gateway(
+                CurrentConfiguration(configuration),
+                GatewayResources(board, storage, transport, store, clock),
+            )
             running = asyncio.create_task(wiring.run())
 
             async def stop() -> None:
@@ -239,7 +239,7 @@ async def start(
 
             stack.push_async_callback(stop)
             return RunningGateway(
-                simulations[0], clock, storage, board, wiring, configuration, running
+                simulations[0], clock, storage, board, wiring, configuration, running, store
             )
 
         yield start

@@ -69,7 +69,7 @@ async def test_a_process_that_lost_its_lease_stops_following(start: Start) -> No
     first = await start()
     first.set_faults("a", {"kind": "slow", "factor": 20})
     video = await first.create()
-    (lost,) = first.wiring._leases._tasks.values()
+    (lost,) = first.wiring.gateway._leases._tasks.values()
     second = await start()
     await second.storage.videos.release_leases(
         [video.id], second.clock.now() - timedelta(seconds=1)
@@ -146,7 +146,7 @@ async def test_a_response_to_another_process_resolves_the_doubt(start: Start) ->
     await cut_off.kill_during_create("c")
     other = await start(route=UNLISTED)
     video = await only_video(other)
-    while other.wiring._leases.tracked(video.id) is None:
+    while other.wiring.gateway._leases.tracked(video.id) is None:
         await other.clock.sleep(timedelta(seconds=1))
 
     (attempt,) = await other.attempts(video)

@@ -78,7 +78,7 @@ class House:
         board = Board(self.history, self.clock)
         await board.apply_config(self.services.values(), PolicyOptions())
         return board, PaidProbeRunner(
-            board, self.history, self.transport, self.clock, Budget(), patience=_PATIENCE
+            board, self.history, self.transport, self.clock, Budget, patience=_PATIENCE
         )
 
     async def entries(self, name: str) -> tuple[LedgerEntry, ...]:
@@ -198,9 +198,9 @@ async def start(tmp_path: Path, hurried: Callable[[float], Clock]) -> AsyncItera
             board = Board(history, clock)
             await board.apply_config(services.values(), PolicyOptions())
             generations = PaidProbeRunner(
-                board, history, transport, clock, total or Budget(), patience=_PATIENCE
+                board, history, transport, clock, lambda: total or Budget(), patience=_PATIENCE
             )
-            prober = Prober(board, transport, generations, clock, ProbeTiming())
+            prober = Prober(board, transport, generations, clock, ProbeTiming)
             feeds = FeedPoller(board, transport, clock)
             return House(
                 world, clock, history, transport, board, generations, prober, feeds, services

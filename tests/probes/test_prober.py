@@ -234,7 +234,7 @@ def tower() -> Watchtower:
     clock = VirtualClock(NOON)
     upstreams, board = Upstreams(clock), Board(NoArchive(), clock)
     till = Till(clock, board)
-    prober = Prober(board, upstreams, till, clock, STEADY)
+    prober = Prober(board, upstreams, till, clock, lambda: STEADY)
     return Watchtower(clock, upstreams, till, board, prober)
 
 

@@ -151,7 +151,7 @@ async def test_the_prober_takes_up_what_was_left_and_orders_nothing_beside_it(
     house.trouble(OFFICIAL, SLOW)
     await killed_once(house, OFFICIAL, "poll")
     board, generations = await house.restarted()
-    prober = Prober(board, house.transport, generations, house.clock, ProbeTiming())
+    prober = Prober(board, house.transport, generations, house.clock, ProbeTiming)
     async with board.subscribe() as events:
         running = asyncio.create_task(prober.run())
         while True:

@@ -100,7 +100,7 @@ class AlertDispatcher:
         try:
             await self._history.save_component_state(_MEMO_NAME, snapshot.dump_alert_state(state))
         except StorageError as error:
-            log.warning("alerts.state_not_kept", error=str(error))
+            log.warning("alerts.state_not_saved", error=str(error))
             return False
         return True
 

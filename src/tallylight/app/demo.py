@@ -14,6 +14,7 @@ from tallylight.app.invocation import own_command
 from tallylight.app.serving import running_server
 from tallylight.clock import Clock, SystemClock
 from tallylight.config.settings import load_configuration
+from tallylight.documents.files import file_error_reason
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.i18n import Translator
 from tallylight.simulator.catalogue import client_catalogue
@@ -48,7 +49,7 @@ def run_demo(
     except ScenarioError as error:
         raise ConfigurationError((Problem("--scenario", "", str(error)),)) from None
     except (OSError, UnicodeDecodeError) as error:
-        why = f"{scenario} cannot be read: {getattr(error, 'strerror', None) or error}"
+        why = f"{scenario}: {file_error_reason(error)}"
         raise ConfigurationError((Problem("--scenario", "", why),)) from None
     uvloop.run(_run(found, port, seconds, to, print_line))
 
@@ -76,7 +77,7 @@ async def _run(
                     async with asyncio.timeout(seconds):
                         await served.run_until(stop)
                 except TimeoutError:
-                    print_line(to.gettext("The time is over; the demo stops."))
+                    print_line(to.gettext("Time is up; the demo stops."))
 
 
 def write_configuration(
@@ -121,11 +122,11 @@ def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
         to.gettext("Simulated world:  %s/_sim/services") % world.base_url,
         to.gettext("Its own ledger:   %s/_sim/ledger") % world.base_url,
         "",
-        to.gettext("Ask for a video:"),
+        to.gettext("Create a video:"),
         f"  curl {address}/v1/videos -H 'Authorization: Bearer {key}' {_sample_request(scenario)}",
-        to.gettext("Switch a service off, and watch its lamp:"),
+        to.gettext("Switch a service off and watch its status:"),
         f'  curl -X PUT {switch} -d \'{{"status": "off"}}\'',
-        to.gettext("Ask from another terminal:"),
+        to.gettext("Print the statuses in another terminal:"),
         f"  {own_command()} status --config {shlex.quote(str(config))}",
         "",
     ]

@@ -1,12 +1,14 @@
-"""The gateway put together from its rooms."""
+"""Creates the parts of the gateway and runs its background tasks."""
 
 import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
 from prometheus_client import CollectorRegistry
 
+from tallylight.app.current_configuration import CurrentConfiguration
 from tallylight.board import Board
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
@@ -26,7 +28,7 @@ from tallylight.gateway.reconcile import AttemptReconciler
 from tallylight.gateway.routing.candidates import Candidates
 from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
 from tallylight.gateway.routing.selector import ServiceSelector
-from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.settings import GatewaySettings, KeyLimits
 from tallylight.gateway.store import VideoStore
 from tallylight.gateway.submit import AttemptSubmitter
 from tallylight.gateway.webhooks.messages import webhook_messages
@@ -37,139 +39,152 @@ from tallylight.upstreams.transport import Transport
 
 _CLEANUP_INTERVAL = timedelta(minutes=10)
 
+_BackgroundTasks = Mapping[str, Callable[[], Coroutine[object, object, None]]]
 
-@dataclass(slots=True)
-class GatewayWiring:
-    """The gateway, and what has to run beside it.
+
+@dataclass(frozen=True, slots=True)
+class GatewayResources:
+    """The resources that the gateway shares with the rest of the process.
 
     Args:
-        gateway: What its doors and the client call.
-        keys: Who may ask.
-        prospects: What is to be expected of the services.
-        conditions: What the operator decided.
-        metrics: What was counted of callers' videos.
+        board: The current verdicts.
+        history: The database.
+        transport: The connections to upstreams.
+        assets: The store of finished videos.
+        clock: The source of time.
+    """
+
+    board: Board
+    history: Storage
+    transport: Transport
+    assets: AssetStore
+    clock: Clock
+
+    async def delete_expired_assets(self) -> None:
+        """Delete the content of videos whose retention has ended."""
+        videos = self.history.videos
+        while expired := await videos.with_expired_assets(self.clock.now()):
+            for video in expired:
+                # The row is cleared last: an asset that it names can be deleted again.
+                await self.assets.delete(video.asset)
+            await videos.clear_assets([video.id for video in expired])
+
+    async def run_cleanup(self) -> None:
+        """Delete expired assets at intervals until cancelled."""
+        await every(_CLEANUP_INTERVAL, self.delete_expired_assets, self.clock, name="assets")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayWiring:
+    """The gateway with its background tasks.
+
+    Args:
+        gateway: The operations that the HTTP API and the Python client call.
+        keys: The keys of callers.
+        candidates: The expected cost, time and success rate of each service.
+        settings: Returns the settings of the gateway and its HTTP layer.
+        metrics: Counters of callers' videos.
+        workers: Background tasks by name.
+        sinks: Background tasks that workers write to and report to, hence stopped after them.
     """
 
     gateway: Gateway
     keys: KeyRegistry
     candidates: Candidates
-    settings: GatewaySettings
+    settings: Callable[[], GatewaySettings]
     metrics: CollectorRegistry
-    _outcomes: OutcomeReporter
-    _leases: LeaseManager
-    _webhooks: WebhookSender
-    _assets: AssetStore
-    _history: Storage
-    _clock: Clock
+    workers: _BackgroundTasks
+    sinks: _BackgroundTasks
 
     async def run(self) -> None:
-        """Follow videos, look after keys and assets, until cancelled."""
-        async with asyncio.TaskGroup() as around:
-            journal = around.create_task(self._history.group_commit.run(), name="journal")
-            telling = around.create_task(self._outcomes.run(), name="traffic")
+        """Follow videos, refresh keys, send webhooks and clean up assets until cancelled."""
+        async with asyncio.TaskGroup() as outer:
+            sinks = [outer.create_task(run(), name=name) for name, run in self.sinks.items()]
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self.keys.run(), name="keys")
-                    tasks.create_task(self._leases.run(), name="videos")
-                    tasks.create_task(self._webhooks.run(), name="webhooks")
-                    tidying = every(
-                        _CLEANUP_INTERVAL, self._delete_expired_assets, self._clock, name="assets"
-                    )
-                    tasks.create_task(tidying, name="assets")
+                    for name, run in self.workers.items():
+                        tasks.create_task(run(), name=name)
             finally:
-                # The last, since the others write and tell as they end.
-                telling.cancel()
-                journal.cancel()
-
-    def apply_config(self, configuration: Configuration) -> None:
-        """Take a new configuration in place of the standing one."""
-        conditions, options = self.settings, configuration.gateway
-        conditions.routes = configuration.routes
-        conditions.answer_within = options.answer_within
-        conditions.budget = options.budget.budget()
-        conditions.content_retention = configuration.assets.keep
-        self._webhooks.apply_config(options.webhooks)
-        conditions.allows_anonymous = options.open
-        conditions.largest_body = options.largest_body
-
-    async def _delete_expired_assets(self) -> None:
-        """Delete the content of videos that has expired."""
-        videos = self._history.videos
-        while expired := await videos.with_expired_assets(self._clock.now()):
-            for video in expired:
-                # The row last: what it names can be deleted once more.
-                await self._assets.delete(video.asset)
-            await videos.clear_assets([video.id for video in expired])
+                for task in sinks:
+                    task.cancel()
 
 
-def wire_gateway(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
-    configuration: Configuration,
-    board: Board,
-    history: Storage,
-    transport: Transport,
-    store: AssetStore,
-    clock: Clock,
-) -> GatewayWiring:
-    """Return the gateway of a configuration; nothing runs yet."""
+def wire_gateway(current: CurrentConfiguration, resources: GatewayResources) -> GatewayWiring:
+    """Create the gateway of the configuration in force; no task runs yet."""
+    board, history, clock = resources.board, resources.history, resources.clock
+    settings = current.reader(gateway_settings)
+    endpoints = current.reader(lambda configuration: configuration.gateway.webhooks)
     keys = KeyRegistry(history.keys, clock)
-    conditions = GatewaySettings(keys)
-    circuit = CircuitBreaker()
-    prospects = Candidates(board, circuit, clock)
-    chance = Random()  # noqa: S311  # among equals, no secret
-    choosing = ServiceSelector(prospects, conditions, chance)
-    courier = WebhookSender(history.outbox, configuration.gateway.webhooks, clock, chance.random)
-    books = VideoStore(history, clock)
-    meters = GatewayMetrics()
-    witness = OutcomeReporter(board, circuit, meters, clock)
-    sources = InputResolver(board, history, transport, store, clock)
-    submitting = AttemptSubmitter(transport, books, witness, clock)
-    completing = VideoFinisher(
-        books,
-        AssetFetcher(transport, store, clock),
-        sources,
-        witness,
-        lambda video, at: webhook_messages(video, courier.endpoints, at),
-        lambda: conditions.content_retention,
+    limits = KeyLimits(keys, settings)
+    circuit_breaker = CircuitBreaker()
+    candidates = Candidates(board, circuit_breaker, clock)
+    random = Random()  # noqa: S311  # spreads load, protects no secret
+    selector = ServiceSelector(candidates, limits, random)
+    webhooks = WebhookSender(history.outbox, endpoints, clock, random.random)
+    metrics = GatewayMetrics()
+    outcomes = OutcomeReporter(board, circuit_breaker, metrics, clock)
+    store = VideoStore(history, clock)
+    inputs = InputResolver(board, history, resources.transport, resources.assets, clock)
+    finisher = VideoFinisher(
+        store,
+        AssetFetcher(resources.transport, resources.assets, clock),
+        inputs,
+        outcomes,
+        lambda video, at: webhook_messages(video, endpoints(), at),
+        lambda: settings().content_retention,
         clock,
     )
-    following = AttemptPoller(board, transport, books, completing, choosing, witness, clock)
-    failover = Failover(
-        board,
-        books,
-        choosing,
-        AttemptStages(
-            submitting,
-            AttemptReconciler(board, history, transport, submitting, clock),
-            following,
-            completing,
-        ),
-        witness,
-        sources,
-        clock,
-    )
-    crew = LeaseManager(history, books, failover, conditions, clock)
-    meters.track_active(lambda: crew.active_count)
-    gateway = Gateway(
-        conditions,
-        history,
-        choosing,
-        crew,
-        sources,
-        ContentReader(board, history, transport, store),
-        clock,
-    )
-    switchboard = GatewayWiring(
-        gateway=gateway,
+    failover = _make_failover(resources, store, selector, finisher, outcomes, inputs)
+    leases = LeaseManager(history, store, failover, settings, limits, clock)
+    metrics.track_active(lambda: leases.active_count)
+    contents = ContentReader(board, history, resources.transport, resources.assets)
+    return GatewayWiring(
+        gateway=Gateway(settings, history, selector, leases, inputs, contents, clock),
         keys=keys,
-        candidates=prospects,
-        settings=conditions,
-        metrics=meters.registry,
-        _outcomes=witness,
-        _leases=crew,
-        _webhooks=courier,
-        _assets=store,
-        _history=history,
-        _clock=clock,
+        candidates=candidates,
+        settings=settings,
+        metrics=metrics.registry,
+        workers={
+            "keys": keys.run,
+            "videos": leases.run,
+            "webhooks": webhooks.run,
+            "assets": resources.run_cleanup,
+        },
+        sinks={"group_commit": history.group_commit.run, "outcomes": outcomes.run},
     )
-    switchboard.apply_config(configuration)
-    return switchboard
+
+
+def _make_failover(  # noqa: PLR0913, PLR0917  # the parts of the gateway that it combines
+    resources: GatewayResources,
+    store: VideoStore,
+    selector: ServiceSelector,
+    finisher: VideoFinisher,
+    outcomes: OutcomeReporter,
+    inputs: InputResolver,
+) -> Failover:
+    board, history, transport = resources.board, resources.history, resources.transport
+    clock = resources.clock
+    submitter = AttemptSubmitter(transport, store, outcomes, clock)
+    reconciler = AttemptReconciler(board, history, transport, submitter, clock)
+    poller = AttemptPoller(board, transport, store, finisher, selector, outcomes, clock)
+    return Failover(
+        board,
+        store,
+        selector,
+        AttemptStages(submitter, reconciler, poller, finisher),
+        outcomes,
+        inputs,
+        clock,
+    )
+
+
+def gateway_settings(configuration: Configuration) -> GatewaySettings:
+    """Return the settings that the gateway and its HTTP layer read."""
+    return GatewaySettings(
+        routes=configuration.routes,
+        answer_within=configuration.gateway.answer_within,
+        budget=configuration.gateway.budget.budget(),
+        content_retention=configuration.assets.keep,
+        allows_anonymous=configuration.gateway.open,
+        largest_body=configuration.gateway.largest_body,
+    )

@@ -1,7 +1,6 @@
 """What was learned of a service from its own history, as text and as JSON."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import timedelta
 
 from tallylight.i18n import Translator
@@ -12,22 +11,31 @@ from tallylight.verdicts.learned import LearnedFalseAlarmRate, LearnedFigures
 def learned_lines(learned: LearnedFigures, to: Translator) -> Iterator[str]:
     """Yield a sentence for each quantity; what is not known yet says so."""
     unknown = to.gettext("not known yet")
-    yield to.gettext("Fails though it stands, at the door: %s") % _noise_text(learned.api, to)
-    yield to.gettext("Fails though it stands, in jobs: %s") % _noise_text(learned.jobs, to)
+    yield to.gettext("Background failure rate of free checks: %s") % _noise_text(learned.api, to)
+    yield to.gettext("Background failure rate of jobs: %s") % _noise_text(learned.jobs, to)
     lag, usual = learned.feed_lag, learned.median_job
     told = unknown if lag is None else format_duration(lag, to)
-    yield to.gettext("Its official page tells of trouble after: %s") % told
+    yield to.gettext("Official status page reports an outage after: %s") % told
     told = unknown if usual is None else format_duration(usual, to)
-    yield to.gettext("A job usually takes: %s") % told
+    yield to.gettext("Median job time: %s") % told
 
 
 def learned_json(learned: LearnedFigures) -> dict[str, object]:
     """Return the same for machines."""
     return {
-        "door_noise": asdict(learned.api),
-        "job_noise": asdict(learned.jobs),
+        "api_noise": _rate_json(learned.api),
+        "job_noise": _rate_json(learned.jobs),
         "feed_lag_s": _seconds(learned.feed_lag),
         "usual_job_s": _seconds(learned.median_job),
+    }
+
+
+def _rate_json(rate: LearnedFalseAlarmRate) -> dict[str, object]:
+    return {
+        "share": rate.rate,
+        "bad": rate.bad,
+        "of": rate.total,
+        "is_learned": rate.is_learned,
     }
 
 
@@ -35,7 +43,7 @@ def _noise_text(noise: LearnedFalseAlarmRate, to: Translator) -> str:
     told = (
         to.gettext("%(share)s, learned from %(bad)s of %(of)s")
         if noise.is_learned
-        else to.gettext("%(share)s as usual; %(bad)s of %(of)s seen")
+        else to.gettext("%(share)s (default; %(bad)s of %(of)s so far)")
     )
     return told % {
         "share": format_percent(noise.rate, to),

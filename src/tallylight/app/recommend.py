@@ -7,6 +7,7 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Medium
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.gateway.routing.candidates import Candidates
 from tallylight.gateway.routing.circuit_breaker import CircuitBreaker
 from tallylight.gateway.routing.ordering import rank
@@ -76,7 +77,7 @@ class RouteRecommender:
             return Route(model, self._video_services())
         routes = self._routes()
         if model not in routes:
-            raise LookupError(f"there is no model '{model}'; there are {', '.join(routes)}")
+            raise LookupError(unknown_name_message("model", model, routes))
         return routes[model]
 
     def _video_services(self) -> tuple[ServiceId, ...]:

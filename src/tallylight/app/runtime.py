@@ -1,9 +1,9 @@
-"""All rooms wired together: opened in order, run side by side, closed in reverse."""
+"""Opens all parts of a process in order, runs them side by side and closes them in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Never
@@ -14,14 +14,15 @@ from tallylight.app.alert_dispatcher import AlertDispatcher
 from tallylight.app.cluster.leader_lock import LeaderLock
 from tallylight.app.cluster.read_only_storage import ReadOnlyStorage
 from tallylight.app.cluster.roles import ClusterRole
-from tallylight.app.gateway_wiring import GatewayWiring, wire_gateway
+from tallylight.app.current_configuration import CurrentConfiguration
+from tallylight.app.gateway_wiring import GatewayResources, GatewayWiring, wire_gateway
+from tallylight.app.probing import Probing
 from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
+from tallylight.errors import StorageError
 from tallylight.gateway.assets.options import open_store
-from tallylight.model.evidence import Depth, Evidence
-from tallylight.model.ids import ServiceId
-from tallylight.probes import check_round
+from tallylight.model.evidence import Evidence
 from tallylight.probes.calendar import calendar_evidence
 from tallylight.probes.feeds import FeedPoller
 from tallylight.probes.paid_probes import PaidProbeRunner
@@ -44,67 +45,53 @@ _LOCK_ATTEMPTS = 10
 _LOCK_RETRY_DELAY = timedelta(milliseconds=50)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Runtime:
-    """The house at work.
+    """The running parts of one process: board, probes, gateway, alerts and its cluster role."""
 
-    Args:
-        configuration: What the operator decided; replaced as a whole by `adopt`.
-    """
-
-    configuration: Configuration
+    current: CurrentConfiguration
     clock: Clock
     history: Storage
     board: Board
-    paid_probes: PaidProbeRunner
-    prober: Prober
-    feed_poller: FeedPoller
+    probing: Probing
     gateway_wiring: GatewayWiring
     role: ClusterRole
-    leader_lock: LeaderLock
-    _config_changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def configuration(self) -> Configuration:
+        """Return the configuration in force."""
+        return self.current.value
 
     @property
     def is_leader(self) -> bool:
-        """Tell whether this process's verdicts are recorded; of several, one's are."""
+        """Tell whether this process records verdicts; one process per database does."""
         return self.board.is_leader
 
     @property
     def is_monitoring(self) -> bool:
-        """Tell whether the probes run here, or what another process finds arrives."""
-        return self.prober.is_running if self.is_leader else self.role.is_following
+        """Tell whether the board is up to date: by own probes, or by the leader's evidence."""
+        return self.probing.prober.is_running if self.is_leader else self.role.is_following
 
     async def run(self) -> None:
-        """Watch until cancelled, or stand by while another process of the same database does.
+        """Lead or follow until cancelled, as the other processes of the database require.
 
         Raises:
-            ExceptionGroup: if a task fails, among them the history's own that stores what is found.
+            ExceptionGroup: if a task fails, for example the one that stores evidence.
         """
         await self._run_tasks(self.role.run(self._lead))
 
     async def run_embedded(self) -> None:
-        """Follow videos and learn from them as a guest, until cancelled; nothing is probed."""
-        await self._run_tasks(self.role.run_embedded(self.lead_briefly))
+        """Follow, serve the gateway and learn from its videos until cancelled; send no probes."""
+        await self._run_tasks(self.role.run_embedded(self._judge_once))
 
     async def lead_briefly(self) -> None:
-        """Judge what guests have seen, if nobody else does, and leave the place at once.
+        """Judge the evidence of embedded processes, unless a server leads, and stop leading."""
+        await self.role.lead_briefly(self._judge_once)
 
-        A guest that kept it would keep servers from probing.
-        """
-        await self.history.forwarded_evidence.buffer.flush()
-        if not await self.leader_lock.acquire():
-            return
-        try:
-            await self.board.change_role(self.history, is_leader=True)
-            await self.judge_forwarded_evidence()
-            await self.read_calendar()
-            await self.board.save_snapshots()
-        finally:
-            try:
-                await self.board.change_role(ReadOnlyStorage(self.history), is_leader=False)
-                await self.history.forward_buffered()
-            finally:
-                await self.leader_lock.release()
+    async def _judge_once(self) -> None:
+        await self.judge_forwarded_evidence()
+        await self.read_calendar()
+        await self.board.save_snapshots()
 
     async def _run_tasks(self, role: Coroutine[object, object, None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -113,65 +100,51 @@ class Runtime:
             tasks.create_task(role, name="role")
 
     async def _lead(self) -> None:
-        """Do all that one process does for all."""
-        clock = self.clock
-        self.prober.reset()
+        """Do the work that one process does for all processes of the database."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.prober.run(), name="prober")
-            tasks.create_task(self.feed_poller.run(), name="feeds")
+            tasks.create_task(self.probing.run(), name="probing")
             for interval, action, name in (
                 (_TICK_INTERVAL, self.board.advance_time, "time"),
-                (_FORWARDED_EVIDENCE_INTERVAL, self.judge_forwarded_evidence, "hearsay"),
-                (_SNAPSHOT_INTERVAL, self.board.save_snapshots, "standings"),
+                (_FORWARDED_EVIDENCE_INTERVAL, self.judge_forwarded_evidence, "forwarded_evidence"),
+                (_SNAPSHOT_INTERVAL, self.board.save_snapshots, "snapshots"),
                 (_ROLLUP_INTERVAL, self.history.update_rollups, "rollups"),
                 (_RETENTION_INTERVAL, self._apply_retention, "retention"),
                 (_CALENDAR_INTERVAL, self.read_calendar, "calendar"),
             ):
-                tasks.create_task(every(interval, action, clock, name=name), name=name)
+                tasks.create_task(every(interval, action, self.clock, name=name), name=name)
             tasks.create_task(self._run_alerts(), name="alerts")
 
     async def apply_config(self, configuration: Configuration) -> None:
-        """Take a new configuration in place of the standing one."""
+        """Put another configuration into force, as a whole or not at all.
+
+        Raises:
+            StorageError: if the history of new services cannot be read; the previous
+                configuration then stays in force.
+        """
         services = configuration.catalogue.services.values()
+        # The board reads and writes the database, so it goes first: it is the only part that fails.
         await self.board.apply_config(services, configuration.verdicts)
-        self.configuration = configuration
-        self._config_changed.set()
-        self.paid_probes.total_budget = configuration.catalogue.total_budget
-        self.prober.timing = probe_timing(configuration)
-        self.gateway_wiring.apply_config(configuration)
-        await self.read_calendar()
+        self.current.replace(configuration)
+        try:
+            await self.read_calendar()
+        except StorageError as error:  # the next scheduled reading makes up for it
+            log.warning("calendar.unread", error=str(error))
 
     async def read_calendar(self) -> None:
-        """Report the lifecycle dates of all fact sheets, as far as they are new."""
+        """Report lifecycle dates of fact sheets that the board does not know yet."""
         if not self.is_leader:
             return
         for service in self.board.services():
-            standing, _ = self.board.state(service.id)
-            evidence = calendar_evidence(service, standing.calendar, self.clock.now())
+            state, _ = self.board.state(service.id)
+            evidence = calendar_evidence(service, state.calendar, self.clock.now())
             if evidence is not None:
                 await self.board.report(evidence)
 
-    async def check(
-        self, services: Collection[ServiceId], depth: Depth
-    ) -> Mapping[ServiceId, check_round.CheckResult]:
-        """Probe services now, all at the same time; return what was found."""
-        async with asyncio.TaskGroup() as tasks:
-            rounds = {
-                id_: tasks.create_task(
-                    check_round.check_service(
-                        self.prober, self.board.service(id_), depth, self.clock
-                    )
-                )
-                for id_ in services
-            }
-        return {id_: task.result() for id_, task in rounds.items()}
-
     async def _run_alerts(self) -> Never:
-        """Run the desk of alerts, a new one for each configuration."""
+        """Run an alert dispatcher for each configuration in turn."""
         while True:
-            self._config_changed.clear()
             configuration = self.configuration
-            desk = AlertDispatcher(
+            dispatcher = AlertDispatcher(
                 self.board,
                 self.history,
                 self.clock,
@@ -179,19 +152,19 @@ class Runtime:
                 configuration.status.language,
             )
             async with asyncio.TaskGroup() as tasks:
-                telling = tasks.create_task(desk.run(), name="desk")
-                await self._config_changed.wait()
-                telling.cancel()
+                running = tasks.create_task(dispatcher.run(), name="alert_dispatcher")
+                await self.current.wait_until_replaced(configuration)
+                running.cancel()
 
     async def judge_forwarded_evidence(self) -> None:
-        """Judge what processes that do not judge have seen."""
+        """Judge the evidence that followers have stored for the leader."""
         if self.is_leader:
             await self.history.forwarded_evidence.consume(self._apply_evidence)
 
     async def _apply_evidence(self, evidence: Evidence) -> None:
         if evidence.service in self.board:
             await self.board.apply(evidence)
-        else:  # another process has a service that this one has not
+        else:  # a follower is configured with a service that this process does not know
             self.history.add_evidence(evidence)
 
     async def _apply_retention(self) -> None:
@@ -202,12 +175,12 @@ class Runtime:
 async def open_runtime(
     configuration: Configuration, clock: Clock, *, is_embedded: bool = False
 ) -> AsyncIterator[Runtime]:
-    """Open the house: the database, the connections, the board as it was left.
+    """Open the database, the connections, and the board as it was saved last.
 
     Args:
-        configuration: What the operator decided.
-        clock: When it is.
-        is_guest: It leaves the judging to others, but for moments.
+        configuration: The configuration to start with.
+        clock: The source of time.
+        is_embedded: Leave judging to other processes, except for moments: a library client does.
 
     Raises:
         ConfigurationError: if the database's address is not usable.
@@ -218,32 +191,23 @@ async def open_runtime(
         Transport(clock) as transport,
         AsyncExitStack() as stack,
     ):
-        bench = LeaderLock(history, _sqlite_file(configuration.database_url))
-        stack.push_async_callback(bench.release)
-        is_judge = not is_embedded and await _acquire_leader_lock(bench, clock)
-        archive: BoardStorage = history if is_judge else ReadOnlyStorage(history)
-        board = Board(archive, clock, is_leader=is_judge)
-        generations = PaidProbeRunner(
-            board, history, transport, clock, configuration.catalogue.total_budget
-        )
+        leader_lock = LeaderLock(history, _sqlite_file(configuration.database_url))
+        stack.push_async_callback(leader_lock.release)
+        is_leader = not is_embedded and await _acquire_leader_lock(leader_lock, clock)
+        storage: BoardStorage = history if is_leader else ReadOnlyStorage(history)
+        board = Board(storage, clock, is_leader=is_leader)
+        current = CurrentConfiguration(configuration)
+        store = open_store(configuration.assets, configuration.database_url)
         runtime = Runtime(
-            configuration=configuration,
+            current=current,
             clock=clock,
             history=history,
             board=board,
-            paid_probes=generations,
-            prober=Prober(board, transport, generations, clock, probe_timing(configuration)),
-            feed_poller=FeedPoller(board, transport, clock),
+            probing=_make_probing(current, board, history, transport, clock),
             gateway_wiring=wire_gateway(
-                configuration,
-                board,
-                history,
-                transport,
-                open_store(configuration.assets, configuration.database_url),
-                clock,
+                current, GatewayResources(board, history, transport, store, clock)
             ),
-            role=ClusterRole(bench, board, history, clock),
-            leader_lock=bench,
+            role=ClusterRole(leader_lock, board, history, clock),
         )
         await runtime.apply_config(configuration)
         await runtime.judge_forwarded_evidence()
@@ -253,8 +217,21 @@ async def open_runtime(
             await board.save_snapshots()
 
 
+def _make_probing(
+    current: CurrentConfiguration,
+    board: Board,
+    history: Storage,
+    transport: Transport,
+    clock: Clock,
+) -> Probing:
+    total_budget = current.reader(lambda configuration: configuration.catalogue.total_budget)
+    paid_probes = PaidProbeRunner(board, history, transport, clock, total_budget)
+    prober = Prober(board, transport, paid_probes, clock, current.reader(probe_timing))
+    return Probing(board, prober, FeedPoller(board, transport, clock), clock)
+
+
 async def _acquire_leader_lock(leader_lock: LeaderLock, clock: Clock) -> bool:
-    """Try to become the one that judges; a guest may have the place for a moment."""
+    """Try to become the leader; an embedded process may hold the lock for a moment."""
     for _ in range(_LOCK_ATTEMPTS):
         if await leader_lock.acquire():
             return True
@@ -263,7 +240,7 @@ async def _acquire_leader_lock(leader_lock: LeaderLock, clock: Clock) -> bool:
 
 
 def probe_timing(configuration: Configuration) -> ProbeTiming:
-    """Return what holds for all probes."""
+    """Return the timing that applies to the probes of all services."""
     options = configuration.probes
     return ProbeTiming(retry_delays=options.retry, undecided_interval=options.in_doubt_pace)
 

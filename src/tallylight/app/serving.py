@@ -52,13 +52,15 @@ async def _run(configuration: Configuration, path: Path | None, clock: Clock) ->
     loop.add_signal_handler(signal.SIGHUP, hup.set)
     _log_warnings(configuration)
     async with running_server(configuration, clock) as served:
-        log.info("serving", address=served.address, services=len(served.runtime.board.services()))
+        log.info(
+            "server.started", address=served.address, services=len(served.runtime.board.services())
+        )
         reloading = asyncio.create_task(_reload_on_change(served.runtime, path, hup), name="reload")
         try:
             await served.run_until(stop, reloading)
         finally:
             reloading.cancel()
-    log.info("stopped")
+    log.info("server.stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ async def running_server(
     """
     with _listener(configuration) as listener:
         async with open_runtime(configuration, clock) as runtime:
-            if not (runtime.is_leader or runtime.leader_lock.is_shared):
+            if not (runtime.is_leader or runtime.role.is_shared):
                 raise StorageError(
                     "database: another tallylight server watches on this database; stop it, give "
                     "this one a database of its own, or share a PostgreSQL"
@@ -185,7 +187,7 @@ def _status_state(
         history=runtime.history,
         clock=runtime.clock,
         options=runtime.configuration.status,
-        plan=runtime.prober,
+        plan=runtime.probing.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
         is_leader=lambda: runtime.is_leader,
         is_ready=lambda: runtime.is_monitoring and not watching.done(),
@@ -244,4 +246,4 @@ async def _set_on_change(files: Iterable[Path], clock: Clock, event: asyncio.Eve
 
 def _log_warnings(configuration: Configuration) -> None:
     for warning in configuration.warnings:
-        log.warning("configuration.unwise", problem=str(warning))
+        log.warning("configuration.warning", problem=str(warning))

@@ -19,6 +19,7 @@ from tallylight.board.pending_transitions import TransitionLog
 from tallylight.board.storage_port import BoardStorage
 from tallylight.catalogue.services import Service
 from tallylight.clock import Clock
+from tallylight.errors import StorageError
 from tallylight.model.evidence import Evidence, Fault, Source
 from tallylight.model.ids import ServiceId
 from tallylight.model.verdict import Transition, Verdict
@@ -49,11 +50,11 @@ class Board:
         self._entries_lock = asyncio.Lock()
 
     async def apply_config(self, services: Iterable[Service], options: PolicyOptions) -> None:
-        """Watch these services from now on, and no others; what is known of them is kept.
+        """Monitor these services and no others; the state of services that stay is kept.
 
         Raises:
-            StorageError: if what is stored of them cannot be read, and then nothing has changed;
-                or if nothing can be stored of those who are new.
+            StorageError: if the stored state of new services cannot be read; then nothing has
+                changed.
         """
         wanted = {service.id: service for service in services}
         now = self._clock.now()
@@ -79,9 +80,14 @@ class Board:
             known = self._entries | newcomers
             self._entries = {id_: known[id_] for id_ in wanted}
             self._services = tuple(wanted.values())
-        await self.advance_time()
-        if strangers:  # from now on a restart begins with them where this process did
-            await self.save_snapshots()
+        try:
+            await self.advance_time()
+            if strangers:  # a restart then begins with the same initial state as this process
+                await self.save_snapshots()
+        except (
+            StorageError
+        ) as error:  # the services are in force, and both are repeated on schedule
+            log.warning("board.unsaved", error=str(error))
 
     async def change_role(self, storage: BoardStorage, *, is_leader: bool) -> None:
         """Begin anew from what is stored, as the process that judges or as one that follows.

@@ -1,13 +1,15 @@
-"""The commands: a thin face over `app`.
+"""The command line: commands parse their options, call `app` and print the result.
 
-Exit codes: 0 fine, 1 something is not operational or a request failed, 2 bad usage or
-configuration; 130 after an interruption.
+Exit codes: 0 success, 1 a service is not operational or a request failed, 2 wrong usage or
+configuration, 130 interrupted.
 """
 
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+
+import typer
 
 from tallylight.cli import (
     catalogue,
@@ -20,32 +22,56 @@ from tallylight.cli import (
     rehearse,
     serve,
 )
-from tallylight.cli.shared import application, print_error
+from tallylight.cli.shared import ListHelpCommand, application, print_error
 from tallylight.errors import ConfigurationError, TallylightError
 
-check.register(application)
-history.register(application)
-export.register(application)
-recommend.register(application)
-generate.register(application)
-catalogue.register(application)
-serve.register(application)
-rehearse.register(application)
-keys.register(application)
+_COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
+    "Monitor": {
+        "check": check.check_command,
+        "status": check.status_command,
+        "watch": check.watch_command,
+        "uptime": history.uptime_command,
+        "incidents": history.incidents_command,
+    },
+    "Make videos": {
+        "recommend": recommend.recommend_command,
+        "generate": generate.generate_command,
+    },
+    "Operate": {
+        "serve": serve.serve,
+        "keys": keys.keys_app,
+        "cost": export.cost,
+        "export": export.export_history,
+        "catalogue": catalogue.catalogue_app,
+        "config": catalogue.config_app,
+    },
+    "Try": {
+        "demo": serve.demo,
+        "rehearse": rehearse.rehearse_app,
+        "simulate": serve.simulate,
+    },
+}
+"""Commands by the panel of the help text that lists them."""
 
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        if isinstance(_command, typer.Typer):
+            application.add_typer(_command, name=_name, rich_help_panel=_panel)
+        else:
+            application.command(_name, cls=ListHelpCommand, rich_help_panel=_panel)(_command)
 
 _GC_THRESHOLD = 20_000
-"""Between two searches for garbage. Python's 700 make them a tenth of a start, which has none."""
+"""Allocations between two garbage collections. With Python's 700 they take a tenth of a start."""
 
 
 def main() -> None:
-    """Run the command line; errors of ours become one clear text and an exit code."""
+    """Run the command line and turn each `TallylightError` into a message and an exit code."""
     gc.set_threshold(_GC_THRESHOLD)
     try:
         code = _run()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain of it once more at its end.
+        # The reader closed the pipe. Without another target Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""`catalogue`, `config`: what exists, and whether the file that says so is usable."""
+"""`catalogue`, `config`: the fact sheets and the configuration file."""
 
 import asyncio
 from dataclasses import asdict
@@ -15,37 +15,35 @@ from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
+    known_names_hint,
     output_translator,
     print_error,
     print_json,
     print_line,
     print_table,
 )
+from tallylight.documents.files import file_error_reason
 from tallylight.i18n import Translator
 
 if TYPE_CHECKING:
     from tallylight.catalogue.services import FactSheet
 
 catalogue_app = typer.Typer(
-    no_args_is_help=True, help="What is publicly known of models and prices."
+    no_args_is_help=True, help="Show fact sheets: models, prices and dates."
 )
-config_app = typer.Typer(no_args_is_help=True, help="The configuration file.")
-
-
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.add_typer(catalogue_app, name="catalogue")
-    application.add_typer(config_app, name="config")
+config_app = typer.Typer(no_args_is_help=True, help="Check the configuration file.")
 
 
 @catalogue_app.command("list")
 def list_sheets(
-    provider: Annotated[str | None, typer.Option(help="Only of this provider.")] = None,
-    live: Annotated[bool, typer.Option("--live", help="Only what is not retired today.")] = False,
+    provider: Annotated[str | None, typer.Option(help="Only sheets of this provider.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Only models that are not retired today.")
+    ] = False,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """List the fact sheets: models, prices and dates."""
+    """List fact sheets: models, prices and dates."""
     from tallylight.catalogue import facts
     from tallylight.clock import SystemClock
     from tallylight.i18n.labels import access_label
@@ -84,19 +82,18 @@ def list_sheets(
 
 @catalogue_app.command("show")
 def show_sheet(
-    sheet: Annotated[str, typer.Argument(help="provider/model, as `catalogue list` has it.")],
+    sheet: Annotated[str, typer.Argument(help="provider/model, as `catalogue list` prints it.")],
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Show all that is known of one model at one provider, with the sources."""
+    """Show one fact sheet with its sources."""
     from tallylight.catalogue import facts
 
     to = output_translator(lang)
     found = facts.sheet_by_id(sheet)
     if found is None:
-        raise typer.BadParameter(
-            to.gettext("%s is no fact sheet; see `tallylight catalogue list`") % sheet
-        )
+        unknown = to.gettext("No such fact sheet: %s.") % sheet
+        raise typer.BadParameter(f"{unknown} {known_names_hint(sheet, facts.fact_sheets(), to)}")
     if json:
         print_json(_to_json(asdict(found)))
         return
@@ -105,27 +102,30 @@ def show_sheet(
 
 @catalogue_app.command("update")
 def update_sheets(
-    source: Annotated[str, typer.Argument(help="A file of fact sheets, or its https address.")],
+    source: Annotated[str, typer.Argument(help="A file of fact sheets, or its HTTPS address.")],
     lang: LangOption = None,
 ) -> None:
-    """Take newer fact sheets in place of the built-in ones, checked and as a whole."""
+    """Install newer fact sheets.
+
+    They replace the built-in sheets of their provider after a check, all or none.
+    """
     from tallylight.catalogue.updates import install_update, updates_folder
     from tallylight.documents.environment import process_environment
 
     try:
         is_address = source.startswith(("https://", "http://"))
         text = asyncio.run(_download(source)) if is_address else Path(source).read_text("utf-8")
-        kept_in = updates_folder(process_environment())
-        sheets = install_update(text, source.rpartition("/")[2], kept_in)
+        folder = updates_folder(process_environment())
+        sheets = install_update(text, source.rpartition("/")[2], folder)
     except (OSError, UnicodeDecodeError) as error:
-        raise typer.BadParameter(f"{source}: {error}") from None
-    told = output_translator(lang).ngettext(
-        "%(count)d fact sheet of %(provider)s now stands in %(folder)s",
-        "%(count)d fact sheets of %(provider)s now stand in %(folder)s",
+        raise typer.BadParameter(f"{source}: {file_error_reason(error)}") from None
+    message = output_translator(lang).ngettext(
+        "%(count)d fact sheet of %(provider)s installed in %(folder)s",
+        "%(count)d fact sheets of %(provider)s installed in %(folder)s",
         len(sheets),
     )
     print_line(
-        told % {"count": len(sheets), "provider": sheets[0].provider, "folder": str(kept_in)}
+        message % {"count": len(sheets), "provider": sheets[0].provider, "folder": str(folder)}
     )
 
 
@@ -136,9 +136,9 @@ async def _download(address: str) -> str:
     from tallylight.upstreams.messages import Phase, Request
     from tallylight.upstreams.transport import Transport
 
-    nobody = Upstream(UpstreamId("catalogue"), ProviderId("catalogue"), address, "", "", None)
+    upstream = Upstream(UpstreamId("catalogue"), ProviderId("catalogue"), address, "", "", None)
     async with Transport(SystemClock()) as transport:
-        reply = await transport.send(Request(Phase.FEED, "GET", address), nobody)
+        reply = await transport.send(Request(Phase.FEED, "GET", address), upstream)
     if reply.status != HTTPStatus.OK or reply.error or reply.truncated:
         why = reply.error or ("too long" if reply.truncated else f"HTTP {reply.status}")
         raise typer.BadParameter(f"{address}: {why}")
@@ -147,7 +147,10 @@ async def _download(address: str) -> str:
 
 @config_app.command("check")
 def check_config(path: ConfigOption = None, lang: LangOption = None) -> None:
-    """Say whether the configuration can be used, and if not, which line to change."""
+    """Check the configuration file.
+
+    Errors name the line to change; the exit code is then 2.
+    """
     from tallylight.config.settings import load_configuration
 
     to, found = output_translator(lang), load_configuration(path)
@@ -155,15 +158,15 @@ def check_config(path: ConfigOption = None, lang: LangOption = None) -> None:
         print_error(to.gettext("warning: %s") % warning)
     built_in = to.gettext("built-in fact sheets with keys from the environment")
     count = len(found.catalogue.services)
-    told = to.ngettext(
-        "%(file)s can be used: %(count)d service", "%(file)s can be used: %(count)d services", count
+    message = to.ngettext(
+        "%(file)s is valid: %(count)d service", "%(file)s is valid: %(count)d services", count
     )
-    print_line(told % {"file": str(found.path or built_in), "count": count})
+    print_line(message % {"file": str(found.path or built_in), "count": count})
 
 
 @config_app.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of tallylight.yaml, for editors."""
+    """Print the JSON Schema of tallylight.yaml."""
     from tallylight.config.schema import configuration_schema
 
     print_json(configuration_schema())

@@ -1,4 +1,4 @@
-"""`check`, `status`, `watch`: how services are."""
+"""`check`, `status`, `watch`: the current verdicts."""
 
 import asyncio
 import sys
@@ -30,26 +30,22 @@ if TYPE_CHECKING:
     from tallylight.probes.check_round import CheckResult
 
 
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.command()(check_command)
-    application.command()(status_command)
-    application.command()(watch_command)
-
-
 def check_command(
     services: ServiceIds = None,
     depth: Annotated[
-        Depth, typer.Option(help="How far to go; generation costs money, within the budgets.")
+        Depth, typer.Option(help="Depth of the probes; generation costs money, within the budgets.")
     ] = Depth.CREDENTIALS,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Probe services once now and print the verdicts; exit 1 unless nothing is wrong."""
+    """Probe services once and print their verdicts.
+
+    The exit code is 1 if a probe failed.
+    """
     to = output_translator(lang)
-    fine = asyncio.run(_check(services, depth, config, json, to))
-    raise typer.Exit(0 if fine else 1)
+    passed = asyncio.run(_check(services, depth, config, json, to))
+    raise typer.Exit(0 if passed else 1)
 
 
 async def _check(
@@ -65,56 +61,61 @@ async def _check(
     async with open_runtime(load_configuration(config), SystemClock()) as runtime:
         board = runtime.board
         ids = select_services(wanted, board.verdicts(), to)
-        rounds = await runtime.check(ids, depth)
+        checks = await runtime.probing.check(ids, depth)
         entries = [(board.service(id_), board.verdict(id_)) for id_ in ids]
         if json:
             print_json(
                 [
                     told
                     | {
-                        "probes": _probe_evidence(round_),
-                        "withheld": round_.withheld_reason or None,
+                        "probes": _probe_evidence(result),
+                        "withheld": result.withheld_reason or None,
                     }
-                    for told, round_ in zip(
-                        summary.summary_json(entries, to), rounds.values(), strict=True
+                    for told, result in zip(
+                        summary.summary_json(entries, to), checks.values(), strict=True
                     )
                 ]
             )
         else:
             print_line(summary.summary_text(entries, to))
     for service, verdict in entries:
-        for remark in summary.check_remarks(verdict, rounds[service.id], to):
+        for remark in summary.check_remarks(verdict, checks[service.id], to):
             print_error(remark)
     if not runtime.is_leader:
         print_error(
-            to.gettext("A server watches this database; this round is shown, not recorded.")
+            to.gettext(
+                "A server monitors with this database; these results are shown, not recorded."
+            )
         )
     return all(
-        summary.check_passed(verdict, rounds[service.id].evidence)
-        and not rounds[service.id].withheld_reason
+        summary.check_passed(verdict, checks[service.id].evidence)
+        and not checks[service.id].withheld_reason
         for service, verdict in entries
     )
 
 
-def _probe_evidence(round_: "CheckResult") -> list[dict[str, object]]:
+def _probe_evidence(result: "CheckResult") -> list[dict[str, object]]:
     from tallylight.status.json_shapes import evidence_response
 
-    return [evidence_response(piece).model_dump(mode="json") for piece in round_.evidence]
+    return [evidence_response(piece).model_dump(mode="json") for piece in result.evidence]
 
 
 def status_command(
     services: ServiceIds = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Every reason, and what was learned of it.")
+        bool, typer.Option("--verbose", "-v", help="Print all reasons and the learned figures.")
     ] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Print the standing verdicts with their reasons; exit 1 unless all are operational."""
+    """Print the current verdicts and their reasons.
+
+    The exit code is 1 unless all services are operational.
+    """
     to = output_translator(lang)
-    fine = asyncio.run(_status(services, verbose, config, json, to))
-    raise typer.Exit(0 if fine else 1)
+    passed = asyncio.run(_status(services, verbose, config, json, to))
+    raise typer.Exit(0 if passed else 1)
 
 
 async def _status(
@@ -147,11 +148,11 @@ async def _status(
 
 def watch_command(
     services: ServiceIds = None,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two readings.")] = 2.0,
     config: ConfigOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Show the standing verdicts as they change, until interrupted."""
+    """Show verdicts as they change, until interrupted."""
     to = output_translator(lang)
     try:
         asyncio.run(_watch(services, timedelta(seconds=every), config, to))

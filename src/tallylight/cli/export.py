@@ -1,4 +1,4 @@
-"""`export`, `cost`: what was written down, taken out."""
+"""`export`, `cost`: recorded evidence and spending."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from tallylight.cli.shared import (
     print_table,
     select_services,
 )
+from tallylight.documents.files import file_error_reason
 from tallylight.i18n import Translator
 from tallylight.status.views.uptimes import UptimeWindow
 from tallylight.storage.export_formats import ExportFormat, ExportTable
@@ -30,32 +31,26 @@ if TYPE_CHECKING:
     from tallylight.status.budgets import BudgetUsage
 
 
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.command("export")(export_history)
-    application.command()(cost)
-
-
 def export_history(
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
     services: ServiceIds = None,
     format_: Annotated[
-        ExportFormat, typer.Option("--format", help="What kind of file.")
+        ExportFormat, typer.Option("--format", help="Format of the file.")
     ] = ExportFormat.JSON,
     window: WindowOption = UptimeWindow.MONTH,
     table: Annotated[
         ExportTable | None,
-        typer.Option(help="One table alone; without it all, CSV and Parquet in a zip."),
+        typer.Option(help="One table (default: all; CSV and Parquet files are put into a zip)."),
     ] = None,
     config: ConfigOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Write evidence, transitions and uptime into a file."""
+    """Export evidence, transitions and uptime."""
     to = output_translator(lang)
     try:
         asyncio.run(_export(out, services, format_, window, table, config, to))
     except OSError as error:
-        why = error.strerror or str(error)
+        why = file_error_reason(error)
         raise typer.BadParameter(
             to.gettext("%(file)s cannot be written: %(why)s") % {"file": out, "why": why},
             param_hint="--out",
@@ -86,13 +81,18 @@ async def _export(
 
 
 def cost(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="Entries of the ledger.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="Maximum number of ledger entries.")
+    ] = 20,
     window: WindowOption = UptimeWindow.MONTH,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Print the budgets, what was spent for what, and the ledger's newest entries."""
+    """Print budgets and spending.
+
+    The newest entries of the ledger follow.
+    """
     asyncio.run(_cost(limit, window, config, json, output_translator(lang)))
 
 
@@ -244,7 +244,7 @@ def _purpose_label(purpose: "Purpose", to: Translator) -> str:
         case Purpose.TRAFFIC:
             return to.gettext("Live traffic")
         case Purpose.UNEXPECTED_CHARGE:
-            return to.gettext("A probe that was meant to be free")
+            return to.gettext("Free probe that was billed")
 
 
 def _state_label(entry: "LedgerEntry", to: Translator) -> str:

@@ -1,4 +1,4 @@
-"""`generate`: a video through the failover."""
+"""`generate`: generates one video, with failover, and saves it."""
 
 import asyncio
 import shlex
@@ -21,6 +21,7 @@ from tallylight.cli.shared import (
     print_json,
     print_line,
 )
+from tallylight.documents.files import file_error_reason
 from tallylight.errors import StorageError
 from tallylight.gateway.routing.presets import Preference, Preset
 from tallylight.i18n import Translator
@@ -33,28 +34,23 @@ if TYPE_CHECKING:
 _FAILED, _BAD_USAGE, _INTERRUPTED = 1, 2, 130
 
 
-def register(application: typer.Typer) -> None:
-    """Add the command."""
-    application.command()(generate_command)
-
-
 @dataclass(frozen=True, slots=True)
 class _GenerateOptions:
-    """What is to be done.
+    """Options of one command.
 
     Args:
-        prompt: The text; None where a video is fetched that was asked for before.
-        resume: The id of that one.
-        model: The route, "" for the usual one.
-        seconds: The length, None for the usual one.
-        size: "1280x720", "" for the usual one.
-        policy: What it is for, or what goes first; "" for the route's own.
-        reference: The file of a picture to begin from, or its address.
-        out: The file to write, None for one that is called as the video is.
-        force: It may be there already.
-        config: The configuration's file, as it was named.
-        json: What became of it is printed as JSON.
-        key: By which this request is known again.
+        prompt: The prompt; None with `resume`.
+        resume: Id of a video to fetch that was requested before.
+        model: The route, "" for the default one.
+        seconds: Length in seconds, None for the service's default.
+        size: "1280x720", "" for the service's default.
+        policy: Preset or preference, "" for the route's own.
+        reference: A reference picture: a file or its address.
+        out: The file to write, None for a file named after the video.
+        force: Replace an existing file.
+        config: The configuration file, as the operator named it.
+        json: Print the result as JSON.
+        idempotency_key: Identifies this request among the videos of the database.
     """
 
     prompt: str | None
@@ -72,38 +68,41 @@ class _GenerateOptions:
 
 
 def generate_command(
-    prompt: Annotated[str | None, typer.Argument(help="What the video shall show.")] = None,
+    prompt: Annotated[str | None, typer.Argument(help="Prompt of the video.")] = None,
     seconds: Annotated[
-        int | None, typer.Option(min=1, max=3600, help="Length (default: the service's own).")
+        int | None,
+        typer.Option(min=1, max=3600, help="Length in seconds (default: the service's own)."),
     ] = None,
-    size: Annotated[str, typer.Option(help="Size, 1280x720 (default: the service's own).")] = "",
-    model: Annotated[
-        str, typer.Option(help="The route (default: the only one, else sora-2).")
+    size: Annotated[
+        str, typer.Option(help="Size, for example 1280x720 (default: the service's own).")
     ] = "",
+    model: Annotated[str, typer.Option(help="Route (default: the only one, else sora-2).")] = "",
     purpose: Annotated[
-        Preset | None, typer.Option("--for", help="What it is for (default: the route's policy).")
+        Preset | None,
+        typer.Option("--for", help="Purpose of the video (default: the route's policy)."),
     ] = None,
-    prefer: Annotated[
-        Preference | None, typer.Option(help="In place of --for: what goes first.")
-    ] = None,
+    prefer: Annotated[Preference | None, typer.Option(help="Preference, instead of --for.")] = None,
     reference: Annotated[
-        str | None, typer.Option(help="A picture to begin from: a file, or its address.")
+        str | None, typer.Option(help="Reference picture: a file or its address.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file to write (default: ID.mp4).")
+        Path | None, typer.Option("--out", "-o", help="File to write (default: ID.mp4).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     resume: Annotated[
-        str | None, typer.Option(metavar="ID", help="Fetch a video that was asked for before.")
+        str | None, typer.Option(metavar="ID", help="Fetch a video that was requested before.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Make a video by whichever service works, and save it; exit 1 if there is none."""
+    """Generate a video and save it.
+
+    If a service fails, the next one of the route is tried. The exit code is 1 if all fail.
+    """
     to = output_translator(lang)
     if (prompt is None) is (resume is None):
-        raise typer.BadParameter(to.gettext("say what the video shall show, or --resume ID"))
+        raise typer.BadParameter(to.gettext("give a prompt or --resume ID"))
     if purpose is not None and prefer is not None:
         raise typer.BadParameter(to.gettext("--for and --prefer exclude each other"))
     task = _GenerateOptions(
@@ -147,7 +146,7 @@ async def _generate(task: _GenerateOptions, to: Translator) -> int:
 async def _create_or_resume(
     client: "AsyncVideoClient", task: _GenerateOptions
 ) -> "AsyncVideoHandle":
-    """Return the video, once a service has accepted it."""
+    """Return the video as soon as a service has accepted it."""
     if task.resume is not None:
         return await client.video(task.resume)
     try:
@@ -161,12 +160,12 @@ async def _create_or_resume(
             idempotency_key=task.idempotency_key,
         )
     except OSError as error:
-        why = f"{task.reference}: {error.strerror}"
+        why = f"{task.reference}: {file_error_reason(error)}"
         raise typer.BadParameter(why, param_hint="--reference") from None
 
 
 async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translator) -> int:
-    """Write the file and say what became of the video."""
+    """Save the file, print the result and return the exit code."""
     from tallylight.gateway.requests import ApiError
     from tallylight.i18n.prices import format_usd
 
@@ -185,7 +184,7 @@ async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translato
     for name, change in video.substituted.items():
         print_error(
             to.gettext("Changed as the route allows: %(name)s %(change)s")
-            % _change_fields(name, change)
+            % {"name": name, "change": change}
         )
     print_error(
         to.ngettext("%(count)d attempt, %(cost)s", "%(count)d attempts, %(cost)s", video.attempts)
@@ -196,10 +195,6 @@ async def _save(video: "AsyncVideoHandle", task: _GenerateOptions, to: Translato
     elif saved is not None:
         print_line(str(saved))
     return _FAILED if saved is None else 0
-
-
-def _change_fields(name: str, change: str) -> dict[str, str]:
-    return {"name": name, "change": change}
 
 
 def _video_json(video: "AsyncVideoHandle", saved: Path | None) -> dict[str, object]:
@@ -223,13 +218,13 @@ def _report_error(error: "ApiError", to: Translator) -> int:
     print_error(str(error))
     if error.retry_after is not None:
         seconds = round(error.retry_after.total_seconds())
-        print_error(to.gettext("It may be asked for again in %d s.") % seconds)
-    is_callers = error.param or error.status == HTTPStatus.BAD_REQUEST
-    return _BAD_USAGE if is_callers else _FAILED
+        print_error(to.gettext("Retry in %d s.") % seconds)
+    is_bad_request = error.param or error.status == HTTPStatus.BAD_REQUEST
+    return _BAD_USAGE if is_bad_request else _FAILED
 
 
 def _absorb_cancellation() -> None:
-    """Take note of the interruption: what is still to be said must not be cut off by it."""
+    """Clear the cancellation, or the next `await` would raise it again."""
     current = asyncio.current_task()
     if current is not None:
         current.uncancel()
@@ -245,14 +240,14 @@ async def _print_resume_hint(
         )
         known = next((video.id for video in found), None)
     if known is None:
-        print_error(to.gettext("Interrupted before anything was asked for."))
+        print_error(to.gettext("Interrupted before any request was sent."))
         return
-    print_error(to.gettext("Interrupted; video %s goes on at its service.") % known)
+    print_error(to.gettext("Interrupted; the service continues to generate video %s.") % known)
     print_error(to.gettext("Fetch it with: %s") % _resume_command(known, task))
 
 
 def _resume_command(id_: str, task: _GenerateOptions) -> str:
-    """Return what to type to fetch a video."""
+    """Return the command that fetches a video."""
     from tallylight.app.invocation import own_command
 
     words = ["generate", "--resume", id_]
@@ -262,19 +257,19 @@ def _resume_command(id_: str, task: _GenerateOptions) -> str:
 
 
 def _check_output_path(task: _GenerateOptions, to: Translator) -> None:
-    """Refuse a file that cannot be written before anything is paid for or fetched."""
+    """Refuse a file that cannot be written, before any service is paid."""
     out = task.out or (Path(f"{task.resume}.mp4") if task.resume else None)
     if out is None:
         return
     try:
-        there = out.stat()
+        existing = out.stat()
     except FileNotFoundError:
         return
-    except OSError as error:  # its name is too long, a folder of it is none
-        raise typer.BadParameter(f"{out}: {error.strerror}", param_hint="--out") from None
-    if S_ISDIR(there.st_mode) or not task.force:
+    except OSError as error:  # the name is too long, or its folder is a file
+        raise typer.BadParameter(f"{out}: {file_error_reason(error)}", param_hint="--out") from None
+    if S_ISDIR(existing.st_mode) or not task.force:
         raise typer.BadParameter(_exists_message(out, to), param_hint="--out")
 
 
 def _exists_message(out: Path, to: Translator) -> str:
-    return to.gettext("%s is there already; name another file, or --force") % out
+    return to.gettext("%s already exists; name another file or use --force") % out

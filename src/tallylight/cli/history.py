@@ -1,4 +1,4 @@
-"""`uptime`, `incidents`: what was."""
+"""`uptime`, `incidents`: the past of services."""
 
 import asyncio
 from collections.abc import Sequence
@@ -27,13 +27,7 @@ if TYPE_CHECKING:
     from tallylight.model.verdict import Incident
     from tallylight.verdicts.availability import Availability
 
-WindowOption = Annotated[UptimeWindow, typer.Option(help="How far back.")]
-
-
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.command()(uptime_command)
-    application.command()(incidents_command)
+WindowOption = Annotated[UptimeWindow, typer.Option(help="Length of the period that ends now.")]
 
 
 def uptime_command(
@@ -43,7 +37,10 @@ def uptime_command(
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Print how available services were, of the time that was watched."""
+    """Print the uptime of services.
+
+    Uptime is a share of the monitored time, with a 95 % confidence interval.
+    """
     asyncio.run(_uptime(services, window, config, json, output_translator(lang)))
 
 
@@ -63,8 +60,8 @@ async def _uptime(
         ids = select_services(wanted, board.verdicts(), to)
         end = clock.now()
         start = end - window.length
-        spells = await history.status_intervals(ids, start, end)
-    found = {id_: availability(spells[id_], start, end) for id_ in ids}
+        intervals = await history.status_intervals(ids, start, end)
+    found = {id_: availability(intervals[id_], start, end) for id_ in ids}
     if json:
         print_json([{"id": id_, "window": window.value} | _uptime_json(found[id_]) for id_ in ids])
         return
@@ -123,12 +120,12 @@ def _seconds(span: timedelta | None) -> float | None:
 
 def incidents_command(
     services: ServiceIds = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number of incidents.")] = 20,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """List incidents with their updates, the newest first."""
+    """List incidents and their updates, newest first."""
     asyncio.run(_incidents(services, limit, config, json, output_translator(lang)))
 
 
@@ -153,7 +150,7 @@ async def _incidents(
         for line in _incident_lines(one, names[one.service], to):
             print_line(line)
     if not found:
-        print_line(to.gettext("There was no incident."))
+        print_line(to.gettext("No incidents."))
 
 
 def _incident_json(incident: "Incident", to: Translator) -> dict[str, object]:

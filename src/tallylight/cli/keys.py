@@ -1,4 +1,4 @@
-"""`keys`: who may use the gateway."""
+"""`keys`: the API keys of the gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,6 +13,8 @@ from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
+    ListHelpCommand,
+    known_names_hint,
     output_translator,
     print_error,
     print_json,
@@ -27,12 +29,7 @@ if TYPE_CHECKING:
     from tallylight.gateway.keys import KeyRegistry
     from tallylight.model.gateway_key import GatewayKey
 
-keys_app = typer.Typer(no_args_is_help=True, help="The keys of the gateway's callers.")
-
-
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.add_typer(keys_app, name="keys")
+keys_app = typer.Typer(no_args_is_help=True, help="Create, list and revoke keys of the gateway.")
 
 
 def _parse_usd(text: str) -> Decimal:
@@ -44,37 +41,45 @@ def _parse_usd(text: str) -> Decimal:
         raise typer.BadParameter(str(error)) from None
 
 
-@keys_app.command()
+@keys_app.command(cls=ListHelpCommand)
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is.")],
+    name: Annotated[str, typer.Argument(help="Name of the caller.")],
     route: Annotated[
-        list[str] | None, typer.Option(help="A route that it may ask for; repeat (default: all).")
+        list[str] | None,
+        typer.Option(help="A route that the key may use; repeatable (default: all)."),
     ] = None,
     per_minute: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1_000_000, help="Requests a minute that may cost something (default: any)."
+            min=1, max=1_000_000, help="Maximum create requests per minute (default: no limit)."
         ),
     ] = None,
     per_hour: Annotated[
         Decimal | None,
-        typer.Option(parser=_parse_usd, metavar="USD", help="What its videos may cost in an hour."),
+        typer.Option(
+            parser=_parse_usd, metavar="USD", help="Spending limit of its videos per hour."
+        ),
     ] = None,
     per_day: Annotated[
         Decimal | None,
         typer.Option(
-            parser=_parse_usd, metavar="USD", help="What its videos may cost in 24 hours."
+            parser=_parse_usd, metavar="USD", help="Spending limit of its videos in 24 hours."
         ),
     ] = None,
     per_month: Annotated[
         Decimal | None,
-        typer.Option(parser=_parse_usd, metavar="USD", help="What its videos may cost in 30 days."),
+        typer.Option(
+            parser=_parse_usd, metavar="USD", help="Spending limit of its videos in 30 days."
+        ),
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Make a key and print it; this once, since only its digest is kept."""
+    """Create a key and print it.
+
+    The key is shown only once: the database stores its digest.
+    """
     budget, to = Budget(per_hour, per_day, per_month), output_translator(lang)
     _check_name(name, to)
     asyncio.run(_create(name, route or [], per_minute, budget, config, json, to))
@@ -99,21 +104,21 @@ async def _create(
     to: Translator,
 ) -> None:
     configuration = _load_configuration(config)
-    async with _open_keys(configuration) as opened:
-        key, secret = await opened.create(name, routes, per_minute, budget)
+    async with _open_keys(configuration) as registry:
+        key, secret = await registry.create(name, routes, per_minute, budget)
     for route in routes:
         if route not in configuration.routes:
-            print_error(
-                to.gettext("%(name)s is no route of this configuration; there are %(routes)s")
-                % {"name": route, "routes": ", ".join(configuration.routes)}
-            )
+            unknown = to.gettext("No such route: %s.") % route
+            print_error(f"{unknown} {known_names_hint(route, configuration.routes, to)}")
     if json:
         print_json(_key_json(key) | {"key": secret})
         return
-    # By itself, so that a script can take it.
+    # Standard output has the key alone, so that a script can read it.
     print_line(secret)
     print_error(
-        to.gettext("Key %(id)s of %(name)s. It is shown this once; only its digest is kept.")
+        to.gettext(
+            "Key %(id)s (%(name)s) created. It is shown only once; the database stores its digest."
+        )
         % {"id": key.id, "name": key.name}
     )
 
@@ -122,18 +127,18 @@ async def _create(
 def list_keys(
     config: ConfigOption = None, json: JsonOption = False, lang: LangOption = None
 ) -> None:
-    """List the keys, the revoked ones too."""
+    """List all keys, including revoked ones."""
     asyncio.run(_list(config, json, output_translator(lang)))
 
 
 async def _list(config: Path | None, json: bool, to: Translator) -> None:
-    async with _open_keys(_load_configuration(config)) as opened:
-        found = await opened.all()
+    async with _open_keys(_load_configuration(config)) as registry:
+        found = await registry.all()
     if json:
         print_json([_key_json(key) for key in found])
         return
     if not found:
-        print_line(to.gettext("There is no key."))
+        print_line(to.gettext("No keys."))
         return
     headings = (
         to.gettext("Id"),
@@ -166,29 +171,26 @@ def _key_row(key: "GatewayKey", to: Translator) -> tuple[str, ...]:
 
 @keys_app.command()
 def revoke(
-    key: Annotated[str, typer.Argument(help="Its id, as the list has it.")],
+    key: Annotated[str, typer.Argument(help="Id of the key, as `keys list` prints it.")],
     config: ConfigOption = None,
     lang: LangOption = None,
 ) -> None:
-    """Let a key open nothing any more, in all servers within two seconds."""
+    """Revoke a key.
+
+    All servers on the database refuse it within two seconds.
+    """
     asyncio.run(_revoke(key, config, output_translator(lang)))
 
 
 async def _revoke(id_: str, config: Path | None, to: Translator) -> None:
     from tallylight.model.ids import KeyId
 
-    async with _open_keys(_load_configuration(config)) as opened:
-        found = await opened.revoke(KeyId(id_))
+    async with _open_keys(_load_configuration(config)) as registry:
+        found = await registry.revoke(KeyId(id_))
     if found is None:
-        print_error(
-            to.gettext("%(id)s is no key that opens anything; see `tallylight keys list`")
-            % {"id": id_}
-        )
+        print_error(to.gettext("No active key: %s. Run `tallylight keys list`.") % id_)
         raise typer.Exit(1)
-    print_line(
-        to.gettext("Key %(id)s of %(name)s opens nothing any more.")
-        % {"id": found.id, "name": found.name}
-    )
+    print_line(to.gettext("Key %(id)s (%(name)s) revoked.") % {"id": found.id, "name": found.name})
 
 
 def _load_configuration(config: Path | None) -> "Configuration":

@@ -1,4 +1,4 @@
-"""How far a video is: a bar on a terminal, a line at each change everywhere else."""
+"""Shows the progress of a video: a bar on a terminal, otherwise a line at each change."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,14 +11,14 @@ from tallylight.i18n import Translator
 if TYPE_CHECKING:
     from tallylight.client.video_state import VideoHandleBase
 
-_STEPS = 10  # of progress; a job that tells each percent shall not fill a log
+_STEP = 10  # percent; a job that reports each percent must not fill a log
 
 ProgressCallback = Callable[["VideoHandleBase"], None]
 
 
 @contextmanager
 def progress_display(to: Translator) -> Iterator[ProgressCallback]:
-    """Give what shows how far a video is, on standard error."""
+    """Yield a callback that shows the progress of a video on standard error."""
     if not sys.stderr.isatty():
         yield _line_display(to)
         return
@@ -32,7 +32,7 @@ def progress_display(to: Translator) -> Iterator[ProgressCallback]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
-        task = bar.add_task(to.gettext("asking"), total=100)
+        task = bar.add_task(to.gettext("requesting"), total=100)
 
         def show(video: "VideoHandleBase") -> None:
             bar.update(task, description=_progress_text(video, to), completed=video.progress)
@@ -45,7 +45,7 @@ def _line_display(to: Translator) -> ProgressCallback:
 
     def show(video: "VideoHandleBase") -> None:
         nonlocal last
-        reached = video.progress // _STEPS * _STEPS
+        reached = video.progress // _STEP * _STEP
         line = f"{video.id} · {_progress_text(video, to)} · {reached} %"
         if line != last:
             print_error(line)

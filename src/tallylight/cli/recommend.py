@@ -1,4 +1,4 @@
-"""`recommend`: which service to use for what."""
+"""`recommend`: the ranking of services for a request."""
 
 import asyncio
 from pathlib import Path
@@ -23,37 +23,38 @@ if TYPE_CHECKING:
     from tallylight.status.recommendation import Recommendation, RecommendationQuery
 
 
-def register(application: typer.Typer) -> None:
-    """Add the command."""
-    application.command()(recommend_command)
-
-
 def recommend_command(
     purpose: Annotated[
         str,
         typer.Option(
             "--for",
-            help="What the videos are for: production, commercial, development, personal, "
-            "high_volume, budget; or what goes first: official, reverse, cheapest, fastest, "
-            "most_reliable (default: the model's own, else commercial).",
+            help="Purpose of the videos: production, commercial, development, personal, "
+            "high_volume, budget; or a preference: official, reverse, cheapest, fastest, "
+            "most_reliable (default: the route's own, else commercial).",
         ),
     ] = "",
     seconds: Annotated[
-        int | None, typer.Option(min=1, max=3600, help="Length (default: each service's own).")
+        int | None,
+        typer.Option(min=1, max=3600, help="Length in seconds (default: each service's own)."),
     ] = None,
-    size: Annotated[str, typer.Option(help="Size, 1280x720 (default: each service's own).")] = "",
-    model: Annotated[str, typer.Option(help="A route (default: all services).")] = "",
+    size: Annotated[
+        str, typer.Option(help="Size, for example 1280x720 (default: each service's own).")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Route (default: all services).")] = "",
     config: ConfigOption = None,
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Print which service to use for what, and what a delivered video costs there."""
+    """Rank the services for a request, with reasons.
+
+    The exit code is 1 if no service can serve it.
+    """
     from tallylight.status.recommendation import RecommendationQuery, is_valid_size
 
     if not is_valid_size(size):
         raise typer.BadParameter(f"{size} is not a size; write 1280x720", param_hint="--size")
-    wanted = RecommendationQuery(purpose, seconds, size, model)
-    found = asyncio.run(_recommend(wanted, config, json, output_translator(lang)))
+    query = RecommendationQuery(purpose, seconds, size, model)
+    found = asyncio.run(_recommend(query, config, json, output_translator(lang)))
     raise typer.Exit(0 if found else 1)
 
 
@@ -89,11 +90,11 @@ def _print_recommendation(recommendation: "Recommendation", to: Translator) -> N
             "",
             to.gettext("Service"),
             to.gettext("State"),
-            to.gettext("Asked for"),
+            to.gettext("Request"),
             to.gettext("Price"),
-            to.gettext("Delivers"),
-            to.gettext("Price of a delivered video"),
-            to.gettext("Time to it"),
+            to.gettext("Success rate"),
+            to.gettext("Cost per delivered video"),
+            to.gettext("Expected time"),
         )
         rows = [
             (
@@ -115,6 +116,6 @@ def _print_recommendation(recommendation: "Recommendation", to: Translator) -> N
                 print_line(f"{each.id}: {why}")
         print_line(view.together)
     else:
-        print_error(to.gettext("No service can be asked for this."))
+        print_error(to.gettext("No service can serve this request."))
     for out in view.left_out:
         print_line(f"{out.status.icon} {out.id}: {out.why}")

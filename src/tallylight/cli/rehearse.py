@@ -52,11 +52,6 @@ rehearse_app = typer.Typer(
 rehearse_app.command("generate")(generate_trace_command)
 
 
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.add_typer(rehearse_app, name="rehearse")
-
-
 @rehearse_app.command("run")
 def run_trace(
     trace: Annotated[
@@ -85,7 +80,7 @@ def run_trace(
     json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Run our rules and the baselines through a trace and compare what they showed and cost."""
+    """Compare our rules and the baselines on a trace."""
     from tallylight.rehearsal.recipes import load_trace
     from tallylight.rehearsal.rules import compare_by_budget, compare_rules
 

@@ -65,7 +65,10 @@ def generate_trace_command(
     seed: SeedOption = 1,
     lang: LangOption = None,
 ) -> None:
-    """Write a trace drawn from distributions: the same options always give the same trace."""
+    """Write a trace drawn from distributions.
+
+    The same options always give the same trace.
+    """
     from tallylight.model.status import Access
     from tallylight.rehearsal.behaviour import Behaviour, Recipe, ServiceGroup
     from tallylight.rehearsal.generate import generate_trace

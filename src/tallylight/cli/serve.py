@@ -1,4 +1,4 @@
-"""`serve`, `demo`, `simulate`: what stays until it is stopped."""
+"""`serve`, `demo`, `simulate`: the commands that run until they are stopped."""
 
 from typing import Annotated
 
@@ -11,25 +11,22 @@ from tallylight.cli.shared import (
     print_error,
     print_now,
 )
+from tallylight.documents.files import file_error_reason
 from tallylight.i18n import Translator
 
 _LAST_PORT = 65_535
 
 
-def register(application: typer.Typer) -> None:
-    """Add these commands."""
-    application.command()(serve)
-    application.command()(demo)
-    application.command()(simulate)
-
-
 def serve(
     config: ConfigOption = None,
     json_logs: Annotated[
-        bool, typer.Option("--json-logs", help="Log JSON, an event a line.")
+        bool, typer.Option("--json-logs", help="Log one JSON object per line.")
     ] = False,
 ) -> None:
-    """Watch all services and serve the page and the APIs, until stopped."""
+    """Run the monitor, status page and gateway.
+
+    The command runs until it receives SIGTERM or SIGINT. SIGHUP reloads the configuration.
+    """
     from tallylight.app.logs import configure_logs
     from tallylight.app.serving import run_server
     from tallylight.config.settings import load_configuration
@@ -40,17 +37,19 @@ def serve(
 
 def demo(
     length: Annotated[
-        str | None, typer.Option("--for", help="Stop after this long, as 60s or 5m.")
+        str | None, typer.Option("--for", help="Stop after this time, for example 60s or 5m.")
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=_LAST_PORT, help="Where the page listens; 0: a free port.")
+        int,
+        typer.Option(min=0, max=_LAST_PORT, help="Port of the status page; 0 takes a free port."),
     ] = 8080,
-    scenario: Annotated[
-        str, typer.Option(help="The name of a built-in scenario, or a YAML file.")
-    ] = "january",
+    scenario: Annotated[str, typer.Option(help="A built-in scenario, or a YAML file.")] = "january",
     lang: LangOption = None,
 ) -> None:
-    """Watch a simulated world: no key is needed and nothing leaves this machine."""
+    """Monitor a simulated world, without any key.
+
+    All traffic stays on this machine, and the database is temporary.
+    """
     from tallylight.app.demo import run_demo
     from tallylight.app.logs import configure_logs
 
@@ -60,17 +59,18 @@ def demo(
 
 
 def simulate(
-    scenario: Annotated[
-        str, typer.Option(help="The name of a built-in scenario, or a YAML file.")
-    ] = "january",
+    scenario: Annotated[str, typer.Option(help="A built-in scenario, or a YAML file.")] = "january",
     port: Annotated[
-        int, typer.Option(min=0, max=_LAST_PORT, help="Where it listens; 0: a free port.")
+        int, typer.Option(min=0, max=_LAST_PORT, help="Port to listen on; 0 takes a free port.")
     ] = 8090,
     speed: Annotated[
-        float, typer.Option(min=0.01, max=10_000, help="Scenario seconds to a real second.")
+        float, typer.Option(min=0.01, max=10_000, help="Scenario seconds per real second.")
     ] = 1.0,
 ) -> None:
-    """Run the simulated upstream world alone, to try your own programs against."""
+    """Run the simulated upstreams alone.
+
+    Use them to test your own programs.
+    """
     from tallylight.simulator.files import load_scenario
     from tallylight.simulator.section import ScenarioError
     from tallylight.simulator.server import run_simulator
@@ -81,7 +81,7 @@ def simulate(
         print_error(str(error))
         raise typer.Exit(2) from None
     except (OSError, UnicodeDecodeError) as error:
-        print_error(f"{scenario}, --port {port}: {getattr(error, 'strerror', None) or error}")
+        print_error(f"{scenario}, --port {port}: {file_error_reason(error)}")
         raise typer.Exit(2) from None
 
 
@@ -96,6 +96,7 @@ def _parse_duration(text: str | None, to: Translator) -> float | None:
         return TypeAdapter(Duration).validate_python(text).total_seconds()
     except ValidationError:
         raise typer.BadParameter(
-            to.gettext("'%s' is no length of time; write a number and a unit, as 60s or 5m") % text,
+            to.gettext("'%s' is not a duration; write a number and a unit, for example 60s or 5m")
+            % text,
             param_hint="--for",
         ) from None

@@ -1,26 +1,59 @@
-"""What all commands share: their options, and how they print."""
+"""Options, output functions and service arguments that commands share."""
 
 import json
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
+from tallylight.documents.files import file_error_reason
+from tallylight.documents.nearest import nearest_name
 from tallylight.i18n import Language, Translator, language_from_locale, translator
 from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:
+    from typer._click.core import Context
+    from typer._click.formatting import HelpFormatter
+
     from tallylight.board import Board
     from tallylight.clock import Clock
     from tallylight.config.settings import Configuration
     from tallylight.storage.database import Storage
 
+
+class ListHelpCommand(TyperCommand):
+    """Shows a repeatable value as `<str>...`; typer shows the Python type."""
+
+    def get_help(self, ctx: "Context") -> str:
+        """Return the help text; the padding keeps its columns."""
+        return super().get_help(ctx).replace("<list[str]>", "<str>...   ")
+
+
+class _PanelGroup(TyperGroup):
+    """Lists the commands by panel, as plain text: boxes would break lines of error messages."""
+
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Write one section for each panel."""
+        limit = formatter.width - 6 - max(map(len, self.commands))
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.commands[name]
+            panel = getattr(command, "rich_help_panel", None)
+            row = (name, command.get_short_help_str(limit))
+            panels.setdefault(panel if isinstance(panel, str) else "Commands", []).append(row)
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
 application = typer.Typer(
     name="tallylight",
-    help="Watches video generation services, judges them, remembers, and tells which one is live.",
+    cls=_PanelGroup,
+    help="Monitor video-generation APIs, keep their history and route requests to one that works.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,10 +61,10 @@ application = typer.Typer(
 )
 
 
-def _version(is_asked: bool) -> None:
+def _print_version(is_requested: bool) -> None:
     from importlib.metadata import version
 
-    if is_asked:
+    if is_requested:
         print_line(f"tallylight {version('tallylight')}")
         raise typer.Exit
 
@@ -39,32 +72,35 @@ def _version(is_asked: bool) -> None:
 @application.callback()
 def _root(
     _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     pass
 
 
-_DEFAULT_WIDTH = 240  # or a program that reads the table would find rows broken up
+_DEFAULT_WIDTH = 240  # rows stay unbroken for programs that read the table
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
         "-c",
-        help="The configuration; without it ./tallylight.yaml, else keys from the environment.",
+        help="Configuration file (default: ./tallylight.yaml, else keys from the environment).",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LangOption = Annotated[
     Language | None,
-    typer.Option("--lang", help="The language of the output (default: the locale's)."),
+    typer.Option("--lang", help="Language of the output (default: from the locale)."),
 ]
-ServiceIds = Annotated[list[str] | None, typer.Argument(help="Ids of services (default: all).")]
+ServiceIds = Annotated[list[str] | None, typer.Argument(help="Service ids (default: all).")]
 
 
 def output_translator(language: Language | None) -> Translator:
-    """Return the translator for a command's output."""
+    """Return the translator of a command's output."""
     from tallylight.documents.environment import process_environment
 
     return translator(language or language_from_locale(process_environment()))
@@ -74,7 +110,7 @@ def output_translator(language: Language | None) -> Translator:
 async def open_board_and_history(
     configuration: "Configuration", clock: "Clock"
 ) -> AsyncIterator[tuple["Board", "Storage"]]:
-    """Open what stands and what was, to be looked at; what is logged meanwhile is no output."""
+    """Open the board and the history read-only, and log only warnings."""
     from tallylight.app.cluster.read_only_storage import open_read_only
     from tallylight.app.logs import configure_warnings_only
 
@@ -84,17 +120,17 @@ async def open_board_and_history(
 
 
 def print_json(value: object) -> None:
-    """Print a value for machines."""
+    """Print a value as JSON."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 def print_line(text: str = "") -> None:
-    """Print a line for people."""
+    """Print a line of text."""
     sys.stdout.write(text + "\n")
 
 
 def print_now(text: str = "") -> None:
-    """Print a line of a command that goes on running, at once even into a file or a pipe."""
+    """Print a line and flush it: a running command must not keep it in a buffer."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -105,7 +141,7 @@ def print_error(text: str) -> None:
 
 
 def write_text(path: Path, text: str, to: Translator) -> None:
-    """Write a file for whoever named it, and say so.
+    """Write a file and print its name to standard error.
 
     Raises:
         typer.BadParameter: if it cannot be written.
@@ -113,12 +149,12 @@ def write_text(path: Path, text: str, to: Translator) -> None:
     try:
         path.write_text(text, "utf-8")
     except OSError as error:
-        raise typer.BadParameter(f"{path}: {error}") from None
+        raise typer.BadParameter(f"{path}: {file_error_reason(error)}") from None
     print_error(to.gettext("written: %s") % path)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table for people, as wide as the terminal."""
+    """Print a table, at most as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
 
@@ -134,16 +170,22 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def select_services(
     names: Sequence[str] | None, known: Iterable[ServiceId], to: Translator
 ) -> list[ServiceId]:
-    """Return the ids asked for, each once, all of them if none is named.
+    """Return the ids of the named services, each once, or all ids if none is named.
 
     Raises:
-        typer.BadParameter: for an id that is not in the configuration.
+        typer.BadParameter: if the configuration has no service of a name.
     """
     ids = list(known)
     for name in names or ():
         if name not in ids:
-            raise typer.BadParameter(
-                to.gettext("%(id)s is no service of this configuration; there are %(ids)s")
-                % {"id": name, "ids": ", ".join(ids)}
-            )
+            unknown = to.gettext("No such service: %s.") % name
+            raise typer.BadParameter(f"{unknown} {known_names_hint(name, ids, to)}")
     return list(dict.fromkeys(map(ServiceId, names))) if names else ids
+
+
+def known_names_hint(name: str, known: Collection[str], to: Translator) -> str:
+    """Return the question whether the nearest name is meant, or the known names if none is near."""
+    near = nearest_name(name, known)
+    if near:
+        return to.gettext("Did you mean %s?") % near
+    return to.gettext("Known: %s.") % ", ".join(known)

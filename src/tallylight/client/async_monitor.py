@@ -168,7 +168,7 @@ class AsyncMonitor:
     async def _check(self, services: Iterable[str], depth: Depth) -> dict[str, Verdict]:
         runtime = await self._open()
         ids = [_service_id(runtime, name) for name in services]
-        await runtime.check(ids, depth)
+        await runtime.probing.check(ids, depth)
         return {id_: runtime.board.verdict(id_) for id_ in ids}
 
     async def _open(self) -> Runtime:

@@ -20,7 +20,8 @@ from tallylight.catalogue.services import (
 from tallylight.config.options import ProbeOptions, ServiceOptions, UpstreamOptions
 from tallylight.config.report import ConfigReport
 from tallylight.documents.addresses import is_loopback, is_private
-from tallylight.documents.validation_messages import did_you_mean, not_allowed_message
+from tallylight.documents.nearest import unknown_name_message
+from tallylight.documents.validation_messages import not_allowed_message
 from tallylight.documents.yaml_tree import KeyPath
 from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
 from tallylight.model.money import Price, PriceUnit
@@ -126,9 +127,7 @@ def services_of(options: Mapping[str, ServiceOptions], context: Environment) -> 
         known = context.report.document.entry_names("upstreams")
         if each.upstream not in known:  # else the upstream's own fault has been told
             place = ("services", name, "upstream")
-            context.report.add_error(
-                place, f"is no upstream: {not_allowed_message(each.upstream, known)}"
-            )
+            context.report.add_error(place, unknown_name_message("upstream", each.upstream, known))
 
 
 def _service(
@@ -137,8 +136,8 @@ def _service(
     place = ("services", name)
     base = _built_in_sheet(options, upstream)
     if base is None and options.sheet is not None:
-        hint = did_you_mean(options.sheet, tuple(facts.fact_sheets()))
-        reason = f"'{options.sheet}' is no fact sheet{hint}; see `tallylight catalogue list`"
+        unknown = unknown_name_message("fact sheet", options.sheet, facts.fact_sheets().keys())
+        reason = f"{unknown} See `tallylight catalogue list`"
         context.report.add_error((*place, "sheet"), reason)
         return None
     access = options.access or (base.access if base else None)

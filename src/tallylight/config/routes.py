@@ -1,10 +1,10 @@
-"""The routes of a configuration: references followed, or the routes that stand in for them."""
+"""Routes: checks their references to services, and makes default routes if none is configured."""
 
 from collections.abc import Mapping
 
 from tallylight.catalogue.services import Medium, Service
 from tallylight.config.report import ConfigReport
-from tallylight.documents.validation_messages import not_allowed_message
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.gateway.routing.options import RouteOptions
 from tallylight.gateway.routing.routes import Route, default_routes
 from tallylight.model.ids import ServiceId
@@ -15,7 +15,7 @@ def routes_of(
     services: Mapping[ServiceId, Service],
     report: ConfigReport,
 ) -> Mapping[str, Route]:
-    """Return the routes by name; what is wrong with them goes to the findings."""
+    """Return the routes by name; errors in them go to the report."""
     for name, each in options.items():
         _check(name, each, services, report)
     if not options:
@@ -35,14 +35,16 @@ def _check(
         place = ("routes", name, "services", index)
         service = services.get(ServiceId(id_))
         if id_ in seen:
-            report.add_error(place, f"'{id_}' stands here twice")
+            report.add_error(place, f"'{id_}' is listed twice")
         elif id_ not in known:
-            report.add_error(place, f"is no service: {not_allowed_message(id_, known)}")
+            report.add_error(place, unknown_name_message("service", id_, known))
         elif service is not None and service.sheet.medium is not Medium.VIDEO:
-            report.add_error(place, f"'{id_}' makes images; a route serves videos")
+            report.add_error(
+                place, f"'{id_}' makes images; a route needs services that make videos"
+            )
         seen.add(id_)
     for id_ in options.weights.keys() - seen:
         report.add_error(
             ("routes", name, "weights", id_),
-            f"is none of the route's services: {', '.join(options.services)}",
+            unknown_name_message("service of this route", id_, options.services),
         )

@@ -20,6 +20,7 @@ from tallylight.documents.addresses import is_loopback
 from tallylight.documents.budget import BudgetOptions
 from tallylight.documents.document import Document, in_file_order, read_document, validate_partially
 from tallylight.documents.environment import process_environment
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.documents.section import Section
 from tallylight.errors import ConfigurationError, Problem
 from tallylight.gateway.assets.options import AssetOptions
@@ -182,7 +183,7 @@ def _check_receivers(alerts: AlertOptions, report: ConfigReport) -> None:
         for service in sorted(receiver.services or ()):
             if service not in known:
                 place = ("alerts", "receivers", name, "services")
-                report.add_error(place, f"'{service}' is no service; there is {', '.join(known)}")
+                report.add_error(place, unknown_name_message("service", service, known))
 
 
 def _check_gateway(settings: Settings, report: ConfigReport) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from tallylight.documents.environment import read_secret_file
+from tallylight.documents.files import file_error_reason
 from tallylight.documents.substitution import Substitution
 from tallylight.documents.validation_messages import validation_message
 from tallylight.documents.yaml_tree import KeyPath, PathStep, parse_yaml
@@ -212,14 +213,8 @@ def _read_text(path: Path) -> str:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise refusal(f"is larger than {_MAX_FILE_BYTES // 1024 // 1024} MiB")
         text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise refusal("there is no such file") from None
-    except IsADirectoryError:
-        raise refusal("is a directory; name a file") from None
-    except UnicodeDecodeError as error:
-        raise refusal(f"is not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise refusal(f"cannot be read: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise refusal(file_error_reason(error)) from None
     if not text.strip():
         raise refusal("is empty")
     return text

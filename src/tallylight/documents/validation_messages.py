@@ -1,9 +1,9 @@
-"""What pydantic found, in words that name what is allowed; values only where they help."""
+"""Turns pydantic's errors into messages that say what is allowed."""
 
-from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from tallylight.documents.nearest import did_you_mean
 from tallylight.documents.yaml_tree import KeyPath
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ _TYPE_MESSAGES: Mapping[str, str] = {
 
 
 def validation_message(error: "ErrorDetails", key_path: KeyPath, schema: _Schema) -> str:
-    """Return a finding as one clause.
+    """Return an error as one clause, without pydantic's own words.
 
     Args:
-        finding: One of pydantic's errors.
-        place: Where it is in the file.
-        schema: The JSON Schema of the whole model, which knows the keys allowed at each place.
+        error: One of pydantic's errors.
+        key_path: The place of the value in the file.
+        schema: The JSON Schema of the whole model, which has the keys allowed at each place.
     """
     kind = error["type"]
     context: Mapping[str, object] = error.get("ctx", {})
@@ -58,21 +58,14 @@ def validation_message(error: "ErrorDetails", key_path: KeyPath, schema: _Schema
     return error["msg"].replace("Input should", "should").replace("String should", "should")
 
 
-def not_allowed_message(value: object, allowed: "list[str] | tuple[str, ...]") -> str:
-    """Return why a value is refused, and which ones are not."""
-    shown = f"'{value}' is" if isinstance(value, str | int) else "this is"
-    hint = did_you_mean(str(value), allowed)
-    return f"{shown} not allowed{hint}; allowed: {', '.join(allowed) or 'none'}"
-
-
-def did_you_mean(word: str, known: "list[str] | tuple[str, ...]") -> str:
-    """Return a hint at the nearest known word, "" if none is near; figures are not misspelt."""
-    near = get_close_matches(word, known, n=1) if word[:1].isalpha() else []
-    return f"; did you mean '{near[0]}'?" if near else ""
+def not_allowed_message(value: object, allowed: Collection[str]) -> str:
+    """Return that a value is refused, and which values are allowed."""
+    shown = f"'{value}'" if isinstance(value, str | int) else "this value"
+    return _with_allowed(f"{shown} is not allowed", str(value), allowed)
 
 
 def known_keys(schema: _Schema, key_path: KeyPath) -> list[str]:
-    """Return the keys that a schema knows at a place."""
+    """Return the keys that a schema allows at a place."""
     nodes = list(_resolve_refs(schema, schema))
     for step in key_path:
         nodes = [inner for node in nodes for inner in _child_schemas(schema, node, str(step))]
@@ -80,9 +73,14 @@ def known_keys(schema: _Schema, key_path: KeyPath) -> list[str]:
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
-    # The key itself is shown as the place; whoever put a secret there must rename it anyway.
-    hint = did_you_mean(key, known)
-    return f"is not a known key{hint}; allowed: {', '.join(known)}"
+    # The key itself is shown as the place of the problem: a key cannot be a secret.
+    return _with_allowed("is not a known key", key, known)
+
+
+def _with_allowed(clause: str, name: str, allowed: Collection[str]) -> str:
+    hint = did_you_mean(name, allowed)
+    parts = (f"{clause}.", hint, f"Allowed: {', '.join(allowed) or 'none'}")
+    return " ".join(filter(None, parts))
 
 
 def _child_schemas(schema: _Schema, node: _Schema, step: str) -> Iterator[_Schema]:

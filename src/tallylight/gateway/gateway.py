@@ -1,6 +1,6 @@
 """The gateway: creates videos, and serves their state, their content and the list of them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from tallylight.clock import Clock
-from tallylight.documents.validation_messages import did_you_mean
+from tallylight.documents.nearest import did_you_mean
 from tallylight.errors import BudgetError
 from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
@@ -41,7 +41,7 @@ class Gateway:
 
     def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        settings: GatewaySettings,
+        settings: Callable[[], GatewaySettings],
         storage: Storage,
         selector: ServiceSelector,
         leases: LeaseManager,
@@ -69,13 +69,13 @@ class Gateway:
         """
         route = await self._route_for(request, caller)
         async with self._deduplicator.wait_for_original(request, caller):
-            created = await self._deduplicator.find(request, caller, self._settings.answer_within)
+            created = await self._deduplicator.find(request, caller, self._settings().answer_within)
             if created is None:
                 # Not cancelled if the client disconnects: a recorded attempt is always sent.
                 created = await run_to_completion(self._begin(request, caller, route))
         if isinstance(created, Video):
             return created
-        await self._leases.wait_until_resolved(created, self._settings.answer_within)
+        await self._leases.wait_until_resolved(created, self._settings().answer_within)
         try:
             return await self._create_result(created)
         except ApiError as error:
@@ -158,7 +158,7 @@ class Gateway:
 
     def models(self, caller: Caller) -> Sequence[str]:
         """Return the names of the routes that a caller may use."""
-        return [name for name in self._settings.routes if caller.may_use(name)]
+        return [name for name in self._settings().routes if caller.may_use(name)]
 
     async def _begin(
         self, request: CreateRequest, caller: Caller, route: Route
@@ -168,7 +168,7 @@ class Gateway:
             raise _SHUTTING_DOWN
         now = self._clock.now()
         params, order = await self._inputs.resolve(request, caller.key, route)
-        limits = caller.spending_limits(self._settings.budget)
+        limits = caller.spending_limits(self._settings().budget)
         ranking = self._selector.rank_order(order, params, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
@@ -209,7 +209,9 @@ class Gateway:
     ) -> TrackedVideo | Video:
         """Record a video that waits, since no service is available now."""
         if not await self._leases.store.create_held(tracked):
-            return await self._deduplicator.find_by_key(tracked.video, self._settings.answer_within)
+            return await self._deduplicator.find_by_key(
+                tracked.video, self._settings().answer_within
+            )
         tracked.resolve()
         self._leases.start_held(tracked, limits)
         return tracked
@@ -223,7 +225,9 @@ class Gateway:
         except BudgetError as error:
             raise spending_limit_error(str(error)) from None
         if not is_ours:  # another process recorded the same idempotency key first
-            return await self._deduplicator.find_by_key(tracked.video, self._settings.answer_within)
+            return await self._deduplicator.find_by_key(
+                tracked.video, self._settings().answer_within
+            )
         self._leases.start(tracked, choice, limits)
         return tracked
 
@@ -244,11 +248,11 @@ class Gateway:
         return self._allowed_route((await self.video(request.source, caller)).model, caller)
 
     def _allowed_route(self, model: str, caller: Caller) -> Route:
-        route = self._settings.routes.get(model)
+        route = self._settings().routes.get(model)
         if route is None:
             # Only names that the caller may use: a hint must not reveal other routes.
-            hint = did_you_mean(model, tuple(self.models(caller)))
-            message = f"The model '{model}' does not exist{hint or '; see GET /v1/models'}"
+            hint = did_you_mean(model, self.models(caller)) or "GET /v1/models lists the models."
+            message = f"The model '{model}' does not exist. {hint}"
             raise not_found(message, "model", code="model_not_found")
         if not caller.may_use(model):
             raise ApiError(

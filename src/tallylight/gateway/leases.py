@@ -8,7 +8,7 @@ attempt, and no attempt is sent unrecorded.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -20,7 +20,7 @@ from tallylight.errors import StorageError
 from tallylight.gateway.failover import Failover
 from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import Route
-from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.settings import GatewaySettings, KeyLimits
 from tallylight.gateway.store import LEASE_TTL, VideoStore
 from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import VideoId
@@ -55,7 +55,8 @@ class LeaseManager:
         storage: Storage,
         store: VideoStore,
         failover: Failover,
-        settings: GatewaySettings,
+        settings: Callable[[], GatewaySettings],
+        limits: KeyLimits,
         clock: Clock,
     ) -> None:
         self.owner = uuid4().hex
@@ -63,6 +64,7 @@ class LeaseManager:
         self._storage = storage
         self._failover = failover
         self._settings = settings
+        self._limits = limits
         self._clock = clock
         self._tracked: dict[VideoId, TrackedVideo] = {}
         self._ended: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
@@ -235,7 +237,7 @@ class LeaseManager:
 
     async def _take_over(self, video: Video, tried: Tried) -> None:
         attempts, entries = tried
-        route = self._settings.routes.get(video.model) or Route(video.model, ())
+        route = self._settings().routes.get(video.model) or Route(video.model, ())
         tracked = TrackedVideo(
             video=video,
             route=route,
@@ -247,7 +249,7 @@ class LeaseManager:
         if video.id in self._tracked:
             return  # this process reclaimed it before it noticed the loss
         log.info("lease.taken_over", video=video.id, attempts=len(attempts))
-        limits = await self._settings.limits_of_key(video.key)
+        limits = await self._limits.limits_of(video.key)
         self._start(tracked, self._failover.follow(tracked, limits))
 
     async def _wait_for_sending(self) -> None:

@@ -1,6 +1,6 @@
-"""The gateway's settings at run time: one object that a reload updates in place."""
+"""Settings of the gateway and its HTTP layer, derived from one configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,22 +11,20 @@ from tallylight.model.money import Budget
 from tallylight.storage.transaction import SpendingLimit
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """Settings that hold for all callers; a reload replaces the values.
+    """Settings that apply to all callers.
 
     Args:
-        keys: All API keys.
-        routes: By name.
+        routes: Routes by name.
         answer_within: How long a create waits for a service to accept it.
-        budget: Limit on the cost of all callers' videos together.
-        content_retention: How long a video's content is kept.
-        allows_anonymous: Requests need no key; only where the server listens on loopback.
-        largest_body: Limit of a request body, in bytes.
-        poll_after: Shortest poll interval that a client is advised to use.
+        budget: Spending limit of all callers' videos together.
+        content_retention: How long the content of a video is kept.
+        allows_anonymous: Requests need no key; allowed on a loopback address only.
+        largest_body: Maximum size of a request, in bytes.
+        poll_after: Minimum time between two polls that clients are told to keep.
     """
 
-    keys: KeyRegistry
     routes: Mapping[str, Route] = field(default_factory=dict)
     answer_within: timedelta = timedelta()
     budget: Budget = field(default_factory=Budget)
@@ -35,8 +33,16 @@ class GatewaySettings:
     largest_body: int = 64 * 1024 * 1024
     poll_after: timedelta = timedelta(seconds=1)
 
-    async def limits_of_key(self, key: KeyId) -> tuple[SpendingLimit, ...]:
-        """Return the spending limits on a key's videos; a deleted key has no budget of its own."""
-        found = next((each for each in await self.keys.all() if each.id == key), None)
+
+class KeyLimits:
+    """Finds the spending limits of a stored key, also for videos of other processes."""
+
+    def __init__(self, keys: KeyRegistry, settings: Callable[[], GatewaySettings]) -> None:
+        self._keys = keys
+        self._settings = settings
+
+    async def limits_of(self, key: KeyId) -> tuple[SpendingLimit, ...]:
+        """Return the spending limits of a key's videos."""
+        found = next((each for each in await self._keys.all() if each.id == key), None)
         budget = Budget() if found is None else found.budget
-        return Caller(key=key, budget=budget).spending_limits(self.budget)
+        return Caller(key=key, budget=budget).spending_limits(self._settings().budget)

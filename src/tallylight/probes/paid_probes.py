@@ -5,7 +5,7 @@ is anything sent, once. `follow` is re-entrant: it takes an attempt to its end f
 tables say, so that a killed process picks its jobs up and pays for none twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -68,7 +68,7 @@ class PaidProbeRunner:
     """Places generation probes and follows them.
 
     Args:
-        total: What all probes together may spend.
+        total_budget: Returns the spending limit of all probes together.
         patience: How long a create may take to be answered.
     """
 
@@ -78,7 +78,7 @@ class PaidProbeRunner:
         history: Storage,
         transport: Transport,
         clock: Clock,
-        total: Budget,
+        total_budget: Callable[[], Budget],
         *,
         patience: timedelta = PROBE_CREATE_TIMEOUT,
     ) -> None:
@@ -89,7 +89,12 @@ class PaidProbeRunner:
         self._following = ProbePoller(transport, clock)
         self._settling = ProbeSettlement(board, history, clock)
         self._patience = patience
-        self.total_budget = total
+        self._total_budget = total_budget
+
+    @property
+    def total_budget(self) -> Budget:
+        """Return the spending limit of all probes together."""
+        return self._total_budget()
 
     async def prepare(self, service: Service) -> Attempt:
         """Set the money for a video aside and write its order down; nothing is sent yet.

@@ -1,7 +1,7 @@
 """Runs the plan: sends each probe when it is due and hands the board what it finds."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -56,14 +56,14 @@ class Prober:
         sender: RequestSender,
         paid_probes: PaidProbes,
         clock: Clock,
-        timing: ProbeTiming,
+        timing: Callable[[], ProbeTiming],
     ) -> None:
         self._board = board
         self._sender = sender
         self._paid_probes = paid_probes
         self._clock = clock
-        self.timing = timing
-        self._synced_with: tuple[tuple[Service, ...], ProbeTiming] = ((), timing)
+        self._timing = timing
+        self._synced_with: tuple[tuple[Service, ...], ProbeTiming] = ((), timing())
         self._states: dict[ServiceId, ProbeState] = {}
         self._timers = Timers()
         self._allocated_at = _NEVER
@@ -92,7 +92,7 @@ class Prober:
     def reset(self) -> None:
         """Forget what this process knows of former probes: another has probed meanwhile."""
         self._states, self._timers = {}, Timers()
-        self._synced_with = ((), self.timing)
+        self._synced_with = ((), self._timing())
 
     async def probe(self, service: Service, depth: Depth) -> Evidence:
         """Send one probe now and report it to the board; return what it found.
@@ -145,7 +145,7 @@ class Prober:
         if diary is None or id_ not in self._board:
             return ()
         watch = current_plan_input(self._board.service(id_), diary, self._board, self._clock)
-        return planned_probes(watch, self.timing)
+        return planned_probes(watch, self._timing())
 
     async def _probe_paid(self, service: Service, probe_state: ProbeState) -> Evidence:
         try:
@@ -224,7 +224,7 @@ class Prober:
     async def _sync_services(self) -> None:
         """Take in which services there are now, and how they are to be probed."""
         services = self._board.services()
-        if (services, self.timing) == self._synced_with:
+        if (services, self._timing()) == self._synced_with:
             return
         newcomers = [service for service in services if service.id not in self._states]
         try:
@@ -247,7 +247,7 @@ class Prober:
         for id_ in self._states.keys() - {service.id for service in services}:
             del self._states[id_]
             self._timers.cancel(id_)
-        self._synced_with = (services, self.timing)
+        self._synced_with = (services, self._timing())
         self._allocated_at = _NEVER  # newcomers take their share at once
         for service in services:
             self._schedule(service.id)

@@ -12,6 +12,7 @@ from tallylight.clock import SystemClock
 from tallylight.errors import StorageError
 from tallylight.gateway.http.app import GatewayApp
 from tallylight.gateway.keys import Caller, KeyRegistry
+from tallylight.gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
     from tests.gateway.http.conftest import Gateway
@@ -44,7 +45,7 @@ async def _ask(
         return {"type": "http.disconnect"}
 
     wiring = gateway.served.runtime.gateway_wiring
-    app = GatewayApp(Starlette(), wiring.gateway, BrokenKeys(error), wiring.settings, SystemClock())
+    app = GatewayApp(Starlette(), wiring.gateway, BrokenKeys(error), GatewaySettings, SystemClock())
     scope = {
         "type": "http",
         "method": "GET",

@@ -102,12 +102,15 @@ async def delivering(
     clock: VirtualClock,
     *,
     patience: timedelta = 30 * SECOND,
-) -> AsyncIterator[WebhookSender]:
+) -> AsyncIterator[list[WebhookEndpoints]]:
     # Sockets wait by the real clock: a busy machine must not look like a slow endpoint.
-    sender = WebhookSender(history.outbox, webhooks, clock, lambda: 0.5, timeout=patience)
+    configured = [webhooks]
+    sender = WebhookSender(
+        history.outbox, lambda: configured[0], clock, lambda: 0.5, timeout=patience
+    )
     task = asyncio.create_task(sender.run())
     try:
-        yield sender
+        yield configured
     finally:
         task.cancel()
 
@@ -220,7 +223,7 @@ async def test_a_gone_receiver_is_not_called_again(
     receiver.responses = [PlannedResponse(410, "no longer")]
     await store_webhooks(history, "billing")
 
-    async with delivering(history, endpoints(billing=receiver.url), clock) as sender:
+    async with delivering(history, endpoints(billing=receiver.url), clock) as configured:
         await until_outcomes(history, clock, "lost 410 no longer")
         await store_webhooks(history, "billing", count=3)
         await until_outcomes(
@@ -232,8 +235,8 @@ async def test_a_gone_receiver_is_not_called_again(
         )
         assert len(receiver.ids) == 1
 
-        sender.apply_config(
-            endpoints(billing=receiver.url)
+        configured[0] = endpoints(
+            billing=receiver.url
         )  # as an operator would after reading the log
         await store_webhooks(history, "billing", count=4)
         await until(lambda: _is(len(receiver.ids) == 2), clock)
@@ -314,9 +317,9 @@ from tallylight.gateway.webhooks.options import WebhookOptions
 from tallylight.storage.database import open_storage
 
 async def main(address, url, secret):
-    options = WebhookOptions.model_validate({"url": url, "secret": secret})
+    endpoints = {"billing": WebhookOptions.model_validate({"url": url, "secret": secret})}
     async with open_storage(address, SystemClock()) as history:
-        await WebhookSender(history.outbox, {"billing": options}, SystemClock(), lambda: 0.5).run()
+        await WebhookSender(history.outbox, lambda: endpoints, SystemClock(), lambda: 0.5).run()
 
 asyncio.run(main(*sys.argv[1:]))
 """

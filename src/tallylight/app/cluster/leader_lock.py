@@ -70,7 +70,7 @@ class LeaderLock:
             if await self._history.leader_epoch.is_current():
                 return True
         except StorageError as error:
-            log.warning("judge.unsure", error=str(error))
+            log.warning("leader.check_failed", error=str(error))
             await self.release()
             return True
         await self.release()
@@ -82,7 +82,7 @@ class LeaderLock:
         try:
             await self._stack.aclose()
         except StorageError as error:  # its connection is gone, and the claim with it
-            log.debug("judge.left", error=str(error))
+            log.debug("leader.released", error=str(error))
 
     async def _acquire_database(self) -> HeldLock | None:
         self._claim_handle = await self._stack.enter_async_context(self._history.claim_leadership())

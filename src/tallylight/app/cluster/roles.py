@@ -1,4 +1,4 @@
-"""Judges or follows: one process of all that share a database judges, the others stand by."""
+"""Leader or follower: of all processes that share a database one leads, the others follow."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,19 +18,21 @@ from tallylight.storage.database import Storage
 log = structlog.get_logger()
 
 _LEADER_RETRY_INTERVAL = timedelta(seconds=1)
-"""So often does a follower try to become the judge, and the judge look whether it still is."""
+"""How often a follower tries to become the leader, and the leader checks that it still leads."""
 
 _FOLLOW_INTERVAL = timedelta(seconds=1)
 _TICK = timedelta(seconds=5)
 _RESYNC_INTERVAL = timedelta(minutes=5)
-"""So often does a follower begin anew from what is stored: should it ever differ, then not long."""
+"""How often a follower reloads its board from storage, so that no difference lasts longer."""
 
 _STALE_SECONDS = 15.0
-"""A follower that has read nothing for so many seconds does not know what stands."""
+"""A follower that has read no evidence for so many seconds does not know the current verdicts."""
+
+_Action = Callable[[], Awaitable[None]]
 
 
 class ClusterRole:
-    """Sees to it that this process does what its role asks."""
+    """Leads or follows, and changes between both."""
 
     def __init__(
         self, leader_lock: LeaderLock, board: Board, history: Storage, clock: Clock
@@ -40,18 +42,23 @@ class ClusterRole:
         self._history = history
         self._clock = clock
         self._last_read_at = float("-inf")
-        self._database_is_away = False
+        self._is_database_unavailable = False
 
     @property
     def is_following(self) -> bool:
-        """Tell whether what another process judges arrives here."""
+        """Tell whether the leader's evidence arrives here."""
         return self._clock.monotonic() - self._last_read_at < _STALE_SECONDS
 
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether several servers may share this database."""
+        return self._leader_lock.is_shared
+
     async def run(self, lead: Callable[[], Awaitable[object]]) -> Never:
-        """Judge while this process is the one to, else follow, for ever.
+        """Lead while this process holds the leader lock, else follow, until cancelled.
 
         Args:
-            judge: What is to be done as long as it is.
+            lead: The work of the leader; it is cancelled when the lock is lost.
         """
         while True:
             if not self._board.is_leader:
@@ -61,82 +68,100 @@ class ClusterRole:
                 await self._lead(lead)
                 await self._step_down()
 
-    async def run_embedded(self, lead_briefly: Callable[[], Awaitable[None]]) -> None:
-        """Follow for ever: a guest keeps nobody from judging, but for moments.
+    async def run_embedded(self, judge_once: _Action) -> None:
+        """Follow until cancelled, and lead only for moments: a client must not stop a server.
 
         Args:
-            help_out: Is done now and then.
+            judge_once: The work to do in such a moment.
         """
-        clock = self._clock
+
+        async def lead_briefly() -> None:
+            await self.lead_briefly(judge_once)
+
         async with asyncio.TaskGroup() as tasks:
+            self._start_following(tasks, lead_briefly)
+
+    async def lead_briefly(self, judge_once: _Action) -> None:
+        """Lead for a moment, unless another process leads; a lock kept would stop its probes."""
+        await self._history.forwarded_evidence.buffer.flush()
+        if not await self._leader_lock.acquire():
+            return
+        try:
+            await self._board.change_role(self._history, is_leader=True)
+            await judge_once()
+        finally:
+            try:
+                await self._board.change_role(ReadOnlyStorage(self._history), is_leader=False)
+                await self._history.forward_buffered()
+            finally:
+                await self._leader_lock.release()
+
+    def _start_following(
+        self, tasks: asyncio.TaskGroup, resync: _Action
+    ) -> list[asyncio.Task[None]]:
+        return [
+            tasks.create_task(every(interval, action, self._clock, name=name), name=name)
             for interval, action, name in (
                 (_FOLLOW_INTERVAL, self._read_board, "board"),
                 (_TICK, self._board.advance_time, "time"),
-                (_RESYNC_INTERVAL, lead_briefly, "standings"),
-            ):
-                tasks.create_task(every(interval, action, clock, name=name), name=name)
+                (_RESYNC_INTERVAL, resync, "resync"),
+            )
+        ]
 
     async def _follow(self) -> None:
-        """Follow until this process has become the one to judge."""
-        clock = self._clock
+        """Follow until this process has acquired the leader lock."""
         async with asyncio.TaskGroup() as tasks:
-            work = [
-                tasks.create_task(every(interval, action, clock, name=name), name=name)
-                for interval, action, name in (
-                    (_FOLLOW_INTERVAL, self._read_board, "board"),
-                    (_TICK, self._board.advance_time, "time"),
-                    (_RESYNC_INTERVAL, self._resync, "standings"),
-                )
-            ]
+            following = self._start_following(tasks, self._resync)
             while not await self._try_acquire():
-                await clock.sleep(_LEADER_RETRY_INTERVAL)
-            for task in work:
+                await self._clock.sleep(_LEADER_RETRY_INTERVAL)
+            for task in following:
                 task.cancel()
 
     async def _read_board(self) -> None:
         try:
             await self._board.catch_up()
         except StorageError as error:
-            if not self._database_is_away:
-                log.warning("board.behind", error=str(error))
-            self._database_is_away = True
+            if not self._is_database_unavailable:
+                log.warning("follower.stale", error=str(error))
+            self._is_database_unavailable = True
         else:
-            self._last_read_at, self._database_is_away = self._clock.monotonic(), False
+            self._last_read_at = self._clock.monotonic()
+            self._is_database_unavailable = False
 
     async def _resync(self) -> None:
-        if not self._database_is_away:
+        if not self._is_database_unavailable:
             await self._board.change_role(ReadOnlyStorage(self._history), is_leader=False)
 
     async def _try_acquire(self) -> bool:
         try:
             return await self._leader_lock.acquire()
         except StorageError as error:
-            log.debug("judge.untaken", error=str(error))
+            log.debug("leader.acquire_failed", error=str(error))
             return False
 
     async def _become_leader(self) -> None:
         try:
             await self._board.change_role(self._history, is_leader=True)
         except StorageError as error:
-            log.warning("judge.untaken", error=str(error))
+            log.warning("leader.acquire_failed", error=str(error))
             await self._leader_lock.release()
         else:
-            log.info("role.judge")
+            log.info("role.leader")
 
     async def _lead(self, lead: Callable[[], Awaitable[object]]) -> None:
-        """Judge until another process does."""
+        """Lead until another process does."""
         async with asyncio.TaskGroup() as tasks:
-            judging = tasks.create_task(_coroutine(lead), name="judge")
+            leading = tasks.create_task(_coroutine(lead), name="leader")
             while await self._leader_lock.is_held():
                 await self._clock.sleep(_LEADER_RETRY_INTERVAL)
-            judging.cancel()
+            leading.cancel()
 
     async def _step_down(self) -> None:
         while self._board.is_leader:
             try:
                 await self._board.change_role(ReadOnlyStorage(self._history), is_leader=False)
             except StorageError as error:
-                log.warning("judge.waits", error=str(error))
+                log.warning("leader.step_down_failed", error=str(error))
                 await self._clock.sleep(_LEADER_RETRY_INTERVAL)
         await self._history.forward_buffered()
         log.warning("role.follower")

@@ -41,7 +41,7 @@ class GatewayApp:
         app: ASGIApp,
         gateway: Gateway,
         keys: KeyRegistry,
-        settings: GatewaySettings,
+        settings: Callable[[], GatewaySettings],
         clock: Clock,
     ) -> None:
         self._app = app

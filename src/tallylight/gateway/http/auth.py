@@ -1,5 +1,6 @@
 """Authentication: by API key, or anonymous from this machine where the operator allows it."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -15,7 +16,7 @@ _MIN_LENGTH_TO_SHOW = 12
 class Authenticator:
     """Authenticates the caller of each request and applies its rate limit."""
 
-    def __init__(self, keys: KeyRegistry, settings: GatewaySettings) -> None:
+    def __init__(self, keys: KeyRegistry, settings: Callable[[], GatewaySettings]) -> None:
         self._keys = keys
         self._settings = settings
 
@@ -29,7 +30,7 @@ class Authenticator:
         caller = await self._keys.authenticate(secret) if secret else None
         if caller is not None:
             return caller
-        if not self._settings.allows_anonymous:
+        if not self._settings().allows_anonymous:
             raise _unauthorized(secret)
         # Anonymous access trusts this machine, and a browser on it runs code of other sites.
         _refuse_cross_site(request)

@@ -45,7 +45,9 @@ _INLINE_LIMIT = 256 * 1024  # bytes; longer bodies are parsed and hashed in a th
 class VideosApiHandlers:
     """Calls the gateway for each request and serializes the result."""
 
-    def __init__(self, gateway: Gateway, settings: GatewaySettings, clock: Clock) -> None:
+    def __init__(
+        self, gateway: Gateway, settings: Callable[[], GatewaySettings], clock: Clock
+    ) -> None:
         self._gateway = gateway
         self._settings = settings
         self._clock = clock
@@ -73,7 +75,7 @@ class VideosApiHandlers:
         """Return a video, with the advised poll interval."""
         video = await self._gateway.video(id_, caller)
         return _video_response(
-            video, poll_after_header(video, self._clock.now(), self._settings.poll_after)
+            video, poll_after_header(video, self._clock.now(), self._settings().poll_after)
         )
 
     async def list_videos(self, request: HttpRequest, caller: Caller) -> ApiResponse:
@@ -113,7 +115,7 @@ class VideosApiHandlers:
 
     async def create_character(self, request: HttpRequest, caller: Caller) -> ApiResponse:
         """Create a character."""
-        fields = await read_fields(request, self._settings.largest_body)
+        fields = await read_fields(request, self._settings().largest_body)
         video = fields.get("video")
         if video is None:
             raise missing_field("video")
@@ -154,7 +156,7 @@ class VideosApiHandlers:
         parser: Callable[[FieldTree, parse.RequestContext], CreateRequest],
     ) -> ApiResponse:
         context = parse.read_context(request.headers, caller.key)
-        fields = await read_fields(request, self._settings.largest_body)
+        fields = await read_fields(request, self._settings().largest_body)
         length = request.header(b"content-length")
         if length.isdigit() and int(length) <= _INLINE_LIMIT:
             create = parser(fields, context)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from tallylight.documents.nearest import unknown_name_message
 from tallylight.model.status import Access
 
 
@@ -89,9 +90,9 @@ def policy_named(name: str) -> RoutingPolicy:
     """Return the preset or the preference of a name.
 
     Raises:
-        ValueError: naming those that there are.
+        ValueError: if there is none, with the nearest name.
     """
     for policy in POLICY_WEIGHTS:
         if policy.value == name:
             return policy
-    raise ValueError(f"'{name}' is no policy; there are {', '.join(POLICY_WEIGHTS)}")
+    raise ValueError(unknown_name_message("policy", name, POLICY_WEIGHTS))

@@ -9,7 +9,7 @@ from tallylight.gateway.routing.ordering import rank
 from tallylight.gateway.routing.presets import policy_named
 from tallylight.gateway.routing.ranking import Ranking
 from tallylight.gateway.routing.routes import Route
-from tallylight.gateway.settings import GatewaySettings
+from tallylight.gateway.settings import KeyLimits
 from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.ids import ServiceId
 from tallylight.model.order import Order
@@ -20,9 +20,9 @@ from tallylight.storage.transaction import SpendingLimit
 class ServiceSelector:
     """The shell around `routing.rank`."""
 
-    def __init__(self, candidates: Candidates, settings: GatewaySettings, random: Random) -> None:
+    def __init__(self, candidates: Candidates, limits: KeyLimits, random: Random) -> None:
         self._candidates = candidates
-        self._settings = settings
+        self._limits = limits
         self._random = random
 
     def rank(self, tracked: TrackedVideo, limits: Collection[SpendingLimit]) -> Ranking:
@@ -55,7 +55,7 @@ class ServiceSelector:
 
     async def has_alternative(self, tracked: TrackedVideo) -> bool:
         """Tell whether there is a service left that could make a video."""
-        limits = await self._settings.limits_of_key(tracked.video.key)
+        limits = await self._limits.limits_of(tracked.video.key)
         return bool(self.rank(tracked, limits).choices)
 
     def p95_duration(self, service: ServiceId) -> timedelta | None:

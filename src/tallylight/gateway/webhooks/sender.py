@@ -65,7 +65,7 @@ class WebhookSender:
     def __init__(
         self,
         outbox: Outbox,
-        endpoints: WebhookEndpoints,
+        endpoints: Callable[[], WebhookEndpoints],
         clock: Clock,
         draw: Callable[[], float],
         *,
@@ -75,22 +75,16 @@ class WebhookSender:
 
         Args:
             outbox: Stored webhooks to deliver.
-            endpoints: Endpoints by name.
+            endpoints: Returns the configured endpoints by name; a change takes effect in a second.
             clock: Source of time.
             draw: Returns a random number from 0 to 1.
             timeout: Limit of one attempt, from connect to the last byte.
         """
         self._outbox = outbox
-        self.endpoints = endpoints
+        self._endpoints = endpoints
         self._clock = clock
         self._draw = draw
         self._timeout = timeout
-        self._config_changed = asyncio.Event()
-
-    def apply_config(self, endpoints: WebhookEndpoints) -> None:
-        """Replace the endpoints; an endpoint that had answered 410 is tried again."""
-        self.endpoints = endpoints
-        self._config_changed.set()
 
     async def run(self) -> Never:
         """Deliver until cancelled."""
@@ -101,14 +95,15 @@ class WebhookSender:
             auto_decompress=False,  # a small response may unpack to a very large one
         ) as session:
             while True:
-                self._config_changed.clear()
+                endpoints = self._endpoints()
                 async with asyncio.TaskGroup() as tasks:
                     workers = [tasks.create_task(self._clean_up(), name="webhooks")]
-                    for name, endpoint in self.endpoints.items():
+                    for name, endpoint in endpoints.items():
                         serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
                         workers.append(tasks.create_task(serving, name=f"webhooks {name}"))
-                    # New endpoints need new tasks, so all of them restart.
-                    await self._config_changed.wait()
+                    # A reload makes another mapping, and an endpoint that answered 410 is tried again.
+                    while self._endpoints() is endpoints:
+                        await self._clock.sleep(_POLL_INTERVAL)
                     for worker in workers:
                         worker.cancel()
 
