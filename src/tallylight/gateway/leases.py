@@ -50,7 +50,7 @@ _CACHE_SECONDS = 2.0
 class LeaseManager:
     """Runs one task for each video that this process follows, and keeps their leases."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
         storage: Storage,
         store: VideoStore,

@@ -76,7 +76,7 @@ def test_the_policy_of_the_body_overrides_the_header() -> None:
 
 
 def test_an_unknown_policy_is_refused() -> None:
-    with pytest.raises(ApiError, match="No such policy: quickest.") as no:
+    with pytest.raises(ApiError, match="No such policy: quickest") as no:
         parse.create_request(ORDER, replace(SAID, policy="quickest"))
 
     assert (no.value.code, no.value.param) == ("invalid_value", "policy")

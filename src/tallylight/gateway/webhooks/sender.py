@@ -101,7 +101,7 @@ class WebhookSender:
                     for name, endpoint in endpoints.items():
                         serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
                         workers.append(tasks.create_task(serving, name=f"webhooks {name}"))
-                    # A reload makes another mapping, and an endpoint that answered 410 is tried again.
+                    # A reload makes another mapping; endpoints that answered 410 are tried again.
                     while self._endpoints() is endpoints:
                         await self._clock.sleep(_POLL_INTERVAL)
                     for worker in workers:
