@@ -13,12 +13,7 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http.auth import Authenticator
-from tallylight.gateway.http.downloads import (
-    Download,
-    NotModified,
-    send_download,
-    send_not_modified,
-)
+from tallylight.gateway.http.downloads import Download, send_download
 from tallylight.gateway.http.handlers import VideosApiHandlers
 from tallylight.gateway.http.request import ClientDisconnectedError, HttpRequest
 from tallylight.gateway.http.response import ApiResponse, Header, api_error_response
@@ -29,7 +24,7 @@ from tallylight.model.ids import VideoId
 
 log = structlog.get_logger()
 
-HttpResponse = ApiResponse | Download | NotModified
+HttpResponse = ApiResponse | Download
 RequestHandler = Callable[[HttpRequest, Caller], Awaitable[HttpResponse]]
 
 
@@ -65,9 +60,6 @@ class GatewayApp:
             response = await self._respond(request)
             if isinstance(response, Download):
                 await send_download(response, request)
-                return
-            if isinstance(response, NotModified):
-                await send_not_modified(response, request)
                 return
         except ClientDisconnectedError:
             return

@@ -5,13 +5,14 @@ import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
 
 from tallylight.gateway.api import ByteRange, Content
 from tallylight.gateway.http.request import HttpRequest
-from tallylight.gateway.http.response import Header
+from tallylight.gateway.http.response import ApiResponse, Header
 
 log = structlog.get_logger()
 
@@ -47,17 +48,6 @@ class Download:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotModified:
-    """A 304 response: the client already has the content.
-
-    Args:
-        etag: Value of the ETag header.
-    """
-
-    etag: str
-
-
 def etag_of(id_: str, variant: str) -> str:
     """Return the ETag of a video's content, which never changes once the video is completed."""
     return f'"{quote(id_, safe="")}-{variant}"'
@@ -88,15 +78,10 @@ def parse_range(range_: str, if_range: str, etag: str) -> ByteRange | None:
     return ByteRange(first, last) if last is None or last >= first else None
 
 
-async def send_not_modified(response: NotModified, request: HttpRequest) -> None:
-    """Send a 304 response."""
-    headers = [
-        (b"etag", response.etag.encode("ascii")),
-        _CACHE_CONTROL,
-        (b"x-request-id", request.request_id),
-    ]
-    await request.send({"type": "http.response.start", "status": 304, "headers": headers})
-    await request.send({"type": "http.response.body"})
+def not_modified(etag: str) -> ApiResponse:
+    """Return the response for content that the client already has."""
+    headers = ((b"etag", etag.encode("ascii")), _CACHE_CONTROL)
+    return ApiResponse(b"", headers, HTTPStatus.NOT_MODIFIED)
 
 
 async def send_download(download: Download, request: HttpRequest) -> None:

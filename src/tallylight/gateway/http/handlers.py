@@ -10,9 +10,9 @@ from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http import parse, serialize
 from tallylight.gateway.http.downloads import (
     Download,
-    NotModified,
     etag_of,
     matches_etag,
+    not_modified,
     parse_range,
 )
 from tallylight.gateway.http.fields import (
@@ -95,7 +95,7 @@ class VideosApiHandlers:
 
     async def content(
         self, request: HttpRequest, caller: Caller, id_: VideoId
-    ) -> Download | NotModified:
+    ) -> Download | ApiResponse:
         """Return the content of a video, or of an image of it, or a range of that."""
         variant = request.query_parameter("variant") or "video"
         if variant not in _VARIANTS:
@@ -106,7 +106,7 @@ class VideosApiHandlers:
         if matches_etag(request.header(b"if-none-match"), etag):
             video = await self._gateway.video(id_, caller)
             if video.status is VideoStatus.COMPLETED:
-                return NotModified(etag)
+                return not_modified(etag)
         # A range is defined for GET alone (RFC 9110, section 14.2).
         range_ = "" if request.method == "HEAD" else request.header(b"range")
         byte_range = parse_range(range_, request.header(b"if-range"), etag)

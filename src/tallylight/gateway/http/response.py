@@ -19,7 +19,7 @@ _DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """One JSON response."""
+    """One JSON response, or one without a body."""
 
     body: bytes
     headers: tuple[Header, ...] = ()
@@ -27,6 +27,8 @@ class ApiResponse:
 
     def all_headers(self) -> list[Header]:
         """Return all headers except the request id."""
+        if not self.body:  # 304 has neither a type nor a length
+            return list(self.headers)
         length = (b"content-length", b"%d" % len(self.body))
         return [_JSON, _NOSNIFF, length, *self.headers]
 
