@@ -97,7 +97,7 @@ class RequestDeduplicator:
                 if video is None
                 else await self._same_request(video, request.fingerprint, within)
             )
-        # Without the mark, an equal request is a wish for a second video.
+        # Without the mark, an equal request asks for a second video.
         if not request.is_retry or self._consume_expected_retry(request, caller):
             return None
         since = self._clock.now() - _SDK_RETRY_WINDOW

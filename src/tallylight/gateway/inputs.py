@@ -241,9 +241,9 @@ def _check_measures(request: CreateRequest, source: Video | None) -> None:
 
     Otherwise the price would be computed from it, and "seconds": "1" would evade a spending limit.
     """
-    asked = {"seconds": request.seconds, "size": request.size or None}
+    requested = {"seconds": request.seconds, "size": request.size or None}
     known = {} if source is None else {"seconds": source.seconds, "size": source.size}
-    for param, value in asked.items():
+    for param, value in requested.items():
         is_sent = param in _SENT_MEASURES.get(request.operation, ())
         if is_sent or value in {None, known.get(param)}:
             continue

@@ -25,11 +25,11 @@ from tallylight.upstreams.protocols.registry import adapter_for
 from tallylight.upstreams.transport import Transport
 
 _SEARCHES = tuple(timedelta(seconds=s) for s in (0, 2, 5, 10, 20, 30))
-_LATER = timedelta(seconds=30)
+_LATE_SEARCH_PAUSE = timedelta(seconds=30)
 _SKEW = timedelta(seconds=30)
 """Allowed lag of an upstream's clock."""
 
-_SHOWN_AFTER = timedelta(seconds=60)
+_LISTED_AFTER = timedelta(seconds=60)
 """Longest delay until a complete list shows a job (`lists_all_jobs`); `_SEARCHES` last a little
 longer."""
 
@@ -88,7 +88,7 @@ class AttemptReconciler:
             found = await self._search(tracked, attempt, service)
             if isinstance(found, Job):
                 return found
-            is_late = now - began >= _SHOWN_AFTER
+            is_late = now - began >= _LISTED_AFTER
             if found is None and is_late and service.upstream.lists_all_jobs:
                 return False
             if now >= tracked.video.deadline:
@@ -101,7 +101,7 @@ class AttemptReconciler:
         if tracked.route.when_in_doubt is WhenInDoubt.RECONCILE:
             return _SEARCHES
         left = max(tracked.video.deadline - self._clock.now(), timedelta())
-        return (*_SEARCHES, *(_LATER for _ in range(left // _LATER)))
+        return (*_SEARCHES, *(_LATE_SEARCH_PAUSE for _ in range(left // _LATE_SEARCH_PAUSE)))
 
     async def _search(
         self, tracked: TrackedVideo, attempt: Attempt, service: Service
@@ -112,11 +112,13 @@ class AttemptReconciler:
             jobs = await self._page(service, after)
             if isinstance(jobs, Failure):
                 return jobs
-            alike = [job for job in jobs if _is_alike(job, tracked, attempt)]
-            mine = await self._mine(tracked, attempt, service, alike) if alike else None
-            if isinstance(mine, Job):
-                return mine
-            ambiguous = ambiguous or mine
+            candidates = [job for job in jobs if _is_candidate(job, tracked, attempt)]
+            claimed = (
+                await self._claim_one(tracked, attempt, service, candidates) if candidates else None
+            )
+            if isinstance(claimed, Job):
+                return claimed
+            ambiguous = ambiguous or claimed
             if not jobs or _is_before(jobs[-1], attempt):
                 return ambiguous
             if jobs[-1].id == after:
@@ -131,8 +133,8 @@ class AttemptReconciler:
             return ()
         return adapter.read_listing(await self._transport.send(request, service.upstream))
 
-    async def _mine(
-        self, tracked: TrackedVideo, attempt: Attempt, service: Service, alike: Sequence[Job]
+    async def _claim_one(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, candidates: Sequence[Job]
     ) -> Job | Failure | None:
         """Claim one of the jobs with the attempt's prompt and model."""
         upstream = service.upstream
@@ -140,29 +142,31 @@ class AttemptReconciler:
         services = tuple(here | {service.id})  # a reload may have removed it from the board
         attempts = self._storage.attempts
         since = self._clock.now() - max(SUBMIT_TIMEOUT, upstream.timeout)
-        awaited = await attempts.unanswered_since(services, tracked.video.prompt, since, attempt.id)
+        pending = await attempts.unanswered_since(services, tracked.video.prompt, since, attempt.id)
         taken = await attempts.jobs_of_other_attempts(
-            services, [job.id for job in alike], attempt.id
+            services, [job.id for job in candidates], attempt.id
         )
-        free = [job for job in alike if job.id not in taken]
+        free = [job for job in candidates if job.id not in taken]
         for job in free:
-            is_ours = _is_as_asked(job, tracked, attempt) and not _is_awaited(job, awaited)
+            is_ours = _has_ordered_measures(job, tracked, attempt) and not _may_belong_to_pending(
+                job, pending
+            )
             if is_ours and await self._submitter.claim_job(tracked, attempt, job, services):
                 return job
         return _AMBIGUOUS if free else None
 
 
-def _is_alike(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
+def _is_candidate(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
     is_same = _is_model(job.model, attempt.model) and job.prompt == tracked.video.prompt
     return is_same and bool(job.id) and not _is_before(job, attempt)
 
 
-def _is_model(named: str, asked: str) -> bool:
-    is_dated = named.startswith(asked) and _SNAPSHOT.fullmatch(named, len(asked)) is not None
-    return is_dated or named in {"", asked}
+def _is_model(listed: str, ordered: str) -> bool:
+    is_dated = listed.startswith(ordered) and _SNAPSHOT.fullmatch(listed, len(ordered)) is not None
+    return is_dated or listed in {"", ordered}
 
 
-def _is_as_asked(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
+def _has_ordered_measures(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
     """Tell whether a job has the ordered length and size, as far as the list shows them."""
     if tracked.video.params.operation is not Operation.CREATE:
         return True  # its measures are those of the source, which are not ordered
@@ -171,10 +175,10 @@ def _is_as_asked(job: Job, tracked: TrackedVideo, attempt: Attempt) -> bool:
     return is_length and job.size in {"", attempt.order.size}
 
 
-def _is_awaited(job: Job, awaited: Iterable[datetime]) -> bool:
+def _may_belong_to_pending(job: Job, pending: Iterable[datetime]) -> bool:
     """Tell whether a create sent before the job was created still waits for its response."""
     made_at = job.created_at
-    return any(made_at is None or sent_at <= made_at + _SKEW for sent_at in awaited)
+    return any(made_at is None or sent_at <= made_at + _SKEW for sent_at in pending)
 
 
 def _is_before(job: Job, attempt: Attempt) -> bool:

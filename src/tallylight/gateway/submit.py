@@ -160,13 +160,13 @@ class AttemptSubmitter:
         outcome: Job | Failure,
     ) -> Job | None:
         if isinstance(outcome, Failure):
-            said = acceptance(
+            result = acceptance(
                 reply,
                 outcome,
                 refuses_with_500=service.upstream.refuses_with_500,
                 is_proven_not_billed=adapter_for(service.upstream).proves_not_billed(reply),
             )
-            if said is Acceptance.REFUSED:
+            if result is Acceptance.REFUSED:
                 self._refused(tracked, attempt, outcome)
             else:
                 await self.mark_in_doubt(tracked, attempt, outcome)
@@ -222,14 +222,14 @@ class AttemptSubmitter:
         self, tracked: TrackedVideo, attempt: Attempt, job: Job, error: str
     ) -> Job | None:
         """Record how a stream ended."""
-        said = acceptance_of_stream(job, error)
-        if said is Acceptance.IN_DOUBT and attempt.state is AttemptState.ACCEPTED:
+        result = acceptance_of_stream(job, error)
+        if result is Acceptance.IN_DOUBT and attempt.state is AttemptState.ACCEPTED:
             return None  # a lost stream stops no job: it may continue and be billed
         if attempt.state is AttemptState.INTENDED:
-            if job.failure is not None and said is Acceptance.REFUSED:
+            if job.failure is not None and result is Acceptance.REFUSED:
                 self._refused(tracked, attempt, job.failure)
                 return None
-            if job.failure is not None and said is Acceptance.IN_DOUBT:
+            if job.failure is not None and result is Acceptance.IN_DOUBT:
                 await self.mark_in_doubt(tracked, attempt, job.failure)
                 return None
             await self.record_acceptance(tracked, attempt, job)

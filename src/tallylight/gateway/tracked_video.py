@@ -165,8 +165,10 @@ def with_progress(  # the fields that a poll may change
     further = _ORDER[max(_ORDER.index(status), _ORDER.index(video.status))]
     # Only a downloaded video has a progress of 100.
     reached = max(video.progress, min(progress or 0, 99))
-    worker, start = service or video.service, started_at or video.started_at
+    current_service, start = service or video.service, started_at or video.started_at
     before = (video.status, video.progress, video.service, video.started_at)
-    if (further, reached, worker, start) == before:
+    if (further, reached, current_service, start) == before:
         return video
-    return replace(video, status=further, progress=reached, service=worker, started_at=start)
+    return replace(
+        video, status=further, progress=reached, service=current_service, started_at=start
+    )
