@@ -236,7 +236,7 @@ async def test_an_unknown_model_is_refused(sdk: AsyncOpenAI) -> None:
 
 
 async def test_the_refusal_of_a_misspelt_model_suggests_the_nearest_name(sdk: AsyncOpenAI) -> None:
-    with pytest.raises(openai.NotFoundError, match="did you mean 'boats'"):
+    with pytest.raises(openai.NotFoundError, match="Did you mean boats"):
         await sdk.videos.create(model="baots", prompt="a boat")
 
 
