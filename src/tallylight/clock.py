@@ -1,4 +1,4 @@
-"""Time, handed in: the system's clock for running, a virtual one for tests and rehearsals."""
+"""Sources of time: the system clock, and a virtual clock for tests and rehearsals."""
 
 import asyncio
 import heapq
@@ -9,14 +9,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rest of the house may know of time."""
+    """A source of time."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from an arbitrary start, never running backwards."""
+        """Return seconds since an arbitrary start; the value never decreases."""
         ...
 
     async def sleep(self, duration: timedelta) -> None:
@@ -25,11 +25,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clock on the wall."""
+    """The clock of the system."""
 
     def now(self) -> datetime:
-        """Return the present moment, aware, in UTC."""
-        return datetime.now(UTC)  # noqa: TID251  # this is the one place that may ask
+        """Return the current time, aware, in UTC."""
+        return datetime.now(UTC)  # noqa: TID251  # the only place that may read it
 
     def monotonic(self) -> float:
         """Return the system's monotonic seconds."""
@@ -41,10 +41,10 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A clock that stands still until it is advanced.
+    """A clock that moves only when it is advanced.
 
-    Sleepers wake in the order of their times; whoever sleeps again while the clock advances is
-    woken again if the new time is still within the advance.
+    Sleepers wake in the order of their times. A sleeper that sleeps again during an advance wakes
+    again, if its new time is within the advance.
     """
 
     def __init__(self, start: datetime) -> None:
@@ -54,7 +54,7 @@ class VirtualClock:
         self._order = itertools.count()
 
     def now(self) -> datetime:
-        """Return the moment that the clock was last advanced to."""
+        """Return the time that the clock was last advanced to."""
         return self._now
 
     def monotonic(self) -> float:
@@ -71,7 +71,7 @@ class VirtualClock:
         await wake.wait()
 
     async def advance(self, duration: timedelta) -> None:
-        """Move time forward, waking sleepers at their own moments on the way."""
+        """Move time forward and wake sleepers at their times."""
         until = self._now + duration
         await self._run_ready_tasks()
         while self._sleepers and self._sleepers[0][0] <= until:
@@ -82,6 +82,6 @@ class VirtualClock:
 
     @staticmethod
     async def _run_ready_tasks() -> None:
-        # Whoever was woken gets enough turns of the loop to run to its next wait.
+        # Enough turns of the event loop for a woken task to reach its next wait.
         for _ in range(20):
             await asyncio.sleep(0)  # noqa: TID251

@@ -1,14 +1,14 @@
-"""What a caller cannot plan for.
+"""The tree of errors that tallylight raises.
 
-A failing upstream is our daily bread and hence a value (`terms.Failure`), never one of these::
+A failing upstream is an ordinary result and hence a value (`model.evidence.Failure`), no error::
 
     TallylightError
-    ├── ConfigurationError     the file, an option or a secret is not usable (exit code 2)
+    ├── ConfigurationError     a file, an option or a secret is not usable (exit code 2)
     ├── StorageError           the database refused or cannot be reached
-    │   └── UnwritableError    what no database takes, however often it is tried
-    ├── BudgetError            spending that a budget does not allow
-    ├── RefusalError           a request that the gateway does not serve (`gateway.asking`)
-    └── VideoFailedError       a video that could not be made (`app.video_facts`)
+    │   └── UnwritableError    a value that no database accepts; retrying does not help
+    ├── BudgetError            a budget does not allow this spending
+    ├── ApiError               the gateway refuses a request (`gateway.requests`)
+    └── VideoFailedError       a video could not be generated (`client.video_state`)
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from pathlib import Path
 
 
 class TallylightError(Exception):
-    """Anything that tallylight itself raises; its text says where to look and what to change."""
+    """Base of all errors; the text says where to look and what to change."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a configuration.
+    """One error of a configuration.
 
     Args:
         where: The file, with the line if it is known ("tallylight.yaml:12").
         key: The dotted path inside it ("services.sora-2.access").
-        reason: What is wrong and what is allowed, as one clause.
+        reason: What is wrong and what is allowed.
     """
 
     where: str
@@ -43,8 +43,8 @@ class ConfigurationError(TallylightError):
     """The configuration cannot be used.
 
     Args:
-        problems: All that was found.
-        files: What it was read from or looked for; a change of one may mend it.
+        problems: All errors.
+        files: The files that were read or missing; a change of one may fix the error.
     """
 
     def __init__(self, problems: tuple[Problem, ...], files: frozenset[Path] = frozenset()) -> None:
@@ -58,7 +58,7 @@ class StorageError(TallylightError):
 
 
 class UnwritableError(StorageError):
-    """Something that no database takes, however often it is tried; the log says more."""
+    """No database accepts a value, so retrying does not help; the log says more."""
 
 
 class BudgetError(TallylightError):

@@ -1,4 +1,4 @@
-"""When to act: work that repeats."""
+"""Runs repeated work at intervals."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -14,10 +14,10 @@ log = structlog.get_logger()
 async def every(
     interval: timedelta, action: Callable[[], Awaitable[None]], clock: Clock, *, name: str
 ) -> Never:
-    """Run an action now and again after each interval, until cancelled.
+    """Run an action now and after each interval, until cancelled.
 
-    An action that fails is logged under its name and tried again at its next turn: a full disk at
-    noon must not end the retention of the night.
+    A failure is logged with the action's name, and the action runs again after the interval: a
+    full disk at noon must not stop the retention at night.
     """
     while True:
         try:

@@ -203,7 +203,7 @@ def test_an_unknown_key_is_told_with_those_of_its_entry(complain: Complain) -> N
 def test_a_repeated_service_is_told(complain: Complain) -> None:
     (found,) = complain(f"{SMALL}  h3: {{upstream: saygm, model: minimax/h3}}\n", KEY="x")
 
-    assert found == "tallylight.yaml:11: services.h3: stands twice; first in line 8"
+    assert found == "tallylight.yaml:11: services.h3: is repeated; first in line 8"
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_a_certificate_file_is_sought_beside_the_configuration(
 
 def test_a_file_without_services_is_refused(complain: Complain) -> None:
     assert complain("services: {}\n") == [
-        "tallylight.yaml:1: services: names no service; there is nothing to watch"
+        "tallylight.yaml:1: services: has no service; there is nothing to monitor"
     ]
 
 
@@ -365,7 +365,7 @@ def test_the_address_to_listen_at_is_host_and_port(
 def test_an_address_without_a_port_is_refused(complain: Complain, written: str) -> None:
     (found,) = complain(f"{SMALL}status: {{listen: '{written}'}}\n", KEY="x")
 
-    assert f"status.listen: '{written}' is no address to listen at" in found
+    assert f"status.listen: '{written}' is not a listen address" in found
 
 
 def test_without_a_file_the_keys_of_the_environment_say_what_is_watched(

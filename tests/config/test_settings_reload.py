@@ -70,8 +70,8 @@ def test_what_only_a_restart_can_change_is_refused(load: Load, path: Path) -> No
         reload_configuration(before, path, {"KEY": "x"})
 
     assert str(raised.value).splitlines() == [
-        "tallylight.yaml: database.url: was changed, which needs a restart",
-        "tallylight.yaml: status.listen: was changed, which needs a restart",
+        "tallylight.yaml: database.url: was changed; restart the server to apply it",
+        "tallylight.yaml: status.listen: was changed; restart the server to apply it",
     ]
 
 

@@ -89,7 +89,7 @@ def test_a_route_is_read_as_it_is_written(load: Load) -> None:
         ),
         (
             "  a: {services: [official]}\n  a: {services: [reverse]}",
-            "tallylight.yaml:10: routes.a: stands twice; first in line 9",
+            "tallylight.yaml:10: routes.a: is repeated; first in line 9",
         ),
         (
             "  a:\n    services: [official]\n    policy: prodction",

@@ -151,7 +151,7 @@ def test_any_text_is_a_document_or_a_configuration_error(text: str) -> None:
 def test_a_repeated_key_is_told_with_both_lines() -> None:
     (found,) = problems("things:\n  a: {}\n  b: {}\n  a: {}\n")
 
-    assert found == "tallylight.yaml:4: things.a: stands twice; first in line 2"
+    assert found == "tallylight.yaml:4: things.a: is repeated; first in line 2"
 
 
 @pytest.mark.parametrize("text", ["- a\n", "just words\n", "42\n", "# only a comment\n", "---\n"])

@@ -2,8 +2,8 @@
 
 import csv
 import json
+import os
 import re
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,13 +36,14 @@ def config(demo: "Demo") -> str:
 
 
 def test_help_is_answered_at_once(launch: "Launcher") -> None:
-    quickest = 60.0
-    for _ in range(3):
-        began = time.monotonic()
-        assert launch("--help").ends() == 0
-        quickest = min(quickest, time.monotonic() - began)
+    before = os.times()
 
-    assert quickest < 2  # half a second where the machine has nothing else to do
+    assert launch("--help").ends() == 0
+
+    # The processor's time: the clock's also depends on what else the machine does.
+    after = os.times()
+    used = after.children_user + after.children_system
+    assert used - before.children_user - before.children_system < 2
 
 
 def test_help_loads_no_library_that_it_does_not_need(launch: "Launcher") -> None:
@@ -114,7 +115,7 @@ def test_watch_shows_what_stands_at_once_and_ends_quietly(launch: "Launcher", co
     program.has_printed("sora-2-pro-reverse")
     program.process.send_signal(2)
 
-    assert program.ends(within=20) == 0
+    assert program.ends() == 0
     assert program.logged() == ""
 
 

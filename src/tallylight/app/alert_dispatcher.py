@@ -1,4 +1,4 @@
-"""The desk between the board and the receivers: what stands is compared with what was told."""
+"""Sends alerts: compares the board with what receivers were notified of."""
 
 import asyncio
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ from tallylight.verdicts.judge import is_alertable
 log = structlog.get_logger()
 
 _TICK = timedelta(seconds=1)
-_MEMO_NAME = "alerts"
+_STATE_NAME = "alerts"
 
 
 class AlertDispatcher:
-    """Tells receivers what changes; a configuration without receivers tells nobody."""
+    """Notifies receivers of changes; without receivers it does nothing."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class AlertDispatcher:
         self._has_receivers = bool(options.receivers)
 
     async def run(self) -> None:
-        """Tell until cancelled; return at once if there is nobody to be told."""
+        """Send notifications until cancelled; return at once if there is no receiver."""
         if not self._has_receivers:
             return
-        kept = await self._history.component_state(_MEMO_NAME)
-        state = AlertState() if kept is None else snapshot.load_alert_state(kept)
+        saved = await self._history.component_state(_STATE_NAME)
+        state = AlertState() if saved is None else snapshot.load_alert_state(saved)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._delivery.run(), name="receivers")
             await self._dispatch(state)
@@ -59,46 +59,46 @@ class AlertDispatcher:
     async def _dispatch(self, state: AlertState) -> None:
         async with self._board.subscribe() as events:
             state = self._observe(state, self._board.verdicts())
-            kept = state
+            saved = state
             while True:
                 now = self._clock.now()
-                touched: dict[ServiceId, None] = {}
+                changed: dict[ServiceId, None] = {}
                 while not events.empty():
                     event = events.get_nowait()
                     if isinstance(event, NetworkChange):
                         is_down = event.is_down
                         state = rules.observe_network(state, now, self._rules, is_down=is_down)
                     else:
-                        touched[event.service] = None
-                state = self._observe(state, touched)
-                state, told = rules.evaluate(
+                        changed[event.service] = None
+                state = self._observe(state, changed)
+                state, notifications = rules.evaluate(
                     state, now, self._rules, members_of(self._board.services())
                 )
-                if state != kept and await self._save_state(state):
-                    kept = state
-                for notification in told:
+                if state != saved and await self._save_state(state):
+                    saved = state
+                for notification in notifications:
                     self._delivery.send(notification)
                 await self._clock.sleep(_TICK)
 
     def _observe(self, state: AlertState, services: Iterable[ServiceId]) -> AlertState:
         now = self._clock.now()
-        on_board = self._board.verdicts()
+        verdicts = self._board.verdicts()
         for id_ in services:
-            if id_ in on_board:
-                standing, policy = self._board.state(id_)
+            if id_ in verdicts:
+                service_state, policy = self._board.state(id_)
                 state = rules.observe_verdict(
                     state,
-                    on_board[id_],
+                    verdicts[id_],
                     now,
                     self._rules,
-                    is_confirmed=is_alertable(standing, policy),
-                    has_recovered=standing.recovery.at is not None,
+                    is_confirmed=is_alertable(service_state, policy),
+                    has_recovered=service_state.recovery.at is not None,
                 )
         return state
 
     async def _save_state(self, state: AlertState) -> bool:
         try:
-            await self._history.save_component_state(_MEMO_NAME, snapshot.dump_alert_state(state))
+            await self._history.save_component_state(_STATE_NAME, snapshot.dump_alert_state(state))
         except StorageError as error:
             log.warning("alerts.state_not_saved", error=str(error))
             return False
@@ -110,5 +110,5 @@ class AlertDispatcher:
     def _service_name(self, service: ServiceId) -> str:
         try:
             return self._board.service(service).name
-        except KeyError:  # it was taken out of the configuration meanwhile
+        except KeyError:  # it has left the configuration since
             return service

@@ -1,4 +1,4 @@
-"""What budgets buy for the configuration that stands: computed by a worker once somebody asks."""
+"""Computes in a worker process what budgets buy for the current configuration."""
 
 import asyncio
 import sys
@@ -20,11 +20,11 @@ from tallylight.status.advice import Advice, AdviceState
 log = structlog.get_logger()
 
 _WORKER_TIMEOUT = timedelta(minutes=10)
-"""On the wall: the worker gives way to everything else on the machine."""
+"""In real time: the worker runs at low priority."""
 
 
 class BudgetAdviser:
-    """Answers each question once; nobody who only asks ever waits."""
+    """Caches one result per question; reads never block."""
 
     def __init__(self, configuration: Callable[[], Configuration]) -> None:
         self._configuration = configuration
@@ -34,7 +34,7 @@ class BudgetAdviser:
         self._wake = asyncio.Event()
 
     def advice(self) -> Advice:
-        """Return what is known; what is not begins to be computed."""
+        """Return the cached result; if there is none, its computation starts."""
         question = self._current_question()
         if not question.services:
             return _advice_for(AdviceState.UNPRICED, question)
@@ -47,22 +47,22 @@ class BudgetAdviser:
         return _advice_for(AdviceState.READY, question, answer)
 
     async def run(self) -> Never:
-        """Answer what is asked until cancelled; a worker under way is killed by that."""
+        """Compute results until cancelled; a running worker is then killed."""
         while True:
             await self.compute_next()
 
     async def compute_next(self) -> None:
-        """Wait for a question that has no answer yet, and answer it."""
+        """Wait for a question without a result, and compute it."""
         await self._wake.wait()
         self._wake.clear()
         question = self._question
-        answer: BudgetComparison | None = None
+        result: BudgetComparison | None = None
         try:
-            answer = await run_advice_worker(question)
+            result = await run_advice_worker(question)
         except Exception:
-            # The root of this task: without this section the page is whole.
+            # The root of this task: the page works without this section.
             log.exception("advice.failed", services=len(question.services))
-        self._latest = (question, answer)
+        self._latest = (question, result)
 
     def _current_question(self) -> BudgetQuestion:
         configuration = self._configuration()
@@ -73,10 +73,10 @@ class BudgetAdviser:
 
 
 async def run_advice_worker(question: BudgetQuestion) -> BudgetComparison:
-    """Return a worker's answer.
+    """Run a worker process and return its result.
 
-    A process that is started afresh and killed if nobody waits for it any more: a pool's worker
-    would hold up the end of the server until it is through.
+    The process is new, and killed if this call is cancelled. A worker of a pool would delay the end
+    of the server until its computation is complete.
 
     Raises:
         TallylightError: if the worker fails.
@@ -101,7 +101,7 @@ async def run_advice_worker(question: BudgetQuestion) -> BudgetComparison:
                 process.kill()
             await process.wait()
     if process.returncode:
-        raise TallylightError(f"the worker of the advice ended with {process.returncode}")
+        raise TallylightError(f"the budget advice worker exited with code {process.returncode}")
     return COMPARISON_ADAPTER.validate_json(printed)
 
 

@@ -1,4 +1,4 @@
-"""The demo: the simulated world and the server that watches it, in one process."""
+"""The demo: simulated upstreams and the server that monitors them, in one process."""
 
 import asyncio
 import json
@@ -32,14 +32,14 @@ def run_demo(
     to: Translator,
     print_line: Callable[[str], None],
 ) -> None:
-    """Run the demo until it is stopped or its time is over.
+    """Run the demo until it is stopped or its time is up.
 
     Args:
         scenario: The name of a built-in scenario, or a file.
-        port: Where the page listens; 0 takes a free port.
-        seconds: How long to run; None until a signal.
-        to: The language of what is said.
-        say: Prints a line.
+        port: Port of the status page; 0 takes a free port.
+        seconds: How long to run; None runs until a signal.
+        to: Translates the printed lines.
+        print_line: Prints a line.
 
     Raises:
         ConfigurationError: if there is no such scenario, or the port is taken.
@@ -83,10 +83,10 @@ async def _run(
 def write_configuration(
     folder: Path, scenario: Scenario, world: Simulation, port: int, clock: Clock
 ) -> Path:
-    """Write the tallylight.yaml by which a simulated world is watched, and return its path.
+    """Write the tallylight.yaml that monitors a simulated world, and return its path.
 
-    The catalogue's dates are moved so that the scenario's first day is today: nothing that is
-    offered in it is retired yet.
+    The catalogue's dates are moved so that the scenario's first day is today. No service of the
+    scenario is then retired.
     """
     document = client_catalogue(
         scenario, world.base_urls, feed_urls=world.feed_urls, today=clock.now().date()
@@ -94,19 +94,19 @@ def write_configuration(
     document["database"] = {"url": f"sqlite:///{folder / 'tallylight.db'}"}
     document["status"] = {"title": scenario.title, "listen": f"127.0.0.1:{port}"}
     path = folder / "tallylight.yaml"
-    # JSON is YAML, and needs no emitter.
+    # JSON is valid YAML, and needs no YAML library.
     path.write_text(json.dumps(document, ensure_ascii=False, indent=2), encoding="utf-8")
     return path
 
 
 def _sample_request(scenario: Scenario) -> str:
-    """Return what lets curl ask for a video that the scenario's first model can make."""
+    """Return curl options that request a video of the scenario's first video model."""
     videos = [one for one in scenario.services.values() if one.medium == "video"]
     body = json.dumps({"model": videos[0].model, "prompt": "A paper boat on a pond"})
     return f"-H 'Content-Type: application/json' -d '{body}'"
 
 
-def _introduction_lines(  # noqa: PLR0913, PLR0917  # what there is to tell
+def _introduction_lines(  # noqa: PLR0913, PLR0917  # the values it prints
     scenario: Scenario, world: Simulation, address: str, config: Path, key: str, to: Translator
 ) -> list[str]:
     service = next(iter(scenario.services))

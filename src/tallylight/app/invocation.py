@@ -1,4 +1,4 @@
-"""How this program is called again from another terminal."""
+"""The command that starts this program again from another terminal."""
 
 import shlex
 import shutil
@@ -7,21 +7,23 @@ from pathlib import Path
 
 
 def command_for(script: str, python: str, on_path: str | None) -> str:
-    """Return what to type in any folder to run this program.
+    """Return the command that runs this program from any directory.
 
     Args:
-        script: By which file it was started, as `sys.argv[0]` has it.
-        python: The interpreter that runs it.
-        on_path: Where a shell finds `tallylight`, None for nowhere.
+        script: The started file, `sys.argv[0]`.
+        python: The running interpreter.
+        on_path: Where a shell finds `tallylight`, None if it finds none.
     """
-    own = Path(script)
-    if own.suffix == ".py":  # python -m tallylight
+    file = Path(script)
+    if file.suffix == ".py":  # python -m tallylight
         return f"{shlex.quote(python)} -m tallylight"
-    if on_path is not None and own.exists() and own.samefile(on_path):
+    if on_path is not None and file.exists() and file.samefile(on_path):
         return "tallylight"
-    return shlex.quote(str(own.absolute()))  # an environment that make made is not on the PATH
+    return shlex.quote(
+        str(file.absolute())
+    )  # the environment that `make` creates is not on the PATH
 
 
 def own_command() -> str:
-    """Return what to type to run this program as it was started."""
+    """Return the command that runs this program as it was started."""
     return command_for(sys.argv[0], sys.executable, shutil.which("tallylight"))

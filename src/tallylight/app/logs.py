@@ -1,6 +1,6 @@
-"""Where log events go: to standard error, as lines for people or as JSON for machines.
+"""Writes log events to standard error, as lines of text or as JSON.
 
-Traces are plain: the pretty ones would print local variables, and among those are keys.
+Tracebacks are plain: the rich form prints local variables, which may be keys.
 """
 
 import logging
@@ -10,11 +10,11 @@ import structlog
 
 
 def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
-    """Send all events, ours and from WARNING on the libraries', to standard error.
+    """Write our events, and those of libraries from WARNING on, to standard error.
 
     Args:
-        as_json: One JSON object a line, where False gives lines for people.
-        level: The least level of ours.
+        as_json: Write one JSON object per line instead of text.
+        level: Minimum level of our own events.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -48,15 +48,15 @@ def configure_logs(*, as_json: bool, level: int = logging.INFO) -> None:
 
 
 def configure_warnings_only() -> None:
-    """Send warnings alone: for a command whose own output says the rest."""
+    """Write warnings only: for commands that print their result themselves."""
     configure_logs(as_json=False, level=logging.WARNING)
 
 
 def configure_for_library() -> None:
-    """Hand events to the standard library's loggers: for the programs that we are a part of.
+    """Pass events to the standard library's loggers: for programs that use our library.
 
-    Such a program sees of them what it sees of all libraries, and nothing lands on its standard
-    output. One that has configured structlog itself is left in peace.
+    The program then configures them like those of all libraries. If it has configured structlog
+    itself, nothing changes.
     """
     if structlog.is_configured():
         return

@@ -1,4 +1,4 @@
-"""`recommend`: the gateway's own order of services, explained."""
+"""Recommends services: the ranking of the gateway, with its reasons."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -44,29 +44,29 @@ class RouteRecommender:
         """Return the names of the routes."""
         return list(self._routes())
 
-    def recommend(self, wanted: RecommendationQuery) -> Recommendation:
-        """Return the services as the gateway would rank them now, for a request of chance none.
+    def recommend(self, query: RecommendationQuery) -> Recommendation:
+        """Return the services as the gateway would rank them now, without its random share.
 
         Raises:
-            LookupError: if there is no such policy or model; its text names those that there are.
+            LookupError: if there is no such policy or model; its text names the nearest one.
         """
-        route, policy = self._route(wanted.model), _policy(wanted.policy)
-        chosen = [
+        route, policy = self._route(query.model), _policy(query.policy)
+        open_fields = [
             name
-            for name, is_open in (("seconds", wanted.seconds is None), ("size", not wanted.size))
+            for name, is_open in (("seconds", query.seconds is None), ("size", not query.size))
             if is_open
         ]
         ranking = rank(
-            Order("", wanted.seconds or 0, wanted.size),
+            Order("", query.seconds or 0, query.size),
             route,
             self._candidates.for_services(route.services),
-            chosen=chosen,
+            chosen=open_fields,
             policy=policy,
         )
-        is_written = route.explicit and policy is None
-        told = "" if is_written else (policy or route.policy).value
+        is_explicit = route.explicit and policy is None
+        policy_name = "" if is_explicit else (policy or route.policy).value
         return Recommendation(
-            query=RecommendationQuery(told, wanted.seconds, wanted.size, wanted.model),
+            query=RecommendationQuery(policy_name, query.seconds, query.size, query.model),
             ranked=tuple(map(self._recommended, ranking.choices)),
             excluded=tuple(map(self._excluded, ranking.excluded)),
             success_probability=ranking.delivery,
@@ -113,9 +113,9 @@ class RouteRecommender:
 def board_recommender(
     board: Board, clock: Clock, configuration: Callable[[], Configuration]
 ) -> RouteRecommender:
-    """Return who recommends by the board alone, where no callers' videos are seen."""
-    prospects = Candidates(board, CircuitBreaker(), clock)
-    return RouteRecommender(board, prospects, lambda: configuration().routes)
+    """Return a recommender that knows the board only, without callers' videos."""
+    candidates = Candidates(board, CircuitBreaker(), clock)
+    return RouteRecommender(board, candidates, lambda: configuration().routes)
 
 
 def _policy(name: str) -> RoutingPolicy | None:

@@ -1,4 +1,4 @@
-"""The server: the runtime and the page in one process, until it is told to stop."""
+"""The server: the runtime, the status page and the gateway in one process."""
 
 import asyncio
 import contextlib
@@ -31,15 +31,15 @@ _SHUTDOWN_SECONDS = 3
 
 
 def run_server(configuration: Configuration, path: Path | None) -> None:
-    """Watch and serve until SIGTERM or SIGINT; SIGHUP and a changed file reload.
+    """Run the server until SIGTERM or SIGINT; SIGHUP or a changed file reloads it.
 
     Args:
-        configuration: What to begin with.
-        path: The file that it was asked to come from, to be read again.
+        configuration: The configuration to start with.
+        path: The file that the operator named, to be read again on a reload.
 
     Raises:
-        ConfigurationError: if the address to listen on is taken.
-        StorageError: if the database cannot be used, or another server judges on it.
+        ConfigurationError: if the listen address is taken.
+        StorageError: if the database cannot be used, or another server uses its SQLite file.
     """
     uvloop.run(_run(configuration, path, SystemClock()))
 
@@ -65,12 +65,12 @@ async def _run(configuration: Configuration, path: Path | None, clock: Clock) ->
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server at work.
+    """A running server.
 
     Args:
-        runtime: What watches.
-        address: Where the page is.
-        tasks: What works as long as it serves.
+        runtime: The parts that monitor and serve the gateway.
+        address: Address of the status page.
+        tasks: Tasks that must not end while the server runs.
     """
 
     runtime: Runtime
@@ -78,11 +78,11 @@ class RunningServer:
     tasks: tuple[asyncio.Task[None], ...]
 
     async def run_until(self, stop: asyncio.Event, *more: asyncio.Task[Never]) -> None:
-        """Return once it shall stop.
+        """Wait for the stop event.
 
         Raises:
-            TallylightError: if one of the tasks ends before: a server that has stopped to watch
-                must not linger, it would go on showing what stood.
+            TallylightError: if one of the tasks ends before. A server that no longer monitors must
+                stop, or it would keep showing old verdicts.
         """
         stopping = asyncio.create_task(stop.wait())
         tasks = (*self.tasks, *more)
@@ -96,30 +96,30 @@ class RunningServer:
             if task.done():
                 error = None if task.cancelled() else task.exception()
                 log.critical("server.failed", task=task.get_name(), exc_info=error)
-        raise TallylightError("the server ended by a defect of its own; its log says which")
+        raise TallylightError("the server stopped because of an internal error; see its log")
 
 
 @contextlib.asynccontextmanager
 async def running_server(
     configuration: Configuration, clock: Clock
 ) -> AsyncIterator[RunningServer]:
-    """Watch and serve as long as the block lasts.
+    """Run the server inside the block.
 
     Raises:
-        ConfigurationError: if the address to listen on cannot be had.
-        StorageError: if the database cannot be used, or another server judges on it.
+        ConfigurationError: if the listen address is not available.
+        StorageError: if the database cannot be used, or another server uses its SQLite file.
     """
     with _listener(configuration) as listener:
         async with open_runtime(configuration, clock) as runtime:
             if not (runtime.is_leader or runtime.role.is_shared):
                 raise StorageError(
-                    "database: another tallylight server watches on this database; stop it, give "
-                    "this one a database of its own, or share a PostgreSQL"
+                    "database: another tallylight server uses this database; stop it, give "
+                    "this one its own database, or share a PostgreSQL"
                 )
-            watching = asyncio.create_task(runtime.run(), name="watching")
+            monitoring = asyncio.create_task(runtime.run(), name="monitor")
             adviser = BudgetAdviser(lambda: runtime.configuration)
-            advising = asyncio.create_task(adviser.run(), name="advice")
-            page = make_status_app(_status_state(runtime, watching, adviser))
+            advice_task = asyncio.create_task(adviser.run(), name="advice")
+            page = make_status_app(_status_state(runtime, monitoring, adviser))
             server = _Server(
                 uvicorn.Config(
                     _with_gateway(page, runtime, clock),
@@ -130,57 +130,57 @@ async def running_server(
                     timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
                 )
             )
-            answering = asyncio.create_task(server.serve([listener]), name="page")
+            serving = asyncio.create_task(server.serve([listener]), name="page")
             try:
-                await server.wait_until_listening(answering)
+                await server.wait_until_listening(serving)
                 host, port = listener.getsockname()[:2]
                 address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-                yield RunningServer(runtime, address, (watching, answering))
+                yield RunningServer(runtime, address, (monitoring, serving))
             finally:
                 close_streams(page)
                 server.should_exit = True
-                watching.cancel()
-                advising.cancel()
-                await asyncio.gather(watching, advising, answering, return_exceptions=True)
+                monitoring.cancel()
+                advice_task.cancel()
+                await asyncio.gather(monitoring, advice_task, serving, return_exceptions=True)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn as a guest in our event loop."""
+    """Runs uvicorn inside our event loop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._is_listening = asyncio.Event()
 
     async def wait_until_listening(self, server_task: asyncio.Task[None]) -> None:
-        """Return once it listens.
+        """Wait until the server listens.
 
         Raises:
-            TallylightError: if its task ends instead.
+            TallylightError: if its task ends before.
         """
         listens = asyncio.create_task(self._is_listening.wait())
         await asyncio.wait((listens, server_task), return_when=asyncio.FIRST_COMPLETED)
         listens.cancel()
         if server_task.done():
-            raise TallylightError("the page cannot be served; the log says why")
+            raise TallylightError("the status page cannot be served; see the log")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell when the server listens."""
+        """Start the server and report that it listens."""
         await super().startup(sockets)
         self._is_listening.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to us."""
+        """Leave signals to `_run`, which handles them for the whole process."""
         yield
 
 
 def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
-    board = runtime.gateway_wiring
-    return GatewayApp(page, board.gateway, board.keys, board.settings, clock)
+    wiring = runtime.gateway_wiring
+    return GatewayApp(page, wiring.gateway, wiring.keys, wiring.settings, clock)
 
 
 def _status_state(
-    runtime: Runtime, watching: asyncio.Task[None], adviser: BudgetAdviser
+    runtime: Runtime, monitoring: asyncio.Task[None], adviser: BudgetAdviser
 ) -> StatusSources:
     return StatusSources(
         board=runtime.board,
@@ -190,7 +190,7 @@ def _status_state(
         plan=runtime.probing.prober,
         total_budget=lambda: runtime.configuration.catalogue.total_budget,
         is_leader=lambda: runtime.is_leader,
-        is_ready=lambda: runtime.is_monitoring and not watching.done(),
+        is_ready=lambda: runtime.is_monitoring and not monitoring.done(),
         advice_source=adviser,
         recommender=RouteRecommender(
             runtime.board, runtime.gateway_wiring.candidates, lambda: runtime.configuration.routes
@@ -220,12 +220,12 @@ async def _reload_on_change(
 ) -> Never:
     refused: frozenset[Path] = frozenset()
     while True:
-        # A secret file that the refused one lacks may come while that stays as it is.
+        # The refused file may lack a secret file that appears later, so watch that one too.
         files = runtime.configuration.files | refused
         async with asyncio.TaskGroup() as tasks:
-            looking = tasks.create_task(_set_on_change(files, runtime.clock, reload_requested))
+            polling = tasks.create_task(_set_on_change(files, runtime.clock, reload_requested))
             await reload_requested.wait()
-            looking.cancel()
+            polling.cancel()
         reload_requested.clear()
         try:
             found = reload.reload_configuration(runtime.configuration, path)

@@ -22,7 +22,8 @@ from tallylight.cli import (
     rehearse,
     serve,
 )
-from tallylight.cli.shared import ListHelpCommand, application, print_error
+from tallylight.cli.command_group import PlainCommand
+from tallylight.cli.shared import application, print_error
 from tallylight.errors import ConfigurationError, TallylightError
 
 _COMMANDS: Mapping[str, Mapping[str, Callable[..., None] | typer.Typer]] = {
@@ -58,7 +59,7 @@ for _panel, _commands in _COMMANDS.items():
         if isinstance(_command, typer.Typer):
             application.add_typer(_command, name=_name, rich_help_panel=_panel)
         else:
-            application.command(_name, cls=ListHelpCommand, rich_help_panel=_panel)(_command)
+            application.command(_name, cls=PlainCommand, rich_help_panel=_panel)(_command)
 
 _GC_THRESHOLD = 20_000
 """Allocations between two garbage collections. With Python's 700 they take a tenth of a start."""

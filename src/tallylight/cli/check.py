@@ -66,12 +66,12 @@ async def _check(
         if json:
             print_json(
                 [
-                    told
+                    entry
                     | {
                         "probes": _probe_evidence(result),
                         "withheld": result.withheld_reason or None,
                     }
-                    for told, result in zip(
+                    for entry, result in zip(
                         summary.summary_json(entries, to), checks.values(), strict=True
                     )
                 ]
@@ -135,8 +135,8 @@ async def _status(
                 {"learned": learned_report.learned_json(known[id_])} if verbose else {}
                 for id_ in ids
             ]
-            told = summary.summary_json(entries, to)
-            print_json([each | rest for each, rest in zip(told, more, strict=True)])
+            shown = summary.summary_json(entries, to)
+            print_json([each | rest for each, rest in zip(shown, more, strict=True)])
         else:
             print_line(
                 summary.detailed_text(entries, known, to)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tallylight.cli.command_group import PlainCommand
 from tallylight.cli.shared import (
     ConfigOption,
     JsonOption,
     LangOption,
-    ListHelpCommand,
     known_names_hint,
     output_translator,
     print_error,
@@ -41,7 +41,7 @@ def _parse_usd(text: str) -> Decimal:
         raise typer.BadParameter(str(error)) from None
 
 
-@keys_app.command(cls=ListHelpCommand)
+@keys_app.command(cls=PlainCommand)
 def create(
     name: Annotated[str, typer.Argument(help="Name of the caller.")],
     route: Annotated[

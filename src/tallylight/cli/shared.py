@@ -8,51 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
+from tallylight.cli.command_group import CommandGroup
 from tallylight.documents.files import file_error_reason
 from tallylight.documents.nearest import nearest_name
 from tallylight.i18n import Language, Translator, language_from_locale, translator
 from tallylight.model.ids import ServiceId
 
 if TYPE_CHECKING:
-    from typer._click.core import Context
-    from typer._click.formatting import HelpFormatter
-
     from tallylight.board import Board
     from tallylight.clock import Clock
     from tallylight.config.settings import Configuration
     from tallylight.storage.database import Storage
 
 
-class ListHelpCommand(TyperCommand):
-    """Shows a repeatable value as `<str>...`; typer shows the Python type."""
-
-    def get_help(self, ctx: "Context") -> str:
-        """Return the help text; the padding keeps its columns."""
-        return super().get_help(ctx).replace("<list[str]>", "<str>...   ")
-
-
-class _PanelGroup(TyperGroup):
-    """Lists the commands by panel, as plain text: boxes would break lines of error messages."""
-
-    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
-        """Write one section for each panel."""
-        limit = formatter.width - 6 - max(map(len, self.commands))
-        panels: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            command = self.commands[name]
-            panel = getattr(command, "rich_help_panel", None)
-            row = (name, command.get_short_help_str(limit))
-            panels.setdefault(panel if isinstance(panel, str) else "Commands", []).append(row)
-        for panel, rows in panels.items():
-            with formatter.section(panel):
-                formatter.write_dl(rows)
-
-
 application = typer.Typer(
     name="tallylight",
-    cls=_PanelGroup,
+    cls=CommandGroup,
     help="Monitor video-generation APIs, keep their history and route requests to one that works.",
     no_args_is_help=True,
     add_completion=False,

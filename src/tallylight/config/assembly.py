@@ -1,4 +1,4 @@
-"""From checked options to the catalogue: references followed, sheets overlaid, probes priced."""
+"""Builds the catalogue from checked options: references, overlaid sheets, prices of probes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ _FREE_PRICE = Price(PriceUnit.PER_CALL, rates={"*": Decimal(0)})
 def upstreams_of(
     options: Mapping[str, UpstreamOptions], directory: Path, report: ConfigReport
 ) -> dict[str, Upstream]:
-    """Return the upstreams; what is wrong with them goes to the findings."""
+    """Return the upstreams; errors in them go to the report."""
     return {name: _upstream(name, each, directory, report) for name, each in options.items()}
 
 
@@ -76,8 +76,8 @@ def _upstream(
 
 
 def _check_encryption(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> None:
-    is_open = options.base_url.startswith("http:") and not is_loopback(options.base_url)
-    if options.key is None or not is_open:
+    is_unencrypted = options.base_url.startswith("http:") and not is_loopback(options.base_url)
+    if options.key is None or not is_unencrypted:
         return
     if is_private(options.base_url):
         report.add_warning(
@@ -100,13 +100,13 @@ def _feed(key_path: KeyPath, options: UpstreamOptions, report: ConfigReport) -> 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a service's entry is read with.
+    """Context that all services of a file share.
 
     Args:
-        upstreams: The upstreams that are valid.
-        probes: What holds where a service says nothing.
-        findings: Where faults go.
-        written_on: The day on which the file was last changed, the date of the facts in it.
+        upstreams: The valid upstreams.
+        probe_defaults: Probe options for services that do not set their own.
+        report: Collects errors and warnings.
+        file_date: Day of the last change of the file, which is the date of the facts in it.
     """
 
     upstreams: Mapping[str, Upstream]
@@ -116,7 +116,7 @@ class Environment:
 
 
 def services_of(options: Mapping[str, ServiceOptions], context: Environment) -> Iterator[Service]:
-    """Yield the services that are valid; what is wrong with others goes to the findings."""
+    """Yield the valid services; errors in others go to the report."""
     for name, each in options.items():
         upstream = context.upstreams.get(each.upstream)
         if upstream is not None:
@@ -125,7 +125,7 @@ def services_of(options: Mapping[str, ServiceOptions], context: Environment) -> 
                 yield service
             continue
         known = context.report.document.entry_names("upstreams")
-        if each.upstream not in known:  # else the upstream's own fault has been told
+        if each.upstream not in known:  # else the error of the upstream itself is already reported
             place = ("services", name, "upstream")
             context.report.add_error(place, unknown_name_message("upstream", each.upstream, known))
 
@@ -164,8 +164,8 @@ def _service(
 def _built_in_sheet(options: ServiceOptions, upstream: Upstream) -> FactSheet | None:
     if options.sheet is not None:
         return facts.sheet_by_id(options.sheet)
-    is_unwanted = "sheet" in options.model_fields_set
-    return None if is_unwanted else facts.find_sheet(upstream.provider, options.model)
+    is_disabled = "sheet" in options.model_fields_set
+    return None if is_disabled else facts.find_sheet(upstream.provider, options.model)
 
 
 def _empty_sheet(
@@ -194,9 +194,9 @@ def _empty_sheet(
 def overlay_facts(
     base: FactSheet, options: ServiceOptions, access: Access, file_date: date
 ) -> FactSheet:
-    """Return a sheet with the operator's own facts laid over; an explicit null empties a date."""
-    said = options.model_fields_set
-    facts_said = said & _FACT_FIELDS
+    """Return a sheet with the operator's facts laid over it; an explicit null clears a date."""
+    configured = options.model_fields_set
+    configured_facts = configured & _FACT_FIELDS
     return replace(
         base,
         medium=options.medium or base.medium,
@@ -204,40 +204,40 @@ def overlay_facts(
         lengths=base.lengths if options.lengths is None else options.lengths,
         sizes=base.sizes if options.sizes is None else options.sizes,
         price=base.price if options.price is None else options.price.price(),
-        announced_at=options.announced_at if "announced_at" in said else base.announced_at,
-        shutdown_at=options.shutdown_at if "shutdown_at" in said else base.shutdown_at,
+        announced_at=options.announced_at if "announced_at" in configured else base.announced_at,
+        shutdown_at=options.shutdown_at if "shutdown_at" in configured else base.shutdown_at,
         shutdown_precision=_precision(base, options),
         replacement=base.replacement if options.replacement is None else options.replacement,
         notes=base.notes if options.notes is None else options.notes,
         sources=base.sources if options.sources is None else options.sources,
-        as_of=options.as_of or (file_date if facts_said else base.as_of),
+        as_of=options.as_of or (file_date if configured_facts else base.as_of),
     )
 
 
 def _precision(base: FactSheet, options: ServiceOptions) -> ShutdownPrecision:
     if options.shutdown_precision is not None:
         return options.shutdown_precision
-    is_own = "shutdown_at" in options.model_fields_set
-    return ShutdownPrecision.EXACT if is_own else base.shutdown_precision
+    is_configured = "shutdown_at" in options.model_fields_set
+    return ShutdownPrecision.EXACT if is_configured else base.shutdown_precision
 
 
 def _probe_order(
     key_path: KeyPath, options: ServiceOptions, sheet: FactSheet, context: Environment
 ) -> Order | None:
-    wanted = options.probes
-    if wanted.seconds is not None:
-        if sheet.lengths and wanted.seconds not in sheet.lengths:
+    probe = options.probes
+    if probe.seconds is not None:
+        if sheet.lengths and probe.seconds not in sheet.lengths:
             allowed = tuple(map(str, sheet.lengths))
             context.report.add_error(
-                (*key_path, "probes", "seconds"), not_allowed_message(wanted.seconds, allowed)
+                (*key_path, "probes", "seconds"), not_allowed_message(probe.seconds, allowed)
             )
-        sheet = replace(sheet, lengths=(wanted.seconds,))
-    if wanted.size is not None:
-        if sheet.sizes and wanted.size not in sheet.sizes:
+        sheet = replace(sheet, lengths=(probe.seconds,))
+    if probe.size is not None:
+        if sheet.sizes and probe.size not in sheet.sizes:
             context.report.add_error(
-                (*key_path, "probes", "size"), not_allowed_message(wanted.size, sheet.sizes)
+                (*key_path, "probes", "size"), not_allowed_message(probe.size, sheet.sizes)
             )
-        sheet = replace(sheet, sizes=(wanted.size,))
+        sheet = replace(sheet, sizes=(probe.size,))
     order = cheapest_order(sheet)
     return None if order is None else replace(order, prompt=context.probe_defaults.prompt)
 
@@ -245,13 +245,13 @@ def _probe_order(
 def _probe_intervals(
     key_path: KeyPath, options: ServiceOptions, order: Order | None, context: Environment
 ) -> ProbeIntervals:
-    pace = options.probes.merged_with(context.probe_defaults.intervals())
-    if pace.generation is None or order is not None:
-        return pace
+    intervals = options.probes.merged_with(context.probe_defaults.intervals())
+    if intervals.generation is None or order is not None:
+        return intervals
     if "generation" in options.probes.model_fields_set:
         context.report.add_error(
             (*key_path, "probes", "generation"),
             "cannot be priced; set this service's price, lengths and sizes",
         )
-    # A pace for all reaches only those whose cost is known before they are asked.
-    return replace(pace, generation=None)
+    # The interval for all services applies only to those whose probe has a known price.
+    return replace(intervals, generation=None)

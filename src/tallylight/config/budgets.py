@@ -1,4 +1,4 @@
-"""Paid probes against the budgets that are to pay for them."""
+"""Checks that a budget limits and can pay each paid probe."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -14,7 +14,7 @@ from tallylight.model.money import Budget, cost_of
 def check_budgets(
     services: Mapping[ServiceId, Service], total: Budget, report: ConfigReport
 ) -> None:
-    """Refuse paid probes that no budget limits; warn of budgets that never pay for one."""
+    """Report paid probes without a budget, and warn of budgets too small for one probe."""
     unlimited = []
     for service in services.values():
         cost = probe_cost(service)
@@ -42,7 +42,7 @@ def check_budgets(
 
 
 def probe_cost(service: Service) -> Decimal | None:
-    """Return what one paid probe of a service is expected to cost; None if it cannot be told."""
+    """Return the expected cost of one paid probe in USD, None if its price is unknown."""
     if service.sheet.price is None or service.probe_order is None:
         return None
     return cost_of(service.sheet.price, service.probe_order)
@@ -54,5 +54,5 @@ def _smallest_limit(budget: Budget) -> Decimal | None:
 
 
 def _generation_key_path(service: ServiceId, document: Document) -> KeyPath:
-    own = ("services", service, "probes", "generation")
-    return own if own in document.lines else ("probes", "generation")
+    service_path = ("services", service, "probes", "generation")
+    return service_path if service_path in document.lines else ("probes", "generation")

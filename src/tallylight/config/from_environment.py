@@ -1,4 +1,4 @@
-"""Without a file: the built-in fact sheets, for the providers whose keys are in the environment."""
+"""The catalogue without a file: built-in fact sheets of providers with a key in the environment."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,12 +25,12 @@ _NOT_ID = re.compile(r"[^a-z0-9.]+")
 
 
 def environment_catalogue(environment: Mapping[str, str], today: date) -> Catalogue:
-    """Return the live models of every provider that we speak to and have a key of.
+    """Return the live models of each supported provider whose key is set.
 
-    They are probed for free only: what may be spent is for a file to say.
+    Only free probes are sent, because spending needs a budget in a file.
 
     Raises:
-        ConfigurationError: if there is none, with what to do.
+        ConfigurationError: if there is no such model; its text says what to do.
     """
     found = {
         service.id: service
@@ -72,8 +72,8 @@ def _services(provider: str, built_in: BuiltInUpstream, key: str, today: date) -
 
 def _live_sheets(provider: str, built_in: BuiltInUpstream, today: date) -> Iterator[FactSheet]:
     for sheet in facts.fact_sheets().values():
-        is_spoken = (sheet.provider, sheet.protocol) == (provider, built_in.protocol)
-        if is_spoken and not sheet.is_retired(today):
+        is_supported = (sheet.provider, sheet.protocol) == (provider, built_in.protocol)
+        if is_supported and not sheet.is_retired(today):
             yield sheet
 
 
@@ -84,17 +84,17 @@ def _feed(built_in: BuiltInUpstream) -> Feed | None:
 
 
 def _no_key_message(environment: Mapping[str, str], today: date) -> str:
-    spoken = {
+    supported = {
         provider: known
         for provider, known in facts.built_in_upstreams().items()
         if known.protocol in DIALECTS
     }
     unused = [
-        known.key_variable for known in spoken.values() if environment.get(known.key_variable)
+        known.key_variable for known in supported.values() if environment.get(known.key_variable)
     ]
     useful = [
         known.key_variable
-        for provider, known in spoken.items()
+        for provider, known in supported.items()
         if any(_live_sheets(provider, known, today))
     ]
     why = f" ({', '.join(unused)} is set, but no live model is known there)" if unused else ""

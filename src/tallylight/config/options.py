@@ -1,7 +1,7 @@
-"""The sections of the configuration that say what exists: upstreams, services, probes, budgets.
+"""The sections of the configuration that define upstreams, services and probes.
 
-Which protocols, dialects and feed formats there are is known to the rooms above; `app.settings`
-checks their names, and all references from one entry to another.
+`config.assembly` checks the names of protocols, dialects and feed formats, and all references
+from one entry to another.
 """
 
 from datetime import date, timedelta
@@ -24,7 +24,7 @@ _MIN_FEED_INTERVAL = timedelta(seconds=60)
 
 def _checked_feed_interval(value: timedelta) -> timedelta:
     if value < _MIN_FEED_INTERVAL:
-        raise ValueError("is under the 60s that status pages ask their readers to wait")
+        raise ValueError("must be at least 60s, the minimum that status pages ask for")
     return value
 
 
@@ -37,10 +37,10 @@ class FeedOptions(Section):
     format: str = Field(description="The page's format: a name in the registry of feed readers.")
     url: HttpUrl = Field(description="The page's root, https://status.example.com.")
     component: str = Field(
-        "", description="Name or id of the component to read; without it the whole page counts."
+        "", description="Name or id of the component to read (default: the whole page)."
     )
     interval: Annotated[Duration, AfterValidator(_checked_feed_interval)] = Field(
-        timedelta(minutes=2), description="How often to read it, 60s at least."
+        timedelta(minutes=2), description="How often to read it; at least 60s."
     )
 
 
@@ -48,8 +48,8 @@ class UpstreamOptions(Section):
     """One address with a protocol, a dialect and a key."""
 
     provider: Name = Field(
-        description="Who stands behind it. Fact sheets are found by it, and unrelated providers "
-        "that fail in the same moment point to our own network."
+        description="The company that operates it. Fact sheets are found by provider, and if "
+        "unrelated providers fail at the same moment, our own network is suspected."
     )
     base_url: HttpUrl = Field(
         description="The address that the protocol's paths are appended to, "
@@ -57,139 +57,144 @@ class UpstreamOptions(Section):
     )
     protocol: str = Field("openai_videos", description="The wire protocol that it speaks.")
     dialect: str = Field(
-        "", description="The profile of that protocol; without it the protocol's own default."
+        "", description="The dialect of the protocol (default: the protocol's own)."
     )
     key: SecretText | None = Field(
         None, description="The secret; write ${NAME} or {file: path} rather than the key itself."
     )
     timeout: Duration = Field(
-        timedelta(seconds=30), description="The limit of one ordinary call, first to last byte."
+        timedelta(seconds=30), description="Limit of one ordinary request, from first to last byte."
     )
     job_timeout: Duration = Field(
         timedelta(minutes=20), description="How long a job may take before it counts as stalled."
     )
-    ca_file: str = Field("", description="A PEM file of authorities to trust beside the system's.")
+    ca_file: str = Field(
+        "",
+        description="A PEM file with certificate authorities to trust in addition to the system's.",
+    )
     bills: BillingBasis = Field(
         BillingBasis.ACCEPTANCES,
-        description="What it takes money for: acceptances (every accepted job) or deliveries "
-        "(finished videos alone, failed jobs are refunded).",
+        description="What it bills: acceptances (every accepted job) or deliveries "
+        "(finished videos only; failed jobs are refunded).",
     )
     refuses_with_500: bool = Field(
         default=False,
-        description="It answers a create with 500 only before it has accepted it. Some answer so "
-        "afterwards, hence a 500 leaves a job in doubt unless you know better.",
+        description="It answers a create with 500 only if it has not accepted the job. Some "
+        "upstreams answer 500 after acceptance, so by default a 500 leaves a job in doubt.",
     )
     lists_all_jobs: bool = Field(
         default=False,
-        description="Its list shows every accepted job within a minute: a job that is not in it "
-        "was not accepted. Lists lag and end, hence one proves nothing unless you know better.",
+        description="Its list shows every accepted job within a minute, so a job that is missing "
+        "was not accepted. By default a list proves nothing: lists lag and are cut off.",
     )
     feed: FeedOptions | None = Field(None, description="The provider's status page.")
 
 
 class ServiceProbeOptions(Section):
-    """How one service is probed; what is left out holds as in `probes`."""
+    """How one service is probed; omitted keys are inherited from `probes`."""
 
-    reach: IntervalOption = Field(None, description="Pace of the free probe: does it answer?")
+    reach: IntervalOption = Field(None, description="Interval of the free probe: does it answer?")
     credentials: IntervalOption = Field(
-        None, description="Pace of the free probe: does it know our key and list the model?"
+        None, description="Interval of the free probe: does it accept our key and list the model?"
     )
     generation: IntervalOption = Field(
-        None, description="Pace of the paid probe: does a video arrive? Needs a budget."
+        None, description="Interval of the paid probe: is a video delivered? Needs a budget."
     )
     seconds: int | None = Field(
-        None, gt=0, description="Length of the probe's video; without it the cheapest."
+        None, gt=0, description="Length of the probe's video (default: the cheapest)."
     )
     size: Size | None = Field(
-        None, description="Size of the probe's video; without it the cheapest."
+        None, description="Size of the probe's video (default: the cheapest)."
     )
 
     def merged_with(self, default: ProbeIntervals) -> ProbeIntervals:
-        """Return the paces that hold for the service."""
-        said = self.model_fields_set
+        """Return the probe intervals of the service."""
+        configured = self.model_fields_set
         return ProbeIntervals(
-            reach=self.reach if "reach" in said else default.reach,
-            credentials=self.credentials if "credentials" in said else default.credentials,
-            generation=self.generation if "generation" in said else default.generation,
+            reach=self.reach if "reach" in configured else default.reach,
+            credentials=self.credentials if "credentials" in configured else default.credentials,
+            generation=self.generation if "generation" in configured else default.generation,
         )
 
 
 class ServiceOptions(Section):
     """One model at one upstream by one kind of access."""
 
-    name: str = Field("", description="Its name for people; without it the fact sheet's title.")
-    upstream: str = Field(description="Where it is reached: an entry of `upstreams`.")
-    model: str = Field(min_length=1, description="The model's id on this upstream's wire.")
+    name: str = Field("", description="Display name (default: the fact sheet's title).")
+    upstream: str = Field(description="The upstream: an entry of `upstreams`.")
+    model: str = Field(min_length=1, description="The model's id in requests to this upstream.")
     access: Access | None = Field(
         None,
-        description="official (官轉), reverse (官逆) or self_hosted; without it the fact sheet's.",
+        description="official (官轉), reverse (官逆) or self_hosted (default: the fact sheet's).",
     )
     sheet: str | None = Field(
         None,
-        description="The built-in fact sheet, provider/model; without it the one of the upstream's "
-        "provider and the model, where there is such a sheet; null for none.",
+        description="The built-in fact sheet, provider/model (default: the sheet of the upstream's "
+        "provider and the model, if there is one); null for none.",
     )
-    price: PriceOptions | None = Field(None, description="What it costs you.")
+    price: PriceOptions | None = Field(None, description="What it costs.")
     lengths: Lengths | None = Field(None, description="Clip lengths in seconds that it accepts.")
     sizes: Sizes | None = Field(None, description="Sizes that it accepts.")
-    medium: Medium | None = Field(None, description="What it makes: video or image.")
-    announced_at: date | None = Field(None, description="When its shutdown was announced.")
+    medium: Medium | None = Field(None, description="What it generates: video or image.")
+    announced_at: date | None = Field(
+        None, description="The day on which its shutdown was announced."
+    )
     shutdown_at: date | None = Field(
-        None, description="The day on which it stops (00:00 UTC); null for none."
+        None, description="The day on which it shuts down (00:00 UTC); null for none."
     )
     shutdown_precision: ShutdownPrecision | None = Field(
         None,
-        description="How well that day is known: exact, not_before (retires nothing), conflicting "
-        "(the latest of several) or by (gone at the latest then).",
+        description="Precision of `shutdown_at`: exact, not_before (retires nothing), "
+        "conflicting (the latest of several dates) or by (the latest possible day).",
     )
-    replacement: str | None = Field(None, description="The model that the provider names instead.")
-    notes: str | None = Field(None, description="One line for people.")
-    sources: tuple[str, ...] | None = Field(None, description="Where your facts stand.")
+    replacement: str | None = Field(
+        None, description="The model that the provider recommends instead."
+    )
+    notes: str | None = Field(None, description="A note, one line.")
+    sources: tuple[str, ...] | None = Field(None, description="Sources of your facts.")
     as_of: date | None = Field(
-        None, description="When your facts were true; without it the day the file was changed."
+        None, description="The date of your facts (default: the day of the file's last change)."
     )
     probes: ServiceProbeOptions = Field(
         default_factory=ServiceProbeOptions,
-        description="How it is probed, where that differs from `probes`.",
+        description="Probe options that differ from `probes`.",
     )
     budget: BudgetOptions = Field(
         default_factory=BudgetOptions,
-        description="What its probes may spend.",
+        description="Spending limits of its probes.",
     )
 
 
 class ProbeOptions(Section):
-    """How services are probed, unless they say otherwise."""
+    """How services are probed, unless they set their own options."""
 
     reach: IntervalOption = Field(
-        timedelta(seconds=60), description="Pace of the free probe: does it answer?"
+        timedelta(seconds=60), description="Interval of the free probe: does it answer?"
     )
     credentials: IntervalOption = Field(
         timedelta(minutes=10),
-        description="Pace of the free probe: does it know our key and list the model?",
+        description="Interval of the free probe: does it accept our key and list the model?",
     )
     generation: IntervalOption = Field(
-        None, description="Pace of the paid probe: does a video arrive? Needs a budget."
+        None, description="Interval of the paid probe: is a video delivered? Needs a budget."
     )
     in_doubt_pace: Duration = Field(
         timedelta(minutes=5),
-        description="The shortest time between two paid probes of a service whose jobs are in "
-        "doubt.",
+        description="Minimum time between two paid probes of a service whose job evidence is "
+        "contradictory.",
     )
     retry: tuple[Duration, ...] = Field(
         (timedelta(seconds=10), timedelta(seconds=20)),
         max_length=10,
-        description="How soon to look again after the first, second, … bad free probe in a row.",
+        description="Delays before the first, second, … retry after failed free probes in a row.",
     )
-    concurrency: int = Field(
-        50, ge=1, le=1000, description="How many probes may be under way at once."
-    )
+    concurrency: int = Field(50, ge=1, le=1000, description="Maximum number of concurrent probes.")
     prompt: str = Field(
-        PROBE_PROMPT, min_length=1, max_length=1000, description="The text of a paid probe."
+        PROBE_PROMPT, min_length=1, max_length=1000, description="The prompt of paid probes."
     )
 
     def intervals(self) -> ProbeIntervals:
-        """Return the paces that hold where a service says nothing."""
+        """Return the intervals of services that do not set their own."""
         return ProbeIntervals(self.reach, self.credentials, self.generation)
 
 

@@ -1,4 +1,4 @@
-"""A changed configuration takes the place of the standing one as a whole, or not at all."""
+"""Reads a changed configuration file and reports changes of files."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
@@ -16,11 +16,11 @@ FileSignatures = tuple[tuple[str, int, int, int], ...]
 def reload_configuration(
     previous: Configuration, path: Path | None, environment: Mapping[str, str] | None = None
 ) -> Configuration:
-    """Return the configuration as the file now stands.
+    """Return the configuration that the file now has.
 
     Raises:
-        ConfigurationError: if it cannot be used or changes what only a restart can; the previous
-            one then goes on standing.
+        ConfigurationError: if it is invalid, or changes a key that needs a restart; the previous
+            configuration then stays in force.
     """
     found = load_configuration(path, environment)
     name = "configuration" if found.path is None else found.path.name
@@ -29,7 +29,7 @@ def reload_configuration(
         "status.listen": found.status.listen == previous.status.listen,
     }
     problems = tuple(
-        Problem(name, key, "was changed, which needs a restart")
+        Problem(name, key, "was changed; restart the server to apply it")
         for key, is_same in fixed.items()
         if not is_same
     )
@@ -41,10 +41,9 @@ def reload_configuration(
 async def file_changes(
     files: Iterable[Path], clock: Clock, poll: timedelta = POLL_INTERVAL
 ) -> AsyncIterator[None]:
-    """Yield after each change of one of the files, once they have come to rest.
+    """Yield after each change of one of the files, as soon as two polls agree.
 
-    A file that an editor is still writing differs from poll to poll, so it is left alone until two
-    polls agree.
+    A file that an editor is still writing differs from poll to poll.
     """
     watched = tuple(sorted(files))
     known = settled = _signatures(watched)

@@ -1,4 +1,4 @@
-"""What is wrong, and what is only unwise, with a file that was read."""
+"""Collects the errors and warnings of a configuration file."""
 
 from dataclasses import dataclass, field
 
@@ -9,16 +9,16 @@ from tallylight.errors import Problem
 
 @dataclass(slots=True)
 class ConfigReport:
-    """What is wrong, and what is only unwise, with a file that was read."""
+    """Errors make the file unusable; warnings are logged."""
 
     document: Document
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
     def add_error(self, key_path: KeyPath, reason: str) -> None:
-        """Note what makes the file unusable."""
+        """Add an error at a place of the file."""
         self.errors.append(self.document.problem(key_path, reason))
 
     def add_warning(self, key_path: KeyPath, reason: str) -> None:
-        """Note what can hardly be meant."""
+        """Add a warning at a place of the file."""
         self.warnings.append(self.document.problem(key_path, reason))

@@ -12,7 +12,7 @@ from tallylight.upstreams.protocols.registry import DIALECTS
 
 
 class _Generator(GenerateJsonSchema):
-    """Shows defaults as an operator writes them."""
+    """Writes defaults in the notation of the file."""
 
     def encode_default(self, dft: object) -> object:
         match dft:
@@ -27,7 +27,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def configuration_schema() -> dict[str, object]:
-    """Return the schema, with the protocols, dialects and feed formats that this version has."""
+    """Return the schema, with the protocols, dialects and feed formats of this version."""
     found = Settings.model_json_schema(schema_generator=_Generator)
     definitions = found["$defs"]
     upstream = definitions["UpstreamOptions"]["properties"]

@@ -1,4 +1,4 @@
-"""The sections of the configuration that belong to the whole: the database, the address served."""
+"""The sections of the configuration for the database and the listen address."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -28,19 +28,17 @@ def _checked_database_url(url: str) -> str:
 
 
 class RetentionOptions(Section):
-    """How long is kept what; transitions, incidents, the ledger and days are kept for ever."""
+    """Retention; transitions, incidents, the ledger and daily rollups are kept for ever."""
 
-    evidence: Duration = Field(
-        Retention().evidence, description="Each piece of evidence as it was noted."
-    )
+    evidence: Duration = Field(Retention().evidence, description="Individual pieces of evidence.")
     five_minutes: Duration = Field(
-        Retention().five_minutes, description="Evidence summed up by five minutes."
+        Retention().five_minutes, description="Evidence aggregated over five minutes."
     )
-    hours: Duration = Field(Retention().hours, description="Evidence summed up by the hour.")
+    hours: Duration = Field(Retention().hours, description="Evidence aggregated over one hour.")
 
 
 class DatabaseOptions(Section):
-    """Where the history is kept."""
+    """The database of the history."""
 
     url: Annotated[str, AfterValidator(_checked_database_url), Field(repr=False)] = Field(
         DEFAULT_DATABASE,
@@ -48,19 +46,19 @@ class DatabaseOptions(Section):
         "or postgresql://user@host/name.",
     )
     retention: RetentionOptions = Field(
-        default_factory=RetentionOptions, description="How long is kept what."
+        default_factory=RetentionOptions, description="How long evidence is kept."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """Where the server waits for readers."""
+    """The address that the server listens on."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        """Return it as it is written in the file."""
+        """Return the address as it is written in the file."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -69,12 +67,12 @@ def _parse_listen_address(value: object) -> ListenAddress:
         return value
     host, colon, port = str(value).rpartition(":")
     if not colon or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise ValueError(f"'{value}' is no address to listen at; write 127.0.0.1:8080")
+        raise ValueError(f"'{value}' is not a listen address; write 127.0.0.1:8080")
     return ListenAddress(host.strip("[]") or "0.0.0.0", int(port))  # noqa: S104  # ":8080", as written
 
 
 class PageOptions(StatusOptions):
-    """The page and its address."""
+    """The status page and the listen address."""
 
     listen: Annotated[
         ListenAddress,
@@ -83,5 +81,5 @@ class PageOptions(StatusOptions):
         WithJsonSchema({"type": "string", "examples": ["127.0.0.1:8080", ":8080"]}),
     ] = Field(
         ListenAddress("127.0.0.1", 8080),
-        description="Where the server waits, host:port; port 0 takes a free one.",
+        description="The listen address, host:port; port 0 takes a free port.",
     )

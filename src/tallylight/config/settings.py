@@ -1,4 +1,4 @@
-"""The configuration file: its sections, and the way from the file to one frozen value."""
+"""The sections of the configuration file, and how a file becomes one frozen `Configuration`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,61 +34,63 @@ DEFAULT_PATH = Path("tallylight.yaml")
 
 
 class Settings(Section):
-    """What tallylight.yaml may say."""
+    """The sections of tallylight.yaml."""
 
     upstreams: UpstreamsSection = Field(
-        default_factory=dict, description="The addresses that services are reached at, by id."
+        default_factory=dict, description="The addresses of services, by id."
     )
-    services: ServicesSection = Field(default_factory=dict, description="What is watched, by id.")
+    services: ServicesSection = Field(
+        default_factory=dict, description="The monitored services, by id."
+    )
     routes: Routes = Field(
         default_factory=dict,
-        description="The models that callers may ask for, by name. Without it each model is one, "
-        "over all services of it, and each service by its id.",
+        description="The models that callers may request, by name. Without it there is one route "
+        "for each model, over all its services, and one for each service, named by its id.",
     )
     probes: ProbeOptions = Field(
         default_factory=ProbeOptions, description="How services are probed."
     )
     budgets: BudgetOptions = Field(
-        default_factory=BudgetOptions, description="What all probes together may spend."
+        default_factory=BudgetOptions, description="Spending limits of all probes together."
     )
     verdicts: PolicyOptions = Field(
-        default_factory=PolicyOptions, description="The figures of the judge."
+        default_factory=PolicyOptions, description="Thresholds of the verdicts."
     )
     alerts: AlertOptions = Field(
-        default_factory=AlertOptions, description="Who is told of changes, and of which."
+        default_factory=AlertOptions, description="Receivers of alerts, and what they receive."
     )
     status: PageOptions = Field(
-        default_factory=PageOptions, description="The page and its address."
+        default_factory=PageOptions, description="The status page and the listen address."
     )
     gateway: GatewayOptions = Field(
-        default_factory=GatewayOptions, description="The address that callers ask for videos."
+        default_factory=GatewayOptions, description="The gateway for callers' requests."
     )
     database: DatabaseOptions = Field(
-        default_factory=DatabaseOptions, description="Where the history is kept."
+        default_factory=DatabaseOptions, description="The database of the history."
     )
     assets: AssetOptions = Field(
-        default_factory=AssetOptions, description="Where finished videos are kept."
+        default_factory=AssetOptions, description="The store of finished videos."
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """All that the operator decided, parsed once.
+    """The operator's configuration, parsed and checked.
 
     Args:
-        source: The file; None where keys of the environment stand in for one.
-        catalogue: Services with their upstreams and sheets, and the budget of them all.
-        routes: What callers may ask for, by name.
-        probes: How probes are run.
-        verdicts: The figures of the judge.
-        alerts: Who is told.
-        status: The page, and where the server waits.
-        gateway: The address that callers ask for videos.
-        assets: Where finished videos are kept.
-        database_url: Where the history is; not shown, since it may hold a password.
-        retention: How long is kept what.
-        warnings: What can hardly be meant, to be logged.
-        files: The file and the secret files it names, to be watched for changes.
+        path: The file; None if keys of the environment take its place.
+        catalogue: Services with their upstreams and sheets, and the budget of all probes.
+        routes: Routes of callers by name.
+        probes: Probe options.
+        verdicts: Thresholds of the verdicts.
+        alerts: Receivers of alerts.
+        status: The status page and the listen address.
+        gateway: Options of the gateway.
+        assets: The store of finished videos.
+        database_url: Address of the database; hidden in `repr`, because it may hold a password.
+        retention: How long evidence is kept.
+        warnings: Questionable settings, to be logged.
+        files: The file and the secret files it names; a change of one reloads the configuration.
     """
 
     path: Path | None
@@ -114,13 +116,13 @@ def load_configuration(
     """Return the configuration.
 
     Args:
-        path: The file; None takes tallylight.yaml in the working directory if it is there, else
+        path: The file; None takes tallylight.yaml in the working directory if it exists, else
             the built-in fact sheets with the keys found in the environment.
-        environment: The variables; None for the process's own.
-        clock: Tells which built-in models are retired; None for the system's.
+        environment: Environment variables; None for those of the process.
+        clock: Decides which built-in models are retired; None for the system clock.
 
     Raises:
-        ConfigurationError: with everything that is wrong.
+        ConfigurationError: with all errors.
     """
     variables = process_environment() if environment is None else environment
     if path is None and not DEFAULT_PATH.exists():
@@ -133,23 +135,23 @@ def load_configuration(
 
 
 def configuration_of(document: Document, source: Path) -> Configuration:
-    """Return the configuration that a file's values make.
+    """Return the configuration of a parsed file.
 
     Raises:
-        ConfigurationError: with everything that is wrong, in the order of the file.
+        ConfigurationError: with all errors, in the order of the file.
     """
     settings, problems = validate_partially(document, Settings)
-    findings = ConfigReport(document, list(problems))
+    report = ConfigReport(document, list(problems))
     if settings is None:
         raise ConfigurationError(in_file_order(problems), document.files)
-    catalogue = _catalogue(settings, source, findings)
-    routes = routes_of(settings.routes, catalogue.services, findings)
-    _check_receivers(settings.alerts, findings)
-    _check_gateway(settings, findings)
-    if not settings.services and not findings.errors:
-        findings.add_error(("services",), "names no service; there is nothing to watch")
-    if findings.errors:
-        raise ConfigurationError(in_file_order(findings.errors), document.files)
+    catalogue = _catalogue(settings, source, report)
+    routes = routes_of(settings.routes, catalogue.services, report)
+    _check_receivers(settings.alerts, report)
+    _check_gateway(settings, report)
+    if not settings.services and not report.errors:
+        report.add_error(("services",), "has no service; there is nothing to monitor")
+    if report.errors:
+        raise ConfigurationError(in_file_order(report.errors), document.files)
     retention = settings.database.retention
     return Configuration(
         path=source,
@@ -163,15 +165,15 @@ def configuration_of(document: Document, source: Path) -> Configuration:
         assets=settings.assets,
         database_url=settings.database.url,
         retention=Retention(retention.evidence, retention.five_minutes, retention.hours),
-        warnings=tuple(findings.warnings),
+        warnings=tuple(report.warnings),
         files=document.files,
     )
 
 
 def _catalogue(settings: Settings, source: Path, report: ConfigReport) -> Catalogue:
     upstreams = assembly.upstreams_of(settings.upstreams, source.parent, report)
-    around = assembly.Environment(upstreams, settings.probes, report, _file_date(source))
-    services = {each.id: each for each in assembly.services_of(settings.services, around)}
+    context = assembly.Environment(upstreams, settings.probes, report, _file_date(source))
+    services = {each.id: each for each in assembly.services_of(settings.services, context)}
     total = settings.budgets.budget()
     check_budgets(services, total, report)
     return Catalogue(services=services, total_budget=total)
@@ -190,14 +192,14 @@ def _check_gateway(settings: Settings, report: ConfigReport) -> None:
     if settings.gateway.open and not is_loopback(f"http://{settings.status.listen}"):
         report.add_error(
             ("gateway", "open"),
-            f"would let whoever reaches {settings.status.listen} spend your money; listen on "
-            "127.0.0.1 or make keys with `tallylight keys create`",
+            f"would let anyone who reaches {settings.status.listen} spend your money; listen on "
+            "127.0.0.1 or create keys with `tallylight keys create`",
         )
 
 
 def _file_date(source: Path) -> date:
     try:
         seconds = source.stat().st_mtime
-    except OSError:  # given as text, as in tests and by the demo
+    except OSError:  # the text has no file: in tests and in the demo
         seconds = 0.0
     return (datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)).date()

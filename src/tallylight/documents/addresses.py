@@ -1,27 +1,36 @@
-"""Addresses in our files: http or https, and where they lead."""
+"""HTTP and HTTPS addresses in configuration files."""
 
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field
 
 
-def parse_http_url(value: str) -> str:
-    """Return an http(s) address without the slash at its end."""
-    parts = urlsplit(value)
+def split_http_url(value: str) -> SplitResult:
+    """Return the parts of an http(s) address."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # is parsed only when it is read
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("is not an address; write https://host/path")
+    return parts
+
+
+def parse_http_url(value: str) -> str:
+    """Return an http(s) address without its trailing slash."""
+    parts = split_http_url(value)
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError("may hold no user, password, ? or #; a key goes into `key`")
+        raise ValueError("must not contain a user, password, ? or #; a key belongs into `key`")
     if not value.isprintable() or " " in value:
-        raise ValueError("has a space or a line break in it")
-    _ = parts.port  # raises ValueError for one that is no number or out of range
+        raise ValueError("must not contain a space or a line break")
     return value.rstrip("/")
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether an address leads to this machine, so that nothing travels in the clear."""
+    """Tell whether an address is on this machine, so that requests leave it nowhere."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -32,7 +41,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_private(url: str) -> bool:
-    """Tell whether an address leads into a network of one's own."""
+    """Tell whether an address is in a private network."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_private

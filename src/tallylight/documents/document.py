@@ -1,7 +1,6 @@
-"""A YAML file as plain values that remember their lines, and its errors as problems.
+"""Reads a YAML file into plain values with line numbers, and reports its errors as problems.
 
-Everything that can be wrong with a file becomes a `Problem`, all of them at once; the values of
-secrets appear in none.
+All errors of a file become `Problem`s at once. No problem shows the value of a secret.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,18 +22,18 @@ _ModelT = TypeVar("_ModelT", bound=BaseModel)
 _MAX_FILE_BYTES = 4 * 1024 * 1024
 _SECRET_KEYS = frozenset({"key", "token", "secret", "password", "url"})
 _MASK = "***"
-_MIN_SECRET_LENGTH = 4  # hiding every "is" would make problems unreadable and protect no key
+_MIN_SECRET_LENGTH = 4  # masking every "is" would make problems unreadable and protect no key
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file that was read.
+    """A parsed file.
 
     Args:
-        name: What it is called in problems.
-        tree: Its values, secrets filled in; numbers with a point are exact decimals.
-        lines: By place, the line it stands on, counted from 1.
-        problems: What was wrong so far: repeated keys, secrets that are not there.
+        name: Name of the file in problems.
+        values: Its values with secrets filled in; numbers with a point are exact decimals.
+        lines: Line of each place, starting at 1.
+        problems: Errors so far: repeated keys, missing secrets.
         secrets: Texts that no problem may show.
         files: The file itself and the secret files that it names.
     """
@@ -47,7 +46,7 @@ class Document:
     files: frozenset[Path] = frozenset()
 
     def problem(self, key_path: KeyPath, reason: str) -> Problem:
-        """Return what is wrong at a place, or at the nearest one around it that the file has."""
+        """Return a problem at a place, with the line of the nearest enclosing place of the file."""
         known = key_path
         while known and known not in self.lines:
             known = known[:-1]
@@ -58,13 +57,13 @@ class Document:
         return Problem(where, dotted_path(key_path), reason)
 
     def entry_names(self, section: str) -> tuple[str, ...]:
-        """Return the names in a section, whether their entries are valid or not."""
+        """Return the names of a section's entries, valid or not."""
         entries = self.values.get(section)
         return tuple(map(str, entries)) if isinstance(entries, Mapping) else ()
 
 
 def dotted_path(key_path: KeyPath) -> str:
-    """Return a place as it is shown: "services.sora-2.access"."""
+    """Return a place in its dotted form: "services.sora-2.access"."""
     return ".".join(map(str, key_path))
 
 
@@ -72,7 +71,7 @@ def read_document(path: Path, environment: Mapping[str, str]) -> Document:
     """Read a file.
 
     Raises:
-        ConfigurationError: if it cannot be read or is no YAML mapping.
+        ConfigurationError: if it cannot be read or is not a YAML mapping.
     """
     document = parse_document(_read_text(path), path.name, path.parent, environment)
     return replace(document, files=document.files | {path})
@@ -81,10 +80,10 @@ def read_document(path: Path, environment: Mapping[str, str]) -> Document:
 def parse_document(
     text: str, name: str, directory: Path, environment: Mapping[str, str]
 ) -> Document:
-    """Parse the text of a file; secret files are sought from the directory.
+    """Parse the text of a file; paths of secret files are relative to the directory.
 
     Raises:
-        ConfigurationError: if the text is no YAML mapping.
+        ConfigurationError: if the text is not a YAML mapping.
     """
     tree = parse_yaml(text, name)
     files: set[Path] = set()
@@ -120,7 +119,7 @@ def validate_document(document: Document, model: type[_ModelT]) -> _ModelT:
     """Return the file's values as a checked model.
 
     Raises:
-        ConfigurationError: with everything that is wrong, in the order of the file.
+        ConfigurationError: with all errors, in the order of the file.
     """
     found, problems = validate_partially(document, model)
     if problems or found is None:
@@ -141,25 +140,23 @@ def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def validate_partially(
     document: Document, model: type[_ModelT]
 ) -> tuple[_ModelT | None, tuple[Problem, ...]]:
-    """Return what can be used of a file, and everything that is wrong with it.
+    """Return the valid part of a file and all its problems.
 
-    Entries with a fault (one service, one upstream, one section) are left out of the model, so
-    that the rest can still be checked against each other in the same round.
+    An entry with an error (one service, one upstream, one section) is left out of the model. The
+    references between the other entries can then be checked in the same run.
     """
     try:
         return model.model_validate(document.values), document.problems
     except ValidationError as error:
-        findings = error.errors(include_url=False)
+        errors = error.errors(include_url=False)
     broken = {problem.key for problem in document.problems}
     schema = model.model_json_schema()
     problems = list(document.problems)
-    for finding in findings:
-        place = _key_path_of(finding["loc"], document)
+    for each in errors:
+        place = _key_path_of(each["loc"], document)
         if dotted_path(place) not in broken:
-            problems.append(document.problem(place, validation_message(finding, place, schema)))
-    pruned = _pruned(
-        document.values, {_key_path_of(finding["loc"], document) for finding in findings}
-    )
+            problems.append(document.problem(place, validation_message(each, place, schema)))
+    pruned = _pruned(document.values, {_key_path_of(each["loc"], document) for each in errors})
     try:
         return model.model_validate(pruned), tuple(problems)
     except ValidationError:
@@ -167,7 +164,7 @@ def validate_partially(
 
 
 def _key_path_of(location: tuple[PathStep, ...], document: Document) -> KeyPath:
-    """Return where in the file a finding is; pydantic also names branches of unions."""
+    """Return the place of an error in the file; pydantic also names branches of unions."""
     place: KeyPath = ()
     for step in location:
         if (*place, step) in document.lines:
@@ -191,7 +188,7 @@ def _pruned(tree: Mapping[str, object], key_paths: set[KeyPath]) -> dict[str, ob
 
 
 def _plain_secrets(value: object, *, is_secret: bool = False) -> Iterator[str]:
-    """Yield the texts of fields that hold keys and were written into the file in the clear."""
+    """Yield secrets that are written into the file in clear text."""
     match value:
         case Mapping():
             for key, each in value.items():

@@ -1,6 +1,6 @@
-"""How durations, money, lengths and sizes are written in our files.
+"""Notation of durations, money, lengths and sizes in configuration files.
 
-The annotated types at the end are what the options models of every room are made of.
+The options models of all packages use the annotated types at the end.
 """
 
 import re
@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from tallylight.model.money import resolution_of
 
 OFF = "off"
-"""The word that switches a pace off."""
+"""Disables an interval."""
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
@@ -23,7 +23,7 @@ _SIZE = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 _MAX_CLIP_SECONDS = 3600
 _MAX_AMOUNT = 1_000_000
 
-# Frames in 16:9; the upright one of each is its mirror. 480 and 768 lines have no exact 16:9:
+# Landscape sizes in 16:9; portrait sizes swap both numbers. 480 and 768 lines have no exact 16:9:
 # 854x480 is what Volcengine documents, 1366x768 the usual screen.
 _LANDSCAPE = {
     "360p": "640x360",
@@ -51,7 +51,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def parse_interval(value: object) -> timedelta | None:
-    """Return how often something happens: a duration, or None for "off"."""
+    """Return an interval: a duration, or None for "off"."""
     # YAML 1.1 editors may have turned the bare word into false.
     if value is None or value is False or value == OFF:
         return None
@@ -59,15 +59,15 @@ def parse_interval(value: object) -> timedelta | None:
 
 
 def parse_positive_duration(value: object) -> timedelta:
-    """Return a duration longer than nothing."""
+    """Return a duration that is longer than 0."""
     length = parse_duration(value)
     if length <= timedelta():
-        raise ValueError(f"{_quoted(value)} is not longer than nothing")
+        raise ValueError(f"{_quoted(value)} must be longer than 0")
     return length
 
 
 def serialize_duration(value: timedelta) -> str:
-    """Return a duration as it is written in the file: the largest unit that divides it."""
+    """Return a duration in the notation of the file, in the largest unit that divides it."""
     milliseconds = round(value / timedelta(milliseconds=1))
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if milliseconds and milliseconds % size == 0:
@@ -98,11 +98,13 @@ def parse_lengths(value: object) -> tuple[int, ...]:
             return tuple(range(first, last + 1))
     if isinstance(value, list | tuple) and all(_is_length(item) for item in value):
         return tuple(sorted(set(value)))
-    raise ValueError(f"{_quoted(value)} are not lengths; write [4, 8, 12] or 3-15, in seconds")
+    raise ValueError(
+        f"{_quoted(value)} is not a list of lengths; write [4, 8, 12] or 3-15, in seconds"
+    )
 
 
 def parse_sizes(value: object) -> tuple[str, ...]:
-    """Return sizes as WIDTHxHEIGHT; a class such as "720p" stands for 16:9 and 9:16."""
+    """Return sizes as WIDTHxHEIGHT; a class such as "720p" means 16:9 and 9:16."""
     if not isinstance(value, list | tuple):
         raise ValueError(f"{_quoted(value)} is not a list of sizes; write [720p] or [1280x720]")  # noqa: TRY004  # pydantic takes ValueError
     return tuple(dict.fromkeys(size for item in value for size in _expand_size(item)))
@@ -119,7 +121,7 @@ def _expand_size(item: object) -> tuple[str, ...]:
 
 
 def parse_size(value: object) -> str:
-    """Return one size as WIDTHxHEIGHT; a class such as "720p" is its landscape."""
+    """Return one size as WIDTHxHEIGHT; a class such as "720p" means landscape."""
     return _expand_size(value)[0]
 
 
@@ -139,7 +141,7 @@ def _is_length(item: object) -> bool:
 def _quoted(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return f"'{value}'" if isinstance(value, str | int | float | Decimal) else "this"
+    return f"'{value}'" if isinstance(value, str | int | float | Decimal) else "this value"
 
 
 _DURATION_SCHEMA = {
@@ -162,7 +164,7 @@ Duration = Annotated[
     _duration_serializer,
     WithJsonSchema(_DURATION_SCHEMA),
 ]
-"""A stretch of time longer than nothing: "30s"."""
+"""A duration longer than 0: "30s"."""
 
 IntervalOption = Annotated[
     timedelta | None,
@@ -170,7 +172,7 @@ IntervalOption = Annotated[
     PlainSerializer(lambda value: OFF if value is None else serialize_duration(value)),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"const": OFF}]}),
 ]
-"""How often a probe is sent: a duration, or "off"."""
+"""An interval: a duration, or "off"."""
 
 Money = Annotated[
     Decimal,

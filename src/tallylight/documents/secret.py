@@ -1,4 +1,4 @@
-"""Keys: values that show themselves only when they are asked to."""
+"""Keys that are hidden unless they are revealed explicitly."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -9,15 +9,12 @@ from pydantic_core import core_schema
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A key that shows itself only when it is asked to.
-
-    Its repr, its str and whatever logs or exports it have "***".
-    """
+    """A hidden key: its `repr`, its `str`, logs and exports show "***"."""
 
     _value: str = field(repr=False)
 
     def reveal(self) -> str:
-        """Return the key itself, for the one header that needs it."""
+        """Return the key itself, for the header that needs it."""
         return self._value
 
     def __str__(self) -> str:
@@ -25,14 +22,14 @@ class Secret:
 
 
 def parse_secret(value: object) -> Secret:
-    """Return a key that no longer shows itself; its own text stays out of every error."""
+    """Return a hidden key; no error shows its text."""
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str):
         raise ValueError("must be a text; put it in quotes, or write ${NAME} or {file: path}")  # noqa: TRY004  # pydantic takes ValueError
     if not value or not value.isprintable() or value != value.strip():
         # A header cannot carry it, and a key with such characters was pasted wrongly.
-        raise ValueError("is empty, or has spaces or line breaks that no key has")
+        raise ValueError("is empty, or contains spaces or line breaks, which no key has")
     return Secret(value)
 
 
@@ -41,7 +38,7 @@ SecretText = Annotated[
     GetPydanticSchema(
         lambda _type, _handler: core_schema.no_info_plain_validator_function(
             parse_secret,
-            # Else pydantic would write out the dataclass, with the key in it.
+            # Without it pydantic would serialize the dataclass with the key in it.
             serialization=core_schema.plain_serializer_function_ser_schema(str),
         )
     ),
@@ -59,4 +56,4 @@ SecretText = Annotated[
         }
     ),
 ]
-"""A key; it leaves its `Secret` only to be put into one header."""
+"""A key; its text is revealed only for one header."""

@@ -1,4 +1,4 @@
-"""Environment variables and secret files, put in where a file asks for them."""
+"""Replaces references in a file by environment variables and secret files."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,13 +11,13 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 
 @dataclass(slots=True)
 class Substitution:
-    """Fills in `${NAME}` and `{file: path}`, and keeps what could not be filled in.
+    """Replaces `${NAME}` and `{file: path}`, and records the references that fail.
 
     Args:
-        environment: The variables that there are.
-        read_file: Returns the text of a secret file by the path that was written.
-        secrets: The texts that were filled in.
-        problems: Where and why something could not be.
+        environment: Environment variables.
+        read_file: Returns the text of a secret file by its path.
+        secrets: Texts that were filled in.
+        problems: Place and reason of each failed reference.
     """
 
     environment: Mapping[str, str]
@@ -26,7 +26,7 @@ class Substitution:
     problems: list[tuple[KeyPath, str]] = field(default_factory=list)
 
     def apply(self, value: object, key_path: KeyPath = ()) -> object:
-        """Return the value with everything filled in."""
+        """Return the value with its references replaced."""
         match value:
             case {"file": str(path), **others} if not others:
                 return self._file(self._text(path, key_path), key_path)

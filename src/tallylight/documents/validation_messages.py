@@ -14,12 +14,15 @@ _Schema = Mapping[str, object]
 _TYPE_MESSAGES: Mapping[str, str] = {
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
+    "date_from_datetime_inexact": "must be a date, as in 2026-09-24",
     "date_from_datetime_parsing": "must be a date, as in 2026-09-24",
     "date_parsing": "must be a date, as in 2026-09-24",
     "date_type": "must be a date, as in 2026-09-24",
     "dict_type": "must be a mapping",
+    "finite_number": "must be a number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
+    "frozen_set_type": "must be a list",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -28,6 +31,8 @@ _TYPE_MESSAGES: Mapping[str, str] = {
     "model_attributes_type": "must be a mapping",
     "model_type": "must be a mapping",
     "string_type": "must be a text; put it in quotes",
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least one entry",
     "tuple_type": "must be a list",
 }
 
@@ -50,12 +55,13 @@ def validation_message(error: "ErrorDetails", key_path: KeyPath, schema: _Schema
         allowed = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "")
         return not_allowed_message(error["input"], allowed.split(", "))
     if kind == "string_pattern_mismatch":
-        return f"does not have the form {context.get('pattern')}"
+        return f"does not match the pattern {context.get('pattern')}"
     if kind == "value_error":
         return error["msg"].removeprefix("Value error, ")
     if kind in _TYPE_MESSAGES:
         return _TYPE_MESSAGES[kind]
-    return error["msg"].replace("Input should", "should").replace("String should", "should")
+    # What is left are limits: "Input should be less than 1", "String should have at most 9 …".
+    return error["msg"].replace("Input should", "must").replace("String should", "must")
 
 
 def not_allowed_message(value: object, allowed: Collection[str]) -> str:

@@ -1,7 +1,7 @@
-"""YAML text as plain values with the line of each, made from the parser's nodes.
+"""Parses YAML text into plain values with the line of each value.
 
-The nodes are read directly because values keep their exact text that way: 0.10 becomes a decimal
-and not the float next to it, and every repeated key is found, not only the first.
+It reads the parser's nodes, which have the exact text of values: 0.10 becomes a decimal instead of
+the nearest float, and all repeated keys are found.
 """
 
 import re
@@ -32,8 +32,8 @@ class YamlTree:
 
     Args:
         value: Mappings, lists and scalars; floats as `Decimal`, dates as their text.
-        lines: By place, the line it stands on, counted from 1.
-        repeats: Keys that stand twice in one mapping: line, place, reason.
+        lines: Line of each place, starting at 1.
+        duplicate_keys: Repeated keys of a mapping: line, place, reason.
     """
 
     value: object = None
@@ -45,7 +45,7 @@ def parse_yaml(text: str, name: str) -> YamlTree:
     """Parse YAML text.
 
     Raises:
-        ConfigurationError: if it is no YAML, with the line.
+        ConfigurationError: if it is not YAML, with the line.
     """
     try:
         root = YAML(typ="safe", pure=True).compose(text)
@@ -63,14 +63,14 @@ def parse_yaml(text: str, name: str) -> YamlTree:
 
 
 def _syntax_message(error: MarkedYAMLError) -> str:
-    # What stands between quotes is the file's own text, and that may be a key.
+    # Quoted parts are text of the file, which may be a key.
     parts = ", ".join(part for part in (error.context, error.problem) if part)
     said = _QUOTED.sub(lambda match: match[0] if len(match[0]) == len("' '") else "…", parts)
     return f"is not YAML: {said}"
 
 
 class _TreeBuilder:
-    """Turns nodes into values; keeps count, so that aliases of aliases cannot fill the memory."""
+    """Turns nodes into values; it counts them, so that nested aliases cannot fill the memory."""
 
     def __init__(self, tree: YamlTree, name: str) -> None:
         self._tree = tree
@@ -82,7 +82,7 @@ class _TreeBuilder:
         self._tree.lines.setdefault(key_path, line)
         self._nodes += 1
         if self._nodes > _MAX_NODES or len(key_path) > _MAX_DEPTH:
-            reason = "is nested too deeply, or its aliases repeat too much"
+            reason = "is nested too deeply, or has too many aliases"
             raise ConfigurationError((Problem(f"{self._name}:{line}", "", reason),))
         match node:
             case MappingNode():
@@ -104,7 +104,7 @@ class _TreeBuilder:
             key = self._key(key_node)
             here = (*key_path, key)
             if key in own:
-                reason = f"stands twice; first in line {first_lines[key]}"
+                reason = f"is repeated; first in line {first_lines[key]}"
                 self._tree.duplicate_keys.append((line, here, reason))
             first_lines.setdefault(key, line)
             self._tree.lines[here] = line
@@ -122,7 +122,7 @@ class _TreeBuilder:
 
     def _key(self, node: Node) -> str:
         if isinstance(node, ScalarNode):
-            return str(node.value)  # also a number: a length of a block, the start of an id
+            return str(node.value)  # numbers too, such as the length of a block
         line = node.start_mark.line + 1
         raise ConfigurationError((Problem(f"{self._name}:{line}", "", "a key must be a text"),))
 

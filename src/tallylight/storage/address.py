@@ -18,7 +18,7 @@ def database_url(address: str) -> URL:
     """
     try:
         url = make_url(address)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
         raise _unusable("is not an address of a database") from None
     match url.drivername:
         case "sqlite" if url.database and url.database != ":memory:":
@@ -35,4 +35,6 @@ def database_url(address: str) -> URL:
 
 def _unusable(reason: str) -> ConfigurationError:
     # The address itself is not shown: it may hold a password.
-    return ConfigurationError((Problem("database", "database", f"{reason}; write {_ALLOWED}"),))
+    return ConfigurationError(
+        (Problem("configuration", "database.url", f"{reason}; write {_ALLOWED}"),)
+    )

@@ -307,4 +307,4 @@ def _storage_errors(label: str) -> Iterator[None]:
         cause = getattr(error, "orig", None) or error
         told = " ".join(str(cause).split())
         kind = UnwritableError if isinstance(error, _PERMANENT_ERRORS) else StorageError
-        raise kind(f"database {label}: {type(cause).__name__}: {told}") from error
+        raise kind(f"database {label}: {told}") from error

@@ -73,7 +73,7 @@ def test_assets_lie_in_a_directory_by_default(assets: Assets) -> None:
         ("  location: s3://films/../x y\n", ":2: assets.location: is neither a directory"),
         ("  location: a\n  endpoint: https://s3.example\n", ":3: assets.endpoint: belongs to a"),
         ("  region: eu-central-2\n", ":2: assets.region: belongs to a bucket"),
-        ("  region: EU!\n", ":2: assets.region: does not have the form"),
+        ("  region: EU!\n", ":2: assets.region: does not match the pattern"),
         (
             "  location: s3://films\n  endpoint: http://s3.example\n",
             ":3: assets.endpoint: would receive videos unencrypted",

@@ -1,1 +1,1 @@
-"""Which of several processes on one database leads, and what the others do."""
+"""Several processes on one database: one leads, the others follow."""

@@ -1,4 +1,4 @@
-"""The place of the one process that judges: two boards would write two chains of transitions."""
+"""The lock of the leader: two leaders would write two chains of transitions."""
 
 import fcntl
 from contextlib import AsyncExitStack
@@ -14,13 +14,13 @@ log = structlog.get_logger()
 
 
 class LeaderLock:
-    """Taken by one process at a time; free again as soon as that ends, however it does.
+    """A lock that one process holds at a time; it is free again when that process ends or dies.
 
-    A PostgreSQL keeps the place itself. Beside a file of SQLite stands a lock.
+    PostgreSQL holds the lock itself. For SQLite it is a lock file beside the database file.
 
     Args:
-        history: The database, opened.
-        file: Its file; None for PostgreSQL.
+        history: The opened database.
+        file: The database file of SQLite; None for PostgreSQL.
     """
 
     def __init__(self, history: Storage, file: Path | None) -> None:
@@ -31,21 +31,21 @@ class LeaderLock:
 
     @property
     def is_shared(self) -> bool:
-        """Tell whether several servers may work on this database."""
+        """Tell whether several servers may share this database."""
         return self._file is None
 
     async def acquire(self) -> bool:
-        """Try to take the place; tell whether this process judges now.
+        """Try to acquire the lock; tell whether this process leads now.
 
         Raises:
-            StorageError: if the database is away, or the file of the lock cannot be opened.
+            StorageError: if the database is unavailable, or the lock file cannot be opened.
         """
-        is_ours = (
+        is_acquired = (
             self._acquire_file(self._file)
             if self._file
             else await self._acquire_database() is not None
         )
-        if not is_ours:
+        if not is_acquired:
             return False
         try:
             await self._history.leader_epoch.claim()
@@ -55,9 +55,10 @@ class LeaderLock:
         return True
 
     async def is_held(self) -> bool:
-        """Tell whether nobody has judged since this process took the place.
+        """Tell whether no other process has led since this process acquired the lock.
 
-        While the database is away nobody can say, and it goes on; what it writes would be refused.
+        While the database is unavailable the answer is yes: the leader goes on, and the fencing
+        token refuses its writes if another process leads.
         """
         if self._file is not None:
             return True
@@ -77,7 +78,7 @@ class LeaderLock:
         return False
 
     async def release(self) -> None:
-        """Let another process take it."""
+        """Release the lock."""
         self._claim_handle = None
         try:
             await self._stack.aclose()

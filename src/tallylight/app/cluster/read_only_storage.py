@@ -1,4 +1,4 @@
-"""A history that is looked at and left as it is."""
+"""Storage of a board that does not lead: it reads, and forwards evidence to the leader."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -19,22 +19,22 @@ _FORWARDED_SOURCES = frozenset({Source.ACCEPTANCE, Source.TRAFFIC})
 
 
 class ReadOnlyStorage:
-    """Lets a second board judge beside the one that writes: it reads all and stores nothing.
+    """Board storage that reads everything and writes nothing.
 
-    But what callers' videos show is passed on to the one that writes: nobody else sees those.
+    Evidence from callers' videos is forwarded to the leader, which cannot see those videos.
     """
 
     def __init__(self, history: Storage) -> None:
         self._history = history
 
     def add_evidence(self, evidence: Evidence) -> None:
-        """Store nothing, and pass on what callers' videos show."""
+        """Store nothing, but forward evidence from callers' videos."""
         if evidence.source in _FORWARDED_SOURCES:
             self._history.forwarded_evidence.forward(evidence)
 
     async def record_transitions(self, records: Callable[[], Sequence[TransitionRecord]]) -> None:
         """Store nothing."""
-        records()  # which thereby count as told
+        records()  # marks them as written
 
     async def save_snapshots(self, snapshot: Callable[[], Mapping[ServiceId, str]]) -> None:
         """Store nothing."""
@@ -49,19 +49,19 @@ class ReadOnlyStorage:
         snapshot_ids: Mapping[ServiceId, int],
         since: datetime,
     ) -> AsyncIterator[EvidenceRecord]:
-        """Yield the evidence that snapshots do not contain."""
+        """Yield evidence that is newer than the snapshots."""
         return self._history.replay(services, snapshot_ids, since)
 
     async def evidence_after(self, cursor: int) -> Sequence[EvidenceRecord]:
-        """Return evidence that follows an id."""
+        """Return evidence after a cursor."""
         return await self._history.evidence_after(cursor)
 
     async def latest_cursor(self) -> int:
-        """Return the id of the evidence that was stored last."""
+        """Return the cursor of the latest evidence."""
         return await self._history.latest_cursor()
 
     async def open_incidents(self) -> Sequence[Incident]:
-        """Return the incidents that have not ended."""
+        """Return open incidents."""
         return await self._history.open_incidents()
 
 
@@ -69,7 +69,7 @@ class ReadOnlyStorage:
 async def open_read_only(
     configuration: Configuration, clock: Clock
 ) -> AsyncIterator[tuple[Board, Storage]]:
-    """Open what stands and what was, to be looked at: nothing is probed and nothing stored."""
+    """Open the board and the history for reading; nothing is probed or stored."""
     async with open_storage(configuration.database_url, clock) as history:
         board = Board(ReadOnlyStorage(history), clock, is_leader=False)
         await board.apply_config(configuration.catalogue.services.values(), configuration.verdicts)

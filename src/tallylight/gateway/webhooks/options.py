@@ -3,11 +3,10 @@
 import base64
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from tallylight.documents.addresses import is_loopback, is_private
+from tallylight.documents.addresses import is_loopback, is_private, split_http_url
 from tallylight.documents.secret import Secret, SecretText
 from tallylight.documents.section import Name, Section
 
@@ -24,15 +23,9 @@ class WebhookEvent(StrEnum):
 
 def _checked_url(value: Secret) -> Secret:
     url = value.reveal()
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("is not a URL; write https://host/path")
+    parts = split_http_url(url)
     if parts.username or parts.password or parts.fragment:
         raise ValueError("must not contain a user, a password or #")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("has an invalid port; write a number from 1 to 65535") from None
     if parts.scheme == "http" and not is_loopback(url) and not is_private(url):
         raise ValueError("would be called unencrypted; use https")
     return value
