@@ -66,7 +66,7 @@ def in_force(runtime: Runtime) -> tuple[object, ...]:
         prober._paid_probes.total_budget.per_day,
         wiring.gateway._settings().answer_within,
         sorted(wiring.gateway._settings().routes),
-        wiring.http_settings().largest_body,
+        wiring.settings().largest_body,
     )
 
 

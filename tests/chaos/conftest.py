@@ -1,4 +1,4 @@
-"""Runs a bench as a whole, and reads what it found."""
+"""Runs a whole bench, and reads its results."""
 
 import json
 import os
@@ -20,7 +20,7 @@ Bench = Callable[..., Any]
 
 @pytest.fixture
 def bench() -> Bench:
-    """Return what runs a bench with options, and gives its findings."""
+    """Return a function that runs a bench with options and returns its results."""
 
     def run(name: str, *options: str) -> Any:
         running = subprocess.Popen(  # noqa: S603  # our own program
@@ -31,11 +31,11 @@ def bench() -> Bench:
             start_new_session=True,
         )
         try:
-            said, _ = running.communicate(timeout=_DEADLINE)
+            output, _ = running.communicate(timeout=_DEADLINE)
         finally:
-            with suppress(ProcessLookupError):  # whatever it has started ends with it
+            with suppress(ProcessLookupError):  # its child processes end with it
                 os.killpg(running.pid, signal.SIGKILL)
-        assert said, "it ended without a word; its standard error says why"
-        return json.loads(said)
+        assert output, "the bench printed nothing; its standard error has the cause"
+        return json.loads(output)
 
     return run

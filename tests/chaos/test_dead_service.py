@@ -1,4 +1,4 @@
-"""A dead service beside a healthy one is felt by nobody."""
+"""No caller notices a dead service beside a healthy one."""
 
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,6 @@ def test_no_create_fails_where_one_of_two_services_is_dead(bench: "Bench") -> No
     assert [found["death"] for found in deaths] == ["connection refused", "503", "429"]
     for found in deaths:
         assert found["failed"] == 0
-        assert 1 <= found["tried_dead"] < 50  # its refusals were felt by those that came later
+        assert 1 <= found["tried_dead"] < 50  # its refusals redirected the later creates
         # Half of the promised 50 ms is what a busy machine takes; the bench measures it alone.
         assert found["second_try_p50"] < 250

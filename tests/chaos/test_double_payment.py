@@ -1,4 +1,4 @@
-"""A gateway that is killed again and again pays for no video twice, and loses none.
+"""A gateway that is killed repeatedly pays for no video twice, and loses none.
 
 The same as the bench `python -m bench.chaos`, smaller; its checks are in `bench.chaos.checks`.
 """
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tests.chaos.conftest import Bench
 
 
-def test_under_eight_troubles_and_kills_no_video_is_paid_twice_or_lost(bench: "Bench") -> None:
+def test_under_eight_faults_and_kills_no_video_is_paid_twice_or_lost(bench: "Bench") -> None:
     found = bench("chaos", "--creates", "100", "--kills", "5", "--deadline", "20")
 
     assert found["broken"] == {}

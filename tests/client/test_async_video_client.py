@@ -310,7 +310,7 @@ async def test_without_a_model_the_only_route_or_sora_2_is_used(
 
     assert (await alone.create("a paper boat")).model == "ships"
     assert (await known.create("a paper boat")).model == "sora-2"
-    with pytest.raises(ApiError, match="name a model; routes: ships, boats"):
+    with pytest.raises(ApiError, match="name a model, one of: ships, boats"):
         await open_.create("a paper boat")
 
 

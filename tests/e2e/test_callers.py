@@ -156,7 +156,7 @@ def test_a_webhook_outlives_the_server_that_could_not_deliver_it(
         document["gateway"] = {"webhooks": webhooks}
         server = serve(document)
         video = create(server, make()["key"]).json()
-        eventually(lambda: server.program.events("webhook.refused"))
+        eventually(lambda: server.program.events("webhook.retry_scheduled"))
         server.program.kill()
 
     with receiving(port) as receiver:

@@ -202,7 +202,7 @@ def test_of_several_routes_one_has_to_be_named(
     program = launch("generate", "A paper boat")
 
     assert program.ends() == 2
-    assert program.logged() == "name a model; routes: ships, boats\n"
+    assert program.logged() == "name a model, one of: ships, boats\n"
 
 
 @pytest.mark.usefixtures("config")

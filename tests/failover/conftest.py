@@ -1,4 +1,4 @@
-"""A gateway of one process beside a simulated world over real HTTP, in a hurry."""
+"""A gateway of one process and a simulation over real HTTP, in accelerated time."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tallylight.config.settings import Configuration, configuration_of
 from tallylight.documents.document import parse_document
 from tallylight.documents.secret import Secret
 from tallylight.gateway.assets.directory import DirectoryStore
-from tallylight.gateway.assets.opening import open_store
+from tallylight.gateway.assets.options import open_store
 from tallylight.gateway.assets.store import AssetStore
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import CreateRequest
@@ -34,10 +34,10 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import WriteBatch
 from tallylight.upstreams.transport import Transport
 
-SPEED = 20.0  # seconds of the house and of the world to a real one
-LATER = 100_000.0  # seconds after which every job of the world has met its fate
+SPEED = 20.0  # gateway and simulation seconds per real second
+AFTER_ALL_JOBS = 100_000.0  # seconds after which every simulated job has ended
 
-WORLD = """
+SCENARIO = """
 title: Three that sell the same
 start: 2026-01-28T09:00:00Z
 upstreams:
@@ -61,69 +61,69 @@ services:
 
 
 @dataclass(slots=True)
-class Studio:
-    """A gateway at work, and the world that it meets."""
+class RunningGateway:
+    """A running gateway, and the simulation that it calls."""
 
-    world: Simulation
+    simulation: Simulation
     clock: Clock
-    history: Storage
+    storage: Storage
     board: Board
-    switchboard: GatewayWiring
+    wiring: GatewayWiring
     configuration: Configuration
     running: asyncio.Task[None]
     store: AssetStore
 
     @property
     def assets(self) -> Path:
-        """Return the folder of that."""
+        """Return the directory of the asset store."""
         assert isinstance(self.store, DirectoryStore)
         return self.store._root
 
-    async def die(self) -> None:
-        """Stop as a kill -9 does: nothing more is written, no lease is given back."""
-        crew = self.switchboard.gateway._leases
+    async def kill(self) -> None:
+        """Stop like a kill -9: nothing more is recorded, no lease is released."""
+        leases = self.wiring.gateway._leases
         self.running.cancel()
-        following = tuple(crew._tasks.values())
+        following = tuple(leases._tasks.values())
         for task in following:
             task.cancel()
-        crew.owner = "dead"
+        leases.owner = "dead"
         await asyncio.gather(self.running, *following, return_exceptions=True)
 
-    async def die_asking(self, name: str) -> None:
-        """Die while a service is asked that takes the job and does not answer."""
-        self.trouble(name, {"kind": "hang", "accepts": True})
+    async def kill_during_create(self, name: str) -> None:
+        """Kill the gateway during a create that the service accepts but does not answer."""
+        self.set_faults(name, {"kind": "hang", "accepts": True})
         asking = asyncio.create_task(self.create())
-        while not self.creates(name):  # a server tells no event
+        while not self.create_count(name):  # the simulation has no event for it
             await self.clock.sleep(timedelta(seconds=1))
-        await self.die()
+        await self.kill()
         asking.cancel()
-        self.trouble(name)
+        self.set_faults(name)
 
-    async def die_after(self, writings: int) -> None:
-        """Die once so many writings are durable, and before the next one is."""
-        journal, write = self.history.group_commit, self.history.group_commit.write
-        written, enough = 0, asyncio.Event()
+    async def kill_after_writes(self, writes: int) -> None:
+        """Kill the gateway after this many durable writes, before the next one."""
+        journal, write = self.storage.group_commit, self.storage.group_commit.write
+        write_count, is_done = 0, asyncio.Event()
 
         async def counted(batch: WriteBatch) -> bool:
-            nonlocal written
-            if enough.is_set():
+            nonlocal write_count
+            if is_done.is_set():
                 await asyncio.Event().wait()
             is_ours = await write(batch)
-            written += 1
-            if written == writings:
-                enough.set()
+            write_count += 1
+            if write_count == writes:
+                is_done.set()
             return is_ours
 
         journal.write = counted  # type: ignore[method-assign]  # the real one, counted
-        await enough.wait()
-        await self.die()
+        await is_done.wait()
+        await self.kill()
 
-    async def renew_key(self, upstream: str, key: str) -> None:
-        """Let an upstream know another key alone, and reload a configuration that has it."""
-        known = self.world.scenario.upstreams
+    async def replace_key(self, upstream: str, key: str) -> None:
+        """Replace the key of an upstream, and reload a configuration with the new key."""
+        known = self.simulation.scenario.upstreams
         part = known[upstream].model_copy(update={"keys": (ScenarioKey(key=key),)})
         changed = {"upstreams": {**known, upstream: part}}
-        self.world.scenario = self.world.scenario.model_copy(update=changed)
+        self.simulation.scenario = self.simulation.scenario.model_copy(update=changed)
         services = [
             replace(each, upstream=replace(each.upstream, key=Secret(key)))
             if each.upstream.id == upstream
@@ -132,61 +132,61 @@ class Studio:
         ]
         await self.board.apply_config(services, self.configuration.verdicts)
 
-    def trouble(self, name: str, *troubles: Mapping[str, object]) -> None:
-        """Trouble a service of the world from now on."""
-        self.world.override_faults(
-            name, tuple(FAULT_ADAPTER.validate_python(one) for one in troubles)
+    def set_faults(self, name: str, *faults: Mapping[str, object]) -> None:
+        """Replace the faults of a service from now on."""
+        self.simulation.override_faults(
+            name, tuple(FAULT_ADAPTER.validate_python(one) for one in faults)
         )
 
     async def create(self, prompt: str = "a paper boat", **options: object) -> Video:
-        """Ask for a video, as any caller."""
+        """Create a video as an anonymous caller."""
         ask = CreateRequest(model="boats", prompt=prompt, fingerprint=prompt)
-        return await self.switchboard.gateway.create(
+        return await self.wiring.gateway.create(
             replace(ask, **options),  # type: ignore[arg-type]  # a test's shorthand
             ANONYMOUS,
         )
 
-    async def ended(self, video: Video | VideoId) -> Video:
-        """Return a video once it has an end; fail if that never comes."""
+    async def until_ended(self, video: Video | VideoId) -> Video:
+        """Return a video once it has ended; fail after a minute."""
         id_ = video.id if isinstance(video, Video) else video
         async with asyncio.timeout(60):
             while True:
-                found = await self.switchboard.gateway.wait_for_change(
+                found = await self.wiring.gateway.wait_for_change(
                     id_, ANONYMOUS, timedelta(seconds=5)
                 )
                 if found.is_terminal:
                     return found
 
-    async def left_alone(self, video: Video) -> None:
-        """Return once nothing more is done for a video: its caller hears of the end first."""
+    async def until_released(self, video: Video) -> None:
+        """Return once the gateway no longer follows a video, which is after its end."""
         async with asyncio.timeout(60):
-            while self.switchboard.gateway._leases.tracked(video.id) is not None:
+            while self.wiring.gateway._leases.tracked(video.id) is not None:
                 await self.clock.sleep(timedelta(seconds=1))
 
     async def attempts(self, video: Video) -> Sequence[Attempt]:
-        """Return what was sent for a video."""
-        return await self.history.attempts.for_video(video.id)
+        """Return the attempts of a video."""
+        return await self.storage.attempts.for_video(video.id)
 
-    async def tried(self, video: Video) -> list[tuple[str, AttemptState]]:
-        """Return whom it was sent to, and what became of that."""
+    async def attempt_states(self, video: Video) -> list[tuple[str, AttemptState]]:
+        """Return the services of a video's attempts with the states of these."""
         return [(str(each.service), each.state) for each in await self.attempts(video)]
 
-    def deliveries(self, prompt: str) -> int:
-        """Return for how many videos of a prompt the world took money, once all is over."""
-        entries = [one for one in self.world.ledger.entries if one.prompt == prompt]
-        return sum(one.billed_usd(self.world.second() + LATER) > 0 for one in entries)
+    def billed_jobs(self, prompt: str) -> int:
+        """Return the number of jobs of a prompt that the simulation bills in the end."""
+        entries = [one for one in self.simulation.ledger.entries if one.prompt == prompt]
+        return sum(one.billed_usd(self.simulation.second() + AFTER_ALL_JOBS) > 0 for one in entries)
 
-    def creates(self, name: str) -> int:
-        """Return how many creates a service of the world has seen."""
-        return self.world.requests[name, "create"]
-
-
-Start = Callable[..., Awaitable[Studio]]
+    def create_count(self, name: str) -> int:
+        """Return how many creates a service has received."""
+        return self.simulation.requests[name, "create"]
 
 
-def document_of(world: Simulation, **sections: object) -> dict[str, object]:
-    """Return a configuration of the world with one explicit route over all of it."""
-    document = client_catalogue(world.scenario, world.base_urls)
+Start = Callable[..., Awaitable[RunningGateway]]
+
+
+def document_of(simulation: Simulation, **sections: object) -> dict[str, object]:
+    """Return a configuration of the simulation with one explicit route over all services."""
+    document = client_catalogue(simulation.scenario, simulation.base_urls)
     route: dict[str, object] = {"services": ["a", "b", "c"], "explicit": True}
     route |= dict(sections.pop("route", {}))  # type: ignore[call-overload]  # a test's shorthand
     for upstream, changes in dict(sections.pop("upstreams", {})).items():  # type: ignore[call-overload]
@@ -196,50 +196,50 @@ def document_of(world: Simulation, **sections: object) -> dict[str, object]:
 
 @pytest.fixture
 def scenario() -> Scenario:
-    return parse_scenario(WORLD, "three.yaml")
+    return parse_scenario(SCENARIO, "three.yaml")
 
 
 @pytest.fixture
 async def start(
     tmp_path: Path, scenario: Scenario, hurried: Callable[[float], Clock]
 ) -> AsyncIterator[Start]:
-    """Give what opens a gateway beside a world; called again, a second one on the same history."""
+    """Return a function that starts a gateway; each further one shares the database."""
     clock = hurried(SPEED)
     async with AsyncExitStack() as stack:
-        worlds: list[Simulation] = []
+        simulations: list[Simulation] = []
 
-        async def start(**sections: object) -> Studio:
-            if not worlds:
-                worlds.append(
+        async def start(**sections: object) -> RunningGateway:
+            if not simulations:
+                simulations.append(
                     await stack.enter_async_context(serve_simulation(scenario, speed=SPEED))
                 )
-            history = await stack.enter_async_context(
+            storage = await stack.enter_async_context(
                 open_storage(f"sqlite:///{tmp_path / 'history.db'}", clock)
             )
             transport = await stack.enter_async_context(Transport(clock))
             # JSON is YAML.
-            text = json.dumps(document_of(worlds[0], **sections), default=str)
+            text = json.dumps(document_of(simulations[0], **sections), default=str)
             configuration = configuration_of(
                 parse_document(text, "test.yaml", tmp_path, {}), tmp_path
             )
-            board = Board(history, clock)
+            board = Board(storage, clock)
             await board.apply_config(
                 configuration.catalogue.services.values(), configuration.verdicts
             )
             store = open_store(configuration.assets, f"sqlite:///{tmp_path / 'history.db'}")
-            switchboard = wire_gateway(
+            wiring = wire_gateway(
                 CurrentConfiguration(configuration),
-                GatewayResources(board, history, transport, store, clock),
+                GatewayResources(board, storage, transport, store, clock),
             )
-            running = asyncio.create_task(switchboard.run())
+            running = asyncio.create_task(wiring.run())
 
             async def stop() -> None:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
 
             stack.push_async_callback(stop)
-            return Studio(
-                worlds[0], clock, history, board, switchboard, configuration, running, store
+            return RunningGateway(
+                simulations[0], clock, storage, board, wiring, configuration, running, store
             )
 
         yield start

@@ -1,4 +1,4 @@
-"""Videos of services that stream until they are done."""
+"""Videos of services that stream their progress."""
 
 import pytest
 
@@ -31,15 +31,15 @@ def scenario() -> Scenario:
     return parse_scenario(CHATS, "chats.yaml")
 
 
-async def test_a_stream_is_waited_for_until_the_deadline_of_its_video(start: Start) -> None:
-    studio = await start(route={"services": ["chat"], "deadline": "2s"})
-    studio.trouble("chat", {"kind": "stall"})
+async def test_a_stream_may_last_until_the_deadline_of_its_video(start: Start) -> None:
+    gateway = await start(route={"services": ["chat"], "deadline": "2s"})
+    gateway.set_faults("chat", {"kind": "stall"})
 
-    video = await studio.ended(await studio.create())
+    video = await gateway.until_ended(await gateway.create())
 
-    (attempt,) = await studio.attempts(video)
+    (attempt,) = await gateway.attempts(video)
     assert attempt.state is AttemptState.FAILED
     assert video.error is not None
     assert video.error.code == "outcome_unknown"
-    (entry,) = await studio.history.ledger.entries()
+    (entry,) = await gateway.storage.ledger.entries()
     assert entry.state is EntryState.SETTLED  # it may be billed

@@ -1,4 +1,4 @@
-"""Fixtures: a fresh database of either kind for each test; services and their prospects."""
+"""Fixtures: a fresh database of either kind for each test; services and candidates."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -39,7 +39,7 @@ ALL_SKILLS = Features(
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the address of an empty database."""
+    """Return the URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/history.db"
     make: NewDatabase = request.getfixturevalue("new_postgres")
@@ -59,7 +59,7 @@ async def history(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
 
 @pytest.fixture(scope="session")
 def make_service() -> MakeService:
-    """Give a maker of services that sell videos by the second."""
+    """Return a factory of services that are priced by the second."""
 
     def make(  # noqa: PLR0913  # the facts that tests vary
         name: str = "a",
@@ -121,7 +121,7 @@ def make_service() -> MakeService:
 
 @pytest.fixture(scope="session")
 def make_prospect() -> MakeProspect:
-    """Give a maker of what is to be expected of a service."""
+    """Return a factory of routing candidates."""
 
     def make(  # noqa: PLR0913  # the facts that tests vary
         service: Service,

@@ -1,4 +1,4 @@
-"""What a caller is told of a video that nobody makes."""
+"""The error of a create that no service can serve."""
 
 import pytest
 

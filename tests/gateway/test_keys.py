@@ -18,15 +18,15 @@ from tallylight.storage.gateway_keys import ActiveKeys, GatewayKeys
 SECOND = timedelta(seconds=1)
 
 
-class Counted(GatewayKeys):
-    """The stored keys, with a count of the looks at them."""
+class CountingKeys(GatewayKeys):
+    """Stored keys that count their lookups."""
 
-    looks = 0
-    is_away = False
+    lookups = 0
+    is_unavailable = False
 
-    async def ring(self, known: int | None) -> ActiveKeys | None:
-        self.looks += 1
-        if self.is_away:
+    async def active_keys(self, known: int | None) -> ActiveKeys | None:
+        self.lookups += 1
+        if self.is_unavailable:
             raise StorageError("database: it is away")
         return await super().active_keys(known)
 
@@ -37,8 +37,8 @@ def keys(history: Storage, clock: VirtualClock) -> KeyRegistry:
 
 
 @asynccontextmanager
-async def looking(keys: KeyRegistry) -> AsyncIterator[None]:
-    """Keep keys up to date as long as the block lasts."""
+async def refreshing(keys: KeyRegistry) -> AsyncIterator[None]:
+    """Refresh the keys within the block."""
     task = asyncio.create_task(keys.run())
     try:
         yield
@@ -46,7 +46,7 @@ async def looking(keys: KeyRegistry) -> AsyncIterator[None]:
         task.cancel()
 
 
-async def test_a_key_opens_what_it_was_made_for(keys: KeyRegistry) -> None:
+async def test_a_key_authenticates_its_caller(keys: KeyRegistry) -> None:
     budget = Budget(per_day=Decimal("2.50"))
 
     made, secret = await keys.create("films", ["sora"], 30, budget)
@@ -71,18 +71,18 @@ async def test_the_key_itself_is_nowhere_in_the_database(
     assert secret[3:-4] not in str(rows)
 
 
-async def test_what_is_no_key_opens_nothing(keys: KeyRegistry) -> None:
+async def test_an_unknown_key_is_not_accepted(keys: KeyRegistry) -> None:
     _, secret = await keys.create("films")
 
     for other in ("", "tl-", secret[:-1], secret + "x", secret.upper(), "sk-\udcff", secret[3:]):
         assert await keys.authenticate(other) is None
 
 
-async def test_a_key_made_elsewhere_is_known_at_once(
+async def test_a_key_created_by_another_process_is_accepted_at_once(
     keys: KeyRegistry, history: Storage, clock: VirtualClock
 ) -> None:
     elsewhere = KeyRegistry(history.keys, clock)
-    async with looking(keys):
+    async with refreshing(keys):
         await clock.advance(SECOND)
 
         _, secret = await elsewhere.create("films")
@@ -91,7 +91,7 @@ async def test_a_key_made_elsewhere_is_known_at_once(
         assert await keys.authenticate(secret) is not None
 
 
-async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
+async def test_a_revocation_reaches_every_process_within_two_seconds(
     address: str, clock: VirtualClock
 ) -> None:
     async with open_storage(address, clock) as ours, open_storage(address, clock) as theirs:
@@ -102,8 +102,8 @@ async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
 
         revoked = await here.revoke(made.id)
         assert await here.authenticate(secret) is None
-        assert await there.authenticate(secret)  # the proof that it is the look that tells it
-        async with looking(there):
+        assert await there.authenticate(secret)  # so the refresh above made the difference
+        async with refreshing(there):
             await _until_refused(there, secret, clock)
 
         assert revoked is not None
@@ -112,7 +112,7 @@ async def test_a_revocation_is_felt_in_every_process_within_two_seconds(
 
 async def _until_refused(keys: KeyRegistry, secret: str, clock: VirtualClock) -> None:
     until = clock.now() + 2 * SECOND
-    async with asyncio.timeout(20):  # of real time: the database answers when it can
+    async with asyncio.timeout(20):  # of real time, for the database
         while await keys.authenticate(secret):
             if clock.now() < until:
                 await clock.advance(SECOND / 2)
@@ -121,51 +121,51 @@ async def _until_refused(keys: KeyRegistry, secret: str, clock: VirtualClock) ->
 
 async def test_known_keys_cost_the_database_nothing(history: Storage, clock: VirtualClock) -> None:
     _, secret = await KeyRegistry(history.keys, clock).create("films")
-    stored = Counted(history.keys._connections)
+    stored = CountingKeys(history.keys._connections)
     keys = KeyRegistry(stored, clock)
 
     for _ in range(100):
         assert await keys.authenticate(secret)
 
-    assert stored.looks == 1
+    assert stored.lookups == 1
 
 
 async def test_a_flood_of_guesses_does_not_reach_the_database(
     history: Storage, clock: VirtualClock
 ) -> None:
-    stored = Counted(history.keys._connections)
+    stored = CountingKeys(history.keys._connections)
     keys = KeyRegistry(stored, clock)
 
     for number in range(800):
         await keys.authenticate(f"tl-guess-{number}")
-    looks = stored.looks
+    lookups = stored.lookups
     await asyncio.gather(*(keys.authenticate(f"tl-guess-{number}") for number in range(100)))
 
-    assert looks == stored.looks == 600
+    assert lookups == stored.lookups == 600
     _, secret = await KeyRegistry(history.keys, clock).create("films")
-    async with looking(keys):
-        await until_known(keys, secret, clock)
+    async with refreshing(keys):
+        await until_accepted(keys, secret, clock)
 
 
-async def until_known(keys: KeyRegistry, secret: str, clock: VirtualClock) -> None:
+async def until_accepted(keys: KeyRegistry, secret: str, clock: VirtualClock) -> None:
     until = clock.now() + 2 * SECOND
-    async with asyncio.timeout(20):  # of real time: the database answers when it can
+    async with asyncio.timeout(20):  # of real time, for the database
         while not await keys.authenticate(secret):
             if clock.now() < until:
                 await clock.advance(SECOND / 2)
             await asyncio.to_thread(lambda: None)
 
 
-async def test_guesses_of_the_same_moment_share_a_look(history: Storage) -> None:
-    stored = Counted(history.keys._connections)
+async def test_concurrent_guesses_share_one_lookup(history: Storage) -> None:
+    stored = CountingKeys(history.keys._connections)
     keys = KeyRegistry(stored, SystemClock())
 
     await asyncio.gather(*(keys.authenticate(f"tl-guess-{number}") for number in range(100)))
 
-    assert stored.looks <= 2
+    assert stored.lookups <= 2
 
 
-async def test_a_key_made_right_after_a_look_is_known(history: Storage) -> None:
+async def test_a_key_created_right_after_a_lookup_is_accepted(history: Storage) -> None:
     keys, elsewhere = (KeyRegistry(history.keys, SystemClock()) for _ in range(2))
 
     for _ in range(5):
@@ -174,20 +174,20 @@ async def test_a_key_made_right_after_a_look_is_known(history: Storage) -> None:
         assert await keys.authenticate(secret)
 
 
-async def test_a_database_that_is_away_takes_no_key_away(
+async def test_known_keys_stay_valid_while_the_database_is_unavailable(
     history: Storage, clock: VirtualClock
 ) -> None:
     _, secret = await KeyRegistry(history.keys, clock).create("films")
-    stored = Counted(history.keys._connections)
+    stored = CountingKeys(history.keys._connections)
     keys = KeyRegistry(stored, clock)
     await keys.authenticate(secret)
 
-    stored.is_away = True
-    async with looking(keys):
+    stored.is_unavailable = True
+    async with refreshing(keys):
         await clock.advance(5 * SECOND)
 
         assert await keys.authenticate(secret)
-        with pytest.raises(StorageError):  # rather than say that a new key opens nothing
+        with pytest.raises(StorageError):  # a new key must not be reported as unknown
             await keys.authenticate("tl-new")
 
 
@@ -203,7 +203,7 @@ async def test_each_key_has_a_rate_of_its_own(keys: KeyRegistry, clock: VirtualC
     assert keys.check_rate_limit(slow) is None
 
 
-def test_a_caller_without_routes_may_ask_for_all() -> None:
+def test_a_caller_without_routes_may_use_all() -> None:
     assert Caller().may_use("sora")
     assert Caller(routes=frozenset({"sora"})).may_use("sora")
     assert not Caller(routes=frozenset({"sora"})).may_use("veo")

@@ -1,4 +1,4 @@
-"""`tallylight keys`, as it is typed."""
+"""The command `tallylight keys`."""
 
 import asyncio
 import json
@@ -24,13 +24,13 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def address(tmp_path: Path) -> str:
-    """Give one kind of database: what commands do with it is the same on both."""
+    """Return the URL of an SQLite database: commands behave the same on both kinds."""
     return f"sqlite:///{tmp_path}/history.db"
 
 
 @pytest.fixture
 def command(tmp_path: Path, address: str) -> Command:
-    """Return what runs `keys` with a configuration."""
+    """Return a function that runs `keys` with a configuration."""
     path = tmp_path / "tallylight.yaml"
     path.write_text(_CONFIGURATION.format(address=address), encoding="utf-8")
 
@@ -55,7 +55,7 @@ def test_the_key_is_printed_alone_and_once(command: Command) -> None:
 
 
 def caller_of(key: str, address: str) -> Caller | None:
-    """Return whom a server would take the key for."""
+    """Return the caller that a server would authenticate by the key."""
 
     async def ask() -> Caller | None:
         async with open_storage(address, SystemClock()) as history:
@@ -64,7 +64,7 @@ def caller_of(key: str, address: str) -> Caller | None:
     return asyncio.run(ask())
 
 
-def test_a_made_key_opens_until_it_is_revoked(command: Command, address: str) -> None:
+def test_a_key_is_valid_until_it_is_revoked(command: Command, address: str) -> None:
     line = ("create", "films", "--route", "sora", "--route", "veo", "--per-minute", "30")
 
     made = json.loads(command(*line, "--per-day", "2.50", "--json").stdout)
@@ -79,7 +79,7 @@ def test_a_made_key_opens_until_it_is_revoked(command: Command, address: str) ->
     assert caller_of(made["key"], address) is None
 
 
-def test_the_list_tells_what_each_key_may(command: Command) -> None:
+def test_the_list_shows_the_permissions_of_each_key(command: Command) -> None:
     command("create", "films", "--per-hour", "0.5", "--route", "sora")
 
     (found,) = json.loads(command("list", "--json").stdout)
@@ -93,12 +93,12 @@ def test_the_list_tells_what_each_key_may(command: Command) -> None:
     assert "digest" not in found
 
 
-def test_no_key_is_no_table(command: Command) -> None:
+def test_without_keys_no_table_is_shown(command: Command) -> None:
     assert command("list").stdout == "No keys.\n"
     assert json.loads(command("list", "--json").stdout) == []
 
 
-def test_a_key_that_is_not_there_cannot_be_revoked(command: Command) -> None:
+def test_an_unknown_key_cannot_be_revoked(command: Command) -> None:
     refused = command("revoke", "key_0")
 
     assert refused.exit_code == 1
@@ -108,12 +108,12 @@ def test_a_key_that_is_not_there_cannot_be_revoked(command: Command) -> None:
 @pytest.mark.parametrize(
     "line", [("--per-day", "much"), ("--per-day", "-1"), ("--per-minute", "0"), ("--rate", "1")]
 )
-def test_limits_that_are_none_are_refused(command: Command, line: tuple[str, str]) -> None:
+def test_malformed_limits_are_refused(command: Command, line: tuple[str, str]) -> None:
     assert command("create", "films", *line).exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["", " ", "caf\udce9", "a\x00b"])
-def test_a_name_that_is_none_or_cannot_be_stored_is_refused(command: Command, name: str) -> None:
+def test_an_empty_or_unstorable_name_is_refused(command: Command, name: str) -> None:
     refused = command("create", name)
 
     assert refused.exit_code == 2
@@ -121,7 +121,7 @@ def test_a_name_that_is_none_or_cannot_be_stored_is_refused(command: Command, na
     assert json.loads(command("list", "--json").stdout) == []
 
 
-def test_a_route_that_is_none_is_warned_of_and_kept(command: Command) -> None:
+def test_an_unknown_route_is_kept_with_a_warning(command: Command) -> None:
     made = command("create", "films", "--route", "minimax/h3", "--route", "kites", "--json")
 
     assert made.exit_code == 0

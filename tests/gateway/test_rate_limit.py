@@ -21,7 +21,7 @@ def test_a_full_bucket_lets_one_minutes_requests_pass_at_once() -> None:
 
 
 @given(RATES, st.floats(0, 1e6))
-def test_who_waits_as_long_as_it_was_told_passes(rate: int, start: float) -> None:
+def test_a_caller_that_waits_for_retry_after_passes(rate: int, start: float) -> None:
     bucket, now = full_bucket(start, rate), start
     wait = None
     while wait is None:
@@ -43,7 +43,7 @@ def test_never_more_pass_than_a_full_bucket_and_its_refill(rate: int, gaps: list
 
 
 @given(RATES, st.floats(-100, 0))
-def test_a_clock_that_stands_still_gives_nothing_back(rate: int, step: float) -> None:
+def test_a_stopped_clock_refills_nothing(rate: int, step: float) -> None:
     bucket, _ = take_token(full_bucket(0, rate), 0, rate)
 
     after, _ = take_token(bucket, step, rate)

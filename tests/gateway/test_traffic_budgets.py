@@ -1,4 +1,4 @@
-"""What callers' videos may cost and do, by key and all together."""
+"""Spending limits of callers' videos, by key and in total."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def entry(name: str, payer: str, amount: str, hours_ago: int = 0) -> LedgerEntry
     )
 
 
-async def test_the_limits_of_keys_and_of_all_videos_tell_how_far_they_are_used_up(
+async def test_the_limits_of_keys_and_of_all_videos_show_their_usage(
     history: Storage,
 ) -> None:
     writing = asyncio.create_task(history.group_commit.run())

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
@@ -19,7 +20,6 @@ from tallylight.model.order import Operation, Order, Reference
 from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLimit, WriteBatch
-from tallylight.storage.videos import new_video_id
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 KEY = KeyId("key_1")
@@ -28,7 +28,7 @@ SERVICE = ServiceId("sora-2-official")
 
 def video_of(**changes: object) -> Video:
     video = Video(
-        id=new_video_id(),
+        id=VideoId(f"video_{uuid4().hex}"),
         key=KEY,
         model="sora-2",
         prompt="a paper boat",

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, event, text
 from tallylight.clock import VirtualClock
 from tallylight.errors import BudgetError
 from tallylight.model.attempt import Attempt, AttemptState
-from tallylight.model.ids import AttemptId, KeyId, ServiceId
+from tallylight.model.ids import AttemptId, KeyId, ServiceId, VideoId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import Budget
 from tallylight.model.order import Order
@@ -23,7 +24,6 @@ from tallylight.model.video import Video, VideoError, VideoStatus
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import SpendingLimit, WriteBatch
-from tallylight.storage.videos import new_video_id
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LEASE = timedelta(seconds=15)
@@ -107,7 +107,7 @@ async def pair(address: str, clock: VirtualClock) -> AsyncIterator[Pair]:
         first = await stack.enter_async_context(opened(address, clock))
         second = await stack.enter_async_context(opened(address, clock))
         video = Video(
-            id=new_video_id(),
+            id=VideoId(f"video_{uuid4().hex}"),
             key=KeyId("key_1"),
             model="sora-2",
             prompt="a paper boat",
@@ -172,7 +172,7 @@ async def test_after_a_lost_lease_no_budget_error_is_raised(pair: Pair) -> None:
 
 
 async def test_a_lost_lease_does_not_stop_other_batches_of_its_group(pair: Pair) -> None:
-    other = replace(pair.video, id=new_video_id(), owner="second")
+    other = replace(pair.video, id=VideoId(f"video_{uuid4().hex}"), owner="second")
     attempt, entry = attempt_of(other, 1)
     await pair.first.group_commit.write(
         WriteBatch(new_video=other, leased_until=NOON, new_attempt=attempt, new_entry=entry)

@@ -15,10 +15,9 @@ from tallylight.config.settings import Configuration
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.assets.fetch import AssetFetcher
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.failover import Failover
+from tallylight.gateway.failover import AttemptStages, Failover
 from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.gateway import Gateway
-from tallylight.gateway.http.settings import HttpSettings
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import KeyRegistry
 from tallylight.gateway.leases import LeaseManager
@@ -83,7 +82,7 @@ class GatewayWiring:
         gateway: The operations that the HTTP API and the Python client call.
         keys: The keys of callers.
         candidates: The expected cost, time and success rate of each service.
-        http_settings: Returns the settings of the HTTP API.
+        settings: Returns the settings of the gateway and its HTTP layer.
         metrics: Counters of callers' videos.
         workers: Background tasks by name.
         sinks: Background tasks that workers write to and report to, hence stopped after them.
@@ -92,7 +91,7 @@ class GatewayWiring:
     gateway: Gateway
     keys: KeyRegistry
     candidates: Candidates
-    http_settings: Callable[[], HttpSettings]
+    settings: Callable[[], GatewaySettings]
     metrics: CollectorRegistry
     workers: _BackgroundTasks
     sinks: _BackgroundTasks
@@ -143,7 +142,7 @@ def wire_gateway(current: CurrentConfiguration, resources: GatewayResources) -> 
         gateway=Gateway(settings, history, selector, leases, inputs, contents, clock),
         keys=keys,
         candidates=candidates,
-        http_settings=current.reader(http_settings),
+        settings=settings,
         metrics=metrics.registry,
         workers={
             "keys": keys.run,
@@ -172,28 +171,20 @@ def _make_failover(  # noqa: PLR0913, PLR0917  # the parts of the gateway that i
         board,
         store,
         selector,
-        submitter,
-        reconciler,
-        poller,
-        finisher,
+        AttemptStages(submitter, reconciler, poller, finisher),
         outcomes,
         inputs,
-        history,
         clock,
     )
 
 
 def gateway_settings(configuration: Configuration) -> GatewaySettings:
-    """Return the settings that the gateway's core reads."""
+    """Return the settings that the gateway and its HTTP layer read."""
     return GatewaySettings(
         routes=configuration.routes,
         answer_within=configuration.gateway.answer_within,
         budget=configuration.gateway.budget.budget(),
         content_retention=configuration.assets.keep,
+        allows_anonymous=configuration.gateway.open,
+        largest_body=configuration.gateway.largest_body,
     )
-
-
-def http_settings(configuration: Configuration) -> HttpSettings:
-    """Return the settings that the HTTP API reads."""
-    options = configuration.gateway
-    return HttpSettings(allows_anonymous=options.open, largest_body=options.largest_body)

@@ -21,7 +21,7 @@ from tallylight.board import Board, BoardStorage
 from tallylight.clock import Clock
 from tallylight.config.settings import Configuration
 from tallylight.errors import StorageError
-from tallylight.gateway.assets.opening import open_store
+from tallylight.gateway.assets.options import open_store
 from tallylight.model.evidence import Evidence
 from tallylight.probes.calendar import calendar_evidence
 from tallylight.probes.feeds import FeedPoller

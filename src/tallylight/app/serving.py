@@ -176,7 +176,7 @@ class _Server(uvicorn.Server):
 
 def _with_gateway(page: ASGIApp, runtime: Runtime, clock: Clock) -> ASGIApp:
     wiring = runtime.gateway_wiring
-    return GatewayApp(page, wiring.gateway, wiring.keys, wiring.http_settings, clock)
+    return GatewayApp(page, wiring.gateway, wiring.keys, wiring.settings, clock)
 
 
 def _status_state(

@@ -11,10 +11,9 @@ from typing import TypedDict
 
 from tallylight.documents.nearest import unknown_name_message
 from tallylight.gateway.http import parse
-from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext
 from tallylight.gateway.http.text_validation import check_storable
-from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.keys import ANONYMOUS
 from tallylight.gateway.requests import ApiError, CreateRequest
 from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route

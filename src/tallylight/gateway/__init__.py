@@ -1,1 +1,1 @@
-"""One `/v1/videos` address that keeps working when a service does not."""
+"""One `/v1/videos` API that keeps working when a service fails."""

@@ -1,10 +1,10 @@
-"""Takes a video to its end, from whatever is written of it, through as many services as it needs.
+"""Drives a video from its recorded state to its end, through as many services as it needs.
 
-`follow` is re-entrant: a process that finds a video left under way calls it as the one that began
-it did, and nothing that may have been paid for is sent again.
+`follow` can resume: a process that takes a video over calls it as the process before did, and no
+attempt that may have been paid for is sent again.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,8 +20,8 @@ from tallylight.gateway.errors import (
     UNRESOLVED_DOUBT,
     is_callers_fault,
     services_exhausted,
+    video_error,
 )
-from tallylight.gateway.errors import video_error as told
 from tallylight.gateway.finish import VideoFinisher
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.outcomes import OutcomeReporter
@@ -38,254 +38,270 @@ from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.ids import AttemptId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.video import VideoError
-from tallylight.storage.database import Storage
 from tallylight.storage.transaction import SpendingLimit
 from tallylight.upstreams.messages import Job
 from tallylight.upstreams.protocols.registry import adapter_for
 
 log = structlog.get_logger()
 
-_INTERRUPTED = "our own restart cut the answer off"
-_BETWEEN_LOOKS = timedelta(seconds=15)
-_BETWEEN_READINGS = timedelta(seconds=2)
-_FIRST_ROUND, _DOUBLINGS = timedelta(seconds=5), 4
-"""How long to wait before services are asked again that have all refused; then twice as long."""
+_INTERRUPTED = "the gateway was restarted before the response arrived"
+_GIVEN_UP_POLL_INTERVAL = timedelta(seconds=15)
+_STORAGE_POLL_INTERVAL = timedelta(seconds=2)
+_FIRST_ROUND_PAUSE, _MAX_DOUBLINGS = timedelta(seconds=5), 4
+"""Pause before the next round after all services refused; it doubles up to four times."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStages:
+    """The stages of an attempt: it is sent, looked for while in doubt, polled, finished."""
+
+    submitter: AttemptSubmitter
+    reconciler: AttemptReconciler
+    poller: AttemptPoller
+    finisher: VideoFinisher
 
 
 class Failover:
-    """Follows videos."""
+    """Drives each video to its end, through as many services as it needs."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
         board: Board,
-        books: VideoStore,
-        choosing: ServiceSelector,
-        submitting: AttemptSubmitter,
-        reconciling: AttemptReconciler,
-        following: AttemptPoller,
-        completing: VideoFinisher,
-        witness: OutcomeReporter,
-        sources: InputResolver,
-        history: Storage,
+        store: VideoStore,
+        selector: ServiceSelector,
+        stages: AttemptStages,
+        reporter: OutcomeReporter,
+        inputs: InputResolver,
         clock: Clock,
     ) -> None:
         self._board = board
-        self._history = history
-        self._books = books
-        self._choosing = choosing
-        self._submitting = submitting
-        self._reconciling = reconciling
-        self._following = following
-        self._completing = completing
-        self._witness = witness
-        self._sources = sources
+        self._store = store
+        self._selector = selector
+        self._submitter = stages.submitter
+        self._reconciler = stages.reconciler
+        self._poller = stages.poller
+        self._finisher = stages.finisher
+        self._reporter = reporter
+        self._inputs = inputs
         self._clock = clock
 
     async def begin(
-        self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
+        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
     ) -> None:
-        """Send the first attempt of a video, which was written down with it, and follow it."""
-        job = await self._submitting.submit(live, live.attempts[-1], choice.service, choice.order)
-        live.is_sending = False
-        del choice  # or its picture would be held as long as the job takes
-        await self.follow(live, limits, job)
+        """Send the first attempt, which was recorded with the video, and follow the video."""
+        job = await self._submitter.submit(
+            tracked, tracked.attempts[-1], choice.service, choice.order
+        )
+        tracked.is_sending = False
+        del choice  # frees the bytes of its reference while the job runs
+        await self.follow(tracked, limits, job)
 
     async def follow(
-        self, live: TrackedVideo, limits: tuple[SpendingLimit, ...], job: Job | None = None
+        self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...], job: Job | None = None
     ) -> None:
-        """Take a video to its end, or return early if this process has to let it go.
+        """Follow a video to its end; return early if this process has to release it.
 
         Args:
-            live: What is written of it.
-            limits: What further attempts may cost.
-            job: As the current attempt's job was last seen, if it was.
+            tracked: The video's recorded state.
+            limits: Spending limits for further attempts.
+            job: Last known state of the current attempt's job, if any.
         """
-        while not (live.video.is_terminal or live.is_released):
-            attempt = live.current
+        while not (tracked.video.is_terminal or tracked.is_released):
+            attempt = tracked.current
             if attempt is not None:
-                await self._go_on(live, attempt, job)
+                await self._continue(tracked, attempt, job)
                 job = None
-            elif not await self._is_done(live):
-                job = await self._next(live, limits)
+            elif not await self._end_if_over(tracked):
+                job = await self._next_attempt(tracked, limits)
 
-    async def _go_on(self, live: TrackedVideo, attempt: Attempt, job: Job | None) -> None:
+    async def _continue(self, tracked: TrackedVideo, attempt: Attempt, job: Job | None) -> None:
         if attempt.service not in self._board:
-            await self._leave(live, attempt)
+            await self._end_removed(tracked, attempt)
             return
         service = self._board.service(attempt.service)
         match attempt.state:
             case AttemptState.ACCEPTED if adapter_for(service.upstream).streams and job is None:
-                # Whoever has lost the stream cannot ask again; the job may go on and be billed.
-                await self._unresolved(live, attempt)
+                # A lost stream cannot be resumed; the job may continue and be billed.
+                await self._end_unresolved(tracked, attempt)
             case AttemptState.ACCEPTED:
-                await self._following.poll_until_ended(live, attempt, service, job)
+                await self._poller.poll_until_ended(tracked, attempt, service, job)
             case AttemptState.INTENDED:
-                await self._take_up(live, attempt, service)
+                await self._resume_intended(tracked, attempt, service)
             case _:
-                await self._reconcile(live, attempt)
+                await self._reconcile(tracked, attempt)
 
-    async def _reconcile(self, live: TrackedVideo, attempt: Attempt) -> None:
+    async def _reconcile(self, tracked: TrackedVideo, attempt: Attempt) -> None:
         service = self._board.service(attempt.service)
-        found = await self._reconciling.reconcile(live, attempt, service)
+        found = await self._reconciler.reconcile(tracked, attempt, service)
         if isinstance(found, Job):
-            accepted = live.current
+            accepted = tracked.current
             if accepted is not None:
-                await self._following.poll_until_ended(live, accepted, service, found)
-        elif await self._is_answered_elsewhere(live, attempt):
-            return  # and what follows from the answer is for the next turn
+                await self._poller.poll_until_ended(tracked, accepted, service, found)
+        elif await self._is_answered_elsewhere(tracked, attempt):
+            return  # the next iteration of `follow` acts on the result
         elif found:
-            await self._unresolved(live, attempt)
+            await self._end_unresolved(tracked, attempt)
         else:
-            live.refusals.append((attempt.service, UNRESOLVED_DOUBT))
-            self._books.mark_refused(live, attempt, UNRESOLVED_DOUBT)
+            tracked.refusals.append((attempt.service, UNRESOLVED_DOUBT))
+            self._store.mark_refused(tracked, attempt, UNRESOLVED_DOUBT)
 
-    async def _take_up(self, live: TrackedVideo, attempt: Attempt, service: Service) -> None:
-        """Call an attempt a doubt that another process was sending, once that may be dead.
+    async def _resume_intended(
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service
+    ) -> None:
+        """Mark an attempt in doubt that another process was sending, once that may have died.
 
-        It may live, cut off from the database or from time, and still hear the answer. Where a list
-        shows the job nobody needs to wait for that.
+        That process may be cut off from the database or suspended, and still receive the response.
+        If the upstream lists its jobs, there is no need to wait for it.
         """
         is_listed = adapter_for(service.upstream).listing() is not None
-        until = min(attempt.intended_at + SUBMIT_TIMEOUT, live.video.deadline)
+        until = min(attempt.intended_at + SUBMIT_TIMEOUT, tracked.video.deadline)
         while not is_listed and self._clock.now() < until:
-            if await self._is_answered_elsewhere(live, attempt):
+            if await self._is_answered_elsewhere(tracked, attempt):
                 return
-            await self._clock.sleep(_BETWEEN_READINGS)
-        await self._books.mark_in_doubt(live, attempt, _INTERRUPTED)
+            await self._clock.sleep(_STORAGE_POLL_INTERVAL)
+        await self._store.mark_in_doubt(tracked, attempt, _INTERRUPTED)
 
-    async def _is_answered_elsewhere(self, live: TrackedVideo, attempt: Attempt) -> bool:
-        """Tell whether another process has heard what became of an attempt; take that in."""
-        written = await self._history.attempts.get(attempt.id)
+    async def _is_answered_elsewhere(self, tracked: TrackedVideo, attempt: Attempt) -> bool:
+        """Tell whether another process recorded the outcome of an attempt; apply it."""
+        written = await self._store.stored_attempt(attempt.id)
         if written is None or written.state in {AttemptState.INTENDED, AttemptState.IN_DOUBT}:
             return False
-        if written.state is AttemptState.DELIVERED:  # by one that could not end the video with it
+        if (
+            written.state is AttemptState.DELIVERED
+        ):  # by a process that could not end the video with it
             written = replace(written, state=AttemptState.ACCEPTED, ended_at=None)
-        entries = await self._history.ledger.by_ids([written.entry])
+        entries = await self._store.stored_entries(written)
         if written.failure is not None:
-            live.refusals.append((written.service, written.failure))
-        live.apply(attempts=(written,), entries=tuple(entries.values()))
+            tracked.refusals.append((written.service, written.failure))
+        tracked.apply(attempts=(written,), entries=entries)
         return True
 
-    async def _unresolved(self, live: TrackedVideo, attempt: Attempt) -> None:
-        """End an attempt of which nobody can know whether it is paid for; it counts as paid."""
-        live.refusals.append((attempt.service, UNRESOLVED_DOUBT))
-        self._books.mark_failed(live, attempt, UNRESOLVED_DOUBT)
-        self._witness.report_failed(attempt.service, UNRESOLVED_DOUBT)
-        if live.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
+    async def _end_unresolved(self, tracked: TrackedVideo, attempt: Attempt) -> None:
+        """End an attempt whose acceptance cannot be known; it counts as paid."""
+        tracked.refusals.append((attempt.service, UNRESOLVED_DOUBT))
+        self._store.mark_failed(tracked, attempt, UNRESOLVED_DOUBT)
+        self._reporter.report_failed(attempt.service, UNRESOLVED_DOUBT)
+        if tracked.route.when_in_doubt is not WhenInDoubt.PAY_TWICE:
             error = VideoError("outcome_unknown", f"{attempt.service}: {UNRESOLVED_DOUBT.text}")
-            await self._completing.fail_video(live, error)
+            await self._finisher.fail_video(tracked, error)
 
-    async def _leave(self, live: TrackedVideo, attempt: Attempt) -> None:
-        self._books.mark_failed(live, attempt, SERVICE_REMOVED)
-        await self._completing.fail_video(live, told(SERVICE_REMOVED, attempt.service))
+    async def _end_removed(self, tracked: TrackedVideo, attempt: Attempt) -> None:
+        self._store.mark_failed(tracked, attempt, SERVICE_REMOVED)
+        await self._finisher.fail_video(tracked, video_error(SERVICE_REMOVED, attempt.service))
 
-    async def _is_done(self, live: TrackedVideo) -> bool:
-        """End a video whose time is over, or whose caller is at fault; tell whether it ended."""
-        newest = live.refusals[-1] if live.refusals else None
-        travels = live.route.content_travels
+    async def _end_if_over(self, tracked: TrackedVideo) -> bool:
+        """Fail a video at its deadline or for a caller's fault; tell whether it has ended."""
+        newest = tracked.refusals[-1] if tracked.refusals else None
+        travels = tracked.route.content_travels
         if newest is not None and is_callers_fault(newest[1], content_travels=travels):
-            await self._completing.fail_video(live, told(newest[1], newest[0]))
-        elif self._clock.now() >= live.video.deadline:
-            await self._completing.fail_video(live, DEADLINE_EXCEEDED)
-        return live.video.is_terminal
+            await self._finisher.fail_video(tracked, video_error(newest[1], newest[0]))
+        elif self._clock.now() >= tracked.video.deadline:
+            await self._finisher.fail_video(tracked, DEADLINE_EXCEEDED)
+        return tracked.video.is_terminal
 
-    async def _next(self, live: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> Job | None:
-        """Send to the next service, or wait, or end the video; return the job if there is one."""
-        ranking = self._choosing.rank(live, limits)
-        is_spent = live.paid_attempts >= live.route.attempts
+    async def _next_attempt(
+        self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]
+    ) -> Job | None:
+        """Send to the next service, wait, or end the video; return the new job, if any."""
+        ranking = self._selector.rank(tracked, limits)
+        is_spent = tracked.paid_attempts >= tracked.route.attempts
         if is_spent or not ranking.choices:
-            await self._wait_or_end(live, ranking, is_spent=is_spent)
+            await self._wait_or_end(tracked, ranking, is_spent=is_spent)
             return None
         try:
-            return await self._send(live, ranking.choices[0], limits)
-        except ApiError as error:  # what it builds on is not there any more
-            await self._give_up(live, VideoError(error.code, error.message))
+            return await self._send(tracked, ranking.choices[0], limits)
+        except ApiError as error:  # an input was deleted meanwhile
+            await self._give_up(tracked, VideoError(error.code, error.message))
         except BudgetError as error:
-            await self._give_up(live, VideoError("insufficient_quota", str(error)))
+            await self._give_up(tracked, VideoError("insufficient_quota", str(error)))
         return None
 
     async def _send(
-        self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
+        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
     ) -> Job | None:
-        """Write a further attempt down and send it; return the job if there is one."""
+        """Record a further attempt and send it; return its job, if any."""
         fitted = choice.order
         try:
-            whole = await self._sources.order_for(live.video)
+            complete = await self._inputs.order_for(tracked.video)
         except LookupError:
             raise REFERENCE_LOST from None
-        order = replace(whole, seconds=fitted.seconds, size=fitted.size)
-        if live.is_released:
+        order = replace(complete, seconds=fitted.seconds, size=fitted.size)
+        if tracked.is_released:
             return None
-        attempt, entry = new_attempt(live, choice, self._clock.now())
-        live.is_sending = True
+        attempt, entry = new_attempt(tracked, choice, self._clock.now())
+        tracked.is_sending = True
         try:
-            if not await self._books.add_attempt(live, attempt, entry, limits):
-                log.info("video.lost", video=live.video.id)
-                live.is_released = True
+            if not await self._store.add_attempt(tracked, attempt, entry, limits):
+                log.info("lease.lost", video=tracked.video.id)
+                tracked.is_released = True
                 return None
-            live.video = replace(live.video, substitutions=choice.substituted)
-            return await self._submitting.submit(live, attempt, choice.service, order)
+            tracked.video = replace(tracked.video, substitutions=choice.substituted)
+            return await self._submitter.submit(tracked, attempt, choice.service, order)
         finally:
-            live.is_sending = False
+            tracked.is_sending = False
 
-    async def _give_up(self, live: TrackedVideo, error: VideoError) -> None:
-        """End a video that nobody can be asked for, unless a job that was given up may deliver."""
-        if live.given_up_attempts:
-            await self._look_again(live)
+    async def _give_up(self, tracked: TrackedVideo, error: VideoError) -> None:
+        """Fail a video, unless a given-up job may still deliver it."""
+        if tracked.given_up_attempts:
+            await self._poll_given_up_later(tracked)
         else:
-            await self._completing.fail_video(live, error)
+            await self._finisher.fail_video(tracked, error)
 
-    async def _look_again(self, live: TrackedVideo) -> None:
-        """Wait a while, and look at the jobs that were given up."""
-        await self._books.flush(live)
-        left = live.video.deadline - self._clock.now()
-        await self._clock.sleep(min(_BETWEEN_LOOKS, left))
-        await self._following.poll_given_up(live)
+    async def _poll_given_up_later(self, tracked: TrackedVideo) -> None:
+        """Wait, then poll the given-up jobs once."""
+        await self._store.flush(tracked)
+        left = tracked.video.deadline - self._clock.now()
+        await self._clock.sleep(min(_GIVEN_UP_POLL_INTERVAL, left))
+        await self._poller.poll_given_up(tracked)
 
-    async def _wait_or_end(self, live: TrackedVideo, ranking: Ranking, *, is_spent: bool) -> None:
-        """Wait for jobs that were given up, or for services that refused for the moment."""
-        if live.given_up_attempts:
-            await self._look_again(live)
+    async def _wait_or_end(
+        self, tracked: TrackedVideo, ranking: Ranking, *, is_spent: bool
+    ) -> None:
+        """Wait for given-up jobs or for services that refused for now, or fail the video."""
+        if tracked.given_up_attempts:
+            await self._poll_given_up_later(tracked)
             return
-        pause = self._until_next_round(live, ranking)
-        if is_spent or pause is None or self._clock.now() + pause >= live.video.deadline:
-            await self._completing.fail_video(live, services_exhausted(live.refusals))
+        pause = self._next_round_pause(tracked, ranking)
+        if is_spent or pause is None or self._clock.now() + pause >= tracked.video.deadline:
+            await self._finisher.fail_video(tracked, services_exhausted(tracked.refusals))
             return
-        await self._books.flush(live)
-        if not live.is_resolved:
-            live.resolve()  # its caller is told that it waits
+        await self._store.flush(tracked)
+        if not tracked.is_resolved:
+            tracked.resolve()  # its create returns the video as queued
         await self._clock.sleep(pause)
-        live.rounds, live.round_start = live.rounds + 1, len(live.attempts)
+        tracked.rounds, tracked.round_start = tracked.rounds + 1, len(tracked.attempts)
 
-    def _until_next_round(self, live: TrackedVideo, ranking: Ranking) -> timedelta | None:
-        """Return when services may be asked again, None if the video is to fail now.
+    def _next_round_pause(self, tracked: TrackedVideo, ranking: Ranking) -> timedelta | None:
+        """Return the pause before the next round of attempts, None if the video fails now.
 
-        A service that accepted the video is never asked for it again. One that refused for the
-        moment, or asked to be left alone, is waited for by a video that is held, and by one whose
-        caller has seen it accepted; a service that is down or blocked only by one that is held.
+        A service that accepted the video never gets it again. A held video, and one that was
+        accepted before, waits for services that refused for now or sent `Retry-After`. Only a held
+        video waits for a service that is down or blocked.
         """
-        held_for = live.video.created_at + live.route.hold - self._clock.now()
+        held_for = tracked.video.created_at + tracked.route.hold - self._clock.now()
         is_held = held_for > timedelta()
-        refused_for_now = live.refused_for_now
+        refused_for_now = tracked.refused_for_now
         is_any_refused_for_now = any(
             each.reason is ExclusionReason.TRIED and each.service in refused_for_now
             for each in ranking.excluded
         )
         may_return = is_any_refused_for_now or ranking.retry_after is not None
         may_return = may_return or (is_held and ranking.may_change)
-        if not may_return or not (is_held or live.paid_attempts):
+        if not may_return or not (is_held or tracked.paid_attempts):
             return None
-        pause = _FIRST_ROUND * 2.0 ** min(live.rounds, _DOUBLINGS)
+        pause = _FIRST_ROUND_PAUSE * 2.0 ** min(tracked.rounds, _MAX_DOUBLINGS)
         if ranking.retry_after is not None and not is_any_refused_for_now:
             pause = max(pause, ranking.retry_after)
         return min(pause, held_for) if is_held else pause
 
 
-def new_attempt(live: TrackedVideo, choice: Choice, now: datetime) -> tuple[Attempt, LedgerEntry]:
-    """Return a further attempt and the money to be set aside for it; nothing is written yet."""
-    video, service = live.video, choice.service
-    number = len(live.attempts) + 1
-    name = f"{video.id}.{number}"  # which is there once, whoever else makes an attempt at it
+def new_attempt(
+    tracked: TrackedVideo, choice: Choice, now: datetime
+) -> tuple[Attempt, LedgerEntry]:
+    """Return a further attempt and the ledger entry that reserves its cost; stores nothing."""
+    video, service = tracked.video, choice.service
+    number = len(tracked.attempts) + 1
+    name = f"{video.id}.{number}"  # unique in the database, so two processes cannot both record it
     entry = LedgerEntry(
         id=EntryId(name),
         service=service.id,
@@ -301,7 +317,7 @@ def new_attempt(live: TrackedVideo, choice: Choice, now: datetime) -> tuple[Atte
         id=AttemptId(name),
         service=service.id,
         purpose=Purpose.TRAFFIC,
-        order=replace(choice.order, reference=None),  # as in `begin`
+        order=replace(choice.order, reference=None),  # the asset store has its bytes
         model=service.model,
         entry=entry.id,
         intended_at=now,

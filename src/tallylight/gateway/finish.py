@@ -1,4 +1,4 @@
-"""Writes down how a job ended: the video is there, or its service did not make it."""
+"""Records the end of a job: the video is delivered, or its service failed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,90 +24,94 @@ from tallylight.upstreams.messages import Job
 log = structlog.get_logger()
 
 BuildMessages = Callable[[Video, datetime], tuple[OutboxMessage, ...]]
-"""Which webhooks tell of a video that has ended."""
+"""Returns the webhooks that report the end of a video."""
 
 
 class VideoFinisher:
-    """Ends attempts, and videos with them."""
+    """Ends attempts and videos."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        books: VideoStore,
-        delivering: AssetFetcher,
-        sources: InputResolver,
-        witness: OutcomeReporter,
-        notices: BuildMessages,
+        store: VideoStore,
+        fetcher: AssetFetcher,
+        inputs: InputResolver,
+        reporter: OutcomeReporter,
+        build_messages: BuildMessages,
         keep: Callable[[], timedelta],
         clock: Clock,
     ) -> None:
-        self._books = books
-        self._delivering = delivering
-        self._sources = sources
-        self._witness = witness
-        self._notices = notices
+        self._store = store
+        self._fetcher = fetcher
+        self._inputs = inputs
+        self._reporter = reporter
+        self._build_messages = build_messages
         self._keep = keep
         self._clock = clock
 
     async def finish(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, job: Job
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, job: Job
     ) -> None:
-        """Take in that a job is over: completed or failed."""
+        """Record that a job completed or failed."""
         if job.failure is not None:
-            await self._fail(live, attempt, service, job.failure)
+            await self._fail(tracked, attempt, service, job.failure)
             return
         rendered = replace(attempt, rendered_at=self._clock.now())
-        asset = await self._delivering.fetch(live.video, service, job)
+        asset = await self._fetcher.fetch(tracked.video, service, job)
         if isinstance(asset, Failure):
-            # The job is done and paid for: its content is relayed as long as it can be had.
-            log.warning("video.unfetched", service=service.id, video=live.video.id, why=asset.rule)
-            if asset.fault is not Fault.OURS:  # a disk of ours says nothing of the service
-                self._witness.report_failed(service.id, asset)
-            await self._complete(live, rendered, job, "")
+            # The job is done and paid for: its content is proxied while the upstream has it.
+            log.warning(
+                "video.fetch_failed", service=service.id, video=tracked.video.id, rule=asset.rule
+            )
+            if asset.fault is not Fault.OURS:  # a full local disk says nothing about the service
+                self._reporter.report_failed(service.id, asset)
+            await self._complete(tracked, rendered, job, "")
         else:
-            await self._complete(live, rendered, job, asset)
-            self._witness.report_delivered(rendered, self._clock.now() - rendered.intended_at)
+            await self._complete(tracked, rendered, job, asset)
+            self._reporter.report_delivered(rendered, self._clock.now() - rendered.intended_at)
 
-    async def fail_video(self, live: TrackedVideo, error: VideoError) -> None:
-        """End a video that will not come."""
+    async def fail_video(self, tracked: TrackedVideo, error: VideoError) -> None:
+        """Fail a video."""
         now = self._clock.now()
-        video = replace(live.video, status=VideoStatus.FAILED, error=error, ended_at=now)
-        attempts, entries = _superseded(live, live.open_attempts, now)
-        # Whose create is still unanswered hears of the refusal by its answer …
-        is_told_at_once = not live.is_resolved
-        notices = () if is_told_at_once else self._notices(video, now)
-        await self._books.record(
-            live, video=video, attempts=attempts, entries=entries, notices=notices
+        video = replace(tracked.video, status=VideoStatus.FAILED, error=error, ended_at=now)
+        attempts, entries = _superseded(tracked, tracked.open_attempts, now)
+        # A create that still waits for its response reports the failure itself …
+        is_in_response = not tracked.is_resolved
+        messages = () if is_in_response else self._build_messages(video, now)
+        await self._store.record(
+            tracked, video=video, attempts=attempts, entries=entries, messages=messages
         )
-        if is_told_at_once and live.is_answered:
-            # … unless it was told in the very moment of the writing that the video is queued.
-            await self._books.record(live, notices=self._notices(video, now))
-        live.resolve()
-        await self._sources.delete_reference(video.params)
-        self._witness.report_ended(video)
+        if is_in_response and tracked.is_answered:
+            # … unless it returned "queued" during this write.
+            await self._store.record(tracked, messages=self._build_messages(video, now))
+        tracked.resolve()
+        await self._inputs.delete_reference(video.params)
+        self._reporter.report_ended(video)
         log.info("video.failed", video=video.id, code=error.code, attempts=video.attempts)
 
     async def _fail(
-        self, live: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
+        self, tracked: TrackedVideo, attempt: Attempt, service: Service, failure: Failure
     ) -> None:
-        live.refusals.append((service.id, failure))
+        tracked.refusals.append((service.id, failure))
         if service.upstream.bills is BillingBasis.DELIVERIES:
-            self._books.mark_failed_unbilled(live, attempt, failure)
+            self._store.mark_failed_unbilled(tracked, attempt, failure)
         else:
-            self._books.mark_failed(live, attempt, failure)
-        self._witness.report_failed(service.id, failure)
+            self._store.mark_failed(tracked, attempt, failure)
+        self._reporter.report_failed(service.id, failure)
         is_last = (
-            not live.open_attempts
-        )  # another service may think otherwise of it, and is paid already
-        if is_last and is_callers_fault(failure, content_travels=live.route.content_travels):
-            await self.fail_video(live, video_error(failure, service.id))
+            not tracked.open_attempts
+        )  # another open attempt is paid for and may still deliver
+        if is_last and is_callers_fault(failure, content_travels=tracked.route.content_travels):
+            await self.fail_video(tracked, video_error(failure, service.id))
         elif not is_last:
-            await self._books.flush(live)
+            await self._store.flush(tracked)
 
-    async def _complete(self, live: TrackedVideo, attempt: Attempt, job: Job, asset: str) -> None:
+    async def _complete(
+        self, tracked: TrackedVideo, attempt: Attempt, job: Job, asset: str
+    ) -> None:
         now = self._clock.now()
         keep = now + self._keep() if asset else job.expires_at
         video = replace(
-            live.video,
+            tracked.video,
             status=VideoStatus.COMPLETED,
             progress=100,
             service=attempt.service,
@@ -115,24 +119,24 @@ class VideoFinisher:
             expires_at=keep,
             asset=asset,
         )
-        others = [each for each in live.open_attempts if each.id != attempt.id]
-        attempts, entries = _superseded(live, others, now)
-        await self._books.record(
-            live,
+        others = [each for each in tracked.open_attempts if each.id != attempt.id]
+        attempts, entries = _superseded(tracked, others, now)
+        await self._store.record(
+            tracked,
             video=video,
             attempts=(ended_attempt(attempt, AttemptState.DELIVERED, now), *attempts),
-            entries=(settled_entry(live.entries[attempt.entry], job.cost), *entries),
-            notices=self._notices(video, now),
+            entries=(settled_entry(tracked.entries[attempt.entry], job.cost), *entries),
+            messages=self._build_messages(video, now),
         )
-        live.resolve()
-        await self._sources.delete_reference(video.params)
-        self._witness.report_ended(video)
+        tracked.resolve()
+        await self._inputs.delete_reference(video.params)
+        self._reporter.report_ended(video)
         log.info("video.completed", video=video.id, service=video.service, attempts=video.attempts)
 
 
 def _superseded(
-    live: TrackedVideo, attempts: Sequence[Attempt], now: datetime
+    tracked: TrackedVideo, attempts: Sequence[Attempt], now: datetime
 ) -> tuple[list[Attempt], list[LedgerEntry]]:
-    """Return attempts that nobody waits for any more, ended; they may yet be made, and billed."""
+    """Return superseded attempts and their entries, ended; services may still bill them."""
     closed = [ended_attempt(each, AttemptState.FAILED, now, SUPERSEDED) for each in attempts]
-    return closed, [settled_entry(live.entries[each.entry]) for each in attempts]
+    return closed, [settled_entry(tracked.entries[each.entry]) for each in attempts]

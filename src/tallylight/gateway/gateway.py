@@ -1,16 +1,16 @@
-"""The gateway: takes orders, follows every video to its end, and shows how each stands."""
+"""The gateway: creates videos, and serves their state, their content and the list of them."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Literal
+from uuid import uuid4
 
 from tallylight.clock import Clock
 from tallylight.documents.nearest import did_you_mean
 from tallylight.errors import BudgetError
-from tallylight.gateway.api import ByteRange, Character, Content, VideoPage
+from tallylight.gateway.api import ByteRange, Character, Content, SortOrder, VideoPage
 from tallylight.gateway.assets.contents import ContentReader
 from tallylight.gateway.errors import create_error, no_service_error, spending_limit_error
 from tallylight.gateway.failover import new_attempt
@@ -18,7 +18,7 @@ from tallylight.gateway.idempotency import RequestDeduplicator
 from tallylight.gateway.inputs import InputResolver
 from tallylight.gateway.keys import Caller
 from tallylight.gateway.leases import LeaseManager
-from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.requests import ApiError, CreateRequest, not_found, video_not_found
 from tallylight.gateway.routing.ranking import Choice
 from tallylight.gateway.routing.routes import DEFAULT_MODEL, Route
 from tallylight.gateway.routing.selector import ServiceSelector
@@ -30,16 +30,19 @@ from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.database import Storage
 from tallylight.storage.engine import run_to_completion
 from tallylight.storage.transaction import SpendingLimit
-from tallylight.storage.videos import new_video_id
 
 
 class Gateway:
-    """Implements `doors.ports.GatewayPort`; the Python client calls it in process."""
+    """Creates, follows and serves videos, for the HTTP layer and the Python client alike.
 
-    def __init__(  # noqa: PLR0913, PLR0917  # the rooms that it ties together
+    Every method raises `ApiError` for a refused request. A video of another caller is reported as
+    one that does not exist.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
         settings: Callable[[], GatewaySettings],
-        history: Storage,
+        storage: Storage,
         selector: ServiceSelector,
         leases: LeaseManager,
         inputs: InputResolver,
@@ -47,70 +50,70 @@ class Gateway:
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self._history = history
+        self._storage = storage
         self._selector = selector
         self._leases = leases
         self._inputs = inputs
         self._contents = contents
-        self._deduplicator = RequestDeduplicator(history, leases, clock)
+        self._deduplicator = RequestDeduplicator(storage, leases, clock)
         self._clock = clock
 
     async def create(self, request: CreateRequest, caller: Caller) -> Video:
-        """Take an order, or return the video that the same order has led to before.
+        """Create a video, or return the video that the same request has already created.
 
-        Returns once a service has accepted it, or nobody knows whether one has, or the time to
-        answer is over; the video is followed in any case.
+        Returns once a service has accepted the job, an attempt is in doubt, or `answer_within` has
+        passed. The video is followed in any case.
 
         Raises:
-            RefusalError: if nobody can or may make it; then nothing is or will be paid for it.
+            ApiError: if no service can or may make the video; then it costs nothing.
         """
         route = await self._route_for(request, caller)
         async with self._deduplicator.wait_for_original(request, caller):
-            found = await self._deduplicator.find(request, caller, self._settings().answer_within)
-            if found is None:
-                # Whoever asked may leave: what is written down is sent all the same.
-                found = await run_to_completion(self._begin(request, caller, route))
-        if isinstance(found, Video):
-            return found
-        await self._leases.wait_until_resolved(found, self._settings().answer_within)
+            created = await self._deduplicator.find(request, caller, self._settings().answer_within)
+            if created is None:
+                # Not cancelled if the client disconnects: a recorded attempt is always sent.
+                created = await run_to_completion(self._begin(request, caller, route))
+        if isinstance(created, Video):
+            return created
+        await self._leases.wait_until_resolved(created, self._settings().answer_within)
         try:
-            return await self._create_result(found)
+            return await self._create_result(created)
         except ApiError as error:
             if error.retry_after is not None:
                 self._deduplicator.expect_retry(request, caller)
             raise
 
     async def video(self, id_: VideoId, caller: Caller) -> Video:
-        """Return a video as it stands."""
-        found = self._leases.cached(id_)
-        if found is None:
-            found = await self._history.videos.get(id_)
-            if found is not None and found.is_terminal:
-                self._leases.cache(found)
-        if found is None or found.key != caller.key:
+        """Return the current state of a video."""
+        video = self._leases.cached(id_)
+        if video is None:
+            video = await self._storage.videos.get(id_)
+            if video is not None and video.is_terminal:
+                self._leases.cache(video)
+        if video is None or video.key != caller.key:
             raise video_not_found(id_)
-        return found
+        return video
 
     async def wait_for_change(self, id_: VideoId, caller: Caller, within: timedelta) -> Video:
-        """Return a video once it has changed, or as it stands after a while."""
+        """Return a video after its next change, or unchanged after `within`."""
         await self._leases.wait_for_change(id_, within)
         return await self.video(id_, caller)
 
     async def list_videos(
-        self, caller: Caller, *, after: VideoId, limit: int, order: Literal["asc", "desc"]
+        self, caller: Caller, *, after: VideoId, limit: int, order: SortOrder
     ) -> VideoPage:
-        """Return a caller's videos behind one of them, "" for the first."""
-        behind = await self._history.videos.get_including_deleted(after) if after else None
-        if after and (behind is None or behind.key != caller.key):
+        """Return the page of a caller's videos after one of them, "" for the first page."""
+        last = await self._storage.videos.get_including_deleted(after) if after else None
+        if after and (last is None or last.key != caller.key):
             raise video_not_found(after, "after")
-        found = await self._history.videos.list_page(
-            caller.key, after=behind, limit=limit, order=order
+        stored = await self._storage.videos.list_page(
+            caller.key, after=last, limit=limit, order=order
         )
-        shown = [self._leases.cached(video.id) or video for video in found[:limit]]
-        return VideoPage(shown, has_more=len(found) > limit)
+        videos = [self._leases.cached(video.id) or video for video in stored[:limit]]
+        return VideoPage(videos, has_more=len(stored) > limit)
 
     async def delete(self, id_: VideoId, caller: Caller) -> None:
-        """Forget a video that has an end."""
+        """Delete a completed or failed video."""
         video = await self.video(id_, caller)
         if not video.is_terminal:
             raise ApiError(
@@ -120,19 +123,22 @@ class Gateway:
                 param="video_id",
             )
         await self._contents.delete(video)
-        await self._history.videos.delete(id_, self._clock.now())
+        await self._storage.videos.delete(id_, self._clock.now())
         self._leases.evict(id_)
 
     @asynccontextmanager
     async def content(
         self, id_: VideoId, caller: Caller, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
-        """Open a finished video's content, or the part of it that is asked for."""
+        """Open a completed video's content, or a range of it.
+
+        A service that ignores ranges makes this return the whole content. Entering the block
+        raises `RangeNotSatisfiableError` for a range behind the end.
+        """
         video = await self.video(id_, caller)
         if video.status is not VideoStatus.COMPLETED:
-            raise ApiError(
-                HTTPStatus.NOT_FOUND,
-                f"Video {id_} is {video.status}; its content is not there.",
+            raise not_found(
+                f"Video {id_} is {video.status}; it has no content yet.",
                 code="video_not_completed",
                 param="video_id",
             )
@@ -142,7 +148,7 @@ class Gateway:
     async def create_character(
         self, name: str, video_file: Reference, model: str, caller: Caller
     ) -> Character:
-        """Make a character known, from a film that shows it."""
+        """Create a character from a video that shows it."""
         route = self._allowed_route(model or DEFAULT_MODEL, caller)
         return await self._inputs.create_character(name, video_file, route, caller.key)
 
@@ -151,33 +157,33 @@ class Gateway:
         return await self._inputs.character(id_, caller.key)
 
     def models(self, caller: Caller) -> Sequence[str]:
-        """Return the names of the routes that a caller may ask for."""
+        """Return the names of the routes that a caller may use."""
         return [name for name in self._settings().routes if caller.may_use(name)]
 
     async def _begin(
         self, request: CreateRequest, caller: Caller, route: Route
     ) -> TrackedVideo | Video:
-        """Write a new video down and begin it."""
+        """Record a new video and start its first attempt."""
         if self._leases.is_closing:
             raise _SHUTTING_DOWN
         now = self._clock.now()
-        wish, order = await self._inputs.resolve(request, caller.key, route)
-        limits = self._settings().limits_for(caller)
-        ranking = self._selector.rank_order(order, wish, route, limits)
+        params, order = await self._inputs.resolve(request, caller.key, route)
+        limits = caller.spending_limits(self._settings().budget)
+        ranking = self._selector.rank_order(order, params, route, limits)
         choice = next(iter(ranking.choices), None)
         if choice is None and not (route.hold and ranking.may_change):
             raise no_service_error(route, ranking)
-        asked, id_ = order if choice is None else choice.order, new_video_id()
+        fitted, id_ = order if choice is None else choice.order, VideoId(f"video_{uuid4().hex}")
         video = Video(
             id=id_,
             key=caller.key,
             model=route.name,
             prompt=request.prompt,
-            seconds=asked.seconds + wish.base_seconds,
-            size=asked.size,
+            seconds=fitted.seconds + params.base_seconds,
+            size=fitted.size,
             created_at=now,
             deadline=now + route.deadline,
-            params=await self._inputs.store_reference(id_, wish, order),
+            params=await self._inputs.store_reference(id_, params, order),
             idempotency_key=request.idempotency_key,
             fingerprint=request.fingerprint,
             owner=self._leases.owner,
@@ -185,24 +191,23 @@ class Gateway:
             cost=Decimal(0) if choice is None else choice.cost,
             substitutions={} if choice is None else choice.substituted,
         )
-        live = TrackedVideo(video, route)
-        taken: TrackedVideo | Video | None = None
+        tracked = TrackedVideo(video, route)
+        created: TrackedVideo | Video | None = None
         try:
-            opening = (
-                self._create_held(live, limits)
+            created = await (
+                self._create_held(tracked, limits)
                 if choice is None
-                else self._create_with_attempt(live, choice, limits)
+                else self._create_with_attempt(tracked, choice, limits)
             )
-            taken = await opening
         finally:
-            if taken is not live:  # nobody will ask for its picture
+            if created is not tracked:  # no attempt of this video will need its image
                 await self._inputs.delete_reference(video.params)
-        return taken
+        return created
 
     async def _create_held(
         self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]
     ) -> TrackedVideo | Video:
-        """Write a video down that no service can be asked for at the moment."""
+        """Record a video that waits, since no service is available now."""
         if not await self._leases.store.create_held(tracked):
             return await self._deduplicator.find_by_key(
                 tracked.video, self._settings().answer_within
@@ -219,7 +224,7 @@ class Gateway:
             is_ours = await self._leases.store.create(tracked, attempt, entry, limits)
         except BudgetError as error:
             raise spending_limit_error(str(error)) from None
-        if not is_ours:  # another process was faster with the same idempotency key
+        if not is_ours:  # another process recorded the same idempotency key first
             return await self._deduplicator.find_by_key(
                 tracked.video, self._settings().answer_within
             )
@@ -227,17 +232,17 @@ class Gateway:
         return tracked
 
     async def _create_result(self, tracked: TrackedVideo) -> Video:
-        """Return what the caller of a create is told."""
+        """Return the response to a create; delete the video and raise if every service refused."""
         tracked.is_resolved = True
         if not tracked.video.is_terminal or tracked.paid_attempts or tracked.is_answered:
             tracked.is_answered = True
             return tracked.video
-        await self._history.videos.delete(tracked.video.id, self._clock.now())
+        await self._storage.videos.delete(tracked.video.id, self._clock.now())
         self._leases.evict(tracked.video.id)
         raise create_error(tracked.refusals, content_travels=tracked.route.content_travels)
 
     async def _route_for(self, request: CreateRequest, caller: Caller) -> Route:
-        """Return the route that is meant; a video made from another goes where that one went."""
+        """Return the route of a request; a derived video defaults to the route of its source."""
         if request.model or not request.source:
             return self._allowed_route(request.model or DEFAULT_MODEL, caller)
         return self._allowed_route((await self.video(request.source, caller)).model, caller)
@@ -245,13 +250,10 @@ class Gateway:
     def _allowed_route(self, model: str, caller: Caller) -> Route:
         route = self._settings().routes.get(model)
         if route is None:
-            raise ApiError(
-                HTTPStatus.NOT_FOUND,
-                f"The model '{model}' does not exist; GET /v1/models lists those that do."
-                f" {did_you_mean(model, self.models(caller))}".rstrip(),
-                code="model_not_found",
-                param="model",
-            )
+            # Only names that the caller may use: a hint must not reveal other routes.
+            hint = did_you_mean(model, self.models(caller)) or "GET /v1/models lists the models."
+            message = f"The model '{model}' does not exist. {hint}"
+            raise not_found(message, "model", code="model_not_found")
         if not caller.may_use(model):
             raise ApiError(
                 HTTPStatus.FORBIDDEN,
@@ -264,17 +266,7 @@ class Gateway:
 
 _SHUTTING_DOWN = ApiError(
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "This server is about to end; ask again.",
+    "This server is shutting down; please retry.",
     code="no_service_available",
     retry_after=timedelta(seconds=2),
 )
-
-
-def video_not_found(id_: str, param: str = "video_id") -> ApiError:
-    """Return the refusal of a video that its caller does not have."""
-    return ApiError(
-        HTTPStatus.NOT_FOUND,
-        f"Video with id '{id_}' not found.",
-        code="not_found",
-        param=param,
-    )

@@ -1,9 +1,9 @@
-"""Knows the same request again, so that nobody pays twice because an answer got lost.
+"""Idempotency: a repeated create returns the first one's video, so a lost response costs nothing.
 
-A caller's own key for its request decides. Where there is none, the official SDK says by itself
-that it sends a create again (`x-stainless-retry-count`); then the newest video of the same content
-is meant, before all others one whose answer never left us. Only where a request of that content was
-just refused for the moment, and told to come again, is it that one which comes.
+The `Idempotency-Key` identifies a request. Without a key, the official SDK still marks automatic
+retries (`x-stainless-retry-count`). Such a retry means the newest video of the same content, and
+above all one whose response was never sent. If a request of that content was just refused with
+`Retry-After`, the retry repeats that request instead and creates a new video.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from tallylight.model.video import Video
 from tallylight.storage.database import Storage
 
 _SDK_RETRY_WINDOW = timedelta(minutes=35)
-"""The SDK waits ten minutes for an answer and tries three times."""
+"""The SDK waits ten minutes for a response and sends a request three times."""
 
 _SDK_RETRY_DELAY = timedelta(minutes=2)
-"""It waits for a minute at most before it does what an answer told it to."""
+"""The SDK obeys a `Retry-After` of at most one minute."""
 
 _MAX_EXPECTED_RETRIES = 1000
-"""So many repetitions of one content are told from those of older videos."""
+"""Limit of expected retries of one content."""
 
 _POLL_INTERVAL = timedelta(seconds=0.5)
 
@@ -37,10 +37,10 @@ _ContentKey = tuple[KeyId, str]
 
 
 class RequestDeduplicator:
-    """Looks for what was asked before."""
+    """Finds the video that the same request has already created."""
 
-    def __init__(self, history: Storage, leases: LeaseManager, clock: Clock) -> None:
-        self._history = history
+    def __init__(self, storage: Storage, leases: LeaseManager, clock: Clock) -> None:
+        self._storage = storage
         self._leases = leases
         self._clock = clock
         self._pending_creates: defaultdict[_ContentKey, set[asyncio.Event]] = defaultdict(set)
@@ -50,23 +50,23 @@ class RequestDeduplicator:
     async def wait_for_original(
         self, request: CreateRequest, caller: Caller
     ) -> AsyncIterator[None]:
-        """Let a repetition wait until what it may repeat is written down, as long as that takes."""
+        """Delay a retry until the creates of the same content before it are recorded."""
         content = (caller.key, request.fingerprint)
         if request.is_retry:
-            for placed in tuple(self._pending_creates.get(content, ())):
-                await placed.wait()
-        mine = asyncio.Event()
-        self._pending_creates[content].add(mine)
+            for pending in tuple(self._pending_creates.get(content, ())):
+                await pending.wait()
+        recorded = asyncio.Event()
+        self._pending_creates[content].add(recorded)
         try:
             yield
         finally:
-            mine.set()
-            self._pending_creates[content].discard(mine)
+            recorded.set()
+            self._pending_creates[content].discard(recorded)
             if not self._pending_creates[content]:
                 del self._pending_creates[content]
 
     def expect_retry(self, request: CreateRequest, caller: Caller) -> None:
-        """Take note that a request was refused for the moment, and told to come again."""
+        """Remember that a request was refused with a `Retry-After`."""
         content = (caller.key, request.fingerprint)
         self._expected_retries.setdefault(content, deque(maxlen=_MAX_EXPECTED_RETRIES)).append(
             self._clock.now()
@@ -78,18 +78,18 @@ class RequestDeduplicator:
     async def find(
         self, request: CreateRequest, caller: Caller, within: timedelta
     ) -> TrackedVideo | Video | None:
-        """Return what the same request has led to, under way here or as it is stored.
+        """Return the video of the same request: tracked here, stored, or None.
 
         Args:
-            ask: The request.
-            caller: Who asks.
-            within: How long to wait for another process that has not answered it yet.
+            request: The request.
+            caller: Its caller.
+            within: How long to wait for another process that is still handling the request.
 
         Raises:
-            RefusalError: if its idempotency key was used for another request.
+            ApiError: if the idempotency key was used for another request.
         """
         if request.idempotency_key:
-            video = await self._history.videos.by_idempotency_key(
+            video = await self._storage.videos.by_idempotency_key(
                 caller.key, request.idempotency_key
             )
             return (
@@ -97,32 +97,34 @@ class RequestDeduplicator:
                 if video is None
                 else await self._same_request(video, request.fingerprint, within)
             )
+        # Without the mark, an equal request asks for a second video.
         if not request.is_retry or self._consume_expected_retry(request, caller):
             return None
         since = self._clock.now() - _SDK_RETRY_WINDOW
-        found = await self._history.videos.by_fingerprint(caller.key, request.fingerprint, since)
+        found = await self._storage.videos.by_fingerprint(caller.key, request.fingerprint, since)
         known = [self._leases.tracked(video.id) or video for video in found]
+        # Its caller certainly lacks the response, so the retry means this one.
         unanswered = [one for one in known if isinstance(one, TrackedVideo) and not one.is_answered]
         first = next(iter((*unanswered, *known)), None)
         return await self._await_outcome(first, within) if isinstance(first, Video) else first
 
     async def find_by_key(self, video: Video, within: timedelta) -> TrackedVideo | Video:
-        """Return the video of the same idempotency key that another process has written."""
-        written = await self._history.videos.by_idempotency_key(video.key, video.idempotency_key)
+        """Return the video that another process recorded under the same idempotency key."""
+        written = await self._storage.videos.by_idempotency_key(video.key, video.idempotency_key)
         found = None
         if written is not None:
             found = await self._same_request(written, video.fingerprint, within)
         if found is None:
             raise ApiError(
                 HTTPStatus.CONFLICT,
-                "A request with the same Idempotency-Key is under way; try again.",
+                "A request with the same Idempotency-Key is in progress; please retry.",
                 code="idempotency_key_in_use",
                 retry_after=timedelta(seconds=1),
             )
         return found
 
     def _consume_expected_retry(self, request: CreateRequest, caller: Caller) -> bool:
-        """Tell whether it repeats a request that was refused, and expect that no more."""
+        """Tell whether a request is an expected retry, and expect it no more."""
         times = self._expected_retries.get((caller.key, request.fingerprint), deque())
         if not self._is_fresh(times):
             return False
@@ -138,16 +140,16 @@ class RequestDeduplicator:
         if video.fingerprint != fingerprint:
             raise ApiError(
                 HTTPStatus.CONFLICT,
-                "This Idempotency-Key was used for a request of other content.",
+                "This Idempotency-Key was already used for a request with other content.",
                 code="idempotency_key_reused",
             )
         known = self._leases.tracked(video.id) or self._leases.cached(video.id)
         return known or await self._await_outcome(video, within)
 
     async def _await_outcome(self, video: Video, within: timedelta) -> Video | None:
-        """Return a video once another process can answer for it; None if it was refused there.
+        """Return a video once another process has resolved it; None if it was refused there.
 
-        A create that nobody would take leaves no video, and nobody must be told its id before.
+        A create that every service refused leaves no video, so its id is not returned before.
         """
         until = self._clock.now() + within
         found: Video | None = video
@@ -155,5 +157,5 @@ class RequestDeduplicator:
             if self._clock.now() >= until or self._leases.tracked(video.id) is not None:
                 break
             await self._clock.sleep(_POLL_INTERVAL)
-            found = await self._history.videos.get(video.id)
+            found = await self._storage.videos.get(video.id)
         return found

@@ -1,6 +1,7 @@
-"""What a video builds on: a reference, another video, characters; kept, and found again.
+"""Inputs of a video: its reference, source video and characters. Stores and resolves them.
 
-A video that was made from another, or with characters, can be made only where those are.
+A source video and characters exist at one service only, so a video that uses them is pinned to
+that service.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,13 @@ from tallylight.clock import Clock
 from tallylight.errors import StorageError
 from tallylight.gateway.api import Character
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.requests import (
+    ApiError,
+    CreateRequest,
+    bad_request,
+    not_found,
+    video_not_found,
+)
 from tallylight.gateway.routing.routes import Route
 from tallylight.model.attempt import AttemptState
 from tallylight.model.evidence import Failure, Fault
@@ -31,23 +38,23 @@ from tallylight.upstreams.transport import Transport
 log = structlog.get_logger()
 
 _DEFAULT_SECONDS, _DEFAULT_SIZE = 4, "720x1280"
-"""What the Videos API takes where nothing is said."""
+"""Defaults of the Videos API."""
 
 _SENT_MEASURES: Mapping[Operation, frozenset[str]] = {
     Operation.CREATE: frozenset({"seconds", "size"}),
     Operation.EXTEND: frozenset({"seconds"}),
 }
-"""Which measures a service is told, by operation; the others are those of the film it works on."""
+"""Measures that an operation sends; all others are those of the video it works on."""
 
 
 class InputResolver:
-    """Keeps what videos build on."""
+    """Stores and resolves the inputs of videos."""
 
     def __init__(
-        self, board: Board, history: Storage, transport: Transport, store: AssetStore, clock: Clock
+        self, board: Board, storage: Storage, transport: Transport, store: AssetStore, clock: Clock
     ) -> None:
         self._board = board
-        self._history = history
+        self._storage = storage
         self._transport = transport
         self._store = store
         self._clock = clock
@@ -55,11 +62,11 @@ class InputResolver:
     async def resolve(
         self, request: CreateRequest, key: KeyId, route: Route
     ) -> tuple[CreateParams, Order]:
-        """Return what a request asks for, in full.
+        """Return a request's parameters, and the order with all inputs resolved.
 
         Raises:
-            RefusalError: if what it builds on is not there, is out of the route's reach, or has
-                other measures.
+            ApiError: if an input does not exist, is at a service outside the route, or has
+                other measures than the request.
         """
         source, job, pinned = None, "", NO_SERVICE
         if request.source:
@@ -68,7 +75,7 @@ class InputResolver:
         if request.characters:
             at, characters = await self._resolve_characters(request.characters, key)
             if pinned and at != pinned:
-                raise _invalid(
+                raise bad_request(
                     "The source video and the characters are at different services.", "characters"
                 )
             pinned = at
@@ -76,10 +83,11 @@ class InputResolver:
             characters = ()
         if pinned:
             self._check_route_has(pinned, route)
-        # What is made from another video is as long and as large as that one.
-        is_free = source is None
-        chosen = ["seconds"] if is_free and request.seconds is None else []
-        chosen += ["size"] if is_free and not request.size else []
+        # A derived video has the length and size of its source, so nothing is a default there.
+        defaulted = []
+        if source is None:
+            defaulted += ["seconds"] if request.seconds is None else []
+            defaulted += ["size"] if not request.size else []
         order = Order(
             prompt=request.prompt,
             seconds=request.seconds or (source.seconds if source else _DEFAULT_SECONDS),
@@ -90,23 +98,23 @@ class InputResolver:
             characters=characters,
             extras=request.extras,
         )
-        wish = CreateParams(
+        params = CreateParams(
             operation=request.operation,
             source=request.source,
             reference=None if request.reference is None else replace(request.reference, body=b""),
             characters=request.characters,
             extras=request.extras,
             pinned_service=pinned,
-            defaulted_fields=tuple(chosen),
+            defaulted_fields=tuple(defaulted),
             policy=request.policy,
             base_seconds=source.seconds if source and request.operation is Operation.EXTEND else 0,
         )
-        return wish, order
+        return params, order
 
     async def store_reference(
         self, id_: VideoId, params: CreateParams, order: Order
     ) -> CreateParams:
-        """Keep the bytes of a reference, for services that may have to be asked later."""
+        """Store the bytes of a reference, since later attempts send them again."""
         reference = order.reference
         if reference is None or not reference.body:
             return params
@@ -115,49 +123,50 @@ class InputResolver:
         return replace(params, reference_asset=name)
 
     async def delete_reference(self, params: CreateParams) -> None:
-        """Delete the bytes of a reference that no service will be asked for any more."""
+        """Delete the bytes of a reference that no attempt will need any more."""
         if not params.reference_asset:
             return
         try:
             await self._store.delete(params.reference_asset)
         except StorageError as error:
-            log.warning("reference.kept", name=params.reference_asset, error=str(error))
+            log.warning("reference.delete_failed", name=params.reference_asset, error=str(error))
 
     async def order_for(self, video: Video) -> Order:
-        """Return all that is asked of a service for a video, read from where it is kept."""
-        wish, order = video.params, video.order()
-        if wish.reference_asset and wish.reference is not None:
-            async with self._store.open(wish.reference_asset) as (_, chunks):
+        """Return the order of a stored video, with its inputs loaded."""
+        params, order = video.params, video.order()
+        if params.reference_asset and params.reference is not None:
+            async with self._store.open(params.reference_asset) as (_, chunks):
                 body = b"".join([chunk async for chunk in chunks])
-            order = replace(order, reference=replace(wish.reference, body=body))
-        if wish.source:
-            _, job, _ = await self._source_video(wish.source, video.key)
+            order = replace(order, reference=replace(params.reference, body=body))
+        if params.source:
+            _, job, _ = await self._source_video(params.source, video.key)
             order = replace(order, source=job)
-        if wish.characters:
-            _, characters = await self._resolve_characters(wish.characters, video.key)
+        if params.characters:
+            _, characters = await self._resolve_characters(params.characters, video.key)
             order = replace(order, characters=characters)
         return order
 
     async def create_character(
         self, name: str, video_file: Reference, route: Route, key: KeyId
     ) -> Character:
-        """Make a character known at the first service of a route that can have one.
+        """Create a character at the first service of a route that supports characters.
 
         Raises:
-            RefusalError: if no service can or does take it.
+            ApiError: if no service supports or accepts it.
         """
         able = [service for service in self._services(route) if _supports_characters(service)]
         if not able:
-            raise _invalid(f"No service of '{route.name}' has characters.", "model")
-        said = ""
+            raise bad_request(f"No service of '{route.name}' supports characters.", "model")
+        reason = ""
         for service in able:
             adapter = adapter_for(service.upstream)
             request = adapter.create_character(name, video_file)
             answer = adapter.read_character(await self._transport.send(request, service.upstream))
+            # Another service may accept what one refuses, except for a fault of the caller.
             if isinstance(answer, Failure):
                 if answer.fault is Fault.CALLER:
-                    raise _invalid(answer.text or answer.rule, "video")
-                said = f"{service.id}: {answer.text or answer.rule}"
+                    raise bad_request(answer.text or answer.rule, "video")
+                reason = f"{service.id}: {answer.text or answer.rule}"
                 continue
             row = CharacterRow(
                 id=f"char_{uuid4().hex}",
@@ -167,57 +176,58 @@ class InputResolver:
                 upstream_id=answer,
                 created_at=self._clock.now(),
             )
-            await self._history.characters.add(row)
+            await self._storage.characters.add(row)
             return Character(row.id, row.name, row.created_at)
         raise ApiError(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"No service took the character. {said}",
+            f"No service accepted the character. {reason}",
             code="no_service_available",
         )
 
     async def character(self, id_: str, key: KeyId) -> Character:
         """Return a character."""
-        row = await self._history.characters.get(id_)
-        if row is None or row.key != key:
-            raise _not_found(f"Character with id '{id_}' not found.", "character_id")
+        row = await self._character_row(id_, key, "character_id")
         return Character(row.id, row.name, row.created_at)
+
+    async def _character_row(self, id_: str, key: KeyId, param: str) -> CharacterRow:
+        row = await self._storage.characters.get(id_)
+        if row is None or row.key != key:
+            raise not_found(f"Character with id '{id_}' not found.", param)
+        return row
 
     def _services(self, route: Route) -> list[Service]:
         return [self._board.service(id_) for id_ in route.services if id_ in self._board]
 
     def _check_route_has(self, pinned: ServiceId, route: Route) -> None:
-        """Refuse what is at a service that cannot be asked by this route, now or later."""
+        """Refuse inputs at a service that the route does not have."""
         if pinned not in self._board:
-            why = "which has left the configuration"
+            why = "which was removed from the configuration"
         elif pinned not in route.services:
-            why = f"which is none of '{route.name}'; name a model that has it"
+            why = f"which '{route.name}' does not have; use a model that has it"
         else:
             return
-        raise _invalid(f"What this is made from is at the service '{pinned}', {why}.", "model")
+        raise bad_request(
+            f"The inputs of this video are at the service '{pinned}', {why}.", "model"
+        )
 
     async def _source_video(self, id_: VideoId, key: KeyId) -> tuple[Video, str, ServiceId]:
-        video = await self._history.videos.get(id_)
+        video = await self._storage.videos.get(id_)
         if video is None or video.key != key:
-            raise _not_found(f"Video with id '{id_}' not found.", "video")
+            raise video_not_found(id_, "video")
         if video.status is not VideoStatus.COMPLETED:
-            message = f"Video {id_} is {video.status}; only a completed one can be used."
-            raise _invalid(message, "video")
-        attempts = await self._history.attempts.for_video(id_)
-        made = next(a for a in attempts if a.state is AttemptState.DELIVERED)
-        return video, made.job, made.service
+            message = f"Video {id_} is {video.status}; only a completed video can be used."
+            raise bad_request(message, "video")
+        attempts = await self._storage.attempts.for_video(id_)
+        delivered = next(a for a in attempts if a.state is AttemptState.DELIVERED)
+        return video, delivered.job, delivered.service
 
     async def _resolve_characters(
         self, ids: tuple[str, ...], key: KeyId
     ) -> tuple[ServiceId, tuple[str, ...]]:
-        rows = []
-        for id_ in ids:
-            row = await self._history.characters.get(id_)
-            if row is None or row.key != key:
-                raise _not_found(f"Character with id '{id_}' not found.", "characters")
-            rows.append(row)
+        rows = [await self._character_row(id_, key, "characters") for id_ in ids]
         if len({row.service for row in rows}) > 1:
-            message = "The characters are at different services; use those of one."
-            raise _invalid(message, "characters")
+            message = "The characters are at different services; use characters of one service."
+            raise bad_request(message, "characters")
         return rows[0].service, tuple(row.upstream_id for row in rows)
 
 
@@ -227,27 +237,19 @@ def _supports_characters(service: Service) -> bool:
 
 
 def _check_measures(request: CreateRequest, source: Video | None) -> None:
-    """Refuse a measure that no service would be told, unless it is that of the source anyway.
+    """Refuse a measure that the operation does not send, unless it equals that of the source.
 
-    By it the price would be reckoned, and a limit of spending passed with "seconds": "1".
+    Otherwise the price would be computed from it, and "seconds": "1" would evade a spending limit.
     """
-    asked = {"seconds": request.seconds, "size": request.size or None}
+    requested = {"seconds": request.seconds, "size": request.size or None}
     known = {} if source is None else {"seconds": source.seconds, "size": source.size}
-    for param, value in asked.items():
-        is_said = param in _SENT_MEASURES.get(request.operation, ())
-        if is_said or value in {None, known.get(param)}:
+    for param, value in requested.items():
+        is_sent = param in _SENT_MEASURES.get(request.operation, ())
+        if is_sent or value in {None, known.get(param)}:
             continue
-        theirs = f", here {known[param]}" if param in known else ""
-        raise _invalid(
-            f"Invalid value for '{param}': {value}. This operation takes that of its film"
-            f"{theirs}; leave it out.",
+        actual = f", here {known[param]}" if param in known else ""
+        raise bad_request(
+            f"Invalid value for '{param}': {value}. The result has that of its source"
+            f"{actual}; leave it out.",
             param,
         )
-
-
-def _invalid(message: str, param: str) -> ApiError:
-    return ApiError(HTTPStatus.BAD_REQUEST, message, code="invalid_value", param=param)
-
-
-def _not_found(message: str, param: str) -> ApiError:
-    return ApiError(HTTPStatus.NOT_FOUND, message, code="not_found", param=param)

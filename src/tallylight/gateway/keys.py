@@ -1,7 +1,7 @@
-"""Who asks: keys that are checked in memory, and known again a second after they changed.
+"""API keys: checked in memory, and reloaded within a second after a change.
 
-A key is 256 random bits, so that one SHA-256 protects it as well as a slow hash would: there is
-nothing to guess. It is found by its digest, and how long that takes says nothing about the key.
+A key is 256 random bits, so one SHA-256 protects it as well as a slow hash: it cannot be guessed.
+Keys are looked up by their digest, so the time of a lookup reveals nothing about a key.
 """
 
 import asyncio
@@ -21,27 +21,28 @@ from tallylight.model.gateway_key import GatewayKey
 from tallylight.model.ids import NO_KEY, KeyId
 from tallylight.model.money import Budget
 from tallylight.storage.gateway_keys import ActiveKeys, GatewayKeys
+from tallylight.storage.transaction import SpendingLimit
 
 log = structlog.get_logger()
 
 KEY_PREFIX = "tl-"
 
 _REFRESH_INTERVAL = timedelta(seconds=1)
-_MAX_LOOKUPS_PER_MINUTE = 600  # a minute; so often at most do unknown keys cause a look
+_MAX_LOOKUPS_PER_MINUTE = 600  # database reads that unknown keys may cause
 _SECRET_BYTES = 32
 _HINT_LENGTH = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what it may.
+    """The sender of a request, and its permissions.
 
     Args:
-        key: Its key's id; "" where none is needed.
-        name: Its name for people.
-        routes: What it may ask for; empty for all.
-        per_minute: How many requests; None for any number.
-        budget: What its videos may cost.
+        key: Id of its key; "" for an anonymous caller.
+        name: Name of the key, for people.
+        routes: Routes that it may use; empty for all.
+        per_minute: Rate limit in requests; None for no limit.
+        budget: Limit on the cost of its videos.
     """
 
     key: KeyId = NO_KEY
@@ -51,16 +52,24 @@ class Caller:
     budget: Budget = field(default_factory=Budget)
 
     def may_use(self, route: str) -> bool:
-        """Tell whether it may ask for a route."""
+        """Tell whether it may use a route."""
         return not self.routes or route in self.routes
+
+    def spending_limits(self, gateway_budget: Budget) -> tuple[SpendingLimit, ...]:
+        """Return the limits on the cost of this caller's videos: its own and the gateway's."""
+        both = (
+            SpendingLimit(self.budget, self.key, "of this key"),
+            SpendingLimit(gateway_budget, None, "of the gateway"),
+        )
+        return tuple(limit for limit in both if limit.budget.limits)
 
 
 ANONYMOUS = Caller()
-"""Who asks where no key is needed."""
+"""The caller of requests that need no key."""
 
 
 class KeyRegistry:
-    """Makes keys, knows them again, counts their requests."""
+    """Creates and revokes keys, authenticates callers, applies their rate limits."""
 
     def __init__(self, repository: GatewayKeys, clock: Clock) -> None:
         self._repository = repository
@@ -74,18 +83,18 @@ class KeyRegistry:
         self._last_error: StorageError | None = None
 
     async def run(self) -> Never:
-        """Look every second whether keys were made or revoked anywhere."""
-        is_away = False
+        """Reload the keys every second, since any process may create or revoke them."""
+        is_unavailable = False
         while True:
             try:
                 await self._refresh()
             except StorageError as error:
-                # What is known goes on: without its database nobody can revoke a key either.
-                if not is_away:
-                    log.warning("keys.unread", error=str(error))
-                is_away = True
+                # Known keys stay valid: without the database no key can be revoked either.
+                if not is_unavailable:
+                    log.warning("keys.refresh_failed", error=str(error))
+                is_unavailable = True
             else:
-                is_away = False
+                is_unavailable = False
             await self._clock.sleep(_REFRESH_INTERVAL)
 
     async def create(
@@ -95,7 +104,7 @@ class KeyRegistry:
         per_minute: int | None = None,
         budget: Budget | None = None,
     ) -> tuple[GatewayKey, str]:
-        """Make a key; return what is kept of it, and the key itself, which is kept nowhere."""
+        """Create a key; return its stored form, and the secret, which is stored nowhere."""
         secret = KEY_PREFIX + token_urlsafe(_SECRET_BYTES)
         key = GatewayKey(
             id=KeyId(f"key_{token_hex(8)}"),
@@ -108,24 +117,24 @@ class KeyRegistry:
             budget=budget or Budget(),
         )
         await self._repository.add(key)
-        await self._refresh()  # whoever is handed it may use it at once
+        await self._refresh()  # so that the key works at once
         return key, secret
 
     async def authenticate(self, secret: str) -> Caller | None:
-        """Return whose key it is, None if it opens nothing; a known one is found in memory.
+        """Return the caller of a key, None for an unknown or revoked key.
 
         Raises:
-            StorageError: if the key is not known here and the database cannot be asked.
+            StorageError: if the key is not in memory and the database is unavailable.
         """
         digest = _digest(secret)
-        found = self._callers.get(digest)
-        if found is None and secret.startswith(KEY_PREFIX):
-            await self._refresh_for_unknown_key()  # it may have been made a moment ago
-            found = self._callers.get(digest)
-        return found
+        caller = self._callers.get(digest)
+        if caller is None and secret.startswith(KEY_PREFIX):
+            await self._refresh_for_unknown_key()  # it may have been created just now
+            caller = self._callers.get(digest)
+        return caller
 
     def check_rate_limit(self, caller: Caller) -> timedelta | None:
-        """Count a request; return how long its caller has to wait if it made too many."""
+        """Count a request; return how long to wait if it exceeds the rate limit."""
         if caller.per_minute is None:
             return None
         now = self._clock.monotonic()
@@ -134,14 +143,14 @@ class KeyRegistry:
         return wait
 
     async def all(self) -> tuple[GatewayKey, ...]:
-        """Return all keys, the revoked ones too, oldest first."""
+        """Return all keys, including revoked ones, oldest first."""
         return await self._repository.list_all()
 
     async def revoke(self, key: KeyId) -> GatewayKey | None:
-        """Let a key open nothing any more: here at once, in other processes within two seconds.
+        """Revoke a key: here at once, in other processes within two seconds.
 
         Returns:
-            The key; None if there is none of that id that opens anything.
+            The key; None if no active key has that id.
         """
         revoked = await self._repository.revoke(key, self._clock.now())
         if revoked is not None:
@@ -149,13 +158,14 @@ class KeyRegistry:
         return revoked
 
     async def _refresh_for_unknown_key(self) -> None:
-        """Look for a key that is not known; but a flood of guesses must not reach the database."""
-        asked = self._clock.monotonic()
+        """Reload for an unknown key, rate-limited so that guesses cannot flood the database."""
+        now = self._clock.monotonic()
+        # Concurrent requests with unknown keys share one lookup.
         async with self._refresh_lock:
-            if self._loaded_at > asked:
-                return  # whoever was before us looked for us too
+            if self._loaded_at > now:
+                return  # another request has reloaded the keys meanwhile
             self._lookup_bucket, wait = take_token(
-                self._lookup_bucket, asked, _MAX_LOOKUPS_PER_MINUTE
+                self._lookup_bucket, now, _MAX_LOOKUPS_PER_MINUTE
             )
             if wait is None:
                 await self._load()
@@ -167,21 +177,23 @@ class KeyRegistry:
             await self._load()
 
     async def _load(self) -> None:
-        begun = self._clock.monotonic()
+        started_at = self._clock.monotonic()
         try:
-            ring = await self._repository.active_keys(self._version)
+            active_keys = await self._repository.active_keys(self._version)
         except StorageError as error:
             self._last_error = error
             raise
-        self._last_error, self._loaded_at = None, begun
-        if ring is not None:
-            self._apply(ring)
+        # The start of the query: a key created during it may be missing.
+        self._last_error, self._loaded_at = None, started_at
+        if active_keys is not None:
+            self._apply(active_keys)
 
-    def _apply(self, ring: ActiveKeys) -> None:
-        self._version = ring.version
-        self._callers = {digest: _caller_of(key) for digest, key in ring.keys.items()}
-        known = {caller.key for caller in self._callers.values()}
-        self._buckets = {key: bucket for key, bucket in self._buckets.items() if key in known}
+    def _apply(self, active_keys: ActiveKeys) -> None:
+        self._version = active_keys.version
+        self._callers = {digest: _caller_of(key) for digest, key in active_keys.keys.items()}
+        key_ids = {caller.key for caller in self._callers.values()}
+        # Buckets of revoked keys would otherwise stay in memory.
+        self._buckets = {key: bucket for key, bucket in self._buckets.items() if key in key_ids}
 
 
 def _digest(secret: str) -> str:

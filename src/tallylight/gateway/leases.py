@@ -1,9 +1,9 @@
-"""Who follows which video: this process its own, and those that a silent process has left.
+"""Leases: which process follows which video, and the takeover from a dead process.
 
-Each video under way has an owner in its row, and a lease that the owner renews. Whoever finds a
-lease run out takes the video over. Should two follow one for a moment, because a process was
-stopped and woke again, only its owner may write a further attempt down, and only while the video
-has no end; nothing is sent that is not written.
+The row of an active video names its owner and the end of a lease that the owner renews. Another
+process takes a video over when its lease has expired. Two processes may follow one video for a
+moment, after one was suspended. Even then only the owner of an active video can record a further
+attempt, and no attempt is sent unrecorded.
 """
 
 import asyncio
@@ -32,31 +32,27 @@ from tallylight.storage.transaction import SpendingLimit
 
 log = structlog.get_logger()
 
-_RENEWAL = timedelta(seconds=4)
-_SETTLING = timedelta(seconds=5)
-"""How long a process that ends waits for creates that were sent and not yet answered: each one that
-is cut off is a doubt, which costs a video where the upstream lists nothing."""
+_RENEWAL_INTERVAL = timedelta(seconds=4)
+_SHUTDOWN_WAIT = timedelta(seconds=5)
+"""How long a shutdown waits for the responses to creates: an interrupted create is in doubt, which
+costs a video if the upstream has no list of jobs."""
 
-_LATER = timedelta(seconds=30)
-"""When a video is tried again whose following met a defect of ours."""
+_RETRY_PAUSE = timedelta(seconds=30)
+"""Pause before a video is followed again after its task failed."""
 
-_ELSEWHERE = timedelta(seconds=1)
-"""How soon to look again at a video that another process follows."""
+_REMOTE_POLL_INTERVAL = timedelta(seconds=1)
+"""Interval for rereading a video that another process follows."""
 
-_FRESH = 2.0
-"""So many seconds is an ended video shown from memory: another replica may have deleted it."""
+_CACHE_SECONDS = 2.0
+"""Seconds for which an ended video is cached: another process may delete it."""
 
 
 class LeaseManager:
-    """The tasks that follow videos, and what they know of them.
+    """Runs one task for each video that this process follows, and keeps their leases."""
 
-    Args:
-        name: Of this process, among all that share the database.
-    """
-
-    def __init__(  # the rooms that it ties together
+    def __init__(  # noqa: PLR0913, PLR0917  # its collaborators
         self,
-        history: Storage,
+        storage: Storage,
         store: VideoStore,
         failover: Failover,
         settings: Callable[[], GatewaySettings],
@@ -65,176 +61,184 @@ class LeaseManager:
     ) -> None:
         self.owner = uuid4().hex
         self.store = store
-        self._history = history
+        self._storage = storage
         self._failover = failover
         self._settings = settings
         self._limits = limits
         self._clock = clock
-        self._lives: dict[VideoId, TrackedVideo] = {}
-        self._over: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
+        self._tracked: dict[VideoId, TrackedVideo] = {}
+        self._ended: OrderedDict[VideoId, tuple[float, Video]] = OrderedDict()
         self._tasks: dict[VideoId, asyncio.Task[None]] = {}
         self._is_closing = False
-        self._unheld: frozenset[VideoId] = frozenset()
+        self._orphans: frozenset[VideoId] = frozenset()
         self._missed: frozenset[VideoId] = frozenset()
 
     async def run(self) -> None:
-        """Renew the leases and take over what others have left, until cancelled.
+        """Renew the leases and take over expired ones, until cancelled.
 
-        The journal has to write as long as this runs.
+        The group commit has to run as long as this runs.
         """
         try:
-            await every(_RENEWAL, self._round, self._clock, name="leases")
+            await every(_RENEWAL_INTERVAL, self._renew_and_claim, self._clock, name="leases")
         finally:
             self._is_closing = True
-            await self._settle()
+            await self._wait_for_sending()
             following = tuple(self._tasks.values())
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
-            await self._hand_over()
+            await self._release_all()
 
     @property
     def is_closing(self) -> bool:
-        """Tell whether this process ends, so that it begins nothing more."""
+        """Tell whether this process is shutting down and accepts no new video."""
         return self._is_closing
 
-    def start(self, live: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]) -> None:
-        """Send a new video's first attempt and follow it."""
-        live.is_sending = True
-        self._start(live, self._failover.begin(live, choice, limits))
+    def start(
+        self, tracked: TrackedVideo, choice: Choice, limits: tuple[SpendingLimit, ...]
+    ) -> None:
+        """Send the first attempt of a new video, and follow the video."""
+        tracked.is_sending = True
+        self._start(tracked, self._failover.begin(tracked, choice, limits))
 
-    def start_held(self, live: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> None:
-        """Follow a new video that no service can be asked for yet."""
-        self._start(live, self._failover.follow(live, limits))
+    def start_held(self, tracked: TrackedVideo, limits: tuple[SpendingLimit, ...]) -> None:
+        """Follow a new video that waits for a service."""
+        self._start(tracked, self._failover.follow(tracked, limits))
 
     @property
     def active_count(self) -> int:
         """Return how many videos this process follows."""
-        return len(self._lives)
+        return len(self._tracked)
 
     def tracked(self, id_: VideoId) -> TrackedVideo | None:
-        """Return a video that is under way in this process, None if it is not."""
-        return self._lives.get(id_)
+        """Return a video that this process follows, None for any other."""
+        return self._tracked.get(id_)
 
     def cached(self, id_: VideoId) -> Video | None:
-        """Return a video that this process knows better than, or as well as, the database."""
-        live = self._lives.get(id_)
-        if live is not None:
-            return live.video
-        known = self._over.get(id_)
-        is_fresh = known is not None and self._clock.monotonic() - known[0] < _FRESH
+        """Return a followed or cached video, which is at least as recent as the database's."""
+        tracked = self._tracked.get(id_)
+        if tracked is not None:
+            return tracked.video
+        known = self._ended.get(id_)
+        is_fresh = known is not None and self._clock.monotonic() - known[0] < _CACHE_SECONDS
         return known[1] if known is not None and is_fresh else None
 
     def cache(self, video: Video) -> None:
-        """Keep an ended video in memory for a moment."""
+        """Cache an ended video for a moment."""
         now = self._clock.monotonic()
-        self._over[video.id] = (now, video)
-        self._over.move_to_end(video.id)
-        while now - next(iter(self._over.values()))[0] >= _FRESH:
-            self._over.popitem(last=False)
+        self._ended[video.id] = (now, video)
+        self._ended.move_to_end(video.id)
+        while now - next(iter(self._ended.values()))[0] >= _CACHE_SECONDS:
+            self._ended.popitem(last=False)
 
     def evict(self, id_: VideoId) -> None:
-        """Forget a video that was deleted."""
-        self._over.pop(id_, None)
+        """Remove a deleted video from the cache."""
+        self._ended.pop(id_, None)
 
-    async def wait_until_resolved(self, live: TrackedVideo, within: timedelta) -> None:
-        """Return once a caller can be told what became of a create, or after a while."""
+    async def wait_until_resolved(self, tracked: TrackedVideo, within: timedelta) -> None:
+        """Return once the create can be answered, or after `within`."""
         try:
             async with asyncio.timeout(within.total_seconds()):
-                while not (live.is_resolved or live.video.is_terminal or live.is_released):
-                    await live.wait_for_change()
+                while not (tracked.is_resolved or tracked.video.is_terminal or tracked.is_released):
+                    await tracked.wait_for_change()
         except TimeoutError:
             return
 
     async def wait_for_change(self, id_: VideoId, within: timedelta) -> None:
-        """Return once a video that this process follows has changed, or after a while."""
-        live = self._lives.get(id_)
-        if live is None:
-            await self._clock.sleep(min(within, _ELSEWHERE))
+        """Return once a followed video has changed, or after `within`."""
+        tracked = self._tracked.get(id_)
+        if tracked is None:
+            await self._clock.sleep(min(within, _REMOTE_POLL_INTERVAL))
             return
         try:
             async with asyncio.timeout(within.total_seconds()):
-                await live.wait_for_change()
+                await tracked.wait_for_change()
         except TimeoutError:
             return
 
-    def _start(self, live: TrackedVideo, following: Coroutine[None, None, None]) -> None:
-        self._lives[live.video.id] = live
-        task = asyncio.create_task(self._guard(live, following), name=f"video {live.video.id}")
-        self._tasks[live.video.id] = task
+    def _start(self, tracked: TrackedVideo, following: Coroutine[None, None, None]) -> None:
+        self._tracked[tracked.video.id] = tracked
+        task = asyncio.create_task(
+            self._guard(tracked, following), name=f"video {tracked.video.id}"
+        )
+        self._tasks[tracked.video.id] = task
 
-    async def _guard(self, live: TrackedVideo, following: Coroutine[None, None, None]) -> None:
-        id_ = live.video.id
+    async def _guard(self, tracked: TrackedVideo, following: Coroutine[None, None, None]) -> None:
+        id_ = tracked.video.id
         try:
             await following
         except Exception:
-            # A defect of ours, or a database that is away too long: the row says how far it came.
-            log.exception("video.dropped", video=id_)
+            # A bug, or the database was unavailable for too long: the row has the last state.
+            log.exception("video.task_failed", video=id_)
             with suppress(StorageError):
-                await self._history.videos.release_leases((id_,), self._clock.now() + _LATER)
+                await self._storage.videos.release_leases((id_,), self._clock.now() + _RETRY_PAUSE)
         finally:
-            self._lives.pop(id_, None)
+            self._tracked.pop(id_, None)
             self._tasks.pop(id_, None)
-            if live.video.is_terminal:
-                self.cache(live.video)
-            live.notify()
+            if tracked.video.is_terminal:
+                self.cache(tracked.video)
+            tracked.notify()
 
-    async def _round(self) -> None:
-        held = tuple(self._lives.values())  # what begins meanwhile is ours without asking
+    async def _renew_and_claim(self) -> None:
+        held = tuple(self._tracked.values())  # a video that starts meanwhile has a fresh lease
         owned = await self._renew()
-        self._let_lost_go(held, owned)
-        await self._hand_back(owned)
-        while left := await self._history.videos.claim_expired(self.owner, *self._lease()):
+        self._release_lost(held, owned)
+        await self._release_orphans(owned)
+        while left := await self._storage.videos.claim_expired(self.owner, *self._lease()):
             for video, tried in left:
                 await self._take_over(video, tried)
             await self._renew()
 
     async def _renew(self) -> frozenset[VideoId]:
         _, until = self._lease()
-        return await self._history.videos.renew_leases(self.owner, until)
+        return await self._storage.videos.renew_leases(self.owner, until)
 
     def _lease(self) -> tuple[datetime, datetime]:
         now = self._clock.now()
         return now, now + LEASE_TTL
 
-    def _let_lost_go(self, held: Collection[TrackedVideo], owned: Collection[VideoId]) -> None:
-        """Follow videos no more that are ours no longer.
+    def _release_lost(self, held: Collection[TrackedVideo], owned: Collection[VideoId]) -> None:
+        """Release videos whose lease this process no longer has.
 
-        One that was just ended is not known here for a moment, hence it is missed twice.
+        A video that has just ended is missing once, so only the second miss counts.
         """
-        lost = [live for live in held if live.video.id not in owned and not live.video.is_terminal]
-        for live in lost:
-            if live.video.id in self._missed:
-                self._let_go(live)
-        self._missed = frozenset(live.video.id for live in lost)
+        lost = [
+            tracked
+            for tracked in held
+            if tracked.video.id not in owned and not tracked.video.is_terminal
+        ]
+        for tracked in lost:
+            if tracked.video.id in self._missed:
+                self._release(tracked)
+        self._missed = frozenset(tracked.video.id for tracked in lost)
 
-    async def _hand_back(self, owned: Collection[VideoId]) -> None:
-        """Let others take videos over that are ours by their rows and that nobody here follows.
+    async def _release_orphans(self, owned: Collection[VideoId]) -> None:
+        """Release leases of videos that no task of this process follows.
 
-        There are some after a database was away: what was written may be there all the same. One
-        that was just begun is not followed for a moment, hence it is looked for twice.
+        They exist after an outage of the database, when a write succeeded but reported a failure. A
+        video that has just been created has no task once, so only the second miss counts.
         """
-        unheld = frozenset(id_ for id_ in owned if id_ not in self._lives)
-        left = unheld & self._unheld
-        self._unheld = unheld
+        orphans = frozenset(id_ for id_ in owned if id_ not in self._tracked)
+        left = orphans & self._orphans
+        self._orphans = orphans
         if left:
-            log.warning("videos.let_go", videos=sorted(left))
-            await self._history.videos.release_leases(left, self._clock.now())
+            log.warning("leases.orphans_released", videos=sorted(left))
+            await self._storage.videos.release_leases(left, self._clock.now())
 
-    def _let_go(self, live: TrackedVideo) -> None:
-        """Follow a video no more that another process has taken over."""
-        log.warning("video.lost", video=live.video.id)
-        live.is_released = True
-        following = self._tasks.get(live.video.id)
-        # An answer that is on its way is written down first: the other cannot hear it.
-        if following is not None and not live.is_sending:
+    def _release(self, tracked: TrackedVideo) -> None:
+        """Stop following a video that another process has taken over."""
+        log.warning("lease.lost", video=tracked.video.id)
+        tracked.is_released = True
+        following = self._tasks.get(tracked.video.id)
+        # A response that is on its way is recorded first: only this process receives it.
+        if following is not None and not tracked.is_sending:
             following.cancel()
-        live.notify()
+        tracked.notify()
 
     async def _take_over(self, video: Video, tried: VideoAttempts) -> None:
         attempts, entries = tried
         route = self._settings().routes.get(video.model) or Route(video.model, ())
-        live = TrackedVideo(
+        tracked = TrackedVideo(
             video=video,
             route=route,
             attempts=list(attempts),
@@ -242,26 +246,28 @@ class LeaseManager:
             refusals=[(a.service, a.failure) for a in attempts if a.failure is not None],
             is_resolved=True,
         )
-        if video.id in self._lives:
-            return  # it was ours again before we knew that we had lost it
-        log.info("video.taken_over", video=video.id, attempts=len(attempts))
+        if video.id in self._tracked:
+            return  # this process reclaimed it before it noticed the loss
+        log.info("lease.taken_over", video=video.id, attempts=len(attempts))
         limits = await self._limits.limits_of(video.key)
-        self._start(live, self._failover.follow(live, limits))
+        self._start(tracked, self._failover.follow(tracked, limits))
 
-    async def _settle(self) -> None:
-        """Return once no create is on its way any more, or after a while."""
-        lives = tuple(self._lives.values())
-        for live in lives:
-            live.is_released = True
+    async def _wait_for_sending(self) -> None:
+        """Return once no create waits for its response, or after `_SHUTDOWN_WAIT`."""
+        active = tuple(self._tracked.values())
+        for tracked in active:
+            tracked.is_released = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLING.total_seconds()):
-                for live in lives:
-                    while live.is_sending:
-                        await live.wait_for_change()
+            async with asyncio.timeout(_SHUTDOWN_WAIT.total_seconds()):
+                for tracked in active:
+                    while tracked.is_sending:
+                        await tracked.wait_for_change()
 
-    async def _hand_over(self) -> None:
-        """Let others take the videos over at once, because this process ends."""
+    async def _release_all(self) -> None:
+        """Expire all leases of this process, so that others take its videos over at once."""
         try:
-            await self._history.videos.renew_leases(self.owner, self._clock.now() - _RENEWAL)
+            await self._storage.videos.renew_leases(
+                self.owner, self._clock.now() - _RENEWAL_INTERVAL
+            )
         except StorageError as error:
-            log.warning("leases.kept", error=str(error))
+            log.warning("leases.release_failed", error=str(error))

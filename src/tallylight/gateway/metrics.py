@@ -1,4 +1,4 @@
-"""What this process has counted of callers' videos, in the words of Prometheus."""
+"""Prometheus metrics of callers' videos in this process."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -12,7 +12,7 @@ _STAGE_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
 class AttemptOutcome(StrEnum):
-    """What became of a submission; one that was accepted has another outcome later."""
+    """Outcome of an attempt; an accepted attempt is counted again when it ends."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -22,48 +22,49 @@ class AttemptOutcome(StrEnum):
 
 
 class GatewayMetrics:
-    """Counts, on a registry of its own."""
+    """The gateway's metrics, on a registry of their own."""
 
     def __init__(self) -> None:
+        # Not the global registry: tests and embedded clients run several gateways.
         self.registry = CollectorRegistry()
         self._attempts = Counter(
             "tallylight_attempts",
-            "Submissions since the start, by what became of them.",
+            "Attempts since the start, by outcome.",
             ["service", "outcome"],
             registry=self.registry,
         )
         self._stages = Histogram(
             "tallylight_attempt_stage_seconds",
-            "How long the stages of jobs took that delivered: accept, queue, render, download.",
+            "Duration of the stages of delivered jobs: accept, queue, render, download.",
             ["service", "stage"],
             buckets=_STAGE_BUCKETS,
             registry=self.registry,
         )
         self._videos = Counter(
             "tallylight_videos",
-            "Callers' videos that have ended since the start.",
+            "Callers' videos that completed or failed since the start.",
             ["model", "status"],
             registry=self.registry,
         )
         self._active_videos = Gauge(
-            "tallylight_videos_under_way",
-            "Callers' videos that this process follows.",
+            "tallylight_videos_active",
+            "Callers' videos that this process follows now.",
             registry=self.registry,
         )
 
     def count_attempt(self, service: ServiceId, outcome: AttemptOutcome) -> None:
-        """Count what became of a submission."""
+        """Count an outcome of an attempt."""
         self._attempts.labels(service, outcome.value).inc()
 
     def observe_stages(self, service: ServiceId, stages: Mapping[str, float]) -> None:
-        """Count how long each stage of a job took, in seconds."""
+        """Record the duration of each stage of a job, in seconds."""
         for stage, seconds in stages.items():
             self._stages.labels(service, stage).observe(seconds)
 
     def count_video(self, video: Video) -> None:
-        """Count a video that has ended."""
+        """Count a video that completed or failed."""
         self._videos.labels(video.model, video.status.value).inc()
 
     def track_active(self, active_count: Callable[[], int]) -> None:
-        """Ask at each scrape how many videos are under way."""
+        """Read the number of active videos at each scrape."""
         self._active_videos.set_function(lambda: float(active_count()))

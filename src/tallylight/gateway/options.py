@@ -1,4 +1,4 @@
-"""The section of the configuration that is about the gateway itself."""
+"""The section `gateway` of the configuration."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -14,24 +14,26 @@ _MIB = 1024 * 1024
 
 
 class GatewayOptions(Section):
-    """The `/v1` address."""
+    """Options of the API under `/v1`."""
 
     open: bool = Field(
         default=False,
-        description="Whoever reaches the address needs no key. Only where the server listens on "
-        "this machine alone.",
+        description="Requests need no key. Allowed only where the server listens on a loopback "
+        "address.",
     )
     answer_within: Duration = Field(
         timedelta(seconds=20),
-        description="How long a create waits for a service to accept; then its caller is told "
-        "queued, and the video is followed all the same.",
+        description="How long a create waits for a service to accept the job; after that it "
+        "returns the video as queued.",
     )
     largest_body: Annotated[int, Field(ge=_MIB)] = Field(
-        64 * _MIB, description="The largest request in bytes, with its reference."
+        64 * _MIB, description="Limit of a request body in bytes, including the reference."
     )
     budget: BudgetOptions = Field(
-        default_factory=BudgetOptions, description="What all callers' videos together may cost."
+        default_factory=BudgetOptions,
+        description="Limit on the cost of all callers' videos together.",
     )
     webhooks: WebhookEndpoints = Field(
-        default_factory=dict, description="Who is told when a video has ended, by name."
+        default_factory=dict,
+        description="Endpoints that are called when a video completes or fails, by name.",
     )

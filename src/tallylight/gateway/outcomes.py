@@ -1,4 +1,4 @@
-"""What callers' videos show of the services: evidence, news for the circuit, figures."""
+"""Reports the outcomes of attempts: evidence for the board, the circuit breaker, metrics."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ from tallylight.model.video import Video
 log = structlog.get_logger()
 
 _ACCEPTANCE_INTERVAL = timedelta(seconds=10)
-"""So often is it told that a service goes on accepting: a good acceptance proves little."""
+"""Shortest time between two acceptance reports of a service: each proves little."""
 
 
 class OutcomeReporter:
-    """Tells of what happened to attempts.
+    """Reports what happened to attempts.
 
-    The circuit hears of it at once. The board is told by a task of its own: a transition waits for
-    the disk, and no video has to wait for that.
+    The circuit breaker is updated at once. A separate task reports to the board, since a
+    transition waits for the database and must not delay a video.
     """
 
     def __init__(
@@ -39,50 +39,50 @@ class OutcomeReporter:
         self._unpublished: asyncio.Queue[Evidence] = asyncio.Queue()
 
     def report_accepted(self, service: ServiceId) -> None:
-        """Tell that a service has accepted a job."""
+        """Report that a service accepted a job."""
         now = self._clock.now()
         self._breaker.record_acceptance(service, now)
         self._metrics.count_attempt(service, AttemptOutcome.ACCEPTED)
-        told = self._acceptance_reported_at.get(service)
-        if told is None or now - told >= _ACCEPTANCE_INTERVAL:
+        reported_at = self._acceptance_reported_at.get(service)
+        if reported_at is None or now - reported_at >= _ACCEPTANCE_INTERVAL:
             self._acceptance_reported_at[service] = now
             self._unpublished.put_nowait(Evidence(service, now, Source.ACCEPTANCE))
 
     def report_refused(self, service: ServiceId, failure: Failure) -> None:
-        """Tell that a service has refused a job."""
+        """Report that a service refused a job."""
         self._metrics.count_attempt(service, AttemptOutcome.REFUSED)
         self._report_not_accepted(service, failure)
 
     def report_in_doubt(self, service: ServiceId, failure: Failure) -> None:
-        """Tell that nobody knows whether a service has accepted a job."""
+        """Report that it is unknown whether a service accepted a job."""
         self._metrics.count_attempt(service, AttemptOutcome.IN_DOUBT)
         self._report_not_accepted(service, failure)
 
     def report_failed(self, service: ServiceId, failure: Failure) -> None:
-        """Tell that an accepted job brought no video."""
+        """Report that an accepted job delivered no video."""
         now = self._clock.now()
         self._breaker.record_failure(service, failure, now)
         self._metrics.count_attempt(service, AttemptOutcome.FAILED)
         self._unpublished.put_nowait(Evidence(service, now, Source.TRAFFIC, failure=failure))
 
     def report_delivered(self, attempt: Attempt, latency: timedelta | None) -> None:
-        """Tell that a video arrived, and how long that took from its create."""
+        """Report that an attempt delivered its video, with its latency since the create."""
         now = self._clock.now()
         self._breaker.record_delivery(attempt.service, now)
         self._unpublished.put_nowait(
             Evidence(attempt.service, now, Source.TRAFFIC, latency=latency)
         )
-        parts = stage_seconds(attempt, now)
+        stages = stage_seconds(attempt, now)
         self._metrics.count_attempt(attempt.service, AttemptOutcome.DELIVERED)
-        self._metrics.observe_stages(attempt.service, parts)
-        log.info("attempt.delivered", service=attempt.service, attempt=attempt.id, **parts)
+        self._metrics.observe_stages(attempt.service, stages)
+        log.info("attempt.delivered", service=attempt.service, attempt=attempt.id, **stages)
 
     def report_ended(self, video: Video) -> None:
-        """Tell that a video has come to its end."""
+        """Report that a video completed or failed."""
         self._metrics.count_video(video)
 
     async def run(self) -> None:
-        """Tell the board what happened, until cancelled; then what is left."""
+        """Report evidence to the board until cancelled, then the rest of the queue."""
         try:
             while True:
                 await self._publish(await self._unpublished.get())
@@ -93,20 +93,21 @@ class OutcomeReporter:
     def _report_not_accepted(self, service: ServiceId, failure: Failure) -> None:
         now = self._clock.now()
         self._breaker.record_refusal(service, failure, now)
+        # The next acceptance contradicts this failure, so it is reported at once.
         self._acceptance_reported_at.pop(service, None)
         self._unpublished.put_nowait(Evidence(service, now, Source.ACCEPTANCE, failure=failure))
 
     async def _publish(self, evidence: Evidence) -> None:
         if evidence.service not in self._board:
-            return  # it has left the catalogue
+            return  # a reload removed the service
         try:
             await self._board.report(evidence)
-        except StorageError as error:  # the board tells it later; the video goes on
-            log.warning("evidence.untold", service=evidence.service, error=str(error))
+        except StorageError as error:  # the board stores it later; the video continues
+            log.warning("evidence.publish_failed", service=evidence.service, error=str(error))
 
 
 def stage_seconds(attempt: Attempt, now: datetime) -> dict[str, float]:
-    """Return how long each stage of a delivered attempt took, in seconds, as far as it was seen."""
+    """Return the duration of each observed stage of a delivered attempt, in seconds."""
     moments = {
         "accept": (attempt.intended_at, attempt.accepted_at),
         "queue": (attempt.accepted_at, attempt.started_at),

@@ -1,7 +1,7 @@
-"""How many requests a key may make: a bucket of tokens that fills steadily.
+"""Rate limit of a key: a token bucket.
 
-A full bucket holds one minute's requests, so a caller may make them all at once, and then goes on
-at the steady pace.
+A full bucket holds the requests of one minute, so a caller may send them in one burst. It then
+refills at a constant rate.
 """
 
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from datetime import timedelta
 from typing import NamedTuple
 
 _MINUTE = 60.0
-_EPSILON = 1e-9  # or who waits as long as it was told may come too early
+_EPSILON = 1e-9  # rounding must not refuse a caller that waited as long as told
 
 
 @dataclass(frozen=True, slots=True)
 class TokenBucket:
-    """What a key may still ask for.
+    """The state of a token bucket.
 
     Args:
-        tokens: So many requests at once; whole ones count.
-        at: When that was so, in seconds of any clock that never runs backwards.
+        tokens: Requests that may be sent at once; only whole tokens count.
+        updated_at: Time of this state, in seconds of a monotonic clock.
     """
 
     tokens: float
@@ -26,24 +26,24 @@ class TokenBucket:
 
 
 class RateLimitDecision(NamedTuple):
-    """What a request leaves, and how long its caller has to wait if it came too early."""
+    """The bucket after a request, and how long to wait if the request was refused."""
 
     bucket: TokenBucket
     retry_after: timedelta | None
 
 
 def full_bucket(now: float, per_minute: int) -> TokenBucket:
-    """Return the bucket of a key that has not asked yet."""
+    """Return the bucket of a key that has sent no request yet."""
     return TokenBucket(float(per_minute), now)
 
 
 def take_token(bucket: TokenBucket, now: float, per_minute: int) -> RateLimitDecision:
-    """Count one request; a refused one takes nothing.
+    """Count one request; a refused one takes no token.
 
     Args:
-        bucket: What stood.
-        now: Seconds of the bucket's clock.
-        per_minute: How many requests the key may make; 1 at least.
+        bucket: State before the request.
+        now: Time in seconds of the bucket's clock.
+        per_minute: Rate limit in requests; at least 1.
     """
     rate = per_minute / _MINUTE
     tokens = min(per_minute, bucket.tokens + max(now - bucket.updated_at, 0.0) * rate)

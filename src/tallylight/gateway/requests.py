@@ -1,4 +1,4 @@
-"""What a caller asks of the gateway, and how it is refused."""
+"""The create request that a caller sends, and the error that answers a request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,22 +12,22 @@ from tallylight.model.order import Operation, Reference
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """One request for a video, as its caller wrote it.
+    """One request for a video, as its caller sent it.
 
     Args:
-        model: The route.
-        prompt: The text.
-        seconds: The length; None where the caller leaves it to us.
-        size: "1280x720"; "" where the caller leaves it to us.
-        operation: How the video is made.
-        source: Which of our videos is remixed, edited or extended.
-        reference: A picture, or for an edit a film, to begin from.
-        characters: Ours.
-        extras: Fields that we do not know; they go along as they came.
-        policy: A preset or a preference in place of the route's own, "" for the route's.
-        idempotency: The caller's key for this request, "" for none.
-        fingerprint: Of its content: two requests with the same one ask for the same.
-        is_repeat: The official SDK says that it sends this again by itself.
+        model: Name of the route.
+        prompt: Text prompt.
+        seconds: Length; None for the default.
+        size: "1280x720"; "" for the default.
+        operation: Create, remix, edit or extend.
+        source: The gateway's video that is remixed, edited or extended.
+        reference: Input image, or for an edit the input video.
+        characters: Ids of the gateway's characters.
+        extras: Unknown fields, which are passed to the service unchanged.
+        policy: Preset or preference that replaces the route's own, "" for the route's.
+        idempotency_key: The caller's key for this request, "" for none.
+        fingerprint: Digest of the content; equal requests have equal fingerprints.
+        is_retry: The official SDK marked the request as an automatic retry.
     """
 
     model: str
@@ -46,25 +46,25 @@ class CreateRequest:
 
 
 class ApiError(TallylightError):
-    """A request that the gateway does not serve, in the words of the Videos API's envelope.
+    """A refused request, with the members of the Videos API's error object.
 
     Args:
-        status: The HTTP status.
+        status: HTTP status.
         message: For people: what is wrong and what is allowed.
         code: For programs, "" for none.
-        param: Which parameter, "" for none.
-        type: The envelope's type; without it by the status.
-        retry_after: When it may be tried again.
+        param: Name of the parameter at fault, "" for none.
+        type: Type of the error; by default it follows from the status.
+        retry_after: When the client may retry.
     """
 
-    def __init__(  # noqa: PLR0913  # the envelope's fields
+    def __init__(  # noqa: PLR0913  # the members of the error object
         self,
         status: HTTPStatus,
         message: str,
         *,
         code: str = "",
         param: str = "",
-        type: str = "",  # noqa: A002  # the envelope's word
+        type: str = "",  # noqa: A002  # named by the Videos API
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message)
@@ -74,6 +74,21 @@ class ApiError(TallylightError):
         self.param = param
         self.type = type or _error_type(status)
         self.retry_after = retry_after
+
+
+def bad_request(message: str, param: str = "", *, code: str = "invalid_value") -> ApiError:
+    """Return the error 400 for a request that no retry can make valid."""
+    return ApiError(HTTPStatus.BAD_REQUEST, message, code=code, param=param)
+
+
+def not_found(message: str, param: str = "", *, code: str = "not_found") -> ApiError:
+    """Return the error 404; it does not tell whether another caller has the resource."""
+    return ApiError(HTTPStatus.NOT_FOUND, message, code=code, param=param)
+
+
+def video_not_found(id_: str, param: str = "video_id") -> ApiError:
+    """Return the error for a video that does not exist or belongs to another caller."""
+    return not_found(f"Video with id '{id_}' not found.", param=param)
 
 
 def _error_type(status: HTTPStatus) -> str:

@@ -1,4 +1,4 @@
-"""Settings of the gateway's core, derived from one configuration."""
+"""Settings of the gateway and its HTTP layer, derived from one configuration."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,20 +20,18 @@ class GatewaySettings:
         answer_within: How long a create waits for a service to accept it.
         budget: Spending limit of all callers' videos together.
         content_retention: How long the content of a video is kept.
+        allows_anonymous: Requests need no key; allowed on a loopback address only.
+        largest_body: Maximum size of a request, in bytes.
+        poll_after: Minimum time between two polls that clients are told to keep.
     """
 
     routes: Mapping[str, Route] = field(default_factory=dict)
     answer_within: timedelta = timedelta()
     budget: Budget = field(default_factory=Budget)
     content_retention: timedelta = timedelta()
-
-    def limits_for(self, caller: Caller) -> tuple[SpendingLimit, ...]:
-        """Return the spending limits of a caller's videos."""
-        both = (
-            SpendingLimit(caller.budget, caller.key, "of this key"),
-            SpendingLimit(self.budget, None, "of the gateway"),
-        )
-        return tuple(limit for limit in both if limit.budget.limits)
+    allows_anonymous: bool = False
+    largest_body: int = 64 * 1024 * 1024
+    poll_after: timedelta = timedelta(seconds=1)
 
 
 class KeyLimits:
@@ -47,4 +45,4 @@ class KeyLimits:
         """Return the spending limits of a key's videos."""
         found = next((each for each in await self._keys.all() if each.id == key), None)
         budget = Budget() if found is None else found.budget
-        return self._settings().limits_for(Caller(key=key, budget=budget))
+        return Caller(key=key, budget=budget).spending_limits(self._settings().budget)

@@ -1,7 +1,7 @@
-"""How a video, its attempts and their money are written down, so that they always agree.
+"""Records videos, attempts and ledger entries together, so that they always agree.
 
-What is about to be sent is written first and refused if it cannot be; what has happened is written
-until it is, since a job that is paid for and not written down is lost.
+An attempt is recorded before it is sent, and not sent if that fails. The recording of an outcome is
+retried until it succeeds, since a paid job that is not recorded is lost.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from tallylight.errors import StorageError, UnwritableError
 from tallylight.gateway.tracked_video import TrackedVideo
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
-from tallylight.model.ids import ServiceId
+from tallylight.model.ids import AttemptId, ServiceId
 from tallylight.model.ledger import EntryState, LedgerEntry
 from tallylight.model.video import Video
 from tallylight.storage.database import Storage
@@ -26,75 +26,75 @@ from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLi
 log = structlog.get_logger()
 
 LEASE_TTL = timedelta(seconds=15)
-"""How long a process may be silent before others take its videos over."""
+"""Time without renewal after which another process takes a video over."""
 
-_PAUSES = tuple(timedelta(seconds=s) for s in (0.2, 1, 2, 5, 10, 30, 60))
+_RETRY_PAUSES = tuple(timedelta(seconds=s) for s in (0.2, 1, 2, 5, 10, 30, 60))
 
 
 class VideoStore:
-    """Writes down what becomes of videos."""
+    """Records the state of videos."""
 
-    def __init__(self, history: Storage, clock: Clock) -> None:
-        self._journal = history.group_commit
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        self._storage = storage
+        self._group_commit = storage.group_commit
         self._clock = clock
 
     async def create(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         entry: LedgerEntry,
         limits: tuple[SpendingLimit, ...],
     ) -> bool:
-        """Write a new video down, which counts its first attempt, with that and the money for it.
+        """Record a new video with its first attempt and the reservation of its cost.
 
         Returns:
-            False if there is a video of the same idempotency key; then nothing is written.
+            False if the idempotency key already has a video; then nothing is recorded.
 
         Raises:
-            BudgetError: if the money may not be spent.
-            StorageError: if the database is away.
+            BudgetError: if the cost would exceed a limit.
+            StorageError: if the database is unavailable.
         """
-        video = live.video
-        writing = WriteBatch(
+        video = tracked.video
+        batch = WriteBatch(
             new_video=video,
             leased_until=self._clock.now() + LEASE_TTL,
             new_attempt=attempt,
             new_entry=entry,
             limits=limits,
         )
-        if not await self._journal.write(writing):
+        if not await self._group_commit.write(batch):
             return False
-        live.add_attempt(video, attempt, entry)
+        tracked.add_attempt(video, attempt, entry)
         return True
 
-    async def create_held(self, live: TrackedVideo) -> bool:
-        """Write a new video down that no service can be asked for yet; see `open`."""
+    async def create_held(self, tracked: TrackedVideo) -> bool:
+        """Record a new video without an attempt; returns and raises as `create` does."""
         leased_until = self._clock.now() + LEASE_TTL
-        return await self._journal.write(
-            WriteBatch(new_video=live.video, leased_until=leased_until)
+        return await self._group_commit.write(
+            WriteBatch(new_video=tracked.video, leased_until=leased_until)
         )
 
     async def add_attempt(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         entry: LedgerEntry,
         limits: tuple[SpendingLimit, ...],
     ) -> bool:
-        """Write a further attempt down; only after this may it be sent.
+        """Record a further attempt, which must not be sent before.
 
         Returns:
-            False if the video has another owner or an end by now, or another process has written
-            an attempt of the same number. Then the attempt may not be sent, and no money is set
-            aside for it.
+            False if the video has another owner, has ended, or has an attempt of the same number
+            from another process. Then the attempt must not be sent, and nothing is reserved.
 
         Raises:
-            BudgetError: if the money may not be spent.
-            StorageError: if the database is away.
+            BudgetError: if the cost would exceed a limit.
+            StorageError: if the database is unavailable.
         """
-        video = replace(live.video, attempts=attempt.number, cost=live.cost + entry.amount)
-        ended_attempts, ended_entries = _unwritten(live)
-        writing = WriteBatch(
+        video = replace(tracked.video, attempts=attempt.number, cost=tracked.cost + entry.amount)
+        ended_attempts, ended_entries = _pending(tracked)
+        batch = WriteBatch(
             new_attempt=attempt,
             new_entry=entry,
             limits=limits,
@@ -102,122 +102,131 @@ class VideoStore:
             attempts=ended_attempts,
             entries=ended_entries,
         )
-        if not await self._journal.write(writing):
+        if not await self._group_commit.write(batch):
             return False
-        live.pending_writes.clear()
-        live.add_attempt(video, attempt, entry)
+        tracked.pending_writes.clear()
+        tracked.add_attempt(video, attempt, entry)
         return True
 
     async def claim_job(
-        self, live: TrackedVideo, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
+        self, tracked: TrackedVideo, video: Video, attempt: Attempt, services: tuple[ServiceId, ...]
     ) -> bool:
-        """Write down that an attempt has a job that was found in the list of some services' jobs.
+        """Record that an attempt has a job that was found in the list of some services' jobs.
 
         Returns:
-            False if that is another attempt's; then nothing is written.
+            False if another attempt has the job; then nothing is recorded.
 
         Raises:
-            StorageError: if the database is away.
+            StorageError: if the database is unavailable.
         """
-        writing = WriteBatch(video=video, claimed_job=ClaimedJob(attempt, services))
-        if not await self._journal.write(writing):
+        batch = WriteBatch(video=video, claimed_job=ClaimedJob(attempt, services))
+        if not await self._group_commit.write(batch):
             return False
-        live.apply(video, (attempt,))
+        tracked.apply(video, (attempt,))
         return True
 
     async def record(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         *,
         video: Video | None = None,
         attempts: Sequence[Attempt] = (),
         entries: Sequence[LedgerEntry] = (),
-        notices: Sequence[OutboxMessage] = (),
+        messages: Sequence[OutboxMessage] = (),
     ) -> None:
-        """Write down what has happened, however long the database is away; then let it be seen."""
-        ended_attempts, ended_entries = _unwritten(live)
+        """Record what happened, retrying while the database is unavailable; then publish it."""
+        ended_attempts, ended_entries = _pending(tracked)
         changed, written = (*ended_attempts, *attempts), (*ended_entries, *entries)
         if written:
-            known = {**live.entries, **{entry.id: entry for entry in written}}
+            known = {**tracked.entries, **{entry.id: entry for entry in written}}
             cost = sum((entry.amount for entry in known.values()), Decimal(0))
-            video = replace(video or live.video, cost=cost)
-        await self._insist(
-            WriteBatch(video=video, attempts=changed, entries=written, messages=tuple(notices))
+            video = replace(video or tracked.video, cost=cost)
+        await self._write_with_retries(
+            WriteBatch(video=video, attempts=changed, entries=written, messages=tuple(messages))
         )
-        live.pending_writes.clear()
-        live.apply(video, changed, written)
+        tracked.pending_writes.clear()
+        tracked.apply(video, changed, written)
 
-    async def flush(self, live: TrackedVideo) -> None:
-        """Write down what attempts have come to, because nothing follows from it for a while."""
-        if live.pending_writes:
-            await self.record(live)
+    async def stored_attempt(self, id_: AttemptId) -> Attempt | None:
+        """Return an attempt as the database has it, where another process may have changed it."""
+        return await self._storage.attempts.get(id_)
 
-    def mark_refused(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
-        """Take in that the upstream has no job for it: nothing was billed.
+    async def stored_entries(self, attempt: Attempt) -> tuple[LedgerEntry, ...]:
+        """Return the ledger entry of an attempt as the database has it."""
+        return tuple((await self._storage.ledger.by_ids([attempt.entry])).values())
 
-        What comes of that, the next attempt or the video's end, is written in one transaction with
-        it: the next service is asked sooner, and nobody finds the one without the other. So it is
-        with the other ends.
+    async def flush(self, tracked: TrackedVideo) -> None:
+        """Record the pending ends of attempts now, since no other write follows soon."""
+        if tracked.pending_writes:
+            await self.record(tracked)
+
+    def mark_refused(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+        """Apply that the upstream refused an attempt: nothing was billed.
+
+        Like the other ends of attempts it is recorded in one transaction with the next attempt or
+        the end of the video. That saves a write before the next service is tried.
         """
-        self._end(live, attempt, AttemptState.REFUSED, failure, released_entry)
+        self._end(tracked, attempt, AttemptState.REFUSED, failure, released_entry)
 
-    async def mark_in_doubt(self, live: TrackedVideo, attempt: Attempt, why: str) -> None:
-        """Write down that nobody knows whether it was accepted."""
+    async def mark_in_doubt(self, tracked: TrackedVideo, attempt: Attempt, reason: str) -> None:
+        """Record that it is unknown whether an attempt was accepted."""
         await self.record(
-            live, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=why),)
+            tracked, attempts=(replace(attempt, state=AttemptState.IN_DOUBT, doubt_reason=reason),)
         )
 
-    def mark_failed(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
-        """Take in that an attempt brings no video; it counts as paid for."""
-        self._end(live, attempt, AttemptState.FAILED, failure, settled_entry)
+    def mark_failed(self, tracked: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
+        """Apply that an attempt failed; it counts as paid."""
+        self._end(tracked, attempt, AttemptState.FAILED, failure, settled_entry)
 
-    def mark_failed_unbilled(self, live: TrackedVideo, attempt: Attempt, failure: Failure) -> None:
-        """Take in that an attempt brings no video, and that its upstream takes nothing."""
-        self._end(live, attempt, AttemptState.FAILED, failure, released_entry)
+    def mark_failed_unbilled(
+        self, tracked: TrackedVideo, attempt: Attempt, failure: Failure
+    ) -> None:
+        """Apply that an attempt failed and is not billed."""
+        self._end(tracked, attempt, AttemptState.FAILED, failure, released_entry)
 
     def _end(
         self,
-        live: TrackedVideo,
+        tracked: TrackedVideo,
         attempt: Attempt,
         state: AttemptState,
         failure: Failure,
-        closed: Callable[[LedgerEntry], LedgerEntry],
+        close: Callable[[LedgerEntry], LedgerEntry],
     ) -> None:
         over = ended_attempt(attempt, state, self._clock.now(), failure)
-        live.end_attempt(over, closed(live.entries[attempt.entry]))
+        tracked.end_attempt(over, close(tracked.entries[attempt.entry]))
 
-    async def _insist(self, writing: WriteBatch) -> None:
-        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+    async def _write_with_retries(self, batch: WriteBatch) -> None:
+        for pause in chain(_RETRY_PAUSES, repeat(_RETRY_PAUSES[-1])):
             try:
-                await self._journal.write(writing)
+                await self._group_commit.write(batch)
             except UnwritableError:
-                raise  # it would be no other the next time
+                raise  # a retry would fail, too
             except StorageError as error:
-                log.warning("video.unwritten", error=str(error))
+                log.warning("video.write_retried", error=str(error))
                 await self._clock.sleep(pause)
             else:
                 return
 
 
-def _unwritten(live: TrackedVideo) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
-    """Return what attempts have come to and is not written yet, and the money of each."""
-    attempts = tuple(attempt for attempt, _ in live.pending_writes)
-    return attempts, tuple(entry for _, entry in live.pending_writes)
+def _pending(tracked: TrackedVideo) -> tuple[tuple[Attempt, ...], tuple[LedgerEntry, ...]]:
+    """Return the ended attempts that are not recorded yet, and their entries."""
+    attempts = tuple(attempt for attempt, _ in tracked.pending_writes)
+    return attempts, tuple(entry for _, entry in tracked.pending_writes)
 
 
 def ended_attempt(
     attempt: Attempt, state: AttemptState, at: datetime, failure: Failure | None = None
 ) -> Attempt:
-    """Return an attempt that has come to its end."""
+    """Return an attempt in an end state."""
     return replace(attempt, state=state, ended_at=at, failure=failure)
 
 
 def settled_entry(entry: LedgerEntry, amount: Decimal | None = None) -> LedgerEntry:
-    """Return an entry whose money was spent; without an amount, as much as was reserved."""
+    """Return an entry settled at an amount; without one, at the reserved estimate."""
     known = entry.estimate if amount is None else amount
     return replace(entry, state=EntryState.SETTLED, amount=known)
 
 
 def released_entry(entry: LedgerEntry) -> LedgerEntry:
-    """Return an entry whose money was not spent."""
+    """Return an entry whose reservation is released."""
     return replace(entry, state=EntryState.RELEASED, amount=Decimal(0))

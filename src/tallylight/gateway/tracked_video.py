@@ -1,4 +1,4 @@
-"""A video under way in this process: what stands of it, and who waits for it to change."""
+"""The state of a video that this process follows, with notification of its changes."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -21,19 +21,19 @@ class TrackedVideo:
     """One video that this process follows.
 
     Args:
-        video: As its callers see it.
-        route: By which services for it are chosen.
-        attempts: All submissions so far, in their order.
-        entries: The money of each.
-        refusals: Why services did not make it, the newest last; those of this process.
-        is_answered: The caller of its create was given it.
-        is_settled: Its first attempt has led to something that a caller can be told.
-        first_look: When the upstream wants to be asked first, None if it did not say.
-        rounds: How often all services had refused, and were asked again.
-        is_let_go: This process sends nothing more for it; another follows it, or will.
-        is_sending: An attempt is being written down and sent: cut off, it would be a doubt.
-        round_from: Services that refused before this attempt may be asked again.
-        unwritten: What attempts have come to, to be written with what follows from it.
+        video: The video as its caller sees it.
+        route: The route that selects its services.
+        attempts: All attempts, oldest first.
+        entries: The ledger entries of the attempts.
+        refusals: Failures by service that this process has seen, newest last.
+        is_answered: The create has returned the video.
+        is_resolved: The create can be answered: accepted, in doubt, failed or waiting.
+        first_poll_after: Delay that the upstream requested before the first poll, if any.
+        is_released: This process sends nothing more for it; another follows it, or will.
+        is_sending: An attempt is being recorded and sent; interrupted, it would be in doubt.
+        round_start: Index of the round's first attempt; earlier refusals are retried.
+        rounds: How often all services refused and a new round began.
+        pending_writes: Ended attempts that are recorded together with the next write.
     """
 
     video: Video
@@ -53,24 +53,24 @@ class TrackedVideo:
 
     @property
     def current(self) -> Attempt | None:
-        """Return the newest attempt, if it is open and nobody has given it up."""
+        """Return the newest attempt, if it is open and not given up."""
         newest = self.attempts[-1] if self.attempts else None
         is_on = newest is not None and newest.is_open and newest.given_up_at is None
         return newest if is_on else None
 
     @property
     def open_attempts(self) -> tuple[Attempt, ...]:
-        """Return the attempts that have not come to an end."""
+        """Return the attempts that have not ended."""
         return tuple(attempt for attempt in self.attempts if attempt.is_open)
 
     @property
     def given_up_attempts(self) -> tuple[Attempt, ...]:
-        """Return the attempts that nobody counts on, though they may still deliver."""
+        """Return the open attempts that were given up; they may still deliver."""
         return tuple(attempt for attempt in self.open_attempts if attempt.given_up_at is not None)
 
     @property
     def tried_services(self) -> frozenset[ServiceId]:
-        """Return the services that are not to be asked, because they were."""
+        """Return the services that get no attempt now: they refused in this round, or accepted."""
         return frozenset(
             attempt.service
             for number, attempt in enumerate(self.attempts)
@@ -94,23 +94,23 @@ class TrackedVideo:
 
     @property
     def paid_attempts(self) -> int:
-        """Return how many attempts were accepted, or may have been."""
+        """Return the number of attempts that were or may have been accepted."""
         return sum(attempt.state is not AttemptState.REFUSED for attempt in self.attempts)
 
     @property
     def cost(self) -> Decimal:
-        """Return what all attempts cost together, as far as it is known, in USD."""
+        """Return the known cost of all attempts, in USD."""
         return sum((entry.amount for entry in self.entries.values()), Decimal(0))
 
     def add_attempt(self, video: Video, attempt: Attempt, entry: LedgerEntry) -> None:
-        """Take in an attempt that was written down."""
+        """Add a recorded attempt."""
         self.attempts.append(attempt)
         self.entries[entry.id] = entry
         self.video = video
 
     def end_attempt(self, attempt: Attempt, entry: LedgerEntry) -> None:
-        """Take in what an attempt has come to, before it is written."""
-        self._know((attempt,), (entry,))
+        """Apply the end of an attempt before it is recorded."""
+        self._merge((attempt,), (entry,))
         self.pending_writes.append((attempt, entry))
 
     def apply(
@@ -119,33 +119,33 @@ class TrackedVideo:
         attempts: tuple[Attempt, ...] = (),
         entries: tuple[LedgerEntry, ...] = (),
     ) -> None:
-        """Take in what changed, and wake who waits for it."""
-        self._know(attempts, entries)
+        """Apply changes, and wake the waiting tasks."""
+        self._merge(attempts, entries)
         if video is not None:
             self.video = video
         self.notify()
 
-    def _know(self, attempts: tuple[Attempt, ...], entries: tuple[LedgerEntry, ...]) -> None:
+    def _merge(self, attempts: tuple[Attempt, ...], entries: tuple[LedgerEntry, ...]) -> None:
         newer = {attempt.id: attempt for attempt in attempts}
         self.attempts = [newer.get(each.id, each) for each in self.attempts]
         self.entries.update({entry.id: entry for entry in entries})
 
     def resolve(self) -> None:
-        """Say that a caller can be told what became of the request."""
+        """Mark the create as answerable, and wake the waiting tasks."""
         self.is_resolved = True
         self.notify()
 
     def notify(self) -> None:
-        """Wake whoever waits for a change."""
+        """Wake the tasks that wait for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def wait_for_change(self) -> None:
-        """Return when something has changed."""
+        """Return after the next change."""
         await self._changed.wait()
 
 
-def with_progress(  # what a poll may change
+def with_progress(  # the fields that a poll may change
     video: Video,
     status: VideoStatus,
     progress: int | None,
@@ -153,20 +153,22 @@ def with_progress(  # what a poll may change
     service: ServiceId | None = None,
     started_at: datetime | None = None,
 ) -> Video:
-    """Return a video brought forward: towards its caller nothing ever runs backwards.
+    """Return a video with newer progress; for its caller neither status nor progress goes back.
 
     Args:
-        video: As it stood.
-        status: Where its job stands.
-        progress: How far that is, if anybody knows.
-        service: Who works on it; None for whoever did.
-        started_at: When work on it began; None for when it did.
+        video: The video before.
+        status: Status of its job.
+        progress: Progress of its job in percent, if known.
+        service: Service that works on it; None keeps the present one.
+        started_at: When work started; None keeps the present time.
     """
     further = _ORDER[max(_ORDER.index(status), _ORDER.index(video.status))]
-    # A hundred is said only of a video that is there.
+    # Only a downloaded video has a progress of 100.
     reached = max(video.progress, min(progress or 0, 99))
-    worker, start = service or video.service, started_at or video.started_at
-    stands = (video.status, video.progress, video.service, video.started_at)
-    if (further, reached, worker, start) == stands:
+    current_service, start = service or video.service, started_at or video.started_at
+    before = (video.status, video.progress, video.service, video.started_at)
+    if (further, reached, current_service, start) == before:
         return video
-    return replace(video, status=further, progress=reached, service=worker, started_at=start)
+    return replace(
+        video, status=further, progress=reached, service=current_service, started_at=start
+    )

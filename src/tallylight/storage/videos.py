@@ -8,7 +8,6 @@ of a video that has ended never changes again.
 from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
-from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
 
@@ -149,8 +148,3 @@ class Videos:
         query = select(table).where(*where).order_by(table.c.created_at_us, table.c.id)
         async with self._connections.read_transaction() as connection:
             return tuple(video_from_row(row) for row in await connection.execute(query))
-
-
-def new_video_id() -> VideoId:
-    """Return an unguessable id in the form that clients expect."""
-    return VideoId(f"video_{uuid4().hex}")

@@ -14,12 +14,12 @@ services: {s: {upstream: u, model: minimax/h3}}
 """
 
 Assets = Callable[[str], AssetOptions]
-Complaints = Callable[[str], list[str]]
+LoadErrors = Callable[[str], list[str]]
 
 
 @pytest.fixture
 def assets(tmp_path: Path) -> Assets:
-    """Return what loads the section `assets` of a file; it begins in line 2."""
+    """Return a function that loads the section `assets`, which starts in line 2."""
 
     def load(section: str) -> AssetOptions:
         path = tmp_path / "tallylight.yaml"
@@ -32,8 +32,8 @@ def assets(tmp_path: Path) -> Assets:
 
 
 @pytest.fixture
-def complaints(assets: Assets) -> Complaints:
-    """Return what tells what is wrong with such a section."""
+def errors(assets: Assets) -> LoadErrors:
+    """Return a function that returns the errors of such a section."""
 
     def load(section: str) -> list[str]:
         with pytest.raises(ConfigurationError) as raised:
@@ -61,7 +61,7 @@ def test_a_bucket_is_read_with_its_key(assets: Assets) -> None:
     assert "of-a-key" not in repr(found) + found.model_dump_json()
 
 
-def test_without_a_section_assets_lie_in_a_directory(assets: Assets) -> None:
+def test_assets_lie_in_a_directory_by_default(assets: Assets) -> None:
     assert not assets("  keep: 1d\n").is_bucket
 
 
@@ -76,7 +76,7 @@ def test_without_a_section_assets_lie_in_a_directory(assets: Assets) -> None:
         ("  region: EU!\n", ":2: assets.region: does not match the pattern"),
         (
             "  location: s3://films\n  endpoint: http://s3.example\n",
-            ":3: assets.endpoint: would be given videos unencrypted",
+            ":3: assets.endpoint: would receive videos unencrypted",
         ),
         (
             "  location: s3://films\n  secret: ${S3_SECRET}\n",
@@ -90,10 +90,8 @@ def test_without_a_section_assets_lie_in_a_directory(assets: Assets) -> None:
         ("  bucket: films\n", ":2: assets.bucket: is not a known key"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(
-    complaints: Complaints, section: str, complaint: str
-) -> None:
-    (found,) = complaints(section)
+def test_errors_name_their_line(errors: LoadErrors, section: str, complaint: str) -> None:
+    (found,) = errors(section)
 
     assert found.startswith(f"tallylight.yaml{complaint}")
     assert "of-a-key" not in found

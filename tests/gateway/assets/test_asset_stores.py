@@ -16,8 +16,7 @@ from moto.server import ThreadedMotoServer
 from tallylight.documents.secret import Secret
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.directory import DirectoryStore
-from tallylight.gateway.assets.opening import open_store
-from tallylight.gateway.assets.options import AssetOptions
+from tallylight.gateway.assets.options import AssetOptions, open_store
 from tallylight.gateway.assets.store import CHUNK_SIZE, AssetStore, checked_name
 
 MIB = 1024 * 1024
@@ -26,7 +25,7 @@ FILM = os.urandom(MIB + 12_345)
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """Give the address of a server that speaks S3, with the bucket "films"."""
+    """Return the URL of a local S3 server with the bucket "films"."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -38,7 +37,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(params=["directory", "bucket"])
 def options(request: pytest.FixtureRequest, tmp_path: Path) -> AssetOptions:
-    """Give the options of either kind of store, empty."""
+    """Return the options of an empty store of either kind."""
     if request.param == "directory":
         return AssetOptions(location=str(tmp_path / "assets"))
     return AssetOptions(
@@ -55,12 +54,12 @@ def store(options: AssetOptions) -> AssetStore:
 
 
 async def read(store: AssetStore, name: str, start: int = 0, end: int | None = None) -> bytes:
-    """Return what a store has of an asset."""
+    """Return the bytes of an asset."""
     async with store.open(name, start, end) as (_, chunks):
         return b"".join([piece async for piece in chunks])
 
 
-async def test_what_was_kept_is_read_as_it_was(store: AssetStore, tmp_path: Path) -> None:
+async def test_a_stored_asset_is_read_unchanged(store: AssetStore, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(FILM)
 
@@ -72,7 +71,7 @@ async def test_what_was_kept_is_read_as_it_was(store: AssetStore, tmp_path: Path
     assert film.read_bytes() == FILM
 
 
-async def test_an_asset_comes_in_small_pieces_with_its_size(store: AssetStore) -> None:
+async def test_an_asset_is_read_in_small_chunks_with_its_size(store: AssetStore) -> None:
     await store.put("film", FILM)
 
     async with store.open("film") as (size, chunks):
@@ -99,7 +98,7 @@ async def test_an_asset_comes_in_small_pieces_with_its_size(store: AssetStore) -
         (5, 4),
     ],
 )
-async def test_a_part_is_read_from_where_it_begins_to_where_it_ends(
+async def test_a_range_is_read_from_start_to_end(
     store: AssetStore, start: int, end: int | None
 ) -> None:
     await store.put("film", FILM)
@@ -118,7 +117,7 @@ async def test_an_empty_asset_is_an_asset(store: AssetStore) -> None:
     assert await read(store, "nothing") == b""
 
 
-async def test_a_name_has_what_was_kept_last(store: AssetStore, tmp_path: Path) -> None:
+async def test_a_name_has_the_asset_stored_last(store: AssetStore, tmp_path: Path) -> None:
     (tmp_path / "film").write_bytes(b"the second film")
     await store.put("film", FILM)
 
@@ -127,7 +126,7 @@ async def test_a_name_has_what_was_kept_last(store: AssetStore, tmp_path: Path) 
     assert await read(store, "film") == b"the second film"
 
 
-async def test_who_reads_goes_on_with_what_it_began(store: AssetStore) -> None:
+async def test_a_reader_continues_with_the_asset_that_it_opened(store: AssetStore) -> None:
     await store.put("film", FILM)
 
     async with store.open("film") as (_, chunks):
@@ -138,7 +137,7 @@ async def test_who_reads_goes_on_with_what_it_began(store: AssetStore) -> None:
     assert first + b"".join(rest) == FILM
 
 
-async def test_what_is_not_there_is_told(store: AssetStore) -> None:
+async def test_a_missing_asset_is_reported(store: AssetStore) -> None:
     await store.put("film", b"film")
     await store.delete("film")
     await store.delete("film")
@@ -150,7 +149,7 @@ async def test_what_is_not_there_is_told(store: AssetStore) -> None:
                 pass
 
 
-async def test_many_are_kept_and_read_at_once(store: AssetStore) -> None:
+async def test_many_assets_are_stored_and_read_concurrently(store: AssetStore) -> None:
     await asyncio.gather(*(store.put(f"films/{n}", bytes([n]) * CHUNK_SIZE) for n in range(20)))
 
     found = await asyncio.gather(*(read(store, f"films/{n}") for n in range(20)))
@@ -192,7 +191,7 @@ def test_every_name_stays_below_its_directory(name: str) -> None:
     assert path != root
 
 
-async def test_a_store_that_is_away_is_told_without_its_key(s3: str) -> None:
+async def test_an_unreachable_store_is_reported_without_its_key(s3: str) -> None:
     options = AssetOptions(
         location="s3://no-such-bucket",
         endpoint=s3,
@@ -207,7 +206,7 @@ async def test_a_store_that_is_away_is_told_without_its_key(s3: str) -> None:
     assert "of-a-key" not in str(raised.value)
 
 
-# What only a directory promises.
+# The tests below concern only the directory.
 
 
 @pytest.fixture
@@ -230,7 +229,9 @@ def names_in(path: Path) -> list[str]:
     return sorted(each.name for each in path.iterdir())
 
 
-async def test_only_we_may_read_the_files(directory: DirectoryStore, root: Path) -> None:
+async def test_only_the_servers_user_may_read_the_files(
+    directory: DirectoryStore, root: Path
+) -> None:
     umask = os.umask(0)
     try:
         await directory.put("videos/film", b"film")
@@ -241,7 +242,7 @@ async def test_only_we_may_read_the_files(directory: DirectoryStore, root: Path)
     assert mode_of(root / "videos" / "film") == 0o600
 
 
-async def test_a_write_that_fails_leaves_what_was_there(
+async def test_a_failed_write_keeps_the_old_asset(
     directory: DirectoryStore, root: Path, tmp_path: Path
 ) -> None:
     await directory.put("film", b"film")
@@ -253,9 +254,7 @@ async def test_a_write_that_fails_leaves_what_was_there(
     assert names_in(root) == ["film"]
 
 
-async def test_what_was_never_finished_is_cleared_away_a_day_later(
-    directory: DirectoryStore, root: Path
-) -> None:
+async def test_partial_files_are_deleted_after_a_day(directory: DirectoryStore, root: Path) -> None:
     await directory.put("videos/film", b"film")
     old, fresh = root / "videos" / ".a.part", root / "videos" / ".b.part"
     for part in (old, fresh):
@@ -267,14 +266,14 @@ async def test_what_was_never_finished_is_cleared_away_a_day_later(
     assert names_in(root / "videos") == [".b.part", "film"]
 
 
-def test_a_directory_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:
+def test_an_unwritable_directory_is_reported_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
     with pytest.raises(StorageError, match=r"assets .*: Not a directory"):
         open_store(AssetOptions(location=str(tmp_path / "file" / "assets")), "sqlite:///x.db")
 
 
-def test_assets_lie_beside_the_database_unless_told_otherwise(tmp_path: Path) -> None:
+def test_assets_lie_beside_the_database_by_default(tmp_path: Path) -> None:
     default = AssetOptions()
 
     assert default.directory(f"sqlite:///{tmp_path}/x.db") == tmp_path / "assets"
@@ -283,7 +282,7 @@ def test_assets_lie_beside_the_database_unless_told_otherwise(tmp_path: Path) ->
     assert AssetOptions(location="films").directory("sqlite:////x/y.db") == Path("films")
 
 
-async def test_a_long_film_takes_no_memory(store: AssetStore, tmp_path: Path) -> None:
+async def test_a_long_video_takes_no_memory(store: AssetStore, tmp_path: Path) -> None:
     film = tmp_path / "film"
     with film.open("wb") as file:
         file.truncate(64 * MIB)
@@ -298,6 +297,6 @@ async def test_a_long_film_takes_no_memory(store: AssetStore, tmp_path: Path) ->
     tracemalloc.stop()
 
     assert read_bytes == 64 * MIB
-    # The server of the other store lives in this process, and keeps what it is given.
+    # The S3 server runs in this process and holds its objects in memory.
     if isinstance(store, DirectoryStore):
         assert peak < 4 * MIB

@@ -1,4 +1,4 @@
-"""A gateway at work over a simulated world, met over HTTP; one for each module, in its own loop."""
+"""A gateway over a simulation, called over HTTP; one for each module, in its own loop."""
 
 import json
 from collections.abc import AsyncIterator
@@ -19,14 +19,14 @@ from tallylight.simulator.files import load_scenario
 from tallylight.simulator.server import serve_simulation
 from tallylight.simulator.world import Simulation
 
-SPEED = 50.0  # scenario seconds to a real one: a job of 4 s takes 80 ms
+SPEED = 50.0  # scenario seconds per real second: a job of 4 s takes 80 ms
 LARGEST_BODY = 4 * 1024 * 1024
 ROUTE = "boats"
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that runs.
+    """A running gateway.
 
     Args:
         address: Where it is, without `/v1`.
@@ -43,14 +43,14 @@ class Gateway:
     http: aiohttp.ClientSession
 
     async def make_key(self, *routes: str, per_minute: int | None = None) -> str:
-        """Make another key."""
+        """Create a key."""
         keys = self.served.runtime.gateway_wiring.keys
         _, secret = await keys.create("another", routes=routes, per_minute=per_minute)
         return secret
 
 
 def _write_configuration(folder: Path, world: Simulation, *, is_open: bool) -> Path:
-    """Write by what the gateway works, and return the file's path."""
+    """Write the gateway's configuration, and return its path."""
     document = client_catalogue(world.scenario, world.base_urls, today=SystemClock().now().date())
     document["probes"] = {"reach": "off", "credentials": "off", "generation": "off"}
     document["database"] = {"url": f"sqlite:///{folder / 'gateway.db'}"}
@@ -66,7 +66,7 @@ def _write_configuration(folder: Path, world: Simulation, *, is_open: bool) -> P
 
 
 @asynccontextmanager
-async def _at_work(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
+async def _running_gateway(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
     async with serve_simulation(load_scenario("calm"), speed=SPEED) as world:
         configuration = load_configuration(_write_configuration(folder, world, is_open=is_open), {})
         async with running_server(configuration, SystemClock()) as served:
@@ -78,20 +78,20 @@ async def _at_work(folder: Path, *, is_open: bool) -> AsyncIterator[Gateway]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """Serve the Videos API over the calm world."""
-    async with _at_work(tmp_path_factory.mktemp("gateway"), is_open=False) as gateway:
+    """Serve the Videos API over the scenario `calm`."""
+    async with _running_gateway(tmp_path_factory.mktemp("gateway"), is_open=False) as gateway:
         yield gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def open_gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
-    """Serve it where no key is needed."""
-    async with _at_work(tmp_path_factory.mktemp("open"), is_open=True) as gateway:
+    """Serve it without keys."""
+    async with _running_gateway(tmp_path_factory.mktemp("open"), is_open=True) as gateway:
         yield gateway
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sdk(gateway: Gateway) -> AsyncIterator[AsyncOpenAI]:
-    """Give the official SDK's client of it, as it comes."""
+    """Return the official SDK's client of the gateway."""
     async with AsyncOpenAI(base_url=f"{gateway.address}/v1", api_key=gateway.key) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What goes wrong inside is told in the envelope, without a word of what it was."""
+"""Internal errors are reported in the error object, without their text."""
 
 import json
 from datetime import timedelta
@@ -11,8 +11,8 @@ from starlette.types import Message
 from tallylight.clock import SystemClock
 from tallylight.errors import StorageError
 from tallylight.gateway.http.app import GatewayApp
-from tallylight.gateway.http.settings import HttpSettings
-from tallylight.gateway.keys import Caller
+from tallylight.gateway.keys import Caller, KeyRegistry
+from tallylight.gateway.settings import GatewaySettings
 
 if TYPE_CHECKING:
     from tests.gateway.http.conftest import Gateway
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-class Broken:
-    """Keys that cannot be looked at."""
+class BrokenKeys(KeyRegistry):
+    """A registry whose every method fails."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -44,8 +44,8 @@ async def _ask(
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
-    switchboard = gateway.served.runtime.gateway_wiring
-    doors = GatewayApp(Starlette(), switchboard.gateway, Broken(error), HttpSettings, SystemClock())
+    wiring = gateway.served.runtime.gateway_wiring
+    app = GatewayApp(Starlette(), wiring.gateway, BrokenKeys(error), GatewaySettings, SystemClock())
     scope = {
         "type": "http",
         "method": "GET",
@@ -53,11 +53,11 @@ async def _ask(
         "headers": [(b"authorization", b"Bearer tl-x")],
         "query_string": b"",
     }
-    await doors(scope, receive, send)
+    await app(scope, receive, send)
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])["error"]
 
 
-async def test_a_database_that_is_away_is_told_with_a_time(
+async def test_an_unavailable_database_is_reported_with_retry_after(
     gateway: "Gateway",
 ) -> None:
     status, headers, error = await _ask(gateway, StorageError("postgresql://user:word@host"))
@@ -67,7 +67,7 @@ async def test_a_database_that_is_away_is_told_with_a_time(
     assert "word" not in error["message"]
 
 
-async def test_a_defect_is_told_without_its_words(gateway: "Gateway") -> None:
+async def test_an_internal_error_is_reported_without_its_text(gateway: "Gateway") -> None:
     status, headers, error = await _ask(gateway, ValueError("a secret word"))
 
     assert status == 500

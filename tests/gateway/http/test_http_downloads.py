@@ -1,4 +1,4 @@
-"""A download takes no more than its client does, and stops when that leaves."""
+"""A download reads no faster than its client, and stops when the client disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ CHUNK = b"x" * 65536
 
 @dataclass(slots=True)
 class Source:
-    """A content whose reading is watched; it breaks off after so many chunks."""
+    """Content that counts its reads and breaks off after a number of chunks."""
 
     chunks: int
     breaks: bool = False
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(slots=True)
 class Client:
-    """The server's side of a connection, as ASGI has it: takes a chunk when it is let."""
+    """The ASGI side of a connection that accepts a chunk when the test allows it."""
 
     takes: int
     sent: list[Message] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Client:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
-    def call(self) -> HttpRequest:
+    def request(self) -> HttpRequest:
         scope = {
             "type": "http",
             "method": "GET",
@@ -68,14 +68,14 @@ class Client:
         }
         return HttpRequest.from_scope(scope, self.receive, self.send)
 
-    def head(self) -> dict[bytes, bytes]:
+    def headers(self) -> dict[bytes, bytes]:
         return dict(self.sent[0]["headers"])
 
 
-async def test_nothing_is_read_ahead_of_a_slow_client_and_nothing_for_one_that_left() -> None:
+async def test_nothing_is_read_ahead_of_a_slow_client_or_after_a_disconnect() -> None:
     source, client = Source(chunks=1000), Client(takes=3)
     delivery = asyncio.create_task(
-        send_download(Download(source.open(), "video_1", '"a"'), client.call())
+        send_download(Download(source.open(), "video_1", '"a"'), client.request())
     )
 
     await asyncio.wait_for(client.full.wait(), 10)
@@ -88,23 +88,23 @@ async def test_nothing_is_read_ahead_of_a_slow_client_and_nothing_for_one_that_l
     assert source.is_closed
 
 
-async def test_what_breaks_off_is_not_called_complete() -> None:
+async def test_an_interrupted_content_is_not_completed() -> None:
     source, client = Source(chunks=2, breaks=True), Client(takes=100)
 
-    await send_download(Download(source.open(), "video_1", '"a"'), client.call())
+    await send_download(Download(source.open(), "video_1", '"a"'), client.request())
 
     assert [message.get("more_body") for message in client.sent[1:]] == [True, True]
     assert source.is_closed
 
 
-async def test_content_runs_nowhere_whatever_its_service_calls_it() -> None:
+async def test_content_has_a_safe_media_type_whatever_its_service_sends() -> None:
     source, client = Source(chunks=1, media_type="text/html; charset=utf-8"), Client(takes=100)
 
-    await send_download(Download(source.open(), 'a"b', '"a"'), client.call())
+    await send_download(Download(source.open(), 'a"b', '"a"'), client.request())
 
-    assert client.head()[b"content-type"] == b"application/octet-stream"
-    assert client.head()[b"content-disposition"] == b'attachment; filename="a%22b"'
-    assert client.head()[b"x-content-type-options"] == b"nosniff"
+    assert client.headers()[b"content-type"] == b"application/octet-stream"
+    assert client.headers()[b"content-disposition"] == b'attachment; filename="a%22b"'
+    assert client.headers()[b"x-content-type-options"] == b"nosniff"
 
 
 async def test_a_content_of_unknown_length_is_sent_without_one() -> None:
@@ -117,8 +117,8 @@ async def test_a_content_of_unknown_length_is_sent_without_one() -> None:
 
     client = Client(takes=100)
 
-    await send_download(Download(unknown(), "video_1-thumbnail", '"a"'), client.call())
+    await send_download(Download(unknown(), "video_1-thumbnail", '"a"'), client.request())
 
-    assert b"content-length" not in client.head()
-    assert client.head()[b"content-disposition"].endswith(b'"video_1-thumbnail.webp"')
+    assert b"content-length" not in client.headers()
+    assert client.headers()[b"content-disposition"].endswith(b'"video_1-thumbnail.webp"')
     assert not client.sent[-1].get("more_body", False)

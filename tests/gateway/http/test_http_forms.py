@@ -1,4 +1,4 @@
-"""Bodies become one tree of fields, however they were written."""
+"""Bodies of every encoding become one tree of fields."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from openai import OpenAI
 from openai._qs import Querystring
 
-from tallylight.gateway.http.forms import FieldTree, tree_from_form
+from tallylight.gateway.http.forms import FieldTree, Upload, tree_from_form
 from tallylight.gateway.http.text_validation import check_storable, tree_from_json
-from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.requests import ApiError
 
 _SDK = Querystring(array_format="brackets")
@@ -47,7 +46,7 @@ def _as_text(value: object) -> object:
 
 
 @given(st.dictionaries(_names, _values, max_size=4))
-def test_what_is_written_element_by_element_is_nested_again(tree: FieldTree) -> None:
+def test_fields_grouped_by_element_are_nested(tree: FieldTree) -> None:
     written = _SDK.stringify_items(tree)  # type: ignore[arg-type]  # its own type is narrower
 
     assert tree_from_form(written) == _as_text(tree)
@@ -55,22 +54,20 @@ def test_what_is_written_element_by_element_is_nested_again(tree: FieldTree) -> 
 
 @pytest.fixture(scope="module")
 def sdk() -> Iterator[OpenAI]:
-    """Give a client that asks nobody."""
+    """Return a client without a server."""
     with OpenAI(api_key="sk-none") as client:
         yield client
 
 
 @given(tree=st.dictionaries(_names, _values, max_size=4))
-def test_what_the_official_sdk_writes_name_by_name_is_nested_again(
-    sdk: OpenAI, tree: FieldTree
-) -> None:
+def test_fields_grouped_by_name_are_nested(sdk: OpenAI, tree: FieldTree) -> None:
     written = sdk._serialize_multipartform(tree)  # type: ignore[arg-type]  # as above
 
     assert tree_from_form(_one_by_one(written)) == _as_text(tree)
 
 
 def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield the fields that httpx makes of what the SDK hands it."""
+    """Yield the form fields that httpx encodes for the SDK."""
     for name, value in written.items():
         for one in value if isinstance(value, list) else [value]:
             yield name, one
@@ -86,7 +83,7 @@ def _one_by_one(written: Mapping[str, object]) -> Iterator[tuple[str, object]]:
         ("s[][a][]=1 s[][a][]=2 s[][b]=3", [{"a": ["1", "2"], "b": "3"}]),
     ],
 )
-def test_the_members_of_an_element_find_together(written: str, read: list[object]) -> None:
+def test_the_members_of_an_element_stay_together(written: str, read: list[object]) -> None:
     items = [(name, value) for name, _, value in (one.partition("=") for one in written.split())]
 
     assert tree_from_form(items) == {"s": read}
@@ -98,13 +95,13 @@ def test_brackets_nest() -> None:
     }
 
 
-def test_a_list_of_objects_begins_anew_with_a_member_that_is_there() -> None:
+def test_a_repeated_member_starts_a_new_element() -> None:
     items = [("characters[][id]", "a"), ("characters[][id]", "b")]
 
     assert tree_from_form(items) == {"characters": [{"id": "a"}, {"id": "b"}]}
 
 
-def test_a_name_that_comes_twice_is_a_list() -> None:
+def test_a_repeated_name_is_a_list() -> None:
     assert tree_from_form([("tag", "a"), ("tag", "b"), ("tag", "c")]) == {"tag": ["a", "b", "c"]}
 
 
@@ -128,14 +125,14 @@ def test_fields_that_contradict_each_other_are_refused(items: list[tuple[str, st
     ("body", "cause"),
     [
         (b"{", "line 1, column 2"),
-        (b'{"a": NaN}', "NaN is no JSON"),
-        (b'{"a": "\xff"}', "no UTF-8"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": "\xff"}', "not UTF-8"),
         (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
         (b"[1]", "expected a JSON object"),
     ],
 )
-def test_what_is_no_json_object_is_refused_with_its_cause(body: bytes, cause: str) -> None:
+def test_a_malformed_json_object_is_refused_with_its_cause(body: bytes, cause: str) -> None:
     with pytest.raises(ApiError, match=cause) as refused:
         tree_from_json(body)
 

@@ -1,4 +1,4 @@
-"""What HTTP promises and the SDKs do not show: ranges, methods, headers, limits, strange bodies."""
+"""HTTP beyond the SDKs: ranges, methods, headers, limits, unusual bodies."""
 
 import asyncio
 import base64
@@ -20,35 +20,35 @@ FIELDS = ["message", "type", "param", "code"]
 
 
 async def _finished(gateway: "Gateway", **order: object) -> str:
-    """Return the id of a new video once it is there."""
-    async with gateway.http.post("/v1/videos", json={**ORDER, **order}) as answer:
-        assert answer.status == 200, await answer.text()
-        id_: str = (await answer.json())["id"]
+    """Return the id of a new video once it is completed."""
+    async with gateway.http.post("/v1/videos", json={**ORDER, **order}) as response:
+        assert response.status == 200, await response.text()
+        id_: str = (await response.json())["id"]
     async with asyncio.timeout(20):
         while True:
-            async with gateway.http.get(f"/v1/videos/{id_}") as answer:
-                if (await answer.json())["status"] == "completed":
+            async with gateway.http.get(f"/v1/videos/{id_}") as response:
+                if (await response.json())["status"] == "completed":
                     return id_
 
 
-async def _error(answer: aiohttp.ClientResponse) -> dict[str, Any]:
-    document = await answer.json()
+async def _error(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    document = await response.json()
     assert list(document) == ["error"]
     assert list(document["error"]) == FIELDS
     found: dict[str, Any] = document["error"]
     return found
 
 
-async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
+async def test_content_is_served_whole_and_in_ranges(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
     url = f"/v1/videos/{id_}/content"
-    async with gateway.http.get(url) as answer:
-        whole = await answer.read()
-        head = answer.headers
+    async with gateway.http.get(url) as response:
+        whole = await response.read()
+        head = response.headers
 
     async def part(range_: str, **headers: str) -> tuple[int, str | None, bytes]:
-        async with gateway.http.get(url, headers={"Range": range_, **headers}) as answer:
-            return answer.status, answer.headers.get("Content-Range"), await answer.read()
+        async with gateway.http.get(url, headers={"Range": range_, **headers}) as response:
+            return response.status, response.headers.get("Content-Range"), await response.read()
 
     size = len(whole)
     assert head["Content-Type"] == "video/mp4"
@@ -70,64 +70,62 @@ async def test_a_content_comes_whole_and_in_parts(gateway: "Gateway") -> None:
         whole[:5],
     )
     assert await part("bytes=0-4", **{"If-Range": '"other"'}) == (200, None, whole)
-    async with gateway.http.get(url, headers={"Range": f"bytes={size}-"}) as answer:
-        assert answer.status == 416
-        assert answer.headers["Content-Range"] == f"bytes */{size}"
-        assert (await _error(answer))["code"] == "range_not_satisfiable"
+    async with gateway.http.get(url, headers={"Range": f"bytes={size}-"}) as response:
+        assert response.status == 416
+        assert response.headers["Content-Range"] == f"bytes */{size}"
+        assert (await _error(response))["code"] == "range_not_satisfiable"
 
 
 @pytest.mark.parametrize("variant", ["video", "thumbnail"])
-async def test_a_content_that_its_client_has_is_not_sent_again(
-    gateway: "Gateway", variant: str
-) -> None:
+async def test_cached_content_is_not_sent_again(gateway: "Gateway", variant: str) -> None:
     id_ = await _finished(gateway)
     url = f"/v1/videos/{id_}/content?variant={variant}"
     asked = gateway.world.requests["sora-2-official", "content"]
 
-    async def told(method: str, held: str) -> tuple[int, str | None, bytes]:
+    async def fetched(method: str, held: str) -> tuple[int, str | None, bytes]:
         headers = {"If-None-Match": held, "Range": "bytes=0-4"}
-        async with gateway.http.request(method, url, headers=headers) as answer:
-            return answer.status, answer.headers.get("ETag"), await answer.read()
+        async with gateway.http.request(method, url, headers=headers) as response:
+            return response.status, response.headers.get("ETag"), await response.read()
 
     tag = f'"{id_}-{variant}"'
     for held in (tag, f"W/{tag}", f'"a,b", W/"c",{tag}', "*"):
-        assert await told("GET", held) == (304, tag, b"")
-        assert await told("HEAD", held) == (304, tag, b"")
+        assert await fetched("GET", held) == (304, tag, b"")
+        assert await fetched("HEAD", held) == (304, tag, b"")
     assert gateway.world.requests["sora-2-official", "content"] == asked
-    assert (await told("GET", f'"other", {tag[1:-1]}'))[0] == 206
+    assert (await fetched("GET", f'"other", {tag[1:-1]}'))[0] == 206
 
 
-async def test_a_content_that_is_not_there_is_not_unchanged(gateway: "Gateway") -> None:
+async def test_missing_content_is_never_not_modified(gateway: "Gateway") -> None:
     stranger = {"Authorization": f"Bearer {await gateway.make_key()}", "If-None-Match": "*"}
     url = f"/v1/videos/{await _finished(gateway)}/content"
     slow = FAULT_ADAPTER.validate_python({"kind": "stall"})
     gateway.world.override_faults("sora-2-official", (slow,))
-    async with gateway.http.post("/v1/videos", json=ORDER) as answer:
-        under_way = (await answer.json())["id"]
+    async with gateway.http.post("/v1/videos", json=ORDER) as response:
+        active = (await response.json())["id"]
     gateway.world.override_faults("sora-2-official", ())
 
-    async with gateway.http.get(url, headers=stranger) as answer:
-        assert (answer.status, (await _error(answer))["code"]) == (404, "not_found")
-    url = f"/v1/videos/{under_way}/content"
-    async with gateway.http.get(url, headers={"If-None-Match": "*"}) as answer:
-        assert (answer.status, (await _error(answer))["code"]) == (404, "video_not_completed")
+    async with gateway.http.get(url, headers=stranger) as response:
+        assert (response.status, (await _error(response))["code"]) == (404, "not_found")
+    url = f"/v1/videos/{active}/content"
+    async with gateway.http.get(url, headers={"If-None-Match": "*"}) as response:
+        assert (response.status, (await _error(response))["code"]) == (404, "video_not_completed")
 
 
-async def _thumbnail_under(
-    gateway: "Gateway", door: str, trouble: dict[str, object]
+async def _thumbnail_during(
+    gateway: "Gateway", endpoint: str, fault: dict[str, object]
 ) -> tuple[int, dict[str, Any], str | None]:
-    """Return how a thumbnail is refused while a door of the service that has it is troubled."""
+    """Return the response to a thumbnail request while an endpoint of its service fails."""
     url = f"/v1/videos/{await _finished(gateway)}/content?variant=thumbnail"
-    troubled = FAULT_ADAPTER.validate_python({"kind": "refuse", "doors": [door], **trouble})
-    gateway.world.override_faults("sora-2-official", (troubled,))
-    async with gateway.http.get(url) as answer:
-        told = answer.status, await _error(answer), answer.headers.get("Retry-After")
+    failing = FAULT_ADAPTER.validate_python({"kind": "refuse", "doors": [endpoint], **fault})
+    gateway.world.override_faults("sora-2-official", (failing,))
+    async with gateway.http.get(url) as response:
+        result = response.status, await _error(response), response.headers.get("Retry-After")
     gateway.world.override_faults("sora-2-official", ())
-    return told
+    return result
 
 
 @pytest.mark.parametrize(
-    ("door", "trouble", "wait"),
+    ("endpoint", "fault", "wait"),
     [
         ("content", {"http_status": 503, "headers": {"Retry-After": "7"}}, "7"),
         ("content", {"http_status": 429, "headers": {"Retry-After": "9"}}, "9"),
@@ -137,17 +135,17 @@ async def _thumbnail_under(
         ("poll", {"kind": "reset"}, "5"),
     ],
 )
-async def test_a_service_in_passing_trouble_does_not_make_a_content_expire(
-    gateway: "Gateway", door: str, trouble: dict[str, object], wait: str
+async def test_a_transient_fault_does_not_expire_content(
+    gateway: "Gateway", endpoint: str, fault: dict[str, object], wait: str
 ) -> None:
-    status, error, told = await _thumbnail_under(gateway, door, trouble)
+    status, error, retry_after = await _thumbnail_during(gateway, endpoint, fault)
 
-    assert (status, error["code"], told) == (503, "content_unavailable", wait)
+    assert (status, error["code"], retry_after) == (503, "content_unavailable", wait)
     assert "sora-2-official: " in error["message"]
 
 
 @pytest.mark.parametrize(
-    ("door", "trouble"),
+    ("endpoint", "fault"),
     [
         ("content", {"http_status": 404}),
         ("content", {"http_status": 410}),
@@ -156,32 +154,32 @@ async def test_a_service_in_passing_trouble_does_not_make_a_content_expire(
         ("poll", {"http_status": 200, "body": {"id": "v", "object": "video", "status": "expired"}}),
     ],
 )
-async def test_a_content_that_its_service_knows_no_more_has_expired(
-    gateway: "Gateway", door: str, trouble: dict[str, object]
+async def test_content_that_its_service_no_longer_has_is_expired(
+    gateway: "Gateway", endpoint: str, fault: dict[str, object]
 ) -> None:
-    status, error, told = await _thumbnail_under(gateway, door, trouble)
+    status, error, retry_after = await _thumbnail_during(gateway, endpoint, fault)
 
-    assert (status, error["code"], told) == (410, "content_expired", None)
+    assert (status, error["code"], retry_after) == (410, "content_expired", None)
 
 
-async def test_head_tells_the_same_without_a_body(gateway: "Gateway") -> None:
+async def test_head_returns_the_same_headers_without_a_body(gateway: "Gateway") -> None:
     id_ = await _finished(gateway)
 
     for url in (f"/v1/videos/{id_}/content", f"/v1/videos/{id_}", "/v1/models"):
-        async with gateway.http.get(url) as answer:
-            size = len(await answer.read())
-        async with gateway.http.head(url, headers={"Range": "bytes=0-4"}) as answer:
-            assert (answer.status, int(answer.headers["Content-Length"])) == (200, size)
-            assert await answer.read() == b""
+        async with gateway.http.get(url) as response:
+            size = len(await response.read())
+        async with gateway.http.head(url, headers={"Range": "bytes=0-4"}) as response:
+            assert (response.status, int(response.headers["Content-Length"])) == (200, size)
+            assert await response.read() == b""
 
 
-async def test_an_answer_tells_who_made_the_video_and_when_to_ask_again(gateway: "Gateway") -> None:
+async def test_a_response_names_the_service_and_the_poll_interval(gateway: "Gateway") -> None:
     order = {**ORDER, "seconds": "8"}
-    async with gateway.http.post("/v1/videos", json=order) as answer:
-        made = answer.headers
-        video = await answer.json()
-    async with gateway.http.get(f"/v1/videos/{video['id']}") as answer:
-        seen = answer.headers
+    async with gateway.http.post("/v1/videos", json=order) as response:
+        made = response.headers
+        video = await response.json()
+    async with gateway.http.get(f"/v1/videos/{video['id']}") as response:
+        seen = response.headers
 
     assert made["x-tallylight-service"] == "sora-2-official"
     assert made["x-tallylight-attempts"] == "1"
@@ -192,10 +190,10 @@ async def test_an_answer_tells_who_made_the_video_and_when_to_ask_again(gateway:
 
 async def test_a_substitution_is_named(gateway: "Gateway") -> None:
     order = {"model": "relayed/boats", "prompt": "a boat", "seconds": 8, "size": "1280x704"}
-    async with gateway.http.post("/v1/videos", json=order) as answer:
-        assert answer.status == 200, await answer.text()
-        substituted = answer.headers["x-tallylight-substituted"]
-        video = await answer.json()
+    async with gateway.http.post("/v1/videos", json=order) as response:
+        assert response.status == 200, await response.text()
+        substituted = response.headers["x-tallylight-substituted"]
+        video = await response.json()
 
     assert substituted == "seconds=8->10"
     assert (video["seconds"], video["size"]) == ("10", "1280x704")
@@ -214,22 +212,24 @@ async def test_a_substitution_is_named(gateway: "Gateway") -> None:
 async def test_a_request_may_name_its_policy(
     gateway: "Gateway", headers: dict[str, str], fields: dict[str, str], status: int
 ) -> None:
-    async with gateway.http.post("/v1/videos", json={**ORDER, **fields}, headers=headers) as answer:
-        assert answer.status == status, await answer.text()
+    async with gateway.http.post(
+        "/v1/videos", json={**ORDER, **fields}, headers=headers
+    ) as response:
+        assert response.status == status, await response.text()
 
 
-async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: "Gateway") -> None:
-    async def told(sent: str) -> str:
-        async with gateway.http.get("/v1/models", headers={"x-request-id": sent}) as answer:
-            return answer.headers["x-request-id"]
+async def test_a_well_formed_request_id_is_returned_and_another_is_not(gateway: "Gateway") -> None:
+    async def fetched(sent: str) -> str:
+        async with gateway.http.get("/v1/models", headers={"x-request-id": sent}) as response:
+            return response.headers["x-request-id"]
 
-    assert await told("trace-1:a.b_C") == "trace-1:a.b_C"
-    assert (await told("two words")).startswith("req_")
-    assert (await told("x" * 200)).startswith("req_")
+    assert await fetched("trace-1:a.b_C") == "trace-1:a.b_C"
+    assert (await fetched("two words")).startswith("req_")
+    assert (await fetched("x" * 200)).startswith("req_")
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "told"),
+    ("method", "path", "status", "message"),
     [
         ("POST", "/v1/x", 404, "Invalid URL (POST /v1/x)"),
         ("GET", "/v1", 404, "Invalid URL (GET /v1)"),
@@ -245,16 +245,16 @@ async def test_a_sane_request_id_comes_back_and_another_does_not(gateway: "Gatew
         ("GET", "/v1/videos/video_1/content", 404, "Video with id 'video_1' not found."),
     ],
 )
-async def test_what_is_not_there_is_told_in_the_envelope(
-    gateway: "Gateway", method: str, path: str, status: int, told: str
+async def test_missing_resources_are_reported_in_the_error_object(
+    gateway: "Gateway", method: str, path: str, status: int, message: str
 ) -> None:
-    async with gateway.http.request(method, path) as answer:
-        error = await _error(answer)
+    async with gateway.http.request(method, path) as response:
+        error = await _error(response)
 
-        assert (answer.status, error["message"]) == (status, told)
+        assert (response.status, error["message"]) == (status, message)
         assert error["type"] == "invalid_request_error"
-        assert "x-request-id" in answer.headers
-        assert ("Allow" in answer.headers) == (status == 405)
+        assert "x-request-id" in response.headers
+        assert ("Allow" in response.headers) == (status == 405)
 
 
 @pytest.mark.parametrize(
@@ -270,13 +270,13 @@ async def test_what_is_not_there_is_told_in_the_envelope(
     ],
 )
 async def test_a_list_has_limits(gateway: "Gateway", query: str, param: str) -> None:
-    async with gateway.http.get(f"/v1/videos?{query}") as answer:
-        assert (answer.status, (await _error(answer))["param"]) == (400, param)
+    async with gateway.http.get(f"/v1/videos?{query}") as response:
+        assert (response.status, (await _error(response))["param"]) == (400, param)
 
 
 async def test_a_list_may_be_empty(gateway: "Gateway") -> None:
-    async with gateway.http.get("/v1/videos?limit=0") as answer:
-        page = await answer.json()
+    async with gateway.http.get("/v1/videos?limit=0") as response:
+        page = await response.json()
 
     assert (page["object"], page["data"], page["first_id"]) == ("list", [], None)
 
@@ -294,8 +294,8 @@ async def test_a_video_of_another_key_is_not_there(gateway: "Gateway") -> None:
         body = {"prompt": "mine"} if method == "POST" else None
         async with gateway.http.request(
             method, f"/v1/videos/{id_}{path}", headers=stranger, json=body
-        ) as answer:
-            assert (answer.status, (await _error(answer))["code"]) == (404, "not_found")
+        ) as response:
+            assert (response.status, (await _error(response))["code"]) == (404, "not_found")
 
 
 async def test_the_key_may_come_in_azures_header(gateway: "Gateway") -> None:
@@ -315,7 +315,7 @@ async def test_the_key_may_come_in_azures_header(gateway: "Gateway") -> None:
     [
         ("application/json", b'{"model": "boats", "prompt": "a boat"}', 200),
         ("application/json; charset=utf-8", b'{"model": "boats", "prompt": "a boat"}', 200),
-        # What curl sends with -d, whatever the data are.
+        # The media type that curl -d sends for any data.
         ("application/x-www-form-urlencoded", b'{"model": "boats", "prompt": "a boat"}', 200),
         ("application/x-www-form-urlencoded", b"model=boats&prompt=a+boat", 200),
         ("application/json", b"{", 400),
@@ -332,18 +332,20 @@ async def test_the_key_may_come_in_azures_header(gateway: "Gateway") -> None:
 async def test_bodies_are_read_or_refused_with_a_reason(
     gateway: "Gateway", kind: str, body: bytes, status: int
 ) -> None:
-    async with gateway.http.post("/v1/videos", data=body, headers={"Content-Type": kind}) as answer:
-        document = await answer.json()
+    async with gateway.http.post(
+        "/v1/videos", data=body, headers={"Content-Type": kind}
+    ) as response:
+        document = await response.json()
 
-    assert answer.status == status, document
+    assert response.status == status, document
     assert status == 200 or list(document["error"]) == FIELDS
 
 
 async def test_a_form_has_at_most_so_many_fields(gateway: "Gateway") -> None:
     fields = [("model", "boats"), ("prompt", "a"), *[("a[][x]", "1")] * 255]
 
-    async with gateway.http.post("/v1/videos", data=aiohttp.FormData(fields)) as answer:
-        assert (answer.status, (await _error(answer))["code"]) == (400, "invalid_form")
+    async with gateway.http.post("/v1/videos", data=aiohttp.FormData(fields)) as response:
+        assert (response.status, (await _error(response))["code"]) == (400, "invalid_form")
 
 
 async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: "Gateway") -> None:
@@ -353,9 +355,9 @@ async def test_a_body_without_end_is_refused_as_soon_as_it_is_too_long(gateway: 
 
     async with gateway.http.post(
         "/v1/videos", data=endless(), headers={"Content-Type": "application/json"}
-    ) as answer:
-        assert answer.status == 413
-        assert (await _error(answer))["code"] == "request_too_large"
+    ) as response:
+        assert response.status == 413
+        assert (await _error(response))["code"] == "request_too_large"
 
 
 async def test_a_long_request_is_read_from_disk_however_it_is_written(gateway: "Gateway") -> None:
@@ -366,69 +368,69 @@ async def test_a_long_request_is_read_from_disk_however_it_is_written(gateway: "
     form.add_field("input_reference", picture, filename="a.png", content_type="image/png")
     order = {**ORDER, "prompt": "long", "input_reference": {"image_url": address}}
 
-    async with gateway.http.post("/v1/videos", json=order, headers=named) as answer:
-        assert answer.status == 200, await answer.text()
-        first = (await answer.json())["id"]
-    async with gateway.http.post("/v1/videos", data=form, headers=named) as answer:
-        assert answer.status == 200, await answer.text()
-        second = (await answer.json())["id"]
+    async with gateway.http.post("/v1/videos", json=order, headers=named) as response:
+        assert response.status == 200, await response.text()
+        first = (await response.json())["id"]
+    async with gateway.http.post("/v1/videos", data=form, headers=named) as response:
+        assert response.status == 200, await response.text()
+        second = (await response.json())["id"]
 
-    assert first == second  # by its content, for another would be a conflict
+    assert first == second  # by its content; other content would be a conflict
 
 
 async def test_a_packed_body_is_refused(gateway: "Gateway") -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    async with gateway.http.post("/v1/videos", data=b"\x1f\x8b", headers=headers) as answer:
-        assert answer.status == 415
+    async with gateway.http.post("/v1/videos", data=b"\x1f\x8b", headers=headers) as response:
+        assert response.status == 415
 
 
 async def test_nested_fields_of_a_form_reach_the_service(gateway: "Gateway") -> None:
     form = aiohttp.FormData(default_to_multipart=True)
     for name, value in (("model", "boats"), ("prompt", "nested"), ("meta[a]", "1")):
         form.add_field(name, value)
-    async with gateway.http.post("/v1/videos", data=form) as answer:
-        document = await answer.json()
+    async with gateway.http.post("/v1/videos", data=form) as response:
+        document = await response.json()
 
-    # The official API knows no such field: that it says so shows that it went along.
-    assert answer.status == 400
+    # The official API rejects this field, which shows that it was passed on.
+    assert response.status == 400
     assert "meta" in document["error"]["message"]
 
 
 async def test_objects_of_a_form_may_be_written_in_json(gateway: "Gateway") -> None:
     address = "data:image/png;base64,iVBORw0KGgo="
 
-    async def told(path: str, field: str, value: str) -> dict[str, Any]:
+    async def fetched(path: str, field: str, value: str) -> dict[str, Any]:
         form = aiohttp.FormData(default_to_multipart=True)
         for name, text in ORDER.items():
             form.add_field(name, text)
         form.add_field(field, value, content_type="application/json")
-        async with gateway.http.post(path, data=form) as answer:
-            document: dict[str, Any] = await answer.json()
+        async with gateway.http.post(path, data=form) as response:
+            document: dict[str, Any] = await response.json()
         return document
 
-    made = await told("/v1/videos", "input_reference", f'{{"image_url": "{address}"}}')
+    made = await fetched("/v1/videos", "input_reference", f'{{"image_url": "{address}"}}')
     source = await _finished(gateway)
-    edited = await told("/v1/videos/edits", "video", f'{{"id": "{source}"}}')
-    unread = await told("/v1/videos", "input_reference", "{no JSON")
+    edited = await fetched("/v1/videos/edits", "video", f'{{"id": "{source}"}}')
+    unread = await fetched("/v1/videos", "input_reference", "{no JSON")
 
     assert made["object"] == edited["object"] == "video", (made, edited)
     assert unread["error"]["param"] == "input_reference"
 
 
-async def test_refused_content_is_the_callers_to_hear(gateway: "Gateway") -> None:
+async def test_refused_content_is_reported_to_the_caller(gateway: "Gateway") -> None:
     refusing = FAULT_ADAPTER.validate_python({"kind": "refuse", "sign": "content_rejected"})
     gateway.world.override_faults("sora-2-official", (refusing,))
-    async with gateway.http.post("/v1/videos", json=ORDER) as answer:
-        error = await _error(answer)
+    async with gateway.http.post("/v1/videos", json=ORDER) as response:
+        error = await _error(response)
     gateway.world.override_faults("sora-2-official", ())
 
-    assert answer.status == 400
+    assert response.status == 400
     assert error["type"] == "invalid_request_error"
     assert "moderation" in error["message"]
 
 
 @pytest.mark.parametrize("rest", ["/", "/api/services", "/healthz"])
-async def test_the_page_stands_behind_the_doors(gateway: "Gateway", rest: str) -> None:
-    async with gateway.http.get(rest) as answer:
-        assert answer.status == 200
-        assert "content-security-policy" in answer.headers
+async def test_other_paths_reach_the_status_page(gateway: "Gateway", rest: str) -> None:
+    async with gateway.http.get(rest) as response:
+        assert response.status == 200
+        assert "content-security-policy" in response.headers

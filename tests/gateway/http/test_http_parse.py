@@ -1,4 +1,4 @@
-"""What is asked for is read tolerantly, and what a service can do is not asked here."""
+"""Requests are read tolerantly; the features of services are not checked here."""
 
 import base64
 import hashlib
@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallylight.gateway.http import parse
-from tallylight.gateway.http.forms import FieldTree
+from tallylight.gateway.http.forms import FieldTree, Upload
 from tallylight.gateway.http.parse import RequestContext, read_context
-from tallylight.gateway.http.uploads import Upload
 from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, VideoId
 from tallylight.model.order import Operation, Reference
@@ -29,14 +28,14 @@ def test_seconds_are_read_as_text_or_number(seconds: object, read: int | None) -
 
 
 @pytest.mark.parametrize("seconds", ["eight", "0", "-4", 4.5, "4s", True, [4], "9" * 6, "٤"])
-def test_seconds_that_are_no_number_of_seconds_are_refused(seconds: object) -> None:
+def test_malformed_seconds_are_refused(seconds: object) -> None:
     with pytest.raises(ApiError, match="'seconds'") as refused:
         parse.create_request({**ORDER, "seconds": seconds}, SAID)
 
     assert refused.value.param == "seconds"
 
 
-def test_a_size_and_a_length_that_no_official_list_has_are_let_through() -> None:
+def test_unofficial_sizes_and_lengths_are_accepted() -> None:
     ask = parse.create_request({**ORDER, "size": "1x99999", "seconds": "1001"}, SAID)
 
     assert (ask.size, ask.seconds) == ("1x99999", 1001)
@@ -58,26 +57,26 @@ def test_a_prompt_has_1_to_32000_characters(prompt: object, code: str) -> None:
     assert (refused.value.code, refused.value.param) == (code, "prompt")
 
 
-def test_fields_that_we_do_not_know_go_along_as_they_came() -> None:
+def test_unknown_fields_are_passed_on_unchanged() -> None:
     ask = parse.create_request({**ORDER, "seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}, SAID)
 
     assert ask.extras == {"seed": 5, "meta": {"a": ["1", None]}, "fps": "24"}
 
 
-def test_a_file_in_a_field_that_we_do_not_know_is_refused() -> None:
+def test_a_file_in_an_unknown_field_is_refused() -> None:
     with pytest.raises(ApiError, match="a file cannot be sent in this field"):
         parse.create_request({**ORDER, "meta": {"a": [Upload("a.png", "", PNG)]}}, SAID)
 
 
-def test_the_body_says_the_policy_over_the_header() -> None:
+def test_the_policy_of_the_body_overrides_the_header() -> None:
     said = replace(SAID, policy="personal")
 
     assert parse.create_request(ORDER, said).policy == "personal"
     assert parse.create_request({**ORDER, "policy": "official"}, said).policy == "official"
 
 
-def test_a_policy_that_is_none_is_refused_with_those_that_are() -> None:
-    with pytest.raises(ApiError, match="No such policy: quickest.") as no:
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(ApiError, match="No such policy: quickest") as no:
         parse.create_request(ORDER, replace(SAID, policy="quickest"))
 
     assert (no.value.code, no.value.param) == ("invalid_value", "policy")
@@ -107,19 +106,19 @@ _DATA_URL = "data:image/png;base64," + base64.b64encode(PNG).decode()
         ("http://a.example/b.png", Reference("http://a.example/b.png")),
     ],
 )
-def test_a_picture_comes_as_file_address_or_data_url(value: object, read: Reference) -> None:
+def test_an_image_is_a_file_a_url_or_a_data_url(value: object, read: Reference) -> None:
     assert parse.create_request({**ORDER, "input_reference": value}, SAID).reference == read
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
-        ({"file_id": "file_1"}, "no files are kept here"),
+        ({"file_id": "file_1"}, "this gateway stores no files"),
         ({"file_id": "file_1", "image_url": "https://a.example"}, "exactly one of"),
         ({}, "exactly one of"),
         ({"image_url": 4}, "exactly one of"),
-        ("ftp://a.example/b.png", "an http or https address"),
-        ("file:///etc/passwd", "an http or https address"),
+        ("ftp://a.example/b.png", "an http or https URL"),
+        ("file:///etc/passwd", "an http or https URL"),
         ("data:image/png;base64,!!!", "base64 is broken"),
         ("data:image/png;base64,", "an empty data URL"),
         ({"image_url": "https://a.example/" + "x" * 20_971_520}, "string too long"),
@@ -127,8 +126,8 @@ def test_a_picture_comes_as_file_address_or_data_url(value: object, read: Refere
         (4, "expected a file or an object"),
     ],
 )
-def test_what_is_no_picture_is_refused(value: object, told: str) -> None:
-    with pytest.raises(ApiError, match=told) as refused:
+def test_a_malformed_image_reference_is_refused(value: object, message: str) -> None:
+    with pytest.raises(ApiError, match=message) as refused:
         parse.create_request({**ORDER, "input_reference": value}, SAID)
 
     assert refused.value.param.startswith("input_reference")
@@ -144,7 +143,7 @@ def test_an_edit_or_extension_names_its_video(video: object) -> None:
     assert (extension.operation, extension.source) == (Operation.EXTEND, "video_1")
 
 
-def test_an_edit_may_bring_its_film() -> None:
+def test_an_edit_may_upload_its_video() -> None:
     film = Upload("a.mp4", "", b"\0\0\0\x18ftypisom film")
 
     ask = parse.edit_request({**ORDER, "video": film}, SAID)
@@ -165,7 +164,7 @@ def test_a_remix_needs_no_model_since_its_source_has_one() -> None:
     assert (ask.operation, ask.source, ask.model) == (Operation.REMIX, "video_1", "")
 
 
-def test_the_headers_tell_of_repeats() -> None:
+def test_the_headers_mark_retries() -> None:
     headers = {b"idempotency-key": b"order 66", b"x-stainless-retry-count": b"1"}
 
     said = read_context(headers, KeyId("key_1"))
@@ -230,7 +229,7 @@ def test_fingerprints_are_the_same_exactly_for_the_same_content(
     assert (first.fingerprint == second.fingerprint) == (one == other)
 
 
-def test_a_fingerprint_tells_callers_and_operations_apart() -> None:
+def test_a_fingerprint_distinguishes_callers_and_operations() -> None:
     fields: FieldTree = {"prompt": "on", "video": "video_1", "seconds": "4"}
     prints = {
         parse.edit_request(fields, SAID).fingerprint,

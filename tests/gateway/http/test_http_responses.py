@@ -1,4 +1,4 @@
-"""What goes back says all that a client needs, in the words that its SDK knows."""
+"""Responses have the form that the official SDKs expect."""
 
 import json
 from dataclasses import replace
@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 from openai.types import Video as SdkVideo
 
 from tallylight.gateway.api import ByteRange, RangeNotSatisfiableError, VideoPage
-from tallylight.gateway.http.headers import poll_after_header, video_headers
-from tallylight.gateway.http.ranges import parse_range
+from tallylight.gateway.http.downloads import parse_range
 from tallylight.gateway.http.response import api_error_response
-from tallylight.gateway.http.serialize import video_json, video_page_json
+from tallylight.gateway.http.serialize import (
+    poll_after_header,
+    video_headers,
+    video_json,
+    video_page_json,
+)
 from tallylight.gateway.requests import ApiError
 from tallylight.model.ids import KeyId, ServiceId, VideoId
 from tallylight.model.order import Operation
@@ -51,9 +55,9 @@ MEMBERS = [
 
 @given(st.text(), st.text(), st.sampled_from(VideoStatus), st.integers(0, 100))
 def test_a_video_has_its_thirteen_members_whatever_is_in_them(
-    prompt: str, told: str, status: VideoStatus, progress: int
+    prompt: str, message: str, status: VideoStatus, progress: int
 ) -> None:
-    error = VideoError("moderation_blocked", told) if status is VideoStatus.FAILED else None
+    error = VideoError("moderation_blocked", message) if status is VideoStatus.FAILED else None
     ended = NOON if status in {VideoStatus.COMPLETED, VideoStatus.FAILED} else None
     video = replace(
         VIDEO, prompt=prompt, status=status, progress=progress, error=error, ended_at=ended
@@ -66,7 +70,7 @@ def test_a_video_has_its_thirteen_members_whatever_is_in_them(
     assert document["seconds"] == "8"
     assert document["completed_at"] == (1795348800 if status is VideoStatus.COMPLETED else None)
     assert SdkVideo.model_validate(document, strict=True).status == status
-    assert (document["error"] or {}).get("message") == (told if error else None)
+    assert (document["error"] or {}).get("message") == (message if error else None)
 
 
 def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
@@ -80,15 +84,15 @@ def test_a_remix_names_its_source_and_an_edit_does_not() -> None:
 
 def test_a_page_names_its_first_and_its_last() -> None:
     page = json.loads(
-        video_page_json(VideoPage([VIDEO, replace(VIDEO, id=VideoId("video_2"))], True))
+        video_page_json(VideoPage([VIDEO, replace(VIDEO, id=VideoId("video_2"))], has_more=True))
     )
-    empty = json.loads(video_page_json(VideoPage([], False)))  # noqa: FBT003
+    empty = json.loads(video_page_json(VideoPage([], has_more=False)))
 
     assert (page["first_id"], page["last_id"], page["has_more"]) == ("video_1", "video_2", True)
     assert (empty["data"], empty["first_id"], empty["last_id"]) == ([], None, None)
 
 
-def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
+def test_our_headers_name_the_service_and_the_cost() -> None:
     video = replace(
         VIDEO,
         service=ServiceId("sora-2-官轉"),
@@ -106,17 +110,19 @@ def test_our_own_headers_tell_who_made_it_and_what_it_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "told"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
+    ("minutes", "poll_after"), [(0, b"1000"), (0.5, b"1500"), (1, b"3000"), (30, b"5000")]
 )
-def test_the_longer_a_video_takes_the_less_often_it_is_asked_for(
-    minutes: float, told: bytes
+def test_the_poll_interval_grows_with_the_age_of_the_video(
+    minutes: float, poll_after: bytes
 ) -> None:
     now = NOON + timedelta(minutes=minutes)
 
-    assert poll_after_header(VIDEO, now, timedelta(seconds=1)) == ((b"openai-poll-after-ms", told),)
+    assert poll_after_header(VIDEO, now, timedelta(seconds=1)) == (
+        (b"openai-poll-after-ms", poll_after),
+    )
 
 
-def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
+def test_an_ended_video_has_no_poll_interval() -> None:
     assert poll_after_header(replace(VIDEO, ended_at=NOON), NOON, timedelta(seconds=1)) == ()
 
 
@@ -190,7 +196,7 @@ def test_nobody_is_told_to_ask_again_for_a_video_with_an_end() -> None:
         ),
     ],
 )
-def test_a_refusal_is_an_envelope_with_its_headers(
+def test_an_error_has_an_error_object_and_headers(
     error: ApiError,
     status: int,
     body: tuple[str, str, str | None, str | None],
@@ -216,20 +222,18 @@ def test_a_refusal_is_an_envelope_with_its_headers(
         ("", None),
     ],
 )
-def test_one_range_is_understood_and_all_else_is_as_good_as_none(
-    header: str, span: ByteRange | None
-) -> None:
+def test_a_single_range_is_parsed_and_all_else_ignored(header: str, span: ByteRange | None) -> None:
     assert parse_range(header, "", '"a"') == span
 
 
-def test_a_range_of_something_else_is_none() -> None:
+def test_a_range_with_another_if_range_is_ignored() -> None:
     assert parse_range("bytes=0-1", '"a"', '"a"') == ByteRange(0, 1)
     assert parse_range("bytes=0-1", '"b"', '"a"') is None
     assert parse_range("bytes=0-1", "Sun, 22 Nov 2026 12:00:00 GMT", '"a"') is None
 
 
 @given(st.integers(0, 40), st.integers(0, 60), st.integers(0, 60))
-def test_a_span_holds_the_bytes_that_a_slice_would(size: int, first: int, length: int) -> None:
+def test_a_byte_range_selects_the_bytes_of_a_slice(size: int, first: int, length: int) -> None:
     whole = bytes(range(size))
 
     middle = ByteRange(first, first + length).resolve(size)

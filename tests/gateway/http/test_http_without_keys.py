@@ -1,4 +1,4 @@
-"""Where the operator asks for no key: programs of this machine come in, pages of the web do not."""
+"""Without keys, programs on this machine are served and web pages are refused."""
 
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,14 @@ pytestmark = [
 ]
 
 
-async def test_any_key_will_do(open_gateway: "Gateway") -> None:
+async def test_any_key_is_accepted_without_authentication(open_gateway: "Gateway") -> None:
     async with AsyncOpenAI(base_url=f"{open_gateway.address}/v1", api_key="none") as sdk:
         video = await sdk.videos.create(model="boats", prompt="a boat")
 
         assert [one.id async for one in sdk.videos.list()] == [video.id]
 
 
-async def test_who_sends_a_key_sees_what_is_the_keys(open_gateway: "Gateway") -> None:
+async def test_a_valid_key_sees_its_own_videos(open_gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{open_gateway.address}/v1", api_key=open_gateway.key
     ) as known:
@@ -43,7 +43,7 @@ async def test_who_sends_a_key_sees_what_is_the_keys(open_gateway: "Gateway") ->
         ({"Sec-Fetch-Site": "same-origin"}, 200),
     ],
 )
-async def test_a_page_of_the_web_does_not_come_in(
+async def test_requests_of_web_pages_are_refused(
     open_gateway: "Gateway", headers: dict[str, str], status: int
 ) -> None:
     async with (

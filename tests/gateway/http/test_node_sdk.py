@@ -1,4 +1,4 @@
-"""The official Node SDK, as it comes, works against the gateway."""
+"""The official Node SDK, unchanged, works against the gateway."""
 
 import asyncio
 import json

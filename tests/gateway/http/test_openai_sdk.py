@@ -1,4 +1,4 @@
-"""The official Python SDK, as it comes, works against the gateway."""
+"""The official Python SDK, unchanged, works against the gateway."""
 
 import asyncio
 from pathlib import Path
@@ -63,7 +63,7 @@ async def test_the_sdk_without_a_loop_works_the_same(gateway: "Gateway", tmp_pat
     assert deleted
 
 
-async def test_a_picture_goes_along_as_a_file(gateway: "Gateway", sdk: AsyncOpenAI) -> None:
+async def test_an_image_is_sent_as_a_file(gateway: "Gateway", sdk: AsyncOpenAI) -> None:
     video = await sdk.videos.create(
         model=ROUTE, prompt="with a picture", input_reference=("boat.png", PNG, "image/png")
     )
@@ -87,7 +87,7 @@ async def test_a_raw_post_is_json(sdk: AsyncOpenAI) -> None:
     assert (video.seconds, video.prompt, video.object) == ("4", "in JSON", "video")
 
 
-async def test_whoever_deletes_what_it_lists_comes_to_the_end(gateway: "Gateway") -> None:
+async def test_deleting_while_listing_reaches_the_end(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1", api_key=await gateway.make_key()
     ) as sdk:
@@ -101,7 +101,7 @@ async def test_whoever_deletes_what_it_lists_comes_to_the_end(gateway: "Gateway"
     assert deleted == made
 
 
-async def test_a_list_goes_from_page_to_page(gateway: "Gateway") -> None:
+async def test_a_list_is_paged(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1", api_key=await gateway.make_key()
     ) as sdk:
@@ -153,12 +153,12 @@ async def test_videos_are_edited_and_extended(sdk: AsyncOpenAI) -> None:
     )
 
     assert (edited.model, edited.seconds) == (ROUTE, "4")
-    assert extended.seconds == "8"  # stitched
+    assert extended.seconds == "8"  # source and extension together
     assert (await sdk.videos.poll(edited.id, poll_interval_ms=50)).status == "completed"
     assert (await sdk.videos.poll(extended.id, poll_interval_ms=50)).status == "completed"
 
 
-async def test_a_film_is_edited_that_comes_along(sdk: AsyncOpenAI) -> None:
+async def test_an_uploaded_video_is_edited(sdk: AsyncOpenAI) -> None:
     video = await sdk.videos.edit(
         prompt="red", video=("boat.mp4", b"mp4", "video/mp4"), extra_body={"model": ROUTE}
     )
@@ -166,7 +166,7 @@ async def test_a_film_is_edited_that_comes_along(sdk: AsyncOpenAI) -> None:
     assert (await sdk.videos.poll(video.id, poll_interval_ms=50)).status == "completed"
 
 
-async def test_a_character_is_kept(sdk: AsyncOpenAI) -> None:
+async def test_a_character_is_stored(sdk: AsyncOpenAI) -> None:
     film = ("ada.mp4", b"mp4", "video/mp4")
     made = await sdk.videos.create_character(name="Ada", video=film, extra_body={"model": ROUTE})
     assert made.id is not None
@@ -176,7 +176,7 @@ async def test_a_character_is_kept(sdk: AsyncOpenAI) -> None:
     assert (found.id, found.name) == (made.id, "Ada")
 
 
-async def test_the_variants_of_a_content_are_pictures(sdk: AsyncOpenAI) -> None:
+async def test_the_variants_of_content_are_images(sdk: AsyncOpenAI) -> None:
     video = await _made(sdk)
 
     thumbnail = await sdk.videos.download_content(video.id, variant="thumbnail")
@@ -212,7 +212,7 @@ async def test_a_wrong_key_is_refused_and_not_shown(gateway: "Gateway") -> None:
     assert "not-a-key" not in str(refused.value)
 
 
-async def test_a_key_that_asks_too_often_is_told_when_to_come_again(gateway: "Gateway") -> None:
+async def test_a_rate_limited_key_gets_retry_after(gateway: "Gateway") -> None:
     async with AsyncOpenAI(
         base_url=f"{gateway.address}/v1",
         api_key=await gateway.make_key(per_minute=1),
@@ -228,14 +228,19 @@ async def test_a_key_that_asks_too_often_is_told_when_to_come_again(gateway: "Ga
     assert {one.id for one in seen} == {video.id}
 
 
-async def test_a_model_that_is_none_is_refused(sdk: AsyncOpenAI) -> None:
+async def test_an_unknown_model_is_refused(sdk: AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="'nonsense' does not exist") as refused:
         await sdk.videos.create(model="nonsense", prompt="a boat")
 
     assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
 
 
-async def test_the_sdks_silent_repetition_leads_to_the_same_video(
+async def test_the_refusal_of_a_misspelt_model_suggests_the_nearest_name(sdk: AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="Did you mean boats"):
+        await sdk.videos.create(model="baots", prompt="a boat")
+
+
+async def test_an_automatic_retry_of_the_sdk_returns_the_same_video(
     gateway: "Gateway", sdk: AsyncOpenAI
 ) -> None:
     first = await sdk.videos.create(model=ROUTE, prompt="once")
@@ -249,7 +254,7 @@ async def test_the_sdks_silent_repetition_leads_to_the_same_video(
     assert statement["by_prompt"]["once"]["jobs"] == 1
 
 
-async def test_a_key_for_a_request_is_good_for_one_content(sdk: AsyncOpenAI) -> None:
+async def test_an_idempotency_key_belongs_to_one_content(sdk: AsyncOpenAI) -> None:
     named = {"Idempotency-Key": "order-66"}
     first = await sdk.videos.create(model=ROUTE, prompt="named", extra_headers=named)
 

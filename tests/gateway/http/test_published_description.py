@@ -1,4 +1,4 @@
-"""The gateway keeps what the official description of the Videos API promises, whatever it is asked.
+"""The gateway conforms to the official description of the Videos API for any request.
 
 The description is an extract of openai/openai-openapi, `openapi.yaml` of 2026-08-21, which has no
 errors; those get the envelope that the same file describes.
@@ -46,13 +46,13 @@ def _described() -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"]["default"] = _ERROR
-    # Or no order would ever be taken.
+    # Otherwise every create would be refused.
     document["components"]["schemas"]["VideoModel"] = {"type": "string", "enum": ["boats"]}
     return document
 
 
 def _statuses(operation: APIOperation[Any, Any, Any, Any], gateway: "Gateway") -> Counter[int]:
-    """Return which statuses an operation has answered with, and how often."""
+    """Return the statuses that an operation returned, with their counts."""
     statuses = Counter[int]()
 
     @seed(20261122)
@@ -60,7 +60,7 @@ def _statuses(operation: APIOperation[Any, Any, Any, Any], gateway: "Gateway") -
         max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
     @given(case=operation.as_strategy())
-    def keeps_its_promise(case: Case[Any]) -> None:
+    def conforms(case: Case[Any]) -> None:
         answer = case.call_and_validate(
             base_url=f"{gateway.address}/v1",
             headers={"Authorization": f"Bearer {gateway.key}"},
@@ -68,7 +68,7 @@ def _statuses(operation: APIOperation[Any, Any, Any, Any], gateway: "Gateway") -
         )
         statuses[answer.status_code] += 1
 
-    keeps_its_promise()
+    conforms()
     return statuses
 
 
@@ -78,7 +78,7 @@ def _check(gateway: "Gateway") -> dict[str, Counter[int]]:
     return {operation.label: _statuses(operation, gateway) for operation in operations}
 
 
-async def test_every_operation_keeps_its_promise(gateway: "Gateway") -> None:
+async def test_every_operation_conforms_to_the_description(gateway: "Gateway") -> None:
     answered = await asyncio.to_thread(_check, gateway)
 
     assert len(answered) == 10

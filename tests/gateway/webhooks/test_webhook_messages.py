@@ -27,7 +27,7 @@ def endpoint(*events: str) -> WebhookOptions:
 ALL = endpoint("video.completed", "video.failed")
 
 
-def test_a_completed_video_is_told_in_the_words_of_the_videos_api() -> None:
+def test_a_completed_video_is_reported_as_in_the_videos_api() -> None:
     (notice,) = webhook_messages(VIDEO, {"billing": ALL}, NOON)
 
     body = json.loads(notice.body)
@@ -42,7 +42,7 @@ def test_a_completed_video_is_told_in_the_words_of_the_videos_api() -> None:
     assert "a boat" not in notice.body
 
 
-def test_every_endpoint_gets_what_it_wants() -> None:
+def test_every_endpoint_gets_its_events() -> None:
     failed = replace(VIDEO, status=VideoStatus.FAILED)
     endpoints = {"all": ALL, "good": endpoint("video.completed"), "bad": endpoint("video.failed")}
 
@@ -50,12 +50,12 @@ def test_every_endpoint_gets_what_it_wants() -> None:
     assert [n.endpoint for n in webhook_messages(failed, endpoints, NOON)] == ["all", "bad"]
 
 
-def test_a_video_under_way_is_nothing_to_tell() -> None:
+def test_an_active_video_has_no_webhook() -> None:
     for status in (VideoStatus.QUEUED, VideoStatus.IN_PROGRESS):
         assert webhook_messages(replace(VIDEO, status=status), {"all": ALL}, NOON) == ()
 
 
-def test_whoever_ends_a_video_tells_of_it_under_the_same_ids() -> None:
+def test_every_process_reports_the_end_under_the_same_ids() -> None:
     endpoints = {"one": ALL, "two": ALL}
 
     here = webhook_messages(VIDEO, endpoints, NOON)
@@ -77,9 +77,7 @@ def test_the_pauses_grow_from_seconds_to_hours() -> None:
 
 
 @given(st.integers(1, 10_000), st.timedeltas(timedelta(), RETRY_PERIOD * 2), st.floats(0, 1))
-def test_every_webhook_is_tried_to_its_end_and_no_longer(
-    tries: int, age: timedelta, draw: float
-) -> None:
+def test_every_webhook_is_retried_until_its_end(tries: int, age: timedelta, draw: float) -> None:
     now = NOON + age
 
     due = retry_at(NOON, tries, now, draw=draw)
@@ -89,7 +87,7 @@ def test_every_webhook_is_tried_to_its_end_and_no_longer(
 
 
 @given(st.floats(0, 1))
-def test_a_receiver_is_left_alone_as_long_as_it_asks_within_reason(draw: float) -> None:
+def test_retry_after_is_obeyed_within_limits(draw: float) -> None:
     asked = retry_at(NOON, 1, NOON, draw=draw, retry_after=timedelta(minutes=10))
     endless = retry_at(NOON, 1, NOON, draw=draw, retry_after=timedelta(days=900))
 
@@ -97,7 +95,7 @@ def test_a_receiver_is_left_alone_as_long_as_it_asks_within_reason(draw: float) 
     assert endless == NOON + timedelta(hours=6)
 
 
-def test_all_tries_lie_within_the_three_days() -> None:
+def test_all_attempts_lie_within_three_days() -> None:
     now, tries = NOON, 1
     while (due := retry_at(NOON, tries, now, draw=0.5)) is not None:
         now, tries = due, tries + 1

@@ -1,4 +1,4 @@
-"""Webhooks on their way to a real receiver, which verifies them as any receiver would."""
+"""Webhooks are delivered to a real receiver, which verifies their signatures."""
 
 import asyncio
 import signal
@@ -26,8 +26,8 @@ HOUR = timedelta(hours=1)
 
 
 @dataclass(slots=True)
-class Answer:
-    """What a receiver says."""
+class PlannedResponse:
+    """A response of the receiver."""
 
     status: int = 204
     text: str = ""
@@ -36,10 +36,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Receiver:
-    """An endpoint of somebody else's, with what it was sent."""
+    """An external endpoint that records the webhooks it receives."""
 
     url: str = ""
-    answers: list[Answer] = field(default_factory=list)  # one a try; then all is well
+    responses: list[PlannedResponse] = field(default_factory=list)  # one per attempt; then success
     ids: list[str] = field(default_factory=list)
     bodies: list[object] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
@@ -47,8 +47,8 @@ class Receiver:
     never: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def take(self, request: web.Request) -> web.Response:
-        """Verify a webhook and answer it."""
+    async def receive(self, request: web.Request) -> web.Response:
+        """Verify a webhook and respond."""
         body = await request.text()
         self.bodies.append(Webhook(SECRET).verify(body, dict(request.headers)))
         self.ids.append(request.headers["webhook-id"])
@@ -56,15 +56,15 @@ class Receiver:
         self.arrived.set()
         if self.is_silent:
             await self.never.wait()
-        answer = self.answers.pop(0) if self.answers else Answer()
-        return web.Response(status=answer.status, text=answer.text, headers=answer.headers)
+        response = self.responses.pop(0) if self.responses else PlannedResponse()
+        return web.Response(status=response.status, text=response.text, headers=response.headers)
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
+async def running_receiver() -> AsyncIterator[Receiver]:
     receiver = Receiver()
     application = web.Application()
-    application.router.add_post("/hook/{token}", receiver.take)
+    application.router.add_post("/hook/{token}", receiver.receive)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -78,13 +78,13 @@ async def receiving() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
+    async with running_receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
 def clock() -> VirtualClock:
-    """Give a clock that begins now: a receiver refuses what was signed at another time."""
+    """Return a clock that starts now: receivers refuse other signature times."""
     return VirtualClock(SystemClock().now())
 
 
@@ -103,20 +103,20 @@ async def delivering(
     *,
     patience: timedelta = 30 * SECOND,
 ) -> AsyncIterator[list[WebhookEndpoints]]:
-    # Sockets wait by the real clock: a busy machine must look like no slow endpoint.
+    # Sockets wait by the real clock: a busy machine must not look like a slow endpoint.
     configured = [webhooks]
-    courier = WebhookSender(
+    sender = WebhookSender(
         history.outbox, lambda: configured[0], clock, lambda: 0.5, timeout=patience
     )
-    task = asyncio.create_task(courier.run())
+    task = asyncio.create_task(sender.run())
     try:
         yield configured
     finally:
         task.cancel()
 
 
-async def put(history: Storage, *endpoints: str, count: int = 1) -> None:
-    """Let there be something to tell, now."""
+async def store_webhooks(history: Storage, *endpoints: str, count: int = 1) -> None:
+    """Store webhooks that are due now."""
     now = history._clock.now()
     notices = [
         OutboxMessage(f"msg_{name}_{number}", name, "video_1", f'{{"number":{number}}}', now)
@@ -128,8 +128,8 @@ async def put(history: Storage, *endpoints: str, count: int = 1) -> None:
     writing.cancel()
 
 
-async def answers(history: Storage) -> list[str]:
-    """Return what is known of each webhook: "due", "sent" or "lost", and the newest answer."""
+async def outcomes(history: Storage) -> list[str]:
+    """Return the state of each webhook: "due", "sent" or "lost", and its latest response."""
     async with history.outbox._connections.read_transaction() as connection:
         query = text("SELECT due_at_us, delivered_at_us, response FROM outbox ORDER BY id")
         found = (await connection.execute(query)).all()
@@ -140,7 +140,7 @@ async def answers(history: Storage) -> list[str]:
 async def until(
     condition: Callable[[], Awaitable[bool]], clock: VirtualClock, tasks: int = 3
 ) -> None:
-    """Let time pass until something is so, but only while all tasks of the couriers sleep.
+    """Advance time until a condition holds, but only while all tasks of the senders sleep.
 
     Each has one for every endpoint, one that cleans up, and one that reads the configuration.
     """
@@ -151,35 +151,41 @@ async def until(
             await asyncio.to_thread(lambda: None)
 
 
-async def known(history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 3) -> None:
-    """Wait until the outbox knows so much of its webhooks."""
+async def until_outcomes(
+    history: Storage, clock: VirtualClock, *wanted: str, tasks: int = 3
+) -> None:
+    """Wait until the outbox has these states of its webhooks."""
 
-    async def is_known() -> bool:
-        return await answers(history) == list(wanted)
+    async def has_outcomes() -> bool:
+        return await outcomes(history) == list(wanted)
 
-    await until(is_known, clock, tasks)
+    await until(has_outcomes, clock, tasks)
 
 
 async def test_a_webhook_arrives_signed(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    await put(history, "billing")
+    await store_webhooks(history, "billing")
 
     async with delivering(history, endpoints(billing=receiver.url), clock):
-        await known(history, clock, "sent 204")
+        await until_outcomes(history, clock, "sent 204")
 
     assert receiver.ids == ["msg_billing_0"]
     assert receiver.bodies == [{"number": 0}]
 
 
-async def test_one_that_is_refused_comes_again_under_the_same_id(
+async def test_a_refused_webhook_is_retried_under_the_same_id(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    receiver.answers = [Answer(500, "down"), Answer(404), Answer(302, headers={"location": "/x"})]
-    await put(history, "billing")
+    receiver.responses = [
+        PlannedResponse(500, "down"),
+        PlannedResponse(404),
+        PlannedResponse(302, headers={"location": "/x"}),
+    ]
+    await store_webhooks(history, "billing")
 
     async with delivering(history, endpoints(billing=receiver.url), clock):
-        await known(history, clock, "sent 204")
+        await until_outcomes(history, clock, "sent 204")
 
     assert receiver.ids == ["msg_billing_0"] * 4
     pauses = [after - before for before, after in pairwise(receiver.times)]
@@ -189,44 +195,50 @@ async def test_one_that_is_refused_comes_again_under_the_same_id(
 async def test_a_redirect_is_not_followed(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    async with receiving() as elsewhere:
-        receiver.answers = [Answer(307, headers={"location": elsewhere.url})] * 100
-        await put(history, "billing")
+    async with running_receiver() as elsewhere:
+        receiver.responses = [PlannedResponse(307, headers={"location": elsewhere.url})] * 100
+        await store_webhooks(history, "billing")
 
         async with delivering(history, endpoints(billing=receiver.url), clock):
-            await known(history, clock, "due 307")
+            await until_outcomes(history, clock, "due 307")
 
         assert elsewhere.ids == []
 
 
-async def test_a_receiver_that_asks_for_peace_has_it(
+async def test_a_receivers_retry_after_is_obeyed(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    receiver.answers = [Answer(429, headers={"retry-after": "200"})]
-    await put(history, "billing")
+    receiver.responses = [PlannedResponse(429, headers={"retry-after": "200"})]
+    await store_webhooks(history, "billing")
 
     async with delivering(history, endpoints(billing=receiver.url), clock):
-        await known(history, clock, "sent 204")
+        await until_outcomes(history, clock, "sent 204")
 
     assert 200 <= receiver.times[1] - receiver.times[0] <= 202
 
 
-async def test_a_receiver_that_is_gone_is_called_no_more(
+async def test_a_gone_receiver_is_not_called_again(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    receiver.answers = [Answer(410, "no longer")]
-    await put(history, "billing")
+    receiver.responses = [PlannedResponse(410, "no longer")]
+    await store_webhooks(history, "billing")
 
     async with delivering(history, endpoints(billing=receiver.url), clock) as configured:
-        await known(history, clock, "lost 410 no longer")
-        await put(history, "billing", count=3)
-        await known(
-            history, clock, "lost 410 no longer", "lost 410 said before", "lost 410 said before"
+        await until_outcomes(history, clock, "lost 410 no longer")
+        await store_webhooks(history, "billing", count=3)
+        await until_outcomes(
+            history,
+            clock,
+            "lost 410 no longer",
+            "lost 410 in an earlier attempt",
+            "lost 410 in an earlier attempt",
         )
         assert len(receiver.ids) == 1
 
-        configured[0] = endpoints(billing=receiver.url)  # the operator has read the log
-        await put(history, "billing", count=4)
+        configured[0] = endpoints(
+            billing=receiver.url
+        )  # as an operator would after reading the log
+        await store_webhooks(history, "billing", count=4)
         await until(lambda: _is(len(receiver.ids) == 2), clock)
 
 
@@ -234,28 +246,28 @@ async def _is(value: bool) -> bool:
     return value
 
 
-async def test_what_never_arrives_is_given_up_after_three_days(
+async def test_an_undeliverable_webhook_is_given_up_after_three_days(
     history: Storage, clock: VirtualClock
 ) -> None:
-    await put(history, "billing", "removed")
+    await store_webhooks(history, "billing", "removed")
     await clock.advance(73 * HOUR)
 
     async with delivering(history, endpoints(billing="http://127.0.0.1:9/hook"), clock):
-        await known(history, clock, "lost ClientConnectorError", "due ")
+        await until_outcomes(history, clock, "lost ClientConnectorError", "due ")
         await clock.advance(2 * HOUR)
-        await known(history, clock, "lost ClientConnectorError", "lost no such endpoint")
+        await until_outcomes(history, clock, "lost ClientConnectorError", "lost no such endpoint")
 
 
 async def test_a_silent_receiver_delays_no_other(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.is_silent = True
-    async with receiving() as other:
-        await put(history, "slow", "well", count=2)
+    async with running_receiver() as other:
+        await store_webhooks(history, "slow", "well", count=2)
 
         webhooks = endpoints(slow=receiver.url, well=other.url)
         async with delivering(history, webhooks, clock, patience=2 * SECOND):
-            await known(
+            await until_outcomes(
                 history,
                 clock,
                 *("due TimeoutError", "due TimeoutError", "sent 204", "sent 204"),
@@ -263,16 +275,16 @@ async def test_a_silent_receiver_delays_no_other(
             )
 
 
-async def test_what_a_receiver_says_is_kept_short_and_without_secrets(
+async def test_a_receivers_response_is_stored_short_and_redacted(
     history: Storage, receiver: Receiver, clock: VirtualClock
 ) -> None:
-    told = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
-    receiver.answers = [Answer(500, told)] * 100
-    await put(history, "billing")
+    text = f"{SECRET} at {receiver.url}\n<b>" + "long " * 9000
+    receiver.responses = [PlannedResponse(500, text)] * 100
+    await store_webhooks(history, "billing")
 
     async with delivering(history, endpoints(billing=receiver.url), clock):
-        await until(lambda: _begins(history, "due 500"), clock)
-        (answer,) = await answers(history)
+        await until(lambda: _starts_with(history, "due 500"), clock)
+        (answer,) = await outcomes(history)
 
     assert len(answer) < 320
     assert "\n" not in answer
@@ -280,19 +292,19 @@ async def test_what_a_receiver_says_is_kept_short_and_without_secrets(
     assert "token-of-ours" not in answer
 
 
-async def _begins(history: Storage, start: str) -> bool:
-    return (await answers(history))[0].startswith(start)
+async def _starts_with(history: Storage, start: str) -> bool:
+    return (await outcomes(history))[0].startswith(start)
 
 
 async def test_two_processes_deliver_each_webhook_once(
     address: str, receiver: Receiver, clock: VirtualClock
 ) -> None:
     async with open_storage(address, clock) as one, open_storage(address, clock) as two:
-        await put(one, "billing", count=150)
+        await store_webhooks(one, "billing", count=150)
 
         webhooks = endpoints(billing=receiver.url)
         async with delivering(one, webhooks, clock), delivering(two, webhooks, clock):
-            await known(one, clock, *["sent 204"] * 150, tasks=6)
+            await until_outcomes(one, clock, *["sent 204"] * 150, tasks=6)
 
     assert len(receiver.ids) == len(set(receiver.ids)) == 150
 
@@ -305,11 +317,9 @@ from tallylight.gateway.webhooks.options import WebhookOptions
 from tallylight.storage.database import open_storage
 
 async def main(address, url, secret):
-    options = WebhookOptions.model_validate({"url": url, "secret": secret})
-    endpoints = {"billing": options}
+    endpoints = {"billing": WebhookOptions.model_validate({"url": url, "secret": secret})}
     async with open_storage(address, SystemClock()) as history:
-        sender = WebhookSender(history.outbox, lambda: endpoints, SystemClock(), lambda: 0.5)
-        await sender.run()
+        await WebhookSender(history.outbox, lambda: endpoints, SystemClock(), lambda: 0.5).run()
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -319,7 +329,7 @@ async def test_a_process_killed_between_claim_and_delivery_loses_nothing(
     history: Storage, address: str, receiver: Receiver, clock: VirtualClock
 ) -> None:
     receiver.is_silent = True
-    await put(history, "billing")
+    await store_webhooks(history, "billing")
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _CHILD, address, receiver.url, SECRET
     )
@@ -327,11 +337,11 @@ async def test_a_process_killed_between_claim_and_delivery_loses_nothing(
         await receiver.arrived.wait()
     child.send_signal(signal.SIGKILL)
     await child.wait()
-    assert await answers(history) == ["due "]
+    assert await outcomes(history) == ["due "]
 
     receiver.is_silent = False
     async with delivering(history, endpoints(billing=receiver.url), clock):
-        await known(history, clock, "sent 204")
+        await until_outcomes(history, clock, "sent 204")
 
-    assert receiver.ids == ["msg_billing_0"] * 2  # by which its receiver knows the repetition
+    assert receiver.ids == ["msg_billing_0"] * 2  # by which the receiver recognises the repetition
     assert 60 <= receiver.times[1] - receiver.times[0] <= 70

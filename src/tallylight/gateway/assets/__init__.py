@@ -1,1 +1,1 @@
-"""Where finished videos and reference media are kept, and how their bytes are served."""
+"""The asset store for completed videos and references, and the content that is served from it."""

@@ -1,4 +1,4 @@
-"""Assets in a bucket of Amazon S3, or of anything that speaks its protocol."""
+"""An asset store in a bucket of Amazon S3, or of a service with the same protocol."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from obstore import GetOptions, GetResult
     from obstore.store import S3Config
 
-_PART_SIZE = 5 * 1024 * 1024  # of a file, sent at once: the least that the protocol allows
+_PART_SIZE = 5 * 1024 * 1024  # bytes per request of an upload: the minimum of the protocol
 _IDLE_TIMEOUT = timedelta(seconds=30)
-_TOTAL_TIMEOUT = timedelta(hours=6)  # a slow caller reads at its own pace
+_TOTAL_TIMEOUT = timedelta(hours=6)  # a slow client may read for hours
 
 
 class BucketStore:
-    """Keeps assets in objects under one prefix."""
+    """Stores assets in objects under one prefix."""
 
     def __init__(self, options: AssetOptions) -> None:
         bucket, _, prefix = options.location.removeprefix("s3://").partition("/")
@@ -46,14 +46,14 @@ class BucketStore:
         )
 
     async def save(self, name: str, path: Path) -> None:
-        """Keep a copy of a file."""
+        """Store a copy of a file."""
         with self._storage_errors():
             await obstore.put_async(
                 self._store, checked_name(name), path, chunk_size=_PART_SIZE, max_concurrency=1
             )
 
     async def put(self, name: str, body: bytes) -> None:
-        """Keep some bytes."""
+        """Store bytes."""
         with self._storage_errors():
             await obstore.put_async(self._store, checked_name(name), body)
 
@@ -70,13 +70,13 @@ class BucketStore:
         if size is None:
             raise LookupError(name)
         last = size if end is None else min(end, size)
-        if start >= last:  # the protocol has no empty range
+        if start >= last:  # the protocol cannot express an empty range
             yield OpenAsset(size, _no_chunks())
             return
         yield OpenAsset(size, self._chunks(await self._get(name, {"range": (start, last)})))
 
     async def size(self, name: str) -> int | None:
-        """Return how many bytes an object has, None if there is none of that name."""
+        """Return the size of an object in bytes, None if it does not exist."""
         with self._storage_errors():
             try:
                 return (await obstore.head_async(self._store, checked_name(name)))["size"]
@@ -101,21 +101,23 @@ class BucketStore:
     async def _chunks(self, result: "GetResult") -> AsyncIterator[bytes]:
         with self._storage_errors():
             async for block in result.stream(min_chunk_size=CHUNK_SIZE):
-                for piece in split_chunks(bytes(block)):
-                    yield piece
+                for chunk in split_chunks(bytes(block)):
+                    yield chunk
 
     @contextmanager
     def _storage_errors(self) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError) as error:
-            told = redact_line(str(error).partition("\n\nDebug source")[0], self._secrets)
-            raise StorageError(f"assets {self._location}: {type(error).__name__}: {told}") from None
+            message = redact_line(str(error).partition("\n\nDebug source")[0], self._secrets)
+            raise StorageError(
+                f"assets {self._location}: {type(error).__name__}: {message}"
+            ) from None
 
 
 def _config(options: AssetOptions) -> "S3Config":
-    """Return what was said; all else comes from the environment or the machine."""
-    # One object at a time is deleted, and not every store knows the request for many.
+    """Return the configured options; the environment or the machine provides the others."""
+    # Objects are deleted one by one, and not every store supports bulk deletion.
     config: S3Config = {"disable_bulk_delete": True}
     if options.endpoint:
         config["endpoint"] = options.endpoint

@@ -1,4 +1,4 @@
-"""A finished video's bytes: from the asset store, else relayed from the service that made it."""
+"""A completed video's content: from the asset store, or proxied from its service."""
 
 import re
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from tallylight.board import Board
 from tallylight.catalogue.services import Service
 from tallylight.gateway.api import ByteRange, Content, RangeNotSatisfiableError
 from tallylight.gateway.assets.store import AssetStore
-from tallylight.gateway.requests import ApiError
+from tallylight.gateway.requests import ApiError, bad_request
 from tallylight.model.attempt import Attempt, AttemptState
 from tallylight.model.evidence import Failure
 from tallylight.model.video import Video
@@ -28,18 +28,18 @@ _VIDEO = "video"
 _MP4 = "video/mp4"
 _SUCCESS = range(200, 300)
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_NO_SUCH_JOB = "words:no-such-job"  # says so under another status: "the file has expired"
+_NO_SUCH_JOB = "words:no-such-job"  # "the file has expired", under a status other than 404
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 
 
 class ContentReader:
-    """Opens contents."""
+    """Opens the content of videos, and deletes it."""
 
     def __init__(
-        self, board: Board, history: Storage, transport: Transport, store: AssetStore
+        self, board: Board, storage: Storage, transport: Transport, store: AssetStore
     ) -> None:
         self._board = board
-        self._history = history
+        self._storage = storage
         self._transport = transport
         self._store = store
 
@@ -47,7 +47,8 @@ class ContentReader:
     async def open(
         self, video: Video, variant: str, byte_range: ByteRange | None
     ) -> AsyncIterator[Content]:
-        """Open the content of a completed video, or a part of it."""
+        """Open the content of a completed video, or a range of it."""
+        # Only the video itself is stored; images are proxied from the service.
         if variant == _VIDEO and video.asset:
             async with self._open_stored(video, byte_range) as content:
                 yield content
@@ -56,7 +57,7 @@ class ContentReader:
                 yield content
 
     async def delete(self, video: Video) -> None:
-        """Delete what is kept of a video, and let the service forget it where it can."""
+        """Delete a video's assets, and its job at the service where the protocol allows it."""
         for name in (video.asset, video.params.reference_asset):
             if name:
                 await self._store.delete(name)
@@ -68,7 +69,7 @@ class ContentReader:
         if request is not None:
             reply = await self._transport.send(request, service.upstream)
             if reply.status not in _SUCCESS:
-                log.info("video.kept_upstream", service=service.id, status=reply.status)
+                log.info("video.upstream_delete_failed", service=service.id, status=reply.status)
 
     @asynccontextmanager
     async def _open_stored(
@@ -77,19 +78,19 @@ class ContentReader:
         size = await self._store.size(video.asset)
         if size is None:
             raise _expired(video)
-        part = None
+        served_range = None
         if byte_range is not None:
-            part = byte_range.resolve(size)
-            if part is None:
+            served_range = byte_range.resolve(size)
+            if served_range is None:
                 raise RangeNotSatisfiableError(size)
-        first, last = part or (0, None)
+        first, last = served_range or (0, None)
         end = None if last is None else last + 1
         async with AsyncExitStack() as stack:
             try:
                 opened = await stack.enter_async_context(self._store.open(video.asset, first, end))
-            except LookupError:  # it has expired since
+            except LookupError:  # it has expired meanwhile
                 raise _expired(video) from None
-            yield Content(opened.chunks, _MP4, size, part)
+            yield Content(opened.chunks, _MP4, size, served_range)
 
     @asynccontextmanager
     async def _open_upstream(
@@ -101,10 +102,8 @@ class ContentReader:
         service = self._board.service(attempt.service)
         adapter = adapter_for(service.upstream)
         if variant not in adapter.variants:
-            raise ApiError(
-                HTTPStatus.BAD_REQUEST,
+            raise bad_request(
                 f"{service.id} has no '{variant}'; it has {', '.join(sorted(adapter.variants))}.",
-                code="invalid_value",
                 param="variant",
             )
         job = await self._current_job(video, attempt)
@@ -113,21 +112,23 @@ class ContentReader:
         except LookupError:
             raise _expired(video) from None
         headers = {} if byte_range is None else {"Range": _range_header(byte_range)}
-        async with self._transport.proxy(request, service.upstream, headers) as relay:
-            reply = relay.reply
+        async with self._transport.proxy(request, service.upstream, headers) as response:
+            reply = response.reply
             if reply.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise RangeNotSatisfiableError(None)
-            if not relay.is_open:
-                failure = reply_failure(reply, service.upstream.dialect, "content:nothing")
+            if not response.is_open:
+                failure = reply_failure(reply, service.upstream.dialect, "content:empty")
                 raise _unavailable(video, service, failure)
-            part, size = _served_range(reply, relay.content_length)
+            # The service may ignore the range and send everything.
+            served_range, size = _served_range(reply, response.content_length)
             media_type = reply.headers.get("content-type", _MP4)
-            yield Content(_complete_chunks(relay), media_type, size, part)
+            yield Content(_complete_chunks(response), media_type, size, served_range)
 
     async def _current_job(self, video: Video, attempt: Attempt) -> Job:
-        """Return a delivered job as the upstream describes it now: its address may have changed."""
+        """Return the upstream's current description of a delivered job: its URL may change."""
         service = self._board.service(attempt.service)
         adapter = adapter_for(service.upstream)
+        # A stream has no endpoint to poll; its content is read by the job's id.
         if adapter.streams:
             return Job(id=attempt.job, state=JobState.COMPLETED)
         job = adapter.read_job(
@@ -135,25 +136,25 @@ class ContentReader:
         )
         if isinstance(job, Failure):
             raise _unavailable(video, service, job)
-        if job.state is JobState.FAILED:  # "expired": it was completed before
+        if job.state is JobState.FAILED:  # it was completed before, so the content has expired
             raise _expired(video)
         return job
 
     async def _delivered_attempt(self, video: Video) -> Attempt | None:
-        attempts = await self._history.attempts.for_video(video.id)
+        attempts = await self._storage.attempts.for_video(video.id)
         return next((a for a in attempts if a.state is AttemptState.DELIVERED), None)
 
 
-async def _complete_chunks(relay: ProxiedResponse) -> AsyncIterator[bytes]:
-    """Yield the bytes of a relay.
+async def _complete_chunks(response: ProxiedResponse) -> AsyncIterator[bytes]:
+    """Yield the bytes of a proxied response.
 
     Raises:
-        ConnectionAbortedError: if they break off, or a caller would take a part for the whole.
+        ConnectionAbortedError: if they break off, so that a part never passes for the whole.
     """
-    async for chunk in relay:
+    async for chunk in response:
         yield chunk
-    if relay.reply.error:
-        raise ConnectionAbortedError(relay.reply.error)
+    if response.reply.error:
+        raise ConnectionAbortedError(response.reply.error)
 
 
 def _range_header(byte_range: ByteRange) -> str:
@@ -162,7 +163,7 @@ def _range_header(byte_range: ByteRange) -> str:
 
 
 def _served_range(reply: Reply, length: int | None) -> tuple[tuple[int, int] | None, int | None]:
-    """Return which part of a content comes, None for all of it, and how large the whole is."""
+    """Return the range that a response serves, None for all, and the size of the whole."""
     if reply.status != HTTPStatus.PARTIAL_CONTENT:
         return None, length
     found = _CONTENT_RANGE.fullmatch(reply.headers.get("content-range", ""))
@@ -173,12 +174,12 @@ def _served_range(reply: Reply, length: int | None) -> tuple[tuple[int, int] | N
 
 
 def _unavailable(video: Video, service: Service, failure: Failure) -> ApiError:
-    """Return how a content is refused that its service does not give."""
+    """Return the error for content that its service does not serve."""
     if failure.http_status in _GONE or failure.rule == _NO_SUCH_JOB:
         return _expired(video)
     return ApiError(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"The content of video {video.id} cannot be had now. "
+        f"The content of video {video.id} is not available now. "
         f"{service.id}: {failure.text or failure.rule}",
         code="content_unavailable",
         retry_after=failure.retry_after,

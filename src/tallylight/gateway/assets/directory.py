@@ -1,7 +1,7 @@
-"""Assets in a directory that only we may read.
+"""An asset store in a directory that only the server's user can read.
 
-A file is written beside its place, made durable, and moved there: a kill or a power cut leaves the
-old asset or the new one, and at worst a part that the next start clears away.
+A file is written beside its target, synced, and renamed to it. A kill or a power cut leaves the old
+asset or the new one, and at worst a partial file that a later start deletes.
 """
 
 import asyncio
@@ -16,24 +16,24 @@ from pathlib import Path
 from tallylight.errors import StorageError
 from tallylight.gateway.assets.store import OpenAsset, checked_name, split_chunks
 
-_READ_SIZE = 512 * 1024  # read in one go: a turn of the threads costs as much as reading so much
+_READ_SIZE = 512 * 1024  # bytes per read: switching to a thread costs as much as reading them
 _PART_SUFFIX = ".part"
-_STALE_AFTER = timedelta(days=1)  # longer than anybody writes
+_STALE_AFTER = timedelta(days=1)  # longer than any write takes
 
 
 class DirectoryStore:
-    """Keeps assets in files under one directory."""
+    """Stores assets in files under one directory."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     async def save(self, name: str, path: Path) -> None:
-        """Keep a copy of a file."""
+        """Store a copy of a file."""
         target = self._path(name)
         await asyncio.to_thread(self._write, target, lambda part: shutil.copyfile(path, part))
 
     async def put(self, name: str, body: bytes) -> None:
-        """Keep some bytes."""
+        """Store bytes."""
         target = self._path(name)
         await asyncio.to_thread(self._write, target, lambda part: Path(part).write_bytes(body))
 
@@ -58,7 +58,7 @@ class DirectoryStore:
             os.close(file)
 
     async def size(self, name: str) -> int | None:
-        """Return how many bytes a file has, None if there is none of that name."""
+        """Return the size of a file in bytes, None if it does not exist."""
         path = self._path(name)
         with self._storage_errors():
             try:
@@ -73,17 +73,18 @@ class DirectoryStore:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     def prepare(self) -> None:
-        """Make the directory, and clear away what was never finished.
+        """Create the directory, and delete partial files of interrupted writes.
 
         Raises:
-            StorageError: if it cannot be made or written to.
+            StorageError: if it cannot be created or is not writable.
         """
         with self._storage_errors():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Proves that the directory is writable, and reads the clock of its file system.
             with tempfile.TemporaryFile(dir=self._root) as trial:
                 now = os.fstat(trial.fileno()).st_mtime
             for part in self._root.rglob(f"*{_PART_SUFFIX}"):
-                with suppress(FileNotFoundError):  # another process clears too
+                with suppress(FileNotFoundError):  # another process may delete it at the same time
                     if now - part.stat().st_mtime > _STALE_AFTER.total_seconds():
                         part.unlink()
 
@@ -93,10 +94,10 @@ class DirectoryStore:
             with self._storage_errors():
                 block = await asyncio.to_thread(os.pread, file, min(_READ_SIZE, end - at), at)
             if not block:
-                raise StorageError(f"assets {self._root}: a file was cut while it was read")
+                raise StorageError(f"assets {self._root}: a file was truncated while it was read")
             at += len(block)
-            for piece in split_chunks(block):
-                yield piece
+            for chunk in split_chunks(block):
+                yield chunk
 
     def _write(self, target: Path, fill: Callable[[str], object]) -> None:
         with self._storage_errors():
@@ -104,6 +105,7 @@ class DirectoryStore:
             file, part = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=_PART_SUFFIX)
             try:
                 fill(part)
+                # Before the rename, or a power cut could leave an empty file under the name.
                 os.fsync(file)
                 Path(part).replace(target)
             except BaseException:
@@ -128,7 +130,7 @@ class DirectoryStore:
 
 
 def _fsync_directory(directory: Path) -> None:
-    """Let the names in a directory outlive a power cut."""
+    """Make the names in a directory durable."""
     file = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

@@ -1,4 +1,4 @@
-"""Fetches a finished job's video into the asset store, before the upstream's link dies."""
+"""Downloads completed videos into the asset store, before the upstream's link expires."""
 
 import tempfile
 from datetime import timedelta
@@ -23,7 +23,7 @@ _RETRY_PAUSES = tuple(timedelta(seconds=s) for s in (1, 5, 20, 60))
 
 
 class AssetFetcher:
-    """Brings videos home."""
+    """Downloads completed videos into the asset store."""
 
     def __init__(self, transport: Transport, store: AssetStore, clock: Clock) -> None:
         self._transport = transport
@@ -31,9 +31,10 @@ class AssetFetcher:
         self._clock = clock
 
     async def fetch(self, video: Video, service: Service, job: Job) -> str | Failure:
-        """Return the video's place in the store, or why it is not there."""
+        """Return the name of the stored asset, or why it was not stored."""
         name = f"videos/{video.id}"
         try:
+            # Outside the store, so that an incomplete download never appears there.
             with tempfile.TemporaryDirectory(prefix="tallylight-") as folder:
                 file = Path(folder) / "video"
                 failure = await download_video(
@@ -41,17 +42,17 @@ class AssetFetcher:
                 )
                 if failure is None:
                     await self._save(name, file)
-        except (StorageError, OSError) as error:  # a full disk of ours ends no video
-            return Failure(FailureKind.UNKNOWN, Fault.OURS, "delivery:unstored", str(error))
+        except (StorageError, OSError) as error:  # a full local disk fails no video
+            return Failure(FailureKind.UNKNOWN, Fault.OURS, "asset:not_stored", str(error))
         return failure or name
 
     async def _save(self, name: str, file: Path) -> None:
-        """Keep a video; where the service gave its address only once, this is the one chance."""
+        """Store a video, with retries: some services give the download link only once."""
         for pause in _RETRY_PAUSES:
             try:
                 await self._store.save(name, file)
             except (StorageError, OSError) as error:
-                log.warning("asset.unsaved", name=name, error=str(error))
+                log.warning("asset.save_retried", name=name, error=str(error))
                 await self._clock.sleep(pause)
             else:
                 return

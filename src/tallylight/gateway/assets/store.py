@@ -1,7 +1,7 @@
-"""Where videos and references are kept: one port, a directory or a bucket behind it.
+"""The interface of the asset store; a directory and a bucket implement it.
 
-An asset appears under its name only when it is whole, and is read in pieces, so that a video of any
-length takes no memory.
+An asset appears under its name only when it is complete. It is read in chunks, so that memory use
+does not depend on its size.
 """
 
 import re
@@ -11,59 +11,59 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 CHUNK_SIZE = 64 * 1024
-"""The largest piece, in bytes, that is read at once."""
+"""Largest chunk in bytes."""
 
 _MAX_NAME_LENGTH = 200
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
 class OpenAsset(NamedTuple):
-    """An asset that is being read: the size of the whole, and the pieces that were asked for."""
+    """An open asset: the size of the whole, and the chunks of the requested part."""
 
     size: int
     chunks: AsyncIterator[bytes]
 
 
 class AssetStore(Protocol):
-    """Keeps assets by name ("videos/video_1").
+    """Stores assets by name ("videos/video_1").
 
-    Every method raises StorageError if the store cannot be reached or refuses, and ValueError for
-    what is no name: names are ours, not a caller's.
+    Every method raises StorageError if the store is unreachable or refuses, and ValueError for a
+    malformed name: names come from the gateway, never from a caller.
     """
 
     async def save(self, name: str, path: Path) -> None:
-        """Keep a copy of a file, in place of what had the name; whole and durable on return."""
+        """Store a copy of a file, replacing the asset of that name; durable on return."""
         ...
 
     async def put(self, name: str, body: bytes) -> None:
-        """Keep some bytes, in place of what had the name; whole and durable on return."""
+        """Store bytes, replacing the asset of that name; durable on return."""
         ...
 
     def open(
         self, name: str, start: int = 0, end: int | None = None
     ) -> AbstractAsyncContextManager[OpenAsset]:
-        """Read an asset from `start`, inclusive, to `end`, exclusive; None for its last byte.
+        """Read an asset from `start`, inclusive, to `end`, exclusive; None for its end.
 
-        What lies behind its end is not there and no error. The block raises LookupError if there is
-        no such asset.
+        A range behind the end is empty and no error. Entering the block raises LookupError if the
+        asset does not exist.
         """
         ...
 
     async def size(self, name: str) -> int | None:
-        """Return how many bytes an asset has, None if there is none of that name."""
+        """Return the size of an asset in bytes, None if it does not exist."""
         ...
 
     async def delete(self, name: str) -> None:
-        """Forget an asset; nothing happens if there is none."""
+        """Delete an asset, if it exists."""
         ...
 
 
 def checked_name(name: str) -> str:
-    """Return a name that leads out of no directory.
+    """Return a name that is safe as a relative path.
 
     Raises:
-        ValueError: if it is none: parts of ASCII letters, digits, ".", "_" and "-", each beginning
-            with a letter or digit, parted by "/".
+        ValueError: unless it consists of parts of ASCII letters, digits, ".", "_" and "-", each
+            starting with a letter or digit, separated by "/".
     """
     if len(name) > _MAX_NAME_LENGTH or _NAME.fullmatch(name) is None:
         raise ValueError(f"{name!r} is not the name of an asset")
@@ -71,7 +71,7 @@ def checked_name(name: str) -> str:
 
 
 def split_chunks(block: bytes) -> tuple[bytes, ...]:
-    """Return a block in pieces of at most `CHUNK` bytes."""
+    """Return a block in chunks of at most `CHUNK_SIZE` bytes."""
     if len(block) <= CHUNK_SIZE:
         return (block,)
     return tuple(block[at : at + CHUNK_SIZE] for at in range(0, len(block), CHUNK_SIZE))

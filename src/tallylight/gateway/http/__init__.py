@@ -1,1 +1,1 @@
-"""The gateway over HTTP: the Videos API, as its official SDKs speak it."""
+"""The gateway over HTTP: the Videos API as the official OpenAI SDKs call it."""

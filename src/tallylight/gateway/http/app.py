@@ -1,6 +1,6 @@
-"""The doors as an ASGI middleware: `/v1` goes in here, all else to the page behind.
+"""ASGI middleware that serves `/v1` and passes every other path on to the status page.
 
-It stands before the page's routing and manners, which a poll would pay for and does not need.
+It runs before the page's routing and middleware, which would only slow a poll down.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,76 +11,69 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tallylight.clock import Clock
 from tallylight.errors import StorageError
-from tallylight.gateway.api import GatewayPort, KeysPort
+from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http.auth import Authenticator
-from tallylight.gateway.http.body import ClientDisconnectedError
-from tallylight.gateway.http.downloads import (
-    Download,
-    NotModified,
-    send_download,
-    send_not_modified,
-)
+from tallylight.gateway.http.downloads import Download, send_download
 from tallylight.gateway.http.handlers import VideosApiHandlers
-from tallylight.gateway.http.request import HttpRequest
+from tallylight.gateway.http.request import ClientDisconnectedError, HttpRequest
 from tallylight.gateway.http.response import ApiResponse, Header, api_error_response
-from tallylight.gateway.http.settings import HttpSettings
-from tallylight.gateway.keys import Caller
+from tallylight.gateway.keys import Caller, KeyRegistry
 from tallylight.gateway.requests import ApiError
+from tallylight.gateway.settings import GatewaySettings
 from tallylight.model.ids import VideoId
 
 log = structlog.get_logger()
 
-HttpResponse = ApiResponse | Download | NotModified
+HttpResponse = ApiResponse | Download
 RequestHandler = Callable[[HttpRequest, Caller], Awaitable[HttpResponse]]
 
 
 class GatewayApp:
-    """Serves the Videos API; whatever goes wrong is told in its envelope."""
+    """Serves the Videos API and reports every error in the API's error object."""
 
     def __init__(
         self,
         app: ASGIApp,
-        gateway: GatewayPort,
-        keys: KeysPort,
-        settings: Callable[[], HttpSettings],
+        gateway: Gateway,
+        keys: KeyRegistry,
+        settings: Callable[[], GatewaySettings],
         clock: Clock,
     ) -> None:
         self._app = app
         self._authenticator = Authenticator(keys, settings)
-        of = self._api = VideosApiHandlers(gateway, settings, clock)
+        api = self._api = VideosApiHandlers(gateway, settings, clock)
         self._handlers_by_path: Mapping[str, Mapping[str, RequestHandler]] = {
-            "/v1/videos": {"POST": of.create, "GET": of.list_videos},
-            "/v1/videos/edits": {"POST": of.edit},
-            "/v1/videos/extensions": {"POST": of.extend},
-            "/v1/videos/characters": {"POST": of.create_character},
-            "/v1/models": {"GET": lambda _, caller: of.models(caller)},
+            "/v1/videos": {"POST": api.create, "GET": api.list_videos},
+            "/v1/videos/edits": {"POST": api.edit},
+            "/v1/videos/extensions": {"POST": api.extend},
+            "/v1/videos/characters": {"POST": api.create_character},
+            "/v1/models": {"GET": lambda _, caller: api.models(caller)},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Serve one request, or pass it on if its path is not under `/v1`."""
         if scope["type"] != "http" or not _is_gateway_path(scope["path"]):
             await self._app(scope, receive, send)
             return
-        call = HttpRequest.from_scope(scope, receive, send)
+        request = HttpRequest.from_scope(scope, receive, send)
         try:
-            reply = await self._respond(call)
-            if isinstance(reply, Download):
-                await send_download(reply, call)
-                return
-            if isinstance(reply, NotModified):
-                await send_not_modified(reply, call)
+            response = await self._respond(request)
+            if isinstance(response, Download):
+                await send_download(response, request)
                 return
         except ClientDisconnectedError:
             return
         except ApiError as error:
-            reply = api_error_response(error)
+            response = api_error_response(error)
         except StorageError as error:
-            log.warning("gateway.storage", error=str(error))
-            reply = api_error_response(_STORAGE_UNAVAILABLE)
-        except Exception:  # a request's root: its client is told, and the log says why
-            log.exception("gateway.defect", path=call.path, request=call.request_id.decode())
-            reply = api_error_response(_INTERNAL_ERROR)
-        await _send(reply, call)
+            log.warning("gateway.storage_unavailable", error=str(error))
+            response = api_error_response(_STORAGE_UNAVAILABLE)
+        except Exception:  # root of a request: the client gets a 500, the log the cause
+            log.exception(
+                "gateway.internal_error", path=request.path, request=request.request_id.decode()
+            )
+            response = api_error_response(_INTERNAL_ERROR)
+        await _send(response, request)
 
     async def _respond(self, request: HttpRequest) -> HttpResponse:
         handlers = self._handlers_for(request.path)
@@ -92,32 +85,34 @@ class GatewayApp:
         if handler is None:
             return _method_not_allowed(request, handlers)
         caller = await self._authenticator.authenticate(request)
+        # Polls, lists and downloads cost nothing, so only POST counts against the rate limit.
         if request.method == "POST":
             self._authenticator.check_rate_limit(caller)
         return await handler(request, caller)
 
     def _handlers_for(self, path: str) -> Mapping[str, RequestHandler] | None:
-        """Return what a path offers, by method; None for a path that is none."""
-        if "\x00" in path:  # which PostgreSQL takes in no text
+        """Return the handlers of a path by method; None for an unknown path."""
+        if "\x00" in path:  # PostgreSQL stores no NUL in text
             return None
         return self._handlers_by_path.get(path) or self._item_handlers(path.split("/")[2:])
 
     def _item_handlers(self, parts: list[str]) -> Mapping[str, RequestHandler] | None:
-        of = self._api
+        api = self._api
         match parts:
             case ["videos", id_] if id_:
                 return {
-                    "GET": lambda _, caller: of.retrieve(caller, VideoId(id_)),
-                    "DELETE": lambda _, caller: of.delete(caller, VideoId(id_)),
+                    "GET": lambda _, caller: api.retrieve(caller, VideoId(id_)),
+                    "DELETE": lambda _, caller: api.delete(caller, VideoId(id_)),
                 }
             case ["videos", "characters", id_] if id_:
-                return {"GET": lambda _, caller: of.character(caller, id_)}
+                return {"GET": lambda _, caller: api.character(caller, id_)}
             case ["videos", id_, "content"] if id_:
-                return {"GET": lambda call, caller: of.content(call, caller, VideoId(id_))}
+                return {"GET": lambda request, caller: api.content(request, caller, VideoId(id_))}
             case ["videos", id_, "remix"] if id_:
-                return {"POST": lambda call, caller: of.remix(call, caller, VideoId(id_))}
+                return {"POST": lambda request, caller: api.remix(request, caller, VideoId(id_))}
+            # Names of routes may contain slashes, as "openai/sora-2" does.
             case ["models", *names] if all(names):
-                return {"GET": lambda _, caller: of.model(caller, "/".join(names))}
+                return {"GET": lambda _, caller: api.model(caller, "/".join(names))}
             case _:
                 return None
 
@@ -141,7 +136,7 @@ def _is_gateway_path(path: str) -> bool:
 def _method_not_allowed(
     request: HttpRequest, handlers: Mapping[str, RequestHandler]
 ) -> ApiResponse:
-    answer = api_error_response(
+    error = api_error_response(
         ApiError(
             HTTPStatus.METHOD_NOT_ALLOWED,
             f"Not allowed to {request.method} on {request.path[:200]}.",
@@ -149,7 +144,7 @@ def _method_not_allowed(
         )
     )
     allowed: Header = (b"allow", ", ".join(sorted(handlers)).encode("ascii"))
-    return ApiResponse(answer.body, (*answer.headers, allowed), answer.status)
+    return ApiResponse(error.body, (*error.headers, allowed), error.status)
 
 
 async def _send(response: ApiResponse, request: HttpRequest) -> None:
@@ -157,5 +152,6 @@ async def _send(response: ApiResponse, request: HttpRequest) -> None:
     await request.send(
         {"type": "http.response.start", "status": response.status, "headers": headers}
     )
+    # HEAD keeps the content-length of the body that GET would return.
     body = b"" if request.method == "HEAD" else response.body
     await request.send({"type": "http.response.body", "body": body})

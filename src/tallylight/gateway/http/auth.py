@@ -1,36 +1,30 @@
-"""Who asks: by its key, or anybody where the operator lets anybody in from this machine."""
+"""Authentication: by API key, or anonymous from this machine where the operator allows it."""
 
 from collections.abc import Callable
 from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 
-from tallylight.gateway.api import KeysPort
 from tallylight.gateway.http.request import HttpRequest
-from tallylight.gateway.http.settings import HttpSettings
-from tallylight.gateway.keys import ANONYMOUS, Caller
+from tallylight.gateway.keys import ANONYMOUS, Caller, KeyRegistry
 from tallylight.gateway.requests import ApiError
+from tallylight.gateway.settings import GatewaySettings
 
 _MIN_LENGTH_TO_SHOW = 12
 
 
 class Authenticator:
-    """Knows callers by what they send along.
+    """Authenticates the caller of each request and applies its rate limit."""
 
-    Args:
-        keys: Knows the keys.
-        terms: What the operator decided.
-    """
-
-    def __init__(self, keys: KeysPort, settings: Callable[[], HttpSettings]) -> None:
+    def __init__(self, keys: KeyRegistry, settings: Callable[[], GatewaySettings]) -> None:
         self._keys = keys
         self._settings = settings
 
     async def authenticate(self, request: HttpRequest) -> Caller:
-        """Return who asks.
+        """Return the caller of a request.
 
         Raises:
-            RefusalError: if that is nobody whom we know.
+            ApiError: if the key is missing or not valid.
         """
         secret = _secret_in(request)
         caller = await self._keys.authenticate(secret) if secret else None
@@ -38,14 +32,15 @@ class Authenticator:
             return caller
         if not self._settings().allows_anonymous:
             raise _unauthorized(secret)
+        # Anonymous access trusts this machine, and a browser on it runs code of other sites.
         _refuse_cross_site(request)
         return ANONYMOUS
 
     def check_rate_limit(self, caller: Caller) -> None:
-        """Count a request that may cost something.
+        """Count a request that may cost money.
 
         Raises:
-            RefusalError: if the caller has made too many.
+            ApiError: if the caller exceeds its rate limit.
         """
         wait = self._keys.check_rate_limit(caller)
         if wait is not None:
@@ -59,7 +54,7 @@ class Authenticator:
 
 
 def _secret_in(request: HttpRequest) -> str:
-    """Return the key: as a bearer, or in Azure's header."""
+    """Return the API key: a bearer token, or Azure's `api-key` header."""
     scheme, _, bearer = request.header(b"authorization").partition(" ")
     if scheme.lower() == "bearer" and bearer:
         return bearer.strip()
@@ -80,16 +75,17 @@ def _unauthorized(secret: str) -> ApiError:
 
 
 def _masked(secret: str) -> str:
+    # Of a short text, seven shown characters would be most of it.
     if len(secret) < _MIN_LENGTH_TO_SHOW or not secret.isascii() or not secret.isprintable():
         return "***"
     return f"{secret[:3]}***{secret[-4:]}"
 
 
 def _refuse_cross_site(request: HttpRequest) -> None:
-    """Refuse what a page of the web makes the operator's own browser ask, without any key.
+    """Refuse anonymous requests that a web page sends through the operator's browser.
 
-    A browser tells where a request comes from; an address that only pretends to be this machine
-    (DNS rebinding) shows in the Host header.
+    A browser names the origin of a request. The Host header reveals a foreign name that resolves
+    to this machine (DNS rebinding).
     """
     host = request.header(b"host")
     origin = request.header(b"origin")
@@ -98,13 +94,14 @@ def _refuse_cross_site(request: HttpRequest) -> None:
     if not is_own_page or not _is_loopback_host(host):
         raise ApiError(
             HTTPStatus.FORBIDDEN,
-            "Without a key this gateway answers programs on its own machine, not pages of the web.",
+            "Without a key this gateway serves programs on its own machine, not web pages.",
             code="key_required",
         )
 
 
 @lru_cache(64)
 def _is_loopback_host(host: str) -> bool:
+    # A port follows the last colon, unless that colon belongs to an IPv6 address.
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name in {"", "localhost"} or name.endswith(".localhost"):
         return True

@@ -1,17 +1,18 @@
-"""Sends a video's bytes as they come: never more than a chunk in memory, none to who has left."""
+"""Streams a video's content: conditional requests, ranges, one chunk in memory at a time."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
 
-from tallylight.gateway.api import Content
+from tallylight.gateway.api import ByteRange, Content
 from tallylight.gateway.http.request import HttpRequest
-from tallylight.gateway.http.response import Header
+from tallylight.gateway.http.response import ApiResponse, Header
 
 log = structlog.get_logger()
 
@@ -23,21 +24,23 @@ _SUFFIXES = {
     "image/png": "png",
     "image/jpeg": "jpg",
 }
-"""What content may call itself; an upstream that says text/html must not run in our address."""
-
+"""Allowed media types: text/html from an upstream would run under the gateway's origin."""
 
 _ETAG = re.compile(r'(?:W/)?("[^"]*")')
+_SINGLE_RANGE = re.compile(
+    r"bytes\s*+=\s*+(?:(\d{1,18})\s*+-\s*+(\d{1,18})?|-\s*+(\d{1,18}))\s*+", re.IGNORECASE
+)
 _CACHE_CONTROL: Header = (b"cache-control", b"private, max-age=3600")
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer that is a content.
+    """A response that streams content.
 
     Args:
-        content: Opens it.
-        name: Of the file, without its suffix.
-        tag: The ETag.
+        content: Opens the content.
+        name: File name without its suffix.
+        etag: Value of the ETag header.
     """
 
     content: AbstractAsyncContextManager[Content]
@@ -45,44 +48,48 @@ class Download:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotModified:
-    """An answer that is a content which its client has already.
-
-    Args:
-        tag: The ETag.
-    """
-
-    etag: str
-
-
 def etag_of(id_: str, variant: str) -> str:
-    """Return the ETag of a video's content, which never changes once it is there."""
+    """Return the ETag of a video's content, which never changes once the video is completed."""
     return f'"{quote(id_, safe="")}-{variant}"'
 
 
 def matches_etag(if_none_match: str, etag: str) -> bool:
-    """Tell whether a client has a content, by its If-None-Match (RFC 9110, section 13.1.2)."""
+    """Tell whether an If-None-Match header matches an ETag (RFC 9110, section 13.1.2)."""
     return if_none_match.strip() == "*" or etag in _ETAG.findall(if_none_match)
 
 
-async def send_not_modified(response: NotModified, request: HttpRequest) -> None:
-    """Tell that what the client has is still the content."""
-    headers = [
-        (b"etag", response.etag.encode("ascii")),
-        _CACHE_CONTROL,
-        (b"x-request-id", request.request_id),
-    ]
-    await request.send({"type": "http.response.start", "status": 304, "headers": headers})
-    await request.send({"type": "http.response.body"})
+def parse_range(range_: str, if_range: str, etag: str) -> ByteRange | None:
+    """Return the range that a Range header requests; None to send the whole content.
+
+    A malformed header, several ranges and an If-Range that does not match are ignored, as RFC
+    9110, section 14.2, allows.
+
+    Args:
+        range_: The Range header, "" for none.
+        if_range: The If-Range header, "" for none.
+        etag: ETag of the content.
+    """
+    found = _SINGLE_RANGE.fullmatch(range_)
+    if found is None or (if_range and if_range != etag):
+        return None
+    if found[3] is not None:
+        return ByteRange(None, int(found[3]))
+    first, last = int(found[1]), None if found[2] is None else int(found[2])
+    return ByteRange(first, last) if last is None or last >= first else None
+
+
+def not_modified(etag: str) -> ApiResponse:
+    """Return the response for content that the client already has."""
+    headers = ((b"etag", etag.encode("ascii")), _CACHE_CONTROL)
+    return ApiResponse(b"", headers, HTTPStatus.NOT_MODIFIED)
 
 
 async def send_download(download: Download, request: HttpRequest) -> None:
-    """Send a download's head and body.
+    """Send a download's headers and body.
 
     Raises:
-        RefusalError: if there is no such content; then nothing was sent.
-        StorageError: likewise.
+        ApiError: if there is no such content; then nothing was sent.
+        StorageError: if the asset store failed; then nothing was sent.
     """
     async with download.content as content:
         status = 200 if content.served_range is None else 206
@@ -95,11 +102,11 @@ async def send_download(download: Download, request: HttpRequest) -> None:
 
 
 def _headers(download: Download, content: Content) -> list[Header]:
-    kind = content.media_type.partition(";")[0].strip().lower()
-    suffix = _SUFFIXES.get(kind)
+    media_type = content.media_type.partition(";")[0].strip().lower()
+    suffix = _SUFFIXES.get(media_type)
     name = quote(download.name, safe="") + (f".{suffix}" if suffix else "")
     headers = [
-        (b"content-type", kind.encode("ascii") if suffix else b"application/octet-stream"),
+        (b"content-type", media_type.encode("ascii") if suffix else b"application/octet-stream"),
         (b"content-disposition", f'attachment; filename="{name}"'.encode("ascii")),
         (b"accept-ranges", b"bytes"),
         (b"etag", download.etag.encode("ascii")),
@@ -117,7 +124,7 @@ def _headers(download: Download, content: Content) -> list[Header]:
 
 
 async def _send_chunks(chunks: AsyncIterator[bytes], request: HttpRequest) -> None:
-    # Each send waits until the client has taken enough of what came before.
+    # Each send waits until the client has read enough of the chunks before.
     async for chunk in chunks:
         await request.send({"type": "http.response.body", "body": chunk, "more_body": True})
     await request.send({"type": "http.response.body"})
@@ -126,19 +133,19 @@ async def _send_chunks(chunks: AsyncIterator[bytes], request: HttpRequest) -> No
 async def _until_disconnected(
     sending: Coroutine[object, object, None], request: HttpRequest
 ) -> None:
-    """Send on until all is sent, or the client has left."""
-    passing = asyncio.create_task(sending)
-    leaving = asyncio.create_task(_disconnected(request))
+    """Send until everything is sent or the client disconnects."""
+    transfer = asyncio.create_task(sending)
+    disconnect = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait((passing, leaving), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((transfer, disconnect), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        leaving.cancel()
-        if not passing.done():
-            passing.cancel()
-        await asyncio.gather(passing, leaving, return_exceptions=True)
-    if not passing.cancelled() and (error := passing.exception()) is not None:
-        # The head is sent: that less follows than it says is all that the client can be told.
-        log.warning("content.broken", error=f"{type(error).__name__}: {error}"[:300])
+        disconnect.cancel()
+        if not transfer.done():
+            transfer.cancel()
+        await asyncio.gather(transfer, disconnect, return_exceptions=True)
+    if not transfer.cancelled() and (error := transfer.exception()) is not None:
+        # The headers are sent, so a body shorter than its length is the only signal left.
+        log.warning("content.interrupted", error=f"{type(error).__name__}: {error}"[:300])
 
 
 async def _disconnected(request: HttpRequest) -> None:

@@ -1,36 +1,52 @@
-"""Forms as the tree that the same request has in JSON: `meta[a]=1` is `{"meta": {"a": "1"}}`.
+"""Parses form fields into the tree that JSON would give: `meta[a]=1` is `{"meta": {"a": "1"}}`.
 
-The official SDKs write nested fields so: `a[b]` for a member, `a[]` for an element of a list. Where
-the elements of a list are objects, their members come in one of two orders: by element, as the SDK
-for Node and people write them (`a[][x]=1&a[][y]=2&a[][x]=3&a[][y]=4`), or by name, as the SDK for
-Python does (`a[][x]=1&a[][x]=3&a[][y]=2&a[][y]=4`).
+The official SDKs encode nested fields as `a[b]` for a member and `a[]` for a list element. The
+members of objects in a list arrive in one of two orders: grouped by element, as the Node SDK and
+people write them (`a[][x]=1&a[][y]=2&a[][x]=3&a[][y]=4`), or grouped by name, as the Python SDK
+does (`a[][x]=1&a[][x]=3&a[][y]=2&a[][y]=4`).
 """
 
 import re
 from collections.abc import Callable, Iterable
-from http import HTTPStatus
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from tallylight.gateway.requests import ApiError
+from tallylight.gateway.requests import bad_request
 
 FieldTree = dict[str, object]
 
 _FindElement = Callable[[list[object], list[str]], object]
-"""Which element of a list takes a member, None for a new one."""
+"""Returns the list element that receives a member, None for a new element."""
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _KEY = re.compile(r"\[([^\[\]]*)\]")
 _MAX_DEPTH = 16
 
 
-def tree_from_form(items: Iterable[tuple[str, object]]) -> FieldTree:
-    """Return the fields of a form, nested as their names say.
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file of a form.
 
-    A plain name that comes twice is a list. An element takes each member once: by name, the first
-    that can takes it; by element, the last, or a new one begins.
+    Args:
+        name: File name that the client sent.
+        media_type: Media type that the client sent, "" for none.
+        body: The whole content.
+    """
+
+    name: str
+    media_type: str
+    body: bytes = field(repr=False)
+
+
+def tree_from_form(items: Iterable[tuple[str, object]]) -> FieldTree:
+    """Return the fields of a form, nested as their names tell.
+
+    A plain name that occurs twice becomes a list. An element holds each member once: in fields
+    grouped by name the first element without it receives it, in fields grouped by element the
+    last one or a new one.
 
     Raises:
-        RefusalError: if names contradict one another (`a=1` beside `a[b]=2`).
+        ApiError: if names contradict each other (`a=1` beside `a[b]=2`).
     """
     fields = list(items)
     element = (
@@ -42,23 +58,20 @@ def tree_from_form(items: Iterable[tuple[str, object]]) -> FieldTree:
         try:
             tree[keys[0]] = _insert(tree.get(keys[0]), keys[1:], value, element)
         except _ContradictionError:
-            raise ApiError(
-                HTTPStatus.BAD_REQUEST,
-                f"Invalid form: '{name}' contradicts another field of the same name.",
-                code="invalid_value",
-                param=keys[0],
+            raise bad_request(
+                f"Invalid form: '{name}' contradicts another field of the same name.", param=keys[0]
             ) from None
     return tree
 
 
 def _is_grouped_by_name(names: Iterable[str]) -> bool:
-    """Tell whether no name comes back once another one has come."""
+    """Tell whether all fields of one name are adjacent."""
     runs = [name for name, _ in groupby(names)]
     return len(runs) == len(set(runs))
 
 
 class _ContradictionError(Exception):
-    """Two fields that cannot both be."""
+    """Two fields need different types at one place of the tree."""
 
 
 def _keys(name: str) -> list[str]:
@@ -66,11 +79,12 @@ def _keys(name: str) -> list[str]:
     if found is None:
         return [name]
     keys = [found[1], *_KEY.findall(found[2])]
+    # A name that is nested too deeply is one plain key.
     return keys if len(keys) <= _MAX_DEPTH else [name]
 
 
 def _insert(current: object, keys: list[str], value: object, find_element: _FindElement) -> object:
-    """Return what stands at a place once a value has been put below it."""
+    """Return the value of a place in the tree after `value` was inserted below it."""
     if not keys:
         return _merge(current, value)
     key, rest = keys[0], keys[1:]
@@ -118,7 +132,7 @@ def _last_accepting(elements: list[object], keys: list[str]) -> object:
 
 
 def _accepts(current: object, keys: list[str]) -> bool:
-    """Tell whether a place is free below an element of a list; a list has always room."""
+    """Tell whether a list element has a free place for a member; a list always has."""
     match current:
         case None:
             return True

@@ -1,32 +1,35 @@
-"""The operations of the Videos API, each from its request to its answer."""
+"""The operations of the Videos API: one handler each, from the request to the response."""
 
 import asyncio
 import re
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 
 from tallylight.clock import Clock
-from tallylight.gateway.api import GatewayPort, SortOrder
+from tallylight.gateway.api import SortOrder
+from tallylight.gateway.gateway import Gateway
 from tallylight.gateway.http import parse, serialize
-from tallylight.gateway.http.body import read_fields
-from tallylight.gateway.http.downloads import Download, NotModified, etag_of, matches_etag
+from tallylight.gateway.http.downloads import (
+    Download,
+    etag_of,
+    matches_etag,
+    not_modified,
+    parse_range,
+)
 from tallylight.gateway.http.fields import (
+    file_reference,
     invalid_value,
     missing_field,
     required_text_field,
     text_field,
     wrong_type,
 )
-from tallylight.gateway.http.forms import FieldTree
-from tallylight.gateway.http.headers import poll_after_header, video_headers
-from tallylight.gateway.http.ranges import parse_range
-from tallylight.gateway.http.references import file_reference
-from tallylight.gateway.http.request import HttpRequest
+from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.http.request import HttpRequest, read_fields
 from tallylight.gateway.http.response import ApiResponse
-from tallylight.gateway.http.settings import HttpSettings
-from tallylight.gateway.http.uploads import Upload
+from tallylight.gateway.http.serialize import poll_after_header, video_headers
 from tallylight.gateway.keys import Caller
-from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.requests import CreateRequest, not_found
+from tallylight.gateway.settings import GatewaySettings
 from tallylight.model.ids import VideoId
 from tallylight.model.video import Video, VideoStatus
 
@@ -36,14 +39,14 @@ _PAGE_SIZE = 20
 _MAX_PAGE_SIZE = 100
 _LIMIT = re.compile(r"[0-9]{1,9}")
 _MAX_NAME_LENGTH = 80
-_INLINE_LIMIT = 256 * 1024  # bytes; what is longer is decoded and digested in a thread
+_INLINE_LIMIT = 256 * 1024  # bytes; longer bodies are parsed and hashed in a thread
 
 
 class VideosApiHandlers:
-    """Asks the gateway what a request asks for, and puts what it says into the API's words."""
+    """Calls the gateway for each request and serializes the result."""
 
     def __init__(
-        self, gateway: GatewayPort, settings: Callable[[], HttpSettings], clock: Clock
+        self, gateway: Gateway, settings: Callable[[], GatewaySettings], clock: Clock
     ) -> None:
         self._gateway = gateway
         self._settings = settings
@@ -51,101 +54,100 @@ class VideosApiHandlers:
         self._started_at = clock.now()
 
     async def create(self, request: HttpRequest, caller: Caller) -> ApiResponse:
-        """Make a video."""
+        """Create a video."""
         return await self._create_video(request, caller, parse.create_request)
 
     async def remix(self, request: HttpRequest, caller: Caller, id_: VideoId) -> ApiResponse:
-        """Make a finished video anew."""
+        """Remix a completed video."""
         return await self._create_video(
-            request, caller, lambda tree, said: parse.remix_request(tree, said, id_)
+            request, caller, lambda fields, context: parse.remix_request(fields, context, id_)
         )
 
     async def edit(self, request: HttpRequest, caller: Caller) -> ApiResponse:
-        """Change a video."""
+        """Edit a video."""
         return await self._create_video(request, caller, parse.edit_request)
 
     async def extend(self, request: HttpRequest, caller: Caller) -> ApiResponse:
-        """Add seconds to a video."""
+        """Extend a video."""
         return await self._create_video(request, caller, parse.extend_request)
 
     async def retrieve(self, caller: Caller, id_: VideoId) -> ApiResponse:
-        """Show a video, and say when to ask again."""
+        """Return a video, with the advised poll interval."""
         video = await self._gateway.video(id_, caller)
         return _video_response(
             video, poll_after_header(video, self._clock.now(), self._settings().poll_after)
         )
 
     async def list_videos(self, request: HttpRequest, caller: Caller) -> ApiResponse:
-        """Show a page of the caller's videos."""
+        """Return a page of the caller's videos."""
         page = await self._gateway.list_videos(
             caller,
             after=_after_parameter(request.query_parameter("after")),
             limit=_limit_parameter(request.query_parameter("limit")),
             order=_order_parameter(request.query_parameter("order")),
         )
-        return ApiResponse(serialize.video_page_json(page).encode("ascii"))
+        return _json(serialize.video_page_json(page))
 
     async def delete(self, caller: Caller, id_: VideoId) -> ApiResponse:
-        """Forget a video."""
+        """Delete a video."""
         await self._gateway.delete(id_, caller)
-        return ApiResponse(serialize.deletion_json(id_).encode("ascii"))
+        return _json(serialize.deletion_json(id_))
 
     async def content(
         self, request: HttpRequest, caller: Caller, id_: VideoId
-    ) -> Download | NotModified:
-        """Give a video's bytes, or those of a picture of it, or a part of them."""
+    ) -> Download | ApiResponse:
+        """Return the content of a video, or of an image of it, or a range of that."""
         variant = request.query_parameter("variant") or "video"
         if variant not in _VARIANTS:
             raise invalid_value(
                 "variant", f"'{variant[:40]}'", "'video', 'thumbnail' or 'spritesheet'"
             )
-        tag = etag_of(id_, variant)
-        if matches_etag(request.header(b"if-none-match"), tag):
+        etag = etag_of(id_, variant)
+        if matches_etag(request.header(b"if-none-match"), etag):
             video = await self._gateway.video(id_, caller)
             if video.status is VideoStatus.COMPLETED:
-                return NotModified(tag)
+                return not_modified(etag)
         # A range is defined for GET alone (RFC 9110, section 14.2).
         range_ = "" if request.method == "HEAD" else request.header(b"range")
-        span = parse_range(range_, request.header(b"if-range"), tag)
+        byte_range = parse_range(range_, request.header(b"if-range"), etag)
         name = id_ if variant == "video" else f"{id_}-{variant}"
-        return Download(self._gateway.content(id_, caller, variant, span), name, tag)
+        return Download(self._gateway.content(id_, caller, variant, byte_range), name, etag)
 
     async def create_character(self, request: HttpRequest, caller: Caller) -> ApiResponse:
-        """Make a character known."""
+        """Create a character."""
         fields = await read_fields(request, self._settings().largest_body)
-        film = fields.get("video")
-        if film is None:
+        video = fields.get("video")
+        if video is None:
             raise missing_field("video")
-        if not isinstance(film, Upload):
-            raise wrong_type("video", "a file", film)
+        if not isinstance(video, Upload):
+            raise wrong_type("video", "a file", video)
         character = await self._gateway.create_character(
             required_text_field(fields, "name", _MAX_NAME_LENGTH),
-            file_reference(film, "video"),
+            file_reference(video, "video"),
             text_field(fields, "model"),
             caller,
         )
-        return ApiResponse(serialize.character_json(character).encode("ascii"))
+        return _json(serialize.character_json(character))
 
     async def character(self, caller: Caller, id_: str) -> ApiResponse:
-        """Show a character."""
+        """Return a character."""
         character = await self._gateway.character(id_, caller)
-        return ApiResponse(serialize.character_json(character).encode("ascii"))
+        return _json(serialize.character_json(character))
 
     async def models(self, caller: Caller) -> ApiResponse:
-        """List the routes."""
+        """Return the list of models: the routes."""
         names = self._gateway.models(caller)
-        return ApiResponse(serialize.model_list_json(names, self._started_at).encode("ascii"))
+        return _json(serialize.model_list_json(names, self._started_at))
 
     async def model(self, caller: Caller, name: str) -> ApiResponse:
-        """Show a route."""
+        """Return one model: a route."""
         if name not in self._gateway.models(caller):
-            raise ApiError(
-                HTTPStatus.NOT_FOUND,
+            raise not_found(
                 f"The model '{name}' does not exist or you do not have access to it.",
                 code="model_not_found",
                 param="model",
             )
-        return ApiResponse(serialize.model_json(name, self._started_at).encode("ascii"))
+        return _json(serialize.model_json(name, self._started_at))
 
     async def _create_video(
         self,
@@ -153,20 +155,24 @@ class VideosApiHandlers:
         caller: Caller,
         parser: Callable[[FieldTree, parse.RequestContext], CreateRequest],
     ) -> ApiResponse:
-        manner = parse.read_context(request.headers, caller.key)
+        context = parse.read_context(request.headers, caller.key)
         fields = await read_fields(request, self._settings().largest_body)
-        told = request.header(b"content-length")
-        if told.isdigit() and int(told) <= _INLINE_LIMIT:
-            ask = parser(fields, manner)
+        length = request.header(b"content-length")
+        if length.isdigit() and int(length) <= _INLINE_LIMIT:
+            create = parser(fields, context)
         else:
-            ask = await asyncio.to_thread(parser, fields, manner)
-        return _video_response(await self._gateway.create(ask, caller))
+            create = await asyncio.to_thread(parser, fields, context)
+        return _video_response(await self._gateway.create(create, caller))
 
 
 def _video_response(video: Video, headers: tuple[tuple[bytes, bytes], ...] = ()) -> ApiResponse:
     return ApiResponse(
         serialize.video_json(video).encode("ascii"), (*video_headers(video), *headers)
     )
+
+
+def _json(text: str) -> ApiResponse:
+    return ApiResponse(text.encode("ascii"))
 
 
 def _after_parameter(text: str) -> VideoId:

@@ -1,13 +1,16 @@
-"""From a request's fields to what is asked of the gateway, for each way to make a video."""
+"""Turns the fields of a request into a `CreateRequest`, for each operation."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 
 from tallylight.gateway.http.fields import (
     MAX_PROMPT_LENGTH,
     characters_field,
+    file_reference,
     id_value,
+    image_reference,
     missing_field,
     required_text_field,
     seconds_field,
@@ -15,14 +18,11 @@ from tallylight.gateway.http.fields import (
     text_field,
     unknown_fields,
 )
-from tallylight.gateway.http.fingerprints import fingerprint
-from tallylight.gateway.http.forms import FieldTree
-from tallylight.gateway.http.references import file_reference, image_reference
-from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import ApiError, CreateRequest
+from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.requests import CreateRequest, bad_request
 from tallylight.gateway.routing.presets import policy_named
 from tallylight.model.ids import NO_KEY, KeyId, VideoId
-from tallylight.model.order import Operation
+from tallylight.model.order import Operation, Reference
 
 _MAX_IDEMPOTENCY_KEY_LENGTH = 255
 _COMMON_FIELDS = ("model", "prompt", "seconds", "size", "characters", "policy")
@@ -31,13 +31,13 @@ _PRINTABLE = range(0x20, 0x7F)
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What is known of a request beside its body.
+    """The properties of a request beside its body.
 
     Args:
-        key: Who asks.
-        policy: A preset or a preference, "" for the route's own.
-        idempotency: The caller's key for this request, "" for none.
-        is_repeat: The official SDK says that it sends this again by itself.
+        key: Id of the caller's API key.
+        policy: Preset or preference, "" for the route's own.
+        idempotency_key: The caller's key for this request, "" for none.
+        is_retry: The official SDK marked the request as an automatic retry.
     """
 
     key: KeyId = NO_KEY
@@ -47,15 +47,15 @@ class RequestContext:
 
 
 def read_context(headers: Mapping[bytes, bytes], key: KeyId) -> RequestContext:
-    """Read the headers of somebody's request.
+    """Return the properties that a request's headers carry.
 
     Raises:
-        RefusalError: if the `Idempotency-Key` is none.
+        ApiError: if the `Idempotency-Key` is not valid.
     """
-    idempotency = headers.get(b"idempotency-key")
-    if idempotency is not None and not _is_idempotency_key(idempotency):
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST,
+    # An empty header is an error: ignoring it would lose the protection that the caller wants.
+    idempotency_key = headers.get(b"idempotency-key")
+    if idempotency_key is not None and not _is_idempotency_key(idempotency_key):
+        raise bad_request(
             "Invalid header 'Idempotency-Key': expected 1 to "
             f"{_MAX_IDEMPOTENCY_KEY_LENGTH} printable ASCII characters.",
             code="invalid_idempotency_key",
@@ -65,8 +65,8 @@ def read_context(headers: Mapping[bytes, bytes], key: KeyId) -> RequestContext:
     return RequestContext(
         key=key,
         policy=headers.get(b"x-tallylight-policy", b"").decode("latin-1"),
-        idempotency_key=(idempotency or b"").decode("ascii"),
-        # No `int`, which raises on thousands of digits.
+        idempotency_key=(idempotency_key or b"").decode("ascii"),
+        # Not by `int`, which raises on thousands of digits.
         is_retry=retries.isdigit() and retries.strip(b"0") != b"",
     )
 
@@ -78,49 +78,49 @@ def _is_idempotency_key(value: bytes) -> bool:
 
 
 def create_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
-    """Return what a create asks for.
+    """Return the request that a create's fields describe.
 
     Raises:
-        RefusalError: if a field cannot be read; so do the others here.
+        ApiError: if a field is not valid; so do the other functions here.
     """
     known = (*_COMMON_FIELDS, "input_reference")
-    picture = image_reference(fields.get("input_reference"))
-    ask = replace(_common_request(fields, context, known), reference=picture)
-    return _with_fingerprint(ask, context)
+    reference = image_reference(fields.get("input_reference"))
+    request = replace(_common_request(fields, context, known), reference=reference)
+    return _with_fingerprint(request, context)
 
 
 def remix_request(fields: FieldTree, context: RequestContext, source: VideoId) -> CreateRequest:
-    """Return what a remix of one of our videos asks for."""
-    ask = replace(
+    """Return the request to remix one of the gateway's videos."""
+    request = replace(
         _common_request(fields, context, _COMMON_FIELDS), operation=Operation.REMIX, source=source
     )
-    return _with_fingerprint(ask, context)
+    return _with_fingerprint(request, context)
 
 
 def edit_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
-    """Return what an edit of one of our videos, or of a film that came along, asks for."""
+    """Return the request to edit one of the gateway's videos, or an uploaded one."""
     return _with_fingerprint(
         replace(_request_on_video(fields, context), operation=Operation.EDIT), context
     )
 
 
 def extend_request(fields: FieldTree, context: RequestContext) -> CreateRequest:
-    """Return what an extension asks for; its seconds are those added."""
-    ask = replace(_request_on_video(fields, context), operation=Operation.EXTEND)
-    if ask.seconds is None:
+    """Return the request to extend a video; its seconds are those to be added."""
+    request = replace(_request_on_video(fields, context), operation=Operation.EXTEND)
+    if request.seconds is None:
         raise missing_field("seconds")
-    return _with_fingerprint(ask, context)
+    return _with_fingerprint(request, context)
 
 
 def _request_on_video(fields: FieldTree, context: RequestContext) -> CreateRequest:
-    ask = _common_request(fields, context, (*_COMMON_FIELDS, "video"))
+    request = _common_request(fields, context, (*_COMMON_FIELDS, "video"))
     match fields.get("video"):
         case None | "":
             raise missing_field("video")
-        case Upload() as film:
-            return replace(ask, reference=file_reference(film, "video"))
+        case Upload() as upload:
+            return replace(request, reference=file_reference(upload, "video"))
         case value:
-            return replace(ask, source=VideoId(id_value(value, "video")))
+            return replace(request, source=VideoId(id_value(value, "video")))
 
 
 def _common_request(
@@ -133,7 +133,7 @@ def _common_request(
         size=size_field(fields),
         characters=characters_field(fields),
         extras=unknown_fields(fields, known),
-        # The body speaks of this one request, a header often of all that a client sends.
+        # The body wins: a header is often set once for all requests of a client.
         policy=_policy_name(text_field(fields, "policy") or context.policy),
         idempotency_key=context.idempotency_key,
         is_retry=context.is_retry,
@@ -144,13 +144,51 @@ def _policy_name(name: str) -> str:
     try:
         return policy_named(name).value if name else ""
     except ValueError as error:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST,
-            f"Invalid 'policy': {error}.",
-            code="invalid_value",
-            param="policy",
-        ) from None
+        raise bad_request(f"Invalid 'policy': {error}.", param="policy") from None
 
 
 def _with_fingerprint(request: CreateRequest, context: RequestContext) -> CreateRequest:
     return replace(request, fingerprint=fingerprint(request, context.key))
+
+
+def fingerprint(request: CreateRequest, key: KeyId) -> str:
+    """Return the SHA-256 of a request's content and its caller, in hexadecimal digits.
+
+    The encoding of the request does not count: a form and JSON of the same content are equal, as
+    are files of different names.
+    """
+    content = {
+        "key": key,
+        "operation": request.operation.value,
+        "model": request.model,
+        "prompt": request.prompt,
+        "seconds": request.seconds,
+        "size": request.size,
+        "source": request.source,
+        "reference": None if request.reference is None else _digest(request.reference),
+        "characters": request.characters,
+        "extras": _as_form(dict(request.extras)),
+        "policy": request.policy,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _digest(reference: Reference) -> str:
+    return reference.url or hashlib.sha256(reference.body).hexdigest()
+
+
+def _as_form(value: object) -> object:
+    """Return a value as a form would carry it: every scalar is text, nothing is null."""
+    match value:
+        case dict():
+            members = {name: _as_form(one) for name, one in value.items()}
+            return {name: one for name, one in members.items() if one is not None}
+        case list():
+            return [_as_form(one) for one in value if one is not None]
+        # As the official SDKs write booleans into forms.
+        case bool():
+            return "true" if value else "false"
+        case None | str():
+            return value
+        case _:
+            return str(value)

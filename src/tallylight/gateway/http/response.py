@@ -1,4 +1,4 @@
-"""What goes back: a body with its headers, and the envelope of a refusal."""
+"""JSON responses, and the error object of the Videos API with its headers."""
 
 import json
 import math
@@ -19,37 +19,35 @@ _DEFAULT_RETRY_AFTER = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """One answer in JSON."""
+    """One JSON response, or one without a body."""
 
     body: bytes
     headers: tuple[Header, ...] = ()
     status: int = 200
 
     def all_headers(self) -> list[Header]:
-        """Return all headers but the request's id."""
+        """Return all headers except the request id."""
+        if not self.body:  # 304 has neither a type nor a length
+            return list(self.headers)
         length = (b"content-length", b"%d" % len(self.body))
         return [_JSON, _NOSNIFF, length, *self.headers]
 
 
-def json_response(document: object) -> ApiResponse:
-    """Return a document as an answer."""
-    return ApiResponse(json.dumps(document, separators=(",", ":")).encode("ascii"))
-
-
 def api_error_response(error: ApiError) -> ApiResponse:
-    """Return a refusal in the Videos API's envelope."""
-    said = {
+    """Return an error as the Videos API's error object."""
+    members = {
         "message": error.message,
         "type": error.type,
         "param": error.param or None,
         "code": error.code or None,
     }
-    body = json.dumps({"error": said}, ensure_ascii=True).encode("ascii")
+    body = json.dumps({"error": members}, ensure_ascii=True).encode("ascii")
     return ApiResponse(body, tuple(_headers(error)), int(error.status))
 
 
 def _headers(error: ApiError) -> list[Header]:
     wait = error.retry_after
+    # The SDKs retry 503 on their own; this sets their pause.
     if wait is None and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         wait = _DEFAULT_RETRY_AFTER
     headers = [] if wait is None else _retry_after_headers(wait)
@@ -57,7 +55,7 @@ def _headers(error: ApiError) -> list[Header]:
         case HTTPStatus.UNAUTHORIZED:
             headers.append((b"www-authenticate", b"Bearer"))
         case HTTPStatus.CONFLICT | HTTPStatus.TOO_MANY_REQUESTS if wait is None:
-            headers.append(_DO_NOT_RETRY)  # or the SDK asks twice more, to be told the same
+            headers.append(_DO_NOT_RETRY)  # or the SDK retries twice for the same result
     if isinstance(error, RangeNotSatisfiableError) and error.size is not None:
         headers.append((b"content-range", b"bytes */%d" % error.size))
     return headers

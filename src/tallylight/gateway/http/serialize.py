@@ -1,21 +1,30 @@
-"""Our words in those of the Videos API: the video with its thirteen members, written by hand.
+"""Serializes the gateway's values as the objects and headers of the Videos API.
 
-A poll is answered some thousand times a second, and a general encoder takes several times as long.
+A video's JSON is written by hand: polls are served some thousand times a second, and a general
+encoder takes several times as long.
 """
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
 from json.encoder import encode_basestring_ascii as quoted
+from urllib.parse import quote
 
 from tallylight.gateway.api import Character, VideoPage
+from tallylight.gateway.http.response import Header
 from tallylight.model.ids import VideoId
 from tallylight.model.order import Operation
 from tallylight.model.video import Video, VideoStatus
 
+_MAX_POLL_INTERVAL = timedelta(seconds=5)
+_POLLS_SO_FAR = 20  # polls in the time since the create
+_SAFE_CHARACTERS = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~ "
+
 
 def video_json(video: Video) -> str:
     """Return a video as JSON."""
+    # `completed_at` stays null for a failed video.
     is_done = video.status is VideoStatus.COMPLETED
     is_remix = video.params.operation is Operation.REMIX and video.params.source
     error = video.error
@@ -36,7 +45,7 @@ def video_json(video: Video) -> str:
 
 
 def video_page_json(page: VideoPage) -> str:
-    """Return some videos as the list object, with the ids that the next page goes by."""
+    """Return a page of videos as the list object, with the ids for the next page."""
     first = quoted(page.videos[0].id) if page.videos else "null"
     last = quoted(page.videos[-1].id) if page.videos else "null"
     data = ",".join(video_json(video) for video in page.videos)
@@ -47,7 +56,7 @@ def video_page_json(page: VideoPage) -> str:
 
 
 def deletion_json(id_: VideoId) -> str:
-    """Return what tells that a video is forgotten."""
+    """Return the object that confirms a deletion."""
     return f'{{"id":{quoted(id_)},"object":"video.deleted","deleted":true}}'
 
 
@@ -63,13 +72,13 @@ def character_json(character: Character) -> str:
 
 
 def model_list_json(names: Sequence[str], since: datetime) -> str:
-    """Return the routes as the list of models."""
+    """Return the routes as the list of models, created at the server's start."""
     data = ",".join(model_json(name, since) for name in names)
     return f'{{"object":"list","data":[{data}]}}'
 
 
 def model_json(name: str, since: datetime) -> str:
-    """Return a route as a model; nobody knows since when it exists but the server."""
+    """Return a route as a model object."""
     return (
         f'{{"id":{quoted(name)},"object":"model","created":{int(since.timestamp())},'
         f'"owned_by":"tallylight"}}'
@@ -78,3 +87,39 @@ def model_json(name: str, since: datetime) -> str:
 
 def _unix(moment: datetime | None) -> str:
     return "null" if moment is None else str(int(moment.timestamp()))
+
+
+def video_headers(video: Video) -> tuple[Header, ...]:
+    """Return the `x-tallylight-*` headers: service, attempts, cost, substituted fields."""
+    headers = [
+        (b"x-tallylight-attempts", b"%d" % video.attempts),
+        (b"x-tallylight-cost", _dollars(video.cost)),
+    ]
+    if video.service:
+        headers.append((b"x-tallylight-service", _ascii(video.service)))
+    if video.substitutions:
+        headers.append((b"x-tallylight-substituted", _substituted(video.substitutions)))
+    return tuple(headers)
+
+
+def poll_after_header(video: Video, now: datetime, minimum: timedelta) -> tuple[Header, ...]:
+    """Return the advised poll interval, which grows with the age of the video."""
+    # The SDKs poll until a terminal status and then stop.
+    if video.is_terminal:
+        return ()
+    wait = min(max((now - video.created_at) / _POLLS_SO_FAR, minimum), _MAX_POLL_INTERVAL)
+    return ((b"openai-poll-after-ms", b"%d" % (wait // timedelta(milliseconds=1))),)
+
+
+def _dollars(cost: Decimal) -> bytes:
+    return format(cost.normalize(), "f").encode("ascii")
+
+
+def _substituted(substituted: Mapping[str, str]) -> bytes:
+    pairs = (f"{name}={value.replace('→', '->')}" for name, value in sorted(substituted.items()))
+    return _ascii(", ".join(pairs))
+
+
+def _ascii(text: str) -> bytes:
+    """Return a header value, with every character outside safe ASCII percent-encoded."""
+    return quote(text, safe=_SAFE_CHARACTERS).encode("ascii")

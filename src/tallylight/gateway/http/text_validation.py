@@ -1,68 +1,57 @@
-"""JSON bodies, and what any text in a request must be: storable in both databases."""
+"""Parses JSON bodies, and checks that both databases can store the texts of a request."""
 
 import json
 import re
-from http import HTTPStatus
 from typing import Never
 
-from tallylight.gateway.http.forms import FieldTree
-from tallylight.gateway.http.uploads import Upload
-from tallylight.gateway.requests import ApiError
+from tallylight.gateway.http.forms import FieldTree, Upload
+from tallylight.gateway.requests import bad_request
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_DEPTH = 32
 
 
 def tree_from_json(body: bytes | bytearray) -> FieldTree:
-    """Return the object that a JSON body says; {} for an empty one.
+    """Return the object in a JSON body; {} for an empty body.
 
     Raises:
-        RefusalError: if it is no JSON, or no object.
+        ApiError: if it is not JSON, or not an object.
     """
     if not body.strip():
         return {}
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST,
+        raise bad_request(
             f"We could not parse the JSON body of your request ({_cause(error)}).",
             code="invalid_json",
         ) from None
     if not isinstance(document, dict):
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST, "Invalid body: expected a JSON object.", code="invalid_type"
-        )
+        raise bad_request("Invalid body: expected a JSON object.", code="invalid_type")
     return document
 
 
 def is_storable(text: str) -> bool:
-    """Tell whether both databases can hold a text."""
+    """Tell whether SQLite and PostgreSQL can both store a text."""
     return not _UNSTORABLE.search(text)
 
 
 def check_storable(tree: FieldTree) -> None:
-    """Raise RefusalError if a text can be stored nowhere, or the tree is too deep."""
+    """Raise ApiError for a text that a database cannot store, or a tree that is too deep."""
     for name, value in tree.items():
+        # Most fields are plain texts: skip the recursion for them.
         texts = (name, value) if isinstance(value, str) else _texts({name: value}, name, _MAX_DEPTH)
         for text in texts:
             if not is_storable(text):
-                raise ApiError(
-                    HTTPStatus.BAD_REQUEST,
+                raise bad_request(
                     "Invalid text: it contains a NUL character or half a surrogate pair.",
-                    code="invalid_value",
                     param=_UNSTORABLE.sub("", name),
                 )
 
 
 def _texts(value: object, name: str, depth: int) -> list[str]:
     if depth == 0:
-        raise ApiError(
-            HTTPStatus.BAD_REQUEST,
-            f"Invalid '{name}': it is nested too deeply.",
-            code="invalid_value",
-            param=name,
-        )
+        raise bad_request(f"Invalid '{name}': it is nested too deeply.", param=name)
     match value:
         case str():
             return [value]
@@ -78,12 +67,12 @@ def _texts(value: object, name: str, depth: int) -> list[str]:
 
 
 def _refuse_constant(word: str) -> Never:
-    raise ValueError(f"{word} is no JSON")
+    raise ValueError(f"{word} is not JSON")
 
 
 def _cause(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):
-        return "it is no UTF-8"
+        return "it is not UTF-8"
     return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,1 +1,1 @@
-"""Signed messages that report the end of a video."""
+"""Signed webhooks that report when a video completes or fails."""

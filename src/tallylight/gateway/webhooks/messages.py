@@ -1,4 +1,4 @@
-"""Which webhooks tell of a video, and when one that did not arrive is tried again."""
+"""Builds the webhooks of a video, and schedules the retries of failed deliveries. Pure."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ from tallylight.model.video import Video, VideoStatus
 from tallylight.storage.transaction import OutboxMessage
 
 RETRY_PERIOD = timedelta(hours=72)
-"""For so long is a webhook tried."""
+"""How long the delivery of a webhook is tried."""
 
 _FIRST_PAUSE = timedelta(seconds=5)
 _BACKOFF_FACTOR = 3.0
 _MAX_PAUSE = timedelta(hours=6)
-_JITTER = 0.2  # a fifth more or less, or all that failed together would come back together
-_MAX_EXPONENT = 20  # by then every pause is the longest
+_JITTER = 0.2  # a fifth more or less, so that retries spread out
+_MAX_EXPONENT = 20  # beyond it every pause is the longest
 
 _EVENTS = {VideoStatus.COMPLETED: WebhookEvent.COMPLETED, VideoStatus.FAILED: WebhookEvent.FAILED}
 
@@ -23,9 +23,9 @@ _EVENTS = {VideoStatus.COMPLETED: WebhookEvent.COMPLETED, VideoStatus.FAILED: We
 def webhook_messages(
     video: Video, endpoints: WebhookEndpoints, now: datetime
 ) -> tuple[OutboxMessage, ...]:
-    """Return the webhooks that tell of a video that has ended; none of one that has not.
+    """Return the webhooks of a completed or failed video, none for any other.
 
-    Their ids follow from the video alone: whoever else ends it has the same to tell, once.
+    Their ids depend on the video alone, so two processes that end it record each webhook once.
     """
     event = _EVENTS.get(video.status)
     if event is None:
@@ -53,22 +53,23 @@ def retry_at(
     draw: float,
     retry_after: timedelta | None = None,
 ) -> datetime | None:
-    """Return when a webhook is tried again, None once it is given up.
+    """Return when a webhook is retried, None once it is given up.
 
-    The pauses are 5 s, 15 s, 45 s … 6 h; the last try comes 72 hours after the event.
+    The pauses are 5 s, 15 s, 45 s … 6 h; the last attempt is 72 hours after the event.
 
     Args:
-        created_at: When there was something to tell.
-        tries: How often it was tried, 1 at least.
-        now: When the last try failed.
-        draw: Chance, from 0 to 1: where in its range the pause lies.
-        asked: For how long the receiver wants to be left alone.
+        created_at: Time of the event.
+        tries: Number of attempts so far, at least 1.
+        now: When the last attempt failed.
+        draw: Random number from 0 to 1 that selects the jitter.
+        retry_after: Pause that the receiver requested.
     """
     end = created_at + RETRY_PERIOD
     if now >= end:
         return None
     pause = min(_FIRST_PAUSE * _BACKOFF_FACTOR ** min(tries - 1, _MAX_EXPONENT), _MAX_PAUSE)
     pause *= 1 - _JITTER + 2 * _JITTER * draw
+    # Bounded, so that a receiver cannot postpone an attempt for days.
     if retry_after is not None:
         pause = max(pause, min(retry_after, _MAX_PAUSE))
     return min(now + pause, end)

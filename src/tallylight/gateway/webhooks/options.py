@@ -1,4 +1,4 @@
-"""What an operator may say of webhooks: who is told when a video has ended."""
+"""Options of webhooks: the endpoints that are called when a video completes or fails."""
 
 import base64
 from enum import StrEnum
@@ -11,14 +11,11 @@ from tallylight.documents.secret import Secret, SecretText
 from tallylight.documents.section import Name, Section
 
 _SIGNING_PREFIX = "whsec_"
-_MIN_SECRET_BYTES, _MAX_SECRET_BYTES = (
-    24,
-    64,
-)  # bytes; as the Standard Webhooks specification asks for
+_MIN_SECRET_BYTES, _MAX_SECRET_BYTES = 24, 64  # of the Standard Webhooks specification
 
 
 class WebhookEvent(StrEnum):
-    """What can be told of a video."""
+    """The events of a video that an endpoint can receive."""
 
     COMPLETED = "video.completed"
     FAILED = "video.failed"
@@ -28,7 +25,7 @@ def _checked_url(value: Secret) -> Secret:
     url = value.reveal()
     parts = split_http_url(url)
     if parts.username or parts.password or parts.fragment:
-        raise ValueError("may hold no user, password or #")
+        raise ValueError("must not contain a user, a password or #")
     if parts.scheme == "http" and not is_loopback(url) and not is_private(url):
         raise ValueError("would be called unencrypted; use https")
     return value
@@ -37,32 +34,32 @@ def _checked_url(value: Secret) -> Secret:
 def _checked_secret(value: Secret) -> Secret:
     coded = value.reveal().removeprefix(_SIGNING_PREFIX)
     try:
-        # The padding at the end may be left out.
+        # The padding at the end is optional.
         raw = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
     except ValueError:
         raw = b""
     if not _MIN_SECRET_BYTES <= len(raw) <= _MAX_SECRET_BYTES:
         raise ValueError(
-            f"is no signing secret: {_SIGNING_PREFIX} and {_MIN_SECRET_BYTES} to {_MAX_SECRET_BYTES} random bytes "
-            "in base64; make one with `openssl rand -base64 32`"
+            f"is not a signing secret: {_SIGNING_PREFIX} and {_MIN_SECRET_BYTES} to "
+            f"{_MAX_SECRET_BYTES} random bytes in base64; create one with `openssl rand -base64 32`"
         )
     return value
 
 
 class WebhookOptions(Section):
-    """An endpoint that is told of videos."""
+    """An endpoint that receives webhooks."""
 
     url: Annotated[SecretText, AfterValidator(_checked_url)] = Field(
-        description="Where it is called, https://host/path. It may hold a token, so it is shown "
-        "nowhere."
+        description="URL of the endpoint, https://host/path. It may contain a token, so it is "
+        "never shown."
     )
     secret: Annotated[SecretText, AfterValidator(_checked_secret)] = Field(
-        description="What signs the calls: whsec_ and 24 to 64 random bytes in base64."
+        description="Secret that signs the webhooks: whsec_ and 24 to 64 random bytes in base64."
     )
     events: frozenset[WebhookEvent] = Field(
         frozenset(WebhookEvent),
         min_length=1,
-        description="What it is told: video.completed, video.failed.",
+        description="Events that it receives: video.completed, video.failed.",
     )
 
 

@@ -1,9 +1,8 @@
-"""Delivers webhooks, signed as Standard Webhooks has it, until they arrive or nobody wants them.
+"""Delivers webhooks, signed by the Standard Webhooks specification, with retries.
 
-Every endpoint has a task of its own, so that one that is slow or away delays no other. Deliveries
-are claimed in the database: of several processes one makes each try, and what a killed one had
-claimed is claimed again a minute later. A receiver may therefore see a webhook twice, under the
-same `webhook-id`.
+Each endpoint has its own task, so a slow or unreachable one delays no other. Processes claim
+deliveries in the database, so each attempt is made by one of them. The claim of a killed process
+expires after a minute. A receiver may therefore see a webhook twice, with the same `webhook-id`.
 """
 
 import asyncio
@@ -29,20 +28,20 @@ from tallylight.upstreams.redact import redact_line
 log = structlog.get_logger()
 
 _POLL_INTERVAL = timedelta(seconds=1)
-_CLAIM_TTL = timedelta(minutes=1)  # longer than a try and what is written of it
+_CLAIM_TTL = timedelta(minutes=1)  # longer than an attempt and the recording of its result
 _TIMEOUT = timedelta(seconds=15)
 _BATCH_SIZE = 20
-_MAX_RESPONSE_BYTES = 4096  # bytes of an answer
+_MAX_RESPONSE_BYTES = 4096  # read for the log and the status page
 _SUCCESS = range(200, 300)
 _GRACE = timedelta(hours=1)
-_RETENTION = timedelta(days=30)  # for whoever asks what became of one
+_RETENTION = timedelta(days=30)  # delivered webhooks stay visible to the operator
 _CLEANUP_INTERVAL = timedelta(minutes=10)
 _RETRY_AFTER = re.compile(r"\d{1,8}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class _Response:
-    """What a try met: a status, None where no answer came, and the beginning of its text."""
+    """The result of an attempt: the status, None without a response, and the text's beginning."""
 
     status: int | None
     text: str
@@ -61,7 +60,7 @@ class _Response:
 
 
 class WebhookSender:
-    """Brings webhooks to their endpoints."""
+    """Delivers the webhooks of the outbox to their endpoints."""
 
     def __init__(
         self,
@@ -72,14 +71,14 @@ class WebhookSender:
         *,
         timeout: timedelta = _TIMEOUT,
     ) -> None:
-        """Take what it works with.
+        """Create a sender; it delivers once `run` is called.
 
         Args:
-            outbox: What is to be delivered.
+            outbox: Stored webhooks to deliver.
             endpoints: Returns the configured endpoints by name; a change takes effect in a second.
-            clock: When it is.
-            draw: Chance, from 0 to 1.
-            timeout: The limit of one try, from connect to the last byte.
+            clock: Source of time.
+            draw: Returns a random number from 0 to 1.
+            timeout: Limit of one attempt, from connect to the last byte.
         """
         self._outbox = outbox
         self._endpoints = endpoints
@@ -93,20 +92,20 @@ class WebhookSender:
             timeout=aiohttp.ClientTimeout(total=self._timeout.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"user-agent": "tallylight"},
-            auto_decompress=False,  # a small answer may unpack to a very large one
+            auto_decompress=False,  # a small response may unpack to a very large one
         ) as session:
             while True:
                 endpoints = self._endpoints()
                 async with asyncio.TaskGroup() as tasks:
-                    desks = [tasks.create_task(self._clean_up(), name="webhooks")]
+                    workers = [tasks.create_task(self._clean_up(), name="webhooks")]
                     for name, endpoint in endpoints.items():
                         serving = self._serve_endpoint(_Endpoint(name, endpoint, session))
-                        desks.append(tasks.create_task(serving, name=f"webhooks {name}"))
-                    # A reload makes another mapping; an endpoint that was given up is tried again.
+                        workers.append(tasks.create_task(serving, name=f"webhooks {name}"))
+                    # A reload makes another mapping; endpoints that answered 410 are tried again.
                     while self._endpoints() is endpoints:
                         await self._clock.sleep(_POLL_INTERVAL)
-                    for desk in desks:
-                        desk.cancel()
+                    for worker in workers:
+                        worker.cancel()
 
     async def _serve_endpoint(self, endpoint: "_Endpoint") -> Never:
         while True:
@@ -114,14 +113,16 @@ class WebhookSender:
             try:
                 is_busy = await self._deliver_due(endpoint)
             except StorageError as error:
-                log.warning("webhooks.unread", endpoint=endpoint.name, error=str(error))
+                log.warning(
+                    "webhooks.storage_unavailable", endpoint=endpoint.name, error=str(error)
+                )
             except Exception:
                 log.exception("webhooks.failed", endpoint=endpoint.name)
             if not is_busy:
                 await self._clock.sleep(_POLL_INTERVAL)
 
     async def _deliver_due(self, endpoint: "_Endpoint") -> bool:
-        """Make the tries that are due, side by side; tell whether there were any."""
+        """Make the attempts that are due concurrently; tell whether there were any."""
         now = self._clock.now()
         claimed = await self._outbox.claim(endpoint.name, now, now + _CLAIM_TTL, _BATCH_SIZE)
         async with asyncio.TaskGroup() as tasks:
@@ -130,22 +131,23 @@ class WebhookSender:
         return bool(claimed)
 
     async def _deliver(self, endpoint: "_Endpoint", delivery: WebhookDelivery) -> None:
-        answer = _ALREADY_GONE if endpoint.is_gone else await endpoint.send(delivery, self._clock)
+        response = _ALREADY_GONE if endpoint.is_gone else await endpoint.send(delivery, self._clock)
         try:
-            await self._record(endpoint, delivery, answer)
+            await self._record(endpoint, delivery, response)
         except StorageError as error:
-            # Another process, or this one in a minute, tries again; receivers know it by its id.
-            log.warning("webhooks.unwritten", endpoint=endpoint.name, error=str(error))
+            # The claim expires and the attempt is repeated; receivers recognise the id.
+            log.warning("webhooks.record_failed", endpoint=endpoint.name, error=str(error))
 
     async def _record(
         self, endpoint: "_Endpoint", delivery: WebhookDelivery, response: _Response
     ) -> None:
-        told = log.bind(endpoint=endpoint.name, id=delivery.id, tries=delivery.attempt_number)
+        bound_log = log.bind(endpoint=endpoint.name, id=delivery.id, tries=delivery.attempt_number)
         now = self._clock.now()
         if response.is_success:
             await self._outbox.mark_delivered(delivery, now, str(response))
-            told.info("webhook.delivered")
+            bound_log.info("webhook.delivered")
             return
+        # 410 ends this endpoint until a reload or restart.
         endpoint.is_gone |= response.is_gone
         due = None
         if not endpoint.is_gone:
@@ -158,13 +160,17 @@ class WebhookSender:
             )
         if due is None:
             await self._outbox.give_up(delivery, str(response))
-            told.warning("webhook.given_up", answer=str(response))
+            bound_log.warning("webhook.given_up", response=str(response))
         else:
             await self._outbox.reschedule(delivery, due, str(response))
-            told.info("webhook.refused", answer=str(response), again_in=(due - now).total_seconds())
+            bound_log.info(
+                "webhook.retry_scheduled",
+                response=str(response),
+                retry_in=(due - now).total_seconds(),
+            )
 
     async def _clean_up(self) -> Never:
-        """Give up what is for endpoints that nobody has any more, and forget what is over."""
+        """Give up webhooks of removed endpoints, and delete old ones."""
         while True:
             now = self._clock.now()
             try:
@@ -173,15 +179,15 @@ class WebhookSender:
                 )
                 await self._outbox.delete_older_than(now - _RETENTION)
             except StorageError as error:
-                log.warning("webhooks.unread", error=str(error))
+                log.warning("webhooks.storage_unavailable", error=str(error))
             await self._clock.sleep(_CLEANUP_INTERVAL)
 
 
-_ALREADY_GONE = _Response(HTTPStatus.GONE, "said before")
+_ALREADY_GONE = _Response(HTTPStatus.GONE, "in an earlier attempt")
 
 
 class _Endpoint:
-    """One endpoint, and whether it still wants to be told."""
+    """One endpoint, and whether it has answered 410 Gone."""
 
     def __init__(self, name: str, options: WebhookOptions, session: aiohttp.ClientSession) -> None:
         self.name = name
@@ -190,10 +196,11 @@ class _Endpoint:
         self._url = options.url.reveal()
         self._signer = Webhook(options.secret.reveal())
         parts = urlsplit(self._url)
+        # A receiver may echo its URL, whose path or query may hold a token.
         self._secrets = (options.secret.reveal(), self._url, parts.path, parts.query)
 
     async def send(self, delivery: WebhookDelivery, clock: Clock) -> _Response:
-        """Make one try; whatever comes of it is an answer."""
+        """Make one attempt; every result of it is a response."""
         now = clock.now()
         headers = {
             "content-type": "application/json",
@@ -205,12 +212,13 @@ class _Endpoint:
             async with self._session.post(
                 self._url, data=delivery.body.encode(), headers=headers, allow_redirects=False
             ) as reply:
+                # The body of a success is not read: it has no meaning.
                 if reply.status in _SUCCESS:
                     return _Response(reply.status, "")
                 text = (await reply.content.read(_MAX_RESPONSE_BYTES)).decode(errors="replace")
-                asked = _retry_after(reply.headers.get("retry-after", ""))
-                return _Response(reply.status, redact_line(text, self._secrets), asked)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # OSError: time is up, too
+                retry_after = _retry_after(reply.headers.get("retry-after", ""))
+                return _Response(reply.status, redact_line(text, self._secrets), retry_after)
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a timeout is an OSError
             return _Response(None, type(error).__name__)
 
 

@@ -1,4 +1,4 @@
-"""What is made from another video is made where that is, and is as long and as large."""
+"""A derived video is made at the service of its source, with the same length and size."""
 
 import pytest
 
@@ -6,23 +6,23 @@ from tallylight.gateway.requests import ApiError
 from tallylight.model.order import Operation, Reference
 from tallylight.model.video import Video
 
-from .conftest import Start, Studio
+from .conftest import RunningGateway, Start
 
 
-async def source_of(studio: Studio) -> Video:
-    return await studio.ended(await studio.create(seconds=8, size="1280x720"))
+async def source_of(gateway: RunningGateway) -> Video:
+    return await gateway.until_ended(await gateway.create(seconds=8, size="1280x720"))
 
 
 @pytest.mark.parametrize("operation", [Operation.REMIX, Operation.EDIT])
 @pytest.mark.parametrize("measure", [{"seconds": 1}, {"size": "720x1280"}])
-async def test_no_measure_is_reckoned_that_no_service_is_told(
+async def test_a_measure_that_is_not_sent_is_refused(
     start: Start, operation: Operation, measure: dict[str, object]
 ) -> None:
-    studio = await start()
-    source = await source_of(studio)
+    gateway = await start()
+    source = await source_of(gateway)
 
     with pytest.raises(ApiError) as refusal:
-        await studio.create(
+        await gateway.create(
             operation=operation,
             source=source.id,
             **measure,  # type: ignore[arg-type]  # a test's shorthand
@@ -32,14 +32,14 @@ async def test_no_measure_is_reckoned_that_no_service_is_told(
     assert refusal.value.param in measure
 
 
-async def test_an_extension_says_how_much_it_adds_and_has_the_size_of_its_source(
+async def test_an_extension_sends_added_seconds_and_keeps_the_size(
     start: Start,
 ) -> None:
-    studio = await start()
-    source = await source_of(studio)
+    gateway = await start()
+    source = await source_of(gateway)
 
     async def extended(**more: object) -> Video:
-        return await studio.create(
+        return await gateway.create(
             "longer", operation=Operation.EXTEND, source=source.id, seconds=4, **more
         )
 
@@ -51,11 +51,11 @@ async def test_an_extension_says_how_much_it_adds_and_has_the_size_of_its_source
     assert (video.seconds, video.size) == (12, "1280x720")
 
 
-async def test_the_measures_of_the_source_may_be_said_again(start: Start) -> None:
-    studio = await start()
-    source = await source_of(studio)
+async def test_the_measures_of_the_source_may_be_repeated(start: Start) -> None:
+    gateway = await start()
+    source = await source_of(gateway)
 
-    video = await studio.create(
+    video = await gateway.create(
         "again", operation=Operation.REMIX, source=source.id, seconds=8, size="1280x720"
     )
 
@@ -66,38 +66,38 @@ async def test_a_route_without_the_service_of_the_source_is_refused_by_its_name(
     start: Start,
 ) -> None:
     boats = {"services": ["a"], "explicit": True}
-    studio = await start(routes={"boats": boats, "kites": {"services": ["b"]}})
-    source = await source_of(studio)
+    gateway = await start(routes={"boats": boats, "kites": {"services": ["b"]}})
+    source = await source_of(gateway)
 
     with pytest.raises(ApiError) as refusal:
-        await studio.create(operation=Operation.REMIX, source=source.id, model="kites")
+        await gateway.create(operation=Operation.REMIX, source=source.id, model="kites")
 
     found = refusal.value
     assert (found.status, found.code, found.param) == (400, "invalid_value", "model")
-    assert "'a', which is none of 'kites'" in found.message
+    assert "'a', which 'kites' does not have" in found.message
 
 
-async def test_a_source_whose_service_has_left_the_configuration_is_out_of_reach(
+async def test_a_source_at_a_removed_service_is_refused(
     start: Start,
 ) -> None:
-    studio = await start()
-    source = await source_of(studio)
-    services = studio.configuration.catalogue.services.values()
+    gateway = await start()
+    source = await source_of(gateway)
+    services = gateway.configuration.catalogue.services.values()
     left = [service for service in services if service.id != "a"]
-    await studio.board.apply_config(left, studio.configuration.verdicts)
+    await gateway.board.apply_config(left, gateway.configuration.verdicts)
 
     with pytest.raises(ApiError) as refusal:
-        await studio.create(operation=Operation.REMIX, source=source.id)
+        await gateway.create(operation=Operation.REMIX, source=source.id)
 
     assert (refusal.value.status, refusal.value.param) == (400, "model")
-    assert "'a', which has left the configuration" in refusal.value.message
+    assert "'a', which was removed from the configuration" in refusal.value.message
 
 
-async def test_nobody_is_believed_how_long_a_film_is_that_came_along(start: Start) -> None:
-    studio = await start()
+async def test_the_length_of_an_uploaded_video_may_not_be_claimed(start: Start) -> None:
+    gateway = await start()
     film = Reference(body=b"film", media_type="video/mp4")
 
     with pytest.raises(ApiError) as refusal:
-        await studio.create(operation=Operation.EDIT, reference=film, seconds=1)
+        await gateway.create(operation=Operation.EDIT, reference=film, seconds=1)
 
     assert (refusal.value.status, refusal.value.param) == (400, "seconds")

@@ -1,0 +1,114 @@
+"""A create in doubt claims a listed job only if it cannot belong to another create."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tallylight.model.attempt import AttemptState
+from tallylight.model.video import Video, VideoStatus
+from tallylight.simulator.scenario import Scenario, parse_scenario
+from tallylight.simulator.world import JobRequest
+
+from .conftest import SCENARIO, RunningGateway, Start
+
+TWINS = """
+  twin: {<<: *service, name: Twin}
+  pro: {<<: *service, name: Pro, model: sora-2-pro}
+"""
+ONE = {"services": ["a"], "explicit": True}
+OTHERS = {"services": ["twin"], "explicit": True}
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return parse_scenario(SCENARIO + TWINS, "twins.yaml")
+
+
+async def create_unresolved(gateway: RunningGateway, prompt: str = "a paper boat") -> Video:
+    """Return a video whose create was interrupted before acceptance, once it has ended."""
+    gateway.set_faults("a", {"kind": "reset", "accepts": False})
+    return await gateway.until_ended(await gateway.create(prompt, size="720x1280", seconds=4))
+
+
+async def assert_unresolved(gateway: RunningGateway, video: Video) -> None:
+    (attempt,) = await gateway.attempts(video)
+    assert (attempt.state, attempt.job) == (AttemptState.FAILED, "")
+    assert video.error is not None
+    assert video.error.code == "outcome_unknown"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        JobRequest("pro", "a paper boat", "720x1280", 4, "sora-2-pro"),
+        JobRequest("a", "a paper boat", "1280x720", 4, "sora-2"),
+        JobRequest("a", "a paper boat", "720x1280", 8, "sora-2"),
+    ],
+    ids=["another model", "another size", "another length"],
+)
+async def test_a_job_of_other_measures_is_not_claimed(start: Start, other: JobRequest) -> None:
+    gateway = await start(routes={"boats": ONE})
+    gateway.simulation.accept_job(other, None, "video_other")
+
+    video = await create_unresolved(gateway)
+
+    await assert_unresolved(gateway, video)
+
+
+async def test_a_dated_name_of_the_model_is_the_same_model(start: Start) -> None:
+    gateway = await start(routes={"boats": ONE})
+    dated = JobRequest("a", "a paper boat", "720x1280", 4, "sora-2-2025-10-06")
+    gateway.simulation.accept_job(dated, None, "video_dated")
+
+    video = await create_unresolved(gateway)
+
+    (attempt,) = await gateway.attempts(video)
+    assert (video.status, attempt.job) == (VideoStatus.COMPLETED, "video_dated")
+
+
+async def test_a_job_of_another_service_of_the_upstream_is_already_claimed(start: Start) -> None:
+    gateway = await start(routes={"boats": ONE, "kites": OTHERS})
+    await gateway.create(model="kites", size="720x1280", seconds=4)
+
+    video = await create_unresolved(gateway)
+
+    await assert_unresolved(gateway, video)
+
+
+async def test_a_job_may_belong_to_a_create_that_awaits_its_answer(start: Start) -> None:
+    gateway = await start(routes={"boats": ONE})
+    gateway.set_faults("a", {"kind": "hang", "accepts": True})
+    asking = asyncio.create_task(gateway.create(size="720x1280", seconds=4))
+    while not gateway.create_count("a"):  # a server tells no event
+        await gateway.clock.sleep(timedelta(seconds=1))
+
+    video = await create_unresolved(gateway)
+
+    await assert_unresolved(gateway, video)
+    asking.cancel()
+
+
+async def test_a_job_that_may_belong_to_another_attempt_proves_no_refusal(start: Start) -> None:
+    gateway = await start(upstreams={"first": {"lists_all_jobs": True}})
+    other = JobRequest("a", "a paper boat", "1280x720", 4, "sora-2")
+    gateway.simulation.accept_job(other, None, "video_other")
+
+    video = await create_unresolved(gateway)
+
+    await assert_unresolved(gateway, video)
+    assert gateway.create_count("b") == 0
+
+
+async def test_reconciliation_uses_the_key_of_a_reload(start: Start) -> None:
+    gateway = await start(routes={"boats": ONE})
+    gateway.set_faults("a", {"kind": "reset", "accepts": True}, {"kind": "incomplete_list"})
+
+    video = await gateway.create()
+    while not gateway.simulation.requests["a", "list"]:  # a server tells no event
+        await gateway.clock.sleep(timedelta(seconds=1))
+    await gateway.replace_key("first", "sk-renewed")
+    gateway.set_faults("a")
+    seen = await gateway.until_ended(video)
+
+    assert (seen.status, seen.service) == (VideoStatus.COMPLETED, "a")
