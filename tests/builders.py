@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from tallylight.catalogue.services import (
+    BillingBasis,
     FactSheet,
     Medium,
     ProbeIntervals,
@@ -74,6 +75,26 @@ def service_named(
         upstream=replace(UPSTREAM, id=UpstreamId(name), provider=ProviderId(provider)),
         access=access,
         sheet=replace(SHEET, provider=ProviderId(provider), title=name, access=access),
+    )
+
+
+def priced_service(
+    name: str = "a",
+    price: str | None = "0.10",
+    access: Access = Access.OFFICIAL,
+    bills: BillingBasis = BillingBasis.ACCEPTANCES,
+) -> Service:
+    """Return a service that makes 4, 8 or 12 s in two sizes, at a price by the second."""
+    service = service_named(name, access=access)
+    return replace(
+        service,
+        upstream=replace(service.upstream, bills=bills),
+        sheet=replace(
+            service.sheet,
+            lengths=(4, 8, 12),
+            sizes=("1280x720", "720x1280"),
+            price=None if price is None else price_per_second(price),
+        ),
     )
 
 
