@@ -1,11 +1,12 @@
-"""Templates of the catalogue's values, for tests: take one and `dataclasses.replace` what matters.
+"""Templates of our values, for tests: take one and `dataclasses.replace` what matters.
 
 A test that says `replace(SHEET, lengths=(4, 8))` shows what it is about, and mypy checks the names.
 """
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 from tallylight.catalogue.services import (
     BillingBasis,
@@ -16,9 +17,15 @@ from tallylight.catalogue.services import (
     ShutdownPrecision,
     Upstream,
 )
-from tallylight.model.ids import ProviderId, ServiceId, UpstreamId
+from tallylight.model.attempt import Attempt
+from tallylight.model.ids import AttemptId, KeyId, ProviderId, ServiceId, UpstreamId, VideoId
+from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
+from tallylight.model.order import Order
 from tallylight.model.status import Access
+from tallylight.model.video import Video
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 SHEET = FactSheet(
     provider=ProviderId("openai"),
@@ -63,6 +70,18 @@ SERVICE = Service(
 )
 """That model at that upstream, with a paid probe every three hours that has no order."""
 
+VIDEO = Video(
+    id=VideoId("video_1"),
+    key=KeyId("key_1"),
+    model="sora-2",
+    prompt="a boat",
+    seconds=8,
+    size="1280x720",
+    created_at=NOON,
+    deadline=NOON + timedelta(minutes=30),
+)
+"""A video that a caller has just requested."""
+
 
 def service_named(
     name: str, *, provider: str = "openai", access: Access = Access.OFFICIAL
@@ -101,3 +120,35 @@ def priced_service(
 def price_per_second(usd: str, resolution: str = ANY_RESOLUTION) -> Price:
     """Return a price by the second for one resolution, or for all."""
     return Price(PriceUnit.PER_SECOND, {resolution: Decimal(usd)})
+
+
+def new_video() -> Video:
+    """Return a video with an id of its own."""
+    return replace(VIDEO, id=VideoId(f"video_{uuid4().hex}"))
+
+
+def attempt_of(video: Video, number: int = 1) -> tuple[Attempt, LedgerEntry]:
+    """Return an attempt at a video and the entry that reserves its cost, 0.40 USD."""
+    entry = LedgerEntry(
+        id=EntryId(f"{video.id}.{number}"),
+        service=SERVICE.id,
+        purpose=Purpose.TRAFFIC,
+        note=video.id,
+        state=EntryState.RESERVED,
+        estimate=Decimal("0.4"),
+        amount=Decimal("0.4"),
+        at=NOON,
+        payer=video.key,
+    )
+    attempt = Attempt(
+        id=AttemptId(entry.id),
+        service=SERVICE.id,
+        purpose=Purpose.TRAFFIC,
+        order=Order("", video.seconds, video.size),
+        model=SERVICE.model,
+        entry=entry.id,
+        intended_at=NOON,
+        video=video.id,
+        number=number,
+    )
+    return attempt, entry
