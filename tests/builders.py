@@ -18,6 +18,7 @@ from tallylight.catalogue.services import (
     Upstream,
 )
 from tallylight.model.attempt import Attempt
+from tallylight.model.evidence import Failure, FailureKind, Fault
 from tallylight.model.ids import AttemptId, KeyId, ProviderId, ServiceId, UpstreamId, VideoId
 from tallylight.model.ledger import EntryId, EntryState, LedgerEntry, Purpose
 from tallylight.model.money import ANY_RESOLUTION, Budget, Price, PriceUnit
@@ -81,6 +82,9 @@ VIDEO = Video(
     deadline=NOON + timedelta(minutes=30),
 )
 """A video that a caller has just requested."""
+
+BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", "no capacity", http_status=503)
+"""An upstream's answer of 503 Service Unavailable."""
 
 
 def service_named(

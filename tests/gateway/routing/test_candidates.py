@@ -17,9 +17,8 @@ from tallylight.model.verdict import Verdict
 from tallylight.verdicts.judge import advance_time, initial_state, judge
 from tallylight.verdicts.policy import DEFAULT_MTBF_AND_MTTR, REVERSE_LIKELIHOODS, Policy
 from tallylight.verdicts.state import ServiceState
-from tests.builders import priced_service
+from tests.builders import BROKEN, priced_service
 
-BROKEN = Failure(FailureKind.DEGRADED, Fault.UPSTREAM, "status:503", http_status=503)
 EMPTY = Failure(FailureKind.QUOTA, Fault.OURS, "status:402", http_status=402)
 LOCKED = Failure(FailureKind.AUTH, Fault.OURS, "status:401", http_status=401)
 A = ServiceId("a")
