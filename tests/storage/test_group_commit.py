@@ -1,8 +1,6 @@
 """Group commit: all or nothing, once only, on either database."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -20,6 +18,7 @@ from tallylight.model.video import CreateParams, Video, VideoError, VideoStatus
 from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.transaction import ClaimedJob, OutboxMessage, SpendingLimit, WriteBatch
 from tests.builders import NOON, SERVICE, VIDEO, attempt_of, new_video
+from tests.group_commit import running_group_commit
 
 KEY = VIDEO.key
 
@@ -38,22 +37,6 @@ def opening(video: Video, *limits: SpendingLimit) -> WriteBatch:
         new_entry=entry,
         limits=limits,
     )
-
-
-@asynccontextmanager
-async def running_group_commit(history: Storage) -> AsyncIterator[None]:
-    task = asyncio.create_task(history.group_commit.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-@pytest.fixture
-async def written(history: Storage) -> AsyncIterator[Storage]:
-    async with running_group_commit(history):
-        yield history
 
 
 async def test_a_video_reads_back_as_it_was_written(written: Storage) -> None:

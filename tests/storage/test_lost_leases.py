@@ -22,6 +22,7 @@ from tallylight.storage.database import Storage, open_storage
 from tallylight.storage.engine import LockId
 from tallylight.storage.transaction import SpendingLimit, WriteBatch
 from tests.builders import NOON, attempt_of, new_video
+from tests.group_commit import running_group_commit
 
 LEASE = timedelta(seconds=15)
 LATE = NOON + timedelta(minutes=1)
@@ -69,13 +70,8 @@ class Pair:
 
 @asynccontextmanager
 async def opened(address: str, clock: VirtualClock) -> AsyncIterator[Storage]:
-    async with open_storage(address, clock) as history:
-        task = asyncio.create_task(history.group_commit.run())
-        try:
-            yield history
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async with open_storage(address, clock) as history, running_group_commit(history):
+        yield history
 
 
 @pytest.fixture
